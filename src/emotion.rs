@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Labels of apparent expressions, and scores over them.
+
+use std::sync::Arc;
+
+/// The label given when no class is certain enough, or the face is too small to tell.
+pub const UNKNOWN: &str = "unknown";
+
+/// The eight classes of FER+, in the order of its columns; the product's own label set.
+pub const FERPLUS_LABELS: [&str; 8] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
+
+/// The names of a model's classes, shared by everything that carries its scores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSet(Arc<[String]>);
+
+impl LabelSet {
+    /// The labels in the order of the model's output.
+    pub fn new<S: Into<String>>(labels: impl IntoIterator<Item = S>) -> Self {
+        Self(labels.into_iter().map(Into::into).collect())
+    }
+
+    /// The labels in order.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is no class at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A probability for each class of a label set: each 0..1, together 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores(Vec<f32>);
+
+impl Scores {
+    /// Softmax of `logits / temperature`. Logits that are not finite make a uniform distribution.
+    ///
+    /// ```
+    /// use gstemotion::emotion::Scores;
+    /// assert_eq!(Scores::from_logits(&[0.0, 0.0], 1.0).as_slice(), [0.5, 0.5]);
+    /// ```
+    pub fn from_logits(logits: &[f32], temperature: f32) -> Self {
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        Self(logits.iter().map(|logit| ((logit - top) / temperature).exp()).collect()).normalized()
+    }
+
+    /// Probabilities as a model gave them, scaled to sum to one.
+    pub fn from_probabilities(values: impl IntoIterator<Item = f32>) -> Self {
+        Self(values.into_iter().map(|value| value.max(0.0)).collect()).normalized()
+    }
+
+    fn normalized(mut self) -> Self {
+        let sum: f32 = self.0.iter().sum();
+        let uniform = 1.0 / self.0.len().max(1) as f32;
+        let usable = sum.is_finite() && sum > 0.0;
+        self.0.iter_mut().for_each(|value| *value = if usable { *value / sum } else { uniform });
+        self
+    }
+
+    /// Moves every score towards `target`: 0 stays, 1 arrives. The result is a probability vector again.
+    pub fn blend(&mut self, target: &Self, weight: f32) {
+        for (own, other) in self.0.iter_mut().zip(&target.0) {
+            *own += weight * (other - *own);
+        }
+    }
+
+    /// The scores in the order of the label set.
+    pub fn as_slice(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Index and score of the most probable class; the first of equals.
+    pub fn top(&self) -> (usize, f32) {
+        self.0.iter().copied().enumerate().fold((0, 0.0), |best, (i, score)| if score > best.1 { (i, score) } else { best })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_by_hand() {
+        let scores = Scores::from_logits(&[1.0, 2.0, 3.0], 1.0);
+        for (found, expected) in scores.as_slice().iter().zip([0.09003, 0.24473, 0.66524]) {
+            assert!((found - expected).abs() < 1e-5);
+        }
+        assert_eq!(scores.top().0, 2);
+    }
+
+    #[test]
+    fn temperature_flattens_without_changing_the_order() {
+        let sharp = Scores::from_logits(&[0.0, 4.0], 1.0);
+        let flat = Scores::from_logits(&[0.0, 4.0], 2.0);
+        assert!(flat.top().1 < sharp.top().1 && flat.top().0 == 1);
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow_and_not_a_number_is_uniform() {
+        assert_eq!(Scores::from_logits(&[1000.0, 0.0], 1.0).as_slice(), [1.0, 0.0]);
+        assert_eq!(Scores::from_logits(&[f32::NAN, 0.0], 1.0).as_slice(), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn blending_stays_a_distribution() {
+        let mut scores = Scores::from_probabilities([1.0, 0.0, 0.0]);
+        scores.blend(&Scores::from_probabilities([0.0, 1.0, 3.0]), 0.5);
+        assert_eq!(scores.as_slice(), [0.5, 0.125, 0.375]);
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Points, sizes, rectangles and the five landmarks of a face.
+//!
+//! Coordinates are `f32` pixels with the origin in the top left corner of the picture and the y axis pointing down;
+//! pixel `(0, 0)` covers the square from `(0.0, 0.0)` to `(1.0, 1.0)`. A value that is normalised to 0..1 says so in
+//! its name (`_norm`).
+
+/// A position.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    /// Distance from the left edge.
+    pub x: f32,
+    /// Distance from the top edge.
+    pub y: f32,
+}
+
+impl Point {
+    /// The point at `(x, y)`.
+    pub const fn new(x: f32, y: f32) -> Self {
+        Self { x, y }
+    }
+
+    /// The point half way between `self` and `other`.
+    pub fn midpoint(self, other: Self) -> Self {
+        Self::new((self.x + other.x) / 2.0, (self.y + other.y) / 2.0)
+    }
+
+    /// Euclidean distance to `other`.
+    pub fn distance(self, other: Self) -> f32 {
+        (self.x - other.x).hypot(self.y - other.y)
+    }
+}
+
+/// Width and height in whole pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl Size {
+    /// The size `width` x `height`.
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// True if either side is zero.
+    pub const fn is_empty(self) -> bool {
+        self.width == 0 || self.height == 0
+    }
+
+    /// The rectangle from the origin that covers everything of this size.
+    pub fn rect(self) -> Rect {
+        Rect::new(0.0, 0.0, self.width as f32, self.height as f32)
+    }
+}
+
+/// An axis-aligned rectangle: left, top, width and height.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rect {
+    /// Left edge.
+    pub x: f32,
+    /// Top edge.
+    pub y: f32,
+    /// Width, never negative when built by this module.
+    pub w: f32,
+    /// Height, never negative when built by this module.
+    pub h: f32,
+}
+
+impl Rect {
+    /// The rectangle with its top left corner at `(x, y)`.
+    pub const fn new(x: f32, y: f32, w: f32, h: f32) -> Self {
+        Self { x, y, w, h }
+    }
+
+    /// The square of side `side` around `center`.
+    pub fn square(center: Point, side: f32) -> Self {
+        Self::new(center.x - side / 2.0, center.y - side / 2.0, side, side)
+    }
+
+    /// The rectangle between two opposite corners.
+    pub fn from_corners(x_min: f32, y_min: f32, x_max: f32, y_max: f32) -> Self {
+        Self::new(x_min, y_min, (x_max - x_min).max(0.0), (y_max - y_min).max(0.0))
+    }
+
+    /// The right edge.
+    pub fn right(self) -> f32 {
+        self.x + self.w
+    }
+
+    /// The bottom edge.
+    pub fn bottom(self) -> f32 {
+        self.y + self.h
+    }
+
+    /// The middle.
+    pub fn center(self) -> Point {
+        Point::new(self.x + self.w / 2.0, self.y + self.h / 2.0)
+    }
+
+    /// Covered area.
+    pub fn area(self) -> f32 {
+        self.w * self.h
+    }
+
+    /// True if all four numbers are finite and both sides are positive.
+    pub fn is_valid(self) -> bool {
+        self.x.is_finite() && self.y.is_finite() && self.w.is_finite() && self.h.is_finite() && self.w > 0.0 && self.h > 0.0
+    }
+
+    /// The part that two rectangles share; empty (`w` or `h` 0) if they do not touch.
+    pub fn intersection(self, other: Self) -> Self {
+        Self::from_corners(self.x.max(other.x), self.y.max(other.y), self.right().min(other.right()), self.bottom().min(other.bottom()))
+    }
+
+    /// Intersection over union, 0..1; 0 for empty rectangles.
+    ///
+    /// ```
+    /// use gstemotion::geometry::Rect;
+    /// let a = Rect::new(0.0, 0.0, 2.0, 2.0);
+    /// assert_eq!(a.iou(Rect::new(1.0, 0.0, 2.0, 2.0)), 2.0 / 6.0);
+    /// ```
+    pub fn iou(self, other: Self) -> f32 {
+        let shared = self.intersection(other).area();
+        let all = self.area() + other.area() - shared;
+        if all > 0.0 { shared / all } else { 0.0 }
+    }
+
+    /// The part inside a picture of `size`.
+    pub fn clamp_to(self, size: Size) -> Self {
+        self.intersection(size.rect())
+    }
+
+    /// The same rectangle with x values multiplied by `sx` and y values by `sy`.
+    pub fn scaled(self, sx: f32, sy: f32) -> Self {
+        Self::new(self.x * sx, self.y * sy, self.w * sx, self.h * sy)
+    }
+
+    /// The same rectangle moved by `(dx, dy)`.
+    pub fn translated(self, dx: f32, dy: f32) -> Self {
+        Self::new(self.x + dx, self.y + dy, self.w, self.h)
+    }
+
+    /// From pixels of a picture of `size` to 0..1.
+    pub fn to_norm(self, size: Size) -> Self {
+        self.scaled(1.0 / size.width.max(1) as f32, 1.0 / size.height.max(1) as f32)
+    }
+
+    /// From 0..1 to pixels of a picture of `size`.
+    pub fn from_norm(self, size: Size) -> Self {
+        self.scaled(size.width as f32, size.height as f32)
+    }
+}
+
+/// Right eye, left eye, nose tip, right and left corner of the mouth; right and left are the person's own, so that
+/// in an unmirrored picture of an upright face the right eye has the smaller x.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Landmarks5(pub [Point; 5]);
+
+impl Landmarks5 {
+    /// The point half way between the eyes.
+    pub fn eyes(&self) -> Point {
+        self.0[0].midpoint(self.0[1])
+    }
+
+    /// The point half way between the corners of the mouth.
+    pub fn mouth(&self) -> Point {
+        self.0[3].midpoint(self.0[4])
+    }
+
+    /// Applies `f` to each point.
+    pub fn map(self, f: impl FnMut(Point) -> Point) -> Self {
+        Self(self.0.map(f))
+    }
+
+    /// From pixels of a picture of `size` to 0..1.
+    pub fn to_norm(self, size: Size) -> Self {
+        self.map(|p| Point::new(p.x / size.width.max(1) as f32, p.y / size.height.max(1) as f32))
+    }
+
+    /// From 0..1 to pixels of a picture of `size`.
+    pub fn from_norm(self, size: Size) -> Self {
+        self.map(|p| Point::new(p.x * size.width as f32, p.y * size.height as f32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iou_of_known_boxes() {
+        let a = Rect::new(0.0, 0.0, 4.0, 4.0);
+        assert_eq!(a.iou(a), 1.0);
+        assert_eq!(a.iou(Rect::new(4.0, 0.0, 4.0, 4.0)), 0.0, "touching edges share nothing");
+        assert_eq!(a.iou(Rect::new(1.0, 1.0, 2.0, 2.0)), 4.0 / 16.0, "contained");
+        assert_eq!(Rect::default().iou(Rect::default()), 0.0, "empty boxes do not divide by zero");
+    }
+
+    #[test]
+    fn clamping_cuts_at_the_frame() {
+        let size = Size::new(10, 8);
+        assert_eq!(Rect::new(-2.0, 3.0, 5.0, 50.0).clamp_to(size), Rect::new(0.0, 3.0, 3.0, 5.0));
+        assert_eq!(Rect::new(20.0, 0.0, 5.0, 5.0).clamp_to(size).area(), 0.0);
+    }
+
+    #[test]
+    fn normalising_and_back_is_the_same_rectangle() {
+        let size = Size::new(640, 480);
+        let rect = Rect::new(64.0, 48.0, 128.0, 96.0);
+        assert!((rect.to_norm(size).right() - 0.3).abs() < 1e-6);
+        let back = rect.to_norm(size).from_norm(size);
+        assert!((back.x - rect.x).abs() < 1e-4 && (back.bottom() - rect.bottom()).abs() < 1e-4, "{back:?}");
+    }
+
+    #[test]
+    fn not_a_number_is_not_a_valid_rectangle() {
+        assert!(!Rect::new(f32::NAN, 0.0, 1.0, 1.0).is_valid());
+        assert!(!Rect::new(0.0, 0.0, 0.0, 1.0).is_valid());
+        assert!(Rect::new(-1.0, 0.0, 1.0, 1.0).is_valid());
+    }
+}

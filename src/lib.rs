@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faces in video and the apparent expression of each, as a GStreamer plugin and as a library.
+//!
+//! ```text
+//! frame → FrameView → Tensor → detections → tracks → face crops → scores → smoothed FaceRecord → metadata → overlay, export
+//!         image       tensor   detector     tracker  classifier   emotion  smoothing, record     meta       draw, export
+//! ```
+//!
+//! The modules up to [`record`], and [`draw`], know nothing of GStreamer and build without it
+//! (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name; the elements are thin shells that
+//! map buffers, call the core once and write what comes back.
+
+pub mod emotion;
+pub mod error;
+pub mod geometry;
+pub mod image;
+pub mod record;
+pub mod tensor;
+
+#[cfg(feature = "plugin")]
+pub mod elements;
+#[cfg(feature = "plugin")]
+pub mod meta;
+
+#[cfg(feature = "plugin")]
+#[allow(missing_docs, clippy::undocumented_unsafe_blocks, unsafe_code)]
+mod plugin {
+    fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+        crate::elements::register(plugin)
+    }
+
+    gst::plugin_define!(
+        emotion,
+        env!("CARGO_PKG_DESCRIPTION"),
+        plugin_init,
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+        "MIT/X11",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("BUILD_REL_DATE")
+    );
+}
+#[cfg(feature = "plugin")]
+pub use plugin::plugin_register_static;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One face at one time: the value that metadata, overlay and export all carry.
+
+use std::time::Duration;
+
+use crate::emotion::{LabelSet, Scores, UNKNOWN};
+use crate::geometry::{Landmarks5, Rect};
+
+/// What is known of one face on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaceRecord {
+    /// Track id, from 1, unique in a stream; 0 if nobody gave one yet.
+    pub id: u32,
+    /// The face's box in 0..1 of the frame.
+    pub rect_norm: Rect,
+    /// Who found it, how certainly and with which landmarks; none for a box that came without.
+    pub detection: Option<DetectionInfo>,
+    /// The apparent expression; none before the first classification.
+    pub emotion: Option<EmotionResult>,
+}
+
+/// What the detector said beside the box.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionInfo {
+    /// 0..1; of a box that the tracker predicted, the confidence of its last detection.
+    pub confidence: f32,
+    /// The five landmarks in 0..1 of the frame, where the detector gives them.
+    pub landmarks_norm: Option<Landmarks5>,
+    /// Name of the model that found the face, such as `centerface` or `haar`.
+    pub model_name: String,
+}
+
+/// Scores of one face's apparent expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmotionResult {
+    /// Class names, in the order of `scores`.
+    pub labels: LabelSet,
+    /// One probability for each class.
+    pub scores: Scores,
+    /// The class that is shown; none means `unknown`.
+    pub label_id: Option<usize>,
+    /// True if `scores` are a mean over time.
+    pub smoothed: bool,
+    /// Time since the frame that was classified.
+    pub age: Duration,
+}
+
+impl EmotionResult {
+    /// The shown class's name, or `unknown`.
+    pub fn label(&self) -> &str {
+        self.label_id.and_then(|id| self.labels.as_slice().get(id)).map_or(UNKNOWN, String::as_str)
+    }
+
+    /// The shown class's score; for `unknown` the highest score.
+    pub fn confidence(&self) -> f32 {
+        self.label_id.and_then(|id| self.scores.as_slice().get(id).copied()).unwrap_or_else(|| self.scores.top().1)
+    }
+}
