@@ -10,12 +10,22 @@
 //! (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name; the elements are thin shells that
 //! map buffers, call the core once and write what comes back.
 
+#[cfg(feature = "onnx")]
+pub mod classifier;
+pub mod detector;
 pub mod emotion;
 pub mod error;
 pub mod geometry;
 pub mod image;
+#[cfg(feature = "onnx")]
+pub mod inference;
+pub mod locate;
+pub mod model;
+pub mod onnx;
 pub mod record;
+pub mod smoothing;
 pub mod tensor;
+pub mod tracker;
 
 #[cfg(feature = "plugin")]
 pub mod elements;
