@@ -54,7 +54,7 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
     let started = pipeline.set_state(gst::State::Playing);
     let types = [gst::MessageType::Eos, gst::MessageType::Error];
     // A failed start has already said why on the bus.
-    let wait = if started.is_ok() { gst::ClockTime::from_seconds(120) } else { gst::ClockTime::ZERO };
+    let wait = gst::ClockTime::from_seconds(if started.is_ok() { 120 } else { 5 });
     match bus.timed_pop_filtered(wait, &types) {
         Some(message) => match message.view() {
             gst::MessageView::Error(error) => {
