@@ -119,14 +119,11 @@ fn environment(search: &SearchPath) -> Result<&'static Environment> {
     ENVIRONMENT.get_or_try_init(|| {
         let path = search.runtime_library()?;
         let failed = |message: String| Error::Runtime { path: path.clone(), message };
+        // Anything else of `ort` that comes first would load a library of its own choice, or panic.
+        let builder = ort::init_from(&path).map_err(|error| failed(error.to_string()))?;
         let pool = GlobalThreadPoolOptions::default().with_spin_control(false).map_err(|error| failed(error.to_string()))?;
-        ort::init_from(&path)
-            .map_err(|error| failed(error.to_string()))?
-            .with_name("gst-emotion")
-            .with_telemetry(false)
-            .with_global_thread_pool(pool)
-            .build()
-            .map_err(|error| failed(error.to_string()))
+        let builder = builder.with_name("gst-emotion").with_telemetry(false).with_global_thread_pool(pool);
+        builder.build().map_err(|error| failed(error.to_string()))
     })
 }
 

@@ -23,6 +23,9 @@ pub mod locate;
 pub mod model;
 pub mod onnx;
 pub mod record;
+pub mod schedule;
+#[cfg(feature = "onnx")]
+pub mod scoring;
 pub mod smoothing;
 pub mod tensor;
 pub mod tracker;
@@ -47,7 +50,7 @@ mod plugin {
         "MIT/X11",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_REPOSITORY"),
+        env!("CARGO_PKG_NAME"),
         env!("BUILD_REL_DATE")
     );
 }

@@ -70,12 +70,12 @@ fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
     let mut result = Vec::with_capacity(message.len());
     let mut rest = message;
     while !rest.is_empty() {
-        let (field, whole, payload) = next_field(&mut rest)?;
-        match payload.map_or(Some(Edit::Keep), |payload| edit(field, payload))? {
-            Edit::Keep => result.extend_from_slice(whole),
+        let field = next_field(&mut rest)?;
+        match field.payload.map_or(Some(Edit::Keep), |payload| edit(field.number, payload))? {
+            Edit::Keep => result.extend_from_slice(field.whole),
             Edit::Drop => {}
             Edit::Replace(payload) => {
-                push_varint(&mut result, field << 3 | LENGTH_DELIMITED);
+                push_varint(&mut result, field.number << 3 | LENGTH_DELIMITED);
                 push_varint(&mut result, payload.len() as u64);
                 result.extend_from_slice(&payload);
             }
@@ -86,8 +86,17 @@ fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
 
 const LENGTH_DELIMITED: u64 = 2;
 
-/// Takes one field off `rest`: its number, all of its bytes, and the payload if it is length-delimited.
-fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, &'a [u8], Option<&'a [u8]>)> {
+/// One field of a message.
+struct Field<'a> {
+    number: u64,
+    /// All of its bytes, key and length included.
+    whole: &'a [u8],
+    /// Its value, if it is length-delimited.
+    payload: Option<&'a [u8]>,
+}
+
+/// Takes one field off `rest`.
+fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let start = *rest;
     let key = take_varint(rest)?;
     let payload = match key & 7 {
@@ -109,7 +118,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, &'a [u8], Option<&'a [u8]
         }
         _ => return None,
     };
-    Some((key >> 3, &start[..start.len() - rest.len()], payload))
+    Some(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], payload })
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
@@ -141,9 +150,9 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 fn name_of(value_info: &[u8]) -> Option<&[u8]> {
     let mut rest = value_info;
     while !rest.is_empty() {
-        let (field, _, payload) = next_field(&mut rest)?;
-        if field == VALUE_INFO_NAME {
-            return payload;
+        let field = next_field(&mut rest)?;
+        if field.number == VALUE_INFO_NAME {
+            return field.payload;
         }
     }
     None

@@ -84,6 +84,11 @@ impl Tracker {
         self.tracks.clear();
     }
 
+    /// Keeps `id`, which someone else gave, out of the ids that are still to be given.
+    pub fn reserve(&mut self, id: u32) {
+        self.next_id = self.next_id.max(id.saturating_add(1));
+    }
+
     /// Takes the detections of the frame at `now` and gives the face of each, in their order. A detection below
     /// `min_new_confidence` that no track claims is left out.
     pub fn update(&mut self, detections: &[Detection], min_new_confidence: f32, now: Duration) -> Vec<Track> {

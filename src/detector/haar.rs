@@ -4,76 +4,45 @@
 //! It reads luma at the frame's own resolution and knows neither confidences nor landmarks; the number of raw hits
 //! that were merged into a box stands in for a confidence.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use opencv::core::{Mat, Rect as CvRect, Size as CvSize, Vector};
 use opencv::objdetect::CascadeClassifier;
 use opencv::prelude::*;
 
-use super::{DetectOptions, Detection, FaceDetector, select};
+use super::{CascadeOptions, DetectOptions, Detection, FaceDetector, select};
 use crate::error::{Error, Result};
-use crate::geometry::{Rect, Size};
+use crate::geometry::Rect;
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
 
 /// Where Debian's `opencv-data` puts the cascades.
 pub const DEFAULT_PROFILE: &str = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
 
-/// The parameters of `CascadeClassifier::detectMultiScale`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HaarSettings {
-    /// The cascade's XML file.
-    pub profile: PathBuf,
-    /// Factor between the sizes that are tried, over 1.
-    pub scale_factor: f64,
-    /// Hits, minus one, that make a face.
-    pub min_neighbors: i32,
-    /// Smallest face in pixels of the frame.
-    pub min_size: Size,
-}
-
-impl Default for HaarSettings {
-    /// The defaults of GStreamer's OpenCV plugin.
-    fn default() -> Self {
-        Self { profile: DEFAULT_PROFILE.into(), scale_factor: 1.25, min_neighbors: 3, min_size: Size::new(30, 30) }
-    }
-}
-
 /// A face detector that is a cascade.
 pub struct HaarDetector {
     cascade: CascadeClassifier,
-    settings: HaarSettings,
     resampler: Resampler,
     luma: Vec<u8>,
 }
 
 impl HaarDetector {
-    /// Loads the cascade of `settings`.
+    /// Loads the cascade in the XML file `path`.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such file, [`Error::Model`] if it is not a cascade.
-    pub fn load(settings: HaarSettings) -> Result<Self> {
-        let path = &settings.profile;
+    pub fn load(path: &Path) -> Result<Self> {
         if !path.is_file() {
             let remedy = "Debian's package opencv-data has the usual ones, `profile` names another".into();
-            return Err(Error::NotFound { what: "the cascade".into(), looked: vec![path.clone()], remedy });
+            return Err(Error::NotFound { what: "the cascade".into(), looked: vec![path.into()], remedy });
         }
-        let not_a_cascade = |found: String| Error::Model { path: path.clone(), expected: "an OpenCV cascade in XML".into(), found };
-        let cascade = load_cascade(path).map_err(|error| not_a_cascade(error.message))?;
+        let not_a_cascade = |found: String| Error::Model { path: path.into(), expected: "an OpenCV cascade in XML".into(), found };
+        let cascade = CascadeClassifier::new(path).map_err(|error| not_a_cascade(error.message))?;
         if cascade.empty().unwrap_or(true) {
             return Err(not_a_cascade("a file without stages".into()));
         }
-        Ok(Self { cascade, settings, resampler: Resampler::new(), luma: Vec::new() })
+        Ok(Self { cascade, resampler: Resampler::new(), luma: Vec::new() })
     }
-
-    /// Changes everything but the profile, from the next frame on.
-    pub fn set_parameters(&mut self, scale_factor: f64, min_neighbors: i32, min_size: Size) {
-        (self.settings.scale_factor, self.settings.min_neighbors, self.settings.min_size) = (scale_factor, min_neighbors, min_size);
-    }
-}
-
-fn load_cascade(path: &Path) -> opencv::Result<CascadeClassifier> {
-    CascadeClassifier::new(path)
 }
 
 impl FaceDetector for HaarDetector {
@@ -93,7 +62,7 @@ impl FaceDetector for HaarDetector {
         let mut boxes = Vector::<CvRect>::new();
         let mut hits = Vector::<i32>::new();
         let picture = Mat::new_rows_cols_with_data(size.height as i32, size.width as i32, &self.luma).map_err(failed)?;
-        let HaarSettings { scale_factor, min_neighbors, min_size, .. } = self.settings;
+        let CascadeOptions { scale_factor, min_neighbors, min_size } = options.cascade;
         let least = CvSize::new(min_size.width as i32, min_size.height as i32);
         self.cascade
             .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, least, CvSize::default())

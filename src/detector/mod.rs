@@ -37,11 +37,31 @@ pub struct DetectOptions {
     pub max_faces: usize,
     /// Smallest height and width in pixels of the frame.
     pub min_face_size: f32,
+    /// What only cascades heed.
+    pub cascade: CascadeOptions,
+}
+
+/// The parameters of OpenCV's `CascadeClassifier::detectMultiScale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CascadeOptions {
+    /// Factor between the sizes that are tried, over 1.
+    pub scale_factor: f64,
+    /// Hits, minus one, that make a face.
+    pub min_neighbors: i32,
+    /// Smallest face in pixels of the frame.
+    pub min_size: Size,
+}
+
+impl Default for CascadeOptions {
+    /// The defaults of GStreamer's OpenCV plugin.
+    fn default() -> Self {
+        Self { scale_factor: 1.25, min_neighbors: 3, min_size: Size::new(30, 30) }
+    }
 }
 
 impl Default for DetectOptions {
     fn default() -> Self {
-        Self { score_threshold: 0.5, iou_threshold: 0.3, max_faces: 0, min_face_size: 0.0 }
+        Self { score_threshold: 0.5, iou_threshold: 0.3, max_faces: 0, min_face_size: 0.0, cascade: CascadeOptions::default() }
     }
 }
 

@@ -1,33 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests share.
-#![allow(dead_code)] // no test needs all of it
+#![allow(dead_code)] // No test uses all of it.
 
 pub mod average_faces;
 #[cfg(feature = "plugin")]
-pub mod stage;
+pub mod gstreamer;
 
-/// Makes GStreamer ready, with the elements in this process and not from a library.
-#[cfg(feature = "plugin")]
-pub fn init() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        gst::init().expect("GStreamer starts");
-        gstemotion::plugin_register_static().expect("the elements register");
-    });
+use std::path::PathBuf;
+
+use average_faces::{Key, Scene};
+use gstemotion::locate::SearchPath;
+
+/// True if ONNX Runtime and the detector `name` are where the plugin finds them. Under `make test` they have to be;
+/// a bare `cargo test` says what it skips.
+pub fn fetched(name: &str) -> bool {
+    let search = SearchPath::from_env(None);
+    let missing = search.runtime_library().err().or_else(|| search.model(name, &format!("{name}.onnx")).err());
+    skip_if(missing)
 }
 
-/// Whether ONNX Runtime and CenterFace are there, as `make setup` fetches them. If not, a test that needs them says so
-/// and ends; under `make test`, which sets `GST_EMOTION_REQUIRE_MODELS`, it fails.
-#[cfg(feature = "onnx")]
-pub fn fetched() -> bool {
-    let search = gstemotion::locate::SearchPath::from_env(None);
-    let found = search.runtime_library().and_then(|_| search.model("centerface", "centerface.onnx"));
-    match found {
-        Ok(_) => true,
-        Err(missing) if std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_some() => panic!("{missing}"),
-        Err(missing) => {
-            eprintln!("skipped: {missing}");
-            false
-        }
+/// True if ONNX Runtime is where the plugin finds it; see [`fetched`].
+pub fn runtime_fetched() -> bool {
+    skip_if(SearchPath::from_env(None).runtime_library().err())
+}
+
+fn skip_if(missing: Option<gstemotion::error::Error>) -> bool {
+    if let Some(error) = &missing {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
+        println!("skipped: {error}");
     }
+    missing.is_none()
+}
+
+/// A file of `tests/data`.
+pub fn data(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// Three people in 640x480 who do not move: neutral, happiness and surprise from left to right.
+pub fn three_faces() -> Scene {
+    let still = |x: f32, expression| vec![Key::new(0.0, (x, 220.0), 180.0, expression), Key::new(100.0, (x, 220.0), 180.0, expression)];
+    Scene::new(640, 480).actor(still(110.0, "neutral")).actor(still(320.0, "happiness")).actor(still(530.0, "surprise"))
 }
