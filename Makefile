@@ -61,7 +61,7 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
 	$(call heading,licences and sources of what we depend on)
-	$(TOOLS)/bin/cargo-deny --locked --offline check bans licenses sources
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
 	.ci/inspect $(TARGET)/debug/libgstemotion.so
 	$(call heading,all passed)

@@ -67,11 +67,10 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
     }
 }
 
-/// The plugin's library as this test run built it.
+/// The plugin's library as this test run built it: beside the test's executable. The one a folder above is the last
+/// `cargo build`'s.
 pub fn library() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
-    folder.join("libgstemotion.so")
+    std::env::current_exe().expect("a test has a path").with_file_name("libgstemotion.so")
 }
 
 /// A folder of its own for a child process, removed at the end.
