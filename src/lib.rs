@@ -12,6 +12,7 @@
 
 pub mod emotion;
 pub mod error;
+pub mod export;
 pub mod geometry;
 pub mod image;
 pub mod record;
