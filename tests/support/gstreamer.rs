@@ -20,6 +20,7 @@ pub fn init() {
 
 /// Packed RGB of `width` x `height` as a buffer of `format`.
 pub fn buffer(rgb: &[u8], width: u32, height: u32, format: VideoFormat) -> (gst::Buffer, VideoInfo) {
+    init();
     let source = VideoInfo::builder(VideoFormat::Rgb, width, height).fps(gst::Fraction::new(30, 1)).build().expect("an RGB format");
     let mut filled = gst::Buffer::with_size(source.size()).expect("memory");
     {
