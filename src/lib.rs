@@ -17,6 +17,8 @@ pub mod image;
 pub mod record;
 pub mod tensor;
 
+#[cfg(feature = "draw")]
+pub mod draw;
 #[cfg(feature = "plugin")]
 pub mod elements;
 #[cfg(feature = "plugin")]
