@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The GStreamer elements and what they share.
 
+pub mod emotionoverlay;
 pub mod frame;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     let folder = plugin.filename().and_then(|file| file.parent().map(PathBuf::from));
     PLUGIN_FOLDER.get_or_init(|| folder);
     crate::meta::custom::register();
+    emotionoverlay::register(plugin)?;
     Ok(())
 }
 
