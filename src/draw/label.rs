@@ -6,7 +6,7 @@ use tiny_skia::Pixmap;
 use super::edges::rounded;
 use super::emoji;
 use super::picture::{Picture, canvas};
-use super::style::Rgb;
+use super::style::{Expression, Rgb};
 use super::text::{self, CAP_HEIGHT_EM};
 use crate::geometry::{Rect, Size};
 
@@ -28,8 +28,8 @@ const ID_EM: f32 = 0.8;
 /// What a label says; everything it looks like follows from this.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Label {
-    /// A disc in `color`, with the features of this emoji if there is one.
-    pub badge: Option<Option<char>>,
+    /// A disc in `color`, with the features of this expression if it is one of the known.
+    pub badge: Option<Option<Expression>>,
     pub color: Rgb,
     pub text: Option<String>,
     pub id: Option<u32>,
@@ -84,7 +84,7 @@ impl Label {
 
 enum Part {
     Nothing,
-    Badge(Option<char>),
+    Badge(Option<Expression>),
     /// Words, their size in em of the label, their colour.
     Text(String, f32, Rgb),
 }
@@ -101,9 +101,9 @@ impl Part {
     fn draw(&self, pixmap: &mut Pixmap, em_px: f32, x: f32, middle: f32, color: Rgb) {
         match self {
             Self::Nothing => {}
-            Self::Badge(character) => {
+            Self::Badge(expression) => {
                 let diameter = BADGE_EM * em_px;
-                emoji::draw(pixmap, *character, x + diameter / 2.0, middle, diameter, color);
+                emoji::draw(pixmap, *expression, x + diameter / 2.0, middle, diameter, color);
             }
             // All on one baseline, at which capitals of the full size are centred.
             Self::Text(text, size_em, rgb) => {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn label(text: &str) -> Label {
-        Label { badge: Some(Some('😃')), color: [240, 228, 66], text: Some(text.to_owned()), id: Some(3), font_px: 20 }
+        Label { badge: Some(Some(Expression::Happiness)), color: [240, 228, 66], text: Some(text.to_owned()), id: Some(3), font_px: 20 }
     }
 
     #[test]

@@ -112,12 +112,13 @@ impl Layout {
             Side::Right | Side::Left => (inside.x - x).abs() > 0.5,
             Side::Inside => false,
         };
-        (!moved_onto_the_box).then(|| Place { spot, rect: inside, hidden: self.hidden(own, inside) })
+        (!moved_onto_the_box).then(|| Place { spot, rect: inside, hidden: self.hidden(Some(own), inside) })
     }
 
-    fn hidden(&self, own: usize, plate: Rect) -> f32 {
+    /// What `plate` would hide, see [`Place::hidden`]; `own` is the face that it belongs to.
+    pub(super) fn hidden(&self, own: Option<usize>, plate: Rect) -> f32 {
         let area = |other: &Rect| plate.intersection(*other).area();
-        let faces: f32 = self.faces.iter().enumerate().map(|(i, face)| if i == own { area(face) } else { 2.0 * area(face) }).sum();
+        let faces: f32 = self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { 2.0 * area(face) }).sum();
         faces + 4.0 * self.taken.iter().map(area).sum::<f32>()
     }
 }

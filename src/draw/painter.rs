@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::bars::{Graph, Row, bar_lengths};
 use super::cache::Cache;
 use super::edges::Outline;
-use super::emoji;
 use super::label::Label;
 use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot};
 use super::picture::{Picture, Placed};
-use super::style::{Rgb, Sizes, Style, UNKNOWN_COLOR};
+use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
 use crate::emotion::LabelSet;
 use crate::geometry::{Rect, Size};
 use crate::record::{EmotionResult, FaceRecord};
@@ -35,6 +34,8 @@ pub struct Painter {
     cache: Cache<Key>,
     label_sets: Vec<LabelSet>,
     tracks: HashMap<u32, Track>,
+    /// Where the figures are: left or right above, left or right below.
+    stats_corner: usize,
 }
 
 /// What a picture shows, and by that which one it is.
@@ -113,7 +114,7 @@ impl Painter {
         if self.style.boxes {
             shown.iter().for_each(|face| self.draw_box(face, &mut placed));
         }
-        let plate = stats.and_then(|stats| self.draw_stats(stats, frame));
+        let plate = stats.and_then(|stats| self.draw_stats(stats, frame, &layout));
         plate.iter().for_each(|plate| layout.take(plate.rect()));
         placed.extend(plate);
 
@@ -210,9 +211,9 @@ impl Painter {
         Label { text, id, ..full }
     }
 
-    fn badge(&self, face: &Shown) -> Option<Option<char>> {
+    fn badge(&self, face: &Shown) -> Option<Option<Expression>> {
         let result = face.record.emotion.as_ref().filter(|result| self.style.emoji && result.label_id.is_some());
-        result.map(|result| emoji::character(result.label()))
+        result.map(|result| Expression::of(result.label()))
     }
 
     /// The graph, if there is a place where it hides next to nothing.
@@ -252,19 +253,26 @@ impl Painter {
         })
     }
 
-    fn draw_stats(&mut self, stats: Stats, frame: Size) -> Option<Placed> {
+    /// The plate with figures, in the corner where it was unless that hides a face.
+    fn draw_stats(&mut self, stats: Stats, frame: Size, layout: &Layout) -> Option<Placed> {
         let faces = if stats.faces == 1 { "1 face".to_owned() } else { format!("{} faces", stats.faces) };
         let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
         let frame_px = frame.width.min(frame.height);
         let font_px = Sizes::choose(&self.style, frame_px, frame_px as f32 / 5.0, None).font_px;
         let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), id: None, font_px };
-        let margin = font_px / 2;
-        let size = label.size();
-        if size.width + margin > frame.width || size.height + margin > frame.height {
+        let (size, margin) = (label.size().rect(), (font_px / 2) as f32);
+        let (right, bottom) = (frame.width as f32 - margin - size.w, frame.height as f32 - margin - size.h);
+        if right < 0.0 || bottom < 0.0 {
             return None;
         }
+        let corners = [(margin, margin), (right, margin), (margin, bottom), (right, bottom)];
+        let hidden = |corner: usize| layout.hidden(None, size.translated(corners[corner].0, corners[corner].1));
+        if hidden(self.stats_corner) > 0.0 {
+            self.stats_corner = (0..4).min_by(|&a, &b| hidden(a).total_cmp(&hidden(b))).unwrap_or(0);
+        }
+        let (x, y) = corners[self.stats_corner];
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
-        Some(Placed { picture, x: margin as i32, y: margin as i32 })
+        Some(Placed { picture, x: x as i32, y: y as i32 })
     }
 }
 

@@ -173,7 +173,7 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// Steps between which automatic font sizes jump; finer ones would flicker as boxes breathe.
-    const FONT_STEPS_PX: [u32; 18] = [11, 12, 13, 15, 17, 19, 22, 25, 28, 32, 37, 43, 50, 58, 67, 77, 89, 103];
+    const FONT_STEPS_PX: [u32; 17] = [12, 13, 15, 17, 19, 22, 25, 28, 32, 37, 43, 50, 58, 67, 77, 89, 103];
     /// How far, as a ratio, the wanted size must be away from the last one before a face's label changes size.
     const FONT_INERTIA: f32 = 1.25;
 
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn automatic_sizes_grow_with_the_frame() {
         let of = |frame, face| Sizes::choose(&Style::default(), frame, face, None);
-        assert_eq!(of(240, 80.0), Sizes { font_px: 11, line_px: 2 });
+        assert_eq!(of(240, 80.0), Sizes { font_px: 12, line_px: 2 });
         assert_eq!(of(720, 200.0), Sizes { font_px: 17, line_px: 3 }, "0.026 * 720 = 18.7");
         assert_eq!(of(1080, 300.0), Sizes { font_px: 28, line_px: 4 }, "0.026 * 1080 = 28.1");
         assert_eq!(of(2160, 600.0), Sizes { font_px: 50, line_px: 8 }, "0.026 * 2160 = 56.2");
@@ -252,6 +252,6 @@ mod tests {
     #[test]
     fn chosen_sizes_are_taken_as_they_are() {
         let style = Style { line_width_px: 5, font_size_px: 40, ..Style::default() };
-        assert_eq!(Sizes::choose(&style, 240, 30.0, Some(11)), Sizes { font_px: 40, line_px: 5 });
+        assert_eq!(Sizes::choose(&style, 240, 30.0, Some(12)), Sizes { font_px: 40, line_px: 5 });
     }
 }

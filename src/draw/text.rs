@@ -102,17 +102,6 @@ pub(super) fn draw(pixmap: &mut Pixmap, text: &str, em_px: f32, x: f32, baseline
     pixmap.stroke_path(&path, &paint(rgb, 1.0), &stroke, Transform::identity(), None);
 }
 
-/// The outline of one character, scaled and moved so that its ink fills the square around `(x, y)` of side `side_px`.
-pub(super) fn centered(character: char, x: f32, y: f32, side_px: f32) -> Option<Path> {
-    let mut builder = PathBuilder::new();
-    Glyph::of(character).trace(&mut builder, 1.0, 0.0, 0.0);
-    let path = builder.finish()?;
-    let ink = path.bounds();
-    let scale = side_px / ink.width().max(ink.height());
-    let (dx, dy) = (x - scale * (ink.left() + ink.right()) / 2.0, y - scale * (ink.top() + ink.bottom()) / 2.0);
-    path.transform(Transform::from_row(scale, 0.0, 0.0, scale, dx, dy))
-}
-
 /// Fills `path` in one colour.
 pub(super) fn fill(pixmap: &mut Pixmap, path: &Path, rgb: Rgb, alpha: f32) {
     pixmap.fill_path(path, &paint(rgb, alpha), FillRule::Winding, Transform::identity(), None);
@@ -143,12 +132,5 @@ mod tests {
             assert_ne!(Glyph::of(character).id.0, 0, "{character}");
         }
         assert_eq!(Glyph::of('\u{10fffd}').id.0, 0, "what no font has is drawn as the sign for that");
-    }
-
-    #[test]
-    fn a_centred_character_fills_its_square() {
-        let bounds = centered('😀', 50.0, 40.0, 30.0).expect("the font has it").bounds();
-        assert!((bounds.width().max(bounds.height()) - 30.0).abs() < 0.01);
-        assert!((bounds.left() + bounds.right() - 100.0).abs() < 0.01 && (bounds.top() + bounds.bottom() - 80.0).abs() < 0.01);
     }
 }
