@@ -139,7 +139,7 @@ impl EmotionExport {
         if live && time.utc.is_none() {
             time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
         }
-        state.position = Some(gst::ClockTime::from_nseconds(time.end_ns()));
+        state.position = Some(clock_time(time.end_ns()));
         let faces = meta::read_faces(buffer, video.size);
         let report = FrameReport { stream: &state.stream_id, frame: state.frames, time, faces: &faces };
         let output = state.exporter.frame(&report);
@@ -172,9 +172,9 @@ impl EmotionExport {
         match output {
             Output::Text(chunk) => self.push_chunk(chunk),
             Output::Gap(Span { pts_ns, duration_ns }) => {
-                let gap = gst::event::Gap::builder(gst::ClockTime::from_nseconds(pts_ns));
+                let gap = gst::event::Gap::builder(clock_time(pts_ns));
                 // An event's failure is told by the next buffer's flow.
-                self.src_pad.push_event(gap.duration(gst::ClockTime::from_nseconds(duration_ns)).build());
+                self.src_pad.push_event(gap.duration(clock_time(duration_ns)).build());
                 Ok(gst::FlowSuccess::Ok)
             }
             Output::Covered => Ok(gst::FlowSuccess::Ok),
@@ -185,7 +185,7 @@ impl EmotionExport {
         if let Some(warning) = chunk.warning {
             gst::element_imp_warning!(self, gst::StreamError::Encode, ["{warning}"]);
         }
-        let pts = gst::ClockTime::from_nseconds(chunk.span.pts_ns);
+        let pts = clock_time(chunk.span.pts_ns);
         let pts = self.state().as_ref().map_or(pts, |state| state.inside_segment(pts));
         if let Some(header) = chunk.header {
             self.push_header(header, pts)?;
@@ -193,7 +193,7 @@ impl EmotionExport {
         if chunk.body.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.src_pad.push(timed(chunk.body, pts, gst::ClockTime::from_nseconds(chunk.span.duration_ns)))
+        self.src_pad.push(timed(chunk.body, pts, clock_time(chunk.span.duration_ns)))
     }
 
     /// Sends what a file begins with, and keeps it in the caps for files and clients that begin later.
@@ -304,9 +304,10 @@ impl EmotionExport {
 
     fn gap(&self, gap: &gst::event::Gap) -> bool {
         let (pts, duration) = gap.get();
-        let span = Span { pts_ns: pts.nseconds(), duration_ns: duration.unwrap_or_default().nseconds() };
+        let duration = duration.unwrap_or_default();
+        let span = Span { pts_ns: pts.nseconds(), duration_ns: duration.nseconds() };
         let output = self.state().as_mut().map(|state| {
-            state.position = Some(pts + duration.unwrap_or_default());
+            state.position = Some(pts.saturating_add(duration));
             state.exporter.gap(span)
         });
         output.is_some_and(|output| self.writable(output).and_then(|output| self.push_output(output)).is_ok())
@@ -354,6 +355,11 @@ impl EmotionExport {
         }
         gst::Pad::query_default(&self.src_pad, Some(&*self.obj()), query)
     }
+}
+
+/// The time of that many nanoseconds; the one value that means no time is taken for the last one that does.
+fn clock_time(ns: u64) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
 }
 
 fn timed(bytes: Vec<u8>, pts: gst::ClockTime, duration: gst::ClockTime) -> gst::Buffer {
@@ -472,7 +478,8 @@ impl ElementImpl for EmotionExport {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             use EmotionExportFormat::{Csv, Ndjson, Text, Webvtt};
-            let video = gst_video::VideoCapsBuilder::new().any_features().build();
+            // Whatever the pixels are and wherever they lie: only the buffers' metadata is read.
+            let video = gst::Caps::builder("video/x-raw").any_features().build();
             let text = [Ndjson, Csv, Webvtt, Text].into_iter().fold(gst::Caps::new_empty(), |mut caps, format| {
                 caps.make_mut().append(format.caps());
                 caps
