@@ -294,6 +294,16 @@ fn summaries_follow_the_interval_they_are_about() {
 }
 
 #[test]
+fn a_summary_of_frames_played_backwards_spans_them_all() {
+    let mut aggregator = Aggregator::new(1_000_000_000);
+    for frame in [2, 1, 0] {
+        assert_eq!(aggregator.add(&report(frame, &[found(1)])), None);
+    }
+    let time = aggregator.finish().unwrap().time;
+    assert_eq!((time.pts_ns, time.duration_ns), (0, 3 * FRAME_NS));
+}
+
+#[test]
 fn a_gap_ends_the_interval_before_it() {
     let mut exporter = Exporter::new(Options { aggregate_only: true, interval_ns: FRAME_NS, ..Options::default() });
     exporter.frame(&report(0, &[found(1)])).unwrap();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `emotionexport` in whole pipelines: what arrives in files equals the metadata of the buffers.
+#![cfg(feature = "plugin")]
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, Once};
@@ -270,15 +273,39 @@ fn others_read_the_webvtt() {
 #[test]
 fn each_of_several_files_is_a_whole_table() {
     let folder = folder("rotation");
-    let (pipeline, seen) = pipeline(&format!(
-        "videotestsrc num-buffers=90 ! {VIDEO} ! identity name=video ! emotionexport format=csv
-         ! multifilesink next-file=max-duration max-file-duration=1000000000 location={}/%02d.csv",
-        folder.display()
-    ));
+    let (pipeline, seen) = into_files(&folder, "next-file=max-duration max-file-duration=1000000000");
     run(&pipeline);
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() > 2, "{files:?}");
+    assert_tables(&folder, 3, &seen);
+}
+
+#[test]
+fn an_application_decides_where_a_file_ends() {
+    let folder = folder("split");
+    let (pipeline, seen) = into_files(&folder, "next-file=key-unit-event");
+    let pad = pipeline.by_name("video").unwrap().static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        if info.buffer().unwrap().pts().unwrap().mseconds() / 100 == 20 {
+            pad.push_event(gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build());
+            return gst::PadProbeReturn::Remove;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    run(&pipeline);
+    assert_tables(&folder, 2, &seen);
+}
+
+fn into_files(folder: &Path, properties: &str) -> (gst::Pipeline, Seen) {
+    pipeline(&format!(
+        "videotestsrc num-buffers=90 ! {VIDEO} ! identity name=video ! emotionexport format=csv
+         ! multifilesink {properties} location={}/%02d.csv",
+        folder.display()
+    ))
+}
+
+/// That many files, each with one header, and together with a row for each face.
+fn assert_tables(folder: &Path, count: usize, seen: &Seen) {
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), count, "{files:?}");
     let mut rows = 0;
     for file in &files {
         let mut reader = csv::Reader::from_path(file).unwrap();
@@ -289,6 +316,24 @@ fn each_of_several_files_is_a_whole_table() {
         }
     }
     assert_eq!(rows, seen.lock().unwrap().iter().map(|(_, faces)| faces.len()).sum::<usize>());
+}
+
+#[test]
+fn a_client_that_comes_late_gets_the_header_first() {
+    let (pipeline, seen) = pipeline(&format!(
+        "videotestsrc is-live=true ! {VIDEO} ! identity name=video ! emotionexport format=csv ! tcpserversink name=server host=127.0.0.1 port=0"
+    ));
+    pipeline.set_state(gst::State::Playing).unwrap();
+    while seen.lock().unwrap().len() < 10 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let port = pipeline.by_name("server").unwrap().property::<i32>("current-port") as u16;
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let lines: Vec<_> = BufReader::new(client).lines().take(5).collect::<Result<_, _>>().unwrap();
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(lines[0].starts_with("stream,pts,"), "{lines:?}");
+    assert!(lines[1..].iter().all(|line| !line.starts_with("stream,") && line.contains(",test,")), "{lines:?}");
 }
 
 #[test]

@@ -60,7 +60,12 @@ impl Summary {
     }
 
     fn add(&mut self, frame: &FrameReport<'_>) {
-        self.time.duration_ns = self.time.duration_ns.max(frame.time.end_ns().saturating_sub(self.time.pts_ns));
+        let end_ns = self.time.end_ns().max(frame.time.end_ns());
+        // Played backwards, the first frame comes last.
+        if frame.time.pts_ns < self.time.pts_ns {
+            self.time = frame.time;
+        }
+        self.time.duration_ns = end_ns - self.time.pts_ns;
         let faces = frame.faces.len() as u64;
         self.frames += 1;
         self.faces += faces;

@@ -89,10 +89,22 @@ impl State {
         }
     }
 
-    /// Text that starts at or after the end of the segment would be dropped by every sink: a summary may.
-    fn inside_segment(&self, pts: gst::ClockTime) -> gst::ClockTime {
-        let last = self.segment.stop().map(|stop| stop.saturating_sub(gst::ClockTime::from_nseconds(1)));
-        last.map_or(pts, |last| pts.min(last))
+    /// The nearest time in the segment. What is sent at the end of a segment would start after it, and every sink drops
+    /// what does.
+    fn inside_segment(&self, ns: u64) -> u64 {
+        let last = self.segment.stop().map_or(u64::MAX, |stop| stop.nseconds().saturating_sub(1));
+        ns.min(last).max(self.segment.start().unwrap_or_default().nseconds())
+    }
+
+    /// What is still held back; with `last`, also the header of a file that has no records.
+    fn finish(&mut self, last: bool) -> std::io::Result<Option<Chunk>> {
+        let position = self.position.unwrap_or_default().nseconds();
+        let mut chunk = self.exporter.finish()?;
+        if chunk.is_none() && last && self.video.is_some() {
+            let span = Span { pts_ns: position, duration_ns: 0 };
+            chunk = self.exporter.header().map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None });
+        }
+        Ok(chunk.map(|chunk| Chunk { span: Span { pts_ns: self.inside_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk }))
     }
 }
 
@@ -186,7 +198,6 @@ impl EmotionExport {
             gst::element_imp_warning!(self, gst::StreamError::Encode, ["{warning}"]);
         }
         let pts = clock_time(chunk.span.pts_ns);
-        let pts = self.state().as_ref().map_or(pts, |state| state.inside_segment(pts));
         if let Some(header) = chunk.header {
             self.push_header(header, pts)?;
         }
@@ -208,6 +219,17 @@ impl EmotionExport {
             gst::warning!(CAT, imp = self, "Caps with the header were refused");
         }
         self.src_pad.push(buffer)
+    }
+
+    /// Sends the header once more: a new file begins. Before the first record there is none, as it comes with that.
+    fn repeat_header(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let header = self.state().as_ref().and_then(|state| {
+            let headers = state.caps.structure(0)?.get::<gst::Array>("streamheader").ok()?;
+            let mut buffer = headers.first()?.get::<gst::Buffer>().ok()?;
+            buffer.make_mut().set_pts(state.position);
+            Some(buffer)
+        });
+        header.map_or(Ok(gst::FlowSuccess::Ok), |header| self.src_pad.push(header))
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -236,6 +258,10 @@ impl EmotionExport {
             }
             // Tags of the video, such as its codec, are not true of the text.
             EventView::Tag(tag) if tag.tag().scope() == gst::TagScope::Stream => true,
+            EventView::CustomDownstream(_) if gst_video::ForceKeyUnitEvent::is(&event) => {
+                let parsed = gst_video::DownstreamForceKeyUnitEvent::parse(&event);
+                self.forward(event) && (!parsed.is_ok_and(|parsed| parsed.all_headers) || self.repeat_header().is_ok())
+            }
             _ => self.forward(event),
         }
     }
@@ -313,19 +339,9 @@ impl EmotionExport {
         output.is_some_and(|output| self.writable(output).and_then(|output| self.push_output(output)).is_ok())
     }
 
-    /// Sends what is still held back; with `last`, also the header of a file that has no records.
+    /// Sends what [`State::finish`] has.
     fn finish(&self, last: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let chunk = match self.state().as_mut() {
-            Some(state) => {
-                let chunk = state.exporter.finish();
-                let header = if last && state.video.is_some() { state.exporter.header() } else { None };
-                let span = Span { pts_ns: state.position.unwrap_or_default().nseconds(), duration_ns: 0 };
-                chunk.map(|chunk| {
-                    chunk.or_else(|| header.map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None }))
-                })
-            }
-            None => return Ok(gst::FlowSuccess::Ok),
-        };
+        let chunk = self.state().as_mut().map_or(Ok(None), |state| state.finish(last));
         self.writable(chunk)?.map_or(Ok(gst::FlowSuccess::Ok), |chunk| self.push_chunk(chunk))
     }
 
