@@ -188,6 +188,32 @@ fn frames_that_are_missing_do_not_move_the_others() {
 }
 
 #[test]
+fn faces_stay_with_their_pictures_through_b_frames() {
+    init();
+    if let Some(missing) = ["x264enc", "avdec_h264"].into_iter().find(|name| gst::ElementFactory::find(name).is_none()) {
+        println!("skipped: no element {missing}");
+        return;
+    }
+    let file = folder("b-frames").join("faces.ndjson");
+    let (pipeline, seen) = pipeline(&format!(
+        "videotestsrc num-buffers=60 pattern=ball ! {VIDEO} ! identity name=video ! x264enc bframes=3 b-adapt=false ! h264parse ! avdec_h264
+         ! emotionexport ! filesink location={}",
+        file.display()
+    ));
+    run(&pipeline);
+    let seen = seen.lock().unwrap();
+    let expected: Vec<_> = seen.iter().flat_map(|(pts, faces)| faces.iter().map(move |face| (pts, face))).collect();
+    let records = records(&file);
+    assert_eq!(records.len(), expected.len());
+    for (record, (pts, face)) in records.iter().zip(expected) {
+        // The encoder moves timestamps; the position in the medium stays, but for the rounding of a parser.
+        assert!(record["stream_time"].as_u64().unwrap().abs_diff(pts.nseconds()) <= 1);
+        assert_eq!(record["id"], face.id);
+        close(&record["scores"]["happiness"], face.emotion.as_ref().unwrap().scores.as_slice()[1], SCORE_TOLERANCE);
+    }
+}
+
+#[test]
 fn after_a_seek_positions_are_those_of_the_medium() {
     let file = folder("seek").join("faces.ndjson");
     let (pipeline, seen) =
