@@ -165,8 +165,8 @@ fn an_interval_holds_its_text() {
     }
     let times: Vec<_> =
         pulled(&mut h).iter().map(|buffer| (buffer.pts().unwrap().mseconds(), buffer.duration().unwrap().mseconds())).collect();
-    assert_eq!(times, [(0, 100), (120, 80), (200, 100)]);
-    assert_eq!(gaps(&mut h), [(100, 20)]);
+    assert_eq!(times, [(0, 120), (120, 80), (200, 120)]);
+    assert_eq!(gaps(&mut h), []);
 }
 
 #[test]

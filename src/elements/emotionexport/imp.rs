@@ -80,12 +80,16 @@ impl State {
         let known = self.video.and_then(|video| video.frame_duration);
         let duration = buffer.duration().filter(|duration| !duration.is_zero()).or(known).unwrap_or(FRAME_DURATION);
         let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
+        FrameTime { utc: reference_utc(buffer), ..self.time_at(pts, duration) }
+    }
+
+    fn time_at(&self, pts: gst::ClockTime, duration: gst::ClockTime) -> FrameTime {
         FrameTime {
             pts_ns: pts.nseconds(),
             duration_ns: duration.nseconds(),
             stream_time_ns: self.segment.to_stream_time(pts).map(gst::ClockTime::nseconds),
             running_time_ns: self.segment.to_running_time(pts).map(gst::ClockTime::nseconds),
-            utc: reference_utc(buffer),
+            utc: None,
         }
     }
 
@@ -331,10 +335,10 @@ impl EmotionExport {
     fn gap(&self, gap: &gst::event::Gap) -> bool {
         let (pts, duration) = gap.get();
         let duration = duration.unwrap_or_default();
-        let span = Span { pts_ns: pts.nseconds(), duration_ns: duration.nseconds() };
         let output = self.state().as_mut().map(|state| {
             state.position = Some(pts.saturating_add(duration));
-            state.exporter.gap(span)
+            let time = state.time_at(pts, duration);
+            state.exporter.gap(&time)
         });
         output.is_some_and(|output| self.writable(output).and_then(|output| self.push_output(output)).is_ok())
     }
