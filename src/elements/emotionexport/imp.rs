@@ -140,26 +140,29 @@ impl EmotionExport {
         self.push_output(output)
     }
 
-    /// What the frame leads to; the state is locked only in here, never while pushing.
+    /// What the frame leads to. The state is locked in here only, never while pushing, querying or posting.
     fn export(&self, buffer: &gst::BufferRef) -> Result<Output, gst::FlowError> {
         let live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.live;
         let live = live.unwrap_or_else(|| self.is_upstream_live());
-        let mut state = self.state();
-        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-        state.live = Some(live);
-        let Some(video) = state.video else {
+        let output = {
+            let mut state = self.state();
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            state.live = Some(live);
+            state.video.map(|video| {
+                let mut time = state.time(buffer);
+                if live && time.utc.is_none() {
+                    time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
+                }
+                state.position = Some(clock_time(time.end_ns()));
+                state.frames += 1;
+                let faces = meta::read_faces(buffer, video.size);
+                state.exporter.frame(&FrameReport { stream: &state.stream_id, frame: state.frames - 1, time, faces: &faces })
+            })
+        };
+        let Some(output) = output else {
             gst::element_imp_error!(self, gst::CoreError::Negotiation, ["Buffer before caps"]);
             return Err(gst::FlowError::NotNegotiated);
         };
-        let mut time = state.time(buffer);
-        if live && time.utc.is_none() {
-            time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
-        }
-        state.position = Some(clock_time(time.end_ns()));
-        let faces = meta::read_faces(buffer, video.size);
-        let report = FrameReport { stream: &state.stream_id, frame: state.frames, time, faces: &faces };
-        let output = state.exporter.frame(&report);
-        state.frames += 1;
         self.writable(output)
     }
 
