@@ -2,6 +2,7 @@
 //! The GStreamer elements and what they share.
 
 pub mod emotionclassify;
+pub mod emotionexport;
 pub mod facedetect;
 pub mod frame;
 pub mod stream;
@@ -20,7 +21,8 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     PLUGIN_FOLDER.get_or_init(|| folder);
     crate::meta::custom::register();
     facedetect::register(plugin)?;
-    emotionclassify::register(plugin)
+    emotionclassify::register(plugin)?;
+    emotionexport::register(plugin)
 }
 
 static PLUGIN_FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();

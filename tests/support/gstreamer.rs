@@ -20,6 +20,7 @@ pub fn init() {
 
 /// Packed RGB of `width` x `height` as a buffer of `format`.
 pub fn buffer(rgb: &[u8], width: u32, height: u32, format: VideoFormat) -> (gst::Buffer, VideoInfo) {
+    init();
     let source = VideoInfo::builder(VideoFormat::Rgb, width, height).fps(gst::Fraction::new(30, 1)).build().expect("an RGB format");
     let mut filled = gst::Buffer::with_size(source.size()).expect("memory");
     {
@@ -54,7 +55,7 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
     let started = pipeline.set_state(gst::State::Playing);
     let types = [gst::MessageType::Eos, gst::MessageType::Error];
     // A failed start has already said why on the bus.
-    let wait = if started.is_ok() { gst::ClockTime::from_seconds(120) } else { gst::ClockTime::ZERO };
+    let wait = gst::ClockTime::from_seconds(if started.is_ok() { 120 } else { 5 });
     match bus.timed_pop_filtered(wait, &types) {
         Some(message) => match message.view() {
             gst::MessageView::Error(error) => {
