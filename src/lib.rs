@@ -31,6 +31,8 @@ pub mod smoothing;
 pub mod tensor;
 pub mod tracker;
 
+#[cfg(feature = "draw")]
+pub mod draw;
 #[cfg(feature = "plugin")]
 pub mod elements;
 #[cfg(feature = "plugin")]

@@ -222,11 +222,13 @@ fn messages_come_when_a_label_changes() {
     for (index, buffer) in [&frame, &frame, &frame, &empty, &empty].into_iter().enumerate() {
         harness.push_and_pull(at(buffer, index as u64)).expect("a frame");
     }
-    let messages: Vec<_> = bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
+    let messages: Vec<_> =
+        bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
     assert_eq!(messages.len(), 2, "three faces came, then none was left");
     assert!(messages.iter().all(|message| message.name() == "emotion"));
     let found = messages[0].get::<gst::List>("faces").expect("a list");
-    let found: Vec<_> = found.iter().map(|face| face.get::<gst::Structure>().expect("a face").get::<String>("label").expect("a label")).collect();
+    let found: Vec<_> =
+        found.iter().map(|face| face.get::<gst::Structure>().expect("a face").get::<String>("label").expect("a label")).collect();
     assert_eq!(found, NAMES);
 }
 
@@ -236,7 +238,8 @@ fn odd_boxes_do_no_harm() {
         return;
     }
     let (mut frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::I420);
-    for rect in [(0, 0, 640, 480), (639, 479, 1, 1), (5000, 5000, 40, 40), (0, 0, 0, 0), (0, 0, u32::MAX, u32::MAX), (u32::MAX, 0, 20, 20)] {
+    for rect in [(0, 0, 640, 480), (639, 479, 1, 1), (5000, 5000, 40, 40), (0, 0, 0, 0), (0, 0, u32::MAX, u32::MAX), (u32::MAX, 0, 20, 20)]
+    {
         VideoRegionOfInterestMeta::add(frame.make_mut(), "face", rect);
     }
     VideoRegionOfInterestMeta::add(frame.make_mut(), "car", (10, 10, 50, 50));

@@ -3,6 +3,7 @@
 
 pub mod emotionclassify;
 pub mod emotionexport;
+pub mod emotionoverlay;
 pub mod facedetect;
 pub mod frame;
 pub mod stream;
@@ -22,6 +23,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::meta::custom::register();
     facedetect::register(plugin)?;
     emotionclassify::register(plugin)?;
+    emotionoverlay::register(plugin)?;
     emotionexport::register(plugin)
 }
 

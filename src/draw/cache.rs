@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Pictures by what they show.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::picture::Picture;
+
+/// Keeps pictures while they are in use, and up to [`Cache::CAPACITY`] for when they are again.
+pub(super) struct Cache<K> {
+    pictures: HashMap<K, (Arc<Picture>, u64)>,
+    frame: u64,
+}
+
+impl<K> Default for Cache<K> {
+    fn default() -> Self {
+        Self { pictures: HashMap::new(), frame: 0 }
+    }
+}
+
+impl<K: Eq + Hash> Cache<K> {
+    /// Beyond this number, pictures that the last two frames did not use are dropped.
+    const CAPACITY: usize = 512;
+
+    /// Begins a frame.
+    pub(super) fn next_frame(&mut self) {
+        self.frame += 1;
+        if self.pictures.len() > Self::CAPACITY {
+            let oldest = self.frame.saturating_sub(2);
+            self.pictures.retain(|_, (_, used)| *used >= oldest);
+        }
+    }
+
+    /// The picture of `key`, drawn now if it is not there.
+    pub(super) fn get(&mut self, key: K, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
+        let (picture, used) = self.pictures.entry(key).or_insert_with(|| (Arc::new(draw()), 0));
+        *used = self.frame;
+        picture.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Size;
+
+    fn picture() -> Picture {
+        Picture::new(Size::new(1, 1), vec![0; 4])
+    }
+
+    #[test]
+    fn the_same_key_gives_the_same_picture() {
+        let mut cache = Cache::default();
+        let first = cache.get(1, picture);
+        cache.next_frame();
+        assert!(Arc::ptr_eq(&first, &cache.get(1, || unreachable!("it is there"))));
+        assert!(!Arc::ptr_eq(&first, &cache.get(2, picture)));
+    }
+
+    #[test]
+    fn what_is_not_used_goes_once_there_is_too_much() {
+        let mut cache = Cache::default();
+        for key in 0..10 * Cache::<usize>::CAPACITY {
+            cache.next_frame();
+            cache.get(0, picture);
+            cache.get(key, picture);
+            assert!(cache.pictures.len() <= Cache::<usize>::CAPACITY + 4);
+        }
+        cache.get(0, || unreachable!("what every frame uses stays"));
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Boxes, labels, score bars and emoji as small pictures with positions, and blending of them into a frame's planes.
+//!
+//! ```text
+//! FaceRecords → Painter → Placed pictures → Canvas::blend, or whoever else composes pictures
+//!               style, layout → edges, label, bars, emoji → cache
+//! ```
+//!
+//! Nothing is ever as large as the frame: a box is four thin strips, a label and a graph are plates of their own size.
+//! Pictures are kept by what they show, so that a frame on which nothing changed draws nothing and hands out the same
+//! allocations again.
+
+mod bars;
+mod blend;
+mod cache;
+mod edges;
+mod emoji;
+mod label;
+mod layout;
+mod painter;
+mod picture;
+mod style;
+mod text;
+
+pub use blend::{Canvas, PlaneMut};
+pub use painter::{Painter, Stats};
+pub use picture::{Picture, Placed};
+pub use style::{Palette, Rgb, Style, Translations, UNKNOWN_COLOR};

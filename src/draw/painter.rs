@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the faces of a frame to pictures and their places.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::bars::{Graph, Row, bar_lengths};
+use super::cache::Cache;
+use super::edges::Outline;
+use super::label::Label;
+use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot};
+use super::picture::{Picture, Placed};
+use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
+use crate::emotion::LabelSet;
+use crate::geometry::{Rect, Size};
+use crate::record::{EmotionResult, FaceRecord};
+
+/// Figures for the corner of the frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stats {
+    /// Number of faces.
+    pub faces: usize,
+    /// Frames per second, if it is known by now.
+    pub fps: Option<f64>,
+}
+
+/// Draws the faces of one stream, frame after frame.
+///
+/// It remembers from the last frame where the plates of each track were and how large, so that they do not jump about
+/// as boxes move by a pixel, and keeps pictures to use them again.
+#[derive(Default)]
+pub struct Painter {
+    style: Style,
+    cache: Cache<Key>,
+    label_sets: Vec<LabelSet>,
+    tracks: HashMap<u32, Track>,
+    /// Where the figures are: left or right above, left or right below.
+    stats_corner: usize,
+}
+
+/// What a picture shows, and by that which one it is.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Corner(Outline),
+    Top(Outline, u32),
+    Bottom(Outline, u32),
+    Side(Outline, u32),
+    Label(Label),
+    /// Index of the label set, the class shown, the font.
+    GraphBackground(usize, Option<usize>, u32),
+    /// The same and the lengths of the bars.
+    Graph(usize, Option<usize>, u32, Vec<u16>),
+}
+
+/// How a track was drawn on the last frame.
+#[derive(Clone, Copy, Default)]
+struct Track {
+    font_px: u32,
+    label: Option<Spot>,
+    graph: Option<Spot>,
+}
+
+/// A face that is large enough to be drawn.
+struct Shown<'a> {
+    record: &'a FaceRecord,
+    /// In whole pixels, inside the frame.
+    rect: Rect,
+    sizes: Sizes,
+    last: Track,
+}
+
+impl Shown<'_> {
+    fn color(&self, style: &Style) -> Rgb {
+        match &self.record.emotion {
+            Some(EmotionResult { label_id: Some(_), .. }) => {
+                self.record.emotion.as_ref().map_or(UNKNOWN_COLOR, |e| style.palette.color(e.label()))
+            }
+            _ => UNKNOWN_COLOR,
+        }
+    }
+
+    fn gap(&self) -> f32 {
+        self.sizes.line_px as f32
+    }
+}
+
+impl Painter {
+    /// With more faces than this on a frame, labels are short and there are no graphs.
+    const CROWD: usize = 8;
+    /// Faces whose box is lower than this many em of their label are treated as in a crowd.
+    const SMALL_EM: f32 = 2.5;
+    /// Label sets that are told apart before the painter starts anew.
+    const MAX_LABEL_SETS: usize = 16;
+
+    /// A painter of the given style.
+    pub fn new(style: Style) -> Self {
+        Self { style, ..Self::default() }
+    }
+
+    /// Changes the style from the next frame on; the same style again costs nothing.
+    pub fn set_style(&mut self, style: Style) {
+        if style != self.style {
+            *self = Self::new(style);
+        }
+    }
+
+    /// The pictures for a frame of `frame` pixels, those further back first. Boxes with numbers that are not finite,
+    /// boxes outside of the frame and boxes below 3 pixels are left out.
+    pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<Stats>, frame: Size) -> Vec<Placed> {
+        self.cache.next_frame();
+        let shown = self.shown(faces, frame);
+        let mut layout = Layout::new(frame, shown.iter().map(|face| face.rect).collect());
+        let mut placed = Vec::new();
+        if self.style.boxes {
+            shown.iter().for_each(|face| self.draw_box(face, &mut placed));
+        }
+        let plate = stats.and_then(|stats| self.draw_stats(stats, frame, &layout));
+        plate.iter().for_each(|plate| layout.take(plate.rect()));
+        placed.extend(plate);
+
+        let mut tracks: Vec<Track> = shown.iter().map(|face| Track { font_px: face.sizes.font_px, ..Track::default() }).collect();
+        for index in by_area(&shown) {
+            tracks[index].label = self.draw_label(&shown, index, &mut layout, &mut placed);
+        }
+        let graphs = self.style.scores;
+        for index in by_area(&shown).filter(|&index| graphs && Self::has_room(&shown, index)) {
+            tracks[index].graph = self.draw_graph(&shown, index, &mut layout, &mut placed);
+        }
+        self.tracks = shown.iter().map(|face| face.record.id).zip(tracks).filter(|(id, _)| *id != 0).collect();
+        placed
+    }
+
+    fn shown<'a>(&self, faces: &'a [FaceRecord], frame: Size) -> Vec<Shown<'a>> {
+        let frame_px = frame.width.min(frame.height);
+        let show = |record: &'a FaceRecord| {
+            let inside = record.rect_norm.from_norm(frame).clamp_to(frame);
+            let rect = Rect::from_corners(inside.x.round(), inside.y.round(), inside.right().round(), inside.bottom().round());
+            let last = self.tracks.get(&record.id).copied().filter(|_| record.id != 0);
+            let sizes = Sizes::choose(&self.style, frame_px, rect.w.min(rect.h), last.map(|last| last.font_px));
+            (record.rect_norm.is_valid() && rect.w.min(rect.h) >= 3.0).then(|| Shown {
+                record,
+                rect,
+                sizes,
+                last: last.unwrap_or_default(),
+            })
+        };
+        faces.iter().filter_map(show).collect()
+    }
+
+    fn draw_box(&mut self, face: &Shown, placed: &mut Vec<Placed>) {
+        let (width, height) = (face.rect.w as u32, face.rect.h as u32);
+        let Some(outline) = Outline::fit(face.color(&self.style), face.sizes.line_px, Size::new(width, height)) else { return };
+        let corner = self.cache.get(Key::Corner(outline), || outline.corner());
+        let top = self.cache.get(Key::Top(outline, width), || outline.top(&corner, width));
+        let bottom = self.cache.get(Key::Bottom(outline, width), || Outline::bottom(&top));
+        let (x, y) = (face.rect.x as i32, face.rect.y as i32);
+        let (right, below) = (x + width as i32, y + height as i32);
+        let corner_px = outline.corner_px as i32;
+        placed.push(Placed { picture: top, x, y });
+        placed.push(Placed { picture: bottom, x, y: below - corner_px });
+        let between = height - 2 * outline.corner_px;
+        if between > 0 {
+            let side = self.cache.get(Key::Side(outline, between), || outline.side(between));
+            placed.push(Placed { picture: side.clone(), x, y: y + corner_px });
+            placed.push(Placed { picture: side, x: right - outline.thickness() as i32, y: y + corner_px });
+        }
+    }
+
+    fn has_room(shown: &[Shown], index: usize) -> bool {
+        shown.len() <= Self::CROWD && shown[index].rect.h >= Self::SMALL_EM * shown[index].sizes.font_px as f32
+    }
+
+    /// The full label where it hides nothing, else the short one.
+    fn draw_label(&mut self, shown: &[Shown], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
+        let face = &shown[index];
+        let best = |label: &Label| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label);
+        let full = Self::has_room(shown, index).then(|| self.label(face)).filter(|label| !label.is_empty());
+        let full = full.and_then(|label| best(&label).map(|place| (label, place)));
+        let (label, place) = match full.filter(|(_, place)| place.hidden == 0.0 || place.rect.area() < face.rect.area() / 8.0) {
+            Some(found) => found,
+            None => {
+                Some(self.short_label(face)).filter(|label| !label.is_empty()).and_then(|label| best(&label).map(|place| (label, place)))?
+            }
+        };
+        let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
+        put(picture, place, layout, placed);
+        Some(place.spot)
+    }
+
+    fn label(&self, face: &Shown) -> Label {
+        let style = &self.style;
+        let result = face.record.emotion.as_ref();
+        let word = result.map(|result| style.translations.word(result.label()));
+        let percent = result.filter(|result| result.label_id.is_some()).map(|result| percent(result.confidence()));
+        let text = word.map(|word| percent.map_or_else(|| word.to_owned(), |percent| format!("{word} {percent} %")));
+        Label {
+            badge: self.badge(face),
+            color: face.color(style),
+            text: text.filter(|_| style.labels),
+            id: Some(face.record.id).filter(|&id| style.ids && id != 0),
+            font_px: face.sizes.font_px,
+        }
+    }
+
+    /// Emoji and percentage alone; the id only where there is nothing else.
+    fn short_label(&self, face: &Shown) -> Label {
+        let result = face.record.emotion.as_ref().filter(|result| result.label_id.is_some());
+        let text = result.filter(|_| self.style.labels).map(|result| format!("{}%", percent(result.confidence())));
+        let full = self.label(face);
+        let id = full.id.filter(|_| full.badge.is_none() && text.is_none());
+        Label { text, id, ..full }
+    }
+
+    fn badge(&self, face: &Shown) -> Option<Option<Expression>> {
+        let result = face.record.emotion.as_ref().filter(|result| self.style.emoji && result.label_id.is_some());
+        result.map(|result| Expression::of(result.label()))
+    }
+
+    /// The graph, if there is a place where it hides next to nothing.
+    fn draw_graph(&mut self, shown: &[Shown], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
+        let face = &shown[index];
+        let result = face.record.emotion.as_ref()?;
+        let set = self.label_set(&result.labels);
+        let font_px = face.sizes.font_px;
+        let style = &self.style;
+        let rows =
+            || result.labels.as_slice().iter().map(|class| Row { word: style.translations.word(class), color: style.palette.color(class) });
+        let graph = || Graph::new(rows().collect(), font_px);
+        let top = result.label_id;
+        let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph().background(top));
+
+        let place = layout.best(index, background.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
+        let allowed = if face.last.graph.is_some() { 0.06 } else { 0.0 };
+        if place.hidden > allowed * place.rect.area() {
+            return None;
+        }
+        let lengths = bar_lengths(result.scores.as_slice(), font_px);
+        let key = Key::Graph(set, top, font_px, lengths.clone());
+        let picture = self.cache.get(key, || graph().fill(&background, &lengths));
+        put(picture, place, layout, placed);
+        Some(place.spot)
+    }
+
+    /// The index by which pictures know `labels`.
+    fn label_set(&mut self, labels: &LabelSet) -> usize {
+        self.label_sets.iter().position(|known| known == labels).unwrap_or_else(|| {
+            if self.label_sets.len() == Self::MAX_LABEL_SETS {
+                self.label_sets.clear();
+                self.cache = Cache::default();
+            }
+            self.label_sets.push(labels.clone());
+            self.label_sets.len() - 1
+        })
+    }
+
+    /// The plate with figures, in the corner where it was unless that hides a face.
+    fn draw_stats(&mut self, stats: Stats, frame: Size, layout: &Layout) -> Option<Placed> {
+        let faces = if stats.faces == 1 { "1 face".to_owned() } else { format!("{} faces", stats.faces) };
+        let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
+        let frame_px = frame.width.min(frame.height);
+        let font_px = Sizes::choose(&self.style, frame_px, frame_px as f32 / 5.0, None).font_px;
+        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), id: None, font_px };
+        let (size, margin) = (label.size().rect(), (font_px / 2) as f32);
+        let (right, bottom) = (frame.width as f32 - margin - size.w, frame.height as f32 - margin - size.h);
+        if right < 0.0 || bottom < 0.0 {
+            return None;
+        }
+        let corners = [(margin, margin), (right, margin), (margin, bottom), (right, bottom)];
+        let hidden = |corner: usize| layout.hidden(None, size.translated(corners[corner].0, corners[corner].1));
+        if hidden(self.stats_corner) > 0.0 {
+            self.stats_corner = (0..4).min_by(|&a, &b| hidden(a).total_cmp(&hidden(b))).unwrap_or(0);
+        }
+        let (x, y) = corners[self.stats_corner];
+        let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
+        Some(Placed { picture, x: x as i32, y: y as i32 })
+    }
+}
+
+fn put(picture: Arc<Picture>, place: Place, layout: &mut Layout, placed: &mut Vec<Placed>) {
+    layout.take(place.rect);
+    placed.push(Placed { picture, x: place.rect.x as i32, y: place.rect.y as i32 });
+}
+
+/// Indices of the faces, largest first.
+fn by_area(shown: &[Shown]) -> impl Iterator<Item = usize> + use<> {
+    let mut order: Vec<usize> = (0..shown.len()).collect();
+    order.sort_by(|&a, &b| shown[b].rect.area().total_cmp(&shown[a].rect.area()));
+    order.into_iter()
+}
+
+fn percent(score: f32) -> u32 {
+    (score.clamp(0.0, 1.0) * 100.0).round() as u32
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the user may choose: which parts are drawn, how large, in which colours and with which words.
+
+use std::collections::BTreeMap;
+
+/// Which parts are drawn and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Style {
+    /// A rounded box around each face.
+    pub boxes: bool,
+    /// The expression's name and percentage.
+    pub labels: bool,
+    /// A bar for the score of each class.
+    pub scores: bool,
+    /// A face in the expression's colour beside the name.
+    pub emoji: bool,
+    /// The track's id.
+    pub ids: bool,
+    /// Width of box lines in pixels; 0 chooses by frame and face.
+    pub line_width_px: u32,
+    /// Height of an em of the labels in pixels; 0 chooses by frame and face.
+    pub font_size_px: u32,
+    /// Colours of the expressions.
+    pub palette: Palette,
+    /// Words to show in place of class names.
+    pub translations: Translations,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            boxes: true,
+            labels: true,
+            scores: true,
+            emoji: true,
+            ids: true,
+            line_width_px: 0,
+            font_size_px: 0,
+            palette: Palette::default(),
+            translations: Translations::default(),
+        }
+    }
+}
+
+/// Red, green and blue, 0..255, sRGB.
+pub type Rgb = [u8; 3];
+
+/// The colour of faces that were not classified, or whose expression is unknown.
+pub const UNKNOWN_COLOR: Rgb = [0x9a, 0xa0, 0xa6];
+
+/// A set of colours that stay apart for people with a colour vision deficiency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Palette {
+    /// Okabe and Ito, "Color Universal Design" (2008); white takes the place of its black.
+    #[default]
+    OkabeIto,
+    /// Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), with the orange of "vibrant" as the eighth colour.
+    TolBright,
+    /// White for every expression: the words and faces alone tell them apart.
+    White,
+}
+
+impl Palette {
+    /// The colour of a class; classes that are none of the eight of FER+ take a colour by their name.
+    pub fn color(self, class: &str) -> Rgb {
+        let index = match Expression::of(class) {
+            Some(expression) => expression as usize,
+            None => class.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % 7 + 1,
+        };
+        self.colors()[index]
+    }
+
+    /// In the order of [`Expression`].
+    const fn colors(self) -> [Rgb; 8] {
+        match self {
+            Self::OkabeIto => [
+                [0xf2, 0xf2, 0xf2],
+                [0xf0, 0xe4, 0x42],
+                [0xe6, 0x9f, 0x00],
+                [0x00, 0x72, 0xb2],
+                [0xd5, 0x5e, 0x00],
+                [0x00, 0x9e, 0x73],
+                [0xcc, 0x79, 0xa7],
+                [0x56, 0xb4, 0xe9],
+            ],
+            Self::TolBright => [
+                [0xdd, 0xdd, 0xdd],
+                [0xcc, 0xbb, 0x44],
+                [0xee, 0x77, 0x33],
+                [0x44, 0x77, 0xaa],
+                [0xee, 0x66, 0x77],
+                [0x22, 0x88, 0x33],
+                [0xaa, 0x33, 0x77],
+                [0x66, 0xcc, 0xee],
+            ],
+            Self::White => [[0xf2, 0xf2, 0xf2]; 8],
+        }
+    }
+}
+
+/// The expressions that have a colour and a face of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Expression {
+    Neutral,
+    Happiness,
+    Surprise,
+    Sadness,
+    Anger,
+    Disgust,
+    Fear,
+    Contempt,
+}
+
+impl Expression {
+    /// The expression that a class name means, in the nouns of FER+ or the adjectives of other data sets.
+    pub(crate) fn of(class: &str) -> Option<Self> {
+        const NAMES: [(&[&str], Expression); 8] = [
+            (&["neutral", "neutrality", "calm"], Expression::Neutral),
+            (&["happiness", "happy", "joy"], Expression::Happiness),
+            (&["surprise", "surprised"], Expression::Surprise),
+            (&["sadness", "sad"], Expression::Sadness),
+            (&["anger", "angry"], Expression::Anger),
+            (&["disgust", "disgusted"], Expression::Disgust),
+            (&["fear", "fearful", "afraid"], Expression::Fear),
+            (&["contempt", "contemptuous"], Expression::Contempt),
+        ];
+        NAMES.iter().find(|(names, _)| names.iter().any(|name| name.eq_ignore_ascii_case(class))).map(|(_, expression)| *expression)
+    }
+}
+
+/// Words to show in place of class names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translations(BTreeMap<String, String>);
+
+impl Translations {
+    /// Reads `name=word,name=word`; blanks around names and words do not count, later entries win. Entries that are not
+    /// of that form come back beside the map, as they were written.
+    ///
+    /// ```
+    /// use gstemotion::draw::Translations;
+    /// let (words, bad) = Translations::parse("happiness=glücklich, anger");
+    /// assert_eq!(words.word("happiness"), "glücklich");
+    /// assert_eq!(bad, ["anger"]);
+    /// ```
+    pub fn parse(text: &str) -> (Self, Vec<String>) {
+        let mut words = BTreeMap::new();
+        let mut bad = Vec::new();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match entry.split_once('=').map(|(name, word)| (name.trim(), word.trim())) {
+                Some((name, word)) if !name.is_empty() && !word.is_empty() => {
+                    words.insert(name.to_owned(), word.to_owned());
+                }
+                _ => bad.push(entry.to_owned()),
+            }
+        }
+        (Self(words), bad)
+    }
+
+    /// The word for `class`: the class's own name if there is no other.
+    pub fn word<'a>(&'a self, class: &'a str) -> &'a str {
+        self.0.get(class).map_or(class, String::as_str)
+    }
+}
+
+/// Lengths in pixels that follow from the frame and the face.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// An em of the label.
+    pub font_px: u32,
+    /// Width of the box's line.
+    pub line_px: u32,
+}
+
+impl Sizes {
+    /// Steps between which automatic font sizes jump; finer ones would flicker as boxes breathe.
+    const FONT_STEPS_PX: [u32; 17] = [12, 13, 15, 17, 19, 22, 25, 28, 32, 37, 43, 50, 58, 67, 77, 89, 103];
+    /// How far, as a ratio, the wanted size must be away from the last one before a face's label changes size.
+    const FONT_INERTIA: f32 = 1.25;
+
+    /// The sizes for a face whose box has the shorter side `face_px`, on a frame whose shorter side is `frame_px`;
+    /// `last_font_px` is what the same face had before, if anything.
+    pub(crate) fn choose(style: &Style, frame_px: u32, face_px: f32, last_font_px: Option<u32>) -> Self {
+        let frame = frame_px as f32;
+        let font_px = match (style.font_size_px, last_font_px) {
+            (0, last) => {
+                let wanted = (face_px * 0.12).clamp(frame * 0.017, frame * 0.026).max(Self::FONT_STEPS_PX[0] as f32);
+                let near = |last: &u32| wanted.max(*last as f32) / wanted.min(*last as f32) < Self::FONT_INERTIA;
+                last.filter(near).unwrap_or_else(|| Self::step(wanted))
+            }
+            (fixed, _) => fixed,
+        };
+        let line_px = match style.line_width_px {
+            0 => ((frame / 260.0).round() as u32).clamp(2, (face_px / 16.0).max(2.0) as u32),
+            fixed => fixed,
+        };
+        Self { font_px, line_px }
+    }
+
+    fn step(wanted: f32) -> u32 {
+        let last = Self::FONT_STEPS_PX[Self::FONT_STEPS_PX.len() - 1];
+        Self::FONT_STEPS_PX
+            .into_iter()
+            .rev()
+            .find(|&step| step as f32 <= wanted)
+            .map_or(Self::FONT_STEPS_PX[0], |step| if step == last { wanted as u32 } else { step })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emotion::FERPLUS_LABELS;
+
+    #[test]
+    fn every_expression_has_a_colour_of_its_own() {
+        for palette in [Palette::OkabeIto, Palette::TolBright] {
+            let mut colors: Vec<Rgb> = FERPLUS_LABELS.iter().map(|label| palette.color(label)).collect();
+            colors.push(UNKNOWN_COLOR);
+            colors.sort_unstable();
+            colors.dedup();
+            assert_eq!(colors.len(), 9, "{palette:?}");
+        }
+        assert_eq!(Palette::OkabeIto.color("Happy"), Palette::OkabeIto.color("happiness"));
+    }
+
+    #[test]
+    fn translations_keep_the_good_entries_and_name_the_bad() {
+        let (words, bad) = Translations::parse(" happiness = glücklich ,=x,anger=, fear=Angst,plain,,");
+        assert_eq!((words.word("happiness"), words.word("fear"), words.word("anger")), ("glücklich", "Angst", "anger"));
+        assert_eq!(bad, ["=x", "anger=", "plain"]);
+    }
+
+    #[test]
+    fn automatic_sizes_grow_with_the_frame() {
+        let of = |frame, face| Sizes::choose(&Style::default(), frame, face, None);
+        assert_eq!(of(240, 80.0), Sizes { font_px: 12, line_px: 2 });
+        assert_eq!(of(720, 200.0), Sizes { font_px: 17, line_px: 3 }, "0.026 * 720 = 18.7");
+        assert_eq!(of(1080, 300.0), Sizes { font_px: 28, line_px: 4 }, "0.026 * 1080 = 28.1");
+        assert_eq!(of(2160, 600.0), Sizes { font_px: 50, line_px: 8 }, "0.026 * 2160 = 56.2");
+        assert_eq!(of(1080, 60.0), Sizes { font_px: 17, line_px: 3 }, "small faces: 0.017 * 1080 = 18.4");
+    }
+
+    #[test]
+    fn a_face_that_breathes_keeps_its_font() {
+        let style = Style::default();
+        let first = Sizes::choose(&style, 1080, 210.0, None).font_px;
+        for face in [205.0, 215.0, 200.0, 220.0] {
+            assert_eq!(Sizes::choose(&style, 1080, face, Some(first)).font_px, first);
+        }
+    }
+
+    #[test]
+    fn chosen_sizes_are_taken_as_they_are() {
+        let style = Style { line_width_px: 5, font_size_px: 40, ..Style::default() };
+        assert_eq!(Sizes::choose(&style, 240, 30.0, Some(12)), Sizes { font_px: 40, line_px: 5 });
+    }
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `emotionoverlay`, driven by a harness.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::prelude::*;
+use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoOverlayCompositionMeta};
+use gstemotion::elements::frame::FORMATS;
+use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta::{write_detections, write_emotions};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+
+fn init() {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().expect("GStreamer starts");
+        gstemotion::plugin_register_static().expect("the plugin registers");
+    });
+}
+
+/// A face with a box in pixels and, if `score` is given, happiness.
+fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
+    let emotion = score.map(|score| EmotionResult {
+        labels: LabelSet::new(FERPLUS_LABELS),
+        scores: Scores::from_probabilities((0..8).map(|i| if i == 1 { score } else { (1.0 - score) / 7.0 })),
+        label_id: Some(1),
+        smoothed: false,
+        age: Duration::ZERO,
+    });
+    let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".to_owned() });
+    FaceRecord { id, rect_norm: rect.to_norm(frame), detection, emotion }
+}
+
+fn info(format: VideoFormat, size: Size) -> VideoInfo {
+    VideoInfo::builder(format, size.width, size.height).fps((30, 1)).build().expect("a valid format and size")
+}
+
+/// A mid-grey frame of 40 ms at `index`, with `faces`.
+fn frame(info: &VideoInfo, faces: &[FaceRecord], index: u64) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(vec![128_u8; info.size()]);
+    let writable = buffer.get_mut().expect("the buffer is new");
+    writable.set_pts(index * 40.mseconds());
+    let size = Size::new(info.width(), info.height());
+    write_detections(writable, size, faces);
+    if faces.iter().any(|face| face.emotion.is_some()) {
+        write_emotions(writable, size, faces);
+    }
+    buffer
+}
+
+fn harness(info: &VideoInfo) -> Harness {
+    init();
+    let mut harness = Harness::new("emotionoverlay");
+    let caps = info.to_caps().expect("caps of a valid format");
+    harness.set_src_caps(caps.clone());
+    harness.set_sink_caps(caps);
+    harness
+}
+
+fn bytes(buffer: &gst::Buffer) -> Vec<u8> {
+    buffer.map_readable().expect("system memory").to_vec()
+}
+
+/// The first component (luma, or a colour) of the pixel.
+fn sample(buffer: &gst::BufferRef, info: &VideoInfo, x: usize, y: usize) -> u8 {
+    let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).expect("the buffer fits the format");
+    let data = frame.comp_data(0).expect("every format has a first component");
+    data[y * frame.comp_stride(0) as usize + x * frame.comp_pstride(0) as usize]
+}
+
+const VGA: Size = Size::new(640, 480);
+const BOX: Rect = Rect::new(200.0, 200.0, 160.0, 180.0);
+
+fn drawn(harness: &mut Harness, info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
+    harness.push_and_pull(frame(info, faces, 0)).expect("a frame comes out")
+}
+
+#[test]
+fn draws_in_every_format_and_only_where_it_should() {
+    for format in FORMATS {
+        let info = info(format, VGA);
+        let mut harness = harness(&info);
+        let buffer = drawn(&mut harness, &info, &[face(3, BOX, VGA, Some(0.93))]);
+        let changed = |x, y| sample(&buffer, &info, x, y) != 128;
+        for (x, y) in [(280, 201), (280, 378), (201, 290), (358, 290)] {
+            assert!(changed(x, y), "{format}: the box has an edge at {x}, {y}");
+        }
+        for (x, y) in [(0, 0), (639, 479), (10, 470), (280, 290), (200, 379)] {
+            assert!(!changed(x, y), "{format}: nothing belongs at {x}, {y}");
+        }
+        assert!((170..195).any(|y| changed(230, y)), "{format}: a label stands above the box");
+        assert!((210..280).any(|y| changed(400, y)), "{format}: a graph stands beside the box");
+    }
+}
+
+#[test]
+fn the_box_has_the_colour_of_the_palette() {
+    let info = info(VideoFormat::Rgb, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    let colors = [("okabe-ito", [0xf0, 0xe4, 0x42]), ("tol-bright", [0xcc, 0xbb, 0x44]), ("white", [0xf2; 3])];
+    for (index, (palette, expected)) in colors.into_iter().enumerate() {
+        element.set_property_from_str("palette", palette);
+        let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index as u64)).expect("a frame");
+        // The coloured line lies one dark pixel inside of the box.
+        let at = (201 * 640 + 280) * 3;
+        assert_eq!(bytes(&buffer)[at..at + 3], expected, "{palette}");
+    }
+}
+
+#[test]
+fn a_frame_without_faces_is_neither_copied_nor_touched() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let buffer = frame(&info, &[], 0);
+    let kept = buffer.clone();
+    let out = harness.push_and_pull(buffer).expect("a frame comes out");
+    assert_eq!(out.peek_memory(0).as_ptr(), kept.peek_memory(0).as_ptr(), "the same memory, though it is shared");
+    assert!(bytes(&out).iter().all(|&byte| byte == 128));
+}
+
+#[test]
+fn a_shared_frame_with_a_face_leaves_the_other_owner_alone() {
+    let info = info(VideoFormat::Nv12, VGA);
+    let mut harness = harness(&info);
+    let buffer = frame(&info, &[face(1, BOX, VGA, None)], 0);
+    let kept = buffer.clone();
+    let out = harness.push_and_pull(buffer).expect("a frame comes out");
+    assert!(bytes(&kept).iter().all(|&byte| byte == 128));
+    assert!(bytes(&out).iter().any(|&byte| byte != 128));
+}
+
+#[test]
+fn parts_are_switched_while_playing() {
+    let info = info(VideoFormat::Gray8, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    let faces = [face(3, BOX, VGA, Some(0.93))];
+    let mut index = 0;
+    let mut changed = |harness: &mut Harness| {
+        index += 1;
+        let buffer = harness.push_and_pull(frame(&info, &faces, index)).expect("a frame comes out");
+        bytes(&buffer).iter().filter(|&&byte| byte != 128).count()
+    };
+    let mut last = changed(&mut harness);
+    for part in ["draw-scores", "draw-ids", "draw-emoji", "draw-labels", "draw-boxes"] {
+        element.set_property(part, false);
+        let now = changed(&mut harness);
+        assert!(now < last, "without {part} less is drawn: {now}, before {last}");
+        last = now;
+    }
+    assert_eq!(last, 0);
+    element.set_property("draw-boxes", true);
+    let thin = changed(&mut harness);
+    element.set_property("line-width", 12_u32);
+    assert!(changed(&mut harness) > 2 * thin);
+    element.set_property("draw-labels", true);
+    let small = changed(&mut harness);
+    element.set_property("font-size", 40_u32);
+    let large = changed(&mut harness);
+    assert!(large > small);
+    element.set_property("labels", "happiness=x");
+    assert!(changed(&mut harness) < large, "a shorter word");
+    element.set_property("draw-boxes", false);
+    element.set_property("draw-labels", false);
+    element.set_property("draw-stats", true);
+    assert!(changed(&mut harness) > 0, "the plate with figures");
+}
+
+#[test]
+fn defaults_are_as_documented() {
+    init();
+    let element = gst::ElementFactory::make("emotionoverlay").build().expect("the element");
+    for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+        assert!(element.property::<bool>(part), "{part}");
+    }
+    assert!(!element.property::<bool>("draw-stats") && !element.property::<bool>("qos"));
+    assert_eq!((element.property::<u32>("line-width"), element.property::<u32>("font-size")), (0, 0));
+    assert_eq!(element.property::<Option<String>>("labels"), None);
+    element.set_property("labels", "happiness=glücklich");
+    assert_eq!(element.property::<String>("labels"), "happiness=glücklich");
+}
+
+#[test]
+fn bad_translations_are_named_on_the_bus() {
+    init();
+    let element = gst::ElementFactory::make("emotionoverlay").build().expect("the element");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.set_property("labels", "happiness=Freude,anger,=x");
+    let warnings: Vec<String> = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]))
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => warning.debug().map(|text| text.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("\"anger\"") && warnings[1].contains("\"=x\""), "{warnings:?}");
+}
+
+#[test]
+fn odd_sizes_and_wild_boxes_do_not_fail() {
+    for size in [Size::new(1, 1), Size::new(17, 33), Size::new(641, 479), Size::new(3840, 2160)] {
+        for format in FORMATS {
+            let info = info(format, size);
+            let mut harness = harness(&info);
+            let whole = size.rect();
+            let faces = [
+                face(1, whole, size, Some(0.5)),
+                face(2, whole.translated(-0.5 * whole.w, 0.9 * whole.h), size, Some(0.5)),
+                face(3, whole.scaled(3.0, 3.0), size, None),
+            ];
+            let out = drawn(&mut harness, &info, &faces);
+            assert_eq!(out.size(), info.size(), "{format} {size:?}");
+        }
+    }
+}
+
+#[test]
+fn boxes_that_are_not_numbers_are_left_out() {
+    let info = info(VideoFormat::Rgba, VGA);
+    let mut harness = harness(&info);
+    let mut buffer = frame(&info, &[], 0);
+    let odd =
+        [f32::NAN, f32::INFINITY, -1e30, 1e30].map(|x| FaceRecord { rect_norm: Rect::new(x, 0.1, 0.2, 0.2), ..face(1, BOX, VGA, None) });
+    write_emotions(buffer.get_mut().expect("the buffer is new"), VGA, &odd);
+    harness.push_and_pull(buffer).expect("a frame comes out");
+}
+
+fn composed(info: &VideoInfo) -> gst::Caps {
+    let mut caps = info.to_caps().expect("caps of a valid format");
+    let features = [gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY, gst_video::CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION];
+    caps.make_mut().set_features(0, Some(gst::CapsFeatures::new(features)));
+    caps
+}
+
+/// A harness whose sink takes caps with and without compositions.
+fn composing(info: &VideoInfo) -> Harness {
+    init();
+    let mut harness = Harness::new("emotionoverlay");
+    let plain = info.to_caps().expect("caps of a valid format");
+    let mut both = composed(info);
+    both.merge(plain.clone());
+    harness.set_src_caps(plain);
+    harness.set_sink_caps(both);
+    harness
+}
+
+/// Makes the harness's sink answer ALLOCATION queries with overlay compositions.
+fn offer_to_compose(harness: &Harness) {
+    let pad = harness.sinkpad().expect("the harness has a sink");
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| match info.query_mut().map(|query| query.view_mut()) {
+        Some(gst::QueryViewMut::Allocation(query)) => {
+            query.add_allocation_meta::<VideoOverlayCompositionMeta>(None);
+            gst::PadProbeReturn::Handled
+        }
+        _ => gst::PadProbeReturn::Ok,
+    });
+}
+
+#[test]
+fn compositions_are_attached_where_somebody_composes_them() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = composing(&info);
+    offer_to_compose(&harness);
+    let faces = [face(3, BOX, VGA, Some(0.93))];
+    let buffer = drawn(&mut harness, &info, &faces);
+    assert!(bytes(&buffer).iter().all(|&byte| byte == 128), "the frame itself is untouched");
+    let rectangles = |buffer: &gst::Buffer| -> Vec<gst_video::VideoOverlayRectangle> {
+        buffer.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect()
+    };
+    let first = rectangles(&buffer);
+    assert_eq!(first.len(), 6, "four strips, a label and a graph");
+    assert!(first.iter().all(|rectangle| {
+        let (x, y, width, height) = rectangle.render_rectangle();
+        x >= 0 && y >= 0 && x as u32 + width <= 640 && y as u32 + height <= 480
+    }));
+    let second = harness.push_and_pull(frame(&info, &faces, 1)).expect("a frame comes out");
+    let same = first.iter().zip(&rectangles(&second)).all(|(a, b)| a.seqnum() == b.seqnum());
+    assert!(same, "a sink keeps what it made of a rectangle that shows the same");
+}
+
+#[test]
+fn composed_and_blended_pictures_are_the_same() {
+    let info = info(VideoFormat::Bgra, VGA);
+    let faces = [face(3, BOX, VGA, Some(0.93))];
+    let blended = bytes(&drawn(&mut harness(&info), &info, &faces));
+    let mut harness = composing(&info);
+    offer_to_compose(&harness);
+    let attached = drawn(&mut harness, &info, &faces);
+    let composition = attached.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned();
+    let mut opaque = gst::Buffer::from_mut_slice([128, 128, 128, 255].repeat(640 * 480));
+    {
+        let writable = opaque.get_mut().expect("the buffer is new");
+        let mut frame = VideoFrameRef::from_buffer_ref_writable(writable, &info).expect("the buffer fits");
+        composition.blend(&mut frame).expect("GStreamer blends");
+    }
+    let differs = |(a, b): (&[u8], &[u8])| a[..3].iter().zip(&b[..3]).any(|(a, b)| a.abs_diff(*b) > 3);
+    let wrong = blended.chunks(4).zip(bytes(&opaque).chunks(4)).filter(|pair| differs(*pair)).count();
+    assert_eq!(wrong, 0, "pixels that differ");
+}
+
+#[test]
+fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = composing(&info);
+    for index in 0..3 {
+        let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
+        assert!(buffer.meta::<VideoOverlayCompositionMeta>().is_none());
+        assert!(bytes(&buffer).iter().any(|&byte| byte != 128));
+    }
+    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
+    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "{caps}");
+}
+
+#[test]
+fn a_composition_from_upstream_is_kept_and_ours_comes_on_top() {
+    init();
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = Harness::new("emotionoverlay");
+    harness.set_src_caps(composed(&info));
+    harness.set_sink_caps(composed(&info));
+    let mut pixels = gst::Buffer::from_mut_slice(vec![255_u8; 4 * 4 * 4]);
+    let flags = gst_video::VideoFrameFlags::empty();
+    gst_video::VideoMeta::add(pixels.get_mut().expect("the buffer is new"), flags, VideoFormat::Bgra, 4, 4).expect("a valid format");
+    let theirs = gst_video::VideoOverlayRectangle::new_raw(&pixels, 1, 2, 4, 4, gst_video::VideoOverlayFormatFlags::empty());
+    let overlay = gst_video::VideoOverlayComposition::new([&theirs]).expect("a composition");
+    let mut buffer = frame(&info, &[face(3, BOX, VGA, Some(0.93))], 0);
+    VideoOverlayCompositionMeta::add(buffer.get_mut().expect("the buffer is new"), &overlay);
+    let out = harness.push_and_pull(buffer).expect("a frame comes out");
+    let rectangles: Vec<_> = out.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect();
+    assert_eq!(rectangles.len(), 7);
+    assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
+    assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks look at the first one only");
+}
+
+#[test]
+fn late_frames_are_not_dropped() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let late = gst::event::Qos::builder(gst::QOSType::Underflow, 5.0, 10_000_000_000).timestamp(40.mseconds()).build();
+    for index in 0..5 {
+        harness.push_upstream_event(late.clone());
+        harness.push(frame(&info, &[face(1, BOX, VGA, None)], index)).expect("the frame is taken");
+    }
+    assert_eq!(harness.buffers_in_queue(), 5);
+}
