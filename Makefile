@@ -55,7 +55,7 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,lints)
 	cargo clippy --locked --all-targets $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
-	cargo test --locked --no-default-features --features onnx
+	cargo test --locked --no-default-features --features onnx --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked $(features)
 	$(call heading,documentation)
@@ -63,6 +63,7 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,licences and sources of what we depend on)
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
+	cargo build --locked $(features)
 	.ci/inspect $(TARGET)/debug/libgstemotion.so
 	$(call heading,all passed)
 

@@ -22,6 +22,11 @@ if [ -n "${PLUGINS:-}" ]; then
     export GST_PLUGIN_PATH=$PLUGINS${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 fi
 
+if ! gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1; then # --exists wants GStreamer's own version
+    printf '%s: GStreamer does not find the plugin; run make build or make install first\n' "$0" >&2
+    exit 1
+fi
+
 # The arguments a script cannot do without: `need "FILE [OUT]" "$@"` shows the usage unless at least one came.
 need() {
     if [ $# -lt 2 ] || [ -z "$2" ]; then

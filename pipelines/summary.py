@@ -60,17 +60,19 @@ def main():
 
     by_count = collections.Counter(faces_on.values())
     by_count[0] = frames - len(faces_on)
-    print(f"\n  frames            {frames}")
-    print(f"  faces             {len({face['id'] for face in faces})} different, {len(faces) / max(frames, 1):.2f} per frame")
+    different = len({face["id"] for face in faces})
+    print(f"""
+  frames        {frames}, {frames / seconds:.1f} a second with reading, drawing and encoding
+  faces         {len(faces) / max(frames, 1):.2f} per frame, {different} different""")
     for count, number in sorted(by_count.items()):
         if number:
-            print(f"    {count} on           {number} frames")
-    for label, number in labels.most_common():
-        print(f"    {label:<14}{number} times")
-    print(f"  frames a second   {frames / seconds:.1f}, with reading, drawing and encoding")
-    print(f"  video             {folder}/demo.mp4")
-    print(f"  faces, as NDJSON  {folder}/demo.ndjson")
-    print(f"  frame {chosen:<11} {folder}/demo.png")
+            print(f"                {number:>5} frames with {count}")
+    print("  expressions   " + (", ".join(f"{label} {number}" for label, number in labels.most_common()) or "none"))
+    print(f"""
+  video         {folder}/demo.mp4
+  records       {folder}/demo.ndjson
+  frame {chosen:<7} {folder}/demo.png
+""")
 
 
 if __name__ == "__main__":

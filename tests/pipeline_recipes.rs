@@ -91,7 +91,7 @@ fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
     let output = run(script(&stage, "demo.sh").arg(clip(&stage)).arg("result"));
     let said = succeed(output);
     assert_eq!(decode(&stage, &stage.path().join("result/demo.mp4")).len(), FRAMES);
-    assert!(said.contains(&format!("frames            {FRAMES}\n")), "{said}");
+    assert!(said.contains(&format!("{FRAMES} frames with 2\n")), "{said}");
     assert!(said.contains("happiness"), "{said}");
 
     let records = std::fs::read_to_string(stage.path().join("result/demo.ndjson")).unwrap();
