@@ -10,12 +10,26 @@
 //! (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name; the elements are thin shells that
 //! map buffers, call the core once and write what comes back.
 
+#[cfg(feature = "onnx")]
+pub mod classifier;
+pub mod detector;
 pub mod emotion;
 pub mod error;
+pub mod export;
 pub mod geometry;
 pub mod image;
+#[cfg(feature = "onnx")]
+pub mod inference;
+pub mod locate;
+pub mod model;
+pub mod onnx;
 pub mod record;
+pub mod schedule;
+#[cfg(feature = "onnx")]
+pub mod scoring;
+pub mod smoothing;
 pub mod tensor;
+pub mod tracker;
 
 #[cfg(feature = "draw")]
 pub mod draw;
@@ -39,7 +53,7 @@ mod plugin {
         "MIT/X11",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_REPOSITORY"),
+        env!("CARGO_PKG_NAME"),
         env!("BUILD_REL_DATE")
     );
 }

@@ -44,6 +44,17 @@ pub fn caps() -> gst::Caps {
         .collect()
 }
 
+/// A sink and a source pad of [`caps`], for elements that hand frames on as they are.
+pub fn pad_templates() -> Vec<gst::PadTemplate> {
+    let caps = caps();
+    [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+        .map(|(name, direction)| {
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                .unwrap_or_else(|error| unreachable!("a plain template: {error}"))
+        })
+        .into()
+}
+
 /// Width and height of `info`.
 pub fn size(info: &VideoInfo) -> Size {
     Size::new(info.width(), info.height())

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The GStreamer elements and what they share.
 
+pub mod emotionclassify;
+pub mod emotionexport;
 pub mod emotionoverlay;
+pub mod facedetect;
 pub mod frame;
+pub mod stream;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use gst::glib;
 use gst::prelude::*;
 
 use crate::error::Error;
 
 /// Registers every element with `plugin`.
-pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let folder = plugin.filename().and_then(|file| file.parent().map(PathBuf::from));
     PLUGIN_FOLDER.get_or_init(|| folder);
     crate::meta::custom::register();
+    facedetect::register(plugin)?;
+    emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;
-    Ok(())
+    emotionexport::register(plugin)
 }
 
 static PLUGIN_FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -25,6 +32,30 @@ static PLUGIN_FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
 /// The folder of the plugin's library; none where the elements are linked into the program.
 pub fn plugin_folder() -> Option<PathBuf> {
     PLUGIN_FOLDER.get().cloned().flatten()
+}
+
+/// Largest value of the property `threads`.
+const MAX_THREADS: u32 = 1_024;
+
+/// The value of a property; GObject has checked its type against the property's.
+fn given<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
+    value.get().unwrap_or_else(|_| unreachable!("GObject checks the type of a property"))
+}
+
+/// When an element posts what it found as a message on the bus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionPostMessages")]
+pub enum PostMessages {
+    /// Never.
+    #[default]
+    #[enum_value(name = "Post no messages", nick = "none")]
+    None,
+    /// When it differs from the last message.
+    #[enum_value(name = "Post a message when the result changes", nick = "on-change")]
+    OnChange,
+    /// For every frame.
+    #[enum_value(name = "Post a message for every frame", nick = "every")]
+    Every,
 }
 
 /// The GStreamer error that tells an application what went wrong; the one map from the core's errors.

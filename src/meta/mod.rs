@@ -12,6 +12,7 @@
 
 pub mod custom;
 mod emotion;
+pub mod message;
 pub mod roi;
 
 use crate::geometry::Size;

@@ -119,7 +119,7 @@ fn exact_rect(param: &gst::StructureRef, rect: Rect, frame: Size) -> Option<Rect
 }
 
 /// The box in whole pixels inside the frame, at least one pixel large.
-fn pixels(rect_norm: Rect, frame: Size) -> (u32, u32, u32, u32) {
+pub(super) fn pixels(rect_norm: Rect, frame: Size) -> (u32, u32, u32, u32) {
     let rect = rect_norm.from_norm(frame);
     let start = |value: f32, limit: u32| (value.round().max(0.0) as u32).min(limit.saturating_sub(1));
     let (x, y) = (start(rect.x, frame.width), start(rect.y, frame.height));

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The front door. `make` says what there is.
+
+# Debian packages that building, testing and the pipelines need.
+PACKAGES := g++ pkg-config clang libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
+    libgstrtspserver-1.0-dev libopencv-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-opencv opencv-data python3-venv
+
+# Cargo features the installed GStreamer allows beyond the default ones; none so far.
+FEATURES :=
+CARGO_DENY := 0.20.2
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := $(TARGET)/tools
+DATA_HOME := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
+# What models/fetch puts into the data home and `make install` beside the plugin.
+fetched := $(DATA_HOME)/gst-emotion
+runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)
+model_files := centerface/centerface.onnx centerface/model.toml
+features := $(if $(FEATURES),--features $(FEATURES))
+
+# Where `make install` goes: the user's own plugin folder, or PREFIX's.
+ifdef PREFIX
+gstreamer_of = $(shell pkg-config --variable=$(1) gstreamer-1.0)
+plugins = $(DESTDIR)$(if $(filter $(patsubst %/,%,$(PREFIX)),$(call gstreamer_of,prefix)),$(call gstreamer_of,pluginsdir),$(patsubst %/,%,$(PREFIX))/lib/gstreamer-1.0)
+else
+plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
+endif
+
+.PHONY: help setup build demo test bench audit install uninstall clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: ## install what is missing; fetch ONNX Runtime and CenterFace
+	@rustc --version 2>/dev/null | awk '{ split($$2, v, "."); ok = v[1] > 1 || v[2] >= 92 } END { exit !ok }' || { echo "setup: Rust 1.92 or newer is needed, found: $$(rustc --version 2>/dev/null || echo none); see https://rustup.rs" >&2; exit 1; }
+	@.ci/packages $(PACKAGES)
+	@models/fetch
+
+build: setup ## the plugin, optimised
+	cargo build --locked --release $(features)
+
+demo: build ## find and name faces in a clip: INPUT=file OUTPUT=folder, or a rendered one
+	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
+
+# Tests that need fetched files fail without them here; an installed copy of the plugin stays out of the way.
+test: export GST_EMOTION_REQUIRE_MODELS := 1
+test: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
+test: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
+test: export RUSTDOCFLAGS := -Dwarnings
+heading = @printf '\n== %s\n' '$(1)'
+test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the other
+	$(call heading,formatting)
+	cargo fmt --check
+	$(call heading,lints)
+	cargo clippy --locked --all-targets $(features) -- -D warnings
+	$(call heading,tests of the core alone: no GStreamer in it)
+	cargo test --locked --no-default-features --features onnx --target-dir $(TARGET)/core
+	$(call heading,tests)
+	cargo test --locked $(features)
+	$(call heading,documentation)
+	cargo doc --locked --no-deps $(features)
+	$(call heading,licences and sources of what we depend on)
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+	$(call heading,the plugin as gst-inspect-1.0 sees it)
+	cargo build --locked $(features)
+	.ci/inspect $(TARGET)/debug/libgstemotion.so
+	$(call heading,all passed)
+
+bench: build ## the figures in the README
+	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi
+
+audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
+	$(TOOLS)/bin/cargo-deny --locked check advisories
+
+$(TOOLS)/bin/cargo-deny: Makefile
+	@$@ --version 2>/dev/null | grep -qFx 'cargo-deny $(CARGO_DENY)' || CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force cargo-deny --version $(CARGO_DENY) --root $(TOOLS)
+	@rm -rf $(TOOLS)/build && touch $@
+
+install: build ## for you alone, or PREFIX=/usr for all, DESTDIR=folder
+	install -D -m 644 $(TARGET)/release/libgstemotion.so "$(plugins)/libgstemotion.so"
+	install -d "$(plugins)/emotion/models/centerface"
+	rm -f "$(plugins)"/emotion/libonnxruntime.so.*
+	[ ! -f "$(fetched)/lib/$(runtime)" ] || install -m 644 "$(fetched)/lib/$(runtime)" "$(plugins)/emotion"
+	install -m 644 $(addprefix "$(fetched)"/models/,$(model_files)) "$(plugins)/emotion/models/centerface"
+
+uninstall: ## what install put there, and nothing else
+	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* $(addprefix "$(plugins)"/emotion/models/,$(model_files))
+	for folder in emotion/models/centerface emotion/models emotion; do [ ! -d "$(plugins)/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/$$folder"; done
+
+clean: ## all that was built here; what setup fetched stays
+	cargo clean

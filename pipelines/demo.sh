@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Finds and names the faces in a clip, draws them and writes them down, and says how it went.
+#
+#   pipelines/demo.sh [FILE] [FOLDER]        (make demo INPUT=FILE OUTPUT=FOLDER)
+#
+# Needs:  nothing; without FILE it renders a clip of average faces, people who do not exist
+# Shows:  faces per frame and frames per second; writes demo.mp4, demo.ndjson and demo.png to FOLDER (target/demo)
+# Stop:   ends by itself
+# shellcheck source-path=SCRIPTDIR source=env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+input=${1:-}
+folder=${2:-$target/demo}
+mkdir -p "$folder"
+
+if [ -z "$input" ]; then
+    input=$folder/average-faces.mp4
+    printf 'demo: rendering a clip of average faces\n'
+    cargo run --quiet --locked --release --manifest-path "$checkout/Cargo.toml" --example average-faces-clip |
+        gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
+            videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$input"
+fi
+[ -f "$input" ] || { printf 'demo: no such file: %s\n' "$input" >&2; exit 1; }
+
+printf 'demo: looking for faces in %s\n' "$input"
+started=$(date +%s.%N)
+gst-launch-1.0 -q filesrc location="$input" ! decodebin ! \
+    videoflip video-direction=auto ! videoconvert ! \
+    emotionfacedetect ! emotionclassify ! tee name=faces \
+    faces. ! queue ! emotionoverlay ! \
+    videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$folder/demo.mp4" \
+    faces. ! queue ! emotionexport format=ndjson ! filesink location="$folder/demo.ndjson" async=false
+seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
+
+# Counts the frames and keeps the one with the most faces.
+gst-launch-1.0 -q filesrc location="$folder/demo.mp4" ! decodebin ! videoconvert ! avenc_ppm ! fdsink |
+    python3 "$pipelines/summary.py" "$folder" "$seconds"

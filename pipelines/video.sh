@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Faces and their apparent expressions in a video file.
+#
+#   pipelines/video.sh FILE
+#
+# Needs:  a screen
+# Shows:  the picture with a box, a name and scores for every face
+# Stop:   the end of the file, Ctrl-C, or close the window
+# shellcheck source-path=SCRIPTDIR source=env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+need FILE "$@"
+
+gst-launch-1.0 filesrc location="$1" ! decodebin ! \
+    videoflip video-direction=auto ! videoconvert ! \
+    emotionfacedetect ! emotionclassify ! emotionoverlay ! \
+    videoconvert ! "${show[@]}"

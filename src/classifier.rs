@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From boxed faces to scores: crop, one batch through the network, softmax.
+
+use crate::emotion::{LabelSet, Scores};
+use crate::error::{Error, Result};
+use crate::geometry::{Rect, Size};
+use crate::image::FrameView;
+use crate::inference::{Network, RunOptions};
+use crate::locate::SearchPath;
+use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
+use crate::tensor::{InputFormat, Preprocessor, Tensor};
+
+/// The expression model that is compiled in.
+const EMBEDDED: &[u8] = include_bytes!("../models/expression/model.onnx");
+const EMBEDDED_DESCRIPTION: &str = include_str!("../models/expression/model.toml");
+
+/// A face to be classified.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Face<'a> {
+    /// The box in pixels of the frame.
+    pub rect: Rect,
+    /// Who boxed it, since every detector frames a face in its own way.
+    pub detector: Option<&'a str>,
+}
+
+/// An expression model, ready to score faces.
+pub struct Classifier {
+    network: Network,
+    description: ModelDescription,
+    labels: LabelSet,
+    output: usize,
+    format: InputFormat,
+    size: Size,
+    batch_size: usize,
+    preprocessor: Preprocessor,
+    tensor: Tensor,
+}
+
+impl Classifier {
+    /// The model of this name that is found first, or the one compiled in.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_default(search: &SearchPath, run: RunOptions) -> Result<Self> {
+        let model = match search.model("expression", "model.onnx") {
+            Ok(path) => ModelFile::open(&path)?,
+            Err(_) => ModelFile::embedded("expression/model.onnx", EMBEDDED, EMBEDDED_DESCRIPTION)?,
+        };
+        Self::load(model, search, run)
+    }
+
+    /// Loads `model` as its description says.
+    ///
+    /// # Errors
+    /// Those of [`Network::load`]; [`Error::Model`] if there is no description, it is not of an expression model, or
+    /// the file's inputs and outputs are not the described ones.
+    pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
+        let network = Network::load(&model, search, run)?;
+        let wrong = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
+        let Some(description) = model.description.clone() else {
+            let expected = "a description, as model.toml beside it or the same name ending in .toml";
+            return Err(wrong(expected.into(), format!("none, for {}", network.signature())));
+        };
+        if description.task != Task::Expression {
+            return Err(wrong("an expression model".into(), format!("{} for the task {:?}", description.name, description.task)));
+        }
+        let Some(size) = description.input.size() else {
+            return Err(wrong("width and height in [input] of its description".into(), "none".into()));
+        };
+        let described = description.outputs.first().filter(|output| !output.labels.is_empty());
+        let Some(described) = described else {
+            return Err(wrong("an [[output]] with labels in its description".into(), "none".into()));
+        };
+        let output = check_signature(&network, &description, size, described).map_err(|expected| wrong(expected, network.signature()))?;
+        let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
+        let (preprocessor, tensor) = Default::default();
+        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, tensor, description })
+    }
+
+    /// Most faces in one run of the network; 0 puts all of a frame into one.
+    pub fn set_batch_size(&mut self, batch_size: usize) {
+        self.batch_size = batch_size;
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// The names of the classes.
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// The scores of each face, in order; a face whose box is not valid gets the scores of what is at the frame's
+    /// nearest edge.
+    ///
+    /// # Errors
+    /// [`Error::Inference`] with the runtime's words.
+    pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<Vec<Scores>> {
+        let mut scores = Vec::with_capacity(faces.len());
+        let batch = if self.batch_size == 0 { faces.len().max(1) } else { self.batch_size };
+        for faces in faces.chunks(batch) {
+            self.tensor.reshape(&self.format, faces.len(), self.size);
+            for (index, face) in faces.iter().enumerate() {
+                let crop = self.description.framing.crop(face.rect, face.detector);
+                self.preprocessor.write(view, crop, self.size, &self.format, &mut self.tensor, index);
+            }
+            let outputs = self.network.run(&self.tensor)?;
+            let (_, values) = outputs.get(self.output)?;
+            let classes = self.labels.len();
+            if values.len() != classes * faces.len() {
+                let message = format!("{} values for {} faces of {classes} classes", values.len(), faces.len());
+                return Err(Error::Inference { model: self.description.name.clone(), message });
+            }
+            let described = &self.description.outputs[0];
+            scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
+                Activation::Softmax => Scores::from_logits(values, described.temperature),
+                Activation::None => Scores::from_probabilities(values.iter().copied()),
+            }));
+        }
+        Ok(scores)
+    }
+}
+
+/// The index of the described output, or what the graph would have to have.
+fn check_signature(
+    network: &Network,
+    description: &ModelDescription,
+    size: Size,
+    described: &OutputDescription,
+) -> std::result::Result<usize, String> {
+    let (width, height, channels) = (size.width as usize, size.height as usize, description.input.colour.channels());
+    let picture = match description.input.layout {
+        crate::tensor::Layout::Nchw => [channels, height, width],
+        crate::tensor::Layout::Nhwc => [height, width, channels],
+    };
+    let fits = |shape: &[Option<usize>], wanted: &[usize]| {
+        shape.len() == wanted.len() + 1 && shape[1..].iter().zip(wanted).all(|(axis, &wanted)| axis.is_none_or(|axis| axis == wanted))
+    };
+    let input = &description.input.name;
+    if !network.inputs().iter().any(|spec| spec.name == *input && fits(&spec.shape, &picture)) {
+        return Err(format!("an input {input} [N, {}, {}, {}]", picture[0], picture[1], picture[2]));
+    }
+    let (name, classes) = (&described.name, described.labels.len());
+    let index = network.outputs().iter().position(|spec| spec.name == *name && fits(&spec.shape, &[classes]));
+    index.ok_or_else(|| format!("an output {name} [N, {classes}]"))
+}

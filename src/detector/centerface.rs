@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CenterFace (Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019).
+//!
+//! | output | shape | meaning | activation |
+//! |---|---|---|---|
+//! | 0 | `[1, 1, H/4, W/4]` | probability that a face's centre is in the cell | sigmoid applied |
+//! | 1 | `[1, 2, H/4, W/4]` | height and width: `exp(v) * 4` pixels | none |
+//! | 2 | `[1, 2, H/4, W/4]` | offset of the centre from the cell's middle in cells, y then x | none |
+//! | 3 | `[1, 10, H/4, W/4]` | y, x of five landmarks, in heights and widths from the box's top left corner | none |
+//!
+//! Input: RGB 0..255, no normalisation, both sides multiples of 32.
+
+use super::Detection;
+use crate::error::Result;
+use crate::geometry::{Landmarks5, Point, Rect, Size};
+use crate::inference::{Outputs, TensorSpec};
+use crate::tensor::InputFormat;
+
+/// Pixels of the input for one cell of the outputs.
+const STRIDE: f32 = 4.0;
+/// Channels of the four outputs, by which the model is recognised.
+const CHANNELS: [usize; 4] = [1, 2, 2, 10];
+
+/// True for four outputs with the channels of the table above.
+pub fn matches(outputs: &[TensorSpec]) -> bool {
+    let channels = |spec: &TensorSpec| if spec.shape.len() == 4 { spec.shape[1] } else { None };
+    outputs.len() == CHANNELS.len() && outputs.iter().zip(CHANNELS).all(|(spec, expected)| channels(spec) == Some(expected))
+}
+
+/// RGB as it is.
+pub fn input_format() -> InputFormat {
+    InputFormat::default()
+}
+
+/// Appends the cells whose probability reaches `score_threshold`, in pixels of the input.
+pub(super) fn decode(outputs: &Outputs, _input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
+    let (shape, heat) = outputs.get(0)?;
+    let [scale, offset, marks] = [outputs.get(1)?.1, outputs.get(2)?.1, outputs.get(3)?.1];
+    let columns = shape.last().map_or(1, |&columns| columns.max(1) as usize);
+    decode_maps(Maps { heat, scale, offset, marks, columns }, score_threshold, detections);
+    Ok(())
+}
+
+/// The four outputs, each plane `heat.len()` values long.
+struct Maps<'a> {
+    heat: &'a [f32],
+    scale: &'a [f32],
+    offset: &'a [f32],
+    marks: &'a [f32],
+    columns: usize,
+}
+
+fn decode_maps(maps: Maps, score_threshold: f32, detections: &mut Vec<Detection>) {
+    let cells = maps.heat.len();
+    for (cell, &confidence) in maps.heat.iter().enumerate().filter(|(_, confidence)| **confidence >= score_threshold) {
+        let (row, column) = ((cell / maps.columns) as f32, (cell % maps.columns) as f32);
+        let (h, w) = (maps.scale[cell].exp() * STRIDE, maps.scale[cells + cell].exp() * STRIDE);
+        let center = Point::new((column + maps.offset[cells + cell] + 0.5) * STRIDE, (row + maps.offset[cell] + 0.5) * STRIDE);
+        let rect = Rect::new(center.x - w / 2.0, center.y - h / 2.0, w, h);
+        let mark =
+            |i: usize| Point::new(rect.x + maps.marks[(2 * i + 1) * cells + cell] * w, rect.y + maps.marks[2 * i * cells + cell] * h);
+        detections.push(Detection { rect, confidence, landmarks: Some(Landmarks5(std::array::from_fn(mark))) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cell_by_hand() {
+        // 2 x 3 cells; the face is in row 1, column 2.
+        let cells = 6;
+        let cell = 5;
+        let mut heat = vec![0.1; cells];
+        heat[cell] = 0.8;
+        let mut scale = vec![0.0; 2 * cells];
+        scale[cell] = 2.0f32.ln(); // height 8
+        scale[cells + cell] = 1.5f32.ln(); // width 6
+        let mut offset = vec![0.0; 2 * cells];
+        offset[cell] = 0.25; // y
+        offset[cells + cell] = -0.5; // x
+        let mut marks = vec![0.0; 10 * cells];
+        marks[cell] = 0.5; // y of the right eye
+        marks[cells + cell] = 0.25; // x of the right eye
+        let mut found = Vec::new();
+        decode_maps(Maps { heat: &heat, scale: &scale, offset: &offset, marks: &marks, columns: 3 }, 0.5, &mut found);
+        assert_eq!(found.len(), 1);
+        // Centre: x (2 - 0.5 + 0.5) * 4 = 8, y (1 + 0.25 + 0.5) * 4 = 7.
+        let rect = found[0].rect;
+        assert!((rect.x - 5.0).abs() < 1e-5 && (rect.y - 3.0).abs() < 1e-5 && (rect.w - 6.0).abs() < 1e-5 && (rect.h - 8.0).abs() < 1e-5);
+        let eye = found[0].landmarks.unwrap().0[0];
+        assert!((eye.x - 6.5).abs() < 1e-5 && (eye.y - 7.0).abs() < 1e-5, "{eye:?}");
+    }
+
+    #[test]
+    fn recognised_by_its_channels() {
+        let spec = |channels| TensorSpec { name: "any".into(), shape: vec![Some(10), Some(channels), Some(8), Some(8)] };
+        assert!(matches(&[1, 2, 2, 10].map(spec)));
+        assert!(!matches(&[1, 2, 10, 2].map(spec)));
+        assert!(!matches(&[]));
+    }
+}

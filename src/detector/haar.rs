@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! OpenCV's cascade classifier (Viola and Jones, 2001): the only user of `opencv`.
+//!
+//! It reads luma at the frame's own resolution and knows neither confidences nor landmarks; the number of raw hits
+//! that were merged into a box stands in for a confidence.
+
+use std::path::Path;
+
+use opencv::core::{Mat, Rect as CvRect, Size as CvSize, Vector};
+use opencv::objdetect::CascadeClassifier;
+use opencv::prelude::*;
+
+use super::{CascadeOptions, DetectOptions, Detection, FaceDetector, select};
+use crate::error::{Error, Result};
+use crate::geometry::Rect;
+use crate::image::FrameView;
+use crate::image::resample::{Resampler, Samples};
+
+/// Where Debian's `opencv-data` puts the cascades.
+pub const DEFAULT_PROFILE: &str = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
+
+/// A face detector that is a cascade.
+pub struct HaarDetector {
+    cascade: CascadeClassifier,
+    resampler: Resampler,
+    luma: Vec<u8>,
+}
+
+impl HaarDetector {
+    /// Loads the cascade in the XML file `path`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such file, [`Error::Model`] if it is not a cascade.
+    pub fn load(path: &Path) -> Result<Self> {
+        if !path.is_file() {
+            let remedy = "Debian's package opencv-data has the usual ones, `profile` names another".into();
+            return Err(Error::NotFound { what: "the cascade".into(), looked: vec![path.into()], remedy });
+        }
+        let not_a_cascade = |found: String| Error::Model { path: path.into(), expected: "an OpenCV cascade in XML".into(), found };
+        let cascade = CascadeClassifier::new(path).map_err(|error| not_a_cascade(error.message))?;
+        if cascade.empty().unwrap_or(true) {
+            return Err(not_a_cascade("a file without stages".into()));
+        }
+        Ok(Self { cascade, resampler: Resampler::new(), luma: Vec::new() })
+    }
+}
+
+impl FaceDetector for HaarDetector {
+    fn name(&self) -> &str {
+        "haar"
+    }
+
+    fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        detections.clear();
+        let size = view.size();
+        let width = size.width as usize;
+        self.luma.resize(width * size.height as usize, 0);
+        self.resampler.sample(view, size.rect(), size, Samples::Luma, |y, [row, ..]| {
+            self.luma[y * width..][..width].iter_mut().zip(row).for_each(|(out, value)| *out = (value + 0.5) as u8);
+        });
+        let failed = |error: opencv::Error| Error::Inference { model: "haar".into(), message: error.message };
+        let mut boxes = Vector::<CvRect>::new();
+        let mut hits = Vector::<i32>::new();
+        let picture = Mat::new_rows_cols_with_data(size.height as i32, size.width as i32, &self.luma).map_err(failed)?;
+        let CascadeOptions { scale_factor, min_neighbors, min_size } = options.cascade;
+        let least = CvSize::new(min_size.width as i32, min_size.height as i32);
+        self.cascade
+            .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, least, CvSize::default())
+            .map_err(failed)?;
+        detections.extend(boxes.iter().zip(hits.iter()).map(|(found, hits)| Detection {
+            rect: Rect::new(found.x as f32, found.y as f32, found.width as f32, found.height as f32),
+            confidence: confidence(hits),
+            landmarks: None,
+        }));
+        detections.retain(|found| found.confidence >= options.score_threshold);
+        select(detections, options, size);
+        Ok(())
+    }
+}
+
+/// A number 0..1 that grows with the hits; 1 hit is one half, so that the default threshold keeps every face that
+/// `min_neighbors` let through.
+fn confidence(hits: i32) -> f32 {
+    let hits = hits.max(1) as f32;
+    hits / (hits + 1.0)
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Face detectors behind one trait.
+
+#[cfg(feature = "onnx")]
+pub mod centerface;
+#[cfg(feature = "haar")]
+pub mod haar;
+#[cfg(feature = "onnx")]
+pub mod network;
+pub mod nms;
+#[cfg(feature = "onnx")]
+pub mod yunet;
+
+use crate::error::Result;
+use crate::geometry::{Landmarks5, Rect, Size};
+use crate::image::FrameView;
+
+/// A face as a detector found it, in pixels of the frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// The face's box; it may reach a little outside the frame.
+    pub rect: Rect,
+    /// 0..1.
+    pub confidence: f32,
+    /// The five landmarks, where the detector gives them.
+    pub landmarks: Option<Landmarks5>,
+}
+
+/// Which of the candidates are faces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectOptions {
+    /// Smallest confidence, 0..1.
+    pub score_threshold: f32,
+    /// Two boxes that overlap more, as intersection over union, are one face.
+    pub iou_threshold: f32,
+    /// Most faces to give, the most confident ones; 0 gives all.
+    pub max_faces: usize,
+    /// Smallest height and width in pixels of the frame.
+    pub min_face_size: f32,
+    /// What only cascades heed.
+    pub cascade: CascadeOptions,
+}
+
+/// The parameters of OpenCV's `CascadeClassifier::detectMultiScale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CascadeOptions {
+    /// Factor between the sizes that are tried, over 1.
+    pub scale_factor: f64,
+    /// Hits, minus one, that make a face.
+    pub min_neighbors: i32,
+    /// Smallest face in pixels of the frame.
+    pub min_size: Size,
+}
+
+impl Default for CascadeOptions {
+    /// The defaults of GStreamer's OpenCV plugin.
+    fn default() -> Self {
+        Self { scale_factor: 1.25, min_neighbors: 3, min_size: Size::new(30, 30) }
+    }
+}
+
+impl Default for DetectOptions {
+    fn default() -> Self {
+        Self { score_threshold: 0.5, iou_threshold: 0.3, max_faces: 0, min_face_size: 0.0, cascade: CascadeOptions::default() }
+    }
+}
+
+/// Finds faces in frames.
+pub trait FaceDetector: Send {
+    /// The model's name as it appears in metadata.
+    fn name(&self) -> &str;
+
+    /// Replaces `detections` by the faces of `view`, most confident first.
+    ///
+    /// # Errors
+    /// [`Error::Inference`](crate::error::Error::Inference) if the network or cascade fails on this frame.
+    fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
+}
+
+/// The last steps of every detector: overlaps, sizes, numbers and the frame's edge.
+pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
+    detections.retain(|found| {
+        let inside = found.rect.clamp_to(frame).area();
+        found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
+    });
+    nms::suppress(detections, options.iou_threshold);
+    if options.max_faces > 0 {
+        detections.truncate(options.max_faces);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_outside_and_excess_faces_are_dropped() {
+        let detection = |x: f32, side: f32, confidence| Detection { rect: Rect::new(x, 0.0, side, side), confidence, landmarks: None };
+        let mut found = vec![
+            detection(0.0, 10.0, 0.6),
+            detection(20.0, 4.0, 0.9),
+            detection(200.0, 10.0, 0.9),
+            detection(40.0, 10.0, 0.7),
+            detection(60.0, 10.0, f32::NAN),
+            detection(80.0, 10.0, 0.8),
+        ];
+        let options = DetectOptions { max_faces: 2, min_face_size: 5.0, ..Default::default() };
+        select(&mut found, &options, Size::new(100, 100));
+        assert_eq!(found.iter().map(|found| found.confidence).collect::<Vec<_>>(), [0.8, 0.7]);
+    }
+}

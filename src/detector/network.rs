@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the network detectors share: loading, letterboxing, running; only the decoding differs.
+
+use super::{DetectOptions, Detection, FaceDetector, centerface, select, yunet};
+use crate::error::{Error, Result};
+use crate::geometry::{Landmarks5, Point, Rect, Size};
+use crate::image::FrameView;
+use crate::inference::{Network, Outputs, RunOptions};
+use crate::locate::SearchPath;
+use crate::model::ModelFile;
+use crate::onnx::free_size;
+use crate::tensor::{InputFormat, Preprocessor, Tensor};
+
+/// Input sides are multiples of this, the coarsest stride of the known detectors.
+const SIDE_MULTIPLE: u32 = 32;
+
+/// From a network's outputs to candidates with at least `score_threshold`, in pixels of the network's input.
+type Decode = fn(&Outputs, Size, f32, &mut Vec<Detection>) -> Result<()>;
+
+/// The network detectors that are recognised by their outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Heatmap at stride 4, see [`centerface`].
+    CenterFace,
+    /// Three strides of classes, boxes and landmarks, see [`yunet`].
+    YuNet,
+}
+
+impl Family {
+    /// The name of models without a description.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CenterFace => "centerface",
+            Self::YuNet => "yunet",
+        }
+    }
+
+    fn recognise(network: &Network) -> Option<Self> {
+        let outputs = network.outputs();
+        if centerface::matches(outputs) {
+            Some(Self::CenterFace)
+        } else if yunet::matches(outputs) {
+            Some(Self::YuNet)
+        } else {
+            None
+        }
+    }
+
+    fn input_format(self) -> InputFormat {
+        match self {
+            Self::CenterFace => centerface::input_format(),
+            Self::YuNet => yunet::input_format(),
+        }
+    }
+
+    fn decode(self) -> Decode {
+        match self {
+            Self::CenterFace => centerface::decode,
+            Self::YuNet => yunet::decode,
+        }
+    }
+}
+
+/// How a frame was laid into a network's input: reduced by one factor to `content` in the top left corner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Letterbox {
+    /// The frame's size.
+    pub source: Size,
+    /// The part of the input that shows the frame.
+    pub content: Size,
+    /// The input's size.
+    pub input: Size,
+}
+
+impl Letterbox {
+    /// The longer side becomes `longer_side` pixels (0 keeps the frame's own), the input's sides are rounded up to
+    /// multiples of `multiple`.
+    pub fn new(source: Size, longer_side: u32, multiple: u32) -> Self {
+        let own = source.width.max(source.height);
+        let scale = if longer_side == 0 { 1.0 } else { longer_side as f32 / own as f32 };
+        let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
+        let content = Size::new(side(source.width), side(source.height));
+        let input = Size::new(content.width.next_multiple_of(multiple), content.height.next_multiple_of(multiple));
+        Self { source, content, input }
+    }
+
+    fn factors(&self) -> (f32, f32) {
+        (self.source.width as f32 / self.content.width as f32, self.source.height as f32 / self.content.height as f32)
+    }
+
+    /// From pixels of the input to pixels of the frame.
+    pub fn to_source(&self, rect: Rect) -> Rect {
+        let (sx, sy) = self.factors();
+        rect.scaled(sx, sy)
+    }
+
+    /// From pixels of the input to pixels of the frame.
+    pub fn landmarks_to_source(&self, landmarks: Landmarks5) -> Landmarks5 {
+        let (sx, sy) = self.factors();
+        landmarks.map(|point| Point::new(point.x * sx, point.y * sy))
+    }
+}
+
+/// A face detector that is an ONNX network of a known [`Family`].
+pub struct NetworkDetector {
+    network: Network,
+    name: String,
+    format: InputFormat,
+    decode: Decode,
+    detect_size: u32,
+    preprocessor: Preprocessor,
+    tensor: Tensor,
+}
+
+impl NetworkDetector {
+    /// Loads `model` and recognises what it is by its outputs. `detect_size` is the longer side of the network's
+    /// input in pixels, 0 for the frame's own.
+    ///
+    /// # Errors
+    /// Those of [`Network::load`]; [`Error::Model`] with the outputs that were found if the family is not known, or
+    /// is not the one `wanted`.
+    pub fn load(model: ModelFile, wanted: Option<Family>, detect_size: u32, search: &SearchPath, run: RunOptions) -> Result<Self> {
+        let mut network = Network::load(&model, search, run)?;
+        let family = Family::recognise(&network);
+        let expected = match wanted {
+            Some(family) => format!("a face detector with the outputs of {}", family.name()),
+            None => "a face detector with the outputs of centerface or yunet".into(),
+        };
+        let Some(family) = family.filter(|family| wanted.is_none_or(|wanted| wanted == *family)) else {
+            return Err(Error::Model { path: model.path, expected, found: network.signature() });
+        };
+        let input = &network.inputs()[0];
+        if input.shape.iter().skip(2).any(Option::is_some)
+            && let Some(freed) = free_size(&model.bytes, &input.name)
+        {
+            network = Network::load(&ModelFile { bytes: freed.into(), ..model.clone() }, search, run)?;
+        }
+        let description = model.description.as_ref();
+        Ok(Self {
+            network,
+            name: description.map_or_else(|| family.name().to_string(), |description| description.name.clone()),
+            format: description.map_or_else(|| family.input_format(), |description| description.input.format()),
+            decode: family.decode(),
+            detect_size,
+            preprocessor: Preprocessor::default(),
+            tensor: Tensor::default(),
+        })
+    }
+}
+
+impl FaceDetector for NetworkDetector {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        detections.clear();
+        let letterbox = Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE);
+        self.tensor.reshape(&self.format, 1, letterbox.input);
+        self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, &mut self.tensor, 0);
+        let outputs = self.network.run(&self.tensor)?;
+        (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
+        for found in detections.iter_mut() {
+            found.rect = letterbox.to_source(found.rect);
+            found.landmarks = found.landmarks.map(|landmarks| letterbox.landmarks_to_source(landmarks));
+        }
+        select(detections, options, view.size());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letterbox_of_common_sizes() {
+        let vga = Letterbox::new(Size::new(640, 480), 320, 32);
+        assert_eq!((vga.content, vga.input), (Size::new(320, 240), Size::new(320, 256)));
+        let portrait = Letterbox::new(Size::new(1080, 1920), 320, 32);
+        assert_eq!((portrait.content, portrait.input), (Size::new(180, 320), Size::new(192, 320)));
+        let own = Letterbox::new(Size::new(641, 479), 0, 32);
+        assert_eq!((own.content, own.input), (Size::new(641, 479), Size::new(672, 480)));
+        let line = Letterbox::new(Size::new(4000, 1), 320, 32);
+        assert_eq!((line.content, line.input), (Size::new(320, 1), Size::new(320, 32)));
+    }
+
+    #[test]
+    fn the_contents_corner_is_the_frames_corner() {
+        for source in [Size::new(641, 479), Size::new(1, 1), Size::new(17, 33)] {
+            let letterbox = Letterbox::new(source, 320, 32);
+            let back = letterbox.to_source(letterbox.content.rect());
+            assert!((back.right() - source.width as f32).abs() < 1e-3 && (back.bottom() - source.height as f32).abs() < 1e-3);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The implementation of `emotionclassify`.
+
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::BaseTransformMode;
+use gst_base::subclass::prelude::*;
+use gst_video::{VideoFrameRef, VideoInfo};
+
+use crate::classifier::Classifier;
+use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
+use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, propose_allocation};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::inference::RunOptions;
+use crate::locate::SearchPath;
+use crate::meta::message::{self, BufferTimes};
+use crate::meta::{read_faces, write_emotions};
+use crate::model::ModelFile;
+use crate::record::FaceRecord;
+use crate::scoring::{FaceScorer, ScoringOptions};
+
+/// After so many frames without a face the log says that a detector may be missing.
+const FRAMES_WITHOUT_FACES: u64 = 300;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("emotionclassify", gst::DebugColorFlags::empty(), Some("Expression scores of the emotion plugin"))
+});
+
+#[derive(Clone, Debug)]
+struct Settings {
+    model_file: Option<String>,
+    batch_size: u32,
+    reclassify_interval: u32,
+    max_faces_per_frame: u32,
+    smoothing: u64,
+    min_confidence: f64,
+    min_face_size: u32,
+    threads: u32,
+    post_messages: PostMessages,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model_file: None,
+            batch_size: 0,
+            reclassify_interval: 1,
+            max_faces_per_frame: 16,
+            smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
+            min_confidence: 0.0,
+            min_face_size: 16,
+            threads: 0,
+            post_messages: PostMessages::default(),
+        }
+    }
+}
+
+impl Settings {
+    fn scoring_options(&self) -> ScoringOptions {
+        ScoringOptions {
+            reclassify_interval: u64::from(self.reclassify_interval),
+            budget: self.max_faces_per_frame as usize,
+            half_life: Duration::from_nanos(self.smoothing),
+            min_confidence: self.min_confidence as f32,
+            min_face_size: self.min_face_size as f32,
+        }
+    }
+
+    fn load_classifier(&self) -> Result<Classifier> {
+        let search = SearchPath::from_env(plugin_folder());
+        let run = RunOptions { threads: self.threads };
+        let mut classifier = match &self.model_file {
+            Some(file) => Classifier::load(ModelFile::open(Path::new(file))?, &search, run)?,
+            None => Classifier::load_default(&search, run)?,
+        };
+        classifier.set_batch_size(self.batch_size as usize);
+        Ok(classifier)
+    }
+}
+
+/// What the stream made of the settings.
+struct State {
+    scorer: FaceScorer,
+    time: FrameTime,
+    info: Option<VideoInfo>,
+    /// Frames before the first face; none once one came.
+    without_faces: Option<u64>,
+    /// Ids and labels of the last message.
+    posted: Vec<(u32, String)>,
+    /// True while frames cannot be read, so that a streak of them is told once.
+    failing: bool,
+}
+
+/// The instance of `emotionclassify`.
+#[derive(Default)]
+pub struct EmotionClassify {
+    settings: Mutex<Settings>,
+    state: Mutex<Option<State>>,
+    lateness: Lateness,
+}
+
+impl EmotionClassify {
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds ids and scores to `faces`, which are on `buffer`.
+    fn score(
+        &self,
+        state: &mut State,
+        settings: &Settings,
+        buffer: &gst::BufferRef,
+        times: &BufferTimes,
+        faces: &mut [FaceRecord],
+    ) -> Result<()> {
+        let Some(info) = &state.info else { return Ok(()) };
+        let now = state.time.advance(times.running_time, frame_step(info));
+        if faces.is_empty() {
+            return Ok(());
+        }
+        let late = self.lateness.is_late(times.running_time);
+        if late {
+            gst::trace!(CAT, imp = self, "no classification on this frame: late");
+        }
+        let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
+            .map_err(|_| Error::Config(format!("buffer of {} bytes cannot be read as {}", buffer.size(), info.format())))?;
+        state.scorer.score(&frame::view(&mapped)?, faces, &settings.scoring_options(), now, !late)
+    }
+
+    /// Says once who finds the faces, or that nobody does.
+    fn note_source(&self, state: &mut State, faces: &[FaceRecord]) {
+        let Some(count) = &mut state.without_faces else { return };
+        if let Some(face) = faces.first() {
+            let source = face.detection.as_ref().map_or("an element that does not name itself", |detection| &detection.model_name);
+            gst::info!(CAT, imp = self, "scoring faces found by {source}");
+            state.without_faces = None;
+            return;
+        }
+        *count += 1;
+        if *count == FRAMES_WITHOUT_FACES {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "no face on the first {count} frames; if there should be, put a detector such as facedetect before this element"
+            );
+        }
+    }
+
+    fn post(&self, state: &mut State, wanted: PostMessages, times: &BufferTimes, size: Size, faces: &[FaceRecord]) {
+        if wanted == PostMessages::None {
+            return;
+        }
+        let mut shown: Vec<_> =
+            faces.iter().map(|face| (face.id, face.emotion.as_ref().map_or("", |emotion| emotion.label()).to_string())).collect();
+        shown.sort_unstable();
+        if wanted == PostMessages::Every || shown != state.posted {
+            let structure = message::emotion(times, size, faces);
+            // The bus refuses messages only while the pipeline is shut down.
+            let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        }
+        state.posted = shown;
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for EmotionClassify {
+    const NAME: &'static str = "GstEmotionClassify";
+    type Type = super::EmotionClassify;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for EmotionClassify {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let default = Settings::default();
+            vec![
+                glib::ParamSpecString::builder("model-file")
+                    .nick("Model file")
+                    .blurb("ONNX file of an expression model with its description beside it; unset takes the plugin's own")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecUInt::builder("batch-size")
+                    .nick("Batch size")
+                    .blurb("Most faces in one run of the network (0 = all of the frame)")
+                    .default_value(default.batch_size)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecUInt::builder("reclassify-interval")
+                    .nick("Reclassification interval")
+                    .blurb("Frames from one classification of a face to the next")
+                    .minimum(1)
+                    .default_value(default.reclassify_interval)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt::builder("max-faces-per-frame")
+                    .nick("Maximum faces per frame")
+                    .blurb("Most faces that are classified on one frame, in turn; the others keep their last scores")
+                    .minimum(1)
+                    .default_value(default.max_faces_per_frame)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt64::builder("smoothing")
+                    .nick("Smoothing")
+                    .blurb("Half-life of each face's mean scores in nanoseconds (0 = none)")
+                    .default_value(default.smoothing)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecDouble::builder("min-confidence")
+                    .nick("Minimum confidence")
+                    .blurb("A face whose top score is below is unknown")
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(default.min_confidence)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt::builder("min-face-size")
+                    .nick("Minimum face size")
+                    .blurb("A face whose width or height is below, in pixels, is unknown")
+                    .default_value(default.min_face_size)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt::builder("threads")
+                    .nick("Threads")
+                    .blurb("Threads of the network (0 = as many as cores, shared by all elements of the process)")
+                    .maximum(MAX_THREADS)
+                    .default_value(default.threads)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("post-messages", default.post_messages)
+                    .nick("Post messages")
+                    .blurb("When to post an element message with the faces and their scores")
+                    .mutable_playing()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let mut settings = self.settings();
+        match pspec.name() {
+            "model-file" => settings.model_file = given(value),
+            "batch-size" => settings.batch_size = given(value),
+            "reclassify-interval" => settings.reclassify_interval = given(value),
+            "max-faces-per-frame" => settings.max_faces_per_frame = given(value),
+            "smoothing" => settings.smoothing = given(value),
+            "min-confidence" => settings.min_confidence = given(value),
+            "min-face-size" => settings.min_face_size = given(value),
+            "threads" => settings.threads = given(value),
+            _ => settings.post_messages = given(value),
+        }
+        gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let settings = self.settings();
+        match pspec.name() {
+            "model-file" => settings.model_file.to_value(),
+            "batch-size" => settings.batch_size.to_value(),
+            "reclassify-interval" => settings.reclassify_interval.to_value(),
+            "max-faces-per-frame" => settings.max_faces_per_frame.to_value(),
+            "smoothing" => settings.smoothing.to_value(),
+            "min-confidence" => settings.min_confidence.to_value(),
+            "min-face-size" => settings.min_face_size.to_value(),
+            "threads" => settings.threads.to_value(),
+            _ => settings.post_messages.to_value(),
+        }
+    }
+}
+
+impl GstObjectImpl for EmotionClassify {}
+
+impl ElementImpl for EmotionClassify {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Expression classifier",
+                "Filter/Analyzer/Video",
+                "Scores the apparent expression of every face that an element before it found",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for EmotionClassify {
+    const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        let classifier = self.settings().clone().load_classifier().map_err(|error| error_message(&error))?;
+        gst::info!(CAT, imp = self, "classifying with {}", classifier.name());
+        self.lateness.reset();
+        *self.state() = Some(State {
+            scorer: FaceScorer::new(classifier),
+            time: FrameTime::default(),
+            info: None,
+            without_faces: Some(0),
+            posted: Vec::new(),
+            failing: false,
+        });
+        Ok(())
+    }
+
+    fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        *self.state() = None;
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "no video format in caps {incaps}"))?;
+        if let Some(state) = &mut *self.state() {
+            state.info = Some(info);
+        }
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if matches!(event.view(), gst::EventView::FlushStop(_)) {
+            self.lateness.reset();
+            if let Some(state) = &mut *self.state() {
+                state.scorer.clear();
+            }
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            self.lateness.observe(qos);
+        }
+        self.parent_src_event(event)
+    }
+
+    fn propose_allocation(
+        &self,
+        _decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> std::result::Result<(), gst::LoggableError> {
+        propose_allocation(self.obj().src_pad(), query);
+        Ok(())
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = self.settings().clone();
+        let mut guard = self.state();
+        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let size = state.info.as_ref().map(frame::size).ok_or(gst::FlowError::NotNegotiated)?;
+        let times = buffer_times(&*self.obj(), buffer);
+        let mut faces = read_faces(buffer, size);
+        self.note_source(state, &faces);
+        match self.score(state, &settings, buffer, &times, &mut faces) {
+            Ok(()) => {
+                state.failing = false;
+                if !faces.is_empty() {
+                    write_emotions(buffer, size, &faces);
+                }
+                self.post(state, settings.post_messages, &times, size, &faces);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error @ Error::Inference { .. }) => {
+                drop(guard);
+                self.post_error_message(error_message(&error));
+                Err(gst::FlowError::Error)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut state.failing, true) {
+                    gst::warning!(CAT, imp = self, "passing frames on unscored: {error}");
+                }
+                Ok(gst::FlowSuccess::Ok)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `facedetect`: finds faces in video and gives each an id that stays with it.
+//!
+//! GStreamer's OpenCV plugin has an element of the same name; whichever the registry scanned last answers. This one
+//! can always be had as `emotionfacedetect`.
+
+mod imp;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use crate::elements::PostMessages;
+
+glib::wrapper! {
+    /// The element `facedetect`.
+    pub struct FaceDetect(ObjectSubclass<imp::FaceDetect>) @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+glib::wrapper! {
+    /// The same element as `emotionfacedetect`; a factory wants a type of its own.
+    pub struct EmotionFaceDetect(ObjectSubclass<imp::EmotionFaceDetect>) @extends FaceDetect, gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Implemented by types that derive from [`FaceDetect`].
+pub trait FaceDetectImpl: BaseTransformImpl {}
+
+// SAFETY: FaceDetect adds no virtual methods to its class, so a subclass has nothing more to set up.
+#[allow(unsafe_code)]
+unsafe impl<T: FaceDetectImpl> IsSubclassable<T> for FaceDetect {}
+
+/// Which detector finds the faces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionFaceDetector")]
+pub enum Detector {
+    /// What `model-file` is recognised as; without one CenterFace, or Haar if `profile` was set.
+    #[default]
+    #[enum_value(name = "By model-file, else CenterFace; Haar if profile is set", nick = "auto")]
+    Auto,
+    /// The CenterFace network.
+    #[enum_value(name = "CenterFace network", nick = "centerface")]
+    CenterFace,
+    /// A YuNet network, given by `model-file`.
+    #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
+    YuNet,
+    /// OpenCV's cascade classifier.
+    #[cfg(feature = "haar")]
+    #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
+    Haar,
+}
+
+/// `updates`, the name by which OpenCV's element knows `post-messages`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionFaceDetectUpdates")]
+pub enum Updates {
+    /// A message for every frame.
+    #[enum_value(name = "Send update messages on every frame", nick = "every_frame")]
+    EveryFrame,
+    /// A message when a face comes or goes.
+    #[enum_value(name = "Send messages when a new face is detected or one is not anymore detected", nick = "on_change")]
+    OnChange,
+    /// A message for every frame with a face.
+    #[enum_value(name = "Send messages whenever a face is detected", nick = "on_face")]
+    OnFace,
+    /// No messages.
+    #[default]
+    #[enum_value(name = "Send no messages update", nick = "none")]
+    None,
+}
+
+pub use flags::CascadeFlags;
+
+#[allow(missing_docs)] // The macro hands comments on to nothing that it makes.
+mod flags {
+    use gst::glib;
+
+    /// `flags` of OpenCV's element; today's OpenCV ignores them.
+    #[glib::flags(name = "GstEmotionFaceDetectFlags")]
+    pub enum CascadeFlags {
+        #[flags_value(name = "Do Canny edge detection to discard some regions", nick = "do-canny-pruning")]
+        DO_CANNY_PRUNING = 1,
+    }
+}
+
+impl From<PostMessages> for Updates {
+    fn from(value: PostMessages) -> Self {
+        match value {
+            PostMessages::None => Self::None,
+            PostMessages::OnChange => Self::OnChange,
+            PostMessages::Every => Self::EveryFrame,
+        }
+    }
+}
+
+impl From<Updates> for PostMessages {
+    fn from(value: Updates) -> Self {
+        match value {
+            Updates::None => Self::None,
+            Updates::OnChange => Self::OnChange,
+            Updates::EveryFrame | Updates::OnFace => Self::Every,
+        }
+    }
+}
+
+/// Registers both names with `plugin`.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "facedetect", gst::Rank::NONE, FaceDetect::static_type())?;
+    gst::Element::register(Some(plugin), "emotionfacedetect", gst::Rank::NONE, EmotionFaceDetect::static_type())
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the analysing elements know of their stream: its times, and whether it is late.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst_base::prelude::*;
+
+use crate::meta::message::BufferTimes;
+
+/// The times of `buffer` in the current segment of `element`.
+pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> BufferTimes {
+    let segment = element.upcast_ref::<gst_base::BaseTransform>().segment();
+    let segment = segment.downcast_ref::<gst::ClockTime>();
+    let timestamp = buffer.pts();
+    BufferTimes {
+        timestamp,
+        stream_time: segment.and_then(|segment| segment.to_stream_time(timestamp)),
+        running_time: segment.and_then(|segment| segment.to_running_time(timestamp)),
+        duration: buffer.duration(),
+    }
+}
+
+/// The time that tracks and smoothing live by: running time, and where buffers have none, the frame rate's.
+#[derive(Debug, Default)]
+pub struct FrameTime {
+    now: Duration,
+    frames: u64,
+}
+
+impl FrameTime {
+    /// The time of the next frame; `step` is the distance between frames.
+    pub fn advance(&mut self, running_time: Option<gst::ClockTime>, step: Duration) -> Duration {
+        let following = if self.frames == 0 { Duration::ZERO } else { self.now + step };
+        self.now = running_time.map_or(following, |time| Duration::from_nanos(time.nseconds()));
+        self.frames += 1;
+        self.now
+    }
+}
+
+/// The distance between frames by the caps, or a thirtieth of a second where they give no rate.
+pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
+    let fps = info.fps();
+    if fps.numer() > 0 && fps.denom() > 0 {
+        Duration::from_secs_f64(f64::from(fps.denom()) / f64::from(fps.numer()))
+    } else {
+        Duration::from_nanos(33_333_333)
+    }
+}
+
+/// What downstream's QoS events say: frames before a certain running time are too late to be worth an inference. The
+/// frames themselves are never dropped.
+#[derive(Debug, Default)]
+pub struct Lateness(Mutex<Option<gst::ClockTime>>);
+
+impl Lateness {
+    /// Takes a QoS event.
+    pub fn observe(&self, event: &gst::event::Qos) {
+        let (_, _, diff, timestamp) = event.get();
+        let Some(timestamp) = timestamp else { return };
+        let late = u64::try_from(diff).ok().filter(|&late| late > 0);
+        // As BaseTransform has it: a late stream has to catch up by twice what it is late.
+        *self.lock() = late.map(|late| timestamp + gst::ClockTime::from_nseconds(late.saturating_mul(2)));
+    }
+
+    /// True for a frame that would be shown too late.
+    pub fn is_late(&self, running_time: Option<gst::ClockTime>) -> bool {
+        matches!((*self.lock(), running_time), (Some(earliest), Some(time)) if time < earliest)
+    }
+
+    /// Forgets all events, as after a flush.
+    pub fn reset(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<gst::ClockTime>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faces summed up over intervals: counts and mean scores, no box and no id.
+
+use super::{FrameReport, FrameTime};
+use crate::emotion::UNKNOWN;
+use crate::record::EmotionResult;
+
+/// One interval. Times are of the first frame; the duration reaches to the end of the last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Stream id of the video.
+    pub stream: String,
+    /// From the first frame to the end of the last.
+    pub time: FrameTime,
+    /// Number of frames.
+    pub frames: u64,
+    /// Faces over all frames; one face on ten frames counts ten.
+    pub faces: u64,
+    /// Most faces on one frame.
+    pub faces_max: u64,
+    /// Those of `faces` that were scored.
+    pub faces_scored: u64,
+    /// Those of `faces_scored` whose expression is `unknown`.
+    pub unknown: u64,
+    /// Every class that was scored, in the model's order.
+    pub classes: Vec<ClassSummary>,
+}
+
+/// One class in one interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassSummary {
+    /// Name of the class.
+    pub label: String,
+    /// Faces that were given this label.
+    pub count: u64,
+    /// Sum of this class's score over all scored faces.
+    pub score_sum: f64,
+}
+
+impl Summary {
+    /// Faces on a frame, on average; 0 without frames.
+    pub fn faces_mean(&self) -> f64 {
+        self.faces as f64 / self.frames.max(1) as f64
+    }
+
+    /// Each label and how many faces had it; `unknown` comes last.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.classes.iter().map(|class| (class.label.as_str(), class.count)).chain([(UNKNOWN, self.unknown)])
+    }
+
+    /// Each label and its mean score over all scored faces; none if there was no such face.
+    pub fn scores(&self) -> Option<impl Iterator<Item = (&str, f64)>> {
+        let faces = self.faces_scored as f64;
+        (self.faces_scored > 0).then(|| self.classes.iter().map(move |class| (class.label.as_str(), class.score_sum / faces)))
+    }
+
+    /// The labels in order.
+    pub fn labels(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.label.clone()).collect()
+    }
+
+    fn add(&mut self, frame: &FrameReport<'_>) {
+        let end_ns = self.time.end_ns().max(frame.time.end_ns());
+        // Played backwards, the first frame comes last.
+        if frame.time.pts_ns < self.time.pts_ns {
+            self.time = frame.time;
+        }
+        self.time.duration_ns = end_ns - self.time.pts_ns;
+        let faces = frame.faces.len() as u64;
+        self.frames += 1;
+        self.faces += faces;
+        self.faces_max = self.faces_max.max(faces);
+        frame.faces.iter().filter_map(|face| face.emotion.as_ref()).for_each(|emotion| self.add_scores(emotion));
+    }
+
+    fn add_scores(&mut self, emotion: &EmotionResult) {
+        self.faces_scored += 1;
+        self.unknown += u64::from(emotion.label_id.is_none());
+        for (index, (label, &score)) in emotion.labels.as_slice().iter().zip(emotion.scores.as_slice()).enumerate() {
+            let class = self.class(label);
+            class.score_sum += f64::from(score);
+            class.count += u64::from(emotion.label_id == Some(index));
+        }
+    }
+
+    fn class(&mut self, label: &str) -> &mut ClassSummary {
+        let index = self.classes.iter().position(|class| class.label == label).unwrap_or_else(|| {
+            self.classes.push(ClassSummary { label: label.to_owned(), count: 0, score_sum: 0.0 });
+            self.classes.len() - 1
+        });
+        &mut self.classes[index]
+    }
+}
+
+/// Sums frames up. Intervals begin where the position in the medium is a whole multiple of their length, so those before
+/// and after a seek line up; a frame belongs to the interval in which it starts.
+#[derive(Clone, Debug)]
+pub struct Aggregator {
+    interval_ns: u64,
+    open: Option<Summary>,
+}
+
+impl Aggregator {
+    /// Intervals of `interval_ns`; 0 makes one of every frame.
+    pub fn new(interval_ns: u64) -> Self {
+        Self { interval_ns, open: None }
+    }
+
+    /// Adds a frame. Returns the interval that this completes: the one before, or with length 0 the frame itself.
+    pub fn add(&mut self, frame: &FrameReport<'_>) -> Option<Summary> {
+        let before = self.advance(&frame.time);
+        let open = self.open.get_or_insert_with(|| Summary { stream: frame.stream.to_owned(), time: frame.time, ..Summary::default() });
+        open.add(frame);
+        if self.interval_ns == 0 { self.open.take() } else { before }
+    }
+
+    /// Says that the stream has arrived at `time`. Returns the interval that ended before.
+    pub fn advance(&mut self, time: &FrameTime) -> Option<Summary> {
+        let slot = |time: &FrameTime| time.position_ns().checked_div(self.interval_ns);
+        self.open.take_if(|open| slot(&open.time) != slot(time))
+    }
+
+    /// The interval that is not complete yet.
+    pub fn finish(&mut self) -> Option<Summary> {
+        self.open.take()
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Comma-separated values as of RFC 4180: one header line, lines end in CR LF, quotes only where they are needed.
+//!
+//! A table's columns are fixed when its header is written: one for each label of the first record, or of FER+ where
+//! that record has none. Scores find their column by name.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use super::ndjson::pairs;
+use super::{Content, FrameReport, FrameTime, RecordWriter, Summary, id, place, score};
+use crate::emotion::{FERPLUS_LABELS, UNKNOWN};
+use crate::record::FaceRecord;
+
+const TIME_COLUMNS: [&str; 6] = ["stream", "pts", "duration", "stream_time", "running_time", "utc"];
+const FACE_COLUMNS: [&str; 12] = ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "score", "smoothed"];
+const AGE_COLUMN: &str = "age";
+const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_scored"];
+
+/// Writes a table with the columns of [`super`].
+#[derive(Clone, Debug)]
+pub struct CsvWriter {
+    content: Content,
+    labels: Vec<String>,
+}
+
+impl CsvWriter {
+    /// A table of faces or of summaries; its labels are those of FER+ until the header is asked for.
+    pub fn new(content: Content) -> Self {
+        Self { content, labels: FERPLUS_LABELS.map(String::from).into() }
+    }
+}
+
+impl RecordWriter for CsvWriter {
+    fn header(&mut self, labels: Option<&[String]>) -> Option<String> {
+        if let Some(labels) = labels {
+            self.labels = labels.to_vec();
+        }
+        let mut row = Row::default();
+        TIME_COLUMNS.iter().for_each(|name| row.text(name));
+        match self.content {
+            Content::Faces => {
+                FACE_COLUMNS.iter().chain([&AGE_COLUMN]).for_each(|name| row.text(name));
+            }
+            Content::Summaries => {
+                SUMMARY_COLUMNS.iter().for_each(|name| row.text(name));
+                self.labels.iter().map(String::as_str).chain([UNKNOWN]).for_each(|label| row.text(&format!("count_{label}")));
+            }
+        }
+        self.labels.iter().for_each(|label| row.text(&format!("score_{label}")));
+        Some(row.line())
+    }
+
+    fn takes(&self, labels: &[String]) -> bool {
+        labels.iter().all(|label| self.labels.contains(label))
+    }
+
+    fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+        frame.faces.iter().try_for_each(|face| out.write_all(self.face_row(frame, face).as_bytes()))
+    }
+
+    fn write_summary(&mut self, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.summary_row(summary).as_bytes())
+    }
+}
+
+impl CsvWriter {
+    fn face_row(&self, frame: &FrameReport<'_>, face: &FaceRecord) -> String {
+        let emotion = face.emotion.as_ref();
+        let mut row = Row::default();
+        row.times(frame.stream, &frame.time);
+        row.value(Some(frame.frame));
+        row.value(id(face));
+        let rect = face.rect_norm;
+        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.value(Some(place(side))));
+        row.value(face.detection.as_ref().map(|detection| score(detection.confidence)));
+        row.text(face.detection.as_ref().map_or("", |detection| &detection.model_name));
+        row.text(emotion.map_or("", |emotion| emotion.label()));
+        row.value(emotion.and_then(|emotion| emotion.label_id));
+        row.value(emotion.map(|emotion| score(emotion.confidence())));
+        row.value(emotion.map(|emotion| emotion.smoothed));
+        row.value(emotion.map(|emotion| emotion.age.as_nanos()));
+        for label in &self.labels {
+            row.value(emotion.and_then(|emotion| named(pairs(emotion), label)).map(score));
+        }
+        row.line()
+    }
+
+    fn summary_row(&self, summary: &Summary) -> String {
+        let mut row = Row::default();
+        row.times(&summary.stream, &summary.time);
+        row.value(Some(summary.frames));
+        row.value(Some(score(summary.faces_mean())));
+        row.value(Some(summary.faces_max));
+        row.value(Some(summary.faces_scored));
+        for label in self.labels.iter().map(String::as_str).chain([UNKNOWN]) {
+            row.value(Some(named(summary.counts(), label).unwrap_or(0)));
+        }
+        for label in &self.labels {
+            row.value(summary.scores().and_then(|mut scores| named(&mut scores, label)).map(score));
+        }
+        row.line()
+    }
+}
+
+fn named<'a, T>(mut values: impl Iterator<Item = (&'a str, T)>, label: &str) -> Option<T> {
+    values.find(|(name, _)| *name == label).map(|(_, value)| value)
+}
+
+/// A line that grows cell by cell.
+#[derive(Default)]
+struct Row(String);
+
+impl Row {
+    fn times(&mut self, stream: &str, time: &FrameTime) {
+        self.text(stream);
+        self.value(Some(time.pts_ns));
+        self.value(Some(time.duration_ns));
+        self.value(time.stream_time_ns);
+        self.value(time.running_time_ns);
+        self.value(time.utc);
+    }
+
+    /// A cell that holds neither comma nor quote nor line break; empty for none.
+    fn value<T: Display>(&mut self, value: Option<T>) {
+        if let Some(value) = value {
+            self.0.push_str(&value.to_string());
+        }
+        self.0.push(',');
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.contains([',', '"', '\r', '\n']) {
+            self.0.push('"');
+            self.0.push_str(&text.replace('"', "\"\""));
+            self.0.push('"');
+        } else {
+            self.0.push_str(text);
+        }
+        self.0.push(',');
+    }
+
+    fn line(mut self) -> String {
+        self.0.pop();
+        self.0.push_str("\r\n");
+        self.0
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Frames in, chunks of text out: joins schedule, summary and writer, and keeps the time that the text covers.
+
+use std::io;
+
+use super::{Aggregator, Content, Format, FrameReport, FrameTime, RecordWriter, Schedule, Summary};
+
+/// What to export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Format of the text.
+    pub format: Format,
+    /// Length of an interval; 0 means every frame.
+    pub interval_ns: u64,
+    /// Only what differs from the record before.
+    pub on_change: bool,
+    /// Summaries of intervals instead of faces.
+    pub aggregate_only: bool,
+}
+
+/// A piece of the time line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Start.
+    pub pts_ns: u64,
+    /// Length.
+    pub duration_ns: u64,
+}
+
+impl Span {
+    fn end_ns(&self) -> u64 {
+        self.pts_ns.saturating_add(self.duration_ns)
+    }
+}
+
+/// Text that belongs to a piece of the time line. It ends with the end of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// When the text is to be shown.
+    pub span: Span,
+    /// What a file of this format begins with; only with the first chunk.
+    pub header: Option<String>,
+    /// The text; empty only where there is nothing but a header.
+    pub body: Vec<u8>,
+    /// Scores that the format has no place for, in words; said once.
+    pub warning: Option<String>,
+}
+
+/// What a frame or a gap leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Text to send on.
+    Text(Chunk),
+    /// Nothing to say about this time.
+    Gap(Span),
+    /// Nothing, and the time was spoken for before.
+    Covered,
+}
+
+/// Turns frames into timed text.
+///
+/// Text leaves as soon as it is known, with a span that starts no earlier than what left before, so that nothing which
+/// waits for it has to wait long. The summary of an interval is known at its end and is placed there; its record says
+/// which time it is about. Spans do not overlap, and what they leave free is told as a gap.
+pub struct Exporter {
+    options: Options,
+    writer: Box<dyn RecordWriter>,
+    schedule: Schedule,
+    aggregator: Aggregator,
+    covered_until_ns: Option<u64>,
+    last_counts: Option<Vec<u64>>,
+    header_done: bool,
+    warned: bool,
+}
+
+impl Exporter {
+    /// An exporter that has seen nothing.
+    pub fn new(options: Options) -> Self {
+        let content = if options.aggregate_only { Content::Summaries } else { Content::Faces };
+        Self {
+            options,
+            writer: options.format.writer(content),
+            schedule: Schedule::new(options.interval_ns, options.on_change),
+            aggregator: Aggregator::new(options.interval_ns),
+            covered_until_ns: None,
+            last_counts: None,
+            header_done: false,
+            warned: false,
+        }
+    }
+
+    /// Takes the next frame.
+    ///
+    /// # Errors
+    /// Those of [`RecordWriter`].
+    pub fn frame(&mut self, frame: &FrameReport<'_>) -> io::Result<Output> {
+        let chunk = if self.options.aggregate_only {
+            let summary = self.aggregator.add(frame);
+            self.summary_chunk(summary)?
+        } else {
+            self.faces_chunk(frame)?
+        };
+        Ok(self.cover(chunk, frame.time.span()))
+    }
+
+    /// Takes a stretch of time without frames.
+    ///
+    /// # Errors
+    /// Those of [`RecordWriter`].
+    pub fn gap(&mut self, time: &FrameTime) -> io::Result<Output> {
+        let end = FrameTime {
+            pts_ns: time.end_ns(),
+            stream_time_ns: time.stream_time_ns.map(|start_ns| start_ns.saturating_add(time.duration_ns)),
+            ..*time
+        };
+        let summary = self.aggregator.advance(&end);
+        let chunk = self.summary_chunk(summary)?;
+        Ok(self.cover(chunk, time.span()))
+    }
+
+    /// Ends a stretch of continuous time: the summary that is still open, if any. What comes next may be anywhere on the
+    /// time line.
+    ///
+    /// # Errors
+    /// Those of [`RecordWriter`].
+    pub fn finish(&mut self) -> io::Result<Option<Chunk>> {
+        let summary = self.aggregator.finish();
+        let chunk = self.summary_chunk(summary)?;
+        self.restart();
+        Ok(chunk)
+    }
+
+    /// The header, if nothing has been written yet: a file of no records is still one of its format.
+    pub fn header(&mut self) -> Option<String> {
+        self.take_header(None)
+    }
+
+    /// Forgets the open summary and where the time line was, as after a seek. The header is not written again.
+    pub fn restart(&mut self) {
+        self.schedule = Schedule::new(self.options.interval_ns, self.options.on_change);
+        self.aggregator = Aggregator::new(self.options.interval_ns);
+        self.covered_until_ns = None;
+        self.last_counts = None;
+    }
+
+    fn faces_chunk(&mut self, frame: &FrameReport<'_>) -> io::Result<Option<Chunk>> {
+        let Some(hold_ns) = self.schedule.pick(frame) else { return Ok(None) };
+        let header = self.take_header(frame.labels());
+        let mut body = Vec::new();
+        self.writer.write_faces(frame, hold_ns, &mut body)?;
+        let warning = frame.labels().and_then(|labels| self.warn_once(labels));
+        Ok(Some(Chunk { span: Span { pts_ns: frame.time.pts_ns, duration_ns: hold_ns }, header, body, warning }))
+    }
+
+    fn summary_chunk(&mut self, summary: Option<Summary>) -> io::Result<Option<Chunk>> {
+        let Some(summary) = summary.filter(|summary| self.is_news(summary)) else { return Ok(None) };
+        let labels = summary.labels();
+        let header = self.take_header((!labels.is_empty()).then_some(labels.as_slice()));
+        let mut body = Vec::new();
+        self.writer.write_summary(&summary, &mut body)?;
+        if body.is_empty() && header.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Chunk { span: self.summary_span(&summary), header, body, warning: self.warn_once(&labels) }))
+    }
+
+    fn is_news(&mut self, summary: &Summary) -> bool {
+        let counts = self.options.on_change.then(|| summary.counts().map(|(_, count)| count).chain([summary.faces_max]).collect());
+        let known = counts.is_some() && counts == self.last_counts;
+        self.last_counts = counts;
+        !known
+    }
+
+    fn summary_span(&self, summary: &Summary) -> Span {
+        let Summary { time, .. } = summary;
+        // Of a single frame all is known when it comes.
+        let known_ns = if self.options.interval_ns == 0 { time.pts_ns } else { time.end_ns() };
+        Span { pts_ns: self.covered_until_ns.map_or(known_ns, |covered| covered.max(known_ns)), duration_ns: time.duration_ns }
+    }
+
+    fn take_header(&mut self, labels: Option<&[String]>) -> Option<String> {
+        if std::mem::replace(&mut self.header_done, true) { None } else { self.writer.header(labels) }
+    }
+
+    fn warn_once(&mut self, labels: &[String]) -> Option<String> {
+        if self.warned || self.writer.takes(labels) {
+            return None;
+        }
+        self.warned = true;
+        Some(format!("the table's columns were fixed before; it has none for some of the labels {}", labels.join(", ")))
+    }
+
+    fn cover(&mut self, chunk: Option<Chunk>, span: Span) -> Output {
+        let covered_ns = self.covered_until_ns.unwrap_or(span.pts_ns);
+        let (until_ns, output) = match chunk {
+            Some(chunk) => (chunk.span.end_ns(), Output::Text(chunk)),
+            None if span.end_ns() > covered_ns => {
+                let pts_ns = span.pts_ns.max(covered_ns);
+                (span.end_ns(), Output::Gap(Span { pts_ns, duration_ns: span.end_ns() - pts_ns }))
+            }
+            None => (covered_ns, Output::Covered),
+        };
+        self.covered_until_ns = Some(until_ns.max(covered_ns));
+        output
+    }
+}

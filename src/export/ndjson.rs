@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Newline-delimited JSON: one object for each face on each exported frame, or for each interval.
+
+use std::io;
+
+use serde::{Serialize, Serializer};
+
+use super::{FrameReport, RecordWriter, Summary, Utc, VERSION, id, place, score};
+use crate::geometry::{Landmarks5, Point, Rect};
+use crate::record::{EmotionResult, FaceRecord};
+
+/// Writes one JSON object a line, with the fields of the tables in [`super`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NdjsonWriter;
+
+impl RecordWriter for NdjsonWriter {
+    fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
+        for face in frame.faces {
+            writeln!(out, "{}", face_json(frame, face)?)?;
+        }
+        Ok(())
+    }
+
+    fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(out, "{}", summary_json(summary)?)
+    }
+}
+
+/// The object of one face, on one line.
+pub(super) fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
+    let time = &frame.time;
+    let emotion = face.emotion.as_ref();
+    let line = FaceLine {
+        kind: "face",
+        version: VERSION,
+        stream: frame.stream,
+        frame: frame.frame,
+        pts: time.pts_ns,
+        duration: time.duration_ns,
+        stream_time: time.stream_time_ns,
+        running_time: time.running_time_ns,
+        utc: time.utc,
+        id: id(face),
+        rect: face.rect_norm.into(),
+        confidence: face.detection.as_ref().map(|detection| score(detection.confidence)),
+        detector: face.detection.as_ref().map(|detection| detection.model_name.as_str()),
+        landmarks: face.detection.as_ref().and_then(|detection| detection.landmarks_norm).map(Into::into),
+        label: emotion.map(EmotionResult::label),
+        label_id: emotion.and_then(|emotion| emotion.label_id),
+        score: emotion.map(|emotion| score(emotion.confidence())),
+        scores: emotion.map(|emotion| ByLabel(pairs(emotion).map(|(label, value)| (label, score(value))).collect())),
+        smoothed: emotion.map(|emotion| emotion.smoothed),
+        age: emotion.map(|emotion| u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX)),
+    };
+    Ok(serde_json::to_string(&line)?)
+}
+
+/// The object of one interval, on one line.
+pub(super) fn summary_json(summary: &Summary) -> io::Result<String> {
+    let time = &summary.time;
+    let line = SummaryLine {
+        kind: "summary",
+        version: VERSION,
+        stream: &summary.stream,
+        pts: time.pts_ns,
+        duration: time.duration_ns,
+        stream_time: time.stream_time_ns,
+        running_time: time.running_time_ns,
+        utc: time.utc,
+        frames: summary.frames,
+        faces_mean: score(summary.faces_mean()),
+        faces_max: summary.faces_max,
+        faces_scored: summary.faces_scored,
+        counts: ByLabel(summary.counts().collect()),
+        scores: summary.scores().map(|scores| ByLabel(scores.map(|(label, value)| (label, score(value))).collect())),
+    };
+    Ok(serde_json::to_string(&line)?)
+}
+
+/// Label and score of each class, in the model's order.
+pub(super) fn pairs(emotion: &EmotionResult) -> impl Iterator<Item = (&str, f32)> {
+    emotion.labels.as_slice().iter().map(String::as_str).zip(emotion.scores.as_slice().iter().copied())
+}
+
+#[derive(Serialize)]
+struct FaceLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    stream: &'a str,
+    frame: u64,
+    pts: u64,
+    duration: u64,
+    stream_time: Option<u64>,
+    running_time: Option<u64>,
+    #[serde(serialize_with = "rfc3339")]
+    utc: Option<Utc>,
+    id: Option<u32>,
+    #[serde(rename = "box")]
+    rect: BoxJson,
+    confidence: Option<f64>,
+    detector: Option<&'a str>,
+    landmarks: Option<LandmarksJson>,
+    label: Option<&'a str>,
+    label_id: Option<usize>,
+    score: Option<f64>,
+    scores: Option<ByLabel<'a, f64>>,
+    smoothed: Option<bool>,
+    age: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    stream: &'a str,
+    pts: u64,
+    duration: u64,
+    stream_time: Option<u64>,
+    running_time: Option<u64>,
+    #[serde(serialize_with = "rfc3339")]
+    utc: Option<Utc>,
+    frames: u64,
+    faces_mean: f64,
+    faces_max: u64,
+    faces_scored: u64,
+    counts: ByLabel<'a, u64>,
+    scores: Option<ByLabel<'a, f64>>,
+}
+
+#[derive(Serialize)]
+struct BoxJson {
+    x: f64,
+    y: f64,
+    w: f64,
+    h: f64,
+}
+
+impl From<Rect> for BoxJson {
+    fn from(rect: Rect) -> Self {
+        Self { x: place(rect.x), y: place(rect.y), w: place(rect.w), h: place(rect.h) }
+    }
+}
+
+#[derive(Serialize)]
+struct PointJson {
+    x: f64,
+    y: f64,
+}
+
+impl From<Point> for PointJson {
+    fn from(point: Point) -> Self {
+        Self { x: place(point.x), y: place(point.y) }
+    }
+}
+
+#[derive(Serialize)]
+struct LandmarksJson {
+    right_eye: PointJson,
+    left_eye: PointJson,
+    nose: PointJson,
+    right_mouth: PointJson,
+    left_mouth: PointJson,
+}
+
+impl From<Landmarks5> for LandmarksJson {
+    fn from(Landmarks5(points): Landmarks5) -> Self {
+        let [right_eye, left_eye, nose, right_mouth, left_mouth] = points.map(Into::into);
+        Self { right_eye, left_eye, nose, right_mouth, left_mouth }
+    }
+}
+
+/// An object whose keys are labels, in the order given.
+struct ByLabel<'a, T>(Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for ByLabel<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(label, value)| (label, value)))
+    }
+}
+
+fn rfc3339<S: Serializer>(utc: &Option<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    match utc {
+        Some(utc) => serializer.collect_str(utc),
+        None => serializer.serialize_none(),
+    }
+}

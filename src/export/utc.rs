@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Wall-clock time as RFC 3339.
+
+use std::fmt;
+
+/// A moment in UTC, as nanoseconds since the first of January 1970; leap seconds are not counted, as in Unix time.
+///
+/// Prints as RFC 3339 with microseconds.
+///
+/// ```
+/// use gstemotion::export::Utc;
+/// assert_eq!(Utc(951_782_400_250_000_000).to_string(), "2000-02-29T00:00:00.250000Z");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Utc(pub u64);
+
+const NS_PER_US: u64 = 1_000;
+const US_PER_S: u64 = 1_000_000;
+const S_PER_DAY: u64 = 86_400;
+/// Seconds from the first of January 1900, where NTP counts from, to 1970 (RFC 5905, figure 4).
+const NTP_TO_UNIX_S: u64 = 2_208_988_800;
+
+impl Utc {
+    /// The moment of an NTP timestamp in nanoseconds; none before 1970.
+    pub fn from_ntp(ns: u64) -> Option<Self> {
+        ns.checked_sub(NTP_TO_UNIX_S * US_PER_S * NS_PER_US).map(Self)
+    }
+}
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.0 / NS_PER_US;
+        let (seconds, us) = (us / US_PER_S, us % US_PER_S);
+        let (year, month, day) = civil(seconds / S_PER_DAY);
+        let second = seconds % S_PER_DAY;
+        write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{us:06}Z", second / 3600, second / 60 % 60, second % 60)
+    }
+}
+
+/// Year, month and day of a day counted from the first of January 1970 (Howard Hinnant, "chrono-Compatible Low-Level
+/// Date Algorithms", `civil_from_days`): years begin in March there, so that a leap day is a year's last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era;
+    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_moments() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_868_799, "2000-02-29T23:59:59.000000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000000Z"),
+            (1_704_067_199, "2023-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Utc(seconds * US_PER_S * NS_PER_US).to_string(), expected);
+        }
+        assert_eq!(Utc(u64::MAX).to_string(), "2554-07-21T23:34:33.709551Z");
+    }
+
+    #[test]
+    fn the_epoch_of_ntp_is_seventy_years_earlier() {
+        assert_eq!(Utc::from_ntp(2_208_988_800_000_000_000), Some(Utc(0)));
+        assert_eq!(Utc::from_ntp(1), None);
+    }
+}

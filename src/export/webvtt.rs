@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! WebVTT (<https://www.w3.org/TR/webvtt1/>): captions for people, or metadata cues for scripts.
+//!
+//! Cues are placed by stream time, which a browser's `<track>` counts in, else by timestamp. A caption cue has one line for each face. A metadata cue carries one JSON object of [`super::ndjson`], so a page reads
+//! `JSON.parse(cue.text)`; every face has its own.
+
+use std::io;
+
+use super::ndjson::{face_json, summary_json};
+use super::text::{face_text, summary_text};
+use super::{FrameReport, FrameTime, RecordWriter, Summary};
+
+const HEADER: &str = "WEBVTT\n\n";
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Writes captions such as `face 3: happiness 93 %`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CaptionWriter;
+
+/// Writes cues that carry the objects of NDJSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MetadataWriter;
+
+impl RecordWriter for CaptionWriter {
+    fn header(&mut self, _labels: Option<&[String]>) -> Option<String> {
+        Some(HEADER.to_owned())
+    }
+
+    fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
+        if frame.faces.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = frame.faces.iter().map(|face| escaped(&face_text(face))).collect();
+        cue(&frame.time, hold_ns, &lines.join("\n"), out)
+    }
+
+    fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        summary_text(summary).map_or(Ok(()), |text| cue(&summary.time, summary.time.duration_ns, &escaped(&text), out))
+    }
+}
+
+impl RecordWriter for MetadataWriter {
+    fn header(&mut self, _labels: Option<&[String]>) -> Option<String> {
+        Some(HEADER.to_owned())
+    }
+
+    fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
+        frame.faces.iter().try_for_each(|face| cue(&frame.time, hold_ns, &without_arrow(&face_json(frame, face)?), out))
+    }
+
+    fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        cue(&summary.time, summary.time.duration_ns, &without_arrow(&summary_json(summary)?), out)
+    }
+}
+
+fn cue(time: &FrameTime, hold_ns: u64, payload: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    let start_ns = time.position_ns();
+    let start_ms = start_ns / NS_PER_MS;
+    // A cue has to end after it starts, however short the frame.
+    let end_ms = (start_ns.saturating_add(hold_ns) / NS_PER_MS).max(start_ms + 1);
+    write!(out, "{} --> {}\n{payload}\n\n", timestamp(start_ms), timestamp(end_ms))
+}
+
+/// `hh:mm:ss.mmm`; hours have two digits or more.
+fn timestamp(ms: u64) -> String {
+    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000)
+}
+
+/// Text in which no character begins a tag or an escape; this also breaks up `-->`, which no cue may contain.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// JSON that says the same without `-->`, which can only stand inside a string.
+fn without_arrow(json: &str) -> String {
+    json.replace("-->", "--\\u003e")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_by_hand() {
+        assert_eq!(timestamp(0), "00:00:00.000");
+        assert_eq!(timestamp(3_723_004), "01:02:03.004");
+        assert_eq!(timestamp(360_000_000), "100:00:00.000");
+    }
+
+    #[test]
+    fn a_frame_shorter_than_a_millisecond_still_has_a_cue_that_lasts() {
+        let mut out = Vec::new();
+        cue(&FrameTime { pts_ns: 1_500_000, ..FrameTime::default() }, 1, "x", &mut out).unwrap();
+        assert_eq!(out, b"00:00:00.001 --> 00:00:00.002\nx\n\n");
+    }
+}

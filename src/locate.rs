@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where ONNX Runtime's library and model files are found, with nothing exported by hand.
+//!
+//! | order | ONNX Runtime | models |
+//! |---|---|---|
+//! | 1 | the file `$ORT_DYLIB_PATH` | the element's `model-file` |
+//! | 2 | | the folders of `$GST_EMOTION_MODEL_PATH` (colon-separated) |
+//! | 3 | beside the plugin, or in `emotion/` there | `emotion/models/` beside the plugin |
+//! | 4 | `lib/` of the data home | `models/` of the data home |
+//! | 5 | the system's library folders | compiled into the plugin |
+//!
+//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What to do when something is missing.
+const REMEDY: &str = "`make setup` in the source folder fetches it, `make install` puts it beside the plugin";
+
+/// The places to look at, as the environment of this process says.
+#[derive(Clone, Debug, Default)]
+pub struct SearchPath {
+    /// `$ORT_DYLIB_PATH`.
+    pub runtime_file: Option<PathBuf>,
+    /// `$GST_EMOTION_MODEL_PATH`.
+    pub model_folders: Vec<PathBuf>,
+    /// The folder of the plugin's library.
+    pub plugin_folder: Option<PathBuf>,
+    /// What `make setup` fills.
+    pub data_home: Option<PathBuf>,
+    /// Folders of the system's libraries.
+    pub system_folders: Vec<PathBuf>,
+}
+
+impl SearchPath {
+    /// The search path of this process; `plugin_folder` is the folder of the plugin's library, if there is one.
+    pub fn from_env(plugin_folder: Option<PathBuf>) -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let split = |name: &str| set(name).map(|value| std::env::split_paths(&value).collect::<Vec<_>>()).unwrap_or_default();
+        let user_data = set("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
+        let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let mut system_folders = split("LD_LIBRARY_PATH");
+        system_folders.extend(["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib"].map(PathBuf::from));
+        Self {
+            runtime_file: set("ORT_DYLIB_PATH").map(PathBuf::from),
+            model_folders: split("GST_EMOTION_MODEL_PATH"),
+            plugin_folder,
+            data_home: user_data.map(|folder| folder.join("gst-emotion")),
+            system_folders,
+        }
+    }
+
+    /// ONNX Runtime's library: the newest version in the first folder that has one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with every place that was tried. A set `$ORT_DYLIB_PATH` is the only place.
+    pub fn runtime_library(&self) -> Result<PathBuf> {
+        if let Some(file) = &self.runtime_file {
+            return if file.is_file() { Ok(file.clone()) } else { Err(not_found("ONNX Runtime ($ORT_DYLIB_PATH)", vec![file.clone()])) };
+        }
+        let mut folders = Vec::new();
+        if let Some(folder) = &self.plugin_folder {
+            folders.extend([folder.clone(), folder.join("emotion")]);
+        }
+        folders.extend(self.data_home.as_ref().map(|folder| folder.join("lib")));
+        folders.extend(self.system_folders.iter().cloned());
+        let found = folders.iter().find_map(|folder| newest_runtime(folder));
+        found.ok_or_else(|| {
+            let name = runtime_name();
+            not_found("ONNX Runtime", folders.into_iter().map(|folder| folder.join(format!("{name}*"))).collect())
+        })
+    }
+
+    /// The file `name/file` in the first models folder that has it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with every place that was tried.
+    pub fn model(&self, name: &str, file: &str) -> Result<PathBuf> {
+        let mut folders = self.model_folders.clone();
+        folders.extend(self.plugin_folder.as_ref().map(|folder| folder.join("emotion/models")));
+        folders.extend(self.data_home.as_ref().map(|folder| folder.join("models")));
+        let candidates: Vec<_> = folders.iter().map(|folder| folder.join(name).join(file)).collect();
+        match candidates.iter().find(|path| path.is_file()) {
+            Some(path) => Ok(path.clone()),
+            None => Err(not_found(&format!("model {name}"), candidates)),
+        }
+    }
+}
+
+fn not_found(what: &str, looked: Vec<PathBuf>) -> Error {
+    Error::NotFound { what: what.into(), looked, remedy: REMEDY.into() }
+}
+
+/// `libonnxruntime.so` on Linux; versions are appended to it.
+fn runtime_name() -> String {
+    format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+fn newest_runtime(folder: &Path) -> Option<PathBuf> {
+    let name = runtime_name();
+    let version = |file: &OsStr| -> Option<Vec<u32>> {
+        let rest = file.to_str()?.strip_prefix(&name)?;
+        rest.split('.').filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+    };
+    let files = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let newest = files.filter_map(|file| Some((version(&file)?, file))).max()?.1;
+    Some(folder.join(newest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("gst-emotion-locate-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn the_newest_runtime_wins_by_number_not_by_letter() {
+        let folder = scratch("newest");
+        for file in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime.so", "libonnxruntime.so.backup"] {
+            std::fs::write(folder.join(file), "").unwrap();
+        }
+        let search = SearchPath { system_folders: vec![folder.clone()], ..Default::default() };
+        assert_eq!(search.runtime_library().unwrap(), folder.join("libonnxruntime.so.1.22.0"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_missing_runtime_names_every_place_and_the_remedy() {
+        let search = SearchPath {
+            plugin_folder: Some("/nowhere/plugins".into()),
+            data_home: Some("/nowhere/data".into()),
+            system_folders: vec!["/nowhere/lib".into()],
+            ..Default::default()
+        };
+        let message = search.runtime_library().unwrap_err().to_string();
+        for part in
+            ["/nowhere/plugins/libonnxruntime.so*", "/nowhere/plugins/emotion/", "/nowhere/data/lib/", "/nowhere/lib/", "make setup"]
+        {
+            assert!(message.contains(part), "{part} not in: {message}");
+        }
+    }
+
+    #[test]
+    fn an_explicit_runtime_is_the_only_place() {
+        let search =
+            SearchPath { runtime_file: Some("/nowhere/ort.so".into()), system_folders: vec!["/usr/lib".into()], ..Default::default() };
+        assert!(search.runtime_library().unwrap_err().to_string().contains("/nowhere/ort.so"));
+    }
+
+    #[test]
+    fn models_are_taken_from_the_first_folder_that_has_them() {
+        let (first, second) = (scratch("first"), scratch("second"));
+        std::fs::create_dir_all(second.join("face")).unwrap();
+        std::fs::write(second.join("face/model.onnx"), "").unwrap();
+        let search = SearchPath { model_folders: vec![first.clone(), second.clone()], ..Default::default() };
+        assert_eq!(search.model("face", "model.onnx").unwrap(), second.join("face/model.onnx"));
+        assert!(matches!(search.model("face", "other.onnx"), Err(Error::NotFound { looked, .. }) if looked.len() == 2));
+        std::fs::remove_dir_all(first).unwrap();
+        std::fs::remove_dir_all(second).unwrap();
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Element messages for the bus.
+//!
+//! `facedetect` has the shape that GStreamer's OpenCV element gives it, `emotion` the same with scores:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | timestamp, stream-time, running-time, duration | uint64 | of the buffer, in ns |
+//! | faces | list of structures `face` | x, y, width, height (uint, pixels); id (int); for `emotion` also the fields of `emotion` |
+
+use super::emotion;
+use crate::geometry::Size;
+use crate::record::FaceRecord;
+
+/// When a buffer was, in all the times that a message tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BufferTimes {
+    /// Presentation time stamp.
+    pub timestamp: Option<gst::ClockTime>,
+    /// Position in the stream.
+    pub stream_time: Option<gst::ClockTime>,
+    /// Time since the pipeline began to play.
+    pub running_time: Option<gst::ClockTime>,
+    /// How long it is shown.
+    pub duration: Option<gst::ClockTime>,
+}
+
+/// The message `facedetect`.
+pub fn facedetect(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
+    message("facedetect", times, faces.iter().map(|face| face_structure(face, frame)))
+}
+
+/// The message `emotion`.
+pub fn emotion(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
+    message(
+        "emotion",
+        times,
+        faces.iter().map(|face| {
+            let mut structure = face_structure(face, frame);
+            if let Some(result) = &face.emotion {
+                emotion::set_fields(&mut structure, result);
+            }
+            structure
+        }),
+    )
+}
+
+fn message(name: &str, times: &BufferTimes, faces: impl Iterator<Item = gst::Structure>) -> gst::Structure {
+    let ns = |time: Option<gst::ClockTime>| time.map_or(u64::MAX, gst::ClockTime::nseconds);
+    gst::Structure::builder(name)
+        .field("timestamp", ns(times.timestamp))
+        .field("stream-time", ns(times.stream_time))
+        .field("running-time", ns(times.running_time))
+        .field("duration", ns(times.duration))
+        .field("faces", gst::List::new(faces))
+        .build()
+}
+
+fn face_structure(face: &FaceRecord, frame: Size) -> gst::Structure {
+    let (x, y, w, h) = super::roi::pixels(face.rect_norm, frame);
+    gst::Structure::builder("face").field("x", x).field("y", y).field("width", w).field("height", h).field("id", face.id as i32).build()
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Model files and their descriptions (`model.toml`).
+//!
+//! A description tells what an ONNX file cannot: how pictures become its input and what its outputs mean. It stands
+//! beside the file, as `X.toml` for `X.onnx` or as `model.toml`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::geometry::{Point, Rect, Size};
+use crate::tensor::{Colour, InputFormat, Layout, Normalization};
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Finds faces.
+    Face,
+    /// Scores the expression of a cropped face.
+    Expression,
+}
+
+/// The contents of a `model.toml`; keys that are not listed here are ignored.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ModelDescription {
+    /// Short name, as it appears in metadata.
+    pub name: String,
+    /// Version of the weights.
+    #[serde(default)]
+    pub version: String,
+    /// What the model is for.
+    pub task: Task,
+    /// SHA-256 of the ONNX file in hexadecimal; checked when the file is loaded, unless it is empty.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// The input.
+    pub input: InputDescription,
+    /// The outputs that are used, most important first.
+    #[serde(default, rename = "output")]
+    pub outputs: Vec<OutputDescription>,
+    /// How a face is cropped for an expression model.
+    #[serde(default)]
+    pub framing: Framing,
+}
+
+/// `[input]` of a description.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct InputDescription {
+    /// Name of the graph's input.
+    pub name: String,
+    /// Columns; absent if any will do.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Rows; absent if any will do.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Order of the axes.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Channels and their order.
+    #[serde(default)]
+    pub colour: Colour,
+    /// Subtracted from each channel's pixel 0..255; one value serves all channels. Default 0.
+    #[serde(default)]
+    pub mean: Vec<f32>,
+    /// Multiplied after; one value serves all channels. Default 1.
+    #[serde(default)]
+    pub scale: Vec<f32>,
+}
+
+/// `[[output]]` of a description.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct OutputDescription {
+    /// Name of the graph's output.
+    pub name: String,
+    /// Class names in order, for an expression model.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What is still to be applied to the values.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Logits are divided by it before the softmax.
+    #[serde(default = "one")]
+    pub temperature: f32,
+}
+
+/// What turns a model's values into probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// They are logits.
+    Softmax,
+    /// They are probabilities already.
+    #[default]
+    None,
+}
+
+/// `[framing]`: from a detector's box to the square that is cropped.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Framing {
+    /// `[framing.box.NAME]` for boxes of detector NAME; `other` for everyone else's.
+    #[serde(default, rename = "box")]
+    pub boxes: BTreeMap<String, BoxFraming>,
+}
+
+/// The crop square of one detector's boxes, in fractions of the box's height.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct BoxFraming {
+    /// Side of the square.
+    pub side_of_height: f32,
+    /// Distance of the square's centre below the box's centre.
+    #[serde(default)]
+    pub offset_y_of_height: f32,
+}
+
+impl Framing {
+    /// The square to crop for a face that `detector` boxed as `face`; the box's own height, centred, if nothing is
+    /// known.
+    pub fn crop(&self, face: Rect, detector: Option<&str>) -> Rect {
+        let known = detector.and_then(|name| self.boxes.get(name)).or_else(|| self.boxes.get("other"));
+        let framing = known.copied().unwrap_or(BoxFraming { side_of_height: 1.0, offset_y_of_height: 0.0 });
+        let center = face.center();
+        let center = Point::new(center.x, center.y + framing.offset_y_of_height * face.h);
+        Rect::square(center, framing.side_of_height * face.h)
+    }
+}
+
+impl InputDescription {
+    /// How pictures are written into the input tensor.
+    pub fn format(&self) -> InputFormat {
+        let channel = |values: &[f32], index: usize, missing: f32| values.get(index).or(values.first()).copied().unwrap_or(missing);
+        let normalization = Normalization {
+            mean: std::array::from_fn(|i| channel(&self.mean, i, 0.0)),
+            scale: std::array::from_fn(|i| channel(&self.scale, i, 1.0)),
+        };
+        InputFormat { layout: self.layout, colour: self.colour, normalization }
+    }
+
+    /// Width and height, if the description fixes both.
+    pub fn size(&self) -> Option<Size> {
+        Some(Size::new(self.width?, self.height?))
+    }
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// An ONNX file in memory, with its description if there is one.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// Where it came from, for messages.
+    pub path: PathBuf,
+    /// The ONNX graph.
+    pub bytes: Cow<'static, [u8]>,
+    /// Its description.
+    pub description: Option<ModelDescription>,
+}
+
+impl ModelFile {
+    /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Model`] if the description is wrong or names another checksum.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let beside = [path.with_extension("toml"), path.with_file_name("model.toml")];
+        let description = beside.iter().find(|file| file.is_file()).map(|file| read_description(file)).transpose()?;
+        Self { path: path.into(), bytes: bytes.into(), description }.verified()
+    }
+
+    /// A model that is compiled in; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn embedded(name: &str, bytes: &'static [u8], description: &str) -> Result<Self> {
+        let path = PathBuf::from(format!("(compiled in) {name}"));
+        let description = parse_description(&path, description)?;
+        Self { path, bytes: bytes.into(), description: Some(description) }.verified()
+    }
+
+    fn verified(self) -> Result<Self> {
+        let expected = self.description.as_ref().and_then(|description| description.sha256.clone()).filter(|sum| !sum.is_empty());
+        if let Some(expected) = expected {
+            let found: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if !found.eq_ignore_ascii_case(&expected) {
+                return Err(Error::Model { path: self.path, expected: format!("sha256 {expected}"), found: format!("sha256 {found}") });
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn read_description(path: &Path) -> Result<ModelDescription> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    parse_description(path, &text)
+}
+
+fn parse_description(path: &Path, text: &str) -> Result<ModelDescription> {
+    toml::from_str(text).map_err(|error| Error::Model {
+        path: path.into(),
+        expected: "a model description".into(),
+        found: error.to_string().trim_end().replace('\n', " "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = r#"
+        name = "tiny"
+        task = "expression"
+        unheard_of = 1
+        [input]
+        name = "input"
+        width = 48
+        height = 48
+        colour = "gray"
+        mean = [127.5]
+        scale = [0.0078125]
+        [framing.box.other]
+        side_of_height = 1.5
+        offset_y_of_height = 0.1
+        [framing.box.haar]
+        side_of_height = 1.0
+        [[output]]
+        name = "logits"
+        labels = ["a", "b"]
+        activation = "softmax"
+    "#;
+
+    #[test]
+    fn a_description_is_read_and_unknown_keys_are_ignored() {
+        let description = parse_description(Path::new("x"), TOML).unwrap();
+        assert_eq!(description.input.size(), Some(Size::new(48, 48)));
+        assert_eq!(description.input.format().normalization.mean, [127.5; 3], "one value serves all channels");
+        assert_eq!(description.outputs[0].activation, Activation::Softmax);
+        assert_eq!(description.outputs[0].temperature, 1.0);
+    }
+
+    #[test]
+    fn the_crop_follows_the_detector_and_falls_back_to_other() {
+        let framing = parse_description(Path::new("x"), TOML).unwrap().framing;
+        let face = Rect::new(10.0, 20.0, 80.0, 100.0);
+        assert_eq!(framing.crop(face, Some("haar")), Rect::new(0.0, 20.0, 100.0, 100.0));
+        assert_eq!(framing.crop(face, Some("unheard of")), Rect::new(-25.0, 5.0, 150.0, 150.0));
+        assert_eq!(Framing::default().crop(face, None), Rect::new(0.0, 20.0, 100.0, 100.0));
+    }
+
+    #[test]
+    fn a_wrong_description_or_checksum_names_the_file() {
+        let error = parse_description(Path::new("some/model.toml"), "name = 3").unwrap_err().to_string();
+        assert!(error.starts_with("model some/model.toml: expected a model description, found"), "{error}");
+        let wrong = format!("sha256 = \"00\"\n{TOML}");
+        let error = ModelFile::embedded("tiny", b"abc", &wrong).unwrap_err().to_string();
+        assert!(error.contains("expected sha256 00, found sha256 ba7816bf"), "{error}");
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One edit of ONNX files: freeing a picture size that the exporter fixed.
+//!
+//! Fully convolutional detectors run at any size, but some files declare the size of the tracing picture (CenterFace:
+//! ten pictures of 32x32), and ONNX Runtime refuses all others. An ONNX file is a protocol buffer; [`free_size`] walks
+//! to the declared shapes by field number (`onnx.proto`) and leaves every other byte as it is.
+
+/// Field numbers of `onnx.proto` on the way to a shape.
+const MODEL_GRAPH: u64 = 7;
+const GRAPH_INPUT: u64 = 11;
+const GRAPH_OUTPUT: u64 = 12;
+const GRAPH_VALUE_INFO: u64 = 13;
+const VALUE_INFO_NAME: u64 = 1;
+const VALUE_INFO_TYPE: u64 = 2;
+const TYPE_TENSOR: u64 = 1;
+const TENSOR_SHAPE: u64 = 2;
+const SHAPE_DIM: u64 = 1;
+
+/// The axis of a picture input whose declared length stays: channels of `[N, C, H, W]`.
+const CHANNELS: usize = 1;
+
+/// A copy of the model `bytes` in which batch, height and width of `input`, and all axes of the outputs, may be
+/// anything. None if the bytes are not a protocol buffer.
+pub fn free_size(bytes: &[u8], input: &str) -> Option<Vec<u8>> {
+    edit_fields(bytes, &mut |field, graph| match field {
+        MODEL_GRAPH => edit_fields(graph, &mut |field, value| match field {
+            GRAPH_INPUT if name_of(value) == Some(input.as_bytes()) => free_value(value, Some(CHANNELS)),
+            GRAPH_OUTPUT => free_value(value, None),
+            // Sizes of intermediate results follow from the input's; the runtime infers them again.
+            GRAPH_VALUE_INFO => Some(Edit::Drop),
+            _ => Some(Edit::Keep),
+        })
+        .map(Edit::Replace),
+        _ => Some(Edit::Keep),
+    })
+}
+
+/// Empties every dimension of a `ValueInfoProto` but the one with index `kept`.
+fn free_value(value: &[u8], kept: Option<usize>) -> Option<Edit> {
+    let mut axis = 0;
+    let mut free_dim = |field, _: &[u8]| {
+        let edit = if field == SHAPE_DIM && Some(axis) != kept { Edit::Replace(Vec::new()) } else { Edit::Keep };
+        axis += usize::from(field == SHAPE_DIM);
+        Some(edit)
+    };
+    let edited = edit_fields(value, &mut |field, ty| {
+        descend(field == VALUE_INFO_TYPE, ty, &mut |field, tensor| {
+            descend(field == TYPE_TENSOR, tensor, &mut |field, shape| descend(field == TENSOR_SHAPE, shape, &mut free_dim))
+        })
+    });
+    edited.map(Edit::Replace)
+}
+
+/// What becomes of one field.
+enum Edit {
+    Keep,
+    Drop,
+    Replace(Vec<u8>),
+}
+
+/// Decides on a field from its number and its bytes; none stops the walk.
+type EditField<'a> = dyn FnMut(u64, &[u8]) -> Option<Edit> + 'a;
+
+fn descend(matches: bool, payload: &[u8], edit: &mut EditField) -> Option<Edit> {
+    if matches { edit_fields(payload, edit).map(Edit::Replace) } else { Some(Edit::Keep) }
+}
+
+/// Copies a message field by field, asking `edit` about each length-delimited one.
+fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
+    let mut result = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while !rest.is_empty() {
+        let field = next_field(&mut rest)?;
+        match field.payload.map_or(Some(Edit::Keep), |payload| edit(field.number, payload))? {
+            Edit::Keep => result.extend_from_slice(field.whole),
+            Edit::Drop => {}
+            Edit::Replace(payload) => {
+                push_varint(&mut result, field.number << 3 | LENGTH_DELIMITED);
+                push_varint(&mut result, payload.len() as u64);
+                result.extend_from_slice(&payload);
+            }
+        }
+    }
+    Some(result)
+}
+
+const LENGTH_DELIMITED: u64 = 2;
+
+/// One field of a message.
+struct Field<'a> {
+    number: u64,
+    /// All of its bytes, key and length included.
+    whole: &'a [u8],
+    /// Its value, if it is length-delimited.
+    payload: Option<&'a [u8]>,
+}
+
+/// Takes one field off `rest`.
+fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
+    let start = *rest;
+    let key = take_varint(rest)?;
+    let payload = match key & 7 {
+        0 => {
+            take_varint(rest)?;
+            None
+        }
+        1 => {
+            take(rest, 8)?;
+            None
+        }
+        LENGTH_DELIMITED => {
+            let length = take_varint(rest)?;
+            Some(take(rest, usize::try_from(length).ok()?)?)
+        }
+        5 => {
+            take(rest, 4)?;
+            None
+        }
+        _ => return None,
+    };
+    Some(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], payload })
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, left) = rest.split_at_checked(length)?;
+    *rest = left;
+    Some(taken)
+}
+
+fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = take(rest, 1)?[0];
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn name_of(value_info: &[u8]) -> Option<&[u8]> {
+    let mut rest = value_info;
+    while !rest.is_empty() {
+        let field = next_field(&mut rest)?;
+        if field.number == VALUE_INFO_NAME {
+            return field.payload;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (field, payload) in fields {
+            push_varint(&mut out, field << 3 | LENGTH_DELIMITED);
+            push_varint(&mut out, payload.len() as u64);
+            out.extend_from_slice(payload);
+        }
+        out
+    }
+
+    /// A `ValueInfoProto` of a tensor with the given fixed dimensions; `{dim_value: n}` is field 1 as a varint.
+    fn value(name: &str, dims: &[u8]) -> Vec<u8> {
+        let dims: Vec<[u8; 2]> = dims.iter().map(|&n| [1 << 3, n]).collect();
+        let shape = message(&dims.iter().map(|dim| (SHAPE_DIM, &dim[..])).collect::<Vec<_>>());
+        let tensor = message(&[(TENSOR_SHAPE, &shape)]);
+        message(&[(VALUE_INFO_NAME, name.as_bytes()), (VALUE_INFO_TYPE, &message(&[(TYPE_TENSOR, &tensor)]))])
+    }
+
+    #[test]
+    fn only_the_pictures_size_and_the_outputs_are_freed() {
+        let graph = message(&[
+            (1, b"a node"),
+            (GRAPH_INPUT, &value("input", &[10, 3, 32, 32])),
+            (GRAPH_INPUT, &value("weight", &[8, 3])),
+            (GRAPH_VALUE_INFO, &value("inner", &[1])),
+            (GRAPH_OUTPUT, &value("heat", &[10, 1, 8, 8])),
+        ]);
+        let freed = free_size(&message(&[(MODEL_GRAPH, &graph)]), "input").unwrap();
+
+        let no_dim: &[u8] = &[];
+        let shape = message(&[(SHAPE_DIM, no_dim), (SHAPE_DIM, &[8, 3]), (SHAPE_DIM, no_dim), (SHAPE_DIM, no_dim)]);
+        let input_type = message(&[(TYPE_TENSOR, &message(&[(TENSOR_SHAPE, &shape)]))]);
+        let shape = message(&[(SHAPE_DIM, no_dim); 4]);
+        let output_type = message(&[(TYPE_TENSOR, &message(&[(TENSOR_SHAPE, &shape)]))]);
+        let expected = message(&[
+            (1, b"a node"),
+            (GRAPH_INPUT, &message(&[(VALUE_INFO_NAME, b"input"), (VALUE_INFO_TYPE, &input_type)])),
+            (GRAPH_INPUT, &value("weight", &[8, 3])),
+            (GRAPH_OUTPUT, &message(&[(VALUE_INFO_NAME, b"heat"), (VALUE_INFO_TYPE, &output_type)])),
+        ]);
+        assert_eq!(freed, message(&[(MODEL_GRAPH, &expected)]));
+    }
+
+    #[test]
+    fn what_is_not_a_protocol_buffer_is_refused() {
+        assert_eq!(free_size(b"plain text, no model", "input"), None);
+        assert_eq!(free_size(&[0xff; 40], "input"), None);
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Scores of each face as an exponential mean over time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::emotion::Scores;
+
+/// A face that was not updated for this long is forgotten; its scores say nothing about what follows.
+const FORGET_AFTER: Duration = Duration::from_secs(5);
+
+/// The mean of each face's scores, in which a score's weight halves with every half-life. Time is what counts, not
+/// the number of frames, so that a stream at 60 frames a second behaves as one at 15.
+#[derive(Debug, Default)]
+pub struct ScoreSmoother {
+    faces: HashMap<u32, (Scores, Duration)>,
+}
+
+impl ScoreSmoother {
+    /// Takes the scores of face `id` at `now` and gives its mean; with a zero `half_life` the scores themselves.
+    pub fn update(&mut self, id: u32, scores: Scores, half_life: Duration, now: Duration) -> Scores {
+        let (mean, last) = self.faces.entry(id).or_insert_with(|| (scores.clone(), now));
+        let other_model = mean.as_slice().len() != scores.as_slice().len();
+        if half_life.is_zero() || other_model || now < *last || now - *last > FORGET_AFTER {
+            *mean = scores;
+        } else {
+            let half_lives = (now - *last).as_secs_f32() / half_life.as_secs_f32();
+            mean.blend(&scores, 1.0 - 0.5f32.powf(half_lives));
+        }
+        *last = now;
+        mean.clone()
+    }
+
+    /// Drops faces that were not updated for a while, and those of a later time.
+    pub fn forget_old(&mut self, now: Duration) {
+        self.faces.retain(|_, (_, last)| *last <= now && now - *last <= FORGET_AFTER);
+    }
+
+    /// Forgets every face.
+    pub fn clear(&mut self) {
+        self.faces.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HALF_LIFE: Duration = Duration::from_millis(200);
+
+    fn first() -> Scores {
+        Scores::from_probabilities([1.0, 0.0])
+    }
+
+    fn second() -> Scores {
+        Scores::from_probabilities([0.0, 1.0])
+    }
+
+    #[test]
+    fn one_half_life_goes_half_the_way() {
+        let mut smoother = ScoreSmoother::default();
+        smoother.update(1, first(), HALF_LIFE, Duration::ZERO);
+        let mean = smoother.update(1, second(), HALF_LIFE, HALF_LIFE);
+        assert!((mean.as_slice()[0] - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_frame_rate_makes_no_difference() {
+        let run = |step: Duration, count: u32| {
+            let mut smoother = ScoreSmoother::default();
+            smoother.update(1, first(), HALF_LIFE, Duration::ZERO);
+            (1..=count).map(|i| smoother.update(1, second(), HALF_LIFE, step * i)).last().unwrap()
+        };
+        let (slow, fast) = (run(Duration::from_millis(100), 3), run(Duration::from_millis(10), 30));
+        assert!((slow.as_slice()[0] - fast.as_slice()[0]).abs() < 1e-4, "{slow:?} {fast:?}");
+    }
+
+    #[test]
+    fn faces_do_not_mix_and_going_back_in_time_starts_over() {
+        let mut smoother = ScoreSmoother::default();
+        smoother.update(1, first(), HALF_LIFE, Duration::from_secs(1));
+        assert_eq!(smoother.update(2, second(), HALF_LIFE, Duration::from_secs(1)), second());
+        assert_eq!(smoother.update(1, second(), HALF_LIFE, Duration::ZERO), second());
+        assert_eq!(smoother.update(2, first(), Duration::ZERO, Duration::from_secs(2)), first(), "no half-life, no mean");
+    }
+
+    proptest! {
+        #[test]
+        fn a_mean_stays_a_probability_vector(
+            steps in prop::collection::vec((prop::collection::vec(0.0f32..1.0, 8), 0u64..2_000), 1..30)
+        ) {
+            let mut smoother = ScoreSmoother::default();
+            let mut now = Duration::ZERO;
+            for (values, millis) in steps {
+                now += Duration::from_millis(millis);
+                let mean = smoother.update(7, Scores::from_probabilities(values), HALF_LIFE, now);
+                prop_assert!((mean.as_slice().iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                prop_assert!(mean.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
+            }
+        }
+    }
+}

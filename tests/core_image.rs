@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sampling from frames: against Pillow, across formats, and with whatever planes there are.
+
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::image::resample::{Resampler, Samples};
+use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
+use proptest::prelude::*;
+
+fn sampled(view: &FrameView, source: Rect, size: Size, samples: Samples) -> [Vec<f32>; 3] {
+    let mut result = [const { Vec::new() }; 3];
+    Resampler::new().sample(view, source, size, samples, |_, rows| {
+        result.iter_mut().zip(rows).for_each(|(all, row)| all.extend_from_slice(row));
+    });
+    result
+}
+
+#[test]
+fn crops_and_sizes_are_pillows() {
+    // Weights have eight bits, so a value of 255 may be off by a fraction of a step.
+    const TOLERANCE: f32 = 0.75;
+    let golden: serde_json::Value = serde_json::from_str(include_str!("data/resample.json")).expect("JSON");
+    let numbers = |value: &serde_json::Value| -> Vec<f32> {
+        value.as_array().expect("an array").iter().map(|value| value.as_f64().expect("a number") as f32).collect()
+    };
+    let size = Size::new(golden["width"].as_u64().expect("a width") as u32, golden["height"].as_u64().expect("a height") as u32);
+    let pixels: Vec<u8> = numbers(&golden["pixels"]).iter().map(|&value| value as u8).collect();
+    let plane = Plane { data: &pixels, stride: size.width as usize };
+    let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).expect("a view");
+    for case in golden["cases"].as_array().expect("cases") {
+        let (corners, out) = (numbers(&case["box"]), numbers(&case["size"]));
+        let source = Rect::from_corners(corners[0], corners[1], corners[2], corners[3]);
+        let [found, ..] = sampled(&view, source, Size::new(out[0] as u32, out[1] as u32), Samples::Luma);
+        let expected = numbers(&case["values"]);
+        assert_eq!(found.len(), expected.len());
+        let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= TOLERANCE, "{source:?} to {out:?}: {worst} off");
+    }
+}
+
+/// One colour in every format: the bytes of each plane's first pixels, repeated.
+fn uniform(format: PixelFormat, size: Size) -> Vec<Vec<u8>> {
+    // Red 200, green 100, blue 50 and its BT.601 full-range Y, U, V.
+    let (r, g, b, y, u, v) = (200, 100, 50, 124, 86, 182);
+    let pattern = |plane: usize| -> Vec<u8> {
+        match (format, plane) {
+            (PixelFormat::Nv12, 1) => vec![u, v],
+            (PixelFormat::Nv21, 1) => vec![v, u],
+            (PixelFormat::I420, 1) | (PixelFormat::Yv12, 2) => vec![u],
+            (PixelFormat::I420, 2) | (PixelFormat::Yv12, 1) => vec![v],
+            (PixelFormat::Yuy2, _) => vec![y, u, y, v],
+            (PixelFormat::Uyvy, _) => vec![u, y, v, y],
+            (PixelFormat::Rgb, _) => vec![r, g, b],
+            (PixelFormat::Bgr, _) => vec![b, g, r],
+            (PixelFormat::Rgbx, _) => vec![r, g, b, 7],
+            (PixelFormat::Bgrx, _) => vec![b, g, r, 7],
+            (PixelFormat::Xrgb, _) => vec![7, r, g, b],
+            (PixelFormat::Xbgr, _) => vec![7, b, g, r],
+            _ => vec![y],
+        }
+    };
+    (0..format.planes())
+        .map(|plane| {
+            let (rows, bytes) = format.plane_extent(plane, size);
+            let row: Vec<u8> = pattern(plane).into_iter().cycle().take(bytes).collect();
+            row.repeat(rows)
+        })
+        .collect()
+}
+
+#[test]
+fn one_colour_comes_out_of_every_format() {
+    let size = Size::new(17, 9);
+    for format in PixelFormat::ALL {
+        let data = uniform(format, size);
+        let planes: Vec<_> =
+            data.iter().enumerate().map(|(index, data)| Plane { data, stride: format.plane_extent(index, size).1 }).collect();
+        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Full, matrix: Matrix::Bt601 }).expect("a view");
+        let source = Rect::new(2.5, 1.0, 11.0, 7.5);
+        let [luma, ..] = sampled(&view, source, Size::new(4, 3), Samples::Luma);
+        assert!(luma.iter().all(|value| (value - 124.2).abs() < 0.8), "{}: luma {luma:?}", format.name());
+        if format != PixelFormat::Gray8 {
+            let rgb = sampled(&view, source, Size::new(4, 3), Samples::Rgb);
+            for (channel, expected) in rgb.iter().zip([200.0, 100.0, 50.0]) {
+                assert!(channel.iter().all(|value| (value - expected).abs() < 2.0), "{}: {expected} is {channel:?}", format.name());
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_planes_sample_without_a_panic_and_in_range(
+        format in prop::sample::select(PixelFormat::ALL.to_vec()),
+        (width, height) in (1u32..70, 1u32..50),
+        padding in 0usize..20,
+        (x, y, w, h) in (-200.0f32..200.0, -200.0f32..200.0, 0.01f32..300.0, 0.01f32..300.0),
+        (out_width, out_height) in (1u32..40, 1u32..40),
+        seed in any::<u64>(),
+    ) {
+        let size = Size::new(width, height);
+        let mut state = seed;
+        let mut noise = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        };
+        let data: Vec<(Vec<u8>, usize)> = (0..format.planes())
+            .map(|plane| {
+                let (rows, bytes) = format.plane_extent(plane, size);
+                let stride = bytes + padding;
+                ((0..stride * (rows - 1) + bytes).map(|_| noise()).collect(), stride)
+            })
+            .collect();
+        let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
+        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 }).unwrap();
+        for samples in [Samples::Luma, Samples::Rgb] {
+            let rows = sampled(&view, Rect::new(x, y, w, h), Size::new(out_width, out_height), samples);
+            prop_assert_eq!(rows[0].len(), (out_width * out_height) as usize);
+            let used = if samples == Samples::Luma { &rows[..1] } else { &rows[..] };
+            prop_assert!(used.iter().flatten().all(|value| (-0.01..=255.01).contains(value)));
+        }
+    }
+}

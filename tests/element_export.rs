@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `emotionexport` by itself: caps, times, gaps, flush and end of stream.
+#![cfg(feature = "plugin")]
+
+use std::sync::Once;
+use std::time::{Duration, SystemTime};
+
+use gst::ClockTime;
+use gst::prelude::*;
+use gst_check::Harness;
+use gstemotion::emotion::{LabelSet, Scores};
+use gstemotion::export::Utc;
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta;
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use serde_json::Value;
+
+const SIZE: Size = Size::new(320, 240);
+const FRAME: ClockTime = ClockTime::from_mseconds(40);
+const VIDEO: &str = "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1";
+
+fn init() {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstemotion::plugin_register_static().unwrap();
+    });
+}
+
+fn harness(launch: &str) -> Harness {
+    init();
+    let mut harness = Harness::new_parse(launch);
+    harness.set_src_caps_str(VIDEO);
+    harness
+}
+
+fn face(id: u32, label_id: usize) -> FaceRecord {
+    let mut scores = [0.1, 0.1, 0.1];
+    scores[label_id] = 0.8;
+    FaceRecord {
+        id,
+        rect_norm: Rect::new(0.25, 0.25, 0.25, 0.5),
+        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".to_owned() }),
+        emotion: Some(EmotionResult {
+            labels: LabelSet::new(["neutral", "happiness", "fear"]),
+            scores: Scores::from_probabilities(scores),
+            label_id: Some(label_id),
+            smoothed: false,
+            age: Duration::ZERO,
+        }),
+    }
+}
+
+fn untimed(faces: &[FaceRecord], size: Size) -> gst::Buffer {
+    let mut buffer = gst::Buffer::with_size(8).unwrap();
+    meta::write_detections(buffer.make_mut(), size, faces);
+    meta::write_emotions(buffer.make_mut(), size, faces);
+    buffer
+}
+
+fn frame(index: u64, faces: &[FaceRecord]) -> gst::Buffer {
+    let mut buffer = untimed(faces, SIZE);
+    buffer.make_mut().set_pts(FRAME * index);
+    buffer.make_mut().set_duration(FRAME);
+    buffer
+}
+
+fn text(buffer: &gst::Buffer) -> String {
+    String::from_utf8(buffer.map_readable().unwrap().to_vec()).unwrap()
+}
+
+fn json(buffer: &gst::Buffer) -> Vec<Value> {
+    text(buffer).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn pulled(harness: &mut Harness) -> Vec<gst::Buffer> {
+    std::iter::from_fn(|| harness.try_pull()).collect()
+}
+
+/// Start and length of every gap that has arrived, in milliseconds.
+fn gaps(harness: &mut Harness) -> Vec<(u64, u64)> {
+    std::iter::from_fn(|| harness.try_pull_event())
+        .filter_map(|event| match event.view() {
+            gst::EventView::Gap(gap) => Some((gap.get().0.mseconds(), gap.get().1.unwrap().mseconds())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn every_format_has_its_caps_and_header() {
+    for (format, caps, header) in [
+        ("ndjson", "application/x-ndjson", None),
+        ("csv", "text/csv", Some("stream,pts,")),
+        ("webvtt", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
+        ("webvtt-metadata", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
+        ("text", "text/x-raw,format=utf8", None),
+    ] {
+        let mut h = harness(&format!("emotionexport format={format}"));
+        h.push(frame(0, &[face(1, 1)])).unwrap();
+        h.push(frame(1, &[face(1, 1)])).unwrap();
+        let src_caps = h.sinkpad().unwrap().current_caps().unwrap();
+        assert!(src_caps.is_subset(&caps.parse::<gst::Caps>().unwrap()), "{src_caps}");
+        let buffers = pulled(&mut h);
+        assert_eq!(buffers.len(), if header.is_some() { 3 } else { 2 }, "{format}");
+        let stream_header = src_caps.structure(0).unwrap().get::<gst::Array>("streamheader").ok();
+        assert_eq!(stream_header.is_some(), header.is_some());
+        if let Some(header) = header {
+            assert!(text(&buffers[0]).starts_with(header));
+            assert!(buffers[0].flags().contains(gst::BufferFlags::HEADER));
+            assert_eq!(text(&stream_header.unwrap()[0].get::<gst::Buffer>().unwrap()), text(&buffers[0]));
+        }
+    }
+}
+
+#[test]
+fn text_has_the_time_of_its_frame_and_json_the_values_of_its_metadata() {
+    let mut h = harness("emotionexport");
+    h.set_live(false);
+    h.push(frame(7, &[face(3, 1), face(4, 2)])).unwrap();
+    let buffer = h.pull().unwrap();
+    assert_eq!((buffer.pts(), buffer.duration()), (Some(FRAME * 7), Some(FRAME)));
+    let records = json(&buffer);
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[0]["pts"], (FRAME * 7).nseconds());
+    assert_eq!((&records[0]["id"], &records[1]["id"]), (&3.into(), &4.into()));
+    assert_eq!((&records[0]["label"], &records[1]["label"]), (&"happiness".into(), &"fear".into()));
+    assert_eq!(records[0]["box"], serde_json::json!({"x": 0.25, "y": 0.25, "w": 0.25, "h": 0.5}));
+    assert_eq!(records[0]["utc"], Value::Null);
+}
+
+#[test]
+fn frames_without_faces_are_gaps() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[face(1, 0)])).unwrap();
+    h.push(frame(1, &[])).unwrap();
+    h.push(frame(2, &[])).unwrap();
+    assert_eq!(pulled(&mut h).len(), 1);
+    assert_eq!(gaps(&mut h), [(40, 40), (80, 40)]);
+}
+
+#[test]
+fn gaps_from_upstream_go_on() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[face(1, 0)])).unwrap();
+    h.push_event(gst::event::Gap::builder(FRAME).duration(ClockTime::SECOND).build());
+    assert_eq!(gaps(&mut h), [(40, 1000)]);
+}
+
+#[test]
+fn times_that_are_missing_follow_from_the_frame_before() {
+    let mut h = harness("emotionexport");
+    h.push(frame(5, &[face(1, 0)])).unwrap();
+    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
+    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
+    let times: Vec<_> = pulled(&mut h).iter().map(|buffer| (buffer.pts(), buffer.duration())).collect();
+    assert_eq!(times, [5, 6, 7].map(|index| (Some(FRAME * index), Some(FRAME))));
+}
+
+#[test]
+fn an_interval_holds_its_text() {
+    let mut h = harness("emotionexport interval=100000000 format=text");
+    for index in 0..6 {
+        h.push(frame(index, &[face(1, 0)])).unwrap();
+    }
+    let times: Vec<_> =
+        pulled(&mut h).iter().map(|buffer| (buffer.pts().unwrap().mseconds(), buffer.duration().unwrap().mseconds())).collect();
+    assert_eq!(times, [(0, 120), (120, 80), (200, 120)]);
+    assert_eq!(gaps(&mut h), []);
+}
+
+#[test]
+fn on_change_tells_changes_only() {
+    let mut h = harness("emotionexport on-change=true");
+    for (index, label_id) in [0, 0, 1, 1, 0].into_iter().enumerate() {
+        h.push(frame(index as u64, &[face(1, label_id)])).unwrap();
+    }
+    let changes: Vec<_> = pulled(&mut h).iter().map(|buffer| json(buffer)[0]["frame"].as_u64().unwrap()).collect();
+    assert_eq!(changes, [0, 2, 4]);
+}
+
+#[test]
+fn aggregates_know_no_one_and_the_last_comes_before_the_end() {
+    let mut h = harness("emotionexport aggregate-only=true interval=80000000");
+    for index in 0..3 {
+        h.push(frame(index, &[face(index as u32 + 1, 1), face(9, 0)])).unwrap();
+    }
+    assert_eq!(pulled(&mut h).len(), 1);
+    assert!(h.push_event(gst::event::Eos::new()));
+    let buffers = pulled(&mut h);
+    assert_eq!(buffers.len(), 1);
+    assert!(buffers[0].pts().is_some() && buffers[0].duration() == Some(FRAME));
+    let record = &json(&buffers[0])[0];
+    assert_eq!((&record["pts"], &record["frames"], &record["faces_max"]), (&80_000_000.into(), &1.into(), &2.into()));
+    assert_eq!(record["counts"], serde_json::json!({"neutral": 1, "happiness": 1, "fear": 0, "unknown": 0}));
+    for key in ["id", "box", "landmarks", "frame"] {
+        assert!(record.get(key).is_none(), "{key}");
+    }
+    let events: Vec<_> = std::iter::from_fn(|| h.try_pull_event()).map(|event| event.type_()).collect();
+    assert_eq!(events.last(), Some(&gst::EventType::Eos));
+}
+
+#[test]
+fn the_last_summary_is_inside_its_segment() {
+    init();
+    let mut h = Harness::new_parse("emotionexport aggregate-only=true interval=1000000000");
+    h.push_event(gst::event::StreamStart::new("video"));
+    h.push_event(gst::event::Caps::new(&VIDEO.parse().unwrap()));
+    let mut segment = gst::FormattedSegment::<ClockTime>::new();
+    segment.set_stop(FRAME * 2);
+    h.push_event(gst::event::Segment::new(&segment));
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    h.push(frame(1, &[face(1, 1)])).unwrap();
+    h.push_event(gst::event::Eos::new());
+    let pts = h.pull().unwrap().pts().unwrap();
+    assert!(segment.clip(pts, pts + FRAME).is_some());
+}
+
+#[test]
+fn a_flush_drops_what_is_open_and_keeps_the_header_single() {
+    let mut h = harness("emotionexport format=csv aggregate-only=true interval=80000000");
+    for index in 0..3 {
+        h.push(frame(index, &[face(1, 1)])).unwrap();
+    }
+    assert_eq!(pulled(&mut h).len(), 2);
+    h.push_event(gst::event::FlushStart::new());
+    h.push_event(gst::event::FlushStop::new(true));
+    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    h.push_event(gst::event::Eos::new());
+    let buffers = pulled(&mut h);
+    assert_eq!(buffers.len(), 1);
+    assert!(text(&buffers[0]).contains(",0,40000000,"));
+}
+
+#[test]
+fn a_file_without_records_still_has_its_header() {
+    let mut h = harness("emotionexport format=webvtt");
+    h.push(frame(0, &[])).unwrap();
+    h.push_event(gst::event::Eos::new());
+    assert_eq!(pulled(&mut h).iter().map(text).collect::<String>(), "WEBVTT\n\n");
+}
+
+#[test]
+fn each_run_has_its_own_header() {
+    let mut h = harness("emotionexport format=csv");
+    for _ in 0..2 {
+        h.play();
+        h.push(frame(0, &[face(1, 1)])).unwrap();
+        let headers = pulled(&mut h).iter().filter(|buffer| buffer.flags().contains(gst::BufferFlags::HEADER)).count();
+        assert_eq!(headers, 1);
+        h.element().unwrap().set_state(gst::State::Ready).unwrap();
+        h.set_src_caps_str(VIDEO);
+    }
+}
+
+#[test]
+fn a_summary_ends_where_a_new_segment_begins() {
+    let mut h = harness("emotionexport aggregate-only=true interval=1000000000");
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    let mut segment = gst::FormattedSegment::<ClockTime>::new();
+    segment.set_start(ClockTime::from_seconds(10));
+    h.push_event(gst::event::Segment::new(&segment));
+    assert_eq!(pulled(&mut h).len(), 1);
+    let mut later = frame(250, &[face(1, 1)]);
+    later.make_mut().set_duration(None);
+    h.push(later).unwrap();
+    h.push_event(gst::event::Eos::new());
+    let record = &json(&h.pull().unwrap())[0];
+    assert_eq!((&record["pts"], &record["running_time"], &record["duration"]), (&10_000_000_000_u64.into(), &0.into(), &40_000_000.into()));
+}
+
+#[test]
+fn a_change_of_size_changes_nothing_downstream() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    let caps = |h: &mut Harness| std::iter::from_fn(|| h.try_pull_event()).filter(|event| event.type_() == gst::EventType::Caps).count();
+    assert_eq!(caps(&mut h), 1);
+    h.set_src_caps_str("video/x-raw(memory:SomeMemory),format=NV12,width=640,height=480,framerate=0/1");
+    h.push(untimed(&[face(1, 1)], Size::new(640, 480))).unwrap();
+    assert_eq!(caps(&mut h), 0);
+    let records: Vec<_> = pulled(&mut h).iter().flat_map(json).collect();
+    assert_eq!(records[0]["box"], records[1]["box"]);
+}
+
+#[test]
+fn the_time_of_day_comes_from_the_source_that_knows_it() {
+    let mut h = harness("emotionexport");
+    for (reference, seconds) in [("timestamp/x-unix", 951_868_800), ("timestamp/x-ntp", 951_868_800 + 2_208_988_800)] {
+        let mut buffer = frame(0, &[face(1, 1)]);
+        let reference = gst::Caps::new_empty_simple(reference);
+        gst::meta::ReferenceTimestampMeta::add(buffer.make_mut(), &reference, ClockTime::from_seconds(seconds), None);
+        h.push(buffer).unwrap();
+        assert_eq!(json(&h.pull().unwrap())[0]["utc"], "2000-03-01T00:00:00.000000Z");
+    }
+}
+
+#[test]
+fn the_time_of_day_of_a_live_picture_is_the_clocks() {
+    let mut h = harness("emotionexport");
+    let clock = gst_check::TestClock::with_start_time(ClockTime::from_seconds(100));
+    let element = h.find_element("emotionexport").unwrap();
+    element.set_clock(Some(&clock)).unwrap();
+    element.set_base_time(ClockTime::from_seconds(98));
+    let mut utc_at = |index| {
+        h.push(frame(index, &[face(1, 1)])).unwrap();
+        json(&h.pull().unwrap())[0]["utc"].as_str().unwrap().to_owned()
+    };
+    // The clock stands still at a running time of 2 s, so frame 50 is now and frame 0 was two seconds ago.
+    let before = Utc(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64);
+    let now = utc_at(50);
+    assert!(now >= before.to_string() && now <= Utc(before.0 + 60_000_000_000).to_string(), "{now} is not just after {before}");
+    assert!(utc_at(0) < now);
+}
+
+#[test]
+fn streams_are_told_apart() {
+    init();
+    let mut streams = ["left", "right"].map(|id| {
+        let mut h = Harness::new_parse("emotionexport");
+        h.push_event(gst::event::StreamStart::new(id));
+        h.push_event(gst::event::Caps::new(&VIDEO.parse().unwrap()));
+        h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+        (id, h)
+    });
+    for index in 0..3 {
+        for (id, h) in &mut streams {
+            h.push(frame(index, &[face(1, 1)])).unwrap();
+            let record = json(&h.pull().unwrap()).remove(0);
+            assert_eq!((&record["stream"], &record["frame"]), (&(*id).into(), &index.into()));
+        }
+    }
+    for (id, h) in &streams {
+        let start = h.sinkpad().unwrap().sticky_event::<gst::event::StreamStart>(0).unwrap();
+        assert_eq!(start.stream_id(), format!("{id}/emotion"));
+        assert!(start.stream_flags().contains(gst::StreamFlags::SPARSE));
+    }
+}
+
+#[test]
+fn upstream_is_offered_any_layout() {
+    let mut h = harness("emotionexport");
+    let mut query = gst::query::Allocation::new(Some(&VIDEO.parse().unwrap()), false);
+    assert!(h.srcpad().unwrap().peer_query(&mut query));
+    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some());
+    // A refusal downstream comes back as it is.
+    h.sinkpad().unwrap().set_active(false).unwrap();
+    assert_eq!(h.push(frame(0, &[face(1, 1)])), Err(gst::FlowError::Flushing));
+}
+
+#[test]
+fn late_text_drops_no_frames_but_a_seek_goes_upstream() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[])).unwrap();
+    let sink = h.sinkpad().unwrap();
+    sink.push_event(gst::event::Qos::new(gst::QOSType::Underflow, 2.0, 1, ClockTime::ZERO));
+    sink.push_event(gst::event::Seek::new(
+        1.0,
+        gst::SeekFlags::FLUSH,
+        gst::SeekType::Set,
+        ClockTime::SECOND,
+        gst::SeekType::None,
+        ClockTime::NONE,
+    ));
+    let events: Vec<_> = std::iter::from_fn(|| h.try_pull_upstream_event()).map(|event| event.type_()).collect();
+    assert!(events.contains(&gst::EventType::Seek) && !events.contains(&gst::EventType::Qos), "{events:?}");
+}
+
+#[test]
+fn the_event_that_splits_recordings_goes_on_and_tags_of_the_video_do_not() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[])).unwrap();
+    h.push_event(gst_video::DownstreamForceKeyUnitEvent::builder().build());
+    for scope in [gst::TagScope::Stream, gst::TagScope::Global] {
+        let mut tags = gst::TagList::new();
+        tags.make_mut().add::<gst::tags::Title>(&"title", gst::TagMergeMode::Append);
+        tags.make_mut().set_scope(scope);
+        h.push_event(gst::event::Tag::new(tags));
+    }
+    let events: Vec<_> = std::iter::from_fn(|| h.try_pull_event()).collect();
+    assert!(events.iter().any(|event| gst_video::ForceKeyUnitEvent::is(event)));
+    let scopes: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event.view() {
+            gst::EventView::Tag(tag) => Some(tag.tag().scope()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(scopes, [gst::TagScope::Global]);
+}
+
+#[test]
+fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
+    let mut h = harness(&format!("emotionexport interval={}", u64::MAX));
+    h.push(frame(0, &[face(1, 0)])).unwrap();
+    let mut last = untimed(&[face(1, 0)], SIZE);
+    last.make_mut().set_pts(ClockTime::MAX);
+    h.push(last).unwrap();
+    h.push_event(gst::event::Eos::new());
+    assert!(!pulled(&mut h).is_empty());
+}
+
+#[test]
+fn latency_is_upstreams() {
+    let mut h = harness("emotionexport");
+    h.set_upstream_latency(ClockTime::from_mseconds(50));
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    assert_eq!(h.query_latency(), Some(ClockTime::from_mseconds(50)));
+}

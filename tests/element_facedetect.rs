@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `facedetect` with pushed buffers: formats, sizes, metadata, copies, properties, lateness.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
+use gstemotion::elements::frame::FORMATS;
+use gstemotion::geometry::Size;
+use gstemotion::meta::read_faces;
+use gstemotion::record::FaceRecord;
+use support::gstreamer::{buffer, init};
+use support::{fetched, three_faces};
+
+const VGA: Size = Size::new(640, 480);
+
+fn detector(format: VideoFormat) -> (Harness, gst::Buffer) {
+    let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, format);
+    (harness(&info), frame)
+}
+
+fn harness(info: &VideoInfo) -> Harness {
+    init();
+    let mut harness = Harness::new("emotionfacedetect");
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    harness
+}
+
+/// A copy of `frame` number `index` at 30 frames a second.
+fn at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
+    let mut copy = frame.copy();
+    copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
+    copy
+}
+
+fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
+    read_faces(buffer, VGA)
+}
+
+#[test]
+fn every_format_finds_the_same_faces() {
+    if !fetched("centerface") {
+        return;
+    }
+    let expected: Vec<_> = three_faces().appearances(0.0).iter().map(|shown| shown.face).collect();
+    for format in FORMATS {
+        let (mut harness, frame) = detector(format);
+        let out = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+        let found = faces(&out);
+        assert_eq!(found.len(), 3, "{format:?}");
+        for face in &expected {
+            let best = found.iter().map(|found| found.rect_norm.from_norm(VGA).iou(*face)).fold(0.0, f32::max);
+            assert!(best > 0.7, "{format:?}: no box at {face:?}, best overlap {best}");
+        }
+        let marks = found[0].detection.as_ref().and_then(|detection| detection.landmarks_norm).expect("landmarks");
+        let [right_eye, left_eye, nose, right_mouth, left_mouth] = marks.0;
+        assert!(right_eye.x < nose.x && nose.x < left_eye.x && right_mouth.x < left_mouth.x, "{format:?}: {marks:?}");
+        assert!(right_eye.y < nose.y && nose.y < right_mouth.y, "{format:?}: {marks:?}");
+    }
+}
+
+#[test]
+fn odd_and_huge_frames_pass() {
+    if !fetched("centerface") {
+        return;
+    }
+    for format in FORMATS {
+        for (width, height) in [(1, 1), (17, 33), (641, 479)] {
+            let (frame, info) = buffer(&vec![90; width as usize * height as usize * 3], width, height, format);
+            let out = harness(&info).push_and_pull(frame).expect("a frame");
+            assert!(read_faces(&out, Size::new(width, height)).is_empty(), "{format:?} {width}x{height}: a face in plain grey");
+        }
+    }
+    let (frame, info) = buffer(&vec![90; 3840 * 2160 * 3], 3840, 2160, VideoFormat::Nv12);
+    harness(&info).push_and_pull(frame).expect("a 4K frame");
+}
+
+#[test]
+fn ids_stay_and_boxes_say_who_found_them() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    for index in 0..5 {
+        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let mut ids: Vec<_> = faces(&out).iter().map(|face| face.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3]);
+        let detection = faces(&out)[0].detection.clone().expect("a detection");
+        assert_eq!(detection.model_name, "centerface");
+        assert!((0.5..=1.0).contains(&detection.confidence));
+    }
+}
+
+#[test]
+fn a_shared_frame_with_padded_rows_is_never_copied() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (packed, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Gray8);
+    let stride = 640 + 96;
+    let mut padded = vec![0xee; stride * 480];
+    let packed = packed.map_readable().expect("readable");
+    padded.chunks_mut(stride).zip(packed.chunks(640)).for_each(|(to, from)| to[..640].copy_from_slice(from));
+    let mut frame = gst::Buffer::from_slice(padded);
+    gst_video::VideoMeta::add_full(
+        frame.make_mut(),
+        gst_video::VideoFrameFlags::empty(),
+        VideoFormat::Gray8,
+        640,
+        480,
+        &[0],
+        &[stride as i32],
+    )
+    .expect("a video meta");
+
+    let mut harness = harness(&info);
+    let other_branch = frame.clone();
+    let pixels = |buffer: &gst::BufferRef| buffer.peek_memory(0).as_ptr();
+    let out = harness.push_and_pull(frame).expect("a frame");
+    assert_eq!(faces(&out).len(), 3, "padding was taken for pixels");
+    assert_eq!(pixels(&out), pixels(&other_branch), "the pixels were copied");
+    assert_eq!(other_branch.iter_meta::<VideoRegionOfInterestMeta>().count(), 0, "the other branch was written to");
+}
+
+#[test]
+fn the_allocation_query_offers_strides_and_downstreams_pool() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::Nv12);
+    harness.push_and_pull(frame).expect("a frame");
+    let element = harness.element().expect("an element");
+    let caps = element.static_pad("sink").and_then(|pad| pad.current_caps()).expect("caps");
+    let pool = gst::BufferPool::new();
+    let downstream = pool.clone();
+    element
+        .static_pad("src")
+        .expect("a source pad")
+        .add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+            if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
+                query.add_allocation_pool(Some(&downstream), 460_800, 3, 9);
+                query.add_allocation_meta::<gst_video::VideoOverlayCompositionMeta>(None);
+                return gst::PadProbeReturn::Handled;
+            }
+            gst::PadProbeReturn::Ok
+        })
+        .expect("a probe");
+    let mut query = gst::query::Allocation::new(Some(&caps), true);
+    assert!(element.static_pad("sink").expect("a sink pad").query(&mut query));
+    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some(), "any stride is taken");
+    assert!(query.find_allocation_meta::<gst_video::VideoOverlayCompositionMeta>().is_some(), "downstream's offer is passed on");
+    let pools: Vec<_> = query.allocation_pools().map(|(pool, ..)| pool).collect();
+    assert_eq!(pools, [Some(pool)]);
+}
+
+#[test]
+fn late_frames_skip_the_detection_but_are_all_passed_on() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::Gray8);
+    assert!(!harness.element().expect("an element").property::<bool>("qos"), "BaseTransform would drop frames");
+    let first = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    assert_eq!(faces(&first).len(), 3);
+    // Frame 0 was a second late: nothing before two seconds is worth a detection.
+    let late = gst::ClockTime::SECOND;
+    harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late.nseconds() as i64, gst::ClockTime::ZERO));
+    // A plain frame has no face; predictions from the first frame show that it was not searched.
+    let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::Gray8);
+    for index in 1..20 {
+        let out = harness.push_and_pull(at(&plain, index)).expect("a late frame");
+        assert_eq!(faces(&out).len(), 3, "frame {index} was searched");
+    }
+    let out = harness.push_and_pull(at(&plain, 70)).expect("a frame in time");
+    assert!(faces(&out).is_empty(), "the stream is in time again");
+}
+
+#[test]
+fn thresholds_change_while_playing() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    let element = harness.element().expect("an element");
+    let mut count = |index| faces(&harness.push_and_pull(at(&frame, index)).expect("a frame")).len();
+    assert_eq!(count(0), 3);
+    element.set_property("max-faces", 2u32);
+    assert_eq!(count(1), 2);
+    element.set_property("max-faces", 0u32);
+    element.set_property("min-face-size", 400u32);
+    assert_eq!(count(2), 0);
+    element.set_property("min-face-size", 0u32);
+    assert_eq!(count(3), 3);
+}
+
+#[test]
+fn between_detections_faces_are_predicted() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    harness.element().expect("an element").set_property("detect-interval", 5u32);
+    let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::I420);
+    let mut count = |buffer: &gst::Buffer, index| faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).len();
+    assert_eq!(count(&frame, 0), 3);
+    for index in 1..5 {
+        assert_eq!(count(&plain, index), 3, "frame {index} is between detections");
+    }
+    assert_eq!(count(&plain, 5), 0, "the fifth frame after is searched");
+}
+
+#[test]
+fn a_change_of_size_is_survived_and_ids_go_on() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    let scene = support::three_faces().render(0.0);
+    let cropped: Vec<u8> = scene.chunks(640 * 3).skip(100).take(240).flat_map(|row| &row[160 * 3..480 * 3]).copied().collect();
+    let (small, info) = buffer(&cropped, 320, 240, VideoFormat::Yuy2);
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    let found = read_faces(&harness.push_and_pull(at(&small, 1)).expect("a frame"), Size::new(320, 240));
+    assert_eq!(found.len(), 1, "happiness alone is in the middle");
+    assert_eq!(found[0].id, 4, "ids are not used again");
+}
+
+#[test]
+fn messages_have_the_shape_of_opencvs_element() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::Rgb);
+    let element = harness.element().expect("an element");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.set_property_from_str("updates", "on_change");
+    let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::Rgb);
+    for (index, buffer) in [&frame, &frame, &plain, &plain].into_iter().enumerate() {
+        harness.push_and_pull(at(buffer, index as u64)).expect("a frame");
+    }
+    let messages: Vec<_> =
+        bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
+    assert_eq!(messages.len(), 2, "the faces came and went: {messages:?}");
+    for name in ["timestamp", "stream-time", "running-time", "duration"] {
+        assert!(messages[0].get::<u64>(name).is_ok(), "{name} in {}", messages[0]);
+    }
+    let found = messages[0].get::<gst::List>("faces").expect("a list");
+    assert_eq!(found.len(), 3);
+    let face = found[0].get::<gst::Structure>().expect("a structure");
+    assert_eq!(face.name(), "face");
+    for name in ["x", "y", "width", "height"] {
+        assert!(face.get::<u32>(name).is_ok(), "{name} in {face}");
+    }
+    assert!(messages[1].get::<gst::List>("faces").expect("a list").is_empty());
+}
+
+#[test]
+fn a_cascade_finds_the_faces_too() {
+    init();
+    let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
+    let element = gst::ElementFactory::make("emotionfacedetect").property("profile", gstemotion::detector::haar::DEFAULT_PROFILE).build();
+    let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    let found = faces(&harness.push_and_pull(frame).expect("a frame"));
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == "haar")));
+}
+
+#[test]
+fn two_streams_in_one_process_keep_their_own_ids() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut first, frame) = detector(VideoFormat::I420);
+    let (mut second, _) = detector(VideoFormat::I420);
+    for index in 0..3 {
+        for harness in [&mut first, &mut second] {
+            let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+            let mut ids: Vec<_> = faces(&out).iter().map(|face| face.id).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, [1, 2, 3]);
+        }
+    }
+}
+
+#[test]
+fn after_a_flush_faces_are_new() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    assert!(harness.push_event(gst::event::FlushStart::new()));
+    assert!(harness.push_event(gst::event::FlushStop::new(true)));
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    assert!(harness.push_event(gst::event::Segment::new(&segment)));
+    let out = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    assert!(faces(&out).iter().all(|face| face.id > 3), "{:?}", faces(&out));
+}

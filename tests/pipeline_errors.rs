@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bad input ends in one clear error and a pipeline that stops.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::process::Output;
+
+use support::gstreamer::{Stage, run};
+use support::{data, fetched, runtime_fetched};
+
+fn error_of(line: &str) -> String {
+    run(line).expect_err("the pipeline had to fail")
+}
+
+fn assert_says(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+}
+
+#[test]
+fn a_missing_model_file_is_named() {
+    for element in ["emotionfacedetect", "emotionclassify"] {
+        let error = error_of(&format!("videotestsrc num-buffers=3 ! {element} name=it model-file=/nowhere/face.onnx ! fakesink"));
+        assert_says(&error, &["it: ", "/nowhere/face.onnx", "No such file"]);
+    }
+}
+
+#[test]
+fn a_text_file_is_no_model() {
+    if !runtime_fetched() {
+        return;
+    }
+    let stage = Stage::new("text-model");
+    let file = stage.path().join("text.onnx");
+    std::fs::write(&file, "this is not a model").expect("a file");
+    for element in ["emotionfacedetect", "emotionclassify"] {
+        let error = error_of(&format!("videotestsrc num-buffers=3 ! {element} model-file={} ! fakesink", file.display()));
+        assert_says(&error, &[&file.display().to_string(), "expected an ONNX model, found"]);
+    }
+}
+
+#[test]
+fn an_empty_and_a_cut_off_file_are_no_models() {
+    if !fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("cut-model");
+    let whole = gstemotion::locate::SearchPath::from_env(None).model("centerface", "centerface.onnx").expect("a model");
+    let whole = std::fs::read(whole).expect("a model");
+    for (name, bytes) in [("empty.onnx", &whole[..0]), ("cut.onnx", &whole[..whole.len() / 2])] {
+        let file = stage.path().join(name);
+        std::fs::write(&file, bytes).expect("a file");
+        let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionfacedetect model-file={} ! fakesink", file.display()));
+        assert_says(&error, &[name, "expected"]);
+    }
+}
+
+#[test]
+fn a_model_of_another_kind_is_told_by_its_inputs_and_outputs() {
+    if !runtime_fetched() {
+        return;
+    }
+    let file = data("identity.onnx");
+    let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionfacedetect model-file={} ! fakesink", file.display()));
+    assert_says(&error, &["identity.onnx", "centerface or yunet", "inputs input [1, 3, 32, 32]; outputs output [1, 3, 32, 32]"]);
+    let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionclassify model-file={} ! fakesink", file.display()));
+    assert_says(&error, &["identity.onnx", "expected a description", "inputs input [1, 3, 32, 32]"]);
+}
+
+#[test]
+fn a_description_that_does_not_fit_the_file_names_both_shapes() {
+    if !runtime_fetched() {
+        return;
+    }
+    let stage = Stage::new("wrong-shape");
+    let file = stage.path().join("net.onnx");
+    std::fs::copy(data("identity.onnx"), &file).expect("a copy");
+    let description = "name = 'net'\ntask = 'expression'\n[input]\nname = 'input'\nwidth = 48\nheight = 48\n[[output]]\nname = 'output'\nlabels = ['a', 'b']\n";
+    std::fs::write(stage.path().join("net.toml"), description).expect("a description");
+    let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionclassify model-file={} ! fakesink", file.display()));
+    assert_says(&error, &["net.onnx", "expected an input input [N, 3, 48, 48]", "found inputs input [1, 3, 32, 32]"]);
+}
+
+#[test]
+fn missing_and_broken_cascades_are_named() {
+    let error = error_of("videotestsrc num-buffers=3 ! emotionfacedetect profile=/nowhere/cascade.xml ! fakesink");
+    assert_says(&error, &["/nowhere/cascade.xml", "opencv-data"]);
+    let stage = Stage::new("text-cascade");
+    let file = stage.path().join("cascade.xml");
+    std::fs::write(&file, "<html>no cascade</html>").expect("a file");
+    let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionfacedetect profile={} ! fakesink", file.display()));
+    assert_says(&error, &["cascade.xml", "expected an OpenCV cascade"]);
+}
+
+#[test]
+fn caps_that_cannot_be_handled_end_the_negotiation() {
+    for caps in
+        ["video/x-raw,format=RGB16", "video/x-raw(memory:DMABuf),format=NV12", "video/x-raw(memory:GLMemory),format=RGBA", "video/x-bayer"]
+    {
+        for element in ["emotionfacedetect", "emotionclassify"] {
+            let error = error_of(&format!("identity name=before ! {caps} ! {element} name=it ! fakesink"));
+            assert_says(&error, &["could not link before to it", caps.split(['(', ',']).next().unwrap_or_default()]);
+        }
+    }
+    // Caps that only show themselves while the stream runs.
+    let error = error_of(
+        "videotestsrc num-buffers=3 name=source ! identity ! tee ! queue ! emotionfacedetect ! video/x-raw,format=GRAY16_LE ! fakesink",
+    );
+    assert!(error.contains("could not link") || error.contains("not-negotiated"), "{error}");
+}
+
+/// What a child process says that sees no runtime and no models.
+fn bare(stage: &Stage, line: &str, environment: &[(&str, &str)]) -> Output {
+    let mut command = stage.command("gst-launch-1.0");
+    command.args(line.split_whitespace()).env("HOME", stage.path()).env_remove("XDG_DATA_HOME").env_remove("LD_LIBRARY_PATH");
+    command.env_remove("ORT_DYLIB_PATH").env_remove("GST_EMOTION_MODEL_PATH").envs(environment.iter().copied());
+    command.output().expect("gst-launch-1.0 runs")
+}
+
+#[test]
+fn a_missing_runtime_tells_where_it_was_looked_for_and_what_mends_it() {
+    let stage = Stage::new("no-runtime").with_plugin();
+    let output =
+        bare(&stage, "videotestsrc num-buffers=3 ! emotionclassify ! fakesink", &[("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert_says(&said, &["ONNX Runtime", "/nowhere/libonnxruntime.so", "make setup"]);
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_runtime_that_is_no_library_is_an_error_not_a_crash() {
+    let stage = Stage::new("text-runtime").with_plugin();
+    let file = stage.path().join("libonnxruntime.so");
+    std::fs::write(&file, "no library").expect("a file");
+    let path = file.display().to_string();
+    let output = bare(&stage, "videotestsrc num-buffers=3 ! emotionclassify ! fakesink", &[("ORT_DYLIB_PATH", &path)]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert_says(&said, &["ONNX Runtime library", &path]);
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_missing_detector_lists_the_places() {
+    let stage = Stage::new("no-detector").with_plugin();
+    let output =
+        bare(&stage, "videotestsrc num-buffers=3 ! emotionfacedetect ! fakesink", &[("GST_EMOTION_MODEL_PATH", "/nowhere/models")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    let home = stage.path().join(".local/share/gst-emotion/models/centerface/centerface.onnx").display().to_string();
+    assert_says(&said, &["/nowhere/models/centerface/centerface.onnx", "plugins/emotion/models/centerface", &home, "make setup"]);
+}
+
+#[test]
+fn runtime_and_models_beside_the_plugin_are_found_with_nothing_exported() {
+    if !fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("beside").with_plugin();
+    let search = gstemotion::locate::SearchPath::from_env(None);
+    let beside = stage.path().join("plugins/emotion");
+    std::fs::create_dir_all(beside.join("models/centerface")).expect("a folder");
+    let runtime = search.runtime_library().expect("a runtime");
+    std::fs::copy(&runtime, beside.join(runtime.file_name().expect("a name"))).expect("a copy");
+    std::fs::copy(search.model("centerface", "centerface.onnx").expect("a model"), beside.join("models/centerface/centerface.onnx"))
+        .expect("a copy");
+    let output = bare(&stage, "videotestsrc num-buffers=3 ! emotionfacedetect ! emotionclassify ! fakesink", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Beside GStreamer's OpenCV plugin, which has a `facedetect` of its own.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::process::Output;
+
+use support::fetched;
+use support::gstreamer::{Stage, run};
+
+const OPENCV: &str = "gstreamer-1.0/libgstopencv.so";
+
+/// True if the OpenCV plugin is installed; `make setup` does.
+fn opencv_installed() -> bool {
+    let output = std::process::Command::new("pkg-config").args(["--variable=libdir", "gstreamer-1.0"]).output();
+    let folder = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
+    let found = std::path::Path::new(&folder).join(OPENCV).is_file();
+    if !found {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{folder}/{OPENCV} is not there");
+        println!("skipped: no {folder}/{OPENCV}");
+    }
+    found
+}
+
+fn launch(stage: &Stage, line: &str) -> Output {
+    stage
+        .command("gst-launch-1.0")
+        .args(["-q"])
+        .args(line.split_whitespace())
+        .env("GST_DEBUG", "emotion*:4")
+        .output()
+        .expect("gst-launch-1.0 runs")
+}
+
+fn plugin_of(stage: &Stage, element: &str) -> String {
+    let output = stage.command("gst-inspect-1.0").arg(element).output().expect("gst-inspect-1.0 runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("Plugin Details"));
+    lines.find_map(|line| line.trim().strip_prefix("Name")).map(|name| name.trim().to_string()).unwrap_or_default()
+}
+
+/// The line that users type first; whichever `facedetect` answers, faces are searched and scored.
+fn first_line_works(stage: &Stage) {
+    let line = "videotestsrc num-buffers=5 ! videoconvert ! facedetect ! emotionclassify ! videoconvert ! fakesink";
+    let output = launch(stage, line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    if plugin_of(stage, "facedetect") == "emotion" {
+        assert!(said.contains("this facedetect is the emotion plugin's"), "{said}");
+    }
+}
+
+#[test]
+fn both_plugins_live_together_with_a_fresh_registry_and_an_old_one() {
+    if !opencv_installed() || !fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("fresh").with_plugin();
+    first_line_works(&stage);
+    assert_eq!(plugin_of(&stage, "emotionfacedetect"), "emotion", "our name is ours alone");
+    assert_eq!(plugin_of(&stage, "emotionclassify"), "emotion");
+    // The same again with the registry of the first time.
+    first_line_works(&stage);
+
+    let stage = Stage::new("old");
+    assert_eq!(plugin_of(&stage, "facedetect"), "opencv", "a registry made before our plugin came");
+    let stage = stage.with_plugin();
+    first_line_works(&stage);
+    assert_eq!(plugin_of(&stage, "emotionfacedetect"), "emotion");
+}
+
+#[test]
+fn both_detectors_run_in_one_process() {
+    if !opencv_installed() || !fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("both").with_plugin();
+    let line = "videotestsrc num-buffers=5 ! videoconvert ! facedetect display=false ! videoconvert ! emotionfacedetect ! emotionclassify ! fakesink";
+    let output = launch(&stage, line);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// OpenCV's documentation has the first; the rest uses each of its properties.
+#[test]
+fn launch_lines_of_opencvs_element_run() {
+    if !fetched("centerface") {
+        return;
+    }
+    let cascade = gstemotion::detector::haar::DEFAULT_PROFILE;
+    for properties in [
+        "".to_string(),
+        format!("profile={cascade}"),
+        format!("profile={cascade} scale-factor=1.1 min-neighbors=5 min-size-width=60 min-size-height=60"),
+        "updates=every_frame".into(),
+        "updates=on_change display=false".into(),
+        "updates=on_face flags=do-canny-pruning min-stddev=10".into(),
+        "updates=none eyes-profile=/a.xml nose-profile=/b.xml mouth-profile=/c.xml".into(),
+    ] {
+        let line =
+            format!("videotestsrc num-buffers=3 ! decodebin ! videoconvert ! emotionfacedetect {properties} ! videoconvert ! fakesink");
+        run(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
+fn the_properties_have_opencvs_types_and_ranges() {
+    support::gstreamer::init();
+    use gst::prelude::*;
+    let element = gst::ElementFactory::make("emotionfacedetect").build().expect("an element");
+    let int = |name: &str| {
+        let spec = element.find_property(name).unwrap_or_else(|| panic!("{name}"));
+        let spec = spec.downcast::<gst::glib::ParamSpecInt>().unwrap_or_else(|_| panic!("{name} is an int"));
+        (spec.minimum(), spec.maximum(), spec.default_value())
+    };
+    assert_eq!(int("min-neighbors"), (0, i32::MAX, 3));
+    assert_eq!(int("min-size-width"), (0, i32::MAX, 30));
+    assert_eq!(int("min-size-height"), (0, i32::MAX, 30));
+    assert_eq!(int("min-stddev"), (0, 255, 0));
+    let scale = element.find_property("scale-factor").expect("scale-factor").downcast::<gst::glib::ParamSpecDouble>().expect("a double");
+    assert_eq!((scale.minimum(), scale.maximum(), scale.default_value()), (1.1, 10.0, 1.25));
+    assert_eq!(element.property::<String>("profile"), gstemotion::detector::haar::DEFAULT_PROFILE);
+    assert!(element.property::<bool>("display"));
+}

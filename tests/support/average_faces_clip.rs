@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes the demo clip's frames to standard output: RGB, 640x480, 30 a second, ten seconds.
+//!
+//! ```text
+//! cargo run --release --example average-faces-clip |
+//!     gst-launch-1.0 fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! videoconvert ! autovideosink
+//! ```
+//! A first argument gives another number of frames, a second another scene: `five`, five faces that keep still.
+
+#[path = "average_faces.rs"]
+#[allow(dead_code)]
+mod average_faces;
+
+use std::io::{BufWriter, Write};
+
+use average_faces::{Key, Scene};
+
+const FRAMES_PER_SECOND: f32 = 30.0;
+
+/// One face goes through four expressions; two more join it, one of whom leaves by the side.
+fn demo() -> Scene {
+    Scene::new(640, 480)
+        .actor(vec![
+            Key::new(5.0, (720.0, 190.0), 150.0, "neutral"),
+            Key::new(6.0, (540.0, 170.0), 150.0, "neutral"),
+            Key::new(6.7, (535.0, 170.0), 150.0, "happiness"),
+            Key::new(8.0, (530.0, 168.0), 150.0, "happiness"),
+            Key::new(9.2, (730.0, 180.0), 150.0, "happiness"),
+        ])
+        .actor(vec![
+            Key::new(5.6, (-80.0, 210.0), 136.0, "neutral"),
+            Key::new(6.8, (104.0, 200.0), 136.0, "neutral"),
+            Key::new(7.6, (108.0, 200.0), 138.0, "surprise"),
+            Key::new(8.8, (110.0, 202.0), 138.0, "surprise"),
+            Key::new(9.4, (112.0, 202.0), 140.0, "anger"),
+            Key::new(10.0, (112.0, 202.0), 140.0, "anger"),
+        ])
+        .actor(vec![
+            Key::new(0.0, (320.0, 236.0), 250.0, "neutral"),
+            Key::new(1.2, (322.0, 232.0), 252.0, "neutral"),
+            Key::new(1.8, (326.0, 230.0), 254.0, "happiness"),
+            Key::new(3.0, (330.0, 232.0), 258.0, "happiness"),
+            Key::new(3.5, (328.0, 230.0), 260.0, "surprise"),
+            Key::new(4.6, (322.0, 232.0), 256.0, "surprise"),
+            Key::new(5.4, (318.0, 238.0), 250.0, "sadness"),
+            Key::new(7.4, (316.0, 244.0), 246.0, "sadness"),
+            Key::new(8.2, (318.0, 240.0), 248.0, "neutral"),
+            Key::new(10.0, (320.0, 238.0), 250.0, "happiness"),
+        ])
+}
+
+/// A row of three above a row of two.
+fn five() -> Scene {
+    let places = [(110.0, 130.0), (320.0, 130.0), (530.0, 130.0), (210.0, 340.0), (430.0, 340.0)];
+    let expressions = ["neutral", "happiness", "surprise", "sadness", "anger"];
+    let still = |(place, expression)| [0.0, 60.0].map(|time| Key::new(time, place, 170.0, expression)).into();
+    places.into_iter().zip(expressions).map(still).fold(Scene::new(640, 480), Scene::actor)
+}
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let frames = arguments.next().map(|count| count.parse().expect("a number of frames"));
+    let scene = match arguments.next().as_deref() {
+        None => demo(),
+        Some("five") => five(),
+        Some(other) => panic!("no such scene: {other}"),
+    };
+    let frames = frames.unwrap_or((scene.duration_s() * FRAMES_PER_SECOND) as usize);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for frame in 0..frames {
+        out.write_all(&scene.render(frame as f32 / FRAMES_PER_SECOND))?;
+    }
+    out.flush()
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tests share.
+#![allow(dead_code)] // No test uses all of it.
+
+pub mod average_faces;
+#[cfg(feature = "plugin")]
+pub mod gstreamer;
+
+use std::path::PathBuf;
+
+use average_faces::{Key, Scene};
+use gstemotion::locate::SearchPath;
+
+/// True if ONNX Runtime and the detector `name` are where the plugin finds them. Under `make test` they have to be;
+/// a bare `cargo test` says what it skips.
+pub fn fetched(name: &str) -> bool {
+    let search = SearchPath::from_env(None);
+    let missing = search.runtime_library().err().or_else(|| search.model(name, &format!("{name}.onnx")).err());
+    skip_if(missing)
+}
+
+/// True if ONNX Runtime is where the plugin finds it; see [`fetched`].
+pub fn runtime_fetched() -> bool {
+    skip_if(SearchPath::from_env(None).runtime_library().err())
+}
+
+fn skip_if(missing: Option<gstemotion::error::Error>) -> bool {
+    if let Some(error) = &missing {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
+        println!("skipped: {error}");
+    }
+    missing.is_none()
+}
+
+/// A file of `tests/data`.
+pub fn data(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// Three people in 640x480 who do not move: neutral, happiness and surprise from left to right.
+pub fn three_faces() -> Scene {
+    let still = |x: f32, expression| vec![Key::new(0.0, (x, 220.0), 180.0, expression), Key::new(100.0, (x, 220.0), 180.0, expression)];
+    Scene::new(640, 480).actor(still(110.0, "neutral")).actor(still(320.0, "happiness")).actor(still(530.0, "surprise"))
+}
