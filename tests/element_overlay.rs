@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionoverlay`, driven by a harness.
+//! `emotionoverlay`, driven by a harness: formats, sizes, metadata of overlays, copies, properties, lateness.
+#![cfg(feature = "plugin")]
 
-use std::sync::Once;
+mod support;
+
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -13,14 +15,7 @@ use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-
-fn init() {
-    static INIT: Once = Once::new();
-    INIT.call_once(|| {
-        gst::init().expect("GStreamer starts");
-        gstemotion::plugin_register_static().expect("the plugin registers");
-    });
-}
+use support::gstreamer::init;
 
 /// A face with a box in pixels and, if `score` is given, happiness.
 fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {

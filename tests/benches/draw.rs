@@ -50,7 +50,7 @@ struct Frame {
 impl Frame {
     fn new(format: VideoFormat, size: Size) -> Self {
         let info = VideoInfo::builder(format, size.width, size.height).build().expect("a valid format and size");
-        let bytes = (0..info.size()).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+        let bytes = (0..info.size()).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
         Self { info, bytes }
     }
 

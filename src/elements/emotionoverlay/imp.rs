@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! The implementation of `emotionoverlay`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCom
 use super::Palette;
 use super::compose::{Composer, blend};
 use crate::draw::{Painter, Placed, Stats, Style, Translations};
-use crate::elements::frame;
+use crate::elements::{frame, given, propose_allocation};
 use crate::meta::read_faces;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -196,25 +197,22 @@ impl ObjectImpl for EmotionOverlay {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        fn get<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
-            value.get().unwrap_or_else(|_| unreachable!("GObject checks the type of values"))
-        }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
         match pspec.name() {
-            "draw-boxes" => self.update_style(|style| style.boxes = get(value)),
-            "draw-labels" => self.update_style(|style| style.labels = get(value)),
-            "draw-scores" => self.update_style(|style| style.scores = get(value)),
-            "draw-emoji" => self.update_style(|style| style.emoji = get(value)),
-            "draw-ids" => self.update_style(|style| style.ids = get(value)),
-            "draw-stats" => lock(&self.settings).stats = get(value),
-            "line-width" => self.update_style(|style| style.line_width_px = get(value)),
-            "font-size" => self.update_style(|style| style.font_size_px = get(value)),
+            "draw-boxes" => self.update_style(|style| style.boxes = given(value)),
+            "draw-labels" => self.update_style(|style| style.labels = given(value)),
+            "draw-scores" => self.update_style(|style| style.scores = given(value)),
+            "draw-emoji" => self.update_style(|style| style.emoji = given(value)),
+            "draw-ids" => self.update_style(|style| style.ids = given(value)),
+            "draw-stats" => lock(&self.settings).stats = given(value),
+            "line-width" => self.update_style(|style| style.line_width_px = given(value)),
+            "font-size" => self.update_style(|style| style.font_size_px = given(value)),
             "palette" => {
-                let palette: Palette = get(value);
+                let palette: Palette = given(value);
                 lock(&self.settings).palette = palette;
                 self.update_style(|style| style.palette = palette.into());
             }
-            "labels" => self.set_labels(get(value)),
+            "labels" => self.set_labels(given(value)),
             name => unreachable!("property {name} is not in the list"),
         }
     }
@@ -345,7 +343,7 @@ impl BaseTransformImpl for EmotionOverlay {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> std::result::Result<(), gst::LoggableError> {
-        crate::elements::propose_allocation(self.obj().src_pad(), query);
+        propose_allocation(self.obj().src_pad(), query);
         Ok(())
     }
 
