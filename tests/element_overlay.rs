@@ -305,13 +305,14 @@ fn composed_and_blended_pictures_are_the_same() {
 fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);
-    for index in 0..3 {
+    harness.push_and_pull(frame(&info, &[], 0)).expect("a frame comes out");
+    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
+    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "before the first frame: {caps}");
+    for index in 1..3 {
         let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
         assert!(buffer.meta::<VideoOverlayCompositionMeta>().is_none());
         assert!(bytes(&buffer).iter().any(|&byte| byte != 128));
     }
-    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
-    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "{caps}");
 }
 
 #[test]

@@ -49,8 +49,9 @@ struct State {
 enum Attach {
     /// The caps do not say that there may be compositions, or nobody looks at them.
     No,
-    /// The caps do; whether anyone looks at them is asked when the first frame comes, since elements downstream answer
-    /// an ALLOCATION query only once they know the caps.
+    /// The caps do; whether anyone looks at them is asked when the first buffer comes, since elements downstream answer
+    /// an ALLOCATION query only once they know the caps. BaseTransform itself makes none for elements that always work in
+    /// place.
     Ask,
     Yes,
 }
@@ -347,6 +348,14 @@ impl BaseTransformImpl for EmotionOverlay {
         Ok(())
     }
 
+    /// Here, since BaseTransform goes on with negotiating anew before it takes the buffer.
+    fn submit_input_buffer(&self, is_discont: bool, buffer: gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
+        if let Some(state) = lock(&self.state).as_mut() {
+            self.resolve_attach(state);
+        }
+        self.parent_submit_input_buffer(is_discont, buffer)
+    }
+
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
@@ -354,7 +363,6 @@ impl BaseTransformImpl for EmotionOverlay {
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.resolve_attach(state);
         let drawn = match state.attach {
             Attach::Yes => state.composer.attach(buffer, placed),
             _ => blend(buffer, &state.info, &placed),
