@@ -268,6 +268,12 @@ fn an_interval_exports_its_first_frame_with_a_face_and_nothing_overlaps() {
 }
 
 #[test]
+fn text_holds_until_the_frame_after_its_interval() {
+    let options = Options { interval_ns: 100_000_000, ..Options::default() };
+    assert_eq!(spans(options, &vec![vec![found(1)]; 6]), [(true, 0, 120), (true, 120, 80), (true, 200, 120)]);
+}
+
+#[test]
 fn on_change_exports_what_differs() {
     let options = Options { on_change: true, ..Options::default() };
     let happy = || vec![scored(1, Some(1), &[0.1, 0.8, 0.1])];
@@ -294,10 +300,20 @@ fn summaries_follow_the_interval_they_are_about() {
 }
 
 #[test]
+fn a_summary_of_frames_played_backwards_spans_them_all() {
+    let mut aggregator = Aggregator::new(1_000_000_000);
+    for frame in [2, 1, 0] {
+        assert_eq!(aggregator.add(&report(frame, &[found(1)])), None);
+    }
+    let time = aggregator.finish().unwrap().time;
+    assert_eq!((time.pts_ns, time.duration_ns), (0, 3 * FRAME_NS));
+}
+
+#[test]
 fn a_gap_ends_the_interval_before_it() {
     let mut exporter = Exporter::new(Options { aggregate_only: true, interval_ns: FRAME_NS, ..Options::default() });
     exporter.frame(&report(0, &[found(1)])).unwrap();
-    let output = exporter.gap(Span { pts_ns: FRAME_NS, duration_ns: 10 * FRAME_NS }).unwrap();
+    let output = exporter.gap(&FrameTime { duration_ns: 10 * FRAME_NS, ..time(1) }).unwrap();
     assert!(matches!(output, Output::Text(chunk) if chunk.span.pts_ns == FRAME_NS));
 }
 

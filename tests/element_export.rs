@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `emotionexport` by itself: caps, times, gaps, flush and end of stream.
+#![cfg(feature = "plugin")]
 
 use std::sync::Once;
 use std::time::{Duration, SystemTime};
@@ -164,8 +165,8 @@ fn an_interval_holds_its_text() {
     }
     let times: Vec<_> =
         pulled(&mut h).iter().map(|buffer| (buffer.pts().unwrap().mseconds(), buffer.duration().unwrap().mseconds())).collect();
-    assert_eq!(times, [(0, 100), (120, 80), (200, 100)]);
-    assert_eq!(gaps(&mut h), [(100, 20)]);
+    assert_eq!(times, [(0, 120), (120, 80), (200, 120)]);
+    assert_eq!(gaps(&mut h), []);
 }
 
 #[test]
@@ -363,6 +364,40 @@ fn late_text_drops_no_frames_but_a_seek_goes_upstream() {
     ));
     let events: Vec<_> = std::iter::from_fn(|| h.try_pull_upstream_event()).map(|event| event.type_()).collect();
     assert!(events.contains(&gst::EventType::Seek) && !events.contains(&gst::EventType::Qos), "{events:?}");
+}
+
+#[test]
+fn the_event_that_splits_recordings_goes_on_and_tags_of_the_video_do_not() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[])).unwrap();
+    h.push_event(gst_video::DownstreamForceKeyUnitEvent::builder().build());
+    for scope in [gst::TagScope::Stream, gst::TagScope::Global] {
+        let mut tags = gst::TagList::new();
+        tags.make_mut().add::<gst::tags::Title>(&"title", gst::TagMergeMode::Append);
+        tags.make_mut().set_scope(scope);
+        h.push_event(gst::event::Tag::new(tags));
+    }
+    let events: Vec<_> = std::iter::from_fn(|| h.try_pull_event()).collect();
+    assert!(events.iter().any(|event| gst_video::ForceKeyUnitEvent::is(event)));
+    let scopes: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event.view() {
+            gst::EventView::Tag(tag) => Some(tag.tag().scope()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(scopes, [gst::TagScope::Global]);
+}
+
+#[test]
+fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
+    let mut h = harness(&format!("emotionexport interval={}", u64::MAX));
+    h.push(frame(0, &[face(1, 0)])).unwrap();
+    let mut last = untimed(&[face(1, 0)], SIZE);
+    last.make_mut().set_pts(ClockTime::MAX);
+    h.push(last).unwrap();
+    h.push_event(gst::event::Eos::new());
+    assert!(!pulled(&mut h).is_empty());
 }
 
 #[test]

@@ -60,7 +60,12 @@ impl Summary {
     }
 
     fn add(&mut self, frame: &FrameReport<'_>) {
-        self.time.duration_ns = self.time.duration_ns.max(frame.time.end_ns().saturating_sub(self.time.pts_ns));
+        let end_ns = self.time.end_ns().max(frame.time.end_ns());
+        // Played backwards, the first frame comes last.
+        if frame.time.pts_ns < self.time.pts_ns {
+            self.time = frame.time;
+        }
+        self.time.duration_ns = end_ns - self.time.pts_ns;
         let faces = frame.faces.len() as u64;
         self.frames += 1;
         self.faces += faces;
@@ -87,8 +92,8 @@ impl Summary {
     }
 }
 
-/// Sums frames up. Intervals begin at whole multiples of their length, so those of two streams, or of one before and
-/// after a seek, line up; a frame belongs to the interval in which it starts.
+/// Sums frames up. Intervals begin where the position in the medium is a whole multiple of their length, so those before
+/// and after a seek line up; a frame belongs to the interval in which it starts.
 #[derive(Clone, Debug)]
 pub struct Aggregator {
     interval_ns: u64,
@@ -103,16 +108,16 @@ impl Aggregator {
 
     /// Adds a frame. Returns the interval that this completes: the one before, or with length 0 the frame itself.
     pub fn add(&mut self, frame: &FrameReport<'_>) -> Option<Summary> {
-        let before = self.advance(frame.time.pts_ns);
+        let before = self.advance(&frame.time);
         let open = self.open.get_or_insert_with(|| Summary { stream: frame.stream.to_owned(), time: frame.time, ..Summary::default() });
         open.add(frame);
         if self.interval_ns == 0 { self.open.take() } else { before }
     }
 
-    /// Says that there is nothing until `pts_ns`. Returns the interval that ended before.
-    pub fn advance(&mut self, pts_ns: u64) -> Option<Summary> {
-        let slot = |pts_ns: u64| pts_ns.checked_div(self.interval_ns);
-        self.open.take_if(|open| slot(open.time.pts_ns) != slot(pts_ns))
+    /// Says that the stream has arrived at `time`. Returns the interval that ended before.
+    pub fn advance(&mut self, time: &FrameTime) -> Option<Summary> {
+        let slot = |time: &FrameTime| time.position_ns().checked_div(self.interval_ns);
+        self.open.take_if(|open| slot(&open.time) != slot(time))
     }
 
     /// The interval that is not complete yet.

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Aggregator, Content, Format, FrameReport, RecordWriter, Schedule, Summary};
+use super::{Aggregator, Content, Format, FrameReport, FrameTime, RecordWriter, Schedule, Summary};
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,17 +100,22 @@ impl Exporter {
         } else {
             self.faces_chunk(frame)?
         };
-        Ok(self.cover(chunk, Span { pts_ns: frame.time.pts_ns, duration_ns: frame.time.duration_ns }))
+        Ok(self.cover(chunk, frame.time.span()))
     }
 
     /// Takes a stretch of time without frames.
     ///
     /// # Errors
     /// Those of [`RecordWriter`].
-    pub fn gap(&mut self, span: Span) -> io::Result<Output> {
-        let summary = self.aggregator.advance(span.end_ns());
+    pub fn gap(&mut self, time: &FrameTime) -> io::Result<Output> {
+        let end = FrameTime {
+            pts_ns: time.end_ns(),
+            stream_time_ns: time.stream_time_ns.map(|start_ns| start_ns.saturating_add(time.duration_ns)),
+            ..*time
+        };
+        let summary = self.aggregator.advance(&end);
         let chunk = self.summary_chunk(summary)?;
-        Ok(self.cover(chunk, span))
+        Ok(self.cover(chunk, time.span()))
     }
 
     /// Ends a stretch of continuous time: the summary that is still open, if any. What comes next may be anywhere on the

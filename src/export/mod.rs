@@ -89,6 +89,16 @@ pub struct FrameTime {
 }
 
 impl FrameTime {
+    /// Where the frame is in the medium, by which intervals are cut and cues placed: its stream time, else its timestamp.
+    pub fn position_ns(&self) -> u64 {
+        self.stream_time_ns.unwrap_or(self.pts_ns)
+    }
+
+    /// Timestamp and length.
+    pub fn span(&self) -> Span {
+        Span { pts_ns: self.pts_ns, duration_ns: self.duration_ns }
+    }
+
     /// The first nanosecond after the frame.
     pub fn end_ns(&self) -> u64 {
         self.pts_ns.saturating_add(self.duration_ns)

@@ -9,7 +9,7 @@ use super::FrameReport;
 pub struct Schedule {
     interval_ns: u64,
     on_change: bool,
-    last_pts_ns: Option<u64>,
+    last_ns: Option<u64>,
     last_faces: Vec<Shown>,
 }
 
@@ -20,13 +20,13 @@ impl Schedule {
     /// At most one frame in `interval_ns`, where 0 sets no limit; with `on_change` only when a face came or went or its
     /// label is another than on the frame picked last.
     pub fn new(interval_ns: u64, on_change: bool) -> Self {
-        Self { interval_ns, on_change, last_pts_ns: None, last_faces: Vec::new() }
+        Self { interval_ns, on_change, last_ns: None, last_faces: Vec::new() }
     }
 
     /// How long the frame's text holds, if it is picked: until the next frame that could be.
     ///
-    /// Intervals begin at whole multiples of their length, and the first frame with a face is picked. With `on_change`
-    /// they begin at the change, so that it is told at once.
+    /// Intervals begin where the position in the medium is a whole multiple of their length, and the first frame with a
+    /// face is picked. With `on_change` they begin at the change, so that it is told at once.
     pub fn pick(&mut self, frame: &FrameReport<'_>) -> Option<u64> {
         let faces = self.on_change.then(|| shown(frame));
         if frame.faces.is_empty() {
@@ -40,22 +40,21 @@ impl Schedule {
             }
             self.last_faces = faces;
         }
-        self.last_pts_ns = Some(frame.time.pts_ns);
+        self.last_ns = Some(frame.time.position_ns());
         Some(hold_ns)
     }
 
     fn hold_ns(&self, frame: &FrameReport<'_>) -> Option<u64> {
-        let pts_ns = frame.time.pts_ns;
-        if self.interval_ns == 0 {
-            return Some(frame.time.duration_ns);
-        }
-        if self.on_change {
-            let free = self.last_pts_ns.is_none_or(|last| pts_ns.abs_diff(last) >= self.interval_ns);
-            return free.then_some(self.interval_ns);
-        }
-        let slot = pts_ns / self.interval_ns;
-        let free = self.last_pts_ns.is_none_or(|last| last / self.interval_ns != slot);
-        free.then(|| self.interval_ns - pts_ns % self.interval_ns)
+        let (position_ns, interval_ns) = (frame.time.position_ns(), self.interval_ns);
+        let frame_ns = frame.time.duration_ns.max(1);
+        let Some(slot) = position_ns.checked_div(interval_ns) else { return Some(frame_ns) };
+        let (free, left_ns) = if self.on_change {
+            (self.last_ns.is_none_or(|last| position_ns.abs_diff(last) >= interval_ns), interval_ns)
+        } else {
+            (self.last_ns.is_none_or(|last| last / interval_ns != slot), interval_ns - position_ns % interval_ns)
+        };
+        // The next frame that may be picked begins a whole number of frames later: until then, or captions would blink.
+        free.then(|| left_ns.div_ceil(frame_ns).saturating_mul(frame_ns))
     }
 }
 

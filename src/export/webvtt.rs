@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! WebVTT (<https://www.w3.org/TR/webvtt1/>): captions for people, or metadata cues for scripts.
 //!
-//! Cues are placed by stream time, the position that a browser's `<track>` counts in, else by timestamp. A caption cue
-//! has one line for each face. A metadata cue carries one JSON object of [`super::ndjson`], so a page reads
+//! Cues are placed by stream time, which a browser's `<track>` counts in, else by timestamp. A caption cue has one line for each face. A metadata cue carries one JSON object of [`super::ndjson`], so a page reads
 //! `JSON.parse(cue.text)`; every face has its own.
 
 use std::io;
@@ -55,7 +54,7 @@ impl RecordWriter for MetadataWriter {
 }
 
 fn cue(time: &FrameTime, hold_ns: u64, payload: &str, out: &mut dyn io::Write) -> io::Result<()> {
-    let start_ns = time.stream_time_ns.unwrap_or(time.pts_ns);
+    let start_ns = time.position_ns();
     let start_ms = start_ns / NS_PER_MS;
     // A cue has to end after it starts, however short the frame.
     let end_ms = (start_ns.saturating_add(hold_ns) / NS_PER_MS).max(start_ms + 1);

@@ -80,19 +80,35 @@ impl State {
         let known = self.video.and_then(|video| video.frame_duration);
         let duration = buffer.duration().filter(|duration| !duration.is_zero()).or(known).unwrap_or(FRAME_DURATION);
         let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
+        FrameTime { utc: reference_utc(buffer), ..self.time_at(pts, duration) }
+    }
+
+    fn time_at(&self, pts: gst::ClockTime, duration: gst::ClockTime) -> FrameTime {
         FrameTime {
             pts_ns: pts.nseconds(),
             duration_ns: duration.nseconds(),
             stream_time_ns: self.segment.to_stream_time(pts).map(gst::ClockTime::nseconds),
             running_time_ns: self.segment.to_running_time(pts).map(gst::ClockTime::nseconds),
-            utc: reference_utc(buffer),
+            utc: None,
         }
     }
 
-    /// Text that starts at or after the end of the segment would be dropped by every sink: a summary may.
-    fn inside_segment(&self, pts: gst::ClockTime) -> gst::ClockTime {
-        let last = self.segment.stop().map(|stop| stop.saturating_sub(gst::ClockTime::from_nseconds(1)));
-        last.map_or(pts, |last| pts.min(last))
+    /// The nearest time in the segment. What is sent at the end of a segment would start after it, and every sink drops
+    /// what does.
+    fn inside_segment(&self, ns: u64) -> u64 {
+        let last = self.segment.stop().map_or(u64::MAX, |stop| stop.nseconds().saturating_sub(1));
+        ns.min(last).max(self.segment.start().unwrap_or_default().nseconds())
+    }
+
+    /// What is still held back; with `last`, also the header of a file that has no records.
+    fn finish(&mut self, last: bool) -> std::io::Result<Option<Chunk>> {
+        let position = self.position.unwrap_or_default().nseconds();
+        let mut chunk = self.exporter.finish()?;
+        if chunk.is_none() && last && self.video.is_some() {
+            let span = Span { pts_ns: position, duration_ns: 0 };
+            chunk = self.exporter.header().map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None });
+        }
+        Ok(chunk.map(|chunk| Chunk { span: Span { pts_ns: self.inside_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk }))
     }
 }
 
@@ -124,26 +140,29 @@ impl EmotionExport {
         self.push_output(output)
     }
 
-    /// What the frame leads to; the state is locked only in here, never while pushing.
+    /// What the frame leads to. The state is locked in here only, never while pushing, querying or posting.
     fn export(&self, buffer: &gst::BufferRef) -> Result<Output, gst::FlowError> {
         let live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.live;
         let live = live.unwrap_or_else(|| self.is_upstream_live());
-        let mut state = self.state();
-        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-        state.live = Some(live);
-        let Some(video) = state.video else {
+        let output = {
+            let mut state = self.state();
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            state.live = Some(live);
+            state.video.map(|video| {
+                let mut time = state.time(buffer);
+                if live && time.utc.is_none() {
+                    time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
+                }
+                state.position = Some(clock_time(time.end_ns()));
+                state.frames += 1;
+                let faces = meta::read_faces(buffer, video.size);
+                state.exporter.frame(&FrameReport { stream: &state.stream_id, frame: state.frames - 1, time, faces: &faces })
+            })
+        };
+        let Some(output) = output else {
             gst::element_imp_error!(self, gst::CoreError::Negotiation, ["Buffer before caps"]);
             return Err(gst::FlowError::NotNegotiated);
         };
-        let mut time = state.time(buffer);
-        if live && time.utc.is_none() {
-            time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
-        }
-        state.position = Some(gst::ClockTime::from_nseconds(time.end_ns()));
-        let faces = meta::read_faces(buffer, video.size);
-        let report = FrameReport { stream: &state.stream_id, frame: state.frames, time, faces: &faces };
-        let output = state.exporter.frame(&report);
-        state.frames += 1;
         self.writable(output)
     }
 
@@ -172,9 +191,9 @@ impl EmotionExport {
         match output {
             Output::Text(chunk) => self.push_chunk(chunk),
             Output::Gap(Span { pts_ns, duration_ns }) => {
-                let gap = gst::event::Gap::builder(gst::ClockTime::from_nseconds(pts_ns));
+                let gap = gst::event::Gap::builder(clock_time(pts_ns));
                 // An event's failure is told by the next buffer's flow.
-                self.src_pad.push_event(gap.duration(gst::ClockTime::from_nseconds(duration_ns)).build());
+                self.src_pad.push_event(gap.duration(clock_time(duration_ns)).build());
                 Ok(gst::FlowSuccess::Ok)
             }
             Output::Covered => Ok(gst::FlowSuccess::Ok),
@@ -185,15 +204,14 @@ impl EmotionExport {
         if let Some(warning) = chunk.warning {
             gst::element_imp_warning!(self, gst::StreamError::Encode, ["{warning}"]);
         }
-        let pts = gst::ClockTime::from_nseconds(chunk.span.pts_ns);
-        let pts = self.state().as_ref().map_or(pts, |state| state.inside_segment(pts));
+        let pts = clock_time(chunk.span.pts_ns);
         if let Some(header) = chunk.header {
             self.push_header(header, pts)?;
         }
         if chunk.body.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.src_pad.push(timed(chunk.body, pts, gst::ClockTime::from_nseconds(chunk.span.duration_ns)))
+        self.src_pad.push(timed(chunk.body, pts, clock_time(chunk.span.duration_ns)))
     }
 
     /// Sends what a file begins with, and keeps it in the caps for files and clients that begin later.
@@ -208,6 +226,17 @@ impl EmotionExport {
             gst::warning!(CAT, imp = self, "Caps with the header were refused");
         }
         self.src_pad.push(buffer)
+    }
+
+    /// Sends the header once more: a new file begins. Before the first record there is none, as it comes with that.
+    fn repeat_header(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let header = self.state().as_ref().and_then(|state| {
+            let headers = state.caps.structure(0)?.get::<gst::Array>("streamheader").ok()?;
+            let mut buffer = headers.first()?.get::<gst::Buffer>().ok()?;
+            buffer.make_mut().set_pts(state.position);
+            Some(buffer)
+        });
+        header.map_or(Ok(gst::FlowSuccess::Ok), |header| self.src_pad.push(header))
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -236,6 +265,10 @@ impl EmotionExport {
             }
             // Tags of the video, such as its codec, are not true of the text.
             EventView::Tag(tag) if tag.tag().scope() == gst::TagScope::Stream => true,
+            EventView::CustomDownstream(_) if gst_video::ForceKeyUnitEvent::is(&event) => {
+                let parsed = gst_video::DownstreamForceKeyUnitEvent::parse(&event);
+                self.forward(event) && (!parsed.is_ok_and(|parsed| parsed.all_headers) || self.repeat_header().is_ok())
+            }
             _ => self.forward(event),
         }
     }
@@ -304,27 +337,18 @@ impl EmotionExport {
 
     fn gap(&self, gap: &gst::event::Gap) -> bool {
         let (pts, duration) = gap.get();
-        let span = Span { pts_ns: pts.nseconds(), duration_ns: duration.unwrap_or_default().nseconds() };
+        let duration = duration.unwrap_or_default();
         let output = self.state().as_mut().map(|state| {
-            state.position = Some(pts + duration.unwrap_or_default());
-            state.exporter.gap(span)
+            state.position = Some(pts.saturating_add(duration));
+            let time = state.time_at(pts, duration);
+            state.exporter.gap(&time)
         });
         output.is_some_and(|output| self.writable(output).and_then(|output| self.push_output(output)).is_ok())
     }
 
-    /// Sends what is still held back; with `last`, also the header of a file that has no records.
+    /// Sends what [`State::finish`] has.
     fn finish(&self, last: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let chunk = match self.state().as_mut() {
-            Some(state) => {
-                let chunk = state.exporter.finish();
-                let header = if last && state.video.is_some() { state.exporter.header() } else { None };
-                let span = Span { pts_ns: state.position.unwrap_or_default().nseconds(), duration_ns: 0 };
-                chunk.map(|chunk| {
-                    chunk.or_else(|| header.map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None }))
-                })
-            }
-            None => return Ok(gst::FlowSuccess::Ok),
-        };
+        let chunk = self.state().as_mut().map_or(Ok(None), |state| state.finish(last));
         self.writable(chunk)?.map_or(Ok(gst::FlowSuccess::Ok), |chunk| self.push_chunk(chunk))
     }
 
@@ -354,6 +378,11 @@ impl EmotionExport {
         }
         gst::Pad::query_default(&self.src_pad, Some(&*self.obj()), query)
     }
+}
+
+/// The time of that many nanoseconds; the one value that means no time is taken for the last one that does.
+fn clock_time(ns: u64) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
 }
 
 fn timed(bytes: Vec<u8>, pts: gst::ClockTime, duration: gst::ClockTime) -> gst::Buffer {
@@ -472,7 +501,8 @@ impl ElementImpl for EmotionExport {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             use EmotionExportFormat::{Csv, Ndjson, Text, Webvtt};
-            let video = gst_video::VideoCapsBuilder::new().any_features().build();
+            // Whatever the pixels are and wherever they lie: only the buffers' metadata is read.
+            let video = gst::Caps::builder("video/x-raw").any_features().build();
             let text = [Ndjson, Csv, Webvtt, Text].into_iter().fold(gst::Caps::new_empty(), |mut caps, format| {
                 caps.make_mut().append(format.caps());
                 caps

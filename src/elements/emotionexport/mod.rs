@@ -13,7 +13,7 @@
 //! # Time
 //!
 //! Every buffer has a timestamp and a duration. Buffers do not overlap, and what they leave free is told by GAP events,
-//! so a muxer never waits. With `interval`, the first frame with faces in each interval is exported and its text holds
+//! so a muxer need not wait. With `interval`, the first frame with faces in each interval is exported and its text holds
 //! until the interval ends. The summary of an interval is sent when the interval is over and stamped with that time; the
 //! record inside says which time it is about.
 //!
@@ -27,6 +27,11 @@
 //!
 //! The header of CSV and WebVTT is sent once, as a buffer of its own with the flag `HEADER`, and from then on stands in
 //! the caps as `streamheader`: `multifilesink` begins each of its files with it, and `tcpserversink` greets each client.
+//! With `next-file=key-unit-event` an application decides where a file ends: the event passes through, and if it asks for
+//! all headers the header is sent after it.
+//!
+//! `splitmuxsink` (seen in 1.22) does not count GAP events: with text as a track of its own it stops where there are no
+//! faces for long. Beside a recording in fragments the text belongs into files of its own.
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! multifilesink next-file=max-duration max-file-duration=1000000000 location=faces-%03d.csv

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The three elements in a row: every format and size, and real clips where there are some.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use gstemotion::elements::frame::FORMATS;
+use gstemotion::geometry::Size;
+use gstemotion::meta::read_faces;
+use gstemotion::record::FaceRecord;
+use support::fetched;
+use support::gstreamer::{init, play, run};
+
+const CHAIN: &str = "emotionfacedetect ! emotionclassify ! emotionoverlay";
+
+#[test]
+fn every_format_and_size_runs() {
+    if !fetched("centerface") {
+        return;
+    }
+    for format in FORMATS {
+        for (width, height) in [(640, 480), (1, 1), (17, 33), (641, 479)] {
+            let caps = format!("video/x-raw,format={},width={width},height={height}", format.to_str());
+            run(&format!("videotestsrc num-buffers=2 ! {caps} ! {CHAIN} ! fakesink")).unwrap_or_else(|error| panic!("{caps}: {error}"));
+        }
+    }
+    run(&format!("videotestsrc num-buffers=2 ! video/x-raw,format=NV12,width=3840,height=2160 ! {CHAIN} ! fakesink")).expect("4K");
+}
+
+#[test]
+fn unknown_caps_fields_pass_through() {
+    if !fetched("centerface") {
+        return;
+    }
+    let caps = "video/x-raw,format=I420,width=64,height=48,framerate=30/1,made-up=yes";
+    run(&format!("videotestsrc num-buffers=2 ! video/x-raw,width=64,height=48 ! capssetter caps=\"{caps}\" replace=true ! {CHAIN} ! {caps} ! fakesink"))
+        .expect("caps with a field of somebody's own");
+}
+
+/// The faces of each frame of a clip.
+fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
+    init();
+    let line = format!("filesrc location={} ! decodebin ! emotionfacedetect ! emotionclassify ! fakesink name=sink", clip.display());
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let frames = Arc::new(Mutex::new(Vec::new()));
+    let seen = frames.clone();
+    let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video caps");
+        let buffer = info.buffer().expect("a buffer");
+        seen.lock().expect("frames").push(read_faces(buffer, Size::new(video.width(), video.height())));
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).unwrap_or_else(|error| panic!("{}: {error}", clip.display()));
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let frames = frames.lock().expect("frames").clone();
+    assert!(!frames.is_empty());
+    frames
+}
+
+/// A clip of real people; those are not part of the repository.
+fn clip(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
+    if !path.is_file() {
+        println!("skipped: no {}", path.display());
+        return None;
+    }
+    fetched("centerface").then_some(path)
+}
+
+#[test]
+fn a_clip_without_faces_has_none() {
+    let Some(clip) = clip("no-face.mp4") else { return };
+    let with_faces = faces_of(&clip).iter().filter(|faces| !faces.is_empty()).count();
+    assert_eq!(with_faces, 0);
+}
+
+#[test]
+fn a_face_that_leaves_is_gone() {
+    let Some(clip) = clip("face-leaves.mov") else { return };
+    let frames = faces_of(&clip);
+    let last = frames.iter().rposition(|faces| !faces.is_empty()).expect("a face");
+    assert!((60..=74).contains(&last), "the last face is on frame {last}");
+    assert!(frames[..60].iter().all(|faces| faces.len() == 1), "one face until then");
+}
+
+#[test]
+fn crying_comes_before_laughing() {
+    let Some(clip) = clip("crying-to-laughing.mp4") else { return };
+    let frames = faces_of(&clip);
+    let labels: Vec<_> = frames
+        .iter()
+        .map(|faces| faces.first().and_then(|face| face.emotion.as_ref()).map_or("", |emotion| emotion.label()).to_string())
+        .collect();
+    let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
+    // Crying for the first third, laughing in the last half.
+    let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
+    assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));
+    assert!(share(laughing, "happiness") > 0.9, "happiness on {:.2} of the laughing", share(laughing, "happiness"));
+    let ids: std::collections::HashSet<_> = frames.iter().flatten().map(|face| face.id).collect();
+    assert_eq!(ids.len(), 1, "one woman, one id");
+}
