@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test --test core_draw` writes the references anew (look at them before they are
 //! committed); `cargo test --test core_draw -- --ignored` writes large pictures to `target/test-gallery` for a look.
+#![cfg(feature = "draw")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `emotionoverlay`, driven by a harness.
+#![cfg(feature = "plugin")]
 
 use std::sync::Once;
 use std::time::Duration;
