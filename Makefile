@@ -55,7 +55,8 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,lints)
 	cargo clippy --locked --all-targets $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
-	cargo test --locked --no-default-features --features onnx --target-dir $(TARGET)/core
+	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
+	cargo test --locked --no-default-features --features onnx,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked $(features)
 	$(call heading,documentation)
