@@ -133,6 +133,9 @@ impl Layer {
     /// Each sample takes the mean of the pixels that it stands for; those beside the picture are transparent.
     fn fill(&mut self, picture: &Picture, shift: Shift, component: Component, weights: Weights) {
         let (sub_x, sub_y) = (component.sub_x as usize, component.sub_y as usize);
+        if (sub_x, sub_y) == (1, 1) {
+            return self.fill_each(picture, shift, component, weights);
+        }
         let Size { width, height } = picture.size();
         for (y, row) in (0..self.keep.len() / self.stride).map(|y| (y, y * self.stride)) {
             let lines = shift.line(y, sub_y, height as usize);
@@ -142,6 +145,18 @@ impl Layer {
                 let mean = mean(picture, columns, lines.clone(), (sub_x * sub_y) as u32);
                 self.add[at] = weights.apply(mean);
                 self.keep[at] = 255 - mean[3];
+            }
+        }
+    }
+
+    /// [`Self::fill`] where each pixel has a sample of its own.
+    fn fill_each(&mut self, picture: &Picture, shift: Shift, component: Component, weights: Weights) {
+        for line in 0..picture.size().height as usize {
+            let first = (line + shift.y) * self.stride + shift.x * component.step + component.offset;
+            let samples = self.add[first..].iter_mut().zip(&mut self.keep[first..]).step_by(component.step);
+            for (pixel, (add, keep)) in picture.row(line).chunks_exact(4).zip(samples) {
+                *add = weights.apply([pixel[0], pixel[1], pixel[2], pixel[3]]);
+                *keep = 255 - pixel[3];
             }
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Time for one frame of the overlay with five faces, after warm-up.
 //!
-//! `cargo bench --no-default-features --features plugin --bench draw`
+//! `cargo bench --bench draw`
 //!
 //! - `steady`: boxes and scores as on the frame before, so that every picture is there already
 //! - `moving`: boxes move and breathe, percentages and bars change with every frame
