@@ -262,7 +262,7 @@ fn messages_have_the_shape_of_opencvs_element() {
 fn a_cascade_finds_the_faces_too() {
     init();
     let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
-    let element = gst::ElementFactory::make("emotionfacedetect").property("profile", gstemotion::detector::haar::DEFAULT_PROFILE).build();
+    let element = gst::ElementFactory::make("emotionfacedetect").property("profile", gstemotion::detector::DEFAULT_CASCADE).build();
     let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
     harness.set_src_caps(info.to_caps().expect("caps"));
     let found = faces(&harness.push_and_pull(frame).expect("a frame"));

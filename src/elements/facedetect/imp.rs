@@ -14,9 +14,8 @@ use gst_base::subclass::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
-use crate::detector::haar;
 use crate::detector::network::{Family, NetworkDetector};
-use crate::detector::{CascadeOptions, DetectOptions, Detection, FaceDetector};
+use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
 use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, propose_allocation};
 use crate::error::{Error, Result};
@@ -146,8 +145,8 @@ impl Settings {
 
     #[cfg(feature = "haar")]
     fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
-        let profile = self.profile.as_deref().unwrap_or(haar::DEFAULT_PROFILE);
-        Ok(Box::new(haar::HaarDetector::load(profile.as_ref())?))
+        let profile = self.profile.as_deref().unwrap_or(DEFAULT_CASCADE);
+        Ok(Box::new(crate::detector::haar::HaarDetector::load(profile.as_ref())?))
     }
 }
 
@@ -347,7 +346,7 @@ impl ObjectImpl for FaceDetect {
                 glib::ParamSpecString::builder("profile")
                     .nick("Profile")
                     .blurb("Haar cascade file for face detection; setting it with detector=auto selects the cascade")
-                    .default_value(haar::DEFAULT_PROFILE)
+                    .default_value(DEFAULT_CASCADE)
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecDouble::builder("scale-factor")
@@ -453,7 +452,7 @@ impl ObjectImpl for FaceDetect {
             "threads" => settings.threads.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
-            "profile" => settings.profile.as_deref().unwrap_or(haar::DEFAULT_PROFILE).to_value(),
+            "profile" => settings.profile.as_deref().unwrap_or(DEFAULT_CASCADE).to_value(),
             "scale-factor" => settings.scale_factor.to_value(),
             "min-neighbors" => settings.min_neighbors.to_value(),
             "min-size-width" => settings.min_size_width.to_value(),
