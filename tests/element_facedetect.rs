@@ -301,3 +301,24 @@ fn after_a_flush_faces_are_new() {
     let out = harness.push_and_pull(at(&frame, 0)).expect("a frame");
     assert!(faces(&out).iter().all(|face| face.id > 3), "{:?}", faces(&out));
 }
+
+/// YuNet's file is not part of the repository; where there is one, it is recognised.
+#[test]
+fn a_yunet_file_is_recognised_by_its_outputs() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers/yunet_n.onnx");
+    if !file.is_file() || !support::runtime_fetched() {
+        println!("skipped: no {}", file.display());
+        return;
+    }
+    let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
+    let path = file.display().to_string();
+    let element = gst::ElementFactory::make("emotionfacedetect").property("model-file", &path).build();
+    let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    let found = faces(&harness.push_and_pull(frame).expect("a frame"));
+    for shown in three_faces().appearances(0.0) {
+        let best = found.iter().map(|found| found.rect_norm.from_norm(VGA).iou(shown.face)).fold(0.0, f32::max);
+        assert!(best > 0.6, "no box at {:?}, best overlap {best}", shown.face);
+    }
+    assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == "yunet")));
+}
