@@ -170,12 +170,15 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late.nseconds() as i64, gst::ClockTime::ZERO));
     // A plain frame has no face; predictions from the first frame show that it was not searched.
     let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::Gray8);
-    for index in 1..20 {
+    for index in 1..15 {
         let out = harness.push_and_pull(at(&plain, index)).expect("a late frame");
         assert_eq!(faces(&out).len(), 3, "frame {index} was searched");
     }
-    let out = harness.push_and_pull(at(&plain, 70)).expect("a frame in time");
-    assert!(faces(&out).is_empty(), "the stream is in time again");
+    let out = harness.push_and_pull(at(&plain, 15)).expect("a late frame");
+    assert!(faces(&out).is_empty(), "half a second is the longest that nothing is searched");
+    let mut found = |buffer, index| faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).len();
+    assert_eq!(found(&frame, 16), 0, "late again");
+    assert_eq!(found(&frame, 70), 3, "the stream is in time again");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 Every row is a process of its own, pinned to one core; its CPU time less that of reading the frames alone, over the
 number of frames, less start-up (the same process on one frame). Rows take turns, and the least of the rounds counts.
 """
+import importlib.util
 import os
 import pathlib
 import platform
@@ -17,6 +18,13 @@ import tempfile
 WIDTH, HEIGHT, ROUNDS = 640, 480, 3
 CASCADE = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml"
 HERE = pathlib.Path(__file__).parent
+
+READING = "reading the frames"
+DETECTOR = "facedetect (CenterFace)"
+OPENCV = "gst-opencv's facedetect"
+CHAIN = "facedetect ! emotionclassify ! emotionoverlay"
+ONNX_LOOP = "Python: Haar, mini-XCEPTION in onnxruntime"
+KERAS_LOOP = "Python: Haar, mini-XCEPTION in Keras"
 
 
 def cpu_seconds(command, environment):
@@ -39,12 +47,12 @@ class Bench:
         plugins = stage / "plugins"
         plugins.mkdir()
         shutil.copy(pathlib.Path(target) / "release/libgstemotion.so", plugins)
-        self.environment = os.environ | {"GST_REGISTRY": str(stage / "registry.bin"), "OMP_NUM_THREADS": "1"}
+        self.environment = os.environ | {"GST_REGISTRY": str(stage / "registry.bin"), "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self.ours = self.environment | {"GST_PLUGIN_PATH": str(plugins)}
         # A registry without ours, in which `facedetect` is OpenCV's.
         self.stock = self.environment | {"GST_REGISTRY": str(stage / "stock.bin")}
 
-    def pipeline(self, elements, environment, caps="video/x-raw,format=RGB"):
+    def pipeline(self, elements, environment):
         def command(file):
             source = f"filesrc location={file} blocksize={WIDTH * HEIGHT * 3} ! rawvideoparse format=rgb width={WIDTH} height={HEIGHT}"
             return ["gst-launch-1.0", "-q", *f"{source} ! {elements}fakesink".split()]
@@ -55,23 +63,25 @@ class Bench:
         """Name, how to run it on a file of frames, and what is missing for it."""
         opencv = "" if subprocess.run(["gst-inspect-1.0", "--exists", "cvlaplace"], env=self.stock).returncode == 0 else "no gstreamer1.0-opencv"
         model = self.peers / "mini_xception.onnx"
-        loop = "" if model.is_file() else f"no {model}"
+        no_model = "" if model.is_file() else f"no {model}"
+        no_keras = "" if importlib.util.find_spec("tensorflow") else f"no Keras; `{sys.executable} -m pip install tensorflow-cpu` brings it"
         single = "threads=1"
 
-        def python_loop(file):
-            return [sys.executable, str(HERE / "python_loop.py"), str(file), CASCADE, str(model)]
+        def python_loop(network):
+            return lambda file: [sys.executable, str(HERE / "python_loop.py"), str(file), CASCADE, str(network)]
 
         return [
-            ("reading the frames", *self.pipeline("", self.ours), ""),
-            ("facedetect (CenterFace)", *self.pipeline(f"emotionfacedetect {single} ! ", self.ours), ""),
+            (READING, *self.pipeline("", self.ours), ""),
+            (DETECTOR, *self.pipeline(f"emotionfacedetect {single} ! ", self.ours), ""),
             ("facedetect detector=haar", *self.pipeline("emotionfacedetect detector=haar ! ", self.ours), ""),
-            ("gst-opencv's facedetect", *self.pipeline("facedetect display=false ! ", self.stock), opencv),
+            (OPENCV, *self.pipeline("facedetect display=false ! ", self.stock), opencv),
             (
-                "facedetect ! emotionclassify ! emotionoverlay",
+                CHAIN,
                 *self.pipeline(f"emotionfacedetect {single} ! emotionclassify {single} ! emotionoverlay ! ", self.ours),
                 "",
             ),
-            ("Python: Haar + mini-XCEPTION by onnxruntime", python_loop, self.environment, loop),
+            (ONNX_LOOP, python_loop(model), self.environment, no_model),
+            (KERAS_LOOP, python_loop("keras"), self.environment, no_keras),
         ]
 
     def measure(self):
@@ -84,7 +94,7 @@ class Bench:
                 pinned = lambda file: ["taskset", "-c", "0", *command(file)]
                 seconds = cpu_seconds(pinned(self.frames), environment) - cpu_seconds(pinned(self.one), environment)
                 best[name] = min(best.get(name, seconds), seconds)
-        reading = best["reading the frames"]
+        reading = best[READING]
         per_frame = {name: (seconds - (reading if "Python" not in name else 0)) / (self.count - 1) * 1e3 for name, seconds in best.items()}
         return per_frame, {name: missing for name, _, _, missing in rows if missing}
 
@@ -97,8 +107,8 @@ def processor():
 
 
 def report(per_frame, missing):
-    chain = per_frame["facedetect ! emotionclassify ! emotionoverlay"]
-    detector = per_frame["facedetect (CenterFace)"]
+    chain = per_frame[CHAIN]
+    detector = per_frame[DETECTOR]
     print(f"\n640x480, five faces, one core of {processor()}; ms of CPU time per frame\n")
     for name, milliseconds in per_frame.items():
         print(f"  {name:<48} {milliseconds:7.2f}")
@@ -106,8 +116,9 @@ def report(per_frame, missing):
         print(f"  {name:<48} skipped: {reason}")
     print()
     for name, ours, what in [
-        ("gst-opencv's facedetect", detector, "facedetect"),
-        ("Python: Haar + mini-XCEPTION by onnxruntime", chain, "the three elements"),
+        (OPENCV, detector, "facedetect"),
+        (ONNX_LOOP, chain, "the three elements"),
+        (KERAS_LOOP, chain, "the three elements"),
     ]:
         if name in per_frame:
             print(f"  {what} against {name}: 1/{per_frame[name] / ours:.1f}")

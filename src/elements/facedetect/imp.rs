@@ -159,6 +159,8 @@ struct State {
     detections: Vec<Detection>,
     /// Frames since the last detection.
     since_detection: u32,
+    /// Time of the last detection.
+    detected: Duration,
     /// Ids of the last message.
     posted: Vec<u32>,
     /// True while frames cannot be read, so that a streak of them is told once.
@@ -188,13 +190,13 @@ impl FaceDetect {
         let size = frame::size(info);
         let now = state.time.advance(times.running_time, frame_step(info));
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
-        let late = self.lateness.is_late(times.running_time);
+        let late = self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
         if !due || late {
             state.since_detection = state.since_detection.saturating_add(1);
             gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
             return Ok(state.tracker.predict(now).iter().map(|track| tracked(track, size, state.detector.name())).collect());
         }
-        state.since_detection = 1;
+        (state.since_detection, state.detected) = (1, now);
         {
             let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
                 .map_err(|_| Error::Config(format!("buffer of {} bytes cannot be read as {}", buffer.size(), info.format())))?;
@@ -513,6 +515,7 @@ impl BaseTransformImpl for FaceDetect {
             info: None,
             detections: Vec::new(),
             since_detection: 0,
+            detected: Duration::ZERO,
             posted: Vec::new(),
             failing: false,
         });
