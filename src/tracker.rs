@@ -115,7 +115,8 @@ impl Tracker {
 
     /// The faces of a frame on which nothing was detected: those of the last detection, moved to `now`.
     pub fn predict(&self, now: Duration) -> Vec<Track> {
-        let current = self.tracks.iter().filter(|track| track.seen == self.updated && now >= track.seen && now - track.seen <= self.timeout);
+        let current =
+            self.tracks.iter().filter(|track| track.seen == self.updated && now >= track.seen && now - track.seen <= self.timeout);
         current.map(|track| track.at(now)).collect()
     }
 

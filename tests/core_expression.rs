@@ -88,7 +88,8 @@ fn a_batch_scores_as_single_faces_do() {
     }
     let scene = support::three_faces();
     let frame = scene.render(0.0);
-    let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &frame, stride: 1920 }], Colorimetry::default()).expect("a view");
+    let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &frame, stride: 1920 }], Colorimetry::default())
+        .expect("a view");
     let appearances = scene.appearances(0.0);
     let faces: Vec<_> = appearances.iter().map(|shown| Face { rect: shown.face, detector: None, landmarks: None }).collect();
     let mut classifier = classifier();
