@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""PublicTest figures of an exported model: both protocols, recalls, confusion, calibration, head combinations.
+
+    python evaluate.py --data FOLDER [--model ../expression/model.onnx]
+    python evaluate.py --time [--model ../expression/model.onnx]
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dataset import FER2013_LABELS, FERPLUS_LABELS, PUBLIC_TEST, TRAINING, load_faces, normalise
+
+# Column of FERPLUS_LABELS for each of FER2013_LABELS (contempt has none).
+FERPLUS_OF_FER2013 = [FERPLUS_LABELS.index(label) for label in FER2013_LABELS]
+
+
+def torch_logits(network, images, batch=256):
+    """(ferplus [N, 8], fer2013 [N, 7]) of a torch network in evaluation mode, pictures [N, 48, 48] 0..255."""
+    import torch
+
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch):
+            x = torch.from_numpy(normalise(images[start : start + batch]))
+            parts.append([head.float().numpy() for head in network(x)])
+    return tuple(np.concatenate(head) for head in zip(*parts))
+
+
+def onnx_logits(model, images, batch=256):
+    """The same from an ONNX file, or from an open `InferenceSession`."""
+    import onnxruntime
+
+    session = model if hasattr(model, "run") else onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    parts = [
+        session.run(["ferplus", "fer2013"], {"input": normalise(images[start : start + batch])})
+        for start in range(0, len(images), batch)
+    ]
+    return tuple(np.concatenate(head) for head in zip(*parts))
+
+
+def accuracies(ferplus, fer2013, faces):
+    """Accuracy by both protocols: FER+ on the rows it counts, FER2013 on all rows."""
+    counted = faces.ferplus_truth >= 0
+    return {
+        "ferplus": float((ferplus.argmax(1) == faces.ferplus_truth)[counted].mean()),
+        "fer2013": float((fer2013.argmax(1) == faces.fer2013).mean()),
+    }
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def recalls(predicted, truth, classes):
+    """Recall per class [classes]; nan where the class does not occur."""
+    return np.array([(predicted[truth == c] == c).mean() if (truth == c).any() else np.nan for c in range(classes)])
+
+
+def confusion(predicted, truth, classes):
+    """Counts [truth, predicted]."""
+    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def calibration_error(probabilities, truth, bins=15):
+    """Expected calibration error of the top class, equal-width bins; 0..1."""
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == truth
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[index == b].mean() - correct[index == b].mean()) * (index == b).mean() for b in np.unique(index)]
+    return float(sum(gaps))
+
+
+def fit_temperature(logits, truth):
+    """The softmax temperature of least negative log likelihood (scores = softmax(logits / temperature))."""
+    candidates = np.exp(np.linspace(np.log(0.3), np.log(3.0), 231))
+    rows = np.arange(len(truth))
+    losses = [-log_softmax(logits / t)[rows, truth].mean() for t in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def as_fer2013(ferplus):
+    """FER+ scores [N, 8] in the order of FER2013's seven labels [N, 7]; contempt is left out."""
+    return ferplus[:, FERPLUS_OF_FER2013]
+
+
+def combinations(ferplus, fer2013, ferplus_prior, fer2013_prior):
+    """Name to scores [N, 7] in FER2013's order: each head, and ways to combine both.
+
+    Priors are class frequencies of the training split; subtracting their logarithm (logit adjustment)
+    turns a head trained on unbalanced classes into one that takes every class as equally likely.
+    """
+    a, b = as_fer2013(log_softmax(ferplus)), log_softmax(fer2013)
+    a_prior, b_prior = np.log(ferplus_prior[FERPLUS_OF_FER2013]), np.log(fer2013_prior)
+    named = {"ferplus head": a, "fer2013 head": b}
+    for share in (0.25, 0.5, 0.75):
+        named[f"mean of logs, {share:g} ferplus + {1 - share:g} fer2013"] = share * a + (1 - share) * b
+    for strength in (0.5, 1.0):
+        named[f"ferplus head, adjusted by {strength:g} prior"] = a - strength * a_prior
+        named[f"fer2013 head, adjusted by {strength:g} prior"] = b - strength * b_prior
+        both = 0.5 * (a - strength * a_prior) + 0.5 * (b - strength * b_prior)
+        named[f"mean of both adjusted by {strength:g} prior"] = both
+    return named
+
+
+def print_table(header, rows):
+    """A Markdown table; floats as percentages with one decimal."""
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(f"{100 * c:.1f}" if isinstance(c, float) else str(c) for c in row) + " |")
+    print()
+
+
+def print_head(name, logits, truth, labels):
+    """Accuracy, recalls, confusion matrix and calibration of one head."""
+    predicted = logits.argmax(1)
+    temperature = fit_temperature(logits, truth)
+    before = calibration_error(np.exp(log_softmax(logits)), truth)
+    after = calibration_error(np.exp(log_softmax(logits / temperature)), truth)
+    recall = recalls(predicted, truth, len(labels))
+    print(f"## {name}: accuracy {100 * (predicted == truth).mean():.2f} % of {len(truth)}, macro-recall {100 * recall.mean():.1f} %")
+    print(f"temperature {temperature:.3f}, expected calibration error {100 * before:.1f} % before, {100 * after:.1f} % after\n")
+    rows = zip(labels, (float(r) for r in recall), *confusion(predicted, truth, len(labels)).T.tolist())
+    print_table(["truth \\ predicted", "recall %", *labels], rows)
+
+
+def print_combinations(ferplus, fer2013, faces, training):
+    """Macro-recall, least recall and accuracy over FER2013's seven labels for each combination."""
+    ferplus_prior = (training.ferplus * training.ferplus_weight[:, None]).mean(0)
+    fer2013_prior = np.bincount(training.fer2013, minlength=7) / len(training)
+    rows = []
+    for name, scores in combinations(ferplus, fer2013, ferplus_prior / ferplus_prior.sum(), fer2013_prior).items():
+        recall = recalls(scores.argmax(1), faces.fer2013, 7)
+        accuracy = float((scores.argmax(1) == faces.fer2013).mean())
+        rows.append([name, float(recall.mean()), float(recall.min()), accuracy])
+    print("## Both heads on FER2013's seven labels")
+    print_table(["scores", "macro-recall %", "least recall %", "accuracy %"], rows)
+
+
+def print_times(model, repeats=300):
+    """Milliseconds a face on one core, median and best of many runs, for a few batch sizes."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    for batch in (1, 5, 16):
+        pictures = np.random.default_rng(0).integers(0, 256, (batch, 48, 48), dtype=np.uint8)
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            onnx_logits(session, pictures)
+            times.append((time.perf_counter() - began) * 1e3 / batch)
+        print(f"batch {batch:2d}: median {np.median(times):.2f}, best {min(times):.2f} ms a face")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data")
+    parser.add_argument("--model", default=Path(__file__).parent.parent / "expression" / "model.onnx")
+    parser.add_argument("--time", action="store_true", help="only measure speed")
+    options = parser.parse_args()
+    if options.time:
+        return print_times(options.model)
+    faces = load_faces(options.data, PUBLIC_TEST)
+    ferplus, fer2013 = onnx_logits(options.model, faces.images)
+    counted = faces.ferplus_truth >= 0
+    print_head("FER+", ferplus[counted], faces.ferplus_truth[counted], FERPLUS_LABELS)
+    print_head("FER2013", fer2013, faces.fer2013, FER2013_LABELS)
+    print_combinations(ferplus, fer2013, faces, load_faces(options.data, TRAINING))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The expression network: a small squeeze-and-excitation ResNet with two linear heads."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dataset import FER2013_LABELS, FERPLUS_LABELS
+
+
+def conv_norm(inputs, outputs, kernel=3, stride=1):
+    """Convolution without bias, batch norm (folded into the convolution on export)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gates in 0..1 from the global average of a feature map [N, C, H, W]."""
+
+    def __init__(self, channels, reduction=8):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, channels // reduction, 1)
+        self.expand = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x):
+        squeezed = torch.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
+        return x * torch.sigmoid(self.expand(squeezed))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, channel gates, and a shortcut (averaged and projected where the shape changes)."""
+
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        self.first = conv_norm(inputs, outputs, 3, stride)
+        self.second = conv_norm(outputs, outputs)
+        nn.init.zeros_(self.second[1].weight)
+        self.gate = SqueezeExcite(outputs)
+        pool = [nn.AvgPool2d(2, 2)] if stride == 2 else []
+        project = [conv_norm(inputs, outputs, 1)] if inputs != outputs else []
+        self.shortcut = nn.Sequential(*pool, *project)
+
+    def forward(self, x):
+        y = self.second(torch.relu(self.first(x)))
+        return torch.relu(self.gate(y) + self.shortcut(x))
+
+
+class ExpressionNet(nn.Module):
+    """Grey faces [N, 1, 48, 48], normalised, to logits `ferplus` [N, 8] and `fer2013` [N, 7].
+
+    `widths` and `depths` give channels and residual blocks at 24x24, 12x12 and 6x6.
+    """
+
+    def __init__(self, stem=16, widths=(48, 80, 128), depths=(1, 2, 2), dropout=0.3):
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=2), nn.ReLU()
+        )
+        blocks, channels = [], widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, depths)):
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(ResidualBlock(channels, width, stride))
+                channels = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.ferplus = nn.Linear(channels, len(FERPLUS_LABELS))
+        self.fer2013 = nn.Linear(channels, len(FER2013_LABELS))
+
+    def forward(self, x):
+        features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(x)), 1).flatten(1))
+        return self.ferplus(features), self.fer2013(features)
+
+
+def count_cost(network, side=48):
+    """(parameters, multiply-adds of one picture) of the network as it stands."""
+    multiply_adds = 0
+
+    def count(module, _inputs, output):
+        nonlocal multiply_adds
+        positions = output[0, 0].numel() if output.dim() == 4 else 1
+        multiply_adds += positions * module.weight.numel()
+
+    layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = network.training
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 1, side, side))
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return sum(p.numel() for p in network.parameters()), multiply_adds
