@@ -64,6 +64,8 @@ fn every_encoding_says_the_same() {
     let buffer = written(&faces);
     assert_same(&roi::read(&buffer, VGA), &faces, "regions");
     assert_same(&custom::read(&buffer), &faces, "GstEmotionMeta");
+    #[cfg(feature = "v1_24")]
+    assert_same(&gstemotion::meta::analytics::read(&buffer, VGA), &faces, "relation meta");
     for read in [roi::read(&buffer, VGA), custom::read(&buffer)] {
         for face in read {
             let emotion = face.emotion.expect("scores");
@@ -190,4 +192,81 @@ fn regions_of_id_0_are_different_faces() {
         read.iter().zip([7, 8]).map(|(face, id)| FaceRecord { id, emotion: scored(id, Some(1)).emotion, ..face.clone() }).collect();
     write_emotions(buffer.make_mut(), VGA, &named);
     assert_same(&read_faces(&buffer, VGA), &named, "each keeps its own scores");
+}
+
+#[cfg(feature = "v1_24")]
+mod relations {
+    use super::*;
+    use gst::glib;
+    use gst_analytics::prelude::*;
+    use gst_analytics::{AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsTrackingMtd, RelTypes};
+    use gstemotion::meta::analytics;
+
+    fn add_object(buffer: &mut gst::BufferRef, kind: &str, x: i32) -> u32 {
+        let write = |meta: &mut gst::MetaRefMut<AnalyticsRelationMeta, gst::meta::Standalone>| {
+            meta.add_od_mtd(glib::Quark::from_str(kind), x, 48, 128, 96, 0.8).expect("room").id()
+        };
+        match buffer.meta_mut::<AnalyticsRelationMeta>() {
+            Some(mut meta) => write(&mut meta),
+            None => write(&mut AnalyticsRelationMeta::add(buffer)),
+        }
+    }
+
+    #[test]
+    fn the_edges_are_those_that_stock_consumers_follow() {
+        let buffer = written(&[scored(1, Some(1))]);
+        let meta = buffer.meta::<AnalyticsRelationMeta>().expect("the meta");
+        let object = meta.iter::<AnalyticsODMtd>().next().expect("an object");
+        let first = |kind| meta.iter_direct_related::<AnalyticsClassificationMtd>(object.id(), kind).next();
+        for kind in [RelTypes::CONTAIN, RelTypes::RELATE_TO, RelTypes::ANY] {
+            let top = first(kind).expect("a class");
+            assert_eq!((top.len(), top.quark(0).as_str().as_str()), (1, "happiness"), "{kind:?}");
+        }
+        let top = first(RelTypes::CONTAIN).expect("a class");
+        assert_eq!(meta.relation(top.id(), object.id()), RelTypes::IS_PART_OF);
+        let all = meta.iter_direct_related::<AnalyticsClassificationMtd>(top.id(), RelTypes::RELATE_TO).next().expect("all classes");
+        assert_eq!((all.len(), all.quark(0).as_str().as_str()), (8, "happiness"));
+        assert!((1..8).all(|index| all.level(index - 1) >= all.level(index)), "sorted");
+        assert_eq!(meta.iter::<AnalyticsTrackingMtd>().map(|track| track.info().0).collect::<Vec<_>>(), [1]);
+        assert_eq!(meta.len(), 4, "an object, a track, two classes and no more");
+    }
+
+    #[test]
+    fn an_object_without_a_track_is_a_face_without_an_id_and_gets_it_written_back() {
+        init();
+        let mut buffer = gst::Buffer::new();
+        add_object(buffer.make_mut(), "face", 64);
+        add_object(buffer.make_mut(), "car", 300);
+        let face = read_faces(&buffer, VGA).pop().expect("a face");
+        assert_eq!(face.id, 0);
+        assert!(face.rect_norm.iou(Rect::new(0.1, 0.1, 0.2, 0.2)) > 0.999);
+        assert_eq!(face.detection.as_ref().map(|detection| detection.confidence), Some(0.8));
+        let named = [FaceRecord { id: 5, emotion: scored(5, Some(5)).emotion, ..face }];
+        write_emotions(buffer.make_mut(), VGA, &named);
+        assert_same(&analytics::read(&buffer, VGA), &named, "relation meta");
+        assert_same(&roi::read(&buffer, VGA), &named, "a region for those who know no objects");
+        assert_same(&read_faces(&buffer, VGA), &named, "one face, not two");
+        assert_eq!(buffer.meta::<AnalyticsRelationMeta>().expect("the meta").iter::<AnalyticsODMtd>().count(), 2, "no second object");
+    }
+
+    #[test]
+    fn a_region_and_an_object_at_one_place_are_one_face() {
+        init();
+        let mut buffer = gst::Buffer::new();
+        VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (66, 48, 127, 97));
+        VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (300, 48, 128, 96));
+        add_object(buffer.make_mut(), "face", 64);
+        add_object(buffer.make_mut(), "face", 460);
+        assert_eq!(read_faces(&buffer, VGA).len(), 3);
+    }
+
+    #[test]
+    fn a_region_and_an_object_of_one_id_are_one_face_wherever_they_are() {
+        let faces = [scored(1, Some(1)), scored(2, Some(2))];
+        let mut buffer = written(&faces);
+        // As an element does that moves the one and not the other.
+        buffer.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>().for_each(|mut region| region.set_rect((500, 300, 64, 96)));
+        let read = read_faces(&buffer, VGA);
+        assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2]);
+    }
 }
