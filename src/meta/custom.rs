@@ -56,7 +56,7 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
         for entry in structures(entries) {
             let id = id(entry);
             match faces.iter_mut().find(|known| id != 0 && known.id == id) {
-                Some(known) if known.emotion.is_none() => known.emotion = scores.from_fields(entry),
+                Some(known) if known.emotion.is_none() => known.emotion = scores.fields(entry),
                 None if same_picture => faces.extend(read_one(entry, scores)),
                 _ => {}
             }
@@ -122,6 +122,6 @@ fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord>
         id: id(face),
         rect_norm: Rect::new(side(0)?, side(1)?, side(2)?, side(3)?),
         detection: None,
-        emotion: scores.from_fields(face),
+        emotion: scores.fields(face),
     })
 }

@@ -63,7 +63,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads what [`Writer::set_fields`] wrote; none where labels or scores are missing or do not match.
-    pub(super) fn from_fields(&mut self, structure: &gst::StructureRef) -> Option<EmotionResult> {
+    pub(super) fn fields(&mut self, structure: &gst::StructureRef) -> Option<EmotionResult> {
         let labels = self.labels(LABELS.get::<gst::ArrayRef>(structure)?.as_slice())?;
         let scores = SCORES.get::<gst::ArrayRef>(structure)?;
         if labels.is_empty() || labels.len() != scores.len() || scores.iter().any(|score| !score.is::<f64>()) {

@@ -106,7 +106,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, scores: &mut Reader) 
         id: u32::try_from(id).unwrap_or(0),
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(read_detection),
-        emotion: emotion.and_then(|param| scores.from_fields(param)),
+        emotion: emotion.and_then(|param| scores.fields(param)),
     }
 }
 
