@@ -51,12 +51,14 @@ test: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsd
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
 test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the other
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --check
 	$(call heading,lints)
 	cargo clippy --locked --all-targets $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
-	cargo test --locked --no-default-features --features onnx --target-dir $(TARGET)/core
+	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
+	cargo test --locked --no-default-features --features onnx,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked $(features)
 	$(call heading,documentation)
@@ -64,8 +66,7 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,licences and sources of what we depend on)
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
-	cargo build --locked $(features)
-	.ci/inspect $(TARGET)/debug/libgstemotion.so
+	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, in a folder of the cache (root, network)

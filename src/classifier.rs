@@ -3,7 +3,7 @@
 
 use crate::emotion::{LabelSet, Scores};
 use crate::error::{Error, Result};
-use crate::geometry::{Rect, Size};
+use crate::geometry::{Landmarks5, Rect, Size};
 use crate::image::FrameView;
 use crate::inference::{Network, RunOptions};
 use crate::locate::SearchPath;
@@ -21,6 +21,8 @@ pub struct Face<'a> {
     pub rect: Rect,
     /// Who boxed it, since every detector frames a face in its own way.
     pub detector: Option<&'a str>,
+    /// Its landmarks in pixels of the frame, if they are known.
+    pub landmarks: Option<Landmarks5>,
 }
 
 /// An expression model, ready to score faces.
@@ -103,8 +105,8 @@ impl Classifier {
         for faces in faces.chunks(batch) {
             self.tensor.reshape(&self.format, faces.len(), self.size);
             for (index, face) in faces.iter().enumerate() {
-                let crop = self.description.framing.crop(face.rect, face.detector);
-                self.preprocessor.write(view, crop, self.size, &self.format, &mut self.tensor, index);
+                let crop = self.description.framing.crop(face.rect, face.detector, face.landmarks.as_ref());
+                self.preprocessor.write_crop(view, crop, &self.format, &mut self.tensor, index);
             }
             let outputs = self.network.run(&self.tensor)?;
             let (_, values) = outputs.get(self.output)?;

@@ -171,6 +171,16 @@ impl Landmarks5 {
         self.0[3].midpoint(self.0[4])
     }
 
+    /// By how much the face is turned in the picture's plane, in radians, clockwise as seen; 0 is upright.
+    ///
+    /// The line through the eyes and the one from the eyes to the mouth both tell; the longer counts for more, since
+    /// in profile the eyes are too close together to say anything.
+    pub fn roll(&self) -> f32 {
+        let ([right, left, ..], down) = (self.0, (self.mouth().x - self.eyes().x, self.mouth().y - self.eyes().y));
+        let across = (left.x - right.x + down.1, left.y - right.y - down.0);
+        across.1.atan2(across.0)
+    }
+
     /// Applies `f` to each point.
     pub fn map(self, f: impl FnMut(Point) -> Point) -> Self {
         Self(self.0.map(f))
@@ -184,6 +194,24 @@ impl Landmarks5 {
     /// From 0..1 to pixels of a picture of `size`.
     pub fn from_norm(self, size: Size) -> Self {
         self.map(|p| Point::new(p.x * size.width as f32, p.y * size.height as f32))
+    }
+}
+
+/// A square that may be turned: the part of a frame that a classifier looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Crop {
+    /// The middle.
+    pub center: Point,
+    /// Length of a side.
+    pub side: f32,
+    /// Radians, clockwise as seen; what lies upright in the square is turned by it in the frame.
+    pub roll: f32,
+}
+
+impl Crop {
+    /// The smallest upright square around the crop.
+    pub fn bounds(self) -> Rect {
+        Rect::square(self.center, self.side * (self.roll.cos().abs() + self.roll.sin().abs()))
     }
 }
 
@@ -214,6 +242,19 @@ mod tests {
         assert!((rect.to_norm(size).right() - 0.3).abs() < 1e-6);
         let back = rect.to_norm(size).from_norm(size);
         assert!((back.x - rect.x).abs() < 1e-4 && (back.bottom() - rect.bottom()).abs() < 1e-4, "{back:?}");
+    }
+
+    #[test]
+    fn the_roll_of_a_face_by_hand() {
+        let upright = Landmarks5([(-1.0, -1.0), (1.0, -1.0), (0.0, 0.0), (-1.0, 1.0), (1.0, 1.0)].map(|(x, y)| Point::new(x, y)));
+        assert!(upright.roll().abs() < 1e-6);
+        let turn = |angle: f32| upright.map(|p| Point::new(p.x * angle.cos() - p.y * angle.sin(), p.x * angle.sin() + p.y * angle.cos()));
+        for angle in [-1.2, -0.3, 0.5, 1.5] {
+            assert!((turn(angle).roll() - angle).abs() < 1e-5, "{angle}");
+        }
+        let profile = upright.map(|p| Point::new(p.x * 0.01, p.y));
+        assert!(profile.roll().abs() < 1e-6, "no eye distance, no nonsense");
+        assert_eq!(Landmarks5::default().roll(), 0.0);
     }
 
     #[test]

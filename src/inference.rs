@@ -5,14 +5,18 @@
 //! environment in a process, never dropped, telemetry off; its thread pool serves every network that does not ask for
 //! threads of its own.
 
+use std::borrow::Cow;
+
 use once_cell::sync::OnceCell;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
+use ort::logging::LogLevel;
 use ort::session::{Session, SessionOutputs};
 use ort::value::{TensorRef, ValueType};
 
 use crate::error::{Error, Result};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
+use crate::onnx::constant_weights;
 use crate::tensor::Tensor;
 
 static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
@@ -56,7 +60,9 @@ impl Network {
     /// model that the runtime can run.
     pub fn load(model: &ModelFile, search: &SearchPath, options: RunOptions) -> Result<Self> {
         let environment = environment(search)?;
-        let session = session(environment, &model.bytes, options).map_err(|error| Error::Model {
+        // What cannot be edited is no ONNX model, and the runtime says so in its own words.
+        let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
+        let session = session(environment, &bytes, options).map_err(|error| Error::Model {
             path: model.path.clone(),
             expected: "an ONNX model".into(),
             found: error.to_string(),
@@ -123,7 +129,10 @@ fn environment(search: &SearchPath) -> Result<&'static Environment> {
         let builder = ort::init_from(&path).map_err(|error| failed(error.to_string()))?;
         let pool = GlobalThreadPoolOptions::default().with_spin_control(false).map_err(|error| failed(error.to_string()))?;
         let builder = builder.with_name("gst-emotion").with_telemetry(false).with_global_thread_pool(pool);
-        builder.build().map_err(|error| failed(error.to_string()))
+        let environment = builder.build().map_err(|error| failed(error.to_string()))?;
+        // Its warnings are about how a file was exported, on standard error; errors come back from the calls as well.
+        environment.set_log_level(LogLevel::Error);
+        Ok(environment)
     })
 }
 

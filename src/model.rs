@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::geometry::{Point, Rect, Size};
+use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::tensor::{Colour, InputFormat, Layout, Normalization};
 
 /// What a model is for.
@@ -103,6 +103,9 @@ pub enum Activation {
 /// `[framing]`: from a detector's box to the square that is cropped.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Framing {
+    /// True if a face whose landmarks are known is to be turned upright.
+    #[serde(default)]
+    pub rotate: bool,
     /// `[framing.box.NAME]` for boxes of detector NAME; `other` for everyone else's.
     #[serde(default, rename = "box")]
     pub boxes: BTreeMap<String, BoxFraming>,
@@ -120,13 +123,16 @@ pub struct BoxFraming {
 
 impl Framing {
     /// The square to crop for a face that `detector` boxed as `face`; the box's own height, centred, if nothing is
-    /// known.
-    pub fn crop(&self, face: Rect, detector: Option<&str>) -> Rect {
+    /// known. `landmarks` tell how the face is turned.
+    pub fn crop(&self, face: Rect, detector: Option<&str>, landmarks: Option<&Landmarks5>) -> Crop {
         let known = detector.and_then(|name| self.boxes.get(name)).or_else(|| self.boxes.get("other"));
         let framing = known.copied().unwrap_or(BoxFraming { side_of_height: 1.0, offset_y_of_height: 0.0 });
         let center = face.center();
-        let center = Point::new(center.x, center.y + framing.offset_y_of_height * face.h);
-        Rect::square(center, framing.side_of_height * face.h)
+        Crop {
+            center: Point::new(center.x, center.y + framing.offset_y_of_height * face.h),
+            side: framing.side_of_height * face.h,
+            roll: landmarks.filter(|_| self.rotate).map_or(0.0, Landmarks5::roll),
+        }
     }
 }
 
@@ -248,9 +254,10 @@ mod tests {
     fn the_crop_follows_the_detector_and_falls_back_to_other() {
         let framing = parse_description(Path::new("x"), TOML).unwrap().framing;
         let face = Rect::new(10.0, 20.0, 80.0, 100.0);
-        assert_eq!(framing.crop(face, Some("haar")), Rect::new(0.0, 20.0, 100.0, 100.0));
-        assert_eq!(framing.crop(face, Some("unheard of")), Rect::new(-25.0, 5.0, 150.0, 150.0));
-        assert_eq!(Framing::default().crop(face, None), Rect::new(0.0, 20.0, 100.0, 100.0));
+        let crop = |framing: &Framing, detector| framing.crop(face, detector, None).bounds();
+        assert_eq!(crop(&framing, Some("haar")), Rect::new(0.0, 20.0, 100.0, 100.0));
+        assert_eq!(crop(&framing, Some("unheard of")), Rect::new(-25.0, 5.0, 150.0, 150.0));
+        assert_eq!(crop(&Framing::default(), None), Rect::new(0.0, 20.0, 100.0, 100.0));
     }
 
     #[test]

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One edit of ONNX files: freeing a picture size that the exporter fixed.
+//! Two edits of ONNX files that their exporters left undone.
 //!
-//! Fully convolutional detectors run at any size, but some files declare the size of the tracing picture (CenterFace:
-//! ten pictures of 32x32), and ONNX Runtime refuses all others. An ONNX file is a protocol buffer; [`free_size`] walks
-//! to the declared shapes by field number (`onnx.proto`) and leaves every other byte as it is.
+//! Old exporters list the weights among the graph's inputs, where ONNX Runtime has to take them for variable and folds
+//! nothing into them (CenterFace then takes more than twice as long); [`constant_weights`] takes them off that list.
+//! And fully convolutional detectors run at any size, but some files declare the size of the tracing picture
+//! (CenterFace: ten pictures of 32x32), and ONNX Runtime refuses all others; [`free_size`] empties the declaration.
+//!
+//! An ONNX file is a protocol buffer. Both walk to their places by field number (`onnx.proto`) and leave every other
+//! byte as it is.
 
-/// Field numbers of `onnx.proto` on the way to a shape.
+use std::collections::HashSet;
+
+/// Field numbers of `onnx.proto` on the way to names and shapes.
 const MODEL_GRAPH: u64 = 7;
+const GRAPH_INITIALIZER: u64 = 5;
 const GRAPH_INPUT: u64 = 11;
 const GRAPH_OUTPUT: u64 = 12;
 const GRAPH_VALUE_INFO: u64 = 13;
+const INITIALIZER_NAME: u64 = 8;
 const VALUE_INFO_NAME: u64 = 1;
 const VALUE_INFO_TYPE: u64 = 2;
 const TYPE_TENSOR: u64 = 1;
@@ -19,20 +27,39 @@ const SHAPE_DIM: u64 = 1;
 /// The axis of a picture input whose declared length stays: channels of `[N, C, H, W]`.
 const CHANNELS: usize = 1;
 
+/// A copy of the model `bytes` in which no weight is an input. None if the bytes are not a protocol buffer.
+pub fn constant_weights(bytes: &[u8]) -> Option<Vec<u8>> {
+    edit_graph(bytes, |graph| {
+        let mut weights = HashSet::new();
+        edit_fields(graph, &mut |field, value| {
+            if field == GRAPH_INITIALIZER {
+                weights.extend(name_of(value, INITIALIZER_NAME).map(<[u8]>::to_vec));
+            }
+            Some(Edit::Keep)
+        })?;
+        edit_fields(graph, &mut |field, value| {
+            let weight = field == GRAPH_INPUT && name_of(value, VALUE_INFO_NAME).is_some_and(|name| weights.contains(name));
+            Some(if weight { Edit::Drop } else { Edit::Keep })
+        })
+    })
+}
+
 /// A copy of the model `bytes` in which batch, height and width of `input`, and all axes of the outputs, may be
 /// anything. None if the bytes are not a protocol buffer.
 pub fn free_size(bytes: &[u8], input: &str) -> Option<Vec<u8>> {
-    edit_fields(bytes, &mut |field, graph| match field {
-        MODEL_GRAPH => edit_fields(graph, &mut |field, value| match field {
-            GRAPH_INPUT if name_of(value) == Some(input.as_bytes()) => free_value(value, Some(CHANNELS)),
+    edit_graph(bytes, |graph| {
+        edit_fields(graph, &mut |field, value| match field {
+            GRAPH_INPUT if name_of(value, VALUE_INFO_NAME) == Some(input.as_bytes()) => free_value(value, Some(CHANNELS)),
             GRAPH_OUTPUT => free_value(value, None),
             // Sizes of intermediate results follow from the input's; the runtime infers them again.
             GRAPH_VALUE_INFO => Some(Edit::Drop),
             _ => Some(Edit::Keep),
         })
-        .map(Edit::Replace),
-        _ => Some(Edit::Keep),
     })
+}
+
+fn edit_graph(bytes: &[u8], edit: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    edit_fields(bytes, &mut |field, graph| if field == MODEL_GRAPH { edit(graph).map(Edit::Replace) } else { Some(Edit::Keep) })
 }
 
 /// Empties every dimension of a `ValueInfoProto` but the one with index `kept`.
@@ -147,11 +174,12 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn name_of(value_info: &[u8]) -> Option<&[u8]> {
-    let mut rest = value_info;
+/// The string in field `number` of a message.
+fn name_of(message: &[u8], number: u64) -> Option<&[u8]> {
+    let mut rest = message;
     while !rest.is_empty() {
         let field = next_field(&mut rest)?;
-        if field.number == VALUE_INFO_NAME {
+        if field.number == number {
             return field.payload;
         }
     }
@@ -203,6 +231,16 @@ mod tests {
             (GRAPH_OUTPUT, &message(&[(VALUE_INFO_NAME, b"heat"), (VALUE_INFO_TYPE, &output_type)])),
         ]);
         assert_eq!(freed, message(&[(MODEL_GRAPH, &expected)]));
+    }
+
+    #[test]
+    fn weights_are_taken_off_the_inputs() {
+        let weight = message(&[(INITIALIZER_NAME, b"weight")]);
+        let (input, listed) = (value("input", &[1, 3]), value("weight", &[8, 3]));
+        let graph = message(&[(GRAPH_INITIALIZER, &weight), (GRAPH_INPUT, &input), (GRAPH_INPUT, &listed)]);
+        let expected = message(&[(GRAPH_INITIALIZER, &weight), (GRAPH_INPUT, &input)]);
+        assert_eq!(constant_weights(&message(&[(MODEL_GRAPH, &graph)])).unwrap(), message(&[(MODEL_GRAPH, &expected)]));
+        assert_eq!(constant_weights(b"plain text"), None);
     }
 
     #[test]

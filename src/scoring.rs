@@ -133,9 +133,10 @@ impl FaceScorer {
         }
         let crops: Vec<_> = chosen
             .iter()
-            .map(|face| Face {
-                rect: face.rect_norm.from_norm(view.size()),
-                detector: face.detection.as_ref().map(|detection| detection.model_name.as_str()),
+            .map(|face| {
+                let (rect, detection) = (face.rect_norm.from_norm(view.size()), face.detection.as_ref());
+                let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|marks| marks.from_norm(view.size()));
+                Face { rect, detector: detection.map(|detection| detection.model_name.as_str()), landmarks }
             })
             .collect();
         let scores = self.classifier.classify(view, &crops)?;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Network inputs: tensors, and the step from a part of a frame to one picture of a tensor.
 
-use crate::geometry::{Rect, Size};
+use crate::geometry::{Crop, Rect, Size};
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
+use crate::image::rotate::Rotator;
 
 /// Order of a tensor's axes after the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -94,16 +95,28 @@ impl Tensor {
         &self.data
     }
 
+    /// Height and width of its pictures.
+    fn picture_sides(&self, layout: Layout) -> (usize, usize) {
+        match layout {
+            Layout::Nchw => (self.shape[2], self.shape[3]),
+            Layout::Nhwc => (self.shape[1], self.shape[2]),
+        }
+    }
+
     fn picture_mut(&mut self, index: usize) -> &mut [f32] {
         let length = self.shape[1..].iter().product();
         &mut self.data[index * length..][..length]
     }
 }
 
+/// A face that is turned by less, in radians, is cropped upright: nothing is gained by turning it.
+const LEAST_ROLL: f32 = 0.03;
+
 /// Samples parts of frames into tensors; keeps its scratch memory from call to call.
 #[derive(Debug, Default)]
 pub struct Preprocessor {
     resampler: Resampler,
+    rotator: Rotator,
 }
 
 impl Preprocessor {
@@ -114,10 +127,7 @@ impl Preprocessor {
     /// If `index` or `content` is outside the tensor.
     pub fn write(&mut self, view: &FrameView, source: Rect, content: Size, format: &InputFormat, tensor: &mut Tensor, index: usize) {
         let channels = format.colour.channels();
-        let [_, height, width] = match format.layout {
-            Layout::Nchw => [tensor.shape[1], tensor.shape[2], tensor.shape[3]],
-            Layout::Nhwc => [tensor.shape[3], tensor.shape[1], tensor.shape[2]],
-        };
+        let (height, width) = tensor.picture_sides(format.layout);
         let Normalization { mean, scale } = format.normalization;
         let picture = tensor.picture_mut(index);
         if (content.width as usize, content.height as usize) != (width, height) {
@@ -127,23 +137,45 @@ impl Preprocessor {
             }
         }
         let samples = if channels == 1 { Samples::Luma } else { Samples::Rgb };
-        self.resampler.sample(view, source, content, samples, |y, [red, green, blue]| {
-            let rows = if format.colour == Colour::Bgr { [blue, green, red] } else { [red, green, blue] };
-            for (channel, row) in rows.into_iter().enumerate().take(channels) {
-                let (mean, scale) = (mean[channel], scale[channel]);
-                let normalized = row.iter().map(|value| (value - mean) * scale);
-                match format.layout {
-                    Layout::Nchw => {
-                        let out = &mut picture[(channel * height + y) * width..][..row.len()];
-                        out.iter_mut().zip(normalized).for_each(|(out, value)| *out = value);
-                    }
-                    Layout::Nhwc => {
-                        let out = picture[y * width * channels + channel..].iter_mut().step_by(channels);
-                        out.zip(normalized).for_each(|(out, value)| *out = value);
-                    }
-                }
-            }
+        self.resampler.sample(view, source, content, samples, |y, rows| write_row(format, picture, [height, width], y, rows));
+    }
+
+    /// Samples `crop` of `view`, turned upright, to the whole of picture `index` of `tensor`, which was reshaped for
+    /// `format`.
+    ///
+    /// # Panics
+    /// If `index` is outside the tensor.
+    pub fn write_crop(&mut self, view: &FrameView, crop: Crop, format: &InputFormat, tensor: &mut Tensor, index: usize) {
+        let (height, width) = tensor.picture_sides(format.layout);
+        let size = Size::new(width as u32, height as u32);
+        if crop.roll.abs() < LEAST_ROLL {
+            return self.write(view, Rect::square(crop.center, crop.side), size, format, tensor, index);
+        }
+        let samples = if format.colour == Colour::Gray { Samples::Luma } else { Samples::Rgb };
+        let picture = tensor.picture_mut(index);
+        self.rotator.sample(&mut self.resampler, view, crop, size, samples, |y, rows| {
+            write_row(format, picture, [height, width], y, rows);
         });
+    }
+}
+
+/// Puts row `y` of red, green and blue, or of luma, where `format` wants it in a picture of `[height, width]`.
+fn write_row(format: &InputFormat, picture: &mut [f32], [height, width]: [usize; 2], y: usize, [red, green, blue]: [&[f32]; 3]) {
+    let channels = format.colour.channels();
+    let rows = if format.colour == Colour::Bgr { [blue, green, red] } else { [red, green, blue] };
+    for (channel, row) in rows.into_iter().enumerate().take(channels) {
+        let (mean, scale) = (format.normalization.mean[channel], format.normalization.scale[channel]);
+        let normalized = row.iter().map(|value| (value - mean) * scale);
+        match format.layout {
+            Layout::Nchw => {
+                let out = &mut picture[(channel * height + y) * width..][..row.len()];
+                out.iter_mut().zip(normalized).for_each(|(out, value)| *out = value);
+            }
+            Layout::Nhwc => {
+                let out = picture[y * width * channels + channel..].iter_mut().step_by(channels);
+                out.zip(normalized).for_each(|(out, value)| *out = value);
+            }
+        }
     }
 }
 

@@ -64,6 +64,8 @@ impl Track {
 #[derive(Debug)]
 pub struct Tracker {
     tracks: Vec<Track>,
+    /// Time of the last detection, whether it found anything or not.
+    updated: Duration,
     next_id: u32,
     timeout: Duration,
 }
@@ -71,7 +73,7 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker that forgets a face which was not seen for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        Self { tracks: Vec::new(), next_id: 1, timeout }
+        Self { tracks: Vec::new(), updated: Duration::ZERO, next_id: 1, timeout }
     }
 
     /// Changes the time after which an unseen face is forgotten.
@@ -94,6 +96,7 @@ impl Tracker {
     pub fn update(&mut self, detections: &[Detection], min_new_confidence: f32, now: Duration) -> Vec<Track> {
         // Time that goes back is a new timeline; the boxes of the old one say nothing about it.
         self.tracks.retain(|track| now >= track.seen && now - track.seen <= self.timeout);
+        self.updated = now;
         let assigned = self.assign(detections, now);
         let mut present = Vec::with_capacity(detections.len());
         for (found, track) in detections.iter().zip(assigned) {
@@ -112,8 +115,8 @@ impl Tracker {
 
     /// The faces of a frame on which nothing was detected: those of the last detection, moved to `now`.
     pub fn predict(&self, now: Duration) -> Vec<Track> {
-        let last = self.tracks.iter().map(|track| track.seen).max();
-        let current = self.tracks.iter().filter(|track| Some(track.seen) == last && now >= track.seen && now - track.seen <= self.timeout);
+        let current =
+            self.tracks.iter().filter(|track| track.seen == self.updated && now >= track.seen && now - track.seen <= self.timeout);
         current.map(|track| track.at(now)).collect()
     }
 
@@ -224,6 +227,8 @@ mod tests {
         let tracks = tracker.predict(FRAME * 11);
         assert_eq!(ids(&tracks), [1]);
         assert!((tracks[0].rect.x - 110.0).abs() < 2.0, "{:?}", tracks[0].rect);
+        tracker.update(&[], 0.5, FRAME * 12);
+        assert!(tracker.predict(FRAME * 13).is_empty(), "nobody was there");
     }
 
     #[test]

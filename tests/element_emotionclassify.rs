@@ -165,10 +165,13 @@ fn late_frames_keep_the_last_scores_and_tell_their_age() {
     harness.push_and_pull(at(&frame, 0)).expect("a frame");
     let late = gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
-    let out = harness.push_and_pull(at(&frame, 15)).expect("a late frame");
+    let out = harness.push_and_pull(at(&frame, 12)).expect("a late frame");
     let face = faces(&out).swap_remove(1);
     let emotion = face.emotion.expect("the last scores");
-    assert_eq!((emotion.label(), emotion.age), ("happiness", Duration::from_millis(500)));
+    assert_eq!((emotion.label(), emotion.age), ("happiness", Duration::from_millis(400)));
+    let out = harness.push_and_pull(at(&frame, 15)).expect("a late frame");
+    let ages: Vec<_> = faces(&out).into_iter().map(|face| face.emotion.expect("scores").age).collect();
+    assert_eq!(ages, [Duration::ZERO; 3], "half a second is the longest that nobody is classified");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionoverlay`, driven by a harness.
+//! `emotionoverlay`, driven by a harness: formats, sizes, metadata of overlays, copies, properties, lateness.
+#![cfg(feature = "plugin")]
 
-use std::sync::Once;
+mod support;
+
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -13,14 +15,7 @@ use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-
-fn init() {
-    static INIT: Once = Once::new();
-    INIT.call_once(|| {
-        gst::init().expect("GStreamer starts");
-        gstemotion::plugin_register_static().expect("the plugin registers");
-    });
-}
+use support::gstreamer::init;
 
 /// A face with a box in pixels and, if `score` is given, happiness.
 fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
@@ -36,6 +31,7 @@ fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
 }
 
 fn info(format: VideoFormat, size: Size) -> VideoInfo {
+    init();
     VideoInfo::builder(format, size.width, size.height).fps((30, 1)).build().expect("a valid format and size")
 }
 
@@ -204,8 +200,9 @@ fn bad_translations_are_named_on_the_bus() {
 
 #[test]
 fn odd_sizes_and_wild_boxes_do_not_fail() {
+    let large = [VideoFormat::Nv12, VideoFormat::Yuy2, VideoFormat::Bgrx];
     for size in [Size::new(1, 1), Size::new(17, 33), Size::new(641, 479), Size::new(3840, 2160)] {
-        for format in FORMATS {
+        for format in FORMATS.into_iter().filter(|format| size.width < 3840 || large.contains(format)) {
             let info = info(format, size);
             let mut harness = harness(&info);
             let whole = size.rect();
@@ -274,7 +271,7 @@ fn compositions_are_attached_where_somebody_composes_them() {
         buffer.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect()
     };
     let first = rectangles(&buffer);
-    assert_eq!(first.len(), 6, "four strips, a label and a graph");
+    assert_eq!(first.len(), 14, "four strips, a label, a graph and its eight bars");
     assert!(first.iter().all(|rectangle| {
         let (x, y, width, height) = rectangle.render_rectangle();
         x >= 0 && y >= 0 && x as u32 + width <= 640 && y as u32 + height <= 480
@@ -308,13 +305,14 @@ fn composed_and_blended_pictures_are_the_same() {
 fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);
-    for index in 0..3 {
+    harness.push_and_pull(frame(&info, &[], 0)).expect("a frame comes out");
+    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
+    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "before the first frame: {caps}");
+    for index in 1..3 {
         let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
         assert!(buffer.meta::<VideoOverlayCompositionMeta>().is_none());
         assert!(bytes(&buffer).iter().any(|&byte| byte != 128));
     }
-    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
-    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "{caps}");
 }
 
 #[test]
@@ -333,7 +331,7 @@ fn a_composition_from_upstream_is_kept_and_ours_comes_on_top() {
     VideoOverlayCompositionMeta::add(buffer.get_mut().expect("the buffer is new"), &overlay);
     let out = harness.push_and_pull(buffer).expect("a frame comes out");
     let rectangles: Vec<_> = out.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect();
-    assert_eq!(rectangles.len(), 7);
+    assert_eq!(rectangles.len(), 15);
     assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
     assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks look at the first one only");
 }

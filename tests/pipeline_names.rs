@@ -87,7 +87,7 @@ fn launch_lines_of_opencvs_element_run() {
     if !fetched("centerface") {
         return;
     }
-    let cascade = gstemotion::detector::haar::DEFAULT_PROFILE;
+    let cascade = gstemotion::detector::DEFAULT_CASCADE;
     for properties in [
         "".to_string(),
         format!("profile={cascade}"),
@@ -119,6 +119,6 @@ fn the_properties_have_opencvs_types_and_ranges() {
     assert_eq!(int("min-stddev"), (0, 255, 0));
     let scale = element.find_property("scale-factor").expect("scale-factor").downcast::<gst::glib::ParamSpecDouble>().expect("a double");
     assert_eq!((scale.minimum(), scale.maximum(), scale.default_value()), (1.1, 10.0, 1.25));
-    assert_eq!(element.property::<String>("profile"), gstemotion::detector::haar::DEFAULT_PROFILE);
+    assert_eq!(element.property::<String>("profile"), gstemotion::detector::DEFAULT_CASCADE);
     assert!(element.property::<bool>("display"));
 }

@@ -115,7 +115,7 @@ fn rtsp_shows_what_a_server_sends() {
     factory.set_launch(&format!("( filesrc location={} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 )", clip(&stage).display()));
     server.mount_points().unwrap().add_factory("/camera", factory);
     let context = gst::glib::MainContext::new();
-    let attached = server.attach(Some(&context)).unwrap();
+    server.attach(Some(&context)).unwrap();
     let main_loop = gst::glib::MainLoop::new(Some(&context), false);
     let running = std::thread::spawn({
         let main_loop = main_loop.clone();
@@ -129,7 +129,6 @@ fn rtsp_shows_what_a_server_sends() {
     assert!(shown.len() >= 3, "{} frames", shown.len());
     assert_marked(shown.last().unwrap(), &scene().render(0.0));
 
-    attached.remove();
     main_loop.quit();
     running.join().unwrap();
 }

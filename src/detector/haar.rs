@@ -16,9 +16,6 @@ use crate::geometry::Rect;
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
 
-/// Where Debian's `opencv-data` puts the cascades.
-pub const DEFAULT_PROFILE: &str = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
-
 /// A face detector that is a cascade.
 pub struct HaarDetector {
     cascade: CascadeClassifier,

@@ -41,6 +41,9 @@ pub struct DetectOptions {
     pub cascade: CascadeOptions,
 }
 
+/// The cascade that is used unless another is named, where Debian's `opencv-data` puts it.
+pub const DEFAULT_CASCADE: &str = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
+
 /// The parameters of OpenCV's `CascadeClassifier::detectMultiScale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CascadeOptions {
@@ -78,6 +81,7 @@ pub trait FaceDetector: Send {
 }
 
 /// The last steps of every detector: overlaps, sizes, numbers and the frame's edge.
+#[cfg(any(feature = "onnx", feature = "haar", test))]
 pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
     detections.retain(|found| {
         let inside = found.rect.clamp_to(frame).area();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The graph of all scores: a plate with a name and a bar for each class.
-
-use tiny_skia::{IntSize, Pixmap};
+//! The graph of all scores: a plate with the names of the classes and, on it, a bar for each.
+//!
+//! Bars are pictures of their own. Scores move with every frame, and so only what moves has to be drawn again.
 
 use super::edges::rounded;
 use super::label::{BRIGHT, DIM, plate};
-use super::picture::Picture;
+use super::layout::even;
+use super::picture::{Picture, canvas};
 use super::style::Rgb;
 use super::text;
 use crate::geometry::{Rect, Size};
@@ -23,112 +24,129 @@ const BAR_HEIGHT_EM: f32 = 0.56;
 const X_HEIGHT_EM: f32 = 0.52;
 const TRACK_ALPHA: f32 = 0.16;
 
-/// One class.
-pub(super) struct Row<'a> {
-    pub word: &'a str,
-    pub color: Rgb,
-}
-
 /// Where everything lies on a graph's plate.
-pub(super) struct Graph<'a> {
-    rows: Vec<Row<'a>>,
+pub(super) struct Graph {
     em_px: f32,
+    rows: usize,
     bars_x: f32,
 }
 
-impl<'a> Graph<'a> {
-    /// The graph beside labels with an em of `label_font_px`.
-    pub(super) fn new(rows: Vec<Row<'a>>, label_font_px: u32) -> Self {
-        let em_px = graph_em(label_font_px);
-        let widest = rows.iter().map(|row| text::width(row.word, em_px)).fold(0.0, f32::max);
-        Self { rows, em_px, bars_x: ((PADDING_EM + GAP_EM) * em_px + widest).round() }
+impl Graph {
+    /// The graph of classes with these names, beside labels with an em of `label_font_px`.
+    pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, label_font_px: u32) -> Self {
+        let em_px = (label_font_px as f32 * FONT_EM).max(MIN_FONT_PX);
+        let (rows, widest) = words.fold((0, 0.0), |(rows, widest), word| (rows + 1, text::width(word, em_px).max(widest)));
+        Self { em_px, rows, bars_x: even((PADDING_EM + GAP_EM) * em_px + widest) }
     }
 
-    /// The plate with names and empty bars; the name of class `top` is the brightest.
-    pub(super) fn background(&self, top: Option<usize>) -> Picture {
-        let width = self.bars_x + bar_length(self.em_px) + PADDING_EM * self.em_px;
-        let height = self.rows.len() as f32 * ROW_EM * self.em_px + PADDING_EM * self.em_px;
-        let mut pixmap = plate(width, height, self.em_px * 0.5);
-        for (index, row) in self.rows.iter().enumerate() {
-            let rgb = if top == Some(index) { BRIGHT } else { DIM };
-            let baseline = (self.middle(index) + X_HEIGHT_EM * self.em_px / 2.0).round();
-            text::draw(&mut pixmap, row.word, self.em_px, PADDING_EM * self.em_px, baseline, rgb);
-            self.bar(&mut pixmap, index, bar_length(self.em_px), BRIGHT, TRACK_ALPHA);
+    /// The plate's size in pixels.
+    pub(super) fn size(&self) -> Size {
+        let width = self.bars_x + self.bar_length() + PADDING_EM * self.em_px;
+        let height = self.rows as f32 * self.row_height() + 2.0 * self.first_row();
+        Size::new(width.ceil() as u32, height.ceil() as u32)
+    }
+
+    /// The plate with names and tracks for the bars; the name of class `top` is the brightest.
+    pub(super) fn background<'a>(&self, words: impl Iterator<Item = &'a str>, top: Option<usize>) -> Picture {
+        let Size { width, height } = self.size();
+        let mut pixmap = plate(width as f32, height as f32, self.em_px * 0.5);
+        for (row, word) in words.enumerate() {
+            let rgb = if top == Some(row) { BRIGHT } else { DIM };
+            let (x, y) = self.bar_corner(row);
+            let baseline = y as f32 + (self.bar_height() + X_HEIGHT_EM * self.em_px) / 2.0;
+            text::draw(&mut pixmap, word, self.em_px, PADDING_EM * self.em_px, baseline.round(), rgb);
+            let track = Rect::new(x as f32, y as f32, self.bar_length(), self.bar_height());
+            if let Some(path) = rounded(track, track.h / 3.0) {
+                text::fill(&mut pixmap, &path, BRIGHT, TRACK_ALPHA);
+            }
         }
         pixmap.into()
     }
 
-    /// `background` with bars of the given lengths, see [`bar_lengths`].
-    pub(super) fn fill(&self, background: &Picture, lengths_px: &[u16]) -> Picture {
-        let Size { width, height } = background.size();
-        let size = IntSize::from_wh(width, height).expect("pictures of plates are not empty");
-        let mut pixmap = Pixmap::from_vec(background.rgba().to_vec(), size).expect("a picture holds four bytes for each pixel");
-        for (index, (row, &length)) in self.rows.iter().zip(lengths_px).enumerate() {
-            self.bar(&mut pixmap, index, f32::from(length), row.color, 1.0);
+    /// Where on the plate the bar of class `row` begins.
+    pub(super) fn bar_corner(&self, row: usize) -> (i32, i32) {
+        let above = even((self.row_height() - self.bar_height()) / 2.0);
+        (self.bars_x as i32, (self.first_row() + row as f32 * self.row_height() + above) as i32)
+    }
+
+    /// The bar of `score` (0..1); none if it would not be a pixel long.
+    pub(super) fn bar(&self, score: f32, color: Rgb) -> Option<Bar> {
+        let length_px = (score.clamp(0.0, 1.0) * self.bar_length()).round() as u32;
+        (length_px > 0).then(|| Bar { color, length_px, height_px: self.bar_height() as u32 })
+    }
+
+    fn bar_length(&self) -> f32 {
+        (BAR_EM * self.em_px).round()
+    }
+
+    fn bar_height(&self) -> f32 {
+        even(BAR_HEIGHT_EM * self.em_px)
+    }
+
+    fn row_height(&self) -> f32 {
+        even(ROW_EM * self.em_px)
+    }
+
+    fn first_row(&self) -> f32 {
+        even(PADDING_EM / 2.0 * self.em_px)
+    }
+}
+
+/// How a bar looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bar {
+    color: Rgb,
+    length_px: u32,
+    height_px: u32,
+}
+
+impl Bar {
+    pub(super) fn draw(self) -> Picture {
+        let rect = Rect::new(0.0, 0.0, self.length_px as f32, self.height_px as f32);
+        let mut pixmap = canvas(rect.w, rect.h);
+        if let Some(path) = rounded(rect, rect.h / 3.0) {
+            text::fill(&mut pixmap, &path, self.color, 1.0);
         }
         pixmap.into()
     }
-
-    fn middle(&self, row: usize) -> f32 {
-        (PADDING_EM / 2.0 + (row as f32 + 0.5) * ROW_EM) * self.em_px
-    }
-
-    fn bar(&self, pixmap: &mut Pixmap, row: usize, length: f32, rgb: Rgb, alpha: f32) {
-        let height = (BAR_HEIGHT_EM * self.em_px).round();
-        let rect = Rect::new(self.bars_x, (self.middle(row) - height / 2.0).round(), length, height);
-        if let Some(path) = rounded(rect, height / 3.0).filter(|_| length > 0.0) {
-            text::fill(pixmap, &path, rgb, alpha);
-        }
-    }
-}
-
-fn graph_em(label_font_px: u32) -> f32 {
-    (label_font_px as f32 * FONT_EM).max(MIN_FONT_PX)
-}
-
-fn bar_length(em_px: f32) -> f32 {
-    (BAR_EM * em_px).round()
-}
-
-/// The lengths in pixels of bars for `scores` (0..1), so that graphs that look the same compare equal.
-pub(super) fn bar_lengths(scores: &[f32], label_font_px: u32) -> Vec<u16> {
-    let full = bar_length(graph_em(label_font_px));
-    scores.iter().map(|score| (score.clamp(0.0, 1.0) * full).round() as u16).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn graph() -> Graph<'static> {
-        Graph::new(vec![Row { word: "one", color: [255, 0, 0] }, Row { word: "eleven", color: [0, 255, 0] }], 20)
-    }
+    const WORDS: [&str; 2] = ["one", "eleven"];
+    const RED: Rgb = [255, 0, 0];
 
-    fn count(picture: &Picture, color: [u8; 4]) -> usize {
-        picture.rgba().chunks(4).filter(|pixel| *pixel == color).count()
+    fn graph() -> Graph {
+        Graph::new(WORDS.into_iter(), 20)
     }
 
     #[test]
     fn lengths_follow_the_scores() {
         // 0.74 * 20 = 14.8 px, times 6 makes bars of 89 px.
-        assert_eq!(bar_lengths(&[0.0, 0.25, 1.0, 7.0, -1.0, f32::NAN], 20), [0, 22, 89, 89, 0, 0]);
-        assert_eq!(bar_lengths(&[1.0], 6), [54], "9 px is the smallest font");
+        let length = |score| graph().bar(score, RED).map(|bar| bar.length_px);
+        assert_eq!([0.25, 1.0, 7.0].map(length), [Some(22), Some(89), Some(89)]);
+        assert_eq!([0.0, 0.005, -1.0, f32::NAN].map(length), [None; 4]);
+        assert_eq!(Graph::new(WORDS.into_iter(), 6).bar(1.0, RED).map(|bar| bar.length_px), Some(54), "9 px is the smallest font");
     }
 
     #[test]
-    fn bars_have_their_class_colour_and_length() {
+    fn a_bar_has_its_class_colour_and_length() {
+        let picture = graph().bar(0.5, RED).expect("long enough").draw();
+        assert_eq!(picture.size(), Size::new(45, 8));
+        let red = picture.rgba().chunks(4).filter(|pixel| *pixel == [255, 0, 0, 255]).count();
+        assert!((45 * 8 - 30..45 * 8).contains(&red), "{red} of 45 x 8 pixels, less the round corners");
+    }
+
+    #[test]
+    fn the_plate_holds_names_and_bars() {
         let graph = graph();
-        let background = graph.background(Some(0));
-        assert_eq!(count(&background, [255, 0, 0, 255]), 0);
-        let filled = graph.fill(&background, &[40, 0]);
-        let red = count(&filled, [255, 0, 0, 255]);
-        assert!((40 * 8 - 30..=40 * 8).contains(&red), "{red} of 40 x 8 pixels, less the round corners");
-        assert_eq!(count(&filled, [0, 255, 0, 255]), 0, "a score of nothing has no bar");
-    }
-
-    #[test]
-    fn the_plate_makes_room_for_the_longest_name() {
-        let wide = Graph::new(vec![Row { word: "a very long name indeed", color: [0; 3] }], 20);
-        assert!(wide.background(None).size().width > graph().background(None).size().width);
+        let picture = graph.background(WORDS.into_iter(), Some(0));
+        assert_eq!(picture.size(), graph.size());
+        let (x, y) = graph.bar_corner(1);
+        assert!(x as f32 + graph.bar_length() < graph.size().width as f32 && y as f32 + graph.bar_height() < graph.size().height as f32);
+        let wide = Graph::new(std::iter::once("a very long name indeed"), 20);
+        assert!(wide.size().width > graph.size().width);
     }
 }

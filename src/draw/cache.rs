@@ -7,34 +7,42 @@ use std::sync::Arc;
 
 use super::picture::Picture;
 
-/// Keeps pictures while they are in use, and up to [`Cache::CAPACITY`] for when they are again.
+/// Keeps pictures while they are in use, and as many as [`Cache::CAPACITY`] allows for when they are again.
 pub(super) struct Cache<K> {
     pictures: HashMap<K, (Arc<Picture>, u64)>,
+    /// Bytes of all pictures.
+    bytes: usize,
     frame: u64,
 }
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { pictures: HashMap::new(), frame: 0 }
+        Self { pictures: HashMap::new(), bytes: 0, frame: 0 }
     }
 }
 
 impl<K: Eq + Hash> Cache<K> {
-    /// Beyond this number, pictures that the last two frames did not use are dropped.
-    const CAPACITY: usize = 512;
+    /// Beyond so many bytes of pixels, pictures that the last two frames did not use are dropped. What pictures keep for
+    /// blending may take twice as much again.
+    const CAPACITY: usize = 16 << 20;
 
     /// Begins a frame.
     pub(super) fn next_frame(&mut self) {
         self.frame += 1;
-        if self.pictures.len() > Self::CAPACITY {
+        if self.bytes > Self::CAPACITY {
             let oldest = self.frame.saturating_sub(2);
             self.pictures.retain(|_, (_, used)| *used >= oldest);
+            self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
         }
     }
 
     /// The picture of `key`, drawn now if it is not there.
     pub(super) fn get(&mut self, key: K, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
-        let (picture, used) = self.pictures.entry(key).or_insert_with(|| (Arc::new(draw()), 0));
+        let (picture, used) = self.pictures.entry(key).or_insert_with(|| {
+            let picture = draw();
+            self.bytes += picture.rgba().len();
+            (Arc::new(picture), 0)
+        });
         *used = self.frame;
         picture.clone()
     }
@@ -45,8 +53,9 @@ mod tests {
     use super::*;
     use crate::geometry::Size;
 
+    /// 1 MiB.
     fn picture() -> Picture {
-        Picture::new(Size::new(1, 1), vec![0; 4])
+        Picture::new(Size::new(512, 512), Vec::new())
     }
 
     #[test]
@@ -61,11 +70,12 @@ mod tests {
     #[test]
     fn what_is_not_used_goes_once_there_is_too_much() {
         let mut cache = Cache::default();
-        for key in 0..10 * Cache::<usize>::CAPACITY {
+        for key in 0..50 {
             cache.next_frame();
             cache.get(0, picture);
             cache.get(key, picture);
-            assert!(cache.pictures.len() <= Cache::<usize>::CAPACITY + 4);
+            assert!(cache.bytes <= Cache::<usize>::CAPACITY + (2 << 20));
+            assert_eq!(cache.bytes, cache.pictures.len() << 20);
         }
         cache.get(0, || unreachable!("what every frame uses stays"));
     }

@@ -7,9 +7,20 @@ use crate::geometry::{Rect, Size};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub side: Side,
-    /// Flush with the right or lower end of the box's edge, in place of the left or upper.
-    pub at_end: bool,
+    pub align: Align,
 }
+
+/// Where along the box's edge a plate lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    /// Flush with the left or upper end.
+    Start,
+    Middle,
+    /// Flush with the right or lower end.
+    End,
+}
+
+use Align::{End, Middle, Start};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -20,34 +31,48 @@ pub(super) enum Side {
     Inside,
 }
 
-const fn spot(side: Side, at_end: bool) -> Spot {
-    Spot { side, at_end }
+const fn spot(side: Side, align: Align) -> Spot {
+    Spot { side, align }
+}
+
+/// The nearest even number. Pictures whose edges lie at even pixels cover whole samples of chroma, which keeps the edges
+/// clean and lets [`super::Canvas`] use what it prepared again.
+pub(super) fn even(position: f32) -> f32 {
+    (position / 2.0).round() * 2.0
 }
 
 /// For labels, best first.
-pub(super) const LABEL_SPOTS: [Spot; 10] = [
-    spot(Side::Above, false),
-    spot(Side::Above, true),
-    spot(Side::Below, false),
-    spot(Side::Below, true),
-    spot(Side::Right, false),
-    spot(Side::Left, false),
-    spot(Side::Right, true),
-    spot(Side::Left, true),
-    spot(Side::Inside, false),
-    spot(Side::Inside, true),
+pub(super) const LABEL_SPOTS: [Spot; 14] = [
+    spot(Side::Above, Start),
+    spot(Side::Above, End),
+    spot(Side::Above, Middle),
+    spot(Side::Below, Start),
+    spot(Side::Below, End),
+    spot(Side::Below, Middle),
+    spot(Side::Right, Start),
+    spot(Side::Left, Start),
+    spot(Side::Right, End),
+    spot(Side::Left, End),
+    spot(Side::Right, Middle),
+    spot(Side::Left, Middle),
+    spot(Side::Inside, Start),
+    spot(Side::Inside, End),
 ];
 
 /// For graphs, best first.
-pub(super) const GRAPH_SPOTS: [Spot; 8] = [
-    spot(Side::Right, false),
-    spot(Side::Left, false),
-    spot(Side::Right, true),
-    spot(Side::Left, true),
-    spot(Side::Below, false),
-    spot(Side::Above, false),
-    spot(Side::Below, true),
-    spot(Side::Above, true),
+pub(super) const GRAPH_SPOTS: [Spot; 12] = [
+    spot(Side::Right, Start),
+    spot(Side::Left, Start),
+    spot(Side::Right, End),
+    spot(Side::Left, End),
+    spot(Side::Right, Middle),
+    spot(Side::Left, Middle),
+    spot(Side::Below, Start),
+    spot(Side::Below, End),
+    spot(Side::Below, Middle),
+    spot(Side::Above, Start),
+    spot(Side::Above, End),
+    spot(Side::Above, Middle),
 ];
 
 /// A place for a plate.
@@ -68,7 +93,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// What a plate may hide, as a part of its own area, before it moves away from where it was on the last frame.
-    const INERTIA: f32 = 0.06;
+    pub(super) const INERTIA: f32 = 0.06;
 
     /// A frame with `faces` and no plates.
     pub(super) fn new(frame: Size, faces: Vec<Rect>) -> Self {
@@ -93,23 +118,27 @@ impl Layout {
     fn place(&self, own: usize, size: Size, gap: f32, spot: Spot) -> Option<Place> {
         let face = self.faces[own];
         let Rect { w, h, .. } = size.rect();
-        let along_x = if spot.at_end { face.right() - w } else { face.x };
-        let along_y = if spot.at_end { face.bottom() - h } else { face.y };
+        let (along_x, along_y) = match spot.align {
+            Start => (face.x, face.y),
+            Middle => (face.center().x - w / 2.0, face.center().y - h / 2.0),
+            End => (face.right() - w, face.bottom() - h),
+        };
         let (x, y) = match spot.side {
             Side::Above => (along_x, face.y - gap - h),
             Side::Below => (along_x, face.bottom() + gap),
             Side::Right => (face.right() + gap, along_y),
             Side::Left => (face.x - gap - w, along_y),
-            Side::Inside => (face.center().x - w / 2.0, if spot.at_end { along_y - gap } else { along_y + gap }),
+            Side::Inside => (face.center().x - w / 2.0, if spot.align == End { along_y - gap } else { along_y + gap }),
         };
         let (room_x, room_y) = (self.frame.width as f32 - w, self.frame.height as f32 - h);
         if room_x < 0.0 || room_y < 0.0 {
             return None;
         }
-        let inside = Rect::new(x.clamp(0.0, room_x).round(), y.clamp(0.0, room_y).round(), w, h);
+        let fit = |position: f32, room: f32| even(position.clamp(0.0, room) - 0.5);
+        let inside = Rect::new(fit(x, room_x), fit(y, room_y), w, h);
         let moved_onto_the_box = match spot.side {
-            Side::Above | Side::Below => (inside.y - y).abs() > 0.5,
-            Side::Right | Side::Left => (inside.x - x).abs() > 0.5,
+            Side::Above | Side::Below => (inside.y - y).abs() >= 2.0,
+            Side::Right | Side::Left => (inside.x - x).abs() >= 2.0,
             Side::Inside => false,
         };
         (!moved_onto_the_box).then(|| Place { spot, rect: inside, hidden: self.hidden(Some(own), inside) })
@@ -143,8 +172,8 @@ mod tests {
 
     #[test]
     fn at_the_top_it_goes_below_and_at_the_right_it_moves_inside() {
-        let layout = Layout::new(FRAME, vec![Rect::new(180.0, 5.0, 18.0, 30.0)]);
-        assert_eq!(best(&layout, 0).rect, Rect::new(160.0, 37.0, 40.0, 10.0));
+        let layout = Layout::new(FRAME, vec![Rect::new(180.0, 4.0, 18.0, 30.0)]);
+        assert_eq!(best(&layout, 0).rect, Rect::new(160.0, 36.0, 40.0, 10.0));
     }
 
     #[test]
@@ -167,13 +196,13 @@ mod tests {
         let mut layout = Layout::new(FRAME, faces);
         assert_eq!(best(&layout, 0).rect.y, 72.0, "below, since a face is above");
         layout.take(Rect::new(40.0, 70.0, 60.0, 20.0));
-        assert_eq!(best(&layout, 0).spot, Spot { side: Side::Right, at_end: false });
+        assert_eq!(best(&layout, 0).spot, spot(Side::Right, Start));
     }
 
     #[test]
     fn a_plate_stays_where_it_was_until_something_is_in_the_way() {
         let face = Rect::new(50.0, 40.0, 30.0, 30.0);
-        let below = Spot { side: Side::Below, at_end: false };
+        let below = spot(Side::Below, Start);
         let at = |layout: &Layout| layout.best(0, PLATE, 2.0, &LABEL_SPOTS, Some(below)).expect("it fits").spot;
         assert_eq!(at(&Layout::new(FRAME, vec![face])), below);
         assert_eq!(at(&Layout::new(FRAME, vec![face, Rect::new(50.0, 75.0, 30.0, 20.0)])).side, Side::Above);

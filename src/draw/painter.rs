@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bars::{Graph, Row, bar_lengths};
+use super::bars::{Bar, Graph};
 use super::cache::Cache;
 use super::edges::Outline;
 use super::label::Label;
-use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot};
+use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
 use crate::emotion::LabelSet;
@@ -48,8 +48,7 @@ enum Key {
     Label(Label),
     /// Index of the label set, the class shown, the font.
     GraphBackground(usize, Option<usize>, u32),
-    /// The same and the lengths of the bars.
-    Graph(usize, Option<usize>, u32, Vec<u16>),
+    Bar(Bar),
 }
 
 /// How a track was drawn on the last frame.
@@ -63,7 +62,7 @@ struct Track {
 /// A face that is large enough to be drawn.
 struct Shown<'a> {
     record: &'a FaceRecord,
-    /// In whole pixels, inside the frame.
+    /// In even pixels, inside the frame.
     rect: Rect,
     sizes: Sizes,
     last: Track,
@@ -134,7 +133,7 @@ impl Painter {
         let frame_px = frame.width.min(frame.height);
         let show = |record: &'a FaceRecord| {
             let inside = record.rect_norm.from_norm(frame).clamp_to(frame);
-            let rect = Rect::from_corners(inside.x.round(), inside.y.round(), inside.right().round(), inside.bottom().round());
+            let rect = Rect::from_corners(even(inside.x), even(inside.y), even(inside.right()), even(inside.bottom())).clamp_to(frame);
             let last = self.tracks.get(&record.id).copied().filter(|_| record.id != 0);
             let sizes = Sizes::choose(&self.style, frame_px, rect.w.min(rect.h), last.map(|last| last.font_px));
             (record.rect_norm.is_valid() && rect.w.min(rect.h) >= 3.0).then(|| Shown {
@@ -221,23 +220,23 @@ impl Painter {
         let face = &shown[index];
         let result = face.record.emotion.as_ref()?;
         let set = self.label_set(&result.labels);
-        let font_px = face.sizes.font_px;
-        let style = &self.style;
-        let rows =
-            || result.labels.as_slice().iter().map(|class| Row { word: style.translations.word(class), color: style.palette.color(class) });
-        let graph = || Graph::new(rows().collect(), font_px);
-        let top = result.label_id;
-        let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph().background(top));
+        let (style, font_px, top) = (&self.style, face.sizes.font_px, result.label_id);
+        let words = || result.labels.as_slice().iter().map(|class| style.translations.word(class));
+        let graph = Graph::new(words(), font_px);
 
-        let place = layout.best(index, background.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
-        let allowed = if face.last.graph.is_some() { 0.06 } else { 0.0 };
+        let place = layout.best(index, graph.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
+        let allowed = if face.last.graph.is_some() { Layout::INERTIA } else { 0.0 };
         if place.hidden > allowed * place.rect.area() {
             return None;
         }
-        let lengths = bar_lengths(result.scores.as_slice(), font_px);
-        let key = Key::Graph(set, top, font_px, lengths.clone());
-        let picture = self.cache.get(key, || graph().fill(&background, &lengths));
-        put(picture, place, layout, placed);
+        let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph.background(words(), top));
+        put(background, place, layout, placed);
+        for (row, (class, &score)) in result.labels.as_slice().iter().zip(result.scores.as_slice()).enumerate() {
+            let Some(bar) = graph.bar(score, style.palette.color(class)) else { continue };
+            let (x, y) = graph.bar_corner(row);
+            let picture = self.cache.get(Key::Bar(bar), || bar.draw());
+            placed.push(Placed { picture, x: place.rect.x as i32 + x, y: place.rect.y as i32 + y });
+        }
         Some(place.spot)
     }
 
@@ -265,6 +264,7 @@ impl Painter {
         if right < 0.0 || bottom < 0.0 {
             return None;
         }
+        let (margin, right, bottom) = (even(margin), even(right - 1.0), even(bottom - 1.0));
         let corners = [(margin, margin), (right, margin), (margin, bottom), (right, bottom)];
         let hidden = |corner: usize| layout.hidden(None, size.translated(corners[corner].0, corners[corner].1));
         if hidden(self.stats_corner) > 0.0 {

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Small pictures, and where they go.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tiny_skia::{Color, Pixmap};
 
+use super::blend::{Prepared, Target};
 use super::style::Rgb;
 use crate::geometry::{Rect, Size};
 
 /// Pixels R, G, B, A, row after row without padding; colours are multiplied by alpha.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Picture {
     size: Size,
     rgba: Vec<u8>,
+    /// The form in which it was last blended.
+    prepared: Mutex<Option<Prepared>>,
 }
 
 impl Picture {
@@ -20,7 +23,7 @@ impl Picture {
     /// transparent pixels.
     pub fn new(size: Size, mut rgba: Vec<u8>) -> Self {
         rgba.resize(size.width as usize * size.height as usize * 4, 0);
-        Self { size, rgba }
+        Self { size, rgba, prepared: Mutex::new(None) }
     }
 
     /// Width and height in pixels.
@@ -37,6 +40,15 @@ impl Picture {
     pub(crate) fn row(&self, y: usize) -> &[u8] {
         let bytes = self.size.width as usize * 4;
         &self.rgba[y * bytes..(y + 1) * bytes]
+    }
+
+    /// Calls `blend` with the picture in the form of `target`, which is made only if the last one was another.
+    pub(super) fn with_prepared(&self, target: Target, blend: impl FnOnce(&Prepared)) {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        match prepared.as_ref() {
+            Some(last) if last.target == target => blend(last),
+            _ => blend(prepared.insert(Prepared::new(self, target))),
+        }
     }
 }
 

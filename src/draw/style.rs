@@ -183,7 +183,7 @@ impl Sizes {
         let frame = frame_px as f32;
         let font_px = match (style.font_size_px, last_font_px) {
             (0, last) => {
-                let wanted = (face_px * 0.12).clamp(frame * 0.017, frame * 0.026).max(Self::FONT_STEPS_PX[0] as f32);
+                let wanted = (face_px * 0.12).clamp(frame * 0.017, frame * 0.03).max(Self::FONT_STEPS_PX[0] as f32);
                 let near = |last: &u32| wanted.max(*last as f32) / wanted.min(*last as f32) < Self::FONT_INERTIA;
                 last.filter(near).unwrap_or_else(|| Self::step(wanted))
             }
@@ -234,9 +234,9 @@ mod tests {
     fn automatic_sizes_grow_with_the_frame() {
         let of = |frame, face| Sizes::choose(&Style::default(), frame, face, None);
         assert_eq!(of(240, 80.0), Sizes { font_px: 12, line_px: 2 });
-        assert_eq!(of(720, 200.0), Sizes { font_px: 17, line_px: 3 }, "0.026 * 720 = 18.7");
-        assert_eq!(of(1080, 300.0), Sizes { font_px: 28, line_px: 4 }, "0.026 * 1080 = 28.1");
-        assert_eq!(of(2160, 600.0), Sizes { font_px: 50, line_px: 8 }, "0.026 * 2160 = 56.2");
+        assert_eq!(of(720, 200.0), Sizes { font_px: 19, line_px: 3 }, "0.03 * 720 = 21.6");
+        assert_eq!(of(1080, 300.0), Sizes { font_px: 32, line_px: 4 }, "0.03 * 1080 = 32.4");
+        assert_eq!(of(2160, 600.0), Sizes { font_px: 58, line_px: 8 }, "0.03 * 2160 = 64.8");
         assert_eq!(of(1080, 60.0), Sizes { font_px: 17, line_px: 3 }, "small faces: 0.017 * 1080 = 18.4");
     }
 

@@ -49,6 +49,9 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
     }
 }
 
+/// However late a stream is, faces are looked at this often: one that is late by a constant would never be otherwise.
+const LONGEST_SKIP: Duration = Duration::from_millis(500);
+
 /// What downstream's QoS events say: frames before a certain running time are too late to be worth an inference. The
 /// frames themselves are never dropped.
 #[derive(Debug, Default)]
@@ -64,9 +67,9 @@ impl Lateness {
         *self.lock() = late.map(|late| timestamp + gst::ClockTime::from_nseconds(late.saturating_mul(2)));
     }
 
-    /// True for a frame that would be shown too late.
-    pub fn is_late(&self, running_time: Option<gst::ClockTime>) -> bool {
-        matches!((*self.lock(), running_time), (Some(earliest), Some(time)) if time < earliest)
+    /// True for a frame that would be shown too late for an inference, the last one being `idle` ago.
+    pub fn skips(&self, running_time: Option<gst::ClockTime>, idle: Duration) -> bool {
+        idle < LONGEST_SKIP && matches!((*self.lock(), running_time), (Some(earliest), Some(time)) if time < earliest)
     }
 
     /// Forgets all events, as after a flush.

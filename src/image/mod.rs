@@ -7,6 +7,7 @@
 
 pub mod convert;
 pub mod resample;
+pub mod rotate;
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;

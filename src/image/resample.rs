@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Crop and resize in one step, straight from the planes of any [`PixelFormat`](super::PixelFormat).
+//! Crop and resize in one step, straight from the planes of any [`PixelFormat`].
 //!
 //! The filter is the separable triangle whose support grows with the reduction, so enlarging is bilinear and reducing
 //! does not alias (the filter that Pillow calls `BILINEAR`; the golden tests compare with it). For each output row the

@@ -5,7 +5,7 @@
 //! cargo run --release --example average-faces-clip |
 //!     gst-launch-1.0 fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! videoconvert ! autovideosink
 //! ```
-//! An argument gives another number of frames.
+//! A first argument gives another number of frames, a second another scene: `five`, five faces that keep still.
 
 #[path = "average_faces.rs"]
 #[allow(dead_code)]
@@ -49,10 +49,23 @@ fn demo() -> Scene {
         ])
 }
 
+/// A row of three above a row of two.
+fn five() -> Scene {
+    let places = [(110.0, 130.0), (320.0, 130.0), (530.0, 130.0), (210.0, 340.0), (430.0, 340.0)];
+    let expressions = ["neutral", "happiness", "surprise", "sadness", "anger"];
+    let still = |(place, expression)| [0.0, 60.0].map(|time| Key::new(time, place, 170.0, expression)).into();
+    places.into_iter().zip(expressions).map(still).fold(Scene::new(640, 480), Scene::actor)
+}
+
 fn main() -> std::io::Result<()> {
-    let scene = demo();
-    let all = (scene.duration_s() * FRAMES_PER_SECOND) as usize;
-    let frames = std::env::args().nth(1).map_or(all, |count| count.parse().expect("a number of frames"));
+    let mut arguments = std::env::args().skip(1);
+    let frames = arguments.next().map(|count| count.parse().expect("a number of frames"));
+    let scene = match arguments.next().as_deref() {
+        None => demo(),
+        Some("five") => five(),
+        Some(other) => panic!("no such scene: {other}"),
+    };
+    let frames = frames.unwrap_or((scene.duration_s() * FRAMES_PER_SECOND) as usize);
     let mut out = BufWriter::new(std::io::stdout().lock());
     for frame in 0..frames {
         out.write_all(&scene.render(frame as f32 / FRAMES_PER_SECOND))?;

@@ -90,6 +90,8 @@ struct State {
     scorer: FaceScorer,
     time: FrameTime,
     info: Option<VideoInfo>,
+    /// Time of the last inference.
+    inferred: Duration,
     /// Frames before the first face; none once one came.
     without_faces: Option<u64>,
     /// Ids and labels of the last message.
@@ -129,8 +131,10 @@ impl EmotionClassify {
         if faces.is_empty() {
             return Ok(());
         }
-        let late = self.lateness.is_late(times.running_time);
-        if late {
+        let late = self.lateness.skips(times.running_time, now.saturating_sub(state.inferred));
+        if !late {
+            state.inferred = now;
+        } else {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
         }
         let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
@@ -313,6 +317,7 @@ impl BaseTransformImpl for EmotionClassify {
             scorer: FaceScorer::new(classifier),
             time: FrameTime::default(),
             info: None,
+            inferred: Duration::ZERO,
             without_faces: Some(0),
             posted: Vec::new(),
             failing: false,

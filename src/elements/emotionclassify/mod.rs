@@ -1,5 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionclassify`: scores the apparent expression of every face on a buffer, whoever put the face there.
+//! # emotionclassify
+//!
+//! Scores the apparent expression of every face on a buffer, whoever put the face there: `facedetect`, the element of
+//! that name of GStreamer's OpenCV plugin, or an application that added regions of interest of type `face`. A face
+//! without an id gets one. The scores of each face are a mean over time (`smoothing`); they go onto the face's region
+//! and, once more for all faces together, into the buffer's `GstEmotionMeta`, which survives conversions.
+//!
+//! The model is the plugin's own unless `model-file` names another, with a `model.toml` that describes it.
+//!
+//! ## Example launch lines
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
+//! ```
+//!
+//! What changes, as messages on the bus:
+//!
+//! ```text
+//! gst-launch-1.0 -m videotestsrc num-buffers=30 ! emotionfacedetect ! emotionclassify post-messages=on-change ! fakesink
+//! ```
+//!
+//! Since: 0.1. See also: `facedetect`, `emotionoverlay`, `emotionexport`.
 
 mod imp;
 

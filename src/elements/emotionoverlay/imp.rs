@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! The implementation of `emotionoverlay`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCom
 use super::Palette;
 use super::compose::{Composer, blend};
 use crate::draw::{Painter, Placed, Stats, Style, Translations};
-use crate::elements::frame;
+use crate::elements::{frame, given, propose_allocation};
 use crate::meta::read_faces;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -48,8 +49,9 @@ struct State {
 enum Attach {
     /// The caps do not say that there may be compositions, or nobody looks at them.
     No,
-    /// The caps do; whether anyone looks at them is asked when the first frame comes, since elements downstream answer
-    /// an ALLOCATION query only once they know the caps.
+    /// The caps do; whether anyone looks at them is asked when the first buffer comes, since elements downstream answer
+    /// an ALLOCATION query only once they know the caps. BaseTransform itself makes none for elements that always work in
+    /// place.
     Ask,
     Yes,
 }
@@ -196,25 +198,22 @@ impl ObjectImpl for EmotionOverlay {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        fn get<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
-            value.get().unwrap_or_else(|_| unreachable!("GObject checks the type of values"))
-        }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
         match pspec.name() {
-            "draw-boxes" => self.update_style(|style| style.boxes = get(value)),
-            "draw-labels" => self.update_style(|style| style.labels = get(value)),
-            "draw-scores" => self.update_style(|style| style.scores = get(value)),
-            "draw-emoji" => self.update_style(|style| style.emoji = get(value)),
-            "draw-ids" => self.update_style(|style| style.ids = get(value)),
-            "draw-stats" => lock(&self.settings).stats = get(value),
-            "line-width" => self.update_style(|style| style.line_width_px = get(value)),
-            "font-size" => self.update_style(|style| style.font_size_px = get(value)),
+            "draw-boxes" => self.update_style(|style| style.boxes = given(value)),
+            "draw-labels" => self.update_style(|style| style.labels = given(value)),
+            "draw-scores" => self.update_style(|style| style.scores = given(value)),
+            "draw-emoji" => self.update_style(|style| style.emoji = given(value)),
+            "draw-ids" => self.update_style(|style| style.ids = given(value)),
+            "draw-stats" => lock(&self.settings).stats = given(value),
+            "line-width" => self.update_style(|style| style.line_width_px = given(value)),
+            "font-size" => self.update_style(|style| style.font_size_px = given(value)),
             "palette" => {
-                let palette: Palette = get(value);
+                let palette: Palette = given(value);
                 lock(&self.settings).palette = palette;
                 self.update_style(|style| style.palette = palette.into());
             }
-            "labels" => self.set_labels(get(value)),
+            "labels" => self.set_labels(given(value)),
             name => unreachable!("property {name} is not in the list"),
         }
     }
@@ -345,8 +344,16 @@ impl BaseTransformImpl for EmotionOverlay {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> std::result::Result<(), gst::LoggableError> {
-        crate::elements::propose_allocation(self.obj().src_pad(), query);
+        propose_allocation(self.obj().src_pad(), query);
         Ok(())
+    }
+
+    /// Here, since BaseTransform goes on with negotiating anew before it takes the buffer.
+    fn submit_input_buffer(&self, is_discont: bool, buffer: gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
+        if let Some(state) = lock(&self.state).as_mut() {
+            self.resolve_attach(state);
+        }
+        self.parent_submit_input_buffer(is_discont, buffer)
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
@@ -356,7 +363,6 @@ impl BaseTransformImpl for EmotionOverlay {
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.resolve_attach(state);
         let drawn = match state.attach {
             Attach::Yes => state.composer.attach(buffer, placed),
             _ => blend(buffer, &state.info, &placed),

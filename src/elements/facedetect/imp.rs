@@ -14,9 +14,8 @@ use gst_base::subclass::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
-use crate::detector::haar;
 use crate::detector::network::{Family, NetworkDetector};
-use crate::detector::{CascadeOptions, DetectOptions, Detection, FaceDetector};
+use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
 use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, propose_allocation};
 use crate::error::{Error, Result};
@@ -146,8 +145,8 @@ impl Settings {
 
     #[cfg(feature = "haar")]
     fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
-        let profile = self.profile.as_deref().unwrap_or(haar::DEFAULT_PROFILE);
-        Ok(Box::new(haar::HaarDetector::load(profile.as_ref())?))
+        let profile = self.profile.as_deref().unwrap_or(DEFAULT_CASCADE);
+        Ok(Box::new(crate::detector::haar::HaarDetector::load(profile.as_ref())?))
     }
 }
 
@@ -160,6 +159,8 @@ struct State {
     detections: Vec<Detection>,
     /// Frames since the last detection.
     since_detection: u32,
+    /// Time of the last detection.
+    detected: Duration,
     /// Ids of the last message.
     posted: Vec<u32>,
     /// True while frames cannot be read, so that a streak of them is told once.
@@ -189,13 +190,13 @@ impl FaceDetect {
         let size = frame::size(info);
         let now = state.time.advance(times.running_time, frame_step(info));
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
-        let late = self.lateness.is_late(times.running_time);
+        let late = self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
         if !due || late {
             state.since_detection = state.since_detection.saturating_add(1);
             gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
             return Ok(state.tracker.predict(now).iter().map(|track| tracked(track, size, state.detector.name())).collect());
         }
-        state.since_detection = 1;
+        (state.since_detection, state.detected) = (1, now);
         {
             let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
                 .map_err(|_| Error::Config(format!("buffer of {} bytes cannot be read as {}", buffer.size(), info.format())))?;
@@ -347,7 +348,7 @@ impl ObjectImpl for FaceDetect {
                 glib::ParamSpecString::builder("profile")
                     .nick("Profile")
                     .blurb("Haar cascade file for face detection; setting it with detector=auto selects the cascade")
-                    .default_value(haar::DEFAULT_PROFILE)
+                    .default_value(DEFAULT_CASCADE)
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecDouble::builder("scale-factor")
@@ -453,7 +454,7 @@ impl ObjectImpl for FaceDetect {
             "threads" => settings.threads.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
-            "profile" => settings.profile.as_deref().unwrap_or(haar::DEFAULT_PROFILE).to_value(),
+            "profile" => settings.profile.as_deref().unwrap_or(DEFAULT_CASCADE).to_value(),
             "scale-factor" => settings.scale_factor.to_value(),
             "min-neighbors" => settings.min_neighbors.to_value(),
             "min-size-width" => settings.min_size_width.to_value(),
@@ -514,6 +515,7 @@ impl BaseTransformImpl for FaceDetect {
             info: None,
             detections: Vec::new(),
             since_detection: 0,
+            detected: Duration::ZERO,
             posted: Vec::new(),
             failing: false,
         });

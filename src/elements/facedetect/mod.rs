@@ -1,8 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `facedetect`: finds faces in video and gives each an id that stays with it.
+//! # facedetect
 //!
-//! GStreamer's OpenCV plugin has an element of the same name; whichever the registry scanned last answers. This one
-//! can always be had as `emotionfacedetect`.
+//! Finds faces in video, gives each an id that stays with it, and attaches box, confidence and landmarks to the buffer
+//! as a region of interest of type `face`. The frame is only read, straight from its planes, and never copied.
+//!
+//! The detector is CenterFace unless `detector`, `model-file` or `profile` says otherwise. A late stream skips
+//! detections, never frames; between detections faces are predicted.
+//!
+//! ## Example launch lines
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
+//! ```
+//!
+//! Small faces in a large picture, searched on every third frame:
+//!
+//! ```text
+//! gst-launch-1.0 videotestsrc num-buffers=30 ! video/x-raw,width=1280,height=720 ! emotionfacedetect detect-size=960 detect-interval=3 ! fakesink
+//! ```
+//!
+//! ## The name
+//!
+//! GStreamer's OpenCV plugin has an element of the same name; where both are installed, whichever the registry scanned
+//! last answers. This one is also registered as `emotionfacedetect`, and takes OpenCV's properties too: `profile` and
+//! what belongs to it select a Haar cascade, `updates` is `post-messages`, and those that have no effect here say so in
+//! the log.
+//!
+//! GStreamer's memory of graphics cards (DMABuf, VAMemory, GLMemory) is not taken; put `vapostproc` or `gldownload`
+//! before.
+//!
+//! Since: 0.1. See also: `emotionclassify`, `emotionoverlay`.
 
 mod imp;
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The loop that most demos are: OpenCV's Haar cascade, then mini-XCEPTION on each face, on one thread.
+
+    python_loop.py FRAMES.rgb CASCADE.xml MINI_XCEPTION.onnx    the network in onnxruntime
+    python_loop.py FRAMES.rgb CASCADE.xml keras                 the network in Keras, one `predict` a face; its weights
+                                                                are random, which costs the same
+"""
+import sys
+
+import cv2
+import numpy as np
+
+WIDTH, HEIGHT, FACE = 640, 480, 64
+
+
+def onnx_classifier(model):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    described = session.get_inputs()[0]
+    axes = (0, -1) if described.shape[-1] == 1 else (0, 1)
+    return lambda face: session.run(None, {described.name: np.expand_dims(face, axes)})
+
+
+def keras_classifier():
+    """mini-XCEPTION (Arriaga et al., "Real-time Convolutional Neural Networks for Emotion and Gender Classification", 2017)."""
+    import keras
+    from keras import layers
+
+    def conv(x, filters):
+        return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(filters, 3, use_bias=False)(x)))
+
+    def block(x, filters):
+        shortcut = layers.BatchNormalization()(layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x))
+        x = layers.BatchNormalization()(layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x))
+        x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(layers.ReLU()(x))
+        return layers.Add()([layers.MaxPooling2D(3, strides=2, padding="same")(layers.BatchNormalization()(x)), shortcut])
+
+    x = picture = keras.Input((FACE, FACE, 1))
+    for filters in (8, 8):
+        x = conv(x, filters)
+    for filters in (16, 32, 64, 128):
+        x = block(x, filters)
+    x = layers.Softmax()(layers.GlobalAveragePooling2D()(layers.Conv2D(7, 3, padding="same")(x)))
+    model = keras.Model(picture, x)
+    return lambda face: model.predict(face[None, :, :, None], verbose=0)
+
+
+def main(frames, cascade_file, network):
+    cv2.setNumThreads(1)
+    classify = keras_classifier() if network == "keras" else onnx_classifier(network)
+    cascade = cv2.CascadeClassifier(cascade_file)
+    size = WIDTH * HEIGHT * 3
+    with open(frames, "rb") as stream:
+        while len(data := stream.read(size)) == size:
+            grey = cv2.cvtColor(np.frombuffer(data, np.uint8).reshape(HEIGHT, WIDTH, 3), cv2.COLOR_RGB2GRAY)
+            for x, y, w, h in cascade.detectMultiScale(grey, scaleFactor=1.25, minNeighbors=3, minSize=(30, 30)):
+                face = cv2.resize(grey[y : y + h, x : x + w], (FACE, FACE)).astype(np.float32)
+                classify((face / 255 - 0.5) * 2)
+
+
+main(*sys.argv[1:])

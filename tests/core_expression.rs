@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The expression model that is compiled in: against the Python reference, and on average faces.
+#![cfg(feature = "onnx")]
+
+mod support;
+
+use gstemotion::classifier::{Classifier, Face};
+use gstemotion::emotion::{FERPLUS_LABELS, Scores};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::RunOptions;
+use gstemotion::locate::SearchPath;
+use gstemotion::model::ModelFile;
+use support::average_faces::{Key, Scene};
+use support::runtime_fetched;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/expression/model.onnx");
+
+/// The model that is compiled in, whatever lies in the folders of this machine.
+fn classifier() -> Classifier {
+    let runtime_file = SearchPath::from_env(None).runtime_library().ok();
+    Classifier::load_default(&SearchPath { runtime_file, ..Default::default() }, RunOptions::default()).expect("our own model")
+}
+
+#[test]
+fn scores_are_those_of_the_python_reference() {
+    // The same network in the same runtime; the softmax is taken in f32 on both sides.
+    const TOLERANCE: f32 = 1e-3;
+    if !runtime_fetched() {
+        return;
+    }
+    let golden: serde_json::Value = serde_json::from_str(include_str!("data/expression.json")).expect("JSON");
+    let description = ModelFile::open(MODEL.as_ref()).expect("our own model").description.expect("a description");
+    let temperature = description.outputs[0].temperature;
+    let mut classifier = classifier();
+    for face in golden["faces"].as_array().expect("faces") {
+        let numbers = |name: &str| face[name].as_array().expect("an array").iter().map(|value| value.as_f64().expect("a number") as f32);
+        let pixels: Vec<u8> = numbers("pixels").map(|value| value as u8).collect();
+        let view = FrameView::new(PixelFormat::Gray8, Size::new(48, 48), &[Plane { data: &pixels, stride: 48 }], Colorimetry::default());
+        // A box whose crop is the picture itself, so that nothing is sampled anew.
+        let crop = description.framing.crop(Rect::new(0.0, 0.0, 48.0, 48.0), None, None);
+        let side = 48.0 * 48.0 / crop.side;
+        let rect = Rect::new(24.0 - side / 2.0, 24.0 - (crop.center.y - 24.0) * side / 48.0 - side / 2.0, side, side);
+        let found = classifier.classify(&view.expect("a view"), &[Face { rect, detector: None, landmarks: None }]).expect("scores");
+        let expected = Scores::from_logits(&numbers("ferplus").collect::<Vec<_>>(), temperature);
+        for (found, expected) in found[0].as_slice().iter().zip(expected.as_slice()) {
+            assert!((found - expected).abs() <= TOLERANCE, "{}: {found} instead of {expected}", face["name"]);
+        }
+    }
+}
+
+#[test]
+fn the_files_beside_the_model_and_the_compiled_in_ones_are_the_same() {
+    let file = ModelFile::open(MODEL.as_ref()).expect("our own model, with the checksum of its description");
+    let description = file.description.expect("a description");
+    assert_eq!(description.outputs[0].labels, FERPLUS_LABELS);
+    if runtime_fetched() {
+        assert_eq!(classifier().name(), description.name);
+        assert_eq!(classifier().labels().as_slice(), FERPLUS_LABELS);
+    }
+}
+
+#[test]
+fn average_faces_have_the_expression_they_are_the_average_of() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut classifier = classifier();
+    for label in NAMED_RIGHT {
+        let keys = [0.0, 1.0].map(|time| Key::new(time, (160.0, 120.0), 170.0, label)).into();
+        let scene = Scene::new(320, 240).actor(keys);
+        let (frame, rect) = (scene.render(0.0), scene.appearances(0.0)[0].face);
+        let view = FrameView::new(PixelFormat::Rgb, Size::new(320, 240), &[Plane { data: &frame, stride: 960 }], Colorimetry::default());
+        let face = Face { rect, detector: Some("centerface"), landmarks: None };
+        let scores = &classifier.classify(&view.expect("a view"), &[face]).expect("scores")[0];
+        assert_eq!(FERPLUS_LABELS[scores.top().0], label, "{scores:?}");
+    }
+}
+
+/// The average faces that the model names as the people did whose votes chose the pictures: all but contempt, which it
+/// takes for neutral.
+const NAMED_RIGHT: [&str; 7] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"];
+
+#[test]
+fn a_batch_scores_as_single_faces_do() {
+    if !runtime_fetched() {
+        return;
+    }
+    let scene = support::three_faces();
+    let frame = scene.render(0.0);
+    let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &frame, stride: 1920 }], Colorimetry::default())
+        .expect("a view");
+    let appearances = scene.appearances(0.0);
+    let faces: Vec<_> = appearances.iter().map(|shown| Face { rect: shown.face, detector: None, landmarks: None }).collect();
+    let mut classifier = classifier();
+    let together = classifier.classify(&view, &faces).expect("scores");
+    for batch in [1, 2] {
+        classifier.set_batch_size(batch);
+        for (a, b) in classifier.classify(&view, &faces).expect("scores").iter().zip(&together) {
+            assert!(a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() < 1e-4), "batches of {batch}");
+        }
+    }
+    assert!(classifier.classify(&view, &[]).expect("no scores").is_empty());
+}
