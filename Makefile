@@ -4,10 +4,11 @@
 # Debian packages that building, testing and the pipelines need.
 PACKAGES := g++ pkg-config clang libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
     libgstrtspserver-1.0-dev libopencv-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-opencv opencv-data python3-venv
+    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-opencv gstreamer1.0-x opencv-data \
+    libgstreamer-plugins-bad1.0-dev python3-venv python3-gi gir1.2-gstreamer-1.0
 
-# Cargo features the installed GStreamer allows beyond the default ones; none so far.
-FEATURES :=
+# Cargo features the installed GStreamer allows beyond the default ones: the newest of its analytics library.
+FEATURES = $(lastword $(foreach minor,24 26 28,$(shell pkg-config --atleast-version=1.$(minor) gstreamer-analytics-1.0 2>/dev/null && echo v1_$(minor))))
 CARGO_DENY := 0.20.2
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -17,7 +18,7 @@ DATA_HOME := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
 fetched := $(DATA_HOME)/gst-emotion
 runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)
 model_files := centerface/centerface.onnx centerface/model.toml
-features := $(if $(FEATURES),--features $(FEATURES))
+features = $(if $(FEATURES),--features $(FEATURES))
 
 # Where `make install` goes: the user's own plugin folder, or PREFIX's.
 ifdef PREFIX
@@ -27,10 +28,10 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup build demo test bench audit install uninstall clean
+.PHONY: help setup packages build demo test test-newer bench audit install uninstall clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: ## install what is missing; fetch ONNX Runtime and CenterFace
 	@rustc --version 2>/dev/null | awk '{ split($$2, v, "."); ok = v[1] > 1 || v[2] >= 92 } END { exit !ok }' || { echo "setup: Rust 1.92 or newer is needed, found: $$(rustc --version 2>/dev/null || echo none); see https://rustup.rs" >&2; exit 1; }
@@ -67,6 +68,12 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
 	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
+
+test-newer: setup ## build and test with the GStreamer of Debian 13, in a folder of the cache (root, network)
+	.ci/newer trixie
+
+packages:
+	@echo $(PACKAGES)
 
 bench: build ## the figures in the README
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi

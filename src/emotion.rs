@@ -24,6 +24,11 @@ impl LabelSet {
         &self.0
     }
 
+    /// True if both are the same set, or a clone of it; quicker than comparing the names.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Number of classes.
     pub fn len(&self) -> usize {
         self.0.len()

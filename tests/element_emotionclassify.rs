@@ -249,3 +249,50 @@ fn odd_boxes_do_no_harm() {
     let out = harness(&info, &[]).push_and_pull(frame).expect("a frame");
     assert_eq!(faces(&out).len(), 6, "a car is no face");
 }
+
+/// DL Streamer gives each region of each frame a new number; without its tracker nothing says which are one face.
+#[test]
+fn regions_of_dl_streamer_keep_an_id_though_their_numbers_change() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (frame, info) = frame(VideoFormat::Nv12);
+    let mut harness = harness(&info, &[]);
+    for index in 0..3 {
+        let mut next = at(&frame, index);
+        for (number, mut region) in (index as i32 * 3 + 100..).zip(next.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>()) {
+            region.set_id(number);
+            region.add_param(gst::Structure::builder("detection").field("confidence", 0.9).field("label_id", 1_i32).build());
+        }
+        let out = harness.push_and_pull(next).expect("a frame");
+        assert_eq!(faces(&out).iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3], "frame {index}");
+        assert_eq!(labels(&out), NAMES);
+    }
+}
+
+/// As `ultralightfacedetectortensordec` writes them: objects, and neither regions nor tracks.
+#[cfg(feature = "v1_24")]
+#[test]
+fn objects_of_a_stock_detector_are_scored_and_keep_an_id() {
+    use gst_analytics::AnalyticsRelationMeta;
+    use gst_analytics::prelude::*;
+    if !runtime_fetched() {
+        return;
+    }
+    let (mut frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
+    {
+        let mut meta = AnalyticsRelationMeta::add(frame.make_mut());
+        for Rect { x, y, w, h } in three_faces().appearances(0.0).iter().map(|shown| shown.face) {
+            let kind = gst::glib::Quark::from_str("face");
+            meta.add_od_mtd(kind, x as i32, y as i32, w as i32, h as i32, 0.9).expect("room");
+        }
+    }
+    let mut harness = harness(&info, &[]);
+    for index in 0..3 {
+        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        assert_eq!(labels(&out), NAMES);
+        for read in [faces(&out), gstemotion::meta::analytics::read(&out, VGA), roi::read(&out, VGA), custom::read(&out)] {
+            assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3], "frame {index}");
+        }
+    }
+}

@@ -2,20 +2,32 @@
 //! Faces as the custom meta `GstEmotionMeta`: one for each buffer, registered without tags so that elements which
 //! change size or format keep it.
 //!
-//! Fields: `version` (int) and `faces`, an array of structures `face` with id (int), x, y, w, h (double, 0..1 of the
-//! frame it was written on) and, once the face was classified, the fields of `emotion`.
+//! Fields: `version` (int), `width` and `height` (int) of the frame it was written on, and `faces`, an array of
+//! structures `face` with id (int), x, y, w, h (double, 0..1 of that frame) and, once the face was classified, the
+//! fields of `emotion`.
 
 use std::sync::Once;
 
+use gst::glib;
 use gst::meta::CustomMeta;
 
-use super::{VERSION, emotion};
-use crate::geometry::Rect;
+use super::VERSION;
+use super::emotion::{Reader, Writer};
+use super::field::Field;
+use super::value::Plain;
+use crate::geometry::{Rect, Size};
 use crate::record::FaceRecord;
 
 /// Name of the meta.
 pub const NAME: &str = "GstEmotionMeta";
-const FACES: &str = "faces";
+/// Name of each structure in `faces`.
+const FACE: &glib::GStr = glib::gstr!("face");
+static VERSION_FIELD: Field = Field::new("version");
+static WIDTH: Field = Field::new("width");
+static HEIGHT: Field = Field::new("height");
+static FACES: Field = Field::new("faces");
+static ID: Field = Field::new("id");
+static SIDES: [Field; 4] = [Field::new("x"), Field::new("y"), Field::new("w"), Field::new("h")];
 
 /// Makes the meta known to GStreamer; once is enough, more do no harm.
 pub fn register() {
@@ -29,46 +41,87 @@ pub fn register() {
 
 /// The faces of the buffer's `GstEmotionMeta`; none if it has none.
 pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
-    register();
-    let Ok(meta) = CustomMeta::from_buffer(buffer, NAME) else { return Vec::new() };
-    let Ok(faces) = meta.structure().get::<gst::Array>(FACES) else { return Vec::new() };
-    faces.iter().filter_map(|face| face.get::<gst::Structure>().ok()).filter_map(|face| read_one(&face)).collect()
+    let mut scores = Reader::default();
+    let read =
+        |_: &gst::StructureRef, faces: &[glib::SendValue]| structures(faces).filter_map(|face| read_one(face, &mut scores)).collect();
+    with_faces(buffer, read).unwrap_or_default()
+}
+
+/// Gives `faces` the scores that the buffer's `GstEmotionMeta` has for their ids, where they have none. Its other faces
+/// are added if `frame` can be the picture that they were marked on, at whatever scale: an element that cuts a picture
+/// drops regions and keeps this, and a box in the wrong place is worse than none.
+pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>, scores: &mut Reader) {
+    with_faces(buffer, |structure, entries| {
+        let same_picture = same_picture(structure, frame);
+        for entry in structures(entries) {
+            let id = id(entry);
+            match faces.iter_mut().find(|known| id != 0 && known.id == id) {
+                Some(known) if known.emotion.is_none() => known.emotion = scores.fields(entry),
+                None if same_picture => faces.extend(read_one(entry, scores)),
+                _ => {}
+            }
+        }
+    });
 }
 
 /// Sets the buffer's `GstEmotionMeta` to `faces`, in place of an earlier one.
-pub fn write(buffer: &mut gst::BufferRef, faces: &[FaceRecord]) {
+pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     register();
     if CustomMeta::from_buffer(buffer, NAME).is_err() && CustomMeta::add(buffer, NAME).is_err() {
         return;
     }
     if let Ok(mut meta) = CustomMeta::from_mut_buffer(buffer, NAME) {
+        let mut scores = Writer::default();
         let structure = meta.mut_structure();
-        structure.set("version", VERSION);
-        structure.set(FACES, gst::Array::new(faces.iter().map(face_structure)));
+        VERSION_FIELD.set(structure, Plain::int(VERSION));
+        WIDTH.set(structure, Plain::int(i32::try_from(frame.width).unwrap_or(i32::MAX)));
+        HEIGHT.set(structure, Plain::int(i32::try_from(frame.height).unwrap_or(i32::MAX)));
+        let faces = gst::Array::new(faces.iter().map(|face| face_structure(face, &mut scores)));
+        FACES.set(structure, glib::SendValue::from_owned(faces));
     }
 }
 
-fn face_structure(face: &FaceRecord) -> gst::Structure {
+/// What `f` makes of the buffer's meta and the faces in it.
+fn with_faces<R>(buffer: &gst::BufferRef, f: impl FnOnce(&gst::StructureRef, &[glib::SendValue]) -> R) -> Option<R> {
+    register();
+    let meta = CustomMeta::from_buffer(buffer, NAME).ok()?;
+    let structure = meta.structure();
+    Some(f(structure, FACES.get::<gst::ArrayRef>(structure)?.as_slice()))
+}
+
+fn structures(values: &[glib::SendValue]) -> impl Iterator<Item = &gst::StructureRef> {
+    values.iter().filter_map(|value| value.get().ok())
+}
+
+/// True if `frame` has the proportions of the frame that the meta was written on, or the meta does not say.
+fn same_picture(structure: &gst::StructureRef, frame: Size) -> bool {
+    let (Some(width), Some(height)) = (WIDTH.get::<i32>(structure), HEIGHT.get::<i32>(structure)) else { return true };
+    let scale = frame.width as f32 / width.max(1) as f32;
+    // Half a pixel of rounding for each side, seen at either scale.
+    (height as f32 * scale - frame.height as f32).abs() <= 1.0 + scale
+}
+
+fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {
     let Rect { x, y, w, h } = face.rect_norm;
-    let mut structure = gst::Structure::builder("face")
-        .field("id", face.id as i32)
-        .field("x", f64::from(x))
-        .field("y", f64::from(y))
-        .field("w", f64::from(w))
-        .field("h", f64::from(h))
-        .build();
+    let mut structure = gst::Structure::new_empty_from_static(FACE);
+    ID.set(&mut structure, Plain::int(face.id as i32));
+    SIDES.iter().zip([x, y, w, h]).for_each(|(field, value)| field.set(&mut structure, Plain::double(value)));
     if let Some(result) = &face.emotion {
-        emotion::set_fields(&mut structure, result);
+        scores.set_fields(&mut structure, result);
     }
     structure
 }
 
-fn read_one(face: &gst::StructureRef) -> Option<FaceRecord> {
-    let side = |name: &str| face.get::<f64>(name).ok().map(|value| value as f32);
+fn id(face: &gst::StructureRef) -> u32 {
+    ID.get::<i32>(face).and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
+}
+
+fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord> {
+    let side = |index: usize| SIDES[index].get::<f64>(face).map(|value| value as f32);
     Some(FaceRecord {
-        id: face.get::<i32>("id").ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
-        rect_norm: Rect::new(side("x")?, side("y")?, side("w")?, side("h")?),
+        id: id(face),
+        rect_norm: Rect::new(side(0)?, side(1)?, side(2)?, side(3)?),
         detection: None,
-        emotion: emotion::from_fields(face),
+        emotion: scores.fields(face),
     })
 }

@@ -4,40 +4,94 @@
 
 use std::time::Duration;
 
+use gst::glib;
+
 use super::VERSION;
+use super::field::Field;
+use super::value::{Plain, array, text_address};
 use crate::emotion::{LabelSet, Scores};
 use crate::record::EmotionResult;
 
 /// `label_id` of a face that is `unknown`.
 const NO_LABEL: i32 = -1;
 
-/// Sets the fields of `result` on `structure`.
-pub(super) fn set_fields(structure: &mut gst::StructureRef, result: &EmotionResult) {
-    structure.set("label", result.label());
-    structure.set("label_id", result.label_id.map_or(NO_LABEL, |id| id as i32));
-    structure.set("confidence", f64::from(result.confidence()));
-    structure.set("labels", gst::Array::new(result.labels.as_slice().iter().map(String::as_str)));
-    structure.set("scores", gst::Array::new(result.scores.as_slice().iter().map(|&score| f64::from(score))));
-    structure.set("smoothed", result.smoothed);
-    structure.set("age", result.age.as_nanos().min(u128::from(u64::MAX)) as u64);
-    structure.set("version", VERSION);
+static LABEL: Field = Field::new("label");
+static LABEL_ID: Field = Field::new("label_id");
+static CONFIDENCE: Field = Field::new("confidence");
+static LABELS: Field = Field::new("labels");
+static SCORES: Field = Field::new("scores");
+static SMOOTHED: Field = Field::new("smoothed");
+static AGE: Field = Field::new("age");
+static VERSION_FIELD: Field = Field::new("version");
+
+/// Writes scores; the faces of a buffer mostly have the same labels, which are made once then.
+#[derive(Default)]
+pub(super) struct Writer {
+    labels: Option<(LabelSet, Vec<Plain>)>,
 }
 
-/// Reads what [`set_fields`] wrote; none where labels or scores are missing or do not match.
-pub(super) fn from_fields(structure: &gst::StructureRef) -> Option<EmotionResult> {
-    let labels = structure.get::<gst::Array>("labels").ok()?;
-    let labels: Vec<String> = labels.iter().map(|label| label.get::<String>().ok()).collect::<Option<_>>()?;
-    let scores = structure.get::<gst::Array>("scores").ok()?;
-    let scores: Vec<f32> = scores.iter().map(|score| score.get::<f64>().ok().map(|score| score as f32)).collect::<Option<_>>()?;
-    if labels.is_empty() || labels.len() != scores.len() {
-        return None;
+impl Writer {
+    /// Sets the fields of `result` on `structure`.
+    pub(super) fn set_fields(&mut self, structure: &mut gst::StructureRef, result: &EmotionResult) {
+        let labels = self.labels(&result.labels);
+        let label = result.label_id.and_then(|id| labels.get(id).copied()).unwrap_or_else(|| Plain::string(result.label()));
+        LABEL.set(structure, label);
+        LABEL_ID.set(structure, Plain::int(result.label_id.map_or(NO_LABEL, |id| id as i32)));
+        CONFIDENCE.set(structure, Plain::double(result.confidence()));
+        LABELS.set(structure, array(labels.iter().copied()));
+        SCORES.set(structure, array(result.scores.as_slice().iter().map(|&score| Plain::double(score))));
+        SMOOTHED.set(structure, Plain::boolean(result.smoothed));
+        AGE.set(structure, Plain::uint64(result.age.as_nanos().min(u128::from(u64::MAX)) as u64));
+        VERSION_FIELD.set(structure, Plain::int(VERSION));
     }
-    let label_id = structure.get::<i32>("label_id").ok().and_then(|id| usize::try_from(id).ok()).filter(|&id| id < labels.len());
-    Some(EmotionResult {
-        labels: LabelSet::new(labels),
-        scores: Scores::from_probabilities(scores),
-        label_id,
-        smoothed: structure.get("smoothed").unwrap_or(false),
-        age: Duration::from_nanos(structure.get("age").unwrap_or(0)),
-    })
+
+    fn labels(&mut self, labels: &LabelSet) -> &[Plain] {
+        if !self.labels.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
+            let values = labels.as_slice().iter().map(|label| Plain::string(label)).collect();
+            self.labels = Some((labels.clone(), values));
+        }
+        self.labels.as_ref().map_or(&[], |(_, values)| values)
+    }
+}
+
+/// Reads scores of one buffer; faces with the same labels share one set of them.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// The last labels and where they were.
+    labels: Option<(LabelSet, Vec<Option<usize>>)>,
+}
+
+impl Reader {
+    /// Reads what [`Writer::set_fields`] wrote; none where labels or scores are missing or do not match.
+    pub(super) fn fields(&mut self, structure: &gst::StructureRef) -> Option<EmotionResult> {
+        let labels = self.labels(LABELS.get::<gst::ArrayRef>(structure)?.as_slice())?;
+        let scores = SCORES.get::<gst::ArrayRef>(structure)?;
+        if labels.is_empty() || labels.len() != scores.len() || scores.iter().any(|score| !score.is::<f64>()) {
+            return None;
+        }
+        let scores = scores.iter().map(|score| score.get::<f64>().map_or(0.0, |score| score as f32));
+        let label_id = LABEL_ID.get::<i32>(structure).and_then(|id| usize::try_from(id).ok()).filter(|&id| id < labels.len());
+        Some(EmotionResult {
+            scores: Scores::from_probabilities(scores),
+            label_id,
+            smoothed: SMOOTHED.get(structure).unwrap_or(false),
+            age: Duration::from_nanos(AGE.get(structure).unwrap_or(0)),
+            labels,
+        })
+    }
+
+    fn labels(&mut self, values: &[glib::SendValue]) -> Option<LabelSet> {
+        if let Some((known, places)) = &self.labels {
+            // What this plugin wrote is at the same place in every face.
+            let same = |((known, place), value): ((&String, &Option<usize>), &glib::SendValue)| {
+                *place == text_address(value) || value.get::<&str>().is_ok_and(|given| given == known)
+            };
+            if known.len() == values.len() && known.as_slice().iter().zip(places).zip(values).all(same) {
+                return Some(known.clone());
+            }
+        }
+        let labels: Vec<String> = values.iter().map(|label| label.get().ok()).collect::<Option<_>>()?;
+        let places = values.iter().map(text_address).collect();
+        Some(self.labels.insert((LabelSet::new(labels), places)).0.clone())
+    }
 }

@@ -8,7 +8,7 @@
 //! | timestamp, stream-time, running-time, duration | uint64 | of the buffer, in ns |
 //! | faces | list of structures `face` | x, y, width, height (uint, pixels); id (int); for `emotion` also the fields of `emotion` |
 
-use super::emotion;
+use super::emotion::Writer;
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
@@ -32,13 +32,14 @@ pub fn facedetect(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst
 
 /// The message `emotion`.
 pub fn emotion(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
+    let mut scores = Writer::default();
     message(
         "emotion",
         times,
         faces.iter().map(|face| {
             let mut structure = face_structure(face, frame);
             if let Some(result) = &face.emotion {
-                emotion::set_fields(&mut structure, result);
+                scores.set_fields(&mut structure, result);
             }
             structure
         }),

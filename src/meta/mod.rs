@@ -5,15 +5,22 @@
 //! |---|---|---|
 //! | [`roi`] | `GstVideoRegionOfInterestMeta` of type `face` | id, box in pixels; params `detection`, `object_id`, `emotion` |
 //! | [`custom`] | `GstEmotionMeta`, one for each buffer | id, box in 0..1 and the scores of every face |
+//! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
-//! Both say the same. The second exists because a format-changing `videoconvert` and every `videoscale` drop a region's
-//! params but keep its id, while untagged custom metadata survives them; [`read_faces`] joins the two by id. Readers
+//! All say the same. The second exists because a format-changing `videoconvert` and every `videoscale` drop a region's
+//! params but keep its id, while untagged custom metadata survives them; [`read_faces`] joins them by id. Readers
 //! ignore fields they do not know, and a buffer without any of this simply has no faces.
+//!
+#![doc = include_str!("README.md")]
 
+#[cfg(feature = "v1_24")]
+pub mod analytics;
 pub mod custom;
 mod emotion;
+mod field;
 pub mod message;
 pub mod roi;
+mod value;
 
 use crate::geometry::Size;
 use crate::record::FaceRecord;
@@ -21,32 +28,32 @@ use crate::record::FaceRecord;
 /// Version of the metadata's fields, written into every structure.
 pub const VERSION: i32 = 1;
 
-/// All faces on a frame of `frame` pixels, whoever put them there, in the order of the regions.
+/// All faces on a frame of `frame` pixels, whoever put them there: those with a region in the order of the regions,
+/// then the others. What the encodings say of one face is one record.
 pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
-    let mut faces = roi::read(buffer, frame);
-    for face in custom::read(buffer) {
-        match faces.iter_mut().find(|known| known.id == face.id && face.id != 0) {
-            Some(known) => {
-                if known.emotion.is_none() {
-                    known.emotion = face.emotion;
-                }
-            }
-            None => faces.push(face),
-        }
-    }
+    let mut scores = emotion::Reader::default();
+    let mut faces = roi::read_with(buffer, frame, &mut scores);
+    #[cfg(feature = "v1_24")]
+    analytics::join(buffer, frame, &mut faces);
+    custom::join(buffer, frame, &mut faces, &mut scores);
     faces
 }
 
-/// Adds one region for each face that a detector found.
+/// Adds the faces that a detector found: a region for each and, from GStreamer 1.24 on, an object.
 pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     for face in faces {
         roi::write(buffer, frame, face);
     }
+    #[cfg(feature = "v1_24")]
+    analytics::write_detections(buffer, frame, faces);
 }
 
-/// Adds the scores of faces that are already on the buffer: to each one's region, and all of them to the buffer's
-/// `GstEmotionMeta`. Faces that have no region yet get one.
+/// Adds the scores of faces that are already on the buffer, and the ids of those that came without: to each one's
+/// region, to its object, and all of them to the buffer's `GstEmotionMeta`. Faces that have no region or object yet get
+/// one.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     roi::write_emotions(buffer, frame, faces);
-    custom::write(buffer, faces);
+    #[cfg(feature = "v1_24")]
+    analytics::write_emotions(buffer, frame, faces);
+    custom::write(buffer, frame, faces);
 }

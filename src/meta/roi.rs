@@ -7,113 +7,157 @@
 //! - `object_id`: id (int)
 //! - `emotion`: see [`super`]
 //!
-//! Boxes of other elements need no params at all; DL Streamer's `detection` params have the same names.
+//! Boxes of other elements need no params at all; DL Streamer's `detection` params have the same names. It gives every
+//! region a new number as its id and says in `object_id` which object that is, once something tracks them; so does
+//! [`read`] take it. A region without params is an application's, or has lost them on its way, and its own id counts.
 
+use gst::glib;
+use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::emotion;
+use super::emotion::{Reader, Writer};
+use super::field::Field;
+use super::value::{Plain, array};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::record::{DetectionInfo, FaceRecord};
 
 /// The region type that means a face.
 pub const FACE: &str = "face";
-const DETECTION: &str = "detection";
-const OBJECT_ID: &str = "object_id";
-const EMOTION: &str = "emotion";
+const DETECTION: &glib::GStr = glib::gstr!("detection");
+const OBJECT_ID: &glib::GStr = glib::gstr!("object_id");
+const EMOTION: &glib::GStr = glib::gstr!("emotion");
+
+static CONFIDENCE: Field = Field::new("confidence");
+static X_MIN: Field = Field::new("x_min");
+static X_MAX: Field = Field::new("x_max");
+static Y_MIN: Field = Field::new("y_min");
+static Y_MAX: Field = Field::new("y_max");
+static LANDMARKS: Field = Field::new("landmarks");
+static MODEL_NAME: Field = Field::new("model_name");
+static ID: Field = Field::new("id");
 
 /// The faces among the buffer's regions, in order.
 pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
-    buffer.iter_meta::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE).map(|meta| read_one(&meta, frame)).collect()
+    read_with(buffer, frame, &mut Reader::default())
+}
+
+pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, scores: &mut Reader) -> Vec<FaceRecord> {
+    let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE);
+    regions.map(|meta| read_one(&meta, frame, scores)).collect()
 }
 
 /// Adds a region for `face`, with its `detection`, `object_id` and, if it has one, `emotion`.
 pub fn write(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord) {
+    write_with(buffer, frame, face, &mut Writer::default());
+}
+
+fn write_with(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, scores: &mut Writer) {
     let (x, y, w, h) = pixels(face.rect_norm, frame);
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
     meta.set_id(face.id as i32);
     if let Some(detection) = &face.detection {
         meta.add_param(detection_structure(face.rect_norm, detection));
     }
-    meta.add_param(gst::Structure::builder(OBJECT_ID).field("id", face.id as i32).build());
-    add_emotion(&mut meta, face);
+    meta.add_param(object_id_structure(face.id));
+    add_emotion(&mut meta, face, scores);
 }
 
 /// Adds `emotion` to the region of each face; the regions of `faces` are found by their order, as [`read`] gave them,
 /// so that boxes without an id get theirs here. Faces beyond the regions are added.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    let mut scores = Writer::default();
     let mut remaining = faces.iter();
     for mut meta in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE) {
         let Some(face) = remaining.next() else { break };
         if meta.id() != face.id as i32 {
             meta.set_id(face.id as i32);
-            meta.add_param(gst::Structure::builder(OBJECT_ID).field("id", face.id as i32).build());
+            meta.add_param(object_id_structure(face.id));
         }
-        add_emotion(&mut meta, face);
+        add_emotion(&mut meta, face, &mut scores);
     }
     for face in remaining {
-        write(buffer, frame, face);
+        write_with(buffer, frame, face, &mut scores);
     }
 }
 
-fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord) {
+fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, scores: &mut Writer) {
     if let Some(result) = &face.emotion {
-        let mut structure = gst::Structure::new_empty(EMOTION);
-        emotion::set_fields(&mut structure, result);
+        let mut structure = gst::Structure::new_empty_from_static(EMOTION);
+        scores.set_fields(&mut structure, result);
         meta.add_param(structure);
     }
 }
 
-fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size) -> FaceRecord {
+fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, scores: &mut Reader) -> FaceRecord {
     let (x, y, w, h) = meta.rect();
     let rect = Rect::new(x as f32, y as f32, w as f32, h as f32);
+    let (mut detection, mut object_id, mut emotion) = (None, None, None);
     // Whoever writes later knows better: the last param of a name counts.
-    let last = |name: &str| meta.params().filter(|param| param.name() == name).last();
-    let detection = last(DETECTION);
-    let object_id = last(OBJECT_ID).and_then(|param| param.get::<i32>("id").ok());
-    let id = u32::try_from(meta.id()).ok().filter(|&id| id > 0).or_else(|| object_id.and_then(|id| u32::try_from(id).ok()));
+    for param in meta.params() {
+        match param.name() {
+            name if name == DETECTION => detection = Some(param),
+            name if name == OBJECT_ID => object_id = ID.get::<i32>(param),
+            name if name == EMOTION => emotion = Some(param),
+            _ => {}
+        }
+    }
+    let id = object_id.unwrap_or(if detection.is_some() { 0 } else { meta.id() });
     FaceRecord {
-        id: id.unwrap_or(0),
+        id: u32::try_from(id).unwrap_or(0),
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(read_detection),
-        emotion: last(EMOTION).and_then(emotion::from_fields),
+        emotion: emotion.and_then(|param| scores.fields(param)),
     }
 }
 
+fn object_id_structure(id: u32) -> gst::Structure {
+    let mut structure = gst::Structure::new_empty_from_static(OBJECT_ID);
+    ID.set(&mut structure, Plain::int(id as i32));
+    structure
+}
+
 fn detection_structure(rect: Rect, detection: &DetectionInfo) -> gst::Structure {
-    let mut structure = gst::Structure::builder(DETECTION)
-        .field("confidence", f64::from(detection.confidence))
-        .field("x_min", f64::from(rect.x))
-        .field("x_max", f64::from(rect.right()))
-        .field("y_min", f64::from(rect.y))
-        .field("y_max", f64::from(rect.bottom()))
-        .field("model_name", &detection.model_name)
-        .build();
+    let mut structure = gst::Structure::new_empty_from_static(DETECTION);
+    CONFIDENCE.set(&mut structure, Plain::double(detection.confidence));
+    X_MIN.set(&mut structure, Plain::double(rect.x));
+    X_MAX.set(&mut structure, Plain::double(rect.right()));
+    Y_MIN.set(&mut structure, Plain::double(rect.y));
+    Y_MAX.set(&mut structure, Plain::double(rect.bottom()));
+    MODEL_NAME.set(&mut structure, detection.model_name.to_send_value());
     if let Some(Landmarks5(points)) = detection.landmarks_norm {
-        let values = points.iter().flat_map(|point| [f64::from(point.x), f64::from(point.y)]);
-        structure.set("landmarks", gst::Array::new(values));
+        let values: [Plain; 10] = std::array::from_fn(|n| {
+            let point = points[n / 2];
+            Plain::double(if n % 2 == 0 { point.x } else { point.y })
+        });
+        LANDMARKS.set(&mut structure, array(values.into_iter()));
     }
     structure
 }
 
 fn read_detection(param: &gst::StructureRef) -> DetectionInfo {
     DetectionInfo {
-        confidence: param.get::<f64>("confidence").unwrap_or(0.0) as f32,
-        landmarks_norm: param.get::<gst::Array>("landmarks").ok().and_then(|values| landmarks(&values)),
-        model_name: param.get::<String>("model_name").unwrap_or_default(),
+        confidence: CONFIDENCE.get::<f64>(param).unwrap_or(0.0) as f32,
+        landmarks_norm: LANDMARKS.get::<gst::ArrayRef>(param).and_then(|values| landmarks(&values)),
+        model_name: MODEL_NAME.get(param).unwrap_or_default(),
     }
 }
 
-fn landmarks(values: &gst::Array) -> Option<Landmarks5> {
-    let values: Vec<f32> = values.iter().map(|value| value.get::<f64>().ok().map(|value| value as f32)).collect::<Option<_>>()?;
-    let points: Vec<Point> = values.chunks_exact(2).map(|pair| Point::new(pair[0], pair[1])).collect();
-    points.try_into().ok().map(Landmarks5)
+fn landmarks(values: &[glib::SendValue]) -> Option<Landmarks5> {
+    let mut points = [Point::default(); 5];
+    if values.len() != 2 * points.len() {
+        return None;
+    }
+    for (point, pair) in points.iter_mut().zip(values.chunks_exact(2)) {
+        *point = Point::new(pair[0].get::<f64>().ok()? as f32, pair[1].get::<f64>().ok()? as f32);
+    }
+    Some(Landmarks5(points))
 }
 
 /// The box of `detection` where it still is the region's own: an element that moved or scaled the region did not touch
 /// its params, so a box that is more than rounding away is out of date.
 fn exact_rect(param: &gst::StructureRef, rect: Rect, frame: Size) -> Option<Rect> {
-    let corner = |name: &str| param.get::<f64>(name).ok().map(|value| value as f32);
-    let exact = Rect::from_corners(corner("x_min")?, corner("y_min")?, corner("x_max")?, corner("y_max")?);
+    let corner = |field: &Field| field.get::<f64>(param).map(|value| value as f32);
+    let exact = Rect::from_corners(corner(&X_MIN)?, corner(&Y_MIN)?, corner(&X_MAX)?, corner(&Y_MAX)?);
     let (x, y, w, h) = pixels(exact, frame);
     (Rect::new(x as f32, y as f32, w as f32, h as f32) == rect).then_some(exact)
 }

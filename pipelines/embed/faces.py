@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Faces and their apparent expression in an application of one's own: one line for each face of a file.
+
+    python3 faces.py clip.mp4
+
+Needs PyGObject (Debian: python3-gi, gir1.2-gstreamer-1.0).
+"""
+
+import sys
+import warnings
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
+
+# GObject calls its array deprecated; without gst-python there is no other way to one's values.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+LINE = "filesrc name=file ! decodebin ! videoconvert ! emotionfacedetect ! emotionclassify ! fakesink name=out signal-handoffs=true"
+
+
+def faces_of(frame):
+    """What `emotionclassify` wrote on the frame; src/meta/README.md lists the fields."""
+    meta = frame.get_custom_meta("GstEmotionMeta")
+    found, faces = meta.get_structure().get_array("faces") if meta else (False, None)
+    # Copies, since the array takes its structures along when it goes.
+    return [faces.get_nth(index).copy() for index in range(faces.n_values)] if found else []
+
+
+def print_faces(_sink, frame, _pad):
+    for face in faces_of(frame):
+        x, y, w, h = (face.get_value(side) for side in "xywh")  # in 0..1 of the frame
+        label = face.get_string("label") or "not scored yet"
+        _, confidence = face.get_double("confidence")
+        print(f"face {face.get_value('id')} at {x:.2f},{y:.2f} {w:.2f}x{h:.2f}: {label} {confidence:.2f}")
+
+
+def main():
+    Gst.init(None)
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {sys.argv[0]} FILE")
+    pipeline = Gst.parse_launch(LINE)
+    pipeline.get_by_name("file").set_property("location", sys.argv[1])
+    pipeline.get_by_name("out").connect("handoff", print_faces)
+    pipeline.set_state(Gst.State.PLAYING)
+    end = pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    if end.type == Gst.MessageType.ERROR:
+        sys.exit(end.parse_error()[0].message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faces as `GstAnalyticsRelationMeta`, from GStreamer 1.24 on.
+//!
+//! ```text
+//! ODMtd "face" ──CONTAIN|RELATE_TO──▶ ClsMtd, the top class alone ──RELATE_TO──▶ ClsMtd, all classes, best first
+//!      │       ◀──────IS_PART_OF─────
+//!      └──RELATE_TO──▶ TrackingMtd
+//! ```
+//!
+//! A class of its own for the top score is what stock consumers want: `objectdetectionoverlay` prints index 0 of the
+//! first class related to an object, others follow only one kind of edge. Neither labels in the model's order nor
+//! `smoothed` and `age` have a place here; reading gives the labels in FER+'s order if they are FER+'s, else by name.
+
+use std::time::Duration;
+
+use gst::glib;
+use gst_analytics::prelude::*;
+use gst_analytics::{
+    AnalyticsClassificationMtd, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsRelationMetaInitParams,
+    AnalyticsTrackingMtd, RelTypes,
+};
+
+use super::roi;
+use crate::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use crate::geometry::{Rect, Size};
+use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
+
+/// An object's box that covers a region's by more is the same face.
+const SAME_FACE_IOU: f32 = 0.9;
+/// What one face takes: an object, its track, its top class and all classes.
+const MTDS_PER_FACE: usize = 4;
+/// Bytes enough for the four of them with eight classes; it grows if it must.
+const BYTES_PER_FACE: usize = 256;
+
+/// An object `face` and the number that relations know it by.
+struct Object {
+    mtd: u32,
+    /// Track id; 0 if there is none that fits a [`FaceRecord`].
+    id: u32,
+    rect_norm: Rect,
+    confidence: f32,
+}
+
+/// The faces among the buffer's objects, in order.
+pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
+    let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return Vec::new() };
+    objects(&meta, frame).map(|object| record(&meta, &object)).collect()
+}
+
+/// Adds to `faces`, which are those of the regions, what the buffer's objects say of them, and the objects that are no
+/// region's.
+pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>) {
+    let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return };
+    let mut known = Matches::new(faces.len());
+    for object in objects(&meta, frame) {
+        let Some(index) = known.claim(&object, &faces[..known.len()]) else {
+            faces.push(record(&meta, &object));
+            continue;
+        };
+        let face = &mut faces[index];
+        if face.id == 0 {
+            face.id = object.id;
+        }
+        if face.emotion.is_none() {
+            face.emotion = emotion(&meta, object.mtd);
+        }
+    }
+}
+
+/// Adds an object and a track for each face.
+pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    let seen = buffer.pts();
+    // A bool error here means that there is no room for one more, and then no place to tell it either.
+    let _ = with_meta(buffer, faces.len(), |meta| faces.iter().try_for_each(|face| add_object(meta, frame, face, seen).map(|_| ())));
+}
+
+/// Adds the scores of `faces` to their objects, tracks to those that have none of this id, and objects for the faces
+/// that have none.
+pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    let seen = buffer.pts();
+    let objects: Vec<Object> = buffer.meta::<AnalyticsRelationMeta>().map(|meta| objects(&meta, frame).collect()).unwrap_or_default();
+    let mut known = Matches::new(faces.len());
+    let mut object_of = vec![None; faces.len()];
+    for object in &objects {
+        if let Some(index) = known.claim(object, faces) {
+            object_of[index] = Some(object);
+        }
+    }
+    let mut quarks = Quarks::default();
+    let _ = with_meta(buffer, faces.len(), |meta| {
+        for (face, object) in faces.iter().zip(object_of) {
+            let mtd = match object {
+                None => add_object(meta, frame, face, seen)?,
+                Some(object) => {
+                    if object.id != face.id {
+                        add_track(meta, object.mtd, face.id, seen)?;
+                    }
+                    object.mtd
+                }
+            };
+            if let Some(result) = &face.emotion {
+                add_classes(meta, mtd, result, &mut quarks)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Which face each object is. Both mostly come in one order, so the next is tried before all.
+struct Matches {
+    taken: Vec<bool>,
+    next: usize,
+}
+
+impl Matches {
+    fn new(faces: usize) -> Self {
+        Self { taken: vec![false; faces], next: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// The index of the face that `object` is: of the same id, else of the same place.
+    fn claim(&mut self, object: &Object, faces: &[FaceRecord]) -> Option<usize> {
+        let free = |taken: &[bool], index: usize| taken.get(index).is_some_and(|taken| !taken);
+        let same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
+        let iou = |face: &FaceRecord| face.rect_norm.iou(object.rect_norm);
+        let index = if free(&self.taken, self.next) && same_id(&faces[self.next]) {
+            self.next
+        } else {
+            let mut candidates = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
+            let by_place = || {
+                let free = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
+                let overlaps = free.map(|(index, face)| (index, iou(face))).filter(|(_, iou)| *iou > SAME_FACE_IOU);
+                overlaps.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+            };
+            candidates.find(|(_, face)| same_id(face)).map(|(index, _)| index).or_else(by_place)?
+        };
+        self.taken[index] = true;
+        self.next = index + 1;
+        Some(index)
+    }
+}
+
+fn objects<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Object> + 'a {
+    let face = face_type();
+    meta.iter::<AnalyticsODMtd>().filter(move |object| object.obj_type() == Some(face)).filter_map(move |object| {
+        let place = object.location().ok()?;
+        let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(object.id(), RelTypes::RELATE_TO);
+        // Whoever writes later knows better.
+        let id = tracks.filter_map(|track| u32::try_from(track.info().0).ok()).filter(|&id| id != 0).last();
+        Some(Object {
+            mtd: object.id(),
+            id: id.unwrap_or(0),
+            rect_norm: Rect::new(place.x as f32, place.y as f32, place.w as f32, place.h as f32).to_norm(frame),
+            confidence: place.loc_conf_lvl,
+        })
+    })
+}
+
+fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> FaceRecord {
+    FaceRecord {
+        id: object.id,
+        rect_norm: object.rect_norm,
+        detection: Some(DetectionInfo { confidence: object.confidence, landmarks_norm: None, model_name: String::new() }),
+        emotion: emotion(meta, object.mtd),
+    }
+}
+
+/// The scores related to an object: a class alone that leads to all of them. Classes of other kinds lead to none.
+fn emotion(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: u32) -> Option<EmotionResult> {
+    let tops = meta.iter_direct_related::<AnalyticsClassificationMtd>(object, RelTypes::CONTAIN);
+    tops.filter(|top| top.len() == 1).filter_map(|top| distribution(meta, &top)).last()
+}
+
+fn distribution(
+    meta: &gst::MetaRef<'_, AnalyticsRelationMeta>,
+    top: &AnalyticsMtdRef<'_, AnalyticsClassificationMtd>,
+) -> Option<EmotionResult> {
+    let mut related = meta.iter_direct_related::<AnalyticsClassificationMtd>(top.id(), RelTypes::RELATE_TO);
+    let all = related.find(|all| all.len() > 1)?;
+    let mut classes: Vec<(&'static str, f32)> = all.iterate().map(|(label, score)| (label.as_str().as_str(), score)).collect();
+    let place = |label: &str| FERPLUS_LABELS.iter().position(|known| *known == label).unwrap_or(FERPLUS_LABELS.len());
+    classes.sort_by_key(|&(label, _)| (place(label), label));
+    let shown = top.quark(0);
+    Some(EmotionResult {
+        label_id: classes.iter().position(|(label, _)| *label == shown.as_str().as_str()),
+        labels: LabelSet::new(classes.iter().map(|(label, _)| *label)),
+        scores: Scores::from_probabilities(classes.iter().map(|(_, score)| *score)),
+        smoothed: false,
+        age: Duration::ZERO,
+    })
+}
+
+type Meta<'a> = gst::MetaRefMut<'a, AnalyticsRelationMeta, gst::meta::Standalone>;
+
+/// Calls `write` with the buffer's relation meta, which is added with room for `faces` if there is none.
+fn with_meta(
+    buffer: &mut gst::BufferRef,
+    faces: usize,
+    write: impl FnOnce(&mut Meta) -> Result<(), glib::BoolError>,
+) -> Result<(), glib::BoolError> {
+    if let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() {
+        return write(&mut meta);
+    }
+    if faces == 0 {
+        return Ok(());
+    }
+    let room = AnalyticsRelationMetaInitParams::new(MTDS_PER_FACE * faces, BYTES_PER_FACE * faces);
+    write(&mut AnalyticsRelationMeta::add_full(buffer, &room))
+}
+
+fn add_object(meta: &mut Meta, frame: Size, face: &FaceRecord, seen: Option<gst::ClockTime>) -> Result<u32, glib::BoolError> {
+    let (x, y, w, h) = roi::pixels(face.rect_norm, frame);
+    let confidence = face.detection.as_ref().map_or(1.0, |detection| detection.confidence);
+    let object = meta.add_od_mtd(face_type(), x as i32, y as i32, w as i32, h as i32, confidence)?.id();
+    if face.id != 0 {
+        add_track(meta, object, face.id, seen)?;
+    }
+    Ok(object)
+}
+
+/// A record does not know since when its face is there, so `first seen` and `last seen` are both this buffer's time.
+fn add_track(meta: &mut Meta, object: u32, id: u32, seen: Option<gst::ClockTime>) -> Result<(), glib::BoolError> {
+    let track = meta.add_tracking_mtd(u64::from(id), seen.unwrap_or(gst::ClockTime::ZERO))?.id();
+    meta.set_relation(RelTypes::RELATE_TO, object, track)
+}
+
+fn add_classes(meta: &mut Meta, object: u32, result: &EmotionResult, quarks: &mut Quarks) -> Result<(), glib::BoolError> {
+    let mut classes: Vec<(glib::Quark, f32)> =
+        quarks.of(&result.labels).iter().copied().zip(result.scores.as_slice().iter().copied()).collect();
+    let shown = match result.label_id.and_then(|id| classes.get(id)) {
+        Some((label, _)) => *label,
+        None => glib::Quark::from_str(result.label()),
+    };
+    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let (labels, scores): (Vec<_>, Vec<_>) = classes.into_iter().unzip();
+
+    let top = meta.add_one_cls_mtd(result.confidence(), shown)?.id();
+    meta.set_relation(RelTypes::CONTAIN | RelTypes::RELATE_TO, object, top)?;
+    meta.set_relation(RelTypes::IS_PART_OF, top, object)?;
+    let all = meta.add_cls_mtd(&scores, &labels)?.id();
+    meta.set_relation(RelTypes::RELATE_TO, top, all)
+}
+
+fn face_type() -> glib::Quark {
+    glib::Quark::from_str(roi::FACE)
+}
+
+/// The labels as quarks, looked up once for the faces of a buffer.
+#[derive(Default)]
+struct Quarks(Option<(LabelSet, Vec<glib::Quark>)>);
+
+impl Quarks {
+    fn of(&mut self, labels: &LabelSet) -> &[glib::Quark] {
+        if !self.0.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
+            let quarks = labels.as_slice().iter().map(glib::Quark::from_str).collect();
+            self.0 = Some((labels.clone(), quarks));
+        }
+        self.0.as_ref().map_or(&[], |(_, quarks)| quarks)
+    }
+}

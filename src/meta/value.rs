@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Values of numbers and names, and arrays of them, made quickly: a frame may carry thousands.
+//!
+//! The bindings check a value's type with every step, let an `Array` grow one value at a time and copy each string.
+
+#![allow(unsafe_code)]
+
+use glib::gobject_ffi::{self, GValue, GValue_data};
+use glib::translate::{ToGlibPtr, UnsafeFrom};
+
+/// A value that owns nothing, so that a bitwise copy of it is another value.
+#[derive(Clone, Copy)]
+pub(super) struct Plain(GValue);
+
+impl Plain {
+    const fn new(kind: glib::ffi::GType, data: GValue_data) -> Self {
+        Self(GValue { g_type: kind, data: [data, GValue_data { v_uint64: 0 }] })
+    }
+
+    /// A boolean.
+    pub(super) fn boolean(value: bool) -> Self {
+        Self::new(gobject_ffi::G_TYPE_BOOLEAN, GValue_data { v_int: value.into() })
+    }
+
+    /// An int.
+    pub(super) fn int(value: i32) -> Self {
+        Self::new(gobject_ffi::G_TYPE_INT, GValue_data { v_int: value })
+    }
+
+    /// A uint64.
+    pub(super) fn uint64(value: u64) -> Self {
+        Self::new(gobject_ffi::G_TYPE_UINT64, GValue_data { v_uint64: value })
+    }
+
+    /// A double.
+    pub(super) fn double(value: impl Into<f64>) -> Self {
+        Self::new(gobject_ffi::G_TYPE_DOUBLE, GValue_data { v_double: value.into() })
+    }
+
+    /// A string, kept by GLib until the process ends.
+    pub(super) fn string(text: &str) -> Self {
+        let mut value = glib::Value::from_type(glib::Type::STRING).into_raw();
+        // SAFETY: `value` is an initialised string value, and what g_intern_string returns is never freed.
+        unsafe {
+            gobject_ffi::g_value_set_interned_string(&mut value, glib::ffi::g_intern_string(text.to_glib_none().0));
+        }
+        Self(value)
+    }
+}
+
+impl From<Plain> for glib::SendValue {
+    fn from(plain: Plain) -> Self {
+        // SAFETY: both kinds are initialised values of fundamental types that may be sent; neither owns anything, so
+        // unsetting a copy frees nothing that another one needs.
+        unsafe { Self::unsafe_from(plain.0) }
+    }
+}
+
+/// A `GstValueArray` of `values`.
+pub(super) fn array(values: impl ExactSizeIterator<Item = Plain>) -> glib::SendValue {
+    // SAFETY: gst_value_array_init() wants zeroed memory and leaves an initialised array; appending takes over a value
+    // that owns nothing.
+    unsafe {
+        let mut array: GValue = std::mem::zeroed();
+        gst::ffi::gst_value_array_init(&mut array, values.len() as u32);
+        for mut value in values {
+            gst::ffi::gst_value_array_append_and_take_value(&mut array, &mut value.0);
+        }
+        glib::SendValue::unsafe_from(array)
+    }
+}
+
+/// Where the text of a string value is; the same place is the same text for as long as both values are there.
+pub(super) fn text_address(value: &glib::SendValue) -> Option<usize> {
+    // SAFETY: the value is an initialised one that holds a string.
+    value.is::<String>().then(|| unsafe { gobject_ffi::g_value_get_string(value.to_glib_none().0) } as usize)
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The encodings of one face on one buffer say the same, and other people's say what we understand.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::time::Duration;
+
+use gst_video::VideoRegionOfInterestMeta;
+use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use support::gstreamer::init;
+
+const VGA: Size = Size::new(640, 480);
+
+fn detected(id: u32) -> FaceRecord {
+    let landmarks = std::array::from_fn(|n| Point::new(0.25 + 0.0625 * n as f32, 0.5));
+    FaceRecord {
+        id,
+        rect_norm: Rect::new(0.1 * id as f32, 0.2, 0.1, 0.2),
+        detection: Some(DetectionInfo { confidence: 0.75, landmarks_norm: Some(Landmarks5(landmarks)), model_name: "centerface".into() }),
+        emotion: None,
+    }
+}
+
+fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
+    let scores = Scores::from_probabilities((0..8).map(|n| if n == id % 8 { 8.0 } else { 1.0 }));
+    let labels = LabelSet::new(FERPLUS_LABELS);
+    let emotion = EmotionResult { labels, scores, label_id, smoothed: true, age: Duration::from_millis(40) };
+    FaceRecord { emotion: Some(emotion), ..detected(id) }
+}
+
+/// A buffer on which `facedetect` found and `emotionclassify` scored `faces`.
+fn written(faces: &[FaceRecord]) -> gst::Buffer {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let writable = buffer.make_mut();
+    let found: Vec<_> = faces.iter().map(|face| FaceRecord { emotion: None, ..face.clone() }).collect();
+    write_detections(writable, VGA, &found);
+    write_emotions(writable, VGA, faces);
+    buffer
+}
+
+fn close(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6)
+}
+
+fn assert_same(read: &[FaceRecord], written: &[FaceRecord], encoding: &str) {
+    assert_eq!(read.len(), written.len(), "{encoding}");
+    for (a, b) in read.iter().zip(written) {
+        assert_eq!(a.id, b.id, "{encoding}");
+        assert!(a.rect_norm.iou(b.rect_norm) > 0.95, "{encoding}: {:?} for {:?}", a.rect_norm, b.rect_norm);
+        let (a, b) = (a.emotion.as_ref().expect(encoding), b.emotion.as_ref().expect(encoding));
+        assert_eq!((&a.labels, a.label_id, a.label()), (&b.labels, b.label_id, b.label()), "{encoding}");
+        assert!(close(a.scores.as_slice(), b.scores.as_slice()), "{encoding}: {:?} for {:?}", a.scores, b.scores);
+    }
+}
+
+#[test]
+fn every_encoding_says_the_same() {
+    let faces = [scored(1, Some(1)), scored(2, Some(2)), scored(3, None)];
+    let buffer = written(&faces);
+    assert_same(&roi::read(&buffer, VGA), &faces, "regions");
+    assert_same(&custom::read(&buffer), &faces, "GstEmotionMeta");
+    #[cfg(feature = "v1_24")]
+    assert_same(&gstemotion::meta::analytics::read(&buffer, VGA), &faces, "relation meta");
+    for read in [roi::read(&buffer, VGA), custom::read(&buffer)] {
+        for face in read {
+            let emotion = face.emotion.expect("scores");
+            assert_eq!((emotion.smoothed, emotion.age), (true, Duration::from_millis(40)));
+        }
+    }
+}
+
+#[test]
+fn together_they_are_one_record_for_each_face() {
+    let faces = [scored(1, Some(1)), scored(2, None)];
+    let read = read_faces(&written(&faces), VGA);
+    assert_same(&read, &faces, "all");
+    for (read, written) in read.iter().zip(&faces) {
+        assert_eq!(read.detection, written.detection);
+    }
+}
+
+#[test]
+fn a_region_without_params_gets_its_scores_from_the_custom_meta() {
+    let faces = [scored(1, Some(1)), scored(2, Some(2))];
+    let full = written(&faces);
+    // What a format-changing videoconvert of 1.22 leaves: the regions and their ids.
+    let mut bare = gst::Buffer::new();
+    for region in full.iter_meta::<VideoRegionOfInterestMeta>() {
+        VideoRegionOfInterestMeta::add(bare.make_mut(), "face", region.rect()).set_id(region.id());
+    }
+    custom::write(bare.make_mut(), VGA, &faces);
+    assert_same(&read_faces(&bare, VGA), &faces, "joined by id");
+}
+
+#[test]
+fn a_face_of_the_custom_meta_alone_counts_on_the_same_picture_only() {
+    init();
+    let faces = [scored(1, Some(1))];
+    let mut buffer = gst::Buffer::new();
+    custom::write(buffer.make_mut(), VGA, &faces);
+    for same in [VGA, Size::new(320, 240), Size::new(1280, 960), Size::new(213, 160)] {
+        assert_same(&read_faces(&buffer, same), &faces, "the same picture, at another scale");
+    }
+    for cut in [Size::new(640, 400), Size::new(480, 480), Size::new(480, 640)] {
+        assert!(read_faces(&buffer, cut).is_empty(), "{cut:?} is a part of the picture, or it was turned");
+    }
+}
+
+#[test]
+fn unknown_fields_and_params_are_ignored() {
+    let mut buffer = written(&[scored(1, Some(1))]);
+    let before = read_faces(&buffer, VGA);
+    for mut region in buffer.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>() {
+        region.add_param(gst::Structure::builder("mood").field("label", "splendid").build());
+        let emotion = region.param("emotion").expect("scores").to_owned();
+        let mut extended = emotion.clone();
+        extended.set("invented_later", 7_i32);
+        region.add_param(extended);
+    }
+    let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer.make_mut(), custom::NAME).expect("the meta");
+    meta.mut_structure().set("invented_later", "something");
+    assert_eq!(read_faces(&buffer, VGA), before);
+}
+
+#[test]
+fn fields_of_a_wrong_type_are_as_good_as_none() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let mut region = VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (64, 48, 64, 96));
+    region.add_param(gst::Structure::builder("emotion").field("labels", "happiness").field("scores", 0.5).build());
+    region.add_param(gst::Structure::builder("detection").field("confidence", "high").field("landmarks", 3_i32).build());
+    region.add_param(gst::Structure::builder("object_id").field("id", "one").build());
+    let face = read_faces(&buffer, VGA).pop().expect("the region is a face");
+    assert_eq!((face.id, face.emotion), (0, None));
+    assert_eq!(face.detection.map(|detection| detection.confidence), Some(0.0));
+}
+
+/// DL Streamer (gvadetect, gvatrack, gvaclassify) as its documentation of `GstVideoRegionOfInterestMeta` has it.
+#[test]
+fn dl_streamers_layout_is_understood() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let mut region = VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (64, 48, 128, 96));
+    region.set_id(4711);
+    region.add_param(
+        gst::Structure::builder("detection")
+            .field("label_id", 1_i32)
+            .field("confidence", 0.875_f64)
+            .field("x_min", 0.1_f64)
+            .field("x_max", 0.3_f64)
+            .field("y_min", 0.1_f64)
+            .field("y_max", 0.3_f64)
+            .build(),
+    );
+    assert_eq!(read_faces(&buffer, VGA)[0].id, 0, "nobody tracked it: the region's id is a number of its own on every frame");
+    let mut region = buffer.make_mut().meta_mut::<VideoRegionOfInterestMeta>().expect("the region");
+    region.add_param(gst::Structure::builder("object_id").field("id", 12_i32).build());
+    region.add_param(
+        gst::Structure::builder("classification_layer_name:prob_emotion")
+            .field("label", "happy")
+            .field("label_id", 1_i32)
+            .field("confidence", 0.9_f64)
+            .build(),
+    );
+    let face = read_faces(&buffer, VGA).pop().expect("a face");
+    assert_eq!(face.id, 12);
+    assert_eq!(face.rect_norm, Rect::from_corners(0.1, 0.1, 0.3, 0.3), "the exact box");
+    assert_eq!(face.detection.expect("detection").confidence, 0.875);
+    assert_eq!(face.emotion, None, "another model's classes are not ours");
+}
+
+/// gst-opencv's `facedetect` adds plain regions, all of id 0.
+#[test]
+fn regions_of_id_0_are_different_faces() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    for x in [100, 300] {
+        VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (x, 100, 80, 80));
+    }
+    let read = read_faces(&buffer, VGA);
+    assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [0, 0]);
+    let named: Vec<_> =
+        read.iter().zip([7, 8]).map(|(face, id)| FaceRecord { id, emotion: scored(id, Some(1)).emotion, ..face.clone() }).collect();
+    write_emotions(buffer.make_mut(), VGA, &named);
+    assert_same(&read_faces(&buffer, VGA), &named, "each keeps its own scores");
+}
+
+#[cfg(feature = "v1_24")]
+mod relations {
+    use super::*;
+    use gst::glib;
+    use gst_analytics::prelude::*;
+    use gst_analytics::{AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsTrackingMtd, RelTypes};
+    use gstemotion::meta::analytics;
+
+    fn add_object(buffer: &mut gst::BufferRef, kind: &str, x: i32) -> u32 {
+        let write = |meta: &mut gst::MetaRefMut<AnalyticsRelationMeta, gst::meta::Standalone>| {
+            meta.add_od_mtd(glib::Quark::from_str(kind), x, 48, 128, 96, 0.8).expect("room").id()
+        };
+        match buffer.meta_mut::<AnalyticsRelationMeta>() {
+            Some(mut meta) => write(&mut meta),
+            None => write(&mut AnalyticsRelationMeta::add(buffer)),
+        }
+    }
+
+    #[test]
+    fn the_edges_are_those_that_stock_consumers_follow() {
+        let buffer = written(&[scored(1, Some(1))]);
+        let meta = buffer.meta::<AnalyticsRelationMeta>().expect("the meta");
+        let object = meta.iter::<AnalyticsODMtd>().next().expect("an object");
+        let first = |kind| meta.iter_direct_related::<AnalyticsClassificationMtd>(object.id(), kind).next();
+        for kind in [RelTypes::CONTAIN, RelTypes::RELATE_TO, RelTypes::ANY] {
+            let top = first(kind).expect("a class");
+            assert_eq!((top.len(), top.quark(0).as_str().as_str()), (1, "happiness"), "{kind:?}");
+        }
+        let top = first(RelTypes::CONTAIN).expect("a class");
+        assert_eq!(meta.relation(top.id(), object.id()), RelTypes::IS_PART_OF);
+        let all = meta.iter_direct_related::<AnalyticsClassificationMtd>(top.id(), RelTypes::RELATE_TO).next().expect("all classes");
+        assert_eq!((all.len(), all.quark(0).as_str().as_str()), (8, "happiness"));
+        assert!((1..8).all(|index| all.level(index - 1) >= all.level(index)), "sorted");
+        assert_eq!(meta.iter::<AnalyticsTrackingMtd>().map(|track| track.info().0).collect::<Vec<_>>(), [1]);
+        assert_eq!(meta.len(), 4, "an object, a track, two classes and no more");
+    }
+
+    #[test]
+    fn an_object_without_a_track_is_a_face_without_an_id_and_gets_it_written_back() {
+        init();
+        let mut buffer = gst::Buffer::new();
+        add_object(buffer.make_mut(), "face", 64);
+        add_object(buffer.make_mut(), "car", 300);
+        let face = read_faces(&buffer, VGA).pop().expect("a face");
+        assert_eq!(face.id, 0);
+        assert!(face.rect_norm.iou(Rect::new(0.1, 0.1, 0.2, 0.2)) > 0.999);
+        assert_eq!(face.detection.as_ref().map(|detection| detection.confidence), Some(0.8));
+        let named = [FaceRecord { id: 5, emotion: scored(5, Some(5)).emotion, ..face }];
+        write_emotions(buffer.make_mut(), VGA, &named);
+        assert_same(&analytics::read(&buffer, VGA), &named, "relation meta");
+        assert_same(&roi::read(&buffer, VGA), &named, "a region for those who know no objects");
+        assert_same(&read_faces(&buffer, VGA), &named, "one face, not two");
+        assert_eq!(buffer.meta::<AnalyticsRelationMeta>().expect("the meta").iter::<AnalyticsODMtd>().count(), 2, "no second object");
+    }
+
+    #[test]
+    fn a_region_and_an_object_at_one_place_are_one_face() {
+        init();
+        let mut buffer = gst::Buffer::new();
+        VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (66, 48, 127, 97));
+        VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (300, 48, 128, 96));
+        add_object(buffer.make_mut(), "face", 64);
+        add_object(buffer.make_mut(), "face", 460);
+        assert_eq!(read_faces(&buffer, VGA).len(), 3);
+    }
+
+    #[test]
+    fn a_region_and_an_object_of_one_id_are_one_face_wherever_they_are() {
+        let faces = [scored(1, Some(1)), scored(2, Some(2))];
+        let mut buffer = written(&faces);
+        // As an element does that moves the one and not the other.
+        buffer.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>().for_each(|mut region| region.set_rect((500, 300, 64, 96)));
+        let read = read_faces(&buffer, VGA);
+        assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2]);
+    }
+}

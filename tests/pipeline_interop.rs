@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GStreamer's own analytics elements with what we write: the newer ones, where they are installed.
+#![cfg(feature = "v1_24")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gst_analytics::prelude::*;
+use gst_analytics::{AnalyticsRelationMeta, RelTypes};
+use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta::{write_detections, write_emotions};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use support::gstreamer::{init, play};
+
+const FRAME: Size = Size::new(640, 480);
+const BOX: Rect = Rect::new(0.25, 0.25, 0.25, 0.5);
+
+fn installed(element: &str) -> bool {
+    init();
+    let found = gst::ElementFactory::find(element).is_some();
+    if !found {
+        println!("skipped: no element {element}");
+    }
+    found
+}
+
+fn scored(label_id: usize) -> FaceRecord {
+    let scores = Scores::from_probabilities((0..8).map(|n| if n == label_id { 5.0 } else { 0.5 + n as f32 / 100.0 }));
+    let emotion =
+        EmotionResult { labels: LabelSet::new(FERPLUS_LABELS), scores, label_id: Some(label_id), smoothed: true, age: Duration::ZERO };
+    let detection = DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into() };
+    FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion) }
+}
+
+/// What the stock overlay makes of a plain frame on which `mark` wrote.
+fn drawn(mark: impl Fn(&mut gst::BufferRef) + Send + Sync + 'static) -> Vec<u8> {
+    let Size { width, height } = FRAME;
+    let line = format!(
+        "videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xff808080 ! video/x-raw,format=BGRA,width={width},height={height} ! identity name=mark \
+         ! objectdetectionoverlay ! videoconvert ! video/x-raw,format=RGB ! fakesink name=end"
+    );
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let pad = |element: &str, pad: &str| pipeline.by_name(element).and_then(|element| element.static_pad(pad)).expect("a pad");
+    pad("mark", "src").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        mark(info.buffer_mut().expect("a buffer").make_mut());
+        gst::PadProbeReturn::Ok
+    });
+    let picture = Arc::new(Mutex::new(Vec::new()));
+    let seen = picture.clone();
+    pad("end", "sink").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let pixels = info.buffer().expect("a buffer").map_readable().expect("readable").to_vec();
+        *seen.lock().expect("a picture") = pixels;
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).unwrap_or_else(|error| panic!("{line}: {error}"));
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let picture = std::mem::take(&mut *picture.lock().expect("a picture"));
+    assert_eq!(picture.len(), (width * height * 3) as usize);
+    picture
+}
+
+fn mark_face(buffer: &mut gst::BufferRef, face: &FaceRecord) {
+    write_detections(buffer, FRAME, &[FaceRecord { emotion: None, ..face.clone() }]);
+    write_emotions(buffer, FRAME, std::slice::from_ref(face));
+}
+
+#[test]
+fn the_stock_overlay_draws_our_box_with_the_top_expression() {
+    if !installed("objectdetectionoverlay") {
+        return;
+    }
+    let ours = drawn(|buffer| mark_face(buffer, &scored(1)));
+    if let Some(file) = std::env::var_os("SHOW_INTEROP") {
+        write_png(std::path::Path::new(&file), &ours);
+    }
+    let plain = drawn(|_| ());
+    let changed = |picture: &[u8], x: f32, y: f32| {
+        let at = ((y * FRAME.height as f32) as usize * FRAME.width as usize + (x * FRAME.width as f32) as usize) * 3;
+        picture[at..at + 3] != plain[at..at + 3]
+    };
+    for edge in [(BOX.x, 0.5), (BOX.right(), 0.5), (0.4, BOX.bottom())] {
+        let near = [-2.0, -1.0, 0.0, 1.0, 2.0].map(|step| (edge.0 + step / FRAME.width as f32, edge.1 + step / FRAME.height as f32));
+        assert!(near.iter().any(|&(x, y)| changed(&ours, x, y)), "no line at {edge:?}");
+    }
+    assert!(!changed(&ours, 0.4, 0.6), "the face itself stays to be seen");
+
+    // The same as an application would write it that has one class to show and nothing else.
+    let top = scored(1).emotion.expect("scores").confidence();
+    let single = move |label: &'static str| {
+        drawn(move |buffer| {
+            let mut meta = AnalyticsRelationMeta::add(buffer);
+            let object = meta.add_od_mtd(glib::Quark::from_str("face"), 160, 120, 160, 240, 0.9).expect("room").id();
+            let track = meta.add_tracking_mtd(3, gst::ClockTime::ZERO).expect("room").id();
+            let class = meta.add_one_cls_mtd(top, glib::Quark::from_str(label)).expect("room").id();
+            meta.set_relation(RelTypes::RELATE_TO, object, track).expect("a relation");
+            meta.set_relation(RelTypes::CONTAIN | RelTypes::RELATE_TO, object, class).expect("a relation");
+            meta.set_relation(RelTypes::IS_PART_OF, class, object).expect("a relation");
+        })
+    };
+    assert!(ours == single("happiness"), "the label is another one than the top expression and its score");
+    assert!(ours != single("sadness"), "the overlay prints no label at all");
+}
+
+fn write_png(file: &std::path::Path, rgb: &[u8]) {
+    let mut encoder = png::Encoder::new(std::fs::File::create(file).expect("the file can be written"), FRAME.width, FRAME.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(rgb)).expect("the picture can be written");
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is left of the faces on a buffer after the elements that people put between detection and display. The table
+//! in `src/meta/README.md` is what this test measures; `UPDATE_SURVIVAL=1 cargo test --test pipeline_survival` writes
+//! it anew.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst_video::VideoRegionOfInterestMeta;
+use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use support::gstreamer::{init, play};
+
+const FRAME: Size = Size::new(640, 480);
+const FRAMES: usize = 8;
+
+/// One row of the table.
+struct Way {
+    name: &'static str,
+    line: &'static str,
+    /// Where a box belongs afterwards, from 0..1 to 0..1.
+    moved: fn(Rect) -> Rect,
+    /// True where scores may not get lost.
+    promised: bool,
+}
+
+const fn promised(name: &'static str, line: &'static str) -> Way {
+    Way { name, line, moved: same, promised: true }
+}
+
+const fn measured(name: &'static str, line: &'static str, moved: fn(Rect) -> Rect) -> Way {
+    Way { name, line, moved, promised: false }
+}
+
+const WAYS: &[Way] = &[
+    promised("identity", "identity"),
+    promised("queue", "queue"),
+    promised("tee", "tee ! queue"),
+    promised("videoconvert, same format", "videoconvert ! video/x-raw,format=I420"),
+    promised("videoconvert, other format", "videoconvert ! video/x-raw,format=BGRx"),
+    promised("videoscale", "videoscale ! video/x-raw,width=320,height=240"),
+    promised("videoconvertscale", "videoconvertscale ! video/x-raw,width=320,height=240,format=RGB"),
+    measured("videoscale, stretched", "videoscale add-borders=false ! video/x-raw,width=480,height=480,pixel-aspect-ratio=1/1", same),
+    measured("videoscale, with borders", "videoscale ! video/x-raw,width=480,height=480,pixel-aspect-ratio=1/1", letterboxed),
+    measured("videocrop, one side", "videocrop left=64", cut),
+    measured("videocrop, in proportion", "videocrop left=64 top=48", cropped),
+    measured("videobox, adding a border", "videobox left=-64 right=-64", bordered),
+    measured("videoflip, mirrored", "videoflip method=horizontal-flip", mirrored),
+    measured("videoflip, turned", "videoflip method=clockwise", turned),
+    measured("videorate, fewer", "videorate ! video/x-raw,framerate=15/1", same),
+    measured("videorate, more", "videorate ! video/x-raw,framerate=60/1", same),
+    measured("videobalance", "videobalance saturation=0", same),
+    measured("textoverlay", "textoverlay text=hello", same),
+    measured("deinterlace", "deinterlace mode=interlaced", same),
+    measured("compositor", "compositor", same),
+    promised("x264enc, avdec_h264", "x264enc tune=zerolatency speed-preset=ultrafast ! avdec_h264"),
+    promised("x264enc with B-frames, h264parse, avdec_h264", "x264enc speed-preset=veryfast ! h264parse ! avdec_h264"),
+    promised("openh264enc, avdec_h264", "openh264enc ! avdec_h264"),
+    promised("openh264enc, openh264dec", "openh264enc ! h264parse ! openh264dec"),
+    promised("vp8enc, vp8dec", "vp8enc deadline=1 ! vp8dec"),
+    promised("jpegenc, jpegdec", "jpegenc ! jpegdec"),
+    measured("rtpjpegpay, rtpjpegdepay", "jpegenc ! rtpjpegpay ! rtpjpegdepay ! jpegdec", same),
+    measured("rtph264pay, rtph264depay", "x264enc tune=zerolatency speed-preset=ultrafast ! rtph264pay ! rtph264depay ! avdec_h264", same),
+    measured("rtpvp8pay, rtpvp8depay", "vp8enc deadline=1 ! rtpvp8pay ! rtpvp8depay ! vp8dec", same),
+    measured(
+        "mp4mux, qtdemux",
+        "x264enc tune=zerolatency speed-preset=ultrafast ! h264parse ! mp4mux fragment-duration=100 ! qtdemux ! h264parse ! avdec_h264",
+        same,
+    ),
+    measured(
+        "matroskamux, matroskademux",
+        "x264enc tune=zerolatency speed-preset=ultrafast ! h264parse ! matroskamux streamable=true ! matroskademux ! h264parse ! avdec_h264",
+        same,
+    ),
+];
+
+fn same(rect: Rect) -> Rect {
+    rect
+}
+
+fn letterboxed(rect: Rect) -> Rect {
+    Rect::new(rect.x, 0.125 + 0.75 * rect.y, rect.w, 0.75 * rect.h)
+}
+
+fn cut(rect: Rect) -> Rect {
+    rect.translated(-0.1, 0.0).scaled(1.0 / 0.9, 1.0)
+}
+
+fn cropped(rect: Rect) -> Rect {
+    rect.translated(-0.1, -0.1).scaled(1.0 / 0.9, 1.0 / 0.9)
+}
+
+fn bordered(rect: Rect) -> Rect {
+    rect.translated(0.1, 0.0).scaled(1.0 / 1.2, 1.0)
+}
+
+fn mirrored(rect: Rect) -> Rect {
+    Rect { x: 1.0 - rect.right(), ..rect }
+}
+
+fn turned(rect: Rect) -> Rect {
+    Rect::new(1.0 - rect.bottom(), rect.x, rect.h, rect.w)
+}
+
+/// Two faces that no transformation of the table takes for one another or out of the frame.
+fn faces() -> Vec<FaceRecord> {
+    let face = |id: u32, rect_norm: Rect| FaceRecord {
+        id,
+        rect_norm,
+        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into() }),
+        emotion: Some(EmotionResult {
+            labels: LabelSet::new(FERPLUS_LABELS),
+            scores: Scores::from_probabilities((0..8).map(|n| if n == id { 5.0 } else { 1.0 })),
+            label_id: Some(id as usize),
+            smoothed: true,
+            age: Duration::ZERO,
+        }),
+    };
+    vec![face(3, Rect::new(0.15, 0.2, 0.1, 0.2)), face(5, Rect::new(0.6, 0.5, 0.15, 0.25))]
+}
+
+/// What is on one buffer.
+struct Arrived {
+    faces: Vec<FaceRecord>,
+    region: bool,
+    params: bool,
+    custom: bool,
+    relations: bool,
+}
+
+impl Arrived {
+    fn on(buffer: &gst::BufferRef, size: Size) -> Self {
+        let ids = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.id != 0);
+        let scored = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.emotion.is_some());
+        let regions = roi::read(buffer, size);
+        Self {
+            faces: read_faces(buffer, size),
+            region: buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == 2 && ids(&regions),
+            params: scored(&regions),
+            custom: scored(&custom::read(buffer)),
+            #[cfg(feature = "v1_24")]
+            relations: scored(&gstemotion::meta::analytics::read(buffer, size)),
+            #[cfg(not(feature = "v1_24"))]
+            relations: false,
+        }
+    }
+
+    fn face(&self, id: u32) -> Option<&FaceRecord> {
+        self.faces.iter().find(|face| face.id == id)
+    }
+}
+
+/// The first element of `line` that is not installed.
+fn missing(line: &str) -> Option<&str> {
+    let factories = line.split(" ! ").filter_map(|part| part.split_whitespace().next()).filter(|name| !name.contains('/'));
+    factories.into_iter().find(|name| gst::ElementFactory::find(name).is_none())
+}
+
+/// The faces of every buffer that comes out at the end of `way`.
+fn travel(way: &Way) -> Vec<Arrived> {
+    let Size { width, height } = FRAME;
+    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
+    let line = format!("videotestsrc num-buffers={FRAMES} ! {caps} ! identity name=mark ! {} ! fakesink name=end", way.line);
+    let pipeline =
+        gst::parse::launch(&line).unwrap_or_else(|error| panic!("{line}: {error}")).downcast::<gst::Pipeline>().expect("a pipeline");
+    let pad = |element: &str, pad: &str| pipeline.by_name(element).and_then(|element| element.static_pad(pad)).expect("a pad");
+    pad("mark", "src").add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        let buffer = info.buffer_mut().expect("a buffer").make_mut();
+        let found: Vec<_> = faces().into_iter().map(|face| FaceRecord { emotion: None, ..face }).collect();
+        write_detections(buffer, FRAME, &found);
+        write_emotions(buffer, FRAME, &faces());
+        gst::PadProbeReturn::Ok
+    });
+    let arrived = Arc::new(Mutex::new(Vec::new()));
+    let seen = arrived.clone();
+    pad("end", "sink").add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video caps");
+        let size = Size::new(video.width(), video.height());
+        seen.lock().expect("buffers").push(Arrived::on(info.buffer().expect("a buffer"), size));
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).unwrap_or_else(|error| panic!("{line}: {error}"));
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let arrived = std::mem::take(&mut *arrived.lock().expect("buffers"));
+    assert!(!arrived.is_empty(), "{line}: nothing came out");
+    arrived
+}
+
+/// How much of something arrived, `lost` being the word for none.
+fn share(arrived: &[Arrived], all: &str, lost: &str, there: impl Fn(&Arrived) -> bool) -> String {
+    match arrived.iter().filter(|buffer| there(buffer)).count() {
+        0 => lost.into(),
+        count if count == arrived.len() => all.into(),
+        count => format!("{count} of {}", arrived.len()),
+    }
+}
+
+/// Whether `check` holds for each face that was sent and the one of its id that arrived.
+fn every(check: impl Fn(&FaceRecord, &FaceRecord) -> bool) -> impl Fn(&Arrived) -> bool {
+    move |buffer| faces().iter().all(|sent| buffer.face(sent.id).is_some_and(|found| check(found, sent)))
+}
+
+/// The row of `way` and whether all scores arrived.
+fn row(way: &Way) -> (String, bool) {
+    let arrived = travel(way);
+    let right = |found: &FaceRecord, sent: &FaceRecord| found.rect_norm.iou((way.moved)(sent.rect_norm)) > 0.8;
+    let scores = |found: &FaceRecord, sent: &FaceRecord| {
+        let label = |face: &FaceRecord| face.emotion.as_ref().map(|emotion| (emotion.label().to_string(), emotion.labels.clone()));
+        label(found).is_some() && label(found) == label(sent)
+    };
+    let box_lost = if arrived.iter().all(|buffer| buffer.faces.is_empty()) { "lost" } else { "**wrong**" };
+    let cells = [
+        share(&arrived, "right", box_lost, every(right)),
+        share(&arrived, "kept", "lost", every(|_, _| true)),
+        share(&arrived, "kept", "lost", every(scores)),
+        share(&arrived, "yes", "–", |buffer| buffer.region),
+        share(&arrived, "yes", "–", |buffer| buffer.params),
+        share(&arrived, "yes", "–", |buffer| buffer.custom),
+        share(&arrived, "yes", "–", |buffer| buffer.relations),
+    ];
+    (format!("| {} | {} |", way.name, cells.join(" | ")), cells[2] == "kept")
+}
+
+const HEAD: &str =
+    "| after | box | id | scores | region | its params | GstEmotionMeta | relation meta |\n|---|---|---|---|---|---|---|---|\n";
+
+/// The part of the README between the marks of `version`, and the rest around it.
+fn table_of<'a>(readme: &'a str, version: &str) -> Option<(&'a str, &'a str, &'a str)> {
+    let mark = format!("<!-- survival {version} -->\n");
+    let (before, rest) = readme.split_at(readme.find(&mark)? + mark.len());
+    let (table, after) = rest.split_at(rest.find("<!-- end -->")?);
+    Some((before, table, after))
+}
+
+#[test]
+fn faces_survive_as_the_table_says() {
+    init();
+    let (major, minor, ..) = gst::version();
+    let version = format!("{major}.{minor}");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/meta/README.md");
+    let readme = std::fs::read_to_string(&file).expect("the README of the metadata");
+    let (before, known, after) = table_of(&readme, &version).unwrap_or(("", "", ""));
+    let mut table = String::from(HEAD);
+    let mut lost = Vec::new();
+    for way in WAYS {
+        if let Some(element) = missing(way.line) {
+            println!("skipped: {}: no element {element}", way.name);
+            // What was measured elsewhere stays.
+            known.lines().filter(|line| line.starts_with(&format!("| {} |", way.name))).for_each(|line| {
+                let _ = writeln!(table, "{line}");
+            });
+            continue;
+        }
+        let (row, scores) = row(way);
+        let _ = writeln!(table, "{row}");
+        if way.promised && !scores {
+            lost.push(way.name);
+        }
+    }
+    println!("GStreamer {}, relation meta {}\n\n{table}", gst::version_string(), if cfg!(feature = "v1_24") { "on" } else { "off" });
+    assert!(lost.is_empty(), "scores lost: {lost:?}");
+    if before.is_empty() {
+        println!("skipped: the README has no table of {version}");
+    } else if std::env::var_os("UPDATE_SURVIVAL").is_some() {
+        std::fs::write(&file, [before, &table, after].concat()).expect("the README can be written");
+    } else if minor >= 24 && !cfg!(feature = "v1_24") {
+        println!("skipped: the table of {version} is with the relation meta");
+    } else {
+        assert_eq!(known, table, "the README says something else; UPDATE_SURVIVAL=1 writes it anew");
+    }
+}
