@@ -91,6 +91,7 @@ fn launch_lines_of_opencvs_element_run() {
     for properties in [
         "".to_string(),
         format!("profile={cascade}"),
+        "min-size-width=60 min-size-height=60".into(),
         format!("profile={cascade} scale-factor=1.1 min-neighbors=5 min-size-width=60 min-size-height=60"),
         "updates=every_frame".into(),
         "updates=on_change display=false".into(),

@@ -60,6 +60,17 @@ pub fn size(info: &VideoInfo) -> Size {
     Size::new(info.width(), info.height())
 }
 
+/// Maps `buffer` for reading, which leaves pixels that others share where they are.
+///
+/// # Errors
+/// [`Error::Config`] if the buffer does not hold what `info` promises.
+pub fn map<'a>(buffer: &'a gst::BufferRef, info: &VideoInfo) -> Result<VideoFrameRef<&'a gst::BufferRef>> {
+    let unreadable = |_| {
+        Error::Config(format!("buffer of {} bytes cannot be read as {} {}x{}", buffer.size(), info.format(), info.width(), info.height()))
+    };
+    VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(unreadable)
+}
+
 /// Borrows the planes of a mapped frame.
 ///
 /// # Errors

@@ -58,6 +58,12 @@ pub enum PostMessages {
     Every,
 }
 
+/// Posts `structure` as an element message.
+fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
+    // The bus refuses messages only while the pipeline is shut down, when nobody reads them.
+    let _ = element.post_message(gst::message::Element::builder(structure).src(element.upcast_ref()).build());
+}
+
 /// The GStreamer error that tells an application what went wrong; the one map from the core's errors.
 pub fn error_message(error: &Error) -> gst::ErrorMessage {
     match error {

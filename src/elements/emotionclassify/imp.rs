@@ -11,11 +11,11 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
-use gst_video::{VideoFrameRef, VideoInfo};
+use gst_video::VideoInfo;
 
 use crate::classifier::Classifier;
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
-use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, propose_allocation};
+use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::inference::RunOptions;
@@ -137,8 +137,7 @@ impl EmotionClassify {
         } else {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
         }
-        let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
-            .map_err(|_| Error::Config(format!("buffer of {} bytes cannot be read as {}", buffer.size(), info.format())))?;
+        let mapped = frame::map(buffer, info)?;
         state.scorer.score(&frame::view(&mapped)?, faces, &settings.scoring_options(), now, !late)
     }
 
@@ -169,9 +168,7 @@ impl EmotionClassify {
             faces.iter().map(|face| (face.id, face.emotion.as_ref().map_or("", |emotion| emotion.label()).to_string())).collect();
         shown.sort_unstable();
         if wanted == PostMessages::Every || shown != state.posted {
-            let structure = message::emotion(times, size, faces);
-            // The bus refuses messages only while the pipeline is shut down.
-            let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+            post(&*self.obj(), message::emotion(times, size, faces));
         }
         state.posted = shown;
     }

@@ -11,13 +11,13 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
-use gst_video::{VideoFrameRef, VideoInfo};
+use gst_video::VideoInfo;
 
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
-use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, propose_allocation};
+use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::inference::RunOptions;
@@ -197,11 +197,8 @@ impl FaceDetect {
             return Ok(state.tracker.predict(now).iter().map(|track| tracked(track, size, state.detector.name())).collect());
         }
         (state.since_detection, state.detected) = (1, now);
-        {
-            let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
-                .map_err(|_| Error::Config(format!("buffer of {} bytes cannot be read as {}", buffer.size(), info.format())))?;
-            state.detector.detect(&frame::view(&mapped)?, &settings.detect_options(), &mut state.detections)?;
-        }
+        let mapped = frame::map(buffer, info)?;
+        state.detector.detect(&frame::view(&mapped)?, &settings.detect_options(), &mut state.detections)?;
         let name = state.detector.name();
         if !settings.track {
             return Ok(state.detections.iter().map(|found| detected(found, size, name)).collect());
@@ -227,9 +224,7 @@ impl FaceDetect {
         };
         state.posted = ids;
         if wanted {
-            let structure = message::facedetect(times, size, faces);
-            // The bus refuses messages only while the pipeline is shut down.
-            let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+            post(&*self.obj(), message::facedetect(times, size, faces));
         }
     }
 }
