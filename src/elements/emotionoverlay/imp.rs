@@ -248,7 +248,7 @@ impl ElementImpl for EmotionOverlay {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "Emotion overlay",
+                "Expression overlay",
                 "Analyzer/Visualization/Video",
                 "Draws faces and their apparent expressions on video",
                 env!("CARGO_PKG_AUTHORS"),
@@ -258,13 +258,7 @@ impl ElementImpl for EmotionOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let template = |name: &str, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &frame::caps());
-            [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|template| template.expect("names and caps of always pads are valid"))
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
         &TEMPLATES
     }
 }
