@@ -32,13 +32,27 @@ const MTDS_PER_FACE: usize = 4;
 /// Bytes enough for the four of them with eight classes; it grows if it must.
 const BYTES_PER_FACE: usize = 256;
 
-/// An object `face` and the number that relations know it by.
-struct Object {
+/// Where an object `face` is, and the number that relations know it by.
+struct Place {
     mtd: u32,
-    /// Track id; 0 if there is none that fits a [`FaceRecord`].
-    id: u32,
     rect_norm: Rect,
     confidence: f32,
+}
+
+/// An object `face`.
+struct Object {
+    place: Place,
+    /// Track id; 0 if there is none that fits a [`FaceRecord`].
+    id: u32,
+}
+
+impl Object {
+    fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, place: Place) -> Self {
+        let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(place.mtd, RelTypes::RELATE_TO);
+        // Whoever writes later knows better.
+        let id = tracks.filter_map(|track| u32::try_from(track.info().0).ok()).filter(|&id| id != 0).last();
+        Self { place, id: id.unwrap_or(0) }
+    }
 }
 
 /// The faces among the buffer's objects, in order.
@@ -51,8 +65,15 @@ pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
 /// region's.
 pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>) {
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return };
+    let classes = meta.iter::<AnalyticsClassificationMtd>().next().is_some();
     let mut known = Matches::new(faces.len());
-    for object in objects(&meta, frame) {
+    for place in places(&meta, frame) {
+        // Most buffers are our own: the region has said it all.
+        let complete = |face: &FaceRecord| face.id != 0 && (face.emotion.is_some() || !classes);
+        if known.claim_next(|index| complete(&faces[index]) && same_place(&faces[index], &place)) {
+            continue;
+        }
+        let object = Object::new(&meta, place);
         let Some(index) = known.claim(&object, &faces[..known.len()]) else {
             faces.push(record(&meta, &object));
             continue;
@@ -62,7 +83,7 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
             face.id = object.id;
         }
         if face.emotion.is_none() {
-            face.emotion = emotion(&meta, object.mtd);
+            face.emotion = emotion(&meta, object.place.mtd);
         }
     }
 }
@@ -93,9 +114,9 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
                 None => add_object(meta, frame, face, seen)?,
                 Some(object) => {
                     if object.id != face.id {
-                        add_track(meta, object.mtd, face.id, seen)?;
+                        add_track(meta, object.place.mtd, face.id, seen)?;
                     }
-                    object.mtd
+                    object.place.mtd
                 }
             };
             if let Some(result) = &face.emotion {
@@ -121,11 +142,21 @@ impl Matches {
         self.taken.len()
     }
 
+    /// Claims the next face if it is free and `is_it` says so.
+    fn claim_next(&mut self, is_it: impl FnOnce(usize) -> bool) -> bool {
+        let claimed = self.taken.get(self.next).is_some_and(|taken| !taken) && is_it(self.next);
+        if claimed {
+            self.taken[self.next] = true;
+            self.next += 1;
+        }
+        claimed
+    }
+
     /// The index of the face that `object` is: of the same id, else of the same place.
     fn claim(&mut self, object: &Object, faces: &[FaceRecord]) -> Option<usize> {
         let free = |taken: &[bool], index: usize| taken.get(index).is_some_and(|taken| !taken);
         let same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
-        let iou = |face: &FaceRecord| face.rect_norm.iou(object.rect_norm);
+        let iou = |face: &FaceRecord| face.rect_norm.iou(object.place.rect_norm);
         let index = if free(&self.taken, self.next) && same_id(&faces[self.next]) {
             self.next
         } else {
@@ -143,28 +174,32 @@ impl Matches {
     }
 }
 
-fn objects<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Object> + 'a {
+fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Place> + 'a {
     let face = face_type();
     meta.iter::<AnalyticsODMtd>().filter(move |object| object.obj_type() == Some(face)).filter_map(move |object| {
-        let place = object.location().ok()?;
-        let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(object.id(), RelTypes::RELATE_TO);
-        // Whoever writes later knows better.
-        let id = tracks.filter_map(|track| u32::try_from(track.info().0).ok()).filter(|&id| id != 0).last();
-        Some(Object {
+        let location = object.location().ok()?;
+        Some(Place {
             mtd: object.id(),
-            id: id.unwrap_or(0),
-            rect_norm: Rect::new(place.x as f32, place.y as f32, place.w as f32, place.h as f32).to_norm(frame),
-            confidence: place.loc_conf_lvl,
+            rect_norm: Rect::new(location.x as f32, location.y as f32, location.w as f32, location.h as f32).to_norm(frame),
+            confidence: location.loc_conf_lvl,
         })
     })
+}
+
+fn objects<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Object> + 'a {
+    places(meta, frame).map(|place| Object::new(meta, place))
+}
+
+fn same_place(face: &FaceRecord, place: &Place) -> bool {
+    face.rect_norm.iou(place.rect_norm) > SAME_FACE_IOU
 }
 
 fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> FaceRecord {
     FaceRecord {
         id: object.id,
-        rect_norm: object.rect_norm,
-        detection: Some(DetectionInfo { confidence: object.confidence, landmarks_norm: None, model_name: String::new() }),
-        emotion: emotion(meta, object.mtd),
+        rect_norm: object.place.rect_norm,
+        detection: Some(DetectionInfo { confidence: object.place.confidence, landmarks_norm: None, model_name: String::new() }),
+        emotion: emotion(meta, object.place.mtd),
     }
 }
 
