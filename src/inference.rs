@@ -137,11 +137,15 @@ fn environment(search: &SearchPath) -> Result<&'static Environment> {
 }
 
 fn session(environment: &Environment, bytes: &[u8], options: RunOptions) -> ort::Result<Session> {
-    let mut builder = Session::builder(environment)?;
-    if options.threads > 0 {
-        builder = builder.with_independent_thread_pool()?.with_intra_threads(options.threads as usize)?.with_intra_op_spinning(false)?;
+    if options.threads == 0 {
+        match Session::builder(environment)?.commit_from_memory(bytes) {
+            // Somebody else in this process started the same library, without a pool that could be shared.
+            Err(error) if error.message().contains("GlobalThreadPools") => {}
+            result => return result,
+        }
     }
-    builder.commit_from_memory(bytes)
+    let builder = Session::builder(environment)?.with_independent_thread_pool()?.with_intra_op_spinning(false)?;
+    builder.with_intra_threads(options.threads as usize)?.commit_from_memory(bytes)
 }
 
 fn shape_of(value: &ValueType) -> Vec<Option<usize>> {

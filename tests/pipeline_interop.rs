@@ -15,7 +15,7 @@ use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use support::gstreamer::{init, play};
+use support::gstreamer::{Stage, init, play};
 
 const FRAME: Size = Size::new(640, 480);
 const BOX: Rect = Rect::new(0.25, 0.25, 0.25, 0.5);
@@ -104,6 +104,51 @@ fn the_stock_overlay_draws_our_box_with_the_top_expression() {
     };
     assert!(ours == single("happiness"), "the label is another one than the top expression and its score");
     assert!(ours != single("sadness"), "the overlay prints no label at all");
+}
+
+/// GStreamer's own detector, whose model is not part of the repository.
+const STOCK_DETECTOR: &str = "onnxinference model-file=MODEL ! ultralightfacedetectortensordec";
+const ULTRAFACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/peers/ultraface_rfb320.onnx");
+
+/// Runs three faces through `elements` in a process of its own and gives how many faces the messages of
+/// `emotionclassify` tell of; `runtime` is the ONNX Runtime that ours is to load, if not the usual one.
+fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>) -> usize {
+    let stage = Stage::new(name).with_plugin();
+    let picture = stage.path().join("faces.png");
+    write_png(&picture, &support::three_faces().render(0.0));
+    let line = format!(
+        "filesrc location={} ! pngdec ! imagefreeze num-buffers=2 ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=320,height=240 ! {} ! fakesink",
+        picture.display(),
+        elements.replace("MODEL", ULTRAFACE)
+    );
+    let mut command = stage.command("gst-launch-1.0");
+    command.arg("-m").args(line.split_whitespace());
+    runtime.map(|file| command.env("ORT_DYLIB_PATH", file));
+    let output = command.output().expect("gst-launch-1.0 runs");
+    let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{line}: {complaints}");
+    let message = said.lines().filter(|line| line.contains("): emotion, ")).last().unwrap_or_default();
+    message.matches("label_id").count()
+}
+
+#[test]
+fn two_runtimes_live_in_one_process_whichever_comes_first() {
+    if !installed("onnxinference") || !std::path::Path::new(ULTRAFACE).is_file() || !support::fetched("centerface") {
+        println!("skipped: no onnxinference, or no {ULTRAFACE}");
+        return;
+    }
+    // Elements start from the sink on.
+    let ours = "emotionclassify post-messages=every";
+    assert_eq!(faces_in_child("ours-first", &format!("{STOCK_DETECTOR} ! {ours}"), None), 3, "theirs feeds ours");
+    let theirs_first = format!("emotionfacedetect ! {ours} ! {STOCK_DETECTOR}");
+    assert_eq!(faces_in_child("theirs-first", &theirs_first, None), 3);
+
+    // And the one library for both, which theirs has started without a thread pool that could be shared.
+    let files = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let is_runtime =
+        |file: &std::path::PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."));
+    let library = files("/usr/lib".into()).flat_map(files).find(is_runtime).expect("the library that onnxinference is linked to");
+    assert_eq!(faces_in_child("one-library", &theirs_first, Some(&library)), 3, "{}", library.display());
 }
 
 fn write_png(file: &std::path::Path, rgb: &[u8]) {
