@@ -244,6 +244,10 @@ fn cues(launch: &str) -> Vec<(String, u64, u64)> {
         let buffer = info.buffer().unwrap();
         let start = buffer.pts().unwrap();
         let text = String::from_utf8(buffer.map_readable().unwrap().to_vec()).unwrap();
+        // Newer demuxers fill gaps with empty text.
+        if text.trim_end().is_empty() {
+            return gst::PadProbeReturn::Ok;
+        }
         note.lock().unwrap().push((text.trim_end().to_owned(), start.mseconds(), (start + buffer.duration().unwrap()).mseconds()));
         gst::PadProbeReturn::Ok
     });
@@ -266,7 +270,7 @@ fn a_recording_has_a_subtitle_track() {
         "filesrc location={} ! matroskademux name=d d.video_0 ! queue ! fakesink d.subtitle_0 ! text/x-raw ! queue ! fakesink name=out",
         file.display()
     ));
-    assert_eq!(cues.len(), 6);
+    assert_eq!(cues.len(), 6, "{cues:?}");
     assert!(cues[0].0.starts_with("face 1: happiness "), "{cues:?}");
     assert!(cues.windows(2).all(|pair| pair[0].2 <= pair[1].1 + 1), "{cues:?}");
     assert_eq!(cues.last().unwrap().2, 3003);
