@@ -8,6 +8,7 @@ use crate::image::FrameView;
 use crate::inference::{Network, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
+use crate::statistics::{StepTimes, Stopwatch};
 use crate::tensor::{InputFormat, Preprocessor, Tensor};
 
 /// The expression model that is compiled in.
@@ -36,6 +37,7 @@ pub struct Classifier {
     batch_size: usize,
     preprocessor: Preprocessor,
     tensor: Tensor,
+    step_times: StepTimes,
 }
 
 impl Classifier {
@@ -75,8 +77,8 @@ impl Classifier {
         };
         let output = check_signature(&network, &description, size, described).map_err(|expected| wrong(expected, network.signature()))?;
         let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
-        let (preprocessor, tensor) = Default::default();
-        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, tensor, description })
+        let (preprocessor, tensor, step_times) = Default::default();
+        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, tensor, step_times, description })
     }
 
     /// Most faces in one run of the network; 0 puts all of a frame into one.
@@ -94,12 +96,19 @@ impl Classifier {
         &self.labels
     }
 
+    /// How long the steps of the last [`classify`](Self::classify) took, all its batches together.
+    pub fn step_times(&self) -> StepTimes {
+        self.step_times
+    }
+
     /// The scores of each face, in order; a face whose box is not valid gets the scores of what is at the frame's
     /// nearest edge.
     ///
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
     pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<Vec<Scores>> {
+        let mut clock = Stopwatch::start();
+        self.step_times = StepTimes::default();
         let mut scores = Vec::with_capacity(faces.len());
         let batch = if self.batch_size == 0 { faces.len().max(1) } else { self.batch_size };
         for faces in faces.chunks(batch) {
@@ -108,7 +117,9 @@ impl Classifier {
                 let crop = self.description.framing.crop(face.rect, face.detector, face.landmarks.as_ref());
                 self.preprocessor.write_crop(view, crop, &self.format, &mut self.tensor, index);
             }
+            let preprocess = clock.lap();
             let outputs = self.network.run(&self.tensor)?;
+            let inference = clock.lap();
             let (_, values) = outputs.get(self.output)?;
             let classes = self.labels.len();
             if values.len() != classes * faces.len() {
@@ -120,6 +131,7 @@ impl Classifier {
                 Activation::Softmax => Scores::from_logits(values, described.temperature),
                 Activation::None => Scores::from_probabilities(values.iter().copied()),
             }));
+            self.step_times += StepTimes { preprocess, inference, postprocess: clock.lap() };
         }
         Ok(scores)
     }

@@ -28,6 +28,7 @@ pub mod schedule;
 #[cfg(feature = "onnx")]
 pub mod scoring;
 pub mod smoothing;
+pub mod statistics;
 pub mod tensor;
 pub mod tracker;
 

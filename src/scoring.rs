@@ -70,7 +70,7 @@ impl FaceScorer {
     }
 
     /// Gives every face an id and, as far as it was ever classified, its scores. `now` is the time of `view`; with
-    /// `infer` false nothing is classified and the faces keep their last scores.
+    /// `infer` false nothing is classified and the faces keep their last scores. The result is how many were classified.
     ///
     /// # Errors
     /// Those of [`Classifier::classify`].
@@ -81,22 +81,20 @@ impl FaceScorer {
         options: &ScoringOptions,
         now: Duration,
         infer: bool,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         self.frame += 1;
         self.kept.retain(|_, kept| kept.classified <= now && now - kept.classified <= FORGET_AFTER);
         self.smoother.forget_old(now);
         self.identify(faces, view.size(), now);
         let large: Vec<usize> = (0..faces.len()).filter(|&index| side_px(&faces[index], view.size()) >= options.min_face_size).collect();
-        if infer {
-            self.classify(view, faces, &large, options, now)?;
-        }
+        let classified = if infer { self.classify(view, faces, &large, options, now)? } else { 0 };
         for (index, face) in faces.iter_mut().enumerate() {
             let result = self.result(face.id, large.contains(&index), options, now);
             if result.is_some() {
                 face.emotion = result;
             }
         }
-        Ok(())
+        Ok(classified)
     }
 
     /// Faces that came without an id get one; ids of others are not used for them.
@@ -116,7 +114,14 @@ impl FaceScorer {
         }
     }
 
-    fn classify(&mut self, view: &FrameView, faces: &[FaceRecord], large: &[usize], options: &ScoringOptions, now: Duration) -> Result<()> {
+    fn classify(
+        &mut self,
+        view: &FrameView,
+        faces: &[FaceRecord],
+        large: &[usize],
+        options: &ScoringOptions,
+        now: Duration,
+    ) -> Result<usize> {
         let candidates: Vec<_> = large
             .iter()
             .map(|&index| Candidate {
@@ -129,7 +134,7 @@ impl FaceScorer {
             .map(|candidate| &faces[large[candidate]])
             .collect();
         if chosen.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let crops: Vec<_> = chosen
             .iter()
@@ -140,11 +145,12 @@ impl FaceScorer {
             })
             .collect();
         let scores = self.classifier.classify(view, &crops)?;
+        let classified = scores.len();
         for (face, scores) in chosen.into_iter().zip(scores) {
             let scores = self.smoother.update(face.id, scores, options.half_life, now);
             self.kept.insert(face.id, Kept { scores, classified: now, frame: self.frame });
         }
-        Ok(())
+        Ok(classified)
     }
 
     /// What is known of face `id` at `now`; `unknown` if it is too small and never was larger.

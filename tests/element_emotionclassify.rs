@@ -175,6 +175,21 @@ fn late_frames_keep_the_last_scores_and_tell_their_age() {
 }
 
 #[test]
+fn stats_count_frames_and_time_each_step() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (frame, info) = frame(VideoFormat::Nv12);
+    let mut harness = harness(&info, &[("reclassify-interval", "2")]);
+    (0..5).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+    let stats = harness.element().expect("an element").property::<gst::Structure>("stats");
+    let counts = ["frames", "inferred", "skipped", "late", "faces"].map(|name| stats.get::<u64>(name).expect(name));
+    assert_eq!(counts, [5, 3, 2, 0, 15], "{stats}");
+    let p50 = |step: &str| stats.get::<u64>(format!("{step}-p50")).expect(step);
+    assert!(p50("preprocess") > 0 && p50("classify") >= p50("inference") && p50("inference") > 0, "{stats}");
+}
+
+#[test]
 fn smoothing_follows_a_change_by_its_half_life() {
     if !runtime_fetched() {
         return;

@@ -232,6 +232,27 @@ fn a_change_of_size_is_survived_and_ids_go_on() {
 }
 
 #[test]
+fn stats_count_frames_and_time_each_step() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    let element = harness.element().expect("an element");
+    element.set_property("detect-interval", 2u32);
+    (0..5).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+    let stats = element.property::<gst::Structure>("stats");
+    let counts = ["frames", "inferred", "skipped", "late", "faces"].map(|name| stats.get::<u64>(name).expect(name));
+    assert_eq!(counts, [5, 3, 2, 0, 15], "{stats}");
+    let p50 = |step: &str| stats.get::<u64>(format!("{step}-p50")).expect(step);
+    assert!(p50("preprocess") > 0 && p50("inference") > 0, "{stats}");
+    assert!(p50("detect") >= p50("inference"), "{stats}");
+    for step in ["detect", "preprocess", "inference", "postprocess"] {
+        let [p95, p99] = ["p95", "p99"].map(|name| stats.get::<u64>(format!("{step}-{name}")).expect(name));
+        assert!(p50(step) <= p95 && p95 <= p99, "{stats}");
+    }
+}
+
+#[test]
 fn messages_have_the_shape_of_opencvs_element() {
     if !fetched("centerface") {
         return;

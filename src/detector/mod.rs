@@ -14,6 +14,7 @@ pub mod yunet;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Rect, Size};
 use crate::image::FrameView;
+use crate::statistics::StepTimes;
 
 /// A face as a detector found it, in pixels of the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,11 @@ pub trait FaceDetector: Send {
     /// # Errors
     /// [`Error::Inference`](crate::error::Error::Inference) if the network or cascade fails on this frame.
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
+
+    /// How long the steps of the last [`detect`](Self::detect) took, where it has steps.
+    fn step_times(&self) -> Option<StepTimes> {
+        None
+    }
 }
 
 /// The last steps of every detector: overlaps, sizes, numbers and the frame's edge.

@@ -9,6 +9,7 @@ use crate::inference::{Network, Outputs, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
 use crate::onnx::free_size;
+use crate::statistics::{StepTimes, Stopwatch};
 use crate::tensor::{InputFormat, Preprocessor, Tensor};
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
@@ -110,6 +111,7 @@ pub struct NetworkDetector {
     detect_size: u32,
     preprocessor: Preprocessor,
     tensor: Tensor,
+    step_times: StepTimes,
 }
 
 impl NetworkDetector {
@@ -144,6 +146,7 @@ impl NetworkDetector {
             detect_size,
             preprocessor: Preprocessor::default(),
             tensor: Tensor::default(),
+            step_times: StepTimes::default(),
         })
     }
 }
@@ -154,18 +157,26 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        let mut clock = Stopwatch::start();
         detections.clear();
         let letterbox = Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE);
         self.tensor.reshape(&self.format, 1, letterbox.input);
         self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, &mut self.tensor, 0);
+        let preprocess = clock.lap();
         let outputs = self.network.run(&self.tensor)?;
+        let inference = clock.lap();
         (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
         for found in detections.iter_mut() {
             found.rect = letterbox.to_source(found.rect);
             found.landmarks = found.landmarks.map(|landmarks| letterbox.landmarks_to_source(landmarks));
         }
         select(detections, options, view.size());
+        self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
         Ok(())
+    }
+
+    fn step_times(&self) -> Option<StepTimes> {
+        Some(self.step_times)
     }
 }
 

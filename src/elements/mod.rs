@@ -6,6 +6,7 @@ pub mod emotionexport;
 pub mod emotionoverlay;
 pub mod facedetect;
 pub mod frame;
+pub mod stats;
 pub mod stream;
 
 use std::path::PathBuf;

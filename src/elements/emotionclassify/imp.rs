@@ -14,6 +14,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
 use crate::classifier::Classifier;
+use crate::elements::stats;
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
 use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ use crate::meta::{read_faces, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
 use crate::scoring::{FaceScorer, ScoringOptions};
+use crate::statistics::{Statistics, Stopwatch};
 
 /// After so many frames without a face the log says that a detector may be missing.
 const FRAMES_WITHOUT_FACES: u64 = 300;
@@ -106,6 +108,7 @@ pub struct EmotionClassify {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     lateness: Lateness,
+    statistics: Mutex<Statistics>,
 }
 
 impl EmotionClassify {
@@ -115,6 +118,10 @@ impl EmotionClassify {
 
     fn state(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds ids and scores to `faces`, which are on `buffer`.
@@ -129,6 +136,7 @@ impl EmotionClassify {
         let Some(info) = &state.info else { return Ok(()) };
         let now = state.time.advance(times.running_time, frame_step(info));
         if faces.is_empty() {
+            self.statistics().skipped += 1;
             return Ok(());
         }
         let late = self.lateness.skips(times.running_time, now.saturating_sub(state.inferred));
@@ -137,8 +145,18 @@ impl EmotionClassify {
         } else {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
         }
+        let mut clock = Stopwatch::start();
         let mapped = frame::map(buffer, info)?;
-        state.scorer.score(&frame::view(&mapped)?, faces, &settings.scoring_options(), now, !late)
+        let classified = state.scorer.score(&frame::view(&mapped)?, faces, &settings.scoring_options(), now, !late)?;
+        let mut statistics = self.statistics();
+        statistics.faces += faces.len() as u64;
+        if classified > 0 {
+            statistics.record(clock.lap(), Some(state.scorer.classifier().step_times()));
+        } else {
+            statistics.skipped += 1;
+            statistics.late += u64::from(late);
+        }
+        Ok(())
     }
 
     /// Says once who finds the faces, or that nobody does.
@@ -243,6 +261,7 @@ impl ObjectImpl for EmotionClassify {
                     .blurb("When to post an element message with the faces and their scores")
                     .mutable_playing()
                     .build(),
+                stats::param_spec(),
             ]
         });
         &PROPERTIES
@@ -275,6 +294,7 @@ impl ObjectImpl for EmotionClassify {
             "min-confidence" => settings.min_confidence.to_value(),
             "min-face-size" => settings.min_face_size.to_value(),
             "threads" => settings.threads.to_value(),
+            "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.statistics()).to_value(),
             _ => settings.post_messages.to_value(),
         }
     }
@@ -310,6 +330,7 @@ impl BaseTransformImpl for EmotionClassify {
         let classifier = self.settings().clone().load_classifier().map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "classifying with {}", classifier.name());
         self.lateness.reset();
+        *self.statistics() = Statistics::default();
         *self.state() = Some(State {
             scorer: FaceScorer::new(classifier),
             time: FrameTime::default(),
@@ -367,6 +388,7 @@ impl BaseTransformImpl for EmotionClassify {
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let size = state.info.as_ref().map(frame::size).ok_or(gst::FlowError::NotNegotiated)?;
         let times = buffer_times(&*self.obj(), buffer);
+        self.statistics().frames += 1;
         let mut faces = read_faces(buffer, size);
         self.note_source(state, &faces);
         match self.score(state, &settings, buffer, &times, &mut faces) {

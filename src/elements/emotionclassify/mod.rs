@@ -8,6 +8,9 @@
 //!
 //! The model is the plugin's own unless `model-file` names another, with a `model.toml` that describes it.
 //!
+//! `stats` is a structure of `frames`, `inferred`, `skipped` (of these `late`) and `faces` since the start, and of
+//! `classify-p50`, `-p95` and `-p99`, the same of `preprocess`, `inference` and `postprocess`, in microseconds (all uint64).
+//!
 //! ## Example launch lines
 //!
 //! ```text

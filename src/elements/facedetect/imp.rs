@@ -16,6 +16,7 @@ use gst_video::VideoInfo;
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
+use crate::elements::stats;
 use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
 use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ use crate::meta::message::{self, BufferTimes};
 use crate::meta::write_detections;
 use crate::model::ModelFile;
 use crate::record::{DetectionInfo, FaceRecord};
+use crate::statistics::{Statistics, Stopwatch};
 use crate::tracker::{Track, Tracker};
 
 /// A face that is being tracked is held down to this share of `score-threshold`.
@@ -173,6 +175,7 @@ pub struct FaceDetect {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     lateness: Lateness,
+    statistics: Mutex<Statistics>,
 }
 
 impl FaceDetect {
@@ -184,6 +187,10 @@ impl FaceDetect {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The faces of `buffer`, detected or predicted.
     fn find(&self, state: &mut State, settings: &Settings, buffer: &gst::BufferRef, times: &BufferTimes) -> Result<Vec<FaceRecord>> {
         let Some(info) = &state.info else { return Ok(Vec::new()) };
@@ -193,12 +200,17 @@ impl FaceDetect {
         let late = self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
         if !due || late {
             state.since_detection = state.since_detection.saturating_add(1);
+            let mut statistics = self.statistics();
+            statistics.skipped += 1;
+            statistics.late += u64::from(due);
             gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
             return Ok(state.tracker.predict(now).iter().map(|track| tracked(track, size, state.detector.name())).collect());
         }
         (state.since_detection, state.detected) = (1, now);
+        let mut clock = Stopwatch::start();
         let mapped = frame::map(buffer, info)?;
         state.detector.detect(&frame::view(&mapped)?, &settings.detect_options(), &mut state.detections)?;
+        self.statistics().record(clock.lap(), state.detector.step_times());
         let name = state.detector.name();
         if !settings.track {
             return Ok(state.detections.iter().map(|found| detected(found, size, name)).collect());
@@ -387,6 +399,7 @@ impl ObjectImpl for FaceDetect {
                     .default_value(default.ignored.flags)
                     .mutable_playing()
                     .build(),
+                stats::param_spec(),
                 int("min-stddev", "Minimum standard deviation", "No effect: every frame is searched", 255, default.ignored.min_stddev),
                 ignored_profile("eyes-profile"),
                 ignored_profile("nose-profile"),
@@ -454,6 +467,7 @@ impl ObjectImpl for FaceDetect {
             "min-neighbors" => settings.min_neighbors.to_value(),
             "min-size-width" => settings.min_size_width.to_value(),
             "min-size-height" => settings.min_size_height.to_value(),
+            "stats" => stats::structure("application/x-facedetect-stats", "detect", &self.statistics()).to_value(),
             "display" => settings.ignored.display.to_value(),
             "flags" => settings.ignored.flags.to_value(),
             "min-stddev" => settings.ignored.min_stddev.to_value(),
@@ -503,6 +517,7 @@ impl BaseTransformImpl for FaceDetect {
         let detector = settings.load_detector().map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         self.lateness.reset();
+        *self.statistics() = Statistics::default();
         *self.state() = Some(State {
             detector,
             tracker: Tracker::new(Duration::from_nanos(settings.track_timeout)),
@@ -568,9 +583,11 @@ impl BaseTransformImpl for FaceDetect {
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let size = state.info.as_ref().map(frame::size).ok_or(gst::FlowError::NotNegotiated)?;
         let times = buffer_times(&*self.obj(), buffer);
+        self.statistics().frames += 1;
         match self.find(state, &settings, buffer, &times) {
             Ok(faces) => {
                 state.failing = false;
+                self.statistics().faces += faces.len() as u64;
                 write_detections(buffer, size, &faces);
                 self.post(state, settings.updates, &times, size, &faces);
                 Ok(gst::FlowSuccess::Ok)

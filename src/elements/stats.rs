@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The property `stats` of the analysing elements.
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::statistics::{Histogram, Statistics};
+
+/// `stats` as the elements' documentation has it; `whole` names the whole work on a frame.
+pub fn structure(name: &str, whole: &str, statistics: &Statistics) -> gst::Structure {
+    let mut structure = gst::Structure::new_empty(name);
+    let Statistics { frames, inferred, skipped, late, faces, .. } = *statistics;
+    for (name, count) in [("frames", frames), ("inferred", inferred), ("skipped", skipped), ("late", late), ("faces", faces)] {
+        structure.set(name, count);
+    }
+    let Statistics { whole: all, preprocess, inference, postprocess, .. } = statistics;
+    for (name, times) in [(whole, all), ("preprocess", preprocess), ("inference", inference), ("postprocess", postprocess)] {
+        set_percentiles(&mut structure, name, times);
+    }
+    structure
+}
+
+fn set_percentiles(structure: &mut gst::StructureRef, name: &str, times: &Histogram) {
+    for (percentile, share) in [("p50", 0.50), ("p95", 0.95), ("p99", 0.99)] {
+        structure.set(format!("{name}-{percentile}"), times.percentile_us(share));
+    }
+}
+
+/// The read-only property `stats`.
+pub fn param_spec() -> glib::ParamSpec {
+    glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+        .nick("Statistics")
+        .blurb("Counts of frames and faces, and percentiles of how long each step took, in microseconds")
+        .read_only()
+        .build()
+}
