@@ -155,6 +155,45 @@ impl Rect {
     }
 }
 
+/// A change of coordinates under which an upright rectangle stays one: mirror images, quarter turns, scaling, moving.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AxisMap {
+    /// True if x and y change places, before all else.
+    pub swap: bool,
+    /// Factor of x and of y; negative ones mirror.
+    pub scale: (f32, f32),
+    /// What is added to x and to y in the end.
+    pub offset: (f32, f32),
+}
+
+impl AxisMap {
+    /// Leaves everything where it is.
+    pub const IDENTITY: Self = Self { swap: false, scale: (1.0, 1.0), offset: (0.0, 0.0) };
+
+    /// First `self`, then `next`.
+    pub fn then(self, next: Self) -> Self {
+        let turn = |(x, y): (f32, f32)| if next.swap { (y, x) } else { (x, y) };
+        let ((sx, sy), (ox, oy)) = (turn(self.scale), turn(self.offset));
+        Self {
+            swap: self.swap != next.swap,
+            scale: (sx * next.scale.0, sy * next.scale.1),
+            offset: (ox * next.scale.0 + next.offset.0, oy * next.scale.1 + next.offset.1),
+        }
+    }
+
+    /// Where a point goes.
+    pub fn point(self, Point { x, y }: Point) -> Point {
+        let (x, y) = if self.swap { (y, x) } else { (x, y) };
+        Point::new(x * self.scale.0 + self.offset.0, y * self.scale.1 + self.offset.1)
+    }
+
+    /// Where a rectangle goes.
+    pub fn rect(self, rect: Rect) -> Rect {
+        let (a, b) = (self.point(Point::new(rect.x, rect.y)), self.point(Point::new(rect.right(), rect.bottom())));
+        Rect::from_corners(a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y))
+    }
+}
+
 /// Right eye, left eye, nose tip, right and left corner of the mouth; right and left are the person's own, so that
 /// in an unmirrored picture of an upright face the right eye has the smaller x.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -218,6 +257,20 @@ impl Crop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn maps_follow_one_another() {
+        let turn = AxisMap { swap: true, scale: (-1.0, 1.0), offset: (1.0, 0.0) };
+        let mirror = AxisMap { swap: false, scale: (-1.0, 1.0), offset: (1.0, 0.0) };
+        let crop = AxisMap { swap: false, scale: (2.0, 4.0), offset: (-0.5, -1.0) };
+        let rect = Rect::new(0.25, 0.25, 0.125, 0.5);
+        assert_eq!(turn.rect(rect), Rect::new(0.25, 0.25, 0.5, 0.125), "a quarter clockwise: what was left is up");
+        assert_eq!(mirror.rect(rect), Rect::new(0.625, 0.25, 0.125, 0.5));
+        for (a, b) in [(turn, mirror), (mirror, turn), (turn, crop), (crop, turn), (turn, turn)] {
+            assert_eq!(a.then(b).rect(rect), b.rect(a.rect(rect)), "{a:?} then {b:?}");
+        }
+        assert_eq!(turn.then(turn).then(turn).then(turn), AxisMap::IDENTITY);
+    }
 
     #[test]
     fn iou_of_known_boxes() {

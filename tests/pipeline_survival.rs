@@ -15,7 +15,7 @@ use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
-use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions};
+use gstemotion::meta::{Moved, custom, roi, write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use support::gstreamer::{init, play};
 
@@ -52,9 +52,10 @@ const WAYS: &[Way] = &[
     measured("videoscale, with borders", "videoscale ! video/x-raw,width=480,height=480,pixel-aspect-ratio=1/1", letterboxed),
     measured("videocrop, one side", "videocrop left=64", cut),
     measured("videocrop, in proportion", "videocrop left=64 top=48", cropped),
+    measured("aspectratiocrop", "aspectratiocrop aspect-ratio=1/1", squared),
     measured("videobox, adding a border", "videobox left=-64 right=-64", bordered),
-    measured("videoflip, mirrored", "videoflip method=horizontal-flip", mirrored),
-    measured("videoflip, turned", "videoflip method=clockwise", turned),
+    measured("videoflip, mirrored", "videoflip video-direction=horiz", mirrored),
+    measured("videoflip, turned", "videoflip video-direction=90r", turned),
     measured("videorate, fewer", "videorate ! video/x-raw,framerate=15/1", same),
     measured("videorate, more", "videorate ! video/x-raw,framerate=60/1", same),
     measured("videobalance", "videobalance saturation=0", same),
@@ -98,6 +99,10 @@ fn cropped(rect: Rect) -> Rect {
     rect.translated(-0.1, -0.1).scaled(1.0 / 0.9, 1.0 / 0.9)
 }
 
+fn squared(rect: Rect) -> Rect {
+    rect.translated(-0.125, 0.0).scaled(1.0 / 0.75, 1.0)
+}
+
 fn bordered(rect: Rect) -> Rect {
     rect.translated(0.1, 0.0).scaled(1.0 / 1.2, 1.0)
 }
@@ -137,12 +142,13 @@ struct Arrived {
 }
 
 impl Arrived {
-    fn on(buffer: &gst::BufferRef, size: Size) -> Self {
+    /// As an element whose sink pad is `pad` has it.
+    fn at(pad: &gst::Pad, buffer: &gst::BufferRef, size: Size) -> Self {
         let ids = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.id != 0);
         let scored = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.emotion.is_some());
         let regions = roi::read(buffer, size);
         Self {
-            faces: read_faces(buffer, size),
+            faces: Moved::before(pad).read_faces(buffer, size),
             region: buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == 2 && ids(&regions),
             params: scored(&regions),
             custom: scored(&custom::read(buffer)),
@@ -164,27 +170,37 @@ fn missing(line: &str) -> Option<&str> {
     factories.into_iter().find(|name| gst::ElementFactory::find(name).is_none())
 }
 
-/// The faces of every buffer that comes out at the end of `way`.
-fn travel(way: &Way) -> Vec<Arrived> {
-    let Size { width, height } = FRAME;
-    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
-    let line = format!("videotestsrc num-buffers={FRAMES} ! {caps} ! identity name=mark ! {} ! fakesink name=end", way.line);
-    let pipeline =
-        gst::parse::launch(&line).unwrap_or_else(|error| panic!("{line}: {error}")).downcast::<gst::Pipeline>().expect("a pipeline");
-    let pad = |element: &str, pad: &str| pipeline.by_name(element).and_then(|element| element.static_pad(pad)).expect("a pad");
-    pad("mark", "src").add_probe(gst::PadProbeType::BUFFER, |_, info| {
+fn pad(pipeline: &gst::Pipeline, element: &str, pad: &str) -> gst::Pad {
+    pipeline.by_name(element).and_then(|element| element.static_pad(pad)).expect("a pad")
+}
+
+/// A pipeline whose element `mark` puts [`faces`] on every frame.
+fn marking(line: &str) -> gst::Pipeline {
+    init();
+    let pipeline = gst::parse::launch(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
+    pad(&pipeline, "mark", "src").add_probe(gst::PadProbeType::BUFFER, |_, info| {
         let buffer = info.buffer_mut().expect("a buffer").make_mut();
         let found: Vec<_> = faces().into_iter().map(|face| FaceRecord { emotion: None, ..face }).collect();
         write_detections(buffer, FRAME, &found);
         write_emotions(buffer, FRAME, &faces());
         gst::PadProbeReturn::Ok
     });
+    pipeline
+}
+
+/// The faces of every buffer that comes out at the end of `way`.
+fn travel(way: &Way) -> Vec<Arrived> {
+    let Size { width, height } = FRAME;
+    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
+    let line = format!("videotestsrc num-buffers={FRAMES} ! {caps} ! emotionclassify name=mark ! {} ! fakesink name=end", way.line);
+    let pipeline = marking(&line);
     let arrived = Arc::new(Mutex::new(Vec::new()));
     let seen = arrived.clone();
-    pad("end", "sink").add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    pad(&pipeline, "end", "sink").add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video caps");
         let size = Size::new(video.width(), video.height());
-        seen.lock().expect("buffers").push(Arrived::on(info.buffer().expect("a buffer"), size));
+        seen.lock().expect("buffers").push(Arrived::at(pad, info.buffer().expect("a buffer"), size));
         gst::PadProbeReturn::Ok
     });
     play(&pipeline).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -275,5 +291,46 @@ fn faces_survive_as_the_table_says() {
         println!("skipped: the table of {version} is with the relation meta");
     } else {
         assert_eq!(known, table, "the README says something else; UPDATE_SURVIVAL=1 writes it anew");
+    }
+}
+
+#[test]
+fn overlay_and_export_follow_the_picture() {
+    let Size { width, height } = FRAME;
+    let caps = format!("video/x-raw,format=GRAY8,width={width},height={height},framerate=30/1");
+    // A quarter turn and a crop: what was at the bottom left is at the top left, and 120 columns of it are gone.
+    let pipeline = marking(&format!(
+        "videotestsrc pattern=black num-buffers=1 ! {caps} ! emotionclassify name=mark ! videoflip video-direction=90r \
+         ! videocrop left=120 ! tee name=t ! queue ! emotionoverlay draw-labels=false draw-emoji=false draw-ids=false draw-scores=false \
+         ! fakesink name=drawn t. ! queue ! emotionexport ! fakesink name=text"
+    ));
+    let note = |element: &str| {
+        let contents = Arc::new(Mutex::new(Vec::new()));
+        let seen = contents.clone();
+        pad(&pipeline, element, "sink").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let map = info.buffer().expect("a buffer").map_readable().expect("a readable buffer");
+            seen.lock().expect("bytes").extend_from_slice(&map);
+            gst::PadProbeReturn::Ok
+        });
+        contents
+    };
+    let (drawn, text) = (note("drawn"), note("text"));
+    play(&pipeline).expect("the pipeline plays");
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+
+    let (width, height) = (height as usize - 120, width as usize);
+    let text = String::from_utf8(text.lock().expect("bytes").clone()).expect("text");
+    let drawn = drawn.lock().expect("bytes");
+    for sent in faces() {
+        let expected = turned(sent.rect_norm).translated(-0.25, 0.0).scaled(1.0 / 0.75, 1.0).intersection(Rect::new(0.0, 0.0, 1.0, 1.0));
+        let record = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let record = record.into_iter().find(|record| record["id"] == sent.id).expect("a record of each face");
+        let side = |name: &str| record["box"][name].as_f64().expect("a number") as f32;
+        let exported = Rect::new(side("x"), side("y"), side("w"), side("h"));
+        assert!(exported.iou(expected) > 0.98, "exported {exported:?}, not {expected:?}");
+        let middle = |rect: Rect| ((rect.x + rect.w / 2.0) * width as f32, rect.y * height as f32);
+        let (x, y) = middle(expected);
+        let lit = (y as usize - 4..y as usize + 5).any(|row| drawn[row * width + x as usize] > 60);
+        assert!(lit, "no line of a box at {x:.0}, {y:.0}");
     }
 }

@@ -48,20 +48,33 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
 }
 
 /// Gives `faces` the scores that the buffer's `GstEmotionMeta` has for their ids, where they have none. Its other faces
-/// are added if `frame` can be the picture that they were marked on, at whatever scale: an element that cuts a picture
-/// drops regions and keeps this, and a box in the wrong place is worse than none.
-pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>, scores: &mut Reader) {
+/// are added where `place` puts their boxes, by its `width` x `height`, if it can tell.
+pub(super) fn join(
+    buffer: &gst::BufferRef,
+    faces: &mut Vec<FaceRecord>,
+    scores: &mut Reader,
+    place: impl Fn(Option<Size>, Rect) -> Option<Rect>,
+) {
     with_faces(buffer, |structure, entries| {
-        let same_picture = same_picture(structure, frame);
+        let marked_on = marked_on(structure);
         for entry in structures(entries) {
             let id = id(entry);
             match faces.iter_mut().find(|known| id != 0 && known.id == id) {
                 Some(known) if known.emotion.is_none() => known.emotion = scores.fields(entry),
-                None if same_picture => faces.extend(read_one(entry, scores)),
-                _ => {}
+                Some(_) => {}
+                None => faces.extend(read_one(entry, scores).and_then(|face| {
+                    let rect_norm = place(marked_on, face.rect_norm)?;
+                    Some(FaceRecord { rect_norm, ..face })
+                })),
             }
         }
     });
+}
+
+/// Places a box of [`join`] where it was, if `frame` can be the picture that it was marked on, at whatever scale: an
+/// element that cuts a picture drops regions and keeps this meta, and a box in the wrong place is worse than none.
+pub(super) fn unmoved(frame: Size) -> impl Fn(Option<Size>, Rect) -> Option<Rect> {
+    move |marked_on, rect_norm| marked_on.is_none_or(|marked_on| same_proportions(marked_on, frame)).then_some(rect_norm)
 }
 
 /// Sets the buffer's `GstEmotionMeta` to `faces`, in place of an earlier one.
@@ -93,12 +106,16 @@ fn structures(values: &[glib::SendValue]) -> impl Iterator<Item = &gst::Structur
     values.iter().filter_map(|value| value.get().ok())
 }
 
-/// True if `frame` has the proportions of the frame that the meta was written on, or the meta does not say.
-fn same_picture(structure: &gst::StructureRef, frame: Size) -> bool {
-    let (Some(width), Some(height)) = (WIDTH.get::<i32>(structure), HEIGHT.get::<i32>(structure)) else { return true };
-    let scale = frame.width as f32 / width.max(1) as f32;
+/// Size of the frame that the meta was written on, if it says.
+fn marked_on(structure: &gst::StructureRef) -> Option<Size> {
+    let side = |field: &Field| field.get::<i32>(structure).and_then(|side| u32::try_from(side).ok());
+    Some(Size::new(side(&WIDTH)?, side(&HEIGHT)?))
+}
+
+fn same_proportions(a: Size, b: Size) -> bool {
+    let scale = b.width as f32 / a.width.max(1) as f32;
     // Half a pixel of rounding for each side, seen at either scale.
-    (height as f32 * scale - frame.height as f32).abs() <= 1.0 + scale
+    (a.height as f32 * scale - b.height as f32).abs() <= 1.0 + scale
 }
 
 fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {

@@ -19,9 +19,11 @@ pub mod custom;
 mod emotion;
 mod field;
 pub mod message;
+mod moved;
 pub mod roi;
 mod value;
 
+pub use self::moved::Moved;
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
@@ -29,13 +31,14 @@ use crate::record::FaceRecord;
 pub const VERSION: i32 = 1;
 
 /// All faces on a frame of `frame` pixels, whoever put them there: those with a region in the order of the regions,
-/// then the others. What the encodings say of one face is one record.
+/// then the others. What the encodings say of one face is one record. Boxes are taken as they are; [`Moved`] puts them
+/// right where elements on the way have moved the picture under them.
 pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
     let mut scores = emotion::Reader::default();
     let mut faces = roi::read_with(buffer, frame, &mut scores);
     #[cfg(feature = "v1_24")]
     analytics::join(buffer, frame, &mut faces);
-    custom::join(buffer, frame, &mut faces, &mut scores);
+    custom::join(buffer, &mut faces, &mut scores, custom::unmoved(frame));
     faces
 }
 

@@ -22,7 +22,7 @@ use crate::geometry::Size;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
-use crate::meta::{read_faces, write_emotions};
+use crate::meta::{Moved, read_faces, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
 use crate::scoring::{FaceScorer, ScoringOptions};
@@ -352,6 +352,10 @@ impl BaseTransformImpl for EmotionClassify {
         let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "no video format in caps {incaps}"))?;
         if let Some(state) = &mut *self.state() {
             state.info = Some(info);
+        }
+        let movers = Moved::before(self.obj().sink_pad()).by();
+        if !movers.is_empty() {
+            gst::warning!(CAT, imp = self, "{} before this element loses the faces, their place is before the detector", movers.join(", "));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 use super::EmotionExportFormat;
 use crate::export::{Chunk, Exporter, FrameReport, FrameTime, Options, Output, Span, Utc};
 use crate::geometry::Size;
-use crate::meta;
+use crate::meta::Moved;
 
 /// Length of a frame where neither buffer nor caps tell it.
 const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_mseconds(40);
@@ -31,6 +31,8 @@ struct State {
     exporter: Exporter,
     caps: gst::Caps,
     video: Option<Video>,
+    /// What lies between the picture that faces were marked on and this one.
+    moved: Moved,
     segment: gst::FormattedSegment<gst::ClockTime>,
     stream_id: String,
     frames: u64,
@@ -67,6 +69,7 @@ impl State {
             exporter: Exporter::new(options),
             caps: settings.format.caps(),
             video: None,
+            moved: Moved::default(),
             segment: gst::FormattedSegment::new(),
             stream_id: String::new(),
             frames: 0,
@@ -155,7 +158,7 @@ impl EmotionExport {
                 }
                 state.position = Some(clock_time(time.end_ns()));
                 state.frames += 1;
-                let faces = meta::read_faces(buffer, video.size);
+                let faces = state.moved.read_faces(buffer, video.size);
                 state.exporter.frame(&FrameReport { stream: &state.stream_id, frame: state.frames - 1, time, faces: &faces })
             })
         };
@@ -308,8 +311,9 @@ impl EmotionExport {
             gst::error!(CAT, imp = self, "No size in caps {:?}", caps.caps());
             return false;
         };
+        let moved = Moved::before(&self.sink_pad);
         let caps = self.state().as_mut().map(|state| {
-            state.video = Some(video);
+            (state.video, state.moved) = (Some(video), moved);
             state.caps.clone()
         });
         match caps {

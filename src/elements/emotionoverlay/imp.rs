@@ -16,7 +16,7 @@ use super::Palette;
 use super::compose::{Composer, blend};
 use crate::draw::{Painter, Placed, Stats, Style, Translations};
 use crate::elements::{frame, given, propose_allocation};
-use crate::meta::read_faces;
+use crate::meta::Moved;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionoverlay", gst::DebugColorFlags::empty(), Some("Faces and expressions drawn on video"))
@@ -80,6 +80,8 @@ impl Rate {
 pub struct EmotionOverlay {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
+    /// What lies between the picture that faces were marked on and this one.
+    moved: Mutex<Moved>,
     /// Downstream accepts caps with compositions but looks at none, so plain caps are better.
     blend_only: AtomicBool,
 }
@@ -122,7 +124,7 @@ impl EmotionOverlay {
             state.style = style;
         }
         let size = frame::size(&state.info);
-        let faces = read_faces(buffer, size);
+        let faces = lock(&self.moved).read_faces(buffer, size);
         let stats = show_stats.then(|| {
             let time = buffer.pts().or_else(|| self.obj().clock().map(|clock| clock.time()));
             Stats { faces: faces.len(), fps: state.rate.update(time) }
@@ -270,6 +272,7 @@ impl BaseTransformImpl for EmotionOverlay {
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
+        *lock(&self.moved) = Moved::default();
         self.blend_only.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -322,6 +325,7 @@ impl BaseTransformImpl for EmotionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
+            *lock(&self.moved) = Moved::before(self.obj().sink_pad());
         }
         self.parent_sink_event(event)
     }
