@@ -40,8 +40,8 @@ def parse_arguments():
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentations, 0..1")
     parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
     parser.add_argument("--start", type=Path, help="weights (final.pt) to begin with instead of random ones")
-    parser.add_argument("--teacher", type=Path, help="weights (final.pt) of a network to learn from as well")
-    parser.add_argument("--teacher-share", type=float, default=0.5, help="of the teacher's scores in the labels, 0..1")
+    parser.add_argument("--teacher", type=Path, nargs="+", help="weights (final.pt) of networks to learn from as well")
+    parser.add_argument("--teacher-share", type=float, default=0.5, help="of the teachers' mean scores in the labels, 0..1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -97,11 +97,13 @@ def two_head_loss(logits, ferplus, weight, fer2013, smoothing):
     return ferplus_loss, fer2013_loss
 
 
-def teacher_scores(weights, images):
-    """(ferplus [N, 8], fer2013 [N, 7]) probabilities of a trained network, mean over each picture and its mirror image."""
-    network = ExpressionNet()
-    network.load_state_dict(torch.load(weights))
-    views = [torch_logits(network, view) for view in (images, images[:, :, ::-1])]
+def teacher_scores(files, images):
+    """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks, each picture and its mirror image."""
+    views = []
+    for weights in files:
+        network = ExpressionNet()
+        network.load_state_dict(torch.load(weights))
+        views += [torch_logits(network, view) for view in (images, images[:, :, ::-1])]
     return tuple(torch.stack([torch.from_numpy(logits).softmax(1) for logits in head]).mean(0) for head in zip(*views))
 
 
@@ -132,7 +134,7 @@ class Trainer:
         self.steps_per_epoch = len(self.faces) // options.batch
 
     def blend_labels(self, scores, share):
-        """Replace a share of both labels by a teacher's scores."""
+        """Replace a share of both labels by the teachers' scores."""
         self.ferplus = torch.lerp(self.ferplus, scores[0], share)
         self.fer2013 = torch.lerp(self.fer2013, scores[1], share)
 

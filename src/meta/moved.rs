@@ -65,7 +65,10 @@ impl Moved {
             if DETECTORS.contains(&name) && detected.is_none() {
                 detected = Some(steps.len());
             }
-            // A ghost pad leads into its bin, where the walk goes on.
+            // A ghost pad leads into its bin, where the walk goes on; a pad of nobody leads nowhere.
+            if src.parent().is_none() {
+                break;
+            }
             let inputs: Vec<gst::Pad> = src.iterate_internal_links().into_iter().flatten().collect();
             let [input] = inputs.as_slice() else { break };
             if let (Some(element), Some(kind)) = (&element, Kind::of(name)) {
