@@ -95,6 +95,45 @@ fn both_encodings_say_the_same() {
     }
 }
 
+/// OpenCV's own `facedetect`: loaded now, it takes that name from ours in this process.
+fn opencvs_facedetect() -> Option<gst::Element> {
+    init();
+    gst::Plugin::load_by_name("opencv").ok()?;
+    let features = gst::Registry::get().features_by_plugin("opencv");
+    let factory = features.into_iter().find(|feature| feature.name() == "facedetect")?;
+    factory.downcast::<gst::ElementFactory>().ok()?.create().build().ok()
+}
+
+#[test]
+fn faces_of_opencvs_element_are_told_apart_and_scored() {
+    if !runtime_fetched() {
+        return;
+    }
+    let Some(detector) = opencvs_facedetect() else {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "gstreamer1.0-opencv is not installed");
+        println!("skipped: no OpenCV plugin");
+        return;
+    };
+    detector.set_property("display", false);
+    let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Rgb);
+    let mut detect = Harness::with_element(&detector, Some("sink"), Some("src"));
+    detect.set_src_caps(info.to_caps().expect("caps"));
+    let mut classify = harness(&info, &[]);
+    for index in 0..3 {
+        let found = detect.push_and_pull(at(&frame, index)).expect("a frame");
+        assert!(faces(&found).len() >= 2 && faces(&found).iter().all(|face| face.id == 0), "OpenCV's faces are nobody");
+        let scored = faces(&classify.push_and_pull(found).expect("a frame"));
+        let mut ids: Vec<_> = scored.iter().map(|face| face.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (1..=scored.len() as u32).collect::<Vec<_>>(), "frame {index}");
+        for face in &scored {
+            let shown = three_faces().appearances(0.0);
+            let nearest = shown.iter().position(|shown| shown.face.to_norm(VGA).iou(face.rect_norm) > 0.3).expect("a face that is there");
+            assert_eq!(face.emotion.as_ref().expect("scores").label(), NAMES[nearest]);
+        }
+    }
+}
+
 #[test]
 fn faces_without_an_id_get_one_that_stays() {
     if !runtime_fetched() {
