@@ -31,6 +31,7 @@ pub mod smoothing;
 pub mod statistics;
 pub mod tensor;
 pub mod tracker;
+pub mod worker;
 
 #[cfg(feature = "draw")]
 pub mod draw;

@@ -28,6 +28,8 @@ pub struct DetectionInfo {
     pub landmarks_norm: Option<Landmarks5>,
     /// Name of the model that found the face, such as `centerface` or `haar`.
     pub model_name: String,
+    /// Time since the frame on which it was found; from there on the box is a prediction.
+    pub age: Duration,
 }
 
 /// Scores of one face's apparent expression.

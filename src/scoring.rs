@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::classifier::{Classifier, Face};
 use crate::detector::Detection;
-use crate::emotion::Scores;
+use crate::emotion::{LabelSet, Scores};
 use crate::error::Result;
 use crate::geometry::Size;
 use crate::image::FrameView;
@@ -42,24 +42,52 @@ struct Kept {
     frame: u64,
 }
 
-/// Scores the faces of a stream, frame by frame.
+/// Faces that are to be classified on one frame.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    faces: Vec<FaceRecord>,
+    /// The time of the frame.
+    time: Duration,
+    frame: u64,
+}
+
+impl Batch {
+    /// True if there is nothing to classify.
+    pub fn is_empty(&self) -> bool {
+        self.faces.is_empty()
+    }
+
+    /// The scores of each face, from its frame.
+    ///
+    /// # Errors
+    /// Those of [`Classifier::classify`].
+    pub fn classify(&self, classifier: &mut Classifier, view: &FrameView) -> Result<Vec<Scores>> {
+        let crops = self.faces.iter().map(|face| {
+            let (rect, detection) = (face.rect_norm.from_norm(view.size()), face.detection.as_ref());
+            let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|marks| marks.from_norm(view.size()));
+            Face { rect, detector: detection.map(|detection| detection.model_name.as_str()), landmarks }
+        });
+        classifier.classify(view, &crops.collect::<Vec<_>>())
+    }
+}
+
+/// Knows the faces of a stream and their scores. Each frame goes through [`choose`](Self::choose) and
+/// [`complete`](Self::complete); in between, or on any later frame, [`take`](Self::take) brings the scores.
 pub struct FaceScorer {
-    classifier: Classifier,
+    labels: LabelSet,
     smoother: ScoreSmoother,
     tracker: Tracker,
     kept: HashMap<u32, Kept>,
+    /// Faces whose scores are on their way, with the number of their frame.
+    asked: HashMap<u32, u64>,
     frame: u64,
 }
 
 impl FaceScorer {
-    /// A scorer that has seen no face yet.
-    pub fn new(classifier: Classifier) -> Self {
-        Self { classifier, smoother: ScoreSmoother::default(), tracker: Tracker::new(TRACK_TIMEOUT), kept: HashMap::new(), frame: 0 }
-    }
-
-    /// The model that scores.
-    pub fn classifier(&self) -> &Classifier {
-        &self.classifier
+    /// A scorer that has seen no face yet, for a model with these classes.
+    pub fn new(labels: LabelSet) -> Self {
+        let (smoother, tracker) = (ScoreSmoother::default(), Tracker::new(TRACK_TIMEOUT));
+        Self { labels, smoother, tracker, kept: HashMap::new(), asked: HashMap::new(), frame: 0 }
     }
 
     /// Forgets every face, as after a seek.
@@ -67,34 +95,50 @@ impl FaceScorer {
         self.smoother.clear();
         self.tracker.clear();
         self.kept.clear();
+        self.asked.clear();
     }
 
-    /// Gives every face an id and, as far as it was ever classified, its scores. `now` is the time of `view`; with
-    /// `infer` false nothing is classified and the faces keep their last scores. The result is how many were classified.
-    ///
-    /// # Errors
-    /// Those of [`Classifier::classify`].
-    pub fn score(
-        &mut self,
-        view: &FrameView,
-        faces: &mut [FaceRecord],
-        options: &ScoringOptions,
-        now: Duration,
-        infer: bool,
-    ) -> Result<usize> {
+    /// Gives an id to every face of the frame of `size` pixels at `now`, and chooses those that are worth a classification;
+    /// with `infer` false nobody is.
+    pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration, infer: bool) -> Batch {
         self.frame += 1;
         self.kept.retain(|_, kept| kept.classified <= now && now - kept.classified <= FORGET_AFTER);
         self.smoother.forget_old(now);
-        self.identify(faces, view.size(), now);
-        let large: Vec<usize> = (0..faces.len()).filter(|&index| side_px(&faces[index], view.size()) >= options.min_face_size).collect();
-        let classified = if infer { self.classify(view, faces, &large, options, now)? } else { 0 };
-        for (index, face) in faces.iter_mut().enumerate() {
-            let result = self.result(face.id, large.contains(&index), options, now);
+        self.identify(faces, size, now);
+        let chosen = if infer { self.due(faces, size, options) } else { Vec::new() };
+        self.asked.extend(chosen.iter().map(|&index| (faces[index].id, self.frame)));
+        Batch { faces: chosen.into_iter().map(|index| faces[index].clone()).collect(), time: now, frame: self.frame }
+    }
+
+    /// Takes back a batch that will not be classified.
+    pub fn give_up(&mut self, batch: &Batch) {
+        for face in &batch.faces {
+            self.asked.remove(&face.id);
+        }
+    }
+
+    /// Takes back every batch whose scores have not come, as after an error.
+    pub fn give_up_all(&mut self) {
+        self.asked.clear();
+    }
+
+    /// Takes the scores of a batch, one for each of its faces.
+    pub fn take(&mut self, batch: &Batch, scores: Vec<Scores>, options: &ScoringOptions) {
+        self.give_up(batch);
+        for (face, scores) in batch.faces.iter().zip(scores) {
+            let scores = self.smoother.update(face.id, scores, options.half_life, batch.time);
+            self.kept.insert(face.id, Kept { scores, classified: batch.time, frame: batch.frame });
+        }
+    }
+
+    /// Gives every face of the frame at `now` its scores, as far as it was ever classified.
+    pub fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) {
+        for face in faces {
+            let result = self.result(face.id, is_large(face, size, options), options, now);
             if result.is_some() {
                 face.emotion = result;
             }
         }
-        Ok(classified)
     }
 
     /// Faces that came without an id get one; ids of others are not used for them.
@@ -114,61 +158,39 @@ impl FaceScorer {
         }
     }
 
-    fn classify(
-        &mut self,
-        view: &FrameView,
-        faces: &[FaceRecord],
-        large: &[usize],
-        options: &ScoringOptions,
-        now: Duration,
-    ) -> Result<usize> {
-        let candidates: Vec<_> = large
+    /// Indices of the faces whose turn it is.
+    fn due(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<usize> {
+        let large: Vec<usize> = (0..faces.len()).filter(|&index| is_large(&faces[index], size, options)).collect();
+        let last = |id: u32| self.asked.get(&id).copied().max(self.kept.get(&id).map(|kept| kept.frame));
+        let candidates = large
             .iter()
-            .map(|&index| Candidate {
-                age: self.kept.get(&faces[index].id).map(|kept| self.frame - kept.frame),
-                area: faces[index].rect_norm.area(),
-            })
-            .collect();
-        let chosen: Vec<_> = choose(&candidates, options.reclassify_interval, options.budget)
-            .into_iter()
-            .map(|candidate| &faces[large[candidate]])
-            .collect();
-        if chosen.is_empty() {
-            return Ok(0);
-        }
-        let crops: Vec<_> = chosen
-            .iter()
-            .map(|face| {
-                let (rect, detection) = (face.rect_norm.from_norm(view.size()), face.detection.as_ref());
-                let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|marks| marks.from_norm(view.size()));
-                Face { rect, detector: detection.map(|detection| detection.model_name.as_str()), landmarks }
-            })
-            .collect();
-        let scores = self.classifier.classify(view, &crops)?;
-        let classified = scores.len();
-        for (face, scores) in chosen.into_iter().zip(scores) {
-            let scores = self.smoother.update(face.id, scores, options.half_life, now);
-            self.kept.insert(face.id, Kept { scores, classified: now, frame: self.frame });
-        }
-        Ok(classified)
+            .map(|&index| Candidate { age: last(faces[index].id).map(|frame| self.frame - frame), area: faces[index].rect_norm.area() });
+        let chosen = choose(&candidates.collect::<Vec<_>>(), options.reclassify_interval, options.budget);
+        chosen.into_iter().map(|candidate| large[candidate]).collect()
     }
 
     /// What is known of face `id` at `now`; `unknown` if it is too small and never was larger.
     fn result(&self, id: u32, large_enough: bool, options: &ScoringOptions, now: Duration) -> Option<EmotionResult> {
-        let labels = self.classifier.labels().clone();
+        let labels = self.labels.clone();
         let smoothed = !options.half_life.is_zero();
         if let Some(kept) = self.kept.get(&id) {
             let (top, confidence) = kept.scores.top();
             let label_id = (large_enough && confidence >= options.min_confidence).then_some(top);
-            return Some(EmotionResult { labels, scores: kept.scores.clone(), label_id, smoothed, age: now - kept.classified });
+            return Some(EmotionResult {
+                labels,
+                scores: kept.scores.clone(),
+                label_id,
+                smoothed,
+                age: now.saturating_sub(kept.classified),
+            });
         }
         let uniform = || Scores::from_probabilities(labels.as_slice().iter().map(|_| 1.0));
         (!large_enough).then(|| EmotionResult { scores: uniform(), label_id: None, smoothed, age: Duration::ZERO, labels: labels.clone() })
     }
 }
 
-fn side_px(face: &FaceRecord, frame: Size) -> f32 {
+fn is_large(face: &FaceRecord, frame: Size, options: &ScoringOptions) -> bool {
     let rect = face.rect_norm.from_norm(frame);
     // Boxes are written in whole pixels, so one of just the least size may come back a rounding error smaller.
-    rect.w.min(rect.h) + 0.01
+    rect.w.min(rect.h) + 0.01 >= options.min_face_size
 }

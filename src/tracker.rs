@@ -32,6 +32,8 @@ pub struct Track {
     pub landmarks: Option<Landmarks5>,
     /// Confidence of the last detection, 0..1.
     pub confidence: f32,
+    /// Time since the last detection.
+    pub age: Duration,
     velocity: Point,
     seen: Duration,
 }
@@ -56,7 +58,7 @@ impl Track {
         let rect = self.predicted(now);
         let (dx, dy) = (rect.x - self.rect.x, rect.y - self.rect.y);
         let landmarks = self.landmarks.map(|landmarks| landmarks.map(|point| Point::new(point.x + dx, point.y + dy)));
-        Self { rect, landmarks, ..self.clone() }
+        Self { rect, landmarks, age: now.saturating_sub(self.seen), ..self.clone() }
     }
 }
 
@@ -124,7 +126,7 @@ impl Tracker {
         let id = self.next_id;
         self.next_id += 1;
         let Detection { rect, confidence, landmarks } = found.clone();
-        self.tracks.push(Track { id, rect, landmarks, confidence, velocity: Point::default(), seen: now });
+        self.tracks.push(Track { id, rect, landmarks, confidence, age: Duration::ZERO, velocity: Point::default(), seen: now });
         self.tracks.len() - 1
     }
 

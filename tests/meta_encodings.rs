@@ -20,7 +20,12 @@ fn detected(id: u32) -> FaceRecord {
     FaceRecord {
         id,
         rect_norm: Rect::new(0.1 * id as f32, 0.2, 0.1, 0.2),
-        detection: Some(DetectionInfo { confidence: 0.75, landmarks_norm: Some(Landmarks5(landmarks)), model_name: "centerface".into() }),
+        detection: Some(DetectionInfo {
+            confidence: 0.75,
+            landmarks_norm: Some(Landmarks5(landmarks)),
+            model_name: "centerface".into(),
+            age: Duration::from_millis(66),
+        }),
         emotion: None,
     }
 }

@@ -56,7 +56,12 @@ fn face_at(id: u32, phase: f32) -> FaceRecord {
     FaceRecord {
         id,
         rect_norm: Rect::new(phase, 0.1 * id as f32, 0.31, 0.41),
-        detection: Some(DetectionInfo { confidence: 0.6 + phase / 2.0, landmarks_norm, model_name: "test".to_owned() }),
+        detection: Some(DetectionInfo {
+            confidence: 0.6 + phase / 2.0,
+            landmarks_norm,
+            model_name: "test".to_owned(),
+            age: Duration::ZERO,
+        }),
         emotion: Some(EmotionResult {
             labels: LabelSet::new(["neutral", "happiness", "fear"]),
             label_id: (id == 1).then(|| scores.top().0),

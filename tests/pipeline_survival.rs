@@ -120,7 +120,7 @@ fn faces() -> Vec<FaceRecord> {
     let face = |id: u32, rect_norm: Rect| FaceRecord {
         id,
         rect_norm,
-        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into() }),
+        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into(), age: Duration::ZERO }),
         emotion: Some(EmotionResult {
             labels: LabelSet::new(FERPLUS_LABELS),
             scores: Scores::from_probabilities((0..8).map(|n| if n == id { 5.0 } else { 1.0 })),

@@ -4,6 +4,7 @@
 pub mod emotionclassify;
 pub mod emotionexport;
 pub mod emotionoverlay;
+pub mod engine;
 pub mod facedetect;
 pub mod frame;
 pub mod stats;
@@ -57,6 +58,20 @@ pub enum PostMessages {
     /// For every frame.
     #[enum_value(name = "Post a message for every frame", nick = "every")]
     Every,
+}
+
+/// The property `async`.
+fn async_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecBoolean::builder("async")
+        .nick("Asynchronous")
+        .blurb("Infer on a thread of its own: the stream is never held, results are put on later frames and say how old they are")
+        .mutable_ready()
+        .build()
+}
+
+/// Has the pipeline ask for latencies anew.
+fn post_latency(element: &impl IsA<gst::Element>) {
+    let _ = element.post_message(gst::message::Latency::builder().src(element.upcast_ref()).build());
 }
 
 /// Posts `structure` as an element message.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the analysing elements know of their stream: its times, and whether it is late.
+//! What the analysing elements know of their stream: its times, whether it is late, and how long they hold it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gst_base::prelude::*;
 
 use crate::meta::message::BufferTimes;
+use crate::statistics::Statistics;
 
 /// The times of `buffer` in the current segment of `element`.
 pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> BufferTimes {
@@ -78,6 +79,51 @@ impl Lateness {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<gst::ClockTime>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// After so many inferences the time that they take is known well enough to be announced.
+const INFERENCES_TO_ANNOUNCE: u64 = 10;
+/// Share of the measured time by which more is announced, so that small changes need no second announcement.
+const LATENCY_MARGIN: f64 = 0.25;
+
+/// How long a frame is held by an element that works on it before passing it on; grows as longer times are measured.
+#[derive(Debug, Default)]
+pub struct HoldTime(Mutex<gst::ClockTime>);
+
+impl HoldTime {
+    /// Looks at what was measured; true if more has to be announced than before.
+    pub fn observe(&self, statistics: &Statistics) -> bool {
+        let usual = gst::ClockTime::from_useconds(statistics.whole.percentile_us(0.95));
+        let mut announced = self.lock();
+        if statistics.inferred < INFERENCES_TO_ANNOUNCE || usual <= *announced {
+            return false;
+        }
+        let margin = (usual.mseconds() as f64 * LATENCY_MARGIN).ceil() as u64;
+        *announced = gst::ClockTime::from_mseconds(usual.mseconds() + 1 + margin);
+        true
+    }
+
+    /// Answers a LATENCY query that came to the source pad of `element`: upstream's latency and what is held here.
+    pub fn answer(&self, element: &impl IsA<gst_base::BaseTransform>, query: &mut gst::QueryRef) -> bool {
+        if !element.upcast_ref::<gst_base::BaseTransform>().sink_pad().peer_query(query) {
+            return false;
+        }
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+            let (live, min, max) = latency.result();
+            let held = if live { *self.lock() } else { gst::ClockTime::ZERO };
+            latency.set(live, min + held, max.map(|max| max + held));
+        }
+        true
+    }
+
+    /// Nothing is held, as far as is known.
+    pub fn reset(&self) {
+        *self.lock() = gst::ClockTime::ZERO;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, gst::ClockTime> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

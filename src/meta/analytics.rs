@@ -198,7 +198,12 @@ fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> Fa
     FaceRecord {
         id: object.id,
         rect_norm: object.place.rect_norm,
-        detection: Some(DetectionInfo { confidence: object.place.confidence, landmarks_norm: None, model_name: String::new() }),
+        detection: Some(DetectionInfo {
+            confidence: object.place.confidence,
+            landmarks_norm: None,
+            model_name: String::new(),
+            age: Duration::ZERO,
+        }),
         emotion: emotion(meta, object.place.mtd),
     }
 }

@@ -41,7 +41,7 @@ impl Writer {
         LABELS.set(structure, array(labels.iter().copied()));
         SCORES.set(structure, array(result.scores.as_slice().iter().map(|&score| Plain::double(score))));
         SMOOTHED.set(structure, Plain::boolean(result.smoothed));
-        AGE.set(structure, Plain::uint64(result.age.as_nanos().min(u128::from(u64::MAX)) as u64));
+        AGE.set(structure, Plain::nanoseconds(result.age));
         VERSION_FIELD.set(structure, Plain::int(VERSION));
     }
 

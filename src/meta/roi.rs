@@ -3,13 +3,16 @@
 //!
 //! Params, each a `GstStructure`:
 //! - `detection`: confidence, x_min, x_max, y_min, y_max (double, 0..1), landmarks (array of 10 doubles 0..1: x, y of
-//!   right eye, left eye, nose, right and left corner of the mouth, the person's own right), model_name (string)
+//!   right eye, left eye, nose, right and left corner of the mouth, the person's own right), model_name (string), age
+//!   (uint64, ns since the frame on which the face was found)
 //! - `object_id`: id (int)
 //! - `emotion`: see [`super`]
 //!
 //! Boxes of other elements need no params at all; DL Streamer's `detection` params have the same names. It gives every
 //! region a new number as its id and says in `object_id` which object that is, once something tracks them; so does
 //! [`read`] take it. A region without params is an application's, or has lost them on its way, and its own id counts.
+
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -34,6 +37,7 @@ static Y_MIN: Field = Field::new("y_min");
 static Y_MAX: Field = Field::new("y_max");
 static LANDMARKS: Field = Field::new("landmarks");
 static MODEL_NAME: Field = Field::new("model_name");
+static AGE: Field = Field::new("age");
 static ID: Field = Field::new("id");
 
 /// The faces among the buffer's regions, in order.
@@ -124,6 +128,7 @@ fn detection_structure(rect: Rect, detection: &DetectionInfo) -> gst::Structure 
     Y_MIN.set(&mut structure, Plain::double(rect.y));
     Y_MAX.set(&mut structure, Plain::double(rect.bottom()));
     MODEL_NAME.set(&mut structure, detection.model_name.to_send_value());
+    AGE.set(&mut structure, Plain::nanoseconds(detection.age));
     if let Some(Landmarks5(points)) = detection.landmarks_norm {
         let values: [Plain; 10] = std::array::from_fn(|n| {
             let point = points[n / 2];
@@ -139,6 +144,7 @@ fn read_detection(param: &gst::StructureRef) -> DetectionInfo {
         confidence: CONFIDENCE.get::<f64>(param).unwrap_or(0.0) as f32,
         landmarks_norm: LANDMARKS.get::<gst::ArrayRef>(param).and_then(|values| landmarks(&values)),
         model_name: MODEL_NAME.get(param).unwrap_or_default(),
+        age: Duration::from_nanos(AGE.get(param).unwrap_or(0)),
     }
 }
 

@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+use std::time::Duration;
+
 use glib::gobject_ffi::{self, GValue, GValue_data};
 use glib::translate::{ToGlibPtr, UnsafeFrom};
 
@@ -27,8 +29,9 @@ impl Plain {
         Self::new(gobject_ffi::G_TYPE_INT, GValue_data { v_int: value })
     }
 
-    /// A uint64.
-    pub(super) fn uint64(value: u64) -> Self {
+    /// A uint64 of nanoseconds.
+    pub(super) fn nanoseconds(duration: Duration) -> Self {
+        let value = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self::new(gobject_ffi::G_TYPE_UINT64, GValue_data { v_uint64: value })
     }
 

@@ -64,7 +64,12 @@ fn face(id: u32) -> FaceRecord {
     FaceRecord {
         id,
         rect_norm: Rect::new(x, y, 0.05, 0.09),
-        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: Some(Landmarks5(landmarks)), model_name: "centerface".into() }),
+        detection: Some(DetectionInfo {
+            confidence: 0.9,
+            landmarks_norm: Some(Landmarks5(landmarks)),
+            model_name: "centerface".into(),
+            age: Duration::ZERO,
+        }),
         emotion: None,
     }
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Writes the tiny ONNX files that the failure tests load: `python make_models.py FOLDER` (needs the package onnx)."""
+"""Writes the tiny ONNX files that tests load: `python make_models.py FOLDER` (needs the package onnx)."""
+import math
 import pathlib
 import sys
 
@@ -16,5 +17,72 @@ def write(folder, name, shape):
     onnx.save(model, folder / f"{name}.onnx")
 
 
+def save(folder, name, nodes, inputs, outputs, initializers):
+    """The graph of these parts as a file; inputs and outputs are (name, shape)."""
+    values = lambda specs: [helper.make_tensor_value_info(label, TensorProto.FLOAT, shape) for label, shape in specs]
+    graph = helper.make_graph(nodes, name, values(inputs), values(outputs), initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / f"{name}.onnx")
+
+
+def delay(iterations):
+    """Nodes from `input` to `zero`, which is 0 and takes a while: one tiny step after the other, so that more cores or
+    wider registers do not help. With its initializers."""
+    scalar = lambda label, kind, value: helper.make_tensor(label, kind, [], [value])
+    value = lambda label, kind: helper.make_tensor_value_info(label, kind, [])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["sum", "step"], ["next"])],
+        "body",
+        [value("i", TensorProto.INT64), value("go", TensorProto.BOOL), value("sum", TensorProto.FLOAT)],
+        [value("go_on", TensorProto.BOOL), value("next", TensorProto.FLOAT)],
+        [scalar("step", TensorProto.FLOAT, 1.0)],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["input"], ["largest"], keepdims=0),
+        helper.make_node("Loop", ["iterations", "yes", "largest"], ["counted"], body=body),
+        helper.make_node("Mul", ["counted", "nothing"], ["zero"]),
+    ]
+    constants = [scalar("iterations", TensorProto.INT64, iterations), scalar("yes", TensorProto.BOOL, True), scalar("nothing", TensorProto.FLOAT, 0.0)]
+    return nodes, constants
+
+
+def write_slow_detector(folder, iterations):
+    """CenterFace's outputs: a face of 48x48 pixels of the input, its landmarks in its middle, around each bright cell."""
+    nodes, constants = delay(iterations)
+    nodes += [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("AveragePool", ["grey"], ["cells"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Mul", ["cells", "scale"], ["share"]),
+        helper.make_node("Add", ["share", "zero"], ["heat"]),
+        helper.make_node("Mul", ["cells", "nothing"], ["empty"]),
+        helper.make_node("Add", ["empty", "log_side"], ["log_sides"]),
+        helper.make_node("Add", ["empty", "middle"], ["middles"]),
+        helper.make_node("Concat", ["log_sides"] * 2, ["size"], axis=1),
+        helper.make_node("Concat", ["empty"] * 2, ["offset"], axis=1),
+        helper.make_node("Concat", ["middles"] * 10, ["landmarks"], axis=1),
+    ]
+    number = lambda label, value: helper.make_tensor(label, TensorProto.FLOAT, [], [value])
+    constants += [number("scale", 1 / 255), number("log_side", math.log(12)), number("middle", 0.5)]
+    shape = lambda channels: ["n", channels, "rows", "columns"]
+    outputs = [("heat", shape(1)), ("size", shape(2)), ("offset", shape(2)), ("landmarks", shape(10))]
+    save(folder, "slow-detector", nodes, [("input", ["n", 3, "height", "width"])], outputs, constants)
+
+
+def write_slow_expression(folder, iterations):
+    """Two logits, the mean of the input (-1..1) four times and its negative: is a face bright or dark?"""
+    nodes, constants = delay(iterations)
+    nodes += [
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Add", ["mean", "zero"], ["grey"]),
+        helper.make_node("Mul", ["grey", "weights"], ["logits"]),
+    ]
+    constants += [helper.make_tensor("weights", TensorProto.FLOAT, [1, 2], [4.0, -4.0])]
+    save(folder, "slow-expression", nodes, [("input", ["n", 1, 8, 8])], [("logits", ["n", 2])], constants)
+
+
 folder = pathlib.Path(sys.argv[1])
 write(folder, "identity", [1, 3, 32, 32])
+# About a tenth of a second, six frames at 60 a second.
+write_slow_detector(folder, 30_000)
+write_slow_expression(folder, 30_000)

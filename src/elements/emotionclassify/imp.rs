@@ -2,7 +2,7 @@
 //! The implementation of `emotionclassify`.
 
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gst::glib;
@@ -14,19 +14,24 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
 use crate::classifier::Classifier;
+use crate::elements::engine::{Engine, Work};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
-use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
+use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
+use crate::elements::{
+    MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency, propose_allocation,
+};
+use crate::emotion::Scores;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{Moved, read_faces, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
-use crate::scoring::{FaceScorer, ScoringOptions};
-use crate::statistics::{Statistics, Stopwatch};
+use crate::scoring::{Batch, FaceScorer, ScoringOptions};
+use crate::statistics::Statistics;
 
 /// After so many frames without a face the log says that a detector may be missing.
 const FRAMES_WITHOUT_FACES: u64 = 300;
@@ -45,6 +50,7 @@ struct Settings {
     min_confidence: f64,
     min_face_size: u32,
     threads: u32,
+    asynchronous: bool,
     post_messages: PostMessages,
 }
 
@@ -59,6 +65,7 @@ impl Default for Settings {
             min_confidence: 0.0,
             min_face_size: 16,
             threads: 0,
+            asynchronous: false,
             post_messages: PostMessages::default(),
         }
     }
@@ -87,8 +94,15 @@ impl Settings {
     }
 }
 
+/// Faces to be classified, and what came out.
+struct Classification {
+    batch: Batch,
+    scores: Vec<Scores>,
+}
+
 /// What the stream made of the settings.
 struct State {
+    engine: Engine<Classification>,
     scorer: FaceScorer,
     time: FrameTime,
     info: Option<VideoInfo>,
@@ -108,7 +122,8 @@ pub struct EmotionClassify {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     lateness: Lateness,
-    statistics: Mutex<Statistics>,
+    hold_time: HoldTime,
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 impl EmotionClassify {
@@ -133,29 +148,32 @@ impl EmotionClassify {
         times: &BufferTimes,
         faces: &mut [FaceRecord],
     ) -> Result<()> {
-        let Some(info) = &state.info else { return Ok(()) };
-        let now = state.time.advance(times.running_time, frame_step(info));
-        if faces.is_empty() {
-            self.statistics().skipped += 1;
-            return Ok(());
-        }
+        let Some(info) = state.info.clone() else { return Ok(()) };
+        let (size, now, options) =
+            (frame::size(&info), state.time.advance(times.running_time, frame_step(&info)), settings.scoring_options());
         let late = self.lateness.skips(times.running_time, now.saturating_sub(state.inferred));
-        if !late {
-            state.inferred = now;
-        } else {
+        if late {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
         }
-        let mut clock = Stopwatch::start();
-        let mapped = frame::map(buffer, info)?;
-        let classified = state.scorer.score(&frame::view(&mapped)?, faces, &settings.scoring_options(), now, !late)?;
-        let mut statistics = self.statistics();
-        statistics.faces += faces.len() as u64;
-        if classified > 0 {
-            statistics.record(clock.lap(), Some(state.scorer.classifier().step_times()));
-        } else {
+        let batch = state.scorer.choose(faces, size, &options, now, !late);
+        self.statistics().faces += faces.len() as u64;
+        if batch.is_empty() {
+            let mut statistics = self.statistics();
             statistics.skipped += 1;
-            statistics.late += u64::from(late);
+            statistics.late += u64::from(late && !faces.is_empty());
+        } else {
+            state.inferred = now;
+            let mapped = frame::map(buffer, &info)?;
+            let classification = Classification { batch, scores: Vec::new() };
+            if let Some(replaced) = state.engine.submit(buffer, &info, &frame::view(&mapped)?, classification) {
+                state.scorer.give_up(&replaced.batch);
+                self.statistics().skipped += 1;
+            }
         }
+        while let Some(done) = state.engine.take().inspect_err(|_| state.scorer.give_up_all())? {
+            state.scorer.take(&done.batch, done.scores, &options);
+        }
+        state.scorer.complete(faces, size, &options, now);
         Ok(())
     }
 
@@ -190,6 +208,13 @@ impl EmotionClassify {
         }
         state.posted = shown;
     }
+}
+
+fn classifying_with(mut classifier: Classifier) -> Work<Classification> {
+    Box::new(move |view: &FrameView, task: &mut Classification| {
+        task.scores = task.batch.classify(&mut classifier, view)?;
+        Ok(Some(classifier.step_times()))
+    })
 }
 
 #[glib::object_subclass]
@@ -256,6 +281,7 @@ impl ObjectImpl for EmotionClassify {
                     .default_value(default.threads)
                     .mutable_ready()
                     .build(),
+                async_param_spec(),
                 glib::ParamSpecEnum::builder_with_default("post-messages", default.post_messages)
                     .nick("Post messages")
                     .blurb("When to post an element message with the faces and their scores")
@@ -278,6 +304,7 @@ impl ObjectImpl for EmotionClassify {
             "min-confidence" => settings.min_confidence = given(value),
             "min-face-size" => settings.min_face_size = given(value),
             "threads" => settings.threads = given(value),
+            "async" => settings.asynchronous = given(value),
             _ => settings.post_messages = given(value),
         }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
@@ -294,6 +321,7 @@ impl ObjectImpl for EmotionClassify {
             "min-confidence" => settings.min_confidence.to_value(),
             "min-face-size" => settings.min_face_size.to_value(),
             "threads" => settings.threads.to_value(),
+            "async" => settings.asynchronous.to_value(),
             "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.statistics()).to_value(),
             _ => settings.post_messages.to_value(),
         }
@@ -327,12 +355,17 @@ impl BaseTransformImpl for EmotionClassify {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        let classifier = self.settings().clone().load_classifier().map_err(|error| error_message(&error))?;
+        let settings = self.settings().clone();
+        let classifier = settings.load_classifier().map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "classifying with {}", classifier.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();
+        self.hold_time.reset();
+        let scorer = FaceScorer::new(classifier.labels().clone());
+        let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), classifying_with(classifier));
         *self.state() = Some(State {
-            scorer: FaceScorer::new(classifier),
+            engine: engine.map_err(|error| error_message(&error))?,
+            scorer,
             time: FrameTime::default(),
             info: None,
             inferred: Duration::ZERO,
@@ -344,7 +377,9 @@ impl BaseTransformImpl for EmotionClassify {
     }
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        *self.state() = None;
+        // A worker is waited for; nobody else is to wait with it.
+        let state = self.state().take();
+        drop(state);
         Ok(())
     }
 
@@ -365,6 +400,7 @@ impl BaseTransformImpl for EmotionClassify {
             self.lateness.reset();
             if let Some(state) = &mut *self.state() {
                 state.scorer.clear();
+                state.engine.forget();
             }
         }
         self.parent_sink_event(event)
@@ -375,6 +411,13 @@ impl BaseTransformImpl for EmotionClassify {
             self.lateness.observe(qos);
         }
         self.parent_src_event(event)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        match query.view() {
+            gst::QueryView::Latency(_) if direction == gst::PadDirection::Src => self.hold_time.answer(&*self.obj(), query),
+            _ => BaseTransformImplExt::parent_query(self, direction, query),
+        }
     }
 
     fn propose_allocation(
@@ -402,6 +445,11 @@ impl BaseTransformImpl for EmotionClassify {
                     write_emotions(buffer, size, &faces);
                 }
                 self.post(state, settings.post_messages, &times, size, &faces);
+                let longer = !state.engine.is_async() && self.hold_time.observe(&self.statistics());
+                drop(guard);
+                if longer {
+                    post_latency(&*self.obj());
+                }
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error @ Error::Inference { .. }) => {

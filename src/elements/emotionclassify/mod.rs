@@ -8,6 +8,10 @@
 //!
 //! The model is the plugin's own unless `model-file` names another, with a `model.toml` that describes it.
 //!
+//! Usually a frame waits for its scores, and the answer to a LATENCY query says for how long. With `async=true` a worker
+//! classifies, on the newest frame there is, and no frame ever waits: scores are put on later frames of the same face, and
+//! `age` says how old they are.
+//!
 //! `stats` is a structure of `frames`, `inferred`, `skipped` (of these `late`) and `faces` since the start, and of
 //! `classify-p50`, `-p95` and `-p99`, the same of `preprocess`, `inference` and `postprocess`, in microseconds (all uint64).
 //!

@@ -2,7 +2,7 @@
 //! The implementation of `facedetect`.
 
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gst::glib;
@@ -16,18 +16,22 @@ use gst_video::VideoInfo;
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
+use crate::elements::engine::{Engine, Work};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, Lateness, buffer_times, frame_step};
-use crate::elements::{MAX_THREADS, PostMessages, error_message, frame, given, plugin_folder, post, propose_allocation};
+use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
+use crate::elements::{
+    MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency, propose_allocation,
+};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::write_detections;
 use crate::model::ModelFile;
 use crate::record::{DetectionInfo, FaceRecord};
-use crate::statistics::{Statistics, Stopwatch};
+use crate::statistics::Statistics;
 use crate::tracker::{Track, Tracker};
 
 /// A face that is being tracked is held down to this share of `score-threshold`.
@@ -53,6 +57,7 @@ struct Settings {
     track: bool,
     track_timeout: u64,
     threads: u32,
+    asynchronous: bool,
     updates: Updates,
     profile: Option<String>,
     scale_factor: f64,
@@ -87,6 +92,7 @@ impl Default for Settings {
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
             threads: 0,
+            asynchronous: false,
             updates: Updates::default(),
             profile: None,
             scale_factor: 1.25,
@@ -152,12 +158,22 @@ impl Settings {
     }
 }
 
+/// A frame to be searched, and what was found on it.
+struct Search {
+    options: DetectOptions,
+    /// The time of the frame.
+    time: Duration,
+    detections: Vec<Detection>,
+}
+
 /// What the stream made of the settings.
 struct State {
-    detector: Box<dyn FaceDetector>,
+    engine: Engine<Search>,
+    detector_name: String,
     tracker: Tracker,
     time: FrameTime,
     info: Option<VideoInfo>,
+    /// Of the last search that ended; reused by the next one.
     detections: Vec<Detection>,
     /// Frames since the last detection.
     since_detection: u32,
@@ -175,7 +191,8 @@ pub struct FaceDetect {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     lateness: Lateness,
-    statistics: Mutex<Statistics>,
+    hold_time: HoldTime,
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 impl FaceDetect {
@@ -193,31 +210,35 @@ impl FaceDetect {
 
     /// The faces of `buffer`, detected or predicted.
     fn find(&self, state: &mut State, settings: &Settings, buffer: &gst::BufferRef, times: &BufferTimes) -> Result<Vec<FaceRecord>> {
-        let Some(info) = &state.info else { return Ok(Vec::new()) };
-        let size = frame::size(info);
-        let now = state.time.advance(times.running_time, frame_step(info));
+        let Some(info) = state.info.clone() else { return Ok(Vec::new()) };
+        let now = state.time.advance(times.running_time, frame_step(&info));
+        let mapped = frame::map(buffer, &info)?;
+        if self.is_worth_a_search(state, settings, times, now) {
+            let search = Search { options: settings.detect_options(), time: now, detections: std::mem::take(&mut state.detections) };
+            let replaced = state.engine.submit(buffer, &info, &frame::view(&mapped)?, search);
+            self.statistics().skipped += u64::from(replaced.is_some());
+        }
+        let searched = state.follow(settings)?;
+        if settings.track || state.engine.is_async() {
+            return Ok(state.present(settings.track, frame::size(&info), now));
+        }
+        let found = if searched { state.detections.as_slice() } else { &[] };
+        Ok(found.iter().map(|found| detected(found, frame::size(&info), &state.detector_name)).collect())
+    }
+
+    fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
         let late = self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
-        if !due || late {
-            state.since_detection = state.since_detection.saturating_add(1);
-            let mut statistics = self.statistics();
-            statistics.skipped += 1;
-            statistics.late += u64::from(due);
-            gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
-            return Ok(state.tracker.predict(now).iter().map(|track| tracked(track, size, state.detector.name())).collect());
+        if due && !late {
+            (state.since_detection, state.detected) = (1, now);
+            return true;
         }
-        (state.since_detection, state.detected) = (1, now);
-        let mut clock = Stopwatch::start();
-        let mapped = frame::map(buffer, info)?;
-        state.detector.detect(&frame::view(&mapped)?, &settings.detect_options(), &mut state.detections)?;
-        self.statistics().record(clock.lap(), state.detector.step_times());
-        let name = state.detector.name();
-        if !settings.track {
-            return Ok(state.detections.iter().map(|found| detected(found, size, name)).collect());
-        }
-        state.tracker.set_timeout(Duration::from_nanos(settings.track_timeout));
-        let tracks = state.tracker.update(&state.detections, settings.score_threshold as f32, now);
-        Ok(tracks.iter().map(|track| tracked(track, size, name)).collect())
+        state.since_detection = state.since_detection.saturating_add(1);
+        let mut statistics = self.statistics();
+        statistics.skipped += 1;
+        statistics.late += u64::from(due);
+        gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
+        false
     }
 
     fn post(&self, state: &mut State, updates: Updates, times: &BufferTimes, size: Size, faces: &[FaceRecord]) {
@@ -241,6 +262,43 @@ impl FaceDetect {
     }
 }
 
+impl State {
+    /// Leads the tracks along what was found since the last frame; true if a search ended.
+    fn follow(&mut self, settings: &Settings) -> Result<bool> {
+        let mut ended = false;
+        while let Some(search) = self.engine.take()? {
+            self.tracker.set_timeout(Duration::from_nanos(settings.track_timeout));
+            self.tracker.update(&search.detections, settings.score_threshold as f32, search.time);
+            self.detections = search.detections;
+            ended = true;
+        }
+        Ok(ended)
+    }
+
+    /// The tracked faces where they are at `now`.
+    fn present(&self, with_ids: bool, frame: Size, now: Duration) -> Vec<FaceRecord> {
+        let record = |track: &Track| {
+            let face = tracked(track, frame, &self.detector_name);
+            if with_ids { face } else { FaceRecord { id: 0, ..face } }
+        };
+        self.tracker.predict(now).iter().map(record).collect()
+    }
+
+    /// Forgets every face; ids go on.
+    fn clear(&mut self) {
+        self.tracker.clear();
+        self.engine.forget();
+        self.since_detection = 0;
+    }
+}
+
+fn searching_with(mut detector: Box<dyn FaceDetector>) -> Work<Search> {
+    Box::new(move |view: &FrameView, search: &mut Search| {
+        detector.detect(view, &search.options, &mut search.detections)?;
+        Ok(detector.step_times())
+    })
+}
+
 fn detected(found: &Detection, frame: Size, model_name: &str) -> FaceRecord {
     FaceRecord {
         id: 0,
@@ -249,6 +307,7 @@ fn detected(found: &Detection, frame: Size, model_name: &str) -> FaceRecord {
             confidence: found.confidence,
             landmarks_norm: found.landmarks.map(|landmarks| landmarks.to_norm(frame)),
             model_name: model_name.into(),
+            age: Duration::ZERO,
         }),
         emotion: None,
     }
@@ -256,7 +315,9 @@ fn detected(found: &Detection, frame: Size, model_name: &str) -> FaceRecord {
 
 fn tracked(track: &Track, frame: Size, model_name: &str) -> FaceRecord {
     let found = Detection { rect: track.rect, confidence: track.confidence, landmarks: track.landmarks };
-    FaceRecord { id: track.id, ..detected(&found, frame, model_name) }
+    let mut face = FaceRecord { id: track.id, ..detected(&found, frame, model_name) };
+    face.detection.iter_mut().for_each(|detection| detection.age = track.age);
+    face
 }
 
 #[glib::object_subclass]
@@ -342,6 +403,7 @@ impl ObjectImpl for FaceDetect {
                     .default_value(default.threads)
                     .mutable_ready()
                     .build(),
+                async_param_spec(),
                 glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
                     .nick("Post messages")
                     .blurb("When to post an element message with the faces")
@@ -423,6 +485,7 @@ impl ObjectImpl for FaceDetect {
             "track" => settings.track = given(value),
             "track-timeout" => settings.track_timeout = given(value),
             "threads" => settings.threads = given(value),
+            "async" => settings.asynchronous = given(value),
             "post-messages" => settings.updates = given::<PostMessages>(value).into(),
             "updates" => settings.updates = given(value),
             "profile" => settings.profile = given(value),
@@ -460,6 +523,7 @@ impl ObjectImpl for FaceDetect {
             "track" => settings.track.to_value(),
             "track-timeout" => settings.track_timeout.to_value(),
             "threads" => settings.threads.to_value(),
+            "async" => settings.asynchronous.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
             "profile" => settings.profile.as_deref().unwrap_or(DEFAULT_CASCADE).to_value(),
@@ -518,8 +582,12 @@ impl BaseTransformImpl for FaceDetect {
         gst::info!(CAT, imp = self, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();
+        self.hold_time.reset();
+        let detector_name = detector.name().to_string();
+        let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), searching_with(detector));
         *self.state() = Some(State {
-            detector,
+            engine: engine.map_err(|error| error_message(&error))?,
+            detector_name,
             tracker: Tracker::new(Duration::from_nanos(settings.track_timeout)),
             time: FrameTime::default(),
             info: None,
@@ -533,7 +601,9 @@ impl BaseTransformImpl for FaceDetect {
     }
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        *self.state() = None;
+        // A worker is waited for; nobody else is to wait with it.
+        let state = self.state().take();
+        drop(state);
         Ok(())
     }
 
@@ -542,7 +612,7 @@ impl BaseTransformImpl for FaceDetect {
         if let Some(state) = &mut *self.state() {
             // Boxes of another size say nothing about this one; time does not start anew.
             if state.info.as_ref().is_some_and(|old| frame::size(old) != frame::size(&info)) {
-                state.tracker.clear();
+                state.clear();
             }
             state.since_detection = 0;
             state.info = Some(info);
@@ -554,8 +624,7 @@ impl BaseTransformImpl for FaceDetect {
         if matches!(event.view(), gst::EventView::FlushStop(_)) {
             self.lateness.reset();
             if let Some(state) = &mut *self.state() {
-                state.tracker.clear();
-                state.since_detection = 0;
+                state.clear();
             }
         }
         self.parent_sink_event(event)
@@ -566,6 +635,13 @@ impl BaseTransformImpl for FaceDetect {
             self.lateness.observe(qos);
         }
         self.parent_src_event(event)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        match query.view() {
+            gst::QueryView::Latency(_) if direction == gst::PadDirection::Src => self.hold_time.answer(&*self.obj(), query),
+            _ => BaseTransformImplExt::parent_query(self, direction, query),
+        }
     }
 
     fn propose_allocation(
@@ -590,6 +666,11 @@ impl BaseTransformImpl for FaceDetect {
                 self.statistics().faces += faces.len() as u64;
                 write_detections(buffer, size, &faces);
                 self.post(state, settings.updates, &times, size, &faces);
+                let longer = !state.engine.is_async() && self.hold_time.observe(&self.statistics());
+                drop(guard);
+                if longer {
+                    post_latency(&*self.obj());
+                }
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error @ Error::Inference { .. }) => {

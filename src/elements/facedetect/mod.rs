@@ -7,6 +7,11 @@
 //! The detector is CenterFace unless `detector`, `model-file` or `profile` says otherwise. A late stream skips
 //! detections, never frames; between detections faces are predicted.
 //!
+//! Usually a frame waits for its detection, and the answer to a LATENCY query says for how long. With `async=true` a
+//! worker detects, on the newest frame there is, and no frame ever waits: faces are put on later frames, moved to where
+//! they should be by then, and their `age` says how old the detection is. It suits live sources and slow models; of a
+//! short file few frames would be searched.
+//!
 //! `stats` is a structure of `frames`, `inferred`, `skipped` (of these `late`) and `faces` since the start, and of
 //! `detect-p50`, `-p95` and `-p99`, the same of `preprocess`, `inference` and `postprocess`, in microseconds (all uint64).
 //!

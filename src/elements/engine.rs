@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the analysing elements run their networks: at once, or on a worker so that the stream is never held.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gst_video::VideoInfo;
+
+use super::frame;
+use crate::error::{Error, Result};
+use crate::image::FrameView;
+use crate::statistics::{Statistics, StepTimes, Stopwatch};
+use crate::worker::Worker;
+
+/// Works on one frame: reads a task and leaves its result there.
+pub type Work<T> = Box<dyn FnMut(&FrameView, &mut T) -> Result<Option<StepTimes>> + Send>;
+
+/// Does tasks `T`, each on its frame, and counts them. [`submit`](Self::submit) a task, then [`take`](Self::take) what
+/// is done: without a worker that is the same task, with one it is an earlier one or nothing.
+pub struct Engine<T> {
+    name: String,
+    place: Place<T>,
+}
+
+enum Place<T> {
+    Here { run: Run<T>, done: Option<Result<T>> },
+    Worker(Worker<Job<T>, Result<T>>),
+}
+
+/// A task and its frame, whose pixels it shares with the buffer that was pushed on.
+struct Job<T> {
+    buffer: gst::Buffer,
+    info: VideoInfo,
+    task: T,
+}
+
+struct Run<T> {
+    work: Work<T>,
+    statistics: Arc<Mutex<Statistics>>,
+}
+
+impl<T> Run<T> {
+    fn run(&mut self, view: &FrameView, mut task: T) -> Result<T> {
+        let mut clock = Stopwatch::start();
+        let steps = (self.work)(view, &mut task)?;
+        let mut statistics = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        statistics.record(clock.lap(), steps);
+        Ok(task)
+    }
+}
+
+impl<T: Send + 'static> Engine<T> {
+    /// An engine of the element `name`; with `worker` the work is done on a thread of that name.
+    ///
+    /// # Errors
+    /// Those of [`Worker::start`].
+    pub fn new(name: &str, worker: bool, statistics: Arc<Mutex<Statistics>>, work: Work<T>) -> Result<Self> {
+        let mut run = Run { work, statistics };
+        let place = if worker {
+            Place::Worker(Worker::start(name, move |job: Job<T>| {
+                let mapped = frame::map(&job.buffer, &job.info)?;
+                run.run(&frame::view(&mapped)?, job.task)
+            })?)
+        } else {
+            Place::Here { run, done: None }
+        };
+        Ok(Self { name: name.into(), place })
+    }
+
+    /// True if the work is done on a worker.
+    pub fn is_async(&self) -> bool {
+        matches!(self.place, Place::Worker(_))
+    }
+
+    /// Does `task` on the frame `view` of `buffer`, or leaves it to the worker. What comes back is a task that was left
+    /// to the worker before and will not be done.
+    pub fn submit(&mut self, buffer: &gst::BufferRef, info: &VideoInfo, view: &FrameView, task: T) -> Option<T> {
+        match &mut self.place {
+            Place::Here { run, done } => {
+                *done = Some(run.run(view, task));
+                None
+            }
+            // The copy shares the pixels; whoever writes to the pushed buffer before the worker is done gets its own.
+            Place::Worker(worker) => worker.submit(Job { buffer: buffer.copy(), info: info.clone(), task }).map(|job| job.task),
+        }
+    }
+
+    /// A task that is done and was not taken yet.
+    ///
+    /// # Errors
+    /// Those of the work, and of mapping a frame.
+    pub fn take(&mut self) -> Result<Option<T>> {
+        match &mut self.place {
+            Place::Here { done, .. } => done.take().transpose(),
+            Place::Worker(worker) => match worker.take() {
+                None if worker.is_dead() => {
+                    Err(Error::Inference { model: self.name.clone(), message: "the worker thread ended by a panic".into() })
+                }
+                done => done.transpose(),
+            },
+        }
+    }
+
+    /// Forgets every task, as after a seek.
+    pub fn forget(&mut self) {
+        match &mut self.place {
+            Place::Here { done, .. } => *done = None,
+            Place::Worker(worker) => worker.forget(),
+        }
+    }
+}
