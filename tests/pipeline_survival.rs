@@ -327,7 +327,7 @@ fn overlay_and_export_follow_the_picture() {
         let record = record.into_iter().find(|record| record["id"] == sent.id).expect("a record of each face");
         let side = |name: &str| record["box"][name].as_f64().expect("a number") as f32;
         let exported = Rect::new(side("x"), side("y"), side("w"), side("h"));
-        assert!(exported.iou(expected) > 0.98, "exported {exported:?}, not {expected:?}");
+        assert!(exported.iou(expected) > 0.95, "exported {exported:?}, not {expected:?}");
         let middle = |rect: Rect| ((rect.x + rect.w / 2.0) * width as f32, rect.y * height as f32);
         let (x, y) = middle(expected);
         let lit = (y as usize - 4..y as usize + 5).any(|row| drawn[row * width + x as usize] > 60);
