@@ -11,7 +11,6 @@ The run folder receives `log.jsonl` (one line per epoch: losses, PublicTest figu
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from augmentation import augment
 from dataset import PIXEL_MEAN, PIXEL_SCALE, PUBLIC_TEST, TRAINING, load_faces
 from evaluate import accuracies, torch_logits
 from network import ExpressionNet, count_cost
+from optimisation import MovingAverage, decay_groups, learning_rate_factor
 
 
 def parse_arguments():
@@ -45,39 +45,6 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
-
-
-class MovingAverage:
-    """Exponential moving average of all weights and batch-norm statistics."""
-
-    def __init__(self, network, decay):
-        self.decay = decay
-        self.steps = 0
-        self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, network):
-        self.steps += 1
-        decay = min(self.decay, self.steps / (self.steps + 10))
-        for name, value in network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)
-
-
-def learning_rate_factor(step, steps, warmup):
-    """Linear warm-up, then half a cosine down to zero; 0..1."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def decay_groups(network, weight_decay):
-    """Optimiser groups: weight decay on matrices and kernels, none on biases and norms."""
-    kernels = [p for p in network.parameters() if p.dim() > 1]
-    others = [p for p in network.parameters() if p.dim() <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def mix(x, ferplus, weight, fer2013, alpha, generator):

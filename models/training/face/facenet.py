@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The face network: dense convolutions down to stride 4, depthwise separable ones below, a small pyramid and one head per stride.
+
+Where a CPU spends its time decided the shape: maps of stride 2 are touched once, channels are multiples of 16 (one AVX-512
+register of ONNX Runtime's blocked layout), and nothing but convolutions, ReLU, additions and nearest upsampling is used.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+STRIDES = (8, 16, 32)
+# Channels of a head: score logit; x, y of the centre and log width, height; x, y of five landmarks.
+CHANNELS = 1 + 4 + 10
+# What an untrained head says of every cell: rather no face; else one in its middle, two strides wide, with landmarks where they often are.
+FIRST_GUESS = [-4.6, 0.5, 0.5, 0.7, 0.7, 0.1, 0.3, 0.9, 0.3, 0.5, 0.6, 0.2, 0.95, 0.8, 0.95]
+
+
+def conv_norm(inputs, outputs, kernel=3, stride=1, groups=1):
+    """Convolution without bias, batch norm (folded into the convolution on export)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class Separable(nn.Module):
+    """Pointwise, then depthwise convolution, with a shortcut where the shape stays."""
+
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        self.pointwise = conv_norm(inputs, outputs, 1)
+        self.depthwise = conv_norm(outputs, outputs, 3, stride, groups=outputs)
+        self.shortcut = inputs == outputs and stride == 1
+
+    def forward(self, x):
+        y = self.depthwise(torch.relu(self.pointwise(x)))
+        return torch.relu(y + x if self.shortcut else y)
+
+
+class FaceNet(nn.Module):
+    """RGB [N, 3, H, W] 0..1, sides multiples of 32, to one map [N, 15, H / s, W / s] for each stride s."""
+
+    def __init__(self, stem=16, widths=(32, 64, 64, 64), depths=(1, 3, 2, 2), neck=64):
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_norm(3, stem, 3, 2), nn.ReLU(), conv_norm(stem, widths[0], 3, 2), nn.ReLU(),
+            *[Separable(widths[0], widths[0]) for _ in range(depths[0])],
+        )
+        self.stages = nn.ModuleList()
+        for inputs, outputs, depth in zip(widths, widths[1:], depths[1:]):
+            down = nn.Sequential(conv_norm(inputs, outputs, 3, 2), nn.ReLU()) if inputs < 64 else Separable(inputs, outputs, 2)
+            self.stages.append(nn.Sequential(down, *[Separable(outputs, outputs) for _ in range(depth)]))
+        self.laterals = nn.ModuleList(Separable(width, neck) for width in widths[1:])
+        self.towers = nn.ModuleList(Separable(neck, neck) for _ in STRIDES)
+        self.heads = nn.ModuleList(nn.Conv2d(neck, CHANNELS, 1) for _ in STRIDES)
+        for head in self.heads:
+            nn.init.normal_(head.weight, std=0.01)
+            head.bias.data = torch.tensor(FIRST_GUESS)
+
+    def forward(self, x):
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        merged, above = [], None
+        for level, lateral in zip(levels[::-1], self.laterals[::-1]):
+            above = lateral(level if above is None else level + F.interpolate(above, scale_factor=2, mode="nearest"))
+            merged.insert(0, above)
+        return [head(tower(level)) for level, tower, head in zip(merged, self.towers, self.heads)]

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Photos with labelled faces, decoded once into a cache that training maps into memory.
+
+    python photos.py --data FOLDER --cache FOLDER [--teacher centerface.onnx]
+
+FOLDER holds `photos/`, `labels.json` (labels that two teachers agreed on) and the folders `masked` and `human` (boxes by
+people) of the same form: `{file: {width, height, source, stretched, faces: [{box, landmarks, score}], ignore: [box]}}`, boxes
+as x, y, width, height in pixels of the photo, landmarks the person's own right first. The teacher gives the faces of `masked`
+their landmarks and marks those that nobody boxed as `ignore`; `human` stays as people made it.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+# Set apart for validation, whole: no photo of theirs is trained on. Of the animals, those after the first ones by name.
+HELD_OUT_SOURCES = ("street", "worksite", "facens", "cats")
+HELD_OUT_ANIMALS = 500
+ANIMAL_SOURCES = ("animal", "cats")
+# Sources that were labelled by people rather than by the teachers.
+MASKED, HUMAN = "masked", "human"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo and its labels, in pixels.
+
+    pixels     uint8 [H, W, 3], RGB
+    boxes      float32 [N, 4]: x, y, width, height
+    landmarks  float32 [N, 5, 2], NaN where unknown
+    scores     float32 [N], the teachers' confidence; 1 where people made the boxes
+    ignore     float32 [M, 4], boxes that are neither faces nor certainly none
+    """
+
+    name: str
+    source: str
+    stretched: bool
+    pixels: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    scores: np.ndarray
+    ignore: np.ndarray
+
+
+def load_photos(cache):
+    """All photos of a cache folder; their pixels stay on disk until they are read."""
+    index = json.loads((Path(cache) / "index.json").read_text())
+    store = np.memmap(Path(cache) / "pixels.u8", np.uint8, "r")
+    photos = []
+    for entry in index:
+        height, width, start = entry["height"], entry["width"], entry["start"]
+        faces = entry["faces"]
+        unknown = [[float("nan")] * 2] * 5
+        photos.append(
+            Photo(
+                entry["name"],
+                entry["source"],
+                entry["stretched"],
+                store[start : start + height * width * 3].reshape(height, width, 3),
+                np.array([face["box"] for face in faces], np.float32).reshape(-1, 4),
+                np.array([face.get("landmarks") or unknown for face in faces], np.float32).reshape(-1, 5, 2),
+                np.array([face.get("score", 1.0) for face in faces], np.float32),
+                np.array(entry["ignore"], np.float32).reshape(-1, 4),
+            )
+        )
+    return photos
+
+
+def split(photos):
+    """(training, held out, human) photos."""
+    animals = [photo for photo in photos if photo.source == "animal"]
+    apart = {photo.name for photo in sorted(animals, key=lambda photo: photo.name)[HELD_OUT_ANIMALS:]}
+    held_out = lambda photo: photo.source in HELD_OUT_SOURCES or photo.name in apart
+    training = [photo for photo in photos if photo.source != HUMAN and not held_out(photo)]
+    return training, [photo for photo in photos if held_out(photo)], [photo for photo in photos if photo.source == HUMAN]
+
+
+def overlaps(boxes, others):
+    """Intersection over union [N, M] of two lists of x, y, width, height."""
+    a, b = np.asarray(boxes, np.float64).reshape(-1, 1, 4), np.asarray(others, np.float64).reshape(1, -1, 4)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    return shared / np.maximum(np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - shared, 1e-9)
+
+
+def complete(entry, picture, teacher):
+    """Landmarks for the faces of a photo that people boxed, and its unboxed faces as `ignore`, from a teacher at twice the size."""
+    scale = 2.0
+    size = [int(np.ceil(side * scale / 32)) * 32 for side in picture.size]
+    canvas = Image.new("RGB", size)
+    canvas.paste(picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BILINEAR))
+    found = teacher.detect(np.asarray(canvas))
+    boxes = [[value / scale for value in detection.box] for detection in found]
+    iou = overlaps([face["box"] for face in entry["faces"]], boxes)
+    for face, row in zip(entry["faces"], iou):
+        if len(row) and row.max() > 0.45:
+            face["landmarks"] = (found[row.argmax()].landmarks / scale).tolist()
+    entry["ignore"] = [[float(value) for value in box] for box, column in zip(boxes, iou.T) if not len(column) or column.max() < 0.3]
+
+
+def read_labels(data):
+    """(path, entry) of every photo, main set first."""
+    data = Path(data)
+    for folder, source in ((data, None), (data / MASKED, MASKED), (data / HUMAN, HUMAN)):
+        for name, entry in json.loads((folder / "labels.json").read_text()).items():
+            yield folder / "photos" / name, {"source": source, "stretched": False, "ignore": []} | entry | {"name": name}
+
+
+def build(data, cache, teacher):
+    """Decode every photo into `pixels.u8` and write `index.json` beside it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    index, start = [], 0
+    with open(cache / "pixels.u8", "wb") as store:
+        for path, entry in read_labels(data):
+            picture = Image.open(path).convert("RGB")
+            if teacher and entry["source"] == MASKED:
+                complete(entry, picture, teacher)
+            entry |= {"width": picture.width, "height": picture.height, "start": start}
+            start += store.write(picture.tobytes())
+            index.append(entry)
+            if len(index) % 500 == 0:
+                print(f"{len(index)} photos, {start / 1e9:.2f} GB", flush=True)
+    (cache / "index.json").write_text(json.dumps(index))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, help="CenterFace")
+    options = parser.parse_args()
+    teacher = None
+    if options.teacher:
+        from detectors import CenterFace
+
+        teacher = CenterFace(str(options.teacher), threshold=0.3)
+    build(options.data, options.cache, teacher)
+    training, held_out, human = split(load_photos(options.cache))
+    print(f"{len(training)} photos to train on, {len(held_out)} held out, {len(human)} boxed by people")
+
+
+if __name__ == "__main__":
+    main()

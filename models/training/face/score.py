@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Average precision of face detectors on the validation photos, in Python; the figures of the card come from `emotion-evaluate`.
+
+    python score.py --cache FOLDER MODEL.onnx ... [--sides 320 640]
+
+A photo's longer side is brought to the given sizes. Faces, and boxes that hit none, count from 16 px in a photo of 640 px on.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from facenet import STRIDES
+from photos import ANIMAL_SOURCES, load_photos, overlaps, split
+
+SMALLEST = 16 / 640
+LOWEST_SCORE = 0.02
+IOU = 0.5
+
+
+def letterbox(pixels, side):
+    """(picture uint8 with sides that are multiples of 32, zoom): the photo at the top left, black elsewhere."""
+    height, width = pixels.shape[:2]
+    zoom = side / max(height, width)
+    size = max(round(width * zoom), 1), max(round(height * zoom), 1)
+    canvas = np.zeros((-(-size[1] // 32) * 32, -(-size[0] // 32) * 32, 3), np.uint8)
+    canvas[: size[1], : size[0]] = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    return canvas, zoom
+
+
+def decode(maps, threshold):
+    """(boxes [N, 4] x, y, width, height; scores [N]) from the maps [15, H, W] of each stride, best first, overlaps removed."""
+    boxes, scores = [], []
+    for stride, one in zip(STRIDES, maps):
+        score = 1 / (1 + np.exp(-np.asarray(one[0], np.float64)))
+        rows, columns = np.nonzero(score >= threshold)
+        values = one[:, rows, columns]
+        centre = (np.stack([columns, rows]) + values[1:3]) * stride
+        size = np.exp(values[3:5]) * stride
+        boxes.append(np.concatenate([centre - size / 2, size]).T)
+        scores.append(score[rows, columns])
+    return suppress(np.concatenate(boxes), np.concatenate(scores))
+
+
+def suppress(boxes, scores, iou=0.3):
+    order = np.argsort(-scores, kind="stable")
+    boxes, scores = boxes[order], scores[order]
+    keep = np.ones(len(boxes), bool)
+    if len(boxes):
+        above = overlaps(boxes, boxes) > iou
+        for index in range(len(boxes)):
+            if keep[index]:
+                keep[index + 1 :] &= ~above[index, index + 1 :]
+    return boxes[keep], scores[keep]
+
+
+class TorchDetector:
+    def __init__(self, network):
+        self.network = network
+
+    def detect(self, picture):
+        with torch.inference_mode():
+            x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+            maps = self.network(x.contiguous(memory_format=torch.channels_last))
+        return decode([one[0].float().numpy() for one in maps], LOWEST_SCORE)
+
+
+class OnnxDetector:
+    """Ours, or one of the references in `detectors.py`; RGB 0..255."""
+
+    def __init__(self, path):
+        import detectors
+
+        names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
+        if len(names) == 12:
+            self.run = detectors.YuNet(path, LOWEST_SCORE).detect
+        elif len(names) == 4:
+            self.run = detectors.CenterFace(str(path), LOWEST_SCORE).detect
+        else:
+            session = detectors._session(str(path), 1)
+            maps = lambda picture: session.run(None, {"input": picture.astype(np.float32).transpose(2, 0, 1)[None]})
+            self.run = lambda picture: decode([one[0] for one in maps(picture)], LOWEST_SCORE)
+
+    def detect(self, picture):
+        found = self.run(picture)
+        if isinstance(found, tuple):
+            return found
+        return np.array([d.box for d in found], float).reshape(-1, 4), np.array([d.score for d in found])
+
+
+def match(photo, boxes, scores):
+    """(score, hit) of the boxes that count, and the number of faces that do."""
+    least = SMALLEST * max(photo.pixels.shape)
+    counts = photo.boxes[:, 2:].max(1) >= least if len(photo.boxes) else np.zeros(0, bool)
+    iou = overlaps(boxes, photo.boxes)
+    taken = np.zeros(len(photo.boxes), bool)
+    results = []
+    for index, (box, score) in enumerate(zip(boxes, scores)):
+        fits = np.where(taken, 0, iou[index]) if len(taken) else np.zeros(0)
+        if len(fits) and fits.max() >= IOU:
+            taken[fits.argmax()] = True
+            if counts[fits.argmax()]:
+                results.append((score, True))
+        elif max(box[2:]) >= least and not in_ignored(box, photo.ignore):
+            results.append((score, False))
+    return results, int(counts.sum())
+
+
+def in_ignored(box, ignore):
+    """True if half of the box lies in one of the others, or overlaps one as a detection does."""
+    if not len(ignore):
+        return False
+    low = np.maximum(box[:2], ignore[:, :2])
+    shared = np.prod(np.clip(np.minimum(box[:2] + box[2:], ignore[:, :2] + ignore[:, 2:]) - low, 0, None), 1)
+    return bool((shared / max(box[2] * box[3], 1e-9) > 0.5).any() or (overlaps([box], ignore) > 0.4).any())
+
+
+def average_precision(results, faces):
+    """Area under precision over recall, precision made monotonous."""
+    order = sorted(results, key=lambda result: -result[0])
+    hits = np.cumsum([hit for _, hit in order]) if order else np.zeros(0)
+    precision = hits / np.arange(1, len(hits) + 1)
+    recall = hits / max(faces, 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(recall, prepend=0) * envelope).sum())
+
+
+def scores_of(detector, photos, side):
+    """Average precision and, at a score of .5: recall, precision and false boxes per 100 photos of animals without people."""
+    results, faces, animals, animal_photos = [], 0, 0, 0
+    for photo in photos:
+        picture, zoom = letterbox(photo.pixels, side)
+        boxes, scores = detector.detect(picture)
+        boxes = boxes / zoom
+        if photo.source in ANIMAL_SOURCES:
+            if not len(photo.boxes):
+                animal_photos += 1
+                animals += int((scores >= 0.5).sum())
+            continue
+        found, count = match(photo, boxes, scores)
+        results += found
+        faces += count
+    sure = [hit for score, hit in results if score >= 0.5]
+    figures = {"ap": average_precision(results, faces), "recall": sum(sure) / max(faces, 1), "precision": sum(sure) / max(len(sure), 1)}
+    if animal_photos:
+        figures["animals"] = 100 * animals / animal_photos
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def validate(network, sets, sides=(320, 640)):
+    """Figures of a network on named sets of photos: human at both sizes, the others at the smaller one."""
+    detector, figures = TorchDetector(network), {}
+    for name, photos in sets.items():
+        for side in sides if name == "human" else sides[:1]:
+            figures |= {f"{name}_{side}_{key}": value for key, value in scores_of(detector, photos, side).items()}
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--sides", type=int, nargs="+", default=[320, 640])
+    options = parser.parse_args()
+    _, held_out, human = split(load_photos(options.cache))
+    for path in options.models:
+        detector = OnnxDetector(path)
+        for side in options.sides:
+            for name, photos in (("human", human), ("held out", held_out)):
+                began = time.monotonic()
+                figures = scores_of(detector, photos, side)
+                print(f"{path.name} {side} {name}: {figures} {time.monotonic() - began:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
