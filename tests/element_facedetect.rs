@@ -326,23 +326,28 @@ fn after_a_flush_faces_are_new() {
     assert!(faces(&out).iter().all(|face| face.id > 3), "{:?}", faces(&out));
 }
 
-/// YuNet's file is not part of the repository; where there is one, it is recognised.
+/// The peers' files are not part of the repository; where there are any, they are recognised.
 #[test]
-fn a_yunet_file_is_recognised_by_its_outputs() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers/yunet_n.onnx");
-    if !file.is_file() || !support::runtime_fetched() {
-        println!("skipped: no {}", file.display());
-        return;
+fn yunet_and_ultraface_files_are_recognised_by_their_outputs() {
+    for (file, name) in [("yunet_n.onnx", "yunet"), ("ultraface_rfb320.onnx", "ultraface")] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers").join(file);
+        if !path.is_file() || !support::runtime_fetched() {
+            println!("skipped: no {}", path.display());
+            continue;
+        }
+        let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
+        init();
+        for detector in ["auto", name] {
+            let element = gst::ElementFactory::make("emotionfacedetect").property("model-file", path.display().to_string());
+            let element = element.property_from_str("detector", detector).build();
+            let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
+            harness.set_src_caps(info.to_caps().expect("caps"));
+            let found = faces(&harness.push_and_pull(frame.clone()).expect("a frame"));
+            for shown in three_faces().appearances(0.0) {
+                let best = found.iter().map(|found| found.rect_norm.from_norm(VGA).iou(shown.face)).fold(0.0, f32::max);
+                assert!(best > 0.6, "{name}: no box at {:?}, best overlap {best}", shown.face);
+            }
+            assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == name)));
+        }
     }
-    let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
-    let path = file.display().to_string();
-    let element = gst::ElementFactory::make("emotionfacedetect").property("model-file", &path).build();
-    let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
-    harness.set_src_caps(info.to_caps().expect("caps"));
-    let found = faces(&harness.push_and_pull(frame).expect("a frame"));
-    for shown in three_faces().appearances(0.0) {
-        let best = found.iter().map(|found| found.rect_norm.from_norm(VGA).iou(shown.face)).fold(0.0, f32::max);
-        assert!(best > 0.6, "no box at {:?}, best overlap {best}", shown.face);
-    }
-    assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == "yunet")));
 }

@@ -64,7 +64,10 @@ fn a_model_of_another_kind_is_told_by_its_inputs_and_outputs() {
     }
     let file = data("identity.onnx");
     let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionfacedetect model-file={} ! fakesink", file.display()));
-    assert_says(&error, &["identity.onnx", "centerface or yunet", "inputs input [1, 3, 32, 32]; outputs output [1, 3, 32, 32]"]);
+    assert_says(
+        &error,
+        &["identity.onnx", "emotion-face, centerface, ultraface, yunet", "inputs input [1, 3, 32, 32]; outputs output [1, 3, 32, 32]"],
+    );
     let error = error_of(&format!("videotestsrc num-buffers=3 ! emotionclassify model-file={} ! fakesink", file.display()));
     assert_says(&error, &["identity.onnx", "expected a description", "inputs input [1, 3, 32, 32]"]);
 }

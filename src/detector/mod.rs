@@ -3,11 +3,15 @@
 
 #[cfg(feature = "onnx")]
 pub mod centerface;
+#[cfg(feature = "onnx")]
+pub mod emotionface;
 #[cfg(feature = "haar")]
 pub mod haar;
 #[cfg(feature = "onnx")]
 pub mod network;
 pub mod nms;
+#[cfg(feature = "onnx")]
+pub mod ultraface;
 #[cfg(feature = "onnx")]
 pub mod yunet;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the network detectors share: loading, letterboxing, running; only the decoding differs.
 
-use super::{DetectOptions, Detection, FaceDetector, centerface, select, yunet};
+use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, select, ultraface, yunet};
 use crate::error::{Error, Result};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
-use crate::inference::{Network, Outputs, RunOptions};
+use crate::inference::{Network, Outputs, RunOptions, TensorSpec};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
 use crate::onnx::free_size;
@@ -21,44 +21,64 @@ type Decode = fn(&Outputs, Size, f32, &mut Vec<Detection>) -> Result<()>;
 /// The network detectors that are recognised by their outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
+    /// This project's own: one output for each of three strides, see [`emotionface`].
+    EmotionFace,
     /// Heatmap at stride 4, see [`centerface`].
     CenterFace,
+    /// Scores and boxes of fixed anchors, see [`ultraface`].
+    UltraFace,
     /// Three strides of classes, boxes and landmarks, see [`yunet`].
     YuNet,
 }
 
 impl Family {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::EmotionFace, Self::CenterFace, Self::UltraFace, Self::YuNet];
+
     /// The name of models without a description.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::EmotionFace => "emotion-face",
             Self::CenterFace => "centerface",
+            Self::UltraFace => "ultraface",
             Self::YuNet => "yunet",
         }
     }
 
     fn recognise(network: &Network) -> Option<Self> {
-        let outputs = network.outputs();
-        if centerface::matches(outputs) {
-            Some(Self::CenterFace)
-        } else if yunet::matches(outputs) {
-            Some(Self::YuNet)
-        } else {
-            None
+        Self::ALL.into_iter().find(|family| family.matches(network.outputs()))
+    }
+
+    fn matches(self, outputs: &[TensorSpec]) -> bool {
+        match self {
+            Self::EmotionFace => emotionface::matches(outputs),
+            Self::CenterFace => centerface::matches(outputs),
+            Self::UltraFace => ultraface::matches(outputs),
+            Self::YuNet => yunet::matches(outputs),
         }
     }
 
     fn input_format(self) -> InputFormat {
         match self {
+            Self::EmotionFace => emotionface::input_format(),
             Self::CenterFace => centerface::input_format(),
+            Self::UltraFace => ultraface::input_format(),
             Self::YuNet => yunet::input_format(),
         }
     }
 
     fn decode(self) -> Decode {
         match self {
+            Self::EmotionFace => emotionface::decode,
             Self::CenterFace => centerface::decode,
+            Self::UltraFace => ultraface::decode,
             Self::YuNet => yunet::decode,
         }
+    }
+
+    /// False if the graph holds what belongs to one size of input, such as anchors.
+    const fn any_size(self) -> bool {
+        !matches!(self, Self::UltraFace)
     }
 }
 
@@ -78,11 +98,15 @@ impl Letterbox {
     /// multiples of `multiple`.
     pub fn new(source: Size, longer_side: u32, multiple: u32) -> Self {
         let own = source.width.max(source.height);
-        let scale = if longer_side == 0 { 1.0 } else { longer_side as f32 / own as f32 };
-        let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
-        let content = Size::new(side(source.width), side(source.height));
+        let content = reduced(source, if longer_side == 0 { 1.0 } else { longer_side as f32 / own as f32 });
         let input = Size::new(content.width.next_multiple_of(multiple), content.height.next_multiple_of(multiple));
         Self { source, content, input }
+    }
+
+    /// As large as it fits into `input`.
+    pub fn within(source: Size, input: Size) -> Self {
+        let scale = (input.width as f32 / source.width as f32).min(input.height as f32 / source.height as f32);
+        Self { source, content: reduced(source, scale), input }
     }
 
     fn factors(&self) -> (f32, f32) {
@@ -102,6 +126,11 @@ impl Letterbox {
     }
 }
 
+fn reduced(source: Size, scale: f32) -> Size {
+    let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
+    Size::new(side(source.width), side(source.height))
+}
+
 /// A face detector that is an ONNX network of a known [`Family`].
 pub struct NetworkDetector {
     network: Network,
@@ -109,6 +138,8 @@ pub struct NetworkDetector {
     format: InputFormat,
     decode: Decode,
     detect_size: u32,
+    /// The size of input that the file insists on.
+    fixed: Option<Size>,
     preprocessor: Preprocessor,
     tensor: Tensor,
     step_times: StepTimes,
@@ -116,7 +147,7 @@ pub struct NetworkDetector {
 
 impl NetworkDetector {
     /// Loads `model` and recognises what it is by its outputs. `detect_size` is the longer side of the network's
-    /// input in pixels, 0 for the frame's own.
+    /// input in pixels, 0 for the frame's own; a network with anchors (UltraFace) keeps the size that it declares.
     ///
     /// # Errors
     /// Those of [`Network::load`]; [`Error::Model`] with the outputs that were found if the family is not known, or
@@ -126,17 +157,24 @@ impl NetworkDetector {
         let family = Family::recognise(&network);
         let expected = match wanted {
             Some(family) => format!("a face detector with the outputs of {}", family.name()),
-            None => "a face detector with the outputs of centerface or yunet".into(),
+            None => format!("a face detector with the outputs of {}", Family::ALL.map(Family::name).join(", ")),
         };
+        let wrong = |expected, network: &Network| Error::Model { path: model.path.clone(), expected, found: network.signature() };
         let Some(family) = family.filter(|family| wanted.is_none_or(|wanted| wanted == *family)) else {
-            return Err(Error::Model { path: model.path, expected, found: network.signature() });
+            return Err(wrong(expected, &network));
         };
         let input = &network.inputs()[0];
-        if input.shape.iter().skip(2).any(Option::is_some)
-            && let Some(freed) = free_size(&model.bytes, &input.name)
-        {
-            network = Network::load(&ModelFile { bytes: freed.into(), ..model.clone() }, search, run)?;
-        }
+        let fixed = if family.any_size() {
+            if input.shape.iter().skip(2).any(Option::is_some)
+                && let Some(freed) = free_size(&model.bytes, &input.name)
+            {
+                network = Network::load(&ModelFile { bytes: freed.into(), ..model.clone() }, search, run)?;
+            }
+            None
+        } else {
+            let declared = picture_size(input);
+            Some(declared.ok_or_else(|| wrong("an input [1, 3, H, W] of a size that the file declares".into(), &network))?)
+        };
         let description = model.description.as_ref();
         Ok(Self {
             network,
@@ -144,10 +182,19 @@ impl NetworkDetector {
             format: description.map_or_else(|| family.input_format(), |description| description.input.format()),
             decode: family.decode(),
             detect_size,
+            fixed,
             preprocessor: Preprocessor::default(),
             tensor: Tensor::default(),
             step_times: StepTimes::default(),
         })
+    }
+}
+
+/// Width and height of an input `[N, C, H, W]` that declares both.
+fn picture_size(input: &TensorSpec) -> Option<Size> {
+    match input.shape[..] {
+        [_, _, Some(height), Some(width)] if height > 0 && width > 0 => Some(Size::new(width as u32, height as u32)),
+        _ => None,
     }
 }
 
@@ -159,7 +206,10 @@ impl FaceDetector for NetworkDetector {
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         let mut clock = Stopwatch::start();
         detections.clear();
-        let letterbox = Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE);
+        let letterbox = match self.fixed {
+            Some(input) => Letterbox::within(view.size(), input),
+            None => Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE),
+        };
         self.tensor.reshape(&self.format, 1, letterbox.input);
         self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, &mut self.tensor, 0);
         let preprocess = clock.lap();
@@ -194,6 +244,16 @@ mod tests {
         assert_eq!((own.content, own.input), (Size::new(641, 479), Size::new(672, 480)));
         let line = Letterbox::new(Size::new(4000, 1), 320, 32);
         assert_eq!((line.content, line.input), (Size::new(320, 1), Size::new(320, 32)));
+    }
+
+    #[test]
+    fn a_letterbox_of_a_fixed_size_shows_the_whole_frame() {
+        let input = Size::new(320, 240);
+        for (source, content) in [((640, 480), (320, 240)), ((1920, 1080), (320, 180)), ((1080, 1920), (135, 240)), ((10, 10), (240, 240))]
+        {
+            let letterbox = Letterbox::within(Size::new(source.0, source.1), input);
+            assert_eq!((letterbox.content, letterbox.input), (Size::new(content.0, content.1), input));
+        }
     }
 
     #[test]

@@ -81,8 +81,50 @@ def write_slow_expression(folder, iterations):
     save(folder, "slow-expression", nodes, [("input", ["n", 1, 8, 8])], [("logits", ["n", 2])], constants)
 
 
+def write_anchors(folder):
+    """UltraFace's outputs, boxes first, for a picture of 64 x 48: each quarter of it is a face if it is bright."""
+    corners = [[x, y, x + 0.5, y + 0.5] for y in (0, 0.5) for x in (0, 0.5)]
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("AveragePool", ["grey"], ["quarters"], kernel_shape=[24, 32], strides=[24, 32]),
+        helper.make_node("Reshape", ["quarters", "column"], ["faces"]),
+        helper.make_node("Sub", ["one", "faces"], ["background"]),
+        helper.make_node("Concat", ["background", "faces"], ["scores"], axis=2),
+        helper.make_node("Identity", ["corners"], ["boxes"]),
+    ]
+    constants = [
+        helper.make_tensor("column", TensorProto.INT64, [3], [1, 4, 1]),
+        helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+        helper.make_tensor("corners", TensorProto.FLOAT, [1, 4, 4], sum(corners, [])),
+    ]
+    save(folder, "anchors", nodes, [("input", [1, 3, 48, 64])], [("boxes", [1, 4, 4]), ("scores", [1, 4, 2])], constants)
+
+
+def write_cells(folder):
+    """The outputs of this project's face network: a face two strides wide in the middle of each bright cell."""
+    nodes = [helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1)]
+    for stride in (8, 16, 32):
+        name = lambda label: f"{label}_{stride}"
+        nodes += [
+            helper.make_node("AveragePool", ["grey"], [name("cells")], kernel_shape=[stride] * 2, strides=[stride] * 2),
+            helper.make_node("Mul", [name("cells"), "scale"], [name("share")]),
+            helper.make_node("Add", [name("share"), "bias"], [name("logit")]),
+            helper.make_node("Mul", [name("cells"), "nothing"], [name("empty")]),
+            helper.make_node("Add", [name("empty"), "geometry"], [name("face")]),
+            helper.make_node("Concat", [name("logit"), name("face")], [name("stride")], axis=1),
+        ]
+    number = lambda label, value: helper.make_tensor(label, TensorProto.FLOAT, [], [value])
+    geometry = [0.5, 0.5, math.log(2), math.log(2), 0, 0, 1, 0, 0.5, 0.5, 0, 1, 1, 1]
+    constants = [number("scale", 16 / 255), number("bias", -14.0), number("nothing", 0.0)]
+    constants.append(helper.make_tensor("geometry", TensorProto.FLOAT, [1, 14, 1, 1], geometry))
+    outputs = [(f"stride_{stride}", ["n", 15, f"rows_{stride}", f"columns_{stride}"]) for stride in (8, 16, 32)]
+    save(folder, "cells", nodes, [("input", ["n", 3, "height", "width"])], outputs, constants)
+
+
 folder = pathlib.Path(sys.argv[1])
 write(folder, "identity", [1, 3, 32, 32])
 # About a tenth of a second, six frames at 60 a second.
 write_slow_detector(folder, 30_000)
 write_slow_expression(folder, 30_000)
+write_anchors(folder)
+write_cells(folder)

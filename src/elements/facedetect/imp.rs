@@ -138,6 +138,7 @@ impl Settings {
             Detector::Auto if self.model_file.is_none() && self.profile.is_some() => return self.load_cascade(),
             Detector::Auto if self.model_file.is_some() => None,
             Detector::Auto | Detector::CenterFace => Some(Family::CenterFace),
+            Detector::UltraFace => Some(Family::UltraFace),
             Detector::YuNet => Some(Family::YuNet),
         };
         let path = match (&self.model_file, family) {

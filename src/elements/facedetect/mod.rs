@@ -76,6 +76,9 @@ pub enum Detector {
     /// The CenterFace network.
     #[enum_value(name = "CenterFace network", nick = "centerface")]
     CenterFace,
+    /// An UltraFace network, given by `model-file`.
+    #[enum_value(name = "UltraFace network, given by model-file", nick = "ultraface")]
+    UltraFace,
     /// A YuNet network, given by `model-file`.
     #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
     YuNet,

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! UltraFace (Linzaer, "Ultra-Light-Fast-Generic-Face-Detector-1MB", 2019): both the slim and the RFB network, at any
+//! of the sizes that it was exported for.
+//!
+//! | output | shape | meaning | activation |
+//! |---|---|---|---|
+//! | scores | `[1, N, 2]` | probability of background, of a face | softmax applied |
+//! | boxes | `[1, N, 4]` | left, top, right, bottom as shares of the input's width and height | decoded |
+//!
+//! The two are told apart by their last axis, in whichever order they come. There are no landmarks. The N anchors are
+//! constants of the graph, so the input has the size that the file declares, 320 x 240 with N = 4420 or 640 x 480 with
+//! N = 17640.
+//!
+//! Input: RGB, `(pixel - 127) / 128`.
+
+use super::Detection;
+use crate::error::Result;
+use crate::geometry::{Rect, Size};
+use crate::inference::{Outputs, TensorSpec};
+use crate::tensor::{InputFormat, Normalization};
+
+/// Length of the last axis of the scores and of the boxes.
+const SCORES: usize = 2;
+const BOXES: usize = 4;
+
+/// True for two outputs of the shapes of the table above.
+pub fn matches(outputs: &[TensorSpec]) -> bool {
+    let last = |spec: &TensorSpec| if spec.shape.len() == 3 { spec.shape[2] } else { None };
+    matches!(outputs, [first, second] if [[Some(SCORES), Some(BOXES)], [Some(BOXES), Some(SCORES)]].contains(&[last(first), last(second)]))
+}
+
+/// RGB around 0, as it was trained.
+pub fn input_format() -> InputFormat {
+    InputFormat { normalization: Normalization { mean: [127.0; 3], scale: [1.0 / 128.0; 3] }, ..Default::default() }
+}
+
+/// Appends the anchors whose probability reaches `score_threshold`, in pixels of the input.
+pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
+    let (first, second) = (outputs.get(0)?, outputs.get(1)?);
+    let (scores, boxes) = if first.0.last() == Some(&(SCORES as i64)) { (first.1, second.1) } else { (second.1, first.1) };
+    decode_anchors(scores, boxes, input, score_threshold, detections);
+    Ok(())
+}
+
+fn decode_anchors(scores: &[f32], boxes: &[f32], input: Size, score_threshold: f32, detections: &mut Vec<Detection>) {
+    let faces = scores.chunks_exact(SCORES).zip(boxes.chunks_exact(BOXES)).filter(|(scores, _)| scores[1] >= score_threshold);
+    detections.extend(faces.map(|(scores, corners)| {
+        let rect = Rect::new(corners[0], corners[1], corners[2] - corners[0], corners[3] - corners[1]);
+        Detection { rect: rect.scaled(input.width as f32, input.height as f32), confidence: scores[1], landmarks: None }
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_anchor_by_hand() {
+        let mut found = Vec::new();
+        let (scores, boxes) = ([0.9, 0.1, 0.25, 0.75], [0.0, 0.0, 1.0, 1.0, 0.25, 0.5, 0.5, 1.0]);
+        decode_anchors(&scores, &boxes, Size::new(320, 240), 0.5, &mut found);
+        assert_eq!(found, [Detection { rect: Rect::new(80.0, 120.0, 80.0, 120.0), confidence: 0.75, landmarks: None }]);
+    }
+
+    #[test]
+    fn recognised_by_the_last_axes_in_either_order() {
+        let spec = |last| TensorSpec { name: "any".into(), shape: vec![Some(1), Some(4420), Some(last)] };
+        assert!(matches(&[2, 4].map(spec)) && matches(&[4, 2].map(spec)));
+        assert!(!matches(&[2, 2].map(spec)) && !matches(&[2, 4, 10].map(spec)) && !matches(&[]));
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Network detectors through ONNX Runtime, on tiny networks whose answers follow from the picture.
+#![cfg(feature = "onnx")]
+
+mod support;
+
+use gstemotion::detector::network::{Family, NetworkDetector};
+use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::RunOptions;
+use gstemotion::locate::SearchPath;
+use gstemotion::model::ModelFile;
+use support::{data, runtime_fetched};
+
+fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::error::Result<NetworkDetector> {
+    let model = ModelFile::open(&data(model)).expect("a file");
+    NetworkDetector::load(model, wanted, detect_size, &SearchPath::from_env(None), RunOptions { threads: 1 })
+}
+
+/// What `detector` finds on a black frame of `size` with a white rectangle.
+fn detect(detector: &mut NetworkDetector, size: Size, white: Rect) -> Vec<Detection> {
+    let inside = |n: u32, start: f32, length: f32| (start..start + length).contains(&(n as f32));
+    let lit = |n: u32| inside(n % size.width, white.x, white.w) && inside(n / size.width, white.y, white.h);
+    let pixels: Vec<u8> = (0..size.width * size.height).map(|n| if lit(n) { 255 } else { 0 }).collect();
+    let plane = Plane { data: &pixels, stride: size.width as usize };
+    let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).expect("a view");
+    let mut found = Vec::new();
+    detector.detect(&view, &DetectOptions::default(), &mut found).expect("an inference");
+    found
+}
+
+fn assert_close(found: Rect, expected: Rect) {
+    let far = [found.x - expected.x, found.y - expected.y, found.w - expected.w, found.h - expected.h];
+    assert!(far.iter().all(|distance| distance.abs() < 0.1), "{found:?}, not {expected:?}");
+}
+
+#[test]
+fn anchors_keep_the_size_that_their_file_declares() {
+    if !runtime_fetched() {
+        return;
+    }
+    // The file takes 64 x 48; of 128 x 48 only the upper half of that is used, whatever the detection size.
+    let mut detector = load("anchors.onnx", None, 320).expect("a detector");
+    assert_eq!(detector.name(), "ultraface");
+    let found = detect(&mut detector, Size::new(128, 96), Rect::new(64.0, 48.0, 64.0, 48.0));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_close(found[0].rect, Rect::new(64.0, 48.0, 64.0, 48.0));
+    assert!(found[0].confidence > 0.95 && found[0].landmarks.is_none());
+    let wide = detect(&mut detector, Size::new(128, 48), Rect::new(0.0, 0.0, 64.0, 48.0));
+    assert_close(wide[0].rect, Rect::new(0.0, 0.0, 64.0, 48.0));
+}
+
+#[test]
+fn cells_of_every_stride_become_faces() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut detector = load("cells.onnx", None, 320).expect("a detector");
+    assert_eq!(detector.name(), "emotion-face");
+    let size = Size::new(320, 240);
+    let small = detect(&mut detector, size, Rect::new(40.0, 80.0, 8.0, 8.0));
+    assert_eq!(small.len(), 1, "{small:?}");
+    assert_close(small[0].rect, Rect::new(36.0, 76.0, 16.0, 16.0));
+    let [right_eye, left_eye, nose, ..] = small[0].landmarks.expect("landmarks").0;
+    assert!((right_eye.x - 40.0).abs() < 0.1 && (left_eye.x - 48.0).abs() < 0.1 && (nose.y - 84.0).abs() < 0.1);
+    // A cell of 32 pixels holds 16 of stride 8 and 4 of stride 16; the boxes of the coarse one overlap few of them.
+    let large = detect(&mut detector, size, Rect::new(96.0, 64.0, 32.0, 32.0));
+    assert!(large.iter().any(|found| found.rect.w > 63.0), "{large:?}");
+}
+
+#[test]
+fn another_family_than_the_wanted_one_is_refused_by_name() {
+    if !runtime_fetched() {
+        return;
+    }
+    let error = load("cells.onnx", Some(Family::UltraFace), 320).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("cells.onnx") && error.contains("outputs of ultraface") && error.contains("stride_8"), "{error}");
+}
