@@ -28,7 +28,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test test-newer bench audit install uninstall clean
+.PHONY: help setup packages build demo test test-newer bench evaluate faces audit install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -55,10 +55,10 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,formatting)
 	cargo fmt --check
 	$(call heading,lints)
-	cargo clippy --locked --all-targets $(features) -- -D warnings
+	cargo clippy --locked --all-targets --features evaluate $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
 	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
-	cargo test --locked --no-default-features --features onnx,draw --target-dir $(TARGET)/core
+	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked $(features)
 	$(call heading,documentation)
@@ -77,6 +77,21 @@ packages:
 
 bench: build ## the figures in the README
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi
+
+MODEL ?= models/expression/model.onnx
+evaluate: setup ## how good MODEL=file.onnx is on the labelled faces in DATA=folder, by emotion-evaluate
+	cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate -- expression --model "$(MODEL)" --conditions "$(DATA)"
+
+# Python for models/training: PYTHON=yours, or one in a folder of the build with the packages of a list there.
+python = $(or $(PYTHON),$(TARGET)/training/bin/python)
+packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
+$(TARGET)/training/%.installed: models/training/%.txt
+	[ -x $(TARGET)/training/bin/python ] || python3 -m venv $(TARGET)/training
+	$(TARGET)/training/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+faces: $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
+	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
 
 audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
 	$(TOOLS)/bin/cargo-deny --locked check advisories

@@ -3,7 +3,7 @@
 
 use crate::emotion::{LabelSet, Scores};
 use crate::error::{Error, Result};
-use crate::geometry::{Landmarks5, Rect, Size};
+use crate::geometry::{Crop, Landmarks5, Rect, Size};
 use crate::image::FrameView;
 use crate::inference::{Network, RunOptions};
 use crate::locate::SearchPath;
@@ -107,14 +107,23 @@ impl Classifier {
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
     pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<Vec<Scores>> {
+        let crop = |face: &Face| self.description.framing.crop(face.rect, face.detector, face.landmarks.as_ref());
+        let crops: Vec<_> = faces.iter().map(crop).collect();
+        self.classify_crops(view, &crops)
+    }
+
+    /// The scores of each crop, in order, for faces that are framed already.
+    ///
+    /// # Errors
+    /// [`Error::Inference`] with the runtime's words.
+    pub fn classify_crops(&mut self, view: &FrameView, crops: &[Crop]) -> Result<Vec<Scores>> {
         let mut clock = Stopwatch::start();
         self.step_times = StepTimes::default();
-        let mut scores = Vec::with_capacity(faces.len());
-        let batch = if self.batch_size == 0 { faces.len().max(1) } else { self.batch_size };
-        for faces in faces.chunks(batch) {
-            self.tensor.reshape(&self.format, faces.len(), self.size);
-            for (index, face) in faces.iter().enumerate() {
-                let crop = self.description.framing.crop(face.rect, face.detector, face.landmarks.as_ref());
+        let mut scores = Vec::with_capacity(crops.len());
+        let batch = if self.batch_size == 0 { crops.len().max(1) } else { self.batch_size };
+        for crops in crops.chunks(batch) {
+            self.tensor.reshape(&self.format, crops.len(), self.size);
+            for (index, &crop) in crops.iter().enumerate() {
                 self.preprocessor.write_crop(view, crop, &self.format, &mut self.tensor, index);
             }
             let preprocess = clock.lap();
@@ -122,8 +131,8 @@ impl Classifier {
             let inference = clock.lap();
             let (_, values) = outputs.get(self.output)?;
             let classes = self.labels.len();
-            if values.len() != classes * faces.len() {
-                let message = format!("{} values for {} faces of {classes} classes", values.len(), faces.len());
+            if values.len() != classes * crops.len() {
+                let message = format!("{} values for {} faces of {classes} classes", values.len(), crops.len());
                 return Err(Error::Inference { model: self.description.name.clone(), message });
             }
             let described = &self.description.outputs[0];

@@ -15,6 +15,7 @@ pub mod classifier;
 pub mod detector;
 pub mod emotion;
 pub mod error;
+pub mod evaluation;
 pub mod export;
 pub mod geometry;
 pub mod image;

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Labelled pictures of faces: a folder for each class, a table with a label or votes for each picture, or an npz.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array1, Array2, ArrayD};
+use ndarray_npy::{NpzReader, ReadNpzError};
+
+use super::truth::{VOTE_COLUMNS, canonical, majority};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::image::{Colorimetry, FrameView, PixelFormat, Plane};
+
+/// The labels of FER2013, in the order of its numbers.
+pub const FER2013_LABELS: [&str; 7] = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
+
+/// File names that are taken for pictures.
+const PICTURE_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
+
+/// A decoded picture: full-range grey or packed RGB, without padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Width and height.
+    pub size: Size,
+    /// 1 for grey, 3 for RGB.
+    pub channels: usize,
+    /// Row by row.
+    pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Reads and decodes a file; one without colour becomes grey, transparency is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the file, if it cannot be read or is no picture.
+    pub fn open(path: &Path) -> Result<Self> {
+        let decoded = image::open(path).map_err(|error| Error::Config(format!("{}: {error}", path.display())))?;
+        let size = Size::new(decoded.width(), decoded.height());
+        let (channels, pixels) =
+            if decoded.color().has_color() { (3, decoded.into_rgb8().into_raw()) } else { (1, decoded.into_luma8().into_raw()) };
+        Ok(Self { size, channels, pixels })
+    }
+
+    /// The picture as a frame.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if it is empty.
+    pub fn view(&self) -> Result<FrameView<'_>> {
+        let format = if self.channels == 1 { PixelFormat::Gray8 } else { PixelFormat::Rgb };
+        let plane = Plane { data: &self.pixels, stride: self.size.width as usize * self.channels };
+        FrameView::new(format, self.size, &[plane], Colorimetry::default())
+    }
+}
+
+/// Where a picture is.
+#[derive(Clone, Debug)]
+enum Source {
+    File(PathBuf),
+    Memory(Picture),
+}
+
+/// A picture of a face and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Example {
+    source: Source,
+    /// Index of its class in [`Dataset::labels`].
+    pub label: Option<usize>,
+    /// Index in [`FERPLUS_LABELS`](crate::emotion::FERPLUS_LABELS) by the votes of people, if the protocol counts it.
+    pub majority: Option<usize>,
+}
+
+impl Example {
+    /// Its pixels.
+    ///
+    /// # Errors
+    /// Those of [`Picture::open`].
+    pub fn picture(&self) -> Result<Picture> {
+        match &self.source {
+            Source::File(path) => Picture::open(path),
+            Source::Memory(picture) => Ok(picture.clone()),
+        }
+    }
+}
+
+/// Labelled pictures of faces.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Where they came from.
+    pub path: PathBuf,
+    /// Names of the classes of single labels; empty if there are only votes.
+    pub labels: Vec<String>,
+    /// The pictures.
+    pub examples: Vec<Example>,
+}
+
+impl Dataset {
+    /// Reads what is at `path`:
+    ///
+    /// - a folder with a folder of pictures for each class, named by it;
+    /// - a folder with `labels.csv`, or such a table itself: column `file`, relative to the table, and `label` or the
+    ///   [`VOTE_COLUMNS`], or both; an empty cell is no label;
+    /// - an npz with `images` (uint8 `[N, H, W]` or `[N, H, W, 3]`) and `votes` (uint8 `[N, 10]`) or `label`
+    ///   (uint8 `[N]`, FER2013's numbers), or both; `fer2013_label` is another name of the latter.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Config`] telling what was expected where, and what was found.
+    pub fn open(path: &Path) -> Result<Self> {
+        let data = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npz") => read_npz(path),
+            Some("csv") => read_table(path),
+            _ if path.join("labels.csv").is_file() => read_table(&path.join("labels.csv")),
+            _ => read_folders(path),
+        }?;
+        if data.examples.is_empty() {
+            return Err(wrong(path, "no labelled picture in it"));
+        }
+        Ok(data)
+    }
+}
+
+fn wrong(path: &Path, message: impl std::fmt::Display) -> Error {
+    Error::Config(format!("{}: {message}", path.display()))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |source| Error::Io { path: folder.into(), source };
+    let entries = std::fs::read_dir(folder).map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.path()));
+    let mut entries = entries.collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    Ok(entries)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+    extension.is_some_and(|extension| PICTURE_EXTENSIONS.contains(&extension.as_str()))
+}
+
+fn read_folders(path: &Path) -> Result<Dataset> {
+    let (mut labels, mut examples) = (Vec::new(), Vec::new());
+    for folder in entries(path)?.into_iter().filter(|entry| entry.is_dir()) {
+        let pictures: Vec<_> = entries(&folder)?.into_iter().filter(|file| is_picture(file)).collect();
+        if pictures.is_empty() {
+            continue;
+        }
+        let name = canonical(&folder.file_name().unwrap_or_default().to_string_lossy());
+        let label = labels.iter().position(|label| *label == name).unwrap_or_else(|| {
+            labels.push(name);
+            labels.len() - 1
+        });
+        examples.extend(pictures.into_iter().map(|file| Example { source: Source::File(file), label: Some(label), majority: None }));
+    }
+    if examples.is_empty() {
+        return Err(wrong(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
+    }
+    Ok(Dataset { path: path.into(), labels, examples })
+}
+
+fn read_table(path: &Path) -> Result<Dataset> {
+    let failed = |error: csv::Error| wrong(path, error);
+    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
+    let header: Vec<_> = table.headers().map_err(failed)?.iter().map(canonical).collect();
+    let column = |name: &str| header.iter().position(|column| column == name);
+    let file = column("file").ok_or_else(|| wrong(path, format!("expected a column file, found {}", header.join(", "))))?;
+    let votes: Option<Vec<_>> = VOTE_COLUMNS.iter().map(|name| column(name)).collect();
+    let label = column("label");
+    if votes.is_none() && label.is_none() {
+        let found = header.join(", ");
+        return Err(wrong(path, format!("expected a column label or all of {}, found {found}", VOTE_COLUMNS.join(", "))));
+    }
+    let rows = table.records().collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
+    let name_of = |row: &csv::StringRecord| label.map(|column| canonical(&row[column])).filter(|name| !name.is_empty());
+    let labels: Vec<_> = rows.iter().filter_map(name_of).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut examples = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let votes = votes.as_ref().map(|columns| read_votes(path, row, columns)).transpose()?;
+        examples.push(Example {
+            source: Source::File(path.with_file_name(&row[file])),
+            label: name_of(row).and_then(|name| labels.iter().position(|label| *label == name)),
+            majority: votes.as_ref().and_then(majority),
+        });
+    }
+    Ok(Dataset { path: path.into(), labels, examples })
+}
+
+fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result<[u8; 10]> {
+    let mut votes = [0; 10];
+    for ((votes, &column), name) in votes.iter_mut().zip(columns).zip(VOTE_COLUMNS) {
+        let cell = &row[column];
+        let line = row.position().map_or(0, csv::Position::line);
+        let failed = |_| wrong(path, format!("line {line}: expected a number of votes for {name}, found {cell:?}"));
+        *votes = if cell.is_empty() { 0 } else { cell.parse().map_err(failed)? };
+    }
+    Ok(votes)
+}
+
+fn read_npz(path: &Path) -> Result<Dataset> {
+    let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    let mut arrays = NpzReader::new(file).map_err(|error| wrong(path, error))?;
+    let names = arrays.names().map_err(|error| wrong(path, error))?;
+    let has = |name: &str| names.iter().any(|found| found.trim_end_matches(".npy") == name);
+    let failed = |name: &str| {
+        let name = name.to_string();
+        move |error: ReadNpzError| wrong(path, format!("array {name}: {error}"))
+    };
+    let label_name = ["label", "fer2013_label"].into_iter().find(|name| has(name));
+    if !has("images") || (label_name.is_none() && !has("votes")) {
+        return Err(wrong(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
+    }
+    let images: ArrayD<u8> = arrays.by_name("images").map_err(failed("images"))?;
+    let votes: Option<Array2<u8>> = if has("votes") { Some(arrays.by_name("votes").map_err(failed("votes"))?) } else { None };
+    let label: Option<Array1<u8>> = label_name.map(|name| arrays.by_name(name).map_err(failed(name))).transpose()?;
+    let (height, width, channels) = match images.shape()[..] {
+        [_, height, width] => (height, width, 1),
+        [_, height, width, channels @ (1 | 3)] => (height, width, channels),
+        _ => return Err(wrong(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
+    };
+    let (count, size) = (images.shape()[0], Size::new(width as u32, height as u32));
+    if votes.as_ref().is_some_and(|votes| votes.shape() != [count, 10]) || label.as_ref().is_some_and(|label| label.len() != count) {
+        return Err(wrong(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
+    }
+    let mut examples = Vec::with_capacity(count);
+    for (row, pixels) in images.outer_iter().enumerate() {
+        let label = label.as_ref().map(|label| usize::from(label[row]));
+        if label.is_some_and(|label| label >= FER2013_LABELS.len()) {
+            return Err(wrong(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
+        }
+        let picture = Picture { size, channels, pixels: pixels.iter().copied().collect() };
+        let majority = votes.as_ref().and_then(|votes| majority(&std::array::from_fn(|column| votes[[row, column]])));
+        examples.push(Example { source: Source::Memory(picture), label, majority });
+    }
+    let labels = if label.is_some() { FER2013_LABELS.map(String::from).into() } else { Vec::new() };
+    Ok(Dataset { path: path.into(), labels, examples })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray_npy::NpzWriter;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("gst-emotion-dataset-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn save(path: &Path, grey: u8) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::GrayImage::from_pixel(4, 3, image::Luma([grey])).save(path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_for_each_class() {
+        let folder = scratch("folders");
+        save(&folder.join("Happy/1.png"), 10);
+        save(&folder.join("Sad/2.png"), 20);
+        std::fs::write(folder.join("Sad/notes.txt"), "").unwrap();
+        let data = Dataset::open(&folder).unwrap();
+        assert_eq!(data.labels, ["happiness", "sadness"]);
+        assert_eq!(data.examples.iter().map(|example| example.label).collect::<Vec<_>>(), [Some(0), Some(1)]);
+        let picture = data.examples[1].picture().unwrap();
+        assert_eq!((picture.size, picture.channels, picture.pixels[0]), (Size::new(4, 3), 1, 20));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_table_of_labels_and_votes() {
+        let folder = scratch("table");
+        let table = folder.join("labels.csv");
+        let votes = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF";
+        std::fs::write(&table, format!("file,label,{votes}\na.png,Fear,0,0,7,0,0,0,3,0,0,0\nb.png,,5,5,0,0,0,0,0,0,0,0\n")).unwrap();
+        let data = Dataset::open(&folder).unwrap();
+        assert_eq!(data.labels, ["fear"]);
+        assert_eq!((data.examples[0].label, data.examples[0].majority), (Some(0), Some(2)));
+        assert_eq!((data.examples[1].label, data.examples[1].majority), (None, None));
+        let missing = data.examples[0].picture().unwrap_err().to_string();
+        assert!(missing.contains("a.png"), "{missing}");
+        std::fs::write(&table, format!("file,{votes}\na.png,0,0,many,0,0,0,3,0,0,0\n")).unwrap();
+        let error = Dataset::open(&table).unwrap_err().to_string();
+        assert!(error.contains("line 2: expected a number of votes for surprise, found \"many\""), "{error}");
+        std::fs::write(&table, "file,mood\na.png,good\n").unwrap();
+        let error = Dataset::open(&table).unwrap_err().to_string();
+        assert!(error.contains("expected a column label") && error.contains("found file, mood"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn arrays_as_fer_plus_has_them() {
+        let folder = scratch("npz");
+        let path = folder.join("faces.npz");
+        let mut writer = NpzWriter::new_compressed(File::create(&path).unwrap());
+        writer.add_array("images", &ndarray::Array3::<u8>::from_elem((2, 5, 4), 7)).unwrap();
+        writer.add_array("fer2013_label", &ndarray::arr1(&[3_u8, 6])).unwrap();
+        writer.add_array("votes", &ndarray::arr2(&[[0_u8, 8, 2, 0, 0, 0, 0, 0, 0, 0], [1; 10]])).unwrap();
+        writer.finish().unwrap();
+        let data = Dataset::open(&path).unwrap();
+        assert_eq!(data.labels[data.examples[0].label.unwrap()], "happiness");
+        assert_eq!(data.examples.iter().map(|example| example.majority).collect::<Vec<_>>(), [Some(1), None]);
+        assert_eq!(data.examples[1].picture().unwrap(), Picture { size: Size::new(4, 5), channels: 1, pixels: vec![7; 20] });
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_something_else_says_what_was_expected() {
+        let folder = scratch("other");
+        let error = Dataset::open(&folder).unwrap_err().to_string();
+        assert!(error.contains("expected labels.csv, or a folder of pictures for each class"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+        assert!(matches!(Dataset::open("/nowhere/at/all".as_ref()), Err(Error::Io { .. })));
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an evaluation found, as JSON (through serde) and as text: Markdown tables that a model card can take over.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::calibration::{Answer, Bin, Coverage, bins, coverage, coverage_of_accuracy, expected_error};
+use super::confusion::{ClassFigures, Confusion};
+
+/// Bins of the calibration error and of the reliability diagram.
+const BINS: usize = 15;
+/// `min_confidence` is also told for this share of right answers.
+const WANTED_ACCURACY: f64 = 0.95;
+const MIN_CONFIDENCES: [f32; 6] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/// What counts as right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// The majority of FER+ votes: [`majority`](super::truth::majority).
+    Votes,
+    /// The one label of each picture, as FER2013's.
+    Labels,
+}
+
+impl Display for Protocol {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Votes => "votes (FER+ protocol)",
+            Self::Labels => "labels (FER2013 protocol)",
+        })
+    }
+}
+
+/// One output of a model by one protocol; shares are 0..1.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// What counted as right.
+    pub protocol: Protocol,
+    /// How many pictures counted.
+    pub count: u64,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean recall of the classes.
+    pub macro_recall: f64,
+    /// The least recall of a class.
+    pub least_recall: f64,
+    /// Mean F1 of the classes.
+    pub macro_f1: f64,
+    /// Expected calibration error.
+    pub calibration_error: f64,
+    /// The answers by confidence.
+    pub bins: Vec<Bin>,
+    /// What remains at some least confidences.
+    pub coverage: Vec<Coverage>,
+    /// The most that can be answered with 95 % of the answers right.
+    pub coverage_at_95: Option<Coverage>,
+    /// Each class.
+    pub classes: Vec<ClassFigures>,
+    /// Truth against answers.
+    pub confusion: Confusion,
+}
+
+impl Figures {
+    /// The figures of what was counted and answered.
+    pub fn new(protocol: Protocol, confusion: Confusion, answers: &[Answer]) -> Self {
+        let bins = bins(answers, BINS);
+        Self {
+            protocol,
+            count: confusion.total(),
+            accuracy: confusion.accuracy(),
+            macro_recall: confusion.macro_recall(),
+            least_recall: confusion.least_recall(),
+            macro_f1: confusion.macro_f1(),
+            calibration_error: expected_error(&bins),
+            bins,
+            coverage: MIN_CONFIDENCES.map(|least| coverage(answers, least)).into(),
+            coverage_at_95: coverage_of_accuracy(answers, WANTED_ACCURACY),
+            classes: confusion.classes(),
+            confusion,
+        }
+    }
+}
+
+/// All figures of one output.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutputReport {
+    /// Its name in the graph.
+    pub output: String,
+    /// By each protocol that the data allow.
+    pub figures: Vec<Figures>,
+}
+
+/// The first output under one condition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConditionReport {
+    /// Its name.
+    pub condition: String,
+    /// By each protocol.
+    pub losses: Vec<Loss>,
+}
+
+/// What a condition costs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Loss {
+    /// What counted as right.
+    pub protocol: Protocol,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean recall of the classes.
+    pub macro_recall: f64,
+    /// Accuracy on the pictures as they are, less this one.
+    pub lost: f64,
+}
+
+/// How good an expression model is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Name of the model.
+    pub model: String,
+    /// Version of its weights.
+    pub version: String,
+    /// Where the pictures came from.
+    pub data: String,
+    /// How many there are.
+    pub pictures: usize,
+    /// Every output, the one that the element gives first.
+    pub outputs: Vec<OutputReport>,
+    /// The first output under each condition, clean first; empty if that was not asked for.
+    pub conditions: Vec<ConditionReport>,
+}
+
+/// Shares as percentages in the report.
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+fn row(f: &mut Formatter<'_>, cells: impl IntoIterator<Item = String>) -> fmt::Result {
+    let cells: Vec<_> = cells.into_iter().collect();
+    writeln!(f, "| {} |", cells.join(" | "))
+}
+
+fn header<'a>(f: &mut Formatter<'_>, cells: impl IntoIterator<Item = &'a str>) -> fmt::Result {
+    let cells: Vec<_> = cells.into_iter().map(String::from).collect();
+    let columns = cells.len();
+    row(f, cells)?;
+    writeln!(f, "|{}", "---|".repeat(columns))
+}
+
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [accuracy, recall, least, f1] = [self.accuracy, self.macro_recall, self.least_recall, self.macro_f1].map(|share| 100.0 * share);
+        writeln!(
+            f,
+            "{} pictures by {}: accuracy {accuracy:.2} %, macro-recall {recall:.1} % (least {least:.1} %), macro-F1 {f1:.1} %,",
+            self.count, self.protocol
+        )?;
+        writeln!(f, "expected calibration error {:.1} %\n", 100.0 * self.calibration_error)?;
+        let labels = self.confusion.labels().iter().map(String::as_str);
+        header(f, ["truth \\ given", "recall %", "precision %"].into_iter().chain(labels))?;
+        let shown = |share: Option<f64>| share.map_or("-".into(), percent);
+        for (class, counts) in self.classes.iter().zip(self.confusion.counts()) {
+            let figures = [class.label.clone(), shown(class.recall), shown(class.precision)];
+            row(f, figures.into_iter().chain(counts.iter().map(u64::to_string)))?;
+        }
+        writeln!(f)?;
+        header(f, ["min-confidence", "answered %", "right %"])?;
+        let cells =
+            |coverage: &Coverage| [format!("{:.2}", coverage.min_confidence), percent(coverage.answered), percent(coverage.accuracy)];
+        for coverage in self.coverage.iter().chain(&self.coverage_at_95) {
+            row(f, cells(coverage))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# {} {} on {} ({} pictures)", self.model, self.version, self.data, self.pictures)?;
+        for output in &self.outputs {
+            for figures in &output.figures {
+                write!(f, "\n## Output {}\n{figures}", output.output)?;
+            }
+        }
+        let Some(first) = self.conditions.first() else { return Ok(()) };
+        writeln!(f, "\n## Output {} under conditions", self.outputs[0].output)?;
+        let columns =
+            first.losses.iter().flat_map(|loss| [format!("{}: accuracy %", loss.protocol), "macro-recall %".into(), "lost".into()]);
+        let columns: Vec<_> = columns.collect();
+        header(f, std::iter::once("condition").chain(columns.iter().map(String::as_str)))?;
+        for condition in &self.conditions {
+            let cells = condition
+                .losses
+                .iter()
+                .flat_map(|loss| [percent(loss.accuracy), percent(loss.macro_recall), format!("{:+.1}", 100.0 * loss.lost)]);
+            row(f, std::iter::once(condition.condition.clone()).chain(cells))?;
+        }
+        Ok(())
+    }
+}
