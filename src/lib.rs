@@ -25,6 +25,8 @@ pub mod locate;
 pub mod model;
 pub mod onnx;
 pub mod record;
+
+pub mod scene;
 pub mod schedule;
 #[cfg(feature = "onnx")]
 pub mod scoring;

@@ -98,6 +98,11 @@ impl FaceScorer {
         self.asked.clear();
     }
 
+    /// Ends the tracks of faces that came without an id, as at a scene cut: whoever follows is somebody else.
+    pub fn end_tracks(&mut self) {
+        self.tracker.clear();
+    }
+
     /// Gives an id to every face of the frame of `size` pixels at `now`, and chooses those that are worth a classification;
     /// with `infer` false nobody is.
     pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration, infer: bool) -> Batch {

@@ -182,6 +182,39 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
 }
 
 #[test]
+fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::I420);
+    harness.element().expect("an element").set_property("detect-interval", 30u32);
+    // The same faces at the same places, before something else.
+    let places: Vec<_> = three_faces().appearances(0.0).iter().map(|shown| shown.face).collect();
+    let inside = |x: f32, y: f32| places.iter().any(|face| x >= face.x && x < face.right() && y >= face.y && y < face.bottom());
+    let tiles = |x: usize, y: usize| [if (x / 80 + y / 60).is_multiple_of(2) { 20 } else { 60 }; 3];
+    let rgb = three_faces()
+        .render(0.0)
+        .chunks(3)
+        .enumerate()
+        .flat_map(|(n, pixel)| {
+            let (x, y) = (n % 640, n / 640);
+            if inside(x as f32, y as f32) { [pixel[0], pixel[1], pixel[2]] } else { tiles(x, y) }
+        })
+        .collect::<Vec<_>>();
+    let (other, _) = buffer(&rgb, 640, 480, VideoFormat::I420);
+    let mut ids = |buffer: &gst::Buffer, index| {
+        let mut ids: Vec<_> = faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).iter().map(|face| face.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&frame, 0), [1, 2, 3]);
+    assert_eq!(ids(&frame, 1), [1, 2, 3]);
+    let after = ids(&other, 2);
+    assert!(!after.is_empty() && after[0] > 3, "{after:?}");
+    assert_eq!(ids(&other, 3), after);
+}
+
+#[test]
 fn thresholds_change_while_playing() {
     if !fetched("centerface") {
         return;

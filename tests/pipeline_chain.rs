@@ -88,6 +88,21 @@ fn a_face_that_leaves_is_gone() {
     assert!(frames[..60].iter().all(|faces| faces.len() == 1), "one face until then");
 }
 
+/// Four shots: a singer and a pianist; the singer from the side before a dark audience; the singer; a row of the audience.
+#[test]
+fn ids_do_not_live_on_across_cuts() {
+    let Some(clip) = clip("several-faces.mp4") else { return };
+    let frames = faces_of(&clip);
+    let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<std::collections::BTreeSet<_>>();
+    let shots = [0..20, 20..82, 82..211, 211..frames.len()].map(ids);
+    println!("{shots:?}");
+    for (index, shot) in shots.iter().enumerate() {
+        for other in &shots[index + 1..] {
+            assert!(shot.is_disjoint(other), "{shots:?}");
+        }
+    }
+}
+
 #[test]
 fn crying_comes_before_laughing() {
     let Some(clip) = clip("crying-to-laughing.mp4") else { return };

@@ -30,6 +30,7 @@ use crate::meta::message::{self, BufferTimes};
 use crate::meta::{Moved, read_faces, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
+use crate::scene::CutDetector;
 use crate::scoring::{Batch, FaceScorer, ScoringOptions};
 use crate::statistics::Statistics;
 
@@ -104,6 +105,7 @@ struct Classification {
 struct State {
     engine: Engine<Classification>,
     scorer: FaceScorer,
+    cuts: CutDetector,
     time: FrameTime,
     info: Option<VideoInfo>,
     /// Time of the last inference.
@@ -154,6 +156,14 @@ impl EmotionClassify {
         let late = self.lateness.skips(times.running_time, now.saturating_sub(state.inferred));
         if late {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
+        }
+        if faces.iter().any(|face| face.id == 0) {
+            // Faces that nobody follows are followed here.
+            let mapped = frame::map(buffer, &info)?;
+            if state.cuts.observe(&frame::view(&mapped)?) {
+                gst::debug!(CAT, imp = self, "scene cut");
+                state.scorer.end_tracks();
+            }
         }
         let batch = state.scorer.choose(faces, size, &options, now, !late);
         self.statistics().faces += faces.len() as u64;
@@ -366,6 +376,7 @@ impl BaseTransformImpl for EmotionClassify {
         *self.state() = Some(State {
             engine: engine.map_err(|error| error_message(&error))?,
             scorer,
+            cuts: CutDetector::default(),
             time: FrameTime::default(),
             info: None,
             inferred: Duration::ZERO,

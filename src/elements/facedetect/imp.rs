@@ -31,6 +31,7 @@ use crate::meta::message::{self, BufferTimes};
 use crate::meta::write_detections;
 use crate::model::ModelFile;
 use crate::record::{DetectionInfo, FaceRecord};
+use crate::scene::CutDetector;
 use crate::statistics::Statistics;
 use crate::tracker::{Track, Tracker};
 
@@ -172,6 +173,7 @@ struct State {
     engine: Engine<Search>,
     detector_name: String,
     tracker: Tracker,
+    cuts: CutDetector,
     time: FrameTime,
     info: Option<VideoInfo>,
     /// Of the last search that ended; reused by the next one.
@@ -214,9 +216,14 @@ impl FaceDetect {
         let Some(info) = state.info.clone() else { return Ok(Vec::new()) };
         let now = state.time.advance(times.running_time, frame_step(&info));
         let mapped = frame::map(buffer, &info)?;
+        let view = frame::view(&mapped)?;
+        if state.cuts.observe(&view) {
+            gst::debug!(CAT, imp = self, "scene cut");
+            state.clear();
+        }
         if self.is_worth_a_search(state, settings, times, now) {
             let search = Search { options: settings.detect_options(), time: now, detections: std::mem::take(&mut state.detections) };
-            let replaced = state.engine.submit(buffer, &info, &frame::view(&mapped)?, search);
+            let replaced = state.engine.submit(buffer, &info, &view, search);
             self.statistics().skipped += u64::from(replaced.is_some());
         }
         let searched = state.follow(settings)?;
@@ -229,7 +236,8 @@ impl FaceDetect {
 
     fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
-        let late = self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
+        // Of a new scene nothing is known; it is searched however late.
+        let late = state.since_detection > 0 && self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
         if due && !late {
             (state.since_detection, state.detected) = (1, now);
             return true;
@@ -590,6 +598,7 @@ impl BaseTransformImpl for FaceDetect {
             engine: engine.map_err(|error| error_message(&error))?,
             detector_name,
             tracker: Tracker::new(Duration::from_nanos(settings.track_timeout)),
+            cuts: CutDetector::default(),
             time: FrameTime::default(),
             info: None,
             detections: Vec::new(),
@@ -614,6 +623,7 @@ impl BaseTransformImpl for FaceDetect {
             // Boxes of another size say nothing about this one; time does not start anew.
             if state.info.as_ref().is_some_and(|old| frame::size(old) != frame::size(&info)) {
                 state.clear();
+                state.cuts.reset();
             }
             state.since_detection = 0;
             state.info = Some(info);
@@ -626,6 +636,7 @@ impl BaseTransformImpl for FaceDetect {
             self.lateness.reset();
             if let Some(state) = &mut *self.state() {
                 state.clear();
+                state.cuts.reset();
             }
         }
         self.parent_sink_event(event)

@@ -5,7 +5,8 @@
 //! as a region of interest of type `face`. The frame is only read, straight from its planes, and never copied.
 //!
 //! The detector is CenterFace unless `detector`, `model-file` or `profile` says otherwise. A late stream skips
-//! detections, never frames; between detections faces are predicted.
+//! detections, never frames; between detections faces are predicted. At a scene cut the tracks end, and the new scene is
+//! searched at once.
 //!
 //! Usually a frame waits for its detection, and the answer to a LATENCY query says for how long. With `async=true` a
 //! worker detects, on the newest frame there is, and no frame ever waits: faces are put on later frames, moved to where
