@@ -22,14 +22,6 @@ pub fn expand_luma(y: &mut [f32], range: Range) {
     }
 }
 
-/// Replaces red by luma (BT.601) of the three rows; inputs and result are 0..255, full range.
-pub fn rgb_to_luma(red: &mut [f32], green: &[f32], blue: &[f32]) {
-    let [r, g, b] = LUMA_WEIGHTS;
-    for ((red, &green), &blue) in red.iter_mut().zip(green).zip(blue) {
-        *red = r * *red + g * green + b * blue;
-    }
-}
-
 /// Turns rows of Y, U, V into R, G, B in place; inputs 0..255 as stored, results full range and clamped to 0..255.
 pub fn yuv_to_rgb(y: &mut [f32], u: &mut [f32], v: &mut [f32], colorimetry: Colorimetry) {
     let (gain, bias) = luma_expansion(colorimetry.range);
@@ -82,12 +74,5 @@ mod tests {
         let mut luma = [16.0, 235.0, 126.0, 0.0, 255.0];
         expand_luma(&mut luma, Range::Limited);
         assert_eq!(luma.map(f32::round), [0.0, 255.0, 128.0, 0.0, 255.0]);
-    }
-
-    #[test]
-    fn grey_stays_grey() {
-        let mut red = [77.0];
-        rgb_to_luma(&mut red, &[77.0], &[77.0]);
-        assert!((red[0] - 77.0).abs() < 1e-3);
     }
 }

@@ -8,6 +8,8 @@
 pub mod convert;
 pub mod resample;
 pub mod rotate;
+mod rows;
+mod taps;
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;

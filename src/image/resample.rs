@@ -3,15 +3,13 @@
 //!
 //! The filter is the separable triangle whose support grows with the reduction, so enlarging is bilinear and reducing
 //! does not alias (the filter that Pillow calls `BILINEAR`; the golden tests compare with it). For each output row the
-//! source rows are first added up byte by byte, whatever the format, in fixed point that compilers vectorise; only the
-//! short result is then walked component by component.
+//! source rows are first added up byte by byte, whatever the format; the sum is taken apart into components, and each is
+//! weighed along the row. All of it is fixed point: eight bits for a row's weight, fourteen for one within a row.
 
-use super::convert::{expand_luma, rgb_to_luma, yuv_to_rgb};
-use super::{Component, FrameView, PixelFormat};
+use super::convert::{expand_luma, yuv_to_rgb};
+use super::taps::{Mapping, Taps};
+use super::{Component, FrameView, PixelFormat, rows};
 use crate::geometry::{Rect, Size};
-
-/// Sum of the fixed-point weights of one output row: 255 * 256 just fits an `u16`.
-const ONE: f32 = 256.0;
 
 /// What [`Resampler::sample`] delivers for each pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,63 +20,16 @@ pub enum Samples {
     Rgb,
 }
 
-/// The taps of one output axis: for position `i`, `counts[i]` weights for source samples from `first[i]` on.
-#[derive(Debug, Default)]
-struct Axis {
-    first: Vec<usize>,
-    counts: Vec<usize>,
-    /// `stride` weights for each output position, each row summing to one.
-    weights: Vec<f32>,
-    stride: usize,
-}
-
-impl Axis {
-    /// Taps that map `length` source units from `start` on to `outputs` positions of an axis with `available` samples.
-    /// Positions outside the source repeat its nearest sample.
-    fn rebuild(&mut self, available: usize, start: f32, length: f32, outputs: usize) {
-        let scale = length / outputs as f32;
-        let support = scale.max(1.0);
-        self.stride = ((2.0 * support).ceil() as usize + 2).min(available);
-        self.first.clear();
-        self.counts.clear();
-        self.weights.clear();
-        self.weights.resize(outputs * self.stride, 0.0);
-        for (i, weights) in self.weights.chunks_exact_mut(self.stride).enumerate() {
-            let wanted = start + (i as f32 + 0.5) * scale;
-            let center = wanted.clamp(0.5, available as f32 - 0.5);
-            let support = if (0.0..=available as f32).contains(&wanted) { support } else { 1.0 };
-            let low = (center - support + 0.5).max(0.0) as usize;
-            let high = ((center + support + 0.5) as usize).min(available).min(low + weights.len());
-            let mut sum = 0.0;
-            for (weight, x) in weights.iter_mut().zip(low..high) {
-                *weight = (1.0 - ((x as f32 + 0.5 - center) / support).abs()).max(0.0);
-                sum += *weight;
-            }
-            weights.iter_mut().for_each(|weight| *weight /= sum);
-            self.first.push(low);
-            self.counts.push(high - low);
-        }
-    }
-
-    fn taps(&self, i: usize) -> (usize, &[f32]) {
-        (self.first[i], &self.weights[i * self.stride..][..self.counts[i]])
-    }
-
-    /// First and one past the last source sample that any output uses.
-    fn span(&self) -> (usize, usize) {
-        let low = self.first.iter().copied().min().unwrap_or(0);
-        let high = self.first.iter().zip(&self.counts).map(|(first, count)| first + count).max().unwrap_or(0);
-        (low, high)
-    }
-}
-
 /// Scratch memory for sampling; keep one and use it for every frame, then nothing is allocated after the first.
 #[derive(Debug, Default)]
 pub struct Resampler {
     /// Horizontal and vertical taps, at full and at half resolution.
-    x: [Axis; 2],
-    y: [Axis; 2],
-    accumulator: Vec<u16>,
+    x: [Taps; 2],
+    y: [Taps; 2],
+    /// Sums of source rows, byte by byte.
+    sums: Vec<u16>,
+    /// One component of them.
+    component: Vec<i16>,
     rows: [Vec<f32>; 3],
 }
 
@@ -97,44 +48,38 @@ impl Resampler {
         if !source.is_valid() || size.is_empty() {
             return;
         }
-        let format = view.format();
-        let used = match samples {
-            _ if format == PixelFormat::Gray8 => 1,
-            Samples::Luma if format.is_yuv() => 1,
-            _ => 3,
-        };
-        let components = &format.components()[..used];
+        let (format, range) = (view.format(), view.colorimetry().range);
+        let grey = format == PixelFormat::Gray8;
+        let one = grey || format.is_yuv() && samples == Samples::Luma;
+        let components = &format.components()[..if one { 1 } else { 3 }];
         self.prepare(view.size(), source, size, components);
         for y in 0..size.height as usize {
             for plane in 0..format.planes() {
-                self.sample_plane_row(view, plane, components, y);
+                self.sample_plane_row(view, plane, components, samples, y);
             }
             let [a, b, c] = &mut self.rows;
-            match samples {
-                Samples::Luma if used == 1 => expand_luma(a, view.colorimetry().range),
-                Samples::Luma => rgb_to_luma(a, b, c),
-                Samples::Rgb if format.is_yuv() => yuv_to_rgb(a, b, c, view.colorimetry()),
-                Samples::Rgb if used == 1 => {
-                    expand_luma(a, view.colorimetry().range);
-                    b.copy_from_slice(a);
-                    c.copy_from_slice(a);
-                }
-                Samples::Rgb => {}
+            if one {
+                expand_luma(a, range);
+            } else if format.is_yuv() {
+                yuv_to_rgb(a, b, c, view.colorimetry());
             }
-            sink(y, [a, b, c]);
+            sink(y, if grey { [a, a, a] } else { [a, b, c] });
         }
     }
 
     fn prepare(&mut self, frame: Size, source: Rect, size: Size, components: &[Component]) {
         for sub in [1, 2] {
-            let reduction = sub as f32;
+            let mapping = |frame: u32, start: f32, length: f32, outputs: u32| Mapping {
+                available: frame.div_ceil(sub) as usize,
+                start: start / sub as f32,
+                length: length / sub as f32,
+                outputs: outputs as usize,
+            };
             if components.iter().any(|c| c.sub_x == sub) {
-                let available = frame.width.div_ceil(sub) as usize;
-                self.x[sub as usize - 1].rebuild(available, source.x / reduction, source.w / reduction, size.width as usize);
+                self.x[sub as usize - 1].make(mapping(frame.width, source.x, source.w, size.width), rows::ONE_SAMPLE);
             }
             if components.iter().any(|c| c.sub_y == sub) {
-                let available = frame.height.div_ceil(sub) as usize;
-                self.y[sub as usize - 1].rebuild(available, source.y / reduction, source.h / reduction, size.height as usize);
+                self.y[sub as usize - 1].make(mapping(frame.height, source.y, source.h, size.height), rows::ONE_ROW);
             }
         }
         for row in &mut self.rows {
@@ -142,50 +87,33 @@ impl Resampler {
         }
     }
 
-    /// Computes output row `y` of every component that lies in `plane`.
-    fn sample_plane_row(&mut self, view: &FrameView, plane: usize, components: &[Component], y: usize) {
+    /// Computes output row `y` of every component that lies in `plane`, or of the luma of red, green and blue.
+    fn sample_plane_row(&mut self, view: &FrameView, plane: usize, components: &[Component], samples: Samples, y: usize) {
         let in_plane = || components.iter().enumerate().filter(|(_, c)| c.plane == plane);
         let Some((_, any)) = in_plane().next() else { return };
-        let (low, high) = self.x[any.sub_x as usize - 1].span();
         let (mut first_byte, mut end_byte) = (usize::MAX, 0);
         for (_, c) in in_plane() {
-            let (low, high) = if c.sub_x == any.sub_x { (low, high) } else { self.x[c.sub_x as usize - 1].span() };
-            first_byte = first_byte.min(low * c.step + c.offset);
-            end_byte = end_byte.max((high - 1) * c.step + c.offset + 1);
+            let span = self.x[c.sub_x as usize - 1].span();
+            first_byte = first_byte.min(span.start * c.step + c.offset);
+            end_byte = end_byte.max((span.end - 1) * c.step + c.offset + 1);
         }
-        let (first_row, weights) = self.y[any.sub_y as usize - 1].taps(y);
-        self.accumulator.resize(end_byte - first_byte, 0);
-        accumulate(&mut self.accumulator, weights, |k| view.row(plane, first_row + k, first_byte..end_byte));
+        let (first_row, weights) = self.y[any.sub_y as usize - 1].at(y);
+        let bytes = end_byte - first_byte;
+        // Whole pixels are taken, and the last one's last byte may be missing.
+        self.sums.resize(bytes + any.step, 0);
+        rows::add_rows(&mut self.sums[..bytes], weights, |k| view.row(plane, first_row + k, first_byte..end_byte));
+        if let (Samples::Luma, &[red, green, blue]) = (samples, components) {
+            let (axis, offsets) = (&self.x[0], [red, green, blue].map(|c| c.offset - red.offset.min(blue.offset)));
+            self.component.resize(axis.padded_len(), 0);
+            rows::take_luma(&self.sums, any.step, offsets, &mut self.component[..axis.span().len()]);
+            return axis.sample(&self.component, &mut self.rows[0]);
+        }
         for (index, c) in in_plane() {
             let axis = &self.x[c.sub_x as usize - 1];
-            for (x, out) in self.rows[index].iter_mut().enumerate() {
-                let (first, weights) = axis.taps(x);
-                let from = first * c.step + c.offset - first_byte;
-                let sum: f32 = weights.iter().zip(self.accumulator[from..].iter().step_by(c.step)).map(|(w, &v)| w * f32::from(v)).sum();
-                *out = sum / ONE;
-            }
-        }
-    }
-}
-
-/// Weighted sum of source rows in fixed point; the integer weights sum to 256 exactly, rounding errors being carried
-/// from each to the next.
-fn accumulate<'a>(sums: &mut [u16], weights: &[f32], row: impl Fn(usize) -> &'a [u8]) {
-    let mut exact = 0.0;
-    let mut given = 0;
-    let mut started = false;
-    for (k, weight) in weights.iter().enumerate() {
-        exact += weight * ONE;
-        let fixed = exact.round() as u16 - given;
-        given += fixed;
-        if fixed == 0 {
-            continue;
-        }
-        if started {
-            sums.iter_mut().zip(row(k)).for_each(|(sum, &byte)| *sum += fixed * u16::from(byte));
-        } else {
-            sums.iter_mut().zip(row(k)).for_each(|(sum, &byte)| *sum = fixed * u16::from(byte));
-            started = true;
+            let from = axis.span().start * c.step + c.offset - first_byte;
+            self.component.resize(axis.padded_len(), 0);
+            rows::take_component(&self.sums[from..], c.step, &mut self.component[..axis.span().len()]);
+            axis.sample(&self.component, &mut self.rows[index]);
         }
     }
 }

@@ -4,10 +4,13 @@
 
 use super::FrameView;
 use super::resample::{Resampler, Samples};
-use crate::geometry::{Crop, Point, Size};
+use crate::geometry::{Crop, Rect, Size};
 
 /// Intermediate samples for one sample of the result, along each axis.
 const DENSITY: f32 = 2.0;
+/// Fractional bits of positions in the square, and one in them.
+const BITS: u32 = 16;
+const ONE: f32 = (1 << BITS) as f32;
 
 /// Scratch memory for turned crops.
 #[derive(Debug, Default)]
@@ -29,26 +32,34 @@ impl Rotator {
         mut sink: impl FnMut(usize, [&[f32]; 3]),
     ) {
         let bounds = crop.bounds();
-        let side = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil() as usize;
+        let inner = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil();
+        // One more on each side, so that every point has its four neighbours.
+        let side = inner as usize + 2;
         let channels = if samples == Samples::Luma { 1 } else { 3 };
         self.square.iter_mut().take(channels).for_each(|plane| plane.resize(side * side, 0.0));
-        resampler.sample(view, bounds, Size::new(side as u32, side as u32), samples, |y, rows| {
+        let source = Rect::square(crop.center, bounds.w * side as f32 / inner);
+        resampler.sample(view, source, Size::new(side as u32, side as u32), samples, |y, rows| {
             self.square.iter_mut().zip(rows).take(channels).for_each(|(plane, row)| plane[y * side..][..side].copy_from_slice(row));
         });
         self.rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
         // From the result's pixels to the square's, both around their middles.
-        let step = side as f32 * crop.side / bounds.w;
+        let step = inner * crop.side / bounds.w;
         let (sin, cos) = crop.roll.sin_cos();
-        let place = |x: f32, y: f32| {
-            let (u, v) = ((x / size.width as f32 - 0.5) * step, (y / size.height as f32 - 0.5) * step);
-            Point::new(side as f32 / 2.0 + cos * u - sin * v, side as f32 / 2.0 + sin * u + cos * v)
+        let vector = |x: f32, y: f32| {
+            let (u, v) = (x / size.width as f32 * step, y / size.height as f32 * step);
+            Position { x: ((cos * u - sin * v) * ONE) as i32, y: ((sin * u + cos * v) * ONE) as i32 }
         };
+        let parts = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
+        let middle = (side as f32 / 2.0 - 0.5) * ONE;
+        let middle = Position { x: middle as i32, y: middle as i32 };
+        let right = vector(1.0, 0.0);
         for y in 0..size.height as usize {
-            for x in 0..size.width as usize {
-                let parts = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)];
-                let points = parts.map(|(dx, dy)| place(x as f32 + dx, y as f32 + dy));
-                for (row, plane) in self.rows.iter_mut().zip(&self.square).take(channels) {
-                    row[x] = points.iter().map(|&point| bilinear(plane, side, point)).sum::<f32>() / parts.len() as f32;
+            let left = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
+            for (row, plane) in self.rows.iter_mut().zip(&self.square).take(channels) {
+                let mut at = left;
+                for value in row {
+                    *value = parts.iter().map(|&part| bilinear(plane, side, at.plus(part))).sum::<f32>() / parts.len() as f32;
+                    at = at.plus(right);
                 }
             }
             let [a, b, c] = &self.rows;
@@ -57,20 +68,34 @@ impl Rotator {
     }
 }
 
-/// The value at `point` of a square picture; beyond the edge its nearest pixel's.
-fn bilinear(plane: &[f32], side: usize, point: Point) -> f32 {
-    let last = (side - 1) as f32;
-    let (x, y) = ((point.x - 0.5).clamp(0.0, last), (point.y - 0.5).clamp(0.0, last));
-    let (left, top) = (x as usize, y as usize);
-    let (right, bottom) = ((left + 1).min(side - 1), (top + 1).min(side - 1));
-    let (dx, dy) = (x - left as f32, y - top as f32);
-    let along = |row: usize| plane[row * side + left] * (1.0 - dx) + plane[row * side + right] * dx;
-    along(top) * (1.0 - dy) + along(bottom) * dy
+/// A place in the square or a way between two, in [`ONE`]ths of a pixel; whole numbers are middles of pixels.
+#[derive(Clone, Copy)]
+struct Position {
+    x: i32,
+    y: i32,
+}
+
+impl Position {
+    fn plus(self, other: Self) -> Self {
+        Self { x: self.x + other.x, y: self.y + other.y }
+    }
+}
+
+/// The value at a place of a square picture between four of its pixels.
+fn bilinear(plane: &[f32], side: usize, at: Position) -> f32 {
+    let whole = |value: i32| (value >> BITS) as usize;
+    let part = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
+    let (dx, dy) = (part(at.x), part(at.y));
+    let corner = whole(at.y) * side + whole(at.x);
+    let (above, below) = (&plane[corner..][..2], &plane[corner + side..][..2]);
+    let (above, below) = (above[0] + dx * (above[1] - above[0]), below[0] + dx * (below[1] - below[0]));
+    above + dy * (below - above)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Point;
     use crate::image::{Colorimetry, PixelFormat, Plane};
 
     /// A ramp along `angle` around the middle of a 200 x 200 picture.

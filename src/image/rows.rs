@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The loops over rows in which sampling spends its time: plain integer arithmetic on slices, which compilers turn into
+//! vector instructions. Those that gain from wider vectors than the least x86-64 has are compiled for AVX2 as well.
+
+use multiversion::multiversion;
+
+use super::convert::LUMA_WEIGHTS;
+
+/// Weights for the sum of source rows add up to this: 255 times it just fits an `u16`.
+pub const ONE_ROW: f32 = 256.0;
+/// Weights within a row add up to this: times a sample of seven fractional bits it fits an `i32`.
+pub const ONE_SAMPLE: f32 = 16384.0;
+/// From such a sum to 0..255.
+const UNIT: f32 = 1.0 / (128.0 * ONE_SAMPLE);
+/// Weights within a row come in multiples of so many, as vector registers hold them.
+pub const LANES: usize = 8;
+
+/// Weighted sums of source rows, byte by byte; `row(k)` belongs to `weights[k]`, and all of them sum to [`ONE_ROW`].
+pub fn add_rows<'a>(sums: &mut [u16], weights: &[i16], row: impl Fn(usize) -> &'a [u8]) {
+    sums.fill(0);
+    // Several rows at once, so that the sums are loaded and stored once for all of them.
+    for (group, weights) in weights.chunks(4).enumerate() {
+        let row = |n: usize| row(4 * group + n);
+        match *weights {
+            [a] => add([row(0)], [a], sums),
+            [a, b] => add([row(0), row(1)], [a, b], sums),
+            [a, b, c] => add([row(0), row(1), row(2)], [a, b, c], sums),
+            [a, b, c, d] => add([row(0), row(1), row(2), row(3)], [a, b, c, d], sums),
+            _ => {}
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16]) {
+    let (rows, weights) = (rows.map(|row| &row[..sums.len()]), weights.map(|weight| weight as u16));
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = rows.iter().zip(weights).fold(*sum, |sum, (row, weight)| sum + weight * u16::from(row[i]));
+    }
+}
+
+/// The first of every `step` sums, 1 to 4, as samples of seven fractional bits.
+pub fn take_component(sums: &[u16], step: usize, samples: &mut [i16]) {
+    match step {
+        1 => take::<1>(sums, samples),
+        2 => take::<2>(sums, samples),
+        3 => take::<3>(sums, samples),
+        _ => take::<4>(sums, samples),
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn take<const STEP: usize>(sums: &[u16], samples: &mut [i16]) {
+    let (pixels, _) = sums.as_chunks::<STEP>();
+    samples.iter_mut().zip(pixels).for_each(|(sample, pixel)| *sample = (pixel[0] >> 1) as i16);
+}
+
+/// Luma (BT.601) of pixels of `step` sums, 3 or 4, with red, green and blue at `offsets`, as samples of seven fractional
+/// bits.
+pub fn take_luma(sums: &[u16], step: usize, offsets: [usize; 3], samples: &mut [i16]) {
+    // The same loop for each order, so that the offsets are known where it is compiled.
+    match (step, offsets) {
+        (3, [0, 1, 2]) => luma::<3, 0, 2>(sums, samples),
+        (3, _) => luma::<3, 2, 0>(sums, samples),
+        (_, [0, 1, 2]) => luma::<4, 0, 2>(sums, samples),
+        _ => luma::<4, 2, 0>(sums, samples),
+    }
+}
+
+/// Pixels of `STEP` sums with red at `RED`, green at 1 and blue at `BLUE`.
+#[multiversion(targets("x86_64+avx2"))]
+fn luma<const STEP: usize, const RED: usize, const BLUE: usize>(sums: &[u16], samples: &mut [i16]) {
+    const ONE: f32 = 32768.0;
+    let [red, _, blue] = LUMA_WEIGHTS.map(|weight| (weight * ONE).round() as i32);
+    let green = ONE as i32 - red - blue;
+    for (sample, pixel) in samples.iter_mut().zip(sums.as_chunks::<STEP>().0) {
+        let [r, g, b] = [pixel[RED], pixel[1], pixel[BLUE]].map(|sum| i32::from((sum >> 1) as i16));
+        *sample = ((r * red + g * green + b * blue) >> 15) as i16;
+    }
+}
+
+/// Samples as they are.
+pub fn copy(samples: &[i16], out: &mut [f32]) {
+    out.iter_mut().zip(samples).for_each(|(out, &sample)| *out = f32::from(sample) * (ONE_SAMPLE * UNIT));
+}
+
+/// Four samples for each position, two further on for each.
+pub fn halve(samples: &[i16], weights: [i16; 4], out: &mut [f32]) {
+    let (pairs, _) = samples.as_chunks::<2>();
+    let product = |pair: [i16; 2], a: i16, b: i16| i32::from(pair[0]) * i32::from(a) + i32::from(pair[1]) * i32::from(b);
+    let [a, b, c, d] = weights;
+    for ((out, &first), &second) in out.iter_mut().zip(pairs).zip(&pairs[1..]) {
+        *out = (product(first, a, b) + product(second, c, d)) as f32 * UNIT;
+    }
+}
+
+/// For each position the product of its `stride` weights, a multiple of [`LANES`], and as many samples from `first` on.
+pub fn weigh(samples: &[i16], first: &[usize], weights: &[i16], stride: usize, out: &mut [f32]) {
+    // Where the number of weights is known there is no loop over them.
+    match stride / LANES {
+        1 => weigh_with(samples, first, weights.as_chunks::<LANES>().0, out),
+        2 => weigh_with(samples, first, weights.as_chunks::<{ 2 * LANES }>().0, out),
+        _ => {
+            for ((out, weights), &first) in out.iter_mut().zip(weights.chunks_exact(stride)).zip(first) {
+                *out = dot(weights, &samples[first..][..stride]) as f32 * UNIT;
+            }
+        }
+    }
+}
+
+fn weigh_with<const STRIDE: usize>(samples: &[i16], first: &[usize], weights: &[[i16; STRIDE]], out: &mut [f32]) {
+    for ((out, weights), &first) in out.iter_mut().zip(weights).zip(first) {
+        *out = dot(weights, &samples[first..][..STRIDE]) as f32 * UNIT;
+    }
+}
+
+/// The sum of products of two slices whose length is a multiple of [`LANES`].
+fn dot(a: &[i16], b: &[i16]) -> i32 {
+    let mut sums = [0; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += i32::from(*a) * i32::from(*b);
+        }
+    }
+    sums.iter().sum()
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the time of a frame goes, on one thread, and how much of it is ours.
+//!
+//! `cargo bench --bench hot_path`
+//!
+//! - frame to tensor, against fast_image_resize (the same filter) and OpenCV (`blobFromImage` without its mean and scale:
+//!   resize, to float, one plane for each channel; `INTER_LINEAR` looks at four pixels and aliases, `INTER_AREA` at all)
+//! - a detector and the classifier, against the bare call of ONNX Runtime with a ready tensor
+//!
+//! Rows of one table take turns and the least of many rounds counts, so that other load of the machine hardly shows.
+
+#[path = "../support/average_faces.rs"]
+#[allow(dead_code)]
+mod average_faces;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use average_faces::{Key, Scene};
+use fast_image_resize as fir;
+use gstemotion::classifier::{Classifier, Face};
+use gstemotion::detector::network::NetworkDetector;
+use gstemotion::detector::{DetectOptions, FaceDetector};
+use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::{Network, RunOptions};
+use gstemotion::locate::SearchPath;
+use gstemotion::model::ModelFile;
+use gstemotion::tensor::{InputFormat, Preprocessor, Tensor};
+use opencv::core::{CV_8UC3, CV_32F, Mat, Size as CvSize, Vector};
+use opencv::prelude::*;
+
+const SIZES: [(&str, Size); 4] = [
+    ("640x480", Size::new(640, 480)),
+    ("1280x720", Size::new(1280, 720)),
+    ("1920x1080", Size::new(1920, 1080)),
+    ("3840x2160", Size::new(3840, 2160)),
+];
+/// Longer side of what a detector sees.
+const DETECT_SIZE: u32 = 320;
+const ONE_THREAD: RunOptions = RunOptions { threads: 1 };
+
+/// What is measured, by its name.
+type Row<'a> = (String, Box<dyn FnMut() + 'a>);
+
+/// The least time of each row in milliseconds; rows take turns for as long as `budget`.
+fn least(budget: Duration, rows: &mut [Row]) -> Vec<f64> {
+    let mut best = vec![f64::INFINITY; rows.len()];
+    let start = Instant::now();
+    let mut rounds = 0;
+    while rounds < 3 || start.elapsed() < budget {
+        for ((_, row), best) in rows.iter_mut().zip(&mut best) {
+            let start = Instant::now();
+            row();
+            *best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        }
+        rounds += 1;
+    }
+    best
+}
+
+fn print(title: &str, rows: &[Row], times: &[f64], against: usize) {
+    println!("\n{title}\n");
+    for ((name, _), time) in rows.iter().zip(times) {
+        println!("  {name:<44} {time:8.3} ms {:7.2}", time / times[against]);
+    }
+}
+
+/// The bytes of each plane of a frame, and its strides.
+struct Frame {
+    format: PixelFormat,
+    size: Size,
+    planes: Vec<(Vec<u8>, usize)>,
+}
+
+impl Frame {
+    /// A frame that looks like nothing but is not all the same.
+    fn noise(format: PixelFormat, size: Size) -> Self {
+        let plane = |plane| {
+            let (rows, bytes) = format.plane_extent(plane, size);
+            let stride = bytes.next_multiple_of(4);
+            ((0..rows * stride).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect(), stride)
+        };
+        Self { format, size, planes: (0..format.planes()).map(plane).collect() }
+    }
+
+    fn view(&self) -> FrameView<'_> {
+        let planes: Vec<_> = self.planes.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
+        FrameView::new(self.format, self.size, &planes, Colorimetry::default()).expect("a whole frame")
+    }
+}
+
+/// What the frame of `size` becomes for a detector.
+fn reduced(size: Size) -> Size {
+    let side = |length: u32| (length * DETECT_SIZE + size.width / 2) / size.width;
+    Size::new(side(size.width), side(size.height))
+}
+
+fn frame_to_tensor(name: &str, size: Size) {
+    let target = reduced(size);
+    let format = InputFormat::default();
+    let mut rows: Vec<Row> = Vec::new();
+    for pixels in [PixelFormat::Rgb, PixelFormat::Bgrx, PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Yuy2] {
+        let frame = Frame::noise(pixels, size);
+        let (mut preprocessor, mut tensor) = (Preprocessor::default(), Tensor::default());
+        tensor.reshape(&format, 1, target);
+        rows.push((
+            format!("{} to RGB tensor", pixels.name()),
+            Box::new(move || preprocessor.write(&frame.view(), size.rect(), target, &format, black_box(&mut tensor), 0)),
+        ));
+    }
+    let mut resizer = fir::Resizer::new();
+    let rgb = Frame::noise(PixelFormat::Rgb, size).planes.remove(0).0;
+    let source = fir::images::Image::from_vec_u8(size.width, size.height, rgb.clone(), fir::PixelType::U8x3).expect("a picture");
+    let mut small = fir::images::Image::new(target.width, target.height, fir::PixelType::U8x3);
+    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    let mut planar = vec![0.0f32; (target.width * target.height * 3) as usize];
+    rows.push((
+        "fast_image_resize, RGB to RGB tensor".into(),
+        Box::new(move || {
+            resizer.resize(&source, &mut small, &options).expect("a picture");
+            let pixels = small.buffer().len() / 3;
+            let (red, rest) = planar.split_at_mut(pixels);
+            let (green, blue) = rest.split_at_mut(pixels);
+            for (((rgb, r), g), b) in small.buffer().chunks_exact(3).zip(red).zip(green).zip(blue) {
+                (*r, *g, *b) = (f32::from(rgb[0]), f32::from(rgb[1]), f32::from(rgb[2]));
+            }
+            black_box(&planar);
+        }),
+    ));
+    for (label, interpolation) in [("INTER_AREA", opencv::imgproc::INTER_AREA), ("INTER_LINEAR", opencv::imgproc::INTER_LINEAR)] {
+        let mut source = Mat::new_rows_cols_with_default(size.height as i32, size.width as i32, CV_8UC3, 0.0.into()).expect("a picture");
+        source.data_bytes_mut().expect("bytes").copy_from_slice(&rgb);
+        let (mut small, mut float, mut planes) = (Mat::default(), Mat::default(), Vector::<Mat>::new());
+        let wanted = CvSize::new(target.width as i32, target.height as i32);
+        rows.push((
+            format!("OpenCV {label}, RGB to RGB tensor"),
+            Box::new(move || {
+                opencv::imgproc::resize(&source, &mut small, wanted, 0.0, 0.0, interpolation).expect("a picture");
+                small.convert_to(&mut float, CV_32F, 1.0, 0.0).expect("a picture");
+                opencv::core::split(&float, &mut planes).expect("planes");
+                black_box(&planes);
+            }),
+        ));
+    }
+    let times = least(Duration::from_secs(3), &mut rows);
+    print(&format!("{name} to {}x{}", target.width, target.height), &rows, &times, 0);
+}
+
+/// Rows of average faces, some turned, with landmarks to turn them back by.
+fn faces(columns: usize, rows: usize, size: Size) -> (Frame, Vec<(Rect, Landmarks5)>) {
+    let mut scene = Scene::new(size.width as usize, size.height as usize);
+    let (step_x, step_y) = (size.width as f32 / columns as f32, size.height as f32 / rows as f32);
+    for i in 0..columns * rows {
+        let center = (((i % columns) as f32 + 0.5) * step_x, ((i / columns) as f32 + 0.5) * step_y);
+        let height = step_y.min(step_x) * 0.9;
+        scene = scene.actor([0.0, 1.0].map(|time| Key::new(time, center, height, FERPLUS_LABELS[i % 8])).into());
+    }
+    let found = scene.appearances(0.5).into_iter().map(|shown| (shown.face, landmarks(shown.face, 0.2))).collect();
+    let rgb = scene.render(0.5);
+    (Frame { format: PixelFormat::Rgb, size, planes: vec![(rgb, size.width as usize * 3)] }, found)
+}
+
+/// Where the landmarks of a face with that box would be if it were turned by `roll`.
+fn landmarks(face: Rect, roll: f32) -> Landmarks5 {
+    let (sin, cos) = roll.sin_cos();
+    Landmarks5([(-0.2, -0.15), (0.2, -0.15), (0.0, 0.05), (-0.15, 0.25), (0.15, 0.25)].map(|(x, y)| {
+        let center = face.center();
+        Point::new(center.x + (x * cos - y * sin) * face.h, center.y + (x * sin + y * cos) * face.h)
+    }))
+}
+
+fn detector(search: &SearchPath, path: &std::path::Path) {
+    let model = ModelFile::open(path).expect("a model");
+    let mut rows: Vec<Row> = Vec::new();
+    let (mut network, mut tensor) = (free_network(&model, search), Tensor::default());
+    let (frame, _) = faces(3, 2, SIZES[0].1);
+    tensor.reshape(&InputFormat::default(), 1, Size::new(320, 256));
+    Preprocessor::default().write(&frame.view(), frame.size.rect(), Size::new(320, 240), &InputFormat::default(), &mut tensor, 0);
+    rows.push(("ONNX Runtime alone, 320x256".into(), Box::new(move || drop(black_box(network.run(&tensor).expect("a run"))))));
+    for (name, size) in SIZES {
+        let (frame, _) = faces(3, 2, size);
+        let mut detector = NetworkDetector::load(model.clone(), None, DETECT_SIZE, search, ONE_THREAD).expect("a detector");
+        let mut found = Vec::new();
+        detector.detect(&frame.view(), &DetectOptions::default(), &mut found).expect("faces");
+        rows.push((
+            format!("detect, RGB {name}, {} faces", found.len()),
+            Box::new(move || detector.detect(&frame.view(), &DetectOptions::default(), black_box(&mut found)).expect("faces")),
+        ));
+    }
+    let times = least(Duration::from_secs(6), &mut rows);
+    print(&format!("{}", path.display()), &rows, &times, 0);
+}
+
+/// A detector's network for pictures of any size.
+fn free_network(model: &ModelFile, search: &SearchPath) -> Network {
+    let name = Network::load(model, search, ONE_THREAD).expect("a network").inputs()[0].name.clone();
+    let bytes = gstemotion::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();
+    Network::load(&ModelFile { bytes, ..model.clone() }, search, ONE_THREAD).expect("a network")
+}
+
+fn classifier(search: &SearchPath) {
+    let mut rows: Vec<Row> = Vec::new();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/expression/model.onnx");
+    let model = ModelFile::open(model.as_ref()).expect("our own model");
+    let format = model.description.as_ref().expect("a description").input.format();
+    let mut counts = Vec::new();
+    for (columns, lines) in [(1, 1), (5, 1), (5, 5), (10, 5)] {
+        let (frame, found) = faces(columns, lines, SIZES[2].1);
+        let count = found.len();
+        let mut network = Network::load(&model, search, ONE_THREAD).expect("a network");
+        let mut tensor = Tensor::default();
+        tensor.reshape(&format, count, Size::new(48, 48));
+        rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(move || drop(black_box(network.run(&tensor).expect("a run"))))));
+        for turned in [false, true] {
+            let (view, found) = (Frame { planes: frame.planes.clone(), ..frame }, found.clone());
+            let mut classifier = Classifier::load(model.clone(), search, ONE_THREAD).expect("a classifier");
+            rows.push((
+                format!("classify, {count} faces, {}", if turned { "turned" } else { "upright" }),
+                Box::new(move || {
+                    let faces: Vec<_> = found
+                        .iter()
+                        .map(|(rect, marks)| Face { rect: *rect, detector: Some("centerface"), landmarks: turned.then_some(*marks) })
+                        .collect();
+                    black_box(classifier.classify(&view.view(), &faces).expect("scores"));
+                }),
+            ));
+        }
+        counts.extend([count; 3]);
+    }
+    let times = least(Duration::from_secs(8), &mut rows);
+    println!("\nfaces of 1920x1080\n");
+    for (((name, _), time), (index, count)) in rows.iter().zip(&times).zip(counts.iter().enumerate()) {
+        println!("  {name:<44} {time:8.3} ms {:8.3} a face {:7.2}", time / *count as f64, time / times[index - index % 3]);
+    }
+}
+
+fn main() {
+    opencv::core::set_num_threads(1).expect("OpenCV");
+    for (name, size) in SIZES {
+        frame_to_tensor(name, size);
+    }
+    let search = SearchPath::from_env(None);
+    match search.runtime_library().and_then(|_| search.model("centerface", "centerface.onnx")) {
+        Ok(path) => detector(&search, &path),
+        Err(error) => println!("\ndetector: skipped: {error}"),
+    }
+    match search.runtime_library() {
+        Ok(_) => classifier(&search),
+        Err(error) => println!("\nclassifier: skipped: {error}"),
+    }
+}
