@@ -12,7 +12,7 @@ use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::record::{EmotionResult, FaceRecord};
 use crate::schedule::{Candidate, choose};
-use crate::smoothing::ScoreSmoother;
+use crate::smoothing::{ScoreSmoother, steady_label};
 use crate::tracker::Tracker;
 
 /// A face that was not on the frame for this long loses its scores.
@@ -38,6 +38,7 @@ pub struct ScoringOptions {
 /// The last scores of a face.
 struct Kept {
     scores: Scores,
+    label: usize,
     classified: Duration,
     frame: u64,
 }
@@ -132,7 +133,10 @@ impl FaceScorer {
         self.give_up(batch);
         for (face, scores) in batch.faces.iter().zip(scores) {
             let scores = self.smoother.update(face.id, scores, options.half_life, batch.time);
-            self.kept.insert(face.id, Kept { scores, classified: batch.time, frame: batch.frame });
+            // Scores that are not smoothed are asked for as they are.
+            let shown = self.kept.get(&face.id).filter(|_| !options.half_life.is_zero()).map(|kept| kept.label);
+            let label = steady_label(&scores, shown);
+            self.kept.insert(face.id, Kept { scores, label, classified: batch.time, frame: batch.frame });
         }
     }
 
@@ -179,8 +183,8 @@ impl FaceScorer {
         let labels = self.labels.clone();
         let smoothed = !options.half_life.is_zero();
         if let Some(kept) = self.kept.get(&id) {
-            let (top, confidence) = kept.scores.top();
-            let label_id = (large_enough && confidence >= options.min_confidence).then_some(top);
+            let confidence = kept.scores.as_slice()[kept.label];
+            let label_id = (large_enough && confidence >= options.min_confidence).then_some(kept.label);
             return Some(EmotionResult {
                 labels,
                 scores: kept.scores.clone(),

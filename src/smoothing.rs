@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores of each face as an exponential mean over time.
+//! Scores of each face as an exponential mean over time, and a label that does not flicker.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -39,6 +39,24 @@ impl ScoreSmoother {
     /// Forgets every face.
     pub fn clear(&mut self) {
         self.faces.clear();
+    }
+}
+
+/// By how much another class has to exceed the shown one to be shown in its place.
+const LABEL_MARGIN: f32 = 0.1;
+
+/// The class to show: the one that was shown before unless another is clearly more probable, else the top one.
+///
+/// ```
+/// use gstemotion::{emotion::Scores, smoothing::steady_label};
+/// let scores = Scores::from_probabilities([0.48, 0.52]);
+/// assert_eq!((steady_label(&scores, None), steady_label(&scores, Some(0))), (1, 0));
+/// ```
+pub fn steady_label(scores: &Scores, shown: Option<usize>) -> usize {
+    let (top, highest) = scores.top();
+    match shown.and_then(|shown| Some((shown, scores.as_slice().get(shown)?))) {
+        Some((shown, &score)) if highest < score + LABEL_MARGIN => shown,
+        _ => top,
     }
 }
 
@@ -83,6 +101,17 @@ mod tests {
         assert_eq!(smoother.update(2, second(), HALF_LIFE, Duration::from_secs(1)), second());
         assert_eq!(smoother.update(1, second(), HALF_LIFE, Duration::ZERO), second());
         assert_eq!(smoother.update(2, first(), Duration::ZERO, Duration::from_secs(2)), first(), "no half-life, no mean");
+    }
+
+    #[test]
+    fn a_label_changes_once_where_scores_waver() {
+        let mut shown = None;
+        let labels = [0.2, 0.45, 0.52, 0.48, 0.53, 0.47, 0.6, 0.52, 0.48, 0.46].map(|second| {
+            shown = Some(steady_label(&Scores::from_probabilities([1.0 - second, second]), shown));
+            shown.unwrap()
+        });
+        assert_eq!(labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(steady_label(&first(), Some(7)), 0, "a class that another model had");
     }
 
     proptest! {

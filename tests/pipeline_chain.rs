@@ -111,6 +111,16 @@ fn crying_comes_before_laughing() {
         .iter()
         .map(|faces| faces.first().and_then(|face| face.emotion.as_ref()).map_or("", |emotion| emotion.label()).to_string())
         .collect();
+    // What the top score alone would say, against what is shown.
+    let top = |face: &FaceRecord| face.emotion.as_ref().map(|emotion| emotion.scores.top().0);
+    let shown = |face: &FaceRecord| face.emotion.as_ref().and_then(|emotion| emotion.label_id);
+    let seconds = frames.len() as f32 / 24.0;
+    let [flicker, steady] = [top as fn(&FaceRecord) -> Option<usize>, shown].map(|label| {
+        let labels: Vec<_> = frames.iter().filter_map(|faces| faces.first().and_then(label)).collect();
+        labels.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    });
+    println!("label changes per second: {:.2} by the top score, {:.2} shown", flicker as f32 / seconds, steady as f32 / seconds);
+    assert!(steady < flicker, "{steady} changes, {flicker} of the top score");
     let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
     // Crying for the first third, laughing in the last half.
     let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
