@@ -9,7 +9,7 @@ use crate::inference::{Network, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::tensor::{InputFormat, Preprocessor, Tensor};
+use crate::tensor::{InputFormat, Preprocessor};
 
 /// The expression model that is compiled in.
 const EMBEDDED: &[u8] = include_bytes!("../models/expression/model.onnx");
@@ -36,7 +36,9 @@ pub struct Classifier {
     size: Size,
     batch_size: usize,
     preprocessor: Preprocessor,
-    tensor: Tensor,
+    /// Of the present frame.
+    crops: Vec<Crop>,
+    scores: Vec<Scores>,
     step_times: StepTimes,
 }
 
@@ -77,8 +79,8 @@ impl Classifier {
         };
         let output = check_signature(&network, &description, size, described).map_err(|expected| wrong(expected, network.signature()))?;
         let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
-        let (preprocessor, tensor, step_times) = Default::default();
-        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, tensor, step_times, description })
+        let (preprocessor, crops, scores, step_times) = Default::default();
+        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, crops, scores, step_times, description })
     }
 
     /// Most faces in one run of the network; 0 puts all of a frame into one.
@@ -106,28 +108,38 @@ impl Classifier {
     ///
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
-    pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<Vec<Scores>> {
-        let crop = |face: &Face| self.description.framing.crop(face.rect, face.detector, face.landmarks.as_ref());
-        let crops: Vec<_> = faces.iter().map(crop).collect();
-        self.classify_crops(view, &crops)
+    pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<&[Scores]> {
+        let framing = &self.description.framing;
+        let mut crops = std::mem::take(&mut self.crops);
+        crops.clear();
+        crops.extend(faces.iter().map(|face| framing.crop(face.rect, face.detector, face.landmarks.as_ref())));
+        let classified = self.classify_all(view, &crops);
+        self.crops = crops;
+        classified.map(|()| &self.scores[..])
     }
 
     /// The scores of each crop, in order, for faces that are framed already.
     ///
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
-    pub fn classify_crops(&mut self, view: &FrameView, crops: &[Crop]) -> Result<Vec<Scores>> {
+    pub fn classify_crops(&mut self, view: &FrameView, crops: &[Crop]) -> Result<&[Scores]> {
+        self.classify_all(view, crops).map(|()| &self.scores[..])
+    }
+
+    /// Replaces `scores` by those of `crops`.
+    fn classify_all(&mut self, view: &FrameView, crops: &[Crop]) -> Result<()> {
         let mut clock = Stopwatch::start();
         self.step_times = StepTimes::default();
-        let mut scores = Vec::with_capacity(crops.len());
+        self.scores.clear();
         let batch = if self.batch_size == 0 { crops.len().max(1) } else { self.batch_size };
         for crops in crops.chunks(batch) {
-            self.tensor.reshape(&self.format, crops.len(), self.size);
-            for (index, &crop) in crops.iter().enumerate() {
-                self.preprocessor.write_crop(view, crop, &self.format, &mut self.tensor, index);
+            let shape = self.format.shape(crops.len(), self.size);
+            let pictures = self.network.input(shape)?.chunks_exact_mut(shape[1..].iter().product());
+            for (picture, &crop) in pictures.zip(crops) {
+                self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
             }
             let preprocess = clock.lap();
-            let outputs = self.network.run(&self.tensor)?;
+            let outputs = self.network.run()?;
             let inference = clock.lap();
             let (_, values) = outputs.get(self.output)?;
             let classes = self.labels.len();
@@ -136,13 +148,13 @@ impl Classifier {
                 return Err(Error::Inference { model: self.description.name.clone(), message });
             }
             let described = &self.description.outputs[0];
-            scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
+            self.scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
                 Activation::Softmax => Scores::from_logits(values, described.temperature),
                 Activation::None => Scores::from_probabilities(values.iter().copied()),
             }));
             self.step_times += StepTimes { preprocess, inference, postprocess: clock.lap() };
         }
-        Ok(scores)
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// The label given when no class is certain enough, or the face is too small to tell.
 pub const UNKNOWN: &str = "unknown";
 
@@ -42,7 +44,7 @@ impl LabelSet {
 
 /// A probability for each class of a label set: each 0..1, together 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scores(Vec<f32>);
+pub struct Scores(SmallVec<[f32; FERPLUS_LABELS.len()]>);
 
 impl Scores {
     /// Softmax of `logits / temperature`. Logits that are not finite make a uniform distribution.

@@ -10,14 +10,14 @@ use std::borrow::Cow;
 use once_cell::sync::OnceCell;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
-use ort::session::{Session, SessionOutputs};
-use ort::value::{TensorRef, ValueType};
+use ort::memory::Allocator;
+use ort::session::{HasSelectedOutputs, OutputSelector, Session, SessionOutputs};
+use ort::value::{DynTensor, Tensor, ValueType};
 
 use crate::error::{Error, Result};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
 use crate::onnx::constant_weights;
-use crate::tensor::Tensor;
 
 static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
 
@@ -44,12 +44,25 @@ impl std::fmt::Display for TensorSpec {
     }
 }
 
+/// Shapes of input whose memory is kept: faces come and go, and with them the size of a batch.
+const KEPT_SHAPES: usize = 4;
+
 /// A loaded ONNX model.
 pub struct Network {
     session: Session,
     name: String,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
+    /// Of the shapes that were used last, the present one at the end.
+    tensors: Vec<Tensors>,
+}
+
+/// The tensors of a run, kept from one to the next.
+struct Tensors {
+    shape: [usize; 4],
+    input: Tensor<f32>,
+    /// Has the outputs written to tensors that are there already; none until the first run has told their shapes.
+    outputs: Option<ort::session::RunOptions<HasSelectedOutputs>>,
 }
 
 impl Network {
@@ -69,7 +82,7 @@ impl Network {
         })?;
         let spec = |outlet: &ort::value::Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect());
-        Ok(Self { session, name: model.path.display().to_string(), inputs, outputs })
+        Ok(Self { session, name: model.path.display().to_string(), inputs, outputs, tensors: Vec::with_capacity(KEPT_SHAPES) })
     }
 
     /// What the graph takes.
@@ -88,16 +101,58 @@ impl Network {
         format!("inputs {}; outputs {}", list(&self.inputs), list(&self.outputs))
     }
 
-    /// Runs the graph on `input`, which goes to its first input.
+    /// The memory of the first input for the next [`run`](Self::run), row-major; its values are unspecified. The last few
+    /// shapes are kept.
+    ///
+    /// # Errors
+    /// [`Error::Inference`] if there is no memory.
+    pub fn input(&mut self, shape: [usize; 4]) -> Result<&mut [f32]> {
+        match self.tensors.iter().position(|tensors| tensors.shape == shape) {
+            Some(index) => self.tensors[index..].rotate_left(1),
+            None => {
+                let input = Tensor::new(&Allocator::default(), shape).map_err(|error| failed(&self.name, error))?;
+                self.tensors.drain(..self.tensors.len().saturating_sub(KEPT_SHAPES - 1));
+                self.tensors.push(Tensors { shape, input, outputs: None });
+            }
+        }
+        let last = self.tensors.len() - 1;
+        Ok(self.tensors[last].input.extract_tensor_mut().1)
+    }
+
+    /// Runs the graph on what was written to its [`input`](Self::input).
     ///
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
-    pub fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>> {
-        let failed = |error: ort::Error| Error::Inference { model: self.name.clone(), message: error.to_string() };
-        let tensor = TensorRef::from_array_view((input.shape(), input.data())).map_err(failed)?;
-        let values = self.session.run(ort::inputs![tensor]).map_err(failed)?;
-        Ok(Outputs { values, model: &self.name })
+    pub fn run(&mut self) -> Result<Outputs<'_>> {
+        let Self { session, name, tensors, .. } = self;
+        let Some(Tensors { input, outputs, .. }) = tensors.last_mut() else {
+            return Err(Error::Inference { model: name.clone(), message: "there is no input to run on".into() });
+        };
+        let values = match outputs {
+            Some(outputs) => session.run_with_options(ort::inputs![&*input], outputs).map_err(|error| failed(name, error))?,
+            None => {
+                let values = session.run(ort::inputs![&*input]).map_err(|error| failed(name, error))?;
+                *outputs = Some(outputs_like(&values).map_err(|error| failed(name, error))?);
+                values
+            }
+        };
+        Ok(Outputs { values, model: name })
     }
+}
+
+fn failed(model: &str, error: ort::Error) -> Error {
+    Error::Inference { model: model.into(), message: error.to_string() }
+}
+
+/// Has all outputs written to new tensors of the same shapes as `values`.
+fn outputs_like(values: &SessionOutputs) -> ort::Result<ort::session::RunOptions<HasSelectedOutputs>> {
+    let mut outputs = OutputSelector::default();
+    for (name, value) in values.iter() {
+        if let ValueType::Tensor { ty, shape, .. } = value.dtype() {
+            outputs = outputs.preallocate(name, DynTensor::new(&Allocator::default(), *ty, shape.clone())?);
+        }
+    }
+    Ok(ort::session::RunOptions::new()?.with_outputs(outputs))
 }
 
 /// The results of one run.

@@ -68,7 +68,7 @@ impl Batch {
             let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|marks| marks.from_norm(view.size()));
             Face { rect, detector: detection.map(|detection| detection.model_name.as_str()), landmarks }
         });
-        classifier.classify(view, &crops.collect::<Vec<_>>())
+        Ok(classifier.classify(view, &crops.collect::<Vec<_>>())?.to_vec())
     }
 }
 

@@ -93,7 +93,7 @@ fn a_batch_scores_as_single_faces_do() {
     let appearances = scene.appearances(0.0);
     let faces: Vec<_> = appearances.iter().map(|shown| Face { rect: shown.face, detector: None, landmarks: None }).collect();
     let mut classifier = classifier();
-    let together = classifier.classify(&view, &faces).expect("scores");
+    let together = classifier.classify(&view, &faces).expect("scores").to_vec();
     for batch in [1, 2] {
         classifier.set_batch_size(batch);
         for (a, b) in classifier.classify(&view, &faces).expect("scores").iter().zip(&together) {

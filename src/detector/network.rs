@@ -10,7 +10,7 @@ use crate::locate::SearchPath;
 use crate::model::ModelFile;
 use crate::onnx::free_size;
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::tensor::{InputFormat, Preprocessor, Tensor};
+use crate::tensor::{InputFormat, Preprocessor};
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
 const SIDE_MULTIPLE: u32 = 32;
@@ -141,7 +141,6 @@ pub struct NetworkDetector {
     /// The size of input that the file insists on.
     fixed: Option<Size>,
     preprocessor: Preprocessor,
-    tensor: Tensor,
     step_times: StepTimes,
 }
 
@@ -184,7 +183,6 @@ impl NetworkDetector {
             detect_size,
             fixed,
             preprocessor: Preprocessor::default(),
-            tensor: Tensor::default(),
             step_times: StepTimes::default(),
         })
     }
@@ -210,10 +208,10 @@ impl FaceDetector for NetworkDetector {
             Some(input) => Letterbox::within(view.size(), input),
             None => Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE),
         };
-        self.tensor.reshape(&self.format, 1, letterbox.input);
-        self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, &mut self.tensor, 0);
+        let input = self.network.input(self.format.shape(1, letterbox.input))?;
+        self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, letterbox.input, input);
         let preprocess = clock.lap();
-        let outputs = self.network.run(&self.tensor)?;
+        let outputs = self.network.run()?;
         let inference = clock.lap();
         (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
         for found in detections.iter_mut() {

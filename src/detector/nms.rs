@@ -6,7 +6,8 @@ use super::Detection;
 /// Keeps the most confident of detections that overlap by more than `iou_threshold`; the rest, sorted by falling
 /// confidence, stays in `detections`.
 pub fn suppress(detections: &mut Vec<Detection>, iou_threshold: f32) {
-    detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    // In place: a stable sort takes memory for more than a few.
+    detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let mut kept = 0;
     for index in 0..detections.len() {
         let rect = detections[index].rect;

@@ -120,7 +120,7 @@ fn score_part(
         for (condition, scores) in conditions.iter().zip(&mut scores) {
             let changed = condition.apply(&picture)?;
             let crop = condition.crop(changed.size, first + number);
-            scores.extend(classifier.classify_crops(&changed.view()?, &[crop])?);
+            scores.extend_from_slice(classifier.classify_crops(&changed.view()?, &[crop])?);
             step();
         }
     }

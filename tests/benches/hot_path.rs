@@ -27,7 +27,7 @@ use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::inference::{Network, RunOptions};
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
-use gstemotion::tensor::{InputFormat, Preprocessor, Tensor};
+use gstemotion::tensor::{InputFormat, Preprocessor};
 use opencv::core::{CV_8UC3, CV_32F, Mat, Size as CvSize, Vector};
 use opencv::prelude::*;
 
@@ -103,11 +103,11 @@ fn frame_to_tensor(name: &str, size: Size) {
     let mut rows: Vec<Row> = Vec::new();
     for pixels in [PixelFormat::Rgb, PixelFormat::Bgrx, PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Yuy2] {
         let frame = Frame::noise(pixels, size);
-        let (mut preprocessor, mut tensor) = (Preprocessor::default(), Tensor::default());
-        tensor.reshape(&format, 1, target);
+        let mut preprocessor = Preprocessor::default();
+        let mut tensor = vec![0.0; format.shape(1, target).iter().product()];
         rows.push((
             format!("{} to RGB tensor", pixels.name()),
-            Box::new(move || preprocessor.write(&frame.view(), size.rect(), target, &format, black_box(&mut tensor), 0)),
+            Box::new(move || preprocessor.write(&frame.view(), size.rect(), target, &format, target, black_box(&mut tensor))),
         ));
     }
     let mut resizer = fir::Resizer::new();
@@ -174,11 +174,12 @@ fn landmarks(face: Rect, roll: f32) -> Landmarks5 {
 fn detector(search: &SearchPath, path: &std::path::Path) {
     let model = ModelFile::open(path).expect("a model");
     let mut rows: Vec<Row> = Vec::new();
-    let (mut network, mut tensor) = (free_network(&model, search), Tensor::default());
+    let mut network = free_network(&model, search);
     let (frame, _) = faces(3, 2, SIZES[0].1);
-    tensor.reshape(&InputFormat::default(), 1, Size::new(320, 256));
-    Preprocessor::default().write(&frame.view(), frame.size.rect(), Size::new(320, 240), &InputFormat::default(), &mut tensor, 0);
-    rows.push(("ONNX Runtime alone, 320x256".into(), Box::new(move || drop(black_box(network.run(&tensor).expect("a run"))))));
+    let (format, input) = (InputFormat::default(), Size::new(320, 256));
+    let picture = network.input(format.shape(1, input)).expect("memory");
+    Preprocessor::default().write(&frame.view(), frame.size.rect(), Size::new(320, 240), &format, input, picture);
+    rows.push(("ONNX Runtime alone, 320x256".into(), Box::new(move || drop(black_box(network.run().expect("a run"))))));
     for (name, size) in SIZES {
         let (frame, _) = faces(3, 2, size);
         let mut detector = NetworkDetector::load(model.clone(), None, DETECT_SIZE, search, ONE_THREAD).expect("a detector");
@@ -210,9 +211,8 @@ fn classifier(search: &SearchPath) {
         let (frame, found) = faces(columns, lines, SIZES[2].1);
         let count = found.len();
         let mut network = Network::load(&model, search, ONE_THREAD).expect("a network");
-        let mut tensor = Tensor::default();
-        tensor.reshape(&format, count, Size::new(48, 48));
-        rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(move || drop(black_box(network.run(&tensor).expect("a run"))))));
+        network.input(format.shape(count, Size::new(48, 48))).expect("memory").fill(0.5);
+        rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(move || drop(black_box(network.run().expect("a run"))))));
         for turned in [false, true] {
             let (view, found) = (Frame { planes: frame.planes.clone(), ..frame }, found.clone());
             let mut classifier = Classifier::load(model.clone(), search, ONE_THREAD).expect("a classifier");

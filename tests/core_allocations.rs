@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! After the first frames no memory is taken for pixels, tensors, detections or scores.
+//!
+//! What is counted is this program's allocator. ONNX Runtime's own memory is another matter (an arena that it keeps).
+//! Not in here: an OpenCV cascade, a network with more than four outputs such as YuNet (`ort` lists them on the heap),
+//! and what is made of the results, which is small and goes by the number of faces: ids, names, metadata.
+#![cfg(feature = "onnx")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use gstemotion::classifier::{Classifier, Face};
+use gstemotion::detector::network::NetworkDetector;
+use gstemotion::detector::{DetectOptions, FaceDetector};
+use gstemotion::geometry::{Crop, Landmarks5, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::RunOptions;
+use gstemotion::locate::SearchPath;
+use gstemotion::model::ModelFile;
+
+thread_local! {
+    /// Allocations of this thread; the runtime has threads of its own, and so have other tests.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[allow(unsafe_code)]
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of `frame` after it was called a few times.
+fn allocations(mut frame: impl FnMut()) -> usize {
+    (0..3).for_each(|_| frame());
+    let before = COUNT.get();
+    (0..5).for_each(|_| frame());
+    COUNT.get() - before
+}
+
+#[test]
+fn what_allocates_is_counted() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![0u8; 100]))), 5);
+}
+
+#[test]
+fn detecting_takes_no_memory() {
+    if !support::fetched("centerface") {
+        return;
+    }
+    let (search, scene) = (SearchPath::from_env(None), support::three_faces());
+    let model = ModelFile::open(&search.model("centerface", "centerface.onnx").expect("fetched")).expect("a model");
+    let mut detector = NetworkDetector::load(model, None, 320, &search, RunOptions::default()).expect("a detector");
+    let rgb = scene.render(0.0);
+    let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default())
+        .expect("a view");
+    let mut found = Vec::new();
+    let count = allocations(|| detector.detect(&view, &DetectOptions::default(), &mut found).expect("faces"));
+    assert_eq!((found.len(), count), (3, 0));
+}
+
+#[test]
+fn classifying_takes_no_memory_while_faces_come_and_go() {
+    if !support::runtime_fetched() {
+        return;
+    }
+    let (search, scene) = (SearchPath::from_env(None), support::three_faces());
+    let mut classifier = Classifier::load_default(&search, RunOptions::default()).expect("our own model");
+    let rgb = scene.render(0.0);
+    let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default())
+        .expect("a view");
+    let faces: Vec<_> = scene
+        .appearances(0.0)
+        .iter()
+        .map(|shown| Face { rect: shown.face, detector: Some("centerface"), landmarks: Some(Landmarks5::default()) })
+        .collect();
+    let crops: Vec<_> = faces.iter().map(|face| Crop { center: face.rect.center(), side: face.rect.h, roll: 0.3 }).collect();
+    let count = allocations(|| {
+        for some in [&faces[..3], &faces[..1], &faces[..2]] {
+            assert_eq!(classifier.classify(&view, some).expect("scores").len(), some.len());
+        }
+        assert_eq!(classifier.classify_crops(&view, &crops).expect("scores").len(), 3);
+    });
+    assert_eq!(count, 0);
+}
