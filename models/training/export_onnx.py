@@ -13,20 +13,17 @@ Input `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Output
 """
 
 import argparse
-import copy
 import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from evaluate import onnx_logits, torch_logits
 from network import ExpressionNet, count_cost
+from onnx_file import OPSET, fold_batch_norm, write_digest
 
-OPSET = 17
 TOLERANCE = 1e-3
 
 
@@ -37,17 +34,6 @@ def load_network(paths, shares):
     mean = {name: sum(share * state[name].double() for share, state in zip(shares, states)) for name in states[0]}
     network.load_state_dict({name: value.to(states[0][name].dtype) for name, value in mean.items()})
     return network.eval()
-
-
-def fold_batch_norm(network):
-    """A copy in which every (convolution, batch norm) pair is one convolution with bias."""
-    network = copy.deepcopy(network)
-    for module in list(network.modules()):
-        children = list(module.children())
-        if isinstance(module, torch.nn.Sequential) and [type(c) for c in children] == [torch.nn.Conv2d, torch.nn.BatchNorm2d]:
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = torch.nn.Identity()
-    return network
 
 
 def export(network, path):
@@ -74,13 +60,6 @@ def largest_difference(network, path):
         for ours, theirs in zip(torch_logits(network, pictures), onnx_logits(path, pictures)):
             worst = max(worst, float(np.abs(ours - theirs).max()))
     return worst
-
-
-def write_digest(description, digest):
-    """Set the `sha256` line of a model.toml, if there is one."""
-    if description.exists():
-        text = description.read_text()
-        description.write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', text, flags=re.M))
 
 
 def main():

@@ -13,16 +13,18 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+import detectors
 from facenet import STRIDES
 from photos import ANIMAL_SOURCES, load_photos, overlaps, split
 
 SMALLEST = 16 / 640
 LOWEST_SCORE = 0.02
+# On one photo, before those that overlap are removed.
+MOST_BOXES = 600
 IOU = 0.5
 
 
@@ -51,7 +53,7 @@ def decode(maps, threshold):
 
 
 def suppress(boxes, scores, iou=0.3):
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[:MOST_BOXES]
     boxes, scores = boxes[order], scores[order]
     keep = np.ones(len(boxes), bool)
     if len(boxes):
@@ -62,23 +64,10 @@ def suppress(boxes, scores, iou=0.3):
     return boxes[keep], scores[keep]
 
 
-class TorchDetector:
-    def __init__(self, network):
-        self.network = network
-
-    def detect(self, picture):
-        with torch.inference_mode():
-            x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-            maps = self.network(x.contiguous(memory_format=torch.channels_last))
-        return decode([one[0].float().numpy() for one in maps], LOWEST_SCORE)
-
-
 class OnnxDetector:
     """Ours, or one of the references in `detectors.py`; RGB 0..255."""
 
     def __init__(self, path):
-        import detectors
-
         names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
         if len(names) == 12:
             self.run = detectors.YuNet(path, LOWEST_SCORE).detect
@@ -155,9 +144,9 @@ def scores_of(detector, photos, side):
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def validate(network, sets, sides=(320, 640)):
-    """Figures of a network on named sets of photos: human at both sizes, the others at the smaller one."""
-    detector, figures = TorchDetector(network), {}
+def validate(path, sets, sides=(320, 640)):
+    """Figures of an ONNX file on named sets of photos: human at both sizes, the others at the smaller one."""
+    detector, figures = OnnxDetector(path), {}
     for name, photos in sets.items():
         for side in sides if name == "human" else sides[:1]:
             figures |= {f"{name}_{side}_{key}": value for key, value in scores_of(detector, photos, side).items()}

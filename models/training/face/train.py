@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from crops import mirror, photo_weights, random_crop
+from export_face import export
 from facenet import STRIDES, FaceNet
 from loss import cells, losses
 from optimisation import MovingAverage, decay_groups, learning_rate_factor
@@ -29,6 +30,7 @@ from photos import load_photos, split
 from score import validate
 
 WARMUP = 500
+SAVE_EVERY = 250
 LOSSES = ("score", "box", "landmarks")
 
 
@@ -146,10 +148,12 @@ class Trainer:
         self.step += 1
         return each.detach()
 
-    def averaged(self):
+    def validate(self, path):
+        """Figures of the averaged weights, by way of the file that is to be used."""
         network = FaceNet()
         network.load_state_dict(self.average.state)
-        return network.eval()
+        export(network.eval(), path)
+        return validate(path, self.validation)
 
     def save(self, path):
         state = {
@@ -214,15 +218,16 @@ def main():
     began = time.monotonic()
     for pictures, labels in batches:
         each = trainer.train_step(pictures, labels)
-        now = time.monotonic()
-        trainer.seconds, began = trainer.seconds + now - began, now
+        trainer.seconds += time.monotonic() - began
         log.add(each, trainer)
         finished = trainer.progress() >= 1
-        if trainer.step % options.validate_every == 0 or finished:
+        if trainer.step % SAVE_EVERY == 0 or finished:
             trainer.save(last)
-            log.write(trainer, validate(trainer.averaged(), trainer.validation))
+        if trainer.step % options.validate_every == 0 or finished:
+            log.write(trainer, trainer.validate(options.run / "last.onnx"))
         if finished:
             break
+        began = time.monotonic()
     torch.save(trainer.average.state, options.run / "final.pt")
 
 

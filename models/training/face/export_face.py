@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Export trained weights as one self-contained ONNX file with batch norm folded, and check it.
+
+    python export_face.py --weights RUN/final.pt [--output ../../face/model.onnx]
+
+The `sha256` line of the `model.toml` beside the output is brought up to date.
+
+Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs `stride_8`, `stride_16` and `stride_32`,
+[N, 15, H / s, W / s]: score logit; x, y of the centre and log width, height; x, y of five landmarks. See `loss.decode`.
+"""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from detectors import _session
+from facenet import STRIDES, FaceNet
+from onnx_file import OPSET, fold_batch_norm, write_digest
+
+TOLERANCE = 1e-3
+
+
+def load_network(path):
+    """The network in evaluation mode with the weights of a `final.pt`, or the averaged ones of a `last.pt`."""
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    network = FaceNet()
+    network.load_state_dict(state.get("average", state))
+    return network.eval()
+
+
+def export(network, path):
+    """Write the ONNX file, weights inside; it takes pixels as they are."""
+    folded = fold_batch_norm(network)
+    # Black stays 0, so that the border of a convolution means the same as in training.
+    folded.stem[0][0].weight.data /= 255
+    names = [f"stride_{stride}" for stride in STRIDES]
+    axes = {"input": {0: "N", 2: "H", 3: "W"}} | {name: {0: "N", 2: f"H_{name}", 3: f"W_{name}"} for name in names}
+    torch.onnx.export(
+        folded, (torch.zeros(1, 3, 64, 64),), str(path), input_names=["input"], output_names=names, dynamic_axes=axes,
+        opset_version=OPSET, dynamo=False, verbose=False,
+    )
+
+
+def largest_difference(network, path):
+    """Largest difference of an output between torch and ONNX Runtime, over random pictures of two sizes."""
+    random, session, worst = np.random.default_rng(0), _session(str(path), 1), 0.0
+    for height, width in ((96, 128), (320, 256)):
+        pictures = random.integers(0, 256, (2, 3, height, width)).astype(np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(pictures) / 255)
+        for ours, theirs in zip(expected, session.run(None, {"input": pictures})):
+            worst = max(worst, float(np.abs(ours.numpy() - theirs).max()))
+    return worst
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "face" / "model.onnx")
+    options = parser.parse_args()
+    network = load_network(options.weights)
+    export(network, options.output)
+    onnx.checker.check_model(str(options.output), full_check=True)
+    difference = largest_difference(network, options.output)
+    if difference > TOLERANCE:
+        raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
+    digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
+    write_digest(options.output.with_name("model.toml"), digest)
+    print(f"{options.output}: {options.output.stat().st_size} bytes, largest difference {difference:.1e}, sha256 {digest}")
+
+
+if __name__ == "__main__":
+    main()
