@@ -21,8 +21,12 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn run(arguments: &[&Path]) -> Output {
+    run_for("expression", arguments)
+}
+
+fn run_for(subject: &str, arguments: &[&Path]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-evaluate"));
-    command.current_dir(ROOT).arg("expression").args(arguments).output().expect("the command starts")
+    command.current_dir(ROOT).arg(subject).args(arguments).output().expect("the command starts")
 }
 
 /// The average faces as a folder of folders.
@@ -83,4 +87,57 @@ fn what_is_wrong_is_said_with_the_file() {
         assert!(broken.contains("happiness/2.png"), "{broken}");
     }
     std::fs::remove_dir_all(folder).expect("a folder");
+}
+
+/// Black pictures of 320 x 240, each with a white cell of 8 pixels where the tiny network of the tests sees a face.
+fn lit_photos(folder: &Path) {
+    std::fs::create_dir(folder.join("photos")).expect("a folder");
+    for (name, left, top) in [("found.pgm", 40, 80), ("missed.pgm", 80, 40), ("empty.pgm", 160, 160)] {
+        let lit = |n: usize| (left..left + 8).contains(&(n % 320)) && (top..top + 8).contains(&(n / 320));
+        let pixels: Vec<u8> = (0..320 * 240).map(|n| if lit(n) { 255 } else { 0 }).collect();
+        std::fs::write(folder.join("photos").join(name), [&b"P5 320 240 255\n"[..], &pixels].concat()).expect("a picture");
+    }
+    let labels = r#"{"found.pgm": {"faces": [{"box": [36, 76, 16, 16]}]}, "missed.pgm": {"faces": [{"box": [200, 200, 30, 30]}]},
+        "empty.pgm": {"faces": [], "ignore": [[150, 150, 40, 40]]}}"#;
+    std::fs::write(folder.join("labels.json"), labels).expect("labels");
+    std::fs::write(folder.join("face-free.txt"), "empty.pgm\n").expect("names");
+}
+
+#[test]
+fn detectors_are_measured_side_by_side() {
+    if !runtime_fetched() {
+        return;
+    }
+    let folder = scratch("boxes");
+    lit_photos(&folder);
+    let (json, face_free, model) = (folder.join("report.json"), folder.join("face-free.txt"), Path::new("tests/data/cells.onnx"));
+    let [sizes, free, models, to] = ["--detect-size=320", "--face-free", "--model", "--json"].map(Path::new);
+    let output = run_for("detection", &[&folder, models, model, sizes, "--detect-size=0".as_ref(), free, &face_free, to, &json]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("2 faces on 2 photos, 1 face-free photos") && text.contains("| emotion-face | 320 | 0.500 |"), "{text}");
+
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).expect("a report")).expect("JSON");
+    let figures = report["figures"].as_array().expect("figures");
+    assert_eq!(figures.len(), 2, "one for each size");
+    // Of two boxes one is a face, of two faces one is found; the box on the face-free photo is false, ignored place or not.
+    for (figure, expected) in [("average_precision", 0.5), ("recall", 0.5), ("precision", 0.5), ("false_boxes", 100.0)] {
+        assert_eq!(figures[0][figure].as_f64(), Some(expected), "{figure}");
+    }
+    // The found face would be 32 px high in a photo of 640 px, the other one 60 px.
+    assert_eq!(figures[0]["by_size"], serde_json::json!([null, 1.0, 0.0, null]));
+    std::fs::remove_dir_all(folder).expect("its own folder");
+}
+
+#[test]
+fn photos_that_are_not_labelled_are_named() {
+    let folder = scratch("names");
+    lit_photos(&folder);
+    let only = folder.join("only.txt");
+    std::fs::write(&only, "absent.webp\n").expect("names");
+    let [models, list] = ["--model", "--only"].map(Path::new);
+    let output = run_for("detection", &[&folder, models, "tests/data/cells.onnx".as_ref(), list, &only]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("labels.json") && error.contains("absent.webp"), "{error}");
+    std::fs::remove_dir_all(folder).expect("its own folder");
 }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use clap::{Args, Parser, Subcommand};
 use gstemotion::error::{Error, Result};
 use gstemotion::evaluation::dataset::Dataset;
+use gstemotion::evaluation::detection::{self, Task};
 use gstemotion::evaluation::expression::{Options, evaluate};
 use gstemotion::evaluation::figure::{confusion_matrix, reliability};
+use gstemotion::evaluation::photos::{self, read_names};
 use gstemotion::evaluation::report::{Protocol, Report};
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     /// Scores of expressions on cropped faces
     Expression(ExpressionArguments),
+    /// Boxes of face detectors, side by side
+    Detection(DetectionArguments),
 }
 
 #[derive(Args)]
@@ -51,9 +55,34 @@ struct ExpressionArguments {
     svg: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct DetectionArguments {
+    /// Folder with labels.json ({file: {faces: [{box: [x, y, w, h]}], ignore: [box]}}) and the pictures in photos/
+    data: PathBuf,
+    /// ONNX file of a detector, recognised by its outputs; may be given several times
+    #[arg(long, required = true)]
+    model: Vec<PathBuf>,
+    /// Longer side of the networks' input, 0 for the photo's own; may be given several times
+    #[arg(long, default_value = "320")]
+    detect_size: Vec<u32>,
+    /// Least overlap, as intersection over union, of a box with the face that it hits
+    #[arg(long, default_value_t = 0.5)]
+    iou: f32,
+    /// File with the names of the photos to take, one a line; all without
+    #[arg(long)]
+    only: Option<PathBuf>,
+    /// File with the names of photos without any face, whatever their labels say: every box on them is false
+    #[arg(long)]
+    face_free: Option<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Expression(arguments) => expression(&arguments),
+        Command::Detection(arguments) => detection(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,8 +102,7 @@ fn expression(arguments: &ExpressionArguments) -> Result<()> {
     let options = Options { conditions: arguments.conditions, jobs, progress: &|share| show_progress(&shown, share) };
     let report = evaluate(&model, &data, &SearchPath::from_env(None), &options)?;
     if let Some(path) = &arguments.json {
-        let json = serde_json::to_string_pretty(&report).map_err(|error| Error::Config(error.to_string()))?;
-        write(path, &(json + "\n"))?;
+        write_json(path, &report)?;
     }
     if let Some(folder) = &arguments.svg {
         write_figures(folder, &report)?;
@@ -98,6 +126,34 @@ fn write_figures(folder: &Path, report: &Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn detection(arguments: &DetectionArguments) -> Result<()> {
+    let names = |file: &Option<PathBuf>| file.as_deref().map(read_names).transpose();
+    let (only, face_free) = (names(&arguments.only)?, names(&arguments.face_free)?.unwrap_or_default());
+    let mut photos = photos::read(&arguments.data, only.as_ref())?;
+    photos.retain(|photo| !photo.path.file_name().is_some_and(|name| face_free.contains(&*name.to_string_lossy())));
+    let face_free = photos::read(&arguments.data, Some(&face_free))?;
+    let models = arguments.model.iter().map(|path| ModelFile::open(path)).collect::<Result<Vec<_>>>()?;
+    let shown = AtomicU32::new(u32::MAX);
+    let task = Task {
+        photos: &photos,
+        face_free: &face_free,
+        detect_sizes: &arguments.detect_size,
+        least_iou: arguments.iou,
+        progress: &|share| show_progress(&shown, share),
+    };
+    let report = detection::evaluate(&models, &task, &SearchPath::from_env(None))?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    print!("{report}");
+    Ok(())
+}
+
+fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(report).map_err(|error| Error::Config(error.to_string()))?;
+    write(path, &(json + "\n"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

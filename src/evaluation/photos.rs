@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Photos on which faces were boxed: a folder with `labels.json` and the pictures in `photos/`.
+//!
+//! ```json
+//! { "a.webp": { "faces": [{ "box": [10, 20, 30, 40] }], "ignore": [[50, 20, 8, 9]] } }
+//! ```
+//!
+//! Boxes are x, y, width and height in pixels. `ignore` may be absent: places where a box is neither right nor wrong.
+//! Other keys are skipped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::dataset::Picture;
+use crate::error::{Error, Result};
+use crate::geometry::Rect;
+
+/// A photo and its boxes, in its pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// The file.
+    pub path: PathBuf,
+    /// The faces.
+    pub faces: Vec<Rect>,
+    /// Where a box is neither right nor wrong.
+    pub ignore: Vec<Rect>,
+}
+
+impl Photo {
+    /// Its pixels.
+    ///
+    /// # Errors
+    /// Those of [`Picture::open`].
+    pub fn picture(&self) -> Result<Picture> {
+        Picture::open(&self.path)
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    faces: Vec<Face>,
+    #[serde(default)]
+    ignore: Vec<[f32; 4]>,
+}
+
+#[derive(Deserialize)]
+struct Face {
+    #[serde(rename = "box")]
+    rect: [f32; 4],
+}
+
+/// The photos of `folder`, by name; with `only`, those of them.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Config`] naming the file and what is wrong with it, or a name of `only` without a label.
+pub fn read(folder: &Path, only: Option<&BTreeSet<String>>) -> Result<Vec<Photo>> {
+    let file = folder.join("labels.json");
+    let wrong = |message: String| Error::Config(format!("{}: {message}", file.display()));
+    let text = std::fs::read_to_string(&file).map_err(|source| Error::Io { path: file.clone(), source })?;
+    let entries: BTreeMap<String, Entry> = serde_json::from_str(&text).map_err(|error| wrong(format!("expected boxes, found {error}")))?;
+    if let Some(name) = only.into_iter().flatten().find(|name| !entries.contains_key(*name)) {
+        return Err(wrong(format!("no photo {name} in it")));
+    }
+    let rect = |[x, y, w, h]: [f32; 4]| Rect::new(x, y, w, h);
+    let wanted = entries.into_iter().filter(|(name, _)| only.is_none_or(|only| only.contains(name)));
+    Ok(wanted
+        .map(|(name, entry)| Photo {
+            path: folder.join("photos").join(name),
+            faces: entry.faces.into_iter().map(|face| rect(face.rect)).collect(),
+            ignore: entry.ignore.into_iter().map(rect).collect(),
+        })
+        .collect())
+}
+
+/// The names in a text file, one a line.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub fn read_names(path: &Path) -> Result<BTreeSet<String>> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
+}
