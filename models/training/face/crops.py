@@ -16,7 +16,7 @@ from photos import ANIMAL_SOURCES, MASKED
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 6.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 9.0, "shA": 0.6, "shB": 1.0, "helmet": 1.3, "portrait": 1.3, "animal": 1.6, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {MASKED: 4.5, "shA": 0.6, "shB": 1.0, "helmet": 1.3, "portrait": 1.3, "animal": 1.6, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]

@@ -145,6 +145,11 @@ def main():
         teacher = CenterFace(str(options.teacher), threshold=0.3)
     build(options.data, options.cache, teacher)
     training, held_out, human = split(load_photos(options.cache))
+    # For `emotion-evaluate detection --only ... --face-free ...`.
+    free = [photo.name for photo in held_out if photo.source in ANIMAL_SOURCES and not len(photo.boxes)]
+    kept = [photo.name for photo in held_out if photo.source not in ANIMAL_SOURCES]
+    (options.cache / "face-free.txt").write_text("".join(f"{name}\n" for name in free))
+    (options.cache / "held-out.txt").write_text("".join(f"{name}\n" for name in kept))
     print(f"{len(training)} photos to train on, {len(held_out)} held out, {len(human)} boxed by people")
 
 
