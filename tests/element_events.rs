@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What happens to a stream besides frames: segments, gaps, discontinuities, changes of caps, seeks, ends, trick modes and
+//! properties that change meanwhile; with pushed events and in whole pipelines, with and without workers.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::VideoFormat;
+use gstemotion::geometry::Size;
+use gstemotion::meta::read_faces;
+use gstemotion::record::FaceRecord;
+use support::average_faces::{Key, Scene};
+use support::gstreamer::{Stage, buffer, init, run};
+use support::{fetched, three_faces};
+
+const VGA: Size = Size::new(640, 480);
+const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify";
+const ASYNC_CHAIN: &str = "emotionfacedetect name=detect async=true ! emotionclassify name=classify async=true";
+
+/// A stream of three people who keep still.
+struct Stream {
+    harness: Harness,
+    frame: gst::Buffer,
+}
+
+impl Stream {
+    fn new(chain: &str) -> Self {
+        let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::I420);
+        let mut harness = Harness::new_parse(chain);
+        harness.set_src_caps(info.to_caps().expect("caps"));
+        Self { harness, frame }
+    }
+
+    fn push(&mut self, pts: gst::ClockTime) -> Vec<FaceRecord> {
+        self.push_flagged(pts, gst::BufferFlags::empty())
+    }
+
+    fn push_flagged(&mut self, pts: gst::ClockTime, flags: gst::BufferFlags) -> Vec<FaceRecord> {
+        let mut frame = self.frame.copy();
+        frame.make_mut().set_pts(pts);
+        frame.make_mut().set_flags(flags);
+        read_faces(&self.harness.push_and_pull(frame).expect("a frame"), VGA)
+    }
+
+    fn segment(&mut self, rate: f64, start: gst::ClockTime, stop: gst::ClockTime, base: gst::ClockTime) {
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_rate(rate);
+        segment.set_start(start);
+        segment.set_stop(stop);
+        segment.set_base(base);
+        assert!(self.harness.push_event(gst::event::Segment::new(&segment)));
+    }
+
+    /// True if an event of that kind came out since the last question.
+    fn passed(&mut self, kind: gst::EventType) -> bool {
+        std::iter::from_fn(|| self.harness.try_pull_event()).any(|event| event.type_() == kind)
+    }
+}
+
+fn ids(faces: &[FaceRecord]) -> BTreeSet<u32> {
+    faces.iter().map(|face| face.id).collect()
+}
+
+fn ms(time: u64) -> gst::ClockTime {
+    gst::ClockTime::from_mseconds(time)
+}
+
+fn first() -> BTreeSet<u32> {
+    BTreeSet::from([1, 2, 3])
+}
+
+#[test]
+fn a_new_segment_goes_on_in_running_time() {
+    if !fetched("centerface") {
+        return;
+    }
+    let mut stream = Stream::new(CHAIN);
+    stream.segment(1.0, ms(0), ms(1_000), ms(0));
+    assert_eq!(ids(&stream.push(ms(900))), first());
+    // The next clip of a playlist: its times begin anew, running time goes on.
+    stream.segment(1.0, ms(50_000), ms(60_000), ms(1_000));
+    let faces = stream.push(ms(50_000));
+    assert_eq!(ids(&faces), first(), "a tenth of a second went by");
+    assert!(faces.iter().all(|face| face.emotion.is_some()));
+    assert!(stream.passed(gst::EventType::Segment));
+}
+
+#[test]
+fn tracks_outlive_a_short_gap_and_no_long_one() {
+    if !fetched("centerface") {
+        return;
+    }
+    let mut stream = Stream::new(CHAIN);
+    stream.push(ms(0));
+    assert!(stream.harness.push_event(gst::event::Gap::builder(ms(40)).duration(ms(500)).build()));
+    assert!(stream.passed(gst::EventType::Gap), "it is handed on");
+    assert_eq!(ids(&stream.push(ms(540))), first());
+    assert!(stream.harness.push_event(gst::event::Gap::builder(ms(580)).duration(ms(5_000)).build()));
+    assert_eq!(ids(&stream.push(ms(5_580))), BTreeSet::from([4, 5, 6]), "after five seconds nobody knows who it is");
+}
+
+#[test]
+fn a_discontinuity_ends_no_track_that_time_does_not() {
+    if !fetched("centerface") {
+        return;
+    }
+    let mut stream = Stream::new(CHAIN);
+    stream.push(ms(0));
+    assert_eq!(ids(&stream.push_flagged(ms(200), gst::BufferFlags::DISCONT | gst::BufferFlags::RESYNC)), first());
+    // A clock that was set back is a new timeline.
+    assert_eq!(ids(&stream.push_flagged(ms(10), gst::BufferFlags::DISCONT)), BTreeSet::from([4, 5, 6]));
+}
+
+#[test]
+fn caps_change_in_size_and_format_while_playing() {
+    if !fetched("centerface") {
+        return;
+    }
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        init();
+        let mut harness = Harness::new_parse(chain);
+        let mut index = 0;
+        for (width, height, format) in [
+            (640, 480, VideoFormat::I420),
+            (640, 480, VideoFormat::Bgrx),
+            (320, 240, VideoFormat::Bgrx),
+            (17, 33, VideoFormat::Nv12),
+            (640, 480, VideoFormat::Nv12),
+        ] {
+            let rgb = if width == 640 { three_faces().render(0.0) } else { vec![80; width as usize * height as usize * 3] };
+            let (frame, info) = buffer(&rgb, width, height, format);
+            harness.set_src_caps(info.to_caps().expect("caps"));
+            for _ in 0..4 {
+                let mut frame = frame.copy();
+                frame.make_mut().set_pts(ms(40 * index));
+                index += 1;
+                let out = harness.push_and_pull(frame).expect("a frame");
+                let faces = read_faces(&out, Size::new(width, height));
+                let expected = if width == 640 { 3 } else { 0 };
+                assert!(faces.len() == expected || chain == ASYNC_CHAIN, "{} faces on {width}x{height} {format:?}", faces.len());
+                assert!(faces.iter().all(|face| face.rect_norm.right() <= 1.001 && face.rect_norm.bottom() <= 1.001));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_end_is_handed_on_and_a_flush_begins_anew_after_it() {
+    if !fetched("centerface") {
+        return;
+    }
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        init();
+        let mut stream = Stream::new(chain);
+        stream.push(ms(0));
+        assert!(stream.harness.push_event(gst::event::Eos::new()));
+        assert!(stream.passed(gst::EventType::Eos));
+        assert!(stream.harness.push_event(gst::event::FlushStart::new()));
+        assert!(stream.harness.push_event(gst::event::FlushStop::new(true)));
+        stream.segment(1.0, ms(0), ms(10_000), ms(0));
+        let faces = stream.push(ms(0));
+        assert!(faces.iter().all(|face| face.id > 3), "{faces:?}");
+        assert!(chain == ASYNC_CHAIN || faces.len() == 3);
+    }
+}
+
+#[test]
+fn fast_and_backward_playback_keep_the_ids() {
+    if !fetched("centerface") {
+        return;
+    }
+    let mut stream = Stream::new(CHAIN);
+    stream.segment(4.0, ms(0), ms(60_000), ms(0));
+    for time in [0, 800, 1_600, 2_400] {
+        assert_eq!(ids(&stream.push(ms(time))), first(), "four times as fast, at {time} ms");
+    }
+    // Backward, as key frames of a trick mode come: from the segment's stop to its start.
+    stream.segment(-1.0, ms(0), ms(2_400), ms(600));
+    for time in [2_400, 2_000, 1_600, 1_200] {
+        assert_eq!(ids(&stream.push(ms(time))), first(), "backward, at {time} ms");
+    }
+}
+
+#[test]
+fn frames_without_times_are_timed_by_their_rate() {
+    if !fetched("centerface") {
+        return;
+    }
+    let mut stream = Stream::new(CHAIN);
+    for _ in 0..3 {
+        let out = stream.harness.push_and_pull(stream.frame.copy()).expect("a frame");
+        assert_eq!(ids(&read_faces(&out, VGA)), first());
+    }
+}
+
+/// Every property that may change while playing, with two values each.
+const CHANGES: [(&str, &str, [&str; 2]); 16] = [
+    ("detect", "score-threshold", ["0.3", "0.7"]),
+    ("detect", "iou-threshold", ["0.2", "0.5"]),
+    ("detect", "max-faces", ["1", "0"]),
+    ("detect", "min-face-size", ["200", "0"]),
+    ("detect", "detect-interval", ["3", "1"]),
+    ("detect", "track-timeout", ["0", "1000000000"]),
+    ("detect", "post-messages", ["every", "none"]),
+    ("detect", "updates", ["on_face", "none"]),
+    ("detect", "scale-factor", ["1.1", "1.25"]),
+    ("detect", "min-neighbors", ["1", "3"]),
+    ("classify", "reclassify-interval", ["5", "1"]),
+    ("classify", "max-faces-per-frame", ["1", "16"]),
+    ("classify", "smoothing", ["0", "200000000"]),
+    ("classify", "min-confidence", ["1.0", "0.0"]),
+    ("classify", "min-face-size", ["500", "16"]),
+    ("classify", "post-messages", ["every", "none"]),
+];
+
+#[test]
+fn properties_change_while_playing() {
+    if !fetched("centerface") {
+        return;
+    }
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        init();
+        let mut stream = Stream::new(chain);
+        let mut element = |name: &str| stream.harness.find_element(name).expect("an element");
+        let elements = [("detect", element("emotionfacedetect")), ("classify", element("emotionclassify"))];
+        for (name, element) in &elements {
+            for property in element.list_properties() {
+                let changing = property.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
+                let listed = CHANGES.iter().any(|(of, listed, _)| of == name && *listed == property.name());
+                let inert = property.blurb().is_some_and(|blurb| blurb.starts_with("No effect") || blurb.contains("for the cascade"));
+                assert!(!changing || listed || inert || property.name() == "qos", "{name}: {} is not tried here", property.name());
+            }
+        }
+        let changing = std::thread::spawn(move || {
+            for round in 0..2 {
+                for (name, property, values) in CHANGES {
+                    let (_, element) = elements.iter().find(|(known, _)| *known == name).expect("an element");
+                    element.set_property_from_str(property, values[round]);
+                    let _: gst::Structure = element.property("stats");
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+            }
+        });
+        let mut index = 0;
+        while !changing.is_finished() {
+            stream.push(ms(33 * index));
+            index += 1;
+        }
+        changing.join().expect("no property panics");
+        // Everything is as it was; so are the faces, the frame after a worker is done.
+        let faces = (0..200).map(|more| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            stream.push(ms(33 * (index + more)))
+        });
+        let mut seen = faces.skip_while(|faces| faces.len() != 3 || faces.iter().any(|face| face.emotion.is_none()));
+        assert!(seen.next().is_some(), "three faces with scores");
+    }
+}
+
+/// A clip of two people, three seconds, as a file that can be sought in.
+fn clip(stage: &Stage) -> PathBuf {
+    init();
+    let actor = |x: f32, expression| [0.0, 9.0].map(|at| Key::new(at, (x, 120.0), 150.0, expression)).into();
+    let scene = Scene::new(320, 240).actor(actor(80.0, "neutral")).actor(actor(240.0, "happiness"));
+    let (frame, info) = buffer(&scene.render(0.0), 320, 240, VideoFormat::I420);
+    let path = stage.path().join("clip.avi");
+    let line = format!("appsrc name=source format=time ! jpegenc ! avimux ! filesink location={}", path.display());
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let source = pipeline.by_name("source").and_then(|source| source.downcast::<gst_app::AppSrc>().ok()).expect("a source");
+    source.set_caps(info.to_caps().ok().as_ref());
+    for index in 0..90 {
+        let mut frame = frame.copy();
+        frame.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
+        frame.make_mut().set_duration(gst::ClockTime::SECOND / 30);
+        source.push_buffer(frame).expect("a frame");
+    }
+    source.end_of_stream().expect("an end");
+    support::gstreamer::play(&pipeline).expect("a clip");
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    path
+}
+
+fn wait_for(pipeline: &gst::Pipeline, kind: gst::MessageType) {
+    let message = pipeline.bus().expect("a bus").timed_pop_filtered(gst::ClockTime::from_seconds(60), &[kind, gst::MessageType::Error]);
+    let message = message.unwrap_or_else(|| panic!("no {kind:?}"));
+    assert_eq!(message.type_(), kind, "{message:?}");
+}
+
+#[test]
+fn seeks_steps_and_trick_modes_of_a_file() {
+    if !fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("events");
+    let clip = clip(&stage);
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        let line = format!("filesrc location={} ! avidemux ! jpegdec ! {chain} ! fakesink name=sink sync=false", clip.display());
+        let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = seen.clone();
+        let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let buffer = info.buffer().expect("a buffer");
+            log.lock().expect("a log").push((buffer.pts().expect("a time"), read_faces(buffer, Size::new(320, 240))));
+            gst::PadProbeReturn::Ok
+        });
+        let taken = || std::mem::take(&mut *seen.lock().expect("a log"));
+        pipeline.set_state(gst::State::Paused).expect("it starts");
+        wait_for(&pipeline, gst::MessageType::AsyncDone);
+        taken();
+
+        let mut last = 0;
+        let plain = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        for (what, rate, flags, start, stop) in [
+            ("a flushing seek", 1.0, plain, 1_000, 1_500),
+            ("twice as fast", 2.0, plain | gst::SeekFlags::TRICKMODE, 500, 1_500),
+            ("backward", -1.0, plain, 500, 1_000),
+            ("back to the start", 1.0, plain, 0, 800),
+        ] {
+            pipeline.seek(rate, flags, gst::SeekType::Set, ms(start), gst::SeekType::Set, ms(stop)).unwrap_or_else(|_| panic!("{what}"));
+            pipeline.set_state(gst::State::Playing).expect("it plays");
+            wait_for(&pipeline, gst::MessageType::Eos);
+            let frames = taken();
+            assert!(frames.len() >= 5, "{what}: {} frames", frames.len());
+            let all: BTreeSet<u32> = frames.iter().flat_map(|(_, faces)| ids(faces)).collect();
+            if chain == CHAIN {
+                assert!(frames.iter().all(|(_, faces)| faces.len() == 2), "{what}: {frames:?}");
+                assert_eq!(all.len(), 2, "{what}");
+            }
+            assert!(all.iter().all(|id| *id > last), "{what}: ids of the time before: {all:?}");
+            last = all.last().copied().unwrap_or(last);
+        }
+
+        // Step by step, as an editor does.
+        pipeline.set_state(gst::State::Paused).expect("it pauses");
+        pipeline.seek(1.0, plain, gst::SeekType::Set, ms(200), gst::SeekType::None, gst::ClockTime::NONE).expect("a seek");
+        wait_for(&pipeline, gst::MessageType::AsyncDone);
+        let sink = pipeline.by_name("sink").expect("a sink");
+        for _ in 0..3 {
+            assert!(sink.send_event(gst::event::Step::new(gst::format::Buffers::from_u64(1), 1.0, true, false)));
+            wait_for(&pipeline, gst::MessageType::StepDone);
+        }
+        pipeline.set_state(gst::State::Null).expect("it stops");
+    }
+}
+
+#[test]
+fn a_source_that_changes_its_size_goes_through_whole_pipelines() {
+    if !fetched("centerface") {
+        return;
+    }
+    // As an RTSP camera does that is switched to another profile.
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        let source = |width: u32, height: u32, format: &str| {
+            format!("videotestsrc num-buffers=8 ! video/x-raw,format={format},width={width},height={height},framerate=30/1 ! c. ")
+        };
+        let sources = [source(640, 480, "I420"), source(1280, 720, "NV12"), source(17, 33, "BGRx"), source(640, 480, "I420")].concat();
+        run(&format!("{sources} concat name=c ! {chain} ! emotionoverlay ! fakesink")).expect("four sizes");
+    }
+}
+
+#[test]
+fn gaps_and_a_stop_in_the_middle_of_a_live_pipeline() {
+    if !fetched("centerface") {
+        return;
+    }
+    init();
+    for chain in [CHAIN, ASYNC_CHAIN] {
+        let line = format!(
+            "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 ! identity drop-probability=0.3 ! {chain} ! fakesink"
+        );
+        let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+        for state in
+            [gst::State::Playing, gst::State::Paused, gst::State::Playing, gst::State::Ready, gst::State::Playing, gst::State::Null]
+        {
+            pipeline.set_state(state).expect("a state");
+            let (reached, ..) = pipeline.state(gst::ClockTime::from_seconds(30));
+            reached.unwrap_or_else(|error| panic!("{state:?}: {error}"));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+    }
+}
