@@ -28,7 +28,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test test-newer bench evaluate faces audit install uninstall clean
+.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -92,6 +92,9 @@ $(TARGET)/training/%.installed: models/training/%.txt
 
 faces: $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
 	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
+
+soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2
+	cargo run --locked --release $(features) --example soak -- "$(MINUTES)" "$(STREAMS)" "$(SIZE)" "$(FACES)" $(if $(CHAIN),"$(CHAIN)")
 
 audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
 	$(TOOLS)/bin/cargo-deny --locked check advisories

@@ -111,6 +111,11 @@ impl Rect {
         self.x.is_finite() && self.y.is_finite() && self.w.is_finite() && self.h.is_finite() && self.w > 0.0 && self.h > 0.0
     }
 
+    /// True if `point` is inside, or on the left or top edge.
+    pub fn contains(self, point: Point) -> bool {
+        (self.x..self.right()).contains(&point.x) && (self.y..self.bottom()).contains(&point.y)
+    }
+
     /// The part that two rectangles share; empty (`w` or `h` 0) if they do not touch.
     pub fn intersection(self, other: Self) -> Self {
         Self::from_corners(self.x.max(other.x), self.y.max(other.y), self.right().min(other.right()), self.bottom().min(other.bottom()))

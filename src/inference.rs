@@ -4,28 +4,105 @@
 //! The runtime's library is loaded when the first network is, from where [`SearchPath`] finds it. There is one
 //! environment in a process, never dropped, telemetry off; its thread pool serves every network that does not ask for
 //! threads of its own.
+//!
+//! A session runs one frame at a time, so every stream has its own. What can be is shared between them: the weights of a
+//! model, which all sessions read in place, and the memory of intermediate results, of which there is as much as sessions
+//! run at the same time.
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
+use ort::AsPointer;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
-use ort::memory::Allocator;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{HasSelectedOutputs, OutputSelector, Session, SessionOutputs};
 use ort::value::{DynTensor, Tensor, ValueType};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
 use crate::onnx::constant_weights;
 
-static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
+static ENVIRONMENT: OnceCell<(Environment, PathBuf)> = OnceCell::new();
+
+/// Models as the runtime optimised them, by the digest of their file. Sessions read weights in place, so that these are
+/// never dropped.
+static OPTIMISED: Mutex<Vec<(Vec<u8>, &'static [u8])>> = Mutex::new(Vec::new());
 
 /// How a network is to be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// Threads of its own; 0 shares the process-wide pool, which has as many as the machine has cores.
     pub threads: u32,
+    /// What computes.
+    pub provider: Provider,
+}
+
+/// What computes a network: an execution provider of ONNX Runtime. Which there are depends on how its library was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provider {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// NVIDIA's CUDA.
+    Cuda,
+    /// NVIDIA's TensorRT.
+    TensorRt,
+    /// Intel's OpenVINO.
+    OpenVino,
+    /// AMD's MIGraphX.
+    MiGraphX,
+    /// XNNPACK, for the processor.
+    Xnnpack,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Cpu, Self::Cuda, Self::TensorRt, Self::OpenVino, Self::MiGraphX, Self::Xnnpack];
+
+    /// The name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+            Self::OpenVino => "openvino",
+            Self::MiGraphX => "migraphx",
+            Self::Xnnpack => "xnnpack",
+        }
+    }
+
+    /// True if the loaded runtime was built with it.
+    fn is_offered(self) -> bool {
+        let offered = match self {
+            Self::Cpu => Ok(true),
+            Self::Cuda => ep::CUDA::is_available(),
+            Self::TensorRt => ep::TensorRT::is_available(),
+            Self::OpenVino => ep::OpenVINO::is_available(),
+            Self::MiGraphX => ep::MIGraphX::is_available(),
+            Self::Xnnpack => ep::XNNPACK::is_available(),
+        };
+        offered.unwrap_or(false)
+    }
+
+    /// What a session is to register; the processor is always there.
+    fn dispatch(self) -> Option<ExecutionProviderDispatch> {
+        let dispatch = match self {
+            Self::Cpu => return None,
+            Self::Cuda => ep::CUDA::default().build(),
+            Self::TensorRt => ep::TensorRT::default().build(),
+            Self::OpenVino => ep::OpenVINO::default().build(),
+            Self::MiGraphX => ep::MIGraphX::default().build(),
+            Self::Xnnpack => ep::XNNPACK::default().build(),
+        };
+        Some(dispatch.error_on_failure())
+    }
 }
 
 /// Name and shape of one input or output; an axis of any length is none.
@@ -69,16 +146,16 @@ impl Network {
     /// Loads `model`, and ONNX Runtime if this is the first network of the process.
     ///
     /// # Errors
-    /// [`Error::NotFound`] or [`Error::Runtime`] for the runtime's library, [`Error::Model`] if the file is no ONNX
-    /// model that the runtime can run.
+    /// [`Error::NotFound`] or [`Error::Runtime`] for the runtime's library, [`Error::Config`] if the library lacks the
+    /// execution provider or that cannot be started, [`Error::Model`] if the file is no ONNX model that the runtime can run.
     pub fn load(model: &ModelFile, search: &SearchPath, options: RunOptions) -> Result<Self> {
-        let environment = environment(search)?;
+        let (environment, library) = environment(search)?;
+        check_provider(options.provider, library)?;
         // What cannot be edited is no ONNX model, and the runtime says so in its own words.
         let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
-        let session = session(environment, &bytes, options).map_err(|error| Error::Model {
-            path: model.path.clone(),
-            expected: "an ONNX model".into(),
-            found: error.to_string(),
+        let session = session(environment, &bytes, options).map_err(|error| match options.provider {
+            Provider::Cpu => Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() },
+            other => Error::Config(format!("execution provider {} with {}: {error}", other.name(), model.path.display())),
         })?;
         let spec = |outlet: &ort::value::Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect());
@@ -176,7 +253,7 @@ impl Outputs<'_> {
     }
 }
 
-fn environment(search: &SearchPath) -> Result<&'static Environment> {
+fn environment(search: &SearchPath) -> Result<&'static (Environment, PathBuf)> {
     ENVIRONMENT.get_or_try_init(|| {
         let path = search.runtime_library()?;
         let failed = |message: String| Error::Runtime { path: path.clone(), message };
@@ -187,20 +264,86 @@ fn environment(search: &SearchPath) -> Result<&'static Environment> {
         let environment = builder.build().map_err(|error| failed(error.to_string()))?;
         // Its warnings are about how a file was exported, on standard error; errors come back from the calls as well.
         environment.set_log_level(LogLevel::Error);
-        Ok(environment)
+        // Where this fails each session has an arena of its own, and everything else is the same.
+        let _ = share_arena(&environment);
+        Ok((environment, path))
     })
 }
 
+/// Gives all sessions that ask for it one arena for intermediate results. CenterFace fills 25 MB with them; an arena of
+/// its own would keep those for each stream, though hardly two of them ever need theirs at the same time.
+#[allow(unsafe_code)] // `ort` has no call for it.
+fn share_arena(environment: &Environment) -> ort::Result<()> {
+    let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Arena, MemoryType::Default)?;
+    let (environment, usual) = (environment.ptr().cast_mut(), std::ptr::null());
+    // SAFETY: the environment and the memory information are alive, null stands for the usual configuration, and the
+    // status is used up by the next line alone. The runtime locks its own list of allocators.
+    unsafe { ort::Error::result_from_status((ort::api().CreateAndRegisterAllocator)(environment, memory.ptr(), usual)) }
+}
+
+fn check_provider(provider: Provider, library: &Path) -> Result<()> {
+    if provider.is_offered() {
+        return Ok(());
+    }
+    let offered: Vec<_> = Provider::ALL.into_iter().filter(|provider| provider.is_offered()).map(Provider::name).collect();
+    let (name, library, offered) = (provider.name(), library.display(), offered.join(", "));
+    Err(Error::Config(format!("execution provider {name} is not part of the ONNX Runtime library {library}, which offers {offered}")))
+}
+
+/// A session for the model in `bytes`; on the processor it shares what [`OPTIMISED`] holds with others of the same model.
 fn session(environment: &Environment, bytes: &[u8], options: RunOptions) -> ort::Result<Session> {
+    let Some(provider) = options.provider.dispatch() else {
+        return match optimised(environment, bytes) {
+            Some(shared) => commit(environment, options, |builder| in_place(builder)?.commit_from_memory(shared)),
+            None => commit(environment, options, |mut builder| builder.commit_from_memory(bytes)),
+        };
+    };
+    commit(environment, options, |builder| builder.with_execution_providers([provider.clone()])?.commit_from_memory(bytes))
+}
+
+/// Makes a session with threads as `options` ask for.
+fn commit(environment: &Environment, options: RunOptions, finish: impl Fn(SessionBuilder) -> ort::Result<Session>) -> ort::Result<Session> {
+    let builder = || Ok::<_, ort::Error>(Session::builder(environment)?.with_env_allocators()?);
     if options.threads == 0 {
-        match Session::builder(environment)?.commit_from_memory(bytes) {
+        match finish(builder()?) {
             // Somebody else in this process started the same library, without a pool that could be shared.
             Err(error) if error.message().contains("GlobalThreadPools") => {}
             result => return result,
         }
     }
-    let builder = Session::builder(environment)?.with_independent_thread_pool()?.with_intra_op_spinning(false)?;
-    builder.with_intra_threads(options.threads as usize)?.commit_from_memory(bytes)
+    let builder = builder()?.with_independent_thread_pool()?.with_intra_op_spinning(false)?;
+    finish(builder.with_intra_threads(options.threads as usize)?)
+}
+
+/// Has a session read the weights of a model in the runtime's own format where they are, instead of copying them.
+fn in_place(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::Disable)?;
+    let builder = builder.with_config_entry("session.use_ort_model_bytes_directly", "1")?;
+    Ok(builder.with_config_entry("session.use_ort_model_bytes_for_initializers", "1")?)
+}
+
+/// The model in `bytes` as the runtime optimised it for this machine, in the runtime's own format. None where that does
+/// not work; why not, loading it in the usual way will tell.
+fn optimised(environment: &Environment, bytes: &[u8]) -> Option<&'static [u8]> {
+    let digest = Sha256::digest(bytes).to_vec();
+    let mut models = OPTIMISED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, model)) = models.iter().find(|(of, _)| *of == digest) {
+        return Some(model);
+    }
+    let folder = std::env::temp_dir().join(format!("gst-emotion-{}-{:p}", std::process::id(), bytes));
+    std::fs::create_dir(&folder).ok()?;
+    let file = folder.join("model.ort");
+    let written = RunOptions { threads: 1, ..Default::default() };
+    let saved = commit(environment, written, |builder| {
+        let builder = builder.with_config_entry("session.save_model_format", "ORT")?;
+        builder.with_optimized_model_path(&file)?.commit_from_memory(bytes)
+    });
+    let model = saved.ok().and_then(|_| std::fs::read(&file).ok());
+    // What cannot be removed is left to whoever cleans the folder for temporary files.
+    let _ = std::fs::remove_dir_all(&folder);
+    let model: &'static [u8] = model?.leak();
+    models.push((digest, model));
+    Some(model)
 }
 
 fn shape_of(value: &ValueType) -> Vec<Option<usize>> {

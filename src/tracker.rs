@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::detector::Detection;
-use crate::geometry::{Landmarks5, Point, Rect};
+use crate::geometry::{Landmarks5, Point, Rect, Size};
 
 /// Least overlap of a detection with a track's predicted box.
 const MIN_IOU: f32 = 0.2;
@@ -16,10 +16,17 @@ const MIN_IOU: f32 = 0.2;
 /// their areas. It serves fast motion and low frame rates.
 const MAX_DISTANCE: f32 = 0.7;
 const MAX_AREA_RATIO: f32 = 2.0;
-/// Share of the newly measured velocity in a track's velocity.
+/// Share of the newly measured velocity in a track's velocity; more of it while there are few measurements.
 const VELOCITY_GAIN: f32 = 0.4;
 /// A prediction reaches no further than this beyond the last detection.
 const MAX_PREDICTION: Duration = Duration::from_millis(500);
+/// A face that was found so often is shown for a while when it is missed; fewer may have been a mistake.
+const HITS_TO_COAST: u32 = 3;
+/// For how long, and for how many detections where those are rarer.
+const COAST: Duration = Duration::from_millis(200);
+const COAST_DETECTIONS: u32 = 2;
+/// A missed face that another one covers by this intersection over union is behind it.
+const HIDDEN_IOU: f32 = 0.3;
 
 /// A face as the tracker knows it at one time.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +43,7 @@ pub struct Track {
     pub age: Duration,
     velocity: Point,
     seen: Duration,
+    hits: u32,
 }
 
 impl Track {
@@ -48,9 +56,11 @@ impl Track {
         let elapsed = now.saturating_sub(self.seen).as_secs_f32();
         if elapsed > 0.0 {
             let (from, to) = (self.rect.center(), found.rect.center());
-            self.velocity.x += VELOCITY_GAIN * ((to.x - from.x) / elapsed - self.velocity.x);
-            self.velocity.y += VELOCITY_GAIN * ((to.y - from.y) / elapsed - self.velocity.y);
+            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32);
+            self.velocity.x += gain * ((to.x - from.x) / elapsed - self.velocity.x);
+            self.velocity.y += gain * ((to.y - from.y) / elapsed - self.velocity.y);
         }
+        self.hits = self.hits.saturating_add(1);
         (self.rect, self.landmarks, self.confidence, self.seen) = (found.rect, found.landmarks, found.confidence, now);
     }
 
@@ -66,8 +76,9 @@ impl Track {
 #[derive(Debug)]
 pub struct Tracker {
     tracks: Vec<Track>,
-    /// Time of the last detection, whether it found anything or not.
+    /// Time of the last detection, whether it found anything or not, and how long after the one before.
     updated: Duration,
+    period: Duration,
     next_id: u32,
     timeout: Duration,
 }
@@ -75,7 +86,7 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker that forgets a face which was not seen for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        Self { tracks: Vec::new(), updated: Duration::ZERO, next_id: 1, timeout }
+        Self { tracks: Vec::new(), updated: Duration::ZERO, period: Duration::ZERO, next_id: 1, timeout }
     }
 
     /// Changes the time after which an unseen face is forgotten.
@@ -98,6 +109,7 @@ impl Tracker {
     pub fn update(&mut self, detections: &[Detection], min_new_confidence: f32, now: Duration) -> Vec<Track> {
         // Time that goes back is a new timeline; the boxes of the old one say nothing about it.
         self.tracks.retain(|track| now >= track.seen && now - track.seen <= self.timeout);
+        self.period = now.saturating_sub(self.updated);
         self.updated = now;
         let assigned = self.assign(detections, now);
         let mut present = Vec::with_capacity(detections.len());
@@ -115,18 +127,28 @@ impl Tracker {
         present
     }
 
-    /// The faces of a frame on which nothing was detected: those of the last detection, moved to `now`.
-    pub fn predict(&self, now: Duration) -> Vec<Track> {
-        let current =
-            self.tracks.iter().filter(|track| track.seen == self.updated && now >= track.seen && now - track.seen <= self.timeout);
-        current.map(|track| track.at(now)).collect()
+    /// The faces of the frame of `size` pixels at `now`: those of the last detection, moved to `now`, and those that it
+    /// missed but that are likely to be there still.
+    pub fn predict(&self, now: Duration, size: Size) -> Vec<Track> {
+        let alive = || self.tracks.iter().filter(|track| now >= track.seen && now - track.seen <= self.timeout);
+        let mut present: Vec<_> = alive().filter(|track| track.seen == self.updated).map(|track| track.at(now)).collect();
+        let found = present.len();
+        let coast = COAST.max(self.period * COAST_DETECTIONS).min(MAX_PREDICTION);
+        let missed = alive().filter(|track| track.seen != self.updated && track.hits >= HITS_TO_COAST && now - track.seen <= coast);
+        for track in missed.map(|track| track.at(now)) {
+            let hidden = present[..found].iter().any(|nearer| nearer.rect.iou(track.rect) > HIDDEN_IOU);
+            if !hidden && size.rect().contains(track.rect.center()) {
+                present.push(track);
+            }
+        }
+        present
     }
 
     fn found(&mut self, found: &Detection, now: Duration) -> usize {
         let id = self.next_id;
         self.next_id += 1;
         let Detection { rect, confidence, landmarks } = found.clone();
-        self.tracks.push(Track { id, rect, landmarks, confidence, age: Duration::ZERO, velocity: Point::default(), seen: now });
+        self.tracks.push(Track { id, rect, landmarks, confidence, age: Duration::ZERO, velocity: Point::default(), seen: now, hits: 1 });
         self.tracks.len() - 1
     }
 
@@ -169,6 +191,7 @@ mod tests {
     use std::collections::HashSet;
 
     const FRAME: Duration = Duration::from_millis(40);
+    const SIZE: Size = Size::new(640, 480);
 
     fn face(x: f32, y: f32) -> Detection {
         Detection { rect: Rect::new(x, y, 40.0, 40.0), confidence: 0.9, landmarks: None }
@@ -226,11 +249,28 @@ mod tests {
             tracker.update(&[face(step as f32 * 10.0, 0.0), face(0.0, 200.0)], 0.5, FRAME * step);
         }
         tracker.update(&[face(100.0, 0.0)], 0.5, FRAME * 10);
-        let tracks = tracker.predict(FRAME * 11);
+        let tracks = tracker.predict(FRAME * 11, SIZE);
         assert_eq!(ids(&tracks), [1]);
         assert!((tracks[0].rect.x - 110.0).abs() < 2.0, "{:?}", tracks[0].rect);
-        tracker.update(&[], 0.5, FRAME * 12);
-        assert!(tracker.predict(FRAME * 13).is_empty(), "nobody was there");
+        tracker.update(&[], 0.5, FRAME * 20);
+        assert!(tracker.predict(FRAME * 21, SIZE).is_empty(), "nobody was there");
+    }
+
+    #[test]
+    fn a_missed_face_is_shown_for_a_while_unless_it_is_hidden_or_gone() {
+        let mut tracker = tracker();
+        for step in 0..5u32 {
+            tracker.update(&[face(100.0, 100.0), face(300.0, 100.0), face(585.0 + 10.0 * step as f32, 300.0)], 0.5, FRAME * step);
+        }
+        tracker.update(&[face(310.0, 110.0)], 0.5, FRAME * 5);
+        let tracks = tracker.predict(FRAME * 5, SIZE);
+        assert_eq!(ids(&tracks), [2, 1], "the third has left the frame");
+        assert_eq!((tracks[0].age, tracks[1].age), (Duration::ZERO, FRAME));
+        tracker.update(&[face(110.0, 110.0)], 0.5, FRAME * 6);
+        tracker.update(&[face(110.0, 110.0), face(130.0, 110.0)], 0.5, FRAME * 7);
+        assert_eq!(tracker.predict(FRAME * 7, SIZE).len(), 3);
+        tracker.update(&[face(110.0, 110.0)], 0.5, FRAME * 12);
+        assert_eq!(ids(&tracker.predict(FRAME * 12, SIZE)), [1], "missed for too long, or seen too rarely");
     }
 
     #[test]

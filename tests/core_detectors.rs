@@ -8,14 +8,14 @@ use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::RunOptions;
+use gstemotion::inference::{Provider, RunOptions};
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
 use support::{data, runtime_fetched};
 
 fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::error::Result<NetworkDetector> {
     let model = ModelFile::open(&data(model)).expect("a file");
-    NetworkDetector::load(model, wanted, detect_size, &SearchPath::from_env(None), RunOptions { threads: 1 })
+    NetworkDetector::load(model, wanted, detect_size, &SearchPath::from_env(None), RunOptions { threads: 1, provider: Provider::Cpu })
 }
 
 /// What `detector` finds on a black frame of `size` with a white rectangle.

@@ -2,6 +2,8 @@
 //! How well the tracker keeps people apart: average faces that walk, cross, leave and return, seen by a detector that
 //! misses some, invents some and is never quite sure where they are.
 
+#[path = "support/mot.rs"]
+mod mot;
 mod support;
 
 use std::time::Duration;
@@ -9,8 +11,8 @@ use std::time::Duration;
 use gstemotion::detector::Detection;
 use gstemotion::geometry::{Point, Rect, Size};
 use gstemotion::tracker::Tracker;
+use mot::{Boxes, Evaluation};
 use support::average_faces::{Appearance, Key, Scene};
-use support::mot::{Boxes, Evaluation};
 
 const SIZE: Size = Size::new(1280, 720);
 const FRAMES_PER_SECOND: u32 = 30;

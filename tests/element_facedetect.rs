@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
@@ -33,6 +35,14 @@ fn at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
     let mut copy = frame.copy();
     copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
     copy
+}
+
+/// True if the three faces on what comes of `frame` were found on that very frame, false if they were predicted.
+fn was_searched(harness: &mut Harness, frame: gst::Buffer) -> bool {
+    let found = faces(&harness.push_and_pull(frame).expect("a frame"));
+    let ages: Vec<_> = found.iter().filter_map(|face| face.detection.as_ref()).map(|detection| detection.age).collect();
+    assert_eq!(ages.len(), 3, "{found:?}");
+    ages.iter().all(Duration::is_zero)
 }
 
 fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
@@ -168,17 +178,40 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
     // Frame 0 was a second late: nothing before two seconds is worth a detection.
     let late = gst::ClockTime::SECOND;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late.nseconds() as i64, gst::ClockTime::ZERO));
-    // A plain frame has no face; predictions from the first frame show that it was not searched.
-    let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::Gray8);
+    let mut searched = |index| was_searched(&mut harness, at(&frame, index));
     for index in 1..15 {
-        let out = harness.push_and_pull(at(&plain, index)).expect("a late frame");
-        assert_eq!(faces(&out).len(), 3, "frame {index} was searched");
+        assert!(!searched(index), "frame {index}");
     }
-    let out = harness.push_and_pull(at(&plain, 15)).expect("a late frame");
-    assert!(faces(&out).is_empty(), "half a second is the longest that nothing is searched");
-    let mut found = |buffer, index| faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).len();
-    assert_eq!(found(&frame, 16), 0, "late again");
-    assert_eq!(found(&frame, 70), 3, "the stream is in time again");
+    assert!(searched(15), "half a second is the longest that nothing is searched");
+    assert!(!searched(16), "late again");
+    assert!(searched(70), "the stream is in time again");
+}
+
+#[test]
+fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
+    if !fetched("centerface") {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::Gray8);
+    let qos = |harness: &mut Harness, diff: i64, index: u64| {
+        let kind = if diff > 0 { gst::QOSType::Underflow } else { gst::QOSType::Overflow };
+        harness.push_upstream_event(gst::event::Qos::new(kind, 1.0, diff, index * gst::ClockTime::SECOND / 30));
+    };
+    was_searched(&mut harness, at(&frame, 0));
+    qos(&mut harness, 20_000_000, 0);
+    qos(&mut harness, 20_000_000, 2);
+    qos(&mut harness, -1, 4);
+    let mut searches = |frames: std::ops::Range<u64>| {
+        let found = frames.map(|index| {
+            qos(&mut harness, -1, index);
+            u32::from(was_searched(&mut harness, at(&frame, index)))
+        });
+        found.sum::<u32>()
+    };
+    let (soon, later) = (searches(5..17), searches(150..162));
+    assert!((3..=4).contains(&soon), "twice late, every fourth frame: {soon} of 12");
+    let recovered = searches(162..262);
+    assert!(later < 12 && recovered > 60, "{later} of 12, then {recovered} of 100");
 }
 
 #[test]
@@ -239,13 +272,8 @@ fn between_detections_faces_are_predicted() {
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
     harness.element().expect("an element").set_property("detect-interval", 5u32);
-    let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::I420);
-    let mut count = |buffer: &gst::Buffer, index| faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).len();
-    assert_eq!(count(&frame, 0), 3);
-    for index in 1..5 {
-        assert_eq!(count(&plain, index), 3, "frame {index} is between detections");
-    }
-    assert_eq!(count(&plain, 5), 0, "the fifth frame after is searched");
+    let searched: Vec<_> = (0..11).filter(|&index| was_searched(&mut harness, at(&frame, index))).collect();
+    assert_eq!(searched, [0, 5, 10]);
 }
 
 #[test]

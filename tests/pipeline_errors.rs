@@ -28,6 +28,19 @@ fn a_missing_model_file_is_named() {
 }
 
 #[test]
+fn an_execution_provider_that_is_not_there_is_one_clear_error() {
+    if !fetched("centerface") {
+        return;
+    }
+    for element in ["emotionfacedetect", "emotionclassify"] {
+        run(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=cpu ! fakesink")).expect("the processor is always there");
+        // The library that setup fetches is the one for processors.
+        let error = error_of(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=migraphx ! fakesink"));
+        assert_says(&error, &["execution provider migraphx is not part of", "libonnxruntime", "which offers cpu"]);
+    }
+}
+
+#[test]
 fn a_text_file_is_no_model() {
     if !runtime_fetched() {
         return;

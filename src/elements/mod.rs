@@ -17,6 +17,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::error::Error;
+use crate::inference::Provider;
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
@@ -58,6 +59,53 @@ pub enum PostMessages {
     /// For every frame.
     #[enum_value(name = "Post a message for every frame", nick = "every")]
     Every,
+}
+
+/// What computes the networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionExecutionProvider")]
+pub enum ExecutionProvider {
+    /// The processor.
+    #[default]
+    #[enum_value(name = "Processor", nick = "cpu")]
+    Cpu,
+    /// NVIDIA's CUDA.
+    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
+    Cuda,
+    /// NVIDIA's TensorRT.
+    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
+    TensorRt,
+    /// Intel's OpenVINO.
+    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
+    OpenVino,
+    /// AMD's MIGraphX.
+    #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
+    MiGraphX,
+    /// XNNPACK.
+    #[enum_value(name = "XNNPACK on the processor", nick = "xnnpack")]
+    Xnnpack,
+}
+
+impl From<ExecutionProvider> for Provider {
+    fn from(value: ExecutionProvider) -> Self {
+        match value {
+            ExecutionProvider::Cpu => Self::Cpu,
+            ExecutionProvider::Cuda => Self::Cuda,
+            ExecutionProvider::TensorRt => Self::TensorRt,
+            ExecutionProvider::OpenVino => Self::OpenVino,
+            ExecutionProvider::MiGraphX => Self::MiGraphX,
+            ExecutionProvider::Xnnpack => Self::Xnnpack,
+        }
+    }
+}
+
+/// The property `execution-provider`.
+fn provider_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
+        .nick("Execution provider")
+        .blurb("What computes the network, as far as the ONNX Runtime library that is found was built with it")
+        .mutable_ready()
+        .build()
 }
 
 /// The property `async`.

@@ -52,33 +52,66 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
 
 /// However late a stream is, faces are looked at this often: one that is late by a constant would never be otherwise.
 const LONGEST_SKIP: Duration = Duration::from_millis(500);
+/// Inferences become rarer by up to this factor while a stream is late.
+const MAX_STRETCH: f32 = 8.0;
+/// Each frame in time takes off this share of the factor; at 30 frames a second it halves in about a second.
+const RECOVERY: f32 = 0.02;
 
-/// What downstream's QoS events say: frames before a certain running time are too late to be worth an inference. The
-/// frames themselves are never dropped.
-#[derive(Debug, Default)]
-pub struct Lateness(Mutex<Option<gst::ClockTime>>);
+/// What downstream's QoS events say: frames before a certain running time are too late to be worth an inference, and
+/// after them inferences are rarer for a while, since at the rate there was the stream would be late again. The frames
+/// themselves are never dropped.
+#[derive(Debug)]
+pub struct Lateness(Mutex<Late>);
+
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    earliest: Option<gst::ClockTime>,
+    stretch: f32,
+}
+
+const IN_TIME: Late = Late { earliest: None, stretch: 1.0 };
+
+impl Default for Lateness {
+    fn default() -> Self {
+        Self(Mutex::new(IN_TIME))
+    }
+}
 
 impl Lateness {
     /// Takes a QoS event.
     pub fn observe(&self, event: &gst::event::Qos) {
         let (_, _, diff, timestamp) = event.get();
         let Some(timestamp) = timestamp else { return };
-        let late = u64::try_from(diff).ok().filter(|&late| late > 0);
-        // As BaseTransform has it: a late stream has to catch up by twice what it is late.
-        *self.lock() = late.map(|late| timestamp + gst::ClockTime::from_nseconds(late.saturating_mul(2)));
+        let mut late = self.lock();
+        match u64::try_from(diff).ok().filter(|&diff| diff > 0) {
+            Some(diff) => {
+                // Frames that were on their way when the first was late say nothing new.
+                if late.earliest.is_none_or(|earliest| timestamp >= earliest) {
+                    late.stretch = (2.0 * late.stretch).min(MAX_STRETCH);
+                }
+                // As BaseTransform has it: a late stream has to catch up by twice what it is late.
+                late.earliest = Some(timestamp + gst::ClockTime::from_nseconds(diff.saturating_mul(2)));
+            }
+            None => *late = Late { earliest: None, stretch: (late.stretch * (1.0 - RECOVERY)).max(1.0) },
+        }
     }
 
-    /// True for a frame that would be shown too late for an inference, the last one being `idle` ago.
-    pub fn skips(&self, running_time: Option<gst::ClockTime>, idle: Duration) -> bool {
-        idle < LONGEST_SKIP && matches!((*self.lock(), running_time), (Some(earliest), Some(time)) if time < earliest)
+    /// True if a frame is not worth an inference for being late: it would be shown too late, or fewer than `interval`
+    /// frames, and as many more as the stream was late lately, have passed. `since` is the number of frames since the last
+    /// inference, which was `idle` ago.
+    pub fn skips(&self, running_time: Option<gst::ClockTime>, since: u32, interval: u32, idle: Duration) -> bool {
+        let late = *self.lock();
+        let too_late = matches!((late.earliest, running_time), (Some(earliest), Some(time)) if time < earliest);
+        let too_soon = (since as f32) < (interval as f32 * late.stretch).round();
+        idle < LONGEST_SKIP && (too_late || (late.stretch > 1.0 && too_soon))
     }
 
     /// Forgets all events, as after a flush.
     pub fn reset(&self) {
-        *self.lock() = None;
+        *self.lock() = IN_TIME;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<gst::ClockTime>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Late> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use super::truth::Question;
 use crate::classifier::Classifier;
 use crate::emotion::{FERPLUS_LABELS, Scores};
 use crate::error::{Error, Result};
-use crate::inference::RunOptions;
+use crate::inference::{Provider, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
 
@@ -85,7 +85,7 @@ fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<C
     if let Some(description) = model.description.as_mut().filter(|_| index > 0) {
         description.outputs.swap(0, index);
     }
-    Classifier::load(model, search, RunOptions { threads: 1 })
+    Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })
 }
 
 /// The scores of each picture under each condition: `[condition][picture]`.

@@ -24,7 +24,7 @@ use gstemotion::detector::{DetectOptions, FaceDetector};
 use gstemotion::emotion::FERPLUS_LABELS;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::{Network, RunOptions};
+use gstemotion::inference::{Network, Provider, RunOptions};
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
 use gstemotion::tensor::{InputFormat, Preprocessor};
@@ -39,7 +39,7 @@ const SIZES: [(&str, Size); 4] = [
 ];
 /// Longer side of what a detector sees.
 const DETECT_SIZE: u32 = 320;
-const ONE_THREAD: RunOptions = RunOptions { threads: 1 };
+const ONE_THREAD: RunOptions = RunOptions { threads: 1, provider: Provider::Cpu };
 
 /// What is measured, by its name.
 type Row<'a> = (String, Box<dyn FnMut() + 'a>);

@@ -18,7 +18,8 @@ use crate::elements::engine::{Engine, Work};
 use crate::elements::stats;
 use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
 use crate::elements::{
-    MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency, propose_allocation,
+    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
+    propose_allocation, provider_param_spec,
 };
 use crate::emotion::Scores;
 use crate::error::{Error, Result};
@@ -51,6 +52,7 @@ struct Settings {
     min_confidence: f64,
     min_face_size: u32,
     threads: u32,
+    provider: ExecutionProvider,
     asynchronous: bool,
     post_messages: PostMessages,
 }
@@ -66,6 +68,7 @@ impl Default for Settings {
             min_confidence: 0.0,
             min_face_size: 16,
             threads: 0,
+            provider: ExecutionProvider::default(),
             asynchronous: false,
             post_messages: PostMessages::default(),
         }
@@ -85,7 +88,7 @@ impl Settings {
 
     fn load_classifier(&self) -> Result<Classifier> {
         let search = SearchPath::from_env(plugin_folder());
-        let run = RunOptions { threads: self.threads };
+        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let mut classifier = match &self.model_file {
             Some(file) => Classifier::load(ModelFile::open(Path::new(file))?, &search, run)?,
             None => Classifier::load_default(&search, run)?,
@@ -108,8 +111,9 @@ struct State {
     cuts: CutDetector,
     time: FrameTime,
     info: Option<VideoInfo>,
-    /// Time of the last inference.
+    /// Time of the last inference, and frames since.
     inferred: Duration,
+    since_inference: u32,
     /// Frames before the first face; none once one came.
     without_faces: Option<u64>,
     /// Ids and labels of the last message.
@@ -153,7 +157,9 @@ impl EmotionClassify {
         let Some(info) = state.info.clone() else { return Ok(()) };
         let (size, now, options) =
             (frame::size(&info), state.time.advance(times.running_time, frame_step(&info)), settings.scoring_options());
-        let late = self.lateness.skips(times.running_time, now.saturating_sub(state.inferred));
+        state.since_inference = state.since_inference.saturating_add(1);
+        let idle = now.saturating_sub(state.inferred);
+        let late = self.lateness.skips(times.running_time, state.since_inference, 1, idle);
         if late {
             gst::trace!(CAT, imp = self, "no classification on this frame: late");
         }
@@ -172,7 +178,7 @@ impl EmotionClassify {
             statistics.skipped += 1;
             statistics.late += u64::from(late && !faces.is_empty());
         } else {
-            state.inferred = now;
+            (state.inferred, state.since_inference) = (now, 0);
             let mapped = frame::map(buffer, &info)?;
             let classification = Classification { batch, scores: Vec::new() };
             if let Some(replaced) = state.engine.submit(buffer, &info, &frame::view(&mapped)?, classification) {
@@ -291,6 +297,7 @@ impl ObjectImpl for EmotionClassify {
                     .default_value(default.threads)
                     .mutable_ready()
                     .build(),
+                provider_param_spec(),
                 async_param_spec(),
                 glib::ParamSpecEnum::builder_with_default("post-messages", default.post_messages)
                     .nick("Post messages")
@@ -314,6 +321,7 @@ impl ObjectImpl for EmotionClassify {
             "min-confidence" => settings.min_confidence = given(value),
             "min-face-size" => settings.min_face_size = given(value),
             "threads" => settings.threads = given(value),
+            "execution-provider" => settings.provider = given(value),
             "async" => settings.asynchronous = given(value),
             _ => settings.post_messages = given(value),
         }
@@ -331,6 +339,7 @@ impl ObjectImpl for EmotionClassify {
             "min-confidence" => settings.min_confidence.to_value(),
             "min-face-size" => settings.min_face_size.to_value(),
             "threads" => settings.threads.to_value(),
+            "execution-provider" => settings.provider.to_value(),
             "async" => settings.asynchronous.to_value(),
             "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.statistics()).to_value(),
             _ => settings.post_messages.to_value(),
@@ -380,6 +389,7 @@ impl BaseTransformImpl for EmotionClassify {
             time: FrameTime::default(),
             info: None,
             inferred: Duration::ZERO,
+            since_inference: 0,
             without_faces: Some(0),
             posted: Vec::new(),
             failing: false,

@@ -20,7 +20,8 @@ use crate::elements::engine::{Engine, Work};
 use crate::elements::stats;
 use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
 use crate::elements::{
-    MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency, propose_allocation,
+    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
+    propose_allocation, provider_param_spec,
 };
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -58,6 +59,7 @@ struct Settings {
     track: bool,
     track_timeout: u64,
     threads: u32,
+    provider: ExecutionProvider,
     asynchronous: bool,
     updates: Updates,
     profile: Option<String>,
@@ -93,6 +95,7 @@ impl Default for Settings {
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
             threads: 0,
+            provider: ExecutionProvider::default(),
             asynchronous: false,
             updates: Updates::default(),
             profile: None,
@@ -149,7 +152,7 @@ impl Settings {
                 search.model(name, &format!("{name}.onnx"))?
             }
         };
-        let run = RunOptions { threads: self.threads };
+        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         Ok(Box::new(NetworkDetector::load(ModelFile::open(&path)?, family, self.detect_size, &search, run)?))
     }
 
@@ -228,7 +231,7 @@ impl FaceDetect {
         }
         let searched = state.follow(settings)?;
         if settings.track || state.engine.is_async() {
-            return Ok(state.present(settings.track, frame::size(&info), now));
+            return Ok(state.present(settings, frame::size(&info), now));
         }
         let found = if searched { state.detections.as_slice() } else { &[] };
         Ok(found.iter().map(|found| detected(found, frame::size(&info), &state.detector_name)).collect())
@@ -237,7 +240,8 @@ impl FaceDetect {
     fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
         // Of a new scene nothing is known; it is searched however late.
-        let late = state.since_detection > 0 && self.lateness.skips(times.running_time, now.saturating_sub(state.detected));
+        let (since, idle) = (state.since_detection, now.saturating_sub(state.detected));
+        let late = since > 0 && self.lateness.skips(times.running_time, since, settings.detect_interval, idle);
         if due && !late {
             (state.since_detection, state.detected) = (1, now);
             return true;
@@ -284,13 +288,16 @@ impl State {
         Ok(ended)
     }
 
-    /// The tracked faces where they are at `now`.
-    fn present(&self, with_ids: bool, frame: Size, now: Duration) -> Vec<FaceRecord> {
+    /// The tracked faces where they are at `now`; a missed one is held to the same limits as one that was found.
+    fn present(&self, settings: &Settings, frame: Size, now: Duration) -> Vec<FaceRecord> {
         let record = |track: &Track| {
             let face = tracked(track, frame, &self.detector_name);
-            if with_ids { face } else { FaceRecord { id: 0, ..face } }
+            if settings.track { face } else { FaceRecord { id: 0, ..face } }
         };
-        self.tracker.predict(now).iter().map(record).collect()
+        let least = settings.min_face_size as f32;
+        let most = if settings.max_faces == 0 { usize::MAX } else { settings.max_faces as usize };
+        let tracks = self.tracker.predict(now, frame);
+        tracks.iter().filter(|track| track.rect.w.min(track.rect.h) >= least).take(most).map(record).collect()
     }
 
     /// Forgets every face; ids go on.
@@ -412,6 +419,7 @@ impl ObjectImpl for FaceDetect {
                     .default_value(default.threads)
                     .mutable_ready()
                     .build(),
+                provider_param_spec(),
                 async_param_spec(),
                 glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
                     .nick("Post messages")
@@ -494,6 +502,7 @@ impl ObjectImpl for FaceDetect {
             "track" => settings.track = given(value),
             "track-timeout" => settings.track_timeout = given(value),
             "threads" => settings.threads = given(value),
+            "execution-provider" => settings.provider = given(value),
             "async" => settings.asynchronous = given(value),
             "post-messages" => settings.updates = given::<PostMessages>(value).into(),
             "updates" => settings.updates = given(value),
@@ -532,6 +541,7 @@ impl ObjectImpl for FaceDetect {
             "track" => settings.track.to_value(),
             "track-timeout" => settings.track_timeout.to_value(),
             "threads" => settings.threads.to_value(),
+            "execution-provider" => settings.provider.to_value(),
             "async" => settings.asynchronous.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
