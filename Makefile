@@ -10,6 +10,7 @@ PACKAGES := g++ pkg-config clang libclang-dev libgstreamer1.0-dev libgstreamer-p
 # Cargo features the installed GStreamer allows beyond the default ones: the newest of its analytics library.
 FEATURES = $(lastword $(foreach minor,24 26 28,$(shell pkg-config --atleast-version=1.$(minor) gstreamer-analytics-1.0 2>/dev/null && echo v1_$(minor))))
 CARGO_DENY := 0.20.2
+CARGO_DEB := 3.6.4
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/tools
@@ -18,6 +19,7 @@ DATA_HOME := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
 fetched := $(DATA_HOME)/gst-emotion
 runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)
 model_files := centerface/centerface.onnx centerface/model.toml
+licence_files := licenses/onnxruntime/LICENSE licenses/onnxruntime/ThirdPartyNotices.txt licenses/centerface/LICENSE
 features = $(if $(FEATURES),--features $(FEATURES))
 
 # Where `make install` goes: the user's own plugin folder, or PREFIX's.
@@ -28,7 +30,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean
+.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean deb test-deb
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -100,8 +102,14 @@ audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (ne
 	$(TOOLS)/bin/cargo-deny --locked check advisories
 
 $(TOOLS)/bin/cargo-deny: Makefile
-	@$@ --version 2>/dev/null | grep -qFx 'cargo-deny $(CARGO_DENY)' || CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force cargo-deny --version $(CARGO_DENY) --root $(TOOLS)
+	@$@ --version 2>/dev/null | grep -qFx 'cargo-deny $(CARGO_DENY)' || $(call install_tool,cargo-deny,$(CARGO_DENY))
 	@rm -rf $(TOOLS)/build && touch $@
+
+$(TOOLS)/bin/cargo-deb: Makefile
+	@$@ --version 2>/dev/null | grep -qFx '$(CARGO_DEB)' || $(call install_tool,cargo-deb,$(CARGO_DEB) --no-default-features)
+	@rm -rf $(TOOLS)/build && touch $@
+
+install_tool = CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force $(1) --version $(2) --root $(TOOLS)
 
 install: build ## for you alone, or PREFIX=/usr for all, DESTDIR=folder
 	install -D -m 644 $(TARGET)/release/libgstemotion.so "$(plugins)/libgstemotion.so"
@@ -109,10 +117,20 @@ install: build ## for you alone, or PREFIX=/usr for all, DESTDIR=folder
 	rm -f "$(plugins)"/emotion/libonnxruntime.so.*
 	[ ! -f "$(fetched)/lib/$(runtime)" ] || install -m 644 "$(fetched)/lib/$(runtime)" "$(plugins)/emotion"
 	install -m 644 $(addprefix "$(fetched)"/models/,$(model_files)) "$(plugins)/emotion/models/centerface"
+	for text in $(licence_files); do [ ! -f "$(fetched)/$$text" ] || install -D -m 644 "$(fetched)/$$text" "$(plugins)/emotion/$$text"; done
 
 uninstall: ## what install put there, and nothing else
-	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* $(addprefix "$(plugins)"/emotion/models/,$(model_files))
-	for folder in emotion/models/centerface emotion/models emotion; do [ ! -d "$(plugins)/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/$$folder"; done
+	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(addprefix "$(plugins)"/emotion/,$(licence_files))
+	for folder in emotion/models/centerface emotion/models emotion/licenses/onnxruntime emotion/licenses/centerface emotion/licenses emotion; do [ ! -d "$(plugins)/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/$$folder"; done
+
+deb: build $(TOOLS)/bin/cargo-deb ## a package for this Debian, in target/debian
+	rm -rf target/deb
+	$(MAKE) --no-print-directory install plugins=target/deb
+	$(TOOLS)/bin/cargo-deb deb --no-build --multiarch=same $(if $(FEATURES),--features $(FEATURES))
+
+test-deb: ## build, install and use the packages for Debian 12 and 13 (root, network)
+	.ci/deb bookworm
+	.ci/deb trixie
 
 clean: ## all that was built here; what setup fetched stays
 	cargo clean
