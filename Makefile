@@ -55,14 +55,14 @@ heading = @printf '\n== %s\n' '$(1)'
 test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the other
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
-	cargo fmt --check
+	cargo fmt --all --check
 	$(call heading,lints)
 	cargo clippy --locked --all-targets --features evaluate $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
 	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
 	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
-	cargo test --locked $(features)
+	cargo test --locked --workspace $(features)
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
 	$(call heading,licences and sources of what we depend on)

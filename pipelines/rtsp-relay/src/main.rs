@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes a camera's RTSP stream and serves it again with the faces drawn on it, and what was found as a second stream.
+//!
+//! ```text
+//! emotion-rtsp-relay rtsp://camera/stream
+//! gst-launch-1.0 playbin uri=rtsp://127.0.0.1:8554/faces
+//! ```
+//!
+//! The camera may vanish and come back, stutter, or change its resolution: its side is built anew as often as it takes,
+//! while the clients of this side stay connected and see the picture go on. Frames that cannot be kept up with are left
+//! out, so that what is seen is never older than the camera's jitter buffer and one frame of each step.
+
+mod camera;
+mod options;
+mod outlet;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gst::glib;
+use gst_rtsp_server::prelude::*;
+
+use options::Options;
+use outlet::Outlet;
+
+fn main() -> ExitCode {
+    let options = match Options::from_env() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", options::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("rtsp-relay: {error}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match serve(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rtsp-relay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until the process ends.
+fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    gst::init()?;
+    gstemotion::plugin_register_static()?;
+    let outlet = Arc::new(Outlet::default());
+
+    let server = gst_rtsp_server::RTSPServer::new();
+    server.set_address(&options.listen.ip().to_string());
+    server.set_service(&options.listen.port().to_string());
+    let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
+    mounts.add_factory(&options.path, outlet::factory(&outlet));
+    server.attach(None).map_err(|_| format!("cannot listen at {}: is the port taken?", options.listen))?;
+    println!("rtsp-relay: serving rtsp://{}:{}{}", options.listen.ip(), server.bound_port(), options.path);
+
+    std::thread::Builder::new().name("camera".into()).spawn(move || camera::watch(&options, &outlet))?;
+    glib::MainLoop::new(None, false).run();
+    Ok(())
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Usage: emotion-rtsp-relay [OPTIONS] rtsp://CAMERA
+
+Serves a camera's stream again with faces and their apparent expressions drawn on it (stream 0, H.264)
+and written down (stream 1, NDJSON as application/x-gst).
+
+      --listen ADDRESS:PORT  where to serve [127.0.0.1:8554]
+      --path PATH            what to serve it as [/faces]
+      --size WIDTHxHEIGHT    of the served picture, whatever the camera sends [1280x720]
+      --latency MS           the camera's jitter buffer [200]
+      --protocol tcp|udp     to the camera [tcp]
+      --stall SECONDS        without a frame until the camera is called again [5]
+  -h, --help";
+
+/// How the camera is asked to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Interleaved with the RTSP connection.
+    Tcp,
+    /// RTP datagrams.
+    Udp,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Address of the camera, `rtsp://` or `rtsps://`.
+    pub camera: String,
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// Path of the served stream, beginning with a slash.
+    pub path: String,
+    /// Width and height of the served picture.
+    pub size: (u32, u32),
+    /// Jitter buffer of the camera.
+    pub latency: Duration,
+    /// How the camera sends.
+    pub protocol: Protocol,
+    /// How long it may send nothing.
+    pub stall: Duration,
+}
+
+impl Options {
+    /// The command line of this process; none if it asks for help.
+    pub fn from_env() -> Result<Option<Self>, lexopt::Error> {
+        Self::parse(std::env::args_os().skip(1))
+    }
+
+    /// Reads the arguments after the program's name.
+    ///
+    /// # Errors
+    /// An argument that is unknown, out of range or missing, in words.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, lexopt::Error> {
+        let mut camera = None;
+        let mut options = Self {
+            camera: String::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8554)),
+            path: "/faces".into(),
+            size: (1280, 720),
+            latency: Duration::from_millis(200),
+            protocol: Protocol::Tcp,
+            stall: Duration::from_secs(5),
+        };
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Short('h') | Long("help") => return Ok(None),
+                Long("listen") => options.listen = parser.value()?.parse()?,
+                Long("path") => options.path = parser.value()?.parse_with(path)?,
+                Long("size") => options.size = parser.value()?.parse_with(size)?,
+                Long("latency") => options.latency = Duration::from_millis(parser.value()?.parse::<u32>()?.into()),
+                Long("protocol") => options.protocol = parser.value()?.parse_with(protocol)?,
+                Long("stall") => options.stall = parser.value()?.parse_with(stall)?,
+                Value(address) if camera.is_none() => camera = Some(address.parse_with(address_of)?),
+                other => return Err(other.unexpected()),
+            }
+        }
+        options.camera = camera.ok_or("the camera's address is missing")?;
+        Ok(Some(options))
+    }
+}
+
+fn address_of(text: &str) -> Result<String, String> {
+    let known = ["rtsp://", "rtsps://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    known.then(|| text.to_string()).ok_or_else(|| format!("\"{text}\" is not an rtsp:// or rtsps:// address"))
+}
+
+fn path(text: &str) -> Result<String, String> {
+    (text.len() > 1 && text.starts_with('/')).then(|| text.to_string()).ok_or_else(|| "a path begins with a slash".into())
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    // Even ones: the encoder halves the colours.
+    sides
+        .filter(|&(width, height)| [width, height].iter().all(|side| (16..=8192).contains(side) && side % 2 == 0))
+        .ok_or_else(|| format!("\"{text}\" is not WIDTHxHEIGHT with even numbers from 16 to 8192"))
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    match text {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        _ => Err(format!("\"{text}\" is neither tcp nor udp")),
+    }
+}
+
+fn stall(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.5..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("\"{text}\" is not a number of seconds from 0.5 to 3600"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Options>, String> {
+        Options::parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_camera_is_enough() {
+        let options = parse("rtsp://camera/stream").unwrap().unwrap();
+        assert_eq!(options.camera, "rtsp://camera/stream");
+        assert_eq!(options.listen.to_string(), "127.0.0.1:8554", "nobody else sees the faces unless asked for");
+        assert_eq!(parse("--help"), Ok(None));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        for (line, said) in [
+            ("", "address is missing"),
+            ("camera.mp4", "camera.mp4"),
+            ("rtsp://a rtsp://b", "rtsp://b"),
+            ("rtsp://a --size 641x480", "641x480"),
+            ("rtsp://a --size 640", "640"),
+            ("rtsp://a --protocol sctp", "sctp"),
+            ("rtsp://a --stall 0", "seconds"),
+            ("rtsp://a --path faces", "slash"),
+            ("rtsp://a --listen 8554", "8554"),
+            ("rtsp://a --wat", "wat"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(said), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The side of the clients: one RTSP media that all of them share, fed with what the camera's side has.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gst::prelude::*;
+use gst_app::AppSrc;
+use gst_rtsp_server::RTSPMediaFactory;
+use gst_rtsp_server::prelude::*;
+
+/// One payloader for the picture and one for the records. The sources stamp what comes with the time it came at, so
+/// that a camera that starts from zero again does not matter, and keep the newest of what nobody takes.
+const MEDIA: &str = "( \
+    appsrc name=video is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream \
+        ! videoconvert ! x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
+        ! video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=-1 \
+    appsrc name=text is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
+        ! rtpgstpay name=pay1 pt=97 config-interval=1 )";
+
+/// The first record of the second stream: a stream is described to clients once something came on it, and a scene
+/// without faces has no records.
+const HELLO: &str = "{\"type\":\"relay\",\"version\":1}\n";
+
+/// Where frames and records go.
+#[derive(Default)]
+pub struct Outlet {
+    sources: Mutex<Option<Sources>>,
+}
+
+struct Sources {
+    video: AppSrc,
+    text: AppSrc,
+}
+
+/// Which of the two streams.
+#[derive(Clone, Copy, Debug)]
+pub enum Stream {
+    /// Raw video.
+    Video,
+    /// NDJSON.
+    Text,
+}
+
+impl Outlet {
+    /// Sends `sample` to the clients, if there are any.
+    pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
+        let source = {
+            let sources = self.sources();
+            let Some(sources) = sources.as_ref() else { return };
+            match stream {
+                Stream::Video => sources.video.clone(),
+                Stream::Text => sources.text.clone(),
+            }
+        };
+        let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+        if source.caps().as_deref() != Some(caps) {
+            source.set_caps(Some(&caps.to_owned()));
+        }
+        push(&source, buffer);
+    }
+
+    fn open(&self, bin: &gst::Bin) {
+        let source = |name: &str| bin.by_name(name)?.downcast::<AppSrc>().ok();
+        let (Some(video), Some(text)) = (source("video"), source("text")) else { return };
+        text.set_caps(Some(&gst::Caps::new_empty_simple("application/x-ndjson")));
+        push(&text, gst::Buffer::from_slice(HELLO));
+        *self.sources() = Some(Sources { video, text });
+    }
+
+    fn close(&self) {
+        *self.sources() = None;
+    }
+
+    fn sources(&self) -> std::sync::MutexGuard<'_, Option<Sources>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn push(source: &AppSrc, mut buffer: gst::Buffer) {
+    let writable = buffer.make_mut();
+    writable.set_pts(None);
+    writable.set_dts(None);
+    // It fails while the media is taken down, and then nobody looks at it any more.
+    let _ = source.push_buffer(buffer);
+}
+
+/// The media, made when the first client comes and taken down after the last.
+pub fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
+    let factory = RTSPMediaFactory::new();
+    factory.set_launch(MEDIA);
+    factory.set_shared(true);
+    let outlet = outlet.clone();
+    factory.connect_media_configure(move |_, media| {
+        if let Ok(bin) = media.element().downcast::<gst::Bin>() {
+            outlet.open(&bin);
+        }
+        let outlet = outlet.clone();
+        media.connect_unprepared(move |_| outlet.close());
+    });
+    factory
+}
