@@ -106,7 +106,7 @@ $(TOOLS)/bin/cargo-deny: Makefile
 	@rm -rf $(TOOLS)/build && touch $@
 
 $(TOOLS)/bin/cargo-deb: Makefile
-	@$@ --version 2>/dev/null | grep -qFx '$(CARGO_DEB)' || $(call install_tool,cargo-deb,$(CARGO_DEB) --no-default-features)
+	@$@ --version 2>/dev/null | grep -qFx 'cargo-deb $(CARGO_DEB)' || $(call install_tool,cargo-deb,$(CARGO_DEB) --no-default-features)
 	@rm -rf $(TOOLS)/build && touch $@
 
 install_tool = CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force $(1) --version $(2) --root $(TOOLS)
