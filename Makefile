@@ -57,7 +57,7 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	$(call heading,formatting)
 	cargo fmt --all --check
 	$(call heading,lints)
-	cargo clippy --locked --all-targets --features evaluate $(features) -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features evaluate $(features) -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
 	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
 	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
