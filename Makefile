@@ -22,6 +22,10 @@ model_files := centerface/centerface.onnx centerface/model.toml
 licence_files := licenses/onnxruntime/LICENSE licenses/onnxruntime/ThirdPartyNotices.txt licenses/centerface/LICENSE
 features = $(if $(FEATURES),--features $(FEATURES))
 
+# Python for models/training: PYTHON=yours, or one in a folder of the build with the packages of a list there.
+python = $(or $(PYTHON),$(TARGET)/training/bin/python)
+packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
+
 # Where `make install` goes: the user's own plugin folder, or PREFIX's.
 ifdef PREFIX
 gstreamer_of = $(shell pkg-config --variable=$(1) gstreamer-1.0)
@@ -30,7 +34,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean deb test-deb
+.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean deb test-deb train model card
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -52,7 +56,7 @@ test: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
-test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the other
+test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## everything that is checked, one after the other
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --all --check
@@ -63,6 +67,9 @@ test: setup $(TOOLS)/bin/cargo-deny ## everything that is checked, one after the
 	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked --workspace $(features)
+	$(call heading,training tools on synthetic data)
+	$(python) models/training/self_test_data.py
+	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(python) models/training/self_test.py; else echo "skipped: self_test.py needs models/training/requirements.txt"; fi
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
 	$(call heading,licences and sources of what we depend on)
@@ -84,19 +91,32 @@ MODEL ?= models/expression/model.onnx
 evaluate: setup ## how good MODEL=file.onnx is on the labelled faces in DATA=folder, by emotion-evaluate
 	cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate -- expression --model "$(MODEL)" --conditions "$(DATA)"
 
-# Python for models/training: PYTHON=yours, or one in a folder of the build with the packages of a list there.
-python = $(or $(PYTHON),$(TARGET)/training/bin/python)
-packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 $(TARGET)/training/%.installed: models/training/%.txt
 	[ -x $(TARGET)/training/bin/python ] || python3 -m venv $(TARGET)/training
 	$(TARGET)/training/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-faces: $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
+faces: setup $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
 	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
 
 soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2
 	cargo run --locked --release $(features) --example soak -- "$(MINUTES)" "$(STREAMS)" "$(SIZE)" "$(FACES)" $(if $(CHAIN),"$(CHAIN)")
+
+train: setup $(call packages_of,requirements) ## an expression model from DATA=..., to its card, in RUN=folder; OPTIONS= of train.py
+	$(python) models/training/run.py --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
+
+model: setup $(call packages_of,requirements) ## WEIGHTS=run/final.pt, trained on DATA=..., as models/expression, with test fixture and card
+	$(python) models/training/export_onnx.py --data "$(DATA)" --weights $(WEIGHTS) $(OPTIONS)
+	$(python) models/training/golden.py tests/data/expression.json
+	$(MAKE) card DATA="$(DATA)"
+
+# The committed model's figures: report and diagrams of emotion-evaluate on the test faces of DATA, put into its card.
+card: setup $(call packages_of,requirements-data) ## the figures in the card of models/expression, from the data set DATA=...
+	$(python) models/training/export_faces.py --data "$(DATA)" --output $(TARGET)/faces
+	cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate -- expression --conditions \
+	    --json $(TARGET)/card.json --svg $(TARGET)/card $(TARGET)/faces
+	$(python) models/training/card.py --report $(TARGET)/card.json --card models/expression/CARD.md --description models/expression/model.toml
+	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/expression
 
 audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
 	$(TOOLS)/bin/cargo-deny --locked check advisories

@@ -8,6 +8,7 @@ use crate::image::FrameView;
 use crate::inference::{Network, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
+use crate::preset::{self, fits, picture_shape};
 use crate::statistics::{StepTimes, Stopwatch};
 use crate::tensor::{InputFormat, Preprocessor};
 
@@ -35,6 +36,8 @@ pub struct Classifier {
     format: InputFormat,
     size: Size,
     batch_size: usize,
+    /// The graph takes no more than one picture.
+    one_by_one: bool,
     preprocessor: Preprocessor,
     /// Of the present frame.
     crops: Vec<Crop>,
@@ -63,8 +66,9 @@ impl Classifier {
     pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let network = Network::load(&model, search, run)?;
         let wrong = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
-        let Some(description) = model.description.clone() else {
-            let expected = "a description, as model.toml beside it or the same name ending in .toml";
+        let recognised = || preset::recognise(network.inputs(), network.outputs());
+        let Some(description) = model.description.clone().or_else(recognised) else {
+            let expected = "a description, as model.toml beside it or the same name ending in .toml, or the signature of a known model";
             return Err(wrong(expected.into(), format!("none, for {}", network.signature())));
         };
         if description.task != Task::Expression {
@@ -77,15 +81,38 @@ impl Classifier {
         let Some(described) = described else {
             return Err(wrong("an [[output]] with labels in its description".into(), "none".into()));
         };
-        let output = check_signature(&network, &description, size, described).map_err(|expected| wrong(expected, network.signature()))?;
+        let output = check_signature(&network, &description, described).map_err(|expected| wrong(expected, network.signature()))?;
+        // A graph for one picture takes the faces one by one.
+        let fixed_batch = network.inputs().first().and_then(|input| *input.shape.first()?);
+        if fixed_batch.is_some_and(|pictures| pictures != 1) {
+            return Err(wrong("an input for one picture or any number".into(), network.signature()));
+        }
         let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
         let (preprocessor, crops, scores, step_times) = Default::default();
-        Ok(Self { network, labels, output, format, size, batch_size: 0, preprocessor, crops, scores, step_times, description })
+        Ok(Self {
+            network,
+            labels,
+            output,
+            format,
+            size,
+            batch_size: 0,
+            one_by_one: fixed_batch.is_some(),
+            preprocessor,
+            crops,
+            scores,
+            step_times,
+            description,
+        })
     }
 
     /// Most faces in one run of the network; 0 puts all of a frame into one.
     pub fn set_batch_size(&mut self, batch_size: usize) {
         self.batch_size = batch_size;
+    }
+
+    /// What the model is, as its description or the preset it was recognised by says.
+    pub fn description(&self) -> &ModelDescription {
+        &self.description
     }
 
     /// The model's name.
@@ -131,7 +158,11 @@ impl Classifier {
         let mut clock = Stopwatch::start();
         self.step_times = StepTimes::default();
         self.scores.clear();
-        let batch = if self.batch_size == 0 { crops.len().max(1) } else { self.batch_size };
+        let batch = match self.batch_size {
+            _ if self.one_by_one => 1,
+            0 => crops.len().max(1),
+            most => most,
+        };
         for crops in crops.chunks(batch) {
             let shape = self.format.shape(crops.len(), self.size);
             let pictures = self.network.input(shape)?.chunks_exact_mut(shape[1..].iter().product());
@@ -159,25 +190,12 @@ impl Classifier {
 }
 
 /// The index of the described output, or what the graph would have to have.
-fn check_signature(
-    network: &Network,
-    description: &ModelDescription,
-    size: Size,
-    described: &OutputDescription,
-) -> std::result::Result<usize, String> {
-    let (width, height, channels) = (size.width as usize, size.height as usize, description.input.colour.channels());
-    let picture = match description.input.layout {
-        crate::tensor::Layout::Nchw => [channels, height, width],
-        crate::tensor::Layout::Nhwc => [height, width, channels],
-    };
-    let fits = |shape: &[Option<usize>], wanted: &[usize]| {
-        shape.len() == wanted.len() + 1 && shape[1..].iter().zip(wanted).all(|(axis, &wanted)| axis.is_none_or(|axis| axis == wanted))
-    };
-    let input = &description.input.name;
-    if !network.inputs().iter().any(|spec| spec.name == *input && fits(&spec.shape, &picture)) {
+fn check_signature(network: &Network, description: &ModelDescription, described: &OutputDescription) -> std::result::Result<usize, String> {
+    let (input, picture) = (&description.input.name, picture_shape(description).unwrap_or_default());
+    if !network.inputs().iter().any(|spec| spec.name == *input && fits(spec, &picture)) {
         return Err(format!("an input {input} [N, {}, {}, {}]", picture[0], picture[1], picture[2]));
     }
     let (name, classes) = (&described.name, described.labels.len());
-    let index = network.outputs().iter().position(|spec| spec.name == *name && fits(&spec.shape, &[classes]));
+    let index = network.outputs().iter().position(|spec| spec.name == *name && fits(spec, &[classes]));
     index.ok_or_else(|| format!("an output {name} [N, {classes}]"))
 }

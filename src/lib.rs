@@ -24,6 +24,8 @@ pub mod inference;
 pub mod locate;
 pub mod model;
 pub mod onnx;
+#[cfg(feature = "onnx")]
+pub mod preset;
 pub mod record;
 
 pub mod scene;

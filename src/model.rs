@@ -103,12 +103,51 @@ pub enum Activation {
 /// `[framing]`: from a detector's box to the square that is cropped.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Framing {
+    /// Place and size where a face has both box and landmarks.
+    #[serde(default)]
+    pub prefer: Prefer,
     /// True if a face whose landmarks are known is to be turned upright.
     #[serde(default)]
     pub rotate: bool,
+    /// The crop square by landmarks.
+    #[serde(default)]
+    pub landmarks: Option<LandmarkFraming>,
     /// `[framing.box.NAME]` for boxes of detector NAME; `other` for everyone else's.
     #[serde(default, rename = "box")]
     pub boxes: BTreeMap<String, BoxFraming>,
+}
+
+/// What a crop follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// The box.
+    #[default]
+    Box,
+    /// The landmarks, where they are known and `[framing.landmarks]` says how.
+    Landmarks,
+}
+
+/// The crop square of a face's landmarks, in fractions of their size: the root of the sum of squares of the distance
+/// from eyes to mouth and of that between the eyes.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct LandmarkFraming {
+    /// Side of the square.
+    pub side_of_size: f32,
+    /// Distance of the square's centre from the middle between eyes and mouth, towards the chin.
+    #[serde(default)]
+    pub offset_y_of_size: f32,
+}
+
+impl LandmarkFraming {
+    /// The square turned by `roll`; none for landmarks that all lie in one point.
+    fn crop(&self, landmarks: &Landmarks5, roll: f32) -> Option<Crop> {
+        let (eyes, mouth, [right, left, ..]) = (landmarks.eyes(), landmarks.mouth(), landmarks.0);
+        let size = (mouth.x - eyes.x).hypot(mouth.y - eyes.y).hypot((left.x - right.x).hypot(left.y - right.y));
+        let (middle, offset, (sin, cos)) = (eyes.midpoint(mouth), self.offset_y_of_size * size, landmarks.roll().sin_cos());
+        let center = Point::new(middle.x - sin * offset, middle.y + cos * offset);
+        (size > 0.0).then_some(Crop { center, side: self.side_of_size * size, roll })
+    }
 }
 
 /// The crop square of one detector's boxes, in fractions of the box's height.
@@ -125,14 +164,15 @@ impl Framing {
     /// The square to crop for a face that `detector` boxed as `face`; the box's own height, centred, if nothing is
     /// known. `landmarks` tell how the face is turned.
     pub fn crop(&self, face: Rect, detector: Option<&str>, landmarks: Option<&Landmarks5>) -> Crop {
+        let roll = landmarks.filter(|_| self.rotate).map_or(0.0, Landmarks5::roll);
+        let by_landmarks = self.landmarks.filter(|_| self.prefer == Prefer::Landmarks);
+        if let Some(crop) = by_landmarks.zip(landmarks).and_then(|(framing, landmarks)| framing.crop(landmarks, roll)) {
+            return crop;
+        }
         let known = detector.and_then(|name| self.boxes.get(name)).or_else(|| self.boxes.get("other"));
         let framing = known.copied().unwrap_or(BoxFraming { side_of_height: 1.0, offset_y_of_height: 0.0 });
         let center = face.center();
-        Crop {
-            center: Point::new(center.x, center.y + framing.offset_y_of_height * face.h),
-            side: framing.side_of_height * face.h,
-            roll: landmarks.filter(|_| self.rotate).map_or(0.0, Landmarks5::roll),
-        }
+        Crop { center: Point::new(center.x, center.y + framing.offset_y_of_height * face.h), side: framing.side_of_height * face.h, roll }
     }
 }
 
@@ -258,6 +298,26 @@ mod tests {
         assert_eq!(crop(&framing, Some("haar")), Rect::new(0.0, 20.0, 100.0, 100.0));
         assert_eq!(crop(&framing, Some("unheard of")), Rect::new(-25.0, 5.0, 150.0, 150.0));
         assert_eq!(crop(&Framing::default(), None), Rect::new(0.0, 20.0, 100.0, 100.0));
+    }
+
+    #[test]
+    fn aligned_landmarks_are_cropped_to_the_template_they_were_aligned_to() {
+        // OpenCV Zoo's template at 112x112, drawn twice as large, turned and moved.
+        let template = [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
+        let description = parse_description(Path::new("x"), include_str!("../models/presets/mobilefacenet.toml")).unwrap();
+        for angle in [0.0_f32, 0.4] {
+            let (sin, cos) = angle.sin_cos();
+            let place = |x: f32, y: f32| {
+                let (x, y) = (2.0 * (x - 56.0), 2.0 * (y - 56.0));
+                Point::new(300.0 + cos * x - sin * y, 200.0 + sin * x + cos * y)
+            };
+            let landmarks = Landmarks5(template.map(|(x, y)| place(x, y)));
+            let crop = description.framing.crop(Rect::default(), None, Some(&landmarks));
+            assert!((crop.side - 224.0).abs() < 0.5 && (crop.roll - angle).abs() < 0.01, "{crop:?}");
+            assert!((crop.center.x - 300.0).abs() < 0.5 && (crop.center.y - 200.0).abs() < 0.5, "{crop:?}");
+            let boxed = description.framing.crop(Rect::new(0.0, 0.0, 80.0, 100.0), Some("yunet"), None);
+            assert!((boxed.side - 106.5).abs() < 1e-3, "without landmarks the box is all there is");
+        }
     }
 
     #[test]

@@ -31,16 +31,25 @@ def torch_logits(network, images, batch=256):
     return tuple(np.concatenate(head) for head in zip(*parts))
 
 
-def onnx_logits(model, images, batch=256):
-    """The same from an ONNX file, or from an open `InferenceSession`."""
+def _run_onnx(model, outputs, images, batch):
+    """Some outputs of an ONNX file, or of an open `InferenceSession`, for pictures [N, 48, 48] 0..255."""
     import onnxruntime
 
     session = model if hasattr(model, "run") else onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     parts = [
-        session.run(["ferplus", "fer2013"], {"input": normalise(images[start : start + batch])})
-        for start in range(0, len(images), batch)
+        session.run(outputs, {"input": normalise(images[start : start + batch])}) for start in range(0, len(images), batch)
     ]
-    return tuple(np.concatenate(head) for head in zip(*parts))
+    return tuple(np.concatenate(output) for output in zip(*parts))
+
+
+def onnx_logits(model, images, batch=256):
+    """(ferplus [N, 8], fer2013 [N, 7]) of an ONNX file, or of an open `InferenceSession`."""
+    return _run_onnx(model, ["ferplus", "fer2013"], images, batch)
+
+
+def onnx_scores(model, images, batch=256):
+    """The probabilities [N, 8] that the element gives, of the same."""
+    return _run_onnx(model, ["scores"], images, batch)[0]
 
 
 def accuracies(ferplus, fer2013, faces):

@@ -1,30 +1,36 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export trained weights as one self-contained ONNX file with batch norm folded, and check it.
+"""Export trained weights as one self-contained ONNX file with batch norm folded and both heads combined, and check it.
 
-    python export_onnx.py --weights RUN/final.pt [MORE/final.pt ...] [--shares 0.3 0.7] [--output ../expression/model.onnx]
+    python export_onnx.py --data DATA --weights RUN/final.pt [MORE/final.pt ...] [--shares 0.3 0.7] [--output ../expression/model.onnx]
 
-Several weights, of which each continues the one before, are averaged by their shares.
+Several weights, of which each continues the one before, are averaged by their shares. The data set says how the heads are combined
+(`combine.py`) and gives the softmax temperatures.
 
-The `sha256` line of the `model.toml` beside the output is brought up to date.
-
-Input `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs are logits:
-`ferplus` [N, 8] and `fer2013` [N, 7].
+Input `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs: probabilities `scores` [N, 8], logits `ferplus` [N, 8]
+and `fer2013` [N, 7]. Written beside the file: its `.modelinfo`, for GStreamer's onnxinference; and into a `model.toml` that is
+there, its sha256 and the temperatures of the heads.
 """
 
 import argparse
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
-from evaluate import onnx_logits, torch_logits
+from augmentation import augment
+from combine import describe, fit_rule, linear, priors
+from dataset import FER2013_LABELS, FERPLUS_LABELS, PUBLIC_TEST, TRAINING, faces_of, read_arrays
+from evaluate import fit_temperature, onnx_logits, onnx_scores, torch_logits
 from network import ExpressionNet, count_cost
 from onnx_file import OPSET, fold_batch_norm, write_digest
 
 TOLERANCE = 1e-3
+OUTPUTS = {"scores": len(FERPLUS_LABELS), "ferplus": len(FERPLUS_LABELS), "fer2013": len(FER2013_LABELS)}
+MODELINFO_ID = "gst-plugin-emotion-expression"
 
 
 def load_network(paths, shares):
@@ -36,34 +42,77 @@ def load_network(paths, shares):
     return network.eval()
 
 
-def export(network, path):
+class Combined(torch.nn.Module):
+    """A network with the scores of both heads, probabilities [N, 8], before their logits."""
+
+    def __init__(self, network, matrix, bias):
+        super().__init__()
+        self.network = network
+        self.register_buffer("matrix", torch.tensor(matrix.T, dtype=torch.float32))
+        self.register_buffer("bias", torch.tensor(bias, dtype=torch.float32))
+
+    def forward(self, x):
+        heads = self.network(x)
+        logits = torch.cat([head.log_softmax(1) for head in heads], dim=1) @ self.matrix + self.bias
+        return logits.softmax(1), *heads
+
+
+def export(network, rule, log_priors, path):
     """Write the ONNX file, weights inside."""
     torch.onnx.export(
-        fold_batch_norm(network),
+        Combined(fold_batch_norm(network), *linear(rule, log_priors)),
         (torch.zeros(2, 1, 48, 48),),
         str(path),
         input_names=["input"],
-        output_names=["ferplus", "fer2013"],
-        dynamic_axes={"input": {0: "N"}, "ferplus": {0: "N"}, "fer2013": {0: "N"}},
+        output_names=list(OUTPUTS),
+        dynamic_axes={name: {0: "N"} for name in ("input", *OUTPUTS)},
         opset_version=OPSET,
         dynamo=False,
     )
     onnx.checker.check_model(str(path), full_check=True)
 
 
-def largest_difference(network, path):
-    """Largest difference of a logit between torch and ONNX Runtime, over random pictures in batches of 1 and 7."""
+def largest_difference(network, rule, log_priors, path):
+    """Largest difference of a value between torch and ONNX Runtime, over random pictures in batches of 1 and 7."""
     random = np.random.default_rng(0)
+    combined = Combined(network, *linear(rule, log_priors)).eval()
     worst = 0.0
     for count in (1, 7):
         pictures = random.integers(0, 256, (count, 48, 48), dtype=np.uint8)
-        for ours, theirs in zip(torch_logits(network, pictures), onnx_logits(path, pictures)):
+        theirs = (onnx_scores(path, pictures), *onnx_logits(path, pictures))
+        for ours, theirs in zip(torch_logits(combined, pictures), theirs):
             worst = max(worst, float(np.abs(ours - theirs).max()))
     return worst
 
 
+def augmented(images, seed=0, batch=256):
+    """Training pictures [N, 48, 48] as uint8, each augmented once as in training."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.from_numpy(images[start : start + batch])[:, None].float() for start in range(0, len(images), batch)]
+    return np.concatenate([augment(part, generator)[:, 0].round().byte().numpy() for part in parts])
+
+
+def write_modelinfo(path):
+    """The description that stock `onnxinference` reads: `<model>.modelinfo`."""
+    def section(name, ident, columns, direction, extra=""):
+        return f"[{name}]\nid={ident}\ntype=float32\ndims=-1,{columns}\ndir={direction}\ndims-order=row-major\n{extra}"
+
+    parts = [f"[modelinfo]\nversion=1.0\ngroup-id={MODELINFO_ID}-out\n"]
+    parts.append(section("input", f"{MODELINFO_ID}-in", "1,48,48", "input", "ranges=-2.0,1.984375\n"))
+    parts += [section(name, f"{MODELINFO_ID}-out-{name}", columns, "output") for name, columns in OUTPUTS.items()]
+    Path(f"{path}.modelinfo").write_text("\n".join(parts))
+
+
+def write_temperature(description, output, temperature):
+    """Set the `temperature` of an output in a model.toml, if there is one."""
+    if description.exists():
+        line = rf'(name = "{output}"\n(?:(?!\[\[).*\n)*?temperature = )[0-9.]+'
+        description.write_text(re.sub(line, rf"\g<1>{temperature:.3f}", description.read_text()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="the data set, in any form dataset.py reads")
     parser.add_argument("--weights", type=Path, nargs="+", required=True)
     parser.add_argument("--shares", type=float, nargs="+", help="of each, summing to 1; equal without")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent.parent / "expression" / "model.onnx")
@@ -72,13 +121,23 @@ def main():
     if len(shares) != len(options.weights) or abs(sum(shares) - 1) > 1e-6:
         parser.error("give one share for each of the weights, summing to 1")
     network = load_network(options.weights, shares)
-    export(network, options.output)
-    difference = largest_difference(network, options.output)
+    arrays = read_arrays(options.data)
+    training, test = faces_of(arrays, TRAINING), faces_of(arrays, PUBLIC_TEST)
+    test_logits = torch_logits(network, test.images)
+    rule = fit_rule(torch_logits(network, augmented(training.images)), training, test_logits, test)
+    export(network, rule, priors(training), options.output)
+    difference = largest_difference(network, rule, priors(training), options.output)
     if difference > TOLERANCE:
         raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
+    description = options.output.with_name("model.toml")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
-    write_digest(options.output.with_name("model.toml"), digest)
+    write_digest(description, digest)
+    write_modelinfo(options.output)
+    for name, logits, truth in zip(("ferplus", "fer2013"), test_logits, (test.ferplus_truth, test.fer2013)):
+        if (truth >= 0).any():
+            write_temperature(description, name, fit_temperature(logits[truth >= 0], truth[truth >= 0]))
     parameters, multiply_adds = count_cost(network)
+    print(f"scores: {describe(rule)}")
     print(f"{options.output}: {options.output.stat().st_size} bytes, largest difference {difference:.1e}")
     print(f"{parameters} parameters, {multiply_adds} multiply-adds, sha256 {digest}")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the golden fixture: average faces as network input, and the logits the model must give for them.
+"""Write the golden fixture: average faces as network input, and what the model must give for them.
 
     python golden.py OUTPUT.json [--model ../expression/model.onnx]
 
@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from dataset import FER2013_LABELS, FERPLUS_LABELS, PIXEL_MEAN, PIXEL_SCALE
-from evaluate import onnx_logits
+from evaluate import onnx_logits, onnx_scores
 
 HERE = Path(__file__).parent
 FACES = ("neutral", "happiness", "surprise", "anger")
@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--model", type=Path, default=HERE.parent / "expression" / "model.onnx")
     options = parser.parse_args()
     pixels = np.stack([halved(flatten(HERE.parent / "average-faces" / f"{name}.png")) for name in FACES])
-    ferplus, fer2013 = onnx_logits(options.model, pixels)
+    scores, (ferplus, fer2013) = onnx_scores(options.model, pixels), onnx_logits(options.model, pixels)
     fixture = {
         "source": "models/training/golden.py",
         "definition": "value = (pixel - mean) * scale; input [N, 1, 48, 48] row-major",
@@ -57,6 +57,7 @@ def main():
             {
                 "name": name,
                 "pixels": pixels[i].ravel().tolist(),
+                "scores": [round(float(v), 5) for v in scores[i]],
                 "ferplus": [round(float(v), 5) for v in ferplus[i]],
                 "fer2013": [round(float(v), 5) for v in fer2013[i]],
             }

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Self-test on synthetic pictures: `python self_test.py` (seconds, needs no data)."""
+"""Self-test of network, augmentation, framing and export on synthetic pictures: `python self_test.py` (seconds, needs no data).
+
+What needs no torch is tested by `self_test_data.py`.
+"""
 
 import tempfile
 import unittest
@@ -10,35 +13,13 @@ import numpy as np
 import torch
 
 from augmentation import augment
-from dataset import FERPLUS_LABELS, Faces, majority_labels, normalise, soft_labels
-from evaluate import accuracies, calibration_error, fit_temperature, log_softmax, onnx_logits, torch_logits
+from combine import Rule, combined, priors
+from dataset import normalise
+from evaluate import log_softmax, onnx_logits, onnx_scores, torch_logits
 from export_onnx import export
 from framing import Square, crop, square_from_box, square_from_landmarks
 from network import ExpressionNet, count_cost
-
-
-def votes(**columns):
-    """One row of raw votes [1, 10] from names of expressions."""
-    row = np.zeros((1, 10), np.uint8)
-    names = (*FERPLUS_LABELS, "unknown", "not_a_face")
-    for name, count in columns.items():
-        row[0, names.index(name)] = count
-    return row
-
-
-class Labels(unittest.TestCase):
-    def test_single_votes_are_dropped_and_the_rest_normalised(self):
-        distribution, weight = soft_labels(votes(neutral=6, sadness=3, anger=1))
-        np.testing.assert_allclose(distribution[0, [0, 3, 4]], [2 / 3, 1 / 3, 0])
-        self.assertEqual(weight[0], 1)
-
-    def test_votes_for_unknown_lower_the_weight(self):
-        self.assertAlmostEqual(float(soft_labels(votes(neutral=6, unknown=4))[1][0]), 0.6)
-
-    def test_ties_and_unknown_are_not_counted(self):
-        self.assertEqual(majority_labels(votes(happiness=9))[0], 1)
-        self.assertEqual(majority_labels(votes(neutral=5, sadness=5))[0], -1)
-        self.assertEqual(majority_labels(votes(neutral=4, unknown=6))[0], -1)
+from self_test_data import synthetic_faces
 
 
 class Pictures(unittest.TestCase):
@@ -85,23 +66,13 @@ class Network(unittest.TestCase):
         network(torch.randn(64, 1, 48, 48))  # batch statistics that are not the initial ones
         pictures = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
         with tempfile.TemporaryDirectory() as folder:
-            export(network.eval(), Path(folder) / "model.onnx")
-            for ours, theirs in zip(torch_logits(network, pictures), onnx_logits(Path(folder) / "model.onnx", pictures)):
+            path, rule, log_priors = Path(folder) / "model.onnx", Rule(temperature=0.7), priors(synthetic_faces())
+            export(network.eval(), rule, log_priors, path)
+            heads = torch_logits(network, pictures)
+            for ours, theirs in zip(heads, onnx_logits(path, pictures)):
                 np.testing.assert_allclose(ours, theirs, atol=1e-4)
-
-
-class Figures(unittest.TestCase):
-    def test_rows_out_of_the_protocol_do_not_count(self):
-        faces = Faces(np.zeros((3, 48, 48), np.uint8), None, None, np.array([0, 1, -1]), np.array([0, 1, 2]))
-        figures = accuracies(np.eye(8)[[0, 0, 0]], np.eye(7)[[0, 1, 2]], faces)
-        self.assertEqual(figures, {"ferplus": 0.5, "fer2013": 1.0})
-
-    def test_temperature_mends_overconfidence(self):
-        random = np.random.default_rng(3)
-        logits = random.normal(size=(4000, 8))
-        truth = np.array([random.choice(8, p=p) for p in np.exp(log_softmax(logits))])
-        self.assertAlmostEqual(fit_temperature(logits * 2.5, truth), 2.5, delta=0.25)
-        self.assertLess(calibration_error(np.exp(log_softmax(logits)), truth), 0.03)
+            scores = np.exp(log_softmax(combined(*heads, rule, log_priors)))
+            np.testing.assert_allclose(scores, onnx_scores(path, pictures), atol=1e-5)
 
 
 if __name__ == "__main__":

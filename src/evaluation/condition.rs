@@ -40,7 +40,7 @@ pub const ALL: [Condition; 18] = [
     Condition::Contrast(0.3),
     Condition::Brightness(0.6),
     Condition::Brightness(1.4),
-    Condition::MotionBlur(0.15),
+    Condition::MotionBlur(0.19),
     Condition::Jpeg(20),
     Condition::Height(16),
     Condition::Height(24),
@@ -137,7 +137,7 @@ fn cover(picture: &Picture, [left, top, width, height]: [f32; 4]) -> Picture {
 
 fn motion_blur(picture: &Picture, length: f32) -> Picture {
     let (width, channels) = (picture.size.width as usize, picture.channels);
-    let reach = (length * picture.size.height as f32 / 2.0).round() as isize;
+    let reach = ((length * picture.size.height as f32 - 1.0) / 2.0).round().max(1.0) as isize;
     let mean = |row: &[u8], x: usize, channel: usize| {
         let taps = (-reach..=reach).map(|step| x.saturating_add_signed(step).min(width - 1));
         let sum: usize = taps.map(|x| usize::from(row[x * channels + channel])).sum();

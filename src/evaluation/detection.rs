@@ -81,7 +81,8 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
     let mut runs = Vec::new();
     for model in models {
         for &detect_size in task.detect_sizes {
-            let detector = NetworkDetector::load(model.clone(), None, detect_size, search, RunOptions { threads: 1 })?;
+            let detector =
+                NetworkDetector::load(model.clone(), None, detect_size, search, RunOptions { threads: 1, ..Default::default() })?;
             runs.push(Run { detector, detect_size, tallies: Default::default(), alone: Vec::new(), times: Vec::new() });
         }
     }

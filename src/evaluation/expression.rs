@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 use super::calibration::Answer;
 use super::condition::{ALL, Condition};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::inference::{Provider, RunOptions};
 use crate::locate::SearchPath;
 use crate::model::ModelFile;
+use crate::statistics::StepTimes;
 
 /// How an evaluation is done.
 pub struct Options<'a> {
@@ -50,33 +52,36 @@ impl Protocol {
 /// Those of [`Classifier::load`] for any of the model's outputs, of [`Example::picture`] and of inference;
 /// [`Error::Config`] if model and data have no class in common.
 pub fn evaluate(model: &ModelFile, data: &Dataset, search: &SearchPath, options: &Options) -> Result<Report> {
-    let outputs = model.description.as_ref().map_or(&[][..], |description| &description.outputs);
-    // The first is the one the element gives; it has to be right, or loading it tells what is wrong.
-    let indices: Vec<_> = (0..outputs.len().max(1)).filter(|&index| index == 0 || !outputs[index].labels.is_empty()).collect();
+    let description = load_output(model, 0, search)?.description().clone();
+    let indices: Vec<_> = (0..description.outputs.len()).filter(|&index| !description.outputs[index].labels.is_empty()).collect();
     let conditions = if options.conditions { &ALL[..] } else { &ALL[..1] };
     let steps = data.examples.len() * (conditions.len() + indices.len() - 1);
     let done = AtomicUsize::new(0);
     let step = || (options.progress)((done.fetch_add(1, Ordering::Relaxed) + 1) as f32 / steps as f32);
-    let (mut reports, mut under_conditions) = (Vec::new(), Vec::new());
+    let (mut reports, mut under_conditions, mut step_times) = (Vec::new(), Vec::new(), Vec::new());
     for index in indices {
-        let classifiers = (0..options.jobs).map(|_| load_output(model, index, search)).collect::<Result<Vec<_>>>()?;
-        let labels = classifiers[0].labels().as_slice().to_vec();
+        let classifiers = (0..options.jobs.max(1)).map(|_| load_output(model, index, search)).collect::<Result<Vec<_>>>()?;
+        let output = &description.outputs[index];
         let conditions = if index == 0 { conditions } else { &ALL[..1] };
-        let scores = score(classifiers, data, conditions, &step)?;
-        let figures = figures(&labels, data, &scores[0])?;
+        let (scores, times) = score(classifiers, data, conditions, &step)?;
+        let figures = figures(&output.labels, data, &scores[0])?;
         if options.conditions && index == 0 {
-            under_conditions = conditions
-                .iter()
-                .zip(&scores)
-                .map(|(condition, scores)| losses(condition, &labels, data, scores, &figures))
-                .collect::<Result<_>>()?;
+            let loss = |(condition, scores): (&Condition, &Vec<Scores>)| losses(condition, &output.labels, data, scores, &figures);
+            under_conditions = conditions.iter().zip(&scores).map(loss).collect::<Result<_>>()?;
         }
-        reports.push(OutputReport { output: outputs[index].name.clone(), figures });
+        step_times.extend(times);
+        reports.push(OutputReport { output: output.name.clone(), figures });
     }
-    let (name, version) =
-        model.description.as_ref().map(|description| (description.name.clone(), description.version.clone())).unwrap_or_default();
-    let data_path = data.path.display().to_string();
-    Ok(Report { model: name, version, data: data_path, pictures: data.examples.len(), outputs: reports, conditions: under_conditions })
+    Ok(Report {
+        model: description.name,
+        version: description.version,
+        data: data.path.display().to_string(),
+        pictures: data.examples.len(),
+        preprocess_ms: median_ms(step_times.iter().map(|times| times.preprocess)),
+        inference_ms: median_ms(step_times.iter().map(|times| times.inference)),
+        outputs: reports,
+        conditions: under_conditions,
+    })
 }
 
 /// The model with output `index` of its description as the one that is scored.
@@ -88,8 +93,18 @@ fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<C
     Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })
 }
 
-/// The scores of each picture under each condition: `[condition][picture]`.
-fn score(classifiers: Vec<Classifier>, data: &Dataset, conditions: &[Condition], step: &(dyn Fn() + Sync)) -> Result<Vec<Vec<Scores>>> {
+/// In milliseconds; 0 for none.
+fn median_ms(durations: impl Iterator<Item = Duration>) -> f64 {
+    let mut sorted: Vec<_> = durations.collect();
+    sorted.sort();
+    sorted.get(sorted.len() / 2).map_or(0.0, |median| 1e3 * median.as_secs_f64())
+}
+
+/// The scores under each condition of each picture, `[condition][picture]`, and how long each took.
+type Scored = (Vec<Vec<Scores>>, Vec<StepTimes>);
+
+/// The scores of all pictures.
+fn score(classifiers: Vec<Classifier>, data: &Dataset, conditions: &[Condition], step: &(dyn Fn() + Sync)) -> Result<Scored> {
     let share = data.examples.len().div_ceil(classifiers.len()).max(1);
     let parts = std::thread::scope(|scope| {
         let mut threads = Vec::new();
@@ -100,10 +115,12 @@ fn score(classifiers: Vec<Classifier>, data: &Dataset, conditions: &[Condition],
         threads.into_iter().map(join).collect::<Result<Vec<_>>>()
     })?;
     let mut scores = vec![Vec::with_capacity(data.examples.len()); conditions.len()];
-    for part in parts {
+    let mut times = Vec::new();
+    for (part, part_times) in parts {
         scores.iter_mut().zip(part).for_each(|(all, part)| all.extend(part));
+        times.extend(part_times);
     }
-    Ok(scores)
+    Ok((scores, times))
 }
 
 /// `examples` are those from number `first` on.
@@ -113,18 +130,20 @@ fn score_part(
     first: usize,
     conditions: &[Condition],
     step: &(dyn Fn() + Sync),
-) -> Result<Vec<Vec<Scores>>> {
+) -> Result<Scored> {
     let mut scores = vec![Vec::with_capacity(examples.len()); conditions.len()];
+    let mut times = Vec::with_capacity(examples.len() * conditions.len());
     for (number, example) in examples.iter().enumerate() {
         let picture = example.picture()?;
         for (condition, scores) in conditions.iter().zip(&mut scores) {
             let changed = condition.apply(&picture)?;
             let crop = condition.crop(changed.size, first + number);
             scores.extend_from_slice(classifier.classify_crops(&changed.view()?, &[crop])?);
+            times.push(classifier.step_times());
             step();
         }
     }
-    Ok(scores)
+    Ok((scores, times))
 }
 
 /// What `scores` of all pictures are worth by each protocol.

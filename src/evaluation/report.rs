@@ -125,6 +125,10 @@ pub struct Report {
     pub data: String,
     /// How many there are.
     pub pictures: usize,
+    /// Median time to crop and fill the input for one picture, in milliseconds.
+    pub preprocess_ms: f64,
+    /// Median time of the network for one picture on one thread, in milliseconds.
+    pub inference_ms: f64,
     /// Every output, the one that the element gives first.
     pub outputs: Vec<OutputReport>,
     /// The first output under each condition, clean first; empty if that was not asked for.
@@ -178,6 +182,7 @@ impl Display for Figures {
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# {} {} on {} ({} pictures)", self.model, self.version, self.data, self.pictures)?;
+        writeln!(f, "{:.2} ms in the network, {:.2} ms to fill its input (medians, one thread)", self.inference_ms, self.preprocess_ms)?;
         for output in &self.outputs {
             for figures in &output.figures {
                 write!(f, "\n## Output {}\n{figures}", output.output)?;

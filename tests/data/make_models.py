@@ -121,6 +121,18 @@ def write_cells(folder):
     save(folder, "cells", nodes, [("input", ["n", 3, "height", "width"])], outputs, constants)
 
 
+def write_preset(folder, name, picture, output, classes):
+    """The signature of a known expression model; value k is the mean of channel k over a hundred, further ones are 0."""
+    batch, channels = picture[1][0], picture[1][1]
+    weights = [0.01 if column == channel else 0.0 for channel in range(channels) for column in range(classes)]
+    nodes = [
+        helper.make_node("ReduceMean", [picture[0]], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], [output]),
+    ]
+    constants = [helper.make_tensor("weights", TensorProto.FLOAT, [channels, classes], weights)]
+    save(folder, name, nodes, [picture], [(output, [batch, classes])], constants)
+
+
 folder = pathlib.Path(sys.argv[1])
 write(folder, "identity", [1, 3, 32, 32])
 # About a tenth of a second, six frames at 60 a second.
@@ -128,3 +140,7 @@ write_slow_detector(folder, 30_000)
 write_slow_expression(folder, 30_000)
 write_anchors(folder)
 write_cells(folder)
+write_preset(folder, "preset-emotion-ferplus-8", ("Input3", [1, 1, 64, 64]), "Plus692_Output_0", 8)
+write_preset(folder, "preset-hsemotion-b0-8", ("input", ["n", 3, 224, 224]), "output", 8)
+write_preset(folder, "preset-mobilefacenet", ("data", [1, 3, 112, 112]), "label", 7)
+write_preset(folder, "preset-mini-xception", ("input", ["n", 1, 64, 64]), "predictions", 7)

@@ -57,12 +57,19 @@ pub struct Scene {
     height: usize,
     actors: Vec<Vec<Key>>,
     faces: Rc<AverageFaces>,
+    /// Colours at the top and at the bottom.
+    background: [[f32; 3]; 2],
 }
 
 impl Scene {
     /// An empty scene of that size in pixels.
     pub fn new(width: usize, height: usize) -> Self {
-        Self { width, height, actors: Vec::new(), faces: Rc::new(AverageFaces::load()) }
+        Self { width, height, actors: Vec::new(), faces: Rc::new(AverageFaces::load()), background: BACKGROUND }
+    }
+
+    /// Another background, from the colour at the top to that at the bottom.
+    pub fn background(self, top: [f32; 3], bottom: [f32; 3]) -> Self {
+        Self { background: [top, bottom], ..self }
     }
 
     /// Adds someone who is to be seen from the first key's time to the last one's. Later actors are nearer.
@@ -84,7 +91,7 @@ impl Scene {
 
     /// The frame at that time: packed RGB, 8 bits each, no padding.
     pub fn render(&self, time_s: f32) -> Vec<u8> {
-        let mut frame = self.background();
+        let mut frame = self.empty_frame();
         for appearance in self.appearances(time_s) {
             self.draw_shoulders(&mut frame, &appearance);
             self.draw_face(&mut frame, &appearance);
@@ -92,8 +99,8 @@ impl Scene {
         frame
     }
 
-    fn background(&self) -> Vec<u8> {
-        let (top, bottom) = ([168.0, 190.0, 205.0], [112.0, 132.0, 150.0]);
+    fn empty_frame(&self) -> Vec<u8> {
+        let [top, bottom] = self.background;
         let rows = (0..self.height).map(|y| blend(top, bottom, y as f32 / self.height as f32).map(|value| value.round() as u8));
         rows.flat_map(|color| color.repeat(self.width)).collect()
     }
@@ -149,6 +156,7 @@ impl Scene {
 
 /// Takes grey to a skin tone of the same luma (BT.601).
 const SKIN: [f32; 3] = [1.10, 0.98, 0.84];
+const BACKGROUND: [[f32; 3]; 2] = [[168.0, 190.0, 205.0], [112.0, 132.0, 150.0]];
 const NECK: [f32; 3] = [152.0, 135.0, 116.0];
 const SHIRTS: [[f32; 3]; 3] = [[70.0, 92.0, 124.0], [104.0, 84.0, 96.0], [78.0, 104.0, 92.0]];
 

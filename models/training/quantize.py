@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Make an int8 copy of an exported model: QDQ, unsigned activations, signed weights per channel, calibrated on training faces.
+
+    python quantize.py --data DATA [--model ../expression/model.onnx] --output FOLDER [--faces 1024]
+
+FOLDER receives `model.onnx` and `model.toml`, for `emotion-evaluate expression --model FOLDER/model.onnx` and for `emotionclassify
+model-file=`. The combination of both heads stays in fp32: it is a few numbers a face, and they matter.
+"""
+
+import argparse
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from dataset import TRAINING, load_faces, normalise
+
+QUANTIZED = ("Conv", "Gemm", "MatMul")
+
+
+class Faces(CalibrationDataReader):
+    """Training faces in batches, as calibration wants them."""
+
+    def __init__(self, images, batch=64):
+        self.batches = iter([{"input": normalise(images[start : start + batch])} for start in range(0, len(images), batch)])
+
+    def get_next(self):
+        return next(self.batches, None)
+
+
+def tail_nodes(path):
+    """Names of the nodes that only `scores` needs: those behind the two heads."""
+    graph = onnx.load(path).graph
+    behind, names = {"ferplus", "fer2013"}, []
+    for node in graph.node:  # in topological order
+        if behind & set(node.input):
+            behind |= set(node.output)
+            names.append(node.name)
+    return names
+
+
+def quantize(model, images, output):
+    """Write the int8 model."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(model), str(prepared))
+        quantize_static(
+            str(prepared),
+            str(output),
+            Faces(images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=tail_nodes(prepared),
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", type=Path, default=Path(__file__).parent.parent / "expression" / "model.onnx")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--faces", type=int, default=1024, help="training faces to calibrate on")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    images = load_faces(options.data, TRAINING).images
+    chosen = np.random.default_rng(options.seed).choice(len(images), min(options.faces, len(images)), replace=False)
+    target = options.output / "model.onnx"
+    quantize(options.model, images[chosen], target)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    description = options.model.with_name("model.toml").read_text()
+    (options.output / "model.toml").write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', description, flags=re.M))
+    print(f"{target}: {target.stat().st_size} bytes, sha256 {digest}")
+
+
+if __name__ == "__main__":
+    main()

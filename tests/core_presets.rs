@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Other people's expression models, recognised by their signature: tiny networks that have the same.
+#![cfg(feature = "onnx")]
+
+mod support;
+
+use gstemotion::classifier::{Classifier, Face};
+use gstemotion::emotion::Scores;
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::RunOptions;
+use gstemotion::locate::SearchPath;
+use gstemotion::model::ModelFile;
+use support::{data, runtime_fetched};
+
+/// Red, green and blue of the whole picture.
+const COLOUR: [u8; 3] = [200, 100, 50];
+
+/// A model's name, its labels, and its input for a picture of [`COLOUR`], one value for each channel, by hand.
+type Expected = (&'static str, &'static [&'static str], Vec<f32>);
+
+fn expected() -> [Expected; 4] {
+    let grey = 0.299 * 200.0 + 0.587 * 100.0 + 0.114 * 50.0;
+    let rgb = [200.0, 100.0, 50.0];
+    let imagenet = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+    let (hse, opencv) = (
+        &["anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
+        &["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
+    );
+    [
+        ("emotion-ferplus-8", &["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"], vec![grey]),
+        ("hsemotion-b0-8", hse, rgb.iter().zip(imagenet).map(|(value, (mean, deviation))| (value / 255.0 - mean) / deviation).collect()),
+        ("mobilefacenet", opencv, rgb.iter().map(|value| (value / 255.0 - 0.5) / 0.5).collect()),
+        ("mini-xception", &["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"], vec![(grey / 255.0 - 0.5) * 2.0]),
+    ]
+}
+
+#[test]
+fn each_is_recognised_and_fed_as_its_authors_do() {
+    if !runtime_fetched() {
+        return;
+    }
+    let pixels = COLOUR.repeat(300 * 300);
+    let view = FrameView::new(PixelFormat::Rgb, Size::new(300, 300), &[Plane { data: &pixels, stride: 900 }], Colorimetry::default());
+    let view = view.expect("a view");
+    let face = |x: f32| Face { rect: Rect::new(x, 60.0, 100.0, 120.0), detector: Some("centerface"), landmarks: None };
+    for (name, labels, input) in expected() {
+        let file = ModelFile::open(&data(&format!("preset-{name}.onnx"))).expect("a model file");
+        assert!(file.description.is_none(), "{name} is recognised, not described");
+        let mut classifier = Classifier::load(file, &SearchPath::from_env(None), RunOptions::default()).expect("a known model");
+        assert_eq!((classifier.name(), classifier.labels().as_slice().join(" ")), (name, labels.join(" ")));
+        let mut values = vec![0.0; labels.len()];
+        values.iter_mut().zip(&input).for_each(|(value, mean)| *value = mean / 100.0);
+        // mini-XCEPTION alone gives probabilities.
+        let wanted = if name == "mini-xception" { Scores::from_probabilities(values) } else { Scores::from_logits(&values, 1.0) };
+        let scores = classifier.classify(&view, &[face(20.0), face(90.0), face(180.0)]).expect("scores of three faces at once");
+        assert_eq!(scores.len(), 3);
+        for (found, wanted) in scores.iter().flat_map(|scores| scores.as_slice().iter().zip(wanted.as_slice())) {
+            assert!((found - wanted).abs() < 1e-4, "{name}: {found} instead of {wanted}");
+        }
+    }
+}
+
+#[test]
+fn another_signature_says_what_would_have_been_understood() {
+    if !runtime_fetched() {
+        return;
+    }
+    let file = ModelFile::open(&data("identity.onnx")).expect("a model file");
+    let error = Classifier::load(file, &SearchPath::from_env(None), RunOptions::default()).err().expect("no expression model").to_string();
+    for part in ["identity.onnx", "model.toml", "signature of a known model", "input [1, 3, 32, 32]"] {
+        assert!(error.contains(part), "{part} not in: {error}");
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What detection and framing cost: average faces at many sizes, places and backgrounds through the elements, against
+//! the same faces cropped where they were drawn.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use gst_check::Harness;
+use gst_video::VideoFormat;
+use gstemotion::classifier::{Classifier, Face};
+use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::geometry::Size;
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::inference::RunOptions;
+use gstemotion::locate::SearchPath;
+use gstemotion::meta::read_faces;
+use support::average_faces::{Key, Scene};
+use support::fetched;
+use support::gstreamer::{buffer, init};
+
+const SIZE: Size = Size { width: 640, height: 480 };
+/// Most of the right answers that may be lost.
+const MOST_LOST: f32 = 0.015;
+/// Most of the true class's score that may be lost, in the mean.
+const MOST_SCORE_LOST: f32 = 0.03;
+/// From above the forehead to below the chin, in pixels.
+const HEIGHTS: [f32; 3] = [84.0, 130.0, 210.0];
+const PLACES: [(f32, f32); 2] = [(0.3, 0.4), (0.72, 0.55)];
+/// Top and bottom: dark, the scenes' own, bright.
+const BACKGROUNDS: [[[f32; 3]; 2]; 3] = [
+    [[40.0, 44.0, 52.0], [22.0, 24.0, 30.0]],
+    [[168.0, 190.0, 205.0], [112.0, 132.0, 150.0]],
+    [[245.0, 240.0, 230.0], [220.0, 214.0, 200.0]],
+];
+
+#[test]
+fn faces_found_by_the_detector_score_as_those_cropped_by_hand() {
+    if !fetched("centerface") {
+        return;
+    }
+    init();
+    let mut classifier = Classifier::load_default(&SearchPath::from_env(None), RunOptions::default()).expect("our own model");
+    let (mut count, mut direct_right, mut chain_right, mut score_lost) = (0, 0, 0, 0.0);
+    for (background, [top, bottom]) in BACKGROUNDS.into_iter().enumerate() {
+        for (size, height) in HEIGHTS.into_iter().enumerate() {
+            let (x, y) = PLACES[(background + size) % PLACES.len()];
+            for (truth, &label) in FERPLUS_LABELS.iter().enumerate() {
+                let center = (x * SIZE.width as f32, y * SIZE.height as f32);
+                let keys = [0.0, 1.0].map(|time| Key::new(time, center, height, label)).into();
+                let scene = Scene::new(SIZE.width as usize, SIZE.height as usize).background(top, bottom).actor(keys);
+                let frame = scene.render(0.0);
+                let plane = Plane { data: &frame, stride: SIZE.width as usize * 3 };
+                let view = FrameView::new(PixelFormat::Rgb, SIZE, &[plane], Colorimetry::default()).expect("a view");
+                let face = Face { rect: scene.appearances(0.0)[0].face, detector: Some("centerface"), landmarks: None };
+                let direct = classifier.classify(&view, &[face]).expect("scores")[0].clone();
+                let chain = through_the_elements(&frame, &format!("{label}, {height} px at {center:?} before {top:?}"));
+                count += 1;
+                direct_right += usize::from(direct.top().0 == truth);
+                chain_right += usize::from(chain.0 == label);
+                score_lost += direct.as_slice()[truth] - chain.1[truth];
+            }
+        }
+    }
+    let mean_lost = score_lost / count as f32;
+    println!("{count} faces: {direct_right} right cropped by hand, {chain_right} through the elements; score lost {mean_lost:.4}");
+    assert!(direct_right > count / 2, "only {direct_right} of {count} right even when cropped by hand");
+    let lost = (direct_right as f32 - chain_right as f32) / count as f32;
+    assert!(lost <= MOST_LOST, "{direct_right} of {count} right cropped by hand, {chain_right} through the elements");
+    assert!(mean_lost <= MOST_SCORE_LOST, "the true class loses {mean_lost:.3} in the mean");
+}
+
+/// Label and scores of the one face on `frame`, found and framed by the elements.
+fn through_the_elements(frame: &[u8], shown: &str) -> (String, Vec<f32>) {
+    let mut harness = Harness::new_parse("emotionfacedetect detector=centerface ! emotionclassify smoothing=0");
+    let (buffer, info) = buffer(frame, SIZE.width, SIZE.height, VideoFormat::Rgb);
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    let result = harness.push_and_pull(buffer).expect("a buffer");
+    let faces = read_faces(&result, SIZE);
+    assert_eq!(faces.len(), 1, "faces found: {shown}");
+    let emotion = faces[0].emotion.as_ref().expect("scores");
+    (emotion.label().to_string(), emotion.scores.as_slice().to_vec())
+}
