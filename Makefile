@@ -50,6 +50,10 @@ build: setup ## the plugin, optimised
 demo: build ## find and name faces in a clip: INPUT=file OUTPUT=folder, or a rendered one
 	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 
+.PHONY: dashboard
+dashboard: build ## watch faces live on a page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
+	pipelines/dashboard/run.sh $(SOURCES)
+
 # Tests that need fetched files fail without them here; an installed copy of the plugin stays out of the way.
 test: export GST_EMOTION_REQUIRE_MODELS := 1
 test: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin

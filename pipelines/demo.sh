@@ -17,10 +17,7 @@ mkdir -p "$folder"
 if [ -z "$input" ]; then
     input=$folder/average-faces.mp4
     printf 'demo: rendering a clip of average faces\n'
-    cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --example average-faces-clip
-    "$target/release/examples/average-faces-clip" |
-        gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
-            videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$input"
+    render_clip "$input"
 fi
 [ -f "$input" ] || { printf 'demo: no such file: %s\n' "$input" >&2; exit 1; }
 

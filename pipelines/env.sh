@@ -57,3 +57,11 @@ read -ra show <<<"${SINK:-autovideosink}"
 read -ra encode <<<"${ENCODER:-}"
 # videoconvert would pick a format that few players show.
 encode=("video/x-raw,format=I420" ! "${encode[@]}")
+
+# Renders the demo's clip, average faces of people who do not exist, into a file.
+render_clip() {
+    cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --example average-faces-clip
+    "$target/release/examples/average-faces-clip" |
+        gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
+            videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$1"
+}

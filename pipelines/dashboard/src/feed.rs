@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Pictures that a browser's camera sends.
+
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use tokio::time::timeout;
+
+use crate::jpeg;
+use crate::source::Source;
+
+/// Largest picture, in bytes.
+pub const MOST_BYTES: usize = 1 << 20;
+/// Largest picture, in pixels: Full HD, in whatever orientation.
+const MOST_PIXELS: u32 = 1920 * 1080;
+/// Least time from one picture to the next; those that come sooner are left out.
+const INTERVAL: Duration = Duration::from_millis(25);
+/// A browser that sends nothing for that long is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Close codes of RFC 6455, section 7.4.1.
+const UNSUPPORTED_DATA: u16 = 1003;
+const POLICY_VIOLATION: u16 = 1008;
+
+/// Takes pictures until the browser or the source is gone. Each is answered with `next`, so that a browser can keep few
+/// of them on the way.
+pub async fn receive(mut socket: WebSocket, source: Weak<Source>) {
+    let mut last: Option<Instant> = None;
+    while let Ok(Some(Ok(message))) = timeout(SILENCE, socket.recv()).await {
+        let Some(source) = source.upgrade() else { return };
+        match message {
+            Message::Binary(jpeg) => {
+                let Some((width, height)) = jpeg::size(&jpeg) else {
+                    return close(socket, UNSUPPORTED_DATA, "expected JPEG pictures").await;
+                };
+                if u32::from(width) * u32::from(height) > MOST_PIXELS {
+                    return close(socket, POLICY_VIOLATION, "a picture has at most 1920 x 1080 pixels").await;
+                }
+                if last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+                    last = Some(Instant::now());
+                    source.feed(jpeg);
+                }
+                drop(source);
+                if !matches!(timeout(SILENCE, socket.send(Message::Text("next".into()))).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            Message::Close(_) => return,
+            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+}
+
+async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    let _ = timeout(SILENCE, socket.send(Message::Close(Some(frame)))).await;
+}

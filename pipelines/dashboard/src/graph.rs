@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pipeline of one source, built in code, and the pad probe that reads the faces.
+//!
+//! ```text
+//! input ! queue ! videoconvert ! emotionfacedetect ! emotionclassify ! tee
+//!   tee. ! queue ! videoscale ! emotionoverlay ! videoconvert ! jpegenc ! appsink       pictures
+//!   tee. ! queue ! tee
+//!     tee. ! valve ! emotionexport ! appsink                       each face, NDJSON and CSV
+//!     tee. ! emotionexport aggregate-only=true ! appsink           the room, NDJSON and CSV
+//! ```
+//!
+//! Every queue drops what is too old, and no sink waits for a clock, so nobody downstream ever holds the frames up.
+//! Files, which would be read as fast as the disk can, are held back to their own speed before all of this.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use gst::glib;
+use gst::prelude::*;
+use gstemotion::geometry::Size;
+use gstemotion::meta;
+
+use crate::input::Input;
+use crate::source::{RECORDS, Source, Switches};
+
+/// Largest picture that is sent to viewers.
+const MOST_WIDTH: i32 = 1280;
+const MOST_HEIGHT: i32 = 720;
+/// 0..100.
+const JPEG_QUALITY: i32 = 80;
+/// Time from one picture to the next while nobody looks; what a snapshot shows is never older.
+const UNWATCHED_INTERVAL: Duration = Duration::from_secs(1);
+/// Time from one frame in the record of faces to the next.
+const FACES_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+/// Length of one summary in the record of the room.
+const ROOM_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
+/// How much of a network camera's stream is held back to even out its arrival.
+const JITTER_MS: u32 = 100;
+
+type Result<T> = std::result::Result<T, glib::BoolError>;
+
+/// A pipeline and the parts of it that are still needed.
+#[derive(Debug)]
+pub struct Graph {
+    /// All of it.
+    pub pipeline: gst::Pipeline,
+    /// Where a browser's pictures go in.
+    pub feed: Option<gst_app::AppSrc>,
+    overlay: gst::Element,
+    valves: Vec<gst::Element>,
+    hold: Option<Hold>,
+}
+
+/// What holds a file back to its own speed.
+#[derive(Debug)]
+struct Hold {
+    sink_pad: gst::Pad,
+    /// Set once the file is at its end.
+    ended: Arc<AtomicBool>,
+}
+
+impl Graph {
+    /// Builds the pipeline of `source`. Its pictures, faces and records go back there; `labels` are words for the pictures.
+    ///
+    /// # Errors
+    /// If an element is missing.
+    pub fn build(source: &Arc<Source>, labels: &str) -> Result<Self> {
+        let pipeline = gst::Pipeline::new();
+        let add = Add(&pipeline);
+        let entry = add.queue(1)?;
+        // How much later than its timestamp a frame leaves the file, by the pipeline's clock.
+        let held = Arc::new(AtomicI64::new(0));
+        let (feed, hold) = add.input(&source.input, &entry, &held)?;
+
+        // A camera's picture goes on however long the networks take. The few pictures of a browser wait for their faces, as
+        // those of a file do.
+        let asynchronous = matches!(source.input, Input::Camera(_) | Input::Rtsp(_));
+        let convert = add.make("videoconvert")?;
+        // By this name gst-opencv's element of the shorter name never answers.
+        let detect = add.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
+        let classify = add.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
+        let tee = add.make("tee")?;
+        gst::Element::link_many([&entry, &convert, &detect, &classify, &tee])?;
+        watch_faces(&pad(&classify, "src")?, source.clone());
+
+        let overlay = add.pictures(&tee, source, labels, &held)?;
+        let valves = add.records(&tee, source)?;
+        let graph = Self { pipeline, feed, overlay, valves, hold };
+        graph.switch(source.switches());
+        Ok(graph)
+    }
+
+    /// Takes the switches over into the elements.
+    pub fn switch(&self, switches: Switches) {
+        for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
+            self.overlay.set_property(name, !switches.aggregate_only);
+        }
+        if can_blur() {
+            self.overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
+        }
+        self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
+    }
+
+    /// Plays a file that has ended from its beginning. False if it cannot be done.
+    pub fn rewind_if_ended(&self) -> bool {
+        match &self.hold {
+            Some(hold) if hold.ended.swap(false, Ordering::Relaxed) => {
+                let (start, open_end) = (gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                hold.sink_pad.push_event(gst::event::Seek::new(
+                    1.0,
+                    gst::SeekFlags::FLUSH,
+                    gst::SeekType::Set,
+                    start,
+                    gst::SeekType::None,
+                    open_end,
+                ))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// True if `emotionoverlay` can make faces unrecognisable.
+pub fn can_blur() -> bool {
+    let overlay = gst::ElementFactory::find("emotionoverlay").and_then(|factory| factory.load().ok());
+    overlay.is_some_and(|factory| {
+        glib::object::ObjectClass::from_type(factory.element_type()).is_some_and(|class| class.find_property("blur-faces").is_some())
+    })
+}
+
+/// Reads the faces of every frame that leaves `pad`. This is all there is to embedding: a probe and `meta::read_faces`.
+fn watch_faces(pad: &gst::Pad, source: Arc<Source>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = pad.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
+        if let (Some(video), Some(buffer)) = (video, info.buffer()) {
+            let size = Size { width: video.width(), height: video.height() };
+            source.observe(size, &meta::read_faces(buffer, size));
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Adds elements to a pipeline.
+struct Add<'a>(&'a gst::Pipeline);
+
+impl Add<'_> {
+    fn make(&self, factory: &str) -> Result<gst::Element> {
+        self.built(gst::ElementFactory::make(factory))
+    }
+
+    fn built(&self, builder: gst::element_factory::ElementBuilder<'_>) -> Result<gst::Element> {
+        let element = builder.build()?;
+        self.0.add(&element)?;
+        Ok(element)
+    }
+
+    /// A queue of so many frames that drops the oldest.
+    fn queue(&self, frames: u32) -> Result<gst::Element> {
+        let queue = gst::ElementFactory::make("queue").property("max-size-buffers", frames).property("max-size-bytes", 0_u32);
+        self.built(queue.property("max-size-time", 0_u64).property_from_str("leaky", "downstream"))
+    }
+
+    /// A sink that hands over what comes, at once.
+    fn sink(
+        &self,
+        take: impl FnMut(&gst_app::AppSink) -> std::result::Result<gst::FlowSuccess, gst::FlowError> + Send + 'static,
+    ) -> Result<gst::Element> {
+        let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(1).drop(true).build();
+        sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(take).build());
+        let sink = sink.upcast::<gst::Element>();
+        self.0.add(&sink)?;
+        Ok(sink)
+    }
+
+    /// Everything before `entry`.
+    fn input(&self, input: &Input, entry: &gst::Element, held: &Arc<AtomicI64>) -> Result<(Option<gst_app::AppSrc>, Option<Hold>)> {
+        match input {
+            Input::File(path) => {
+                let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
+                let decode = self.decode()?;
+                file.link(&decode)?;
+                // Phones write down how they were held.
+                let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
+                let clock = self.built(gst::ElementFactory::make("clocksync").property("sync-to-first", true))?;
+                gst::Element::link_many([&flip, &clock, entry])?;
+                link_later(&decode, &flip);
+                Ok((None, Some(hold(&clock, held)?)))
+            }
+            Input::Camera(device) => {
+                let camera = self.built(gst::ElementFactory::make("v4l2src").property("device", device.to_string_lossy().as_ref()))?;
+                // Cameras offer their largest pictures first; faces are found as well in smaller ones.
+                let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
+                    let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, MOST_WIDTH));
+                    caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, MOST_HEIGHT)).build());
+                    caps
+                });
+                let filter = self.built(gst::ElementFactory::make("capsfilter").property("caps", caps))?;
+                let decode = self.decode()?;
+                gst::Element::link_many([&camera, &filter, &decode])?;
+                link_later(&decode, entry);
+                Ok((None, None))
+            }
+            Input::Rtsp(address) => {
+                let camera = gst::ElementFactory::make("rtspsrc").property("location", address);
+                let camera = self.built(camera.property("latency", JITTER_MS).property("drop-on-latency", true))?;
+                let decode = self.decode()?;
+                link_later(&camera, &decode);
+                link_later(&decode, entry);
+                Ok((None, None))
+            }
+            Input::Browser => {
+                let caps = gst::Caps::builder("image/jpeg").field("framerate", gst::Fraction::new(0, 1)).build();
+                let feed = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).is_live(true).do_timestamp(true);
+                // The newest wins.
+                let feed = feed.max_buffers(1).leaky_type(gst_app::AppLeakyType::Downstream).build();
+                self.0.add(&feed)?;
+                let decode = self.make("jpegdec")?;
+                gst::Element::link_many([feed.upcast_ref(), &decode, entry])?;
+                Ok((Some(feed), None))
+            }
+        }
+    }
+
+    /// Decodes video and leaves all else as it is.
+    fn decode(&self) -> Result<gst::Element> {
+        let decode = self.make("decodebin")?;
+        decode.connect("autoplug-continue", false, |arguments| {
+            let caps = arguments[2].get::<gst::Caps>().ok()?;
+            let is_aside = caps.structure(0).is_some_and(|first| ["audio/", "text/"].iter().any(|kind| first.name().starts_with(kind)));
+            Some((!is_aside).to_value())
+        });
+        Ok(decode)
+    }
+
+    /// The branch of pictures for viewers; returns what draws.
+    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, held: &Arc<AtomicI64>) -> Result<gst::Element> {
+        let queue = self.queue(1)?;
+        skip_unwatched(&pad(&queue, "sink")?, source.clone());
+        let scale = self.make("videoscale")?;
+        let size = gst::Caps::builder("video/x-raw").field("width", gst::IntRange::new(1, MOST_WIDTH));
+        let size = size.field("height", gst::IntRange::new(1, MOST_HEIGHT)).field("pixel-aspect-ratio", gst::Fraction::new(1, 1)).build();
+        let size = self.built(gst::ElementFactory::make("capsfilter").property("caps", size))?;
+        // The page has bars of its own.
+        let overlay = self.built(gst::ElementFactory::make("emotionoverlay").property("draw-scores", false).property("labels", labels))?;
+        let convert = self.make("videoconvert")?;
+        let encode = self.built(gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY))?;
+        let (source, held) = (source.clone(), held.clone());
+        let sink = self.sink(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let age = age(sink, &sample, held.load(Ordering::Relaxed));
+            let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
+            let jpeg = buffer.into_mapped_buffer_readable().map_err(|_| gst::FlowError::Error)?;
+            source.show(Bytes::from_owner(jpeg), age);
+            Ok(gst::FlowSuccess::Ok)
+        })?;
+        gst::Element::link_many([tee, &queue, &scale, &size, &overlay, &convert, &encode, &sink])?;
+        Ok(overlay)
+    }
+
+    /// The branch of records; returns the valves before those that tell of single faces.
+    fn records(&self, tee: &gst::Element, source: &Arc<Source>) -> Result<Vec<gst::Element>> {
+        let queue = self.queue(30)?;
+        let records = self.make("tee")?;
+        gst::Element::link_many([tee, &queue, &records])?;
+        let mut valves = Vec::new();
+        for (index, name) in RECORDS.into_iter().enumerate() {
+            let aggregate = name.starts_with("room");
+            let interval = if aggregate { ROOM_INTERVAL } else { FACES_INTERVAL };
+            let format = name.split_once('.').map_or("ndjson", |(_, extension)| extension);
+            let export = gst::ElementFactory::make("emotionexport").property("interval", interval.nseconds());
+            let export = self.built(export.property("aggregate-only", aggregate).property_from_str("format", format))?;
+            let source = source.clone();
+            let sink = self.sink(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
+                let text = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+                source.record(index, &text, buffer.flags().contains(gst::BufferFlags::HEADER));
+                Ok(gst::FlowSuccess::Ok)
+            })?;
+            // Lines are to be kept, all of them.
+            sink.set_property("drop", false);
+            if aggregate {
+                gst::Element::link_many([&records, &export, &sink])?;
+            } else {
+                // The end of the stream has to pass, whether faces are recorded or not.
+                let valve = self.built(gst::ElementFactory::make("valve").property_from_str("drop-mode", "forward-sticky-events"))?;
+                gst::Element::link_many([&records, &valve, &export, &sink])?;
+                valves.push(valve);
+            }
+        }
+        Ok(valves)
+    }
+}
+
+fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
+    element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+}
+
+/// Links the first video pad that `from` will have.
+fn link_later(from: &gst::Element, to: &gst::Element) {
+    let to = to.downgrade();
+    from.connect_pad_added(move |_, pad| {
+        let Some(sink_pad) = to.upgrade().and_then(|to| to.static_pad("sink")) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let is_video = caps
+            .structure(0)
+            .is_some_and(|first| first.name().starts_with("video/") || first.get::<&str>("media").is_ok_and(|media| media == "video"));
+        if is_video && !sink_pad.is_linked() {
+            // A pad that does not fit leaves an error on the bus as soon as data comes.
+            let _ = pad.link(&sink_pad);
+        }
+    });
+}
+
+/// Keeps the end of a file from going on, so that it can be played again; nothing downstream learns of it.
+fn hold(clock: &gst::Element, held: &Arc<AtomicI64>) -> Result<Hold> {
+    let (sink_pad, ended) = (pad(clock, "sink")?, Arc::new(AtomicBool::new(false)));
+    let at_end = ended.clone();
+    sink_pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event().map(|event| event.type_()) {
+        Some(gst::EventType::Eos) => {
+            at_end.store(true, Ordering::Relaxed);
+            gst::PadProbeReturn::Handled
+        }
+        _ => gst::PadProbeReturn::Ok,
+    });
+    let (held, clock) = (held.clone(), clock.downgrade());
+    let clock_pad = clock.upgrade().and_then(|clock| clock.static_pad("src")).ok_or_else(|| glib::bool_error!("no clocksync"))?;
+    clock_pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let times = segment.zip(info.buffer()).zip(clock.upgrade());
+        let late = times.and_then(|((segment, buffer), clock)| lateness(&clock, segment.segment(), buffer));
+        if let Some(late) = late {
+            held.store(late, Ordering::Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(Hold { sink_pad, ended })
+}
+
+/// Nanoseconds by which the pipeline's clock is past the time at which `buffer` is due.
+fn lateness(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<i64> {
+    let now = element.current_running_time()?;
+    let due = segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)?;
+    i64::try_from(i128::from(now.nseconds()) - i128::from(due.nseconds())).ok()
+}
+
+/// How old a picture is when it is done, leaving out the time for which a file was held back.
+fn age(sink: &gst_app::AppSink, sample: &gst::Sample, held_ns: i64) -> Option<Duration> {
+    let late = lateness(sink.upcast_ref(), sample.segment()?, sample.buffer()?)?;
+    Some(Duration::from_nanos(u64::try_from(late - held_ns).unwrap_or(0)))
+}
+
+/// Spares drawing and encoding while nobody looks.
+fn skip_unwatched(pad: &gst::Pad, source: Arc<Source>) {
+    let last: Mutex<Option<Instant>> = Mutex::default();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if source.pictures.receiver_count() == 0 && last.is_some_and(|last| last.elapsed() < UNWATCHED_INTERVAL) {
+            // `Drop` would free the buffer twice: the bindings have already taken it out when GStreamer does.
+            return gst::PadProbeReturn::Handled;
+        }
+        *last = Some(Instant::now());
+        gst::PadProbeReturn::Ok
+    });
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where video comes from, and what of that may be asked for.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a source, in characters.
+const NAME_CHARACTERS: usize = 60;
+/// Longest address of a source, in bytes.
+const ADDRESS_BYTES: usize = 1024;
+/// Most files that are offered for choice.
+const OFFERED: usize = 200;
+/// What files with video are called.
+const VIDEO_ENDINGS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm"];
+
+/// Where video comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file, played in a loop.
+    File(PathBuf),
+    /// A device of Video4Linux.
+    Camera(PathBuf),
+    /// A network camera.
+    Rtsp(String),
+    /// A browser that sends JPEG pictures.
+    Browser,
+}
+
+/// The kinds of [`Input`], as requests spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// [`Input::File`].
+    File,
+    /// [`Input::Camera`].
+    Camera,
+    /// [`Input::Rtsp`].
+    Rtsp,
+    /// [`Input::Browser`].
+    Browser,
+}
+
+impl Input {
+    /// What someone with a shell asks for: any file that is there, a device or an address.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_argument(argument: &str) -> Result<Self, String> {
+        match argument {
+            address if address.contains("://") => rtsp(address),
+            device if device.starts_with("/dev/") => camera(device),
+            path => match std::fs::canonicalize(path) {
+                Ok(path) if path.is_file() => Ok(Self::File(path)),
+                Ok(_) => Err(format!("{path}: not a file")),
+                Err(error) => Err(format!("{path}: {error}")),
+            },
+        }
+    }
+
+    /// What the page asks for: of files only those in `media`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_request(kind: Kind, address: &str, media: &Path) -> Result<Self, String> {
+        if address.len() > ADDRESS_BYTES {
+            return Err(format!("an address has at most {ADDRESS_BYTES} bytes"));
+        }
+        match kind {
+            Kind::Browser => Ok(Self::Browser),
+            Kind::Rtsp => rtsp(address),
+            Kind::Camera => camera(address),
+            Kind::File => {
+                let outside = || format!("no file {address} in the folder that --media names");
+                let folder = std::fs::canonicalize(media).map_err(|error| format!("{}: {error}", media.display()))?;
+                let path = std::fs::canonicalize(folder.join(address)).map_err(|_| outside())?;
+                if path.starts_with(&folder) && path.is_file() { Ok(Self::File(path)) } else { Err(outside()) }
+            }
+        }
+    }
+
+    /// What it is called unless someone gives it a name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.file_stem().map_or_else(|| "File".into(), |stem| stem.to_string_lossy().into_owned()),
+            Self::Camera(path) => path.file_name().map_or_else(|| "Camera".into(), |name| name.to_string_lossy().into_owned()),
+            Self::Rtsp(address) => host(address).to_owned(),
+            Self::Browser => "Browser camera".into(),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::File(_) => Kind::File,
+            Self::Camera(_) => Kind::Camera,
+            Self::Rtsp(_) => Kind::Rtsp,
+            Self::Browser => Kind::Browser,
+        }
+    }
+
+    /// `text` without the user name and password that this address holds.
+    pub fn without_password(&self, text: &str) -> String {
+        match self {
+            Self::Rtsp(address) => match credentials(address) {
+                Some(secret) => text.replace(&format!("{secret}@"), ""),
+                None => text.to_owned(),
+            },
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// A name as it may be shown, or none if nothing is left of it: one line, not too long.
+pub fn clean_name(name: &str) -> Option<String> {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS).collect();
+    Some(shown.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn rtsp(address: &str) -> Result<Input, String> {
+    let known = ["rtsp://", "rtsps://", "rtspt://", "rtspu://"].iter().any(|scheme| address.starts_with(scheme));
+    let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    if known && plain && !host(address).is_empty() {
+        Ok(Input::Rtsp(address.to_owned()))
+    } else {
+        Err(format!("expected rtsp://HOST/PATH, found {address}"))
+    }
+}
+
+fn camera(device: &str) -> Result<Input, String> {
+    match device.strip_prefix("/dev/video") {
+        Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Input::Camera(device.into())),
+        _ => Err(format!("expected a camera such as /dev/video0, found {device}")),
+    }
+}
+
+/// What stands between scheme and path.
+fn authority(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+fn host(address: &str) -> &str {
+    authority(address).rsplit('@').next().unwrap_or_default()
+}
+
+fn credentials(address: &str) -> Option<&str> {
+    authority(address).rsplit_once('@').map(|(credentials, _)| credentials)
+}
+
+/// What there is to choose from.
+#[derive(Debug, Default, Serialize)]
+pub struct Choices {
+    cameras: Vec<String>,
+    files: Vec<String>,
+}
+
+impl Choices {
+    /// Looks at the devices and into the folder `media`, not below it.
+    pub fn find(media: &Path) -> Self {
+        let mut cameras: Vec<String> =
+            names(Path::new("/dev")).map(|name| format!("/dev/{name}")).filter(|path| camera(path).is_ok()).collect();
+        let is_video = |name: &String| {
+            Path::new(name).extension().is_some_and(|ending| VIDEO_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        };
+        let mut files: Vec<String> = names(media).filter(is_video).take(OFFERED).collect();
+        cameras.sort_unstable();
+        files.sort_unstable();
+        Self { cameras, files }
+    }
+}
+
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_open_files_of_the_media_folder_only() {
+        let folder = std::env::temp_dir().join(format!("emotion-dashboard-input-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("media")).unwrap();
+        std::fs::write(folder.join("media/clip.mp4"), b"").unwrap();
+        std::fs::write(folder.join("secret.mp4"), b"").unwrap();
+        let media = folder.join("media");
+        let open = |address: &str| Input::from_request(Kind::File, address, &media);
+        assert!(matches!(open("clip.mp4"), Ok(Input::File(path)) if path.ends_with("media/clip.mp4")));
+        for outside in ["../secret.mp4", "/etc/passwd", "nothing.mp4", "", "."] {
+            assert!(open(outside).unwrap_err().contains("--media"), "{outside}");
+        }
+        std::os::unix::fs::symlink(folder.join("secret.mp4"), media.join("link.mp4")).unwrap();
+        assert!(open("link.mp4").is_err(), "a link does not lead out");
+        assert_eq!(Choices::find(&media).files, ["clip.mp4", "link.mp4"]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn devices_and_addresses_are_what_they_say() {
+        let of = |kind, address: &str| Input::from_request(kind, address, Path::new("."));
+        assert!(of(Kind::Camera, "/dev/video12").is_ok());
+        for device in ["/dev/sda", "/dev/video", "/dev/video0/../sda", "video0"] {
+            assert!(of(Kind::Camera, device).is_err(), "{device}");
+        }
+        assert!(of(Kind::Rtsp, "rtsp://camera.example:8554/live").is_ok());
+        for address in ["http://camera/", "file:///etc/passwd", "rtsp://", "rtsp://a b/", "rtsp:///path"] {
+            assert!(of(Kind::Rtsp, address).is_err(), "{address}");
+        }
+        assert!(of(Kind::Rtsp, &format!("rtsp://{}", "a".repeat(2000))).is_err());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let input = Input::Rtsp("rtsp://user:p@ss@camera/live".into());
+        assert_eq!(input.name(), "camera");
+        assert_eq!(input.without_password("no answer from rtsp://user:p@ss@camera/live"), "no answer from rtsp://camera/live");
+    }
+
+    #[test]
+    fn names_are_one_short_line() {
+        assert_eq!(clean_name(" Room\n 12 ").as_deref(), Some("Room 12"));
+        assert_eq!(clean_name("\t \n"), None);
+        assert_eq!(clean_name(&"ü".repeat(99)).map(|name| name.chars().count()), Some(60));
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A page to watch faces and their apparent expression on, live, from cameras, files, network cameras and the browsers
+//! of those who watch.
+//!
+//! ```text
+//!                 supervisor (a thread for each source)
+//! input → graph ───┬─→ pictures ─→ viewers          graph.rs: the pipeline, built in code
+//!                  ├─→ live ─────→ viewers, timeline  live.rs: what the metadata says, history.rs: the last day
+//!                  └─→ recorder ─→ downloads        recorder.rs: NDJSON and CSV, bounded on disk
+//! ```
+//!
+//! It is also the example of embedding the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
+//! buffers in a pad probe, with the types of `gstemotion`.
+
+mod feed;
+mod graph;
+mod guard;
+mod history;
+mod input;
+mod jpeg;
+mod live;
+mod options;
+mod recorder;
+mod registry;
+mod report;
+mod server;
+mod source;
+mod supervisor;
+mod viewer;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::options::{Command, Options};
+use crate::registry::Registry;
+
+fn main() -> ExitCode {
+    let result = Options::parse(std::env::args_os().skip(1)).and_then(|command| match command {
+        Command::Help => {
+            print!("{}", options::HELP);
+            Ok(())
+        }
+        Command::Serve(options) => serve(options),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("emotion-dashboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs until it is told to stop.
+fn serve(options: Options) -> Result<(), String> {
+    gst::init().map_err(|error| error.to_string())?;
+    gstemotion::plugin_register_static().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
+    let registry = Arc::new(Registry::new(options));
+    for input in registry.options().inputs.clone() {
+        let name = input.name();
+        registry.add(input, name)?;
+    }
+    let served = runtime.block_on(server::run(registry.clone()));
+    registry.remove_all();
+    runtime.shutdown_background();
+    served
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! All sources, and who looks after each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use gstemotion::export::Utc;
+use tokio::sync::watch;
+
+use crate::input::Input;
+use crate::live::Calendar;
+use crate::options::Options;
+use crate::source::{Command, Description, Plan, Source};
+use crate::supervisor;
+
+/// How long sources may take to let go of what they hold when all of it ends.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// The sources of this process.
+#[derive(Debug)]
+pub struct Registry {
+    options: Options,
+    calendar: Calendar,
+    /// Counts up whenever the list would read differently.
+    pub changes: watch::Sender<u64>,
+    sources: Mutex<Sources>,
+}
+
+#[derive(Debug, Default)]
+struct Sources {
+    last_id: u32,
+    running: BTreeMap<u32, (Arc<Source>, JoinHandle<()>)>,
+}
+
+impl Registry {
+    /// Without sources.
+    pub fn new(options: Options) -> Self {
+        Self { options, calendar: Calendar::new(), changes: watch::Sender::new(0), sources: Mutex::default() }
+    }
+
+    /// What was asked for at the start.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Milliseconds since 1970 of the clock that all of this goes by.
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Adds a source and starts it.
+    ///
+    /// # Errors
+    /// If there are as many as there may be, in words.
+    pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
+        let mut sources = self.sources();
+        if sources.running.len() >= self.options.max_sources {
+            return Err(format!("there are {} sources, as many as there may be; remove one first", sources.running.len()));
+        }
+        sources.last_id += 1;
+        let id = sources.last_id;
+        let folder = self.folder(id, &name);
+        let record_bytes = self.options.record_bytes;
+        let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar };
+        let (source, commands) = Source::new(plan);
+        let source = Arc::new(source);
+        let supervised = supervisor::spawn(source.clone(), commands, self.options.labels.clone(), self.calendar);
+        let supervised = supervised.map_err(|error| format!("no thread for another source: {error}"))?;
+        sources.running.insert(id, (source.clone(), supervised));
+        drop(sources);
+        self.changed();
+        Ok(source)
+    }
+
+    /// The source of that number.
+    pub fn get(&self, id: u32) -> Option<Arc<Source>> {
+        self.sources().running.get(&id).map(|(source, _)| source.clone())
+    }
+
+    /// Ends a source. False if there is none of that number.
+    pub fn remove(&self, id: u32) -> bool {
+        let removed = self.sources().running.remove(&id);
+        let found = removed.is_some();
+        if let Some((source, _)) = removed {
+            source.command(Command::End);
+            self.changed();
+        }
+        found
+    }
+
+    /// All sources as the list shows them.
+    pub fn list(&self) -> Vec<Description> {
+        self.sources().running.values().map(|(source, _)| source.description()).collect()
+    }
+
+    /// Ends all sources and waits for them, but not forever.
+    pub fn remove_all(&self) {
+        let running = std::mem::take(&mut self.sources().running);
+        running.values().for_each(|(source, _)| source.command(Command::End));
+        let end = Instant::now() + LAST_WAIT;
+        for (_, (_, supervised)) in running {
+            while !supervised.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Where a source's records go: by time and name, for those who look later.
+    fn folder(&self, id: u32, name: &str) -> PathBuf {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let utc = Utc(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)).to_string();
+        let time: String = utc.chars().take(19).filter(|c| *c != ':').collect();
+        let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        self.options.data.join(format!("{time}-{id}-{plain}"))
+    }
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The page and what it asks for.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use futures_util::stream::try_unfold;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::input::{Choices, Input, Kind, clean_name};
+use crate::registry::Registry;
+use crate::source::{Command, RECORDS, Source, Switches};
+use crate::{feed, graph, guard, report, viewer};
+
+/// Largest request, in bytes; pictures of browsers come by another way.
+const MOST_BYTES: usize = 8 << 10;
+/// Most WebSockets at once. A viewer has one for the list and one for each source.
+const MOST_SOCKETS: usize = 2000;
+/// Largest message a viewer has to send.
+const MOST_WORDS: usize = 256;
+/// How much of a download is read at a time.
+const CHUNK: usize = 64 << 10;
+/// How much of the past is told unless asked for otherwise, in seconds.
+const RECENT: u64 = 600;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct App {
+    registry: Arc<Registry>,
+    sockets: Arc<Semaphore>,
+}
+
+impl FromRef<App> for Arc<Registry> {
+    fn from_ref(app: &App) -> Self {
+        app.registry.clone()
+    }
+}
+
+/// What went wrong, as an answer.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for Refused {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+type Answer = Result<Response, Refused>;
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// If the address cannot be had, in words.
+pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
+    let address = registry.options().listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    println!("http://{address}/");
+    let stop = async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        Some(())
+    };
+    tokio::select! {
+        served = axum::serve(listener, router(registry)) => served.map_err(|error| error.to_string()),
+        _ = stop => Ok(()),
+    }
+}
+
+fn router(registry: Arc<Registry>) -> Router {
+    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(MOST_SOCKETS)) };
+    Router::new()
+        .route("/", get(|| page("text/html; charset=utf-8", include_str!("../page/index.html"))))
+        .route("/style.css", get(|| page("text/css; charset=utf-8", include_str!("../page/style.css"))))
+        .route("/app.js", get(|| page("text/javascript; charset=utf-8", include_str!("../page/app.js"))))
+        .route("/icon.svg", get(|| page("image/svg+xml", include_str!("../page/icon.svg"))))
+        .route("/api/list", get(follow_list))
+        .route("/api/choices", get(choices))
+        .route("/api/sources", get(sources).post(add))
+        .route("/api/sources/{id}", delete(remove))
+        .route("/api/sources/{id}/start", post(start))
+        .route("/api/sources/{id}/stop", post(stop))
+        .route("/api/sources/{id}/switches", post(switch))
+        .route("/api/sources/{id}/timeline", get(timeline))
+        .route("/api/sources/{id}/watch", get(watch))
+        .route("/api/sources/{id}/feed", get(feed))
+        .route("/api/sources/{id}/snapshot.jpg", get(snapshot))
+        .route("/api/sources/{id}/report.html", get(make_report))
+        .route("/api/sources/{id}/records/{name}", get(download))
+        .fallback(|| async { Refused(StatusCode::NOT_FOUND, "there is nothing here".into()) })
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(middleware::from_fn_with_state(registry, guard::check))
+        .with_state(app)
+}
+
+async fn page(kind: &'static str, text: &'static str) -> Response {
+    ([(CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// All sources and what the page has to know.
+pub fn list(registry: &Registry) -> Value {
+    let options = registry.options();
+    json!({
+        "now": registry.now_ms(),
+        "can_blur": graph::can_blur(),
+        "can_report": report::script().is_some(),
+        "max_sources": options.max_sources,
+        "labels": options.labels,
+        "sources": registry.list(),
+    })
+}
+
+async fn sources(State(registry): State<Arc<Registry>>) -> Json<Value> {
+    Json(list(&registry))
+}
+
+async fn choices(State(registry): State<Arc<Registry>>) -> Json<Choices> {
+    Json(Choices::find(&registry.options().media))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    kind: Kind,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// Answers with the number of the new source, and with the key to send pictures with if it is a browser's camera.
+async fn add(State(registry): State<Arc<Registry>>, wanted: Result<Json<Wanted>, JsonRejection>) -> Answer {
+    let Json(wanted) = wanted?;
+    let input = Input::from_request(wanted.kind, wanted.address.trim(), &registry.options().media);
+    let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
+    let name = clean_name(&wanted.name).unwrap_or_else(|| input.name());
+    let source = registry.add(input, name).map_err(|error| Refused(StatusCode::CONFLICT, error))?;
+    let key = (wanted.kind == Kind::Browser).then_some(&source.key);
+    Ok((StatusCode::CREATED, Json(json!({ "id": source.id, "key": key }))).into_response())
+}
+
+async fn remove(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
+    if registry.remove(id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(unknown(id)) }
+}
+
+async fn start(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
+    command(&registry, id, Command::Start)
+}
+
+async fn stop(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
+    command(&registry, id, Command::Stop)
+}
+
+fn command(registry: &Registry, id: u32, command: Command) -> Answer {
+    find(registry, id)?.command(command);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, switches: Result<Json<Switches>, JsonRejection>) -> Answer {
+    let source = find(&registry, id)?;
+    let Json(switches) = switches?;
+    if switches.blur && !graph::can_blur() {
+        return Err(Refused(StatusCode::BAD_REQUEST, "emotionoverlay cannot blur faces here".into()));
+    }
+    source.switch(switches);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct Stretch {
+    from: Option<u64>,
+    to: Option<u64>,
+    points: Option<u64>,
+}
+
+/// The seconds `from..to` since 1970 in at most `points` points.
+async fn timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(stretch): Query<Stretch>) -> Answer {
+    let source = find(&registry, id)?;
+    let to = stretch.to.unwrap_or_else(|| registry.now_ms() / 1000 + 1);
+    let from = stretch.from.unwrap_or_else(|| to.saturating_sub(RECENT));
+    let timeline = source.with_live(|live| live.history.timeline(from, to, stretch.points.unwrap_or(RECENT)));
+    Ok(Json(timeline).into_response())
+}
+
+async fn snapshot(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
+    let source = find(&registry, id)?;
+    let picture = source.pictures.borrow().clone();
+    let picture = picture.ok_or_else(|| Refused(StatusCode::NOT_FOUND, "there is no picture yet".into()))?;
+    Ok(attachment(&source, "snapshot.jpg", "image/jpeg", Body::from(picture)))
+}
+
+async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<(u32, String)>) -> Answer {
+    let source = find(&registry, id)?;
+    let unknown = || Refused(StatusCode::NOT_FOUND, format!("there are {}, not {name}", RECORDS.join(", ")));
+    if name.starts_with("faces") && source.switches().aggregate_only {
+        return Err(Refused(StatusCode::FORBIDDEN, "only the room is to be told of, not single faces".into()));
+    }
+    let reader = source.recorded(&name).ok_or_else(unknown)?;
+    let reader = reader.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let kind = if name.ends_with("csv") { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
+    Ok(attachment(&source, &name, kind, stream(reader)))
+}
+
+async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
+    let source = find(&registry, id)?;
+    let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
+    let title = plain(&source.name);
+    let record = source.recorded(name).ok_or_else(|| unknown(id))?;
+    let failed = |error: std::io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    let mut record = record.map_err(failed)?;
+    let page = tokio::task::spawn_blocking(move || report::write(&mut record, &title)).await;
+    let page = page.map_err(std::io::Error::other).and_then(|page| page).map_err(failed)?;
+    Ok(attachment(&source, "report.html", "text/html; charset=utf-8", Body::from(page)))
+}
+
+/// A name that any file may have.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// Something to be kept as a file of that name.
+fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
+    let disposition = format!("attachment; filename=\"{}-{name}\"", plain(&source.name));
+    ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], body).into_response()
+}
+
+/// What `reader` has, read as fast as it is taken.
+fn stream(reader: Box<dyn Read + Send>) -> Body {
+    let chunks = try_unfold(reader, |mut reader| async {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut chunk = vec![0; CHUNK];
+            let length = reader.read(&mut chunk)?;
+            chunk.truncate(length);
+            Ok::<_, std::io::Error>((chunk, reader))
+        });
+        let (chunk, reader) = read.await.map_err(std::io::Error::other)??;
+        Ok::<_, std::io::Error>((!chunk.is_empty()).then_some((chunk, reader)))
+    });
+    Body::from_stream(chunks)
+}
+
+async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
+    let permit = app.socket()?;
+    Ok(upgrade.max_message_size(MOST_WORDS).on_upgrade(async move |socket| {
+        viewer::follow_list(socket, app.registry).await;
+        drop(permit);
+    }))
+}
+
+async fn watch(State(app): State<App>, Path(id): Path<u32>, upgrade: WebSocketUpgrade) -> Answer {
+    let source = find(&app.registry, id)?;
+    let permit = app.socket()?;
+    // The source itself is let go of: it is gone when it is removed, however many look.
+    let (pictures, readings) = (source.pictures.subscribe(), source.readings.subscribe());
+    drop(source);
+    Ok(upgrade.max_message_size(MOST_WORDS).on_upgrade(async move |socket| {
+        viewer::watch(socket, pictures, readings).await;
+        drop(permit);
+    }))
+}
+
+#[derive(Deserialize)]
+struct Feeder {
+    key: String,
+}
+
+async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(feeder): Query<Feeder>, upgrade: WebSocketUpgrade) -> Answer {
+    let source = find(&app.registry, id)?;
+    if source.input != Input::Browser || feeder.key != source.key {
+        return Err(Refused(StatusCode::FORBIDDEN, "this source takes pictures from its own browser only".into()));
+    }
+    let permit = app.socket()?;
+    let source = Arc::downgrade(&source);
+    let upgrade = upgrade.max_message_size(feed::MOST_BYTES).max_frame_size(feed::MOST_BYTES);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        feed::receive(socket, source).await;
+        drop(permit);
+    }))
+}
+
+impl App {
+    /// Room for one more WebSocket, for as long as it is held.
+    fn socket(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Refused> {
+        let permit = self.sockets.clone().try_acquire_owned();
+        permit.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many viewers".into()))
+    }
+}
+
+fn find(registry: &Registry, id: u32) -> Result<Arc<Source>, Refused> {
+    registry.get(id).ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: u32) -> Refused {
+    Refused(StatusCode::NOT_FOUND, format!("there is no source {id}"))
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The dashboard as those who look at it meet it: over HTTP and WebSockets, with a clip of average faces.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Dashboard, Shown, fetched, jpeg, labels, next, reading, until};
+use tungstenite::Message;
+
+const RIGHT: [&str; 2] = ["happiness", "neutral"];
+
+#[test]
+fn pictures_faces_the_past_and_records_of_a_clip() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("clip", &["media/clip.avi"]);
+    dashboard.wait_for(1, "the clip to play", |source| source["state"] == "playing");
+    assert_eq!(dashboard.source(1)["name"], "clip");
+
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    let seen = reading(&mut viewer, "two faces", |reading| labels(reading) == RIGHT);
+    assert_eq!(seen["frame"], json!([320, 240]));
+    assert_eq!((seen["room"]["faces"].as_u64(), seen["labels"].as_array().map(Vec::len)), (Some(2), Some(8)));
+    let picture = loop {
+        if let Shown::Picture(picture) = next(&mut viewer) {
+            break picture;
+        }
+    };
+    assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]), "a whole JPEG picture");
+
+    // The clip lasts a second and a half; it goes on, and its second and third time are in the records.
+    let lines = until("records of three rounds", || {
+        let text = dashboard.get("/api/sources/1/records/faces.ndjson").text();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rounds = lines.windows(2).filter(|pair| pair[0]["pts"].as_u64() > pair[1]["pts"].as_u64()).count();
+        (rounds >= 2).then_some(lines)
+    });
+    assert!(lines.iter().all(|line| line["type"] == "face" && RIGHT.contains(&line["label"].as_str().unwrap())), "{lines:?}");
+    let table = dashboard.get("/api/sources/1/records/faces.csv");
+    assert!(table.headers.contains("attachment; filename=\"clip-faces.csv\""), "{}", table.headers);
+    let mut table = csv::Reader::from_reader(table.body.as_slice());
+    let column = table.headers().unwrap().iter().position(|name| name == "label").unwrap();
+    assert!(table.records().all(|row| RIGHT.contains(&&row.unwrap()[column])));
+    let room = dashboard.get("/api/sources/1/records/room.ndjson").text();
+    let room: Vec<Value> = room.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(room.iter().any(|line| line["type"] == "summary" && line["faces_max"] == 2), "{room:?}");
+    assert_eq!(dashboard.get("/api/sources/1/records/passwd").status, 404);
+
+    let timeline = dashboard.get("/api/sources/1/timeline").json();
+    let points = timeline["points"].as_array().unwrap();
+    assert!(points.len() >= 2 && points.iter().all(|point| point[1].as_f64().is_some_and(|faces| faces <= 2.0)), "{timeline}");
+    let snapshot = dashboard.get("/api/sources/1/snapshot.jpg");
+    assert!(snapshot.status == 200 && snapshot.body.starts_with(&[0xff, 0xd8]), "{}", snapshot.headers);
+
+    if dashboard.get("/api/sources").json()["can_report"] == true {
+        let report = dashboard.get("/api/sources/1/report.html");
+        assert_eq!(report.status, 200, "{}", report.text());
+        assert!(report.text().contains("happiness"), "the report names what was seen");
+    }
+}
+
+#[test]
+fn switches_reach_pictures_readings_and_records() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("switches", &["media/clip.avi"]);
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    reading(&mut viewer, "faces", |reading| labels(reading) == RIGHT);
+    // The snapshot is the newest picture; boxes make its bytes differ from those of the same scene without.
+    let drawn = until("a picture", || Some(dashboard.get("/api/sources/1/snapshot.jpg")).filter(|answer| answer.status == 200)).body;
+
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"aggregate_only": true})).status, 204);
+    assert_eq!(dashboard.source(1)["switches"]["aggregate_only"], true);
+    let room = reading(&mut viewer, "the room alone", |reading| reading["faces"].is_null() && reading["room"]["faces"] == 2);
+    assert!(room["room"]["scores"][1].as_f64().unwrap() > 0.2, "{room}");
+    until("a picture with nothing drawn", || {
+        next(&mut viewer);
+        let bare = dashboard.get("/api/sources/1/snapshot.jpg").body;
+        (bare.len() * 100 < drawn.len() * 97).then_some(())
+    });
+    assert_eq!(dashboard.get("/api/sources/1/records/faces.csv").status, 403);
+    assert_eq!(dashboard.get("/api/sources/1/records/room.csv").status, 200);
+
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    reading(&mut viewer, "faces again", |reading| labels(reading) == RIGHT);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"faces": 1})).status, 422);
+
+    if dashboard.get("/api/sources").json()["can_blur"] == true {
+        assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 204);
+        assert_eq!(dashboard.source(1)["switches"]["blur"], true);
+    } else {
+        assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 400);
+    }
+}
+
+#[test]
+fn a_source_that_is_dead_is_shown_and_tried_again() {
+    let dashboard = Dashboard::start("dead", &["rtsp://user:secret@127.0.0.1:1/"]);
+    let failed = dashboard.wait_for(1, "a second attempt", |source| source["attempts"].as_u64() >= Some(2));
+    assert_eq!((&failed["state"], &failed["name"]), (&json!("failed"), &json!("127.0.0.1:1")));
+    assert!(failed["reason"].as_str().is_some_and(|reason| !reason.is_empty() && !reason.contains("secret")), "{failed}");
+    assert!(failed["retry_at"].as_u64() > dashboard.get("/api/sources").json()["now"].as_u64().map(|now| now - 5000));
+
+    dashboard.post("/api/sources/1/stop", &Value::Null);
+    dashboard.wait_for(1, "a stop", |source| source["state"] == "stopped");
+    assert_eq!(dashboard.ask("DELETE", "/api/sources/1", &[], b"").status, 204);
+    assert_eq!(dashboard.source(1), Value::Null);
+    assert_eq!(dashboard.ask("DELETE", "/api/sources/1", &[], b"").status, 404);
+}
+
+#[test]
+fn a_source_that_comes_back_to_life_plays() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("mended", &[]);
+    let (clip, broken) = (dashboard.folder.0.join("media/clip.avi"), dashboard.folder.0.join("media/broken.avi"));
+    std::fs::write(&broken, b"no video at all").unwrap();
+    let added = dashboard.post("/api/sources", &json!({"kind": "file", "address": "broken.avi", "name": " A <b>name</b>\n"}));
+    assert_eq!((added.status, added.json()["id"].as_u64()), (201, Some(1)));
+    assert_eq!(dashboard.source(1)["name"], "A <b>name</b>");
+    dashboard.wait_for(1, "a failure", |source| source["state"] == "failed");
+    std::fs::copy(clip, broken).unwrap();
+    dashboard.wait_for(1, "the next attempt", |source| source["state"] == "playing");
+    dashboard.post("/api/sources/1/stop", &Value::Null);
+    dashboard.wait_for(1, "a stop", |source| source["state"] == "stopped");
+    dashboard.post("/api/sources/1/start", &Value::Null);
+    dashboard.wait_for(1, "a start", |source| source["state"] == "playing");
+}
+
+#[test]
+fn the_pictures_of_a_browser_are_a_source() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("browser", &[]);
+    let added = dashboard.post("/api/sources", &json!({"kind": "browser", "name": "Me"})).json();
+    let key = added["key"].as_str().unwrap();
+    dashboard.wait_for(1, "a source that waits", |source| source["state"] == "waiting");
+    let own = format!("http://{}", dashboard.address);
+    assert!(dashboard.socket_from("api/sources/1/feed?key=guessed", &own).unwrap_err().contains("403"));
+
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    let feeding = std::thread::spawn({
+        let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
+        move || {
+            // Until the other side is gone.
+            while camera.send(Message::Binary(jpeg().into())).is_ok() && camera.read().is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+    reading(&mut viewer, "faces of the browser's pictures", |reading| labels(reading) == RIGHT);
+    dashboard.wait_for(1, "a source that plays", |source| source["state"] == "playing");
+
+    for wrong in [b"not a picture".to_vec(), [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8][..], &[0xff; 12]].concat(), vec![0; 2 << 20]] {
+        let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
+        let _ = camera.send(Message::Binary(wrong.into()));
+        let end = (0..100).find_map(|_| camera.read().map_or(Some(true), |message| message.is_close().then_some(true)));
+        assert_eq!(end, Some(true), "what is no picture is not taken");
+    }
+    assert_eq!(dashboard.source(1)["state"], "playing", "and does not harm those that are");
+
+    dashboard.ask("DELETE", "/api/sources/1", &[], b"");
+    feeding.join().unwrap();
+    until("the viewer's end", || {
+        loop {
+            match viewer.read() {
+                Ok(Message::Close(_)) | Err(_) => return Some(()),
+                Ok(_) => {}
+            }
+        }
+    });
+}
+
+#[test]
+fn twenty_five_viewers_and_one_who_never_reads() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("viewers", &["media/clip.avi"]);
+    dashboard.wait_for(1, "the clip to play", |source| source["state"] == "playing");
+    let sleeper = dashboard.socket("api/sources/1/watch");
+    let viewers: Vec<_> = (0..24).map(|_| dashboard.socket("api/sources/1/watch")).collect();
+    let began = Instant::now();
+    let watching = viewers.into_iter().map(|mut viewer| {
+        std::thread::spawn(move || {
+            let (mut pictures, mut readings) = (0, 0);
+            while pictures < 20 || readings < 20 {
+                match next(&mut viewer) {
+                    Shown::Picture(picture) => pictures += usize::from(picture.starts_with(&[0xff, 0xd8])),
+                    Shown::Reading(_) => readings += 1,
+                }
+                assert!(began.elapsed() < support::PATIENCE, "{pictures} pictures and {readings} readings");
+            }
+            viewer
+        })
+    });
+    let viewers: Vec<_> = watching.collect::<Vec<_>>().into_iter().map(|viewer| viewer.join().unwrap()).collect();
+    let memory = dashboard.memory_kib();
+    // Nobody reads now. What is not taken is left out, not kept.
+    std::thread::sleep(Duration::from_secs(3));
+    let grown = dashboard.memory_kib().saturating_sub(memory);
+    assert!(grown < 40_000, "{grown} KiB more");
+    assert_eq!(dashboard.source(1)["state"], "playing");
+    drop((sleeper, viewers));
+}
+
+#[test]
+fn only_our_own_pages_by_our_own_names_are_served() {
+    let dashboard = Dashboard::start("guard", &["--max-sources", "1", "--host", "wall.example"]);
+    let page = dashboard.get("/");
+    assert_eq!(page.status, 200);
+    assert!(page.headers.contains("content-security-policy: default-src 'none'"), "{}", page.headers);
+    assert!(
+        !page.text().contains("style=") && !page.text().contains("onclick") && !page.text().contains("http"),
+        "nothing inline, nothing from elsewhere"
+    );
+    for file in ["/app.js", "/style.css", "/icon.svg", "/api/choices"] {
+        assert_eq!(dashboard.get(file).status, 200, "{file}");
+    }
+    assert_eq!(dashboard.get("/api/choices").json()["files"], json!(["clip.avi"]));
+    assert_eq!(dashboard.get("/nowhere").status, 404);
+
+    let evil = "origin: http://evil.example";
+    assert_eq!(dashboard.ask("GET", "/", &["host: evil.example"], b"").status, 403);
+    assert_eq!(dashboard.ask("GET", "/", &["host: wall.example"], b"").status, 200);
+    let body = br#"{"kind":"browser"}"#;
+    assert_eq!(dashboard.ask("POST", "/api/sources", &[evil, "content-type: application/json"], body).status, 403);
+    assert!(dashboard.socket_from("api/list", "http://evil.example").unwrap_err().contains("403"));
+    dashboard.socket("api/list");
+
+    assert_eq!(dashboard.ask("POST", "/api/sources", &["content-type: text/plain"], body).status, 415);
+    assert_eq!(dashboard.ask("POST", "/api/sources", &["content-type: application/json"], &[b' '; 20_000]).status, 413);
+    for wrong in
+        [json!({"kind": "screen"}), json!({"kind": "file", "address": "../secret"}), json!({"kind": "rtsp", "address": "http://x/"})]
+    {
+        let answer = dashboard.post("/api/sources", &wrong);
+        assert!((400..500).contains(&answer.status) && answer.json()["error"].is_string(), "{wrong}: {}", answer.status);
+    }
+    assert_eq!(dashboard.post("/api/sources", &json!({"kind": "browser"})).status, 201);
+    let full = dashboard.post("/api/sources", &json!({"kind": "browser"}));
+    assert_eq!(full.status, 409);
+    assert!(full.json()["error"].as_str().unwrap().contains("1 sources"), "{}", full.text());
+}
+
+#[test]
+fn a_list_follows_what_changes() {
+    let dashboard = Dashboard::start("list", &[]);
+    let mut list = dashboard.socket("api/list");
+    let mut next = || serde_json::from_str::<Value>(list.read().unwrap().to_text().unwrap()).unwrap_or_default();
+    assert_eq!(next()["sources"], json!([]));
+    dashboard.post("/api/sources", &json!({"kind": "browser", "name": "One"}));
+    until("the new source", || (next()["sources"][0]["name"] == "One").then_some(()));
+}
+
+#[test]
+fn with_a_token_only_those_who_know_it_come_in() {
+    let token = "0123456789abcdef";
+    let dashboard = Dashboard::start("token", &["--token", token]);
+    assert_eq!(dashboard.get("/").status, 401);
+    assert_eq!(dashboard.get("/?token=0123456789abcdeX").status, 401);
+    assert_eq!(dashboard.get("/api/sources").status, 401);
+    assert!(dashboard.socket_from("api/list", &format!("http://{}", dashboard.address)).unwrap_err().contains("401"));
+    let welcome = dashboard.get(&format!("/?token={token}"));
+    assert_eq!(welcome.status, 303);
+    assert!(welcome.headers.contains("httponly") && welcome.headers.contains("location: /"), "{}", welcome.headers);
+    assert_eq!(dashboard.ask("GET", "/api/sources", &[&format!("cookie: a=b; emotion-dashboard={token}")], b"").status, 200);
+    assert_eq!(dashboard.ask("GET", "/api/sources", &[&format!("authorization: Bearer {token}")], b"").status, 200);
+}
