@@ -493,7 +493,7 @@ impl ElementImpl for EmotionExport {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "Emotion exporter",
+                "Expression exporter",
                 "Converter/Analyzer/Video",
                 "Turns faces on video buffers, with their apparent expression, into timed text: NDJSON, CSV, WebVTT or subtitles",
                 env!("CARGO_PKG_AUTHORS"),
