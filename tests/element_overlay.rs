@@ -10,6 +10,7 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoOverlayCompositionMeta};
+use gstemotion::elements::emotionoverlay::BlurFaces;
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
@@ -175,6 +176,7 @@ fn defaults_are_as_documented() {
         assert!(element.property::<bool>(part), "{part}");
     }
     assert!(!element.property::<bool>("draw-stats") && !element.property::<bool>("qos"));
+    assert_eq!(element.property::<BlurFaces>("blur-faces"), BlurFaces::None);
     assert_eq!((element.property::<u32>("line-width"), element.property::<u32>("font-size")), (0, 0));
     assert_eq!(element.property::<Option<String>>("labels"), None);
     element.set_property("labels", "happiness=glücklich");
@@ -271,7 +273,7 @@ fn compositions_are_attached_where_somebody_composes_them() {
         buffer.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect()
     };
     let first = rectangles(&buffer);
-    assert_eq!(first.len(), 14, "four strips, a label, a graph and its eight bars");
+    assert_eq!(first.len(), 12, "four corners, four strips, a label and its figures, a graph and the one bar that is long enough");
     assert!(first.iter().all(|rectangle| {
         let (x, y, width, height) = rectangle.render_rectangle();
         x >= 0 && y >= 0 && x as u32 + width <= 640 && y as u32 + height <= 480
@@ -331,7 +333,7 @@ fn a_composition_from_upstream_is_kept_and_ours_comes_on_top() {
     VideoOverlayCompositionMeta::add(buffer.get_mut().expect("the buffer is new"), &overlay);
     let out = harness.push_and_pull(buffer).expect("a frame comes out");
     let rectangles: Vec<_> = out.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect();
-    assert_eq!(rectangles.len(), 15);
+    assert_eq!(rectangles.len(), 13);
     assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
     assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks look at the first one only");
 }
@@ -346,4 +348,109 @@ fn late_frames_are_not_dropped() {
         harness.push(frame(&info, &[face(1, BOX, VGA, None)], index)).expect("the frame is taken");
     }
     assert_eq!(harness.buffers_in_queue(), 5);
+}
+
+#[test]
+fn keys_of_labels_that_are_no_label_are_named_once() {
+    let info = info(VideoFormat::Gray8, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.set_property("labels", "happiness=Freude,joy=Spaß,unknown=?");
+    for index in 0..3 {
+        harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
+    }
+    let warnings: Vec<_> = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(format!("{warnings:?}").contains("no such label: joy; there are neutral, happiness"), "{warnings:?}");
+}
+
+/// Stripes that are as fine as can be, in all components.
+fn striped(info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
+    let mut buffer = frame(info, faces, 0);
+    let mut map = buffer.get_mut().expect("the buffer is new").map_writable().expect("system memory");
+    map.as_mut_slice().iter_mut().enumerate().for_each(|(at, byte)| *byte = if at / 4 % 2 == 0 { 40 } else { 210 });
+    drop(map);
+    buffer
+}
+
+#[test]
+fn faces_are_blurred_in_every_format_and_nothing_else_is() {
+    for format in FORMATS {
+        let info = info(format, VGA);
+        let mut harness = harness(&info);
+        let element = harness.element().expect("the element");
+        for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+            element.set_property(part, false);
+        }
+        for blur in ["pixelate", "blur"] {
+            element.set_property_from_str("blur-faces", blur);
+            let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
+            let before = bytes(&buffer);
+            let after = harness.push_and_pull(buffer).expect("a frame comes out");
+            // The box is 160 x 180 around 280, 290.
+            for y in 205..375 {
+                let line = |x: i32| sample(&after, &info, (280 + x) as usize, y);
+                assert!((-30..30).all(|x| line(x).abs_diff(line(x + 1)) < 30), "{format} {blur}: row {y} still has stripes");
+            }
+            for (x, y) in [(280, 130), (280, 450), (140, 290), (420, 290), (0, 0), (639, 479)] {
+                let frame = VideoFrameRef::from_buffer_ref_readable(&after, &info).expect("the buffer fits the format");
+                let at = y * frame.comp_stride(0) as usize + x * frame.comp_pstride(0) as usize + frame.comp_poffset(0) as usize;
+                assert_eq!(
+                    sample(&after, &info, x, y),
+                    before[info.comp_offset(0) - info.comp_poffset(0) as usize + at],
+                    "{format} {blur}: {x}, {y}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn blurred_faces_still_have_their_labels_and_none_are_left_where_it_is_switched_off() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    let faces = [face(3, BOX, VGA, Some(0.93))];
+    let mut shown = |blur: &str| {
+        element.set_property_from_str("blur-faces", blur);
+        harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out")
+    };
+    let [plain, blurred, again] = ["none", "blur", "none"].map(&mut shown);
+    assert!(bytes(&plain) == bytes(&again), "a switch while playing is heeded by the next frame");
+    assert_eq!(sample(&plain, &info, 280, 201), sample(&blurred, &info, 280, 201), "the box lies over it");
+    for (x, y) in [(230, 178), (400, 205)] {
+        assert!(sample(&blurred, &info, x, y) < 80, "so do the plates of label and graph: {x}, {y}");
+    }
+    assert!(bytes(&plain) != bytes(&blurred));
+    let shared = striped(&info, &faces);
+    let kept = shared.clone();
+    element.set_property_from_str("blur-faces", "pixelate");
+    harness.push_and_pull(shared).expect("a frame comes out");
+    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame keeps it as it was");
+}
+
+#[test]
+fn faces_are_blurred_in_the_frame_where_labels_are_attached() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = composing(&info);
+    offer_to_compose(&harness);
+    harness.element().expect("the element").set_property_from_str("blur-faces", "pixelate");
+    let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
+    let before = bytes(&buffer);
+    let after = harness.push_and_pull(buffer).expect("a frame comes out");
+    assert!(after.meta::<VideoOverlayCompositionMeta>().is_some());
+    assert!(bytes(&after) != before);
+}
+
+#[test]
+fn a_frame_that_cannot_be_blurred_is_not_shown() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    harness.element().expect("the element").set_property_from_str("blur-faces", "blur");
+    let mut short = gst::Buffer::with_size(1000).expect("memory");
+    write_detections(short.get_mut().expect("the buffer is new"), VGA, &[face(1, BOX, VGA, None)]);
+    assert_eq!(harness.push(short), Err(gst::FlowError::Error));
+    assert_eq!(harness.buffers_in_queue(), 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The graph of all scores: a plate with the names of the classes and, on it, a bar for each.
 //!
-//! Bars are pictures of their own. Scores move with every frame, and so only what moves has to be drawn again.
+//! Bars are pictures of their own, cut from a full one: scores move with every frame, and nothing has to be drawn again.
 
 use super::edges::rounded;
 use super::label::{BRIGHT, DIM, plate};
@@ -69,14 +69,18 @@ impl Graph {
         (self.bars_x as i32, (self.first_row() + row as f32 * self.row_height() + above) as i32)
     }
 
-    /// The bar of `score` (0..1); none if it would not be a pixel long.
-    pub(super) fn bar(&self, score: f32, color: Rgb) -> Option<Bar> {
-        let length_px = (score.clamp(0.0, 1.0) * self.bar_length()).round() as u32;
-        (length_px > 0).then(|| Bar { color, length_px, height_px: self.bar_height() as u32 })
+    /// The full bar of a class.
+    pub(super) fn bar(&self, color: Rgb) -> Bar {
+        Bar { color, length_px: self.bar_length() as u32, height_px: self.bar_height() as u32 }
+    }
+
+    /// How much of its bar a score of 0..1 shows, an even number of pixels.
+    pub(super) fn filled_px(&self, score: f32) -> u32 {
+        even(score.clamp(0.0, 1.0) * self.bar_length()) as u32
     }
 
     fn bar_length(&self) -> f32 {
-        (BAR_EM * self.em_px).round()
+        even(BAR_EM * self.em_px)
     }
 
     fn bar_height(&self) -> f32 {
@@ -124,19 +128,18 @@ mod tests {
 
     #[test]
     fn lengths_follow_the_scores() {
-        // 0.74 * 20 = 14.8 px, times 6 makes bars of 89 px.
-        let length = |score| graph().bar(score, RED).map(|bar| bar.length_px);
-        assert_eq!([0.25, 1.0, 7.0].map(length), [Some(22), Some(89), Some(89)]);
-        assert_eq!([0.0, 0.005, -1.0, f32::NAN].map(length), [None; 4]);
-        assert_eq!(Graph::new(WORDS.into_iter(), 6).bar(1.0, RED).map(|bar| bar.length_px), Some(54), "9 px is the smallest font");
+        // 0.74 * 20 = 14.8 px, times 6 makes bars of 88 px.
+        assert_eq!([0.25, 1.0, 7.0].map(|score| graph().filled_px(score)), [22, 88, 88]);
+        assert_eq!([0.0, 0.005, -1.0, f32::NAN].map(|score| graph().filled_px(score)), [0; 4]);
+        assert_eq!(Graph::new(WORDS.into_iter(), 6).filled_px(1.0), 54, "9 px is the smallest font");
     }
 
     #[test]
     fn a_bar_has_its_class_colour_and_length() {
-        let picture = graph().bar(0.5, RED).expect("long enough").draw();
-        assert_eq!(picture.size(), Size::new(45, 8));
+        let picture = graph().bar(RED).draw();
+        assert_eq!(picture.size(), Size::new(88, 8));
         let red = picture.rgba().chunks(4).filter(|pixel| *pixel == [255, 0, 0, 255]).count();
-        assert!((45 * 8 - 30..45 * 8).contains(&red), "{red} of 45 x 8 pixels, less the round corners");
+        assert!((88 * 8 - 30..88 * 8).contains(&red), "{red} of 88 x 8 pixels, less the round corners");
     }
 
     #[test]

@@ -5,41 +5,12 @@
 //! and what is added. Blending is then the same short loop over bytes for every format. The prepared form stays with the
 //! picture, so that pictures which are shown again cost nothing but that loop.
 
+use super::canvas::{Canvas, Cell, PlaneMut};
 use super::picture::{Picture, Placed};
-use crate::error::Result;
 use crate::geometry::Size;
-use crate::image::{Colorimetry, Component, FrameView, PixelFormat, Plane, Range};
+use crate::image::{Colorimetry, Component, PixelFormat, Range};
 
-/// The bytes of one plane and the distance between the starts of its rows.
-#[derive(Debug, Default)]
-pub struct PlaneMut<'a> {
-    /// All rows; the last one need not be padded to `stride`.
-    pub data: &'a mut [u8],
-    /// Bytes from one row to the next.
-    pub stride: usize,
-}
-
-/// A frame that can be drawn on, borrowed and checked: every row of every plane is inside its slice.
-#[derive(Debug)]
-pub struct Canvas<'a> {
-    format: PixelFormat,
-    size: Size,
-    planes: [PlaneMut<'a>; 3],
-    colorimetry: Colorimetry,
-}
-
-impl<'a> Canvas<'a> {
-    /// Borrows a frame of `size` pixels; planes beyond those of `format` are ignored.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Image`] if a side is zero or a plane is too small for its rows and stride.
-    pub fn new(format: PixelFormat, size: Size, planes: [PlaneMut<'a>; 3], colorimetry: Colorimetry) -> Result<Self> {
-        let [a, b, c] = &planes;
-        let views = [a, b, c].map(|plane| Plane { data: plane.data, stride: plane.stride });
-        FrameView::new(format, size, &views, colorimetry)?;
-        Ok(Self { format, size, planes, colorimetry })
-    }
-
+impl Canvas<'_> {
     /// Draws a picture over the frame; what lies outside of the frame is cut off. The fourth byte of 32-bit RGB is
     /// treated as alpha, which does no harm where it has no meaning.
     pub fn blend(&mut self, placed: &Placed) {
@@ -52,7 +23,7 @@ impl<'a> Canvas<'a> {
         placed.picture.with_prepared(target, |prepared| {
             for layer in &prepared.layers {
                 let plane = &mut self.planes[layer.cell.plane];
-                layer.blend(plane, self.size, placed.x.div_euclid(2) * 2, placed.y.div_euclid(2) * 2);
+                layer.blend(plane, self.size, placed);
             }
         });
     }
@@ -79,28 +50,6 @@ impl Prepared {
     pub(super) fn new(picture: &Picture, target: Target) -> Self {
         let layers = (0..target.format.planes()).map(|plane| Layer::new(picture, target, plane)).collect();
         Self { target, layers }
-    }
-}
-
-/// The smallest group of bytes that repeats along the rows of a plane, and the pixels it stands for.
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    plane: usize,
-    bytes: usize,
-    columns: usize,
-    rows: usize,
-}
-
-impl Cell {
-    fn of(format: PixelFormat, plane: usize) -> Self {
-        let components = format.components();
-        let own = components.iter().filter(|component| component.plane == plane);
-        own.fold(Self { plane, bytes: 1, columns: 1, rows: 1 }, |cell, component| Self {
-            bytes: cell.bytes.max(component.step),
-            columns: cell.columns.max(component.sub_x as usize),
-            rows: cell.rows.max(component.sub_y as usize),
-            ..cell
-        })
     }
 }
 
@@ -161,11 +110,15 @@ impl Layer {
         }
     }
 
-    fn blend(&self, plane: &mut PlaneMut, frame: Size, x: i32, y: i32) {
+    fn blend(&self, plane: &mut PlaneMut, frame: Size, placed: &Placed) {
         let Cell { bytes, columns, rows, .. } = self.cell;
-        let cells = self.stride / bytes;
-        let Some((to_x, from_x, count)) = overlap(x, cells, columns, frame.width) else { return };
-        let Some((to_y, from_y, lines)) = overlap(y, self.keep.len() / self.stride, rows, frame.height) else { return };
+        let Placed { size, x, y, .. } = placed;
+        let (left, top) = (x.div_euclid(2) * 2, y.div_euclid(2) * 2);
+        // Cells of a picture that begins in the middle of one, and of the part of it that is shown.
+        let across = (size.width as usize + x.abs_diff(left) as usize).div_ceil(columns).min(self.stride / bytes);
+        let down = (size.height as usize + y.abs_diff(top) as usize).div_ceil(rows).min(self.keep.len() / self.stride);
+        let Some((to_x, from_x, count)) = overlap(left, across, columns, frame.width) else { return };
+        let Some((to_y, from_y, lines)) = overlap(top, down, rows, frame.height) else { return };
         for line in 0..lines {
             let from = (from_y + line) * self.stride + from_x * bytes;
             let to = (to_y + line) * plane.stride + to_x * bytes;
@@ -295,7 +248,7 @@ mod tests {
     }
 
     fn at(picture: Arc<Picture>, x: i32, y: i32) -> Placed {
-        Placed { picture, x, y }
+        Placed::whole(picture, x, y)
     }
 
     #[test]
@@ -370,6 +323,17 @@ mod tests {
                 let changed = luma.iter().filter(|&&byte| byte != 100).count();
                 assert_eq!(changed, covered, "{format:?} at {x}, {y}");
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_picture_is_the_smaller_picture() {
+        for format in PixelFormat::ALL {
+            let strides = [64; 3];
+            let part = Placed { size: Size::new(2, 4), ..at(picture(6, 6, RED), 2, 2) };
+            let small = at(picture(2, 4, RED), 2, 2);
+            let [part, small] = [part, small].map(|placed| blend(format, Size::new(8, 8), strides, LIMITED, &placed));
+            assert!(part == small, "{format:?}");
         }
     }
 

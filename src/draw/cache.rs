@@ -22,18 +22,30 @@ impl<K> Default for Cache<K> {
 }
 
 impl<K: Eq + Hash> Cache<K> {
-    /// Beyond so many bytes of pixels, pictures that the last two frames did not use are dropped. What pictures keep for
-    /// blending may take twice as much again.
+    /// Beyond so many bytes of pixels, those pictures are dropped that were not used for longest, until half of it is
+    /// free. What pictures keep for blending may take twice as much again.
     const CAPACITY: usize = 16 << 20;
 
     /// Begins a frame.
     pub(super) fn next_frame(&mut self) {
         self.frame += 1;
         if self.bytes > Self::CAPACITY {
-            let oldest = self.frame.saturating_sub(2);
-            self.pictures.retain(|_, (_, used)| *used >= oldest);
-            self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
+            self.drop_oldest();
         }
+    }
+
+    /// Pictures of the last two frames stay, however large.
+    fn drop_oldest(&mut self) {
+        let mut by_age: Vec<(u64, usize)> = self.pictures.values().map(|(picture, used)| (*used, picture.rgba().len())).collect();
+        by_age.sort_unstable_by(|a, b| b.cmp(a));
+        let mut kept = 0;
+        let fits = by_age.into_iter().take_while(|(_, bytes)| {
+            kept += bytes;
+            kept <= Self::CAPACITY / 2
+        });
+        let oldest = fits.last().map_or(self.frame, |(used, _)| used).min(self.frame.saturating_sub(2));
+        self.pictures.retain(|_, (_, used)| *used >= oldest);
+        self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
     }
 
     /// The picture of `key`, drawn now if it is not there.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The rounded box around a face, as four thin strips.
+//! The rounded box around a face: four corners and four thin strips.
 //!
-//! The line in the expression's colour has a dark one on each side, so that it stands out from any background. The
-//! strips at top and bottom carry the corners; corners are drawn once and copied, since boxes change their size all
-//! the time.
+//! The line in the expression's colour has a dark one on each side, so that it stands out from any background. Boxes
+//! change their size all the time, so strips are cut from ones that are as long as any box can be.
 
 use tiny_skia::{Path, PathBuilder, Stroke, Transform};
 
@@ -36,7 +35,8 @@ impl Outline {
         }
         let line_px = line_px.clamp(1, room / 3);
         let shadow_px = (line_px.div_ceil(3)).min((room / 2 - line_px.min(room / 2)) / 2);
-        let corner_px = (2 * shadow_px + 5 * line_px).min(room / 2);
+        // Even, where there is room, so that strips begin at even pixels.
+        let corner_px = (2 * shadow_px + 5 * line_px).next_multiple_of(2).min(room / 2);
         Some(Self { color, line_px, shadow_px, corner_px })
     }
 
@@ -45,13 +45,16 @@ impl Outline {
         self.line_px + 2 * self.shadow_px
     }
 
-    /// The top left corner.
-    pub(super) fn corner(self) -> Picture {
+    /// The corner at the left or right, above or below.
+    pub(super) fn corner(self, right: bool, below: bool) -> Picture {
         let side = self.corner_px as f32;
         let thickness = self.thickness() as f32;
         let middle = thickness / 2.0;
         let mut pixmap = canvas(side, side);
-        if let Some(path) = rounded(Rect::new(middle, middle, 4.0 * side, 4.0 * side), (side - middle).max(0.0)) {
+        let far = 4.0 * side;
+        let start = |at_end: bool| if at_end { side - middle - far } else { middle };
+        let rect = Rect::new(start(right), start(below), far, far);
+        if let Some(path) = rounded(rect, (side - middle).max(0.0)) {
             for (rgb, alpha, width) in [(SHADOW, SHADOW_ALPHA, thickness), (self.color, 1.0, self.line_px as f32)] {
                 let stroke = Stroke { width, ..Stroke::default() };
                 pixmap.stroke_path(&path, &paint(rgb, alpha), &stroke, Transform::identity(), None);
@@ -60,30 +63,14 @@ impl Outline {
         pixmap.into()
     }
 
-    /// The strip along the top edge of a box `width` wide, with both corners; `corner` is [`Self::corner`].
-    pub(super) fn top(self, corner: &Picture, width: u32) -> Picture {
-        let (side, width) = (self.corner_px as usize, width as usize);
-        let straight = width.saturating_sub(2 * side);
-        let lines = self.cross_section();
-        let mut rgba = Vec::with_capacity(width * side * 4);
-        for y in 0..side {
-            let row = corner.row(y);
-            rgba.extend_from_slice(row);
-            let pixel = lines.get(y).copied().unwrap_or_default();
-            (0..straight).for_each(|_| rgba.extend_from_slice(&pixel));
-            row.rchunks_exact(4).for_each(|pixel| rgba.extend_from_slice(pixel));
-        }
-        Picture::new(Size::new((2 * side + straight) as u32, self.corner_px), rgba)
+    /// A strip along the upper or lower edge.
+    pub(super) fn across(self, width: u32) -> Picture {
+        let rows = self.cross_section().into_iter().flat_map(|pixel| pixel.repeat(width as usize));
+        Picture::new(Size::new(width, self.thickness()), rows.collect())
     }
 
-    /// The strip along the bottom edge: `top` upside down.
-    pub(super) fn bottom(top: &Picture) -> Picture {
-        let rows = (0..top.size().height as usize).rev();
-        Picture::new(top.size(), rows.flat_map(|y| top.row(y)).copied().collect())
-    }
-
-    /// The strip along the left or right edge between the corners.
-    pub(super) fn side(self, height: u32) -> Picture {
+    /// A strip along the left or right edge.
+    pub(super) fn down(self, height: u32) -> Picture {
         let row = self.cross_section().concat();
         Picture::new(Size::new(self.thickness(), height), row.repeat(height as usize))
     }
@@ -135,7 +122,7 @@ mod tests {
     #[test]
     fn an_outline_fits_its_box() {
         let outline = Outline::fit(RED, 3, LARGE).expect("large");
-        assert_eq!((outline.line_px, outline.shadow_px, outline.thickness(), outline.corner_px), (3, 1, 5, 17));
+        assert_eq!((outline.line_px, outline.shadow_px, outline.thickness(), outline.corner_px), (3, 1, 5, 18));
         for side in 3..40 {
             let outline = Outline::fit(RED, 8, Size::new(side, 200)).expect("3 px or more");
             assert!(outline.thickness() <= outline.corner_px.max(1) && 2 * outline.corner_px <= side, "{side}: {outline:?}");
@@ -146,21 +133,21 @@ mod tests {
     #[test]
     fn strips_meet_the_corners_without_a_seam() {
         let outline = Outline::fit(RED, 3, LARGE).expect("large");
-        let corner = outline.corner();
-        let top = outline.top(&corner, 100);
-        assert_eq!(top.size(), Size::new(100, 17));
-        for y in 0..5 {
-            let expected: &[u8] = if (1..4).contains(&y) { &[255, 0, 0, 255] } else { &[0, 0, 0, 128] };
-            for x in [17, 50, 82] {
-                assert_eq!(pixel(&top, x, y), expected, "{x} {y}");
+        let (across, down, last) = (outline.across(20), outline.down(20), outline.corner_px as usize - 1);
+        assert_eq!((across.size(), down.size()), (Size::new(20, 5), Size::new(5, 20)));
+        let close = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 12);
+        for (right, below) in [(false, false), (true, false), (false, true), (true, true)] {
+            let corner = outline.corner(right, below);
+            for line in 0..5 {
+                let expected: &[u8] = if (1..4).contains(&line) { &[255, 0, 0, 255] } else { &[0, 0, 0, 128] };
+                assert_eq!((pixel(&across, 7, line), pixel(&down, line, 7)), (expected, expected));
+                let at = |end: bool| if end { last - line } else { line };
+                assert!(close(pixel(&corner, if right { 0 } else { last }, at(below)), expected), "{right} {below}: row {line}");
+                assert!(close(pixel(&corner, at(right), if below { 0 } else { last }), expected), "{right} {below}: column {line}");
             }
-            let close = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 12);
-            assert!(close(pixel(&top, 16, y), expected) && close(pixel(&top, 83, y), expected), "corner's end in row {y}");
-            assert!(close(pixel(&corner, y, 16), pixel(&outline.side(1), y, 0)));
+            let outside = |end: bool| if end { last } else { 0 };
+            assert_eq!(pixel(&corner, outside(right), outside(below)), [0; 4], "nothing outside the round corner");
+            assert_eq!(pixel(&corner, last - outside(right), last - outside(below)), [0; 4], "nothing inside the box");
         }
-        assert_eq!(pixel(&top, 50, 5), [0; 4], "nothing inside the box");
-        assert_eq!(pixel(&top, 0, 0), [0; 4], "nothing outside the round corner");
-        let bottom = Outline::bottom(&top);
-        assert_eq!(bottom.row(16), top.row(0));
     }
 }

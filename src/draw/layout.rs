@@ -80,7 +80,7 @@ pub(super) const GRAPH_SPOTS: [Spot; 12] = [
 pub(super) struct Place {
     pub spot: Spot,
     pub rect: Rect,
-    /// Area of what the plate hides: the face's own box counts once, other faces twice, other plates four times.
+    /// Area of what the plate hides: the face's own box counts once, other faces twice.
     pub hidden: f32,
 }
 
@@ -101,11 +101,11 @@ impl Layout {
     }
 
     /// The spot for a plate of `size` beside face `own` where it hides the least, the first of equals; `last` is where
-    /// it was before. None if the plate is larger than the frame.
+    /// it was before. None if the plate is larger than the frame or would everywhere lie on another.
     pub(super) fn best(&self, own: usize, size: Size, gap: f32, spots: &[Spot], last: Option<Spot>) -> Option<Place> {
         let area = size.rect().area();
         let cost = |place: &Place| place.hidden - if last == Some(place.spot) { Self::INERTIA * area } else { 0.0 };
-        let places = spots.iter().filter_map(|&spot| self.place(own, size, gap, spot));
+        let places = spots.iter().filter_map(|&spot| self.place(own, size, gap, spot)).filter(|place| self.is_free(place.rect));
         places.reduce(|best, place| if cost(&place) < cost(&best) { place } else { best })
     }
 
@@ -144,11 +144,14 @@ impl Layout {
         (!moved_onto_the_box).then(|| Place { spot, rect: inside, hidden: self.hidden(Some(own), inside) })
     }
 
+    fn is_free(&self, plate: Rect) -> bool {
+        self.taken.iter().all(|other| plate.intersection(*other).area() == 0.0)
+    }
+
     /// What `plate` would hide, see [`Place::hidden`]; `own` is the face that it belongs to.
     pub(super) fn hidden(&self, own: Option<usize>, plate: Rect) -> f32 {
         let area = |other: &Rect| plate.intersection(*other).area();
-        let faces: f32 = self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { 2.0 * area(face) }).sum();
-        faces + 4.0 * self.taken.iter().map(area).sum::<f32>()
+        self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { 2.0 * area(face) }).sum()
     }
 }
 
@@ -206,6 +209,19 @@ mod tests {
         let at = |layout: &Layout| layout.best(0, PLATE, 2.0, &LABEL_SPOTS, Some(below)).expect("it fits").spot;
         assert_eq!(at(&Layout::new(FRAME, vec![face])), below);
         assert_eq!(at(&Layout::new(FRAME, vec![face, Rect::new(50.0, 75.0, 30.0, 20.0)])).side, Side::Above);
+    }
+
+    #[test]
+    fn plates_never_cover_one_another() {
+        let mut layout = Layout::new(FRAME, vec![Rect::new(50.0, 40.0, 30.0, 30.0)]);
+        for placed in 0.. {
+            let Some(place) = layout.best(0, PLATE, 2.0, &LABEL_SPOTS, None) else {
+                assert!(placed >= 8, "{placed} plates around one face");
+                break;
+            };
+            assert!(layout.is_free(place.rect));
+            layout.take(place.rect);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! ```text
 //! FaceRecords → Painter → Placed pictures → Canvas::blend, or whoever else composes pictures
 //!               style, layout → edges, label, bars, emoji → cache
+//!             → Canvas::blur
 //! ```
 //!
 //! Nothing is ever as large as the frame: a box is four thin strips, a label and a graph are plates of their own size.
@@ -12,7 +13,9 @@
 
 mod bars;
 mod blend;
+mod blur;
 mod cache;
+mod canvas;
 mod edges;
 mod emoji;
 mod label;
@@ -22,7 +25,8 @@ mod picture;
 mod style;
 mod text;
 
-pub use blend::{Canvas, PlaneMut};
+pub use blur::Blur;
+pub use canvas::{Canvas, PlaneMut};
 pub use painter::{Painter, Stats};
 pub use picture::{Picture, Placed};
 pub use style::{Palette, Rgb, Style, Translations, UNKNOWN_COLOR};

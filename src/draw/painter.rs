@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bars::{Bar, Graph};
 use super::cache::Cache;
 use super::edges::Outline;
-use super::label::Label;
+use super::label::{Label, Room};
 use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
@@ -41,11 +41,14 @@ pub struct Painter {
 /// What a picture shows, and by that which one it is.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    Corner(Outline),
-    Top(Outline, u32),
-    Bottom(Outline, u32),
-    Side(Outline, u32),
+    /// At the right, below.
+    Corner(Outline, bool, bool),
+    /// As long as the frame is wide or high.
+    Across(Outline, u32),
+    Down(Outline, u32),
     Label(Label),
+    /// What it says and the font.
+    Figures(String, u32),
     /// Index of the label set, the class shown, the font.
     GraphBackground(usize, Option<usize>, u32),
     Bar(Bar),
@@ -111,7 +114,7 @@ impl Painter {
         let mut layout = Layout::new(frame, shown.iter().map(|face| face.rect).collect());
         let mut placed = Vec::new();
         if self.style.boxes {
-            shown.iter().for_each(|face| self.draw_box(face, &mut placed));
+            shown.iter().for_each(|face| self.draw_box(face, frame, &mut placed));
         }
         let plate = stats.and_then(|stats| self.draw_stats(stats, frame, &layout));
         plate.iter().for_each(|plate| layout.take(plate.rect()));
@@ -146,22 +149,29 @@ impl Painter {
         faces.iter().filter_map(show).collect()
     }
 
-    fn draw_box(&mut self, face: &Shown, placed: &mut Vec<Placed>) {
+    fn draw_box(&mut self, face: &Shown, frame: Size, placed: &mut Vec<Placed>) {
         let (width, height) = (face.rect.w as u32, face.rect.h as u32);
         let Some(outline) = Outline::fit(face.color(&self.style), face.sizes.line_px, Size::new(width, height)) else { return };
-        let corner = self.cache.get(Key::Corner(outline), || outline.corner());
-        let top = self.cache.get(Key::Top(outline, width), || outline.top(&corner, width));
-        let bottom = self.cache.get(Key::Bottom(outline, width), || Outline::bottom(&top));
         let (x, y) = (face.rect.x as i32, face.rect.y as i32);
-        let (right, below) = (x + width as i32, y + height as i32);
-        let corner_px = outline.corner_px as i32;
-        placed.push(Placed { picture: top, x, y });
-        placed.push(Placed { picture: bottom, x, y: below - corner_px });
-        let between = height - 2 * outline.corner_px;
-        if between > 0 {
-            let side = self.cache.get(Key::Side(outline, between), || outline.side(between));
-            placed.push(Placed { picture: side.clone(), x, y: y + corner_px });
-            placed.push(Placed { picture: side, x: right - outline.thickness() as i32, y: y + corner_px });
+        let corner_px = outline.corner_px;
+        let end = |start: i32, length: u32, own: u32| start + (length - own) as i32;
+        for (right, below) in [(false, false), (true, false), (false, true), (true, true)] {
+            let picture = self.cache.get(Key::Corner(outline, right, below), || outline.corner(right, below));
+            let x = if right { end(x, width, corner_px) } else { x };
+            let y = if below { end(y, height, corner_px) } else { y };
+            placed.push(Placed::whole(picture, x, y));
+        }
+        let thickness = outline.thickness();
+        let (across, down) = (width - 2 * corner_px, height - 2 * corner_px);
+        if across > 0 {
+            let picture = self.cache.get(Key::Across(outline, frame.width), || outline.across(frame.width));
+            let strip = |y| Placed::cut(picture.clone(), across, thickness, x + corner_px as i32, y);
+            placed.extend([strip(y), strip(end(y, height, thickness))]);
+        }
+        if down > 0 {
+            let picture = self.cache.get(Key::Down(outline, frame.height), || outline.down(frame.height));
+            let strip = |x| Placed::cut(picture.clone(), thickness, down, x, y + corner_px as i32);
+            placed.extend([strip(x), strip(end(x, width, thickness))]);
         }
     }
 
@@ -169,33 +179,38 @@ impl Painter {
         shown.len() <= Self::CROWD && shown[index].rect.h >= Self::SMALL_EM * shown[index].sizes.font_px as f32
     }
 
-    /// The full label where it hides nothing, else the short one.
+    /// The full label where it hides nothing, else the first of the shorter ones for which there is a place.
     fn draw_label(&mut self, shown: &[Shown], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
         let face = &shown[index];
-        let best = |label: &Label| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label);
-        let full = Self::has_room(shown, index).then(|| self.label(face)).filter(|label| !label.is_empty());
-        let full = full.and_then(|label| best(&label).map(|place| (label, place)));
-        let (label, place) = match full.filter(|(_, place)| place.hidden == 0.0 || place.rect.area() < face.rect.area() / 8.0) {
-            Some(found) => found,
-            None => {
-                Some(self.short_label(face)).filter(|label| !label.is_empty()).and_then(|label| best(&label).map(|place| (label, place)))?
-            }
+        let best = |label: Label| {
+            let place = (!label.is_empty()).then(|| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label));
+            place.flatten().map(|place| (label, place))
         };
+        let hides_little = |place: &Place| place.hidden == 0.0 || place.rect.area() < face.rect.area() / 8.0;
+        let full = Self::has_room(shown, index).then(|| best(self.label(face))).flatten();
+        let (label, place) = full
+            .filter(|(_, place)| hides_little(place))
+            .or_else(|| best(self.short_label(face)))
+            .or_else(|| best(Label { text: None, room: Room::None, ..self.short_label(face) }))?;
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
         put(picture, place, layout, placed);
+        if let Some((result, x)) = face.record.emotion.as_ref().zip(label.figures_x()) {
+            let (text, font_px) = (label.room.text(percent(result.confidence())), label.font_px);
+            let picture = self.cache.get(Key::Figures(text.clone(), font_px), || Label::draw_figures(&text, font_px));
+            placed.push(Placed::whole(picture, place.rect.x as i32 + x, place.rect.y as i32));
+        }
         Some(place.spot)
     }
 
     fn label(&self, face: &Shown) -> Label {
         let style = &self.style;
-        let result = face.record.emotion.as_ref();
-        let word = result.map(|result| style.translations.word(result.label()));
-        let percent = result.filter(|result| result.label_id.is_some()).map(|result| percent(result.confidence()));
-        let text = word.map(|word| percent.map_or_else(|| word.to_owned(), |percent| format!("{word} {percent} %")));
+        let result = face.record.emotion.as_ref().filter(|_| style.labels);
+        let scored = result.filter(|result| result.label_id.is_some());
         Label {
             badge: self.badge(face),
             color: face.color(style),
-            text: text.filter(|_| style.labels),
+            text: result.map(|result| style.translations.word(result.label()).to_owned()),
+            room: scored.map_or(Room::None, |result| Room::SpacedFigures(Room::digits(percent(result.confidence())))),
             id: Some(face.record.id).filter(|&id| style.ids && id != 0),
             font_px: face.sizes.font_px,
         }
@@ -203,11 +218,13 @@ impl Painter {
 
     /// Emoji and percentage alone; the id only where there is nothing else.
     fn short_label(&self, face: &Shown) -> Label {
-        let result = face.record.emotion.as_ref().filter(|result| result.label_id.is_some());
-        let text = result.filter(|_| self.style.labels).map(|result| format!("{}%", percent(result.confidence())));
         let full = self.label(face);
-        let id = full.id.filter(|_| full.badge.is_none() && text.is_none());
-        Label { text, id, ..full }
+        let room = match full.room {
+            Room::SpacedFigures(digits) => Room::Figures(digits),
+            other => other,
+        };
+        let id = full.id.filter(|_| full.badge.is_none() && room == Room::None);
+        Label { text: None, room, id, ..full }
     }
 
     fn badge(&self, face: &Shown) -> Option<Option<Expression>> {
@@ -232,10 +249,12 @@ impl Painter {
         let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph.background(words(), top));
         put(background, place, layout, placed);
         for (row, (class, &score)) in result.labels.as_slice().iter().zip(result.scores.as_slice()).enumerate() {
-            let Some(bar) = graph.bar(score, style.palette.color(class)) else { continue };
-            let (x, y) = graph.bar_corner(row);
-            let picture = self.cache.get(Key::Bar(bar), || bar.draw());
-            placed.push(Placed { picture, x: place.rect.x as i32 + x, y: place.rect.y as i32 + y });
+            let (bar, filled_px) = (graph.bar(style.palette.color(class)), graph.filled_px(score));
+            if filled_px > 0 {
+                let (x, y) = graph.bar_corner(row);
+                let picture = self.cache.get(Key::Bar(bar), || bar.draw());
+                placed.push(Placed::cut(picture, filled_px, u32::MAX, place.rect.x as i32 + x, place.rect.y as i32 + y));
+            }
         }
         Some(place.spot)
     }
@@ -258,7 +277,7 @@ impl Painter {
         let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
         let frame_px = frame.width.min(frame.height);
         let font_px = Sizes::choose(&self.style, frame_px, frame_px as f32 / 5.0, None).font_px;
-        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), id: None, font_px };
+        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), room: Room::None, id: None, font_px };
         let (size, margin) = (label.size().rect(), (font_px / 2) as f32);
         let (right, bottom) = (frame.width as f32 - margin - size.w, frame.height as f32 - margin - size.h);
         if right < 0.0 || bottom < 0.0 {
@@ -272,13 +291,13 @@ impl Painter {
         }
         let (x, y) = corners[self.stats_corner];
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
-        Some(Placed { picture, x: x as i32, y: y as i32 })
+        Some(Placed::whole(picture, x as i32, y as i32))
     }
 }
 
 fn put(picture: Arc<Picture>, place: Place, layout: &mut Layout, placed: &mut Vec<Placed>) {
     layout.take(place.rect);
-    placed.push(Placed { picture, x: place.rect.x as i32, y: place.rect.y as i32 });
+    placed.push(Placed::whole(picture, place.rect.x as i32, place.rect.y as i32));
 }
 
 /// Indices of the faces, largest first.

@@ -59,11 +59,13 @@ impl From<Pixmap> for Picture {
     }
 }
 
-/// A picture and the frame's pixel under its top left corner; parts may lie outside of the frame.
+/// A picture, or its upper left part, and the frame's pixel under its top left corner; parts may lie outside of the frame.
 #[derive(Clone, Debug)]
 pub struct Placed {
     /// What is shown; the same allocation as long as it shows the same.
     pub picture: Arc<Picture>,
+    /// How much of it: edges and bars of all lengths are cut from one picture. Even numbers, unless it is all.
+    pub size: Size,
     /// Column of the picture's left edge.
     pub x: i32,
     /// Row of the picture's top edge.
@@ -71,9 +73,20 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// The whole picture.
+    pub fn whole(picture: Arc<Picture>, x: i32, y: i32) -> Self {
+        Self { size: picture.size, picture, x, y }
+    }
+
+    /// The picture's first `width` columns and `height` rows.
+    pub(super) fn cut(picture: Arc<Picture>, width: u32, height: u32, x: i32, y: i32) -> Self {
+        let size = Size::new(width.min(picture.size.width), height.min(picture.size.height));
+        Self { picture, size, x, y }
+    }
+
     /// The covered part of the frame.
     pub fn rect(&self) -> Rect {
-        let Size { width, height } = self.picture.size;
+        let Size { width, height } = self.size;
         Rect::new(self.x as f32, self.y as f32, width as f32, height as f32)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::emotion::UNKNOWN;
+
 /// Which parts are drawn and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Style {
@@ -156,6 +158,11 @@ impl Translations {
         (Self(words), bad)
     }
 
+    /// The names for which there is a word and which are none of `classes`, nor `unknown`.
+    pub fn strangers<'a>(&'a self, classes: &'a [String]) -> impl Iterator<Item = &'a str> {
+        self.0.keys().map(String::as_str).filter(|&name| name != UNKNOWN && classes.iter().all(|class| class != name))
+    }
+
     /// The word for `class`: the class's own name if there is no other.
     pub fn word<'a>(&'a self, class: &'a str) -> &'a str {
         self.0.get(class).map_or(class, String::as_str)
@@ -228,6 +235,13 @@ mod tests {
         let (words, bad) = Translations::parse(" happiness = glücklich ,=x,anger=, fear=Angst,plain,,");
         assert_eq!((words.word("happiness"), words.word("fear"), words.word("anger")), ("glücklich", "Angst", "anger"));
         assert_eq!(bad, ["=x", "anger=", "plain"]);
+    }
+
+    #[test]
+    fn names_of_no_class_are_told() {
+        let (words, _) = Translations::parse("happiness=a,joy=b,unknown=c,Anger=d");
+        let classes = FERPLUS_LABELS.map(String::from);
+        assert_eq!(words.strangers(&classes).collect::<Vec<_>>(), ["Anger", "joy"]);
     }
 
     #[test]

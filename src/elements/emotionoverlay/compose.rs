@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pictures onto buffers: attached as an overlay composition, or blended into the frame.
+//! Onto buffers: faces blurred in the frame; pictures attached as an overlay composition, or blended into the frame.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use gst_video::{
     VideoOverlayFormatFlags, VideoOverlayRectangle,
 };
 
-use crate::draw::{Canvas, Picture, Placed, PlaneMut};
+use crate::draw::{Canvas, Placed, PlaneMut};
 use crate::elements::frame;
 use crate::error::{Error, Result};
 
 /// What `GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB` stands for: a word of 32 bits with alpha in the highest byte.
 const FORMAT: VideoFormat = if cfg!(target_endian = "little") { VideoFormat::Bgra } else { VideoFormat::Argb };
 
-/// Draws `placed` into the buffer's own planes.
+/// Maps the buffer and changes its own planes.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Image`] if the buffer does not hold what its caps promise.
-pub(super) fn blend(buffer: &mut gst::BufferRef, info: &VideoInfo, placed: &[Placed]) -> Result<()> {
+pub(super) fn paint(buffer: &mut gst::BufferRef, info: &VideoInfo, paint: impl FnOnce(&mut Canvas)) -> Result<()> {
     let unmappable = |_| Error::Config(format!("a buffer cannot be mapped as {} of {}x{}", info.format(), info.width(), info.height()));
     let mut frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(unmappable)?;
     let view = frame::view(&frame)?;
@@ -29,8 +29,7 @@ pub(super) fn blend(buffer: &mut gst::BufferRef, info: &VideoInfo, placed: &[Pla
     let strides: Vec<usize> = frame.plane_stride().iter().map(|stride| usize::try_from(*stride).unwrap_or(0)).collect();
     let mut planes = frame.planes_data_mut().into_iter().zip(strides).map(|(data, stride)| PlaneMut { data, stride });
     let planes = [(); 3].map(|()| planes.next().unwrap_or_default());
-    let mut canvas = Canvas::new(format, size, planes, colorimetry)?;
-    placed.iter().for_each(|placed| canvas.blend(placed));
+    paint(&mut Canvas::new(format, size, planes, colorimetry)?);
     Ok(())
 }
 
@@ -64,27 +63,29 @@ impl Composer {
 
     /// The last frame's rectangle if it shows the same at the same place; a picture that moved keeps its pixels.
     fn rectangle(&self, placed: &Placed) -> Result<VideoOverlayRectangle> {
-        let mut same_picture = self.last.iter().filter(|(last, _)| Arc::ptr_eq(&last.picture, &placed.picture));
+        let same = |last: &Placed| Arc::ptr_eq(&last.picture, &placed.picture) && last.size == placed.size;
+        let mut same_picture = self.last.iter().filter(|(last, _)| same(last));
         if let Some((_, rectangle)) = same_picture.clone().find(|(last, _)| (last.x, last.y) == (placed.x, placed.y)) {
             return Ok(rectangle.clone());
         }
         let flags = VideoOverlayFormatFlags::PREMULTIPLIED_ALPHA;
         let pixels = same_picture.next().map(|(_, rectangle)| Ok(rectangle.pixels_unscaled_raw(flags)));
-        let pixels = pixels.unwrap_or_else(|| pixels_of(&placed.picture))?;
-        let size = placed.picture.size();
+        let pixels = pixels.unwrap_or_else(|| pixels_of(placed))?;
+        let size = placed.size;
         Ok(VideoOverlayRectangle::new_raw(&pixels, placed.x, placed.y, size.width, size.height, flags))
     }
 }
 
-/// The picture as GStreamer wants it.
-fn pixels_of(picture: &Picture) -> Result<gst::Buffer> {
+/// The part of the picture that is shown, as GStreamer wants it.
+fn pixels_of(placed: &Placed) -> Result<gst::Buffer> {
     let order = |pixel: &[u8]| {
         let argb = [pixel[3], pixel[0], pixel[1], pixel[2]];
         u32::from_be_bytes(argb).to_ne_bytes()
     };
-    let bytes: Vec<u8> = picture.rgba().chunks_exact(4).flat_map(order).collect();
+    let size = placed.size;
+    let rows = placed.picture.rgba().chunks_exact(placed.picture.size().width as usize * 4).take(size.height as usize);
+    let bytes: Vec<u8> = rows.flat_map(|row| row.chunks_exact(4).take(size.width as usize)).flat_map(order).collect();
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
-    let size = picture.size();
     let refused = |_| Error::Config(format!("a picture of {}x{} was refused", size.width, size.height));
     let writable = buffer.get_mut().expect("the buffer is new");
     VideoMeta::add(writable, VideoFrameFlags::empty(), FORMAT, size.width, size.height).map_err(refused)?;

@@ -12,11 +12,12 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCompositionMeta};
 
-use super::Palette;
-use super::compose::{Composer, blend};
-use crate::draw::{Painter, Placed, Stats, Style, Translations};
-use crate::elements::{frame, given, propose_allocation};
+use super::compose::{Composer, paint};
+use super::{BlurFaces, Palette};
+use crate::draw::{Blur, Painter, Placed, Stats, Style, Translations};
+use crate::elements::{error_message, frame, given, propose_allocation};
 use crate::meta::Moved;
+use crate::record::FaceRecord;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionoverlay", gst::DebugColorFlags::empty(), Some("Faces and expressions drawn on video"))
@@ -27,6 +28,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct Settings {
     style: Arc<Style>,
     stats: bool,
+    blur_faces: BlurFaces,
     palette: Palette,
     labels: Option<String>,
 }
@@ -40,6 +42,8 @@ struct State {
     painter: Painter,
     composer: Composer,
     rate: Rate,
+    /// Whether every key of `labels` was found among a model's labels, or said to be missing.
+    labels_checked: bool,
     /// The last frame could not be drawn on.
     failing: bool,
 }
@@ -113,23 +117,50 @@ impl EmotionOverlay {
         self.update_style(|style| style.translations = translations);
     }
 
+    /// Makes faces unrecognisable where that is asked for. A frame on which it fails must not be seen.
+    fn blur(
+        &self,
+        state: &State,
+        settings: &Settings,
+        buffer: &mut gst::BufferRef,
+        faces: &[FaceRecord],
+    ) -> std::result::Result<(), gst::FlowError> {
+        let Some(blur) = Option::<Blur>::from(settings.blur_faces).filter(|_| !faces.is_empty()) else { return Ok(()) };
+        let size = frame::size(&state.info);
+        paint(buffer, &state.info, |canvas| faces.iter().for_each(|face| canvas.blur(face.rect_norm.from_norm(size), blur))).map_err(
+            |error| {
+                self.post_error_message(error_message(&error));
+                gst::FlowError::Error
+            },
+        )
+    }
+
     /// The pictures for this frame.
-    fn draw(&self, state: &mut State, buffer: &gst::BufferRef) -> Vec<Placed> {
-        let (style, show_stats) = {
-            let settings = lock(&self.settings);
-            (settings.style.clone(), settings.stats)
-        };
+    fn draw(&self, state: &mut State, settings: &Settings, buffer: &gst::BufferRef, faces: &[FaceRecord]) -> Vec<Placed> {
+        let style = settings.style.clone();
         if !Arc::ptr_eq(&style, &state.style) {
             state.painter.set_style((*style).clone());
             state.style = style;
+            state.labels_checked = false;
         }
-        let size = frame::size(&state.info);
-        let faces = lock(&self.moved).read_faces(buffer, size);
-        let stats = show_stats.then(|| {
+        self.check_labels(state, faces);
+        let stats = settings.stats.then(|| {
             let time = buffer.pts().or_else(|| self.obj().clock().map(|clock| clock.time()));
             Stats { faces: faces.len(), fps: state.rate.update(time) }
         });
-        state.painter.draw(&faces, stats, size)
+        state.painter.draw(faces, stats, frame::size(&state.info))
+    }
+
+    /// Says once which keys of `labels` are no label of the model, which is known when the first scored face comes.
+    fn check_labels(&self, state: &mut State, faces: &[FaceRecord]) {
+        let Some(emotion) = faces.iter().find_map(|face| face.emotion.as_ref()).filter(|_| !state.labels_checked) else { return };
+        state.labels_checked = true;
+        let classes = emotion.labels.as_slice();
+        let strangers: Vec<&str> = state.style.translations.strangers(classes).collect();
+        if !strangers.is_empty() {
+            let (strangers, classes) = (strangers.join(", "), classes.join(", "));
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["labels: no such label: {strangers}; there are {classes}"]);
+        }
     }
 
     /// Asks downstream, once for each negotiation, whether it looks at compositions.
@@ -184,6 +215,11 @@ impl ObjectImpl for EmotionOverlay {
                     style.font_size_px,
                     256,
                 ),
+                glib::ParamSpecEnum::builder_with_default("blur-faces", BlurFaces::default())
+                    .nick("Blur faces")
+                    .blurb("How faces are made unrecognisable; those that nobody found are not")
+                    .mutable_playing()
+                    .build(),
                 glib::ParamSpecEnum::builder_with_default("palette", Palette::default())
                     .nick("Palette")
                     .blurb("Colours of the expressions")
@@ -210,6 +246,7 @@ impl ObjectImpl for EmotionOverlay {
             "draw-stats" => lock(&self.settings).stats = given(value),
             "line-width" => self.update_style(|style| style.line_width_px = given(value)),
             "font-size" => self.update_style(|style| style.font_size_px = given(value)),
+            "blur-faces" => lock(&self.settings).blur_faces = given(value),
             "palette" => {
                 let palette: Palette = given(value);
                 lock(&self.settings).palette = palette;
@@ -231,6 +268,7 @@ impl ObjectImpl for EmotionOverlay {
             "draw-stats" => settings.stats.to_value(),
             "line-width" => settings.style.line_width_px.to_value(),
             "font-size" => settings.style.font_size_px.to_value(),
+            "blur-faces" => settings.blur_faces.to_value(),
             "palette" => settings.palette.to_value(),
             "labels" => settings.labels.to_value(),
             name => unreachable!("property {name} is not in the list"),
@@ -318,7 +356,7 @@ impl BaseTransformImpl for EmotionOverlay {
         let painter = Painter::new((*style).clone());
         let (composer, rate) = (Composer::default(), Rate::default());
         let src_caps = outcaps.clone();
-        *lock(&self.state) = Some(State { info, src_caps, attach, style, painter, composer, rate, failing: false });
+        *lock(&self.state) = Some(State { info, src_caps, attach, style, painter, composer, rate, labels_checked: false, failing: false });
         Ok(())
     }
 
@@ -357,13 +395,16 @@ impl BaseTransformImpl for EmotionOverlay {
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let placed = self.draw(state, buffer);
+        let settings = lock(&self.settings).clone();
+        let faces = lock(&self.moved).read_faces(buffer, frame::size(&state.info));
+        self.blur(state, &settings, buffer, &faces)?;
+        let placed = self.draw(state, &settings, buffer, &faces);
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
         let drawn = match state.attach {
             Attach::Yes => state.composer.attach(buffer, placed),
-            _ => blend(buffer, &state.info, &placed),
+            _ => paint(buffer, &state.info, |canvas| placed.iter().for_each(|placed| canvas.blend(placed))),
         };
         match &drawn {
             Err(error) if !state.failing => gst::warning!(CAT, imp = self, "passing frames on as they are: {error}"),

@@ -9,6 +9,10 @@
 //! answer), the pictures are attached and the sink composes them; else they are blended into the frame's own planes.
 //! A frame without faces is passed on as it came, neither mapped nor copied.
 //!
+//! `blur-faces` makes faces unrecognisable in the frame itself, an ellipse around each box of which only the mean colours
+//! of a few blocks are left. Boxes and labels are drawn over it. What no detector found is not blurred: for privacy give
+//! `facedetect` a low `score-threshold` and leave `track` on. A frame that cannot be blurred is an error and is not shown.
+//!
 //! ## Example launch line
 //!
 //! ```text
@@ -19,6 +23,12 @@
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=60 ! emotionoverlay labels="happiness=Freude,anger=Ärger" draw-scores=false draw-stats=true ! videoconvert ! autovideosink
+//! ```
+//!
+//! A picture that may be shown:
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate ! videoconvert ! autovideosink
 //! ```
 //!
 //! Since: 0.1. See also: `facedetect`, `emotionclassify`, `textoverlay`.
@@ -54,6 +64,33 @@ impl From<Palette> for draw::Palette {
             Palette::OkabeIto => Self::OkabeIto,
             Palette::TolBright => Self::TolBright,
             Palette::White => Self::White,
+        }
+    }
+}
+
+/// How faces are made unrecognisable, the values of property `blur-faces`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionOverlayBlurFaces")]
+#[repr(i32)]
+pub enum BlurFaces {
+    /// Not at all.
+    #[default]
+    #[enum_value(name = "None: faces are left as they are", nick = "none")]
+    None = 0,
+    /// As a mosaic of a few blocks.
+    #[enum_value(name = "Pixelate: a mosaic of a few blocks", nick = "pixelate")]
+    Pixelate = 1,
+    /// As a smooth surface.
+    #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
+    Blur = 2,
+}
+
+impl From<BlurFaces> for Option<draw::Blur> {
+    fn from(blur: BlurFaces) -> Self {
+        match blur {
+            BlurFaces::None => None,
+            BlurFaces::Pixelate => Some(draw::Blur::Pixelate),
+            BlurFaces::Blur => Some(draw::Blur::Smooth),
         }
     }
 }

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faces made unrecognisable, in the planes of a frame.
+//!
+//! All that stays of a face is the mean colour of a few blocks. The blocks lie on a grid that is fixed to the frame and
+//! whose step changes rarely: a box that trembles shows the same means again, where blocks that moved with it would give
+//! away, frame by frame, what lies between them.
+
+use super::canvas::{Canvas, Cell, PlaneMut};
+use crate::geometry::{Rect, Size};
+
+/// How the blocks' means are put in place of the face.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blur {
+    /// As they are, a mosaic.
+    Pixelate,
+    /// As a smooth surface.
+    Smooth,
+}
+
+impl Blur {
+    /// A face is at most this many blocks wide or high, whichever is less. With twice as many, CenterFace still finds one
+    /// pixelated face in ten and one blurred face in four.
+    const fn blocks(self) -> f32 {
+        match self {
+            Self::Pixelate => 3.0,
+            Self::Smooth => 2.0,
+        }
+    }
+}
+
+/// Axes of the ellipse that is hidden in full, in sides of the face's box, and of the one where hiding ends.
+const HIDDEN: f32 = 1.45;
+const TOUCHED: f32 = 1.6;
+
+impl Canvas<'_> {
+    /// Hides `face`, a box in pixels, with a margin on each side: an ellipse with a soft edge. Fourth bytes of 32-bit RGB
+    /// are blurred with the others. Boxes with numbers that are not finite or outside of the frame change nothing.
+    pub fn blur(&mut self, face: Rect, blur: Blur) {
+        let Some(region) = Region::new(face, self.size, blur) else { return };
+        for index in 0..self.format.planes() {
+            let cell = Cell::of(self.format, index);
+            let plane = &mut self.planes[index];
+            match cell.bytes {
+                1 => Surface::<1>::new(plane, cell, self.size, &region, blur).apply(plane),
+                2 => Surface::<2>::new(plane, cell, self.size, &region, blur).apply(plane),
+                3 => Surface::<3>::new(plane, cell, self.size, &region, blur).apply(plane),
+                _ => Surface::<4>::new(plane, cell, self.size, &region, blur).apply(plane),
+            }
+        }
+    }
+}
+
+/// What is hidden, in pixels.
+struct Region {
+    face: Rect,
+    /// The part of the frame that is touched.
+    bounds: Rect,
+    /// Side of a block.
+    block: usize,
+}
+
+impl Region {
+    fn new(face: Rect, frame: Size, blur: Blur) -> Option<Self> {
+        let center = face.center();
+        let (w, h) = (TOUCHED * face.w, TOUCHED * face.h);
+        let bounds = Rect::new(center.x - w / 2.0, center.y - h / 2.0, w, h).clamp_to(frame);
+        (face.is_valid() && bounds.is_valid()).then(|| Self { face, bounds, block: block_side(face.w.min(face.h) / blur.blocks()) })
+    }
+}
+
+/// The next of 2, 4, 6, 8, 12, 16, 24, … that is no less than `side`: even numbers, so that blocks cover whole samples of
+/// chroma, far enough apart to last.
+fn block_side(side: f32) -> usize {
+    (1..32)
+        .flat_map(|power| [1 << power, 3 << (power - 1)])
+        .filter(|step| step % 2 == 0)
+        .find(|&step| step as f32 >= side)
+        .unwrap_or(1 << 31)
+}
+
+/// What takes a face's place in one plane, whose cells have `N` bytes. Lengths are in cells.
+struct Surface<const N: usize> {
+    blur: Blur,
+    /// First and last but one column and row that are touched.
+    columns: std::ops::Range<usize>,
+    rows: std::ops::Range<usize>,
+    /// Width and height of a block.
+    block: (usize, usize),
+    /// Column and row of the first block of `means` on the grid.
+    first: (usize, usize),
+    /// Blocks in a row of `means`.
+    stride: usize,
+    means: Vec<[f32; N]>,
+    /// Middle of the ellipses and half axes of the outer one.
+    center: (f32, f32),
+    radius: (f32, f32),
+}
+
+impl<const N: usize> Surface<N> {
+    fn new(plane: &PlaneMut, cell: Cell, frame: Size, region: &Region, blur: Blur) -> Self {
+        let (sub_x, sub_y) = (cell.columns as f32, cell.rows as f32);
+        let block = (region.block / cell.columns, region.block / cell.rows);
+        let (bounds, middle) = (region.bounds, region.face.center());
+        let columns = (bounds.x / sub_x) as usize..((bounds.right() / sub_x).ceil() as usize);
+        let rows = (bounds.y / sub_y) as usize..((bounds.bottom() / sub_y).ceil() as usize);
+        let width = (frame.width as usize).div_ceil(cell.columns);
+        let height = (frame.height as usize).div_ceil(cell.rows);
+        // One block more on each side, to take part in what is between the last ones.
+        let blocks = |touched: &std::ops::Range<usize>, side: usize, limit: usize| {
+            (touched.start / side).saturating_sub(1)..(touched.end.div_ceil(side) + 1).min(limit.div_ceil(side))
+        };
+        let (across, down) = (blocks(&columns, block.0, width), blocks(&rows, block.1, height));
+        let mut means = Vec::with_capacity(across.len() * down.len());
+        for y in down.clone() {
+            let lines = y * block.1..((y + 1) * block.1).min(height);
+            means.extend(across.clone().map(|x| mean(plane, x * block.0..((x + 1) * block.0).min(width), lines.clone())));
+        }
+        Self {
+            blur,
+            columns,
+            rows,
+            block,
+            first: (across.start, down.start),
+            stride: across.len(),
+            means,
+            center: (middle.x / sub_x, middle.y / sub_y),
+            radius: (TOUCHED / 2.0 * region.face.w / sub_x, TOUCHED / 2.0 * region.face.h / sub_y),
+        }
+    }
+
+    fn apply(&self, plane: &mut PlaneMut) {
+        let mut line = vec![[0; N]; self.columns.len()];
+        let mut mask = line.clone();
+        let weights: Vec<[f32; 3]> = (0..self.block.0).map(|at| spline(at, self.block.0)).collect();
+        for y in self.rows.clone() {
+            match self.blur {
+                Blur::Pixelate => self.fill_steps(y, &mut line),
+                Blur::Smooth => self.fill_smooth(y, &weights, &mut line),
+            }
+            self.fill_mask(y, &mut mask);
+            let row = &mut plane.data[y * plane.stride + self.columns.start * N..];
+            // The unused last byte of a frame may be missing.
+            for ((byte, &new), &share) in row.iter_mut().zip(line.as_flattened()).zip(mask.as_flattened()) {
+                *byte = mix(*byte, new, share);
+            }
+        }
+    }
+
+    fn fill_steps(&self, y: usize, line: &mut [[u8; N]]) {
+        let blocks = &self.means[(y / self.block.1 - self.first.1) * self.stride..];
+        for (x, cell) in self.columns.clone().zip(line) {
+            *cell = blocks[x / self.block.0 - self.first.0].map(|mean| (mean + 0.5) as u8);
+        }
+    }
+
+    /// A quadratic B-spline over the means, which unlike a linear one has no edges between blocks.
+    fn fill_smooth(&self, y: usize, across: &[[f32; 3]], line: &mut [[u8; N]]) {
+        let (width, height) = self.block;
+        let (last_column, last_row) = (self.stride - 1, self.means.len() / self.stride - 1);
+        let neighbours = |block: usize, last: usize| [block.saturating_sub(1), block, (block + 1).min(last)];
+        let down = neighbours(y / height - self.first.1, last_row);
+        let blended = |x: usize| sum(down.map(|row| self.means[row * self.stride + x]), spline(y % height, height));
+        let row: Vec<[f32; N]> = (0..self.stride).map(blended).collect();
+        for (x, cell) in self.columns.clone().zip(line) {
+            let blocks = neighbours(x / width - self.first.0, last_column);
+            *cell = sum(blocks.map(|column| row[column]), across[x % width]).map(|value| (value + 0.5) as u8);
+        }
+    }
+
+    /// How much of each cell is hidden: all inside of one ellipse, nothing outside of the other.
+    fn fill_mask(&self, y: usize, mask: &mut [[u8; N]]) {
+        const EDGE: f32 = 1.0 - (HIDDEN / TOUCHED) * (HIDDEN / TOUCHED);
+        let dy = (y as f32 + 0.5 - self.center.1) / self.radius.1;
+        for (x, share) in self.columns.clone().zip(mask) {
+            let dx = (x as f32 + 0.5 - self.center.0) / self.radius.0;
+            *share = [((1.0 - dx * dx - dy * dy) / EDGE * 255.0).clamp(0.0, 255.0) as u8; N];
+        }
+    }
+}
+
+/// The mean of the cells in some columns and rows of a plane.
+fn mean<const N: usize>(plane: &PlaneMut, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> [f32; N] {
+    let (mut sum, mut count) = ([0_u32; N], 0);
+    for y in rows {
+        let start = y * plane.stride;
+        let end = (start + columns.end * N).min(plane.data.len());
+        for cell in plane.data[start + columns.start * N..end].as_chunks::<N>().0 {
+            sum.iter_mut().zip(cell).for_each(|(sum, &byte)| *sum += u32::from(byte));
+            count += 1;
+        }
+    }
+    sum.map(|sum| sum as f32 / (count.max(1)) as f32)
+}
+
+/// Weights of a block before, the block itself and the one after it, at cell `at` of its `side`.
+fn spline(at: usize, side: usize) -> [f32; 3] {
+    let t = (at as f32 + 0.5) / side as f32;
+    [(1.0 - t) * (1.0 - t) / 2.0, 0.5 + t - t * t, t * t / 2.0]
+}
+
+fn sum<const N: usize>(cells: [[f32; N]; 3], weights: [f32; 3]) -> [f32; N] {
+    std::array::from_fn(|i| cells[0][i] * weights[0] + cells[1][i] * weights[1] + cells[2][i] * weights[2])
+}
+
+/// `share` / 255 of `new` over `old`, rounded as [`super::blend`] does.
+fn mix(old: u8, new: u8, share: u8) -> u8 {
+    let t = u16::from(old) * u16::from(255 - share) + u16::from(new) * u16::from(share) + 128;
+    ((t + (t >> 8)) >> 8) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Colorimetry, PixelFormat};
+
+    const FRAME: Size = Size::new(97, 63);
+
+    /// A frame of the finest stripes, its planes padded, before and after.
+    fn blurred(format: PixelFormat, size: Size, face: Rect, blur: Blur) -> [[Vec<u8>; 3]; 2] {
+        let strides = [0, 1, 2].map(|plane| format.plane_extent(plane, size).1 + 7);
+        // The last row has no padding, and of 32-bit RGB not even its last, unused byte.
+        let length = |plane: usize| format.plane_extent(plane, size).0.saturating_sub(1) * strides[plane] + strides[plane] - 7;
+        let cell = |plane: usize, at: usize| at % strides[plane] / Cell::of(format, plane).bytes;
+        let stripes = |plane: usize, at: usize| if cell(plane, at).is_multiple_of(2) { 20 } else { 220 };
+        let before = [0, 1, 2].map(|plane| (0..length(plane)).map(|at| stripes(plane, at)).collect::<Vec<u8>>());
+        let mut after = before.clone();
+        let [a, b, c] = &mut after;
+        let planes = [(a, 0), (b, 1), (c, 2)].map(|(data, plane)| PlaneMut { data, stride: strides[plane] });
+        Canvas::new(format, size, planes, Colorimetry::default()).expect("the planes fit").blur(face, blur);
+        [before, after]
+    }
+
+    #[test]
+    fn block_sides_by_hand() {
+        assert_eq!([0.5, 2.0, 2.1, 5.0, 9.0, 13.0, 17.0, 100.0].map(block_side), [2, 2, 4, 6, 12, 16, 24, 128]);
+    }
+
+    #[test]
+    fn the_box_is_hidden_and_what_is_far_is_not_touched_in_every_format() {
+        let face = Rect::new(40.0, 20.0, 24.0, 24.0);
+        for (format, blur) in PixelFormat::ALL.into_iter().flat_map(|format| [(format, Blur::Pixelate), (format, Blur::Smooth)]) {
+            let [before, after] = blurred(format, FRAME, face, blur);
+            for plane in 0..format.planes() {
+                let Cell { bytes, columns, rows, .. } = Cell::of(format, plane);
+                let stride = format.plane_extent(plane, FRAME).1 + 7;
+                let row = |y: usize, columns: std::ops::Range<usize>| y * stride + columns.start * bytes..y * stride + columns.end * bytes;
+                let steps = |data: &[u8], y: usize| {
+                    let line = &data[row(y, 46 / columns..58 / columns)];
+                    line.iter().zip(&line[bytes..]).map(|(a, b)| u32::from(a.abs_diff(*b))).max()
+                };
+                for y in 24 / rows..40 / rows {
+                    assert_eq!(
+                        (steps(&before[plane], y), steps(&after[plane], y)),
+                        (Some(200), Some(0)),
+                        "{format:?} {blur:?} {plane} {y}"
+                    );
+                }
+                let touched = Rect::new(52.0 - 0.8 * 24.0, 32.0 - 0.8 * 24.0, 1.6 * 24.0, 1.6 * 24.0);
+                for (at, (a, b)) in before[plane].iter().zip(&after[plane]).enumerate() {
+                    let (x, y) = ((at % stride / bytes * columns) as f32, (at / stride * rows) as f32);
+                    let far = x + 2.0 < touched.x || x > touched.right() || y + 2.0 < touched.y || y > touched.bottom();
+                    assert!(!far || a == b, "{format:?} {blur:?}: plane {plane} changed at {x}, {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flat_picture_stays_as_it_is() {
+        for value in [0, 16, 127, 255] {
+            for blur in [Blur::Pixelate, Blur::Smooth] {
+                let mut data = vec![value; 40 * 40];
+                let planes = [PlaneMut { data: &mut data, stride: 40 }, PlaneMut::default(), PlaneMut::default()];
+                let mut canvas = Canvas::new(PixelFormat::Gray8, Size::new(40, 40), planes, Colorimetry::default()).expect("it fits");
+                canvas.blur(Rect::new(5.0, 5.0, 30.0, 30.0), blur);
+                assert!(data.iter().all(|&byte| byte == value), "{blur:?} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_box_that_moves_by_a_pixel_shows_the_same_blocks() {
+        let face = Rect::new(40.0, 20.0, 24.0, 24.0);
+        let [_, [first, ..]] = blurred(PixelFormat::Gray8, FRAME, face, Blur::Pixelate);
+        let [_, [second, ..]] = blurred(PixelFormat::Gray8, FRAME, face.translated(1.0, -1.0), Blur::Pixelate);
+        for y in 24..40 {
+            let line = y * 104 + 44..y * 104 + 60;
+            assert_eq!(first[line.clone()], second[line]);
+        }
+    }
+
+    #[test]
+    fn any_box_on_any_frame() {
+        let wild = [
+            Rect::new(0.0, 0.0, 1.0, 1.0),
+            Rect::new(-50.0, -50.0, 60.0, 60.0),
+            Rect::new(16.0, 30.0, 500.0, 2.0),
+            Rect::new(0.0, 0.0, 1e6, 1e6),
+            Rect::new(1e9, 0.0, 4.0, 4.0),
+            Rect::new(f32::NAN, 0.0, 4.0, 4.0),
+            Rect::new(0.0, 0.0, -4.0, 4.0),
+        ];
+        for size in [Size::new(1, 1), Size::new(17, 33), Size::new(64, 2)] {
+            for (format, face) in PixelFormat::ALL.into_iter().flat_map(|format| wild.map(|face| (format, face))) {
+                for blur in [Blur::Pixelate, Blur::Smooth] {
+                    blurred(format, size, face, blur);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A frame's planes, borrowed to be drawn on.
+
+use crate::error::Result;
+use crate::geometry::Size;
+use crate::image::{Colorimetry, FrameView, PixelFormat, Plane};
+
+/// The bytes of one plane and the distance between the starts of its rows.
+#[derive(Debug, Default)]
+pub struct PlaneMut<'a> {
+    /// All rows; the last one need not be padded to `stride`.
+    pub data: &'a mut [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// A frame that can be drawn on, borrowed and checked: every row of every plane is inside its slice.
+#[derive(Debug)]
+pub struct Canvas<'a> {
+    pub(super) format: PixelFormat,
+    pub(super) size: Size,
+    pub(super) planes: [PlaneMut<'a>; 3],
+    pub(super) colorimetry: Colorimetry,
+}
+
+impl<'a> Canvas<'a> {
+    /// Borrows a frame of `size` pixels; planes beyond those of `format` are ignored.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Image`] if a side is zero or a plane is too small for its rows and stride.
+    pub fn new(format: PixelFormat, size: Size, planes: [PlaneMut<'a>; 3], colorimetry: Colorimetry) -> Result<Self> {
+        let [a, b, c] = &planes;
+        let views = [a, b, c].map(|plane| Plane { data: plane.data, stride: plane.stride });
+        FrameView::new(format, size, &views, colorimetry)?;
+        Ok(Self { format, size, planes, colorimetry })
+    }
+}
+
+/// The smallest group of bytes that repeats along the rows of a plane, and the pixels it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub plane: usize,
+    pub bytes: usize,
+    pub columns: usize,
+    pub rows: usize,
+}
+
+impl Cell {
+    pub(super) fn of(format: PixelFormat, plane: usize) -> Self {
+        let components = format.components();
+        let own = components.iter().filter(|component| component.plane == plane);
+        own.fold(Self { plane, bytes: 1, columns: 1, rows: 1 }, |cell, component| Self {
+            bytes: cell.bytes.max(component.step),
+            columns: cell.columns.max(component.sub_x as usize),
+            rows: cell.rows.max(component.sub_y as usize),
+            ..cell
+        })
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faces that `emotionoverlay` has blurred are looked for again, with the detectors that found them.
+#![cfg(all(feature = "plugin", feature = "haar"))]
+
+mod support;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::{VideoFormat, VideoInfo};
+use gstemotion::detector::DEFAULT_CASCADE;
+use gstemotion::elements::frame::FORMATS;
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta::read_faces;
+use support::average_faces::{Key, Scene};
+use support::fetched;
+use support::gstreamer::{buffer, init, play};
+
+const BLURS: [&str; 2] = ["pixelate", "blur"];
+
+/// An element that is fed with frames of `info`.
+fn element(launch: &str, info: &VideoInfo) -> Harness {
+    init();
+    let mut harness = Harness::new_parse(launch);
+    let caps = info.to_caps().expect("caps of a valid format");
+    harness.set_src_caps(caps);
+    harness
+}
+
+/// The detectors to be blinded, at their default thresholds.
+fn detectors(info: &VideoInfo) -> Vec<(&'static str, Harness)> {
+    let mut names = vec!["centerface"];
+    if Path::new(DEFAULT_CASCADE).is_file() {
+        names.push("haar");
+    } else {
+        println!("skipped: no {DEFAULT_CASCADE}");
+    }
+    names.into_iter().map(|name| (name, element(&format!("emotionfacedetect track=false detector={name}"), info))).collect()
+}
+
+/// The pixels alone.
+fn bare(buffer: &gst::Buffer) -> gst::Buffer {
+    gst::Buffer::from_mut_slice(buffer.map_readable().expect("system memory").to_vec())
+}
+
+fn faces(buffer: &gst::Buffer, info: &VideoInfo) -> Vec<Rect> {
+    read_faces(buffer, Size::new(info.width(), info.height())).into_iter().map(|face| face.rect_norm).collect()
+}
+
+/// Those of `before` that are in `after` too.
+fn still_there(before: &[Rect], after: &[Rect]) -> usize {
+    before.iter().filter(|face| after.iter().any(|again| face.iou(*again) > 0.2)).count()
+}
+
+/// Faces of many sizes.
+fn scene() -> Scene {
+    let still = |x: f32, y: f32, height, expression| [0.0, 1.0].map(|time| Key::new(time, (x, y), height, expression)).into();
+    Scene::new(640, 480)
+        .actor(still(60.0, 80.0, 60.0, "neutral"))
+        .actor(still(160.0, 110.0, 110.0, "happiness"))
+        .actor(still(520.0, 150.0, 190.0, "surprise"))
+        .actor(still(260.0, 290.0, 300.0, "anger"))
+}
+
+#[test]
+fn blurred_faces_are_not_found_again_in_any_format() {
+    if !fetched("centerface") {
+        return;
+    }
+    let rgb = scene().render(0.0);
+    for format in FORMATS {
+        let (frame, info) = buffer(&rgb, 640, 480, format);
+        for (name, mut detector) in detectors(&info) {
+            let found = detector.push_and_pull(bare(&frame)).expect("a frame comes out");
+            let before = faces(&found, &info);
+            assert!(before.len() >= 3, "{format}: {name} finds {before:?} of 4 faces");
+            for blur in BLURS {
+                let mut overlay = element(&format!("emotionoverlay blur-faces={blur}"), &info);
+                let blurred = overlay.push_and_pull(found.copy_deep().expect("memory")).expect("a frame comes out");
+                let again = detector.push_and_pull(bare(&blurred)).expect("a frame comes out");
+                let after = faces(&again, &info);
+                assert_eq!(still_there(&before, &after), 0, "{format} {blur}: {name} found {before:?}, and {after:?} again");
+            }
+        }
+    }
+}
+
+/// Two frames a second of a clip, with its faces, after `emotionoverlay`; none where the clip is not to be had.
+fn sampled(name: &str, blur: &str) -> Option<(Vec<gst::Buffer>, VideoInfo)> {
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
+    if !clip.is_file() {
+        println!("skipped: no {}", clip.display());
+        return None;
+    }
+    init();
+    let line = format!(
+        "filesrc location={} ! decodebin ! videorate drop-only=true ! video/x-raw,framerate=2/1 ! videoconvert ! video/x-raw,format=I420
+         ! emotionfacedetect track=false ! emotionoverlay blur-faces={blur} ! fakesink name=sink",
+        clip.display()
+    );
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let frames = Arc::new(Mutex::new((Vec::new(), None)));
+    let seen = frames.clone();
+    let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let mut seen = seen.lock().expect("frames");
+        seen.0.push(info.buffer().expect("a buffer").copy_deep().expect("memory"));
+        seen.1 = pad.current_caps().and_then(|caps| VideoInfo::from_caps(&caps).ok());
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).unwrap_or_else(|error| panic!("{}: {error}", clip.display()));
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let (frames, info) = std::mem::take(&mut *frames.lock().expect("frames"));
+    Some((frames, info.expect("caps")))
+}
+
+#[test]
+fn people_are_not_found_again() {
+    if !fetched("centerface") {
+        return;
+    }
+    for (clip, blur) in ["crying-to-laughing.mp4", "several-faces.mp4"].into_iter().flat_map(|clip| BLURS.map(|blur| (clip, blur))) {
+        let Some((frames, info)) = sampled(clip, blur) else { return };
+        assert_eq!(info.format(), VideoFormat::I420);
+        let before: usize = frames.iter().map(|frame| faces(frame, &info).len()).sum();
+        assert!(before >= 10, "{clip}: {before} faces");
+        for (name, mut detector) in detectors(&info) {
+            let again = |frame| {
+                let out = detector.push_and_pull(bare(frame)).expect("a frame comes out");
+                still_there(&faces(frame, &info), &faces(&out, &info))
+            };
+            let after: usize = frames.iter().map(again).sum();
+            println!("{clip} {blur}: {name} finds {after} of {before} faces again");
+            // Where nothing of a face is left, a head's outline above shoulders now and then does for CenterFace.
+            assert!(after * 40 <= before, "{clip} {blur}: {name} finds {after} of {before} faces again");
+        }
+    }
+}
