@@ -193,6 +193,73 @@ fn frames_that_are_missing_do_not_move_the_others() {
 }
 
 #[test]
+fn a_variable_frame_rate_keeps_every_time_exact() {
+    let file = folder("variable").join("faces.ndjson");
+    // Every frame has a length of its own, and its start is no multiple of anything.
+    let (pipeline, seen) = pipeline(&format!(
+        "videotestsrc num-buffers=60 ! {VIDEO} ! capssetter caps=video/x-raw,framerate=0/1 ! identity name=video
+         ! emotionexport ! filesink location={}",
+        file.display()
+    ));
+    let pad = pipeline.by_name("video").unwrap().static_pad("sink").unwrap();
+    let time = Mutex::new((0_u64, 0_u64));
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let mut time = time.lock().unwrap();
+        let length_ns = 7_000_001 + time.0 * 2_654_435_761 % 90_000_000;
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        buffer.set_pts(ClockTime::from_nseconds(time.1));
+        buffer.set_duration(ClockTime::from_nseconds(length_ns));
+        *time = (time.0 + 1, time.1 + length_ns);
+        gst::PadProbeReturn::Ok
+    });
+    run(&pipeline);
+    let records = records(&file);
+    assert_same(&records, &seen);
+    let seen = seen.lock().unwrap();
+    for record in &records {
+        let frame = record["frame"].as_u64().unwrap() as usize;
+        let end = seen.get(frame + 1).map(|(next, _)| next.nseconds());
+        assert!(end.is_none_or(|end| record["pts"].as_u64().unwrap() + record["duration"].as_u64().unwrap() == end));
+    }
+    assert!(records.iter().map(|record| record["duration"].as_u64()).collect::<std::collections::BTreeSet<_>>().len() > 20);
+}
+
+#[test]
+fn a_gap_in_the_video_is_a_gap_in_the_text() {
+    let file = folder("gap").join("faces.ndjson");
+    let (pipeline, seen) = pipeline(&format!(
+        "videotestsrc num-buffers=30 ! {VIDEO} ! identity name=video ! emotionexport name=export ! filesink location={}",
+        file.display()
+    ));
+    let gap = (ClockTime::from_mseconds(400), ClockTime::from_seconds(3));
+    let pad = pipeline.by_name("video").unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        let pts = buffer.pts().unwrap();
+        if pts < gap.0 {
+            return gst::PadProbeReturn::Ok;
+        }
+        if buffer.offset() == 12 {
+            pad.send_event(gst::event::Gap::builder(pts).duration(gap.1).build());
+        }
+        buffer.set_pts(pts + gap.1);
+        gst::PadProbeReturn::Ok
+    });
+    let told: Arc<Mutex<Vec<_>>> = Arc::default();
+    let note = told.clone();
+    let pad = pipeline.by_name("export").unwrap().static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Gap(event)) = info.event().map(|event| event.view()) {
+            note.lock().unwrap().push(event.get());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    run(&pipeline);
+    assert_same(&records(&file), &seen);
+    assert!(told.lock().unwrap().iter().any(|(_, duration)| *duration == Some(gap.1)), "{told:?}");
+}
+
+#[test]
 fn faces_stay_with_their_pictures_through_b_frames() {
     init();
     if let Some(missing) = ["x264enc", "avdec_h264"].into_iter().find(|name| gst::ElementFactory::find(name).is_none()) {

@@ -47,14 +47,21 @@ impl Schedule {
     fn hold_ns(&self, frame: &FrameReport<'_>) -> Option<u64> {
         let (position_ns, interval_ns) = (frame.time.position_ns(), self.interval_ns);
         let frame_ns = frame.time.duration_ns.max(1);
-        let Some(slot) = position_ns.checked_div(interval_ns) else { return Some(frame_ns) };
+        if interval_ns == 0 {
+            return Some(frame_ns);
+        }
+        // Times are rounded: a frame that ought to begin with an interval may come a few nanoseconds before it.
+        let rounding_ns = frame_ns / 100;
+        let slot = |ns: u64| ns.saturating_add(rounding_ns) / interval_ns;
         let (free, left_ns) = if self.on_change {
-            (self.last_ns.is_none_or(|last| position_ns.abs_diff(last) >= interval_ns), interval_ns)
+            let passed = |last: u64| position_ns.abs_diff(last).saturating_add(rounding_ns) >= interval_ns;
+            (self.last_ns.is_none_or(passed), interval_ns.saturating_sub(rounding_ns))
         } else {
-            (self.last_ns.is_none_or(|last| last / interval_ns != slot), interval_ns - position_ns % interval_ns)
+            let left_ns = interval_ns - position_ns.saturating_add(rounding_ns) % interval_ns;
+            (self.last_ns.is_none_or(|last| slot(last) != slot(position_ns)), left_ns)
         };
         // The next frame that may be picked begins a whole number of frames later: until then, or captions would blink.
-        free.then(|| left_ns.div_ceil(frame_ns).saturating_mul(frame_ns))
+        free.then(|| left_ns.div_ceil(frame_ns).max(1).saturating_mul(frame_ns))
     }
 }
 
@@ -62,4 +69,30 @@ fn shown(frame: &FrameReport<'_>) -> Vec<Shown> {
     let mut faces: Vec<Shown> = frame.faces.iter().map(|face| (face.id, face.emotion.as_ref().map(|emotion| emotion.label_id))).collect();
     faces.sort_unstable();
     faces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::FrameTime;
+    use crate::geometry::Rect;
+    use crate::record::FaceRecord;
+
+    #[test]
+    fn what_is_picked_holds_until_the_next_one_at_rates_that_are_rounded() {
+        let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None }];
+        let rates = [(33_333_333, 0.0), (33_333_333, 1.0 / 3.0), (33_366_666, 2.0 / 3.0), (16_666_666, 0.0), (16_666_666, 2.0 / 3.0)];
+        for (duration_ns, rest_ns) in rates {
+            let mut schedule = Schedule::new(500_000_000, false);
+            let at = |frame: u64| (frame as f64 * (duration_ns as f64 + rest_ns)) as u64;
+            let picked = (0..300).filter_map(|frame| {
+                let time = FrameTime { pts_ns: at(frame), duration_ns, ..FrameTime::default() };
+                let hold_ns = schedule.pick(&FrameReport { stream: "s", frame, time, faces: &faces })?;
+                Some((at(frame), at(frame) + hold_ns))
+            });
+            let picked: Vec<_> = picked.collect();
+            assert!(picked.len() >= 9);
+            assert!(picked.windows(2).all(|pair| pair[0].1.abs_diff(pair[1].0) < 1_000), "{duration_ns}: {picked:?}");
+        }
+    }
 }

@@ -31,7 +31,8 @@
 //! all headers the header is sent after it.
 //!
 //! `splitmuxsink` (seen in 1.22) does not count GAP events: with text as a track of its own it stops where there are no
-//! faces for long. Beside a recording in fragments the text belongs into files of its own.
+//! faces for long. Beside a recording in fragments the text belongs into files of its own; `pipelines/segments.sh` changes
+//! both at the same frame.
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! multifilesink next-file=max-duration max-file-duration=1000000000 location=faces-%03d.csv
