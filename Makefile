@@ -5,7 +5,7 @@
 PACKAGES := g++ pkg-config clang libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
     libgstrtspserver-1.0-dev libopencv-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-opencv gstreamer1.0-x opencv-data \
-    libgstreamer-plugins-bad1.0-dev python3-venv python3-gi gir1.2-gstreamer-1.0
+    libgstreamer-plugins-bad1.0-dev gstreamer1.0-plugins-base-apps jq python3-venv python3-gi gir1.2-gstreamer-1.0
 
 # Cargo features the installed GStreamer allows beyond the default ones: the newest of its analytics library.
 FEATURES = $(lastword $(foreach minor,24 26 28,$(shell pkg-config --atleast-version=1.$(minor) gstreamer-analytics-1.0 2>/dev/null && echo v1_$(minor))))

@@ -6,7 +6,8 @@
 #   pipelines/demo.sh [FILE] [FOLDER]        (make demo INPUT=FILE OUTPUT=FOLDER)
 #
 # Needs:  nothing; without FILE it renders a clip of average faces, people who do not exist
-# Shows:  faces per frame and frames per second; writes demo.mp4, demo.ndjson and demo.png to FOLDER (target/demo)
+# Shows:  faces per frame and frames per second; writes demo.mp4, demo.ndjson, demo.png and a report,
+#         demo.html, to FOLDER (target/demo)
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -33,4 +34,10 @@ seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
 
 # Counts the frames and keeps the one with the most faces.
 gst-launch-1.0 -q filesrc location="$folder/demo.mp4" ! decodebin ! videoconvert ! avenc_ppm ! fdsink |
-    python3 "$pipelines/summary.py" "$folder" "$seconds"
+    "$python" "$pipelines/summary.py" "$folder" "$seconds"
+
+# With key frames where Python can open videos.
+video=()
+if "$python" -c 'import gi; gi.require_version("Gst", "1.0")' 2>/dev/null; then video=("$input"); fi
+"$pipelines/report.sh" "$folder/demo.ndjson" "${video[@]}" "$folder/demo.html" >/dev/null
+printf '  report        %s\n\n' "$folder/demo.html"

@@ -27,6 +27,10 @@ if ! gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1; then # --exists wants GS
     exit 1
 fi
 
+# The distribution's own Python, where it has one: GStreamer's bindings are installed for that.
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+
 # The arguments a script cannot do without: `need "FILE [OUT]" "$@"` shows the usage unless at least one came.
 need() {
     if [ $# -lt 2 ] || [ -z "$2" ]; then

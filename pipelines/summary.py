@@ -71,8 +71,7 @@ def main():
     print(f"""
   video         {folder}/demo.mp4
   records       {folder}/demo.ndjson
-  frame {chosen:<7} {folder}/demo.png
-""")
+  frame {chosen:<7} {folder}/demo.png""")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::average_faces::{Key, Scene};
 use support::gstreamer::Stage;
@@ -22,15 +23,17 @@ const SHOWS_RGB: &str = "video/x-raw,format=RGB ! filesink location=shown.rgb";
 fn every_script_is_tested_here() {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts: BTreeSet<_> = files.filter(|name| name.ends_with(".sh") && name != "env.sh").collect();
-    // A camera is not to be had on every machine.
-    let tested = ["demo.sh", "image.sh", "record.sh", "rtsp.sh", "video.sh", "webcam.sh"];
-    assert_eq!(scripts, tested.map(String::from).into());
+    let tested =
+        ["demo.sh", "image.sh", "ndjson.sh", "record.sh", "rtsp.sh", "segments.sh", "subtitles.sh", "tcp.sh", "video.sh", "web.sh"];
+    // tests/pipeline_report.rs has report.sh; a camera is not to be had on every machine.
+    let others = ["report.sh", "webcam.sh"];
+    assert_eq!(scripts, tested.into_iter().chain(others).map(String::from).collect());
 }
 
 #[test]
 fn a_script_without_its_argument_says_how_it_is_used() {
     let stage = Stage::new("recipe-usage").with_plugin();
-    for name in ["image.sh", "rtsp.sh", "video.sh"] {
+    for name in ["image.sh", "rtsp.sh", "video.sh", "web.sh"] {
         let output = run(&mut script(&stage, name));
         assert_eq!(output.status.code(), Some(2), "{name}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: "), "{name}");
@@ -40,7 +43,10 @@ fn a_script_without_its_argument_says_how_it_is_used() {
 #[test]
 fn a_missing_file_makes_the_script_fail() {
     let stage = Stage::new("recipe-missing").with_plugin();
-    for name in ["image.sh", "video.sh", "record.sh", "demo.sh"] {
+    for name in ["image.sh", "video.sh", "record.sh", "demo.sh", "ndjson.sh", "subtitles.sh", "web.sh", "segments.sh"] {
+        if name == "segments.sh" && !bindings() {
+            continue;
+        }
         let output = run(script(&stage, name).arg("nowhere.mp4").env("SINK", "fakesink"));
         assert!(!output.status.success(), "{name}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.mp4"), "{name}");
@@ -100,8 +106,175 @@ fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
     let ids: BTreeSet<_> = records.iter().map(|record| record["id"].as_u64().unwrap()).collect();
     assert_eq!(ids, [1, 2].into());
 
+    let report = read(&stage.path().join("result/demo.html"));
+    assert!(report.contains("Face 2") && said.contains("result/demo.html"), "{said}");
+    assert_eq!(report.contains("<figure>"), bindings(), "key frames need the bindings");
+
     let picture = &decode(&stage, &stage.path().join("result/demo.png"))[0];
     assert_marked(picture, &scene().render(0.0));
+}
+
+/// True if the scripts in Python find GStreamer.
+fn bindings() -> bool {
+    let import = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
+    let found = Command::new("/usr/bin/python3").args(["-c", import]).output().is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
+    }
+    found
+}
+
+/// The program if it is installed.
+fn program(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file());
+    if found.is_none() {
+        println!("skipped: no {}", names.join(", "));
+    }
+    found
+}
+
+fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {:?}", text.lines().last());
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+#[test]
+fn ndjson_goes_into_jq() {
+    let Some(stage) = stage("ndjson") else { return };
+    if program(&["jq"]).is_none() {
+        return;
+    }
+    let line = r#"set -o pipefail; "$0" clip.mp4 | jq -r 'select(.label == "happiness") | .id'"#;
+    let mut shell = stage.command("bash");
+    shell.env("PLUGINS", stage.path().join("plugins")).current_dir(stage.path());
+    let said = succeed(run(shell.args(["-c", line]).arg(folder().join("ndjson.sh"))));
+    let ids: Vec<&str> = said.lines().collect();
+    assert_eq!(ids.len(), FRAMES, "one of the two smiles: {said}");
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+#[test]
+fn a_client_reads_what_is_seen_from_a_socket() {
+    let Some(stage) = stage("tcp") else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let child = script(&stage, "tcp.sh").arg("clip.mp4").arg(port.to_string()).stdout(Stdio::null()).spawn();
+    let mut child = child.expect("the script starts");
+    let start = Instant::now();
+    let socket = loop {
+        match std::net::TcpStream::connect(("127.0.0.1", port)) {
+            Ok(socket) => break socket,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(60), "nobody listens: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let mut text = String::new();
+    BufReader::new(socket).read_to_string(&mut text).expect("the server closes the connection");
+    assert!(child.wait().expect("the script ends").success());
+    let records = json_lines(&text);
+    assert!(records.len() >= 2, "{} records", records.len());
+    assert!(records.iter().all(|record| record["type"] == "face"));
+}
+
+#[test]
+fn subtitles_are_a_track_of_the_recording() {
+    let Some(stage) = stage("subtitles") else { return };
+    let file = stage.path().join("out.mkv");
+    succeed(run(script(&stage, "subtitles.sh").arg("clip.mp4").arg(&file)));
+    assert_eq!(decode(&stage, &file).len(), FRAMES);
+    let (from, to) = (format!("location={}", file.display()), format!("location={}", stage.path().join("text").display()));
+    launch(&stage, &["filesrc", &from, "!", "matroskademux", "name=d", "d.subtitle_0", "!", "text/x-raw", "!", "filesink", &to]);
+    let text = read(&stage.path().join("text"));
+    assert_eq!(text.matches("happiness ").count(), 3, "one caption in half a second of four thirds: {text}");
+    for (tool, arguments) in [("gst-discoverer-1.0", vec![]), ("ffprobe", vec!["-hide_banner"])] {
+        let Some(tool) = program(&[tool]) else { continue };
+        let output = run(Command::new(tool).args(arguments).arg(&file));
+        let said = [output.stdout, output.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).to_lowercase().contains("subtitle"), "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[test]
+fn each_segment_of_a_recording_has_its_records() {
+    let Some(stage) = stage("segments").filter(|_| bindings()) else { return };
+    succeed(run(script(&stage, "segments.sh").args(["clip.mp4", "parts", "0.5"])));
+    let part = |index: usize, kind: &str| stage.path().join(format!("parts/{index:05}.{kind}"));
+    let mut frames = Vec::new();
+    for index in 0..3 {
+        let records = json_lines(&read(&part(index, "ndjson")));
+        let seen: BTreeSet<_> = records.iter().map(|record| record["frame"].as_u64().unwrap()).collect();
+        assert_eq!(records.len(), 2 * seen.len(), "two faces on every frame");
+        assert_eq!(decode(&stage, &part(index, "mp4")).len(), seen.len(), "frames of part {index}");
+        frames.extend(seen);
+    }
+    assert_eq!(frames, (0..FRAMES as u64).collect::<Vec<_>>(), "every frame in one of the parts, in order");
+    assert!(!part(3, "mp4").exists() && !part(3, "ndjson").exists());
+}
+
+#[test]
+fn records_survive_a_crash() {
+    let Some(stage) = stage("crash").filter(|_| bindings()) else { return };
+    let child = script(&stage, "segments.sh").args(["clip.mp4", "parts", "60"]).stdout(Stdio::null()).spawn();
+    let mut child = child.expect("the script starts");
+    let file = stage.path().join("parts/00000.ndjson");
+    let text = || std::fs::read_to_string(&file).unwrap_or_default();
+    let start = Instant::now();
+    while text().matches('\n').count() < 4 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no records");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // The signal that nobody can catch; the script has become the program that writes.
+    child.kill().expect("the script runs, or has run");
+    child.wait().expect("the script is gone");
+    assert!(json_lines(&text()).len() >= 4);
+}
+
+#[test]
+fn a_browser_loads_the_captions() {
+    let Some(stage) = stage("web") else { return };
+    succeed(run(script(&stage, "web.sh").args(["clip.mp4", "site"])));
+    let site = stage.path().join("site");
+    assert_eq!(decode(&stage, &site.join("video.mp4")).len(), FRAMES);
+    let times: Vec<String> = read(&site.join("faces.vtt")).lines().filter(|line| line.contains(" --> ")).map(str::to_owned).collect();
+    assert_eq!(times.len(), 3, "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[0].split(" --> ").nth(1) <= pair[1].split(" --> ").next()), "no two at once: {times:?}");
+
+    let Some(browser) = program(&["chromium", "chromium-browser", "google-chrome"]) else { return };
+    let address = serve(site);
+    let profile = format!("--user-data-dir={}", stage.path().join("profile").display());
+    let options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom", &profile, &address];
+    let page = succeed(run(Command::new(browser).args(options)));
+    assert_eq!(page.matches("<li>").count(), 3, "{page}");
+    assert!(page.contains("face 1: happiness ") || page.contains("face 2: happiness "), "{page}");
+}
+
+/// A web server of one folder, for as long as the test runs; returns its address.
+fn serve(folder: PathBuf) -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}/", socket.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut client in socket.incoming().flatten() {
+            let mut request = String::new();
+            let _ = BufReader::new(&client).read_line(&mut request);
+            let name = request.split(' ').nth(1).map_or("", |path| path.trim_start_matches('/'));
+            let name = if name.is_empty() { "index.html" } else { name };
+            let (status, body) = std::fs::read(folder.join(name)).map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+            let kind = match name.rsplit('.').next() {
+                Some("vtt") => "text/vtt",
+                Some("mp4") => "video/mp4",
+                _ => "text/html",
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            // A browser that has seen enough of a video goes away.
+            let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+        }
+    });
+    address
 }
 
 #[test]

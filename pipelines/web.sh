@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# A video for a web page, with what its faces look like as captions.
+#
+#   pipelines/web.sh FILE [FOLDER]
+#   python3 -m http.server --directory FOLDER       # then open http://127.0.0.1:8000
+#
+# Needs:  a video
+# Shows:  nothing; writes video.mp4, faces.vtt and a page with both, index.html, to FOLDER (the current one). A browser
+#         loads captions from a server, not from a folder.
+# Stop:   ends by itself
+# shellcheck source-path=SCRIPTDIR source=env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+need "FILE [FOLDER]" "$@"
+folder=${2:-.}
+mkdir -p "$folder"
+
+gst-launch-1.0 -q filesrc location="$1" ! decodebin ! \
+    videoflip video-direction=auto ! videoconvert ! \
+    emotionfacedetect ! emotionclassify ! tee name=faces \
+    faces. ! queue ! videoconvert ! "${encode[@]}" ! mp4mux faststart=true ! filesink location="$folder/video.mp4" \
+    faces. ! queue ! emotionexport format=webvtt interval=500000000 ! filesink location="$folder/faces.vtt" async=false
+cp "$pipelines/web.html" "$folder/index.html"

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `pipelines/report.sh`: what its page says of a file of records, and what it says of a file that has none.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+const FRAME_NS: u64 = 40_000_000;
+
+/// A folder of a test's own, empty.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(test);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    folder
+}
+
+fn face(frame: u64, id: u64, label: Option<&str>) -> Value {
+    let scores =
+        label.map(|label| json!({"neutral": if label == "neutral" { 0.9 } else { 0.1 }, "joy": if label == "joy" { 0.9 } else { 0.1 }}));
+    json!({
+        "type": "face", "version": 1, "stream": "s", "frame": frame, "pts": frame * FRAME_NS, "duration": FRAME_NS,
+        "stream_time": frame * FRAME_NS, "running_time": frame * FRAME_NS, "utc": null, "id": id,
+        "box": {"x": 0.1, "y": 0.1, "w": 0.2, "h": 0.3}, "confidence": 0.9, "detector": "test", "landmarks": null,
+        "label": label, "label_id": null, "score": label.map(|_| 0.9), "scores": scores, "smoothed": false, "age": 0,
+    })
+}
+
+/// Four seconds: two of face 1, one without anybody, one of both.
+fn clip() -> Vec<Value> {
+    let alone = (0..50).map(|frame| face(frame, 1, Some(if frame < 25 { "neutral" } else { "joy" })));
+    let both = (75..100).flat_map(|frame| [face(frame, 1, Some("joy")), face(frame, 2, Some("unknown"))]);
+    alone.chain(both).collect()
+}
+
+fn text(records: &[Value]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
+}
+
+/// Runs the script on a file of that text; its page, or what it says went wrong.
+fn report(test: &str, text: &str) -> Result<String, String> {
+    let folder = folder(test);
+    std::fs::write(folder.join("faces.ndjson"), text).expect("target can be written");
+    run(&[folder.join("faces.ndjson")]).map(|()| std::fs::read_to_string(folder.join("faces.html")).expect("the page was written"))
+}
+
+fn run(arguments: &[PathBuf]) -> Result<(), String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/report.sh");
+    let output = Command::new(script).args(arguments).output().expect("bash and Python");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("Traceback"), "{said}");
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+#[test]
+fn shares_gaps_and_unknown_are_told_as_they_are() {
+    let page = report("shares", &text(&clip())).expect("a page");
+    // Of four seconds of faces one is neutral, two are joy and one is unknown.
+    for row in ["neutral</th>", "joy</th>", "unknown</th>"] {
+        assert!(page.contains(row), "{row}");
+    }
+    let share = |label: &str| {
+        let row = &page[page.find(&format!("{label}</th>")).expect("a row")..];
+        row.split("<td>").nth(1).and_then(|cell| cell.split('<').next()).map(str::to_owned)
+    };
+    assert_eq!(["neutral", "joy", "unknown"].map(share), ["25 %", "50 %", "25 %"].map(|share| Some(share.to_owned())));
+    assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "a second of the four is without a face");
+    assert!(page.contains("Seen for 3.0 s between 0:00.0 and 0:04.0."));
+    assert!(page.contains("<td>0:01.0</td><td>0:02.0</td><td>joy</td>") && page.contains("<td>0:03.0</td><td>0:04.0</td><td>joy</td>"));
+}
+
+#[test]
+fn the_page_loads_nothing_and_runs_nothing() {
+    let mut records = clip();
+    records.push(face(100, 3, Some("<script>alert(1)</script>")));
+    let page = report("alone", &text(&records)).expect("a page");
+    for foreign in ["<script", "<link", "http:", "https:", "@import", "src=\"/", "onload"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("&lt;script&gt;"), "labels are text");
+}
+
+#[test]
+fn a_frame_now_and_then_stands_for_the_time_between() {
+    let records: Vec<Value> = (0..10).map(|second| face(second * 25, 1, Some("joy"))).collect();
+    let page = report("sampled", &text(&records)).expect("a page");
+    assert!(page.contains("One frame in 1 s was exported"));
+    assert!(page.contains("Seen for 10.0 s between"));
+}
+
+#[test]
+fn summaries_have_a_page_without_single_faces() {
+    let summary = |second: u64| {
+        json!({
+            "type": "summary", "version": 1, "stream": "s", "pts": second * 1_000_000_000, "duration": 1_000_000_000, "stream_time": null,
+            "running_time": null, "utc": null, "frames": 25, "faces_mean": 2.0, "faces_max": 3, "faces_scored": 45,
+            "counts": {"neutral": 30, "joy": 10, "unknown": 5}, "scores": null,
+        })
+    };
+    let page = report("summaries", &text(&[summary(0), summary(1)])).expect("a page");
+    assert!(page.contains("keeps no single faces") && page.contains("Share of faces"));
+    // 50 faces in each, 30 of them neutral and 5 that were not scored.
+    assert!(
+        page.contains("<td>60 %</td><td>60</td>") && page.contains("not scored</th>") && page.contains("<td>10 %</td><td>10</td>"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_file_that_was_cut_off_or_is_empty_still_has_a_page() {
+    let whole = text(&clip());
+    let page = report("cut", &whole[..whole.len() - 20]).expect("a page");
+    assert!(page.contains("The last line is not complete"));
+    assert!(report("empty", "").expect("a page").contains("no face was found"));
+}
+
+#[test]
+fn bad_input_is_named_with_its_line() {
+    let mut newer = clip();
+    newer[3]["version"] = json!(2);
+    let mut odd = clip();
+    odd[1].as_object_mut().expect("an object").remove("box");
+    let csv = "stream,pts,duration\ns,0,40\n".to_owned();
+    let mixed = text(&clip()) + "{\"type\":\"face\"}\n";
+    for (name, text, expected) in [
+        ("newer", text(&newer), ["line 4", "version 1 is understood, this is 2"]),
+        ("odd", text(&odd), ["line 2", "no field 'box'"]),
+        ("csv", csv, ["line 1", "expected a record of emotionexport format=ndjson"]),
+        ("mixed", mixed, ["line 101", "this is None"]),
+    ] {
+        let error = report(name, &text).expect_err(name);
+        assert!(error.contains("faces.ndjson") && expected.iter().all(|part| error.contains(part)), "{name}: {error}");
+    }
+    let error = run(&["nowhere.ndjson".into()]).expect_err("no file");
+    assert!(error.contains("nowhere.ndjson: No such file"), "{error}");
+    let records = folder("no-video").join("faces.ndjson");
+    std::fs::write(&records, text(&clip())).expect("target can be written");
+    let error = run(&[records.clone(), "nowhere.mp4".into()]).expect_err("no video");
+    assert!(error.contains("nowhere.mp4: expected a video"), "{error}");
+    let error = run(&[records.clone(), records]).expect_err("not a video");
+    assert!(error.contains("faces.ndjson") || error.contains("bindings"), "{error}");
+    assert!(run(&[]).expect_err("no argument").contains("usage: "));
+}
