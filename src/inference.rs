@@ -259,6 +259,7 @@ fn environment(search: &SearchPath) -> Result<&'static (Environment, PathBuf)> {
         let failed = |message: String| Error::Runtime { path: path.clone(), message };
         // Anything else of `ort` that comes first would load a library of its own choice, or panic.
         let builder = ort::init_from(&path).map_err(|error| failed(error.to_string()))?;
+        // Threads that spin between frames would take three times what the networks do, at 30 frames a second.
         let pool = GlobalThreadPoolOptions::default().with_spin_control(false).map_err(|error| failed(error.to_string()))?;
         let builder = builder.with_name("gst-emotion").with_telemetry(false).with_global_thread_pool(pool);
         let environment = builder.build().map_err(|error| failed(error.to_string()))?;

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The loop that most demos are: OpenCV's Haar cascade, then mini-XCEPTION on each face, on one thread.
 
-    python_loop.py FRAMES.rgb CASCADE.xml MINI_XCEPTION.onnx    the network in onnxruntime
-    python_loop.py FRAMES.rgb CASCADE.xml keras                 the network in Keras, one `predict` a face; its weights
-                                                                are random, which costs the same
+    python_loop.py FRAME.rgb COUNT CASCADE.xml MINI_XCEPTION.onnx    the network in onnxruntime
+    python_loop.py FRAME.rgb COUNT CASCADE.xml keras                 the network in Keras, one `predict` a face; its
+                                                                     weights are random, which costs the same
 """
 import sys
 
@@ -48,17 +48,16 @@ def keras_classifier():
     return lambda face: model.predict(face[None, :, :, None], verbose=0)
 
 
-def main(frames, cascade_file, network):
+def main(file, count, cascade_file, network):
     cv2.setNumThreads(1)
     classify = keras_classifier() if network == "keras" else onnx_classifier(network)
     cascade = cv2.CascadeClassifier(cascade_file)
-    size = WIDTH * HEIGHT * 3
-    with open(frames, "rb") as stream:
-        while len(data := stream.read(size)) == size:
-            grey = cv2.cvtColor(np.frombuffer(data, np.uint8).reshape(HEIGHT, WIDTH, 3), cv2.COLOR_RGB2GRAY)
-            for x, y, w, h in cascade.detectMultiScale(grey, scaleFactor=1.25, minNeighbors=3, minSize=(30, 30)):
-                face = cv2.resize(grey[y : y + h, x : x + w], (FACE, FACE)).astype(np.float32)
-                classify((face / 255 - 0.5) * 2)
+    frame = np.fromfile(file, np.uint8).reshape(HEIGHT, WIDTH, 3)
+    for _ in range(int(count)):
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        for x, y, w, h in cascade.detectMultiScale(grey, scaleFactor=1.25, minNeighbors=3, minSize=(30, 30)):
+            face = cv2.resize(grey[y : y + h, x : x + w], (FACE, FACE)).astype(np.float32)
+            classify((face / 255 - 0.5) * 2)
 
 
 main(*sys.argv[1:])

@@ -5,7 +5,7 @@
 //! cargo run --release --example average-faces-clip |
 //!     gst-launch-1.0 fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! videoconvert ! autovideosink
 //! ```
-//! A first argument gives another number of frames, a second another scene: `five`, five faces that keep still.
+//! `average-faces-clip FRAMES FACES WIDTHxHEIGHT` writes that many frames of that many faces, which keep still.
 
 #[path = "average_faces.rs"]
 #[allow(dead_code)]
@@ -14,6 +14,7 @@ mod average_faces;
 use std::io::{BufWriter, Write};
 
 use average_faces::{Key, Scene};
+use gstemotion::emotion::FERPLUS_LABELS;
 
 const FRAMES_PER_SECOND: f32 = 30.0;
 
@@ -49,21 +50,28 @@ fn demo() -> Scene {
         ])
 }
 
-/// A row of three above a row of two.
-fn five() -> Scene {
-    let places = [(110.0, 130.0), (320.0, 130.0), (530.0, 130.0), (210.0, 340.0), (430.0, 340.0)];
-    let expressions = ["neutral", "happiness", "surprise", "sadness", "anger"];
-    let still = |(place, expression)| [0.0, 60.0].map(|time| Key::new(time, place, 170.0, expression)).into();
-    places.into_iter().zip(expressions).map(still).fold(Scene::new(640, 480), Scene::actor)
+/// Rows of faces that fill the frame.
+fn still(faces: u32, width: u32, height: u32) -> Scene {
+    let columns = (faces as f32 * width as f32 / height as f32).sqrt().ceil().max(1.0) as u32;
+    let step = (width as f32 / columns as f32, height as f32 / faces.div_ceil(columns).max(1) as f32);
+    (0..faces).fold(Scene::new(width as usize, height as usize), |scene, face| {
+        let place = (((face % columns) as f32 + 0.5) * step.0, ((face / columns) as f32 + 0.5) * step.1);
+        let expression = FERPLUS_LABELS[face as usize % FERPLUS_LABELS.len()];
+        scene.actor([0.0, 600.0].map(|time| Key::new(time, place, 0.8 * step.0.min(step.1), expression)).into())
+    })
 }
 
 fn main() -> std::io::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let frames = arguments.next().map(|count| count.parse().expect("a number of frames"));
-    let scene = match arguments.next().as_deref() {
-        None => demo(),
-        Some("five") => five(),
-        Some(other) => panic!("no such scene: {other}"),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |text: &String| text.parse::<u32>().expect("a number");
+    let frames = arguments.first().map(|frames| number(frames) as usize);
+    let scene = match &arguments[arguments.len().min(1)..] {
+        [] => demo(),
+        [faces, size] => {
+            let (width, height) = size.split_once('x').expect("WIDTHxHEIGHT");
+            still(number(faces), number(&width.into()), number(&height.into()))
+        }
+        _ => panic!("FRAMES FACES WIDTHxHEIGHT"),
     };
     let frames = frames.unwrap_or((scene.duration_s() * FRAMES_PER_SECOND) as usize);
     let mut out = BufWriter::new(std::io::stdout().lock());
