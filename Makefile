@@ -92,8 +92,10 @@ bench: build ## the figures in the README
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi
 
 MODEL ?= models/expression/model.onnx
+# EVALUATOR=path takes one that is built already.
+evaluator = $(or $(EVALUATOR),cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate --)
 evaluate: setup ## how good MODEL=file.onnx is on the labelled faces in DATA=folder, by emotion-evaluate
-	cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate -- expression --model "$(MODEL)" --conditions "$(DATA)"
+	$(evaluator) expression --model "$(MODEL)" --conditions "$(DATA)"
 
 $(TARGET)/training/%.installed: models/training/%.txt
 	[ -x $(TARGET)/training/bin/python ] || python3 -m venv $(TARGET)/training
@@ -117,7 +119,7 @@ model: setup $(call packages_of,requirements) ## WEIGHTS=run/final.pt, trained o
 # The committed model's figures: report and diagrams of emotion-evaluate on the test faces of DATA, put into its card.
 card: setup $(call packages_of,requirements-data) ## the figures in the card of models/expression, from the data set DATA=...
 	$(python) models/training/export_faces.py --data "$(DATA)" --output $(TARGET)/faces
-	cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate -- expression --conditions \
+	$(evaluator) expression --conditions \
 	    --json $(TARGET)/card.json --svg $(TARGET)/card $(TARGET)/faces
 	$(python) models/training/card.py --report $(TARGET)/card.json --card models/expression/CARD.md --description models/expression/model.toml
 	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/expression

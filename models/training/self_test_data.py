@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from card import END, START, figures_section, replace_figures
+from card import END, START, figures_section, measured, replace_figures, replace_measured
 from combine import Rule, combined, fit_rule, priors
 from data_report import write_report
 from dataset import (
@@ -136,6 +136,9 @@ class Reports(unittest.TestCase):
         for part in ("| scores | FER2013 protocol | 3 | 50.0 |", "| a | 3 | 33.3 |", "| b | 0 | - |", "| dark | 40.0 | +10.0 |", f"{END}\nrest"):
             self.assertIn(part, card)
         self.assertNotIn("old", card)
+        description = replace_measured('name = "a"\n\n[measured]\nold = 2\nparameters = 7\n', measured(report))
+        self.assertTrue(description.startswith('name = "a"\n\n[measured] '))
+        self.assertTrue(description.endswith("scores_fer2013_accuracy = 0.5\nscores_fer2013_macro_recall = 0.25\nscores_fer2013_calibration_error = 0.02\nparameters = 7\n"))
 
 
 class Combining(unittest.TestCase):
