@@ -639,7 +639,7 @@ const camera = {
   follow(sources) {
     if (!this.current) {
       const kept = this.kept();
-      if (kept && !this.resumed && sources.some(({ id, state }) => id === kept.id && state === "waiting")) this.resume(kept);
+      if (kept && !this.resumed && sources.some(({ id }) => id === kept.id)) this.resume(kept);
       this.resumed = true;
       return;
     }

@@ -13,7 +13,7 @@
 //! Files, which would be read as fast as the disk can, are held back to their own speed before all of this.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -124,10 +124,12 @@ impl Graph {
 
 /// True if `emotionoverlay` can make faces unrecognisable.
 pub fn can_blur() -> bool {
-    let overlay = gst::ElementFactory::find("emotionoverlay").and_then(|factory| factory.load().ok());
-    overlay.is_some_and(|factory| {
-        glib::object::ObjectClass::from_type(factory.element_type()).is_some_and(|class| class.find_property("blur-faces").is_some())
-    })
+    static CAN_BLUR: LazyLock<bool> = LazyLock::new(|| {
+        let overlay = gst::ElementFactory::find("emotionoverlay").and_then(|factory| factory.load().ok());
+        let class = overlay.and_then(|factory| glib::object::ObjectClass::from_type(factory.element_type()));
+        class.is_some_and(|class| class.find_property("blur-faces").is_some())
+    });
+    *CAN_BLUR
 }
 
 /// Reads the faces of every frame that leaves `pad`. This is all there is to embedding: a probe and `meta::read_faces`.

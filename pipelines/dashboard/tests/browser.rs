@@ -49,6 +49,12 @@ fn the_page_in_chromium() {
     assert_eq!(page.run("document.querySelector('#sharing').hidden"), false);
     page.wait("the picture", "document.querySelector('.picture').width === 640");
 
+    // Loaded anew, the tab goes on with its camera.
+    page.command("Page.reload", json!({}));
+    page.wait("the camera after a reload", "document.querySelector('#sharing')?.hidden === false");
+    page.wait("the right labels after a reload", &format!("{names} === 'happiness,neutral'"));
+    assert_eq!(page.run("document.querySelectorAll('.tile').length"), 1);
+
     // The timeline grows.
     let points = "page.tiles.get(1).past.data.points.length";
     page.wait("a timeline", &format!("{points} > 1"));
@@ -95,6 +101,12 @@ fn the_page_in_chromium() {
     page.wait("two tiles that are live", "document.querySelectorAll('.tile[data-state=playing]').length === 2");
     page.wait("faces in both", "document.querySelectorAll('.person').length === 4");
     page.take_all("several");
+    page.resize(1920, 1080, 1.0);
+    page.run("document.querySelector('#wall').click()");
+    page.wait("a screen with nothing to press", "getComputedStyle(document.querySelector('.controls')).display === 'none'");
+    page.take("hung-on-a-wall");
+    page.run("document.querySelector('#wall').click()");
+    page.wait("the controls again", "getComputedStyle(document.querySelector('.controls')).display !== 'none'");
 
     // Whoever takes the camera away gets it back by hand only.
     page.run("document.querySelector('#sharing button').click()");

@@ -133,6 +133,41 @@ fn a_source_that_comes_back_to_life_plays() {
 }
 
 #[test]
+fn a_network_camera_is_seen_again_whenever_it_comes_back() {
+    use gst_rtsp_server::prelude::*;
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("rtsp", &[]);
+    gst::init().unwrap();
+    let server = gst_rtsp_server::RTSPServer::new();
+    server.set_service("0"); // any port that is free
+    let factory = gst_rtsp_server::RTSPMediaFactory::new();
+    let clip = dashboard.folder.0.join("media/clip.avi");
+    // It goes away at the end of the clip.
+    factory.set_launch(&format!("( filesrc location={} ! avidemux ! jpegparse ! rtpjpegpay name=pay0 )", clip.display()));
+    server.mount_points().unwrap().add_factory("/camera", factory);
+    let context = gst::glib::MainContext::new();
+    server.attach(Some(&context)).unwrap();
+    let main_loop = gst::glib::MainLoop::new(Some(&context), false);
+    let serving = std::thread::spawn({
+        let main_loop = main_loop.clone();
+        move || main_loop.run()
+    });
+
+    let address = format!("rtsp://127.0.0.1:{}/camera", server.bound_port());
+    assert_eq!(dashboard.post("/api/sources", &json!({"kind": "rtsp", "address": address})).status, 201);
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    for time in ["first", "second"] {
+        reading(&mut viewer, &format!("faces for the {time} time"), |reading| labels(reading) == RIGHT);
+        let failed = dashboard.wait_for(1, "the camera to go", |source| source["state"] == "failed");
+        assert!(failed["reason"].as_str().unwrap().contains("ended"), "{failed}");
+    }
+    main_loop.quit();
+    serving.join().unwrap();
+}
+
+#[test]
 fn the_pictures_of_a_browser_are_a_source() {
     if !fetched() {
         return;

@@ -69,7 +69,7 @@ fn encode(frames: usize, line: &str, path: &Path) {
 
 /// The scene for a second and a half, as a file that is played in a loop.
 pub fn write_clip(path: &Path) {
-    encode(15, "videoconvert ! jpegenc quality=95 ! avimux", path);
+    encode(15, "videoconvert ! video/x-raw,format=I420 ! jpegenc quality=95 ! avimux", path);
 }
 
 /// The scene as JPEG pictures one after the other, as browsers take them for a camera.
