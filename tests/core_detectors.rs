@@ -5,12 +5,13 @@
 mod support;
 
 use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
+use gstemotion::detector::{DetectOptions, Detection, FaceDetector, emotionface};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::inference::{Provider, RunOptions};
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
+use support::average_faces::{Key, Scene};
 use support::{data, runtime_fetched};
 
 fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::error::Result<NetworkDetector> {
@@ -76,4 +77,71 @@ fn another_family_than_the_wanted_one_is_refused_by_name() {
     }
     let error = load("cells.onnx", Some(Family::UltraFace), 320).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("cells.onnx") && error.contains("outputs of ultraface") && error.contains("stride_8"), "{error}");
+}
+
+/// The network that is compiled in, whatever lies in the folders of this machine.
+fn compiled_in(detect_size: u32) -> NetworkDetector {
+    let runtime_file = SearchPath::from_env(None).runtime_library().ok();
+    let search = SearchPath { runtime_file, ..Default::default() };
+    let model = emotionface::model(&search).expect("our own model");
+    NetworkDetector::load(model, Some(Family::EmotionFace), detect_size, &search, RunOptions { threads: 1, ..Default::default() })
+        .expect("a detector")
+}
+
+#[test]
+fn our_own_network_finds_what_the_python_reference_finds() {
+    // Sums in another order and a rounded fixture: in pixels, and in scores.
+    const PIXELS: f32 = 0.02;
+    const SCORES: f32 = 1e-3;
+    if !runtime_fetched() {
+        return;
+    }
+    let golden: serde_json::Value = serde_json::from_str(include_str!("data/face.json")).expect("JSON");
+    let numbers = |value: &serde_json::Value| {
+        let values = value.as_array().expect("an array").iter();
+        values.map(|value| value.as_f64().expect("a number") as f32).collect::<Vec<_>>()
+    };
+    let pixels: Vec<u8> = numbers(&golden["pixels"]).iter().flat_map(|&value| [value as u8; 3]).collect();
+    let size = Size::new(128, 96);
+    let plane = Plane { data: &pixels, stride: 3 * 128 };
+    let view = FrameView::new(PixelFormat::Rgb, size, &[plane], Colorimetry::default()).expect("a view");
+    let mut found = Vec::new();
+    let score_threshold = golden["threshold"].as_f64().expect("a number") as f32;
+    let options = DetectOptions { score_threshold, ..Default::default() };
+    // The frame's own size, so that nothing is sampled anew.
+    compiled_in(0).detect(&view, &options, &mut found).expect("an inference");
+    let expected = golden["faces"].as_array().expect("faces");
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for (found, expected) in found.iter().zip(expected) {
+        let score = expected["score"].as_f64().expect("a number") as f32;
+        assert!((found.confidence - score).abs() < SCORES, "{} instead of {score}", found.confidence);
+        let marks = found.landmarks.expect("landmarks").0;
+        let values =
+            [found.rect.x, found.rect.y, found.rect.w, found.rect.h].into_iter().chain(marks.iter().flat_map(|mark| [mark.x, mark.y]));
+        let wanted = [numbers(&expected["box"]), numbers(&expected["landmarks"])].concat();
+        for (value, wanted) in values.zip(wanted) {
+            assert!((value - wanted).abs() < PIXELS, "{found:?} instead of {expected}");
+        }
+    }
+}
+
+#[test]
+fn our_own_network_finds_average_faces_of_many_sizes() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut detector = compiled_in(320);
+    assert_eq!(detector.name(), "emotion-face");
+    for height in [48.0, 90.0, 170.0, 300.0] {
+        let keys = [0.0, 1.0].map(|time| Key::new(time, (320.0, 240.0), height, "happiness")).into();
+        let scene = Scene::new(640, 480).actor(keys);
+        let (frame, shown) = (scene.render(0.0), scene.appearances(0.0)[0].face);
+        let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &frame, stride: 1920 }], Colorimetry::default());
+        let mut found = Vec::new();
+        detector.detect(&view.expect("a view"), &DetectOptions::default(), &mut found).expect("an inference");
+        assert_eq!(found.len(), 1, "{height} px: {found:?}");
+        assert!(found[0].rect.iou(shown) > 0.6, "{height} px: {found:?} instead of {shown:?}");
+        let [right_eye, left_eye, nose, right_mouth, left_mouth] = found[0].landmarks.expect("landmarks").0;
+        assert!(right_eye.x < nose.x && nose.x < left_eye.x && right_mouth.x < left_mouth.x && nose.y < right_mouth.y, "{height} px");
+    }
 }

@@ -162,12 +162,30 @@ fn a_runtime_that_is_no_library_is_an_error_not_a_crash() {
 #[test]
 fn a_missing_detector_lists_the_places() {
     let stage = Stage::new("no-detector").with_plugin();
-    let output =
-        bare(&stage, "videotestsrc num-buffers=3 ! emotionfacedetect ! fakesink", &[("GST_EMOTION_MODEL_PATH", "/nowhere/models")]);
+    let output = bare(
+        &stage,
+        "videotestsrc num-buffers=3 ! emotionfacedetect detector=centerface ! fakesink",
+        &[("GST_EMOTION_MODEL_PATH", "/nowhere/models")],
+    );
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     let home = stage.path().join(".local/share/gst-emotion/models/centerface/centerface.onnx").display().to_string();
     assert_says(&said, &["/nowhere/models/centerface/centerface.onnx", "plugins/emotion/models/centerface", &home, "make setup"]);
+}
+
+/// With nothing but ONNX Runtime the chain runs on what is compiled in, and says which detector that is.
+#[test]
+fn without_any_model_file_the_compiled_in_ones_do() {
+    if !support::runtime_fetched() {
+        return;
+    }
+    let stage = Stage::new("no-models").with_plugin();
+    let runtime = gstemotion::locate::SearchPath::from_env(None).runtime_library().expect("a runtime").display().to_string();
+    let line = "videotestsrc num-buffers=3 ! emotionfacedetect ! emotionclassify ! fakesink";
+    let output = bare(&stage, line, &[("ORT_DYLIB_PATH", &runtime), ("GST_DEBUG", "emotionfacedetect:4"), ("GST_DEBUG_NO_COLOR", "1")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_says(&said, &["compiled in", "model centerface was not found", "detecting with emotion-face"]);
 }
 
 #[test]

@@ -16,10 +16,26 @@ use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::inference::{Outputs, TensorSpec};
+use crate::locate::SearchPath;
+use crate::model::ModelFile;
 use crate::tensor::InputFormat;
+
+const EMBEDDED: &[u8] = include_bytes!("../../models/face/model.onnx");
+const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face/model.toml");
 
 const STRIDES: [usize; 3] = [8, 16, 32];
 const CHANNELS: usize = 15;
+
+/// The model `face` that is found first, or the one compiled in.
+///
+/// # Errors
+/// Those of [`ModelFile::open`].
+pub fn model(search: &SearchPath) -> Result<ModelFile> {
+    match search.model("face", "model.onnx") {
+        Ok(path) => ModelFile::open(&path),
+        Err(_) => ModelFile::embedded("face/model.onnx", EMBEDDED, EMBEDDED_DESCRIPTION),
+    }
+}
 
 /// True for the three outputs of the table above, finest stride first.
 pub fn matches(outputs: &[TensorSpec]) -> bool {

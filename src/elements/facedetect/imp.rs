@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `facedetect`.
 
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
+use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::engine::{Engine, Work};
@@ -140,20 +140,33 @@ impl Settings {
             Detector::Haar => return self.load_cascade(),
             #[cfg(feature = "haar")]
             Detector::Auto if self.model_file.is_none() && self.profile.is_some() => return self.load_cascade(),
-            Detector::Auto if self.model_file.is_some() => None,
-            Detector::Auto | Detector::CenterFace => Some(Family::CenterFace),
+            Detector::Auto => None,
+            Detector::EmotionFace => Some(Family::EmotionFace),
+            Detector::CenterFace => Some(Family::CenterFace),
             Detector::UltraFace => Some(Family::UltraFace),
             Detector::YuNet => Some(Family::YuNet),
         };
-        let path = match (&self.model_file, family) {
-            (Some(file), _) => PathBuf::from(file),
-            (None, family) => {
-                let name = family.unwrap_or(Family::CenterFace).name();
-                search.model(name, &format!("{name}.onnx"))?
-            }
-        };
+        let model = self.find_model(family, &search)?;
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
-        Ok(Box::new(NetworkDetector::load(ModelFile::open(&path)?, family, self.detect_size, &search, run)?))
+        Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, run)?))
+    }
+
+    /// The network of `family`; of any family the given file, else CenterFace where it was fetched, else the network that
+    /// is compiled in.
+    fn find_model(&self, family: Option<Family>, search: &SearchPath) -> Result<ModelFile> {
+        let find = |family: Family| search.model(family.name(), &format!("{}.onnx", family.name()));
+        match (&self.model_file, family) {
+            (Some(file), _) => ModelFile::open(file.as_ref()),
+            (None, Some(Family::EmotionFace)) => emotionface::model(search),
+            (None, Some(family)) => ModelFile::open(&find(family)?),
+            (None, None) => match find(Family::CenterFace) {
+                Ok(path) => ModelFile::open(&path),
+                Err(error) => {
+                    gst::warning!(CAT, "using the network that is compiled in, which misses more faces: {error}");
+                    emotionface::model(search)
+                }
+            },
+        }
     }
 
     #[cfg(feature = "haar")]

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Write the golden fixture: a small picture with two average faces, and what the face network must find on it.
+
+    python golden_face.py OUTPUT.json [--model ../../face/model.onnx]
+
+Each average face is laid over mid grey and halved, as in `golden.py`, so no photo is in it. Decoding and the removal of overlaps are
+those of training and scoring here, not those of the plugin.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from detectors import _session
+from golden import BACKGROUND, flatten, halved
+from loss import cells
+from loss import decode as decode_cells
+from loss import flatten as flatten_cells
+from score import suppress
+
+MODELS = Path(__file__).resolve().parents[2]
+WIDTH, HEIGHT = 128, 96
+FACES = {"neutral": (8, 20), "happiness": (68, 34)}
+THRESHOLD = 0.3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--model", type=Path, default=MODELS / "face" / "model.onnx")
+    options = parser.parse_args()
+    picture = np.full((HEIGHT, WIDTH), BACKGROUND)
+    for name, (x, y) in FACES.items():
+        picture[y : y + 48, x : x + 48] = halved(flatten(MODELS / "average-faces" / f"{name}.png"))
+    pixels = np.broadcast_to(picture.astype(np.float32), (1, 3, HEIGHT, WIDTH))
+    maps = _session(str(options.model), 1).run(None, {"input": np.ascontiguousarray(pixels)})
+    outputs = flatten_cells([torch.from_numpy(one) for one in maps])
+    corners, landmarks = decode_cells(outputs, *cells(HEIGHT, WIDTH))
+    scores = outputs[0, :, 0].sigmoid().numpy()
+    sure = np.nonzero(scores >= THRESHOLD)[0]
+    boxes = torch.cat([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2]], 1).numpy()[sure]
+    kept, kept_scores = suppress(boxes, scores[sure])
+    marks = {float(score): landmarks[0, cell] for cell, score in zip(sure, scores[sure])}
+    rounded = lambda values: [round(float(value), 3) for value in values]
+    fixture = {
+        "source": "models/training/face/golden_face.py",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "threshold": THRESHOLD,
+        "pixels": picture.ravel().tolist(),
+        "faces": [
+            {"box": rounded(box), "score": round(float(score), 5), "landmarks": rounded(marks[float(score)].ravel())}
+            for box, score in zip(kept, kept_scores)
+        ],
+    }
+    options.output.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
+    print(f"{len(fixture['faces'])} faces, scores {[face['score'] for face in fixture['faces']]}")
+
+
+if __name__ == "__main__":
+    main()
