@@ -283,7 +283,7 @@ class Tile {
     }
     const top = scores ? scores.indexOf(Math.max(...scores)) : -1;
     labels.forEach((label, index) => {
-      stack.children[index].style.width = percent(scores?.[index] ?? 0).replace(" ", "");
+      stack.children[index].style.width = `${(scores?.[index] ?? 0) * 100}%`;
       const item = legend.children[index];
       item.toggleAttribute("data-top", index === top);
       say(item.firstElementChild, word(label));
