@@ -14,9 +14,10 @@ use crate::record::FaceRecord;
 
 /// The first version whose elements move boxes themselves; 1.27 was its development series.
 const MOVES_BOXES: (u32, u32) = (1, 27);
-/// The elements that add what nobody has moved yet. The first adds a meta of its own, so what lies before is settled.
-const CLASSIFIER: &str = "emotionclassify";
-const DETECTORS: [&str; 2] = ["facedetect", "emotionfacedetect"];
+/// The types of the elements that add what nobody has moved yet. The first adds a meta of its own, so what lies before is
+/// settled. Types, since the factory of an element is gone once another plugin has registered one of its name.
+const CLASSIFIER: &str = "GstEmotionClassify";
+const DETECTORS: [&str; 3] = ["GstEmotionFaceDetect", "GstEmotionFaceDetectTwin", "GstFaceDetect"];
 /// All of the picture, in 0..1 of it.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
@@ -57,8 +58,7 @@ impl Moved {
         let mut detected = None;
         while let Some(src) = sink.peer() {
             let element = src.parent_element();
-            let name = element.as_ref().and_then(|element| element.factory()).map(|factory| factory.name());
-            let name = name.as_deref().unwrap_or_default();
+            let name = element.as_ref().map_or("", |element| element.type_().name());
             if name == CLASSIFIER {
                 return Self { steps };
             }
@@ -121,12 +121,12 @@ impl Moved {
 }
 
 impl Kind {
-    fn of(factory: &str) -> Option<Self> {
-        Some(match factory {
-            "videoflip" => Self::Flip,
-            "videocrop" => Self::Crop,
-            "videobox" => Self::Box,
-            "videoscale" | "videoconvertscale" => Self::Scale,
+    fn of(type_name: &str) -> Option<Self> {
+        Some(match type_name {
+            "GstVideoFlip" => Self::Flip,
+            "GstVideoCrop" => Self::Crop,
+            "GstVideoBox" => Self::Box,
+            "GstVideoScale" | "GstVideoConvertScale" => Self::Scale,
             _ => return None,
         })
     }
