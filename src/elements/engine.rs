@@ -79,8 +79,10 @@ impl<T: Send + 'static> Engine<T> {
                 *done = Some(run.run(view, task));
                 None
             }
-            // The copy shares the pixels; whoever writes to the pushed buffer before the worker is done gets its own.
-            Place::Worker(worker) => worker.submit(Job { buffer: buffer.copy(), info: info.clone(), task }).map(|job| job.task),
+            // The pixels are shared; whoever writes to the pushed buffer before the worker is done gets its own.
+            Place::Worker(worker) => {
+                worker.submit(Job { buffer: frame::share_pixels(buffer), info: info.clone(), task }).map(|job| job.task)
+            }
         }
     }
 

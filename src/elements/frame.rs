@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use gst_video::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -69,6 +69,27 @@ pub fn map<'a>(buffer: &'a gst::BufferRef, info: &VideoInfo) -> Result<VideoFram
         Error::Config(format!("buffer of {} bytes cannot be read as {} {}x{}", buffer.size(), info.format(), info.width(), info.height()))
     };
     VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(unreadable)
+}
+
+/// Another buffer with the pixels of `buffer` and nothing else. GStreamer's own copy of a pool's buffer holds on to that
+/// buffer from 1.26 on, so that nobody could write metadata on it meanwhile.
+pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
+    let mut shared = gst::Buffer::new();
+    let writable = shared.make_mut();
+    buffer.iter_memories_owned().for_each(|memory| writable.append_memory(memory));
+    if let Some(meta) = buffer.meta::<VideoMeta>() {
+        // What described these planes once does so again.
+        let _ = VideoMeta::add_full(
+            writable,
+            meta.video_frame_flags(),
+            meta.format(),
+            meta.width(),
+            meta.height(),
+            meta.offset(),
+            meta.stride(),
+        );
+    }
+    shared
 }
 
 /// Borrows the planes of a mapped frame.
