@@ -163,8 +163,13 @@ mod tests {
         worker.submit(1);
         begins.recv().unwrap();
         worker.submit(2);
+        let shared = worker.shared.clone();
+        let dropped = std::thread::spawn(move || drop(worker));
+        while !shared.slot().stop {
+            std::thread::yield_now();
+        }
         go.send(()).unwrap();
-        drop(worker);
+        dropped.join().unwrap();
         assert!(begins.recv().is_err(), "the thread is gone and did not begin with two");
     }
 
