@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One face at one time: the value that metadata, overlay and export all carry.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::emotion::{LabelSet, Scores, UNKNOWN};
@@ -26,8 +27,8 @@ pub struct DetectionInfo {
     pub confidence: f32,
     /// The five landmarks in 0..1 of the frame, where the detector gives them.
     pub landmarks_norm: Option<Landmarks5>,
-    /// Name of the model that found the face, such as `centerface` or `haar`.
-    pub model_name: String,
+    /// Name of the model that found the face, such as `centerface` or `haar`; the faces of a frame share it.
+    pub model_name: Arc<str>,
     /// Time since the frame on which it was found; from there on the box is a prediction.
     pub age: Duration,
 }

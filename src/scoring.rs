@@ -66,7 +66,7 @@ impl Batch {
         let crops = self.faces.iter().map(|face| {
             let (rect, detection) = (face.rect_norm.from_norm(view.size()), face.detection.as_ref());
             let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|marks| marks.from_norm(view.size()));
-            Face { rect, detector: detection.map(|detection| detection.model_name.as_str()), landmarks }
+            Face { rect, detector: detection.map(|detection| &*detection.model_name), landmarks }
         });
         Ok(classifier.classify(view, &crops.collect::<Vec<_>>())?.to_vec())
     }

@@ -33,7 +33,7 @@ fn found(id: u32) -> FaceRecord {
 fn scored(id: u32, label_id: Option<usize>, scores: &[f32]) -> FaceRecord {
     let eye = Point::new(0.3, 0.2);
     let landmarks_norm = Some(Landmarks5([eye, Point::new(0.4, 0.2), Point::new(0.35, 0.3), eye, eye]));
-    let detection = Some(DetectionInfo { confidence: 0.912_34, landmarks_norm, model_name: "centerface".to_owned(), age: Duration::ZERO });
+    let detection = Some(DetectionInfo { confidence: 0.912_34, landmarks_norm, model_name: "centerface".into(), age: Duration::ZERO });
     FaceRecord { detection, emotion: Some(emotion(label_id, scores)), ..found(id) }
 }
 

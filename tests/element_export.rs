@@ -40,7 +40,7 @@ fn face(id: u32, label_id: usize) -> FaceRecord {
     FaceRecord {
         id,
         rect_norm: Rect::new(0.25, 0.25, 0.25, 0.5),
-        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".to_owned(), age: Duration::ZERO }),
+        detection: Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".into(), age: Duration::ZERO }),
         emotion: Some(EmotionResult {
             labels: LabelSet::new(["neutral", "happiness", "fear"]),
             scores: Scores::from_probabilities(scores),

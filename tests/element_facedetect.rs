@@ -99,7 +99,7 @@ fn ids_stay_and_boxes_say_who_found_them() {
         ids.sort_unstable();
         assert_eq!(ids, [1, 2, 3]);
         let detection = faces(&out)[0].detection.clone().expect("a detection");
-        assert_eq!(detection.model_name, "centerface");
+        assert_eq!(&*detection.model_name, "centerface");
         assert!((0.5..=1.0).contains(&detection.confidence));
     }
 }
@@ -352,7 +352,7 @@ fn a_cascade_finds_the_faces_too() {
     harness.set_src_caps(info.to_caps().expect("caps"));
     let found = faces(&harness.push_and_pull(frame).expect("a frame"));
     assert_eq!(found.len(), 3);
-    assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == "haar")));
+    assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| &*detection.model_name == "haar")));
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn yunet_and_ultraface_files_are_recognised_by_their_outputs() {
                 let best = found.iter().map(|found| found.rect_norm.from_norm(VGA).iou(shown.face)).fold(0.0, f32::max);
                 assert!(best > 0.6, "{name}: no box at {:?}, best overlap {best}", shown.face);
             }
-            assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.model_name == name)));
+            assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| *detection.model_name == *name)));
         }
     }
 }

@@ -27,7 +27,7 @@ fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
         smoothed: false,
         age: Duration::ZERO,
     });
-    let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".to_owned(), age: Duration::ZERO });
+    let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".into(), age: Duration::ZERO });
     FaceRecord { id, rect_norm: rect.to_norm(frame), detection, emotion }
 }
 

@@ -56,12 +56,7 @@ fn face_at(id: u32, phase: f32) -> FaceRecord {
     FaceRecord {
         id,
         rect_norm: Rect::new(phase, 0.1 * id as f32, 0.31, 0.41),
-        detection: Some(DetectionInfo {
-            confidence: 0.6 + phase / 2.0,
-            landmarks_norm,
-            model_name: "test".to_owned(),
-            age: Duration::ZERO,
-        }),
+        detection: Some(DetectionInfo { confidence: 0.6 + phase / 2.0, landmarks_norm, model_name: "test".into(), age: Duration::ZERO }),
         emotion: Some(EmotionResult {
             labels: LabelSet::new(["neutral", "happiness", "fear"]),
             label_id: (id == 1).then(|| scores.top().0),
@@ -122,7 +117,7 @@ fn assert_equal(record: &Value, pts: ClockTime, face: &FaceRecord) {
     }
     let detection = face.detection.as_ref().unwrap();
     close(&record["confidence"], detection.confidence, SCORE_TOLERANCE);
-    assert_eq!(record["detector"], detection.model_name);
+    assert_eq!(record["detector"], *detection.model_name);
     let Landmarks5(points) = detection.landmarks_norm.unwrap();
     for (name, point) in ["right_eye", "left_eye", "nose", "right_mouth", "left_mouth"].into_iter().zip(points) {
         close(&record["landmarks"][name]["x"], point.x, PLACE_TOLERANCE);

@@ -74,7 +74,7 @@ impl CsvWriter {
         let rect = face.rect_norm;
         [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.value(Some(place(side))));
         row.value(face.detection.as_ref().map(|detection| score(detection.confidence)));
-        row.text(face.detection.as_ref().map_or("", |detection| &detection.model_name));
+        row.text(face.detection.as_ref().map_or("", |detection| &*detection.model_name));
         row.text(emotion.map_or("", |emotion| emotion.label()));
         row.value(emotion.and_then(|emotion| emotion.label_id));
         row.value(emotion.map(|emotion| score(emotion.confidence())));

@@ -43,7 +43,7 @@ pub(super) fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Resul
         id: id(face),
         rect: face.rect_norm.into(),
         confidence: face.detection.as_ref().map(|detection| score(detection.confidence)),
-        detector: face.detection.as_ref().map(|detection| detection.model_name.as_str()).filter(|name| !name.is_empty()),
+        detector: face.detection.as_ref().map(|detection| &*detection.model_name).filter(|name| !name.is_empty()),
         landmarks: face.detection.as_ref().and_then(|detection| detection.landmarks_norm).map(Into::into),
         label: emotion.map(EmotionResult::label),
         label_id: emotion.and_then(|emotion| emotion.label_id),

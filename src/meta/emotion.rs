@@ -2,6 +2,7 @@
 //! The fields of scores, the same in every encoding: label, label_id, confidence, labels, scores, smoothed, age,
 //! version.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gst::glib;
@@ -24,10 +25,11 @@ static SMOOTHED: Field = Field::new("smoothed");
 static AGE: Field = Field::new("age");
 static VERSION_FIELD: Field = Field::new("version");
 
-/// Writes scores; the faces of a buffer mostly have the same labels, which are made once then.
+/// Writes what the faces of a buffer mostly have in common, labels and the detector's name, as values that are made once.
 #[derive(Default)]
 pub(super) struct Writer {
     labels: Option<(LabelSet, Vec<Plain>)>,
+    name: Option<(Arc<str>, Plain)>,
 }
 
 impl Writer {
@@ -45,6 +47,14 @@ impl Writer {
         VERSION_FIELD.set(structure, Plain::int(VERSION));
     }
 
+    /// The value of a name that this writer may have made before.
+    pub(super) fn name(&mut self, name: &Arc<str>) -> Plain {
+        match &self.name {
+            Some((known, value)) if Arc::ptr_eq(known, name) || known == name => *value,
+            _ => self.name.insert((name.clone(), Plain::string(name))).1,
+        }
+    }
+
     fn labels(&mut self, labels: &LabelSet) -> &[Plain] {
         if !self.labels.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
             let values = labels.as_slice().iter().map(|label| Plain::string(label)).collect();
@@ -54,11 +64,12 @@ impl Writer {
     }
 }
 
-/// Reads scores of one buffer; faces with the same labels share one set of them.
+/// Reads the faces of one buffer; those with the same labels or detector share one set or name.
 #[derive(Default)]
 pub(super) struct Reader {
     /// The last labels and where they were.
     labels: Option<(LabelSet, Vec<Option<usize>>)>,
+    name: Option<Arc<str>>,
 }
 
 impl Reader {
@@ -78,6 +89,15 @@ impl Reader {
             age: Duration::from_nanos(AGE.get(structure).unwrap_or(0)),
             labels,
         })
+    }
+
+    /// The name in the `field` of `structure`; empty without one.
+    pub(super) fn name(&mut self, field: &Field, structure: &gst::StructureRef) -> Arc<str> {
+        let name = field.get::<&str>(structure).unwrap_or_default();
+        match &self.name {
+            Some(known) if **known == *name => known.clone(),
+            _ => self.name.insert(name.into()).clone(),
+        }
     }
 
     fn labels(&mut self, values: &[glib::SendValue]) -> Option<LabelSet> {

@@ -44,9 +44,7 @@ pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
 
 /// Adds the faces that a detector found: a region for each and, from GStreamer 1.24 on, an object.
 pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
-    for face in faces {
-        roi::write(buffer, frame, face);
-    }
+    roi::write(buffer, frame, faces);
     #[cfg(feature = "v1_24")]
     analytics::write_detections(buffer, frame, faces);
 }

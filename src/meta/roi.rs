@@ -15,7 +15,6 @@
 use std::time::Duration;
 
 use gst::glib;
-use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::emotion::{Reader, Writer};
@@ -45,31 +44,32 @@ pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
     read_with(buffer, frame, &mut Reader::default())
 }
 
-pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, scores: &mut Reader) -> Vec<FaceRecord> {
+pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, reader: &mut Reader) -> Vec<FaceRecord> {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE);
-    regions.map(|meta| read_one(&meta, frame, scores)).collect()
+    regions.map(|meta| read_one(&meta, frame, reader)).collect()
 }
 
-/// Adds a region for `face`, with its `detection`, `object_id` and, if it has one, `emotion`.
-pub fn write(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord) {
-    write_with(buffer, frame, face, &mut Writer::default());
+/// Adds a region for each of `faces`, with its `detection`, `object_id` and, if it has one, `emotion`.
+pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    let mut writer = Writer::default();
+    faces.iter().for_each(|face| write_one(buffer, frame, face, &mut writer));
 }
 
-fn write_with(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, scores: &mut Writer) {
+fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer: &mut Writer) {
     let (x, y, w, h) = pixels(face.rect_norm, frame);
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
     meta.set_id(face.id as i32);
     if let Some(detection) = &face.detection {
-        meta.add_param(detection_structure(face.rect_norm, detection));
+        meta.add_param(detection_structure(face.rect_norm, detection, writer));
     }
     meta.add_param(object_id_structure(face.id));
-    add_emotion(&mut meta, face, scores);
+    add_emotion(&mut meta, face, writer);
 }
 
 /// Adds `emotion` to the region of each face; the regions of `faces` are found by their order, as [`read`] gave them,
 /// so that boxes without an id get theirs here. Faces beyond the regions are added.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
-    let mut scores = Writer::default();
+    let mut writer = Writer::default();
     let mut remaining = faces.iter();
     for mut meta in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE) {
         let Some(face) = remaining.next() else { break };
@@ -77,22 +77,22 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
             meta.set_id(face.id as i32);
             meta.add_param(object_id_structure(face.id));
         }
-        add_emotion(&mut meta, face, &mut scores);
+        add_emotion(&mut meta, face, &mut writer);
     }
     for face in remaining {
-        write_with(buffer, frame, face, &mut scores);
+        write_one(buffer, frame, face, &mut writer);
     }
 }
 
-fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, scores: &mut Writer) {
+fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, writer: &mut Writer) {
     if let Some(result) = &face.emotion {
         let mut structure = gst::Structure::new_empty_from_static(EMOTION);
-        scores.set_fields(&mut structure, result);
+        writer.set_fields(&mut structure, result);
         meta.add_param(structure);
     }
 }
 
-fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, scores: &mut Reader) -> FaceRecord {
+fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) -> FaceRecord {
     let (x, y, w, h) = meta.rect();
     let rect = Rect::new(x as f32, y as f32, w as f32, h as f32);
     let (mut detection, mut object_id, mut emotion) = (None, None, None);
@@ -109,8 +109,8 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, scores: &mut Reader) 
     FaceRecord {
         id: u32::try_from(id).unwrap_or(0),
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
-        detection: detection.map(read_detection),
-        emotion: emotion.and_then(|param| scores.fields(param)),
+        detection: detection.map(|param| read_detection(param, reader)),
+        emotion: emotion.and_then(|param| reader.fields(param)),
     }
 }
 
@@ -120,14 +120,14 @@ fn object_id_structure(id: u32) -> gst::Structure {
     structure
 }
 
-fn detection_structure(rect: Rect, detection: &DetectionInfo) -> gst::Structure {
+fn detection_structure(rect: Rect, detection: &DetectionInfo, writer: &mut Writer) -> gst::Structure {
     let mut structure = gst::Structure::new_empty_from_static(DETECTION);
     CONFIDENCE.set(&mut structure, Plain::double(detection.confidence));
     X_MIN.set(&mut structure, Plain::double(rect.x));
     X_MAX.set(&mut structure, Plain::double(rect.right()));
     Y_MIN.set(&mut structure, Plain::double(rect.y));
     Y_MAX.set(&mut structure, Plain::double(rect.bottom()));
-    MODEL_NAME.set(&mut structure, detection.model_name.to_send_value());
+    MODEL_NAME.set(&mut structure, writer.name(&detection.model_name));
     AGE.set(&mut structure, Plain::nanoseconds(detection.age));
     if let Some(Landmarks5(points)) = detection.landmarks_norm {
         let values: [Plain; 10] = std::array::from_fn(|n| {
@@ -139,11 +139,11 @@ fn detection_structure(rect: Rect, detection: &DetectionInfo) -> gst::Structure 
     structure
 }
 
-fn read_detection(param: &gst::StructureRef) -> DetectionInfo {
+fn read_detection(param: &gst::StructureRef, reader: &mut Reader) -> DetectionInfo {
     DetectionInfo {
         confidence: CONFIDENCE.get::<f64>(param).unwrap_or(0.0) as f32,
         landmarks_norm: LANDMARKS.get::<gst::ArrayRef>(param).and_then(|values| landmarks(&values)),
-        model_name: MODEL_NAME.get(param).unwrap_or_default(),
+        model_name: reader.name(&MODEL_NAME, param),
         age: Duration::from_nanos(AGE.get(param).unwrap_or(0)),
     }
 }

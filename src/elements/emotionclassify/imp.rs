@@ -197,7 +197,7 @@ impl EmotionClassify {
     fn note_source(&self, state: &mut State, faces: &[FaceRecord]) {
         let Some(count) = &mut state.without_faces else { return };
         if let Some(face) = faces.first() {
-            let source = face.detection.as_ref().map_or("an element that does not name itself", |detection| &detection.model_name);
+            let source = face.detection.as_ref().map_or("an element that does not name itself", |detection| &*detection.model_name);
             gst::info!(CAT, imp = self, "scoring faces found by {source}");
             state.without_faces = None;
             return;

@@ -187,7 +187,7 @@ struct Search {
 /// What the stream made of the settings.
 struct State {
     engine: Engine<Search>,
-    detector_name: String,
+    detector_name: Arc<str>,
     tracker: Tracker,
     cuts: CutDetector,
     time: FrameTime,
@@ -328,21 +328,21 @@ fn searching_with(mut detector: Box<dyn FaceDetector>) -> Work<Search> {
     })
 }
 
-fn detected(found: &Detection, frame: Size, model_name: &str) -> FaceRecord {
+fn detected(found: &Detection, frame: Size, model_name: &Arc<str>) -> FaceRecord {
     FaceRecord {
         id: 0,
         rect_norm: found.rect.clamp_to(frame).to_norm(frame),
         detection: Some(DetectionInfo {
             confidence: found.confidence,
             landmarks_norm: found.landmarks.map(|landmarks| landmarks.to_norm(frame)),
-            model_name: model_name.into(),
+            model_name: model_name.clone(),
             age: Duration::ZERO,
         }),
         emotion: None,
     }
 }
 
-fn tracked(track: &Track, frame: Size, model_name: &str) -> FaceRecord {
+fn tracked(track: &Track, frame: Size, model_name: &Arc<str>) -> FaceRecord {
     let found = Detection { rect: track.rect, confidence: track.confidence, landmarks: track.landmarks };
     let mut face = FaceRecord { id: track.id, ..detected(&found, frame, model_name) };
     face.detection.iter_mut().for_each(|detection| detection.age = track.age);
@@ -615,7 +615,7 @@ impl BaseTransformImpl for FaceDetect {
         self.lateness.reset();
         *self.statistics() = Statistics::default();
         self.hold_time.reset();
-        let detector_name = detector.name().to_string();
+        let detector_name = detector.name().into();
         let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), searching_with(detector));
         *self.state() = Some(State {
             engine: engine.map_err(|error| error_message(&error))?,
