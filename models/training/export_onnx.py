@@ -25,7 +25,7 @@ from augmentation import augment
 from combine import describe, fit_rule, linear, priors
 from dataset import FER2013_LABELS, FERPLUS_LABELS, PUBLIC_TEST, TRAINING, faces_of, read_arrays
 from evaluate import fit_temperature, onnx_logits, onnx_scores, torch_logits
-from network import ExpressionNet, count_cost
+from network import count_cost, network_of
 from onnx_file import OPSET, fold_batch_norm, write_digest
 
 TOLERANCE = 1e-3
@@ -36,10 +36,8 @@ MODELINFO_ID = "gst-plugin-emotion-expression"
 def load_network(paths, shares):
     """The network in evaluation mode with the weighted average of the weights in some `final.pt`."""
     states = [torch.load(path, map_location="cpu") for path in paths]
-    network = ExpressionNet()
     mean = {name: sum(share * state[name].double() for share, state in zip(shares, states)) for name in states[0]}
-    network.load_state_dict({name: value.to(states[0][name].dtype) for name, value in mean.items()})
-    return network.eval()
+    return network_of({name: value.to(states[0][name].dtype) for name, value in mean.items()})
 
 
 class Combined(torch.nn.Module):

@@ -47,14 +47,23 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.gate(y) + self.shortcut(x))
 
 
+# Stem, and channels and residual blocks at 24x24, 12x12 and 6x6. `large` is there to teach the others, not to be shipped.
+SIZES = {
+    "tiny": {"stem": 8, "widths": (24, 40, 64), "depths": (1, 2, 2)},
+    "default": {"stem": 16, "widths": (48, 80, 128), "depths": (1, 2, 2)},
+    "large": {"stem": 32, "widths": (96, 160, 256), "depths": (1, 2, 2)},
+}
+
+
 class ExpressionNet(nn.Module):
     """Grey faces [N, 1, 48, 48], normalised, to logits `ferplus` [N, 8] and `fer2013` [N, 7].
 
-    `widths` and `depths` give channels and residual blocks at 24x24, 12x12 and 6x6.
+    `size` is one of `SIZES`.
     """
 
-    def __init__(self, stem=16, widths=(48, 80, 128), depths=(1, 2, 2), dropout=0.3):
+    def __init__(self, size="default", dropout=0.3):
         super().__init__()
+        stem, widths, depths = (SIZES[size][part] for part in ("stem", "widths", "depths"))
         self.stem = nn.Sequential(
             conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=2), nn.ReLU()
         )
@@ -72,6 +81,16 @@ class ExpressionNet(nn.Module):
     def forward(self, x):
         features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(x)), 1).flatten(1))
         return self.ferplus(features), self.fer2013(features)
+
+
+def network_of(state):
+    """A network of the size that some weights have, with them; in evaluation mode."""
+    for size in SIZES:
+        network = ExpressionNet(size)
+        if {name: value.shape for name, value in network.state_dict().items()} == {name: value.shape for name, value in state.items()}:
+            network.load_state_dict(state)
+            return network.eval()
+    raise ValueError(f"weights of none of the sizes {', '.join(SIZES)}")
 
 
 def count_cost(network, side=48):

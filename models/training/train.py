@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from augmentation import augment
 from dataset import PIXEL_MEAN, PIXEL_SCALE, PUBLIC_TEST, TRAINING, load_faces
 from evaluate import accuracies, torch_logits
-from network import ExpressionNet, count_cost
+from network import SIZES, ExpressionNet, count_cost, network_of
 from optimisation import MovingAverage, decay_groups, learning_rate_factor
 
 
@@ -29,6 +29,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="folder with load.py (see dataset.py)")
     parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints")
+    parser.add_argument("--size", choices=SIZES, default="default", help="of the network")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=0.1)
@@ -68,8 +69,7 @@ def teacher_scores(files, images):
     """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks, each picture and its mirror image."""
     views = []
     for weights in files:
-        network = ExpressionNet()
-        network.load_state_dict(torch.load(weights))
+        network = network_of(torch.load(weights))
         views += [torch_logits(network, view) for view in (images, images[:, :, ::-1])]
     return tuple(torch.stack([torch.from_numpy(logits).softmax(1) for logits in head]).mean(0) for head in zip(*views))
 
@@ -90,7 +90,7 @@ class Trainer:
         self.fer2013 = F.one_hot(torch.from_numpy(self.faces.fer2013), 7).float()
         if options.teacher:
             self.blend_labels(teacher_scores(options.teacher, self.faces.images), options.teacher_share)
-        self.network = ExpressionNet(dropout=options.dropout).to(memory_format=torch.channels_last)
+        self.network = ExpressionNet(options.size, options.dropout).to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(torch.load(options.start))
         self.average = MovingAverage(self.network, options.ema)
@@ -144,9 +144,7 @@ class Trainer:
 
     def validate(self):
         """PublicTest accuracies of the averaged weights."""
-        network = ExpressionNet()
-        network.load_state_dict(self.average.state)
-        ferplus, fer2013 = torch_logits(network, self.validation.images)
+        ferplus, fer2013 = torch_logits(network_of(self.average.state), self.validation.images)
         return accuracies(ferplus, fer2013, self.validation)
 
     def save(self, path):
