@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sampling from frames: against Pillow, across formats, and with whatever planes there are.
+//! Sampling from frames: against a reference, across formats, and with whatever planes there are.
 
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
@@ -15,7 +15,7 @@ fn sampled(view: &FrameView, source: Rect, size: Size, samples: Samples) -> [Vec
 }
 
 #[test]
-fn crops_and_sizes_are_pillows() {
+fn crops_and_sizes_are_those_of_the_reference() {
     // Weights have eight bits, so a value of 255 may be off by a fraction of a step.
     const TOLERANCE: f32 = 0.75;
     let golden: serde_json::Value = serde_json::from_str(include_str!("data/resample.json")).expect("JSON");

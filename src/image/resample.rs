@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Crop and resize in one step, straight from the planes of any [`PixelFormat`].
 //!
-//! The filter is the separable triangle whose support grows with the reduction, so enlarging is bilinear and reducing
-//! does not alias (the filter that Pillow calls `BILINEAR`; the golden tests compare with it). For each output row the
-//! source rows are first added up byte by byte, whatever the format; the sum is taken apart into components, and each is
-//! weighed along the row. All of it is fixed point: eight bits for a row's weight, fourteen for one within a row.
+//! The filter is separable. Enlarging is bilinear; where the reduction is less than two, the triangle grows with it, so
+//! that nothing aliases (the filter that Pillow calls `BILINEAR`); from two on, a sample is the mean of what it covers
+//! (OpenCV's `INTER_AREA`). The golden tests compare with both. For each output row the source rows are first added up
+//! byte by byte, whatever the format; the sum is taken apart into components, and each is weighed along the row. All of
+//! it is fixed point: eight bits for a row's weight, fourteen for one within a row.
+//!
+//! Where many rows go into one, reading them is the whole cost, so from a reduction of six on only every second is read,
+//! from nine on every third, and so on. Within a row every sample counts.
 
 use super::convert::{expand_luma, yuv_to_rgb};
 use super::taps::{Mapping, Taps};
@@ -19,6 +23,9 @@ pub enum Samples {
     /// Three values: red, green, blue.
     Rgb,
 }
+
+/// A row of the result comes from about so many of the source, or twice as many less one.
+const ROWS: usize = 3;
 
 /// Scratch memory for sampling; keep one and use it for every frame, then nothing is allocated after the first.
 #[derive(Debug, Default)]
@@ -69,17 +76,18 @@ impl Resampler {
 
     fn prepare(&mut self, frame: Size, source: Rect, size: Size, components: &[Component]) {
         for sub in [1, 2] {
-            let mapping = |frame: u32, start: f32, length: f32, outputs: u32| Mapping {
+            let mapping = |frame: u32, start: f32, length: f32, outputs: u32, most: usize| Mapping {
                 available: frame.div_ceil(sub) as usize,
                 start: start / sub as f32,
                 length: length / sub as f32,
                 outputs: outputs as usize,
+                most,
             };
             if components.iter().any(|c| c.sub_x == sub) {
-                self.x[sub as usize - 1].make(mapping(frame.width, source.x, source.w, size.width), rows::ONE_SAMPLE);
+                self.x[sub as usize - 1].make(mapping(frame.width, source.x, source.w, size.width, usize::MAX), rows::ONE_SAMPLE);
             }
             if components.iter().any(|c| c.sub_y == sub) {
-                self.y[sub as usize - 1].make(mapping(frame.height, source.y, source.h, size.height), rows::ONE_ROW);
+                self.y[sub as usize - 1].make(mapping(frame.height, source.y, source.h, size.height, ROWS), rows::ONE_ROW);
             }
         }
         for row in &mut self.rows {
@@ -91,17 +99,18 @@ impl Resampler {
     fn sample_plane_row(&mut self, view: &FrameView, plane: usize, components: &[Component], samples: Samples, y: usize) {
         let in_plane = || components.iter().enumerate().filter(|(_, c)| c.plane == plane);
         let Some((_, any)) = in_plane().next() else { return };
-        let (mut first_byte, mut end_byte) = (usize::MAX, 0);
+        let (mut first_byte, mut end_byte, mut step) = (usize::MAX, 0, 0);
         for (_, c) in in_plane() {
             let span = self.x[c.sub_x as usize - 1].span();
             first_byte = first_byte.min(span.start * c.step + c.offset);
             end_byte = end_byte.max((span.end - 1) * c.step + c.offset + 1);
+            step = step.max(c.step);
         }
-        let (first_row, weights) = self.y[any.sub_y as usize - 1].at(y);
+        let (first_row, skip, weights) = self.y[any.sub_y as usize - 1].at(y);
         let bytes = end_byte - first_byte;
-        // Whole pixels are taken, and the last one's last byte may be missing.
-        self.sums.resize(bytes + any.step, 0);
-        rows::add_rows(&mut self.sums[..bytes], weights, |k| view.row(plane, first_row + k, first_byte..end_byte));
+        // Whole pixels are taken, and the last one's last bytes may be missing.
+        self.sums.resize(bytes + step, 0);
+        rows::add_rows(&mut self.sums[..bytes], weights, |k| view.row(plane, first_row + k * skip, first_byte..end_byte));
         if let (Samples::Luma, &[red, green, blue]) = (samples, components) {
             let (axis, offsets) = (&self.x[0], [red, green, blue].map(|c| c.offset - red.offset.min(blue.offset)));
             self.component.resize(axis.padded_len(), 0);
@@ -140,11 +149,27 @@ mod tests {
     }
 
     #[test]
-    fn halving_weighs_four_samples_per_axis() {
-        // Triangle of support 2 around 1.0 in [0, 8, 8, 0]: taps 0.75, 0.75, 0.25 of samples 0, 1, 2 (edge dropped).
-        let row = luma(&[0, 80, 80, 0], Size::new(4, 1), Size::new(4, 1).rect(), Size::new(2, 1));
-        let expected = (0.75 * 80.0 + 0.25 * 80.0) / 1.75;
-        assert!((row[0] - expected).abs() < 0.5 && (row[1] - expected).abs() < 0.5, "{row:?}, expected {expected}");
+    fn less_than_halving_weighs_four_samples() {
+        // Triangle of support 1.5 around 0.75 in [0, 80, 80]: weights 5/6, 1/2, 1/6 - less what lies outside.
+        let row = luma(&[0, 80, 80], Size::new(3, 1), Size::new(3, 1).rect(), Size::new(2, 1));
+        let weight = |x: f32| 1.0 - (x + 0.5 - 0.75).abs() / 1.5;
+        let expected = 80.0 * (weight(1.0) + weight(2.0).max(0.0)) / (weight(0.0) + weight(1.0) + weight(2.0).max(0.0));
+        assert!((row[0] - expected).abs() < 0.1, "{row:?}, expected {expected}");
+    }
+
+    #[test]
+    fn halving_takes_means() {
+        let row = luma(&[0, 80, 30, 10, 10, 20, 70, 110], Size::new(4, 2), Size::new(4, 2).rect(), Size::new(2, 1));
+        assert!((row[0] - 27.5).abs() < 0.1 && (row[1] - 55.0).abs() < 0.1, "{row:?}");
+    }
+
+    #[test]
+    fn rows_that_are_left_out_are_hardly_missed() {
+        let rows: Vec<u8> = (0..90).map(|y| y * 2).collect();
+        let size = Size::new(1, 90);
+        let means = luma(&rows, size, size.rect(), Size::new(1, 6));
+        let expected = (0..6).map(|i| 2.0 * (i as f32 * 15.0 + 7.0));
+        assert!(means.iter().zip(expected).all(|(mean, expected)| (mean - expected).abs() < 1.0), "{means:?}");
     }
 
     #[test]

@@ -17,25 +17,27 @@ pub const LANES: usize = 8;
 
 /// Weighted sums of source rows, byte by byte; `row(k)` belongs to `weights[k]`, and all of them sum to [`ONE_ROW`].
 pub fn add_rows<'a>(sums: &mut [u16], weights: &[i16], row: impl Fn(usize) -> &'a [u8]) {
-    sums.fill(0);
     // Several rows at once, so that the sums are loaded and stored once for all of them.
     for (group, weights) in weights.chunks(4).enumerate() {
-        let row = |n: usize| row(4 * group + n);
+        let (row, fresh) = (|n: usize| row(4 * group + n), group == 0);
         match *weights {
-            [a] => add([row(0)], [a], sums),
-            [a, b] => add([row(0), row(1)], [a, b], sums),
-            [a, b, c] => add([row(0), row(1), row(2)], [a, b, c], sums),
-            [a, b, c, d] => add([row(0), row(1), row(2), row(3)], [a, b, c, d], sums),
+            [a] => add([row(0)], [a], sums, fresh),
+            [a, b] => add([row(0), row(1)], [a, b], sums, fresh),
+            [a, b, c] => add([row(0), row(1), row(2)], [a, b, c], sums, fresh),
+            [a, b, c, d] => add([row(0), row(1), row(2), row(3)], [a, b, c, d], sums, fresh),
             _ => {}
         }
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16]) {
+fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], fresh: bool) {
     let (rows, weights) = (rows.map(|row| &row[..sums.len()]), weights.map(|weight| weight as u16));
-    for (i, sum) in sums.iter_mut().enumerate() {
-        *sum = rows.iter().zip(weights).fold(*sum, |sum, (row, weight)| sum + weight * u16::from(row[i]));
+    let added = |start: u16, i: usize| rows.iter().zip(weights).fold(start, |sum, (row, weight)| sum + weight * u16::from(row[i]));
+    if fresh {
+        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum = added(0, i));
+    } else {
+        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum = added(*sum, i));
     }
 }
 
@@ -84,13 +86,10 @@ pub fn copy(samples: &[i16], out: &mut [f32]) {
     out.iter_mut().zip(samples).for_each(|(out, &sample)| *out = f32::from(sample) * (ONE_SAMPLE * UNIT));
 }
 
-/// Four samples for each position, two further on for each.
-pub fn halve(samples: &[i16], weights: [i16; 4], out: &mut [f32]) {
-    let (pairs, _) = samples.as_chunks::<2>();
-    let product = |pair: [i16; 2], a: i16, b: i16| i32::from(pair[0]) * i32::from(a) + i32::from(pair[1]) * i32::from(b);
-    let [a, b, c, d] = weights;
-    for ((out, &first), &second) in out.iter_mut().zip(pairs).zip(&pairs[1..]) {
-        *out = (product(first, a, b) + product(second, c, d)) as f32 * UNIT;
+/// The means of pairs of samples.
+pub fn halve(samples: &[i16], out: &mut [f32]) {
+    for (out, &[a, b]) in out.iter_mut().zip(samples.as_chunks::<2>().0) {
+        *out = (i32::from(a) + i32::from(b)) as f32 * (ONE_SAMPLE / 2.0 * UNIT);
     }
 }
 

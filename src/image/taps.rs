@@ -5,8 +5,12 @@ use std::ops::Range;
 
 use super::rows;
 
-/// The taps of one axis: for position `i`, `stride` integer weights for the samples from `first[i]` of the span on, of
-/// which only the first `counts[i]` may differ from zero.
+/// From this reduction on, a sample of the result is the mean of those that it covers; below, and where a picture is
+/// enlarged, they are weighed by a triangle.
+const AREA: f32 = 2.0;
+
+/// The taps of one axis: for position `i`, `stride` integer weights for every `skip`th of the samples from `first[i]` of
+/// the span on, of which only the first `counts[i]` may differ from zero.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
     made_for: Option<Mapping>,
@@ -16,6 +20,7 @@ pub(super) struct Taps {
     counts: Vec<usize>,
     weights: Vec<i16>,
     stride: usize,
+    skip: usize,
     /// Positions that repeat the middle one, each `step` samples further on than the one before.
     even: Range<usize>,
     step: usize,
@@ -28,6 +33,8 @@ pub(super) struct Mapping {
     pub start: f32,
     pub length: f32,
     pub outputs: usize,
+    /// Of how many samples a mean is made, about; of more, only every second, third, ... is looked at.
+    pub most: usize,
 }
 
 impl Taps {
@@ -37,10 +44,11 @@ impl Taps {
         if self.made_for.replace(mapping) == Some(mapping) {
             return;
         }
-        let Mapping { available, start, length, outputs } = mapping;
+        let Mapping { available, start, length, outputs, most } = mapping;
         let scale = length / outputs as f32;
-        let support = scale.max(1.0);
-        self.stride = ((2.0 * support).ceil() as usize + 1).min(available).next_multiple_of(rows::LANES);
+        let reach = if scale < AREA { scale.max(1.0) } else { (scale + 1.0) / 2.0 };
+        self.skip = (scale as usize / most).max(1);
+        self.stride = ((2.0 * reach).ceil() as usize + 1).min(available).next_multiple_of(rows::LANES);
         self.first.clear();
         self.counts.clear();
         self.weights.clear();
@@ -48,22 +56,27 @@ impl Taps {
         for (i, weights) in self.weights.chunks_exact_mut(self.stride).enumerate() {
             let wanted = start + (i as f32 + 0.5) * scale;
             let center = wanted.clamp(0.5, available as f32 - 0.5);
-            let support = if (0.0..=available as f32).contains(&wanted) { support } else { 1.0 };
-            let low = ((center - support - 0.5).floor() + 1.0).max(0.0) as usize;
-            let high = ((center + support - 0.5).ceil() as usize).min(available).min(low + weights.len());
-            let weight = |x: usize| (1.0 - ((x as f32 + 0.5 - center) / support).abs()).max(0.0);
-            let unit = one / (low..high).map(weight).sum::<f32>();
+            let reach = if (0.0..=available as f32).contains(&wanted) { reach } else { 1.0 };
+            let low = ((center - reach - 0.5).floor() + 1.0).max(0.0) as usize;
+            let high = ((center + reach - 0.5).ceil() as usize).min(available).min(low + weights.len());
+            let before = ((self.skip - 1) / 2).min(high - low - 1);
+            let taps = || (low + before..high).step_by(self.skip);
+            let weight = |x: usize| {
+                let distance = (x as f32 + 0.5 - center).abs();
+                if scale < AREA { (1.0 - distance / reach).max(0.0) } else { (reach - distance).clamp(0.0, 1.0) }
+            };
+            let unit = one / taps().map(weight).sum::<f32>();
             // Rounding errors are carried from each weight to the next, so that the sum is exact.
             let (mut exact, mut given) = (0.0, 0);
-            for (slot, x) in weights.iter_mut().zip(low..high) {
+            for (slot, x) in weights.iter_mut().zip(taps()) {
                 exact += weight(x) * unit;
                 *slot = exact.round() as i16 - given;
                 given += *slot;
             }
-            self.first.push(low);
-            self.counts.push(high - low);
+            self.first.push(taps().next().unwrap_or(low));
+            self.counts.push(taps().count());
         }
-        let ends = self.first.iter().zip(&self.counts).map(|(first, count)| first + count);
+        let ends = self.first.iter().zip(&self.counts).map(|(first, count)| first + (count - 1) * self.skip + 1);
         self.span = self.first.iter().copied().min().unwrap_or(0)..ends.max().unwrap_or(0);
         self.first.iter_mut().for_each(|first| *first -= self.span.start);
         self.find_even();
@@ -93,19 +106,19 @@ impl Taps {
         self.span.len() + self.stride
     }
 
-    /// First source sample and weights of position `i`.
-    pub fn at(&self, i: usize) -> (usize, &[i16]) {
-        (self.span.start + self.first[i], &self.weights[i * self.stride..][..self.counts[i]])
+    /// First source sample of position `i`, how far it is to the next one, and the weights.
+    pub fn at(&self, i: usize) -> (usize, usize, &[i16]) {
+        (self.span.start + self.first[i], self.skip, &self.weights[i * self.stride..][..self.counts[i]])
     }
 
     /// Samples a row that begins where the span does and has [`padded_len`](Self::padded_len) samples, one value 0..255
     /// for each position.
     pub fn sample(&self, row: &[i16], out: &mut [f32]) {
         let (Range { start, end }, outputs) = (self.even.clone(), self.first.len());
-        let (from, weights) = (self.first[start], &self.weights[start * self.stride..]);
+        let from = self.first[start];
         match (self.step, self.counts[start]) {
             (1, 1) => rows::copy(&row[from..], &mut out[start..end]),
-            (2, ..=4) => rows::halve(&row[from..], [weights[0], weights[1], weights[2], weights[3]], &mut out[start..end]),
+            (2, 2) => rows::halve(&row[from..], &mut out[start..end]),
             _ => return self.weigh(row, out, 0..outputs),
         }
         self.weigh(row, out, 0..start);
@@ -125,7 +138,7 @@ mod tests {
     /// Taps for the whole of an axis.
     fn taps(available: usize, outputs: usize) -> Taps {
         let mut taps = Taps::default();
-        taps.make(Mapping { available, start: 0.0, length: available as f32, outputs }, rows::ONE_SAMPLE);
+        taps.make(Mapping { available, start: 0.0, length: available as f32, outputs, most: usize::MAX }, rows::ONE_SAMPLE);
         taps
     }
 
@@ -134,7 +147,7 @@ mod tests {
         for (available, outputs) in [(1, 1), (7, 3), (640, 320), (1920, 48), (5, 50), (3999, 2)] {
             let taps = taps(available, outputs);
             for i in 0..outputs {
-                let (first, weights) = taps.at(i);
+                let (first, _, weights) = taps.at(i);
                 assert_eq!(
                     weights.iter().map(|&weight| i32::from(weight)).sum::<i32>(),
                     rows::ONE_SAMPLE as i32,
@@ -147,7 +160,7 @@ mod tests {
 
     #[test]
     fn whole_steps_are_found_and_sampled_as_any_other() {
-        for (available, outputs, even) in [(40, 40, 0..40), (80, 40, 1..39), (90, 40, 20..21)] {
+        for (available, outputs, even) in [(40, 40, 0..40), (80, 40, 0..40), (90, 40, 20..21)] {
             let taps = taps(available, outputs);
             assert_eq!(taps.even, even, "{available} to {outputs}");
             let row: Vec<i16> = (0..taps.padded_len()).map(|i| (i * 7919 % 32_641) as i16).collect();
@@ -159,7 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn halving_weighs_four_samples() {
-        assert_eq!(taps(8, 4).at(1), (1, &[2048, 6144, 6144, 2048][..]));
+    fn a_reduction_takes_means() {
+        assert_eq!(taps(8, 4).at(1), (2, 1, &[8192, 8192][..]));
+        assert_eq!(taps(10, 4).at(1), (2, 1, &[3277, 6553, 6554][..]), "of 2.5 to 5");
+    }
+
+    #[test]
+    fn of_many_rows_some_are_looked_at() {
+        let mut taps = Taps::default();
+        taps.make(Mapping { available: 48, start: 0.0, length: 48.0, outputs: 4, most: 3 }, rows::ONE_ROW);
+        assert_eq!(taps.at(1), (13, 4, &[85, 86, 85][..]));
+        assert_eq!(taps.span(), 1..46);
     }
 }

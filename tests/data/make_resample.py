@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Writes resample.json, crops and sizes as Pillow makes them: `python make_resample.py > resample.json`."""
+"""Writes resample.json: `python make_resample.py > resample.json`.
+
+Crops and sizes as Pillow makes them or, from a reduction of two on, as means of what each pixel of the result covers.
+"""
 import json
 
 import numpy as np
@@ -9,7 +12,7 @@ WIDTH, HEIGHT = 37, 29
 CASES = [  # box (left, top, right, bottom) in pixels, size of the result
     ((0, 0, WIDTH, HEIGHT), (WIDTH, HEIGHT)),
     ((0, 0, WIDTH, HEIGHT), (12, 9)),
-    ((0, 0, WIDTH, HEIGHT), (5, 3)),
+    ((0, 0, WIDTH, HEIGHT), (7, 5)),
     ((0, 0, WIDTH, HEIGHT), (60, 50)),
     ((4.5, 3.25, 24.5, 23.25), (12, 12)),
     ((10, 10, 17, 17), (16, 16)),
@@ -20,8 +23,22 @@ noise = np.random.default_rng(7).integers(0, 120, (HEIGHT, WIDTH))
 ramp = np.linspace(0, 130, WIDTH)[None, :].astype(int)
 pixels = (noise + ramp).astype(np.uint8)
 picture = Image.fromarray(pixels.astype(np.float32), "F")
-cases = [
-    {"box": box, "size": size, "values": np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box)).round(3).ravel().tolist()}
-    for box, size in CASES
-]
+
+
+def covered(start, end, count, available):
+    """Shares [count, available] of the samples that each of `count` equal parts from start to end covers."""
+    edges = np.linspace(start, end, count + 1)
+    sample = np.arange(available)
+    parts = np.minimum(edges[1:, None], sample + 1) - np.maximum(edges[:-1, None], sample)
+    return np.clip(parts, 0, None) / np.diff(edges)[:, None]
+
+
+def resized(box, size):
+    """The crop `box` of the picture at a size; both reductions are on the same side of two."""
+    if (box[2] - box[0]) / size[0] < 2:
+        return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box))
+    return covered(box[1], box[3], size[1], HEIGHT) @ pixels @ covered(box[0], box[2], size[0], WIDTH).T
+
+
+cases = [{"box": box, "size": size, "values": resized(box, size).round(3).ravel().tolist()} for box, size in CASES]
 print(json.dumps({"width": WIDTH, "height": HEIGHT, "pixels": pixels.ravel().tolist(), "cases": cases}))
