@@ -201,7 +201,7 @@ fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> Fa
         detection: Some(DetectionInfo {
             confidence: object.place.confidence,
             landmarks_norm: None,
-            model_name: String::new(),
+            model_name: "".into(),
             age: Duration::ZERO,
         }),
         emotion: emotion(meta, object.place.mtd),
