@@ -114,6 +114,33 @@ class YuNet:
         return found
 
 
+class EmotionFace:
+    """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s of 8, 16 and 32."""
+
+    STRIDES = (8, 16, 32)
+
+    def __init__(self, path, threshold=0.5, threads=1):
+        self.session = _session(str(path), threads)
+        self.threshold = threshold
+
+    def detect(self, picture):
+        boxes, points, scores = self.candidates(picture)
+        return suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(boxes, points, scores)])
+
+    def candidates(self, picture):
+        """(boxes [N, 4] as x, y, width, height; landmarks [N, 5, 2]; scores [N]), overlapping ones and all."""
+        x = np.ascontiguousarray(picture.astype(np.float32).transpose(2, 0, 1)[None])
+        found = []
+        for stride, (cells,) in zip(self.STRIDES, self.session.run(None, {"input": x})):
+            score = 1 / (1 + np.exp(-cells[0].astype(np.float64)))
+            rows, columns = np.nonzero(score >= self.threshold)
+            values, corner = cells[:, rows, columns], np.stack([columns, rows])
+            centre, size = (corner + values[1:3]) * stride, np.exp(values[3:5]) * stride
+            points = corner[:, None].repeat(5, 1) + values[5:].reshape(5, 2, -1).transpose(1, 0, 2)
+            found.append((np.concatenate([centre - size / 2, size]).T, points.transpose(2, 1, 0) * stride, score[rows, columns]))
+        return tuple(np.concatenate(part) for part in zip(*found))
+
+
 class Haar:
     """OpenCV's cascade classifier; boxes are squares, no landmarks."""
 

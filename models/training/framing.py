@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """How a face detector's result relates to the framing of the training pictures.
 
-    python framing.py --data FOLDER --centerface F.onnx [--yunet F.onnx] [--haar F.xml]
+    python framing.py --data FOLDER --centerface F.onnx [--yunet F.onnx] [--haar F.xml] [--emotion-face ../face/model.onnx]
                       [--model ../expression/model.onnx] [--count 3000]
 
 Training pictures are pasted, enlarged, into larger canvases, so that the square that makes a good crop is known;
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from dataset import PUBLIC_TEST, TRAINING, load_faces
-from detectors import CenterFace, Haar, YuNet
+from detectors import CenterFace, EmotionFace, Haar, YuNet
 
 CANVAS_SIDE = 320
 FACE_SIDES = (112, 200)
@@ -249,6 +249,7 @@ def main():
     parser.add_argument("--centerface", type=Path, required=True)
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--haar", type=Path)
+    parser.add_argument("--emotion-face", type=Path)
     parser.add_argument("--model", help="measure accuracy too, with this ONNX file")
     parser.add_argument("--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)")
     options = parser.parse_args()
@@ -257,6 +258,8 @@ def main():
         detectors["yunet"] = YuNet(options.yunet)
     if options.haar:
         detectors["haar"] = Haar(options.haar)
+    if options.emotion_face:
+        detectors["emotion-face"] = EmotionFace(options.emotion_face)
     rules = measure_relations(detectors, load_faces(options.data, TRAINING), options.count)
     for name, found in rules.items():
         for rule, values in found.items():

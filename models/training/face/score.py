@@ -18,7 +18,6 @@ from PIL import Image
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import detectors
-from facenet import STRIDES
 from photos import ANIMAL_SOURCES, load_photos, overlaps, split
 
 SMALLEST = 16 / 640
@@ -36,20 +35,6 @@ def letterbox(pixels, side):
     canvas = np.zeros((-(-size[1] // 32) * 32, -(-size[0] // 32) * 32, 3), np.uint8)
     canvas[: size[1], : size[0]] = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
     return canvas, zoom
-
-
-def decode(maps, threshold):
-    """(boxes [N, 4] x, y, width, height; scores [N]) from the maps [15, H, W] of each stride, best first, overlaps removed."""
-    boxes, scores = [], []
-    for stride, one in zip(STRIDES, maps):
-        score = 1 / (1 + np.exp(-np.asarray(one[0], np.float64)))
-        rows, columns = np.nonzero(score >= threshold)
-        values = one[:, rows, columns]
-        centre = (np.stack([columns, rows]) + values[1:3]) * stride
-        size = np.exp(values[3:5]) * stride
-        boxes.append(np.concatenate([centre - size / 2, size]).T)
-        scores.append(score[rows, columns])
-    return suppress(np.concatenate(boxes), np.concatenate(scores))
 
 
 def suppress(boxes, scores, iou=0.3):
@@ -74,9 +59,9 @@ class OnnxDetector:
         elif len(names) == 4:
             self.run = detectors.CenterFace(str(path), LOWEST_SCORE).detect
         else:
-            session = detectors._session(str(path), 1)
-            maps = lambda picture: session.run(None, {"input": picture.astype(np.float32).transpose(2, 0, 1)[None]})
-            self.run = lambda picture: decode([one[0] for one in maps(picture)], LOWEST_SCORE)
+            own = detectors.EmotionFace(path, LOWEST_SCORE)
+            # Suppressed here, where thousands of boxes do no harm.
+            self.run = lambda picture: suppress(*own.candidates(picture)[::2])
 
     def detect(self, picture):
         found = self.run(picture)
