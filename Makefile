@@ -73,7 +73,9 @@ test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## eve
 	cargo test --locked --workspace $(features)
 	$(call heading,training tools on synthetic data)
 	$(python) models/training/self_test_data.py
-	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(python) models/training/self_test.py; else echo "skipped: self_test.py needs models/training/requirements.txt"; fi
+	$(python) models/training/face/self_test_data.py
+	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(python) models/training/self_test.py && $(python) models/training/face/self_test.py; \
+	else echo "skipped: both self_test.py need models/training/requirements.txt"; fi
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
 	$(call heading,licences and sources of what we depend on)

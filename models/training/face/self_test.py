@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Self-test of the face network's training, on synthetic pictures: `python self_test.py` (a minute; torch, onnxruntime)."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crops import photo_weights, random_crop
+from export_face import export, largest_difference
+from facenet import FaceNet
+from loss import assign, box_loss, cells, decode, flatten, losses
+from self_test_data import photo
+from train import collate
+
+SIDE = 128
+
+
+def batch(count=4):
+    """(pictures uint8 [N, 3, S, S], labels) of crops with a face each at least."""
+    photos, rng = [photo()], np.random.default_rng(0)
+    some = (random_crop(photos, photo_weights(photos), SIDE, rng) for _ in range(100))
+    return collate([crop for crop in some if len(crop.boxes)][:count])
+
+
+def encode(boxes, corners, strides):
+    """Outputs [1, A, 15] that decode to one of `boxes` [F, 4] (corners) in every cell: the first whose middle is nearest."""
+    middle = corners + strides[:, None] / 2
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    nearest = (middle[:, None] - centre).norm(dim=-1).argmin(1)
+    outputs = torch.zeros(1, len(corners), 15)
+    outputs[0, :, 1:3] = (centre[nearest] - corners) / strides[:, None]
+    outputs[0, :, 3:5] = (size[nearest] / strides[:, None]).log()
+    return outputs
+
+
+class Loss(unittest.TestCase):
+    def setUp(self):
+        self.grid = cells(SIDE, SIDE)
+        self.faces = torch.tensor([[20.0, 24, 44, 56], [80, 70, 120, 116]])
+
+    def test_cells_cover_the_picture(self):
+        corners, strides = self.grid
+        self.assertEqual(len(corners), 16 * 16 + 8 * 8 + 4 * 4)
+        self.assertEqual((corners + strides[:, None]).max(), SIDE)
+
+    def test_decoding_undoes_encoding(self):
+        boxes, _ = decode(encode(self.faces, *self.grid), *self.grid)
+        nearest = (boxes[0, :, None] - self.faces).abs().sum(-1).min(1)[0]
+        self.assertLess(nearest.max(), 1e-3)
+
+    def test_every_face_gets_cells_that_fit_it(self):
+        boxes, _ = decode(encode(self.faces, *self.grid), *self.grid)
+        logits = torch.zeros(boxes.shape[:2])
+        picture, cell, face, overlap, best = assign(logits, boxes, self.faces, torch.tensor([0, 0]), *self.grid)
+        self.assertEqual(set(face.tolist()), {0, 1})
+        self.assertEqual(len(set(cell.tolist())), len(cell), "no cell answers for two faces")
+        self.assertTrue((overlap > 0.99).all() and (best > 0.99).all() and (picture == 0).all())
+        corners, strides = self.grid
+        middle = corners[cell] + strides[cell, None] / 2
+        self.assertTrue(((middle >= self.faces[face, :2]) & (middle <= self.faces[face, 2:])).all())
+
+    def test_a_box_that_fits_costs_nothing_and_others_the_more_the_further_off(self):
+        costs = [box_loss(self.faces + shift, self.faces).mean().item() for shift in (0.0, 3.0, 9.0, 60.0)]
+        self.assertAlmostEqual(costs[0], 0, places=5)
+        self.assertEqual(costs, sorted(costs))
+
+    def test_a_picture_without_faces_has_only_a_score_loss(self):
+        pictures, labels = collate([random_crop([photo(())], np.ones(1), SIDE, np.random.default_rng(0))])
+        score, box, marks = losses(FaceNet()(pictures / 255), labels, self.grid)
+        self.assertGreater(score, 0)
+        self.assertEqual((box.item(), marks.item()), (0.0, 0.0))
+
+    def test_ignored_cells_learn_nothing(self):
+        _, labels = batch(1)
+        labels["ignored"][:] = True
+        labels |= {"faces": torch.zeros(0, 4), "picture": torch.zeros(0, dtype=torch.long), "confidence": torch.zeros(0), "landmarks": torch.zeros(0, 5, 2)}
+        score, _, _ = losses([torch.randn(1, 15, SIDE // s, SIDE // s) for s in (8, 16, 32)], labels, self.grid)
+        self.assertEqual(score.item(), 0)
+
+
+class Network(unittest.TestCase):
+    def test_size(self):
+        self.assertLess(sum(parameter.numel() for parameter in FaceNet().parameters()), 105_000)
+
+    def test_maps_have_the_stated_shapes(self):
+        maps = FaceNet().eval()(torch.zeros(2, 3, 96, 160))
+        self.assertEqual([tuple(one.shape) for one in maps], [(2, 15, 12, 20), (2, 15, 6, 10), (2, 15, 3, 5)])
+        self.assertEqual(flatten(maps).shape, (2, 12 * 20 + 6 * 10 + 3 * 5, 15))
+
+    def test_exported_file_gives_the_same_maps(self):
+        network = FaceNet().train()
+        network(torch.rand(4, 3, 64, 64))  # batch statistics that are not the initial ones
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            export(network.eval(), path)
+            self.assertLess(largest_difference(network, path), 1e-3)
+
+    def test_it_learns_a_batch_by_heart(self):
+        torch.manual_seed(0)
+        network, (pictures, labels), grid = FaceNet().train(), batch(), cells(SIDE, SIDE)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+        history = []
+        for _ in range(60):
+            each = torch.stack(losses(network(pictures / 255), labels, grid))
+            history.append(each.detach())
+            optimizer.zero_grad()
+            (each * torch.tensor([1.0, 2.0, 1.0])).sum().backward()
+            optimizer.step()
+        for name, first, last in zip(("score", "box", "landmarks"), torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)):
+            self.assertLess(last, 0.6 * first, name)
+
+
+if __name__ == "__main__":
+    unittest.main()

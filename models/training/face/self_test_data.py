@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Self-test of all that needs no torch, on synthetic photos: `python self_test_data.py` (seconds; numpy and pillow)."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import crops
+from crops import mirror, photo_weights, random_crop
+from photos import HELD_OUT_SOURCES, Photo, build, load_photos, split
+from score import average_precision, letterbox, match, scores_of, suppress
+
+RED = np.array([250, 10, 10])
+
+
+def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), size=(240, 180)):
+    """A grey photo whose faces are red rectangles, with landmarks at fixed places in them."""
+    pixels = np.full((size[1], size[0], 3), 90, np.uint8)
+    for x, y, w, h in boxes:
+        pixels[y : y + h, x : x + w] = RED
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    places = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
+    landmarks = boxes[:, None, :2] + places * boxes[:, None, 2:]
+    return Photo("a", source, False, pixels, boxes, landmarks, np.ones(len(boxes), np.float32), np.array(ignore, np.float32).reshape(-1, 4))
+
+
+class Cache(unittest.TestCase):
+    def test_photos_come_back_with_their_labels(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder)
+            names = {"one.webp": "ppl", "two.webp": HELD_OUT_SOURCES[0]}
+            face = {"box": [60, 40, 30, 40], "landmarks": [[70, 50]] * 5, "score": 0.8}
+            for part, labels in (("", names), ("masked", {"three.webp": None}), ("human", {"four.webp": None})):
+                (data / part / "photos").mkdir(parents=True)
+                entries = {}
+                for name, source in labels.items():
+                    Image.fromarray(photo().pixels).save(data / part / "photos" / name, lossless=True)
+                    entries[name] = {"width": 240, "height": 180, "faces": [face if source else {"box": face["box"]}]}
+                    entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4]]} if source else {}
+                (data / part / "labels.json").write_text(json.dumps(entries))
+            build(data, data / "cache", None)
+            photos = load_photos(data / "cache")
+            training, held_out, human = split(photos)
+        self.assertEqual([one.name for one in training], ["one.webp", "three.webp"])
+        self.assertEqual([one.name for one in held_out], ["two.webp"])
+        self.assertEqual([one.name for one in human], ["four.webp"])
+        np.testing.assert_array_equal(photos[0].pixels, photo().pixels)
+        self.assertAlmostEqual(float(photos[0].scores[0]), 0.8, places=6)
+        self.assertEqual(photos[0].ignore.tolist(), [[1, 2, 3, 4]])
+        self.assertTrue(np.isnan(photos[2].landmarks).all(), "people gave no landmarks")
+
+
+class Crops(unittest.TestCase):
+    def setUp(self):
+        # Colours are what the tests below find faces by.
+        self.degrade, self.cover = crops.degrade, crops.cover
+        crops.degrade, crops.cover = lambda picture, rng: np.array(picture), lambda picture, crop, rng: None
+
+    def tearDown(self):
+        crops.degrade, crops.cover = self.degrade, self.cover
+
+    def crop(self, seed, photos):
+        return random_crop(photos, photo_weights(photos), 128, np.random.default_rng(seed))
+
+    def test_labels_go_with_the_pixels(self):
+        seen = 0
+        for seed in range(60):
+            crop = self.crop(seed, [photo()])
+            for (x, y, w, h), points in zip(crop.boxes, crop.landmarks):
+                inside = np.round(np.clip([x + 0.25 * w, x + 0.75 * w, y + 0.25 * h, y + 0.75 * h], 0, 127)).astype(int)
+                middle = crop.pixels[inside[2] : inside[3], inside[0] : inside[1]].reshape(-1, 3)
+                if w < 8 or not len(middle):
+                    continue
+                self.assertLess(np.abs(middle - RED).mean(), 12, f"seed {seed}: box {x, y, w, h}")
+                if not any(abs(edge - 32 * round(edge / 32)) < 0.5 for edge in (x, x + w)):  # not cut off by its tile
+                    self.assertTrue(((points[:, 0] > x) & (points[:, 0] < x + w)).all(), f"seed {seed}")
+                self.assertLess(points[0, 0], points[1, 0], "the person's right eye is on the left of the picture")
+                seen += 1
+        self.assertGreater(seen, 30)
+
+    def test_a_seed_gives_one_crop(self):
+        first, again, other = (self.crop(seed, [photo()]) for seed in (3, 3, 4))
+        np.testing.assert_array_equal(first.pixels, again.pixels)
+        np.testing.assert_array_equal(first.boxes, again.boxes)
+        self.assertFalse(np.array_equal(first.pixels, other.pixels))
+
+    def test_mirrored_twice_is_as_before(self):
+        crop, again = self.crop(1, [photo()]), self.crop(1, [photo()])
+        mirror(again)
+        self.assertFalse(np.array_equal(crop.pixels, again.pixels))
+        mirror(again)
+        np.testing.assert_array_equal(crop.pixels, again.pixels)
+        np.testing.assert_allclose(crop.boxes, again.boxes, atol=1e-3)
+        np.testing.assert_allclose(crop.landmarks, again.landmarks, atol=1e-3)
+
+    def test_what_teachers_saw_on_animals_is_background(self):
+        doubtful = [(20, 20, 60, 60)]
+        self.assertTrue(any(len(self.crop(seed, [photo((), ignore=doubtful)]).ignore) for seed in range(5)))
+        self.assertFalse(any(len(self.crop(seed, [photo((), "animal", doubtful)]).ignore) for seed in range(5)))
+
+
+class Scoring(unittest.TestCase):
+    def test_average_precision_by_hand(self):
+        self.assertEqual(average_precision([(0.9, True), (0.8, True)], 2), 1.0)
+        self.assertEqual(average_precision([(0.9, True), (0.8, False), (0.7, True)], 2), 0.5 + 0.5 * 2 / 3)
+        self.assertEqual(average_precision([(0.9, False)], 1), 0.0)
+        self.assertEqual(average_precision([], 3), 0.0)
+
+    def test_overlapping_boxes_leave_the_best(self):
+        boxes, scores = suppress(np.array([[0, 0, 10, 10], [1, 0, 10, 10], [40, 0, 10, 10]], float), np.array([0.5, 0.9, 0.4]))
+        self.assertEqual(boxes[:, 0].tolist(), [1, 40])
+        self.assertEqual(scores.tolist(), [0.9, 0.4])
+
+    def test_hits_misses_and_what_does_not_count(self):
+        one = photo(((60, 40, 30, 40), (5, 5, 4, 4)), ignore=[(120, 20, 50, 60)])
+        boxes = np.array([[60, 40, 30, 40], [61, 41, 30, 40], [125, 30, 30, 40], [5, 100, 30, 40], [5, 5, 4, 4]], float)
+        results, faces = match(one, boxes, np.array([0.9, 0.8, 0.7, 0.6, 0.5]))
+        self.assertEqual(faces, 1, "a face of four pixels does not count")
+        self.assertEqual(results, [(0.9, True), (0.8, False), (0.6, False)], "a second box, one in an ignored area, one of nothing, a small one")
+
+    def test_figures_of_a_detector_that_finds_half(self):
+        class Half:
+            def detect(self, picture):
+                return np.array([[120, 80, 60, 80]], float), np.array([0.9])
+
+        figures = scores_of(Half(), [photo(), photo((), "animal")], 480)
+        self.assertEqual(figures, {"ap": 0.5, "recall": 0.5, "precision": 1.0, "animals": 100.0})
+
+    def test_letterbox_keeps_proportions(self):
+        canvas, zoom = letterbox(photo().pixels, 320)
+        self.assertEqual((canvas.shape, round(zoom, 4)), ((256, 320, 3), 1.3333))
+        self.assertTrue((canvas[241:] == 0).all())
+
+
+if __name__ == "__main__":
+    unittest.main()
