@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Network inputs: their format, and the step from a part of a frame to one picture of an input tensor.
 
+use multiversion::multiversion;
+
 use crate::geometry::{Crop, Rect, Size};
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
@@ -140,18 +142,19 @@ fn write_row(format: &InputFormat, size: Size, picture: &mut [f32], y: usize, [r
     let rows = if format.colour == Colour::Bgr { [blue, green, red] } else { [red, green, blue] };
     for (channel, row) in rows.into_iter().enumerate().take(channels) {
         let (mean, scale) = (format.normalization.mean[channel], format.normalization.scale[channel]);
-        let normalized = row.iter().map(|value| (value - mean) * scale);
         match format.layout {
-            Layout::Nchw => {
-                let out = &mut picture[(channel * height + y) * width..][..row.len()];
-                out.iter_mut().zip(normalized).for_each(|(out, value)| *out = value);
-            }
+            Layout::Nchw => normalize(row, mean, scale, &mut picture[(channel * height + y) * width..]),
             Layout::Nhwc => {
                 let out = picture[y * width * channels + channel..].iter_mut().step_by(channels);
-                out.zip(normalized).for_each(|(out, value)| *out = value);
+                out.zip(row).for_each(|(out, value)| *out = (value - mean) * scale);
             }
         }
     }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn normalize(row: &[f32], mean: f32, scale: f32, out: &mut [f32]) {
+    out.iter_mut().zip(row).for_each(|(out, value)| *out = (value - mean) * scale);
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a frame's own samples to full-range luma or RGB, one row of `f32` at a time.
 
+use multiversion::multiversion;
+
 use super::{Colorimetry, Range};
 
 /// The weights of red, green and blue in luma by BT.601, by which RGB pictures become grey.
@@ -33,6 +35,11 @@ pub fn yuv_to_rgb(y: &mut [f32], u: &mut [f32], v: &mut [f32], colorimetry: Colo
     let kg = 1.0 - kr - kb;
     let (red_v, blue_u) = (2.0 * (1.0 - kr) * chroma, 2.0 * (1.0 - kb) * chroma);
     let (green_u, green_v) = (blue_u * kb / kg, red_v * kr / kg);
+    multiply(y, u, v, (gain, bias), [red_v, green_u, green_v, blue_u]);
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn multiply(y: &mut [f32], u: &mut [f32], v: &mut [f32], (gain, bias): (f32, f32), [red_v, green_u, green_v, blue_u]: [f32; 4]) {
     for ((y, u), v) in y.iter_mut().zip(u.iter_mut()).zip(v.iter_mut()) {
         let (luma, cb, cr) = (*y * gain + bias, *u - 128.0, *v - 128.0);
         *y = (luma + red_v * cr).clamp(0.0, 255.0);

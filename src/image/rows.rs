@@ -82,11 +82,13 @@ fn luma<const STEP: usize, const RED: usize, const BLUE: usize>(sums: &[u16], sa
 }
 
 /// Samples as they are.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn copy(samples: &[i16], out: &mut [f32]) {
     out.iter_mut().zip(samples).for_each(|(out, &sample)| *out = f32::from(sample) * (ONE_SAMPLE * UNIT));
 }
 
 /// The means of pairs of samples.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn halve(samples: &[i16], out: &mut [f32]) {
     for (out, &[a, b]) in out.iter_mut().zip(samples.as_chunks::<2>().0) {
         *out = (i32::from(a) + i32::from(b)) as f32 * (ONE_SAMPLE / 2.0 * UNIT);
