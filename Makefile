@@ -107,8 +107,8 @@ $(TARGET)/training/%.installed: models/training/%.txt
 faces: setup $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
 	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
 
-soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2
-	cargo run --locked --release $(features) --example soak -- "$(MINUTES)" "$(STREAMS)" "$(SIZE)" "$(FACES)" $(if $(CHAIN),"$(CHAIN)")
+soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2 FACE_SIZE=pixels or CLIP=file
+	cargo run --locked --release $(features) --example soak -- "$(MINUTES)" "$(STREAMS)" "$(SIZE)" "$(FACES)" "$(CHAIN)" "$(or $(CLIP),$(FACE_SIZE))"
 
 train: setup $(call packages_of,requirements) ## an expression model from DATA=..., to its card, in RUN=folder; OPTIONS= of train.py
 	$(python) models/training/run.py --data "$(DATA)" --run "$(RUN)" $(OPTIONS)

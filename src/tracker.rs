@@ -4,10 +4,13 @@
 //!
 //! Two confidence thresholds keep faces from blinking without letting ghosts in (the idea of ByteTrack, Zhang et al.,
 //! 2021): only a sure detection founds a track, a weaker one may continue it.
+//!
+//! Where a detector looks for small faces in turns ([`Rounds`]), a face is missed only if a whole round did not find it.
 
 use std::time::Duration;
 
 use crate::detector::Detection;
+use crate::detector::tiles::Rounds;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 
 /// Least overlap of a detection with a track's predicted box.
@@ -16,13 +19,17 @@ const MIN_IOU: f32 = 0.2;
 /// their areas. It serves fast motion and low frame rates.
 const MAX_DISTANCE: f32 = 0.7;
 const MAX_AREA_RATIO: f32 = 2.0;
+/// A face that was found once may have gone so much further in a second, which is how fast heads go by, and at most so
+/// much in all.
+const UNKNOWN_SPEED: f32 = 6.0;
+const MAX_UNKNOWN_DISTANCE: f32 = 1.5;
 /// Share of the newly measured velocity in a track's velocity; more of it while there are few measurements.
 const VELOCITY_GAIN: f32 = 0.4;
 /// A prediction reaches no further than this beyond the last detection.
 const MAX_PREDICTION: Duration = Duration::from_millis(500);
 /// A face that was found so often is shown for a while when it is missed; fewer may have been a mistake.
 const HITS_TO_COAST: u32 = 3;
-/// For how long, and for how many detections where those are rarer.
+/// For how long, and for how many detections that should have found it where those are rarer.
 const COAST: Duration = Duration::from_millis(200);
 const COAST_DETECTIONS: u32 = 2;
 /// A missed face that another one covers by this intersection over union is behind it.
@@ -44,23 +51,42 @@ pub struct Track {
     velocity: Point,
     seen: Duration,
     hits: u32,
+    /// Detections since the last one that found it, in [`follow`](Self::follow) with the present one.
+    unseen: u32,
+    /// One detection out of so many finds it.
+    every: u32,
 }
 
 impl Track {
+    /// True if the face should have been found again by now, and was not.
+    pub fn is_missed(&self) -> bool {
+        self.unseen >= self.every
+    }
+
+    /// How far beyond [`MAX_DISTANCE`] it may be at `now`.
+    fn uncertainty(&self, now: Duration) -> f32 {
+        let speed = if self.hits == 1 { UNKNOWN_SPEED } else { 0.0 };
+        (speed * now.saturating_sub(self.seen).as_secs_f32()).min(MAX_UNKNOWN_DISTANCE)
+    }
+
     fn predicted(&self, now: Duration) -> Rect {
         let elapsed = now.saturating_sub(self.seen).min(MAX_PREDICTION).as_secs_f32();
         self.rect.translated(self.velocity.x * elapsed, self.velocity.y * elapsed)
     }
 
-    fn follow(&mut self, found: &Detection, now: Duration) {
+    fn follow(&mut self, found: &Detection, rounds: Rounds, now: Duration) {
         let elapsed = now.saturating_sub(self.seen).as_secs_f32();
         if elapsed > 0.0 {
             let (from, to) = (self.rect.center(), found.rect.center());
-            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32);
+            // What is measured over a part of the round for which it is to hold is inexact by as much.
+            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * (self.unseen as f32 / self.every as f32).min(1.0);
             self.velocity.x += gain * ((to.x - from.x) / elapsed - self.velocity.x);
             self.velocity.y += gain * ((to.y - from.y) / elapsed - self.velocity.y);
         }
         self.hits = self.hits.saturating_add(1);
+        // A large face that is found in its tile alone is not expected sooner; what is found more often is, after a while.
+        self.every = every(found.rect, rounds).max(self.unseen.min(rounds.searches)).max(self.every - 1);
+        self.unseen = 0;
         (self.rect, self.landmarks, self.confidence, self.seen) = (found.rect, found.landmarks, found.confidence, now);
     }
 
@@ -72,6 +98,18 @@ impl Track {
     }
 }
 
+/// Detections out of which one finds a face at `rect`, if it is there.
+fn every(rect: Rect, rounds: Rounds) -> u32 {
+    if rect.w.max(rect.h) < rounds.small { rounds.searches.max(1) } else { 1 }
+}
+
+/// True if `track` is not forgotten at `now`. One that was not missed waits as long as the detector goes on looking, which
+/// it did last at `updated`. Time that goes back is a new timeline; the boxes of the old one say nothing about it.
+fn is_alive(track: &Track, updated: Duration, timeout: Duration, now: Duration) -> bool {
+    let since = if track.is_missed() { track.seen } else { track.seen.max(updated) };
+    now >= track.seen && now.saturating_sub(since) <= timeout
+}
+
 /// Joins detections over time.
 #[derive(Debug)]
 pub struct Tracker {
@@ -81,17 +119,24 @@ pub struct Tracker {
     period: Duration,
     next_id: u32,
     timeout: Duration,
+    rounds: Rounds,
 }
 
 impl Tracker {
-    /// A tracker that forgets a face which was not seen for `timeout`.
+    /// A tracker that forgets a face which was missed and not seen for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        Self { tracks: Vec::new(), updated: Duration::ZERO, period: Duration::ZERO, next_id: 1, timeout }
+        let (updated, period, rounds) = (Duration::ZERO, Duration::ZERO, Rounds::default());
+        Self { tracks: Vec::new(), updated, period, next_id: 1, timeout, rounds }
     }
 
     /// Changes the time after which an unseen face is forgotten.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
+    }
+
+    /// Says how often the detector looks for a face, from the next [`update`](Self::update) on.
+    pub fn set_rounds(&mut self, rounds: Rounds) {
+        self.rounds = rounds;
     }
 
     /// Forgets all faces, as after a seek; ids go on and are not used again.
@@ -107,16 +152,17 @@ impl Tracker {
     /// Takes the detections of the frame at `now` and gives the face of each, in their order. A detection below
     /// `min_new_confidence` that no track claims is left out.
     pub fn update(&mut self, detections: &[Detection], min_new_confidence: f32, now: Duration) -> Vec<Track> {
-        // Time that goes back is a new timeline; the boxes of the old one say nothing about it.
-        self.tracks.retain(|track| now >= track.seen && now - track.seen <= self.timeout);
+        let (updated, timeout) = (self.updated, self.timeout);
+        self.tracks.retain(|track| is_alive(track, updated, timeout, now));
         self.period = now.saturating_sub(self.updated);
         self.updated = now;
         let assigned = self.assign(detections, now);
+        self.tracks.iter_mut().for_each(|track| track.unseen += 1);
         let mut present = Vec::with_capacity(detections.len());
         for (found, track) in detections.iter().zip(assigned) {
             let index = match track {
                 Some(index) => {
-                    self.tracks[index].follow(found, now);
+                    self.tracks[index].follow(found, self.rounds, now);
                     index
                 }
                 None if found.confidence >= min_new_confidence => self.found(found, now),
@@ -127,15 +173,14 @@ impl Tracker {
         present
     }
 
-    /// The faces of the frame of `size` pixels at `now`: those of the last detection, moved to `now`, and those that it
-    /// missed but that are likely to be there still.
+    /// The faces of the frame of `size` pixels at `now`, moved to `now`: those of the last detection first, then those that
+    /// it did not look for, or missed though they are likely to be there still.
     pub fn predict(&self, now: Duration, size: Size) -> Vec<Track> {
-        let alive = || self.tracks.iter().filter(|track| now >= track.seen && now - track.seen <= self.timeout);
+        let alive = || self.tracks.iter().filter(|track| is_alive(track, self.updated, self.timeout, now));
         let mut present: Vec<_> = alive().filter(|track| track.seen == self.updated).map(|track| track.at(now)).collect();
         let found = present.len();
-        let coast = COAST.max(self.period * COAST_DETECTIONS).min(MAX_PREDICTION);
-        let missed = alive().filter(|track| track.seen != self.updated && track.hits >= HITS_TO_COAST && now - track.seen <= coast);
-        for track in missed.map(|track| track.at(now)) {
+        let awaited = alive().filter(|track| track.seen != self.updated && (!track.is_missed() || self.coasts(track, now)));
+        for track in awaited.map(|track| track.at(now)) {
             let hidden = present[..found].iter().any(|nearer| nearer.rect.iou(track.rect) > HIDDEN_IOU);
             if !hidden && size.rect().contains(track.rect.center()) {
                 present.push(track);
@@ -144,11 +189,20 @@ impl Tracker {
         present
     }
 
+    /// True if a track that was missed is to be shown at `now`.
+    fn coasts(&self, track: &Track, now: Duration) -> bool {
+        // Of what is looked for in turns one turn may miss it; nothing else is shown for longer than it can be predicted.
+        let longest = if track.every > 1 { self.timeout } else { MAX_PREDICTION };
+        let coast = COAST.max(self.period * track.every * COAST_DETECTIONS).min(longest);
+        track.hits >= HITS_TO_COAST && now.saturating_sub(track.seen) <= coast
+    }
+
     fn found(&mut self, found: &Detection, now: Duration) -> usize {
         let id = self.next_id;
         self.next_id += 1;
         let Detection { rect, confidence, landmarks } = found.clone();
-        self.tracks.push(Track { id, rect, landmarks, confidence, age: Duration::ZERO, velocity: Point::default(), seen: now, hits: 1 });
+        let (age, velocity, every) = (Duration::ZERO, Point::default(), every(rect, self.rounds));
+        self.tracks.push(Track { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, every });
         self.tracks.len() - 1
     }
 
@@ -156,8 +210,8 @@ impl Tracker {
     fn assign(&self, detections: &[Detection], now: Duration) -> Vec<Option<usize>> {
         let mut pairs = Vec::new();
         for (t, track) in self.tracks.iter().enumerate() {
-            let predicted = track.predicted(now);
-            pairs.extend(detections.iter().enumerate().filter_map(|(d, found)| Some((affinity(predicted, found.rect)?, d, t))));
+            let (predicted, reach) = (track.predicted(now), MAX_DISTANCE + track.uncertainty(now));
+            pairs.extend(detections.iter().enumerate().filter_map(|(d, found)| Some((affinity(predicted, found.rect, reach)?, d, t))));
         }
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut of_detection = vec![None; detections.len()];
@@ -172,8 +226,9 @@ impl Tracker {
     }
 }
 
-/// How well two boxes fit one face: the overlap, or below every overlap the nearness; none if they cannot be one.
-fn affinity(a: Rect, b: Rect) -> Option<f32> {
+/// How well two boxes fit one face: the overlap, or below every overlap the nearness; none if they cannot be one, as when
+/// they are further apart than `reach` mean sides.
+fn affinity(a: Rect, b: Rect, reach: f32) -> Option<f32> {
     let iou = a.iou(b);
     if iou >= MIN_IOU {
         return Some(iou);
@@ -181,7 +236,7 @@ fn affinity(a: Rect, b: Rect) -> Option<f32> {
     let side = (a.w + a.h + b.w + b.h) / 4.0;
     let distance = a.center().distance(b.center()) / side;
     let ratio = (a.area() / b.area()).max(b.area() / a.area());
-    (distance < MAX_DISTANCE && ratio < MAX_AREA_RATIO).then_some(-distance)
+    (distance < reach && ratio < MAX_AREA_RATIO).then_some(-distance)
 }
 
 #[cfg(test)]
@@ -271,6 +326,79 @@ mod tests {
         assert_eq!(tracker.predict(FRAME * 7, SIZE).len(), 3);
         (8..=12).for_each(|step| drop(tracker.update(&[face(110.0, 110.0)], 0.5, FRAME * step)));
         assert_eq!(ids(&tracker.predict(FRAME * 12, SIZE)), [1], "missed for too long, or seen too rarely");
+    }
+
+    /// Detections of a small face that is looked for on every fifth frame only, and of a large one.
+    fn in_turns(tracker: &mut Tracker, step: u32, small: bool) -> Vec<u32> {
+        tracker.set_rounds(Rounds { searches: 5, small: 60.0 });
+        let large = Detection { rect: Rect::new(300.0, 100.0, 100.0, 100.0), ..face(0.0, 0.0) };
+        let both = [large, face(50.0, 50.0)];
+        tracker.update(&both[..if small && step % 5 == 2 { 2 } else { 1 }], 0.5, FRAME * step);
+        ids(&tracker.predict(FRAME * step, SIZE))
+    }
+
+    #[test]
+    fn a_small_face_is_there_until_its_turn_comes_again() {
+        let mut tracker = Tracker::new(FRAME * 3);
+        for step in 0..40 {
+            let shown = in_turns(&mut tracker, step, true);
+            assert_eq!(shown, if step < 2 { vec![1] } else { vec![1, 2] }, "step {step}, whatever the timeout");
+        }
+        let gone = (40..60).find(|&step| in_turns(&mut tracker, step, false) == [1]);
+        assert_eq!(gone, Some(42), "it was found at step 37, and is missed at its next turn");
+    }
+
+    #[test]
+    fn one_turn_may_miss_a_small_face_and_two_end_it() {
+        let mut tracker = tracker();
+        for step in 0..33 {
+            // The turn of step 22 misses it.
+            let shown = in_turns(&mut tracker, step, step != 22);
+            assert_eq!(shown, if step < 2 { vec![1] } else { vec![1, 2] }, "step {step}");
+        }
+        let gone = (33..60).find(|&step| in_turns(&mut tracker, step, false) == [1]);
+        assert_eq!(gone, Some(43), "found at step 32, two turns after");
+    }
+
+    #[test]
+    fn a_large_face_that_only_its_tile_shows_does_not_blink() {
+        let mut tracker = tracker();
+        let mut shown = Vec::new();
+        for step in 0..40u32 {
+            tracker.set_rounds(Rounds { searches: 5, small: 10.0 });
+            let found = [face(50.0, 50.0)];
+            // Two tiles show it, one after the other.
+            tracker.update(&found[..usize::from(step % 5 < 2)], 0.5, FRAME * step);
+            shown.push(tracker.predict(FRAME * step, SIZE).len());
+        }
+        assert_eq!(shown[10..], [1; 30]);
+    }
+
+    #[test]
+    fn what_is_measured_shortly_does_not_carry_a_face_away() {
+        let mut tracker = tracker();
+        tracker.set_rounds(Rounds { searches: 8, small: 60.0 });
+        // A box that trembles by two pixels from one tile to the next, and is not seen for six frames after.
+        for step in 0..64u32 {
+            if step % 8 < 2 {
+                tracker.update(&[face(50.0 + (step % 8) as f32 * 2.0, 50.0)], 0.5, FRAME * step);
+            } else {
+                tracker.update(&[], 0.5, FRAME * step);
+            }
+            let shown = tracker.predict(FRAME * step, SIZE);
+            assert!((shown[0].rect.x - 51.0).abs() < 5.0, "step {step}: {:?}", shown[0].rect);
+        }
+    }
+
+    #[test]
+    fn a_small_face_that_walks_is_found_again() {
+        let mut tracker = tracker();
+        tracker.set_rounds(Rounds { searches: 8, small: 60.0 });
+        for step in 0..64u32 {
+            let walker = Detection { rect: Rect::new(5.0 * step as f32, 50.0, 20.0, 20.0), ..face(0.0, 0.0) };
+            tracker.update(&[walker][..usize::from(step % 8 == 0)], 0.5, FRAME * step);
+            assert_eq!(ids(&tracker.predict(FRAME * step, SIZE)), [1], "step {step}");
+        }
     }
 
     #[test]

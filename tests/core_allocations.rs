@@ -13,6 +13,7 @@ use std::cell::Cell;
 
 use gstemotion::classifier::{Classifier, Face};
 use gstemotion::detector::network::NetworkDetector;
+use gstemotion::detector::tiles::TiledDetector;
 use gstemotion::detector::{DetectOptions, FaceDetector};
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -78,6 +79,12 @@ fn detecting_takes_no_memory() {
     let mut found = Vec::new();
     let count = allocations(|| detector.detect(&view, &DetectOptions::default(), &mut found).expect("faces"));
     assert_eq!((found.len(), count), (3, 0));
+    let mut tiled = TiledDetector::new(Box::new(detector), 352);
+    let mut round = || {
+        (0..4).for_each(|_| tiled.detect(&view, &DetectOptions::default(), &mut found).expect("faces"));
+        assert_eq!((found.len(), tiled.rounds().searches), (3, 4));
+    };
+    assert_eq!(allocations(&mut round), 0, "from tile to tile");
 }
 
 #[test]

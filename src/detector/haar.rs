@@ -12,7 +12,7 @@ use opencv::prelude::*;
 
 use super::{CascadeOptions, DetectOptions, Detection, FaceDetector, select};
 use crate::error::{Error, Result};
-use crate::geometry::Rect;
+use crate::geometry::{Rect, Size};
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
 
@@ -48,11 +48,15 @@ impl FaceDetector for HaarDetector {
     }
 
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        self.detect_region(view, view.size().rect(), options, detections)
+    }
+
+    fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         detections.clear();
-        let size = view.size();
+        let size = Size::new(region.w as u32, region.h as u32);
         let width = size.width as usize;
         self.luma.resize(width * size.height as usize, 0);
-        self.resampler.sample(view, size.rect(), size, Samples::Luma, |y, [row, ..]| {
+        self.resampler.sample(view, region, size, Samples::Luma, |y, [row, ..]| {
             self.luma[y * width..][..width].iter_mut().zip(row).for_each(|(out, value)| *out = (value + 0.5) as u8);
         });
         let failed = |error: opencv::Error| Error::Inference { model: "haar".into(), message: error.message };
@@ -65,12 +69,12 @@ impl FaceDetector for HaarDetector {
             .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, least, CvSize::default())
             .map_err(failed)?;
         detections.extend(boxes.iter().zip(hits.iter()).map(|(found, hits)| Detection {
-            rect: Rect::new(found.x as f32, found.y as f32, found.width as f32, found.height as f32),
+            rect: Rect::new(found.x as f32, found.y as f32, found.width as f32, found.height as f32).translated(region.x, region.y),
             confidence: confidence(hits),
             landmarks: None,
         }));
         detections.retain(|found| found.confidence >= options.score_threshold);
-        select(detections, options, size);
+        select(detections, options, view.size());
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ pub mod haar;
 #[cfg(feature = "onnx")]
 pub mod network;
 pub mod nms;
+pub mod tiles;
 #[cfg(feature = "onnx")]
 pub mod ultraface;
 #[cfg(feature = "onnx")]
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::geometry::{Landmarks5, Rect, Size};
 use crate::image::FrameView;
 use crate::statistics::StepTimes;
+use tiles::Rounds;
 
 /// A face as a detector found it, in pixels of the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +86,30 @@ pub trait FaceDetector: Send {
     /// [`Error::Inference`](crate::error::Error::Inference) if the network or cascade fails on this frame.
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
 
-    /// How long the steps of the last [`detect`](Self::detect) took, where it has steps.
+    /// Replaces `detections` by the faces of the part `region` of `view`, most confident first, in pixels of the frame. It
+    /// is searched at the frame's own resolution, or enlarged to the size of a whole frame that is reduced, or to the size
+    /// that the detector [is made for](Self::input_size). `region` has whole numbers and lies inside the frame.
+    ///
+    /// # Errors
+    /// Those of [`detect`](Self::detect).
+    fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
+
+    /// The factor by which [`detect`](Self::detect) scales frames of a size before it searches them.
+    fn scale(&self, _frame: Size) -> f32 {
+        1.0
+    }
+
+    /// The one size of picture that the detector is made for; none if it takes any.
+    fn input_size(&self) -> Option<Size> {
+        None
+    }
+
+    /// How often [`detect`](Self::detect) searches for a face, in frames of the size that came last.
+    fn rounds(&self) -> Rounds {
+        Rounds::default()
+    }
+
+    /// How long the steps of the last detection took, where it has steps.
     fn step_times(&self) -> Option<StepTimes> {
         None
     }
@@ -98,6 +123,11 @@ pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, f
         found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
     });
     nms::suppress(detections, options.iou_threshold);
+    limit(detections, options);
+}
+
+/// Keeps as many faces as are wanted; `detections` has the most confident first.
+fn limit(detections: &mut Vec<Detection>, options: &DetectOptions) {
     if options.max_faces > 0 {
         detections.truncate(options.max_faces);
     }

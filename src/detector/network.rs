@@ -186,6 +186,40 @@ impl NetworkDetector {
             step_times: StepTimes::default(),
         })
     }
+
+    /// How a picture is laid into the input, with a longer side as for [`Letterbox::new`] if the network takes any.
+    fn letterbox(&self, source: Size, longer_side: u32) -> Letterbox {
+        self.fixed.map_or_else(|| Letterbox::new(source, longer_side, SIDE_MULTIPLE), |input| Letterbox::within(source, input))
+    }
+
+    /// Replaces `detections` by the faces of the part `region` of `view`, which `letterbox` lays into the input.
+    fn search(
+        &mut self,
+        view: &FrameView,
+        region: Rect,
+        letterbox: Letterbox,
+        options: &DetectOptions,
+        detections: &mut Vec<Detection>,
+    ) -> Result<()> {
+        let mut clock = Stopwatch::start();
+        detections.clear();
+        let input = self.network.input(self.format.shape(1, letterbox.input))?;
+        self.preprocessor.write(view, region, letterbox.content, &self.format, letterbox.input, input);
+        let preprocess = clock.lap();
+        let outputs = self.network.run()?;
+        let inference = clock.lap();
+        (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
+        for found in detections.iter_mut() {
+            found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
+            let to_frame = |landmarks: Landmarks5| {
+                letterbox.landmarks_to_source(landmarks).map(|point| Point::new(point.x + region.x, point.y + region.y))
+            };
+            found.landmarks = found.landmarks.map(to_frame);
+        }
+        select(detections, options, view.size());
+        self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
+        Ok(())
+    }
 }
 
 /// Width and height of an input `[N, C, H, W]` that declares both.
@@ -202,25 +236,22 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
-        let mut clock = Stopwatch::start();
-        detections.clear();
-        let letterbox = match self.fixed {
-            Some(input) => Letterbox::within(view.size(), input),
-            None => Letterbox::new(view.size(), self.detect_size, SIDE_MULTIPLE),
-        };
-        let input = self.network.input(self.format.shape(1, letterbox.input))?;
-        self.preprocessor.write(view, view.size().rect(), letterbox.content, &self.format, letterbox.input, input);
-        let preprocess = clock.lap();
-        let outputs = self.network.run()?;
-        let inference = clock.lap();
-        (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
-        for found in detections.iter_mut() {
-            found.rect = letterbox.to_source(found.rect);
-            found.landmarks = found.landmarks.map(|landmarks| letterbox.landmarks_to_source(landmarks));
-        }
-        select(detections, options, view.size());
-        self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
-        Ok(())
+        self.search(view, view.size().rect(), self.letterbox(view.size(), self.detect_size), options, detections)
+    }
+
+    fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        let size = Size::new(region.w as u32, region.h as u32);
+        let longer_side = self.detect_size.max(size.width.max(size.height));
+        self.search(view, region, self.letterbox(size, longer_side), options, detections)
+    }
+
+    fn scale(&self, frame: Size) -> f32 {
+        let longer = |size: Size| size.width.max(size.height) as f32;
+        longer(self.letterbox(frame, self.detect_size).content) / longer(frame)
+    }
+
+    fn input_size(&self) -> Option<Size> {
+        self.fixed
     }
 
     fn step_times(&self) -> Option<StepTimes> {

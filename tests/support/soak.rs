@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs live streams for a long time and says each minute what a user would notice: frames a second, frames lost, how
-//! long frames were held, how often each face is classified, and whether memory grows.
+//! long frames were held, how often each face is found and classified, CPU time, and whether memory grows.
 //!
 //! ```text
-//! cargo run --release --example soak -- [MINUTES [STREAMS [WIDTHxHEIGHT [FACES [CHAIN]]]]]
+//! cargo run --release --example soak -- [MINUTES [STREAMS [WIDTHxHEIGHT [FACES [CHAIN [FACE-SIZE or CLIP]]]]]]
 //! ```
-//! The faces are average faces that move and change their expressions; frames come at 30 a second, whether the pipeline
-//! is ready for them or not. All properties of the elements are the default ones unless CHAIN says otherwise.
+//! The faces are average faces, as large as the frame has room for or of FACE-SIZE pixels, that move and change their
+//! expressions; or those of a clip, to and fro. Frames come at 30 a second, whether the pipeline is ready for them or not.
+//! All properties of the elements are the default ones unless CHAIN says otherwise.
 
 #[path = "average_faces.rs"]
 #[allow(dead_code)]
@@ -33,19 +34,53 @@ const FRAMES_PER_SECOND: u32 = 30;
 const LOOP_FRAMES: u32 = 90;
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify ! emotionoverlay";
 
-/// Faces in rows and columns, each going to and fro by a sixth of its height and changing its expression.
-fn scene(size: Size, faces: usize) -> Scene {
+/// Faces in rows and columns, of a height or as there is room, each going to and fro by a sixth of its height and changing
+/// its expression.
+fn scene(size: Size, faces: usize, height_px: Option<f32>) -> Scene {
     let columns = (1..).find(|columns| columns * columns * 9 >= faces * 16 || *columns == faces).unwrap_or(1);
     let (width, height) = (size.width as f32 / columns as f32, size.height as f32 / faces.div_ceil(columns) as f32);
     let end = LOOP_FRAMES as f32 / FRAMES_PER_SECOND as f32;
     let actor = |index: usize| {
         let (x, y) = ((index % columns) as f32 * width + width / 2.0, (index / columns) as f32 * height + height / 2.0);
-        let side = 0.8 * width.min(height);
+        let side = height_px.unwrap_or(0.8 * width.min(height));
         let (here, there) = (FERPLUS_LABELS[index % FERPLUS_LABELS.len()], FERPLUS_LABELS[(index + 1) % FERPLUS_LABELS.len()]);
         let away = (x + side / 6.0, y);
         vec![Key::new(0.0, (x, y), side, here), Key::new(end / 2.0, away, side, there), Key::new(end + 0.1, (x, y), side, here)]
     };
     (0..faces).map(actor).fold(Scene::new(size.width as usize, size.height as usize), Scene::actor)
+}
+
+/// The first frames of `clip` and the caps of all, scaled to `size` pixels.
+fn decoded(clip: &str, size: Size) -> (Vec<gst::Buffer>, gst::Caps) {
+    let Size { width, height } = size;
+    let line = format!(
+        "filesrc name=file ! decodebin ! videoconvert ! videoscale add-borders=true ! videorate ! \
+         video/x-raw,format=NV12,width={width},height={height},framerate={FRAMES_PER_SECOND}/1 ! appsink name=sink sync=false"
+    );
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    pipeline.by_name("file").expect("a source").set_property("location", clip);
+    let sink = pipeline.by_name("sink").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()).expect("a sink");
+    pipeline.set_state(gst::State::Playing).expect("a pipeline plays");
+    let samples: Vec<_> = std::iter::from_fn(|| sink.pull_sample().ok()).take(LOOP_FRAMES as usize).collect();
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let caps = samples.first().and_then(|sample| sample.caps_owned()).unwrap_or_else(|| panic!("no video in {clip}"));
+    // The source gives each frame its time.
+    let untimed = |sample: &gst::Sample| {
+        let mut buffer = sample.buffer_owned().expect("a frame");
+        buffer.make_mut().set_pts(gst::ClockTime::NONE);
+        buffer.make_mut().set_dts(gst::ClockTime::NONE);
+        buffer
+    };
+    // Backwards again, since a cut would end all tracks.
+    (samples.iter().chain(samples.iter().rev()).map(untimed).collect(), caps)
+}
+
+/// The frames of `scene` and their caps.
+fn rendered(scene: &Scene, size: Size) -> (Vec<gst::Buffer>, gst::Caps) {
+    let render =
+        |index: u32| gstreamer::buffer(&scene.render(index as f32 / FRAMES_PER_SECOND as f32), size.width, size.height, VideoFormat::Nv12);
+    let (frames, infos): (Vec<_>, Vec<_>) = (0..LOOP_FRAMES).map(render).unzip();
+    (frames, infos[0].to_caps().expect("caps"))
 }
 
 /// What came out of one stream since the last report.
@@ -55,8 +90,15 @@ struct Seen {
     faces: u64,
     /// From a frame's way into the pipeline to its arrival at the sink, the sink's own waiting not counted.
     held: Histogram,
-    /// Frames on which a face was there, and those on which it was classified, by id.
-    of_face: HashMap<u32, (u64, u64)>,
+    of_face: HashMap<u32, OfFace>,
+}
+
+/// Frames on which a face was there, was found, and was classified.
+#[derive(Default)]
+struct OfFace {
+    there: u64,
+    found: u64,
+    classified: u64,
 }
 
 struct Stream {
@@ -88,9 +130,10 @@ impl Stream {
             }
             for face in read_faces(buffer, size) {
                 seen.faces += 1;
-                let (there, classified) = seen.of_face.entry(face.id).or_default();
-                *there += 1;
-                *classified += u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero()));
+                let of_face = seen.of_face.entry(face.id).or_default();
+                of_face.there += 1;
+                of_face.found += u64::from(face.detection.is_some_and(|detection| detection.age.is_zero()));
+                of_face.classified += u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero() && emotion.label_id.is_some()));
             }
             gst::PadProbeReturn::Ok
         });
@@ -133,6 +176,12 @@ fn memory_mib() -> f64 {
     pages * 4096.0 / (1 << 20) as f64
 }
 
+/// CPU time of this process so far, all threads together.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let argument = |index: usize, default: &str| arguments.get(index).filter(|text| !text.is_empty()).cloned().unwrap_or(default.into());
@@ -143,31 +192,27 @@ fn main() {
     let size = Size::new(width.parse().expect("a width"), height.parse().expect("a height"));
     let faces: usize = argument(3, "2").parse().expect("a number of faces");
     let chain = argument(4, CHAIN);
+    let source = argument(5, "");
 
     gstreamer::init();
-    let scene = scene(size, faces);
-    let mut caps = None;
-    let frames: Vec<_> = (0..LOOP_FRAMES)
-        .map(|index| {
-            let (frame, info) =
-                gstreamer::buffer(&scene.render(index as f32 / FRAMES_PER_SECOND as f32), size.width, size.height, VideoFormat::Nv12);
-            caps = info.to_caps().ok();
-            frame
-        })
-        .collect();
-    let (frames, caps, stop) = (Arc::new(frames), caps.expect("caps"), Arc::new(AtomicBool::new(false)));
-    println!("soak: {streams} x {}x{} at {FRAMES_PER_SECOND}/s, {faces} faces, {minutes} minutes: {chain}", size.width, size.height);
+    let ((frames, caps), what) = match source.parse::<f32>() {
+        Err(_) if !source.is_empty() => (decoded(&source, size), source),
+        height_px => (rendered(&scene(size, faces, height_px.ok()), size), format!("{faces} faces")),
+    };
+    let (frames, stop) = (Arc::new(frames), Arc::new(AtomicBool::new(false)));
+    println!("soak: {streams} x {}x{} at {FRAMES_PER_SECOND}/s, {what}, {minutes} minutes: {chain}", size.width, size.height);
     println!("soak: {:.1} MiB with nothing but the frames", memory_mib());
     let running: Vec<_> = (0..streams).map(|_| Stream::start(frames.clone(), &caps, size, &chain, stop.clone())).collect();
 
-    let (start, mut reported, mut sizes) = (Instant::now(), Instant::now(), BTreeMap::new());
+    let (start, mut reported, mut cpu, mut sizes) = (Instant::now(), Instant::now(), cpu_time(), BTreeMap::new());
     let length = Duration::from_secs_f32(60.0 * minutes);
     while start.elapsed() < length {
         std::thread::sleep(Duration::from_millis(100));
         running.iter().for_each(Stream::check);
         let span = reported.elapsed();
         if span >= Duration::from_secs(60) || start.elapsed() >= length {
-            report(&running, start.elapsed(), span);
+            report(&running, start.elapsed(), span, cpu_time() - cpu);
+            cpu = cpu_time();
             sizes.insert(start.elapsed(), memory_mib());
             reported = Instant::now();
         }
@@ -188,25 +233,30 @@ fn main() {
     }
 }
 
-fn report(running: &[Stream], at: Duration, span: Duration) {
-    println!("soak: minute {:.1}, memory {:.1} MiB", at.as_secs_f32() / 60.0, memory_mib());
+fn report(running: &[Stream], at: Duration, span: Duration, cpu: Duration) {
+    let cores = cpu.as_secs_f64() / span.as_secs_f64();
+    println!("soak: minute {:.1}, memory {:.1} MiB, {cores:.2} cores at work", at.as_secs_f32() / 60.0, memory_mib());
     for (index, stream) in running.iter().enumerate() {
         let seen = std::mem::take(&mut *stream.seen.lock().expect("a log"));
         let lost = stream.pushed.swap(0, Ordering::Relaxed) as i64 - seen.frames as i64;
         // Faces that were there for most of the time; what flickers has no rate.
-        let often = seen.of_face.values().filter(|(there, _)| there * 2 > seen.frames);
-        let rates: Vec<f64> = often.map(|(there, classified)| *classified as f64 * f64::from(FRAMES_PER_SECOND) / *there as f64).collect();
-        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-        let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+        let steady: Vec<_> = seen.of_face.values().filter(|face| face.there * 2 > seen.frames).collect();
+        let rate = |count: fn(&OfFace) -> u64| {
+            let rates: Vec<f64> =
+                steady.iter().map(|face| (count(face) * u64::from(FRAMES_PER_SECOND)) as f64 / face.there as f64).collect();
+            let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+            (least, rates.iter().sum::<f64>() / rates.len().max(1) as f64)
+        };
+        let ((least_found, found), (least_classified, classified)) = (rate(|face| face.found), rate(|face| face.classified));
         println!(
-            "soak:   stream {index}: {:.2} frames/s, {} lost, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, {} of them steady and classified \
-             {least:.1} times/s at least, {mean:.1} on average",
+            "soak:   stream {index}: {:.2} frames/s, {} lost, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, {} of them steady, found \
+             {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
             seen.frames as f64 / span.as_secs_f64(),
             lost.max(0),
             seen.held.percentile_us(0.5) as f64 / 1e3,
             seen.held.percentile_us(0.99) as f64 / 1e3,
             seen.faces as f64 / seen.frames.max(1) as f64,
-            rates.len()
+            steady.len()
         );
     }
 }

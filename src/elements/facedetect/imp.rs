@@ -15,6 +15,7 @@ use gst_video::VideoInfo;
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
+use crate::detector::tiles::{Rounds, TiledDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::engine::{Engine, Work};
 use crate::elements::stats;
@@ -39,7 +40,7 @@ use crate::tracker::{Track, Tracker};
 /// A face that is being tracked is held down to this share of `score-threshold`.
 const CONTINUED_SHARE: f64 = 0.6;
 
-/// Largest `detect-size`; beyond it frames are larger than any known camera's.
+/// Largest `detect-size` and `tile-size`; beyond it frames are larger than any known camera's.
 const MAX_DETECT_SIZE: u32 = 16_384;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -55,6 +56,7 @@ struct Settings {
     max_faces: u32,
     min_face_size: u32,
     detect_size: u32,
+    tile_size: u32,
     detect_interval: u32,
     track: bool,
     track_timeout: u64,
@@ -91,6 +93,7 @@ impl Default for Settings {
             max_faces: 0,
             min_face_size: 0,
             detect_size: 320,
+            tile_size: 0,
             detect_interval: 1,
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
@@ -182,12 +185,15 @@ struct Search {
     /// The time of the frame.
     time: Duration,
     detections: Vec<Detection>,
+    rounds: Rounds,
 }
 
 /// What the stream made of the settings.
 struct State {
     engine: Engine<Search>,
     detector_name: Arc<str>,
+    /// True if not all of a frame is searched each time.
+    tiled: bool,
     tracker: Tracker,
     cuts: CutDetector,
     time: FrameTime,
@@ -238,12 +244,14 @@ impl FaceDetect {
             state.clear();
         }
         if self.is_worth_a_search(state, settings, times, now) {
-            let search = Search { options: settings.detect_options(), time: now, detections: std::mem::take(&mut state.detections) };
+            let (options, detections) = (settings.detect_options(), std::mem::take(&mut state.detections));
+            let search = Search { options, time: now, detections, rounds: Rounds::default() };
             let replaced = state.engine.submit(buffer, &info, &view, search);
             self.statistics().skipped += u64::from(replaced.is_some());
         }
         let searched = state.follow(settings)?;
-        if settings.track || state.engine.is_async() {
+        // Without tracks there are only the faces that were found on this very frame.
+        if settings.track || state.engine.is_async() || state.tiled {
             return Ok(state.present(settings, frame::size(&info), now));
         }
         let found = if searched { state.detections.as_slice() } else { &[] };
@@ -294,6 +302,7 @@ impl State {
         let mut ended = false;
         while let Some(search) = self.engine.take()? {
             self.tracker.set_timeout(Duration::from_nanos(settings.track_timeout));
+            self.tracker.set_rounds(search.rounds);
             self.tracker.update(&search.detections, settings.score_threshold as f32, search.time);
             self.detections = search.detections;
             ended = true;
@@ -309,8 +318,12 @@ impl State {
         };
         let least = settings.min_face_size as f32;
         let most = if settings.max_faces == 0 { usize::MAX } else { settings.max_faces as usize };
-        let tracks = self.tracker.predict(now, frame);
-        tracks.iter().filter(|track| track.rect.w.min(track.rect.h) >= least).take(most).map(record).collect()
+        let mut tracks = self.tracker.predict(now, frame);
+        tracks.retain(|track| track.rect.w.min(track.rect.h) >= least);
+        if tracks.len() > most {
+            tracks.sort_by(|a, b| a.is_missed().cmp(&b.is_missed()).then(b.confidence.total_cmp(&a.confidence)));
+        }
+        tracks.iter().take(most).map(record).collect()
     }
 
     /// Forgets every face; ids go on.
@@ -324,6 +337,7 @@ impl State {
 fn searching_with(mut detector: Box<dyn FaceDetector>) -> Work<Search> {
     Box::new(move |view: &FrameView, search: &mut Search| {
         detector.detect(view, &search.options, &mut search.detections)?;
+        search.rounds = detector.rounds();
         Ok(detector.step_times())
     })
 }
@@ -404,6 +418,16 @@ impl ObjectImpl for FaceDetect {
                     .blurb("Longer side of the picture that is fed to the network, in pixels (0 = the frame's own)")
                     .maximum(MAX_DETECT_SIZE)
                     .default_value(default.detect_size)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecUInt::builder("tile-size")
+                    .nick("Tile size")
+                    .blurb(
+                        "Search with each reduced frame also a part of it at its own resolution, in turn, for small faces: longest side of \
+                         such a tile, in pixels (0 = none)",
+                    )
+                    .maximum(MAX_DETECT_SIZE)
+                    .default_value(default.tile_size)
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecUInt::builder("detect-interval")
@@ -511,6 +535,7 @@ impl ObjectImpl for FaceDetect {
             "max-faces" => settings.max_faces = given(value),
             "min-face-size" => settings.min_face_size = given(value),
             "detect-size" => settings.detect_size = given(value),
+            "tile-size" => settings.tile_size = given(value),
             "detect-interval" => settings.detect_interval = given(value),
             "track" => settings.track = given(value),
             "track-timeout" => settings.track_timeout = given(value),
@@ -550,6 +575,7 @@ impl ObjectImpl for FaceDetect {
             "max-faces" => settings.max_faces.to_value(),
             "min-face-size" => settings.min_face_size.to_value(),
             "detect-size" => settings.detect_size.to_value(),
+            "tile-size" => settings.tile_size.to_value(),
             "detect-interval" => settings.detect_interval.to_value(),
             "track" => settings.track.to_value(),
             "track-timeout" => settings.track_timeout.to_value(),
@@ -610,16 +636,21 @@ impl BaseTransformImpl for FaceDetect {
 
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let detector = settings.load_detector().map_err(|error| error_message(&error))?;
+        let mut detector = settings.load_detector().map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();
         self.hold_time.reset();
         let detector_name = detector.name().into();
+        let tiled = settings.tile_size > 0;
+        if tiled {
+            detector = Box::new(TiledDetector::new(detector, settings.tile_size));
+        }
         let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), searching_with(detector));
         *self.state() = Some(State {
             engine: engine.map_err(|error| error_message(&error))?,
             detector_name,
+            tiled,
             tracker: Tracker::new(Duration::from_nanos(settings.track_timeout)),
             cuts: CutDetector::default(),
             time: FrameTime::default(),
