@@ -39,10 +39,12 @@ need() {
     fi
 }
 
-# A camera's device or a file, as the beginning of a pipeline.
+# A camera's device, a network camera's address or a file, as the beginning of a pipeline. What cannot be kept up with of
+# a camera is left out.
 open_source() {
     case $1 in
     /dev/video*) source=(v4l2src device="$1") ;;
+    rtsp://* | rtsps://*) source=(rtspsrc location="$1" latency=200 ! "application/x-rtp,media=video" ! decodebin ! queue leaky=downstream) ;;
     *) source=(filesrc location="$1" ! decodebin) ;;
     esac
 }

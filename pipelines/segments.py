@@ -19,80 +19,136 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402, after require_version
 
+PROBED = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM
+# Muxers hold back what follows a key frame until the next one comes; a crash takes that much.
+KEY_INTERVAL = Gst.SECOND
 
-class Segments:
-    """Cuts recording and records at the same frames."""
 
-    def __init__(self, folder, length, pipeline):
-        self.folder, self.length = folder, length
-        self.cuts = 0
-        self.next_cut = None
+class Cuts:
+    """Announces a cut before each frame on `pad` that is a segment's length after the last one, and key frames between."""
+
+    def __init__(self, pad, length, on_cut=lambda time: None):
+        self.length, self.on_cut = length, on_cut
+        self.starts = []  # of the segments, in running time
+        self.next_cut = self.next_key = None
+        self.keys = 0
+        self.first = None  # frame's stream time
         self.segment = None
-        self.files = 0  # of records
-        self.records = self.open_records()
-        self.recording = pipeline.get_by_name("recording")
-        self.recording.set_property("location", str(folder / "%05d.mp4"))
-        pads = Gst.PadProbeType
-        pipeline.get_by_name("faces").get_static_pad("sink").add_probe(pads.BUFFER | pads.EVENT_DOWNSTREAM, self.on_frame)
-        pipeline.get_by_name("records").get_static_pad("src").add_probe(pads.BUFFER | pads.EVENT_DOWNSTREAM, self.on_records)
+        pad.add_probe(PROBED, self.on_frame)
 
     def on_frame(self, pad, info):
-        """Announces a cut before a frame that is a segment's length after the last one."""
         if info.type & Gst.PadProbeType.EVENT_DOWNSTREAM:
             if info.get_event().type == Gst.EventType.SEGMENT:
                 self.segment = info.get_event().parse_segment().copy()
             return Gst.PadProbeReturn.OK
-        time = self.segment.to_running_time(Gst.Format.TIME, info.get_buffer().pts)
-        if self.next_cut is None:
-            self.next_cut = time + self.length
-        if time == Gst.CLOCK_TIME_NONE or time < self.next_cut:
+        pts = info.get_buffer().pts
+        time = self.segment.to_running_time(Gst.Format.TIME, pts)
+        if time == Gst.CLOCK_TIME_NONE:
             return Gst.PadProbeReturn.OK
-        self.recording.emit("split-at-running-time", time)
-        self.next_cut += self.length
-        self.cuts += 1
-        event = Gst.Structure.new_from_string(f"GstForceKeyUnit, running-time=(guint64){time}, all-headers=true, count=(uint){self.cuts}")
-        pad.send_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_DOWNSTREAM, event))
+        if not self.starts:
+            self.first = self.segment.to_stream_time(Gst.Format.TIME, pts)
+            self.starts.append(time)
+            self.next_cut, self.next_key = time + self.length, time + KEY_INTERVAL
+        cut = time >= self.next_cut
+        if cut:
+            while self.next_cut <= time:
+                self.next_cut += self.length
+            self.starts.append(time)
+            self.on_cut(time)
+        if cut or time >= self.next_key:
+            self.next_key = time + KEY_INTERVAL
+            self.keys += 1
+            event = f"GstForceKeyUnit, running-time=(guint64){time}, all-headers={cut}, count=(uint){self.keys}"
+            pad.send_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_DOWNSTREAM, Gst.Structure.new_from_string(event)))
         return Gst.PadProbeReturn.OK
 
-    def on_records(self, _pad, info):
-        if info.type & Gst.PadProbeType.EVENT_DOWNSTREAM:
-            structure = info.get_event().get_structure()
-            if structure and structure.get_name() == "GstForceKeyUnit":
-                os.close(self.records)
-                self.records = self.open_records()
-        else:
-            buffer = info.get_buffer()
-            # Without a buffer of Python's own in between: what is written survives this process.
-            os.write(self.records, buffer.extract_dup(0, buffer.get_size()))
-        return Gst.PadProbeReturn.OK
 
-    def open_records(self):
-        self.files += 1
-        return os.open(self.folder / f"{self.files - 1:05}.ndjson", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+def is_cut(info):
+    """Whether a probe sees the event between two segments: key frames in the middle come without headers."""
+    structure = info.type & Gst.PadProbeType.EVENT_DOWNSTREAM and info.get_event().get_structure()
+    return bool(structure) and structure.get_name() == "GstForceKeyUnit" and structure.get_boolean("all-headers")[1]
 
 
-def main():
-    folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+def data(info):
+    """The bytes of the buffer that a probe sees; none of an event."""
+    buffer = info.get_buffer() if info.type & Gst.PadProbeType.BUFFER else None
+    return buffer.extract_dup(0, buffer.get_size()) if buffer else b""
+
+
+def after(folder, pattern):
+    """The number after the highest that a file of the folder has, so that no recording is written over."""
+    return 1 + max((int(file.stem) for file in folder.glob(pattern) if file.stem.isdigit()), default=-1)
+
+
+def launch(words):
+    """The pipeline that `words` of a shell describe."""
     Gst.init(None)
-    pipeline = Gst.parse_launch(" ".join(word if word == "!" else shlex.quote(word) for word in sys.argv[3:]))
-    Segments(folder, int(seconds * Gst.SECOND), pipeline)
+    return Gst.parse_launch(" ".join(word if word == "!" else shlex.quote(word) for word in words))
+
+
+def run(pipeline, at_end=lambda: None):
+    """Plays until the end, which an interrupt brings about, or an error, which is returned."""
     loop, failures = GLib.MainLoop(), []
 
     def on_message(_bus, message):
         if message.type == Gst.MessageType.ERROR:
             error, details = message.parse_error()
-            failures.append(f"segments: {message.src.get_name()}: {error.message} ({details})")
+            failures.append(f"{pathlib.Path(sys.argv[0]).stem}: {message.src.get_name()}: {error.message} ({details})")
         if message.type in (Gst.MessageType.ERROR, Gst.MessageType.EOS):
             loop.quit()
 
+    def on_exception(_kind, error, _trace):
+        bus.post(Gst.Message.new_error(pipeline, GLib.Error(str(error)), type(error).__name__))
+
     bus = pipeline.get_bus()
+    sys.excepthook = on_exception  # of probes: a full disk, say
     bus.add_signal_watch()
     bus.connect("message", on_message)
-    GLib.unix_signal_add(GLib.PRIORITY_HIGH, signal.SIGINT, lambda: pipeline.send_event(Gst.Event.new_eos()))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, lambda: pipeline.send_event(Gst.Event.new_eos()))
     pipeline.set_state(Gst.State.PLAYING)
     loop.run()
+    if not failures:
+        at_end()
     pipeline.set_state(Gst.State.NULL)
-    sys.exit("\n".join(failures) or None)
+    return "\n".join(failures) or None
+
+
+class Segments:
+    """Cuts recording and records at the same frames."""
+
+    def __init__(self, folder, length, pipeline):
+        self.folder = folder
+        self.number = max(after(folder, "*.mp4"), after(folder, "*.ndjson"))
+        self.recording = pipeline.get_by_name("recording")
+        self.recording.set_property("location", str(folder / "%05d.mp4"))
+        self.recording.set_property("start-index", self.number)
+        self.records = self.open_records()
+        Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), length, self.on_cut)
+        pipeline.get_by_name("records").get_static_pad("src").add_probe(PROBED, self.on_records)
+
+    def on_cut(self, time):
+        self.recording.emit("split-at-running-time", time)
+
+    def on_records(self, _pad, info):
+        if is_cut(info):
+            os.close(self.records)
+            self.number += 1
+            self.records = self.open_records()
+        else:
+            # Without a buffer of Python's own in between: what is written survives this process.
+            os.write(self.records, data(info))
+        return Gst.PadProbeReturn.OK
+
+    def open_records(self):
+        return os.open(self.folder / f"{self.number:05}.ndjson", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+
+
+def main():
+    folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+    pipeline = launch(sys.argv[3:])
+    Segments(folder, int(seconds * Gst.SECOND), pipeline)
+    sys.exit(run(pipeline))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,12 @@
 #![allow(dead_code)] // No test uses all of it.
 
 pub mod average_faces;
+#[cfg(all(feature = "plugin", feature = "onnx"))]
+pub mod browser;
 #[cfg(feature = "plugin")]
 pub mod gstreamer;
+#[cfg(all(feature = "plugin", feature = "onnx"))]
+pub mod recipes;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Runs the pipeline of hls.sh and writes its streams as segments and playlists of HTTP Live Streaming (RFC 8216).
+
+    hls.py FOLDER SECONDS KEPT PIPELINE...
+
+Video and captions are cut at the same frames, see segments.py. A playlist is replaced as a whole, and names a segment
+when both its files are complete; the one that was open when a run was killed is named by the next run.
+"""
+
+import math
+import os
+import pathlib
+import sys
+import threading
+from dataclasses import dataclass
+
+from segments import PROBED, Cuts, Gst, after, data, is_cut, launch, run
+
+MASTER = """#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="faces",NAME="Apparent expressions",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="captions.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS="{codecs}",RESOLUTION={size},SUBTITLES="faces"
+video.m3u8
+"""
+
+
+def number(data):
+    return int.from_bytes(data, "big")
+
+
+def boxes(data):
+    """The complete boxes of an MP4 file (ISO/IEC 14496-12), one after the other: kind, bytes."""
+    while len(data) >= 8 and 8 <= number(data[:4]) <= len(data):
+        size = number(data[:4])
+        yield data[4:8], data[:size]
+        data = data[size:]
+
+
+def inner(box, *path):
+    """The box at the end of a path of kinds through `box`."""
+    for kind in path:
+        box = next(found for name, found in boxes(box[8:]) if name == kind)
+    return box
+
+
+def timescale(moov):
+    """Units of time in a second of the first track."""
+    header = inner(moov, b"trak", b"mdia", b"mdhd")
+    return number(header[28:32] if header[8] else header[20:24])
+
+
+def codecs(moov):
+    """The H.264 track's codec, as RFC 6381 names it."""
+    at = moov.index(b"avcC")
+    return "avc1." + moov[at + 5 : at + 8].hex()
+
+
+def times(moof):
+    """A fragment's decode time and duration."""
+    traf = inner(moof, b"traf")
+    start, header, run = (inner(traf, kind) for kind in (b"tfdt", b"tfhd", b"trun"))
+    flags, samples = number(run[9:12]), number(run[12:16])
+    at = 16 + 4 * bool(flags & 0x1) + 4 * bool(flags & 0x4)
+    size = 4 * (flags & 0xF00).bit_count()
+    if flags & 0x100:
+        duration = sum(number(run[at + size * index :][:4]) for index in range(samples))
+    else:  # the same for all, after what else is there
+        duration = samples * number(header[16 + 8 * bool(header[11] & 0x1) + 4 * bool(header[11] & 0x2) :][:4])
+    return number(start[12:20] if start[8] else start[12:16]), duration
+
+
+@dataclass
+class Entry:
+    """A segment as the playlists name it: `name`.m4s, `name`.vtt."""
+
+    name: str
+    seconds: float
+    init: str  # the file that begins every segment of one run
+
+
+class Playlists:
+    """The playlists of a folder, also those that the run before has left."""
+
+    def __init__(self, folder, seconds, kept):
+        self.folder, self.kept = folder, kept
+        self.target = math.ceil(seconds)
+        self.entries, self.sequence, self.runs = [], 0, 0
+        self.bandwidth = 0
+        if (folder / "video.m3u8").exists():
+            self.read((folder / "video.m3u8").read_text())
+            self.adopt()
+
+    def read(self, text):
+        init = seconds = None
+        for line in text.splitlines():
+            tag, _, value = line.partition(":")
+            if tag == "#EXT-X-MEDIA-SEQUENCE":
+                self.sequence = int(value)
+            elif tag == "#EXT-X-DISCONTINUITY-SEQUENCE":
+                self.runs = int(value)
+            elif tag == "#EXT-X-TARGETDURATION":
+                self.target = max(self.target, int(value))
+            elif tag == "#EXT-X-MAP":
+                init = value.split('"')[1]
+            elif tag == "#EXTINF":
+                seconds = float(value.rstrip(","))
+            elif line.endswith(".m4s"):
+                self.entries.append(Entry(line.removesuffix(".m4s"), seconds, init))
+
+    def adopt(self):
+        """Names the segment that was open when a run was killed, up to its last whole fragment."""
+        last = self.entries[-1] if self.entries else None
+        name = f"{int(last.name) + 1:05}" if last else ""
+        if not (self.folder / f"{name}.m4s").exists() or not (self.folder / f"{name}.vtt").exists():
+            return
+        scale = timescale(dict(boxes((self.folder / last.init).read_bytes()))[b"moov"])
+        found = list(boxes((self.folder / f"{name}.m4s").read_bytes()))
+        found = found[: len(found) // 2 * 2]  # moof, mdat
+        os.truncate(self.folder / f"{name}.m4s", sum(len(box) for _, box in found))
+        seconds = sum(times(box)[1] for kind, box in found if kind == b"moof") / scale
+        if seconds:
+            self.add(Entry(name, seconds, last.init))
+
+    def add(self, entry):
+        self.entries.append(entry)
+        self.target = max(self.target, round(entry.seconds))
+        self.bandwidth = max(self.bandwidth, math.ceil(8 * (self.folder / f"{entry.name}.m4s").stat().st_size / entry.seconds))
+        while self.kept and len(self.entries) > self.kept:
+            old = self.entries.pop(0)
+            self.sequence += 1
+            gone = [f"{old.name}.m4s", f"{old.name}.vtt"]
+            if old.init != self.entries[0].init:
+                self.runs += 1
+                gone.append(old.init)
+            for name in gone:
+                (self.folder / name).unlink(missing_ok=True)
+
+    def write(self, codecs, size, ended):
+        self.replace("captions.m3u8", self.media("vtt", ended))
+        self.replace("video.m3u8", self.media("m4s", ended))
+        self.replace("stream.m3u8", MASTER.format(bandwidth=self.bandwidth, codecs=codecs, size=size))
+
+    def media(self, kind, ended):
+        lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{self.target}"]
+        lines += [f"#EXT-X-MEDIA-SEQUENCE:{self.sequence}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{self.runs}"]
+        lines += [] if self.kept else ["#EXT-X-PLAYLIST-TYPE:EVENT"]
+        init = None
+        for entry in self.entries:
+            if entry.init != init:
+                lines += ["#EXT-X-DISCONTINUITY"] if init else []
+                lines += [f'#EXT-X-MAP:URI="{entry.init}"'] if kind == "m4s" else []
+                init = entry.init
+            lines += [f"#EXTINF:{entry.seconds:.5f},", f"{entry.name}.{kind}"]
+        return "\n".join(lines + ["#EXT-X-ENDLIST"] * ended) + "\n"
+
+    def replace(self, name, text):
+        new = self.folder / f"{name}.new"
+        new.write_text(text)
+        os.replace(new, self.folder / name)
+
+
+class Stream:
+    """Puts what muxer and exporter send into segments."""
+
+    def __init__(self, folder, seconds, kept, pipeline):
+        self.folder, self.playlists = folder, Playlists(folder, seconds, kept)
+        self.first = after(folder, "*.m4s")
+        self.init = f"init-{self.first:05}.mp4"
+        self.lock = threading.Lock()  # muxer and exporter have threads of their own
+        self.files = {}  # that are open, by kind
+        self.closed = {"m4s": 0, "vtt": 0}  # segments of this run
+        self.bytes, self.moov = b"", None
+        self.seconds = [0]  # of each segment of this run
+        self.cues = []  # of the open segment: end in running time, text
+        self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), int(seconds * Gst.SECOND))
+        self.video, captions = pipeline.get_by_name("video"), pipeline.get_by_name("captions")
+        self.video.get_static_pad("src").add_probe(PROBED, self.on_video)
+        captions.get_static_pad("src").add_probe(PROBED, self.on_captions)
+
+    def on_video(self, _pad, info):
+        self.bytes += data(info)
+        found = list(boxes(self.bytes))
+        self.bytes = self.bytes[sum(len(box) for _, box in found) :]
+        with self.lock:
+            for kind, box in found:
+                if kind == b"ftyp":
+                    (self.folder / self.init).write_bytes(box)
+                elif kind == b"moov":
+                    self.moov = box
+                    with open(self.folder / self.init, "ab") as file:
+                        file.write(box)
+                elif kind == b"moof":
+                    self.on_fragment(*(time / timescale(self.moov) for time in times(box)))
+                    self.write("m4s", box)
+                elif kind == b"mdat":
+                    self.write("m4s", box)
+        return Gst.PadProbeReturn.OK
+
+    def on_fragment(self, time, duration):
+        """Closes the open segment if a fragment begins the next one; `time` is 0 at the first frame."""
+        starts, next_ = self.cuts.starts, self.closed["m4s"] + 1
+        # But for the rounding of times, where a segment starts a fragment does.
+        if next_ < len(starts) and time >= (starts[next_] - starts[0]) / Gst.SECOND - 0.001:
+            self.close("m4s")
+            self.seconds.append(0)
+        self.seconds[-1] += duration
+
+    def on_captions(self, pad, info):
+        with self.lock:
+            if is_cut(info):
+                self.close("vtt")
+                start = self.cuts.starts[self.closed["vtt"]]
+                # What is still to be read is told again, for those who begin here.
+                self.cues = [cue for cue in self.cues if cue[0] > start]
+                self.write("vtt", b"".join(text for _, text in self.cues))
+            elif (text := data(info)) and not info.get_buffer().has_flags(Gst.BufferFlags.HEADER):
+                buffer = info.get_buffer()
+                segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0).parse_segment()
+                self.cues.append((segment.to_running_time(Gst.Format.TIME, buffer.pts) + buffer.duration, text))
+                self.write("vtt", text)
+        return Gst.PadProbeReturn.OK
+
+    def write(self, kind, bytes_):
+        if kind not in self.files:
+            name = self.folder / f"{self.first + self.closed[kind]:05}.{kind}"
+            self.files[kind] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            if kind == "vtt":
+                # The cues' times are the stream's, and those of the video begin with 0.
+                seconds, ms = divmod(self.cuts.first // Gst.MSECOND, 1000)
+                local = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}"
+                bytes_ = f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{local},MPEGTS:0\n\n".encode() + bytes_
+        # Without a buffer of Python's own in between: what is written survives this process.
+        os.write(self.files[kind], bytes_)
+
+    def close(self, kind, ended=False):
+        """Ends a file, and names the segment if it is the second one to be whole."""
+        self.write(kind, b"")
+        os.close(self.files.pop(kind))
+        self.closed[kind] += 1
+        index = self.closed[kind] - 1
+        if min(self.closed.values()) > index:
+            self.playlists.add(Entry(f"{self.first + index:05}", self.seconds[index], self.init))
+            caps = self.video.sinkpads[0].get_current_caps().get_structure(0)
+            self.playlists.write(codecs(self.moov), f"{caps.get_value('width')}x{caps.get_value('height')}", ended)
+
+    def end(self):
+        """Names the last segment, and says that it is the last."""
+        if self.moov:
+            for kind in self.closed:
+                self.close(kind, ended=True)
+
+
+def main():
+    folder, seconds, kept = pathlib.Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    pipeline = launch(sys.argv[4:])
+    stream = Stream(folder, seconds, kept, pipeline)
+    sys.exit(run(pipeline, stream.end))
+
+
+if __name__ == "__main__":
+    main()

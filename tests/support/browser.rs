@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Headless Chromium, spoken to over the DevTools protocol.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use serde_json::{Value, json};
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{Message, WebSocket};
+
+/// How long anything is waited for; much of it is for machines that are busy.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The browser of this machine. Where there is none (Debian: chromium; `CHROMIUM` names another) it says so.
+pub fn chromium() -> Option<PathBuf> {
+    let names = std::env::var_os("CHROMIUM").into_iter().chain(["chromium", "chromium-browser", "google-chrome"].map(Into::into));
+    let runs = |name: &PathBuf| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
+    let found = names.map(PathBuf::from).find(runs);
+    if found.is_none() {
+        println!("skipped: no chromium; the package of that name has it");
+    }
+    found
+}
+
+/// A Chromium with one page open.
+pub struct Browser {
+    child: Child,
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    session: String,
+    last_id: u64,
+    /// Errors that the page left in the console.
+    pub complaints: Vec<String>,
+    /// What the names of its pictures begin with.
+    name: String,
+}
+
+impl Browser {
+    /// Starts `program` with `options` and what it keeps in `profile`. Pictures are left in `target/tmp/` as `name`-….
+    pub fn start(program: &Path, profile: &Path, options: &[&str], name: &str) -> Self {
+        let mut child = Command::new(program)
+            // A sandbox needs what containers rarely grant; the page is our own.
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--mute-audio",
+                "--lang=en",
+            ])
+            .arg("--remote-debugging-port=0")
+            .args(options)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert!(errors.read_line(&mut line).unwrap() > 0, "chromium ended");
+            if let Some(address) = line.trim().strip_prefix("DevTools listening on ") {
+                break address.to_owned();
+            }
+        };
+        // It has more to say, and nobody who reads it.
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
+        let (socket, _) = tungstenite::connect(address).unwrap();
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        }
+        let mut browser = Self { child, socket, session: String::new(), last_id: 0, complaints: Vec::new(), name: name.into() };
+        let target = browser.command("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
+        let attached = browser.command("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Accessibility.enable"] {
+            browser.command(domain, json!({}));
+        }
+        browser
+    }
+
+    /// Sends a command and returns its result.
+    pub fn command(&mut self, method: &str, parameters: Value) -> Value {
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
+        if !self.session.is_empty() {
+            message["sessionId"] = self.session.clone().into();
+        }
+        self.socket.send(Message::Text(message.to_string().into())).unwrap();
+        loop {
+            let Message::Text(text) = self.socket.read().expect("an answer of chromium") else { continue };
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            if answer["id"] == self.last_id {
+                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+            self.note(&answer);
+        }
+    }
+
+    fn note(&mut self, event: &Value) {
+        match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => self.complaints.push(event["params"]["exceptionDetails"].to_string()),
+            Some("Log.entryAdded") if event["params"]["entry"]["level"] == "error" => {
+                self.complaints.push(event["params"]["entry"].to_string());
+            }
+            _ => {}
+        }
+    }
+
+    /// The value of an expression, waited for if it is promised.
+    pub fn run(&mut self, expression: &str) -> Value {
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true});
+        let result = self.command("Runtime.evaluate", parameters);
+        assert!(result["exceptionDetails"].is_null(), "{expression}: {}", result["exceptionDetails"]);
+        result["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true; fails with what the page shows instead, and a picture of it.
+    pub fn wait(&mut self, what: &str, expression: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.run(expression) != true {
+            if Instant::now() > end {
+                self.take("failure");
+                let shown = self.run("document.body.innerText");
+                panic!("waited in vain for {what}; the page says {shown}, its console {:?}", self.complaints);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The size of the screen in CSS pixels, and how many of its own each has.
+    pub fn resize(&mut self, width: u32, height: u32, scale: f64) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": scale > 1.5});
+        self.command("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// A picture of what is to be seen.
+    pub fn take(&mut self, name: &str) {
+        let picture = self.command("Page.captureScreenshot", json!({"format": "png"}));
+        let picture = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.png", self.name)), picture).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

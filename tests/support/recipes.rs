@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The scripts of `pipelines/` as child processes, with a clip of average faces, and what is needed to look at their work.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use gst_rtsp_server::prelude::*;
+
+use super::average_faces::{Key, Scene};
+use super::gstreamer::Stage;
+
+pub const WIDTH: usize = 640;
+pub const HEIGHT: usize = 480;
+/// Of the clip, 30 a second.
+pub const FRAMES: usize = 40;
+
+/// The folder of the scripts.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")
+}
+
+/// A script of `pipelines/`, to be run on the stage with the library that is there.
+pub fn script(stage: &Stage, name: &str) -> Command {
+    let mut command = stage.command(folder().join(name).to_str().expect("a path in UTF-8"));
+    command.env("PLUGINS", stage.path().join("plugins")).current_dir(stage.path());
+    command
+}
+
+/// Runs a command to its end, which must come within two minutes.
+pub fn run(command: &mut Command) -> Output {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = child.id().to_string();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    receiver.recv_timeout(Duration::from_secs(120)).map(|output| output.expect("the output of a child")).unwrap_or_else(|_| {
+        let _ = Command::new("kill").arg(&id).status();
+        panic!("{command:?} does not end")
+    })
+}
+
+/// Runs a pipeline to its end, which must be a good one.
+pub fn launch(stage: &Stage, arguments: &[&str]) {
+    succeed(run(stage.command("gst-launch-1.0").arg("-q").args(arguments)));
+}
+
+/// A stage with the clip on it, if what was to be fetched is there.
+pub fn stage(name: &str) -> Option<Stage> {
+    super::fetched("centerface").then(|| {
+        let stage = Stage::new(&format!("recipe-{name}")).with_plugin();
+        std::fs::write(clip(&stage), encoded_clip()).unwrap();
+        stage
+    })
+}
+
+/// The clip on a stage.
+pub fn clip(stage: &Stage) -> PathBuf {
+    stage.path().join("clip.mp4")
+}
+
+/// Two people who hold still, one smiling.
+pub fn scene() -> Scene {
+    let still =
+        |x, height, expression| vec![Key::new(0.0, (x, 220.0), height, expression), Key::new(100.0, (x, 220.0), height, expression)];
+    Scene::new(WIDTH, HEIGHT).actor(still(190.0, 220.0, "happiness")).actor(still(470.0, 180.0, "neutral"))
+}
+
+fn encoded_clip() -> &'static [u8] {
+    static CLIP: OnceLock<Vec<u8>> = OnceLock::new();
+    CLIP.get_or_init(|| {
+        let stage = Stage::new("recipe-clip");
+        encode_clip(&stage, FRAMES, 30);
+        std::fs::read(clip(&stage)).unwrap()
+    })
+}
+
+/// Puts a clip of so many frames on a stage.
+pub fn encode_clip(stage: &Stage, frames: usize, rate: u32) {
+    let raw = stage.path().join("clip.rgb");
+    std::fs::write(&raw, scene().render(0.0).repeat(frames)).unwrap();
+    let caps = format!("rawvideoparse format=rgb width={WIDTH} height={HEIGHT} framerate={rate}/1");
+    let line = format!("! {caps} ! videoconvert ! x264enc speed-preset=veryfast ! video/x-h264,profile=high ! h264parse ! mp4mux !");
+    let mut arguments = vec!["filesrc".to_string(), format!("location={}", raw.display())];
+    arguments.extend(line.split_whitespace().map(String::from));
+    arguments.extend(["filesink".to_string(), format!("location={}", clip(stage).display())]);
+    launch(stage, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    std::fs::remove_file(raw).unwrap();
+}
+
+/// Every frame of a video or picture, as packed RGB.
+pub fn decode(stage: &Stage, file: &Path) -> Vec<Vec<u8>> {
+    let (from, to) = (format!("location={}", file.display()), format!("location={}", stage.path().join("decoded.rgb").display()));
+    launch(stage, &["filesrc", &from, "!", "decodebin", "!", "videoconvert", "!", "video/x-raw,format=RGB", "!", "filesink", &to]);
+    frames(&stage.path().join("decoded.rgb"))
+}
+
+/// The frames in a file of packed RGB.
+pub fn frames(file: &Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(file).unwrap();
+    assert_eq!(bytes.len() % (WIDTH * HEIGHT * 3), 0, "whole frames");
+    bytes.chunks(WIDTH * HEIGHT * 3).map(<[u8]>::to_vec).collect()
+}
+
+/// What a command that went well has said.
+pub fn succeed(output: Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// True if the scripts in Python find GStreamer.
+pub fn bindings() -> bool {
+    let import = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
+    let found = Command::new("/usr/bin/python3").args(["-c", import]).output().is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
+    }
+    found
+}
+
+/// The program if it is installed.
+pub fn program(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file());
+    if found.is_none() {
+        println!("skipped: no {}", names.join(", "));
+    }
+    found
+}
+
+/// The records of an NDJSON text, whose last line has to be whole.
+pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {:?}", text.lines().last());
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// The text of a file.
+pub fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// A network camera that shows the scene, until it is dropped.
+pub struct Camera {
+    /// Its address.
+    pub address: String,
+    main_loop: gst::glib::MainLoop,
+    running: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Camera {
+    /// Serves what a launch line with a payloader `pay0` makes.
+    pub fn start(line: &str) -> Self {
+        gst::init().unwrap();
+        let server = gst_rtsp_server::RTSPServer::new();
+        server.set_service("0"); // any port that is free
+        let factory = gst_rtsp_server::RTSPMediaFactory::new();
+        factory.set_launch(line);
+        server.mount_points().unwrap().add_factory("/camera", factory);
+        let context = gst::glib::MainContext::new();
+        server.attach(Some(&context)).unwrap();
+        let main_loop = gst::glib::MainLoop::new(Some(&context), false);
+        let address = format!("rtsp://127.0.0.1:{}/camera", server.bound_port());
+        let looping = main_loop.clone();
+        let running = std::thread::spawn(move || {
+            looping.run();
+            drop(server);
+        });
+        Self { address, main_loop, running: Some(running) }
+    }
+
+    /// One that never ends, ten times a second.
+    pub fn endless(stage: &Stage) -> Self {
+        let picture = stage.path().join("camera.png");
+        write_png(&picture, &scene().render(0.0));
+        let source = format!("multifilesrc location={} loop=true caps=image/png,framerate=10/1", picture.display());
+        let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10";
+        Self::start(&format!("( {source} ! pngdec ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! rtph264pay name=pay0 pt=96 )"))
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        self.main_loop.quit();
+        self.running.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// Writes a frame of packed RGB as a picture.
+pub fn write_png(file: &Path, rgb: &[u8]) {
+    let mut encoder = png::Encoder::new(std::fs::File::create(file).unwrap(), WIDTH as u32, HEIGHT as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().unwrap().write_image_data(rgb).unwrap();
+}
+
+/// Asks again and again until there is something.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A web server of one folder, for as long as the test runs; returns its address.
+pub fn serve(folder: PathBuf) -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}/", socket.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut client in socket.incoming().flatten() {
+            let mut request = String::new();
+            let _ = BufReader::new(&client).read_line(&mut request);
+            let name = request.split(' ').nth(1).map_or("", |path| path.trim_start_matches('/'));
+            let name = if name.is_empty() { "index.html" } else { name };
+            let (status, body) = std::fs::read(folder.join(name)).map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+            let kind = match name.rsplit('.').next() {
+                Some("vtt") => "text/vtt",
+                Some("mp4" | "m4s") => "video/mp4",
+                Some("m3u8") => "application/vnd.apple.mpegurl",
+                _ => "text/html",
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            // A browser that has seen enough of a video goes away.
+            let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+        }
+    });
+    address
+}
