@@ -152,6 +152,7 @@ uninstall: ## what install put there, and nothing else
 	for folder in emotion/models/centerface emotion/models emotion/licenses/onnxruntime emotion/licenses/centerface emotion/licenses emotion; do [ ! -d "$(plugins)/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/$$folder"; done
 
 deb: build $(TOOLS)/bin/cargo-deb ## a package for this Debian, in target/debian
+	@.ci/packages dpkg-dev xz-utils
 	rm -rf target/deb
 	$(MAKE) --no-print-directory install plugins=target/deb
 	$(TOOLS)/bin/cargo-deb deb --no-build --multiarch=same $(if $(FEATURES),--features $(FEATURES))

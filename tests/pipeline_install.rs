@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `make install` and `make uninstall`, with the library that the tests have built, and what cargo-c is told.
+#![cfg(all(feature = "plugin", feature = "onnx"))]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::gstreamer::{Stage, library};
+use support::recipes::{run, succeed};
+
+/// `make TARGET` with what is built and fetched taken as it is.
+fn make(stage: &Stage, target: &str, variables: &[String]) {
+    let built = stage.path().join("target/release/libgstemotion.so");
+    if !built.exists() {
+        std::fs::create_dir_all(built.parent().unwrap()).unwrap();
+        std::fs::copy(library(), built).unwrap();
+    }
+    let mut command = Command::new("make");
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", stage.path().join("target")).env("XDG_DATA_HOME", home(stage));
+    succeed(run(command.args(["--no-print-directory", "--old-file=build", target]).args(variables)));
+}
+
+/// The data home of somebody who has run `make setup`.
+fn home(stage: &Stage) -> PathBuf {
+    stage.path().join("home")
+}
+
+fn fetched(stage: &Stage) -> PathBuf {
+    let theirs = home(stage).join("gst-emotion");
+    std::fs::create_dir_all(home(stage)).unwrap();
+    let ours = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let ours = ours.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".local/share"));
+    std::os::unix::fs::symlink(ours.join("gst-emotion"), &theirs).unwrap();
+    theirs
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).map_or(Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect());
+    entries.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { [path].into() }).collect()
+}
+
+/// A pipeline that loads ONNX Runtime and both models; only what is installed is to be found.
+fn use_it(stage: &Stage, plugins: Option<&Path>) {
+    let mut command = stage.command("gst-launch-1.0");
+    command.env("XDG_DATA_HOME", home(stage)).env("HOME", home(stage));
+    command.env_remove("ORT_DYLIB_PATH").env_remove("GST_EMOTION_MODEL_PATH");
+    if let Some(plugins) = plugins {
+        command.env("GST_PLUGIN_PATH", plugins);
+    }
+    let line = "-q videotestsrc num-buffers=2 ! video/x-raw,width=320,height=240 ! emotionfacedetect detector=centerface ! emotionclassify ! fakesink";
+    succeed(run(command.args(line.split(' '))));
+}
+
+#[test]
+fn one_user_installs_and_uninstalls() {
+    if !support::fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("install-user");
+    let fetched = fetched(&stage);
+    make(&stage, "install", &[]);
+    std::fs::remove_file(fetched).unwrap();
+    let plugins = home(&stage).join("gstreamer-1.0/plugins");
+    assert!(plugins.join("libgstemotion.so").is_file());
+    use_it(&stage, None);
+
+    // What others have put there stays.
+    let theirs = [plugins.join("other.txt"), plugins.join("emotion/models/mine.onnx")];
+    theirs.iter().for_each(|file| std::fs::write(file, "theirs").unwrap());
+    make(&stage, "uninstall", &[]);
+    assert_eq!(files(&plugins), theirs.into());
+    let inspect = run(stage.command("gst-inspect-1.0").arg("emotionclassify").env("XDG_DATA_HOME", home(&stage)));
+    assert!(!inspect.status.success(), "it is gone");
+}
+
+#[test]
+fn a_system_is_installed_to_and_uninstalled_from() {
+    if !support::fetched("centerface") {
+        return;
+    }
+    let stage = Stage::new("install-system");
+    let fetched = fetched(&stage);
+    let root = stage.path().join("root");
+    let plugins_of = |name: &str| {
+        let said = succeed(run(Command::new("pkg-config").args([&format!("--variable={name}"), "gstreamer-1.0"])));
+        PathBuf::from(said.trim())
+    };
+    let prefix = plugins_of("prefix");
+    for (prefix, plugins) in
+        [(prefix.as_path(), plugins_of("pluginsdir")), (Path::new("/opt/emotion"), "/opt/emotion/lib/gstreamer-1.0".into())]
+    {
+        let variables = [format!("PREFIX={}", prefix.display()), format!("DESTDIR={}", root.display())];
+        make(&stage, "install", &variables);
+        let plugins = root.join(plugins.strip_prefix("/").unwrap());
+        assert!(plugins.join("libgstemotion.so").is_file(), "{}", plugins.display());
+        std::fs::rename(&fetched, stage.path().join("away")).unwrap();
+        use_it(&stage, Some(&plugins));
+        std::fs::rename(stage.path().join("away"), &fetched).unwrap();
+        make(&stage, "uninstall", &variables);
+        assert_eq!(files(&root), BTreeSet::new());
+    }
+}
+
+#[test]
+fn cargo_c_installs_a_plugin() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    let capi = &manifest["package"]["metadata"]["capi"];
+    let folder = succeed(run(Command::new("pkg-config").args(["--variable=pluginsdir", "gstreamer-1.0"])));
+    assert!(folder.trim().ends_with(capi["library"]["install_subdir"].as_str().unwrap()), "{folder}");
+    assert_eq!(capi["library"]["versioning"].as_bool(), Some(false), "GStreamer loads what ends in .so");
+    assert_eq!(capi["header"]["enabled"].as_bool(), Some(false), "there is nothing to include");
+
+    // What the library is linked to, but for the platform's own, is what its users have to link when it is static.
+    let packages = capi["pkg_config"]["requires_private"].as_str().unwrap().split(", ");
+    let libraries = succeed(run(Command::new("pkg-config").arg("--libs-only-l").args(packages)));
+    let libraries: BTreeSet<_> = libraries.split_whitespace().map(|option| option.trim_start_matches("-l")).collect();
+    let needed = succeed(run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(library())));
+    let needed = needed.lines().filter_map(|line| line.split_once("Shared library: [lib")?.1.split_once(".so")).map(|(name, _)| name);
+    let of_all = |name: &str| ["c", "m", "gcc_s", "stdc++"].contains(&name) || name.starts_with("ld-linux");
+    let missing: Vec<_> = needed.filter(|name| !of_all(name) && !libraries.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
