@@ -10,8 +10,9 @@
 # Stop:   Ctrl-C, or close the window
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+open_source "${1:-/dev/video0}"
 
-gst-launch-1.0 -e v4l2src device="${1:-/dev/video0}" ! videoconvert ! \
+gst-launch-1.0 -e "${source[@]}" ! videoconvert ! \
     queue leaky=downstream max-size-buffers=1 ! \
     emotionfacedetect ! emotionclassify ! emotionoverlay ! \
     videoconvert ! "${show[@]}"

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The commands of the pages for users, run as they are printed but for what takes the place of a camera.
+#![cfg(all(feature = "plugin", feature = "onnx"))]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::recipes::*;
+
+const PAGES: [&str; 3] = ["README.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
+
+/// The commands of a page's blocks for a shell, without what is said about them.
+fn commands(page: &str) -> Vec<String> {
+    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(page));
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let lines = blocks.flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.map(|line| line.split(" # ").next().unwrap().trim().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn comments_are_no_part_of_a_command() {
+    let all = commands("pipelines/README.md");
+    assert!(all.contains(&"pipelines/video.sh clip.mp4".to_owned()), "{all:?}");
+    assert!(all.iter().any(|command| command.starts_with("gst-launch-1.0 -q filesrc") && command.ends_with("! fdsink")), "{all:?}");
+}
+
+#[test]
+fn make_knows_what_it_is_asked_for() {
+    for command in PAGES.iter().flat_map(|page| commands(page)).filter(|command| command.starts_with("make ")) {
+        println!("dry run: {command}");
+        let line = command.replacen("make ", "make --dry-run --always-make ", 1);
+        let said = succeed(run(Command::new("bash").args(["-c", &line]).current_dir(env!("CARGO_MANIFEST_DIR"))));
+        assert!(!said.trim().is_empty(), "{command} does nothing");
+    }
+}
+
+#[test]
+fn every_other_command_works() {
+    let Some(stage) = stage("docs").filter(|_| bindings()) else { return };
+    for folder in ["pipelines", "models"] {
+        std::os::unix::fs::symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), stage.path().join(folder)).unwrap();
+    }
+    write_png(&stage.path().join("photo.png"), &scene().render(0.0));
+    let camera = Camera::endless(&stage);
+    let mut ran = 0;
+    for command in PAGES.iter().flat_map(|page| commands(page)).filter(|command| !command.starts_with("make ")) {
+        if let Some(why) = left_out(&command) {
+            println!("not run: {command} ({why})");
+            continue;
+        }
+        println!("run: {command}");
+        let line = with_stand_ins(&command, &camera.address);
+        let mut shell = stage.command("bash");
+        shell
+            .env("PLUGINS", stage.path().join("plugins"))
+            .env("SINK", "identity eos-after=4 ! fakesink sync=false")
+            .current_dir(stage.path());
+        // Debian's Python has GStreamer's bindings, others have not.
+        shell.env("PATH", format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default())).args(["-euo", "pipefail", "-c", &line]);
+        if command.starts_with("python3 -m http.server") {
+            serves(&mut shell);
+        } else {
+            succeed(run(&mut shell));
+        }
+        ran += 1;
+    }
+    assert!(ran >= 17, "{ran} commands");
+    let left = ["photo-faces.png", "recordings/annotated.mp4", "days/00000.ndjson", "faces.mkv", "counts.ndjson", "clip.html"];
+    for file in left.into_iter().chain(["hls/stream.m3u8", "site/index.html"]) {
+        assert!(stage.path().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
+    }
+}
+
+/// Why a command is not run here.
+fn left_out(command: &str) -> Option<&'static str> {
+    let others = [
+        ("cargo run --release -p emotion-rtsp-relay", "pipelines/rtsp-relay/tests run it"),
+        ("gst-launch-1.0 -q rtspsrc", "pipelines/rtsp-relay/tests read that stream, which no camera has"),
+        ("podman", ".ci/deb takes the Containerfile's steps"),
+    ];
+    others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)
+}
+
+/// The command with a file for a camera, no window, ports that are free and the example that is built already.
+fn with_stand_ins(command: &str, camera: &str) -> String {
+    let example = std::env::current_exe().unwrap().with_file_name("../examples/faces");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let http = format!("python3 -m http.server {port} --bind 127.0.0.1");
+    [
+        ("v4l2src !", "filesrc location=clip.mp4 ! decodebin !"),
+        ("/dev/video0", "clip.mp4"),
+        ("! autovideosink", "! fakesink"),
+        ("playbin uri", "playbin video-sink='identity eos-after=4 ! fakesink' uri"),
+        // tests/pipeline_recorders.rs has them with a network camera, which never ends.
+        ("hls.sh rtsp://camera/stream", "hls.sh clip.mp4"),
+        ("segments.sh rtsp://camera/stream", "segments.sh clip.mp4"),
+        ("rtsp://camera/stream", camera),
+        ("rtsp://127.0.0.1:8554/faces", camera),
+        (" 5000", &format!(" {port}")),
+        ("python3 -m http.server", &http),
+        ("cargo run --example faces", example.to_str().unwrap()),
+    ]
+    .iter()
+    .fold(command.to_owned(), |command, (what, stand_in)| command.replace(what, stand_in))
+}
+
+/// A server goes on until it is told not to.
+fn serves(shell: &mut Command) {
+    let mut child = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let line = shell.get_args().last().unwrap().to_string_lossy().into_owned();
+    let port = line.split(' ').find_map(|word| word.parse::<u16>().ok()).unwrap();
+    until("a server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
