@@ -246,6 +246,29 @@ fn twenty_five_viewers_and_one_who_never_reads() {
 }
 
 #[test]
+fn viewers_who_come_and_go_leave_nothing_behind() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("come-and-go", &["media/clip.avi"]);
+    dashboard.wait_for(1, "the clip to play", |source| source["state"] == "playing");
+    let come_and_go = |times: usize| {
+        for _ in 0..times {
+            let mut viewer = dashboard.socket("api/sources/1/watch");
+            while !matches!(next(&mut viewer), Shown::Picture(_)) {}
+            assert_eq!(dashboard.get("/").status, 200);
+            // Without a word of farewell.
+            drop(viewer);
+        }
+        dashboard.memory_kib()
+    };
+    // What is allocated once is there after the first of them.
+    let memory = [50, 100, 100].map(come_and_go);
+    println!("KiB after 50, 150 and 250 viewers: {memory:?}");
+    assert!(memory[2].saturating_sub(memory[1]) < 8_000, "KiB after 50, 150 and 250 viewers: {memory:?}");
+}
+
+#[test]
 fn only_our_own_pages_by_our_own_names_are_served() {
     let dashboard = Dashboard::start("guard", &["--max-sources", "1", "--host", "wall.example"]);
     let page = dashboard.get("/");
