@@ -183,6 +183,14 @@ class Bench:
             rows.append(self.pipeline(f"{count} faces ({self.faces_found(clip)} found)", clip, CHAIN))
         self.measure(rows)
 
+    def by_smallest_face(self):
+        clip = Clip("50", "I420", 1920, 1080)
+        print("\nfacedetect at 1920x1080, I420, by how small faces are looked for")
+        settings = ["", "tile-size=640", "tile-size=320 detect-size=640", "tile-size=1280", "detect-size=0"]
+        detectors = [f"detector={name} {setting}".strip() for name in ("emotion-face", "centerface") for setting in settings]
+        # Rounds of eight and of forty tiles.
+        self.measure([self.pipeline(detector, clip, f"{DETECT} {detector}") for detector in detectors], frames=40)
+
     def by_resolution(self):
         print("\nfacedetect ! emotionclassify ! emotionoverlay with five faces, I420, by resolution")
         sizes = [(640, 480), (1280, 720), (1920, 1080), (3840, 2160)]
@@ -220,6 +228,7 @@ def main(target, clips, peers):
         bench.detectors_and_chain()
         bench.against_stock()
         bench.by_faces()
+        bench.by_smallest_face()
         bench.by_resolution()
         bench.streams()
 
