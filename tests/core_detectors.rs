@@ -132,7 +132,7 @@ fn our_own_network_finds_average_faces_of_many_sizes() {
     }
     let mut detector = compiled_in(320);
     assert_eq!(detector.name(), "emotion-face");
-    for height in [48.0, 90.0, 170.0, 300.0] {
+    for height in [64.0, 90.0, 170.0, 300.0] {
         let keys = [0.0, 1.0].map(|time| Key::new(time, (320.0, 240.0), height, "happiness")).into();
         let scene = Scene::new(640, 480).actor(keys);
         let (frame, shown) = (scene.render(0.0), scene.appearances(0.0)[0].face);

@@ -17,7 +17,7 @@ use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use support::average_faces::{Key, Scene};
 use support::gstreamer::{Stage, buffer, init, run};
-use support::{fetched, three_faces};
+use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify";
@@ -77,7 +77,7 @@ fn first() -> BTreeSet<u32> {
 
 #[test]
 fn a_new_segment_goes_on_in_running_time() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let mut stream = Stream::new(CHAIN);
@@ -93,7 +93,7 @@ fn a_new_segment_goes_on_in_running_time() {
 
 #[test]
 fn tracks_outlive_a_short_gap_and_no_long_one() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let mut stream = Stream::new(CHAIN);
@@ -107,7 +107,7 @@ fn tracks_outlive_a_short_gap_and_no_long_one() {
 
 #[test]
 fn a_discontinuity_ends_no_track_that_time_does_not() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let mut stream = Stream::new(CHAIN);
@@ -119,7 +119,7 @@ fn a_discontinuity_ends_no_track_that_time_does_not() {
 
 #[test]
 fn caps_change_in_size_and_format_while_playing() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     for chain in [CHAIN, ASYNC_CHAIN] {
@@ -152,7 +152,7 @@ fn caps_change_in_size_and_format_while_playing() {
 
 #[test]
 fn an_end_is_handed_on_and_a_flush_begins_anew_after_it() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     for chain in [CHAIN, ASYNC_CHAIN] {
@@ -172,7 +172,7 @@ fn an_end_is_handed_on_and_a_flush_begins_anew_after_it() {
 
 #[test]
 fn fast_and_backward_playback_keep_the_ids() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let mut stream = Stream::new(CHAIN);
@@ -189,7 +189,7 @@ fn fast_and_backward_playback_keep_the_ids() {
 
 #[test]
 fn frames_without_times_are_timed_by_their_rate() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let mut stream = Stream::new(CHAIN);
@@ -221,7 +221,7 @@ const CHANGES: [(&str, &str, [&str; 2]); 16] = [
 
 #[test]
 fn properties_change_while_playing() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     for chain in [CHAIN, ASYNC_CHAIN] {
@@ -294,7 +294,7 @@ fn wait_for(pipeline: &gst::Pipeline, kind: gst::MessageType) {
 
 #[test]
 fn seeks_steps_and_trick_modes_of_a_file() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let stage = Stage::new("events");
@@ -352,7 +352,7 @@ fn seeks_steps_and_trick_modes_of_a_file() {
 
 #[test]
 fn a_source_that_changes_its_size_goes_through_whole_pipelines() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     // As an RTSP camera does that is switched to another profile.
@@ -367,7 +367,7 @@ fn a_source_that_changes_its_size_goes_through_whole_pipelines() {
 
 #[test]
 fn gaps_and_a_stop_in_the_middle_of_a_live_pipeline() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     init();

@@ -14,7 +14,7 @@ use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use support::gstreamer::{buffer, init};
-use support::{fetched, three_faces};
+use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
 
@@ -51,7 +51,7 @@ fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
 
 #[test]
 fn every_format_finds_the_same_faces() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let expected: Vec<_> = three_faces().appearances(0.0).iter().map(|shown| shown.face).collect();
@@ -73,7 +73,7 @@ fn every_format_finds_the_same_faces() {
 
 #[test]
 fn odd_and_huge_frames_pass() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     for format in FORMATS {
@@ -89,7 +89,7 @@ fn odd_and_huge_frames_pass() {
 
 #[test]
 fn ids_stay_and_boxes_say_who_found_them() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -99,14 +99,14 @@ fn ids_stay_and_boxes_say_who_found_them() {
         ids.sort_unstable();
         assert_eq!(ids, [1, 2, 3]);
         let detection = faces(&out)[0].detection.clone().expect("a detection");
-        assert_eq!(&*detection.model_name, "centerface");
+        assert_eq!(&*detection.model_name, "emotion-face");
         assert!((0.5..=1.0).contains(&detection.confidence));
     }
 }
 
 #[test]
 fn a_shared_frame_with_padded_rows_is_never_copied() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (packed, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Gray8);
@@ -137,7 +137,7 @@ fn a_shared_frame_with_padded_rows_is_never_copied() {
 
 #[test]
 fn the_allocation_query_offers_strides_and_downstreams_pool() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::Nv12);
@@ -168,7 +168,7 @@ fn the_allocation_query_offers_strides_and_downstreams_pool() {
 
 #[test]
 fn late_frames_skip_the_detection_but_are_all_passed_on() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::Gray8);
@@ -189,7 +189,7 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
 
 #[test]
 fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::Gray8);
@@ -216,7 +216,7 @@ fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
 
 #[test]
 fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -249,7 +249,7 @@ fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
 
 #[test]
 fn thresholds_change_while_playing() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -267,7 +267,7 @@ fn thresholds_change_while_playing() {
 
 #[test]
 fn between_detections_faces_are_predicted() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -278,7 +278,7 @@ fn between_detections_faces_are_predicted() {
 
 #[test]
 fn a_change_of_size_is_survived_and_ids_go_on() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -294,7 +294,7 @@ fn a_change_of_size_is_survived_and_ids_go_on() {
 
 #[test]
 fn stats_count_frames_and_time_each_step() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -315,7 +315,7 @@ fn stats_count_frames_and_time_each_step() {
 
 #[test]
 fn messages_have_the_shape_of_opencvs_element() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::Rgb);
@@ -357,7 +357,7 @@ fn a_cascade_finds_the_faces_too() {
 
 #[test]
 fn two_streams_in_one_process_keep_their_own_ids() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut first, frame) = detector(VideoFormat::I420);
@@ -374,7 +374,7 @@ fn two_streams_in_one_process_keep_their_own_ids() {
 
 #[test]
 fn after_a_flush_faces_are_new() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
@@ -392,7 +392,7 @@ fn after_a_flush_faces_are_new() {
 fn yunet_and_ultraface_files_are_recognised_by_their_outputs() {
     for (file, name) in [("yunet_n.onnx", "yunet"), ("ultraface_rfb320.onnx", "ultraface")] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers").join(file);
-        if !path.is_file() || !support::runtime_fetched() {
+        if !path.is_file() || !runtime_fetched() {
             println!("skipped: no {}", path.display());
             continue;
         }

@@ -12,14 +12,14 @@ use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
-use support::fetched;
 use support::gstreamer::{init, play, run};
+use support::runtime_fetched;
 
 const CHAIN: &str = "emotionfacedetect ! emotionclassify ! emotionoverlay";
 
 #[test]
 fn every_format_and_size_runs() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     for format in FORMATS {
@@ -33,7 +33,7 @@ fn every_format_and_size_runs() {
 
 #[test]
 fn unknown_caps_fields_pass_through() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let caps = "video/x-raw,format=I420,width=64,height=48,framerate=30/1,made-up=yes";
@@ -69,7 +69,7 @@ fn clip(name: &str) -> Option<PathBuf> {
         println!("skipped: no {}", path.display());
         return None;
     }
-    fetched("centerface").then_some(path)
+    runtime_fetched().then_some(path)
 }
 
 #[test]

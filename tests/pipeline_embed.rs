@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use support::gstreamer::Stage;
-use support::{fetched, three_faces};
+use support::{runtime_fetched, three_faces};
 
 /// A stage with the plugin and a picture of three faces.
 fn stage(name: &str) -> Option<Stage> {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return None;
     }
     let stage = Stage::new(name).with_plugin();

@@ -137,7 +137,7 @@ fn two_runtimes_live_in_one_process_whichever_comes_first() {
         println!("skipped: no {ULTRAFACE}");
         return;
     }
-    if !installed("onnxinference") || !installed("ultralightfacedetectortensordec") || !support::fetched("centerface") {
+    if !installed("onnxinference") || !installed("ultralightfacedetectortensordec") || !support::runtime_fetched() {
         return;
     }
     // Elements start from the sink on.

@@ -6,8 +6,8 @@ mod support;
 
 use std::process::Output;
 
-use support::fetched;
 use support::gstreamer::{Stage, run};
+use support::runtime_fetched;
 
 const OPENCV: &str = "gstreamer-1.0/libgstopencv.so";
 
@@ -53,7 +53,7 @@ fn first_line_works(stage: &Stage) {
 
 #[test]
 fn both_plugins_live_together_with_a_fresh_registry_and_an_old_one() {
-    if !opencv_installed() || !fetched("centerface") {
+    if !opencv_installed() || !runtime_fetched() {
         return;
     }
     let stage = Stage::new("fresh").with_plugin();
@@ -72,7 +72,7 @@ fn both_plugins_live_together_with_a_fresh_registry_and_an_old_one() {
 
 #[test]
 fn both_detectors_run_in_one_process() {
-    if !opencv_installed() || !fetched("centerface") {
+    if !opencv_installed() || !runtime_fetched() {
         return;
     }
     let stage = Stage::new("both").with_plugin();
@@ -84,7 +84,7 @@ fn both_detectors_run_in_one_process() {
 /// OpenCV's documentation has the first; the rest uses each of its properties.
 #[test]
 fn launch_lines_of_opencvs_element_run() {
-    if !fetched("centerface") {
+    if !runtime_fetched() {
         return;
     }
     let cascade = gstemotion::detector::DEFAULT_CASCADE;

@@ -181,8 +181,11 @@ fn a_playlist_rolls_on_after_a_crash() {
 
     // What was open is a segment now, and what comes has another beginning.
     let recorder = start();
-    until("a segment of the second run", || (live.lines("video.m3u8", "#EXT-X-MAP:").len() == 2).then_some(()));
-    assert!(live.files("video.m3u8").contains(&format!("{known:05}.m4s")));
+    let told = until("a segment of the second run", || {
+        let told = live.files("video.m3u8");
+        (live.lines("video.m3u8", "#EXT-X-MAP:").len() == 2).then_some(told)
+    });
+    assert!(told.contains(&format!("{known:05}.m4s")), "{told:?}");
     assert_eq!(live.lines("video.m3u8", "#EXT-X-DISCONTINUITY").iter().filter(|rest| rest.is_empty()).count(), 1);
     assert!(live.frames(&stage, "init-00000.mp4", &format!("{known:05}.m4s")) >= 5);
     recorder.interrupt();

@@ -139,7 +139,8 @@ class Bench:
         no_keras = "" if importlib.util.find_spec("tensorflow") else f"no Keras; `{sys.executable} -m pip install tensorflow-cpu` brings it"
         print("\n640x480, RGB, five faces")
         ms = self.measure([
-            detector := self.pipeline("facedetect (CenterFace)", clip, DETECT),
+            detector := self.pipeline("facedetect", clip, DETECT),
+            self.pipeline("facedetect detector=centerface", clip, f"{DETECT} detector=centerface"),
             self.pipeline("facedetect model-file=yunet_n.onnx", clip, f"{DETECT} model-file={yunet}", missing=no_yunet),
             self.pipeline("facedetect model-file=ultraface_rfb320.onnx", clip, f"{DETECT} model-file={ultraface}", missing=no_ultraface),
             self.pipeline("facedetect detector=haar", clip, f"{DETECT} detector=haar"),
@@ -168,7 +169,7 @@ class Bench:
         stage = self.environment | {"GST_REGISTRY": str(self.stage / "sid.bin")}
         print("\n320x240, RGB, one face; stock is GStreamer 1.28's, in a folder with Debian sid")
         ms = self.measure([
-            ours := self.pipeline("facedetect (CenterFace)", clip, DETECT),
+            ours := self.pipeline("facedetect", clip, DETECT),
             same := self.pipeline("facedetect model-file=ultraface_rfb320.onnx", clip, f"{DETECT} model-file={ultraface}", missing=self.peer(ultraface)[1]),
             stock := Row("stock onnxinference ! ultralightfacedetectortensordec", clip, inside, stage, missing),
         ])

@@ -21,7 +21,7 @@ use average_faces::{Key, Scene};
 use fast_image_resize as fir;
 use gstemotion::classifier::{Classifier, Face};
 use gstemotion::detector::network::{Letterbox, NetworkDetector};
-use gstemotion::detector::{DetectOptions, FaceDetector};
+use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
 use gstemotion::emotion::FERPLUS_LABELS;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -44,6 +44,7 @@ const DETECT_SIZE: u32 = 320;
 /// In pixels.
 const LARGEST_FACE: f32 = 300.0;
 /// Multiply-adds of the networks for a picture of 320x256 and for a face, counted from their graphs.
+const EMOTION_FACE: f64 = 108.8e6;
 const CENTERFACE: f64 = 493.7e6;
 const EXPRESSION: f64 = 78.2e6;
 const ONE_THREAD: RunOptions = RunOptions { threads: 1, provider: Provider::Cpu };
@@ -202,15 +203,14 @@ fn landmarks(face: Rect, roll: f32) -> Landmarks5 {
     }))
 }
 
-fn detector(search: &SearchPath, path: &std::path::Path, peak: f64) {
-    let model = ModelFile::open(path).expect("a model");
+fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f64) {
     let format = InputFormat::default();
     let mut rows: Vec<Row> = Vec::new();
     for (name, size) in SIZES {
         let (frame, _) = faces(3, 2, size);
         let letterbox = Letterbox::new(size, DETECT_SIZE, 32);
         let (content, input) = (letterbox.content, letterbox.input);
-        let mut network = free_network(&model, search);
+        let mut network = free_network(model, search);
         let picture = network.input(format.shape(1, input)).expect("memory");
         Preprocessor::default().write(&frame.view(), size.rect(), content, &format, input, picture);
         rows.push((
@@ -226,8 +226,8 @@ fn detector(search: &SearchPath, path: &std::path::Path, peak: f64) {
         ));
     }
     let times = least(Duration::from_secs(8), &mut rows);
-    print(&format!("CenterFace, {}", path.display()), &rows, &times, |row| row - row % 2);
-    println!("  at the machine's peak the network would take {:.2} ms for 320x256", CENTERFACE / peak * 1e3);
+    print(&model.path.display().to_string(), &rows, &times, |row| row - row % 2);
+    println!("  at the machine's peak the network would take {:.2} ms for 320x256", multiply_adds / peak * 1e3);
 }
 
 /// A detector's network for pictures of any size.
@@ -281,9 +281,12 @@ fn main() {
         frame_to_tensor(name, size);
     }
     let search = SearchPath::from_env(None);
-    match search.runtime_library().and_then(|_| search.model("centerface", "centerface.onnx")) {
-        Ok(path) => detector(&search, &path, peak),
-        Err(error) => println!("\ndetector: skipped: {error}"),
+    let centerface = search.model("centerface", "centerface.onnx").and_then(|path| ModelFile::open(&path));
+    for (model, multiply_adds) in [(emotionface::model(&search), EMOTION_FACE), (centerface, CENTERFACE)] {
+        match search.runtime_library().and(model) {
+            Ok(model) => detector(&search, &model, multiply_adds, peak),
+            Err(error) => println!("\ndetector: skipped: {error}"),
+        }
     }
     match search.runtime_library() {
         Ok(_) => classifier(&search, peak),

@@ -9,14 +9,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from photos import ANIMAL_SOURCES, MASKED
 
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
-SMALLEST = 6.0
+SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 4.5, "shA": 0.6, "shB": 1.0, "helmet": 1.3, "portrait": 1.3, "animal": 1.6, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {MASKED: 3.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 2.5, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]
@@ -49,6 +49,8 @@ def random_crop(photos, weights, side, rng):
         mirror(crop)
     picture = Image.fromarray(crop.pixels)
     cover(picture, crop, rng)
+    if rng.random() < 0.35:
+        distract(picture, crop, rng)
     crop.pixels = degrade(picture, rng)
     drop_small(crop)
     return crop
@@ -63,16 +65,20 @@ def log_uniform(rng, low, high):
 
 
 def window(photo, side, rng):
-    """(zoom, corner) of a crop: around a face brought to a random size, or anywhere at a random zoom."""
+    """(zoom, corner) of a crop: around a face brought to a random size, or anywhere at a random zoom.
+
+    On a photo of animals without people, what a teacher took for a face stands for one: nothing is harder to tell from it.
+    """
     size = np.array(photo.pixels.shape[1::-1])
     least = rng.uniform(0.8, 1.0) * side / size.min()
-    if len(photo.boxes) and rng.random() < 0.75:
-        sizes = photo.boxes[:, 2:].max(1)
+    aims = photo.ignore if photo.source in ANIMAL_SOURCES and not len(photo.boxes) else photo.boxes
+    if len(aims) and rng.random() < 0.75:
+        sizes = aims[:, 2:].max(1)
         chance = np.sqrt(sizes)
         face = rng.choice(len(sizes), p=chance / chance.sum())
         # What is enlarged much more than this no longer looks like a face in a photo.
         zoom = max(min(log_uniform(rng, 7.5, 1.15 * side) / sizes[face], 2.5), least)
-        x, y, w, h = photo.boxes[face] * zoom
+        x, y, w, h = aims[face] * zoom
         slack = np.maximum(side - np.array([w, h]), 0.3 * np.array([w, h]))
         corner = np.array([x, y]) - rng.uniform(0, 1, 2) * slack
     else:
@@ -187,13 +193,41 @@ def draw_mask(draw, box, points, rng):
         draw.line([at(-0.8 * edge, low), at(0.8 * edge, low)], fill=shade)
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789oi08:.-!?"
+SKIN = np.array([[255, 170, 60], [230, 180, 150], [200, 140, 110], [140, 90, 60], [90, 60, 45]])
+
+
+def distract(picture, crop, rng):
+    """Words, as in captions and logos, and balls, often in the colours of skin: from afar the dot of an i looks like a head."""
+    draw = ImageDraw.Draw(picture)
+    taken = np.concatenate([crop.boxes, crop.ignore])
+    colour = lambda: tuple(int(v) for v in (SKIN[rng.integers(len(SKIN))] + rng.integers(-25, 26, 3) if rng.random() < 0.5 else rng.integers(0, 256, 3)))
+    for _ in range(int(rng.integers(1, 5))):
+        size = log_uniform(rng, 6, 60)
+        edge = int(rng.random() < 0.5) * max(1, round(size / 12))
+        if rng.random() < 0.6:
+            font = ImageFont.load_default(size)
+            word = "".join(LETTERS[i] for i in rng.integers(len(LETTERS), size=int(rng.integers(2, 12))))
+            width, height = draw.textlength(word, font), 1.3 * size
+        else:
+            width, height = size * rng.uniform(0.7, 1.1), size
+        x, y = rng.uniform(-0.2, 1, 2) * (np.array(picture.size) - (0.6 * width, height))
+        low, high = np.maximum(taken[:, :2], (x, y)), np.minimum(taken[:, :2] + taken[:, 2:], (x + width, y + height))
+        if (high > low).all(1).any():
+            continue
+        if height != size:
+            draw.text((x, y), word, colour(), font, stroke_width=edge, stroke_fill=colour())
+        else:
+            draw.ellipse((x, y, x + width, y + height), colour(), colour(), edge)
+
+
 def degrade(picture, rng):
     """Light, colour, blur, noise and compression; uint8 [S, S, 3]."""
     if rng.random() < 0.6:
         picture = picture.point(light_table(rng))
     if rng.random() < 0.15:
         picture = picture.convert("L").convert("RGB")
-    if rng.random() < 0.25:
+    if rng.random() < 0.35:
         # Fewer pixels, and fewer still along one side: out of focus, far away or moving.
         reduced = [int(picture.width * rng.uniform(0.35, 1.0)) for _ in range(2)]
         picture = picture.resize(reduced, Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.BILINEAR)

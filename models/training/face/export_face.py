@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Export trained weights as one self-contained ONNX file with batch norm folded, and check it.
 
-    python export_face.py --weights RUN/final.pt [--output ../../face/model.onnx]
+    python export_face.py --weights RUN/final.pt [--even-at 0.6] [--output ../../face/model.onnx]
 
 The `sha256` line of the `model.toml` beside the output is brought up to date.
 
@@ -12,6 +12,7 @@ Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs
 
 import argparse
 import hashlib
+import math
 import sys
 from pathlib import Path
 
@@ -28,11 +29,17 @@ from onnx_file import OPSET, fold_batch_norm, write_digest
 TOLERANCE = 1e-3
 
 
-def load_network(path):
-    """The network in evaluation mode with the weights of a `final.pt`, or the averaged ones of a `last.pt`."""
+def load_network(path, even_at=0.5):
+    """The network in evaluation mode with the weights of a `final.pt`, or the averaged ones of a `last.pt`.
+
+    Scores are moved so that `even_at` becomes .5, by the biases of the heads: what they were taught is how well a box fits, and
+    which of them means "rather a face than not" is chosen afterwards.
+    """
     state = torch.load(path, map_location="cpu", weights_only=False)
     network = FaceNet()
     network.load_state_dict(state.get("average", state))
+    for head in network.heads:
+        head.bias.data[0] -= math.log(even_at / (1 - even_at))
     return network.eval()
 
 
@@ -64,9 +71,10 @@ def largest_difference(network, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--even-at", type=float, default=0.5, help="score of training that becomes .5 in the file")
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "face" / "model.onnx")
     options = parser.parse_args()
-    network = load_network(options.weights)
+    network = load_network(options.weights, options.even_at)
     export(network, options.output)
     onnx.checker.check_model(str(options.output), full_check=True)
     difference = largest_difference(network, options.output)

@@ -154,21 +154,12 @@ impl Settings {
         Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, run)?))
     }
 
-    /// The network of `family`; of any family the given file, else CenterFace where it was fetched, else the network that
-    /// is compiled in.
+    /// The given file, else the network of `family`; of any family the one that is compiled in.
     fn find_model(&self, family: Option<Family>, search: &SearchPath) -> Result<ModelFile> {
-        let find = |family: Family| search.model(family.name(), &format!("{}.onnx", family.name()));
         match (&self.model_file, family) {
             (Some(file), _) => ModelFile::open(file.as_ref()),
-            (None, Some(Family::EmotionFace)) => emotionface::model(search),
-            (None, Some(family)) => ModelFile::open(&find(family)?),
-            (None, None) => match find(Family::CenterFace) {
-                Ok(path) => ModelFile::open(&path),
-                Err(error) => {
-                    gst::warning!(CAT, "using the network that is compiled in, which misses more faces: {error}");
-                    emotionface::model(search)
-                }
-            },
+            (None, Some(Family::EmotionFace) | None) => emotionface::model(search),
+            (None, Some(family)) => ModelFile::open(&search.model(family.name(), &format!("{}.onnx", family.name()))?),
         }
     }
 

@@ -4,10 +4,9 @@
 //! Finds faces in video, gives each an id that stays with it, and attaches box, confidence and landmarks to the buffer
 //! as a region of interest of type `face`. The frame is only read, straight from its planes, and never copied.
 //!
-//! The detector is CenterFace, or where that was not fetched a smaller network that is compiled in, unless `detector`,
-//! `model-file` or `profile` says otherwise. A late stream skips
-//! detections, never frames; between detections faces are predicted. At a scene cut the tracks end, and the new scene is
-//! searched at once.
+//! The detector is a network that is compiled in, unless `detector`, `model-file` or `profile` says otherwise. A late
+//! stream skips detections, never frames; between detections faces are predicted. At a scene cut the tracks end, and the
+//! new scene is searched at once.
 //!
 //! The frame is searched as a whole, reduced to `detect-size` pixels, where faces of some 20 pixels are seen surely: of 120
 //! in 1080p. Smaller ones are found with a larger `detect-size`, 0 being the frame's own size, at a cost that goes by its
@@ -85,10 +84,9 @@ unsafe impl<T: FaceDetectImpl> IsSubclassable<T> for FaceDetect {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionFaceDetector")]
 pub enum Detector {
-    /// What `model-file` is recognised as; without one CenterFace, or the network that is compiled in where that is
-    /// missing, or Haar if `profile` was set.
+    /// What `model-file` is recognised as; without one the network that is compiled in, or Haar if `profile` was set.
     #[default]
-    #[enum_value(name = "By model-file, else CenterFace, else emotion-face; Haar if profile is set", nick = "auto")]
+    #[enum_value(name = "By model-file, else emotion-face; Haar if profile is set", nick = "auto")]
     Auto,
     /// The network of this project, which is compiled in.
     #[enum_value(name = "The network that is compiled in", nick = "emotion-face")]
