@@ -82,6 +82,7 @@ fn the_page_in_chromium() {
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
     page.wait("the room alone", "document.querySelector('.nobody').textContent === 'Only the room is shown'");
     assert_eq!(page.run("document.querySelectorAll('.person').length"), 0);
+    page.wait("the switch", "document.querySelector('[data-switch=aggregate_only]').getAttribute('aria-checked') === 'true'");
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
     page.wait("people again", &format!("{names} === 'happiness,neutral'"));
 
