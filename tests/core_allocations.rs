@@ -14,12 +14,13 @@ use std::cell::Cell;
 use gstemotion::classifier::{Classifier, Face};
 use gstemotion::detector::network::NetworkDetector;
 use gstemotion::detector::tiles::TiledDetector;
-use gstemotion::detector::{DetectOptions, FaceDetector};
+use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::inference::RunOptions;
 use gstemotion::locate::SearchPath;
 use gstemotion::model::ModelFile;
+use support::average_faces::Scene;
 
 thread_local! {
     /// Allocations of this thread; the runtime has threads of its own, and so have other tests.
@@ -71,8 +72,14 @@ fn detecting_takes_no_memory() {
         return;
     }
     let (search, scene) = (SearchPath::from_env(None), support::three_faces());
-    let model = ModelFile::open(&search.model("centerface", "centerface.onnx").expect("fetched")).expect("a model");
-    let mut detector = NetworkDetector::load(model, None, 320, &search, RunOptions::default()).expect("a detector");
+    let centerface = ModelFile::open(&search.model("centerface", "centerface.onnx").expect("fetched"));
+    for model in [emotionface::model(&search), centerface] {
+        detecting_with_takes_no_memory(model.expect("a model"), &search, &scene);
+    }
+}
+
+fn detecting_with_takes_no_memory(model: ModelFile, search: &SearchPath, scene: &Scene) {
+    let mut detector = NetworkDetector::load(model, None, 320, search, RunOptions::default()).expect("a detector");
     let rgb = scene.render(0.0);
     let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default())
         .expect("a view");
