@@ -7,6 +7,7 @@ What needs no torch is tested by `self_test_data.py`.
 
 import tempfile
 import unittest
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from export_onnx import export
 from framing import Square, crop, square_from_box, square_from_landmarks
 from network import ExpressionNet, count_cost
 from self_test_data import synthetic_faces
+from train import Trainer, mean_scores
 
 
 class Pictures(unittest.TestCase):
@@ -53,6 +55,69 @@ class Framing(unittest.TestCase):
         self.assertAlmostEqual(square.roll, np.pi / 2)
         self.assertAlmostEqual(square.x, 0.25 * np.sqrt(8))
         self.assertAlmostEqual(square.y, 0)
+
+
+LOADER = """
+import numpy as np
+
+def load():
+    random = np.random.default_rng(2)
+    labels = np.arange(256) % 2
+    stripes = np.where(np.arange(48) // 6 % 2, 200, 60)[None, :].repeat(48, 0)
+    images = np.stack([stripes.T if label else stripes for label in labels]) + random.integers(-20, 21, (256, 48, 48))
+    votes = np.zeros((256, 10), np.uint8)
+    votes[np.arange(256), labels] = 10
+    return images.astype(np.uint8), votes, np.where(labels, 3, 6), (np.arange(256) >= 192).astype(np.uint8), np.arange(256)
+"""
+
+
+class Training(unittest.TestCase):
+    """On lying stripes, called happiness, and standing ones, called neutral."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.folder / "load.py").write_text(LOADER)
+
+    def trainer(self, **changes):
+        options = dict(
+            data=self.folder, size="tiny", epochs=4, batch=32, learning_rate=0.1, weight_decay=5e-4, label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1,
+            strength=0.3, small_epochs=1, start=None, teacher=None, teacher_share=0.5, threads=1, seed=1,
+        )
+        return Trainer(Namespace(**(options | changes)))
+
+    def train(self, trainer, epochs):
+        history = []
+        for _ in range(epochs):
+            history.append(sum(trainer.train_epoch()))
+            trainer.epoch += 1
+        return history
+
+    def test_it_learns_and_goes_on_where_it_was(self):
+        trainer = self.trainer()
+        self.train(trainer, 2)
+        trainer.save(self.folder / "last.pt")
+        history = self.train(trainer, 2)
+        self.assertEqual(trainer.validate()["ferplus"], 1.0)
+        again = self.trainer()
+        again.resume(self.folder / "last.pt")
+        np.testing.assert_allclose(self.train(again, 2), history, rtol=1e-3)
+
+    def test_it_learns_from_a_teacher_alone(self):
+        teacher = self.trainer(epochs=3)
+        self.train(teacher, 3)
+        torch.save(teacher.average.state, self.folder / "final.pt")
+        pupil = self.trainer(teacher=[self.folder / "final.pt"], teacher_share=1.0)
+        # What the labels say must not matter.
+        pupil.ferplus = pupil.ferplus.roll(1, 1)
+        self.train(pupil, 4)
+        self.assertEqual(pupil.validate()["ferplus"], 1.0)
+
+    def test_teachers_scores_are_averaged(self):
+        networks, x = [ExpressionNet("tiny").eval() for _ in range(2)], torch.randn(4, 1, 48, 48)
+        both, each = mean_scores(networks, x), [mean_scores([network], x) for network in networks]
+        for head in range(2):
+            torch.testing.assert_close(both[head], (each[0][head] + each[1][head]) / 2)
+            torch.testing.assert_close(both[head].sum(1), torch.ones(4))
 
 
 class Network(unittest.TestCase):

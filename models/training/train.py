@@ -42,7 +42,7 @@ def parse_arguments():
     parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
     parser.add_argument("--start", type=Path, help="weights (final.pt) to begin with instead of random ones")
     parser.add_argument("--teacher", type=Path, nargs="+", help="weights (final.pt) of networks to learn from as well")
-    parser.add_argument("--teacher-share", type=float, default=0.5, help="of the teachers' mean scores in the labels, 0..1")
+    parser.add_argument("--teacher-share", type=float, default=0.5, help="of the loss that compares with the teachers' mean scores, 0..1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -65,13 +65,12 @@ def two_head_loss(logits, ferplus, weight, fer2013, smoothing):
     return ferplus_loss, fer2013_loss
 
 
-def teacher_scores(files, images):
-    """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks, each picture and its mirror image."""
-    views = []
-    for weights in files:
-        network = network_of(torch.load(weights))
-        views += [torch_logits(network, view) for view in (images, images[:, :, ::-1])]
-    return tuple(torch.stack([torch.from_numpy(logits).softmax(1) for logits in head]).mean(0) for head in zip(*views))
+@torch.no_grad()
+def mean_scores(networks, x):
+    """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        each = [network(x.to(memory_format=torch.channels_last)) for network in networks]
+    return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*each))
 
 
 class Trainer:
@@ -88,8 +87,7 @@ class Trainer:
         self.ferplus = torch.from_numpy(self.faces.ferplus)
         self.weight = torch.from_numpy(self.faces.ferplus_weight)
         self.fer2013 = F.one_hot(torch.from_numpy(self.faces.fer2013), 7).float()
-        if options.teacher:
-            self.blend_labels(teacher_scores(options.teacher, self.faces.images), options.teacher_share)
+        self.teachers = [network_of(torch.load(weights)).to(memory_format=torch.channels_last) for weights in options.teacher or ()]
         self.network = ExpressionNet(options.size, options.dropout).to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(torch.load(options.start))
@@ -100,20 +98,24 @@ class Trainer:
         self.epoch = 0
         self.steps_per_epoch = len(self.faces) // options.batch
 
-    def blend_labels(self, scores, share):
-        """Replace a share of both labels by the teachers' scores."""
-        self.ferplus = torch.lerp(self.ferplus, scores[0], share)
-        self.fer2013 = torch.lerp(self.fer2013, scores[1], share)
-
     def batch(self, rows):
         """Augmented, normalised pictures and labels of some rows."""
         x = augment(self.images[rows].float(), self.generator, self.options.strength)
-        if self.epoch < self.options.small_epochs:
-            x = F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True)
         batch = (x - PIXEL_MEAN) * PIXEL_SCALE, self.ferplus[rows], self.weight[rows], self.fer2013[rows]
         if self.options.mixup > 0:
             batch = mix(*batch, self.options.mixup, self.generator)
         return batch
+
+    def losses(self, x, *labels):
+        """Loss of each head: by the labels, and by what the teachers say of the very same view."""
+        small = F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True) if self.epoch < self.options.small_epochs else x
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.network(small.to(memory_format=torch.channels_last))
+        losses = two_head_loss(logits, *labels, self.options.label_smoothing)
+        if not self.teachers:
+            return losses
+        taught = [F.cross_entropy(head.float(), scores) for head, scores in zip(logits, mean_scores(self.teachers, x))]
+        return [torch.lerp(*pair, self.options.teacher_share) for pair in zip(losses, taught)]
 
     def set_learning_rate(self, step):
         total = self.options.epochs * self.steps_per_epoch
@@ -130,10 +132,7 @@ class Trainer:
         for step in range(self.steps_per_epoch):
             self.set_learning_rate(self.epoch * self.steps_per_epoch + step)
             rows = order[step * self.options.batch : (step + 1) * self.options.batch]
-            x, *labels = self.batch(rows)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = self.network(x.to(memory_format=torch.channels_last))
-            losses = two_head_loss(logits, *labels, self.options.label_smoothing)
+            losses = self.losses(*self.batch(rows))
             self.optimizer.zero_grad(set_to_none=True)
             sum(losses).backward()
             self.optimizer.step()
