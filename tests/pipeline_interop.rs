@@ -154,6 +154,40 @@ fn two_runtimes_live_in_one_process_whichever_comes_first() {
     assert_eq!(faces_in_child("one-library", &theirs_first, Some(&library)), 3, "{}", library.display());
 }
 
+#[test]
+fn stock_inference_runs_our_models() {
+    // Before 1.28 it reads no .modelinfo.
+    if !installed("onnxinference") || gst::version() < (1, 28, 0, 0) {
+        return;
+    }
+    for (model, size, tensors) in [("expression", (48, 48), 3), ("face", (320, 256), 3)] {
+        let file = format!("{}/models/{model}/model.onnx", env!("CARGO_MANIFEST_DIR"));
+        let (width, height) = size;
+        let line = format!(
+            "videotestsrc num-buffers=2 ! video/x-raw,format=RGB,width={width},height={height} ! onnxinference model-file={file} ! \
+             fakesink name=sink signal-handoffs=true"
+        );
+        let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+        let sink = pipeline.by_name("sink").expect("the sink");
+        let caps = Arc::new(Mutex::new(String::new()));
+        sink.connect("handoff", false, {
+            let caps = caps.clone();
+            move |values| {
+                let (buffer, pad) = (values[1].get::<gst::Buffer>().ok()?, values[2].get::<gst::Pad>().ok()?);
+                let tensors = buffer.iter_meta::<gst::Meta>().filter(|meta| meta.api().name() == "GstTensorMetaAPI").count();
+                assert_eq!(tensors, 1, "no tensors on the frame");
+                *caps.lock().unwrap() = pad.current_caps()?.to_string();
+                None
+            }
+        });
+        let played = play(&pipeline);
+        pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+        played.unwrap_or_else(|error| panic!("{model}: {error}"));
+        let caps = caps.lock().unwrap();
+        assert_eq!(caps.matches(&format!("gst-plugin-emotion-{model}-out-")).count(), tensors, "{caps}");
+    }
+}
+
 fn write_png(file: &std::path::Path, rgb: &[u8]) {
     let mut encoder = png::Encoder::new(std::fs::File::create(file).expect("the file can be written"), FRAME.width, FRAME.height);
     encoder.set_color(png::ColorType::Rgb);

@@ -26,7 +26,7 @@ from combine import describe, fit_rule, linear, priors
 from dataset import FER2013_LABELS, FERPLUS_LABELS, PUBLIC_TEST, TRAINING, faces_of, read_arrays
 from evaluate import fit_temperature, onnx_logits, onnx_scores, torch_logits
 from network import count_cost, network_of
-from onnx_file import OPSET, fold_batch_norm, write_digest
+from onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
 
 TOLERANCE = 1e-3
 OUTPUTS = {"scores": len(FERPLUS_LABELS), "ferplus": len(FERPLUS_LABELS), "fer2013": len(FER2013_LABELS)}
@@ -90,17 +90,6 @@ def augmented(images, seed=0, batch=256):
     return np.concatenate([augment(part, generator)[:, 0].round().byte().numpy() for part in parts])
 
 
-def write_modelinfo(path):
-    """The description that stock `onnxinference` reads: `<model>.modelinfo`."""
-    def section(name, ident, columns, direction, extra=""):
-        return f"[{name}]\nid={ident}\ntype=float32\ndims=-1,{columns}\ndir={direction}\ndims-order=row-major\n{extra}"
-
-    parts = [f"[modelinfo]\nversion=1.0\ngroup-id={MODELINFO_ID}-out\n"]
-    parts.append(section("input", f"{MODELINFO_ID}-in", "1,48,48", "input", "ranges=-2.0,1.984375\n"))
-    parts += [section(name, f"{MODELINFO_ID}-out-{name}", columns, "output") for name, columns in OUTPUTS.items()]
-    Path(f"{path}.modelinfo").write_text("\n".join(parts))
-
-
 def write_temperature(description, output, temperature):
     """Set the `temperature` of an output in a model.toml, if there is one."""
     if description.exists():
@@ -130,7 +119,7 @@ def main():
     description = options.output.with_name("model.toml")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
     write_digest(description, digest)
-    write_modelinfo(options.output)
+    write_modelinfo(options.output, MODELINFO_ID, ("input", (-1, 1, 48, 48), (-2.0, 1.984375)), {name: (-1, count) for name, count in OUTPUTS.items()})
     for name, logits, truth in zip(("ferplus", "fer2013"), test_logits, (test.ferplus_truth, test.fer2013)):
         if (truth >= 0).any():
             write_temperature(description, name, fit_temperature(logits[truth >= 0], truth[truth >= 0]))

@@ -3,6 +3,7 @@
 
 import copy
 import re
+from pathlib import Path
 
 import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -26,3 +27,21 @@ def write_digest(description, digest):
     if description.exists():
         text = description.read_text()
         description.write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', text, flags=re.M))
+
+
+def write_modelinfo(path, ident, given, outputs):
+    """The description that GStreamer's `onnxinference` reads: `<model>.modelinfo`.
+
+    ident    what the ids of all tensors begin with
+    given    name, dimensions and the range that pixels of 0..255 are brought to, of the input
+    outputs  name to dimensions of each output
+    """
+    def section(name, id, dims, direction):
+        return f"[{name}]\nid={id}\ntype=float32\ndims={','.join(map(str, dims))}\ndir={direction}\ndims-order=row-major\n"
+
+    name, dims, (low, high) = given
+    ranges = ";".join([f"{low},{high}"] * dims[1])
+    parts = [f"[modelinfo]\nversion=1.0\ngroup-id={ident}-out\n"]
+    parts.append(section(name, f"{ident}-in", dims, "input") + f"ranges={ranges}\n")
+    parts += [section(name, f"{ident}-out-{name}", dims, "output") for name, dims in outputs.items()]
+    Path(f"{path}.modelinfo").write_text("\n".join(parts))

@@ -45,23 +45,38 @@ def tail_nodes(path):
     return names
 
 
-def quantize(model, images, output):
-    """Write the int8 model."""
+def quantize(model, batches, output, excluded):
+    """Write the int8 model.
+
+    batches   a `CalibrationDataReader` of inputs
+    excluded  from the prepared file to the names of the nodes that stay in fp32
+    """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(str(model), str(prepared))
+        quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(output),
-            Faces(images),
+            batches,
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=tail_nodes(prepared),
+            nodes_to_exclude=excluded(prepared),
             calibrate_method=CalibrationMethod.MinMax,
         )
+
+
+def write_quantized(model, batches, folder, excluded):
+    """`quantize` into a folder, with the description that lies beside the model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "model.onnx"
+    quantize(model, batches, target, excluded)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    description = model.with_name("model.toml").read_text()
+    (folder / "model.toml").write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', description, flags=re.M))
+    print(f"{target}: {target.stat().st_size} bytes, sha256 {digest}")
 
 
 def main():
@@ -72,15 +87,9 @@ def main():
     parser.add_argument("--faces", type=int, default=1024, help="training faces to calibrate on")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
     images = load_faces(options.data, TRAINING).images
     chosen = np.random.default_rng(options.seed).choice(len(images), min(options.faces, len(images)), replace=False)
-    target = options.output / "model.onnx"
-    quantize(options.model, images[chosen], target)
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    description = options.model.with_name("model.toml").read_text()
-    (options.output / "model.toml").write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', description, flags=re.M))
-    print(f"{target}: {target.stat().st_size} bytes, sha256 {digest}")
+    write_quantized(options.model, Faces(images[chosen]), options.output, tail_nodes)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
     python export_face.py --weights RUN/final.pt [--even-at 0.6] [--output ../../face/model.onnx]
 
-The `sha256` line of the `model.toml` beside the output is brought up to date.
+The `sha256` line of the `model.toml` beside the output is brought up to date, and its `.modelinfo`, for GStreamer's onnxinference.
 
 Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs `stride_8`, `stride_16` and `stride_32`,
 [N, 15, H / s, W / s]: score logit; x, y of the centre and log width, height; x, y of five landmarks. See `loss.decode`.
@@ -23,10 +23,11 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from detectors import _session
-from facenet import STRIDES, FaceNet
-from onnx_file import OPSET, fold_batch_norm, write_digest
+from facenet import CHANNELS, STRIDES, FaceNet
+from onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
 
 TOLERANCE = 1e-3
+MODELINFO_ID = "gst-plugin-emotion-face"
 
 
 def load_network(path, even_at=0.5):
@@ -82,6 +83,8 @@ def main():
         raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
     write_digest(options.output.with_name("model.toml"), digest)
+    maps = {f"stride_{stride}": (-1, CHANNELS, -1, -1) for stride in STRIDES}
+    write_modelinfo(options.output, MODELINFO_ID, ("input", (-1, 3, -1, -1), (0.0, 255.0)), maps)
     print(f"{options.output}: {options.output.stat().st_size} bytes, largest difference {difference:.1e}, sha256 {digest}")
 
 
