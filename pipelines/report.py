@@ -76,7 +76,7 @@ def checked(record):
         raise ValueError("not an object")
     if record.get("version") != 1:
         raise ValueError(f"version 1 is understood, this is {record.get('version')!r}")
-    if record["type"] not in ("face", "summary"):
+    if record["type"] not in ("face", "frame", "summary"):
         raise ValueError(f"type {record['type']!r}")
     for name in ("pts", "duration"):
         if not isinstance(record[name], int) or record[name] < 0:
@@ -88,6 +88,8 @@ def checked(record):
         if not all(isinstance(number, (int, float)) for number in numbers):
             raise ValueError("box and scores have to be numbers")
         record["stream"], record["id"], record["label"]  # noqa: B018, each has to be there
+    elif record["type"] == "frame":
+        record["stream"]  # noqa: B018
     else:
         if not all(isinstance(count, int) for count in record["counts"].values()):
             raise ValueError("counts have to be whole numbers")
@@ -123,6 +125,22 @@ def faces_of(records, step):
             Face(time, hold if hold <= 1.5 * step else step, label_of(by_time[time]), by_time[time]["score"], by_time[time]["scores"], by_time[time])
             for time, hold in zip(times, holds)
         ]
+    return faces
+
+
+def faces_until_changes(records, step):
+    """As `faces_of`, for an export of changes alone: what a frame says holds until the next one of its stream."""
+    times = collections.defaultdict(set)
+    for record in records:
+        times[record["stream"]].add(position(record))
+    until = {}
+    for stream, seen in times.items():
+        ordered = sorted(seen)
+        until |= {(stream, time): later - time for time, later in zip(ordered, [*ordered[1:], ordered[-1] + step])}
+    faces = collections.defaultdict(list)
+    for record in sorted((record for record in records if record["type"] == "face"), key=position):
+        stream, time = record["stream"], position(record)
+        faces[stream, record["id"]].append(Face(time, until[stream, time], label_of(record), record["score"], record["scores"], record))
     return faces
 
 
@@ -451,7 +469,14 @@ def common_notes(records, step, sampled, notes):
 
 def page_of_faces(records, notes, video):
     step, sampled = sampling(records)
-    faces = faces_of(records, step)
+    # Only an export of changes says that nobody is left.
+    if any(record["type"] == "frame" for record in records):
+        step, sampled = statistics.median_low(record["duration"] for record in records) or step, False
+        faces = faces_until_changes(records, step)
+        records = [record for record in records if record["type"] == "face"]
+        notes.append("Changes alone were exported, and each is shown as if it held until the next.")
+    else:
+        faces = faces_of(records, step)
     order = list(dict.fromkeys(label for record in records for label in record["scores"] or {}))
     labels = dict.fromkeys([*order, *(label_of(record) for record in records)])
     ranked = [label for label in labels if label not in (UNKNOWN, UNSCORED)] + [UNKNOWN, UNSCORED]
@@ -560,7 +585,7 @@ def main():
     rest = sys.argv[2:]
     out = pathlib.Path(rest.pop()) if rest and rest[-1].lower().endswith((".html", ".htm")) else source.with_suffix(".html")
     records, notes = read_records(source)
-    kinds = {record["type"] for record in records}
+    kinds = {"summary" if record["type"] == "summary" else "face" for record in records}
     if len(kinds) > 1:
         raise BadInput(f"{source}: expected records of one kind, found faces and summaries")
     video = None

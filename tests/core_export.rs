@@ -99,7 +99,8 @@ fn an_unknown_expression_has_a_label_a_score_and_no_label_id() {
 #[test]
 fn a_frame_without_faces_writes_nothing() {
     for format in [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text] {
-        assert_eq!(text_of(format, &report(0, &[])), "", "{format:?}");
+        let output = Exporter::new(Options { format, ..Options::default() }).frame(&report(0, &[])).unwrap();
+        assert!(matches!(output, Output::Gap(_)), "{format:?}: {output:?}");
     }
 }
 
@@ -283,9 +284,33 @@ fn on_change_exports_what_differs() {
         spans(options, frames).into_iter().filter(|span| span.0).map(|span| span.1 / 40).collect::<Vec<_>>()
     };
     let frames = [happy(), happy(), neutral(), neutral(), two(), neutral(), vec![], neutral()];
-    assert_eq!(texts(&frames, options), [0, 2, 4, 5, 7]);
+    assert_eq!(texts(&frames, options), [0, 2, 4, 5, 6, 7]);
     // With an interval, what changes meanwhile waits until it is over.
     assert_eq!(texts(&frames[..5], Options { interval_ns: 3 * FRAME_NS, ..options }), [0, 3]);
+    assert!(texts(&[vec![], vec![], vec![]], options).is_empty(), "nobody came");
+}
+
+#[test]
+fn that_the_last_face_has_gone_is_told_where_only_changes_are() {
+    let told = |format, on_change| {
+        let mut exporter = Exporter::new(Options { format, on_change, ..Options::default() });
+        let frames = [vec![found(1)], vec![], vec![]];
+        let outputs = frames.iter().enumerate().map(|(frame, faces)| exporter.frame(&report(frame as u64, faces)).unwrap());
+        let texts = outputs.map(|output| if let Output::Text(chunk) = output { chunk.body } else { vec![] }).skip(1);
+        texts.map(|text| String::from_utf8(text).unwrap()).collect::<Vec<_>>().concat()
+    };
+    let record: serde_json::Value = serde_json::from_str(&told(Format::Ndjson, true)).unwrap();
+    assert_eq!((&record["type"], &record["frame"], &record["faces"]), (&"frame".into(), &1.into(), &0.into()));
+    assert_eq!(record["pts"], FRAME_NS);
+    let row = told(Format::Csv, true);
+    let cells: Vec<_> = row.trim_end().split(',').collect();
+    assert_eq!((cells.len(), cells[1], cells[6]), (27, &*FRAME_NS.to_string(), "1"), "{row}");
+    assert!(cells[7..].iter().all(|cell| cell.is_empty()), "{row}");
+    assert!(told(Format::WebVttMetadata, true).contains(r#""faces":0"#));
+    for format in [Format::Text, Format::WebVtt] {
+        assert_eq!(told(format, true), "", "people see that nothing is there");
+    }
+    assert_eq!(told(Format::Ndjson, false), "");
 }
 
 #[test]

@@ -54,6 +54,22 @@ fn run(arguments: &[PathBuf]) -> Result<(), String> {
 }
 
 #[test]
+fn changes_hold_until_the_next() {
+    let nobody = json!({
+        "type": "frame", "version": 1, "stream": "s", "frame": 50, "pts": 50 * FRAME_NS, "duration": FRAME_NS,
+        "stream_time": 50 * FRAME_NS, "running_time": 50 * FRAME_NS, "utc": null, "faces": 0,
+    });
+    // The changes of the clip that the other tests take.
+    let changes = [face(0, 1, Some("neutral")), face(25, 1, Some("joy")), nobody];
+    let both = [face(75, 1, Some("joy")), face(75, 2, Some("unknown")), face(99, 1, Some("joy")), face(99, 2, Some("unknown"))];
+    let page = report("changes", &text(&[&changes[..], &both[..]].concat())).expect("a page");
+    let every_frame = report("changes-all", &text(&clip())).expect("a page");
+    let shares = |page: &str| page.split("<h2").find(|part| part.contains("Share of time")).expect("shares").to_owned();
+    assert_eq!(shares(&page), shares(&every_frame));
+    assert!(page.contains("Changes alone were exported"), "{page}");
+}
+
+#[test]
 fn shares_gaps_and_unknown_are_told_as_they_are() {
     let page = report("shares", &text(&clip())).expect("a page");
     // Of four seconds of faces one is neutral, two are joy and one is unknown.

@@ -56,6 +56,9 @@ impl RecordWriter for CsvWriter {
     }
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+        if frame.faces.is_empty() {
+            return out.write_all(self.nobody_row(frame).as_bytes());
+        }
         frame.faces.iter().try_for_each(|face| out.write_all(self.face_row(frame, face).as_bytes()))
     }
 
@@ -65,6 +68,14 @@ impl RecordWriter for CsvWriter {
 }
 
 impl CsvWriter {
+    fn nobody_row(&self, frame: &FrameReport<'_>) -> String {
+        let mut row = Row::default();
+        row.times(frame.stream, &frame.time);
+        row.value(Some(frame.frame));
+        (0..FACE_COLUMNS.len() + self.labels.len()).for_each(|_| row.text(""));
+        row.line()
+    }
+
     fn face_row(&self, frame: &FrameReport<'_>, face: &FaceRecord) -> String {
         let emotion = face.emotion.as_ref();
         let mut row = Row::default();

@@ -148,6 +148,9 @@ impl Exporter {
         let header = self.take_header(frame.labels());
         let mut body = Vec::new();
         self.writer.write_faces(frame, hold_ns, &mut body)?;
+        if body.is_empty() && header.is_none() {
+            return Ok(None);
+        }
         let warning = frame.labels().and_then(|labels| self.warn_once(labels));
         Ok(Some(Chunk { span: Span { pts_ns: frame.time.pts_ns, duration_ns: hold_ns }, header, body, warning }))
     }

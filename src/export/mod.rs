@@ -7,8 +7,9 @@
 //!
 //! # Fields of a face
 //!
-//! One record is one face on one exported frame; a frame without faces writes nothing. NDJSON has every key in every
-//! record, null where a value is not known. CSV has the same as columns, an empty cell for null; its landmarks are left out.
+//! One record is one face on one exported frame; a frame without faces writes nothing, unless only changes are exported
+//! and the last face has gone. NDJSON has every key in every record, null where a value is not known. CSV has the same as
+//! columns, an empty cell for null; its landmarks are left out.
 //!
 //! | NDJSON | CSV | type | meaning |
 //! |---|---|---|---|
@@ -32,6 +33,12 @@
 //! | `scores` | `score_<label>` | object of numbers or null | the score of each label, in the model's order |
 //! | `smoothed` | `smoothed` | boolean or null | true if the scores are a mean over time |
 //! | `age` | `age` | int, ns, or null | time since the frame that was scored |
+//!
+//! # When the last face has gone
+//!
+//! Where only changes are exported, what a record says holds until the next one. That nobody is left is a record then: in
+//! NDJSON of `type` `frame`, with the fields above from `version` to `utc` and `faces`, which is 0; in CSV a row with
+//! nothing after `frame`.
 //!
 //! # Fields of a summary
 //!
@@ -183,8 +190,8 @@ pub trait RecordWriter: Send {
         true
     }
 
-    /// Writes each face of a frame; nothing if there is none. `hold_ns` is how long this holds: the frame, or an interval
-    /// in which only one frame is exported.
+    /// Writes each face of a frame; of a frame without any, that the last one has gone, where the format can say so.
+    /// `hold_ns` is how long this holds: the frame, or an interval in which only one frame is exported.
     fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()>;
 
     /// Writes the summary of an interval.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Newline-delimited JSON: one object for each face on each exported frame, or for each interval.
+//! Newline-delimited JSON: one object for each face on each exported frame, or for each interval, and one when the last
+//! face has gone.
 
 use std::io;
 
@@ -15,10 +16,7 @@ pub struct NdjsonWriter;
 
 impl RecordWriter for NdjsonWriter {
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        for face in frame.faces {
-            writeln!(out, "{}", face_json(frame, face)?)?;
-        }
-        Ok(())
+        objects(frame).try_for_each(|object| writeln!(out, "{}", object?))
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
@@ -26,8 +24,30 @@ impl RecordWriter for NdjsonWriter {
     }
 }
 
-/// The object of one face, on one line.
-pub(super) fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
+/// The objects of a frame, each on one line.
+pub(super) fn objects(frame: &FrameReport<'_>) -> impl Iterator<Item = io::Result<String>> {
+    let nobody = frame.faces.is_empty().then(|| nobody_json(frame));
+    frame.faces.iter().map(|face| face_json(frame, face)).chain(nobody)
+}
+
+fn nobody_json(frame: &FrameReport<'_>) -> io::Result<String> {
+    let time = &frame.time;
+    let line = FrameLine {
+        kind: "frame",
+        version: VERSION,
+        stream: frame.stream,
+        frame: frame.frame,
+        pts: time.pts_ns,
+        duration: time.duration_ns,
+        stream_time: time.stream_time_ns,
+        running_time: time.running_time_ns,
+        utc: time.utc,
+        faces: 0,
+    };
+    Ok(serde_json::to_string(&line)?)
+}
+
+fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
     let time = &frame.time;
     let emotion = face.emotion.as_ref();
     let line = FaceLine {
@@ -107,6 +127,22 @@ struct FaceLine<'a> {
     scores: Option<ByLabel<'a, f64>>,
     smoothed: Option<bool>,
     age: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct FrameLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    stream: &'a str,
+    frame: u64,
+    pts: u64,
+    duration: u64,
+    stream_time: Option<u64>,
+    running_time: Option<u64>,
+    #[serde(serialize_with = "rfc3339")]
+    utc: Option<Utc>,
+    faces: usize,
 }
 
 #[derive(Serialize)]

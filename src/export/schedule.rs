@@ -3,8 +3,8 @@
 
 use super::FrameReport;
 
-/// Picks frames: every one, one in an interval, or only those on which something changed. Frames without faces are
-/// never picked.
+/// Picks frames: every one, one in an interval, or only those on which something changed. A frame without faces is
+/// picked where that is the change.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     interval_ns: u64,
@@ -28,13 +28,12 @@ impl Schedule {
     /// Intervals begin where the position in the medium is a whole multiple of their length, and the first frame with a
     /// face is picked. With `on_change` they begin at the change, so that it is told at once.
     pub fn pick(&mut self, frame: &FrameReport<'_>) -> Option<u64> {
-        let faces = self.on_change.then(|| shown(frame));
-        if frame.faces.is_empty() {
-            self.last_faces.clear();
+        if frame.faces.is_empty() && !self.on_change {
             return None;
         }
         let hold_ns = self.hold_ns(frame)?;
-        if let Some(faces) = faces {
+        if self.on_change {
+            let faces = shown(frame);
             if faces == self.last_faces {
                 return None;
             }

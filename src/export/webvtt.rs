@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::ndjson::{face_json, summary_json};
+use super::ndjson::{objects, summary_json};
 use super::text::{face_text, summary_text};
 use super::{FrameReport, FrameTime, RecordWriter, Summary};
 
@@ -45,7 +45,7 @@ impl RecordWriter for MetadataWriter {
     }
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        frame.faces.iter().try_for_each(|face| cue(&frame.time, hold_ns, &without_arrow(&face_json(frame, face)?), out))
+        objects(frame).try_for_each(|object| cue(&frame.time, hold_ns, &without_arrow(&object?), out))
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {

@@ -440,7 +440,7 @@ impl ObjectImpl for EmotionExport {
                     .build(),
                 glib::ParamSpecBoolean::builder("on-change")
                     .nick("On change")
-                    .blurb("Export a frame only when a face came or went or its label changed, a summary only when its counts changed")
+                    .blurb("Export a frame only when a face came or went or its label changed (what is exported holds until then), a summary only when its counts changed")
                     .default_value(defaults.on_change)
                     .mutable_ready()
                     .build(),
