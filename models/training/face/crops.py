@@ -16,8 +16,10 @@ from photos import ANIMAL_SOURCES, MASKED
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 3.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 2.5, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {MASKED: 3.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
+# Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees).
+TURNED, TURN, MOST_TURN = 0.4, 18.0, 45.0
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]
 
@@ -115,6 +117,30 @@ def cut(photo, zoom, corner, side, rng):
     return crop
 
 
+def cut_turned(photo, zoom, corner, side, rng):
+    """As `cut`; some of the squares are turned about their middle, clockwise for positive angles."""
+    if rng.random() >= TURNED:
+        return cut(photo, zoom, corner, side, rng)
+    angle = math.radians(np.clip(TURN * rng.standard_normal(), -MOST_TURN, MOST_TURN))
+    cos, sin = math.cos(angle), math.sin(angle)
+    # What the turned square sees of the photo.
+    reach = math.ceil(side * (cos + abs(sin)))
+    crop = cut(photo, zoom, np.asarray(corner) - (reach - side) / 2, reach, rng)
+    inverse = np.array([[cos, sin], [-sin, cos]])
+    origin = np.full(2, reach / 2) - inverse @ np.full(2, side / 2)
+    matrix = (*inverse[0], origin[0], *inverse[1], origin[1])
+    crop.pixels = np.array(Image.fromarray(crop.pixels).transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+    turn = lambda points: (points - reach / 2) @ inverse + side / 2
+    crop.landmarks = turn(crop.landmarks)
+    # A head is round enough to keep its box; what is ignored grows to the box around it.
+    for boxes, growth in ((crop.boxes, 1.0), (crop.ignore, cos + abs(sin))):
+        centres = turn(boxes[:, :2] + boxes[:, 2:] / 2)
+        boxes[:, 2:] *= growth
+        boxes[:, :2] = centres - boxes[:, 2:] / 2
+    keep_inside(crop, np.array([0, 0, side, side]))
+    return crop
+
+
 def keep_inside(crop, area):
     """Keeps the faces whose centre is in `area` (corner and size); the rest of them becomes `ignore`."""
     centres = crop.boxes[:, :2] + crop.boxes[:, 2:] / 2
@@ -129,7 +155,7 @@ def keep_inside(crop, area):
 def mosaic(photos, tiles, side, rng):
     """A square of `tiles` x `tiles` photos, which is how large faces become small ones without empty space around."""
     part = side // tiles
-    parts = [cut(photo, *window(photo, part, rng), part, rng) for photo in photos]
+    parts = [cut_turned(photo, *window(photo, part, rng), part, rng) for photo in photos]
     if tiles == 1:
         return parts[0]
     pixels = np.empty((side, side, 3), np.uint8)

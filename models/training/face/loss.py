@@ -17,6 +17,8 @@ MOST_CELLS = 10
 IOU_COST = 3.0
 CENTRE_COST = 0.2
 NEVER = 1e6
+# Landmarks count from faces of this size on, in pixels, and fully on faces larger by so much.
+MARKS_FROM, MARKS_FULL = 8.0, 40.0
 
 
 def cells(height, width):
@@ -120,8 +122,9 @@ def losses(maps, labels, grid):
     wanted = labels["faces"][face]
     fit = box_loss(boxes[picture, cell], wanted)
     points = labels["landmarks"][face]
-    known = weight * points.isfinite().all(-1).all(-1)
     side = (wanted[:, 2:] - wanted[:, :2]).prod(-1).sqrt()
+    # On small faces the teachers' landmarks are mostly noise, which would drown what large ones teach of tilt.
+    known = weight * points.isfinite().all(-1).all(-1) * ((side - MARKS_FROM) / MARKS_FULL).clamp(0, 1)
     error = (landmarks[picture, cell] - points.nan_to_num()) / side[:, None, None]
-    marks = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.05, reduction="none").mean((-1, -2))
+    marks = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="none").mean((-1, -2))
     return (focal * learns).sum() / total, (fit * weight).sum() / total, (marks * known).sum() / known.sum().clamp(min=1.0)

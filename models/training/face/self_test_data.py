@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import crops
-from crops import mirror, photo_weights, random_crop
+from crops import cut_turned, mirror, photo_weights, random_crop
 from photos import HELD_OUT_SOURCES, Photo, build, load_photos, split
 from score import average_precision, letterbox, match, scores_of, suppress
 
@@ -82,6 +82,19 @@ class Crops(unittest.TestCase):
                 self.assertLess(points[0, 0], points[1, 0], "the person's right eye is on the left of the picture")
                 seen += 1
         self.assertGreater(seen, 30)
+
+    def test_landmarks_turn_with_the_face(self):
+        one = photo(((60, 40, 90, 120),))
+        x, y = one.landmarks[0, 0].astype(int)
+        one.pixels[y - 8 : y + 9, x - 8 : x + 9] = (10, 10, 250)
+        rolls = []
+        for seed in range(40):
+            crop = cut_turned(one, 1.0, (30, 20), 160, np.random.default_rng(seed))
+            (right, left), (x, y) = crop.landmarks[0, :2], crop.landmarks[0, 0].round().astype(int)
+            rolls.append(np.degrees(np.arctan2(*(left - right)[::-1])))
+            self.assertGreater(crop.pixels[y, x, 2], 200, f"seed {seed}: {rolls[-1]:.0f} degrees")
+        self.assertGreater(np.std(rolls), 5)
+        self.assertIn(0.0, np.round(rolls, 6))
 
     def test_a_seed_gives_one_crop(self):
         first, again, other = (self.crop(seed, [photo()]) for seed in (3, 3, 4))

@@ -45,7 +45,7 @@ def parse_arguments():
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.02)
     parser.add_argument("--box-weight", type=float, default=2.0)
-    parser.add_argument("--landmark-weight", type=float, default=1.0)
+    parser.add_argument("--landmark-weight", type=float, default=5.0)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights, per step")
     parser.add_argument("--start", type=Path, help="weights (final.pt) to begin with instead of random ones")
     parser.add_argument("--validate-every", type=int, default=1000)
