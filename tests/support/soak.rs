@@ -87,6 +87,8 @@ fn rendered(scene: &Scene, size: Size) -> (Vec<gst::Buffer>, gst::Caps) {
 #[derive(Default)]
 struct Seen {
     frames: u64,
+    /// Frames that went in before one that came out, and did not.
+    lost: u64,
     faces: u64,
     /// From a frame's way into the pipeline to its arrival at the sink, the sink's own waiting not counted.
     held: Histogram,
@@ -103,7 +105,6 @@ struct OfFace {
 
 struct Stream {
     pipeline: gst::Pipeline,
-    pushed: Arc<AtomicU64>,
     seen: Arc<Mutex<Seen>>,
     feeder: std::thread::JoinHandle<()>,
 }
@@ -121,10 +122,13 @@ impl Stream {
         let log = seen.clone();
         let sink = pipeline.by_name("sink").expect("a sink");
         let pad = sink.static_pad("sink").expect("a pad");
+        // Frames are numbered where they go in.
+        let next = AtomicU64::new(0);
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let (Some(buffer), Some(element)) = (info.buffer(), pad.parent_element()) else { return gst::PadProbeReturn::Ok };
             let mut seen = log.lock().expect("a log");
             seen.frames += 1;
+            seen.lost += buffer.offset() - next.swap(buffer.offset() + 1, Ordering::Relaxed);
             if let (Some(now), Some(pts)) = (element.current_running_time(), buffer.pts()) {
                 seen.held.record(now.saturating_sub(pts).into());
             }
@@ -138,8 +142,6 @@ impl Stream {
             gst::PadProbeReturn::Ok
         });
         pipeline.set_state(gst::State::Playing).expect("a pipeline plays");
-        let pushed = Arc::new(AtomicU64::new(0));
-        let count = pushed.clone();
         let feeder = std::thread::spawn(move || {
             let start = Instant::now();
             for (index, frame) in (0u32..).zip(frames.iter().cycle()) {
@@ -148,12 +150,13 @@ impl Stream {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                // A full queue answers with an error; the frame is lost, and is counted as one that came.
-                let _ = source.push_buffer(frame.clone());
-                count.fetch_add(1, Ordering::Relaxed);
+                let mut numbered = frame.clone();
+                numbered.make_mut().set_offset(index.into());
+                // A full queue answers with an error; the frame is lost, and is missed at the sink.
+                let _ = source.push_buffer(numbered);
             }
         });
-        Self { pipeline, pushed, seen, feeder }
+        Self { pipeline, seen, feeder }
     }
 
     /// Ends the program where the stream has failed; has latencies asked for where they changed.
@@ -238,7 +241,6 @@ fn report(running: &[Stream], at: Duration, span: Duration, cpu: Duration) {
     println!("soak: minute {:.1}, memory {:.1} MiB, {cores:.2} cores at work", at.as_secs_f32() / 60.0, memory_mib());
     for (index, stream) in running.iter().enumerate() {
         let seen = std::mem::take(&mut *stream.seen.lock().expect("a log"));
-        let lost = stream.pushed.swap(0, Ordering::Relaxed) as i64 - seen.frames as i64;
         // Faces that were there for most of the time; what flickers has no rate.
         let steady: Vec<_> = seen.of_face.values().filter(|face| face.there * 2 > seen.frames).collect();
         let rate = |count: fn(&OfFace) -> u64| {
@@ -252,7 +254,7 @@ fn report(running: &[Stream], at: Duration, span: Duration, cpu: Duration) {
             "soak:   stream {index}: {:.2} frames/s, {} lost, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, {} of them steady, found \
              {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
             seen.frames as f64 / span.as_secs_f64(),
-            lost.max(0),
+            seen.lost,
             seen.held.percentile_us(0.5) as f64 / 1e3,
             seen.held.percentile_us(0.99) as f64 / 1e3,
             seen.faces as f64 / seen.frames.max(1) as f64,
