@@ -51,7 +51,7 @@ demo: build ## find and name faces in a clip: INPUT=file OUTPUT=folder, or a ren
 	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 
 .PHONY: dashboard
-dashboard: build ## watch faces live on a page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
+dashboard: setup ## watch faces live on a page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
 
 # Tests that need fetched files fail without them here; an installed copy of the plugin stays out of the way.
@@ -113,18 +113,19 @@ soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STRE
 train: setup $(call packages_of,requirements) ## an expression model from DATA=..., to its card, in RUN=folder; OPTIONS= of train.py
 	$(python) models/training/run.py --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
 
-model: setup $(call packages_of,requirements) ## WEIGHTS=run/final.pt, trained on DATA=..., as models/expression, with test fixture and card
-	$(python) models/training/export_onnx.py --data "$(DATA)" --weights $(WEIGHTS) $(OPTIONS)
-	$(python) models/training/golden.py tests/data/expression.json
-	$(MAKE) card DATA="$(DATA)"
+NAME ?= expression
+model: setup $(call packages_of,requirements) ## WEIGHTS=run/final.pt, trained on DATA=..., as models/NAME (expression or expression-tiny), with test fixture and card
+	$(python) models/training/export_onnx.py --data "$(DATA)" --weights $(WEIGHTS) --output models/$(NAME)/model.onnx $(OPTIONS)
+	$(python) models/training/golden.py tests/data/$(NAME).json --model models/$(NAME)/model.onnx
+	$(MAKE) card DATA="$(DATA)" NAME=$(NAME)
 
-# The committed model's figures: report and diagrams of emotion-evaluate on the test faces of DATA, put into its card.
-card: setup $(call packages_of,requirements-data) ## the figures in the card of models/expression, from the data set DATA=...
+# A committed model's figures: report and diagrams of emotion-evaluate on the test faces of DATA, put into its card.
+card: setup $(call packages_of,requirements-data) ## the figures in the card of models/NAME (expression), from the data set DATA=...
 	$(python) models/training/export_faces.py --data "$(DATA)" --output $(TARGET)/faces
-	$(evaluator) expression --conditions \
+	$(evaluator) expression --conditions --model models/$(NAME)/model.onnx \
 	    --json $(TARGET)/card.json --svg $(TARGET)/card $(TARGET)/faces
-	$(python) models/training/card.py --report $(TARGET)/card.json --card models/expression/CARD.md --description models/expression/model.toml
-	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/expression
+	$(python) models/training/card.py --report $(TARGET)/card.json --card models/$(NAME)/CARD.md --description models/$(NAME)/model.toml
+	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/$(NAME)
 
 audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
 	$(TOOLS)/bin/cargo-deny --locked check advisories

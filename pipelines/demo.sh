@@ -17,8 +17,11 @@ mkdir -p "$folder"
 
 if [ -z "$input" ]; then
     input=$folder/average-faces.mp4
-    printf 'demo: rendering a clip of average faces\n'
-    render_clip "$input"
+    if [ ! "$input" -nt "$checkout/models/average-faces/neutral.png" ]; then
+        printf 'demo: rendering a clip of average faces\n'
+        render_clip "$input.part"
+        mv "$input.part" "$input"
+    fi
 fi
 [ -f "$input" ] || { printf 'demo: no such file: %s\n' "$input" >&2; exit 1; }
 

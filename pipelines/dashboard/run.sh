@@ -9,8 +9,11 @@
 # Shows:  the page's address; --help tells what else there is
 # Stop:   Ctrl-C
 # shellcheck source-path=SCRIPTDIR source=../env.sh
+set -euo pipefail
+# With the plugin, in one go: built one after the other, with other features of what both need, each would undo the other.
+cargo build --locked --release --manifest-path "$(dirname "${BASH_SOURCE[0]}")/../../Cargo.toml" \
+    --package gst-plugin-emotion --package emotion-dashboard --lib --bins
 source "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
-cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --package emotion-dashboard
 if [ $# -eq 0 ]; then
     clip=$target/dashboard/average-faces.mp4
     mkdir -p "${clip%/*}"
