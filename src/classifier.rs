@@ -12,9 +12,14 @@ use crate::preset::{self, fits, picture_shape};
 use crate::statistics::{StepTimes, Stopwatch};
 use crate::tensor::{InputFormat, Preprocessor};
 
-/// The expression model that is compiled in.
-const EMBEDDED: &[u8] = include_bytes!("../models/expression/model.onnx");
-const EMBEDDED_DESCRIPTION: &str = include_str!("../models/expression/model.toml");
+macro_rules! compiled_in {
+    ($($name:literal),+) => {
+        [$(($name, include_bytes!(concat!("../models/", $name, "/model.onnx")), include_str!(concat!("../models/", $name, "/model.toml")))),+]
+    };
+}
+
+/// The expression models that are compiled in: name, file and description. The first is the default.
+const EMBEDDED: [(&str, &[u8], &str); 3] = compiled_in!("expression", "expression-int8", "expression-tiny");
 
 /// A face to be classified.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,14 +51,30 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// The model of this name that is found first, or the one compiled in.
+    /// The default model: as [`load_named`](Self::load_named).
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
     pub fn load_default(search: &SearchPath, run: RunOptions) -> Result<Self> {
-        let model = match search.model("expression", "model.onnx") {
-            Ok(path) => ModelFile::open(&path)?,
-            Err(_) => ModelFile::embedded("expression/model.onnx", EMBEDDED, EMBEDDED_DESCRIPTION)?,
+        Self::load_named(EMBEDDED[0].0, search, run)
+    }
+
+    /// The model that lies in a folder of this name on the search path, or is compiled in: `expression`,
+    /// `expression-int8`, `expression-tiny`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for another name that no folder has; those of [`load`](Self::load).
+    pub fn load_named(name: &str, search: &SearchPath, run: RunOptions) -> Result<Self> {
+        let embedded = EMBEDDED.iter().find(|(embedded, ..)| *embedded == name);
+        let model = match (search.model(name, "model.onnx"), embedded) {
+            (Ok(path), _) => ModelFile::open(&path)?,
+            (Err(_), Some((_, bytes, description))) => ModelFile::embedded(&format!("{name}/model.onnx"), bytes, description)?,
+            (Err(Error::NotFound { what, looked, .. }), None) => {
+                let names: Vec<_> = EMBEDDED.iter().map(|(name, ..)| *name).collect();
+                let remedy = format!("give the path of an ONNX file, or the name of a model that is compiled in: {}", names.join(", "));
+                return Err(Error::NotFound { what, looked, remedy });
+            }
+            (Err(error), None) => return Err(error),
         };
         Self::load(model, search, run)
     }

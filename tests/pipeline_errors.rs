@@ -28,6 +28,17 @@ fn a_missing_model_file_is_named() {
 }
 
 #[test]
+fn a_model_that_is_named_is_found_and_others_are_told_the_names() {
+    if runtime_fetched() {
+        for name in ["expression", "expression-int8", "expression-tiny"] {
+            run(&format!("videotestsrc num-buffers=2 ! emotionclassify model-file={name} ! fakesink")).expect("it is compiled in");
+        }
+    }
+    let error = error_of("videotestsrc num-buffers=2 ! emotionclassify model-file=expression-large ! fakesink");
+    assert_says(&error, &["expression-large", "compiled in: expression, expression-int8, expression-tiny"]);
+}
+
+#[test]
 fn an_execution_provider_that_is_not_there_is_one_clear_error() {
     if !fetched("centerface") {
         return;

@@ -30,7 +30,6 @@ from onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
 
 TOLERANCE = 1e-3
 OUTPUTS = {"scores": len(FERPLUS_LABELS), "ferplus": len(FERPLUS_LABELS), "fer2013": len(FER2013_LABELS)}
-MODELINFO_ID = "gst-plugin-emotion-expression"
 
 
 def load_network(paths, shares):
@@ -90,6 +89,12 @@ def augmented(images, seed=0, batch=256):
     return np.concatenate([augment(part, generator)[:, 0].round().byte().numpy() for part in parts])
 
 
+def model_name(description):
+    """The `name` in a model.toml, or what it usually is."""
+    found = description.exists() and re.search(r'^name = "(.*)"$', description.read_text(), flags=re.M)
+    return found[1] if found else "expression"
+
+
 def write_temperature(description, output, temperature):
     """Set the `temperature` of an output in a model.toml, if there is one."""
     if description.exists():
@@ -119,7 +124,7 @@ def main():
     description = options.output.with_name("model.toml")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
     write_digest(description, digest)
-    write_modelinfo(options.output, MODELINFO_ID, ("input", (-1, 1, 48, 48), (-2.0, 1.984375)), {name: (-1, count) for name, count in OUTPUTS.items()})
+    write_modelinfo(options.output, f"gst-plugin-emotion-{model_name(description)}", ("input", (-1, 1, 48, 48), (-2.0, 1.984375)), {name: (-1, count) for name, count in OUTPUTS.items()})
     for name, logits, truth in zip(("ferplus", "fer2013"), test_logits, (test.ferplus_truth, test.fer2013)):
         if (truth >= 0).any():
             write_temperature(description, name, fit_temperature(logits[truth >= 0], truth[truth >= 0]))

@@ -90,12 +90,19 @@ impl Settings {
         let search = SearchPath::from_env(plugin_folder());
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let mut classifier = match &self.model_file {
+            Some(name) if is_name(name) => Classifier::load_named(name, &search, run)?,
             Some(file) => Classifier::load(ModelFile::open(Path::new(file))?, &search, run)?,
             None => Classifier::load_default(&search, run)?,
         };
         classifier.set_batch_size(self.batch_size as usize);
         Ok(classifier)
     }
+}
+
+/// True if `model` is the name of a model rather than a path: one word without an ending that no file has.
+fn is_name(model: &str) -> bool {
+    let path = Path::new(model);
+    path.components().count() == 1 && path.extension().is_none() && !path.is_file()
 }
 
 /// Faces to be classified, and what came out.
@@ -247,7 +254,7 @@ impl ObjectImpl for EmotionClassify {
             vec![
                 glib::ParamSpecString::builder("model-file")
                     .nick("Model file")
-                    .blurb("ONNX file of an expression model with its description beside it; unset takes the plugin's own")
+                    .blurb("ONNX file of an expression model with its description beside it, or the name of one: expression (default), expression-int8, expression-tiny")
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecUInt::builder("batch-size")

@@ -7,7 +7,8 @@
 //! clearly ahead; they go onto the face's region
 //! and, once more for all faces together, into the buffer's `GstEmotionMeta`, which survives conversions.
 //!
-//! The model is the plugin's own unless `model-file` names another, with a `model.toml` that describes it.
+//! The model is the plugin's own `expression` unless `model-file` names another: `expression-int8`, the same in 8
+//! bits, `expression-tiny`, smaller and right less often, or the path of a file, with a `model.toml` that describes it.
 //!
 //! Usually a frame waits for its scores, and the answer to a LATENCY query says for how long. With `async=true` a worker
 //! classifies, on the newest frame there is, and no frame ever waits: scores are put on later frames of the same face, and
