@@ -6,7 +6,7 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use super::{FrameReport, RecordWriter, Summary, Utc, VERSION, id, place, score};
+use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION, id, place, score};
 use crate::geometry::{Landmarks5, Point, Rect};
 use crate::record::{EmotionResult, FaceRecord};
 
@@ -31,35 +31,19 @@ pub(super) fn objects(frame: &FrameReport<'_>) -> impl Iterator<Item = io::Resul
 }
 
 fn nobody_json(frame: &FrameReport<'_>) -> io::Result<String> {
-    let time = &frame.time;
-    let line = FrameLine {
-        kind: "frame",
-        version: VERSION,
-        stream: frame.stream,
-        frame: frame.frame,
-        pts: time.pts_ns,
-        duration: time.duration_ns,
-        stream_time: time.stream_time_ns,
-        running_time: time.running_time_ns,
-        utc: time.utc,
-        faces: 0,
-    };
+    let line =
+        FrameLine { kind: "frame", version: VERSION, stream: frame.stream, frame: frame.frame, times: (&frame.time).into(), faces: 0 };
     Ok(serde_json::to_string(&line)?)
 }
 
 fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
-    let time = &frame.time;
     let emotion = face.emotion.as_ref();
     let line = FaceLine {
         kind: "face",
         version: VERSION,
         stream: frame.stream,
         frame: frame.frame,
-        pts: time.pts_ns,
-        duration: time.duration_ns,
-        stream_time: time.stream_time_ns,
-        running_time: time.running_time_ns,
-        utc: time.utc,
+        times: (&frame.time).into(),
         id: id(face),
         rect: face.rect_norm.into(),
         confidence: face.detection.as_ref().map(|detection| score(detection.confidence)),
@@ -77,16 +61,11 @@ fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
 
 /// The object of one interval, on one line.
 pub(super) fn summary_json(summary: &Summary) -> io::Result<String> {
-    let time = &summary.time;
     let line = SummaryLine {
         kind: "summary",
         version: VERSION,
         stream: &summary.stream,
-        pts: time.pts_ns,
-        duration: time.duration_ns,
-        stream_time: time.stream_time_ns,
-        running_time: time.running_time_ns,
-        utc: time.utc,
+        times: (&summary.time).into(),
         frames: summary.frames,
         faces_mean: score(summary.faces_mean()),
         faces_max: summary.faces_max,
@@ -102,6 +81,29 @@ pub(super) fn pairs(emotion: &EmotionResult) -> impl Iterator<Item = (&str, f32)
     emotion.labels.as_slice().iter().map(String::as_str).zip(emotion.scores.as_slice().iter().copied())
 }
 
+/// When a frame, or the first of an interval, is.
+#[derive(Serialize)]
+struct Times {
+    pts: u64,
+    duration: u64,
+    stream_time: Option<u64>,
+    running_time: Option<u64>,
+    #[serde(serialize_with = "rfc3339")]
+    utc: Option<Utc>,
+}
+
+impl From<&FrameTime> for Times {
+    fn from(time: &FrameTime) -> Self {
+        Self {
+            pts: time.pts_ns,
+            duration: time.duration_ns,
+            stream_time: time.stream_time_ns,
+            running_time: time.running_time_ns,
+            utc: time.utc,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct FaceLine<'a> {
     #[serde(rename = "type")]
@@ -109,12 +111,8 @@ struct FaceLine<'a> {
     version: u32,
     stream: &'a str,
     frame: u64,
-    pts: u64,
-    duration: u64,
-    stream_time: Option<u64>,
-    running_time: Option<u64>,
-    #[serde(serialize_with = "rfc3339")]
-    utc: Option<Utc>,
+    #[serde(flatten)]
+    times: Times,
     id: Option<u32>,
     #[serde(rename = "box")]
     rect: BoxJson,
@@ -136,12 +134,8 @@ struct FrameLine<'a> {
     version: u32,
     stream: &'a str,
     frame: u64,
-    pts: u64,
-    duration: u64,
-    stream_time: Option<u64>,
-    running_time: Option<u64>,
-    #[serde(serialize_with = "rfc3339")]
-    utc: Option<Utc>,
+    #[serde(flatten)]
+    times: Times,
     faces: usize,
 }
 
@@ -151,12 +145,8 @@ struct SummaryLine<'a> {
     kind: &'static str,
     version: u32,
     stream: &'a str,
-    pts: u64,
-    duration: u64,
-    stream_time: Option<u64>,
-    running_time: Option<u64>,
-    #[serde(serialize_with = "rfc3339")]
-    utc: Option<Utc>,
+    #[serde(flatten)]
+    times: Times,
     frames: u64,
     faces_mean: f64,
     faces_max: u64,
