@@ -51,6 +51,13 @@ def random_light(x, generator, gain=0.35, offset=30.0, gamma=0.35, probability=0
     return x
 
 
+def random_dark(x, generator, probability=0.08, least=0.08, most=0.4):
+    """What a camera that has not adapted sees of a dark room: all levels times a small factor."""
+    rows = _chosen(len(x), probability, generator)
+    x[rows] = x[rows] * torch.exp(_uniform((len(rows), 1, 1, 1), math.log(least), math.log(most), generator))
+    return x
+
+
 def random_blur(x, generator, probability=0.12, kernel=5):
     """A small box of random length and direction (motion) on some of the pictures."""
     rows = _chosen(len(x), probability, generator)
@@ -111,6 +118,7 @@ def augment(x, generator, strength=1.0):
     """All of the above in camera order; `strength` scales geometry and the chance of each degradation."""
     x = random_affine(x, generator, 20 * strength, 0.10 * strength, 0.12 * strength)
     x = random_light(x, generator, probability=0.7 * strength)
+    x = random_dark(x, generator, probability=0.08 * strength)
     x = random_downscale(x, generator, probability=0.2 * strength)
     x = random_blur(x, generator, probability=0.12 * strength)
     x = random_noise(x, generator, probability=0.2 * strength)

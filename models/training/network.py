@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dataset import FER2013_LABELS, FERPLUS_LABELS
+from onnx_file import unfold_batch_norm
 
 
 def conv_norm(inputs, outputs, kernel=3, stride=1):
@@ -92,6 +93,21 @@ def network_of(state):
             network.load_state_dict(state)
             return network.eval()
     raise ValueError(f"weights of none of the sizes {', '.join(SIZES)}")
+
+
+def read_network(path):
+    """A network of the size that the weights of a file have, a `final.pt` or an exported `.onnx`; in evaluation mode."""
+    if path.suffix != ".onnx":
+        return network_of(torch.load(path))
+    for size in SIZES:
+        network = ExpressionNet(size)
+        try:
+            unfold_batch_norm(network, path)
+        except ValueError as wrong:
+            why = wrong
+        else:
+            return network.eval()
+    raise why
 
 
 def count_cost(network, side=48):

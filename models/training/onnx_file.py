@@ -5,21 +5,77 @@ import copy
 import re
 from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 OPSET = 17
 
 
+def conv_norm_pairs(network):
+    """The parts of a network that are a convolution and its batch norm, by name."""
+    is_pair = lambda module: isinstance(module, nn.Sequential) and [type(m) for m in module] == [nn.Conv2d, nn.BatchNorm2d]
+    return {name: module for name, module in network.named_modules() if is_pair(module)}
+
+
 def fold_batch_norm(network):
     """A copy in which every (convolution, batch norm) pair is one convolution with bias."""
     network = copy.deepcopy(network)
-    for module in list(network.modules()):
-        children = list(module.children())
-        if isinstance(module, torch.nn.Sequential) and [type(c) for c in children] == [torch.nn.Conv2d, torch.nn.BatchNorm2d]:
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = torch.nn.Identity()
+    for pair in conv_norm_pairs(network).values():
+        pair[0] = fuse_conv_bn_eval(pair[0], pair[1])
+        pair[1] = nn.Identity()
     return network
+
+
+@torch.no_grad()
+def unfold_batch_norm(network, path):
+    """Give a network the weights of an ONNX file that `fold_batch_norm` went into; its norms add the biases, no more.
+
+    ValueError names the file and the weight that it lacks or has in another shape.
+    """
+    stored = {tensor.name.removeprefix("network."): numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    state = network.state_dict()
+    for name, (_, norm) in conv_norm_pairs(network).items():
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            state.pop(f"{name}.1.{part}")
+        state.pop(f"{name}.1.num_batches_tracked")
+        norm.reset_running_stats()
+        norm.weight.fill_((1 + norm.eps) ** 0.5)
+        state[f"{name}.0.bias"] = norm.bias
+    for name, value in state.items():
+        found = stored.get(name)
+        if found is None or found.shape != value.shape:
+            raise ValueError(f"{path}: {name} of shape {tuple(value.shape)} expected, found {None if found is None else found.shape}")
+        value.copy_(torch.tensor(found))
+
+
+@torch.no_grad()
+def renew_batch_norm(network, batch, length=3**-0.5):
+    """Make the norms measure `batch` without changing what the network says of it in evaluation mode.
+
+    Filters are brought to a length as that of random ones: folded ones have lengths that a learning rate is not meant for.
+    """
+    def renew(pair, given, _output):
+        conv, norm = pair
+        scale = length / conv.weight.flatten(1).norm(dim=1).clamp(min=1e-8)
+        conv.weight.mul_(scale[:, None, None, None])
+        norm.running_mean.mul_(scale)
+        norm.running_var.copy_((norm.running_var + norm.eps) * scale**2 - norm.eps)
+        variance, mean = torch.var_mean(conv(given[0]), (0, 2, 3))
+        spread = (norm.running_var + norm.eps).sqrt()
+        norm.bias.add_((mean - norm.running_mean) / spread * norm.weight)
+        norm.weight.mul_((variance + norm.eps).sqrt() / spread)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
+    hooks = [pair.register_forward_hook(renew) for pair in conv_norm_pairs(network).values()]
+    was_training = network.training
+    network.eval()(batch)
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
 
 
 def write_digest(description, digest):

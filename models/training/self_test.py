@@ -19,7 +19,8 @@ from dataset import normalise
 from evaluate import log_softmax, onnx_logits, onnx_scores, torch_logits
 from export_onnx import export
 from framing import Square, crop, square_from_box, square_from_landmarks
-from network import ExpressionNet, count_cost
+from network import ExpressionNet, count_cost, network_of, read_network
+from onnx_file import unfold_batch_norm
 from self_test_data import synthetic_faces
 from train import Trainer, mean_scores
 
@@ -118,6 +119,31 @@ class Training(unittest.TestCase):
         for head in range(2):
             torch.testing.assert_close(both[head], (each[0][head] + each[1][head]) / 2)
             torch.testing.assert_close(both[head].sum(1), torch.ones(4))
+
+
+    def test_it_goes_on_from_an_exported_file(self):
+        first = self.trainer(epochs=3)
+        self.train(first, 3)
+        expected = first.validate()
+        path = self.folder / "model.onnx"
+        export(network_of(first.average.state), Rule(), priors(synthetic_faces()), path)
+        x = torch.randn(4, 1, 48, 48)
+        for ours, theirs in zip(read_network(path)(x), network_of(first.average.state)(x)):
+            torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+        second = self.trainer(start=path, epochs=3)
+        self.assertEqual(second.validate(), expected)
+        # In training mode too: its norms know what they see.
+        pictures, *_ = second.batch(torch.arange(192))
+        evaluated = second.network.eval()(pictures)
+        for ours, theirs in zip(second.network.train()(pictures), evaluated):
+            self.assertGreater(torch.corrcoef(torch.stack([ours.flatten(), theirs.flatten()]))[0, 1], 0.95)
+        self.assertLess(self.train(second, 1), self.train(self.trainer(), 1))
+
+    def test_a_file_of_another_network_is_refused(self):
+        path = self.folder / "model.onnx"
+        export(ExpressionNet("tiny").eval(), Rule(), priors(synthetic_faces()), path)
+        with self.assertRaisesRegex(ValueError, "model.onnx: .* expected, found"):
+            unfold_batch_norm(ExpressionNet(), path)
 
 
 class Network(unittest.TestCase):

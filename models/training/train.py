@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from augmentation import augment
 from dataset import PIXEL_MEAN, PIXEL_SCALE, PUBLIC_TEST, TRAINING, load_faces
 from evaluate import accuracies, torch_logits
-from network import SIZES, ExpressionNet, count_cost, network_of
+from network import SIZES, ExpressionNet, count_cost, network_of, read_network
+from onnx_file import renew_batch_norm
 from optimisation import MovingAverage, decay_groups, learning_rate_factor
 
 
@@ -40,8 +41,8 @@ def parse_arguments():
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentations, 0..1")
     parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
-    parser.add_argument("--start", type=Path, help="weights (final.pt) to begin with instead of random ones")
-    parser.add_argument("--teacher", type=Path, nargs="+", help="weights (final.pt) of networks to learn from as well")
+    parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
+    parser.add_argument("--teacher", type=Path, nargs="+", help="weights (final.pt, or exported .onnx) of networks to learn from as well")
     parser.add_argument("--teacher-share", type=float, default=0.5, help="of the loss that compares with the teachers' mean scores, 0..1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -87,10 +88,13 @@ class Trainer:
         self.ferplus = torch.from_numpy(self.faces.ferplus)
         self.weight = torch.from_numpy(self.faces.ferplus_weight)
         self.fer2013 = F.one_hot(torch.from_numpy(self.faces.fer2013), 7).float()
-        self.teachers = [network_of(torch.load(weights)).to(memory_format=torch.channels_last) for weights in options.teacher or ()]
+        self.teachers = [read_network(weights).to(memory_format=torch.channels_last) for weights in options.teacher or ()]
         self.network = ExpressionNet(options.size, options.dropout).to(memory_format=torch.channels_last)
         if options.start:
-            self.network.load_state_dict(torch.load(options.start))
+            self.network.load_state_dict(read_network(options.start).state_dict())
+            if options.start.suffix == ".onnx":
+                rows = torch.randperm(len(self.faces), generator=self.generator)[:1024]
+                renew_batch_norm(self.network, self.batch(rows)[0])
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.SGD(
             decay_groups(self.network, options.weight_decay), lr=options.learning_rate, momentum=0.9, nesterov=True

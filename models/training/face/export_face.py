@@ -24,21 +24,25 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from detectors import _session
 from facenet import CHANNELS, STRIDES, FaceNet
-from onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
+from onnx_file import OPSET, fold_batch_norm, unfold_batch_norm, write_digest, write_modelinfo
 
 TOLERANCE = 1e-3
 MODELINFO_ID = "gst-plugin-emotion-face"
 
 
 def load_network(path, even_at=0.5):
-    """The network in evaluation mode with the weights of a `final.pt`, or the averaged ones of a `last.pt`.
+    """The network in evaluation mode with the weights of a `final.pt`, the averaged ones of a `last.pt` or those of an `.onnx`.
 
     Scores are moved so that `even_at` becomes .5, by the biases of the heads: what they were taught is how well a box fits, and
     which of them means "rather a face than not" is chosen afterwards.
     """
-    state = torch.load(path, map_location="cpu", weights_only=False)
     network = FaceNet()
-    network.load_state_dict(state.get("average", state))
+    if path.suffix == ".onnx":
+        unfold_batch_norm(network, path)
+        network.stem[0][0].weight.data *= 255
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=False)
+        network.load_state_dict(state.get("average", state))
     for head in network.heads:
         head.bias.data[0] -= math.log(even_at / (1 - even_at))
     return network.eval()

@@ -22,9 +22,10 @@ from torch.utils.data import DataLoader, IterableDataset
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from crops import mirror, photo_weights, random_crop
-from export_face import export
+from export_face import export, load_network
 from facenet import STRIDES, FaceNet
 from loss import cells, losses
+from onnx_file import renew_batch_norm
 from optimisation import MovingAverage, decay_groups, learning_rate_factor
 from photos import load_photos, split
 from score import validate
@@ -47,7 +48,7 @@ def parse_arguments():
     parser.add_argument("--box-weight", type=float, default=2.0)
     parser.add_argument("--landmark-weight", type=float, default=5.0)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights, per step")
-    parser.add_argument("--start", type=Path, help="weights (final.pt) to begin with instead of random ones")
+    parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
     parser.add_argument("--validate-every", type=int, default=1000)
     parser.add_argument("--only", type=int, default=0, help="train and validate on so many photos alone, to see that it can learn them")
     parser.add_argument("--threads", type=int, default=1)
@@ -120,7 +121,10 @@ class Trainer:
         self.training, self.validation = training, {"human": human, "held_out": held_out}
         self.network = FaceNet().to(memory_format=torch.channels_last)
         if options.start:
-            self.network.load_state_dict(torch.load(options.start))
+            self.network.load_state_dict(load_network(options.start).state_dict())
+        if options.start and options.start.suffix == ".onnx":
+            pictures, _ = next(iter(Batches(training, options, 0)))
+            renew_batch_norm(self.network, pictures / 255)
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
         self.weights = torch.tensor([1.0, options.box_weight, options.landmark_weight])
