@@ -91,6 +91,11 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
+    /// One that leaves out most of what it reduces; see [`Resampler::quick`].
+    pub fn quick() -> Self {
+        Self { resampler: Resampler::quick(), ..Self::default() }
+    }
+
     /// Samples `source` of `view` to the top left `content` of `picture`, which has the `size` and `format` of the
     /// network's input; what `content` leaves free becomes black (pixel 0).
     ///

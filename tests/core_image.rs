@@ -7,8 +7,12 @@ use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Rang
 use proptest::prelude::*;
 
 fn sampled(view: &FrameView, source: Rect, size: Size, samples: Samples) -> [Vec<f32>; 3] {
+    sampled_by(&mut Resampler::new(), view, source, size, samples)
+}
+
+fn sampled_by(resampler: &mut Resampler, view: &FrameView, source: Rect, size: Size, samples: Samples) -> [Vec<f32>; 3] {
     let mut result = [const { Vec::new() }; 3];
-    Resampler::new().sample(view, source, size, samples, |_, rows| {
+    resampler.sample(view, source, size, samples, |_, rows| {
         result.iter_mut().zip(rows).for_each(|(all, row)| all.extend_from_slice(row));
     });
     result
@@ -87,6 +91,56 @@ fn one_colour_comes_out_of_every_format() {
     }
 }
 
+/// A picture that hardly changes from pixel to pixel, in any format; chroma as luma.
+fn smooth(format: PixelFormat, size: Size) -> Vec<(Vec<u8>, usize)> {
+    let value = |x: f32, y: f32, c: usize| (128.0 + 50.0 * (x / 23.0 + c as f32).sin() * (y / 31.0).cos()) as u8;
+    (0..format.planes())
+        .map(|plane| {
+            let (rows, bytes) = format.plane_extent(plane, size);
+            let packed = bytes.div_ceil(size.width as usize);
+            let across = size.width as f32 * packed as f32 / bytes as f32;
+            let down = size.height as f32 / rows as f32;
+            let row = |y: usize| (0..bytes).map(move |i| value((i / packed) as f32 * across, y as f32 * down, i % packed));
+            ((0..rows).flat_map(row).collect(), bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn a_quick_look_is_much_like_a_thorough_one() {
+    // Reductions of whole steps and others, that take one pair of neighbours and two, of the whole and of a part.
+    let size = Size::new(480, 360);
+    let parts = [(size.rect(), Size::new(240, 180)), (size.rect(), Size::new(80, 60)), (size.rect(), Size::new(100, 70))];
+    let parts = parts.into_iter().chain([(Rect::new(31.5, 20.0, 300.0, 300.0), Size::new(30, 30))]);
+    for ((source, out), format) in parts.flat_map(|part| PixelFormat::ALL.map(|format| (part, format))) {
+        let data = smooth(format, size);
+        let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
+        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 }).expect("a view");
+        for samples in [Samples::Luma, Samples::Rgb] {
+            let thorough = sampled(&view, source, out, samples);
+            let quick = sampled_by(&mut Resampler::quick(), &view, source, out, samples);
+            let count = if samples == Samples::Luma { 1 } else { 3 };
+            let differences = thorough.iter().zip(&quick).take(count).flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| (a - b).abs());
+            let worst = differences.fold(0.0, f32::max);
+            assert!(worst < 8.0, "{} {source:?} to {out:?}: {worst} off", format.name());
+        }
+    }
+}
+
+#[test]
+fn a_quick_look_at_half_the_size_takes_means() {
+    let (size, out) = (Size::new(34, 18), Size::new(17, 9));
+    let data: Vec<u8> = (0..size.width * size.height * 3).map(|i| (i * 7919 % 251) as u8).collect();
+    let view = FrameView::new(PixelFormat::Bgr, size, &[Plane { data: &data, stride: 34 * 3 }], Colorimetry::default()).expect("a view");
+    let quick = sampled_by(&mut Resampler::quick(), &view, size.rect(), out, Samples::Rgb);
+    let pixel = |x: usize, y: usize, channel: usize| f32::from(data[(y * 34 + x) * 3 + 2 - channel]);
+    for (channel, (y, x)) in (0..3).flat_map(|channel| (0..9).flat_map(move |y| (0..17).map(move |x| (channel, (y, x))))) {
+        let mean = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| pixel(2 * x + dx, 2 * y + dy, channel)).iter().sum::<f32>() / 4.0;
+        let found = quick[channel][y * 17 + x];
+        assert!((found - mean).abs() <= 1.0, "{x}, {y}: {found} instead of {mean}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_planes_sample_without_a_panic_and_in_range(
@@ -112,11 +166,13 @@ proptest! {
             .collect();
         let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
         let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 }).unwrap();
-        for samples in [Samples::Luma, Samples::Rgb] {
-            let rows = sampled(&view, Rect::new(x, y, w, h), Size::new(out_width, out_height), samples);
-            prop_assert_eq!(rows[0].len(), (out_width * out_height) as usize);
-            let used = if samples == Samples::Luma { &rows[..1] } else { &rows[..] };
-            prop_assert!(used.iter().flatten().all(|value| (-0.01..=255.01).contains(value)));
+        for mut resampler in [Resampler::new(), Resampler::quick()] {
+            for samples in [Samples::Luma, Samples::Rgb] {
+                let rows = sampled_by(&mut resampler, &view, Rect::new(x, y, w, h), Size::new(out_width, out_height), samples);
+                prop_assert_eq!(rows[0].len(), (out_width * out_height) as usize);
+                let used = if samples == Samples::Luma { &rows[..1] } else { &rows[..] };
+                prop_assert!(used.iter().flatten().all(|value| (-0.01..=255.01).contains(value)));
+            }
         }
     }
 }

@@ -182,7 +182,7 @@ impl NetworkDetector {
             decode: family.decode(),
             detect_size,
             fixed,
-            preprocessor: Preprocessor::default(),
+            preprocessor: Preprocessor::quick(),
             step_times: StepTimes::default(),
         })
     }

@@ -9,8 +9,12 @@
 //!
 //! Where many rows go into one, reading them is the whole cost, so from a reduction of six on only every second is read,
 //! from nine on every third, and so on. Within a row every sample counts.
+//!
+//! A [quick](Resampler::quick) one reads less still: from a reduction of two on, two rows and in each two pairs of
+//! neighbours stand for all that a sample covers. To half the size that is the mean of all four.
 
 use super::convert::{expand_luma, yuv_to_rgb};
+use super::picks::Picks;
 use super::taps::{Mapping, Taps};
 use super::{Component, FrameView, PixelFormat, rows};
 use crate::geometry::{Rect, Size};
@@ -30,6 +34,7 @@ const ROWS: usize = 3;
 /// Scratch memory for sampling; keep one and use it for every frame, then nothing is allocated after the first.
 #[derive(Debug, Default)]
 pub struct Resampler {
+    quick: bool,
     /// Horizontal and vertical taps, at full and at half resolution.
     x: [Taps; 2],
     y: [Taps; 2],
@@ -37,6 +42,12 @@ pub struct Resampler {
     sums: Vec<u16>,
     /// One component of them.
     component: Vec<i16>,
+    /// Samples that stand for all, as the taps.
+    few_x: [Picks; 2],
+    few_y: [Picks; 2],
+    /// Means of them, byte by byte, and those bytes that are wanted.
+    means: Vec<u8>,
+    words: [Vec<u32>; 2],
     rows: [Vec<f32>; 3],
 }
 
@@ -44,6 +55,12 @@ impl Resampler {
     /// Empty scratch memory.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One for detail that only has to be good enough to find things in: where it reduces by two and more, it takes a
+    /// fraction of the time, and what it leaves out may alias.
+    pub fn quick() -> Self {
+        Self { quick: true, ..Self::default() }
     }
 
     /// Samples the part `source` of `view` to `size` and hands each row of the result, top to bottom, to `sink`.
@@ -59,10 +76,15 @@ impl Resampler {
         let grey = format == PixelFormat::Gray8;
         let one = grey || format.is_yuv() && samples == Samples::Luma;
         let components = &format.components()[..if one { 1 } else { 3 }];
-        self.prepare(view.size(), source, size, components);
+        let whole_luma = samples == Samples::Luma && !one;
+        let few = self.prepare(view.size(), source, size, components, self.quick && !whole_luma);
         for y in 0..size.height as usize {
             for plane in 0..format.planes() {
-                self.sample_plane_row(view, plane, components, samples, y);
+                if few {
+                    self.pick_plane_row(view, plane, components, y);
+                } else {
+                    self.sample_plane_row(view, plane, components, samples, y);
+                }
             }
             let [a, b, c] = &mut self.rows;
             if one {
@@ -74,24 +96,63 @@ impl Resampler {
         }
     }
 
-    fn prepare(&mut self, frame: Size, source: Rect, size: Size, components: &[Component]) {
-        for sub in [1, 2] {
-            let mapping = |frame: u32, start: f32, length: f32, outputs: u32, most: usize| Mapping {
-                available: frame.div_ceil(sub) as usize,
-                start: start / sub as f32,
-                length: length / sub as f32,
-                outputs: outputs as usize,
-                most,
-            };
-            if components.iter().any(|c| c.sub_x == sub) {
-                self.x[sub as usize - 1].make(mapping(frame.width, source.x, source.w, size.width, usize::MAX), rows::ONE_SAMPLE);
-            }
-            if components.iter().any(|c| c.sub_y == sub) {
-                self.y[sub as usize - 1].make(mapping(frame.height, source.y, source.h, size.height, ROWS), rows::ONE_ROW);
+    /// Makes what every row needs; true if a few samples are to stand for all, as they are if `quick` and all components
+    /// have enough of them.
+    fn prepare(&mut self, frame: Size, source: Rect, size: Size, components: &[Component], quick: bool) -> bool {
+        let mapping = |frame: u32, start: f32, length: f32, outputs: u32, most: usize, sub: u32| Mapping {
+            available: frame.div_ceil(sub) as usize,
+            start: start / sub as f32,
+            length: length / sub as f32,
+            outputs: outputs as usize,
+            most,
+        };
+        let along_x = |sub: u32| mapping(frame.width, source.x, source.w, size.width, usize::MAX, sub);
+        let along_y = |sub: u32| mapping(frame.height, source.y, source.h, size.height, ROWS, sub);
+        let few = quick && components.iter().all(|c| Picks::suit(&along_x(c.sub_x)) && Picks::suit(&along_y(c.sub_y)));
+        for c in components {
+            let (x, y) = (c.sub_x as usize - 1, c.sub_y as usize - 1);
+            if few {
+                self.few_x[x].make(along_x(c.sub_x), 2);
+                self.few_y[y].make(along_y(c.sub_y), 1);
+            } else {
+                self.x[x].make(along_x(c.sub_x), rows::ONE_SAMPLE);
+                self.y[y].make(along_y(c.sub_y), rows::ONE_ROW);
             }
         }
         for row in &mut self.rows {
             row.resize(size.width as usize, 0.0);
+        }
+        few
+    }
+
+    /// Computes output row `y` of every component that lies in `plane`, from a few samples.
+    fn pick_plane_row(&mut self, view: &FrameView, plane: usize, components: &[Component], y: usize) {
+        let mut gathered = 0;
+        for (index, c) in components.iter().enumerate().filter(|(_, c)| c.plane == plane) {
+            let alike = || components.iter().filter(|other| other.plane == plane && other.step == c.step).map(|c| c.offset);
+            let low = alike().min().unwrap_or(c.offset);
+            let (columns, lines) = (&self.few_x[c.sub_x as usize - 1], &self.few_y[c.sub_y as usize - 1]);
+            if c.step != gathered {
+                gathered = c.step;
+                let span = columns.span();
+                let bytes = span.start * c.step + low..(span.end - 1) * c.step + alike().max().unwrap_or(low) + 1;
+                let (blended, [upper, lower]) = (bytes.len() - c.step, lines.rows(y).map(|line| view.row(plane, line, bytes.clone())));
+                // What is taken are whole words, or the first of a whole distance: the last may reach beyond.
+                let distance = columns.distance().map(|pixels| pixels * c.step);
+                self.means.resize(blended + distance.unwrap_or(0).max(size_of::<u32>()), 0);
+                rows::blend(upper, lower, c.step, &mut self.means[..blended]);
+                for (words, pixels) in self.words.iter_mut().zip(columns.runs()) {
+                    words.resize(pixels.len(), 0);
+                    match distance {
+                        Some(distance) => rows::gather_evenly(&self.means[pixels[0] as usize * c.step..], distance, words),
+                        None => rows::gather(&self.means, c.step, pixels, words),
+                    }
+                }
+            }
+            match columns.runs().len() {
+                1 => rows::bytes_of(&self.words[0], c.offset - low, &mut self.rows[index]),
+                _ => rows::means_of(self.words.each_ref().map(Vec::as_slice), c.offset - low, &mut self.rows[index]),
+            }
         }
     }
 

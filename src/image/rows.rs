@@ -41,6 +41,60 @@ fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], fr
     }
 }
 
+/// The means of four bytes each: of two rows, and of the pixels of `step` bytes there and next to there.
+pub fn blend(upper: &[u8], lower: &[u8], step: usize, means: &mut [u8]) {
+    blend_rows([upper, &upper[step..], lower, &lower[step..]], means);
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn blend_rows(rows: [&[u8]; 4], means: &mut [u8]) {
+    let [a, b, c, d] = rows.map(|row| &row[..means.len()]);
+    let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) >> 1) as u8;
+    means.iter_mut().enumerate().for_each(|(i, out)| *out = mean(mean(a[i], b[i]), mean(c[i], d[i])));
+}
+
+/// The four bytes from each of some pixels of `step` bytes on, 1 to 4.
+pub fn gather(bytes: &[u8], step: usize, pixels: &[u32], words: &mut [u32]) {
+    for (word, &pixel) in words.iter_mut().zip(pixels) {
+        let from = pixel as usize * step;
+        *word = bytes[from..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+    }
+}
+
+/// The first of every `distance` bytes, 2 or more, and from four on the next three as well; of the last, all have to be
+/// there.
+pub fn gather_evenly(bytes: &[u8], distance: usize, words: &mut [u32]) {
+    match distance {
+        2 => firsts::<2>(bytes, words),
+        3 => firsts::<3>(bytes, words),
+        _ => {
+            for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(distance)) {
+                *word = chunk.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn firsts<const DISTANCE: usize>(bytes: &[u8], words: &mut [u32]) {
+    words.iter_mut().zip(bytes.as_chunks::<DISTANCE>().0).for_each(|(word, chunk)| *word = u32::from(chunk[0]));
+}
+
+/// The byte at `offset` of each word.
+#[multiversion(targets("x86_64+avx2"))]
+pub fn bytes_of(words: &[u32], offset: usize, out: &mut [f32]) {
+    out.iter_mut().zip(words).for_each(|(out, word)| *out = (word >> (8 * offset) & 0xFF) as i32 as f32);
+}
+
+/// The mean of the bytes at `offset` of two words each.
+#[multiversion(targets("x86_64+avx2"))]
+pub fn means_of(words: [&[u32]; 2], offset: usize, out: &mut [f32]) {
+    for ((out, a), b) in out.iter_mut().zip(words[0]).zip(words[1]) {
+        let [a, b] = [a, b].map(|word| word >> (8 * offset) & 0xFF);
+        *out = (a + b) as i32 as f32 * 0.5;
+    }
+}
+
 /// The first of every `step` sums, 1 to 4, as samples of seven fractional bits.
 pub fn take_component(sums: &[u16], step: usize, samples: &mut [i16]) {
     match step {

@@ -135,7 +135,7 @@ fn frame_to_tensor(name: &str, size: Size) {
     let mut rows: Vec<Row> = Vec::new();
     for pixels in [PixelFormat::Rgb, PixelFormat::Bgrx, PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Yuy2] {
         let frame = Frame::noise(pixels, size);
-        let mut preprocessor = Preprocessor::default();
+        let mut preprocessor = Preprocessor::quick();
         let mut tensor = vec![0.0; format.shape(1, target).iter().product()];
         rows.push((
             format!("{} to RGB tensor", pixels.name()),
