@@ -9,7 +9,7 @@ use gst::glib;
 
 use super::VERSION;
 use super::field::Field;
-use super::value::{Plain, array, text_address};
+use super::value::{Plain, array, double, text_address};
 use crate::emotion::{LabelSet, Scores};
 use crate::record::EmotionResult;
 
@@ -77,10 +77,10 @@ impl Reader {
     pub(super) fn fields(&mut self, structure: &gst::StructureRef) -> Option<EmotionResult> {
         let labels = self.labels(LABELS.get::<gst::ArrayRef>(structure)?.as_slice())?;
         let scores = SCORES.get::<gst::ArrayRef>(structure)?;
-        if labels.is_empty() || labels.len() != scores.len() || scores.iter().any(|score| !score.is::<f64>()) {
+        if labels.is_empty() || labels.len() != scores.len() || scores.iter().any(|score| double(score).is_none()) {
             return None;
         }
-        let scores = scores.iter().map(|score| score.get::<f64>().map_or(0.0, |score| score as f32));
+        let scores = scores.iter().map(|score| double(score).map_or(0.0, |score| score as f32));
         let label_id = LABEL_ID.get::<i32>(structure).and_then(|id| usize::try_from(id).ok()).filter(|&id| id < labels.len());
         Some(EmotionResult {
             scores: Scores::from_probabilities(scores),

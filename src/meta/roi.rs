@@ -19,7 +19,7 @@ use gst_video::VideoRegionOfInterestMeta;
 
 use super::emotion::{Reader, Writer};
 use super::field::Field;
-use super::value::{Plain, array};
+use super::value::{Plain, array, double};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::record::{DetectionInfo, FaceRecord};
 
@@ -154,7 +154,7 @@ fn landmarks(values: &[glib::SendValue]) -> Option<Landmarks5> {
         return None;
     }
     for (point, pair) in points.iter_mut().zip(values.chunks_exact(2)) {
-        *point = Point::new(pair[0].get::<f64>().ok()? as f32, pair[1].get::<f64>().ok()? as f32);
+        *point = Point::new(double(&pair[0])? as f32, double(&pair[1])? as f32);
     }
     Some(Landmarks5(points))
 }

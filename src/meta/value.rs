@@ -73,8 +73,22 @@ pub(super) fn array(values: impl ExactSizeIterator<Item = Plain>) -> glib::SendV
     }
 }
 
+/// The number of a double.
+pub(super) fn double(value: &glib::SendValue) -> Option<f64> {
+    // SAFETY: an initialised value of that type holds its number there.
+    raw(value, gobject_ffi::G_TYPE_DOUBLE).map(|data| unsafe { data.v_double })
+}
+
 /// Where the text of a string value is; the same place is the same text for as long as both values are there.
 pub(super) fn text_address(value: &glib::SendValue) -> Option<usize> {
-    // SAFETY: the value is an initialised one that holds a string.
-    value.is::<String>().then(|| unsafe { gobject_ffi::g_value_get_string(value.to_glib_none().0) } as usize)
+    // SAFETY: an initialised value of that type holds the address of its text there.
+    raw(value, gobject_ffi::G_TYPE_STRING).map(|data| unsafe { data.v_pointer } as usize)
+}
+
+/// What a value of the fundamental type `kind` holds; its type is compared, where the bindings ask GLib what it is.
+fn raw(value: &glib::SendValue, kind: glib::ffi::GType) -> Option<GValue_data> {
+    let pointer: *const GValue = value.to_glib_none().0;
+    // SAFETY: the pointer is that of an initialised value, which lives as long as `value` is borrowed.
+    let value = unsafe { &*pointer };
+    (value.g_type == kind).then_some(value.data[0])
 }
