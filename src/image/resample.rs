@@ -136,11 +136,15 @@ impl Resampler {
                 gathered = c.step;
                 let span = columns.span();
                 let bytes = span.start * c.step + low..(span.end - 1) * c.step + alike().max().unwrap_or(low) + 1;
-                let (blended, [upper, lower]) = (bytes.len() - c.step, lines.rows(y).map(|line| view.row(plane, line, bytes.clone())));
+                let row = |line: usize| view.row(plane, line, bytes.clone());
+                let (blended, [upper, lower]) = (bytes.len() - c.step, lines.rows(y).map(row));
                 // What is taken are whole words, or the first of a whole distance: the last may reach beyond.
                 let distance = columns.distance().map(|pixels| pixels * c.step);
                 self.means.resize(blended + distance.unwrap_or(0).max(size_of::<u32>()), 0);
                 rows::blend(upper, lower, c.step, &mut self.means[..blended]);
+                if y + 1 < lines.runs()[0].len() {
+                    lines.rows(y + 1).into_iter().map(row).for_each(rows::expect);
+                }
                 for (words, pixels) in self.words.iter_mut().zip(columns.runs()) {
                     words.resize(pixels.len(), 0);
                     match distance {

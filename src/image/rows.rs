@@ -41,6 +41,19 @@ fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], fr
     }
 }
 
+/// Asks for a row that will be read soon: where rows are far apart, no processor expects the next one.
+#[allow(unsafe_code)]
+pub fn expect(row: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: it reads nothing, and the address is that of a byte that is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 /// The means of four bytes each: of two rows, and of the pixels of `step` bytes there and next to there.
 pub fn blend(upper: &[u8], lower: &[u8], step: usize, means: &mut [u8]) {
     blend_rows([upper, &upper[step..], lower, &lower[step..]], means);
