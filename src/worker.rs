@@ -34,11 +34,11 @@ impl<J, R> Shared<J, R> {
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
-    /// Starts a thread that is called `name` and does each job with `work`.
+    /// Starts a thread that is called `name` and does each job with `work`, which hands its result to what it is given.
     ///
     /// # Errors
     /// [`Error::Config`] if the system has no more threads.
-    pub fn start(name: &str, work: impl FnMut(J) -> R + Send + 'static) -> Result<Self> {
+    pub fn start(name: &str, work: impl FnMut(J, &mut dyn FnMut(R)) + Send + 'static) -> Result<Self> {
         let slot = Slot { waiting: None, results: VecDeque::new(), generation: 0, stop: false };
         let shared = Arc::new(Shared { slot: Mutex::new(slot), changed: Condvar::new() });
         let thread = std::thread::Builder::new().name(name.into()).spawn({
@@ -78,7 +78,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     }
 }
 
-fn run<J, R>(shared: &Shared<J, R>, mut work: impl FnMut(J) -> R) {
+fn run<J, R>(shared: &Shared<J, R>, mut work: impl FnMut(J, &mut dyn FnMut(R))) {
     let mut slot = shared.slot();
     while !slot.stop {
         let Some(job) = slot.waiting.take() else {
@@ -87,11 +87,13 @@ fn run<J, R>(shared: &Shared<J, R>, mut work: impl FnMut(J) -> R) {
         };
         let generation = slot.generation;
         drop(slot);
-        let result = work(job);
+        work(job, &mut |result| {
+            let mut slot = shared.slot();
+            if slot.generation == generation {
+                slot.results.push_back(result);
+            }
+        });
         slot = shared.slot();
-        if slot.generation == generation {
-            slot.results.push_back(result);
-        }
     }
 }
 
@@ -113,10 +115,10 @@ mod tests {
     /// Doubles numbers, each once it is let go; says when it begins.
     fn doubler() -> (Worker<u32, u32>, Receiver<u32>, Sender<()>) {
         let ((begun, begins), (go, goes)) = (channel(), channel());
-        let worker = Worker::start("doubler", move |job| {
+        let worker = Worker::start("doubler", move |job, leave| {
             begun.send(job).unwrap();
             goes.recv().unwrap();
-            job * 2
+            leave(job * 2);
         });
         (worker.unwrap(), begins, go)
     }
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_noticed() {
-        let worker = Worker::<u32, u32>::start("panics", |_| panic!("as the test wants")).unwrap();
+        let worker = Worker::<u32, u32>::start("panics", |_, _| panic!("as the test wants")).unwrap();
         worker.submit(1);
         (0..1_000).take_while(|_| !worker.is_dead()).for_each(|_| std::thread::sleep(Duration::from_millis(5)));
         assert!(worker.is_dead());

@@ -58,8 +58,6 @@ fn wait_for(element: &gst::Element, inferences: u64) {
         assert!(start.elapsed() < Duration::from_secs(60), "{inferences} inferences did not come");
         std::thread::sleep(Duration::from_millis(2));
     }
-    // An inference is counted just before its result is left for the stream.
-    std::thread::sleep(Duration::from_millis(50));
 }
 
 fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {

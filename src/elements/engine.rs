@@ -39,12 +39,17 @@ struct Run<T> {
 }
 
 impl<T> Run<T> {
-    fn run(&mut self, view: &FrameView, mut task: T) -> Result<T> {
+    /// Does `task` and hands it to `leave`; only then it is counted, so that what was counted can be taken.
+    fn run(&mut self, view: &FrameView, mut task: T, leave: impl FnOnce(Result<T>)) {
         let mut clock = Stopwatch::start();
-        let steps = (self.work)(view, &mut task)?;
-        let mut statistics = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
-        statistics.record(clock.lap(), steps);
-        Ok(task)
+        match (self.work)(view, &mut task) {
+            Ok(steps) => {
+                let time = clock.lap();
+                leave(Ok(task));
+                self.statistics.lock().unwrap_or_else(PoisonError::into_inner).record(time, steps);
+            }
+            Err(error) => leave(Err(error)),
+        }
     }
 }
 
@@ -56,9 +61,14 @@ impl<T: Send + 'static> Engine<T> {
     pub fn new(name: &str, worker: bool, statistics: Arc<Mutex<Statistics>>, work: Work<T>) -> Result<Self> {
         let mut run = Run { work, statistics };
         let place = if worker {
-            Place::Worker(Worker::start(name, move |job: Job<T>| {
-                let mapped = frame::map(&job.buffer, &job.info)?;
-                run.run(&frame::view(&mapped)?, job.task)
+            Place::Worker(Worker::start(name, move |Job { buffer, info, task }: Job<T>, leave| {
+                let begun = frame::map(&buffer, &info).and_then(|mapped| {
+                    run.run(&frame::view(&mapped)?, task, &mut *leave);
+                    Ok(())
+                });
+                if let Err(error) = begun {
+                    leave(Err(error));
+                }
             })?)
         } else {
             Place::Here { run, done: None }
@@ -76,7 +86,7 @@ impl<T: Send + 'static> Engine<T> {
     pub fn submit(&mut self, buffer: &gst::BufferRef, info: &VideoInfo, view: &FrameView, task: T) -> Option<T> {
         match &mut self.place {
             Place::Here { run, done } => {
-                *done = Some(run.run(view, task));
+                run.run(view, task, |result| *done = Some(result));
                 None
             }
             // The pixels are shared; whoever writes to the pushed buffer before the worker is done gets its own.
