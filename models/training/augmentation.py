@@ -2,13 +2,16 @@
 """Augmentations of whole batches of grey faces, float [N, 1, H, W], pixel values 0..255.
 
 They stand for what differs between a training picture and a webcam: where the detector puts the crop
-(place, size, roll), light and contrast, small or blurred faces, noise, and things in front of the face.
+(place, size, roll), light and contrast, small or blurred faces, noise, compression, and things in front of the face.
 """
 
+import io
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 
 def _uniform(count, low, high, generator):
@@ -96,6 +99,17 @@ def random_noise(x, generator, probability=0.2, strongest=12.0):
     return x
 
 
+def random_jpeg(x, generator, probability=0.12, worst=15, best=60):
+    """Compress some pictures, at a quality of `worst` to `best`, as cameras and streams do."""
+    rows = _chosen(len(x), probability, generator)
+    qualities = torch.randint(worst, best + 1, (len(rows),), generator=generator)
+    for row, quality in zip(rows.tolist(), qualities.tolist()):
+        stream = io.BytesIO()
+        Image.fromarray(x[row, 0].round().clamp(0, 255).byte().numpy()).save(stream, "JPEG", quality=quality)
+        x[row, 0] = torch.from_numpy(np.array(Image.open(stream))).to(x.dtype)
+    return x
+
+
 def random_erase(x, generator, probability=0.4, smallest=0.15, largest=0.45):
     """Cover one rectangle (sides as fractions of the picture's) with an even grey or with noise."""
     side = x.shape[-1]
@@ -122,4 +136,5 @@ def augment(x, generator, strength=1.0):
     x = random_downscale(x, generator, probability=0.2 * strength)
     x = random_blur(x, generator, probability=0.12 * strength)
     x = random_noise(x, generator, probability=0.2 * strength)
+    x = random_jpeg(x, generator, probability=0.12 * strength)
     return random_erase(x, generator, probability=0.4 * strength)

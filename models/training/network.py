@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dataset import FER2013_LABELS, FERPLUS_LABELS
+from dataset import FER2013_LABELS, FERPLUS_LABELS, PIXEL_SCALE
 from onnx_file import unfold_batch_norm
 
 
@@ -15,6 +15,21 @@ def conv_norm(inputs, outputs, kernel=3, stride=1):
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
     )
+
+
+class Standardise(nn.Module):
+    """Each picture of [N, 1, H, W] to mean 0 and standard deviation 1, so that light and contrast hardly matter.
+
+    Where the deviation is less than `FAINT`, in grey levels, there is more noise than face, and it stays below 1. What is
+    more than `MOST` deviations away counts as so many, so that eight bits resolve the rest.
+    """
+
+    FAINT, MOST = 4.0, 4.0
+
+    def forward(self, x):
+        x = x - x.mean((1, 2, 3), keepdim=True)
+        deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt()
+        return (x / deviation.clamp(min=self.FAINT * PIXEL_SCALE)).clamp(-self.MOST, self.MOST)
 
 
 class SqueezeExcite(nn.Module):
@@ -58,7 +73,7 @@ SIZES = {
 
 
 class ExpressionNet(nn.Module):
-    """Grey faces [N, 1, 48, 48], normalised, to logits `ferplus` [N, 8] and `fer2013` [N, 7].
+    """Grey faces [N, 1, 48, 48], value = (pixel - 128) / 64, to logits `ferplus` [N, 8] and `fer2013` [N, 7].
 
     `size` is one of `SIZES`.
     """
@@ -66,6 +81,7 @@ class ExpressionNet(nn.Module):
     def __init__(self, size="default", dropout=0.3):
         super().__init__()
         stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
+        self.standardise = Standardise()
         self.stem = nn.Sequential(
             conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU()
         )
@@ -81,7 +97,7 @@ class ExpressionNet(nn.Module):
         self.fer2013 = nn.Linear(channels, len(FER2013_LABELS))
 
     def forward(self, x):
-        features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(x)), 1).flatten(1))
+        features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(self.standardise(x))), 1).flatten(1))
         return self.ferplus(features), self.fer2013(features)
 
 

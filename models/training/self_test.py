@@ -81,7 +81,7 @@ class Training(unittest.TestCase):
 
     def trainer(self, **changes):
         options = dict(
-            data=self.folder, size="tiny", epochs=4, batch=32, learning_rate=0.1, weight_decay=5e-4, label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1,
+            data=self.folder, size="tiny", epochs=4, batch=16, learning_rate=0.03, weight_decay=5e-4, label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1,
             strength=0.3, small_epochs=1, start=None, teacher=None, teacher_share=0.5, threads=1, seed=1,
         )
         return Trainer(Namespace(**(options | changes)))
@@ -151,6 +151,14 @@ class Network(unittest.TestCase):
         parameters, multiply_adds = count_cost(ExpressionNet())
         self.assertLessEqual(parameters, 1.5e6)
         self.assertLessEqual(multiply_adds, 80e6)
+
+    def test_light_and_contrast_do_not_matter(self):
+        network, faces = ExpressionNet("tiny").eval(), torch.randn(4, 1, 48, 48)
+        with torch.no_grad():
+            for ours, theirs in zip(network(faces), network(0.2 * faces - 1)):
+                torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+            # What is nearly even is not blown up to a face.
+            self.assertLess(network.standardise(0.001 * faces).abs().max(), 0.1)
 
     def test_exported_file_gives_the_same_logits(self):
         network = ExpressionNet().train()
