@@ -32,12 +32,13 @@ pub enum Condition {
 }
 
 /// Every condition of the report, in its order.
-pub const ALL: [Condition; 18] = [
+pub const ALL: [Condition; 19] = [
     Condition::Clean,
     Condition::Covered("left half covered", [0.0, 0.0, 0.5, 1.0]),
     Condition::Covered("sunglasses", [0.08, 0.28, 0.84, 0.2]),
     Condition::Covered("mouth covered", [0.2, 0.64, 0.6, 0.26]),
     Condition::Contrast(0.3),
+    Condition::Brightness(0.1),
     Condition::Brightness(0.6),
     Condition::Brightness(1.4),
     Condition::MotionBlur(0.19),
