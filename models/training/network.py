@@ -20,16 +20,14 @@ def conv_norm(inputs, outputs, kernel=3, stride=1):
 class Standardise(nn.Module):
     """Each picture of [N, 1, H, W] to mean 0 and standard deviation 1, so that light and contrast hardly matter.
 
-    Where the deviation is less than `FAINT`, in grey levels, there is more noise than face, and it stays below 1. What is
+    Where the deviation is about `FAINT` grey levels or less, there is more noise than face, and it stays below 1. What is
     more than `MOST` deviations away counts as so many, so that eight bits resolve the rest.
     """
 
     FAINT, MOST = 4.0, 4.0
 
     def forward(self, x):
-        x = x - x.mean((1, 2, 3), keepdim=True)
-        deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt()
-        return (x / deviation.clamp(min=self.FAINT * PIXEL_SCALE)).clamp(-self.MOST, self.MOST)
+        return F.instance_norm(x, eps=(self.FAINT * PIXEL_SCALE) ** 2).clamp(-self.MOST, self.MOST)
 
 
 class SqueezeExcite(nn.Module):
