@@ -113,15 +113,20 @@ class Playlists:
         """Names the segment that was open when a run was killed, up to its last whole fragment."""
         last = self.entries[-1] if self.entries else None
         name = f"{int(last.name) + 1:05}" if last else ""
-        if not (self.folder / f"{name}.m4s").exists() or not (self.folder / f"{name}.vtt").exists():
+        video, captions = (self.folder / f"{name}.{kind}" for kind in ("m4s", "vtt"))
+        if not video.exists():
             return
         scale = timescale(dict(boxes((self.folder / last.init).read_bytes()))[b"moov"])
-        found = list(boxes((self.folder / f"{name}.m4s").read_bytes()))
+        found = list(boxes(video.read_bytes()))
         found = found[: len(found) // 2 * 2]  # moof, mdat
-        os.truncate(self.folder / f"{name}.m4s", sum(len(box) for _, box in found))
+        os.truncate(video, sum(len(box) for _, box in found))
         seconds = sum(times(box)[1] for kind, box in found if kind == b"moof") / scale
         if seconds:
+            if not captions.exists():
+                captions.write_text("WEBVTT\n\n")
             self.add(Entry(name, seconds, last.init))
+        else:
+            video.unlink()
 
     def add(self, entry):
         self.entries.append(entry)
@@ -171,7 +176,7 @@ class Stream:
         self.lock = threading.Lock()  # muxer and exporter have threads of their own
         self.files = {}  # that are open, by kind
         self.closed = {"m4s": 0, "vtt": 0}  # segments of this run
-        self.bytes, self.moov = b"", None
+        self.bytes, self.moov, self.moof = b"", None, b""
         self.seconds = [0]  # of each segment of this run
         self.cues = []  # of the open segment: end in running time, text
         self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), int(seconds * Gst.SECOND))
@@ -192,10 +197,10 @@ class Stream:
                     with open(self.folder / self.init, "ab") as file:
                         file.write(box)
                 elif kind == b"moof":
-                    self.on_fragment(*(time / timescale(self.moov) for time in times(box)))
-                    self.write("m4s", box)
+                    self.moof = box
                 elif kind == b"mdat":
-                    self.write("m4s", box)
+                    self.on_fragment(*(time / timescale(self.moov) for time in times(self.moof)))
+                    self.write("m4s", self.moof + box)
         return Gst.PadProbeReturn.OK
 
     def on_fragment(self, time, duration):

@@ -179,6 +179,11 @@ fn a_playlist_rolls_on_after_a_crash() {
         assert!(live.0.join(file.replace("m4s", "vtt")).exists());
     }
 
+    // As if the power had failed in the middle of a fragment, before there was a caption.
+    let bytes = std::fs::read(live.0.join(format!("{known:05}.m4s"))).unwrap();
+    std::fs::write(live.0.join(format!("{known:05}.m4s")), [&bytes[..], &bytes[..100]].concat()).unwrap();
+    std::fs::remove_file(live.0.join(format!("{known:05}.vtt"))).unwrap();
+
     // What was open is a segment now, and what comes has another beginning.
     let recorder = start();
     let told = until("a segment of the second run", || {
