@@ -42,8 +42,8 @@ impl ScoreSmoother {
     }
 }
 
-/// By how much another class has to exceed the shown one to be shown in its place.
-const LABEL_MARGIN: f32 = 0.1;
+/// How many times as probable as the shown class another one has to be to be shown in its place.
+const LABEL_LEAD: f32 = 1.25;
 
 /// The class to show: the one that was shown before unless another is clearly more probable, else the top one.
 ///
@@ -55,7 +55,7 @@ const LABEL_MARGIN: f32 = 0.1;
 pub fn steady_label(scores: &Scores, shown: Option<usize>) -> usize {
     let (top, highest) = scores.top();
     match shown.and_then(|shown| Some((shown, scores.as_slice().get(shown)?))) {
-        Some((shown, &score)) if highest < score + LABEL_MARGIN => shown,
+        Some((shown, &score)) if highest < score * LABEL_LEAD => shown,
         _ => top,
     }
 }
@@ -111,6 +111,11 @@ mod tests {
             shown.unwrap()
         });
         assert_eq!(labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(
+            steady_label(&Scores::from_probabilities([0.26, 0.34, 0.2, 0.2]), Some(0)),
+            1,
+            "nothing is certain, but this is far ahead"
+        );
         assert_eq!(steady_label(&first(), Some(7)), 0, "a class that another model had");
     }
 

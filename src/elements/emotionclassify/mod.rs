@@ -3,9 +3,9 @@
 //!
 //! Scores the apparent expression of every face on a buffer, whoever put the face there: `facedetect`, the element of
 //! that name of GStreamer's OpenCV plugin, or an application that added regions of interest of type `face`. A face
-//! without an id gets one. The scores of each face are a mean over time (`smoothing`), and its label changes when another class is
-//! clearly ahead; they go onto the face's region
-//! and, once more for all faces together, into the buffer's `GstEmotionMeta`, which survives conversions.
+//! without an id gets one. The scores of each face are a mean over time (`smoothing`), and its label changes when another
+//! class is a quarter more probable; they go onto the face's region and, once more for all faces together, into the
+//! buffer's `GstEmotionMeta`, which survives conversions.
 //!
 //! The model is the plugin's own `expression` unless `model-file` names another: `expression-int8`, the same in 8
 //! bits, `expression-tiny`, smaller and right less often, or the path of a file, with a `model.toml` that describes it.
