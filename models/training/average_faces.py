@@ -166,9 +166,8 @@ def look(face, detector, sessions):
             seen.append(None)
             continue
         picture = crop(canvas, square_from_box(found[0].box, rule))[None]
-        heads = [[np.exp(log_softmax(head))[0] for head in onnx_logits(session, picture)] for session in sessions]
-        said = [(onnx_scores(session, picture)[0], *each) for session, each in zip(sessions, heads)]
-        seen.append((found[0].score, said))
+        heads = lambda session: (np.exp(log_softmax(head))[0] for head in onnx_logits(session, picture))
+        seen.append((found[0].score, [(onnx_scores(session, picture)[0], *heads(session)) for session in sessions.values()]))
     return seen
 
 
@@ -191,7 +190,7 @@ def check(folder, detector, sessions):
     """Print the detector's score and each model's names of each average face, on dark, mid and light grey."""
     seen = {name: look(Image.open(folder / f"{name}.png"), detector, sessions) for name in FERPLUS_LABELS}
     top = lambda scores, labels: f"{labels[scores.argmax()]} {scores.max():.2f}"
-    for index, model in enumerate(sessions.values()):
+    for index, model in enumerate(sessions):
         print(f"{model}: face, then scores, ferplus, fer2013")
         for name, frames in seen.items():
             said = [frame and (frame[0], *map(top, frame[1][index], (FERPLUS_LABELS, FERPLUS_LABELS, FER2013_LABELS))) for frame in frames]
@@ -207,7 +206,7 @@ def main():
     parser.add_argument("--output", type=Path, default=Path(__file__).parent.parent / "average-faces")
     options = parser.parse_args()
     detector = CenterFace(options.centerface)
-    sessions = {onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]): model.parent.name for model in options.model}
+    sessions = {str(model): onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]) for model in options.model}
     if not options.check:
         make(options, detector, sessions)
     check(options.output, detector, sessions)
