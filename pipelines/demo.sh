@@ -35,7 +35,7 @@ gst-launch-1.0 -q filesrc location="$input" ! decodebin ! \
     faces. ! queue ! emotionexport format=ndjson ! filesink location="$folder/demo.ndjson" async=false
 seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
 
-# Counts the frames and keeps the one with the most faces.
+# Counts the frames and keeps the one that shows most.
 gst-launch-1.0 -q filesrc location="$folder/demo.mp4" ! decodebin ! videoconvert ! avenc_ppm ! fdsink |
     "$python" "$pipelines/summary.py" "$folder" "$seconds"
 

@@ -35,14 +35,18 @@ def write_png(path, width, height, rgb):
     path.write_bytes(png)
 
 
-def best_frame(faces_on):
-    """In the middle of the longest run of frames with the most faces."""
-    most = max(faces_on.values(), default=0)
+def best_frame(faces):
+    """Of the longest run of frames with the most faces, the one that shows most: different expressions, and certain ones."""
+    on = collections.defaultdict(list)
+    for face in faces:
+        on[face["frame"]].append(face)
+    most = max(map(len, on.values()), default=0)
     best, run = [0], []
-    for frame in sorted(frame for frame, count in faces_on.items() if count == most):
+    for frame in sorted(frame for frame, there in on.items() if len(there) == most):
         run = [*run, frame] if run and frame == run[-1] + 1 else [frame]
         best = max(best, run, key=len)
-    return best[len(best) // 2]
+    shows = lambda frame: (len({face["label"] for face in on[frame]}), min((face["score"] or 0 for face in on[frame]), default=0))
+    return max(best, key=shows)
 
 
 def main():
@@ -52,7 +56,7 @@ def main():
     faces_on = collections.Counter(face["frame"] for face in faces)
     labels = collections.Counter(face["label"] for face in faces if face["label"])
 
-    chosen, frames = best_frame(faces_on), 0
+    chosen, frames = best_frame(faces), 0
     while picture := read_ppm(sys.stdin.buffer):
         if frames == chosen:
             write_png(folder / "demo.png", *picture)
