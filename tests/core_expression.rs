@@ -93,7 +93,8 @@ fn average_faces_have_the_expression_they_are_the_average_of() {
     }
     for (name, ..) in MODELS {
         let mut classifier = classifier(name);
-        for label in NAMED_RIGHT {
+        // The smallest one takes fear for surprise.
+        for label in NAMED_RIGHT.into_iter().filter(|label| !(name == "expression-tiny" && *label == "fear")) {
             let keys = [0.0, 1.0].map(|time| Key::new(time, (160.0, 120.0), 170.0, label)).into();
             let scene = Scene::new(320, 240).actor(keys);
             let (frame, rect) = (scene.render(0.0), scene.appearances(0.0)[0].face);
@@ -107,8 +108,8 @@ fn average_faces_have_the_expression_they_are_the_average_of() {
 }
 
 /// The average faces that the models name as the people did whose votes chose the pictures: all but contempt, which they
-/// take for neutral, and fear, whose pictures have little in common and whose mean they take for surprise as well.
-const NAMED_RIGHT: [&str; 6] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust"];
+/// take for neutral.
+const NAMED_RIGHT: [&str; 7] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"];
 
 #[test]
 fn a_batch_scores_as_single_faces_do() {

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Average faces, one per expression, from the training split.
 
-    python average_faces.py --data FOLDER --centerface F.onnx [--model M.onnx ...] [--output FOLDER]
+    python average_faces.py --data FOLDER --centerface F.onnx [--model ../expression/model.onnx] [--output FOLDER]
 
 For each expression the pictures the voters agreed on most are aligned by their landmarks and evened out in
 brightness and contrast; of these the ones most like their common mean are averaged, mirror images included.
-Of several such means the one is kept that the detector finds and every model names most surely, by its output `scores`.
+Of several such means the one is kept that the detector finds and the model's output `scores` names most surely.
 A mean of forty and more faces is a statistic and shows nobody. The result is a 96x96 grey PNG with a
 soft-edged alpha channel, a little wider than a training picture so that the outline of the face is in it.
-    python average_faces.py --check --centerface F.onnx [--model M.onnx ...]
+    python average_faces.py --check --centerface F.onnx [--model ../expression/model.onnx]
 
-tells whether the detector finds each of them in a plain frame, and what each model calls it.
+tells whether the detector finds each of them in a plain frame, and what the model calls it.
 """
 
 import argparse
@@ -27,15 +27,14 @@ from detectors import CenterFace
 from evaluate import log_softmax, onnx_logits, onnx_scores
 from framing import CANVAS_SIDE, bilinear, crop, square_from_box
 
-MODELS = Path(__file__).parent.parent
-SHIPPED = ("expression", "expression-int8", "expression-tiny")
+EXPRESSION = Path(__file__).parent.parent / "expression"
 SIDE = 96
 PASTED_SIDE = 160
 MOST_CANDIDATES = 300
 LEAST_AGREEMENT = 0.4
 TYPICAL_PICTURES = 40
 # Tried, every pair:
-CANDIDATES = (90, 120, 150, 300)  # the most agreed pictures, of which the most typical are averaged
+CANDIDATES = (90, 120, 300)  # the most agreed pictures, of which the most typical are averaged
 WIDER = (1.2, 1.3)  # side of the result relative to the framing of a training picture
 BACKGROUNDS = (60, 128, 200)
 
@@ -151,12 +150,9 @@ def paste_average(face, background, side=170):
     return np.repeat(np.asarray(canvas)[:, :, None], 3, axis=2)
 
 
-def look(face, detector, sessions):
-    """Per background: (detector's score, what each model says), or None where the face is not found.
-
-    What a model says are the probabilities of its outputs: scores [8], ferplus [8], fer2013 [7].
-    """
-    rule = tomllib.loads((MODELS / "expression" / "model.toml").read_text())["framing"]["box"]["centerface"]
+def look(face, detector, session):
+    """Per background: (detector's score, scores [8], ferplus [8] and fer2013 [7], all probabilities), or None where the face is not found."""
+    rule = tomllib.loads((EXPRESSION / "model.toml").read_text())["framing"]["box"]["centerface"]
     rule = rule["side_of_height"], 0.0, rule["offset_y_of_height"]
     seen = []
     for background in BACKGROUNDS:
@@ -166,59 +162,62 @@ def look(face, detector, sessions):
             seen.append(None)
             continue
         picture = crop(canvas, square_from_box(found[0].box, rule))[None]
-        heads = lambda session: (np.exp(log_softmax(head))[0] for head in onnx_logits(session, picture))
-        seen.append((found[0].score, [(onnx_scores(session, picture)[0], *heads(session)) for session in sessions.values()]))
+        heads = (np.exp(log_softmax(head))[0] for head in onnx_logits(session, picture))
+        seen.append((found[0].score, onnx_scores(session, picture)[0], *heads))
     return seen
 
 
-def quality(face, label, detector, sessions):
-    """Least over backgrounds and models of detector's score times the score of the right name; 0 where not found."""
-    return min(one[0] * min(scores[label] for scores, *_ in one[1]) if one else 0.0 for one in look(face, detector, sessions))
+def quality(face, label, detector, session):
+    """Least over the backgrounds of detector's score times the model's score of the right name; 0 where not found."""
+    return min(one[0] * one[1][label] if one else 0.0 for one in look(face, detector, session))
 
 
-def best_average(pictures, landmarks, label, detector, sessions):
+def best_average(pictures, landmarks, label, detector, session):
     """(quality, the average face) of the best of several means."""
     tried = []
     for candidates in CANDIDATES:
         for wider in WIDER:
             face = as_picture(average(*aligned_pictures(pictures[:candidates], landmarks[:candidates], wider)))
-            tried.append((quality(face, label, detector, sessions), face))
+            tried.append((quality(face, label, detector, session), face))
     return max(tried, key=lambda one: one[0])
 
 
-def check(folder, detector, sessions):
-    """Print the detector's score and each model's names of each average face, on dark, mid and light grey."""
-    seen = {name: look(Image.open(folder / f"{name}.png"), detector, sessions) for name in FERPLUS_LABELS}
-    top = lambda scores, labels: f"{labels[scores.argmax()]} {scores.max():.2f}"
-    for index, model in enumerate(sessions):
-        print(f"{model}: face, then scores, ferplus, fer2013")
-        for name, frames in seen.items():
-            said = [frame and (frame[0], *map(top, frame[1][index], (FERPLUS_LABELS, FERPLUS_LABELS, FER2013_LABELS))) for frame in frames]
-            print(f"{name:10s} " + "; ".join("{:.2f}, {}, {}, {}".format(*one) if one else "not found" for one in said))
+def check(folder, detector, session):
+    """Print the detector's score and the model's name for each average face, on dark, mid and light grey."""
+    for name in FERPLUS_LABELS:
+        told = []
+        for one in look(Image.open(folder / f"{name}.png"), detector, session):
+            if one is None:
+                told.append("not found")
+                continue
+            score, *outputs = one
+            names = zip(outputs, (FERPLUS_LABELS, FERPLUS_LABELS, FER2013_LABELS))
+            told.append(", ".join([f"face {score:.2f}", *(f"{labels[output.argmax()]} {output.max():.2f}" for output, labels in names)]))
+        print(f"{name:10s} " + "; ".join(told))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data")
     parser.add_argument("--centerface", type=Path, required=True)
-    parser.add_argument("--model", type=Path, nargs="+", default=[MODELS / name / "model.onnx" for name in SHIPPED])
+    parser.add_argument("--model", type=Path, default=EXPRESSION / "model.onnx")
     parser.add_argument("--check", action="store_true", help="only look at those already made")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent.parent / "average-faces")
     options = parser.parse_args()
     detector = CenterFace(options.centerface)
-    sessions = {str(model): onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]) for model in options.model}
+    session = onnxruntime.InferenceSession(str(options.model), providers=["CPUExecutionProvider"])
     if not options.check:
-        make(options, detector, sessions)
-    check(options.output, detector, sessions)
+        make(options, detector, session)
+    check(options.output, detector, session)
 
 
-def make(options, detector, sessions):
+def make(options, detector, session):
     """Write the eight pictures."""
     options.output.mkdir(parents=True, exist_ok=True)
     faces = load_faces(options.data, TRAINING)
     for label, name in enumerate(FERPLUS_LABELS):
         pictures, landmarks = located_class(detector, faces, label)
-        value, face = best_average(pictures, landmarks, label, detector, sessions)
+        value, face = best_average(pictures, landmarks, label, detector, session)
         face.save(options.output / f"{name}.png", optimize=True)
         print(f"{name}: {TYPICAL_PICTURES} of {len(pictures)} pictures, quality {value:.2f}", flush=True)
 
