@@ -93,8 +93,7 @@ fn average_faces_have_the_expression_they_are_the_average_of() {
     }
     for (name, ..) in MODELS {
         let mut classifier = classifier(name);
-        // The smallest one takes fear for surprise.
-        for label in NAMED_RIGHT.into_iter().filter(|label| !(name == "expression-tiny" && *label == "fear")) {
+        for label in NAMED_RIGHT {
             let keys = [0.0, 1.0].map(|time| Key::new(time, (160.0, 120.0), 170.0, label)).into();
             let scene = Scene::new(320, 240).actor(keys);
             let (frame, rect) = (scene.render(0.0), scene.appearances(0.0)[0].face);
@@ -102,7 +101,11 @@ fn average_faces_have_the_expression_they_are_the_average_of() {
                 FrameView::new(PixelFormat::Rgb, Size::new(320, 240), &[Plane { data: &frame, stride: 960 }], Colorimetry::default());
             let face = Face { rect, detector: Some("centerface"), landmarks: None };
             let scores = &classifier.classify(&view.expect("a view"), &[face]).expect("scores")[0];
-            assert_eq!(FERPLUS_LABELS[scores.top().0], label, "{name}: {scores:?}");
+            let truth = FERPLUS_LABELS.iter().position(|known| *known == label).expect("a label");
+            let above = scores.as_slice().iter().filter(|score| **score > scores.as_slice()[truth]).count();
+            // The smallest one takes fear for surprise, and for fear next.
+            let most = usize::from(name == "expression-tiny" && label == "fear");
+            assert!(above <= most, "{name} on {label}: {scores:?}");
         }
     }
 }
