@@ -239,6 +239,11 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// The values of output `index`, row-major, with the length of each axis.
     ///
     /// # Errors

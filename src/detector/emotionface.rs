@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The face network of this project (`models/training/face`).
 //!
-//! One output for each stride s of 8, 16, 32:
+//! One output for each stride s, finest first:
 //!
 //! | channels of `stride_s` `[1, 15, H/s, W/s]` | meaning | activation |
 //! |---|---|---|
@@ -23,7 +23,6 @@ use crate::tensor::InputFormat;
 const EMBEDDED: &[u8] = include_bytes!("../../models/face/model.onnx");
 const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face/model.toml");
 
-const STRIDES: [usize; 3] = [8, 16, 32];
 const CHANNELS: usize = 15;
 
 /// The model `face` that is found first, or the one compiled in.
@@ -37,12 +36,14 @@ pub fn model(search: &SearchPath) -> Result<ModelFile> {
     }
 }
 
-/// True for the three outputs of the table above, finest stride first.
+/// True for outputs as in the table above, each stride double the one before.
 pub fn matches(outputs: &[TensorSpec]) -> bool {
-    let fits = |(stride, spec): (usize, &TensorSpec)| {
-        spec.name == format!("stride_{stride}") && spec.shape.len() == 4 && spec.shape[1].is_none_or(|channels| channels == CHANNELS)
+    let stride = |spec: &TensorSpec| {
+        let fits = spec.shape.len() == 4 && spec.shape[1].is_none_or(|channels| channels == CHANNELS);
+        spec.name.strip_prefix("stride_").filter(|_| fits)?.parse::<usize>().ok().filter(|stride| stride.is_power_of_two())
     };
-    outputs.len() == STRIDES.len() && STRIDES.into_iter().zip(outputs).all(fits)
+    let Some(strides) = outputs.iter().map(stride).collect::<Option<Vec<_>>>() else { return false };
+    !strides.is_empty() && strides.windows(2).all(|pair| pair[1] == 2 * pair[0])
 }
 
 /// RGB as it is.
@@ -52,8 +53,10 @@ pub fn input_format() -> InputFormat {
 
 /// Appends the cells whose confidence reaches `score_threshold`, in pixels of the input.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
-    for (level, stride) in STRIDES.into_iter().enumerate() {
-        decode_level(outputs.get(level)?.1, stride, input.width as usize / stride, score_threshold, detections);
+    for level in 0..outputs.count() {
+        let (shape, values) = outputs.get(level)?;
+        let columns = shape.last().map_or(1, |&columns| columns.max(1) as usize);
+        decode_level(values, input.width as usize / columns, columns, score_threshold, detections);
     }
     Ok(())
 }
@@ -113,7 +116,9 @@ mod tests {
     #[test]
     fn recognised_by_names_and_channels() {
         let spec = |stride: usize| TensorSpec { name: format!("stride_{stride}"), shape: vec![Some(1), Some(15), None, None] };
-        assert!(matches(&STRIDES.map(spec)));
-        assert!(!matches(&[8, 16, 64].map(spec)) && !matches(&[]));
+        assert!(matches(&[4, 8, 16, 32].map(spec)) && matches(&[8, 16, 32].map(spec)));
+        assert!(!matches(&[8, 16, 64].map(spec)) && !matches(&[16, 8].map(spec)) && !matches(&[0, 0].map(spec)) && !matches(&[]));
+        let other = |name: &str, channels| TensorSpec { name: name.into(), shape: vec![Some(1), Some(channels), None, None] };
+        assert!(!matches(&[other("stride_8", 14)]) && !matches(&[other("stride", 15)]) && !matches(&[other("stride_x", 15)]));
     }
 }

@@ -21,7 +21,7 @@ type Decode = fn(&Outputs, Size, f32, &mut Vec<Detection>) -> Result<()>;
 /// The network detectors that are recognised by their outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// This project's own: one output for each of three strides, see [`emotionface`].
+    /// This project's own: one output for each stride, see [`emotionface`].
     EmotionFace,
     /// Heatmap at stride 4, see [`centerface`].
     CenterFace,
