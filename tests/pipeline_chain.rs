@@ -126,8 +126,9 @@ fn crying_comes_before_laughing() {
     println!("label changes per second: {:.2} by the top score, {:.2} shown", flicker as f32 / seconds, steady as f32 / seconds);
     assert!(steady <= flicker && steady as f32 / seconds <= 3.0, "{steady} changes, {flicker} of the top score");
     let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
-    let calm = labels.iter().filter(|label| *label == "neutral").count();
-    assert!(calm >= 20, "{calm} frames between crying and laughing are neutral");
+    // In between she looks up, her mouth open behind a hand: some read that as neutral, some as surprise.
+    let between = &labels[165..225];
+    assert!(share(between, "neutral") + share(between, "surprise") > 0.95, "between crying and laughing: {between:?}");
     // Crying for the first third, laughing in the last half.
     let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
     assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));

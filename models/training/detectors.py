@@ -115,12 +115,11 @@ class YuNet:
 
 
 class EmotionFace:
-    """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s of 8, 16 and 32."""
-
-    STRIDES = (8, 16, 32)
+    """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s, named `stride_s`."""
 
     def __init__(self, path, threshold=0.5, threads=1):
         self.session = _session(str(path), threads)
+        self.strides = [int(output.name.removeprefix("stride_")) for output in self.session.get_outputs()]
         self.threshold = threshold
 
     def detect(self, picture):
@@ -131,7 +130,7 @@ class EmotionFace:
         """(boxes [N, 4] as x, y, width, height; landmarks [N, 5, 2]; scores [N]), overlapping ones and all."""
         x = np.ascontiguousarray(picture.astype(np.float32).transpose(2, 0, 1)[None])
         found = []
-        for stride, (cells,) in zip(self.STRIDES, self.session.run(None, {"input": x})):
+        for stride, (cells,) in zip(self.strides, self.session.run(None, {"input": x})):
             score = 1 / (1 + np.exp(-cells[0].astype(np.float64)))
             rows, columns = np.nonzero(score >= self.threshold)
             values, corner = cells[:, rows, columns], np.stack([columns, rows])

@@ -18,8 +18,10 @@ SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
 SOURCE_WEIGHTS = {MASKED: 3.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
+# How often a crop aims at what looks like a face and is none, where a photo has both.
+HARD = 0.25
 # Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees).
-TURNED, TURN, MOST_TURN = 0.4, 18.0, 45.0
+TURNED, TURN, MOST_TURN = 0.1, 18.0, 45.0
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]
 
@@ -51,7 +53,7 @@ def random_crop(photos, weights, side, rng):
         mirror(crop)
     picture = Image.fromarray(crop.pixels)
     cover(picture, crop, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         distract(picture, crop, rng)
     crop.pixels = degrade(picture, rng)
     drop_small(crop)
@@ -69,11 +71,14 @@ def log_uniform(rng, low, high):
 def window(photo, side, rng):
     """(zoom, corner) of a crop: around a face brought to a random size, or anywhere at a random zoom.
 
-    On a photo of animals without people, what a teacher took for a face stands for one: nothing is harder to tell from it.
+    Now and then what was taken for a face stands for one, by a teacher on a photo of animals without people, or by the network
+    (`mine.py`): nothing is harder to tell from it.
     """
     size = np.array(photo.pixels.shape[1::-1])
     least = rng.uniform(0.8, 1.0) * side / size.min()
     aims = photo.ignore if photo.source in ANIMAL_SOURCES and not len(photo.boxes) else photo.boxes
+    if len(photo.hard) and (not len(aims) or rng.random() < HARD):
+        aims = photo.hard
     if len(aims) and rng.random() < 0.75:
         sizes = aims[:, 2:].max(1)
         chance = np.sqrt(sizes)
@@ -253,7 +258,7 @@ def degrade(picture, rng):
         picture = picture.point(light_table(rng))
     if rng.random() < 0.15:
         picture = picture.convert("L").convert("RGB")
-    if rng.random() < 0.35:
+    if rng.random() < 0.3:
         # Fewer pixels, and fewer still along one side: out of focus, far away or moving.
         reduced = [int(picture.width * rng.uniform(0.35, 1.0)) for _ in range(2)]
         picture = picture.resize(reduced, Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.BILINEAR)

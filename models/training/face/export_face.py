@@ -6,8 +6,8 @@
 
 The `sha256` line of the `model.toml` beside the output is brought up to date, and its `.modelinfo`, for GStreamer's onnxinference.
 
-Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs `stride_8`, `stride_16` and `stride_32`,
-[N, 15, H / s, W / s]: score logit; x, y of the centre and log width, height; x, y of five landmarks. See `loss.decode`.
+Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs `stride_4`, `stride_8`, `stride_16` and
+`stride_32`, [N, 15, H / s, W / s]: score logit; x, y of the centre and log width, height; x, y of five landmarks. See `loss.decode`.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The face network: dense convolutions down to stride 4, depthwise separable ones below, a small pyramid and one head per stride.
+"""The face network: dense convolutions down to stride 8, depthwise separable ones below, a small pyramid and one head per stride.
 
 Where a CPU spends its time decided the shape: maps of stride 2 are touched once, channels are multiples of 16 (one AVX-512
 register of ONNX Runtime's blocked layout), and nothing but convolutions, ReLU, additions and nearest upsampling is used.
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-STRIDES = (8, 16, 32)
+STRIDES = (4, 8, 16, 32)
 # Channels of a head: score logit; x, y of the centre and log width, height; x, y of five landmarks.
 CHANNELS = 1 + 4 + 10
 # What an untrained head says of every cell: rather no face; else one in its middle, two strides wide, with landmarks where they often are.
@@ -38,6 +38,11 @@ class Separable(nn.Module):
         return torch.relu(y + x if self.shortcut else y)
 
 
+def double(x):
+    """Both sides twice as long."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
 class FaceNet(nn.Module):
     """RGB [N, 3, H, W] 0..1, sides multiples of 32, to one map [N, 15, H / s, W / s] for each stride s."""
 
@@ -52,20 +57,24 @@ class FaceNet(nn.Module):
             down = nn.Sequential(conv_norm(inputs, outputs, 3, 2), nn.ReLU()) if inputs < 64 else Separable(inputs, outputs, 2)
             self.stages.append(nn.Sequential(down, *[Separable(outputs, outputs) for _ in range(depth)]))
         self.laterals = nn.ModuleList(Separable(width, neck) for width in widths[1:])
-        self.towers = nn.ModuleList(Separable(neck, neck) for _ in STRIDES)
-        self.heads = nn.ModuleList(nn.Conv2d(neck, CHANNELS, 1) for _ in STRIDES)
+        # What the pyramid tells the finest level, which is the stem's, of fewer channels.
+        self.narrow = conv_norm(neck, widths[0], 1)
+        widths = (widths[0], *[neck] * len(self.stages))
+        self.towers = nn.ModuleList(Separable(width, width) for width in widths)
+        self.heads = nn.ModuleList(nn.Conv2d(width, CHANNELS, 1) for width in widths)
         for head in self.heads:
             nn.init.normal_(head.weight, std=0.01)
             head.bias.data = torch.tensor(FIRST_GUESS)
 
     def forward(self, x):
-        x = self.stem(x)
+        x = stem = self.stem(x)
         levels = []
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
         merged, above = [], None
         for level, lateral in zip(levels[::-1], self.laterals[::-1]):
-            above = lateral(level if above is None else level + F.interpolate(above, scale_factor=2, mode="nearest"))
+            above = lateral(level if above is None else level + double(above))
             merged.insert(0, above)
+        merged.insert(0, stem + double(self.narrow(above)))
         return [head(tower(level)) for level, tower, head in zip(merged, self.towers, self.heads)]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from facenet import STRIDES
 
 # Sizes (square root of the area) of the faces that a stride answers for, in units of the stride.
-SIZE_RANGE = {8: (0.0, 7.0), 16: (1.5, 7.5), 32: (2.25, 1e9)}
+SIZE_RANGE = {4: (0.0, 4.0), 8: (1.25, 7.0), 16: (1.5, 7.5), 32: (2.25, 1e9)}
 MOST_CELLS = 10
 IOU_COST = 3.0
 CENTRE_COST = 0.2
@@ -37,7 +37,7 @@ def flatten(maps):
 
 
 def decode(outputs, corners, strides):
-    """(boxes [N, A, 4] as corners, landmarks [N, A, 5, 2]) in pixels from outputs [N, A, 15]."""
+    """(boxes [..., A, 4] as corners, landmarks [..., A, 5, 2]) in pixels from outputs [..., A, 15] of cells [A]."""
     centre = corners + outputs[..., 1:3] * strides[:, None]
     half = outputs[..., 3:5].clamp(-4, 5).exp() * strides[:, None] / 2
     landmarks = corners[:, None] + outputs[..., 5:].unflatten(-1, (5, 2)) * strides[:, None, None]
@@ -109,9 +109,9 @@ def losses(maps, labels, grid):
     grid      what `cells` gives for this input size
     """
     outputs = flatten(maps)
-    boxes, landmarks = decode(outputs, *grid)
     logits = outputs[..., 0]
-    picture, cell, face, iou, best = assign(logits.detach(), boxes.detach(), labels["faces"], labels["picture"], *grid)
+    picture, cell, face, iou, best = assign(logits.detach(), decode(outputs.detach(), *grid)[0], labels["faces"], labels["picture"], *grid)
+    boxes, landmarks = decode(outputs[picture, cell], *(values[cell] for values in grid))
     # Near 1 on the best cell of a face, less on those that fit less.
     weight = labels["confidence"][face] * (0.5 + 0.5 * best[face]) * (iou / best[face].clamp(min=1e-6))
     target = torch.zeros_like(logits).index_put((picture, cell), weight)
@@ -120,11 +120,11 @@ def losses(maps, labels, grid):
     focal = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * (logits.sigmoid() - target).square()
     total = weight.sum().clamp(min=1.0)
     wanted = labels["faces"][face]
-    fit = box_loss(boxes[picture, cell], wanted)
+    fit = box_loss(boxes, wanted)
     points = labels["landmarks"][face]
     side = (wanted[:, 2:] - wanted[:, :2]).prod(-1).sqrt()
     # On small faces the teachers' landmarks are mostly noise, which would drown what large ones teach of tilt.
     known = weight * points.isfinite().all(-1).all(-1) * ((side - MARKS_FROM) / MARKS_FULL).clamp(0, 1)
-    error = (landmarks[picture, cell] - points.nan_to_num()) / side[:, None, None]
+    error = (landmarks - points.nan_to_num()) / side[:, None, None]
     marks = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="none").mean((-1, -2))
     return (focal * learns).sum() / total, (fit * weight).sum() / total, (marks * known).sum() / known.sum().clamp(min=1.0)

@@ -27,6 +27,8 @@ HELD_OUT_ANIMALS = 500
 ANIMAL_SOURCES = ("animal", "cats")
 # Of those, photos with people whom neither teacher found; they would count as free of faces.
 UNLABELLED_PEOPLE = {f"voc12p_{number}.webp" for number in (496, 728, 789, 906, 927)}
+# What `mine.py` writes into the cache.
+HARD_FILE = "hard.json"
 # Sources that were labelled by people rather than by the teachers.
 MASKED, HUMAN = "masked", "human"
 
@@ -40,6 +42,7 @@ class Photo:
     landmarks  float32 [N, 5, 2], NaN where unknown
     scores     float32 [N], the teachers' confidence; 1 where people made the boxes
     ignore     float32 [M, 4], boxes that are neither faces nor certainly none
+    hard       float32 [K, 4], boxes of what looks like a face and is none
     """
 
     name: str
@@ -50,11 +53,14 @@ class Photo:
     landmarks: np.ndarray
     scores: np.ndarray
     ignore: np.ndarray
+    hard: np.ndarray
 
 
 def load_photos(cache):
     """All photos of a cache folder; their pixels stay on disk until they are read."""
     index = json.loads((Path(cache) / "index.json").read_text())
+    hard_file = Path(cache) / HARD_FILE
+    hard = json.loads(hard_file.read_text()) if hard_file.exists() else {}
     store = np.memmap(Path(cache) / "pixels.u8", np.uint8, "r")
     photos = []
     for entry in index:
@@ -71,6 +77,7 @@ def load_photos(cache):
                 np.array([face.get("landmarks") or unknown for face in faces], np.float32).reshape(-1, 5, 2),
                 np.array([face.get("score", 1.0) for face in faces], np.float32),
                 np.array(entry["ignore"], np.float32).reshape(-1, 4),
+                np.array(hard.get(entry["name"], []), np.float32).reshape(-1, 4),
             )
         )
     return photos

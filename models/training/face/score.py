@@ -54,14 +54,14 @@ class OnnxDetector:
 
     def __init__(self, path):
         names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
-        if len(names) == 12:
-            self.run = detectors.YuNet(path, LOWEST_SCORE).detect
-        elif len(names) == 4:
-            self.run = detectors.CenterFace(str(path), LOWEST_SCORE).detect
-        else:
+        if "stride_8" in names:
             own = detectors.EmotionFace(path, LOWEST_SCORE)
             # Suppressed here, where thousands of boxes do no harm.
             self.run = lambda picture: suppress(*own.candidates(picture)[::2])
+        elif len(names) == 12:
+            self.run = detectors.YuNet(path, LOWEST_SCORE).detect
+        else:
+            self.run = detectors.CenterFace(str(path), LOWEST_SCORE).detect
 
     def detect(self, picture):
         found = self.run(picture)

@@ -11,7 +11,7 @@ import torch
 
 from crops import photo_weights, random_crop
 from export_face import export, largest_difference
-from facenet import FaceNet
+from facenet import STRIDES, FaceNet
 from loss import assign, box_loss, cells, decode, flatten, losses
 from self_test_data import photo
 from train import collate
@@ -44,7 +44,7 @@ class Loss(unittest.TestCase):
 
     def test_cells_cover_the_picture(self):
         corners, strides = self.grid
-        self.assertEqual(len(corners), 16 * 16 + 8 * 8 + 4 * 4)
+        self.assertEqual(len(corners), 32 * 32 + 16 * 16 + 8 * 8 + 4 * 4)
         self.assertEqual((corners + strides[:, None]).max(), SIDE)
 
     def test_decoding_undoes_encoding(self):
@@ -78,18 +78,18 @@ class Loss(unittest.TestCase):
         _, labels = batch(1)
         labels["ignored"][:] = True
         labels |= {"faces": torch.zeros(0, 4), "picture": torch.zeros(0, dtype=torch.long), "confidence": torch.zeros(0), "landmarks": torch.zeros(0, 5, 2)}
-        score, _, _ = losses([torch.randn(1, 15, SIDE // s, SIDE // s) for s in (8, 16, 32)], labels, self.grid)
+        score, _, _ = losses([torch.randn(1, 15, SIDE // s, SIDE // s) for s in STRIDES], labels, self.grid)
         self.assertEqual(score.item(), 0)
 
 
 class Network(unittest.TestCase):
     def test_size(self):
-        self.assertLess(sum(parameter.numel() for parameter in FaceNet().parameters()), 105_000)
+        self.assertLess(sum(parameter.numel() for parameter in FaceNet().parameters()), 107_000)
 
     def test_maps_have_the_stated_shapes(self):
         maps = FaceNet().eval()(torch.zeros(2, 3, 96, 160))
-        self.assertEqual([tuple(one.shape) for one in maps], [(2, 15, 12, 20), (2, 15, 6, 10), (2, 15, 3, 5)])
-        self.assertEqual(flatten(maps).shape, (2, 12 * 20 + 6 * 10 + 3 * 5, 15))
+        self.assertEqual([tuple(one.shape) for one in maps], [(2, 15, 24, 40), (2, 15, 12, 20), (2, 15, 6, 10), (2, 15, 3, 5)])
+        self.assertEqual(flatten(maps).shape, (2, 24 * 40 + 12 * 20 + 6 * 10 + 3 * 5, 15))
 
     def test_exported_file_gives_the_same_maps(self):
         network = FaceNet().train()

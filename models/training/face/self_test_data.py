@@ -5,6 +5,7 @@
 import json
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from PIL import Image
 
 import crops
 from crops import cut_turned, mirror, photo_weights, random_crop
-from photos import HELD_OUT_SOURCES, Photo, build, load_photos, split
+from mine import hard_places
+from photos import HARD_FILE, HELD_OUT_SOURCES, Photo, build, load_photos, split
 from score import average_precision, letterbox, match, scores_of, suppress
 
 RED = np.array([250, 10, 10])
 
 
-def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), size=(240, 180)):
+def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), size=(240, 180), hard=()):
     """A grey photo whose faces are red rectangles, with landmarks at fixed places in them."""
     pixels = np.full((size[1], size[0], 3), 90, np.uint8)
     for x, y, w, h in boxes:
@@ -26,7 +28,8 @@ def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), 
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     places = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
     landmarks = boxes[:, None, :2] + places * boxes[:, None, 2:]
-    return Photo("a", source, False, pixels, boxes, landmarks, np.ones(len(boxes), np.float32), np.array(ignore, np.float32).reshape(-1, 4))
+    others = (np.array(some, np.float32).reshape(-1, 4) for some in (ignore, hard))
+    return Photo("a", source, False, pixels, boxes, landmarks, np.ones(len(boxes), np.float32), *others)
 
 
 class Cache(unittest.TestCase):
@@ -44,6 +47,7 @@ class Cache(unittest.TestCase):
                     entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4]]} if source else {}
                 (data / part / "labels.json").write_text(json.dumps(entries))
             build(data, data / "cache", None)
+            (data / "cache" / HARD_FILE).write_text(json.dumps({"one.webp": [[5, 6, 7, 8]]}))
             photos = load_photos(data / "cache")
             training, held_out, human = split(photos)
         self.assertEqual([one.name for one in training], ["one.webp", "three.webp"])
@@ -52,6 +56,7 @@ class Cache(unittest.TestCase):
         np.testing.assert_array_equal(photos[0].pixels, photo().pixels)
         self.assertAlmostEqual(float(photos[0].scores[0]), 0.8, places=6)
         self.assertEqual(photos[0].ignore.tolist(), [[1, 2, 3, 4]])
+        self.assertEqual([one.hard.tolist() for one in photos], [[[5, 6, 7, 8]], [], [], []])
         self.assertTrue(np.isnan(photos[2].landmarks).all(), "people gave no landmarks")
 
 
@@ -115,6 +120,25 @@ class Crops(unittest.TestCase):
         doubtful = [(20, 20, 60, 60)]
         self.assertTrue(any(len(self.crop(seed, [photo((), ignore=doubtful)]).ignore) for seed in range(5)))
         self.assertFalse(any(len(self.crop(seed, [photo((), "animal", doubtful)]).ignore) for seed in range(5)))
+
+    def test_hard_places_are_aimed_at_as_faces_are(self):
+        blue = photo((), hard=[(60, 40, 30, 40)])
+        blue.pixels[40:80, 60:90] = (10, 10, 250)
+        there = lambda one: sum((self.crop(seed, [one]).pixels == (10, 10, 250)).all(-1).any() for seed in range(40))
+        self.assertGreater(there(blue), there(replace(blue, hard=blue.hard[:0])))
+        self.assertFalse(any(len(self.crop(seed, [blue]).boxes) for seed in range(10)))
+
+
+class Mining(unittest.TestCase):
+    def test_places_that_hit_no_face_are_kept_once(self):
+        class Eager:
+            def detect(self, picture):
+                zoom = picture.shape[1] / 240
+                boxes = np.array([[60, 40, 30, 40], [10, 100, 20, 24], [11, 100, 20, 24], [200, 10, 20, 20], [120, 120, 16, 16]], float)
+                return boxes * zoom, np.array([0.9, 0.5, 0.4, 0.7, 0.1])
+
+        places = hard_places(Eager(), photo(ignore=[(195, 5, 30, 30)]))
+        self.assertEqual([(score, np.round(box).tolist()) for score, box in places], [(0.5, [10, 100, 20, 24])])
 
 
 class Scoring(unittest.TestCase):

@@ -66,7 +66,6 @@ class Batches(IterableDataset):
         self.photos, self.options, self.first = photos, options, first
 
     def __iter__(self):
-        torch.set_num_threads(1)
         weights, step = photo_weights(self.photos), self.first
         before = self.crops(weights, step - 1)
         while True:
@@ -122,7 +121,6 @@ class Trainer:
         self.network = FaceNet().to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(load_network(options.start).state_dict())
-        if options.start and options.start.suffix == ".onnx":
             pictures, _ = next(iter(Batches(training, options, 0)))
             renew_batch_norm(self.network, pictures / 255)
         self.average = MovingAverage(self.network, options.ema)

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What a network takes for faces on the training photos, and is none: training aims at these places as it does at faces.
+
+    python mine.py --cache FOLDER --model MODEL.onnx
+
+Writes `hard.json` into the cache of `photos.py`: `{file: [[x, y, w, h], ...]}`, in pixels of the photo.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from photos import ANIMAL_SOURCES, HARD_FILE, MASKED, load_photos, overlaps, split
+from score import OnnxDetector, in_ignored, letterbox, suppress
+
+SIDES = (320, 480, 640)
+LOWEST_SCORE = 0.15
+# Sources in which many faces are not labelled at all.
+UNSURE_SOURCES = (MASKED, "shA", "shB")
+
+
+def hard_places(detector, photo):
+    """Boxes [N, 4] found in a photo that hit neither a face nor what may be one."""
+    found = []
+    ignore = photo.ignore[:0] if photo.source in ANIMAL_SOURCES and not len(photo.boxes) else photo.ignore
+    for side in SIDES:
+        picture, zoom = letterbox(photo.pixels, side)
+        for box, score in zip(*detector.detect(picture)):
+            box = box / zoom
+            near = len(photo.boxes) and overlaps([box], photo.boxes).max() > 0.05
+            if score >= LOWEST_SCORE and not near and not in_ignored(box, ignore):
+                found.append((score, box.tolist()))
+    found.sort(reverse=True)
+    kept = []
+    for score, box in found:
+        if not kept or overlaps([box], [other for _, other in kept]).max() < 0.3:
+            kept.append((score, box))
+    return kept
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cache", type=Path, required=True, help="what photos.py made")
+    parser.add_argument("--model", type=Path, required=True)
+    options = parser.parse_args()
+    training, _, _ = split(load_photos(options.cache))
+    detector, hard, scores = OnnxDetector(options.model), {}, []
+    for photo in training:
+        kept = hard_places(detector, photo) if photo.source not in UNSURE_SOURCES else []
+        if kept:
+            hard[photo.name] = [[round(value, 1) for value in box] for _, box in kept]
+            scores += [score for score, _ in kept]
+    (options.cache / HARD_FILE).write_text(json.dumps(hard))
+    print(f"{len(scores)} places in {len(hard)} of {len(training)} photos, {sum(score >= 0.5 for score in scores)} of them at .5 and more")
+
+
+if __name__ == "__main__":
+    main()
