@@ -11,6 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+
 from photos import ANIMAL_SOURCES, HARD_FILE, MASKED, load_photos, overlaps, split
 from score import OnnxDetector, in_ignored, letterbox, suppress
 
@@ -21,8 +23,8 @@ UNSURE_SOURCES = (MASKED, "shA", "shB")
 
 
 def hard_places(detector, photo):
-    """Boxes [N, 4] found in a photo that hit neither a face nor what may be one."""
-    found = []
+    """(boxes [N, 4], scores [N]), surest first, of what is found in a photo and hits neither a face nor what may be one."""
+    boxes, scores = [], []
     ignore = photo.ignore[:0] if photo.source in ANIMAL_SOURCES and not len(photo.boxes) else photo.ignore
     for side in SIDES:
         picture, zoom = letterbox(photo.pixels, side)
@@ -30,13 +32,9 @@ def hard_places(detector, photo):
             box = box / zoom
             near = len(photo.boxes) and overlaps([box], photo.boxes).max() > 0.05
             if score >= LOWEST_SCORE and not near and not in_ignored(box, ignore):
-                found.append((score, box.tolist()))
-    found.sort(reverse=True)
-    kept = []
-    for score, box in found:
-        if not kept or overlaps([box], [other for _, other in kept]).max() < 0.3:
-            kept.append((score, box))
-    return kept
+                boxes.append(box)
+                scores.append(score)
+    return suppress(np.reshape(boxes, (-1, 4)), np.array(scores))
 
 
 def main():
@@ -46,11 +44,11 @@ def main():
     options = parser.parse_args()
     training, _, _ = split(load_photos(options.cache))
     detector, hard, scores = OnnxDetector(options.model), {}, []
-    for photo in training:
-        kept = hard_places(detector, photo) if photo.source not in UNSURE_SOURCES else []
-        if kept:
-            hard[photo.name] = [[round(value, 1) for value in box] for _, box in kept]
-            scores += [score for score, _ in kept]
+    for photo in (photo for photo in training if photo.source not in UNSURE_SOURCES):
+        boxes, found = hard_places(detector, photo)
+        if len(boxes):
+            hard[photo.name] = boxes.round(1).tolist()
+            scores += found.tolist()
     (options.cache / HARD_FILE).write_text(json.dumps(hard))
     print(f"{len(scores)} places in {len(hard)} of {len(training)} photos, {sum(score >= 0.5 for score in scores)} of them at .5 and more")
 

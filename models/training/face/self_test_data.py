@@ -137,8 +137,10 @@ class Mining(unittest.TestCase):
                 boxes = np.array([[60, 40, 30, 40], [10, 100, 20, 24], [11, 100, 20, 24], [200, 10, 20, 20], [120, 120, 16, 16]], float)
                 return boxes * zoom, np.array([0.9, 0.5, 0.4, 0.7, 0.1])
 
-        places = hard_places(Eager(), photo(ignore=[(195, 5, 30, 30)]))
-        self.assertEqual([(score, np.round(box).tolist()) for score, box in places], [(0.5, [10, 100, 20, 24])])
+        boxes, scores = hard_places(Eager(), photo(ignore=[(195, 5, 30, 30)]))
+        self.assertEqual((boxes.round().tolist(), scores.tolist()), ([[10, 100, 20, 24]], [0.5]))
+        none, _ = hard_places(Eager(), photo(ignore=[(0, 0, 240, 180)]))
+        self.assertEqual(none.shape, (0, 4))
 
 
 class Scoring(unittest.TestCase):
