@@ -30,7 +30,7 @@ impl Blur {
 
 /// Axes of the ellipse that is hidden in full, in sides of the face's box, and of the one where hiding ends.
 const HIDDEN: f32 = 1.6;
-const TOUCHED: f32 = 1.75;
+const TOUCHED: f32 = 1.9;
 
 impl Canvas<'_> {
     /// Hides `face`, a box in pixels, with a margin on each side: an ellipse with a soft edge. Fourth bytes of 32-bit RGB
@@ -255,7 +255,8 @@ mod tests {
                         "{format:?} {blur:?} {plane} {y}"
                     );
                 }
-                let touched = Rect::new(52.0 - 0.875 * 24.0, 32.0 - 0.875 * 24.0, 1.75 * 24.0, 1.75 * 24.0);
+                let side = TOUCHED * face.w;
+                let touched = Rect::square(face.center(), side);
                 for (at, (a, b)) in before[plane].iter().zip(&after[plane]).enumerate() {
                     let (x, y) = ((at % stride / bytes * columns) as f32, (at / stride * rows) as f32);
                     let far = x + 2.0 < touched.x || x > touched.right() || y + 2.0 < touched.y || y > touched.bottom();
