@@ -4,7 +4,7 @@
 All take an RGB picture uint8 [H, W, 3] with sides that are multiples of 32 and return a list of `Detection`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,13 +24,24 @@ class Detection:
     score: float
 
 
+# Of what goes for one face, boxes that overlap more with its best are averaged.
+ALIKE = 0.6
+
+
 def suppress(detections, iou_threshold=0.3):
-    """Greedy non-maximum suppression, best score first."""
-    kept = []
+    """Greedy non-maximum suppression as in `facedetect`, best score first: each in the mean, by score, of what is much like it."""
+    kept, others = [], []
     for candidate in sorted(detections, key=lambda d: -d.score):
-        if all(overlap(candidate.box, other.box) <= iou_threshold for other in kept):
-            kept.append(candidate)
-    return kept
+        alone = all(overlap(candidate.box, other.box) <= iou_threshold for other in kept)
+        (kept if alone else others).append(candidate)
+    return [mean([face, *(other for other in others if overlap(face.box, other.box) > ALIKE)]) for face in kept]
+
+
+def mean(detections):
+    """The first of them in the mean place of all, by score."""
+    average = lambda values: np.average(np.array(values, float), 0, [max(d.score, 1e-9) for d in detections])
+    marks = None if detections[0].landmarks is None else average([d.landmarks for d in detections])
+    return replace(detections[0], box=tuple(average([d.box for d in detections])), landmarks=marks)
 
 
 def overlap(a, b):

@@ -45,9 +45,8 @@ def main():
     corners, landmarks = decode_cells(outputs, *cells(HEIGHT, WIDTH))
     scores = outputs[0, :, 0].sigmoid().numpy()
     sure = np.nonzero(scores >= THRESHOLD)[0]
-    boxes = torch.cat([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2]], 1).numpy()[sure]
-    kept, kept_scores = suppress(boxes, scores[sure])
-    marks = {float(score): landmarks[0, cell] for cell, score in zip(sure, scores[sure])}
+    faces = torch.cat([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2], landmarks[0].flatten(1)], 1).numpy()[sure]
+    kept, kept_scores = suppress(faces, scores[sure])
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden_face.py",
@@ -56,8 +55,8 @@ def main():
         "threshold": THRESHOLD,
         "pixels": picture.ravel().tolist(),
         "faces": [
-            {"box": rounded(box), "score": round(float(score), 5), "landmarks": rounded(marks[float(score)].ravel())}
-            for box, score in zip(kept, kept_scores)
+            {"box": rounded(face[:4]), "score": round(float(score), 5), "landmarks": rounded(face[4:])}
+            for face, score in zip(kept, kept_scores)
         ],
     }
     options.output.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -38,14 +38,17 @@ def letterbox(pixels, side):
 
 
 def suppress(boxes, scores, iou=0.3):
+    """As `detectors.suppress`, for boxes [N, 4] and scores [N]; further columns of the boxes, such as landmarks, are averaged with them."""
     order = np.argsort(-scores, kind="stable")[:MOST_BOXES]
     boxes, scores = boxes[order], scores[order]
     keep = np.ones(len(boxes), bool)
     if len(boxes):
-        above = overlaps(boxes, boxes) > iou
+        shared = overlaps(boxes[:, :4], boxes[:, :4])
         for index in range(len(boxes)):
             if keep[index]:
-                keep[index + 1 :] &= ~above[index, index + 1 :]
+                keep[index + 1 :] &= shared[index, index + 1 :] <= iou
+        weights = scores * (shared > detectors.ALIKE)
+        boxes = weights @ boxes / weights.sum(1, keepdims=True)
     return boxes[keep], scores[keep]
 
 
