@@ -5,6 +5,9 @@ import math
 
 import torch
 
+# False where bfloat16 is only emulated and makes a step ten times longer.
+FAST_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
 
 class MovingAverage:
     """Exponential moving average of all weights and batch-norm statistics."""

@@ -16,12 +16,13 @@ from photos import ANIMAL_SOURCES, MASKED
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 3.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {MASKED: 1.2, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
 # How often a crop aims at what looks like a face and is none, where a photo has both.
 HARD = 0.25
-# Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees).
-TURNED, TURN, MOST_TURN = 0.1, 18.0, 45.0
+# Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees); and some lie down.
+TURNED, TURN, MOST_TURN = 0.2, 22.0, 60.0
+QUARTERS = 0.05
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]
 
@@ -53,7 +54,7 @@ def random_crop(photos, weights, side, rng):
         mirror(crop)
     picture = Image.fromarray(crop.pixels)
     cover(picture, crop, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         distract(picture, crop, rng)
     crop.pixels = degrade(picture, rng)
     drop_small(crop)
@@ -124,12 +125,18 @@ def cut(photo, zoom, corner, side, rng):
 
 def cut_turned(photo, zoom, corner, side, rng):
     """As `cut`; some of the squares are turned about their middle, clockwise for positive angles."""
-    if rng.random() >= TURNED:
+    chance, quarters = rng.random(), 0
+    if chance < QUARTERS:
+        quarters = int(rng.integers(1, 4))
+        angle = math.radians(90 * quarters)
+    elif chance < QUARTERS + TURNED:
+        angle = math.radians(np.clip(TURN * rng.standard_normal(), -MOST_TURN, MOST_TURN))
+    else:
         return cut(photo, zoom, corner, side, rng)
-    angle = math.radians(np.clip(TURN * rng.standard_normal(), -MOST_TURN, MOST_TURN))
     cos, sin = math.cos(angle), math.sin(angle)
+    growth = abs(cos) + abs(sin)
     # What the turned square sees of the photo.
-    reach = math.ceil(side * (cos + abs(sin)))
+    reach = math.ceil(side * growth - 1e-6)
     crop = cut(photo, zoom, np.asarray(corner) - (reach - side) / 2, reach, rng)
     inverse = np.array([[cos, sin], [-sin, cos]])
     origin = np.full(2, reach / 2) - inverse @ np.full(2, side / 2)
@@ -137,10 +144,10 @@ def cut_turned(photo, zoom, corner, side, rng):
     crop.pixels = np.array(Image.fromarray(crop.pixels).transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
     turn = lambda points: (points - reach / 2) @ inverse + side / 2
     crop.landmarks = turn(crop.landmarks)
-    # A head is round enough to keep its box; what is ignored grows to the box around it.
-    for boxes, growth in ((crop.boxes, 1.0), (crop.ignore, cos + abs(sin))):
+    # A tilted head is round enough to keep its box; what is ignored grows to the box around it.
+    for boxes, larger in ((crop.boxes, 1.0), (crop.ignore, growth)):
         centres = turn(boxes[:, :2] + boxes[:, 2:] / 2)
-        boxes[:, 2:] *= growth
+        boxes[:, 2:] = larger * (boxes[:, :1:-1] if quarters % 2 else boxes[:, 2:])
         boxes[:, :2] = centres - boxes[:, 2:] / 2
     keep_inside(crop, np.array([0, 0, side, side]))
     return crop
@@ -196,9 +203,9 @@ def cover(picture, crop, rng):
     draw = ImageDraw.Draw(picture)
     for box, points in zip(crop.boxes, crop.landmarks):
         chance = rng.random()
-        if chance < 0.15 and np.isfinite(points).all():
+        if chance < 0.06 and np.isfinite(points).all():
             draw_mask(draw, box, points, rng)
-        elif chance < 0.22 and box[2:].max() > 16:
+        elif chance < 0.1 and box[2:].max() > 16:
             size = box[2:] * rng.uniform(0.2, 0.55, 2)
             corner = box[:2] + rng.uniform(0, 1, 2) * (box[2:] - size)
             draw.rectangle([*corner, *(corner + size)], fill=tuple(int(v) for v in rng.integers(0, 256, 3)))
@@ -258,18 +265,18 @@ def degrade(picture, rng):
         picture = picture.point(light_table(rng))
     if rng.random() < 0.15:
         picture = picture.convert("L").convert("RGB")
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         # Fewer pixels, and fewer still along one side: out of focus, far away or moving.
         reduced = [int(picture.width * rng.uniform(0.35, 1.0)) for _ in range(2)]
         picture = picture.resize(reduced, Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.BILINEAR)
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         start = rng.integers(len(NOISE) - picture.height * picture.width * 3)
         noise = NOISE[start : start + picture.height * picture.width * 3].reshape(picture.height, picture.width, 3)
         if rng.random() < 0.5:
             noise = noise[..., :1]
         noise = noise * np.float32(rng.uniform(2, 14))
         picture = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         stream = io.BytesIO()
         picture.save(stream, "JPEG", quality=int(rng.integers(18, 85)))
         picture = Image.open(stream).convert("RGB")
@@ -277,7 +284,7 @@ def degrade(picture, rng):
 
 
 def light_table(rng):
-    """Gain, offset and gamma, and a cast of each channel, as a lookup table; every tenth picture is very dark."""
+    """Gain, offset and gamma, and a cast of each channel, as a lookup table; some pictures are very dark."""
     levels = np.arange(256) / 255
     gain, gamma = math.exp(rng.uniform(-0.4, 0.4)), math.exp(rng.uniform(-0.4, 0.4))
     if rng.random() < 0.1:

@@ -34,8 +34,8 @@ class Separable(nn.Module):
         self.shortcut = inputs == outputs and stride == 1
 
     def forward(self, x):
-        y = self.depthwise(torch.relu(self.pointwise(x)))
-        return torch.relu(y + x if self.shortcut else y)
+        y = self.depthwise(torch.relu_(self.pointwise(x)))
+        return torch.relu_(y + x if self.shortcut else y)
 
 
 def double(x):
@@ -49,12 +49,12 @@ class FaceNet(nn.Module):
     def __init__(self, stem=16, widths=(32, 64, 64, 64), depths=(1, 3, 2, 2), neck=64):
         super().__init__()
         self.stem = nn.Sequential(
-            conv_norm(3, stem, 3, 2), nn.ReLU(), conv_norm(stem, widths[0], 3, 2), nn.ReLU(),
+            conv_norm(3, stem, 3, 2), nn.ReLU(inplace=True), conv_norm(stem, widths[0], 3, 2), nn.ReLU(inplace=True),
             *[Separable(widths[0], widths[0]) for _ in range(depths[0])],
         )
         self.stages = nn.ModuleList()
         for inputs, outputs, depth in zip(widths, widths[1:], depths[1:]):
-            down = nn.Sequential(conv_norm(inputs, outputs, 3, 2), nn.ReLU()) if inputs < 64 else Separable(inputs, outputs, 2)
+            down = nn.Sequential(conv_norm(inputs, outputs, 3, 2), nn.ReLU(inplace=True)) if inputs < 64 else Separable(inputs, outputs, 2)
             self.stages.append(nn.Sequential(down, *[Separable(outputs, outputs) for _ in range(depth)]))
         self.laterals = nn.ModuleList(Separable(width, neck) for width in widths[1:])
         # What the pyramid tells the finest level, which is the stem's, of fewer channels.

@@ -14,7 +14,7 @@ from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
 from loss import assign, box_loss, cells, decode, flatten, losses
 from self_test_data import photo
-from train import collate
+from train import collate, twin
 
 SIDE = 128
 
@@ -98,6 +98,16 @@ class Network(unittest.TestCase):
             path = Path(folder) / "model.onnx"
             export(network.eval(), path)
             self.assertLess(largest_difference(network, path), 1e-3)
+
+    def test_a_twin_shares_the_weights_alone(self):
+        network = FaceNet()
+        other = twin(network)
+        other.train()(torch.rand(2, 3, 64, 64))[0].mean().backward()
+        self.assertTrue(all(parameter.grad is None for parameter in network.parameters()))
+        self.assertFalse(torch.equal(network.stem[0][1].running_mean, other.stem[0][1].running_mean))
+        with torch.no_grad():
+            network.heads[1].weight.add_(1)
+        self.assertTrue(torch.equal(network.heads[1].weight, other.heads[1].weight))
 
     def test_it_learns_a_batch_by_heart(self):
         torch.manual_seed(0)

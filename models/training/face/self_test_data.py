@@ -3,6 +3,7 @@
 """Self-test of all that needs no torch, on synthetic photos: `python self_test_data.py` (seconds; numpy and pillow)."""
 
 import json
+import sys
 import tempfile
 import unittest
 from dataclasses import replace
@@ -11,7 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
 import crops
+import detectors
 from crops import cut_turned, mirror, photo_weights, random_crop
 from mine import hard_places
 from photos import HARD_FILE, HELD_OUT_SOURCES, Photo, build, load_photos, split
@@ -84,7 +88,8 @@ class Crops(unittest.TestCase):
                 self.assertLess(np.abs(middle - RED).mean(), 12, f"seed {seed}: box {x, y, w, h}")
                 if not any(abs(edge - 32 * round(edge / 32)) < 0.5 for edge in (x, x + w)):  # not cut off by its tile
                     self.assertTrue(((points[:, 0] > x) & (points[:, 0] < x + w)).all(), f"seed {seed}")
-                self.assertLess(points[0, 0], points[1, 0], "the person's right eye is on the left of the picture")
+                across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
+                self.assertGreater(across[0] * down[1] - across[1] * down[0], 0, "the person's right eye is on the left of an upright face")
                 seen += 1
         self.assertGreater(seen, 30)
 
@@ -97,6 +102,9 @@ class Crops(unittest.TestCase):
             crop = cut_turned(one, 1.0, (30, 20), 160, np.random.default_rng(seed))
             (right, left), (x, y) = crop.landmarks[0, :2], crop.landmarks[0, 0].round().astype(int)
             rolls.append(np.degrees(np.arctan2(*(left - right)[::-1])))
+            # Lying heads have lying boxes.
+            lying = abs(round(rolls[-1])) == 90
+            np.testing.assert_allclose(crop.boxes[0, 2:], (120, 90) if lying else (90, 120), rtol=0.1)
             self.assertGreater(crop.pixels[y, x, 2], 200, f"seed {seed}: {rolls[-1]:.0f} degrees")
         self.assertGreater(np.std(rolls), 5)
         self.assertIn(0.0, np.round(rolls, 6))
@@ -150,10 +158,15 @@ class Scoring(unittest.TestCase):
         self.assertEqual(average_precision([(0.9, False)], 1), 0.0)
         self.assertEqual(average_precision([], 3), 0.0)
 
-    def test_overlapping_boxes_leave_the_best(self):
-        boxes, scores = suppress(np.array([[0, 0, 10, 10], [1, 0, 10, 10], [40, 0, 10, 10]], float), np.array([0.5, 0.9, 0.4]))
-        self.assertEqual(boxes[:, 0].tolist(), [1, 40])
-        self.assertEqual(scores.tolist(), [0.9, 0.4])
+    def test_overlapping_boxes_leave_one_between_those_that_are_alike(self):
+        # The third overlaps the second by 0.43.
+        boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [5, 0, 10, 10], [40, 0, 10, 10]], float)
+        scores = np.array([0.5, 0.9, 0.6, 0.4])
+        kept, best = suppress(boxes, scores)
+        np.testing.assert_allclose(kept[:, 0], [0.9 / 1.4, 40])
+        self.assertEqual(best.tolist(), [0.9, 0.4])
+        same = detectors.suppress([detectors.Detection(tuple(box), None, score) for box, score in zip(boxes, scores)])
+        np.testing.assert_allclose([face.box for face in same], kept)
 
     def test_hits_misses_and_what_does_not_count(self):
         one = photo(((60, 40, 30, 40), (5, 5, 4, 4)), ignore=[(120, 20, 50, 60)])

@@ -10,9 +10,11 @@ averaged weights alone, what `export_face.py` reads).
 """
 
 import argparse
+import copy
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from export_face import export, load_network
 from facenet import STRIDES, FaceNet
 from loss import cells, losses
 from onnx_file import renew_batch_norm
-from optimisation import MovingAverage, decay_groups, learning_rate_factor
+from optimisation import FAST_BFLOAT16, MovingAverage, decay_groups, learning_rate_factor
 from photos import load_photos, split
 from score import validate
 
@@ -51,13 +53,13 @@ def parse_arguments():
     parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
     parser.add_argument("--validate-every", type=int, default=1000)
     parser.add_argument("--only", type=int, default=0, help="train and validate on so many photos alone, to see that it can learn them")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, choices=(1, 2), help="a second one learns from half of each batch")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 class Batches(IterableDataset):
-    """Batches of crops from step `first` on; batch n depends on the seed and n alone.
+    """Batches of crops from step `first` on, in two halves; batch n depends on the seed and n alone.
 
     Every crop is used twice, the second time mirrored and a batch later: making one costs nearly as much as learning from it.
     """
@@ -70,7 +72,7 @@ class Batches(IterableDataset):
         before = self.crops(weights, step - 1)
         while True:
             crops = self.crops(weights, step)
-            yield collate(crops + before)
+            yield collate(crops), collate(before)
             for crop in crops:
                 mirror(crop)
             before, step = crops, step + 1
@@ -107,12 +109,20 @@ def ignored_cells(boxes, side):
     return np.concatenate(maps)
 
 
+def twin(network):
+    """A copy with the same weights, in the same memory, and gradients and statistics of its own."""
+    other = copy.deepcopy(network)
+    for theirs, ours in zip(other.parameters(), network.parameters()):
+        theirs.data = ours.data
+    return other
+
+
 class Trainer:
     """Network, optimiser and average of one run."""
 
     def __init__(self, options):
         self.options = options
-        torch.set_num_threads(options.threads)
+        torch.set_num_threads(1)
         torch.manual_seed(options.seed)
         training, held_out, human = split(load_photos(options.cache))
         if options.only:
@@ -121,8 +131,10 @@ class Trainer:
         self.network = FaceNet().to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(load_network(options.start).state_dict())
-            pictures, _ = next(iter(Batches(training, options, 0)))
+            (pictures, _), _ = next(iter(Batches(training, options, 0)))
             renew_batch_norm(self.network, pictures / 255)
+        # Each half of a batch is learnt from on a thread of its own: two threads that share every operation wait for each other.
+        self.twins, self.pool = (self.network, twin(self.network)), ThreadPoolExecutor(options.threads, initializer=torch.set_num_threads, initargs=(1,))
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
         self.weights = torch.tensor([1.0, options.box_weight, options.landmark_weight])
@@ -133,22 +145,30 @@ class Trainer:
         """How much of the schedule is done, 0..1."""
         return self.seconds / (60 * self.options.minutes) if self.options.minutes else self.step / self.options.steps
 
-    def train_step(self, pictures, labels):
+    def learn(self, network, half):
+        """The three losses of half a batch, whose gradients are added to the network's."""
+        pictures, labels = half
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=FAST_BFLOAT16):
+            maps = network(pictures.to(memory_format=torch.channels_last) / 255)
+        each = torch.stack(losses(maps, labels, self.grid))
+        (each * self.weights).sum().div(2).backward()
+        return each.detach()
+
+    def train_step(self, halves):
         """One step; the three losses."""
         factor = learning_rate_factor(self.progress(), 1.0, 0.0) * min(1.0, (self.step + 1) / WARMUP)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * factor
-        self.network.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            maps = self.network(pictures.to(torch.bfloat16) / 255)
-        each = torch.stack(losses(maps, labels, self.grid))
-        self.optimizer.zero_grad(set_to_none=True)
-        (each * self.weights).sum().backward()
+        for network in self.twins:
+            network.train().zero_grad(set_to_none=True)
+        each = torch.stack(list(self.pool.map(self.learn, self.twins, halves))).mean(0)
+        for ours, theirs in zip(*(network.parameters() for network in self.twins)):
+            ours.grad += theirs.grad
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.optimizer.step()
         self.average.update(self.network)
         self.step += 1
-        return each.detach()
+        return each
 
     def validate(self, path):
         """Figures of the averaged weights, by way of the file that is to be used."""
@@ -218,8 +238,8 @@ def main():
     batches = DataLoader(Batches(trainer.training, options, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4)
     log = Log(options.run / "log.jsonl")
     began = time.monotonic()
-    for pictures, labels in batches:
-        each = trainer.train_step(pictures, labels)
+    for halves in batches:
+        each = trainer.train_step(halves)
         trainer.seconds += time.monotonic() - began
         log.add(each, trainer)
         finished = trainer.progress() >= 1
