@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from calibrate_face import logistic, survivors
 from crops import photo_weights, random_crop
 from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
@@ -80,6 +81,18 @@ class Loss(unittest.TestCase):
         labels |= {"faces": torch.zeros(0, 4), "picture": torch.zeros(0, dtype=torch.long), "confidence": torch.zeros(0), "landmarks": torch.zeros(0, 5, 2)}
         score, _, _ = losses([torch.randn(1, 15, SIDE // s, SIDE // s) for s in STRIDES], labels, self.grid)
         self.assertEqual(score.item(), 0)
+
+
+class Scores(unittest.TestCase):
+    def test_the_curve_that_made_the_hits_is_found(self):
+        rng = np.random.default_rng(0)
+        logits = rng.uniform(-4, 3, 40_000)
+        hits = rng.random(len(logits)) < 1 / (1 + np.exp(-(2.5 * logits + 1.5)))
+        np.testing.assert_allclose(logistic(logits, hits), [2.5, 1.5], rtol=0.05)
+
+    def test_the_best_of_boxes_that_overlap_survives(self):
+        boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [30, 0, 10, 10], [6, 0, 10, 10]], float)
+        self.assertEqual(survivors(boxes, np.array([0.1, 2, -1, 0])).tolist(), [1, 2])
 
 
 class Network(unittest.TestCase):
