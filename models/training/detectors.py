@@ -4,9 +4,11 @@
 All take an RGB picture uint8 [H, W, 3] with sides that are multiples of 32 and return a list of `Detection`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+
+import boxes
 
 
 @dataclass(frozen=True)
@@ -24,33 +26,13 @@ class Detection:
     score: float
 
 
-# Of what goes for one face, boxes that overlap more with its best are averaged.
-ALIKE = 0.6
-
-
-def suppress(detections, iou_threshold=0.3):
-    """Greedy non-maximum suppression as in `facedetect`, best score first: each in the mean, by score, of what is much like it."""
-    kept, others = [], []
-    for candidate in sorted(detections, key=lambda d: -d.score):
-        alone = all(overlap(candidate.box, other.box) <= iou_threshold for other in kept)
-        (kept if alone else others).append(candidate)
-    return [mean([face, *(other for other in others if overlap(face.box, other.box) > ALIKE)]) for face in kept]
-
-
-def mean(detections):
-    """The first of them in the mean place of all, by score."""
-    average = lambda values: np.average(np.array(values, float), 0, [max(d.score, 1e-9) for d in detections])
-    marks = None if detections[0].landmarks is None else average([d.landmarks for d in detections])
-    return replace(detections[0], box=tuple(average([d.box for d in detections])), landmarks=marks)
-
-
-def overlap(a, b):
-    """Intersection over union of two (x, y, w, h) boxes."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+def suppress(detections):
+    """Those of `boxes.suppress`."""
+    if not detections:
+        return []
+    columns = [[*d.box, *([] if d.landmarks is None else np.ravel(d.landmarks))] for d in detections]
+    rows, scores, _ = boxes.suppress(np.array(columns, float), np.array([d.score for d in detections]))
+    return [Detection(tuple(row[:4]), row[4:].reshape(5, 2) if len(row) > 4 else None, score) for row, score in zip(rows, scores.tolist())]
 
 
 def _session(model, threads):
@@ -113,13 +95,13 @@ class YuNet:
             found += self._decode(*heads, stride, picture.shape[1] // stride)
         return suppress(found)
 
-    def _decode(self, classes, objects, boxes, points, stride, columns):
+    def _decode(self, classes, objects, sizes, points, stride, columns):
         scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
         found = []
         for index in np.nonzero(scores > self.threshold)[0]:
             cell = np.array([index % columns, index // columns])
-            centre = (cell + boxes[index, :2]) * stride
-            size = np.exp(boxes[index, 2:]) * stride
+            centre = (cell + sizes[index, :2]) * stride
+            size = np.exp(sizes[index, 2:]) * stride
             landmarks = (points[index].reshape(5, 2) + cell) * stride
             found.append(Detection((*(centre - size / 2), *size), landmarks, float(scores[index])))
         return found
@@ -134,8 +116,7 @@ class EmotionFace:
         self.threshold = threshold
 
     def detect(self, picture):
-        boxes, points, scores = self.candidates(picture)
-        return suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(boxes, points, scores)])
+        return suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(*self.candidates(picture))])
 
     def candidates(self, picture):
         """(boxes [N, 4] as x, y, width, height; landmarks [N, 5, 2]; scores [N]), overlapping ones and all."""

@@ -17,27 +17,17 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from boxes import suppress
 from export_face import load_network
 from facenet import STRIDES
 from loss import cells, decode, flatten
-from photos import ANIMAL_SOURCES, MASKED, load_photos, overlaps, split
-from score import LOWEST_SCORE, MOST_BOXES, letterbox, match
+from photos import ANIMAL_SOURCES, MASKED, load_photos, split
+from score import LOWEST_SCORE, letterbox, match
 
 SIDES = (320, 640)
 PHOTOS = 500
 # Many of their faces are not labelled, or their boxes are another's idea of a face.
 LEFT_OUT = (*ANIMAL_SOURCES, MASKED, "shA", "shB")
-
-
-def survivors(boxes, logits, iou=0.3):
-    """Indices of the boxes [N, 4] that suppression leaves, best first."""
-    order = np.argsort(-logits, kind="stable")[:MOST_BOXES]
-    shared = overlaps(boxes[order], boxes[order])
-    kept = []
-    for index in range(len(order)):
-        if not (shared[index, kept] > iou).any():
-            kept.append(index)
-    return order[kept]
 
 
 @torch.inference_mode()
@@ -52,8 +42,8 @@ def findings(network, photos, side):
         boxes = decode(outputs[some], corners[some], strides[some])[0].numpy() / zoom
         boxes[:, 2:] -= boxes[:, :2]
         logits, strides = outputs[some, 0].numpy(), strides[some].numpy()
-        kept = survivors(boxes, logits)
-        results, _ = match(photo, boxes[kept], list(zip(strides[kept], logits[kept])))
+        boxes, _, kept = suppress(boxes, 1 / (1 + np.exp(-logits)))
+        results, _ = match(photo, boxes, list(zip(strides[kept], logits[kept])))
         found += [(stride, logit, hit) for (stride, logit), hit in results]
     return np.array(found, np.float64).reshape(-1, 3)
 

@@ -18,12 +18,12 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from boxes import suppress
 from detectors import _session
 from golden import BACKGROUND, flatten, halved
 from loss import cells
 from loss import decode as decode_cells
 from loss import flatten as flatten_cells
-from score import suppress
 
 MODELS = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 128, 96
@@ -46,7 +46,7 @@ def main():
     scores = outputs[0, :, 0].sigmoid().numpy()
     sure = np.nonzero(scores >= THRESHOLD)[0]
     faces = torch.cat([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2], landmarks[0].flatten(1)], 1).numpy()[sure]
-    kept, kept_scores = suppress(faces, scores[sure])
+    kept, kept_scores, _ = suppress(faces, scores[sure])
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden_face.py",

@@ -9,12 +9,16 @@ Writes `hard.json` into the cache of `photos.py`: `{file: [[x, y, w, h], ...]}`,
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from photos import ANIMAL_SOURCES, HARD_FILE, MASKED, load_photos, overlaps, split
-from score import OnnxDetector, in_ignored, letterbox, suppress
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from boxes import overlaps, suppress
+from photos import ANIMAL_SOURCES, HARD_FILE, MASKED, load_photos, split
+from score import OnnxDetector, in_ignored, letterbox
 
 SIDES = (320, 480, 640)
 LOWEST_SCORE = 0.15
@@ -34,7 +38,7 @@ def hard_places(detector, photo):
             if score >= LOWEST_SCORE and not near and not in_ignored(box, ignore):
                 boxes.append(box)
                 scores.append(score)
-    return suppress(np.reshape(boxes, (-1, 4)), np.array(scores))
+    return suppress(np.reshape(boxes, (-1, 4)), np.array(scores))[:2]
 
 
 def main():

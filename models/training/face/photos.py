@@ -21,6 +21,8 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from boxes import overlaps
+
 # Set apart for validation, whole: no photo of theirs is trained on. Of the animals, those after the first ones by name.
 HELD_OUT_SOURCES = ("street", "worksite", "facens", "cats")
 HELD_OUT_ANIMALS = 500
@@ -91,15 +93,6 @@ def split(photos):
     photos = [photo for photo in photos if photo.name not in UNLABELLED_PEOPLE]
     training = [photo for photo in photos if photo.source != HUMAN and not held_out(photo)]
     return training, [photo for photo in photos if held_out(photo)], [photo for photo in photos if photo.source == HUMAN]
-
-
-def overlaps(boxes, others):
-    """Intersection over union [N, M] of two lists of x, y, width, height."""
-    a, b = np.asarray(boxes, np.float64).reshape(-1, 1, 4), np.asarray(others, np.float64).reshape(1, -1, 4)
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    return shared / np.maximum(np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - shared, 1e-9)
 
 
 def complete(entry, picture, teacher):

@@ -18,12 +18,11 @@ from PIL import Image
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import detectors
-from photos import ANIMAL_SOURCES, load_photos, overlaps, split
+from boxes import overlaps, suppress
+from photos import ANIMAL_SOURCES, load_photos, split
 
 SMALLEST = 16 / 640
 LOWEST_SCORE = 0.02
-# On one photo, before those that overlap are removed.
-MOST_BOXES = 600
 IOU = 0.5
 
 
@@ -37,21 +36,6 @@ def letterbox(pixels, side):
     return canvas, zoom
 
 
-def suppress(boxes, scores, iou=0.3):
-    """As `detectors.suppress`, for boxes [N, 4] and scores [N]; further columns of the boxes, such as landmarks, are averaged with them."""
-    order = np.argsort(-scores, kind="stable")[:MOST_BOXES]
-    boxes, scores = boxes[order], scores[order]
-    keep = np.ones(len(boxes), bool)
-    if len(boxes):
-        shared = overlaps(boxes[:, :4], boxes[:, :4])
-        for index in range(len(boxes)):
-            if keep[index]:
-                keep[index + 1 :] &= shared[index, index + 1 :] <= iou
-        weights = scores * (shared > detectors.ALIKE)
-        boxes = weights @ boxes / weights.sum(1, keepdims=True)
-    return boxes[keep], scores[keep]
-
-
 class OnnxDetector:
     """Ours, or one of the references in `detectors.py`; RGB 0..255."""
 
@@ -59,8 +43,7 @@ class OnnxDetector:
         names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
         if "stride_8" in names:
             own = detectors.EmotionFace(path, LOWEST_SCORE)
-            # Suppressed here, where thousands of boxes do no harm.
-            self.run = lambda picture: suppress(*own.candidates(picture)[::2])
+            self.run = lambda picture: suppress(*own.candidates(picture)[::2])[:2]
         elif len(names) == 12:
             self.run = detectors.YuNet(path, LOWEST_SCORE).detect
         else:

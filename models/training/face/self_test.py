@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from calibrate_face import logistic, survivors
+from calibrate_face import logistic
 from crops import photo_weights, random_crop
 from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
@@ -89,10 +89,6 @@ class Scores(unittest.TestCase):
         logits = rng.uniform(-4, 3, 40_000)
         hits = rng.random(len(logits)) < 1 / (1 + np.exp(-(2.5 * logits + 1.5)))
         np.testing.assert_allclose(logistic(logits, hits), [2.5, 1.5], rtol=0.05)
-
-    def test_the_best_of_boxes_that_overlap_survives(self):
-        boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [30, 0, 10, 10], [6, 0, 10, 10]], float)
-        self.assertEqual(survivors(boxes, np.array([0.1, 2, -1, 0])).tolist(), [1, 2])
 
 
 class Network(unittest.TestCase):

@@ -16,10 +16,11 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import crops
 import detectors
+from boxes import suppress
 from crops import cut_turned, mirror, photo_weights, random_crop
 from mine import hard_places
 from photos import HARD_FILE, HELD_OUT_SOURCES, Photo, build, load_photos, split
-from score import average_precision, letterbox, match, scores_of, suppress
+from score import average_precision, letterbox, match, scores_of
 
 RED = np.array([250, 10, 10])
 
@@ -162,9 +163,9 @@ class Scoring(unittest.TestCase):
         # The third overlaps the second by 0.43.
         boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [5, 0, 10, 10], [40, 0, 10, 10]], float)
         scores = np.array([0.5, 0.9, 0.6, 0.4])
-        kept, best = suppress(boxes, scores)
+        kept, best, indices = suppress(boxes, scores)
         np.testing.assert_allclose(kept[:, 0], [0.9 / 1.4, 40])
-        self.assertEqual(best.tolist(), [0.9, 0.4])
+        self.assertEqual((best.tolist(), indices.tolist()), ([0.9, 0.4], [1, 3]))
         same = detectors.suppress([detectors.Detection(tuple(box), None, score) for box, score in zip(boxes, scores)])
         np.testing.assert_allclose([face.box for face in same], kept)
 
