@@ -21,13 +21,13 @@ from boxes import suppress
 from export_face import load_network
 from facenet import STRIDES
 from loss import cells, decode, flatten
-from photos import ANIMAL_SOURCES, MASKED, load_photos, split
+from photos import ANIMAL_SOURCES, UNSURE_SOURCES, load_photos, split
 from score import LOWEST_SCORE, letterbox, match
 
 SIDES = (320, 640)
 PHOTOS = 500
 # Many of their faces are not labelled, or their boxes are another's idea of a face.
-LEFT_OUT = (*ANIMAL_SOURCES, MASKED, "shA", "shB")
+LEFT_OUT = (*ANIMAL_SOURCES, *UNSURE_SOURCES)
 
 
 @torch.inference_mode()

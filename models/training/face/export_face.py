@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Export trained weights as one self-contained ONNX file with batch norm folded, and check it.
 
-    python export_face.py --weights RUN/final.pt [--even-at 0.6] [--output ../../face/model.onnx]
+    python export_face.py --weights RUN/final.pt [--even-at 0.5 0.6 0.6 0.6] [--output ../../face/model.onnx]
 
 The `sha256` line of the `model.toml` beside the output is brought up to date, and its `.modelinfo`, for GStreamer's onnxinference.
 
@@ -30,11 +30,11 @@ TOLERANCE = 1e-3
 MODELINFO_ID = "gst-plugin-emotion-face"
 
 
-def load_network(path, even_at=0.5):
+def load_network(path, even_at=(0.5,)):
     """The network in evaluation mode with the weights of a `final.pt`, the averaged ones of a `last.pt` or those of an `.onnx`.
 
-    Scores are moved so that `even_at` becomes .5, by the biases of the heads: what they were taught is how well a box fits, and
-    which of them means "rather a face than not" is chosen afterwards.
+    Scores are moved so that `even_at`, one for all strides or one for each, becomes .5, by the biases of the heads: what they were
+    taught is how well a box fits, and which of them means "rather a face than not" is chosen afterwards.
     """
     network = FaceNet()
     if path.suffix == ".onnx":
@@ -43,8 +43,8 @@ def load_network(path, even_at=0.5):
     else:
         state = torch.load(path, map_location="cpu", weights_only=False)
         network.load_state_dict(state.get("average", state))
-    for head in network.heads:
-        head.bias.data[0] -= math.log(even_at / (1 - even_at))
+    for head, score in zip(network.heads, even_at * (len(STRIDES) // len(even_at)), strict=True):
+        head.bias.data[0] -= math.log(score / (1 - score))
     return network.eval()
 
 
@@ -76,7 +76,7 @@ def largest_difference(network, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--even-at", type=float, default=0.5, help="score of training that becomes .5 in the file")
+    parser.add_argument("--even-at", type=float, nargs="+", default=[0.5], help="score of training that becomes .5 in the file, or one for each stride")
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "face" / "model.onnx")
     options = parser.parse_args()
     network = load_network(options.weights, options.even_at)

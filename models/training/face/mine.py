@@ -17,13 +17,11 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from boxes import overlaps, suppress
-from photos import ANIMAL_SOURCES, HARD_FILE, MASKED, load_photos, split
+from photos import ANIMAL_SOURCES, HARD_FILE, UNSURE_SOURCES, load_photos, split
 from score import OnnxDetector, in_ignored, letterbox
 
 SIDES = (320, 480, 640)
 LOWEST_SCORE = 0.15
-# Sources in which many faces are not labelled at all.
-UNSURE_SOURCES = (MASKED, "shA", "shB")
 
 
 def hard_places(detector, photo):

@@ -29,10 +29,12 @@ HELD_OUT_ANIMALS = 500
 ANIMAL_SOURCES = ("animal", "cats")
 # Of those, photos with people whom neither teacher found; they would count as free of faces.
 UNLABELLED_PEOPLE = {f"voc12p_{number}.webp" for number in (496, 728, 789, 906, 927)}
-# What `mine.py` writes into the cache.
-HARD_FILE = "hard.json"
+# What `mine.py` and `judge.py` write into the cache.
+HARD_FILE, JUDGED_FILE = "hard.json", "judged.json"
 # Sources that were labelled by people rather than by the teachers.
 MASKED, HUMAN = "masked", "human"
+# Sources in which many faces are not labelled at all.
+UNSURE_SOURCES = (MASKED, "shA", "shB")
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,16 @@ class Photo:
 def load_photos(cache):
     """All photos of a cache folder; their pixels stay on disk until they are read."""
     index = json.loads((Path(cache) / "index.json").read_text())
-    hard_file = Path(cache) / HARD_FILE
-    hard = json.loads(hard_file.read_text()) if hard_file.exists() else {}
+    files = (Path(cache) / HARD_FILE, Path(cache) / JUDGED_FILE)
+    hard, judged = (json.loads(file.read_text()) if file.exists() else {} for file in files)
     store = np.memmap(Path(cache) / "pixels.u8", np.uint8, "r")
     photos = []
     for entry in index:
         height, width, start = entry["height"], entry["width"], entry["start"]
         faces = entry["faces"]
         unknown = [[float("nan")] * 2] * 5
+        ignore = np.array(entry["ignore"], np.float32).reshape(-1, 4)
+        none = judged.get(entry["name"], [])
         photos.append(
             Photo(
                 entry["name"],
@@ -78,8 +82,8 @@ def load_photos(cache):
                 np.array([face["box"] for face in faces], np.float32).reshape(-1, 4),
                 np.array([face.get("landmarks") or unknown for face in faces], np.float32).reshape(-1, 5, 2),
                 np.array([face.get("score", 1.0) for face in faces], np.float32),
-                np.array(entry["ignore"], np.float32).reshape(-1, 4),
-                np.array(hard.get(entry["name"], []), np.float32).reshape(-1, 4),
+                np.delete(ignore, none, 0),
+                np.concatenate([np.array(hard.get(entry["name"], []), np.float32).reshape(-1, 4), ignore[none]]),
             )
         )
     return photos

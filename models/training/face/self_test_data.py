@@ -18,8 +18,9 @@ import crops
 import detectors
 from boxes import suppress
 from crops import cut_turned, mirror, photo_weights, random_crop
+from judge import none
 from mine import hard_places
-from photos import HARD_FILE, HELD_OUT_SOURCES, Photo, build, load_photos, split
+from photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
 from score import average_precision, letterbox, match, scores_of
 
 RED = np.array([250, 10, 10])
@@ -49,10 +50,11 @@ class Cache(unittest.TestCase):
                 for name, source in labels.items():
                     Image.fromarray(photo().pixels).save(data / part / "photos" / name, lossless=True)
                     entries[name] = {"width": 240, "height": 180, "faces": [face if source else {"box": face["box"]}]}
-                    entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4]]} if source else {}
+                    entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4], [9, 9, 8, 8]]} if source else {}
                 (data / part / "labels.json").write_text(json.dumps(entries))
             build(data, data / "cache", None)
             (data / "cache" / HARD_FILE).write_text(json.dumps({"one.webp": [[5, 6, 7, 8]]}))
+            (data / "cache" / JUDGED_FILE).write_text(json.dumps({"one.webp": [1]}))
             photos = load_photos(data / "cache")
             training, held_out, human = split(photos)
         self.assertEqual([one.name for one in training], ["one.webp", "three.webp"])
@@ -60,8 +62,8 @@ class Cache(unittest.TestCase):
         self.assertEqual([one.name for one in human], ["four.webp"])
         np.testing.assert_array_equal(photos[0].pixels, photo().pixels)
         self.assertAlmostEqual(float(photos[0].scores[0]), 0.8, places=6)
-        self.assertEqual(photos[0].ignore.tolist(), [[1, 2, 3, 4]])
-        self.assertEqual([one.hard.tolist() for one in photos], [[[5, 6, 7, 8]], [], [], []])
+        self.assertEqual([one.ignore.tolist() for one in photos[:2]], [[[1, 2, 3, 4]], [[1, 2, 3, 4], [9, 9, 8, 8]]])
+        self.assertEqual([one.hard.tolist() for one in photos], [[[5, 6, 7, 8], [9, 9, 8, 8]], [], [], []])
         self.assertTrue(np.isnan(photos[2].landmarks).all(), "people gave no landmarks")
 
 
@@ -150,6 +152,24 @@ class Mining(unittest.TestCase):
         self.assertEqual((boxes.round().tolist(), scores.tolist()), ([[10, 100, 20, 24]], [0.5]))
         none, _ = hard_places(Eager(), photo(ignore=[(0, 0, 240, 180)]))
         self.assertEqual(none.shape, (0, 4))
+
+
+class Judging(unittest.TestCase):
+    def test_large_boxes_that_hardly_convince_anyone_are_none(self):
+        class Teacher:
+            def __init__(self, score):
+                self.score = score
+
+            def detect(self, picture):
+                zoom = picture.shape[1] / 240
+                return [detectors.Detection((200 * zoom, 10 * zoom, 30 * zoom, 40 * zoom), None, self.score)]
+
+        # One that may be a face, one that is too small to say, one around a labelled face, one beside it.
+        others = [(200, 10, 30, 40), (10, 10, 6, 7), (50, 20, 60, 70), (84, 60, 20, 20)]
+        judge = lambda *scores: none(photo(ignore=others), [Teacher(score) for score in scores]).tolist()
+        self.assertEqual(judge(0.25, 0.25), [0])
+        self.assertEqual(judge(0.8, 0.25), [])
+        self.assertEqual(none(photo(ignore=[(10, 100, 40, 40)]), [Teacher(0.9)] * 2).tolist(), [0], "what neither saw")
 
 
 class Scoring(unittest.TestCase):
