@@ -29,8 +29,8 @@ impl Blur {
 }
 
 /// Axes of the ellipse that is hidden in full, in sides of the face's box, and of the one where hiding ends.
-const HIDDEN: f32 = 1.6;
-const TOUCHED: f32 = 1.9;
+const HIDDEN: f32 = 1.75;
+const TOUCHED: f32 = 2.1;
 
 impl Canvas<'_> {
     /// Hides `face`, a box in pixels, with a margin on each side: an ellipse with a soft edge. Fourth bytes of 32-bit RGB

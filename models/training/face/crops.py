@@ -19,7 +19,7 @@ SMALLEST = 8.0
 SOURCE_WEIGHTS = {MASKED: 1.2, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
 # How often a crop aims at what looks like a face and is none, where a photo has both.
-HARD = 0.25
+HARD = 0.45
 # Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees); and some lie down.
 TURNED, TURN, MOST_TURN = 0.2, 22.0, 60.0
 QUARTERS = 0.05

@@ -14,6 +14,7 @@ from crops import photo_weights, random_crop
 from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
 from loss import assign, box_loss, cells, decode, flatten, losses
+from mix_face import mix
 from self_test_data import photo
 from train import collate, twin
 
@@ -107,6 +108,12 @@ class Network(unittest.TestCase):
             path = Path(folder) / "model.onnx"
             export(network.eval(), path)
             self.assertLess(largest_difference(network, path), 1e-3)
+
+    def test_a_mixed_network_lies_between_the_two(self):
+        first, second, pictures = FaceNet().eval(), FaceNet().eval(), torch.rand(1, 3, 64, 64)
+        for share, one in ((0, first), (1, second)):
+            torch.testing.assert_close(mix(first, second, share)(pictures), one(pictures))
+        torch.testing.assert_close(mix(first, second, 0.25).heads[2].weight, 0.75 * first.heads[2].weight + 0.25 * second.heads[2].weight)
 
     def test_a_twin_shares_the_weights_alone(self):
         network = FaceNet()
