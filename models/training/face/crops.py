@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Training crops out of labelled photos: zoomed to faces of 8 to 300 px, mosaics, and what cameras and people do to pictures.
+"""Training crops out of labelled photos: zoomed to faces of 8 px to more than the crop, mosaics, and what cameras and people do to pictures.
 
 Everything is drawn from one `numpy.random.Generator`, so a crop is a function of its seed.
 """
@@ -16,13 +16,15 @@ from photos import ANIMAL_SOURCES, MASKED
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 1.2, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {MASKED: 2.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
 STRETCHED_WEIGHT = 0.7
 # How often a crop aims at what looks like a face and is none, where a photo has both.
 HARD = 0.45
 # Heads tilt: how many of the tiles are turned, and by how much (standard deviation and most, in degrees); and some lie down.
 TURNED, TURN, MOST_TURN = 0.2, 22.0, 60.0
 QUARTERS = 0.05
+# How often a photo fills only a part of its tile, and how far it may stick out.
+PARTIAL, OUTSIDE = 0.08, 0.5
 # Mirror image: right and left change places.
 MIRRORED = [1, 0, 2, 4, 3]
 
@@ -38,9 +40,20 @@ class Crop:
     ignore: np.ndarray
 
 
+def troubles(photo):
+    """(of its faces [N], of its hard places [K]): how much of each a network has still to learn, by what `mine.py` saw."""
+    # What is hardly found at all is often no face.
+    return np.where(photo.found < 0.05, 0.6, 1.35 - photo.found), photo.hard[:, 4] - 0.1
+
+
 def photo_weights(photos, stretched=STRETCHED_WEIGHT):
     """Chance of each photo, summing to 1."""
-    weight = lambda photo: SOURCE_WEIGHTS.get(photo.source, 1.0) * (stretched if photo.stretched else 1.0)
+
+    def weight(photo):
+        faces, places = troubles(photo)
+        trouble = 0.4 * (faces - 0.55).clip(0).sum() + 0.7 * places.sum()
+        return SOURCE_WEIGHTS.get(photo.source, 1.0) * (stretched if photo.stretched else 1.0) * (0.7 + min(1.0, trouble))
+
     weights = np.array([weight(photo) for photo in photos])
     return weights / weights.sum()
 
@@ -76,13 +89,18 @@ def window(photo, side, rng):
     (`mine.py`): nothing is harder to tell from it.
     """
     size = np.array(photo.pixels.shape[1::-1])
-    least = rng.uniform(0.8, 1.0) * side / size.min()
-    aims = photo.ignore if photo.source in ANIMAL_SOURCES and not len(photo.boxes) else photo.boxes
+    least, outside = rng.uniform(0.8, 1.0) * side / size.min(), 0.08
+    if rng.random() < PARTIAL:
+        least, outside = least * rng.uniform(0.4, 1.0), OUTSIDE
+    faces, places = troubles(photo)
+    aims, trouble = photo.boxes, faces
+    if photo.source in ANIMAL_SOURCES and not len(photo.boxes):
+        aims, trouble = photo.ignore, np.ones(len(photo.ignore))
     if len(photo.hard) and (not len(aims) or rng.random() < HARD):
-        aims = photo.hard
+        aims, trouble = photo.hard[:, :4], places
     if len(aims) and rng.random() < 0.75:
         sizes = aims[:, 2:].max(1)
-        chance = np.sqrt(sizes)
+        chance = np.sqrt(sizes) * trouble
         face = rng.choice(len(sizes), p=chance / chance.sum())
         # What is enlarged much more than this no longer looks like a face in a photo.
         zoom = max(min(log_uniform(rng, 7.5, 1.15 * side) / sizes[face], 2.5), least)
@@ -94,7 +112,7 @@ def window(photo, side, rng):
         corner = rng.uniform(0, 1, 2) * (size * zoom - side)
     # A little of what is outside the photo may be seen.
     spare = size * zoom - side
-    return zoom, np.clip(corner, np.minimum(spare, 0) - 0.08 * side, np.maximum(spare, 0) + 0.08 * side)
+    return zoom, np.clip(corner, np.minimum(spare, 0) - outside * side, np.maximum(spare, 0) + outside * side)
 
 
 def cut(photo, zoom, corner, side, rng):
@@ -289,7 +307,8 @@ def light_table(rng):
     gain, gamma = math.exp(rng.uniform(-0.4, 0.4)), math.exp(rng.uniform(-0.4, 0.4))
     if rng.random() < 0.1:
         gain, gamma = rng.uniform(0.08, 0.4), rng.uniform(1.0, 1.8)
-    cast = np.exp(rng.uniform(-0.15, 0.15, 3)) if rng.random() < 0.5 else np.ones(3)
+    strength = rng.choice((0.0, 0.15, 0.3), p=(0.5, 0.4, 0.1))
+    cast = np.exp(rng.uniform(-strength, strength, 3))
     offset = rng.uniform(-0.1, 0.1) * min(1.0, gain)
     table = ((levels**gamma - 0.5) * gain + 0.5 * min(1.0, gain) + offset)[None] * cast[:, None]
     return np.clip(table * 255 + 0.5, 0, 255).astype(np.uint8).ravel().tolist()

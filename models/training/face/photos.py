@@ -33,6 +33,8 @@ UNLABELLED_PEOPLE = {f"voc12p_{number}.webp" for number in (496, 728, 789, 906, 
 HARD_FILE, JUDGED_FILE = "hard.json", "judged.json"
 # Sources that were labelled by people rather than by the teachers.
 MASKED, HUMAN = "masked", "human"
+# Scores of faces and places that no network has looked at.
+UNSEEN_FACE, UNSEEN_PLACE = 0.35, 0.25
 # Sources in which many faces are not labelled at all.
 UNSURE_SOURCES = (MASKED, "shA", "shB")
 
@@ -46,7 +48,8 @@ class Photo:
     landmarks  float32 [N, 5, 2], NaN where unknown
     scores     float32 [N], the teachers' confidence; 1 where people made the boxes
     ignore     float32 [M, 4], boxes that are neither faces nor certainly none
-    hard       float32 [K, 4], boxes of what looks like a face and is none
+    found      float32 [N], scores that the network of `mine.py` gave the faces
+    hard       float32 [K, 5], boxes of what looks like a face and is none, and the score that says how much
     """
 
     name: str
@@ -57,6 +60,7 @@ class Photo:
     landmarks: np.ndarray
     scores: np.ndarray
     ignore: np.ndarray
+    found: np.ndarray
     hard: np.ndarray
 
 
@@ -64,7 +68,7 @@ def load_photos(cache):
     """All photos of a cache folder; their pixels stay on disk until they are read."""
     index = json.loads((Path(cache) / "index.json").read_text())
     files = (Path(cache) / HARD_FILE, Path(cache) / JUDGED_FILE)
-    hard, judged = (json.loads(file.read_text()) if file.exists() else {} for file in files)
+    mined, judged = (json.loads(file.read_text()) if file.exists() else {} for file in files)
     store = np.memmap(Path(cache) / "pixels.u8", np.uint8, "r")
     photos = []
     for entry in index:
@@ -73,6 +77,8 @@ def load_photos(cache):
         unknown = [[float("nan")] * 2] * 5
         ignore = np.array(entry["ignore"], np.float32).reshape(-1, 4)
         none = judged.get(entry["name"], [])
+        places = np.insert(ignore[none], 4, UNSEEN_PLACE, axis=1)
+        network = mined.get(entry["name"], {"hard": [], "found": [UNSEEN_FACE] * len(faces)})
         photos.append(
             Photo(
                 entry["name"],
@@ -83,7 +89,8 @@ def load_photos(cache):
                 np.array([face.get("landmarks") or unknown for face in faces], np.float32).reshape(-1, 5, 2),
                 np.array([face.get("score", 1.0) for face in faces], np.float32),
                 np.delete(ignore, none, 0),
-                np.concatenate([np.array(hard.get(entry["name"], []), np.float32).reshape(-1, 4), ignore[none]]),
+                np.array(network["found"], np.float32),
+                np.concatenate([np.array(network["hard"], np.float32).reshape(-1, 5), places]),
             )
         )
     return photos

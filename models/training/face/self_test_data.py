@@ -19,7 +19,7 @@ import detectors
 from boxes import suppress
 from crops import cut_turned, mirror, photo_weights, random_crop
 from judge import none
-from mine import hard_places
+from mine import look
 from photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
 from score import average_precision, letterbox, match, scores_of
 
@@ -34,8 +34,8 @@ def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), 
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     places = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
     landmarks = boxes[:, None, :2] + places * boxes[:, None, 2:]
-    others = (np.array(some, np.float32).reshape(-1, 4) for some in (ignore, hard))
-    return Photo("a", source, False, pixels, boxes, landmarks, np.ones(len(boxes), np.float32), *others)
+    ones, ignore, hard = np.ones(len(boxes), np.float32), np.array(ignore, np.float32).reshape(-1, 4), np.array(hard, np.float32).reshape(-1, 5)
+    return Photo("a", source, False, pixels, boxes, landmarks, ones, ignore, 0.5 * ones, hard)
 
 
 class Cache(unittest.TestCase):
@@ -53,7 +53,7 @@ class Cache(unittest.TestCase):
                     entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4], [9, 9, 8, 8]]} if source else {}
                 (data / part / "labels.json").write_text(json.dumps(entries))
             build(data, data / "cache", None)
-            (data / "cache" / HARD_FILE).write_text(json.dumps({"one.webp": [[5, 6, 7, 8]]}))
+            (data / "cache" / HARD_FILE).write_text(json.dumps({"one.webp": {"hard": [[5, 6, 7, 8, 0.5]], "found": [0.75]}}))
             (data / "cache" / JUDGED_FILE).write_text(json.dumps({"one.webp": [1]}))
             photos = load_photos(data / "cache")
             training, held_out, human = split(photos)
@@ -63,7 +63,8 @@ class Cache(unittest.TestCase):
         np.testing.assert_array_equal(photos[0].pixels, photo().pixels)
         self.assertAlmostEqual(float(photos[0].scores[0]), 0.8, places=6)
         self.assertEqual([one.ignore.tolist() for one in photos[:2]], [[[1, 2, 3, 4]], [[1, 2, 3, 4], [9, 9, 8, 8]]])
-        self.assertEqual([one.hard.tolist() for one in photos], [[[5, 6, 7, 8], [9, 9, 8, 8]], [], [], []])
+        self.assertEqual([one.hard.tolist() for one in photos], [[[5, 6, 7, 8, 0.5], [9, 9, 8, 8, 0.25]], [], [], []])
+        self.assertEqual([one.found.tolist() for one in photos[:1]], [[0.75]])
         self.assertTrue(np.isnan(photos[2].landmarks).all(), "people gave no landmarks")
 
 
@@ -133,11 +134,20 @@ class Crops(unittest.TestCase):
         self.assertFalse(any(len(self.crop(seed, [photo((), "animal", doubtful)]).ignore) for seed in range(5)))
 
     def test_hard_places_are_aimed_at_as_faces_are(self):
-        blue = photo((), hard=[(60, 40, 30, 40)])
+        blue = photo((), hard=[(60, 40, 30, 40, 0.5)])
         blue.pixels[40:80, 60:90] = (10, 10, 250)
         there = lambda one: sum((self.crop(seed, [one]).pixels == (10, 10, 250)).all(-1).any() for seed in range(40))
         self.assertGreater(there(blue), there(replace(blue, hard=blue.hard[:0])))
         self.assertFalse(any(len(self.crop(seed, [blue]).boxes) for seed in range(10)))
+
+
+    def test_what_is_missed_is_seen_more_often(self):
+        easy, missed = (replace(photo(), found=np.array(found, np.float32)) for found in ((0.9, 0.9), (0.9, 0.2)))
+        light, heavy = photo_weights([easy, missed])
+        self.assertGreater(heavy, light)
+        # The second face is much the smaller one, so that crops aim at the first unless it is known.
+        seen = lambda one: sum((self.crop(seed, [one]).boxes[:, 2] > 40).any() for seed in range(60))
+        self.assertGreater(seen(easy), seen(missed))
 
 
 class Mining(unittest.TestCase):
@@ -148,10 +158,11 @@ class Mining(unittest.TestCase):
                 boxes = np.array([[60, 40, 30, 40], [10, 100, 20, 24], [11, 100, 20, 24], [200, 10, 20, 20], [120, 120, 16, 16]], float)
                 return boxes * zoom, np.array([0.9, 0.5, 0.4, 0.7, 0.1])
 
-        boxes, scores = hard_places(Eager(), photo(ignore=[(195, 5, 30, 30)]))
-        self.assertEqual((boxes.round().tolist(), scores.tolist()), ([[10, 100, 20, 24]], [0.5]))
-        none, _ = hard_places(Eager(), photo(ignore=[(0, 0, 240, 180)]))
-        self.assertEqual(none.shape, (0, 4))
+        places, found = look(Eager(), photo(ignore=[(195, 5, 30, 30)]))
+        self.assertEqual((places[:, :4].round().tolist(), places[:, 4].tolist()), ([[10, 100, 20, 24]], [0.5]))
+        self.assertEqual(found.tolist(), [0.9, 0], "one face of two")
+        for free in (photo(ignore=[(0, 0, 240, 180)]), photo(source="shA")):
+            self.assertEqual(look(Eager(), free)[0].shape, (0, 5))
 
 
 class Judging(unittest.TestCase):

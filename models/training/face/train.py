@@ -34,6 +34,8 @@ from score import validate
 
 WARMUP = 500
 SAVE_EVERY = 250
+# Every so many steps the crops are twice as wide and high, and a quarter as many: faces of half a large frame are else never seen.
+LARGE_EVERY = 5
 LOSSES = ("score", "box", "landmarks")
 
 
@@ -44,7 +46,7 @@ def parse_arguments():
     parser.add_argument("--steps", type=int, default=30000)
     parser.add_argument("--minutes", type=float, help="wall time of the whole schedule, instead of steps: for a machine that others use")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--side", type=int, default=256, help="of the crops")
+    parser.add_argument("--side", type=int, default=256, help="of most crops")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.02)
     parser.add_argument("--box-weight", type=float, default=2.0)
@@ -80,7 +82,8 @@ class Batches(IterableDataset):
 
     def crops(self, weights, step):
         rng = np.random.default_rng([self.options.seed, step + 1])
-        return [random_crop(self.photos, weights, self.options.side, rng) for _ in range(self.options.batch // 2)]
+        times = 1 if (step + 1) % LARGE_EVERY else 2
+        return [random_crop(self.photos, weights, times * self.options.side, rng) for _ in range(self.options.batch // 2 // times**2)]
 
 
 def collate(crops):
@@ -140,7 +143,7 @@ class Trainer:
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
         self.weights = torch.tensor([1.0, options.box_weight, options.landmark_weight])
-        self.grid = cells(options.side, options.side)
+        self.grids = {side: cells(side, side) for side in (options.side, 2 * options.side)}
         self.step, self.seconds = 0, 0.0
 
     def progress(self):
@@ -152,7 +155,7 @@ class Trainer:
         pictures, labels = half
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=FAST_BFLOAT16):
             maps = network(pictures.to(memory_format=torch.channels_last) / 255)
-        each = torch.stack(losses(maps, labels, self.grid))
+        each = torch.stack(losses(maps, labels, self.grids[pictures.shape[-1]]))
         (each * self.weights).sum().div(2).backward()
         return each.detach()
 
