@@ -34,7 +34,7 @@ from score import validate
 
 WARMUP = 500
 SAVE_EVERY = 250
-# Every so many steps the crops are twice as wide and high, and a quarter as many: faces of half a large frame are else never seen.
+# Every so many steps the crops are twice as wide and high, and a quarter as many: faces of half a large frame are else hardly seen.
 LARGE_EVERY = 5
 LOSSES = ("score", "box", "landmarks")
 
@@ -83,7 +83,7 @@ class Batches(IterableDataset):
     def crops(self, weights, step):
         rng = np.random.default_rng([self.options.seed, step + 1])
         times = 1 if (step + 1) % LARGE_EVERY else 2
-        return [random_crop(self.photos, weights, times * self.options.side, rng) for _ in range(self.options.batch // 2 // times**2)]
+        return [random_crop(self.photos, weights, times * self.options.side, rng) for _ in range(max(1, self.options.batch // 2 // times**2))]
 
 
 def collate(crops):
