@@ -4,9 +4,10 @@
 All take an RGB picture uint8 [H, W, 3] with sides that are multiples of 32 and return a list of `Detection`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 import boxes
 
@@ -108,15 +109,22 @@ class YuNet:
 
 
 class EmotionFace:
-    """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s, named `stride_s`."""
+    """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s, named `stride_s`.
 
-    def __init__(self, path, threshold=0.5, threads=1):
+    With a file of `Landmarks`, these look for the landmarks.
+    """
+
+    def __init__(self, path, threshold=0.5, threads=1, landmarks=None):
         self.session = _session(str(path), threads)
+        self.landmarks = landmarks and Landmarks(landmarks, threads)
         self.strides = [int(output.name.removeprefix("stride_")) for output in self.session.get_outputs()]
         self.threshold = threshold
 
     def detect(self, picture):
-        return suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(*self.candidates(picture))])
+        found = suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(*self.candidates(picture))])
+        if self.landmarks is None:
+            return found
+        return [replace(one, landmarks=marks) for one, marks in zip(found, self.landmarks.of(picture, [one.box for one in found]))]
 
     def candidates(self, picture):
         """(boxes [N, 4] as x, y, width, height; landmarks [N, 5, 2]; scores [N]), overlapping ones and all."""
@@ -130,6 +138,37 @@ class EmotionFace:
             points = corner[:, None].repeat(5, 1) + values[5:].reshape(5, 2, -1).transpose(1, 0, 2)
             found.append((np.concatenate([centre - size / 2, size]).T, points.transpose(2, 1, 0) * stride, score[rows, columns]))
         return tuple(np.concatenate(part) for part in zip(*found))
+
+
+def luma_square(picture, middle, length, side):
+    """Luma uint8 [side, side] of the square of `length` pixels around a point; outside the picture its edge is repeated."""
+    middle = np.asarray(middle, np.float64)
+    low, high = np.floor(middle - length / 2).astype(int) - 1, np.ceil(middle + length / 2).astype(int) + 1
+    height, width = picture.shape[:2]
+    rows, columns = np.arange(low[1], high[1]).clip(0, height - 1), np.arange(low[0], high[0]).clip(0, width - 1)
+    corner = middle - length / 2 - low
+    part = Image.fromarray(picture[rows][:, columns]).convert("L")
+    return np.asarray(part.resize((side, side), Image.Resampling.BILINEAR, box=(*corner, *(corner + length))))
+
+
+class Landmarks:
+    """Our own landmark network (`../face-landmarks`): luma [N, 1, S, S] of squares `REACH` times the longer side of a box."""
+
+    REACH = 1.5
+
+    def __init__(self, path, threads=1):
+        self.session = _session(str(path), threads)
+        self.side = self.session.get_inputs()[0].shape[2]
+
+    def of(self, picture, boxes):
+        """float [N, 5, 2] for boxes [N, 4] in a picture uint8 [H, W, 3]; in its pixels."""
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        middles, lengths = boxes[:, :2] + boxes[:, 2:] / 2, self.REACH * boxes[:, 2:].max(1)
+        if not len(boxes):
+            return np.zeros((0, 5, 2))
+        squares = np.stack([luma_square(picture, middle, length, self.side) for middle, length in zip(middles, lengths)])
+        (found,) = self.session.run(None, {"input": squares[:, None].astype(np.float32) / 255})
+        return middles[:, None] + found.reshape(-1, 5, 2) * lengths[:, None, None]
 
 
 class Haar:

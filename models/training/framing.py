@@ -3,15 +3,17 @@
 """How a face detector's result relates to the framing of the training pictures.
 
     python framing.py --data FOLDER --centerface F.onnx [--yunet F.onnx] [--haar F.xml] [--emotion-face ../face/model.onnx]
-                      [--model ../expression/model.onnx] [--count 3000]
+                      [--face-landmarks ../face-landmarks/model.onnx]
+                      [--model ../expression/model.onnx [--turn 0]] [--count 3000]
 
 Training pictures are pasted, enlarged, into larger canvases, so that the square that makes a good crop is known;
 each detector is run on the canvases, and the square is expressed relative to the detector's box and landmarks.
-With `--model`, accuracy on PublicTest of detect, crop by rule, classify is compared with the known square.
+With `--model`, accuracy on PublicTest of detect, crop by rule, classify is compared with the known square, for faces that are
+turned by up to `--turn` degrees.
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,14 @@ def paste(picture, random):
         canvas[top : top + side, left : left + side] = large
     canvas = np.repeat(canvas.astype(np.uint8)[:, :, None], 3, axis=2)
     return canvas, Square(left + side / 2, top + side / 2, side)
+
+
+def turned(canvas, square, roll):
+    """(canvas turned clockwise by `roll` radians about the square's centre, the square turned with it); its edge is repeated."""
+    x, y = np.meshgrid(np.arange(canvas.shape[1]) + 0.5 - square.x, np.arange(canvas.shape[0]) + 0.5 - square.y)
+    cos, sin = np.cos(roll), np.sin(roll)
+    plane = bilinear(canvas[:, :, 0].astype(np.float32), square.x + cos * x + sin * y, square.y - sin * x + cos * y)
+    return np.repeat(plane.round().astype(np.uint8)[:, :, None], 3, axis=2), replace(square, roll=roll)
 
 
 def find(detector, canvas, square):
@@ -221,13 +231,17 @@ def squares_by_rule(detection, rules):
     return squares
 
 
-def measure_accuracy(detectors, rules, faces, model, count):
-    """Print the accuracy of every rule, on the rows each detector found, beside that of the known square."""
+def measure_accuracy(detectors, rules, faces, model, count, turn):
+    """Print the accuracy of every rule, on the rows each detector found, beside that of the known square; faces are turned by up to
+    `turn` degrees."""
     from evaluate import accuracies, onnx_logits
 
     crops = {name: {} for name in detectors}
     rows = {name: [] for name in detectors}
+    random = np.random.default_rng(3)
     for row, canvas, square in pasted(faces, count, seed=2):
+        if turn:
+            canvas, square = turned(canvas, square, np.radians(random.uniform(-turn, turn)))
         for name, detector in detectors.items():
             detection = find(detector, canvas, square)
             if detection is None:
@@ -250,7 +264,9 @@ def main():
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--haar", type=Path)
     parser.add_argument("--emotion-face", type=Path)
+    parser.add_argument("--face-landmarks", type=Path, help="what looks for the landmarks of what --emotion-face finds")
     parser.add_argument("--model", help="measure accuracy too, with this ONNX file")
+    parser.add_argument("--turn", type=float, default=0.0, help="degrees that the faces are turned by at most to measure accuracy")
     parser.add_argument("--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)")
     options = parser.parse_args()
     detectors = {"centerface": CenterFace(options.centerface)}
@@ -259,13 +275,13 @@ def main():
     if options.haar:
         detectors["haar"] = Haar(options.haar)
     if options.emotion_face:
-        detectors["emotion-face"] = EmotionFace(options.emotion_face)
+        detectors["emotion-face"] = EmotionFace(options.emotion_face, landmarks=options.face_landmarks)
     rules = measure_relations(detectors, load_faces(options.data, TRAINING), options.count)
     for name, found in rules.items():
         for rule, values in found.items():
             print(f"{name} {rule}: " + ", ".join(f"{key} = {value:.3f}" for key, value in zip(("side", "offset_x", "offset_y"), values)))
     if options.model:
-        measure_accuracy(detectors, rules, load_faces(options.data, PUBLIC_TEST), options.model, options.count)
+        measure_accuracy(detectors, rules, load_faces(options.data, PUBLIC_TEST), options.model, options.count, options.turn)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from combine import Rule, combined, priors
 from dataset import normalise
 from evaluate import log_softmax, onnx_logits, onnx_scores, torch_logits
 from export_onnx import export
-from framing import Square, crop, square_from_box, square_from_landmarks
+from framing import Square, crop, square_from_box, square_from_landmarks, turned
 from network import ExpressionNet, count_cost, network_of, read_network
 from onnx_file import unfold_batch_norm
 from self_test_data import synthetic_faces
@@ -44,6 +44,17 @@ class Framing(unittest.TestCase):
         canvas[20:164, 30:174] = picture.repeat(3, 0).repeat(3, 1)[:, :, None]
         # at a scale of three the samples fall on pixel centres
         np.testing.assert_array_equal(crop(canvas, Square(30 + 72, 20 + 72, 144)), picture)
+
+    def test_crop_of_a_turned_square_gives_the_picture_back(self):
+        canvas = np.full((200, 200, 3), 90, np.uint8)
+        # Smooth, and darker to the right than below.
+        canvas[30:170, 40:180] = (220 - np.arange(140)[None, :] - 0.5 * np.arange(140)[:, None])[:, :, None]
+        square = Square(110, 100, 90)
+        tilted, found = turned(canvas, square, np.radians(30))
+        self.assertAlmostEqual(np.degrees(found.roll), 30)
+        self.assertGreater(int(tilted[100, 150, 0]), int(canvas[100, 150, 0]), "what was above comes to the right")
+        far = np.abs(crop(tilted, found).astype(int) - crop(canvas, square))
+        self.assertLess(far.max(), 4)
 
     def test_box_rule(self):
         square = square_from_box((10, 20, 30, 40), (1.5, 0.0, -0.1))

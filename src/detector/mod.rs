@@ -8,6 +8,8 @@ pub mod emotionface;
 #[cfg(feature = "haar")]
 pub mod haar;
 #[cfg(feature = "onnx")]
+pub mod landmarks;
+#[cfg(feature = "onnx")]
 pub mod network;
 pub mod nms;
 pub mod tiles;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the network detectors share: loading, letterboxing, running; only the decoding differs.
 
+use super::landmarks::LandmarkNetwork;
 use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, select, ultraface, yunet};
 use crate::error::{Error, Result};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
@@ -134,6 +135,8 @@ fn reduced(source: Size, scale: f32) -> Size {
 /// A face detector that is an ONNX network of a known [`Family`].
 pub struct NetworkDetector {
     network: Network,
+    /// What looks for landmarks, where the network's own are not to be used.
+    landmarks: Option<LandmarkNetwork>,
     name: String,
     format: InputFormat,
     decode: Decode,
@@ -149,8 +152,8 @@ impl NetworkDetector {
     /// input in pixels, 0 for the frame's own; a network with anchors (UltraFace) keeps the size that it declares.
     ///
     /// # Errors
-    /// Those of [`Network::load`]; [`Error::Model`] with the outputs that were found if the family is not known, or
-    /// is not the one `wanted`.
+    /// Those of [`Network::load`], and of [`LandmarkNetwork::load`] if its description names one; [`Error::Model`] with the
+    /// outputs that were found if the family is not known, or is not the one `wanted`.
     pub fn load(model: ModelFile, wanted: Option<Family>, detect_size: u32, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let mut network = Network::load(&model, search, run)?;
         let family = Family::recognise(&network);
@@ -175,8 +178,11 @@ impl NetworkDetector {
             Some(declared.ok_or_else(|| wrong("an input [1, 3, H, W] of a size that the file declares".into(), &network))?)
         };
         let description = model.description.as_ref();
+        let landmarks = description.and_then(|description| description.landmarks.as_deref());
+        let landmarks = landmarks.map(|name| LandmarkNetwork::load(name, search, run)).transpose()?;
         Ok(Self {
             network,
+            landmarks,
             name: description.map_or_else(|| family.name().to_string(), |description| description.name.clone()),
             format: description.map_or_else(|| family.input_format(), |description| description.input.format()),
             decode: family.decode(),
@@ -218,6 +224,9 @@ impl NetworkDetector {
         }
         select(detections, options, view.size());
         self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
+        if let Some(landmarks) = &mut self.landmarks {
+            self.step_times += landmarks.locate(view, detections)?;
+        }
         Ok(())
     }
 }

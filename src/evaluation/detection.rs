@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::geometry::{Rect, Size};
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
-use crate::model::ModelFile;
+use crate::model::{ModelDescription, ModelFile};
 
 /// Sizes are told as if each photo's longer side were brought to so many pixels.
 const REFERENCE: f32 = 640.0;
@@ -80,6 +80,9 @@ pub struct Report {
 pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Result<Report> {
     let mut runs = Vec::new();
     for model in models {
+        // Every box counts here, down to hardly any confidence, and nobody asks for its landmarks.
+        let description = model.description.clone().map(|description| ModelDescription { landmarks: None, ..description });
+        let model = ModelFile { description, ..model.clone() };
         for &detect_size in task.detect_sizes {
             let detector =
                 NetworkDetector::load(model.clone(), None, detect_size, search, RunOptions { threads: 1, ..Default::default() })?;

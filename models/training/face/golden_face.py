@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the golden fixture: a small picture with two average faces, and what the face network must find on it.
+"""Write the golden fixture: a small picture with two average faces, and what the face and the landmark network must find on it.
 
-    python golden_face.py OUTPUT.json [--model ../../face/model.onnx]
+    python golden_face.py OUTPUT.json [--model ../../face/model.onnx] [--landmarks ../../face-landmarks/model.onnx]
 
 Each average face is laid over mid grey and halved, as in `golden.py`, so no photo is in it. Decoding and the removal of overlaps are
 those of training and scoring here, not those of the plugin.
@@ -19,7 +19,7 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from boxes import suppress
-from detectors import _session
+from detectors import Landmarks, _session
 from golden import BACKGROUND, flatten, halved
 from loss import cells
 from loss import decode as decode_cells
@@ -35,6 +35,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", type=Path, default=MODELS / "face" / "model.onnx")
+    parser.add_argument("--landmarks", type=Path, default=MODELS / "face-landmarks" / "model.onnx")
     options = parser.parse_args()
     picture = np.full((HEIGHT, WIDTH), BACKGROUND)
     for name, (x, y) in FACES.items():
@@ -42,11 +43,12 @@ def main():
     pixels = np.broadcast_to(picture.astype(np.float32), (1, 3, HEIGHT, WIDTH))
     maps = _session(str(options.model), 1).run(None, {"input": np.ascontiguousarray(pixels)})
     outputs = flatten_cells([torch.from_numpy(one) for one in maps])
-    corners, landmarks = decode_cells(outputs, *cells(HEIGHT, WIDTH))
+    corners = decode_cells(outputs, *cells(HEIGHT, WIDTH))[0][0]
     scores = outputs[0, :, 0].sigmoid().numpy()
     sure = np.nonzero(scores >= THRESHOLD)[0]
-    faces = torch.cat([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2], landmarks[0].flatten(1)], 1).numpy()[sure]
+    faces = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).numpy()[sure]
     kept, kept_scores, _ = suppress(faces, scores[sure])
+    landmarks = Landmarks(options.landmarks).of(pixels[0].transpose(1, 2, 0).astype(np.uint8), kept)
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden_face.py",
@@ -55,8 +57,8 @@ def main():
         "threshold": THRESHOLD,
         "pixels": picture.ravel().tolist(),
         "faces": [
-            {"box": rounded(face[:4]), "score": round(float(score), 5), "landmarks": rounded(face[4:])}
-            for face, score in zip(kept, kept_scores)
+            {"box": rounded(face), "score": round(float(score), 5), "landmarks": rounded(marks.ravel())}
+            for face, score, marks in zip(kept, kept_scores, landmarks)
         ],
     }
     options.output.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Average precision of face detectors on the validation photos, in Python; the figures of the card come from `emotion-evaluate`.
+"""Average precision and landmarks of face detectors on the validation photos, in Python; the card's precisions come from `emotion-evaluate`.
 
-    python score.py --cache FOLDER MODEL.onnx ... [--sides 320 640]
+    python score.py --cache FOLDER MODEL.onnx ... [--landmarks ../../face-landmarks/model.onnx] [--sides 320 640]
 
-A photo's longer side is brought to the given sizes. Faces, and boxes that hit none, count from 16 px in a photo of 640 px on.
+A photo's longer side is brought to the given sizes. Faces, and boxes that hit none, count from 16 px in a photo of 640 px on, landmarks
+of faces from 24 px in the network's input on.
 """
 
 import argparse
@@ -24,6 +25,10 @@ from photos import ANIMAL_SOURCES, load_photos, split
 SMALLEST = 16 / 640
 LOWEST_SCORE = 0.02
 IOU = 0.5
+# Landmarks are looked at on faces of so many pixels in the input that are found with such a score; more than so many degrees are a tilt,
+# and faces that lie are left out.
+MARKED_SIZE, MARKED_SCORE = 24, 0.3
+TILTED, LYING = 10, 60
 
 
 def letterbox(pixels, side):
@@ -36,23 +41,24 @@ def letterbox(pixels, side):
     return canvas, zoom
 
 
+def open_detector(path, lowest):
+    """Ours, or one of the references in `detectors.py`, with scores of `lowest` and more; RGB 0..255."""
+    names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
+    kind = detectors.EmotionFace if "stride_8" in names else detectors.YuNet if len(names) == 12 else detectors.CenterFace
+    return kind(str(path), lowest)
+
+
 class OnnxDetector:
-    """Ours, or one of the references in `detectors.py`; RGB 0..255."""
+    """The boxes of a detector, as arrays."""
 
     def __init__(self, path):
-        names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
-        if "stride_8" in names:
-            own = detectors.EmotionFace(path, LOWEST_SCORE)
-            self.run = lambda picture: suppress(*own.candidates(picture)[::2])[:2]
-        elif len(names) == 12:
-            self.run = detectors.YuNet(path, LOWEST_SCORE).detect
-        else:
-            self.run = detectors.CenterFace(str(path), LOWEST_SCORE).detect
+        self.detector = open_detector(path, LOWEST_SCORE)
 
     def detect(self, picture):
-        found = self.run(picture)
-        if isinstance(found, tuple):
-            return found
+        """(boxes [N, 4] as x, y, width, height; scores [N])."""
+        if isinstance(self.detector, detectors.EmotionFace):
+            return suppress(*self.detector.candidates(picture)[::2])[:2]
+        found = self.detector.detect(picture)
         return np.array([d.box for d in found], float).reshape(-1, 4), np.array([d.score for d in found])
 
 
@@ -115,12 +121,46 @@ def scores_of(detector, photos, side):
     return {name: round(value, 4) for name, value in figures.items()}
 
 
+def tilt(landmarks):
+    """Degrees, clockwise as seen, by which the line through the eyes of [5, 2] is turned."""
+    across = landmarks[1] - landmarks[0]
+    return np.degrees(np.arctan2(across[1], across[0]))
+
+
+def landmarks_of(detector, photos, side, landmarks=None):
+    """How landmarks of the found faces lie to the labelled ones: mean distance along an axis in percent of the face's side; correlation of
+    the tilts; median degrees that it is off where it is a tilt, and of how many faces that is. `landmarks` looks for them in the photo's
+    own pixels, instead of the detector."""
+    errors, tilts = [], []
+    for photo in photos:
+        picture, zoom = letterbox(photo.pixels, side)
+        found = detector.detect(picture)
+        shared = overlaps(photo.boxes, np.array([d.box for d in found], float).reshape(-1, 4) / zoom)
+        for box, labelled, fits in zip(photo.boxes, photo.landmarks, shared):
+            if not np.isfinite(labelled).all() or max(box[2:]) * zoom < MARKED_SIZE or fits.max(initial=0) < IOU or abs(tilt(labelled)) > LYING:
+                continue
+            best = found[fits.argmax()]
+            marks = best.landmarks / zoom if landmarks is None else landmarks.of(photo.pixels, np.array(best.box) / zoom)[0]
+            errors.append(np.abs(marks - labelled).mean() / np.sqrt(box[2] * box[3]))
+            tilts.append((tilt(labelled), tilt(marks)))
+    labelled, ours = np.array(tilts).reshape(-1, 2).T
+    tilted = np.abs(labelled) > TILTED
+    counts = {"marked": len(errors), "tilted": int(tilted.sum())}
+    if not tilted.any():
+        return counts
+    # Of constant tilts, as of an untrained network, there is none.
+    correlation = np.corrcoef(labelled, ours)[0, 1] if ours.std() > 0 else 0
+    figures = {"marks_error": 100 * np.mean(errors), "tilt": correlation, "tilt_off": np.median(np.abs(ours - labelled)[tilted])}
+    return counts | {name: round(float(value), 3) for name, value in figures.items()}
+
+
 def validate(path, sets, sides=(320, 640)):
-    """Figures of an ONNX file on named sets of photos: human at both sizes, the others at the smaller one."""
-    detector, figures = OnnxDetector(path), {}
+    """Figures of an ONNX file on named sets of photos: human at both sizes, the others at the smaller one; landmarks of the others."""
+    detector, marked, figures = OnnxDetector(path), open_detector(path, MARKED_SCORE), {}
     for name, photos in sets.items():
         for side in sides if name == "human" else sides[:1]:
-            figures |= {f"{name}_{side}_{key}": value for key, value in scores_of(detector, photos, side).items()}
+            seen = scores_of(detector, photos, side) | ({} if name == "human" else landmarks_of(marked, photos, side))
+            figures |= {f"{name}_{side}_{key}": value for key, value in seen.items()}
     return figures
 
 
@@ -128,15 +168,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--landmarks", type=Path, help="what looks for landmarks, instead of the models themselves")
     parser.add_argument("--sides", type=int, nargs="+", default=[320, 640])
     options = parser.parse_args()
     _, held_out, human = split(load_photos(options.cache))
+    landmarks = options.landmarks and detectors.Landmarks(options.landmarks)
     for path in options.models:
-        detector = OnnxDetector(path)
+        detector, marked = OnnxDetector(path), open_detector(path, MARKED_SCORE)
         for side in options.sides:
             for name, photos in (("human", human), ("held out", held_out)):
                 began = time.monotonic()
-                figures = scores_of(detector, photos, side)
+                figures = scores_of(detector, photos, side) | ({} if name == "human" else landmarks_of(marked, photos, side, landmarks))
                 print(f"{path.name} {side} {name}: {figures} {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -9,14 +9,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import cut_faces
 from calibrate_face import logistic
 from crops import photo_weights, random_crop
 from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
+from detectors import Landmarks
 from loss import assign, box_loss, cells, decode, flatten, losses
+from marknet import MarkNet
 from mix_face import mix
 from self_test_data import photo
 from train import collate, twin
+from train_marks import degrade, loss_of, views
+from train_marks import export as export_marks
 
 SIDE = 128
 
@@ -138,6 +143,55 @@ class Network(unittest.TestCase):
             optimizer.step()
         for name, first, last in zip(("score", "box", "landmarks"), torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)):
             self.assertLess(last, 0.6 * first, name)
+
+
+class Marks(unittest.TestCase):
+    """Faces whose landmarks are bright dots of different sizes on dark grey."""
+
+    def setUp(self):
+        torch.manual_seed(0)
+        self.landmarks = torch.tensor([[-0.1, -0.08], [0.1, -0.08], [0.0, 0.02], [-0.08, 0.12], [0.08, 0.12]]) + 0.03 * torch.randn(48, 5, 2)
+        x, y = torch.meshgrid(torch.arange(64) / 64 - 0.4921875, torch.arange(64) / 64 - 0.4921875, indexing="xy")
+        far = (x - self.landmarks[..., 0, None, None]).square() + (y - self.landmarks[..., 1, None, None]).square()
+        self.pictures = 0.2 + 0.7 * (-far / 0.0006).exp().max(1)[0]
+
+    def test_landmarks_go_with_the_pixels(self):
+        seen, marks = views(self.pictures, self.landmarks)
+        self.assertEqual(seen.shape, (48, 1, 32, 32))
+        there = torch.nn.functional.grid_sample(seen, 2 * marks[:, :, None], align_corners=False)
+        self.assertGreater(there.mean(), 0.65)
+        self.assertLess(seen.mean(), 0.4)
+        down, across = marks[:, 3:].mean(1) - marks[:, :2].mean(1), marks[:, 1] - marks[:, 0]
+        self.assertTrue((across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]).all(), "the right eye stays right of the face in mirror images")
+        self.assertGreater(torch.atan2(across[:, 1], across[:, 0]).std(), 0.3)
+
+    def test_what_is_degraded_stays_a_picture(self):
+        pictures = degrade(views(self.pictures, self.landmarks)[0])
+        self.assertEqual(pictures.shape, (48, 1, 32, 32))
+        self.assertTrue(((pictures >= 0) & (pictures <= 1)).all())
+
+    def test_dots_are_learnt_and_found_through_the_file(self):
+        network = MarkNet().train()
+        optimizer, errors = torch.optim.AdamW(network.parameters(), lr=3e-3), []
+        for _ in range(250):
+            seen, marks = views(self.pictures, self.landmarks)
+            loss, error = loss_of(network(seen), marks, torch.ones(len(seen)))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            errors.append(error)
+        self.assertLess(errors[-1], 0.6 * errors[0])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            export_marks(network, path)
+            # The first face at twice its size in a larger picture, and in half the light.
+            canvas = np.full((200, 240, 3), 25, np.uint8)
+            large = torch.nn.functional.interpolate(self.pictures[:1, None], scale_factor=2, mode="bilinear")[0, 0]
+            canvas[40:168, 60:188] = (127 * large.numpy())[:, :, None]
+            side = 128 / cut_faces.REACH
+            (found,) = Landmarks(path).of(canvas, [(124 - side / 2, 104 - side / 2, side, side)])
+        wanted = 128 * self.landmarks[0].numpy() + (124, 104)
+        self.assertLess(np.abs(found - wanted).mean(), Landmarks.REACH * side * errors[0] / 2)
 
 
 if __name__ == "__main__":

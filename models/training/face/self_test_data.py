@@ -18,10 +18,11 @@ import crops
 import detectors
 from boxes import suppress
 from crops import cut_turned, mirror, photo_weights, random_crop
+from cut_faces import found_faces
 from judge import none
 from mine import look
 from photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
-from score import average_precision, letterbox, match, scores_of
+from score import average_precision, landmarks_of, letterbox, match, scores_of
 
 RED = np.array([250, 10, 10])
 
@@ -150,6 +151,30 @@ class Crops(unittest.TestCase):
         self.assertGreater(seen(easy), seen(missed))
 
 
+class Squares(unittest.TestCase):
+    def test_a_square_shows_what_lies_in_it_and_repeats_the_edge(self):
+        one = photo(((60, 40, 32, 32),))
+        inside, there = detectors.luma_square(one.pixels, (76, 56), 32, 16), np.array([one.pixels[56, 76]])
+        self.assertTrue((inside[1:-1, 1:-1] == np.asarray(Image.fromarray(there[None]).convert("L"))[0, 0]).all())
+        corner = detectors.luma_square(one.pixels, (0, 0), 64, 16)
+        self.assertEqual((corner.shape, set(corner.ravel().tolist())), ((16, 16), {90}))
+        half = detectors.luma_square(one.pixels, (60, 56), 16.5, 32)
+        self.assertTrue((half[:, :15] == 90).all() and (half[:, 18:] != 90).all())
+
+    def test_faces_with_landmarks_that_are_found_are_cut(self):
+        class Half:
+            def candidates(self, picture):
+                zoom = picture.shape[1] / 240
+                boxes = np.array([[60, 41, 30, 40], [10, 100, 20, 24]], float)
+                return boxes * zoom, np.zeros((2, 5, 2)), np.array([0.9, 0.5])
+
+        found = list(found_faces(Half(), photo()))
+        self.assertEqual([face for _, face in found], [0] * 4, "once at every size")
+        np.testing.assert_allclose(found[0][0], [60, 41, 30, 40], atol=0.5)
+        unknown = replace(photo(), landmarks=np.full((2, 5, 2), np.nan, np.float32))
+        self.assertEqual(list(found_faces(Half(), unknown)), [])
+
+
 class Mining(unittest.TestCase):
     def test_places_that_hit_no_face_are_kept_once(self):
         class Eager:
@@ -214,6 +239,25 @@ class Scoring(unittest.TestCase):
 
         figures = scores_of(Half(), [photo(), photo((), "animal")], 480)
         self.assertEqual(figures, {"ap": 0.5, "recall": 0.5, "precision": 1.0, "animals": 100.0})
+
+    def test_landmarks_are_measured_in_shares_of_the_face_and_degrees(self):
+        class Turned:
+            """Finds both faces of a photo enlarged twice; of the second, all is turned by 30 degrees about its middle."""
+
+            def detect(self, picture):
+                return [detectors.Detection(tuple(2 * box), 2 * marks + shift, 0.9) for box, marks, shift in zip(one.boxes, self.marks, (3.0, 0.0))]
+
+        one, turned = photo(), Turned()
+        turned.marks = one.landmarks.copy()
+        middle, (sin, cos) = one.landmarks[1].mean(0), (np.sin(np.pi / 6), np.cos(np.pi / 6))
+        one.landmarks[1] = (one.landmarks[1] - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
+        figures = landmarks_of(turned, [one], 480)
+        self.assertEqual([figures[name] for name in ("marked", "tilted", "tilt_off", "tilt")], [2, 1, 30, 0])
+        second = np.abs(one.landmarks[1] - turned.marks[1]).mean() / np.sqrt(20 * 24)
+        self.assertAlmostEqual(figures["marks_error"], 50 * (1.5 / np.sqrt(30 * 40) + second), places=2)
+        turned.marks = one.landmarks
+        self.assertEqual(landmarks_of(turned, [one], 480)["tilt"], 1)
+        self.assertEqual(landmarks_of(turned, [photo(())], 480), {"marked": 0, "tilted": 0})
 
     def test_letterbox_keeps_proportions(self):
         canvas, zoom = letterbox(photo().pixels, 320)
