@@ -2,7 +2,7 @@
 //! The landmark network of this project (`models/training/face/marknet.py`): a look at each face that was found, in the
 //! frame's own pixels. A detector that searches a reduced frame hardly tells how a head is tilted.
 //!
-//! Input `[N, 1, S, S]`, luma of squares that are [`REACH`] times as long as the longer side of a face's box. Output
+//! Input `[N, 1, S, S]`, luma of squares that are 1.5 times as long as the longer side of a face's box. Output
 //! `[N, 10]`: x, y of the five landmarks from the middle of the square, in its sides.
 
 use super::Detection;
