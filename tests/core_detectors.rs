@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
+
 use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::{DetectOptions, Detection, FaceDetector, emotionface};
 use gstemotion::geometry::{Rect, Size};
@@ -81,11 +83,15 @@ fn another_family_than_the_wanted_one_is_refused_by_name() {
 
 /// The network that is compiled in, whatever lies in the folders of this machine.
 fn compiled_in(detect_size: u32) -> NetworkDetector {
+    our_own(detect_size, Vec::new()).expect("a detector")
+}
+
+/// Our own network, of the first of `model_folders` that has it.
+fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::Result<NetworkDetector> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
-    let search = SearchPath { runtime_file, ..Default::default() };
-    let model = emotionface::model(&search).expect("our own model");
-    NetworkDetector::load(model, Some(Family::EmotionFace), detect_size, &search, RunOptions { threads: 1, ..Default::default() })
-        .expect("a detector")
+    let search = SearchPath { runtime_file, model_folders, ..Default::default() };
+    let run = RunOptions { threads: 1, ..Default::default() };
+    NetworkDetector::load(emotionface::model(&search)?, Some(Family::EmotionFace), detect_size, &search, run)
 }
 
 #[test]
@@ -147,6 +153,37 @@ fn our_own_network_finds_average_faces_of_many_sizes() {
         let [right_eye, left_eye, nose, right_mouth, left_mouth] = found[0].landmarks.expect("landmarks").0;
         assert!(right_eye.x < nose.x && nose.x < left_eye.x && right_mouth.x < left_mouth.x && nose.y < right_mouth.y, "{height} px");
     }
+}
+
+#[test]
+fn a_landmark_model_of_ones_own_is_taken_and_a_wrong_one_named() {
+    if !runtime_fetched() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("gst-emotion-landmarks-{}", std::process::id()));
+    let own = folder.join("face-landmarks");
+    std::fs::create_dir_all(&own).expect("a folder");
+    let load = |network: &Path, description: &str| {
+        std::fs::copy(network, own.join("model.onnx")).expect("a copy");
+        std::fs::write(own.join("model.toml"), description).expect("a description");
+        our_own(320, vec![folder.clone()]).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let described = include_str!("../models/face-landmarks/model.toml");
+    let (network, faces, identity) = (data("../../models/face-landmarks/model.onnx"), data("cells.onnx"), data("identity.onnx"));
+    let unsealed: String = described.lines().filter(|line| !line.starts_with("sha256")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(load(&network, described), Ok(()));
+    let wrong = [
+        ("the task landmarks", &network, described.replace(r#"task = "landmarks""#, r#"task = "face""#)),
+        ("width and height in [input]", &network, described.replace("width = 32\n", "")),
+        ("one output", &faces, unsealed.clone()),
+        ("an output [N, 10]", &identity, unsealed),
+        ("expected sha256", &faces, described.into()),
+    ];
+    for (expected, network, description) in wrong {
+        let said = load(network, &description).expect_err(expected);
+        assert!(said.contains(expected) && said.contains("face-landmarks/model."), "{said}");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
