@@ -76,9 +76,14 @@ impl Rect {
         Self { x, y, w, h }
     }
 
+    /// The rectangle around `center`.
+    pub fn around(center: Point, w: f32, h: f32) -> Self {
+        Self::new(center.x - w / 2.0, center.y - h / 2.0, w, h)
+    }
+
     /// The square of side `side` around `center`.
     pub fn square(center: Point, side: f32) -> Self {
-        Self::new(center.x - side / 2.0, center.y - side / 2.0, side, side)
+        Self::around(center, side, side)
     }
 
     /// The rectangle between two opposite corners.
@@ -114,6 +119,12 @@ impl Rect {
     /// True if `point` is inside, or on the left or top edge.
     pub fn contains(self, point: Point) -> bool {
         (self.x..self.right()).contains(&point.x) && (self.y..self.bottom()).contains(&point.y)
+    }
+
+    /// What lies a `share` of the way to `other`, 0..1.
+    pub fn toward(self, other: Self, share: f32) -> Self {
+        let part = |from: f32, to: f32| from + share * (to - from);
+        Self::new(part(self.x, other.x), part(self.y, other.y), part(self.w, other.w), part(self.h, other.h))
     }
 
     /// The part that two rectangles share; empty (`w` or `h` 0) if they do not touch.

@@ -23,8 +23,8 @@ pub enum Task {
     Face,
     /// Scores the expression of a cropped face.
     Expression,
-    /// Looks for the landmarks of a face that was found.
-    Landmarks,
+    /// Looks a second time at what may be a face.
+    Refine,
 }
 
 /// The contents of a `model.toml`; keys that are not listed here are ignored.
@@ -48,9 +48,9 @@ pub struct ModelDescription {
     /// How a face is cropped for an expression model.
     #[serde(default)]
     pub framing: Framing,
-    /// The model that looks for landmarks of the faces that a face model finds, in place of its own.
+    /// The model that has a second look at what a face model finds.
     #[serde(default)]
-    pub landmarks: Option<String>,
+    pub refiner: Option<String>,
 }
 
 /// `[input]` of a description.

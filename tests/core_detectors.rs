@@ -156,32 +156,32 @@ fn our_own_network_finds_average_faces_of_many_sizes() {
 }
 
 #[test]
-fn a_landmark_model_of_ones_own_is_taken_and_a_wrong_one_named() {
+fn a_refiner_of_ones_own_is_taken_and_a_wrong_one_named() {
     if !runtime_fetched() {
         return;
     }
-    let folder = std::env::temp_dir().join(format!("gst-emotion-landmarks-{}", std::process::id()));
-    let own = folder.join("face-landmarks");
+    let folder = std::env::temp_dir().join(format!("gst-emotion-refiner-{}", std::process::id()));
+    let own = folder.join("face-refiner");
     std::fs::create_dir_all(&own).expect("a folder");
     let load = |network: &Path, description: &str| {
         std::fs::copy(network, own.join("model.onnx")).expect("a copy");
         std::fs::write(own.join("model.toml"), description).expect("a description");
         our_own(320, vec![folder.clone()]).map(|_| ()).map_err(|error| error.to_string())
     };
-    let described = include_str!("../models/face-landmarks/model.toml");
-    let (network, faces, identity) = (data("../../models/face-landmarks/model.onnx"), data("cells.onnx"), data("identity.onnx"));
+    let described = include_str!("../models/face-refiner/model.toml");
+    let (network, faces, identity) = (data("../../models/face-refiner/model.onnx"), data("cells.onnx"), data("identity.onnx"));
     let unsealed: String = described.lines().filter(|line| !line.starts_with("sha256")).map(|line| format!("{line}\n")).collect();
     assert_eq!(load(&network, described), Ok(()));
     let wrong = [
-        ("the task landmarks", &network, described.replace(r#"task = "landmarks""#, r#"task = "face""#)),
+        ("the task refine", &network, described.replace(r#"task = "refine""#, r#"task = "face""#)),
         ("width and height in [input]", &network, described.replace("width = 32\n", "")),
-        ("one output", &faces, unsealed.clone()),
-        ("an output [N, 10]", &identity, unsealed),
+        ("outputs [N, 1], [N, 4], [N, 10]", &faces, unsealed.clone()),
+        ("outputs [N, 1], [N, 4], [N, 10]", &identity, unsealed),
         ("expected sha256", &faces, described.into()),
     ];
     for (expected, network, description) in wrong {
         let said = load(network, &description).expect_err(expected);
-        assert!(said.contains(expected) && said.contains("face-landmarks/model."), "{said}");
+        assert!(said.contains(expected) && said.contains("face-refiner/model."), "{said}");
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }

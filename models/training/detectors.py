@@ -4,12 +4,12 @@
 All take an RGB picture uint8 [H, W, 3] with sides that are multiples of 32 and return a list of `Detection`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-import boxes
+import boxes as nms
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def suppress(detections):
     if not detections:
         return []
     columns = [[*d.box, *([] if d.landmarks is None else np.ravel(d.landmarks))] for d in detections]
-    rows, scores, _ = boxes.suppress(np.array(columns, float), np.array([d.score for d in detections]))
+    rows, scores, _ = nms.suppress(np.array(columns, float), np.array([d.score for d in detections]))
     return [Detection(tuple(row[:4]), row[4:].reshape(5, 2) if len(row) > 4 else None, score) for row, score in zip(rows, scores.tolist())]
 
 
@@ -111,20 +111,23 @@ class YuNet:
 class EmotionFace:
     """Our own network (`../face`): RGB 0..255 in; one map [15, H / s, W / s] for each stride s, named `stride_s`.
 
-    With a file of `Landmarks`, these look for the landmarks.
+    With a file of `Refiner`, that has a second look at what it finds.
     """
 
-    def __init__(self, path, threshold=0.5, threads=1, landmarks=None):
+    def __init__(self, path, threshold=0.5, threads=1, refiner=None):
         self.session = _session(str(path), threads)
-        self.landmarks = landmarks and Landmarks(landmarks, threads)
+        self.refiner = refiner and Refiner(refiner, threads)
         self.strides = [int(output.name.removeprefix("stride_")) for output in self.session.get_outputs()]
-        self.threshold = threshold
+        self.wanted, self.threshold = threshold, Refiner.doubtful(threshold) if refiner else threshold
 
     def detect(self, picture):
-        found = suppress([Detection(tuple(box), marks, float(score)) for box, marks, score in zip(*self.candidates(picture))])
-        if self.landmarks is None:
-            return found
-        return [replace(one, landmarks=marks) for one, marks in zip(found, self.landmarks.of(picture, [one.box for one in found]))]
+        boxes, marks, scores = self.candidates(picture)
+        found, scores, _ = nms.suppress(np.concatenate([boxes, marks.reshape(-1, 10)], 1), scores)
+        if self.refiner:
+            boxes, marks, scores = self.refiner.refine(picture, found[:, :4], scores)
+            sure = scores >= self.wanted
+            found, scores = np.concatenate([boxes, marks.reshape(-1, 10)], 1)[sure], scores[sure]
+        return [Detection(tuple(row[:4]), row[4:].reshape(5, 2), score) for row, score in zip(found, scores.tolist())]
 
     def candidates(self, picture):
         """(boxes [N, 4] as x, y, width, height; landmarks [N, 5, 2]; scores [N]), overlapping ones and all."""
@@ -140,35 +143,50 @@ class EmotionFace:
         return tuple(np.concatenate(part) for part in zip(*found))
 
 
-def luma_square(picture, middle, length, side):
-    """Luma uint8 [side, side] of the square of `length` pixels around a point; outside the picture its edge is repeated."""
+def square(picture, middle, length, side):
+    """uint8 [side, side, 3] of the square of `length` pixels around a point; outside the picture its edge is repeated."""
     middle = np.asarray(middle, np.float64)
     low, high = np.floor(middle - length / 2).astype(int) - 1, np.ceil(middle + length / 2).astype(int) + 1
     height, width = picture.shape[:2]
     rows, columns = np.arange(low[1], high[1]).clip(0, height - 1), np.arange(low[0], high[0]).clip(0, width - 1)
     corner = middle - length / 2 - low
-    part = Image.fromarray(picture[rows][:, columns]).convert("L")
+    part = Image.fromarray(picture[rows][:, columns])
     return np.asarray(part.resize((side, side), Image.Resampling.BILINEAR, box=(*corner, *(corner + length))))
 
 
-class Landmarks:
-    """Our own landmark network (`../face-landmarks`): luma [N, 1, S, S] of squares `REACH` times the longer side of a box."""
+class Refiner:
+    """Our own second look (`../face-refiner`): RGB 0..255 [N, 3, S, S] of squares `REACH` times the longer side of a box."""
 
-    REACH = 1.5
+    REACH = 1.6
+    # Its box counts as much as the detector's for faces of so many pixels in the detector's input, less for larger ones.
+    AS_MUCH = 20.0
+    # Most of what it adds to a score's logit to make a face of what was none.
+    MOST = 1.0
 
     def __init__(self, path, threads=1):
         self.session = _session(str(path), threads)
         self.side = self.session.get_inputs()[0].shape[2]
 
-    def of(self, picture, boxes):
-        """float [N, 5, 2] for boxes [N, 4] in a picture uint8 [H, W, 3]; in its pixels."""
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        middles, lengths = boxes[:, :2] + boxes[:, 2:] / 2, self.REACH * boxes[:, 2:].max(1)
+    @classmethod
+    def doubtful(cls, threshold):
+        """The score from which on a box may come to `threshold`."""
+        return 1 / (1 + (1 / threshold - 1) * np.exp(cls.MOST))
+
+    def refine(self, picture, boxes, scores, zoom=1.0):
+        """(boxes [N, 4], landmarks [N, 5, 2], scores [N]), best first, for what was found on a picture uint8 [H, W, 3]; in its pixels, of
+        which the detector's input has `zoom`."""
+        boxes, scores = np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(scores, np.float64)
         if not len(boxes):
-            return np.zeros((0, 5, 2))
-        squares = np.stack([luma_square(picture, middle, length, self.side) for middle, length in zip(middles, lengths)])
-        (found,) = self.session.run(None, {"input": squares[:, None].astype(np.float32) / 255})
-        return middles[:, None] + found.reshape(-1, 5, 2) * lengths[:, None, None]
+            return boxes, np.zeros((0, 5, 2)), scores
+        sizes = boxes[:, 2:].max(1)
+        middles, lengths = boxes[:, :2] + boxes[:, 2:] / 2, (self.REACH * sizes)[:, None]
+        squares = np.stack([square(picture, middle, length, self.side) for middle, (length,) in zip(middles, lengths)])
+        more, found, marks = self.session.run(None, {"input": squares.transpose(0, 3, 1, 2).astype(np.float32)})
+        found = np.concatenate([middles + (found[:, :2] - found[:, 2:] / 2) * lengths, found[:, 2:] * lengths], 1)
+        share = (1 / (1 + sizes * zoom / self.AS_MUCH))[:, None]
+        scores = 1 / (1 + (1 / scores - 1) * np.exp(-more[:, 0].astype(np.float64)))
+        best = np.argsort(-scores, kind="stable")
+        return (boxes + share * (found - boxes))[best], (middles[:, None] + marks.reshape(-1, 5, 2) * lengths[:, None])[best], scores[best]
 
 
 class Haar:

@@ -3,7 +3,7 @@
 """How a face detector's result relates to the framing of the training pictures.
 
     python framing.py --data FOLDER --centerface F.onnx [--yunet F.onnx] [--haar F.xml] [--emotion-face ../face/model.onnx]
-                      [--face-landmarks ../face-landmarks/model.onnx]
+                      [--refiner ../face-refiner/model.onnx]
                       [--model ../expression/model.onnx [--turn 0]] [--count 3000]
 
 Training pictures are pasted, enlarged, into larger canvases, so that the square that makes a good crop is known;
@@ -264,7 +264,7 @@ def main():
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--haar", type=Path)
     parser.add_argument("--emotion-face", type=Path)
-    parser.add_argument("--face-landmarks", type=Path, help="what looks for the landmarks of what --emotion-face finds")
+    parser.add_argument("--refiner", type=Path, help="what has a second look at what --emotion-face finds")
     parser.add_argument("--model", help="measure accuracy too, with this ONNX file")
     parser.add_argument("--turn", type=float, default=0.0, help="degrees that the faces are turned by at most to measure accuracy")
     parser.add_argument("--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)")
@@ -275,7 +275,7 @@ def main():
     if options.haar:
         detectors["haar"] = Haar(options.haar)
     if options.emotion_face:
-        detectors["emotion-face"] = EmotionFace(options.emotion_face, landmarks=options.face_landmarks)
+        detectors["emotion-face"] = EmotionFace(options.emotion_face, refiner=options.refiner)
     rules = measure_relations(detectors, load_faces(options.data, TRAINING), options.count)
     for name, found in rules.items():
         for rule, values in found.items():

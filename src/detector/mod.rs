@@ -8,10 +8,10 @@ pub mod emotionface;
 #[cfg(feature = "haar")]
 pub mod haar;
 #[cfg(feature = "onnx")]
-pub mod landmarks;
-#[cfg(feature = "onnx")]
 pub mod network;
 pub mod nms;
+#[cfg(feature = "onnx")]
+pub mod refiner;
 pub mod tiles;
 #[cfg(feature = "onnx")]
 pub mod ultraface;
@@ -117,15 +117,19 @@ pub trait FaceDetector: Send {
     }
 }
 
-/// The last steps of every detector: overlaps, sizes, numbers and the frame's edge.
+/// The last steps of every detector: overlaps, sizes, numbers, the frame's edge and how many are wanted.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
 pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
-    detections.retain(|found| {
-        let inside = found.rect.clamp_to(frame).area();
-        found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
-    });
+    detections.retain(|found| may_be(found, options, frame));
     nms::suppress(detections, options.iou_threshold);
     limit(detections, options);
+}
+
+/// True for what has numbers, the size of a face, and a part inside the frame.
+#[cfg(any(feature = "onnx", feature = "haar", test))]
+fn may_be(found: &Detection, options: &DetectOptions, frame: Size) -> bool {
+    let inside = found.rect.clamp_to(frame).area();
+    found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
 }
 
 /// Keeps as many faces as are wanted; `detections` has the most confident first.

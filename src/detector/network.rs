@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the network detectors share: loading, letterboxing, running; only the decoding differs.
 
-use super::landmarks::LandmarkNetwork;
-use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, select, ultraface, yunet};
+use super::refiner::Refiner;
+use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, limit, may_be, select, ultraface, yunet};
 use crate::error::{Error, Result};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
@@ -110,6 +110,12 @@ impl Letterbox {
         Self { source, content: reduced(source, scale), input }
     }
 
+    /// Pixels of the input for each of the frame.
+    pub fn scale(&self) -> f32 {
+        let longer = |size: Size| size.width.max(size.height) as f32;
+        longer(self.content) / longer(self.source)
+    }
+
     fn factors(&self) -> (f32, f32) {
         (self.source.width as f32 / self.content.width as f32, self.source.height as f32 / self.content.height as f32)
     }
@@ -135,8 +141,8 @@ fn reduced(source: Size, scale: f32) -> Size {
 /// A face detector that is an ONNX network of a known [`Family`].
 pub struct NetworkDetector {
     network: Network,
-    /// What looks for landmarks, where the network's own are not to be used.
-    landmarks: Option<LandmarkNetwork>,
+    /// What has a second look at what the network finds.
+    refiner: Option<Refiner>,
     name: String,
     format: InputFormat,
     decode: Decode,
@@ -152,7 +158,7 @@ impl NetworkDetector {
     /// input in pixels, 0 for the frame's own; a network with anchors (UltraFace) keeps the size that it declares.
     ///
     /// # Errors
-    /// Those of [`Network::load`], and of [`LandmarkNetwork::load`] if its description names one; [`Error::Model`] with the
+    /// Those of [`Network::load`], and of [`Refiner::load`] if its description names one; [`Error::Model`] with the
     /// outputs that were found if the family is not known, or is not the one `wanted`.
     pub fn load(model: ModelFile, wanted: Option<Family>, detect_size: u32, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let mut network = Network::load(&model, search, run)?;
@@ -178,11 +184,11 @@ impl NetworkDetector {
             Some(declared.ok_or_else(|| wrong("an input [1, 3, H, W] of a size that the file declares".into(), &network))?)
         };
         let description = model.description.as_ref();
-        let landmarks = description.and_then(|description| description.landmarks.as_deref());
-        let landmarks = landmarks.map(|name| LandmarkNetwork::load(name, search, run)).transpose()?;
+        let refiner = description.and_then(|description| description.refiner.as_deref());
+        let refiner = refiner.map(|name| Refiner::load(name, search, run)).transpose()?;
         Ok(Self {
             network,
-            landmarks,
+            refiner,
             name: description.map_or_else(|| family.name().to_string(), |description| description.name.clone()),
             format: description.map_or_else(|| family.input_format(), |description| description.input.format()),
             decode: family.decode(),
@@ -214,7 +220,9 @@ impl NetworkDetector {
         let preprocess = clock.lap();
         let outputs = self.network.run()?;
         let inference = clock.lap();
-        (self.decode)(&outputs, letterbox.input, options.score_threshold, detections)?;
+        let least = options.score_threshold;
+        let least = if self.refiner.is_some() { Refiner::doubtful(least) } else { least };
+        (self.decode)(&outputs, letterbox.input, least, detections)?;
         for found in detections.iter_mut() {
             found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
             let to_frame = |landmarks: Landmarks5| {
@@ -222,11 +230,17 @@ impl NetworkDetector {
             };
             found.landmarks = found.landmarks.map(to_frame);
         }
-        select(detections, options, view.size());
+        let Some(refiner) = &mut self.refiner else {
+            select(detections, options, view.size());
+            self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
+            return Ok(());
+        };
+        // How many are wanted is a question for afterwards.
+        select(detections, &DetectOptions { max_faces: 0, ..*options }, view.size());
         self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
-        if let Some(landmarks) = &mut self.landmarks {
-            self.step_times += landmarks.locate(view, detections)?;
-        }
+        self.step_times += refiner.refine(view, letterbox.scale(), detections)?;
+        detections.retain(|found| found.confidence >= options.score_threshold && may_be(found, options, view.size()));
+        limit(detections, options);
         Ok(())
     }
 }
@@ -255,8 +269,7 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn scale(&self, frame: Size) -> f32 {
-        let longer = |size: Size| size.width.max(size.height) as f32;
-        longer(self.letterbox(frame, self.detect_size).content) / longer(frame)
+        self.letterbox(frame, self.detect_size).scale()
     }
 
     fn input_size(&self) -> Option<Size> {

@@ -2,7 +2,7 @@
 //! Non-maximum suppression, shared by every detector.
 
 use super::Detection;
-use crate::geometry::{Landmarks5, Point, Rect};
+use crate::geometry::{Landmarks5, Point};
 
 /// Two boxes that overlap more, as intersection over union, show the same face equally well, each with errors of its own.
 const ALIKE: f32 = 0.6;
@@ -35,8 +35,7 @@ pub fn suppress(detections: &mut Vec<Detection>, iou_threshold: f32) {
 /// Moves box and landmarks by a `share` of the way, 0..1.
 fn move_toward(face: &mut Detection, other: &Detection, share: f32) {
     let part = |from: f32, to: f32| from + share * (to - from);
-    let (from, to) = (face.rect, other.rect);
-    face.rect = Rect::new(part(from.x, to.x), part(from.y, to.y), part(from.w, to.w), part(from.h, to.h));
+    face.rect = face.rect.toward(other.rect, share);
     if let (Some(Landmarks5(from)), Some(Landmarks5(to))) = (&mut face.landmarks, &other.landmarks) {
         for (from, to) in from.iter_mut().zip(to) {
             *from = Point::new(part(from.x, to.x), part(from.y, to.y));
@@ -47,6 +46,7 @@ fn move_toward(face: &mut Detection, other: &Detection, share: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Rect;
     use proptest::prelude::*;
 
     fn detection(x: f32, y: f32, side: f32, confidence: f32) -> Detection {

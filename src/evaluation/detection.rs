@@ -14,14 +14,14 @@ use crate::error::Result;
 use crate::geometry::{Rect, Size};
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
-use crate::model::{ModelDescription, ModelFile};
+use crate::model::ModelFile;
 
 /// Sizes are told as if each photo's longer side were brought to so many pixels.
 const REFERENCE: f32 = 640.0;
 /// Bounds of the size classes by a face's longer side; what is smaller counts neither for nor against.
 const CLASSES: [f32; 5] = [16.0, 24.0, 48.0, 96.0, f32::INFINITY];
 /// Boxes below this confidence change no figure that anyone reads.
-const LEAST_CONFIDENCE: f32 = 0.02;
+const LEAST_CONFIDENCE: f32 = 0.01;
 
 /// What is measured.
 pub struct Task<'a> {
@@ -56,7 +56,7 @@ pub struct Figures {
     pub precision: f64,
     /// Boxes at the default threshold on 100 face-free photos, if there are any.
     pub false_boxes: Option<f64>,
-    /// Median time of a photo in milliseconds: sampling, network and decoding, on one thread.
+    /// Median time of a photo in milliseconds at the default threshold: sampling, networks and decoding, on one thread.
     pub milliseconds: f64,
 }
 
@@ -80,9 +80,6 @@ pub struct Report {
 pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Result<Report> {
     let mut runs = Vec::new();
     for model in models {
-        // Every box counts here, down to hardly any confidence, and nobody asks for its landmarks.
-        let description = model.description.clone().map(|description| ModelDescription { landmarks: None, ..description });
-        let model = ModelFile { description, ..model.clone() };
         for &detect_size in task.detect_sizes {
             let detector =
                 NetworkDetector::load(model.clone(), None, detect_size, search, RunOptions { threads: 1, ..Default::default() })?;
@@ -90,14 +87,17 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
         }
     }
     // Photo by photo, so that what disturbs the machine disturbs all of them.
+    let mut spare = Vec::new();
     let total = (task.photos.len() + task.face_free.len()) as f32;
     for (index, photo) in task.photos.iter().chain(task.face_free).enumerate() {
         let picture = photo.picture()?;
         for run in &mut runs {
             let mut found = Vec::new();
             let options = DetectOptions { score_threshold: LEAST_CONFIDENCE, ..Default::default() };
-            let began = Instant::now();
             run.detector.detect(&picture.view()?, &options, &mut found)?;
+            // Down to hardly any confidence there is more to do than anyone waits for.
+            let began = Instant::now();
+            run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut spare)?;
             run.times.push(began.elapsed());
             if index < task.photos.len() {
                 run.count(photo, picture.size, &found, task.least_iou);
@@ -195,6 +195,6 @@ impl Display for Report {
         }
         writeln!(f, "\nPixels: of a photo that is 640 px long, from there to the next column; smaller faces count for nothing.")?;
         writeln!(f, "Recall, precision and false boxes (for each 100 face-free photos) at the default threshold.")?;
-        writeln!(f, "ms: median of sampling, network and decoding on one thread.")
+        writeln!(f, "ms: median of sampling, networks and decoding on one thread, at the default threshold.")
     }
 }

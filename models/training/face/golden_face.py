@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the golden fixture: a small picture with two average faces, and what the face and the landmark network must find on it.
+"""Write the golden fixture: a small picture with two average faces, and what the face network and the refiner must find on it.
 
-    python golden_face.py OUTPUT.json [--model ../../face/model.onnx] [--landmarks ../../face-landmarks/model.onnx]
+    python golden_face.py OUTPUT.json [--model ../../face/model.onnx] [--refiner ../../face-refiner/model.onnx]
 
 Each average face is laid over mid grey and halved, as in `golden.py`, so no photo is in it. Decoding and the removal of overlaps are
 those of training and scoring here, not those of the plugin.
@@ -19,7 +19,7 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from boxes import suppress
-from detectors import Landmarks, _session
+from detectors import Refiner, _session
 from golden import BACKGROUND, flatten, halved
 from loss import cells
 from loss import decode as decode_cells
@@ -35,7 +35,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", type=Path, default=MODELS / "face" / "model.onnx")
-    parser.add_argument("--landmarks", type=Path, default=MODELS / "face-landmarks" / "model.onnx")
+    parser.add_argument("--refiner", type=Path, default=MODELS / "face-refiner" / "model.onnx")
     options = parser.parse_args()
     picture = np.full((HEIGHT, WIDTH), BACKGROUND)
     for name, (x, y) in FACES.items():
@@ -45,10 +45,10 @@ def main():
     outputs = flatten_cells([torch.from_numpy(one) for one in maps])
     corners = decode_cells(outputs, *cells(HEIGHT, WIDTH))[0][0]
     scores = outputs[0, :, 0].sigmoid().numpy()
-    sure = np.nonzero(scores >= THRESHOLD)[0]
+    sure = np.nonzero(scores >= Refiner.doubtful(THRESHOLD))[0]
     faces = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).numpy()[sure]
     kept, kept_scores, _ = suppress(faces, scores[sure])
-    landmarks = Landmarks(options.landmarks).of(pixels[0].transpose(1, 2, 0).astype(np.uint8), kept)
+    kept, landmarks, kept_scores = Refiner(options.refiner).refine(pixels[0].transpose(1, 2, 0).astype(np.uint8), kept, kept_scores)
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden_face.py",
@@ -58,7 +58,7 @@ def main():
         "pixels": picture.ravel().tolist(),
         "faces": [
             {"box": rounded(face), "score": round(float(score), 5), "landmarks": rounded(marks.ravel())}
-            for face, score, marks in zip(kept, kept_scores, landmarks)
+            for face, score, marks in zip(kept, kept_scores, landmarks) if score >= THRESHOLD
         ],
     }
     options.output.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Average precision and landmarks of face detectors on the validation photos, in Python; the card's precisions come from `emotion-evaluate`.
 
-    python score.py --cache FOLDER MODEL.onnx ... [--landmarks ../../face-landmarks/model.onnx] [--sides 320 640]
+    python score.py --cache FOLDER MODEL.onnx ... [--refiner ../../face-refiner/model.onnx] [--sides 320 640]
 
 A photo's longer side is brought to the given sizes. Faces, and boxes that hit none, count from 16 px in a photo of 640 px on, landmarks
 of faces from 24 px in the network's input on.
@@ -23,7 +23,7 @@ from boxes import overlaps, suppress
 from photos import ANIMAL_SOURCES, load_photos, split
 
 SMALLEST = 16 / 640
-LOWEST_SCORE = 0.02
+LOWEST_SCORE = 0.01
 IOU = 0.5
 # Landmarks are looked at on faces of so many pixels in the input that are found with such a score; more than so many degrees are a tilt,
 # and faces that lie are left out.
@@ -51,15 +51,24 @@ def open_detector(path, lowest):
 class OnnxDetector:
     """The boxes of a detector, as arrays."""
 
-    def __init__(self, path):
-        self.detector = open_detector(path, LOWEST_SCORE)
+    def __init__(self, path, refiner=None):
+        self.detector, self.refiner = open_detector(path, detectors.Refiner.doubtful(LOWEST_SCORE) if refiner else LOWEST_SCORE), refiner
 
     def detect(self, picture):
-        """(boxes [N, 4] as x, y, width, height; scores [N])."""
+        """(boxes [N, 4] as x, y, width, height; scores [N])"""
         if isinstance(self.detector, detectors.EmotionFace):
             return suppress(*self.detector.candidates(picture)[::2])[:2]
         found = self.detector.detect(picture)
         return np.array([d.box for d in found], float).reshape(-1, 4), np.array([d.score for d in found])
+
+    def detect_on(self, photo, side):
+        """(boxes [N, 4], scores [N]), best first, on a photo whose longer side is brought to `side`; in its own pixels, as the refiner leaves them."""
+        picture, zoom = letterbox(photo.pixels, side)
+        boxes, scores = self.detect(picture)
+        if self.refiner is None:
+            return boxes / zoom, scores
+        boxes, _, scores = self.refiner.refine(photo.pixels, boxes / zoom, scores, zoom)
+        return boxes, scores
 
 
 def match(photo, boxes, scores):
@@ -103,9 +112,7 @@ def scores_of(detector, photos, side):
     """Average precision and, at a score of .5: recall, precision and false boxes per 100 photos of animals without people."""
     results, faces, animals, animal_photos = [], 0, 0, 0
     for photo in photos:
-        picture, zoom = letterbox(photo.pixels, side)
-        boxes, scores = detector.detect(picture)
-        boxes = boxes / zoom
+        boxes, scores = detector.detect_on(photo, side)
         if photo.source in ANIMAL_SOURCES:
             if not len(photo.boxes):
                 animal_photos += 1
@@ -127,10 +134,10 @@ def tilt(landmarks):
     return np.degrees(np.arctan2(across[1], across[0]))
 
 
-def landmarks_of(detector, photos, side, landmarks=None):
+def landmarks_of(detector, photos, side, refiner=None):
     """How landmarks of the found faces lie to the labelled ones: mean distance along an axis in percent of the face's side; correlation of
-    the tilts; median degrees that it is off where it is a tilt, and of how many faces that is. `landmarks` looks for them in the photo's
-    own pixels, instead of the detector."""
+    the tilts; median degrees that it is off where it is a tilt, and of how many faces that is. A refiner's are from the photo's own
+    pixels."""
     errors, tilts = [], []
     for photo in photos:
         picture, zoom = letterbox(photo.pixels, side)
@@ -140,7 +147,9 @@ def landmarks_of(detector, photos, side, landmarks=None):
             if not np.isfinite(labelled).all() or max(box[2:]) * zoom < MARKED_SIZE or fits.max(initial=0) < IOU or abs(tilt(labelled)) > LYING:
                 continue
             best = found[fits.argmax()]
-            marks = best.landmarks / zoom if landmarks is None else landmarks.of(photo.pixels, np.array(best.box) / zoom)[0]
+            marks = best.landmarks / zoom
+            if refiner is not None:
+                _, (marks,), _ = refiner.refine(photo.pixels, np.array(best.box) / zoom, [best.score], zoom)
             errors.append(np.abs(marks - labelled).mean() / np.sqrt(box[2] * box[3]))
             tilts.append((tilt(labelled), tilt(marks)))
     labelled, ours = np.array(tilts).reshape(-1, 2).T
@@ -168,17 +177,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--landmarks", type=Path, help="what looks for landmarks, instead of the models themselves")
+    parser.add_argument("--refiner", type=Path, help="what has a second look at what the models find")
     parser.add_argument("--sides", type=int, nargs="+", default=[320, 640])
     options = parser.parse_args()
     _, held_out, human = split(load_photos(options.cache))
-    landmarks = options.landmarks and detectors.Landmarks(options.landmarks)
+    refiner = options.refiner and detectors.Refiner(options.refiner)
     for path in options.models:
-        detector, marked = OnnxDetector(path), open_detector(path, MARKED_SCORE)
+        detector, marked = OnnxDetector(path, refiner), open_detector(path, MARKED_SCORE)
         for side in options.sides:
             for name, photos in (("human", human), ("held out", held_out)):
                 began = time.monotonic()
-                figures = scores_of(detector, photos, side) | ({} if name == "human" else landmarks_of(marked, photos, side, landmarks))
+                figures = scores_of(detector, photos, side) | ({} if name == "human" else landmarks_of(marked, photos, side, refiner))
                 print(f"{path.name} {side} {name}: {figures} {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import cut_faces
+import cut_boxes
+import detectors
 from calibrate_face import logistic
 from crops import photo_weights, random_crop
 from export_face import export, largest_difference
 from facenet import STRIDES, FaceNet
-from detectors import Landmarks
 from loss import assign, box_loss, cells, decode, flatten, losses
-from marknet import MarkNet
 from mix_face import mix
+from refiner import REACH, Refiner
 from self_test_data import photo
 from train import collate, twin
-from train_marks import degrade, loss_of, views
-from train_marks import export as export_marks
+from train_refiner import Boxes, degrade, views
+from train_refiner import export as export_refiner
+from train_refiner import losses as losses_of_look
 
 SIDE = 128
 
@@ -145,53 +146,75 @@ class Network(unittest.TestCase):
             self.assertLess(last, 0.6 * first, name)
 
 
-class Marks(unittest.TestCase):
-    """Faces whose landmarks are bright dots of different sizes on dark grey."""
+class SecondLook(unittest.TestCase):
+    """Faces are bright dots where their landmarks are on dark grey; what is none is as many dots anywhere."""
 
     def setUp(self):
         torch.manual_seed(0)
-        self.landmarks = torch.tensor([[-0.1, -0.08], [0.1, -0.08], [0.0, 0.02], [-0.08, 0.12], [0.08, 0.12]]) + 0.03 * torch.randn(48, 5, 2)
+        places = torch.tensor([[-0.1, -0.08], [0.1, -0.08], [0.0, 0.02], [-0.08, 0.12], [0.08, 0.12]])
+        self.landmarks = places + 0.03 * torch.randn(96, 5, 2)
+        self.hits = torch.arange(96) % 2 == 0
+        self.landmarks[~self.hits] = 0.6 * torch.rand(48, 5, 2) - 0.3
         x, y = torch.meshgrid(torch.arange(64) / 64 - 0.4921875, torch.arange(64) / 64 - 0.4921875, indexing="xy")
         far = (x - self.landmarks[..., 0, None, None]).square() + (y - self.landmarks[..., 1, None, None]).square()
-        self.pictures = 0.2 + 0.7 * (-far / 0.0006).exp().max(1)[0]
+        self.pictures = (0.2 + 0.7 * (-far / 0.0006).exp().max(1)[0])[:, None].repeat(1, 3, 1, 1)
+        self.boxes = torch.cat([self.landmarks.mean(1), torch.full((96, 1), 0.4), torch.full((96, 1), 0.5)], 1)
 
-    def test_landmarks_go_with_the_pixels(self):
-        seen, marks = views(self.pictures, self.landmarks)
-        self.assertEqual(seen.shape, (48, 1, 32, 32))
+    def test_landmarks_and_boxes_go_with_the_pixels(self):
+        seen, boxes, marks = views(self.pictures[::2], self.boxes[::2], self.landmarks[::2])
+        self.assertEqual(seen.shape, (48, 3, 32, 32))
         there = torch.nn.functional.grid_sample(seen, 2 * marks[:, :, None], align_corners=False)
         self.assertGreater(there.mean(), 0.65)
         self.assertLess(seen.mean(), 0.4)
+        torch.testing.assert_close(boxes[:, :2], marks.mean(1))
+        self.assertLess((boxes[:, 2:] - torch.tensor([0.4, 0.5]) * cut_boxes.REACH / REACH).abs().max(), 0.2)
         down, across = marks[:, 3:].mean(1) - marks[:, :2].mean(1), marks[:, 1] - marks[:, 0]
         self.assertTrue((across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]).all(), "the right eye stays right of the face in mirror images")
         self.assertGreater(torch.atan2(across[:, 1], across[:, 0]).std(), 0.3)
 
     def test_what_is_degraded_stays_a_picture(self):
-        pictures = degrade(views(self.pictures, self.landmarks)[0])
-        self.assertEqual(pictures.shape, (48, 1, 32, 32))
+        pictures = degrade(views(self.pictures, self.boxes, self.landmarks)[0])
+        self.assertEqual(pictures.shape, (96, 3, 32, 32))
         self.assertTrue(((pictures >= 0) & (pictures <= 1)).all())
 
+    def test_batches_hold_faces_and_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder, unknown = Path(folder), torch.where(self.hits[:, None, None], self.landmarks, torch.nan)
+            (folder / "pictures.u8").write_bytes((255 * self.pictures.permute(0, 2, 3, 1)).byte().numpy().tobytes())
+            flags = {"hits": self.hits.numpy(), "animals": np.zeros(96, bool), "masked": np.zeros(96, bool)}
+            np.savez(folder / "boxes.npz", scores=np.full(96, 0.3, np.float32), sizes=np.full(96, 48, np.float32), faces=self.boxes, landmarks=unknown, **flags)
+            pictures, hits, boxes, landmarks, counts = Boxes(folder).batch(5, 7)
+        self.assertEqual((pictures.shape, hits.sum().item(), boxes.shape, landmarks.shape), ((12, 3, 32, 32), 5, (12, 4), (12, 5, 2)))
+        self.assertTrue((counts == hits).all(), "what is no face has no landmarks that count")
+
     def test_dots_are_learnt_and_found_through_the_file(self):
-        network = MarkNet().train()
-        optimizer, errors = torch.optim.AdamW(network.parameters(), lr=3e-3), []
+        network = Refiner().train()
+        optimizer, history = torch.optim.AdamW(network.parameters(), lr=3e-3), []
         for _ in range(250):
-            seen, marks = views(self.pictures, self.landmarks)
-            loss, error = loss_of(network(seen), marks, torch.ones(len(seen)))
+            seen, boxes, marks = views(self.pictures, self.boxes, self.landmarks)
+            score, box, landmarks, error = losses_of_look(network(seen), self.hits, boxes, marks, self.hits.float())
             optimizer.zero_grad()
-            loss.backward()
+            (score + 5 * box + 10 * landmarks).backward()
             optimizer.step()
-            errors.append(error)
-        self.assertLess(errors[-1], 0.6 * errors[0])
+            history.append([score.item(), box.item(), error.item()])
+        for name, first, last in zip(("score", "box", "landmarks"), history[0], np.mean(history[-20:], axis=0)):
+            self.assertLess(last, 0.7 * first, name)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            export_marks(network, path)
-            # The first face at twice its size in a larger picture, and in half the light.
-            canvas = np.full((200, 240, 3), 25, np.uint8)
-            large = torch.nn.functional.interpolate(self.pictures[:1, None], scale_factor=2, mode="bilinear")[0, 0]
-            canvas[40:168, 60:188] = (127 * large.numpy())[:, :, None]
-            side = 128 / cut_faces.REACH
-            (found,) = Landmarks(path).of(canvas, [(124 - side / 2, 104 - side / 2, side, side)])
-        wanted = 128 * self.landmarks[0].numpy() + (124, 104)
-        self.assertLess(np.abs(found - wanted).mean(), Landmarks.REACH * side * errors[0] / 2)
+            export_refiner(network, path)
+            # A face and what is none, each at twice its size in a larger picture and in half the light.
+            canvas = np.full((200, 440, 3), 25, np.uint8)
+            for index, x in ((0, 60), (1, 260)):
+                large = torch.nn.functional.interpolate(self.pictures[index : index + 1], scale_factor=2, mode="bilinear")[0]
+                canvas[40:168, x : x + 128] = (127 * large.permute(1, 2, 0)).numpy()
+            side, middles = 128 / cut_boxes.REACH, np.array([(124, 104), (324, 104)])
+            boxes, landmarks, scores = detectors.Refiner(path).refine(canvas, [(*middle - side / 2, side, side) for middle in middles], [0.5, 0.5])
+        self.assertGreater(scores[0], 0.6)
+        self.assertLess(scores[1], 0.4)
+        self.assertLess(np.abs(landmarks[0] - 128 * self.landmarks[0].numpy() - middles[0]).mean(), REACH * side * history[0][2] / 2)
+        # Of a large face the refiner's box counts as 20 to its size.
+        width, height = (side + (128 * wanted - side) * 20 / (20 + side) for wanted in (0.4, 0.5))
+        np.testing.assert_allclose(boxes[0, 2:], (width, height), atol=0.05 * side)
 
 
 if __name__ == "__main__":

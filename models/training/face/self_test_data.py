@@ -18,7 +18,7 @@ import crops
 import detectors
 from boxes import suppress
 from crops import cut_turned, mirror, photo_weights, random_crop
-from cut_faces import found_faces
+from cut_boxes import describe, found_boxes
 from judge import none
 from mine import look
 from photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
@@ -154,25 +154,31 @@ class Crops(unittest.TestCase):
 class Squares(unittest.TestCase):
     def test_a_square_shows_what_lies_in_it_and_repeats_the_edge(self):
         one = photo(((60, 40, 32, 32),))
-        inside, there = detectors.luma_square(one.pixels, (76, 56), 32, 16), np.array([one.pixels[56, 76]])
-        self.assertTrue((inside[1:-1, 1:-1] == np.asarray(Image.fromarray(there[None]).convert("L"))[0, 0]).all())
-        corner = detectors.luma_square(one.pixels, (0, 0), 64, 16)
-        self.assertEqual((corner.shape, set(corner.ravel().tolist())), ((16, 16), {90}))
-        half = detectors.luma_square(one.pixels, (60, 56), 16.5, 32)
-        self.assertTrue((half[:, :15] == 90).all() and (half[:, 18:] != 90).all())
+        self.assertTrue((detectors.square(one.pixels, (76, 56), 32, 16)[1:-1, 1:-1] == one.pixels[56, 76]).all())
+        corner = detectors.square(one.pixels, (0, 0), 64, 16)
+        self.assertEqual((corner.shape, set(corner.ravel().tolist())), ((16, 16, 3), {90}))
+        half = detectors.square(one.pixels, (60, 56), 16.5, 32)
+        self.assertTrue((half[:, :15] == 90).all() and (half[:, 18:] != 90).any(2).all())
 
-    def test_faces_with_landmarks_that_are_found_are_cut(self):
-        class Half:
+    def test_what_is_found_is_a_face_or_none_or_left_out(self):
+        class Detector:
             def candidates(self, picture):
                 zoom = picture.shape[1] / 240
-                boxes = np.array([[60, 41, 30, 40], [10, 100, 20, 24]], float)
-                return boxes * zoom, np.zeros((2, 5, 2)), np.array([0.9, 0.5])
+                # The first face, nothing, what may be a face, half of the second one, and what is too small.
+                boxes = np.array([[60, 41, 30, 40], [10, 100, 20, 24], [200, 10, 20, 20], [160, 92, 20, 24], [5, 5, 6, 6]], float)
+                return boxes * zoom, np.zeros((5, 5, 2)), np.array([0.9, 0.5, 0.8, 0.7, 0.6])
 
-        found = list(found_faces(Half(), photo()))
-        self.assertEqual([face for _, face in found], [0] * 4, "once at every size")
-        np.testing.assert_allclose(found[0][0], [60, 41, 30, 40], atol=0.5)
-        unknown = replace(photo(), landmarks=np.full((2, 5, 2), np.nan, np.float32))
-        self.assertEqual(list(found_faces(Half(), unknown)), [])
+        cut = lambda **of: [(score, face) for _, score, face in found_boxes(Detector(), photo(**of), np.random.default_rng(0))]
+        self.assertEqual(sorted(cut(ignore=[(200, 10, 20, 20)]), key=lambda one: -one[0]), [(0.9, 0)] * 2 + [(0.5, None)] * 2, "once at every size that is not larger than life")
+        self.assertEqual(set(cut(source="shA")), {(0.9, 0)}, "where faces are not labelled nothing is none")
+        self.assertEqual({face for _, face in cut(source="animal", boxes=(), ignore=[(200, 10, 20, 20)])}, {None})
+
+    def test_a_row_tells_where_the_face_is_in_the_square(self):
+        one = photo()
+        row = describe(one, np.array([60.0, 41, 30, 40]), 0.9, 0)
+        np.testing.assert_allclose(row["faces"] * 2.4 * 40, [0, -1, 30, 40], atol=1e-5)
+        np.testing.assert_allclose(row["landmarks"] * 2.4 * 40 + (75, 61), one.landmarks[0], atol=1e-4)
+        self.assertTrue(np.isnan(describe(one, np.array([10.0, 100, 20, 24]), 0.5, None)["faces"]).all())
 
 
 class Mining(unittest.TestCase):
@@ -234,8 +240,8 @@ class Scoring(unittest.TestCase):
 
     def test_figures_of_a_detector_that_finds_half(self):
         class Half:
-            def detect(self, picture):
-                return np.array([[120, 80, 60, 80]], float), np.array([0.9])
+            def detect_on(self, photo, side):
+                return np.array([[60, 40, 30, 40]], float), np.array([0.9])
 
         figures = scores_of(Half(), [photo(), photo((), "animal")], 480)
         self.assertEqual(figures, {"ap": 0.5, "recall": 0.5, "precision": 1.0, "animals": 100.0})

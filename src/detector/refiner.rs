@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The refiner of this project (`models/training/face/refiner.py`): a second look at each box, in the frame's own pixels. A
+//! detector that searches a reduced frame hardly tells how a head is tilted, and takes some things for faces.
+//!
+//! Input `[N, 3, S, S]`, RGB of squares 1.6 times as long as the longer side of a box. Outputs, the first value of each box
+//! for the first box: `score` `[N, 1]`, what is to be added to the logit of the detector's confidence; `box` `[N, 4]`, centre
+//! from the middle of the square, width and height, in its sides; `landmarks` `[N, 10]`, x, y of the five landmarks as the
+//! centre.
+
+use super::Detection;
+use crate::error::{Error, Result};
+use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
+use crate::image::FrameView;
+use crate::inference::{Network, Outputs, RunOptions};
+use crate::locate::SearchPath;
+use crate::model::{ModelFile, Task};
+use crate::preset::{fits, picture_shape};
+use crate::statistics::{StepTimes, Stopwatch};
+use crate::tensor::{InputFormat, Preprocessor};
+
+const EMBEDDED_NAME: &str = "face-refiner";
+const EMBEDDED: &[u8] = include_bytes!("../../models/face-refiner/model.onnx");
+const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face-refiner/model.toml");
+
+/// How much longer the square is than the longer side of the box.
+const REACH: f32 = 1.6;
+/// Values of the three outputs for each box.
+const VALUES: [usize; 3] = [1, 4, 10];
+/// A face of so many pixels in the detector's input is shown about as large to the refiner; of larger ones the detector
+/// saw more, and knows the box better.
+const SEEN_ALIKE: f32 = 20.0;
+/// Boxes of which less than this, added to the logit, makes a face are looked at.
+const MOST_ADDED: f32 = 1.0;
+
+/// Looks at boxes again.
+pub struct Refiner {
+    network: Network,
+    name: String,
+    format: InputFormat,
+    size: Size,
+    preprocessor: Preprocessor,
+    crops: Vec<Crop>,
+}
+
+impl Refiner {
+    /// The model that lies in the folder `name` of the search path, or is compiled in.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a name that neither has; those of [`ModelFile::open`] and [`Network::load`]; [`Error::Model`]
+    /// if it is no refiner.
+    pub fn load(name: &str, search: &SearchPath, run: RunOptions) -> Result<Self> {
+        let model = match search.model(name, "model.onnx") {
+            Ok(path) => ModelFile::open(&path)?,
+            Err(_) if name == EMBEDDED_NAME => ModelFile::embedded(&format!("{name}/model.onnx"), EMBEDDED, EMBEDDED_DESCRIPTION)?,
+            Err(error) => return Err(error),
+        };
+        let network = Network::load(&model, search, run)?;
+        let wrong = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
+        let Some(description) = model.description.as_ref().filter(|description| description.task == Task::Refine) else {
+            return Err(wrong("a description, as model.toml beside it, of the task refine"));
+        };
+        let Some((size, picture)) = description.input.size().zip(picture_shape(description)) else {
+            return Err(wrong("width and height in [input] of its description"));
+        };
+        let [input] = network.inputs() else { return Err(wrong("one input")) };
+        let outputs = network.outputs();
+        let shaped = outputs.len() == VALUES.len() && outputs.iter().zip(VALUES).all(|(output, values)| fits(output, &[values]));
+        if !fits(input, &picture) || !shaped {
+            return Err(wrong("an input as described and outputs [N, 1], [N, 4], [N, 10]"));
+        }
+        let (name, format) = (description.name.clone(), description.input.format());
+        Ok(Self { network, name, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
+    }
+
+    /// The least confidence of boxes that may come to have `threshold`, both 0..1.
+    pub fn doubtful(threshold: f32) -> f32 {
+        more_likely(threshold, -MOST_ADDED)
+    }
+
+    /// Gives all of `detections`, found on `view` reduced by `scale`, their confidence, box and landmarks anew; the most
+    /// confident ones come first.
+    ///
+    /// # Errors
+    /// [`Error::Inference`] with the runtime's words.
+    pub fn refine(&mut self, view: &FrameView, scale: f32, detections: &mut [Detection]) -> Result<StepTimes> {
+        let mut clock = Stopwatch::start();
+        let count = detections.len();
+        if count == 0 {
+            return Ok(StepTimes::default());
+        }
+        self.crops.clear();
+        self.crops.extend(detections.iter().map(|found| Crop {
+            center: found.rect.center(),
+            side: REACH * found.rect.w.max(found.rect.h),
+            roll: 0.0,
+        }));
+        let shape = self.format.shape(count, self.size);
+        let pictures = self.network.input(shape)?.chunks_exact_mut(shape[1..].iter().product());
+        for (picture, &crop) in pictures.zip(&self.crops) {
+            self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
+        }
+        let preprocess = clock.lap();
+        let outputs = self.network.run()?;
+        let inference = clock.lap();
+        let [added, boxes, landmarks] = values_of(&outputs, &self.name, count)?;
+        let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
+        for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
+            let point = |x: f32, y: f32| Point::new(crop.center.x + crop.side * x, crop.center.y + crop.side * y);
+            let share = SEEN_ALIKE / (SEEN_ALIKE + scale * found.rect.w.max(found.rect.h));
+            let refined = Rect::around(point(rect[0], rect[1]), crop.side * rect[2], crop.side * rect[3]);
+            found.rect = found.rect.toward(refined, share);
+            found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
+            found.confidence = more_likely(found.confidence, added);
+        }
+        // In place: a stable sort takes memory for more than a few.
+        detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+    }
+}
+
+/// The outputs, of as many values as `count` boxes have.
+fn values_of<'a>(outputs: &'a Outputs<'_>, model: &str, count: usize) -> Result<[&'a [f32]; 3]> {
+    let mut all = [&[][..]; 3];
+    for (index, (values, each)) in all.iter_mut().zip(VALUES).enumerate() {
+        *values = outputs.get(index)?.1;
+        if values.len() != count * each {
+            let message = format!("{} values of output {index} for {count} boxes", values.len());
+            return Err(Error::Inference { model: model.into(), message });
+        }
+    }
+    Ok(all)
+}
+
+/// The probability whose logit is that of `probability` and `added`.
+fn more_likely(probability: f32, added: f32) -> f32 {
+    1.0 / (1.0 + (1.0 / probability - 1.0) * (-added).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_are_added_to_probabilities() {
+        let logit = |probability: f32| (probability / (1.0 - probability)).ln();
+        for (probability, added) in [(0.5, 0.0), (0.2, 1.3), (0.9, -4.0)] {
+            assert!((logit(more_likely(probability, added)) - logit(probability) - added).abs() < 1e-4);
+        }
+        assert_eq!([more_likely(0.0, 9.0), more_likely(1.0, -9.0)], [0.0, 1.0]);
+        assert!((more_likely(Refiner::doubtful(0.5), MOST_ADDED) - 0.5).abs() < 1e-6);
+    }
+}
