@@ -220,8 +220,8 @@ impl NetworkDetector {
         let preprocess = clock.lap();
         let outputs = self.network.run()?;
         let inference = clock.lap();
-        let least = options.score_threshold;
-        let least = if self.refiner.is_some() { Refiner::doubtful(least) } else { least };
+        let wanted = options.score_threshold;
+        let least = if self.refiner.is_some() { Refiner::doubtful(wanted) } else { wanted };
         (self.decode)(&outputs, letterbox.input, least, detections)?;
         for found in detections.iter_mut() {
             found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
@@ -230,17 +230,15 @@ impl NetworkDetector {
             };
             found.landmarks = found.landmarks.map(to_frame);
         }
-        let Some(refiner) = &mut self.refiner else {
-            select(detections, options, view.size());
-            self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
-            return Ok(());
-        };
-        // How many are wanted is a question for afterwards.
-        select(detections, &DetectOptions { max_faces: 0, ..*options }, view.size());
+        // Which are the best ones is known after the second look.
+        let max_faces = if self.refiner.is_some() { 0 } else { options.max_faces };
+        select(detections, &DetectOptions { max_faces, ..*options }, view.size());
         self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
-        self.step_times += refiner.refine(view, letterbox.scale(), detections)?;
-        detections.retain(|found| found.confidence >= options.score_threshold && may_be(found, options, view.size()));
-        limit(detections, options);
+        if let Some(refiner) = &mut self.refiner {
+            self.step_times += refiner.refine(view, letterbox.scale(), detections)?;
+            detections.retain(|found| found.confidence >= options.score_threshold && may_be(found, options, view.size()));
+            limit(detections, options);
+        }
         Ok(())
     }
 }

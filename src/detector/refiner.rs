@@ -2,10 +2,9 @@
 //! The refiner of this project (`models/training/face/refiner.py`): a second look at each box, in the frame's own pixels. A
 //! detector that searches a reduced frame hardly tells how a head is tilted, and takes some things for faces.
 //!
-//! Input `[N, 3, S, S]`, RGB of squares 1.6 times as long as the longer side of a box. Outputs, the first value of each box
-//! for the first box: `score` `[N, 1]`, what is to be added to the logit of the detector's confidence; `box` `[N, 4]`, centre
-//! from the middle of the square, width and height, in its sides; `landmarks` `[N, 10]`, x, y of the five landmarks as the
-//! centre.
+//! Input `[N, 3, S, S]`, RGB of squares 1.6 times as long as the longer side of a box. Outputs, in this order: `score`
+//! `[N, 1]`, what is to be added to the logit of the detector's confidence; `box` `[N, 4]`, centre from the middle of the
+//! square, width and height, in its sides; `landmarks` `[N, 10]`, x, y of the five landmarks as the centre.
 
 use super::Detection;
 use crate::error::{Error, Result};
