@@ -133,6 +133,13 @@ fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
          relay. ! application/x-rtp,media=application ! rtpgstdepay ! fakesink name=text sync=false"
     );
     let pipeline = gst::parse::launch(&line).expect("a client").downcast::<gst::Pipeline>().expect("a pipeline");
+    // Beside what the relay says, so that a test that waits in vain tells why.
+    pipeline.bus().expect("a bus").set_sync_handler(|_, message| {
+        if let gst::MessageView::Error(error) = message.view() {
+            println!("client: {} ({:?})", error.error(), error.debug());
+        }
+        gst::BusSyncReply::Pass
+    });
     let received = Arc::new(Mutex::new(Received::default()));
     let note = |name: &str, take: fn(&mut Received, &[u8])| {
         let pad = pipeline.by_name(name).and_then(|sink| sink.static_pad("sink")).expect("a sink pad");
