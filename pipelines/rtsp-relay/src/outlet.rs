@@ -63,7 +63,8 @@ impl Outlet {
         let source = |name: &str| bin.by_name(name)?.downcast::<AppSrc>().ok();
         let (Some(video), Some(text)) = (source("video"), source("text")) else { return };
         text.set_caps(Some(&gst::Caps::new_empty_simple("application/x-ndjson")));
-        push(&text, gst::Buffer::from_slice(HELLO));
+        // Nothing takes it away before the media plays, and it has no clock yet: the time is put on it as it leaves.
+        let _ = text.push_buffer(gst::Buffer::from_slice(HELLO));
         *self.sources() = Some(Sources { video, text });
     }
 
@@ -76,7 +77,12 @@ impl Outlet {
     }
 }
 
+/// Hands `buffer` to `source` if that plays. One that is only about to may have its clock and not yet the time that it
+/// counts from; what it stamps then lies in the far future, and everything after it would wait for that.
 fn push(source: &AppSrc, mut buffer: gst::Buffer) {
+    if source.current_state() != gst::State::Playing {
+        return;
+    }
     let writable = buffer.make_mut();
     writable.set_pts(None);
     writable.set_dts(None);
@@ -98,4 +104,33 @@ pub fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
         media.connect_unprepared(move |_| outlet.close());
     });
     factory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_stamped_before_the_media_plays() {
+        gst::init().unwrap();
+        let source = AppSrc::builder().is_live(true).format(gst::Format::Time).do_timestamp(true).build();
+        let sink = gst_app::AppSink::builder().sync(false).build();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([source.upcast_ref(), sink.upcast_ref::<gst::Element>()]).unwrap();
+        source.link(&sink).unwrap();
+        pipeline.set_state(gst::State::Paused).unwrap();
+        // As while a pipeline hands its clock around on the way to playing.
+        source.set_clock(Some(&gst::SystemClock::obtain())).unwrap();
+        push(&source, gst::Buffer::from_slice(b"too early"));
+        assert_eq!(source.current_level_buffers(), 0);
+
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let (played, ..) = pipeline.state(gst::ClockTime::from_seconds(10));
+        played.unwrap();
+        push(&source, gst::Buffer::from_slice(b"now"));
+        let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("what was pushed");
+        let time = sample.buffer().and_then(gst::BufferRef::pts).expect("a time");
+        assert!(time < gst::ClockTime::from_seconds(20), "{time}");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
 }
