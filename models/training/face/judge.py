@@ -41,10 +41,17 @@ def logit(chance):
     return np.log(chance / (1 - chance))
 
 
-def chances(boxes, found):
-    """How likely boxes [N, 4] are faces, [N], by what YuNet-n and CenterFace find: (boxes, scores) of each."""
+def look(photo, teachers):
+    """(boxes [N, 4] in pixels of the photo, scores [N]) of what each teacher finds."""
+    picture, zoom = letterbox(photo.pixels, SIDE)
+    found = [teacher.detect(picture) for teacher in teachers]
+    return [(np.array([d.box for d in some], float).reshape(-1, 4) / zoom, np.array([d.score for d in some])) for some in found]
+
+
+def chances(boxes, looked):
+    """How likely boxes [N, 4], in pixels of the photo, are faces, [N], by what YuNet-n and CenterFace found."""
     columns = []
-    for others, scores in found:
+    for others, scores in looked:
         seen = (overlaps(boxes, others) > OVERLAP) * scores
         columns.append(logit(seen.max(1, initial=0).clip(*SCORES)))
     columns += [np.log(boxes[:, 2:].max(1) / 20), np.ones(len(boxes))]
@@ -62,14 +69,8 @@ def apart(boxes, faces):
 
 def none(photo, teachers):
     """Indices of the boxes of `ignore` that are no faces."""
-    picture, zoom = letterbox(photo.pixels, SIDE)
-    found = []
-    for teacher in teachers:
-        detections = teacher.detect(picture)
-        boxes = np.array([d.box for d in detections], float).reshape(-1, 4) / zoom
-        found.append((boxes, np.array([d.score for d in detections])))
     large = photo.ignore[:, 2:].max(1) >= SMALLEST
-    return np.nonzero(large & apart(photo.ignore, photo.boxes) & (chances(photo.ignore, found) < CHANCE))[0]
+    return np.nonzero(large & apart(photo.ignore, photo.boxes) & (chances(photo.ignore, look(photo, teachers)) < CHANCE))[0]
 
 
 def main():

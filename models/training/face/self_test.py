@@ -181,10 +181,14 @@ class SecondLook(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             folder, unknown = Path(folder), torch.where(self.hits[:, None, None], self.landmarks, torch.nan)
             (folder / "pictures.u8").write_bytes((255 * self.pictures.permute(0, 2, 3, 1)).byte().numpy().tobytes())
-            flags = {"hits": self.hits.numpy(), "animals": np.zeros(96, bool), "masked": np.zeros(96, bool)}
-            np.savez(folder / "boxes.npz", scores=np.full(96, 0.3, np.float32), sizes=np.full(96, 48, np.float32), faces=self.boxes, landmarks=unknown, **flags)
-            pictures, hits, boxes, landmarks, counts = Boxes(folder).batch(5, 7)
-        self.assertEqual((pictures.shape, hits.sum().item(), boxes.shape, landmarks.shape), ((12, 3, 32, 32), 5, (12, 4), (12, 5, 2)))
+            # The teachers disagree about box 93.
+            labels, flags = self.hits.float().numpy(), {"animals": np.zeros(96, bool), "masked": np.zeros(96, bool)}
+            labels[93] = 0.25
+            some = {"scores": np.full(96, 0.3, np.float32), "sizes": np.full(96, 48, np.float32), "faces": self.boxes, "landmarks": unknown}
+            np.savez(folder / "boxes.npz", labels=labels, **flags, **some)
+            pictures, labels, hits, boxes, landmarks, counts = Boxes(folder).batch(50, 700)
+        self.assertEqual((labels[hits].unique().tolist(), labels[~hits].unique().tolist()), ([1], [0, 0.25]))
+        self.assertEqual((pictures.shape, hits.sum().item(), boxes.shape, landmarks.shape), ((750, 3, 32, 32), 50, (750, 4), (750, 5, 2)))
         self.assertTrue((counts == hits).all(), "what is no face has no landmarks that count")
 
     def test_dots_are_learnt_and_found_through_the_file(self):
@@ -192,7 +196,7 @@ class SecondLook(unittest.TestCase):
         optimizer, history = torch.optim.AdamW(network.parameters(), lr=3e-3), []
         for _ in range(250):
             seen, boxes, marks = views(self.pictures, self.boxes, self.landmarks)
-            score, box, landmarks, error = losses_of_look(network(seen), self.hits, boxes, marks, self.hits.float())
+            score, box, landmarks, error = losses_of_look(network(seen), self.hits.float(), self.hits, boxes, marks, self.hits.float())
             optimizer.zero_grad()
             (score + 5 * box + 10 * landmarks).backward()
             optimizer.step()

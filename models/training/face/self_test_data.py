@@ -168,17 +168,25 @@ class Squares(unittest.TestCase):
                 boxes = np.array([[60, 41, 30, 40], [10, 100, 20, 24], [200, 10, 20, 20], [160, 92, 20, 24], [5, 5, 6, 6]], float)
                 return boxes * zoom, np.zeros((5, 5, 2)), np.array([0.9, 0.5, 0.8, 0.7, 0.6])
 
-        cut = lambda **of: [(score, face) for _, score, face in found_boxes(Detector(), photo(**of), np.random.default_rng(0))]
-        self.assertEqual(sorted(cut(ignore=[(200, 10, 20, 20)]), key=lambda one: -one[0]), [(0.9, 0)] * 2 + [(0.5, None)] * 2, "once at every size that is not larger than life")
-        self.assertEqual(set(cut(source="shA")), {(0.9, 0)}, "where faces are not labelled nothing is none")
-        self.assertEqual({face for _, face in cut(source="animal", boxes=(), ignore=[(200, 10, 20, 20)])}, {None})
+        class Teacher:
+            def detect(self, picture):
+                zoom = picture.shape[1] / 240
+                return [detectors.Detection((200 * zoom, 10 * zoom, 20 * zoom, 20 * zoom), None, 0.5)]
+
+        cut = lambda **of: [(score, round(float(label), 3), face) for _, score, label, face in found_boxes(Detector(), photo(**of), [Teacher()] * 2, np.random.default_rng(0))]
+        face, disputed, none = (0.9, 1, 0), (0.8, round(1 / (1 + np.exp(-0.68)), 3), None), (0.5, 0, None)
+        found = sorted(cut(ignore=[(200, 10, 20, 20)]), key=lambda one: -one[0])
+        self.assertEqual(found, [face] * 2 + [disputed] * 2 + [none] * 2, "once at every size that is not larger than life")
+        self.assertNotIn(disputed, cut(ignore=[(190, 0, 50, 50)]), "what lies in a crowd that is left open says nothing")
+        self.assertEqual(set(cut(source="shA")), {face}, "where faces are not labelled nothing is none")
+        self.assertEqual({label for _, label, _ in cut(source="animal", boxes=(), ignore=[(200, 10, 20, 20)])}, {0})
 
     def test_a_row_tells_where_the_face_is_in_the_square(self):
         one = photo()
-        row = describe(one, np.array([60.0, 41, 30, 40]), 0.9, 0)
+        row = describe(one, np.array([60.0, 41, 30, 40]), 0.9, 1.0, 0)
         np.testing.assert_allclose(row["faces"] * 2.4 * 40, [0, -1, 30, 40], atol=1e-5)
         np.testing.assert_allclose(row["landmarks"] * 2.4 * 40 + (75, 61), one.landmarks[0], atol=1e-4)
-        self.assertTrue(np.isnan(describe(one, np.array([10.0, 100, 20, 24]), 0.5, None)["faces"]).all())
+        self.assertTrue(np.isnan(describe(one, np.array([10.0, 100, 20, 24]), 0.5, 0.0, None)["faces"]).all())
 
 
 class Mining(unittest.TestCase):

@@ -88,10 +88,10 @@ def degrade(pictures):
     return (255 * pictures.clamp(0, 1)).round() / 255
 
 
-def losses(values, hits, boxes, landmarks, counts):
+def losses(values, labels, hits, boxes, landmarks, counts):
     """(of the score, of the boxes, of the landmarks) of values [N, 15]; boxes and landmarks of faces only, landmarks [N, 5, 2] each as much as
     `counts` says; and their mean distance along an axis in sides of the square."""
-    score = F.binary_cross_entropy_with_logits(values[:, SCORE][:, 0], 0.98 * hits.float() + 0.01)
+    score = F.binary_cross_entropy_with_logits(values[:, SCORE][:, 0], 0.98 * labels + 0.01)
     wanted = torch.cat([boxes[hits, :2], boxes[hits, 2:].log()], 1)
     box = F.smooth_l1_loss(values[hits, BOX], wanted, beta=EVEN_BOX)
     error = (values[:, LANDMARKS].view(-1, 5, 2) - landmarks).nan_to_num()
@@ -105,11 +105,12 @@ class Boxes:
 
     def __init__(self, folder):
         stored = np.load(folder / "boxes.npz")
-        self.hits, self.boxes, self.landmarks = (torch.from_numpy(stored[name]) for name in ("hits", "faces", "landmarks"))
-        shape = (len(self.hits), cut_boxes.PICTURE, cut_boxes.PICTURE, 3)
+        self.labels, self.boxes, self.landmarks = (torch.from_numpy(stored[name]) for name in ("labels", "faces", "landmarks"))
+        shape = (len(self.labels), cut_boxes.PICTURE, cut_boxes.PICTURE, 3)
         self.pictures = np.memmap(folder / "pictures.u8", np.uint8, "r", shape=shape)
         scores, sizes = (torch.from_numpy(stored[name]).double() for name in ("scores", "sizes"))
         animals, masked = (torch.from_numpy(stored[name]).double() for name in ("animals", "masked"))
+        self.hits = self.labels == 1
         known = self.landmarks.isfinite().all(2).all(1)
         self.counts = ((sizes - COUNTS_FROM) / (COUNTS_FULLY - COUNTS_FROM)).clamp(0.03, 1).float() * known
         # Small faces less often, masked ones more, what looks most like a face most.
@@ -117,12 +118,12 @@ class Boxes:
         self.draws = [(indices, often[indices].cumsum(0)) for indices in (self.hits.nonzero()[:, 0], (~self.hits).nonzero()[:, 0])]
 
     def batch(self, faces=FACES, others=OTHERS):
-        """(pictures [N, 3, 32, 32] 0..1, hits [N], boxes [N, 4], landmarks [N, 5, 2], what their landmarks count [N])"""
+        """(pictures [N, 3, 32, 32] 0..1, how likely faces [N], which are [N], boxes [N, 4], landmarks [N, 5, 2], what these count [N])"""
         draw = lambda indices, sums, count: indices[torch.searchsorted(sums, torch.rand(count, dtype=sums.dtype) * sums[-1])]
         chosen = torch.cat([draw(*some, count) for some, count in zip(self.draws, (faces, others))])
         pictures = torch.from_numpy(self.pictures[chosen.numpy()]).permute(0, 3, 1, 2).float() / 255
         pictures, boxes, landmarks = views(pictures, self.boxes[chosen], self.landmarks[chosen])
-        return degrade(pictures), self.hits[chosen], boxes, landmarks, self.counts[chosen]
+        return degrade(pictures), self.labels[chosen], self.hits[chosen], boxes, landmarks, self.counts[chosen]
 
 
 class Deployed(nn.Module):
