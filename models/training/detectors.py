@@ -161,7 +161,7 @@ class Refiner:
     # Its box counts as much as the detector's for faces of so many pixels in the detector's input, less for larger ones.
     AS_MUCH = 20.0
     # Most of what it adds to a score's logit to make a face of what was none.
-    MOST = 1.0
+    MOST = 0.6
 
     def __init__(self, path, threads=1):
         self.session = _session(str(path), threads)

@@ -29,7 +29,7 @@ const VALUES: [usize; 3] = [1, 4, 10];
 /// saw more, and knows the box better.
 const SEEN_ALIKE: f32 = 20.0;
 /// Boxes of which less than this, added to the logit, makes a face are looked at.
-const MOST_ADDED: f32 = 1.0;
+const MOST_ADDED: f32 = 0.6;
 
 /// Looks at boxes again.
 pub struct Refiner {

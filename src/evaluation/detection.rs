@@ -2,6 +2,7 @@
 //! Face detectors side by side on boxed photos: average precision by size, false boxes, time.
 
 use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,8 +19,10 @@ use crate::model::ModelFile;
 
 /// Sizes are told as if each photo's longer side were brought to so many pixels.
 const REFERENCE: f32 = 640.0;
-/// Bounds of the size classes by a face's longer side; what is smaller counts neither for nor against.
-const CLASSES: [f32; 5] = [16.0, 24.0, 48.0, 96.0, f32::INFINITY];
+/// Faces of which longer sides count; what is smaller counts neither for nor against.
+const SIZES: Range<f32> = 16.0..f32::INFINITY;
+/// The classes that they fall into.
+const CLASSES: [Range<f32>; 4] = [16.0..24.0, 24.0..48.0, 48.0..96.0, 96.0..f32::INFINITY];
 /// Boxes below this confidence change no figure that anyone reads.
 const LEAST_CONFIDENCE: f32 = 0.01;
 
@@ -83,26 +86,38 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
         for &detect_size in task.detect_sizes {
             let detector =
                 NetworkDetector::load(model.clone(), None, detect_size, search, RunOptions { threads: 1, ..Default::default() })?;
-            runs.push(Run { detector, detect_size, tallies: Default::default(), alone: Vec::new(), times: Vec::new() });
+            runs.push(Run {
+                detector,
+                detect_size,
+                all: Tally::default(),
+                by_size: Default::default(),
+                sure: Tally::default(),
+                alone: 0,
+                times: Vec::new(),
+            });
         }
     }
     // Photo by photo, so that what disturbs the machine disturbs all of them.
-    let mut spare = Vec::new();
+    let mut found = Vec::new();
     let total = (task.photos.len() + task.face_free.len()) as f32;
     for (index, photo) in task.photos.iter().chain(task.face_free).enumerate() {
         let picture = photo.picture()?;
         for run in &mut runs {
-            let mut found = Vec::new();
+            // The second look is timed, as in a stream: memory for pictures of this size and for so many faces is there.
+            run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
+            let began = Instant::now();
+            run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
+            run.times.push(began.elapsed());
+            if index >= task.photos.len() {
+                run.alone += found.len();
+                continue;
+            }
+            run.sure.count(photo, picture.size, &found, task.least_iou, SIZES);
             let options = DetectOptions { score_threshold: LEAST_CONFIDENCE, ..Default::default() };
             run.detector.detect(&picture.view()?, &options, &mut found)?;
-            // Down to hardly any confidence there is more to do than anyone waits for.
-            let began = Instant::now();
-            run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut spare)?;
-            run.times.push(began.elapsed());
-            if index < task.photos.len() {
-                run.count(photo, picture.size, &found, task.least_iou);
-            } else {
-                run.alone.extend(found.iter().map(|found| found.confidence));
+            run.all.count(photo, picture.size, &found, task.least_iou, SIZES);
+            for (tally, sizes) in run.by_size.iter_mut().zip(CLASSES) {
+                tally.count(photo, picture.size, &found, task.least_iou, sizes);
             }
         }
         (task.progress)((index + 1) as f32 / total);
@@ -111,13 +126,17 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
     Ok(Report { photos: task.photos.len(), face_free: task.face_free.len(), least_iou: task.least_iou, figures })
 }
 
-/// One detector on its way through the photos; the first tally is that of all sizes, then one for each class.
+/// One detector on its way through the photos.
 struct Run {
     detector: NetworkDetector,
     detect_size: u32,
-    tallies: [Tally; CLASSES.len()],
-    /// Confidences of the boxes on face-free photos.
-    alone: Vec<f32>,
+    /// Of whatever it takes for a face, and that for each class of size.
+    all: Tally,
+    by_size: [Tally; CLASSES.len()],
+    /// Of what it finds at the default threshold.
+    sure: Tally,
+    /// What it finds so on face-free photos.
+    alone: usize,
     times: Vec<Duration>,
 }
 
@@ -128,40 +147,34 @@ struct Tally {
 }
 
 impl Tally {
+    /// Adds what was `found` on a photo of `size`, of which those count that are of `sizes` in a photo of [`REFERENCE`].
+    fn count(&mut self, photo: &Photo, size: Size, found: &[Detection], least_iou: f32, sizes: Range<f32>) {
+        let zoom = REFERENCE / size.width.max(size.height) as f32;
+        let counts = |rect: Rect| sizes.contains(&(rect.w.max(rect.h) * zoom));
+        let boxes: Vec<_> = found.iter().map(|found| (found.rect, found.confidence)).collect();
+        let faces: Vec<_> = photo.faces.iter().map(|&rect| Labelled { rect, counts: counts(rect) }).collect();
+        self.faces += faces.iter().filter(|face| face.counts).count();
+        self.outcomes.extend(outcomes(&boxes, &faces, &photo.ignore, least_iou, counts));
+    }
+
     fn average_precision(&self) -> f64 {
         average_precision(&self.outcomes, self.faces)
     }
 }
 
 impl Run {
-    fn count(&mut self, photo: &Photo, size: Size, found: &[Detection], least_iou: f32) {
-        let zoom = REFERENCE / size.width.max(size.height) as f32;
-        let boxes: Vec<_> = found.iter().map(|found| (found.rect, found.confidence)).collect();
-        for (index, tally) in self.tallies.iter_mut().enumerate() {
-            let (low, high) = if index == 0 { (CLASSES[0], f32::INFINITY) } else { (CLASSES[index - 1], CLASSES[index]) };
-            let counts = |rect: Rect| (low..high).contains(&(rect.w.max(rect.h) * zoom));
-            let faces: Vec<_> = photo.faces.iter().map(|&rect| Labelled { rect, counts: counts(rect) }).collect();
-            tally.faces += faces.iter().filter(|face| face.counts).count();
-            tally.outcomes.extend(outcomes(&boxes, &faces, &photo.ignore, least_iou, counts));
-        }
-    }
-
     fn figures(mut self, face_free: usize) -> Figures {
-        let threshold = DetectOptions::default().score_threshold;
-        let [all, classes @ ..] = &self.tallies;
-        let sure: Vec<_> = all.outcomes.iter().filter(|outcome| outcome.confidence >= threshold).collect();
-        let hits = sure.iter().filter(|outcome| outcome.hit).count() as f64;
-        let alone = self.alone.iter().filter(|&&confidence| confidence >= threshold).count() as f64;
+        let hits = self.sure.outcomes.iter().filter(|outcome| outcome.hit).count() as f64;
         self.times.sort();
         Figures {
             model: self.detector.name().into(),
             detect_size: self.detect_size,
-            faces: all.faces,
-            average_precision: all.average_precision(),
-            by_size: classes.iter().map(|class| (class.faces > 0).then(|| class.average_precision())).collect(),
-            recall: hits / all.faces.max(1) as f64,
-            precision: hits / sure.len().max(1) as f64,
-            false_boxes: (face_free > 0).then(|| 100.0 * alone / face_free as f64),
+            faces: self.all.faces,
+            average_precision: self.all.average_precision(),
+            by_size: self.by_size.iter().map(|class| (class.faces > 0).then(|| class.average_precision())).collect(),
+            recall: hits / self.all.faces.max(1) as f64,
+            precision: hits / self.sure.outcomes.len().max(1) as f64,
+            false_boxes: (face_free > 0).then(|| 100.0 * self.alone as f64 / face_free as f64),
             milliseconds: self.times.get(self.times.len() / 2).map_or(0.0, |time| 1e3 * time.as_secs_f64()),
         }
     }

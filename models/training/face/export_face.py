@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Export trained weights as one self-contained ONNX file with batch norm folded, and check it.
 
-    python export_face.py --weights RUN/final.pt [--even-at 0.5 0.6 0.6 0.6] [--output ../../face/model.onnx]
+    python export_face.py --weights RUN/final.pt --output RUN/whole.onnx [--even-at 0.5 0.6 0.6 0.6]
 
-The `sha256` line of the `model.toml` beside the output is brought up to date, and its `.modelinfo`, for GStreamer's onnxinference.
+The `sha256` line of a `model.toml` beside the output is brought up to date, and its `.modelinfo`, for GStreamer's onnxinference.
 
 Input `input` float32 [N, 3, H, W], RGB 0..255, H and W multiples of 32. Outputs `stride_4`, `stride_8`, `stride_16` and
 `stride_32`, [N, 15, H / s, W / s]: score logit; x, y of the centre and log width, height; x, y of five landmarks. See `loss.decode`.
@@ -23,7 +23,7 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from detectors import _session
-from facenet import CHANNELS, STRIDES, FaceNet
+from facenet import BETWEEN, CHANNELS, HALVING, STRIDES, FaceNet, whole
 from onnx_file import OPSET, fold_batch_norm, unfold_batch_norm, write_digest, write_modelinfo
 
 TOLERANCE = 1e-3
@@ -31,16 +31,19 @@ MODELINFO_ID = "gst-plugin-emotion-face"
 
 
 def load_network(path, even_at=(0.5,)):
-    """The network in evaluation mode with the weights of a `final.pt`, the averaged ones of a `last.pt` or those of an `.onnx`.
+    """The whole network in evaluation mode with the weights of a `final.pt`, the averaged ones of a `last.pt` or those of an `.onnx`.
 
     Scores are moved so that `even_at`, one for all strides or one for each, becomes .5, by the biases of the heads: what they were
     taught is how well a box fits, and which of them means "rather a face than not" is chosen afterwards.
     """
-    network = FaceNet()
     if path.suffix == ".onnx":
+        parts = {tensor.name for tensor in onnx.load(path).graph.initializer} & {f"{name}.1.0.weight" for name in HALVING}
+        network = FaceNet(between=BETWEEN) if parts else FaceNet()
         unfold_batch_norm(network, path)
+        network = whole(network) if parts else network
         network.stem[0][0].weight.data *= 255
     else:
+        network = FaceNet()
         state = torch.load(path, map_location="cpu", weights_only=False)
         network.load_state_dict(state.get("average", state))
     for head, score in zip(network.heads, even_at * (len(STRIDES) // len(even_at)), strict=True):
@@ -73,23 +76,27 @@ def largest_difference(network, path):
     return worst
 
 
+def write(network, path):
+    """Export, see that the file says the same, and bring what describes it up to date."""
+    export(network, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    difference = largest_difference(network, path)
+    if difference > TOLERANCE:
+        raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_digest(path.with_name("model.toml"), digest)
+    maps = {f"stride_{stride}": (-1, CHANNELS, -1, -1) for stride in STRIDES}
+    write_modelinfo(path, MODELINFO_ID, ("input", (-1, 3, -1, -1), (0.0, 255.0)), maps)
+    print(f"{path}: {path.stat().st_size} bytes, largest difference {difference:.1e}, sha256 {digest}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--even-at", type=float, nargs="+", default=[0.5], help="score of training that becomes .5 in the file, or one for each stride")
-    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "face" / "model.onnx")
+    parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    network = load_network(options.weights, options.even_at)
-    export(network, options.output)
-    onnx.checker.check_model(str(options.output), full_check=True)
-    difference = largest_difference(network, options.output)
-    if difference > TOLERANCE:
-        raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
-    digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
-    write_digest(options.output.with_name("model.toml"), digest)
-    maps = {f"stride_{stride}": (-1, CHANNELS, -1, -1) for stride in STRIDES}
-    write_modelinfo(options.output, MODELINFO_ID, ("input", (-1, 3, -1, -1), (0.0, 255.0)), maps)
-    print(f"{options.output}: {options.output.stat().st_size} bytes, largest difference {difference:.1e}, sha256 {digest}")
+    write(load_network(options.weights, options.even_at), options.output)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """The refiner: a second look at one box in the frame's own pixels, of which the detector saw a reduced frame."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from facenet import Separable, conv_norm
@@ -16,7 +17,7 @@ FIRST_GUESS = [0.0, 0.0, 0.0, -0.57, -0.47, -0.12, -0.09, 0.12, -0.09, 0.0, 0.05
 
 
 class Refiner(nn.Module):
-    """RGB [N, 3, SIDE, SIDE] to values [N, 15]."""
+    """RGB [N, 3, SIDE, SIDE] of 0..`white` to values [N, 15]."""
 
     def __init__(self, widths=(16, 32, 64, 96)):
         super().__init__()
@@ -31,8 +32,7 @@ class Refiner(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         self.head.bias.data = torch.tensor(FIRST_GUESS)
 
-    def forward(self, x):
+    def forward(self, x, white=1.0):
         # How bright the picture is, and how strong its contrast, says nothing.
-        x = x - x.mean((1, 2, 3), keepdim=True)
-        x = x / (x.square().mean((1, 2, 3), keepdim=True) + 1e-4).sqrt()
-        return self.head(self.body(x))
+        even = F.instance_norm(x.flatten(1)[:, None], eps=1e-4 * white**2)
+        return self.head(self.body(even.view(-1, 3, SIDE, SIDE)))

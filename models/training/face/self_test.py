@@ -13,12 +13,14 @@ import cut_boxes
 import detectors
 from calibrate_face import logistic
 from crops import photo_weights, random_crop
-from export_face import export, largest_difference
-from facenet import STRIDES, FaceNet
+from export_face import export, largest_difference, load_network
+from facenet import BETWEEN, STRIDES, FaceNet
 from loss import assign, box_loss, cells, decode, flatten, losses
 from mix_face import mix
+from onnx_file import fold_batch_norm
 from refiner import REACH, Refiner
 from self_test_data import photo
+from take_apart import differences, taken_apart
 from train import collate, twin
 from train_refiner import Boxes, degrade, views
 from train_refiner import export as export_refiner
@@ -100,7 +102,9 @@ class Scores(unittest.TestCase):
 
 class Network(unittest.TestCase):
     def test_size(self):
-        self.assertLess(sum(parameter.numel() for parameter in FaceNet().parameters()), 107_000)
+        parameters = lambda network: sum(parameter.numel() for parameter in network.parameters())
+        self.assertLess(parameters(FaceNet()), 107_000)
+        self.assertLess(parameters(FaceNet(between=BETWEEN)), 96_000)
 
     def test_maps_have_the_stated_shapes(self):
         maps = FaceNet().eval()(torch.zeros(2, 3, 96, 160))
@@ -114,6 +118,41 @@ class Network(unittest.TestCase):
             path = Path(folder) / "model.onnx"
             export(network.eval(), path)
             self.assertLess(largest_difference(network, path), 1e-3)
+
+    def whole(self):
+        """A network, batch norm folded, whose heads tell one picture from another."""
+        torch.manual_seed(0)
+        network = FaceNet().train()
+        network(torch.rand(4, 3, 64, 64))
+        for head in network.heads:
+            torch.nn.init.normal_(head.weight)
+            torch.nn.init.normal_(head.bias)
+        return fold_batch_norm(network.eval())
+
+    def test_taken_apart_it_says_the_same_if_enough_lies_between(self):
+        network, pictures = self.whole(), torch.rand(2, 3, 64, 96)
+        off = {}
+        for between in ((2, 2), BETWEEN, (48, 96)):
+            ours = flatten(taken_apart(network, [photo()], between)(pictures)).transpose(1, 2)
+            off[between] = [error.item() for error in differences(ours, flatten(network(pictures)).transpose(1, 2))]
+        self.assertLess(max(off[48, 96]), 1e-3)
+        self.assertLess(off[BETWEEN][0], off[2, 2][0])
+        self.assertGreater(off[BETWEEN][0], 3e-3)
+
+    def test_a_file_of_a_network_in_parts_is_read_as_a_whole_one(self):
+        network = taken_apart(self.whole(), [photo()])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            export(network, path)
+            self.assertLess(largest_difference(load_network(path), path), 1e-3)
+            self.assertLess(largest_difference(network, path), 1e-3)
+
+    def test_boxes_count_where_there_may_be_a_face(self):
+        wanted = torch.zeros(1, 15, 2)
+        wanted[0, 0] = torch.tensor([-9.0, 3.0])
+        score, boxes, landmarks = differences(wanted + torch.tensor([5.0, 0.0]), wanted)
+        self.assertTrue(0 < score < 0.1 and boxes == landmarks == 0)
+        self.assertGreater(differences(wanted + torch.tensor([0.0, 5.0]), wanted)[1], 4)
 
     def test_a_mixed_network_lies_between_the_two(self):
         first, second, pictures = FaceNet().eval(), FaceNet().eval(), torch.rand(1, 3, 64, 64)

@@ -11,6 +11,7 @@ height, in its sides; `landmarks` [N, 10], x, y of right eye, left eye, nose, ri
 """
 
 import argparse
+import copy
 import hashlib
 import math
 import sys
@@ -131,12 +132,14 @@ class Deployed(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.network = network
+        self.network = copy.deepcopy(network)
+        head = self.network.head
+        head.weight.data[SCORE] *= SHARE
+        head.bias.data[SCORE] = SHARE * head.bias.data[SCORE] + BIAS
 
     def forward(self, x):
-        values = self.network(x / 255)
-        box = values[:, BOX]
-        return SHARE * values[:, SCORE] + BIAS, torch.cat([box[:, :2], box[:, 2:].exp()], 1), values[:, LANDMARKS]
+        score, centre, size, landmarks = self.network(x, white=255).split([1, 2, 2, 10], 1)
+        return score, torch.cat([centre, size.exp()], 1), landmarks
 
 
 def export(network, path):
