@@ -103,7 +103,7 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
     for (index, photo) in task.photos.iter().chain(task.face_free).enumerate() {
         let picture = photo.picture()?;
         for run in &mut runs {
-            // The second look is timed, as in a stream: memory for pictures of this size and for so many faces is there.
+            // A photo's second time is measured, as in a stream: memory for pictures of this size and for so many faces is there.
             run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
             let began = Instant::now();
             run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
