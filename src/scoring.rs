@@ -104,14 +104,13 @@ impl FaceScorer {
         self.tracker.clear();
     }
 
-    /// Gives an id to every face of the frame of `size` pixels at `now`, and chooses those that are worth a classification;
-    /// with `infer` false nobody is.
-    pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration, infer: bool) -> Batch {
+    /// Gives an id to every face of the frame of `size` pixels at `now`, and chooses those that are worth a classification.
+    pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) -> Batch {
         self.frame += 1;
         self.kept.retain(|_, kept| kept.classified <= now && now - kept.classified <= FORGET_AFTER);
         self.smoother.forget_old(now);
         self.identify(faces, size, now);
-        let chosen = if infer { self.due(faces, size, options) } else { Vec::new() };
+        let chosen = self.due(faces, size, options);
         self.asked.extend(chosen.iter().map(|&index| (faces[index].id, self.frame)));
         Batch { faces: chosen.into_iter().map(|index| faces[index].clone()).collect(), time: now, frame: self.frame }
     }

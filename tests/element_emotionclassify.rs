@@ -214,6 +214,23 @@ fn late_frames_keep_the_last_scores_and_tell_their_age() {
 }
 
 #[test]
+fn a_late_stream_classifies_fewer_faces_on_each_frame_rather_than_all_on_a_few() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (frame, info) = frame(VideoFormat::Nv12);
+    let mut harness = harness(&info, &[]);
+    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.0, 1, gst::ClockTime::ZERO));
+    let mut classified = |index| {
+        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        faces(&out).iter().filter(|face| face.emotion.as_ref().expect("scores").age.is_zero()).count()
+    };
+    let counts: Vec<_> = (1..7).map(&mut classified).collect();
+    assert_eq!(counts, [1, 2, 1, 2, 1, 2], "half of three faces");
+}
+
+#[test]
 fn stats_count_frames_and_time_each_step() {
     if !runtime_fetched() {
         return;

@@ -67,9 +67,18 @@ pub struct Lateness(Mutex<Late>);
 struct Late {
     earliest: Option<gst::ClockTime>,
     stretch: f32,
+    /// The part of an inference that [`Lateness::affords`] has not given away yet, below 1.
+    earned: f32,
 }
 
-const IN_TIME: Late = Late { earliest: None, stretch: 1.0 };
+const IN_TIME: Late = Late { earliest: None, stretch: 1.0, earned: 0.0 };
+
+impl Late {
+    /// True if a frame of this time would be shown too late.
+    fn is_too_late(&self, running_time: Option<gst::ClockTime>) -> bool {
+        matches!((self.earliest, running_time), (Some(earliest), Some(time)) if time < earliest)
+    }
+}
 
 impl Default for Lateness {
     fn default() -> Self {
@@ -92,7 +101,7 @@ impl Lateness {
                 // As BaseTransform has it: a late stream has to catch up by twice what it is late.
                 late.earliest = Some(timestamp + gst::ClockTime::from_nseconds(diff.saturating_mul(2)));
             }
-            None => *late = Late { earliest: None, stretch: (late.stretch * (1.0 - RECOVERY)).max(1.0) },
+            None => *late = Late { earliest: None, stretch: (late.stretch * (1.0 - RECOVERY)).max(1.0), ..*late },
         }
     }
 
@@ -101,9 +110,23 @@ impl Lateness {
     /// inference, which was `idle` ago.
     pub fn skips(&self, running_time: Option<gst::ClockTime>, since: u32, interval: u32, idle: Duration) -> bool {
         let late = *self.lock();
-        let too_late = matches!((late.earliest, running_time), (Some(earliest), Some(time)) if time < earliest);
         let too_soon = (since as f32) < (interval as f32 * late.stretch).round();
-        idle < LONGEST_SKIP && (too_late || (late.stretch > 1.0 && too_soon))
+        idle < LONGEST_SKIP && (late.is_too_late(running_time) || (late.stretch > 1.0 && too_soon))
+    }
+
+    /// How many of `wanted` inferences, as many as on any other frame, a frame has time for: a late stream is to do less on
+    /// each frame rather than all on a few, which each would be late. The last one was `idle` ago.
+    pub fn affords(&self, running_time: Option<gst::ClockTime>, wanted: usize, idle: Duration) -> usize {
+        let mut late = self.lock();
+        if idle >= LONGEST_SKIP {
+            return wanted;
+        }
+        if late.is_too_late(running_time) {
+            return 0;
+        }
+        let earned = late.earned + wanted as f32 / late.stretch;
+        late.earned = earned.fract();
+        earned as usize
     }
 
     /// Forgets all events, as after a flush.

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use average_faces::{Key, Scene};
 use gst::prelude::*;
+use gst_base::prelude::*;
 use gst_video::VideoFormat;
 use gstemotion::emotion::FERPLUS_LABELS;
 use gstemotion::geometry::Size;
@@ -32,6 +33,8 @@ use gstemotion::statistics::Histogram;
 const FRAMES_PER_SECOND: u32 = 30;
 /// The scene repeats after so many frames.
 const LOOP_FRAMES: u32 = 90;
+/// As video sinks have it by default.
+const MAX_LATENESS: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify ! emotionoverlay";
 
 /// Faces in rows and columns, of a height or as there is room, each going to and fro by a sixth of its height and changing
@@ -89,6 +92,8 @@ struct Seen {
     frames: u64,
     /// Frames that went in before one that came out, and did not.
     lost: u64,
+    /// Frames that came out so late that a window would not have shown them.
+    late: u64,
     faces: u64,
     /// From a frame's way into the pipeline to its arrival at the sink, the sink's own waiting not counted.
     held: Histogram,
@@ -131,6 +136,8 @@ impl Stream {
             seen.lost += buffer.offset() - next.swap(buffer.offset() + 1, Ordering::Relaxed);
             if let (Some(now), Some(pts)) = (element.current_running_time(), buffer.pts()) {
                 seen.held.record(now.saturating_sub(pts).into());
+                let latency = element.downcast_ref::<gst_base::BaseSink>().map_or(gst::ClockTime::ZERO, |sink| sink.latency());
+                seen.late += u64::from(now > pts + latency + MAX_LATENESS);
             }
             for face in read_faces(buffer, size) {
                 seen.faces += 1;
@@ -251,10 +258,11 @@ fn report(running: &[Stream], at: Duration, span: Duration, cpu: Duration) {
         };
         let ((least_found, found), (least_classified, classified)) = (rate(|face| face.found), rate(|face| face.classified));
         println!(
-            "soak:   stream {index}: {:.2} frames/s, {} lost, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, {} of them steady, found \
-             {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
+            "soak:   stream {index}: {:.2} frames/s, {} lost, {} too late to be shown, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, \
+             {} of them steady, found {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
             seen.frames as f64 / span.as_secs_f64(),
             seen.lost,
+            seen.late,
             seen.held.percentile_us(0.5) as f64 / 1e3,
             seen.held.percentile_us(0.99) as f64 / 1e3,
             seen.faces as f64 / seen.frames.max(1) as f64,

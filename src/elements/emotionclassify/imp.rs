@@ -118,9 +118,8 @@ struct State {
     cuts: CutDetector,
     time: FrameTime,
     info: Option<VideoInfo>,
-    /// Time of the last inference, and frames since.
+    /// Time of the last inference.
     inferred: Duration,
-    since_inference: u32,
     /// Frames before the first face; none once one came.
     without_faces: Option<u64>,
     /// Ids and labels of the last message.
@@ -162,13 +161,13 @@ impl EmotionClassify {
         faces: &mut [FaceRecord],
     ) -> Result<()> {
         let Some(info) = state.info.clone() else { return Ok(()) };
-        let (size, now, options) =
+        let (size, now, mut options) =
             (frame::size(&info), state.time.advance(times.running_time, frame_step(&info)), settings.scoring_options());
-        state.since_inference = state.since_inference.saturating_add(1);
-        let idle = now.saturating_sub(state.inferred);
-        let late = self.lateness.skips(times.running_time, state.since_inference, 1, idle);
+        let wanted = options.budget.min(faces.len());
+        options.budget = self.lateness.affords(times.running_time, wanted, now.saturating_sub(state.inferred));
+        let late = options.budget < wanted;
         if late {
-            gst::trace!(CAT, imp = self, "no classification on this frame: late");
+            gst::trace!(CAT, imp = self, "{} of {wanted} classifications on this frame: late", options.budget);
         }
         if faces.iter().any(|face| face.id == 0) {
             // Faces that nobody follows are followed here.
@@ -178,14 +177,14 @@ impl EmotionClassify {
                 state.scorer.end_tracks();
             }
         }
-        let batch = state.scorer.choose(faces, size, &options, now, !late);
+        let batch = state.scorer.choose(faces, size, &options, now);
         self.statistics().faces += faces.len() as u64;
         if batch.is_empty() {
             let mut statistics = self.statistics();
             statistics.skipped += 1;
-            statistics.late += u64::from(late && !faces.is_empty());
+            statistics.late += u64::from(late);
         } else {
-            (state.inferred, state.since_inference) = (now, 0);
+            state.inferred = now;
             let mapped = frame::map(buffer, &info)?;
             let classification = Classification { batch, scores: Vec::new() };
             if let Some(replaced) = state.engine.submit(buffer, &info, &frame::view(&mapped)?, classification) {
@@ -396,7 +395,6 @@ impl BaseTransformImpl for EmotionClassify {
             time: FrameTime::default(),
             info: None,
             inferred: Duration::ZERO,
-            since_inference: 0,
             without_faces: Some(0),
             posted: Vec::new(),
             failing: false,
