@@ -221,13 +221,15 @@ fn a_late_stream_classifies_fewer_faces_on_each_frame_rather_than_all_on_a_few()
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
     harness.push_and_pull(at(&frame, 0)).expect("a frame");
-    harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.0, 1, gst::ClockTime::ZERO));
+    for late in [0, 2].map(gst::ClockTime::from_nseconds) {
+        harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.0, 1, late));
+    }
     let mut classified = |index| {
         let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
         faces(&out).iter().filter(|face| face.emotion.as_ref().expect("scores").age.is_zero()).count()
     };
     let counts: Vec<_> = (1..7).map(&mut classified).collect();
-    assert_eq!(counts, [1, 2, 1, 2, 1, 2], "half of three faces");
+    assert_eq!(counts, [1, 1, 2, 1, 1, 2], "three faces, twice late: four ninths of them");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
 
 /// However late a stream is, faces are looked at this often: one that is late by a constant would never be otherwise.
 const LONGEST_SKIP: Duration = Duration::from_millis(500);
+/// Each time that a stream is late its inferences become rarer by this factor, so that being late once leaves out one search.
+const STRETCH: f32 = 1.5;
 /// Inferences become rarer by up to this factor while a stream is late.
 const MAX_STRETCH: f32 = 8.0;
 /// Each frame in time takes off this share of the factor; at 30 frames a second it halves in about a second.
@@ -96,7 +98,7 @@ impl Lateness {
             Some(diff) => {
                 // Frames that were on their way when the first was late say nothing new.
                 if late.earliest.is_none_or(|earliest| timestamp >= earliest) {
-                    late.stretch = (2.0 * late.stretch).min(MAX_STRETCH);
+                    late.stretch = (STRETCH * late.stretch).min(MAX_STRETCH);
                 }
                 // As BaseTransform has it: a late stream has to catch up by twice what it is late.
                 late.earliest = Some(timestamp + gst::ClockTime::from_nseconds(diff.saturating_mul(2)));

@@ -10,6 +10,9 @@
 //! The model is the plugin's own `expression` unless `model-file` names another: `expression-int8`, the same in 8
 //! bits, `expression-tiny`, smaller and right less often, or the path of a file, with a `model.toml` that describes it.
 //!
+//! On a frame at most `max-faces-per-frame` are classified, those whose scores are oldest first; while the stream is late
+//! fewer, as much as it takes. Frames are never skipped.
+//!
 //! Usually a frame waits for its scores, and the answer to a LATENCY query says for how long. With `async=true` a worker
 //! classifies, on the newest frame there is, and no frame ever waits: scores are put on later frames of the same face, and
 //! `age` says how old they are.
