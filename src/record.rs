@@ -33,6 +33,30 @@ pub struct DetectionInfo {
     pub age: Duration,
 }
 
+/// When a frame was last searched for faces, as far as its metadata tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SearchAge {
+    /// The metadata does not say: the detector is another project's, or an element dropped the metadata.
+    #[default]
+    Unknown,
+    /// No search of this scene has ended yet, or the frame could not be read.
+    Never,
+    /// Time since the frame that was last searched; zero if that is this frame.
+    Ago(Duration),
+}
+
+/// All that a frame's metadata says of the faces on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FrameRecord {
+    /// The faces, each with its place in this frame.
+    pub faces: Vec<FaceRecord>,
+    /// When the frame was last searched for them.
+    pub searched: SearchAge,
+    /// True if the metadata has more faces than `faces`, or boxes that may lie elsewhere: an element on the way has
+    /// changed the picture in a way that cannot be told.
+    pub misplaced: bool,
+}
+
 /// Scores of one face's apparent expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmotionResult {

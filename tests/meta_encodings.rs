@@ -9,8 +9,8 @@ use std::time::Duration;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions, write_search};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
 use support::gstreamer::init;
 
 const VGA: Size = Size::new(640, 480);
@@ -113,6 +113,42 @@ fn a_face_of_the_custom_meta_alone_counts_on_the_same_picture_only() {
     }
     for cut in [Size::new(640, 400), Size::new(480, 480), Size::new(480, 640)] {
         assert!(read_faces(&buffer, cut).is_empty(), "{cut:?} is a part of the picture, or it was turned");
+    }
+}
+
+#[test]
+fn the_age_of_the_last_search_is_read_back_and_survives_later_writers() {
+    init();
+    let ages = [SearchAge::Unknown, SearchAge::Never, SearchAge::Ago(Duration::ZERO), SearchAge::Ago(Duration::from_millis(40))];
+    assert_eq!(custom::searched(&gst::Buffer::new()), SearchAge::Unknown);
+    for age in ages {
+        let mut buffer = gst::Buffer::new();
+        write_search(buffer.make_mut(), VGA, &[scored(1, Some(1))], age);
+        assert_eq!(custom::searched(&buffer), age);
+        write_emotions(buffer.make_mut(), VGA, &[scored(1, Some(1))]);
+        assert_eq!(custom::searched(&buffer), age, "after the classifier");
+    }
+}
+
+#[test]
+fn faces_without_ids_are_joined_by_their_place_at_any_scale() {
+    init();
+    // Ten pixels wide: rounding to whole pixels leaves an overlap far below that of one face.
+    let exact = [Rect::new(100.4, 100.4, 10.0, 12.0), Rect::new(111.3, 100.4, 10.0, 12.0)].map(|rect| rect.to_norm(VGA));
+    let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None });
+    for frame in [VGA, Size::new(320, 240), Size::new(1280, 960)] {
+        let mut buffer = gst::Buffer::new();
+        custom::write_search(buffer.make_mut(), VGA, &faces, SearchAge::Ago(Duration::ZERO));
+        for rect in exact {
+            // As videoscale scales a region that was rounded before.
+            let pixels = rect.from_norm(VGA);
+            let corner = |value: f32, from: u32, to: u32| (value.round() * to as f32 / from as f32).round() as u32;
+            let (x, y) = (corner(pixels.x, VGA.width, frame.width), corner(pixels.y, VGA.height, frame.height));
+            let right = corner(pixels.right(), VGA.width, frame.width);
+            let bottom = corner(pixels.bottom(), VGA.height, frame.height);
+            VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (x, y, right - x, bottom - y));
+        }
+        assert_eq!(read_faces(&buffer, frame).len(), 2, "{frame:?}");
     }
 }
 

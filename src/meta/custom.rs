@@ -2,11 +2,13 @@
 //! Faces as the custom meta `GstEmotionMeta`: one for each buffer, registered without tags so that elements which
 //! change size or format keep it.
 //!
-//! Fields: `version` (int), `width` and `height` (int) of the frame it was written on, and `faces`, an array of
-//! structures `face` with id (int), x, y, w, h (double, 0..1 of that frame) and, once the face was classified, the
-//! fields of `emotion`.
+//! Fields: `version` (int), `width` and `height` (int) of the frame it was written on, `searched` (uint64, ns since the
+//! frame that was last searched for faces; 0 on that frame, [`u64::MAX`] if no search of this scene has ended yet, absent
+//! where the detector is another project's), and `faces`, an array of structures `face` with id (int), x, y, w, h (double,
+//! 0..1 of that frame) and, once the face was classified, the fields of `emotion`.
 
 use std::sync::Once;
+use std::time::Duration;
 
 use gst::glib;
 use gst::meta::CustomMeta;
@@ -16,7 +18,7 @@ use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::value::Plain;
 use crate::geometry::{Rect, Size};
-use crate::record::FaceRecord;
+use crate::record::{FaceRecord, SearchAge};
 
 /// Name of the meta.
 pub const NAME: &str = "GstEmotionMeta";
@@ -25,6 +27,7 @@ const FACE: &glib::GStr = glib::gstr!("face");
 static VERSION_FIELD: Field = Field::new("version");
 static WIDTH: Field = Field::new("width");
 static HEIGHT: Field = Field::new("height");
+static SEARCHED: Field = Field::new("searched");
 static FACES: Field = Field::new("faces");
 static ID: Field = Field::new("id");
 static SIDES: [Field; 4] = [Field::new("x"), Field::new("y"), Field::new("w"), Field::new("h")];
@@ -47,28 +50,68 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
     with_faces(buffer, read).unwrap_or_default()
 }
 
-/// Gives `faces` the scores that the buffer's `GstEmotionMeta` has for their ids, where they have none. Its other faces
-/// are added where `place` puts their boxes, by its `width` x `height`, if it can tell.
+/// When the buffer's frame was last searched, by its `GstEmotionMeta`.
+pub fn searched(buffer: &gst::BufferRef) -> SearchAge {
+    register();
+    let Ok(meta) = CustomMeta::from_buffer(buffer, NAME) else { return SearchAge::Unknown };
+    match SEARCHED.get::<u64>(meta.structure()) {
+        None => SearchAge::Unknown,
+        Some(u64::MAX) => SearchAge::Never,
+        Some(age) => SearchAge::Ago(Duration::from_nanos(age)),
+    }
+}
+
+/// What [`join`] did with the faces that it had not known before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// Faces that were added.
+    pub added: usize,
+    /// Faces that were left out, since nobody could tell where they are in this picture.
+    pub left_out: usize,
+}
+
+/// Gives `faces` the scores that the buffer's `GstEmotionMeta` has for them, where they have none. A face is the one with
+/// its id; without an id, the one in its place. Faces that are not known yet are added where `place` puts their boxes, by
+/// the `width` x `height` of the meta, if it can tell.
 pub(super) fn join(
     buffer: &gst::BufferRef,
+    frame: Size,
     faces: &mut Vec<FaceRecord>,
     scores: &mut Reader,
     place: impl Fn(Option<Size>, Rect) -> Option<Rect>,
-) {
-    with_faces(buffer, |structure, entries| {
+) -> Joined {
+    let joined = with_faces(buffer, |structure, entries| {
+        let mut joined = Joined::default();
         let marked_on = marked_on(structure);
         for entry in structures(entries) {
-            let id = id(entry);
-            match faces.iter_mut().find(|known| id != 0 && known.id == id) {
-                Some(known) if known.emotion.is_none() => known.emotion = scores.fields(entry),
-                Some(_) => {}
-                None => faces.extend(read_one(entry, scores).and_then(|face| {
-                    let rect_norm = place(marked_on, face.rect_norm)?;
-                    Some(FaceRecord { rect_norm, ..face })
-                })),
+            let (id, rect) = (id(entry), rect(entry).and_then(|rect| place(marked_on, rect)));
+            let is_it = |face: &FaceRecord| match (id, rect) {
+                (0, Some(rect)) => is_rounded(face.rect_norm, rect, marked_on.unwrap_or(frame), frame),
+                (0, None) => false,
+                _ => face.id == id,
+            };
+            match (faces.iter_mut().find(|face| is_it(face)), rect) {
+                (Some(face), _) if face.emotion.is_none() => face.emotion = scores.fields(entry),
+                (Some(_), _) => {}
+                (None, Some(rect_norm)) => {
+                    faces.push(FaceRecord { id, rect_norm, detection: None, emotion: scores.fields(entry) });
+                    joined.added += 1;
+                }
+                (None, None) => joined.left_out += 1,
             }
         }
+        joined
     });
+    joined.unwrap_or_default()
+}
+
+/// True if `rounded` is `exact` in whole pixels of the coarser of two frames, or of both one after the other.
+fn is_rounded(rounded: Rect, exact: Rect, a: Size, b: Size) -> bool {
+    let (x, y) = (1.0 / a.width.min(b.width).max(1) as f32, 1.0 / a.height.min(b.height).max(1) as f32);
+    (rounded.x - exact.x).abs() <= x
+        && (rounded.right() - exact.right()).abs() <= x
+        && (rounded.y - exact.y).abs() <= y
+        && (rounded.bottom() - exact.bottom()).abs() <= y
 }
 
 /// Places a box of [`join`] where it was, if `frame` can be the picture that it was marked on, at whatever scale: an
@@ -77,8 +120,22 @@ pub(super) fn unmoved(frame: Size) -> impl Fn(Option<Size>, Rect) -> Option<Rect
     move |marked_on, rect_norm| marked_on.is_none_or(|marked_on| same_proportions(marked_on, frame)).then_some(rect_norm)
 }
 
-/// Sets the buffer's `GstEmotionMeta` to `faces`, in place of an earlier one.
+/// Sets the buffer's `GstEmotionMeta` to `faces`, in place of an earlier one; when it was searched stays as it was.
 pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    set(buffer, frame, faces, None);
+}
+
+/// Sets the buffer's `GstEmotionMeta` to `faces`, which a detector knows on a frame that was last searched `searched` ago.
+pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
+    let age = match searched {
+        SearchAge::Unknown => None,
+        SearchAge::Never => Some(Duration::MAX),
+        SearchAge::Ago(age) => Some(age),
+    };
+    set(buffer, frame, faces, age);
+}
+
+fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: Option<Duration>) {
     register();
     if CustomMeta::from_buffer(buffer, NAME).is_err() && CustomMeta::add(buffer, NAME).is_err() {
         return;
@@ -89,6 +146,9 @@ pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
         VERSION_FIELD.set(structure, Plain::int(VERSION));
         WIDTH.set(structure, Plain::int(i32::try_from(frame.width).unwrap_or(i32::MAX)));
         HEIGHT.set(structure, Plain::int(i32::try_from(frame.height).unwrap_or(i32::MAX)));
+        if let Some(age) = searched {
+            SEARCHED.set(structure, Plain::nanoseconds(age));
+        }
         let faces = gst::Array::new(faces.iter().map(|face| face_structure(face, &mut scores)));
         FACES.set(structure, glib::SendValue::from_owned(faces));
     }
@@ -133,12 +193,11 @@ fn id(face: &gst::StructureRef) -> u32 {
     ID.get::<i32>(face).and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
 }
 
-fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord> {
+fn rect(face: &gst::StructureRef) -> Option<Rect> {
     let side = |index: usize| SIDES[index].get::<f64>(face).map(|value| value as f32);
-    Some(FaceRecord {
-        id: id(face),
-        rect_norm: Rect::new(side(0)?, side(1)?, side(2)?, side(3)?),
-        detection: None,
-        emotion: scores.fields(face),
-    })
+    Some(Rect::new(side(0)?, side(1)?, side(2)?, side(3)?))
+}
+
+fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord> {
+    Some(FaceRecord { id: id(face), rect_norm: rect(face)?, detection: None, emotion: scores.fields(face) })
 }

@@ -4,12 +4,12 @@
 //! | encoding | name | carries |
 //! |---|---|---|
 //! | [`roi`] | `GstVideoRegionOfInterestMeta` of type `face` | id, box in pixels; params `detection`, `object_id`, `emotion` |
-//! | [`custom`] | `GstEmotionMeta`, one for each buffer | id, box in 0..1 and the scores of every face |
+//! | [`custom`] | `GstEmotionMeta`, one for each buffer | when the frame was searched; id, box in 0..1 and the scores of every face |
 //! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
-//! All say the same. The second exists because a format-changing `videoconvert` and every `videoscale` drop a region's
-//! params but keep its id, while untagged custom metadata survives them; [`read_faces`] joins them by id. Readers
-//! ignore fields they do not know, and a buffer without any of this simply has no faces.
+//! The second exists because a format-changing `videoconvert` and every `videoscale` drop a region's params but keep its
+//! id, while untagged custom metadata survives them; [`read_faces`] joins them by id. It alone says when the frame was
+//! last searched. Readers ignore fields they do not know, and a buffer without any of this simply has no faces.
 //!
 #![doc = include_str!("README.md")]
 
@@ -25,7 +25,7 @@ mod value;
 
 pub use self::moved::Moved;
 use crate::geometry::Size;
-use crate::record::FaceRecord;
+use crate::record::{FaceRecord, SearchAge};
 
 /// Version of the metadata's fields, written into every structure.
 pub const VERSION: i32 = 1;
@@ -38,8 +38,15 @@ pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
     let mut faces = roi::read_with(buffer, frame, &mut scores);
     #[cfg(feature = "v1_24")]
     analytics::join(buffer, frame, &mut faces);
-    custom::join(buffer, &mut faces, &mut scores, custom::unmoved(frame));
+    custom::join(buffer, frame, &mut faces, &mut scores, custom::unmoved(frame));
     faces
+}
+
+/// Adds the faces that a detector found on a frame that was last searched `searched` ago: a region for each, from
+/// GStreamer 1.24 on an object, and all of them to the buffer's `GstEmotionMeta`.
+pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
+    write_detections(buffer, frame, faces);
+    custom::write_search(buffer, frame, faces, searched);
 }
 
 /// Adds the faces that a detector found: a region for each and, from GStreamer 1.24 on, an object.

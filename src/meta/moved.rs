@@ -10,7 +10,7 @@ use gst_video::{VideoInfo, VideoOrientationMethod};
 
 use super::{custom, emotion, roi};
 use crate::geometry::{AxisMap, Rect, Size};
-use crate::record::FaceRecord;
+use crate::record::{FaceRecord, FrameRecord};
 
 /// The first version whose elements move boxes themselves; 1.27 was its development series.
 const MOVES_BOXES: (u32, u32) = (1, 27);
@@ -83,32 +83,42 @@ impl Moved {
         Self { steps }
     }
 
-    /// Names of the elements that move the picture, or may, the first of the stream first.
-    pub fn by(&self) -> Vec<String> {
-        let moves = |step: &&Step| step.change() != Some(AxisMap::IDENTITY);
-        self.steps.iter().rev().filter(moves).filter_map(|step| Some(step.element.upgrade()?.name().to_string())).collect()
+    /// Names of the elements that may move the picture and do not say how, the first of the stream first.
+    pub fn undecided(&self) -> Vec<String> {
+        let undecided = self.steps.iter().rev().filter(|step| step.change().is_none());
+        undecided.filter_map(|step| Some(step.element.upgrade()?.name().to_string())).collect()
     }
 
     /// All faces on a frame of `frame` pixels, as [`super::read_faces`] has them, but where they are in the picture now.
     /// Those outside of it are left out.
     pub fn read_faces(&self, buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
-        let Some(change) = self.change() else { return super::read_faces(buffer, frame) };
+        self.read(buffer, frame).faces
+    }
+
+    /// [`read_faces`](Self::read_faces), when the frame was searched, and whether all faces are where they should be.
+    pub fn read(&self, buffer: &gst::BufferRef, frame: Size) -> FrameRecord {
+        let change = self.change();
         let mut scores = emotion::Reader::default();
         let mut faces = roi::read_with(buffer, frame, &mut scores);
         #[cfg(feature = "v1_24")]
         super::analytics::join(buffer, frame, &mut faces);
-        for face in &mut faces {
-            face.rect_norm = change.rect(face.rect_norm);
-            if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
-                *landmarks = landmarks.map(|point| change.point(point));
+        let joined = match change {
+            None => custom::join(buffer, frame, &mut faces, &mut scores, custom::unmoved(frame)),
+            Some(change) => {
+                faces.iter_mut().for_each(|face| move_face(face, change));
+                custom::join(buffer, frame, &mut faces, &mut scores, |_, rect_norm| Some(change.rect(rect_norm)))
             }
+        };
+        if change.is_some() {
+            faces.retain_mut(|face| {
+                face.rect_norm = face.rect_norm.intersection(WHOLE);
+                face.rect_norm.is_valid()
+            });
         }
-        custom::join(buffer, &mut faces, &mut scores, |_, rect_norm| Some(change.rect(rect_norm)));
-        faces.retain_mut(|face| {
-            face.rect_norm = face.rect_norm.intersection(WHOLE);
-            face.rect_norm.is_valid()
-        });
-        faces
+        // An element that does not say what it does may have moved what no region shows.
+        let undecided = change.is_none() && !self.steps.is_empty();
+        let misplaced = joined.left_out > 0 || (undecided && joined.added > 0);
+        FrameRecord { faces, searched: custom::searched(buffer), misplaced }
     }
 
     /// What all of them do, from 0..1 of the picture that was marked to 0..1 of this one; none if that is nothing or one
@@ -117,6 +127,13 @@ impl Moved {
         let mut steps = self.steps.iter().rev();
         let first = steps.next()?.change()?;
         steps.try_fold(first, |before, step| Some(before.then(step.change()?)))
+    }
+}
+
+fn move_face(face: &mut FaceRecord, change: AxisMap) {
+    face.rect_norm = change.rect(face.rect_norm);
+    if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
+        *landmarks = landmarks.map(|point| change.point(point));
     }
 }
 

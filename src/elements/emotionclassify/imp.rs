@@ -28,7 +28,7 @@ use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
-use crate::meta::{Moved, read_faces, write_emotions};
+use crate::meta::{Moved, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
 use crate::scene::CutDetector;
@@ -118,6 +118,8 @@ struct State {
     cuts: CutDetector,
     time: FrameTime,
     info: Option<VideoInfo>,
+    /// What lies between the picture that faces were found on and this one.
+    moved: Moved,
     /// Time of the last inference.
     inferred: Duration,
     /// Frames before the first face; none once one came.
@@ -394,6 +396,7 @@ impl BaseTransformImpl for EmotionClassify {
             cuts: CutDetector::default(),
             time: FrameTime::default(),
             info: None,
+            moved: Moved::default(),
             inferred: Duration::ZERO,
             without_faces: Some(0),
             posted: Vec::new(),
@@ -411,12 +414,18 @@ impl BaseTransformImpl for EmotionClassify {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "no video format in caps {incaps}"))?;
-        if let Some(state) = &mut *self.state() {
-            state.info = Some(info);
+        let moved = Moved::before(self.obj().sink_pad());
+        let undecided = moved.undecided();
+        if !undecided.is_empty() {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "{} changes the picture in a way that cannot be told, so faces may be lost: put it before the detector",
+                undecided.join(", ")
+            );
         }
-        let movers = Moved::before(self.obj().sink_pad()).by();
-        if !movers.is_empty() {
-            gst::warning!(CAT, imp = self, "{} before this element loses the faces, their place is before the detector", movers.join(", "));
+        if let Some(state) = &mut *self.state() {
+            (state.info, state.moved) = (Some(info), moved);
         }
         Ok(())
     }
@@ -462,7 +471,7 @@ impl BaseTransformImpl for EmotionClassify {
         let size = state.info.as_ref().map(frame::size).ok_or(gst::FlowError::NotNegotiated)?;
         let times = buffer_times(&*self.obj(), buffer);
         self.statistics().frames += 1;
-        let mut faces = read_faces(buffer, size);
+        let mut faces = state.moved.read_faces(buffer, size);
         self.note_source(state, &faces);
         match self.score(state, &settings, buffer, &times, &mut faces) {
             Ok(()) => {

@@ -30,9 +30,9 @@ use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
-use crate::meta::write_detections;
+use crate::meta::write_search;
 use crate::model::ModelFile;
-use crate::record::{DetectionInfo, FaceRecord};
+use crate::record::{DetectionInfo, FaceRecord, SearchAge};
 use crate::scene::CutDetector;
 use crate::statistics::Statistics;
 use crate::tracker::{Track, Tracker};
@@ -195,6 +195,8 @@ struct State {
     since_detection: u32,
     /// Time of the last detection.
     detected: Duration,
+    /// Time of the frame of the last search that ended; none before the first one of a scene.
+    searched: Option<Duration>,
     /// Ids of the last message.
     posted: Vec<u32>,
     /// True while frames cannot be read, so that a streak of them is told once.
@@ -224,9 +226,15 @@ impl FaceDetect {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The faces of `buffer`, detected or predicted.
-    fn find(&self, state: &mut State, settings: &Settings, buffer: &gst::BufferRef, times: &BufferTimes) -> Result<Vec<FaceRecord>> {
-        let Some(info) = state.info.clone() else { return Ok(Vec::new()) };
+    /// The faces of `buffer`, detected or predicted, and when they were last searched for.
+    fn find(
+        &self,
+        state: &mut State,
+        settings: &Settings,
+        buffer: &gst::BufferRef,
+        times: &BufferTimes,
+    ) -> Result<(Vec<FaceRecord>, SearchAge)> {
+        let Some(info) = state.info.clone() else { return Ok((Vec::new(), SearchAge::Never)) };
         let now = state.time.advance(times.running_time, frame_step(&info));
         let mapped = frame::map(buffer, &info)?;
         let view = frame::view(&mapped)?;
@@ -243,10 +251,11 @@ impl FaceDetect {
         let searched = state.follow(settings)?;
         // Without tracks there are only the faces that were found on this very frame.
         if settings.track || state.engine.is_async() || state.tiled {
-            return Ok(state.present(settings, frame::size(&info), now));
+            return Ok((state.present(settings, frame::size(&info), now), state.search_age(now)));
         }
         let found = if searched { state.detections.as_slice() } else { &[] };
-        Ok(found.iter().map(|found| detected(found, frame::size(&info), &state.detector_name)).collect())
+        let faces = found.iter().map(|found| detected(found, frame::size(&info), &state.detector_name)).collect();
+        Ok((faces, state.search_age(now)))
     }
 
     fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
@@ -296,6 +305,7 @@ impl State {
             self.tracker.set_rounds(search.rounds);
             self.tracker.update(&search.detections, settings.score_threshold as f32, search.time);
             self.detections = search.detections;
+            self.searched = Some(search.time);
             ended = true;
         }
         Ok(ended)
@@ -317,11 +327,17 @@ impl State {
         tracks.iter().take(most).map(record).collect()
     }
 
+    /// How long before `now` the last search was.
+    fn search_age(&self, now: Duration) -> SearchAge {
+        self.searched.map_or(SearchAge::Never, |searched| SearchAge::Ago(now.saturating_sub(searched)))
+    }
+
     /// Forgets every face; ids go on.
     fn clear(&mut self) {
         self.tracker.clear();
         self.engine.forget();
         self.since_detection = 0;
+        self.searched = None;
     }
 }
 
@@ -649,6 +665,7 @@ impl BaseTransformImpl for FaceDetect {
             detections: Vec::new(),
             since_detection: 0,
             detected: Duration::ZERO,
+            searched: None,
             posted: Vec::new(),
             failing: false,
         });
@@ -718,10 +735,10 @@ impl BaseTransformImpl for FaceDetect {
         let times = buffer_times(&*self.obj(), buffer);
         self.statistics().frames += 1;
         match self.find(state, &settings, buffer, &times) {
-            Ok(faces) => {
+            Ok((faces, searched)) => {
                 state.failing = false;
                 self.statistics().faces += faces.len() as u64;
-                write_detections(buffer, size, &faces);
+                write_search(buffer, size, &faces, searched);
                 self.post(state, settings.updates, &times, size, &faces);
                 let longer = !state.engine.is_async() && self.hold_time.observe(&self.statistics());
                 drop(guard);
@@ -739,6 +756,7 @@ impl BaseTransformImpl for FaceDetect {
                 if !std::mem::replace(&mut state.failing, true) {
                     gst::warning!(CAT, imp = self, "passing frames on unsearched: {error}");
                 }
+                write_search(buffer, size, &[], SearchAge::Never);
                 Ok(gst::FlowSuccess::Ok)
             }
         }
