@@ -51,6 +51,14 @@ impl Canvas<'_> {
     }
 }
 
+impl Canvas<'_> {
+    /// Hides the whole frame, and so faces of any size: its blocks are those of a face as large as the frame.
+    pub fn blur_all(&mut self, blur: Blur) {
+        // The corners lie within the ellipse that is hidden in full, since HIDDEN is more than the square root of 2.
+        self.blur(self.size.rect(), blur);
+    }
+}
+
 /// What is hidden, in pixels.
 struct Region {
     face: Rect,
@@ -288,6 +296,24 @@ mod tests {
         for y in 24..40 {
             let line = y * 104 + 44..y * 104 + 60;
             assert_eq!(first[line.clone()], second[line]);
+        }
+    }
+
+    #[test]
+    fn no_corner_of_a_hidden_frame_keeps_its_stripes() {
+        let size = Size::new(96, 72); // a whole number of blocks, each with as many dark stripes as light ones
+        for (format, blur) in PixelFormat::ALL.into_iter().flat_map(|format| [(format, Blur::Pixelate), (format, Blur::Smooth)]) {
+            let mut data = [0, 1, 2].map(|plane| {
+                let (rows, length) = format.plane_extent(plane, size);
+                let bytes = Cell::of(format, plane).bytes;
+                (0..rows * length).map(|at| if (at % length / bytes).is_multiple_of(2) { 20 } else { 220 }).collect::<Vec<u8>>()
+            });
+            let [a, b, c] = &mut data;
+            let planes = [(a, 0), (b, 1), (c, 2)].map(|(data, plane)| PlaneMut { data, stride: format.plane_extent(plane, size).1 });
+            Canvas::new(format, size, planes, Colorimetry::default()).expect("the planes fit").blur_all(blur);
+            for (plane, data) in data.iter().enumerate().take(format.planes()) {
+                assert!(data.iter().all(|byte| (100..140).contains(byte)), "{format:?} {blur:?} plane {plane}");
+            }
         }
     }
 

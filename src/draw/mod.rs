@@ -4,7 +4,7 @@
 //! ```text
 //! FaceRecords → Painter → Placed pictures → Canvas::blend, or whoever else composes pictures
 //!               style, layout → edges, label, bars, emoji → cache
-//!             → Canvas::blur
+//!             → Coverage → Canvas::blur, Canvas::blur_all
 //! ```
 //!
 //! Nothing is ever as large as the frame: a box is four thin strips, a label and a graph are plates of their own size.
@@ -16,17 +16,21 @@ mod blend;
 mod blur;
 mod cache;
 mod canvas;
+mod coverage;
 mod edges;
 mod emoji;
 mod label;
 mod layout;
 mod painter;
 mod picture;
+mod snapshot;
 mod style;
 mod text;
 
 pub use blur::Blur;
 pub use canvas::{Canvas, PlaneMut};
+pub use coverage::{Cover, Coverage, Uncovered};
 pub use painter::{Painter, Stats};
 pub use picture::{Picture, Placed};
+pub use snapshot::Snapshot;
 pub use style::{Palette, Rgb, Style, Translations, UNKNOWN_COLOR};

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -13,11 +14,12 @@ use gst_base::subclass::prelude::*;
 use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCompositionMeta};
 
 use super::compose::{Composer, paint};
-use super::{BlurFaces, Palette};
-use crate::draw::{Blur, Painter, Placed, Stats, Style, Translations};
+use super::privacy::{self, Privacy, Shown};
+use super::{BlurFaces, BlurUnsearched, Palette};
+use crate::draw::{Painter, Placed, Stats, Style, Translations};
 use crate::elements::{error_message, frame, given, propose_allocation};
 use crate::meta::Moved;
-use crate::record::FaceRecord;
+use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionoverlay", gst::DebugColorFlags::empty(), Some("Faces and expressions drawn on video"))
@@ -28,7 +30,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct Settings {
     style: Arc<Style>,
     stats: bool,
-    blur_faces: BlurFaces,
+    blur: privacy::Settings,
     palette: Palette,
     labels: Option<String>,
 }
@@ -41,6 +43,7 @@ struct State {
     style: Arc<Style>,
     painter: Painter,
     composer: Composer,
+    privacy: Privacy,
     rate: Rate,
     /// Whether every key of `labels` was found among a model's labels, or said to be missing.
     labels_checked: bool,
@@ -120,19 +123,16 @@ impl EmotionOverlay {
     /// Makes faces unrecognisable where that is asked for. A frame on which it fails must not be seen.
     fn blur(
         &self,
-        state: &State,
+        state: &mut State,
         settings: &Settings,
         buffer: &mut gst::BufferRef,
-        faces: &[FaceRecord],
-    ) -> std::result::Result<(), gst::FlowError> {
-        let Some(blur) = Option::<Blur>::from(settings.blur_faces).filter(|_| !faces.is_empty()) else { return Ok(()) };
-        let size = frame::size(&state.info);
-        paint(buffer, &state.info, |canvas| faces.iter().for_each(|face| canvas.blur(face.rect_norm.from_norm(size), blur))).map_err(
-            |error| {
-                self.post_error_message(error_message(&error));
-                gst::FlowError::Error
-            },
-        )
+        record: &FrameRecord,
+    ) -> std::result::Result<Shown, gst::FlowError> {
+        let warn = |text: &str| gst::element_imp_warning!(self, gst::LibraryError::Settings, ["blur-faces: {text}"]);
+        state.privacy.apply(buffer, &state.info, &settings.blur, record, warn).map_err(|error| {
+            self.post_error_message(error_message(&error));
+            gst::FlowError::Error
+        })
     }
 
     /// The pictures for this frame.
@@ -217,7 +217,18 @@ impl ObjectImpl for EmotionOverlay {
                 ),
                 glib::ParamSpecEnum::builder_with_default("blur-faces", BlurFaces::default())
                     .nick("Blur faces")
-                    .blurb("How faces are made unrecognisable; those that nobody found are not")
+                    .blurb("How faces are made unrecognisable")
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("blur-unsearched", BlurUnsearched::default())
+                    .nick("Blur unsearched")
+                    .blurb("What is shown, where faces are blurred, of a frame that was not searched for faces within blur-max-age")
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt64::builder("blur-max-age")
+                    .nick("Blur maximum age")
+                    .blurb("For how long a search for faces covers the frames after it, in nanoseconds")
+                    .default_value(privacy::Settings::default().max_age.as_nanos() as u64)
                     .mutable_playing()
                     .build(),
                 glib::ParamSpecEnum::builder_with_default("palette", Palette::default())
@@ -246,7 +257,9 @@ impl ObjectImpl for EmotionOverlay {
             "draw-stats" => lock(&self.settings).stats = given(value),
             "line-width" => self.update_style(|style| style.line_width_px = given(value)),
             "font-size" => self.update_style(|style| style.font_size_px = given(value)),
-            "blur-faces" => lock(&self.settings).blur_faces = given(value),
+            "blur-faces" => lock(&self.settings).blur.faces = given(value),
+            "blur-unsearched" => lock(&self.settings).blur.unsearched = given(value),
+            "blur-max-age" => lock(&self.settings).blur.max_age = Duration::from_nanos(given(value)),
             "palette" => {
                 let palette: Palette = given(value);
                 lock(&self.settings).palette = palette;
@@ -268,7 +281,9 @@ impl ObjectImpl for EmotionOverlay {
             "draw-stats" => settings.stats.to_value(),
             "line-width" => settings.style.line_width_px.to_value(),
             "font-size" => settings.style.font_size_px.to_value(),
-            "blur-faces" => settings.blur_faces.to_value(),
+            "blur-faces" => settings.blur.faces.to_value(),
+            "blur-unsearched" => settings.blur.unsearched.to_value(),
+            "blur-max-age" => u64::try_from(settings.blur.max_age.as_nanos()).unwrap_or(u64::MAX).to_value(),
             "palette" => settings.palette.to_value(),
             "labels" => settings.labels.to_value(),
             name => unreachable!("property {name} is not in the list"),
@@ -354,9 +369,10 @@ impl BaseTransformImpl for EmotionOverlay {
         gst::debug!(CAT, imp = self, "{incaps} to {outcaps}: {attach:?}");
         let style = lock(&self.settings).style.clone();
         let painter = Painter::new((*style).clone());
-        let (composer, rate) = (Composer::default(), Rate::default());
+        let (composer, privacy, rate) = (Composer::default(), Privacy::default(), Rate::default());
         let src_caps = outcaps.clone();
-        *lock(&self.state) = Some(State { info, src_caps, attach, style, painter, composer, rate, labels_checked: false, failing: false });
+        *lock(&self.state) =
+            Some(State { info, src_caps, attach, style, painter, composer, privacy, rate, labels_checked: false, failing: false });
         Ok(())
     }
 
@@ -364,6 +380,11 @@ impl BaseTransformImpl for EmotionOverlay {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
             *lock(&self.moved) = Moved::before(self.obj().sink_pad());
+        }
+        if event.type_() == gst::EventType::FlushStop
+            && let Some(state) = lock(&self.state).as_mut()
+        {
+            state.privacy.reset();
         }
         self.parent_sink_event(event)
     }
@@ -396,9 +417,12 @@ impl BaseTransformImpl for EmotionOverlay {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let settings = lock(&self.settings).clone();
-        let faces = lock(&self.moved).read_faces(buffer, frame::size(&state.info));
-        self.blur(state, &settings, buffer, &faces)?;
-        let placed = self.draw(state, &settings, buffer, &faces);
+        let record = lock(&self.moved).read(buffer, frame::size(&state.info));
+        let faces = match self.blur(state, &settings, buffer, &record)? {
+            Shown::Own => record.faces.as_slice(),
+            Shown::Repeated => &[],
+        };
+        let placed = self.draw(state, &settings, buffer, faces);
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }

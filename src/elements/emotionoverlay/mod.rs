@@ -7,11 +7,23 @@
 //!
 //! Where downstream takes overlay compositions (`meta:GstVideoOverlayComposition` in its caps and its ALLOCATION
 //! answer), the pictures are attached and the sink composes them; else they are blended into the frame's own planes.
-//! A frame without faces is passed on as it came, neither mapped nor copied.
+//! A frame on which nothing is drawn or blurred is passed on as it came, neither mapped nor copied.
 //!
-//! `blur-faces` makes faces unrecognisable in the frame itself, an ellipse around each box of which only the mean colours
-//! of a few blocks are left. Boxes and labels are drawn over it. What no detector found is not blurred: for privacy give
-//! `facedetect` a low `score-threshold` and leave `track` on. A frame that cannot be blurred is an error and is not shown.
+//! ## Blurred faces
+//!
+//! `blur-faces` replaces an ellipse around each face with the mean colours of a few blocks. Boxes and labels are drawn
+//! over it. A frame that cannot be blurred is an error and is not shown.
+//!
+//! A frame may show someone whom nobody has searched for yet: at the start of a scene with `async=true`, or while a late
+//! stream skips searches. `facedetect` writes when it last searched. If that was more than `blur-max-age` ago, or a scene
+//! cut lies between, `blur-unsearched` decides: `frame` blurs the whole frame, `repeat` shows the last frame with blurred
+//! faces again (which costs a copy of each frame), `none` blurs the known faces alone. The same holds where an element
+//! between `facedetect` and this one has moved the picture so that a face cannot be placed. With another project's
+//! detector nothing tells when it searched: the known faces are blurred, and one warning is posted.
+//!
+//! If searches are regularly further apart than `blur-max-age`, as with `detect-interval=30`, all frames are hidden, and a
+//! warning says so: the picture does not flicker. A face that a search misses is not blurred: give `facedetect` a low
+//! `score-threshold` and leave `track` on.
 //!
 //! ## Example launch line
 //!
@@ -35,6 +47,7 @@
 
 mod compose;
 mod imp;
+mod privacy;
 
 use gst::glib;
 use gst::prelude::*;
@@ -93,6 +106,23 @@ impl From<BlurFaces> for Option<draw::Blur> {
             BlurFaces::Blur => Some(draw::Blur::Smooth),
         }
     }
+}
+
+/// What is shown of a frame that was not searched recently enough, the values of property `blur-unsearched`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionOverlayBlurUnsearched")]
+#[repr(i32)]
+pub enum BlurUnsearched {
+    /// The frame, blurred as a whole.
+    #[default]
+    #[enum_value(name = "Frame: the whole frame is blurred", nick = "frame")]
+    Frame = 0,
+    /// The last frame that was searched recently enough.
+    #[enum_value(name = "Repeat: the last frame with blurred faces is shown again", nick = "repeat")]
+    Repeat = 1,
+    /// The frame, of which only the known faces are blurred.
+    #[enum_value(name = "None: only the known faces are blurred", nick = "none")]
+    None = 2,
 }
 
 glib::wrapper! {

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `emotionoverlay blur-faces` hides what was not searched for faces, and `facedetect` tells when it searched.
+#![cfg(feature = "plugin")]
+
+mod support;
+
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::{VideoFormat, VideoInfo};
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::meta::{custom, read_faces, write_detections};
+use gstemotion::record::{FaceRecord, SearchAge};
+use support::gstreamer::{buffer, init};
+use support::{runtime_fetched, three_faces};
+
+const VGA: Size = Size::new(640, 480);
+const BOX: Rect = Rect::new(0.4, 0.4, 0.2, 0.2);
+const STEP_MS: u64 = 40;
+
+fn ago(milliseconds: u64) -> SearchAge {
+    SearchAge::Ago(Duration::from_millis(milliseconds))
+}
+
+fn face(id: u32) -> FaceRecord {
+    FaceRecord { id, rect_norm: BOX, detection: None, emotion: None }
+}
+
+/// An overlay that draws nothing, and its bus.
+fn overlay(properties: &str, size: Size) -> (Harness, gst::Bus) {
+    init();
+    let line = format!("emotionoverlay draw-boxes=false draw-labels=false draw-scores=false draw-emoji=false draw-ids=false {properties}");
+    let mut harness = Harness::new_parse(&line);
+    harness.set_src_caps_str(&format!("video/x-raw,format=GRAY8,width={},height={},framerate=25/1", size.width, size.height));
+    let bus = gst::Bus::new();
+    harness.find_element("emotionoverlay").expect("the element").set_bus(Some(&bus));
+    (harness, bus)
+}
+
+fn warnings(bus: &gst::Bus) -> Vec<String> {
+    let messages = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]));
+    let text = |message: gst::Message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.debug().unwrap_or_default().to_string(),
+        _ => String::new(),
+    };
+    messages.map(text).collect()
+}
+
+/// Fine stripes, which a blurred part does not have.
+fn striped(size: Size, dark: u8, light: u8) -> Vec<u8> {
+    (0..size.width * size.height).map(|at| if at % 2 == 0 { dark } else { light }).collect()
+}
+
+/// The frame `pixels` of `size`, last searched `searched` ago, with `faces`.
+fn frame(pixels: Vec<u8>, size: Size, index: u64, searched: SearchAge, faces: &[FaceRecord]) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(pixels);
+    let writable = buffer.get_mut().expect("the buffer is new");
+    writable.set_pts(gst::ClockTime::from_mseconds(index * STEP_MS));
+    if searched != SearchAge::Unknown {
+        custom::write_search(writable, size, faces, searched);
+    }
+    write_detections(writable, size, faces);
+    buffer
+}
+
+fn bytes(buffer: &gst::Buffer) -> Vec<u8> {
+    buffer.map_readable().expect("system memory").to_vec()
+}
+
+/// True if nothing is left of the stripes anywhere.
+fn is_hidden(buffer: &gst::Buffer) -> bool {
+    bytes(buffer).chunks_exact(VGA.width as usize).all(|row| row.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 30))
+}
+
+#[test]
+fn a_frame_is_hidden_unless_it_was_searched_recently() {
+    for blur in ["pixelate", "blur"] {
+        for (searched, hidden) in [(ago(0), false), (ago(500), false), (ago(501), true), (SearchAge::Never, true)] {
+            let (mut harness, bus) = overlay(&format!("blur-faces={blur}"), VGA);
+            let stripes = striped(VGA, 40, 210);
+            let out = harness.push_and_pull(frame(stripes.clone(), VGA, 0, searched, &[])).expect("a frame comes out");
+            assert_eq!(is_hidden(&out), hidden, "{blur} {searched:?}");
+            assert!(hidden || bytes(&out) == stripes, "{blur} {searched:?}: nothing else is changed");
+            assert_eq!(warnings(&bus).len(), usize::from(searched == ago(501)), "{blur} {searched:?}");
+        }
+    }
+}
+
+#[test]
+fn the_maximum_age_may_change_while_playing() {
+    let (mut harness, _bus) = overlay("blur-faces=pixelate", VGA);
+    let element = harness.find_element("emotionoverlay").expect("the element");
+    for (max_age_ms, hidden) in [(100_u64, true), (300, false)] {
+        element.set_property("blur-max-age", max_age_ms * 1_000_000);
+        // A flush, so that the searches before say nothing.
+        assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
+        assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+        let out = harness.push_and_pull(frame(striped(VGA, 40, 210), VGA, 0, ago(200), &[])).expect("a frame comes out");
+        assert_eq!(is_hidden(&out), hidden, "{max_age_ms} ms");
+    }
+}
+
+#[test]
+fn without_guard_only_known_faces_are_blurred() {
+    let (mut harness, bus) = overlay("blur-faces=pixelate blur-unsearched=none", VGA);
+    for (index, searched) in [SearchAge::Never, ago(900), SearchAge::Unknown].into_iter().enumerate() {
+        let stripes = striped(VGA, 40, 210);
+        let out = harness.push_and_pull(frame(stripes.clone(), VGA, index as u64, searched, &[])).expect("a frame comes out");
+        assert!(bytes(&out) == stripes, "{searched:?}");
+    }
+    assert!(warnings(&bus).is_empty());
+}
+
+#[test]
+fn the_last_covered_frame_is_shown_again_instead() {
+    let (mut harness, _bus) = overlay("blur-faces=pixelate blur-unsearched=repeat", VGA);
+    let mut push = |index, searched, light, faces: &[FaceRecord]| {
+        harness.push_and_pull(frame(striped(VGA, 40, light), VGA, index, searched, faces)).expect("a frame comes out")
+    };
+    assert!(is_hidden(&push(0, SearchAge::Never, 210, &[])), "there is no earlier frame yet");
+    let covered = push(1, ago(0), 200, &[face(1)]);
+    assert!(!is_hidden(&covered));
+    let repeated = push(2, SearchAge::Never, 90, &[]);
+    assert!(bytes(&repeated) == bytes(&covered));
+    assert_eq!(repeated.pts(), Some(gst::ClockTime::from_mseconds(2 * STEP_MS)));
+    let next = push(3, ago(0), 120, &[]);
+    assert!(bytes(&next) == striped(VGA, 40, 120), "a covered frame is shown");
+}
+
+#[test]
+fn a_flush_forgets_the_frame_to_repeat() {
+    let (mut harness, _bus) = overlay("blur-faces=pixelate blur-unsearched=repeat", VGA);
+    harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, ago(0), &[])).expect("a frame comes out");
+    assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
+    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    let out = harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, SearchAge::Never, &[])).expect("a frame comes out");
+    assert!(is_hidden(&out), "the old scene is not shown after a seek");
+}
+
+#[test]
+fn a_face_that_cannot_be_placed_hides_the_frame() {
+    let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
+    let mut cropped = gst::Buffer::from_mut_slice(striped(VGA, 40, 210));
+    // Marked on a wider picture, of which an element has cut off an unknown part along with the regions.
+    custom::write_search(cropped.get_mut().expect("the buffer is new"), Size::new(1280, 480), &[face(1)], ago(0));
+    let out = harness.push_and_pull(cropped).expect("a frame comes out");
+    assert!(is_hidden(&out));
+    assert_eq!(warnings(&bus).len(), 1);
+}
+
+#[test]
+fn with_another_detector_known_faces_are_blurred_and_one_warning_says_so() {
+    let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
+    for index in 0..3 {
+        let stripes = striped(VGA, 40, 210);
+        let out = harness.push_and_pull(frame(stripes.clone(), VGA, index, SearchAge::Unknown, &[face(1)])).expect("a frame");
+        let out = bytes(&out);
+        assert!(out[..640] == stripes[..640], "what is far from the face is shown");
+        assert!((300..340).all(|x| out[240 * 640 + x].abs_diff(out[240 * 640 + x + 1]) < 30), "the face is not");
+    }
+    let warnings = warnings(&bus);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("no element upstream tells which frames were searched"), "{warnings:?}");
+}
+
+#[test]
+fn a_long_detection_interval_does_not_flicker_and_is_warned_of_once() {
+    let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
+    let hidden: Vec<bool> = (0..75)
+        .map(|index| {
+            let searched = ago(index % 25 * STEP_MS);
+            is_hidden(&harness.push_and_pull(frame(striped(VGA, 40, 210), VGA, index, searched, &[])).expect("a frame comes out"))
+        })
+        .collect();
+    let first = hidden.iter().position(|hidden| *hidden).expect("a second is more than the maximum age");
+    assert!(hidden[first..].iter().all(|hidden| *hidden), "{hidden:?}");
+    let warnings = warnings(&bus);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("lower detect-interval"), "{warnings:?}");
+}
+
+/// A chain of elements fed with RGB frames of 640x480.
+fn chain(line: &str) -> Harness {
+    init();
+    let mut harness = Harness::new_parse(line);
+    harness.set_src_caps_str("video/x-raw,format=RGB,width=640,height=480,framerate=25/1");
+    harness
+}
+
+/// Number `index` of a stream that shows `rgb`.
+fn still(rgb: &[u8], index: u64) -> gst::Buffer {
+    let (mut frame, _) = buffer(rgb, VGA.width, VGA.height, VideoFormat::Rgb);
+    frame.make_mut().set_pts(gst::ClockTime::from_mseconds(index * STEP_MS));
+    frame
+}
+
+/// The faces that a detector of its own finds on the pixels of `shown`.
+fn found_again(shown: &gst::Buffer) -> Vec<Rect> {
+    let pixels = bytes(shown);
+    let mut harness = chain("emotionfacedetect track=false");
+    let out = harness.push_and_pull(still(&pixels, 0)).expect("a frame comes out");
+    read_faces(&out, VGA).into_iter().map(|face| face.rect_norm).collect()
+}
+
+#[test]
+fn no_frame_shows_a_face_whenever_searches_end_or_are_made() {
+    if !runtime_fetched() {
+        return;
+    }
+    let rgb = three_faces().render(0.0);
+    assert_eq!(found_again(&still(&rgb, 0)).len(), 3, "without the overlay three faces are seen");
+    for detector in ["async=true", "detect-interval=4 track=false", "detect-interval=4", "detect-interval=30 track=false"] {
+        let mut harness = chain(&format!("emotionfacedetect {detector} ! emotionoverlay blur-faces=pixelate draw-boxes=false"));
+        for index in 0..20 {
+            let out = harness.push_and_pull(still(&rgb, index)).expect("a frame comes out");
+            assert_eq!(found_again(&out), [], "{detector}: frame {index}");
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_the_detector_cannot_read_is_not_shown() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut harness = chain("emotionfacedetect ! emotionoverlay blur-faces=pixelate");
+    let info = VideoInfo::builder(VideoFormat::Rgb, VGA.width, VGA.height).build().expect("a format");
+    harness.push_and_pull(still(&vec![9; info.size()], 0)).expect("a readable frame comes out");
+    assert_eq!(harness.push(gst::Buffer::with_size(1000).expect("memory")), Err(gst::FlowError::Error));
+    assert_eq!(harness.buffers_in_queue(), 0);
+}
+
+/// What `out` says of its last search.
+fn searched(out: &gst::Buffer) -> SearchAge {
+    custom::searched(out)
+}
+
+#[test]
+fn the_age_of_the_last_search_is_written_on_every_frame() {
+    if !runtime_fetched() {
+        return;
+    }
+    for track in [true, false] {
+        let mut harness = chain(&format!("emotionfacedetect detect-interval=3 track={track}"));
+        let rgb = three_faces().render(0.0);
+        let ages: Vec<_> = (0..5).map(|index| searched(&harness.push_and_pull(still(&rgb, index)).expect("a frame"))).collect();
+        assert_eq!(ages, [ago(0), ago(40), ago(80), ago(0), ago(40)], "track={track}");
+    }
+}
+
+#[test]
+fn a_late_stream_searches_a_new_scene_at_once() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut harness = chain("emotionfacedetect");
+    let scene = three_faces().render(0.0);
+    harness.push_and_pull(still(&scene, 0)).expect("a frame");
+    let late = gst::event::Qos::builder(gst::QOSType::Underflow, 5.0, 400_000_000).timestamp(gst::ClockTime::ZERO).build();
+    harness.push_upstream_event(late);
+    let skipped = harness.push_and_pull(still(&scene, 1)).expect("a frame");
+    assert_eq!(searched(&skipped), ago(40), "a late frame of the same scene is not searched");
+    let other: Vec<u8> = (0..VGA.width * VGA.height).flat_map(|at| [(at % VGA.width / 3) as u8; 3]).collect();
+    let cut = harness.push_and_pull(still(&other, 2)).expect("a frame");
+    assert_eq!(searched(&cut), ago(0));
+}
+
+#[test]
+fn a_flush_takes_the_search_with_it() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut harness = chain("emotionfacedetect async=true");
+    let scene = three_faces().render(0.0);
+    let element = harness.find_element("emotionfacedetect").expect("the element");
+    harness.push_and_pull(still(&scene, 0)).expect("a frame");
+    while element.property::<gst::Structure>("stats").get::<u64>("inferred") == Ok(0) {
+        std::thread::yield_now();
+    }
+    assert_eq!(searched(&harness.push_and_pull(still(&scene, 1)).expect("a frame")), ago(40));
+    assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
+    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert_eq!(searched(&harness.push_and_pull(still(&scene, 0)).expect("a frame")), SearchAge::Never);
+}
