@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gst_video::{VideoFormat, VideoFrame, VideoFrameRef, VideoInfo};
+use gst_video::{VideoFormat, VideoFrame, VideoFrameRef, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::detector::DEFAULT_CASCADE;
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::{Rect, Size};
@@ -140,5 +140,19 @@ fn people_are_not_found_again() {
             // Where nothing of a face is left, a head's outline above shoulders now and then does for CenterFace.
             assert!(after * 30 <= before, "{clip} {blur}: {name} finds {after} of {before} faces again");
         }
+    }
+}
+
+#[test]
+fn a_region_that_is_far_too_large_hides_the_whole_frame() {
+    let stripes: Vec<u8> = (0..640 * 480).flat_map(|pixel| if pixel % 2 == 0 { [40; 3] } else { [210; 3] }).collect();
+    for blur in BLURS {
+        let (mut frame, info) = buffer(&stripes, 640, 480, VideoFormat::Gray8);
+        // A width and height of -1, stored unsigned.
+        VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (2, 2, u32::MAX, u32::MAX));
+        let mut overlay = element(&format!("emotionoverlay draw-boxes=false blur-faces={blur}"), &info);
+        let hidden = overlay.push_and_pull(frame).expect("a frame comes out");
+        let pixels = hidden.map_readable().expect("system memory");
+        assert!(pixels.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 8), "{blur}: there still are stripes");
     }
 }

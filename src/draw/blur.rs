@@ -33,9 +33,27 @@ impl Blur {
 const HIDDEN: f32 = 1.45;
 const TOUCHED: f32 = 1.6;
 
+/// Boxes that together cover more than this many frames are hidden by hiding all of the frame, so that no number of them
+/// takes longer.
+const MAX_COVER: f32 = 32.0;
+
 impl Canvas<'_> {
+    /// Hides each of `faces` as [`blur`](Self::blur) does. Where their ellipses cover the frame more than 32 times over, all
+    /// of the frame is hidden instead: the work on a frame is bounded, and no face is left to be seen.
+    pub fn blur_faces(&mut self, faces: impl IntoIterator<Item = Rect>, blur: Blur) {
+        let (frame, mut cover) = (self.size.rect(), 0.0);
+        for face in faces {
+            cover += Region::new(face, self.size, blur).map_or(0.0, |region| region.bounds.area() / frame.area());
+            if cover > MAX_COVER {
+                return self.blur_all(blur);
+            }
+            self.blur(face, blur);
+        }
+    }
+
     /// Hides `face`, a box in pixels, with a margin on each side: an ellipse with a soft edge. Fourth bytes of 32-bit RGB
-    /// are blurred with the others. Boxes with numbers that are not finite or outside of the frame change nothing.
+    /// are blurred with the others. A side may be infinite, and a box may be far larger than the frame; memory and work
+    /// stay bounded by the frame. Boxes without an area, with a NaN or outside of the frame change nothing.
     pub fn blur(&mut self, face: Rect, blur: Blur) {
         let Some(region) = Region::new(face, self.size, blur) else { return };
         for index in 0..self.format.planes() {
@@ -59,6 +77,10 @@ impl Canvas<'_> {
     }
 }
 
+/// A box reaches no further than this beyond the frame, in longer sides of the frame: its ellipse looks the same within
+/// the frame, and no number overflows.
+const MAX_REACH: f32 = 16.0;
+
 /// What is hidden, in pixels.
 struct Region {
     face: Rect,
@@ -70,11 +92,21 @@ struct Region {
 
 impl Region {
     fn new(face: Rect, frame: Size, blur: Blur) -> Option<Self> {
-        let center = face.center();
-        let (w, h) = (TOUCHED * face.w, TOUCHED * face.h);
-        let bounds = Rect::new(center.x - w / 2.0, center.y - h / 2.0, w, h).clamp_to(frame);
-        (face.is_valid() && bounds.is_valid()).then(|| Self { face, bounds, block: block_side(face.w.min(face.h) / blur.blocks()) })
+        let longer = frame.width.max(frame.height) as f32;
+        let face = within_reach(face, MAX_REACH * longer)?;
+        let bounds = Rect::around(face.center(), TOUCHED * face.w, TOUCHED * face.h).clamp_to(frame);
+        let side = (face.w.min(face.h) / blur.blocks()).min(longer);
+        bounds.is_valid().then(|| Self { face, bounds, block: block_side(side) })
     }
+}
+
+/// The part of `rect` with coordinates from `-reach` to `2 * reach`; none of what has no area or a NaN.
+fn within_reach(rect: Rect, reach: f32) -> Option<Rect> {
+    let sides = rect.w > 0.0 && rect.h > 0.0;
+    // From minus to plus infinity is NaN, which `min` takes for the other number: it reaches as far as anything.
+    let (right, bottom) = (rect.right().min(2.0 * reach), rect.bottom().min(2.0 * reach));
+    let inside = Rect::from_corners(rect.x.max(-reach), rect.y.max(-reach), right, bottom);
+    (sides && !rect.x.is_nan() && !rect.y.is_nan() && inside.is_valid()).then_some(inside)
 }
 
 /// The next of 2, 4, 6, 8, 12, 16, 24, … that is no less than `side`: even numbers, so that blocks cover whole samples of
@@ -140,7 +172,8 @@ impl<const N: usize> Surface<N> {
     fn apply(&self, plane: &mut PlaneMut) {
         let mut line = vec![[0; N]; self.columns.len()];
         let mut mask = line.clone();
-        let weights: Vec<[f32; 3]> = (0..self.block.0).map(|at| spline(at, self.block.0)).collect();
+        let weighed = if self.blur == Blur::Smooth { self.block.0 } else { 0 };
+        let weights: Vec<[f32; 3]> = (0..weighed).map(|at| spline(at, weighed)).collect();
         for y in self.rows.clone() {
             match self.blur {
                 Blur::Pixelate => self.fill_steps(y, &mut line),
@@ -189,16 +222,21 @@ impl<const N: usize> Surface<N> {
 
 /// The mean of the cells in some columns and rows of a plane.
 fn mean<const N: usize>(plane: &PlaneMut, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> [f32; N] {
-    let (mut sum, mut count) = ([0_u32; N], 0);
+    /// Bytes of so many cells add up to less than an `u32` holds; sums of many rows do not.
+    const PART: usize = 1 << 24;
+    let (mut sum, mut count) = ([0_u64; N], 0);
     for y in rows {
         let start = y * plane.stride;
         let end = (start + columns.end * N).min(plane.data.len());
-        for cell in plane.data[start + columns.start * N..end].as_chunks::<N>().0 {
-            sum.iter_mut().zip(cell).for_each(|(sum, &byte)| *sum += u32::from(byte));
-            count += 1;
+        let cells = plane.data[start + columns.start * N..end].as_chunks::<N>().0;
+        for part in cells.chunks(PART) {
+            let mut bytes = [0_u32; N];
+            part.iter().for_each(|cell| bytes.iter_mut().zip(cell).for_each(|(sum, &byte)| *sum += u32::from(byte)));
+            sum.iter_mut().zip(bytes).for_each(|(sum, bytes)| *sum += u64::from(bytes));
         }
+        count += cells.len();
     }
-    sum.map(|sum| sum as f32 / (count.max(1)) as f32)
+    sum.map(|sum| (sum as f64 / count.max(1) as f64) as f32)
 }
 
 /// Weights of a block before, the block itself and the one after it, at cell `at` of its `side`.
@@ -221,6 +259,7 @@ fn mix(old: u8, new: u8, share: u8) -> u8 {
 mod tests {
     use super::*;
     use crate::image::{Colorimetry, PixelFormat};
+    use proptest::prelude::*;
 
     const FRAME: Size = Size::new(97, 63);
 
@@ -315,6 +354,58 @@ mod tests {
                 assert!(data.iter().all(|byte| (100..140).contains(byte)), "{format:?} {blur:?} plane {plane}");
             }
         }
+    }
+
+    #[test]
+    fn a_box_far_larger_than_the_frame_hides_all_of_it() {
+        // A width of -1 that was stored unsigned, and numbers that overflow on their way to pixels.
+        for side in [1e6, u32::MAX as f32, 1e30, f32::MAX, f32::INFINITY] {
+            let faces = [Rect::new(3.0, 3.0, side, side), Rect::new(-side, -side, 2.0 * side, 2.0 * side)];
+            for (face, blur) in faces.into_iter().flat_map(|face| [(face, Blur::Pixelate), (face, Blur::Smooth)]) {
+                let [_, [after, ..]] = blurred(PixelFormat::Gray8, FRAME, face, blur);
+                let hidden = after.chunks(104).flat_map(|row| &row[..97]).all(|byte| byte.abs_diff(120) < 8);
+                assert!(hidden, "{face:?} {blur:?}: {:?}", &after[30 * 104..31 * 104]);
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_without_number_hide_the_whole_frame() {
+        let hidden = |faces: Vec<Rect>| {
+            let mut data: Vec<u8> = (0..97 * 63).map(|at| if at % 2 == 0 { 20 } else { 220 }).collect();
+            let planes = [PlaneMut { data: &mut data, stride: 97 }, PlaneMut::default(), PlaneMut::default()];
+            Canvas::new(PixelFormat::Gray8, FRAME, planes, Colorimetry::default()).expect("it fits").blur_faces(faces, Blur::Pixelate);
+            data.iter().filter(|byte| byte.abs_diff(120) < 8).count()
+        };
+        // Each covers a fifth of the frame, with its margin, and leaves the right half alone.
+        let face = Rect::new(0.0, 10.0, 30.0, 30.0);
+        assert!((600..2_000).contains(&hidden(vec![face; 20])), "{}", hidden(vec![face; 20]));
+        assert_eq!(hidden(vec![face; 500]), 97 * 63, "too many to hide them one by one");
+    }
+
+    #[test]
+    fn a_white_frame_of_many_pixels_stays_white() {
+        // Bytes of 255 add up to more than 32 bits hold.
+        let size = Size::new(8192, 2100);
+        let mut data = vec![255; 8192 * 2100];
+        let planes = [PlaneMut { data: &mut data, stride: 8192 }, PlaneMut::default(), PlaneMut::default()];
+        let mut canvas = Canvas::new(PixelFormat::Gray8, size, planes, Colorimetry::default()).expect("it fits");
+        canvas.blur(Rect::new(-1e5, -1e5, 3e5, 3e5), Blur::Pixelate);
+        assert!(data.iter().all(|&byte| byte == 255), "{}", data[0]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers_are_a_box(x in number(), y in number(), w in number(), h in number(), pixelate: bool) {
+            let blur = if pixelate { Blur::Pixelate } else { Blur::Smooth };
+            blurred(PixelFormat::Nv12, Size::new(17, 33), Rect::new(x, y, w, h), blur);
+        }
+    }
+
+    /// Numbers of every kind, those near a frame often.
+    fn number() -> impl Strategy<Value = f32> {
+        let special = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, u32::MAX as f32, f32::MAX, f32::MIN]);
+        prop_oneof![any::<f32>(), -100.0f32..100.0, special]
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Privacy {
             (true, true) if canvas.restore(&self.last) => shown = Shown::Repeated,
             (true, _) => canvas.blur_all(blur),
             (false, _) => {
-                cover.boxes.iter().for_each(|rect| canvas.blur(rect.from_norm(size), blur));
+                canvas.blur_faces(cover.boxes.iter().map(|rect| rect.from_norm(size)), blur);
                 self.keep(canvas, repeats);
             }
         })?;
