@@ -264,6 +264,21 @@ fn plates_stay_inside_the_frame_and_off_other_faces() {
 }
 
 #[test]
+fn of_too_many_faces_the_largest_are_drawn() {
+    let place = |i: u32| Rect::new((i % 50) as f32 / 50.0, (i / 50) as f32 / 40.0, if i < 2_000 - 256 { 0.008 } else { 0.012 }, 0.016);
+    let many: Vec<FaceRecord> = (0..2_000).map(|i| face(i + 1, place(i), "happiness", 0.9)).collect();
+    let boxes = Style { labels: false, scores: false, emoji: false, ids: false, ..Style::default() };
+    let placed = Painter::new(boxes).draw(&many, None, P2160);
+    assert_eq!(placed.len(), 8 * 256, "four corners and four strips each");
+    let (first, last) = (many[2_000 - 256].rect_norm.from_norm(P2160), many[1_999].rect_norm.from_norm(P2160));
+    for rect in [first, last] {
+        assert!(placed.iter().any(|placed| (placed.x - rect.x as i32).abs() <= 2 && (placed.y - rect.y as i32).abs() <= 2), "{rect:?}");
+    }
+    let stats = Some(Stats { faces: many.len(), fps: None });
+    assert!(Painter::new(Style::default()).draw(&many, stats, P2160).len() < 8 * 256 + 3 * 256, "labels are bounded with the boxes");
+}
+
+#[test]
 fn frames_of_any_size_can_be_drawn_on() {
     for size in [Size::new(1, 1), Size::new(1, 100), Size::new(17, 33), Size::new(641, 479), Size::default()] {
         let faces: Vec<FaceRecord> = five_faces().into_iter().chain(edge_cases()).collect();

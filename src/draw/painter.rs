@@ -87,6 +87,9 @@ impl Shown<'_> {
 }
 
 impl Painter {
+    /// Of more faces than this only the largest are drawn: each plate is kept off all others, so that the work grows with
+    /// the square of their number.
+    pub const MAX_FACES: usize = 256;
     /// With more faces than this on a frame, labels are short and there are no graphs.
     const CROWD: usize = 8;
     /// Faces whose box is lower than this many em of their label are treated as in a crowd.
@@ -107,7 +110,7 @@ impl Painter {
     }
 
     /// The pictures for a frame of `frame` pixels, those further back first. Boxes with numbers that are not finite,
-    /// boxes outside of the frame and boxes below 3 pixels are left out.
+    /// boxes outside of the frame and boxes below 3 pixels are left out, and all but the largest [`Painter::MAX_FACES`].
     pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<Stats>, frame: Size) -> Vec<Placed> {
         self.cache.next_frame();
         let shown = self.shown(faces, frame);
@@ -146,7 +149,9 @@ impl Painter {
                 last: last.unwrap_or_default(),
             })
         };
-        faces.iter().filter_map(show).collect()
+        let mut shown: Vec<_> = faces.iter().filter_map(show).collect();
+        keep_largest(&mut shown, Self::MAX_FACES);
+        shown
     }
 
     fn draw_box(&mut self, face: &Shown, frame: Size, placed: &mut Vec<Placed>) {
@@ -298,6 +303,17 @@ impl Painter {
 fn put(picture: Arc<Picture>, place: Place, layout: &mut Layout, placed: &mut Vec<Placed>) {
     layout.take(place.rect);
     placed.push(Placed::whole(picture, place.rect.x as i32, place.rect.y as i32));
+}
+
+/// Drops all but the `most` largest faces; of equals the first ones stay.
+fn keep_largest(shown: &mut Vec<Shown>, most: usize) {
+    if shown.len() <= most {
+        return;
+    }
+    let mut kept = vec![false; shown.len()];
+    by_area(shown).take(most).for_each(|index| kept[index] = true);
+    let mut kept = kept.into_iter();
+    shown.retain(|_| kept.next().unwrap_or(false));
 }
 
 /// Indices of the faces, largest first.

@@ -9,6 +9,9 @@
 //! answer), the pictures are attached and the sink composes them; else they are blended into the frame's own planes.
 //! A frame on which nothing is drawn or blurred is passed on as it came, neither mapped nor copied.
 //!
+//! Of more than 256 faces on a frame the largest are drawn. All of them are blurred where that is asked for; where their
+//! boxes together would cover the frame more than 32 times over, the whole frame is blurred instead.
+//!
 //! ## Blurred faces
 //!
 //! `blur-faces` replaces an ellipse around each face with the mean colours of a few blocks. Boxes and labels are drawn
