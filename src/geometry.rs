@@ -264,6 +264,19 @@ pub struct Crop {
 }
 
 impl Crop {
+    /// Sides of a crop that can be sampled, and how far its centre may lie from the frame's corner, in pixels.
+    const SIDES: (f32, f32) = (0.01, 1e6);
+
+    /// A crop that can be sampled: numbers far out of range are brought into it, a crop without an area becomes a spot at
+    /// its centre, a NaN in the centre counts as 0 and a roll that is not finite as upright.
+    pub fn sampleable(self) -> Self {
+        let (least, most) = Self::SIDES;
+        let place = |position: f32| if position.is_nan() { 0.0 } else { position.clamp(-most, most) };
+        let center = Point::new(place(self.center.x), place(self.center.y));
+        // `max` takes a NaN for the other number.
+        Self { center, side: self.side.max(least).min(most), roll: if self.roll.is_finite() { self.roll } else { 0.0 } }
+    }
+
     /// The smallest upright square around the crop.
     pub fn bounds(self) -> Rect {
         Rect::square(self.center, self.side * (self.roll.cos().abs() + self.roll.sin().abs()))

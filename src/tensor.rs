@@ -97,22 +97,26 @@ impl Preprocessor {
     }
 
     /// Samples `source` of `view` to the top left `content` of `picture`, which has the `size` and `format` of the
-    /// network's input; what `content` leaves free becomes black (pixel 0).
+    /// network's input; what `content` leaves free becomes black (pixel 0), and so does all of it if `source` is not a
+    /// valid rectangle. Every value of `picture` is written.
     ///
     /// # Panics
     /// If `picture` is shorter than [`InputFormat::shape`] says, or `content` larger than `size`.
     pub fn write(&mut self, view: &FrameView, source: Rect, content: Size, format: &InputFormat, size: Size, picture: &mut [f32]) {
+        let content = if source.is_valid() { content } else { Size::default() };
         blacken_beyond(content, format, size, picture);
         let samples = if format.colour == Colour::Gray { Samples::Luma } else { Samples::Rgb };
         self.resampler.sample(view, source, content, samples, |y, rows| write_row(format, size, picture, y, rows));
     }
 
     /// Samples `crop` of `view`, turned upright, to the whole of `picture`, which has the `size` and `format` of the
-    /// network's input.
+    /// network's input. A crop without an area, or with numbers that are not finite, shows what is at the frame's nearest
+    /// edge, see [`Crop::sampleable`]. Every value of `picture` is written.
     ///
     /// # Panics
     /// If `picture` is shorter than [`InputFormat::shape`] says.
     pub fn write_crop(&mut self, view: &FrameView, crop: Crop, format: &InputFormat, size: Size, picture: &mut [f32]) {
+        let crop = crop.sampleable();
         if crop.roll.abs() < LEAST_ROLL {
             return self.write(view, Rect::square(crop.center, crop.side), size, format, size, picture);
         }
@@ -165,6 +169,7 @@ fn normalize(row: &[f32], mean: f32, scale: f32, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Point;
     use crate::image::{Colorimetry, PixelFormat, Plane};
 
     const PIXELS: [u8; 12] = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120]; // 2 x 2 RGB
@@ -197,6 +202,46 @@ mod tests {
         let nhwc = written(&InputFormat { layout: Layout::Nhwc, normalization, ..Default::default() }, Size::new(3, 3));
         let red: Vec<f32> = nhwc.iter().copied().step_by(3).collect();
         assert_eq!(red, [-58.5, -43.5, -63.5, -28.5, -13.5, -63.5, -63.5, -63.5, -63.5]);
+    }
+
+    #[test]
+    fn a_crop_without_an_area_is_what_lies_at_the_nearest_edge() {
+        let view =
+            FrameView::new(PixelFormat::Rgb, Size::new(2, 2), &[Plane { data: &PIXELS, stride: 6 }], Colorimetry::default()).unwrap();
+        let crop = |x: f32, y: f32, side: f32, roll: f32| Crop { center: Point::new(x, y), side, roll };
+        let nan = f32::NAN;
+        let crops = [
+            (crop(1.5, 1.5, 0.0, 0.0), [100.0, 110.0, 120.0]),
+            (crop(0.5, 0.5, -4.0, 0.5), [10.0, 20.0, 30.0]),
+            (crop(nan, nan, 1.0, 0.0), [10.0, 20.0, 30.0]),
+            (crop(9.0, 9.0, nan, nan), [100.0, 110.0, 120.0]),
+            (crop(f32::INFINITY, -9.0, 1.0, 0.7), [40.0, 50.0, 60.0]),
+            (crop(f32::NEG_INFINITY, 9.0, 1e-44, 0.7), [70.0, 80.0, 90.0]),
+        ];
+        let (format, size) = (InputFormat::default(), Size::new(4, 3));
+        let mut preprocessor = Preprocessor::default();
+        for (crop, pixel) in crops {
+            // What was there before must not be read as this crop.
+            let mut picture = vec![-1.0; format.shape(1, size).iter().product()];
+            preprocessor.write_crop(&view, crop, &format, size, &mut picture);
+            let planes = picture.chunks(12).zip(pixel);
+            assert!(planes.into_iter().all(|(plane, value)| plane.iter().all(|v| (v - value).abs() < 0.5)), "{crop:?}: {picture:?}");
+        }
+        let mut picture = vec![-1.0; format.shape(1, size).iter().product()];
+        preprocessor.write_crop(&view, crop(1.0, 1.0, f32::INFINITY, 0.3), &format, size, &mut picture);
+        assert!(picture.iter().all(|value| (10.0..=120.0).contains(value)), "some of the frame: {picture:?}");
+    }
+
+    #[test]
+    fn a_source_that_is_no_rectangle_is_black() {
+        let view =
+            FrameView::new(PixelFormat::Rgb, Size::new(2, 2), &[Plane { data: &PIXELS, stride: 6 }], Colorimetry::default()).unwrap();
+        let (format, size) = (InputFormat::default(), Size::new(2, 2));
+        for source in [Rect::new(f32::NAN, 0.0, 1.0, 1.0), Rect::new(0.0, 0.0, 0.0, 1.0)] {
+            let mut picture = vec![-1.0; 12];
+            Preprocessor::default().write(&view, source, size, &format, size, &mut picture);
+            assert_eq!(picture, [0.0; 12]);
+        }
     }
 
     #[test]

@@ -66,6 +66,29 @@ fn scores_are_those_of_the_python_reference() {
 }
 
 #[test]
+fn a_face_without_an_area_has_the_scores_of_the_nearest_edge() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (size, scene) = (Size::new(640, 480), support::three_faces());
+    let rgb = scene.render(0.0);
+    let view = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default()).expect("a view");
+    let face = |rect: Rect| Face { rect, detector: None, landmarks: None };
+    let happy = face(scene.appearances(0.0)[1].face);
+    let flat = rgb[..3].repeat(640 * 480);
+    let edge = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &flat, stride: 1920 }], Colorimetry::default()).expect("a view");
+    let mut classifier = classifier("expression");
+    let expected = classifier.classify(&edge, &[face(size.rect())]).expect("scores")[0].clone();
+    for empty in [Rect::new(-5.0, -5.0, 0.0, 0.0), Rect::new(f32::NAN, f32::NAN, f32::NAN, f32::NAN), Rect::new(0.0, 0.0, 40.0, f32::NAN)] {
+        // The memory of the second face still holds a happy one.
+        classifier.classify(&view, &[happy, happy]).expect("scores");
+        let scores = classifier.classify(&view, &[happy, face(empty)]).expect("scores");
+        let far = scores[1].as_slice().iter().zip(expected.as_slice()).any(|(score, expected)| (score - expected).abs() > 0.02);
+        assert!(!far, "{empty:?}: {:?} instead of {expected:?}", scores[1]);
+    }
+}
+
+#[test]
 fn the_files_beside_the_model_and_the_compiled_in_ones_are_the_same() {
     for (name, ..) in MODELS {
         let description = file(name).description.expect("a description");

@@ -247,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn a_source_far_larger_than_the_frame_is_reduced_to_a_few_samples() {
+        let data = [10, 20, 30, 40];
+        for side in [1e10, 1e30, f32::MAX] {
+            let source = Rect::new(-side / 2.0, -side / 2.0, side, side);
+            let out = luma(&data, Size::new(2, 2), source, Size::new(3, 3));
+            assert!(out.len() == 9 && out.iter().all(|value| (10.0..=40.0).contains(value)), "{side}: {out:?}");
+        }
+    }
+
+    #[test]
     fn invalid_sources_deliver_nothing() {
         assert!(luma(&[1], Size::new(1, 1), Rect::new(f32::NAN, 0.0, 1.0, 1.0), Size::new(2, 2)).is_empty());
         assert!(luma(&[1], Size::new(1, 1), Rect::new(0.0, 0.0, 0.0, 1.0), Size::new(2, 2)).is_empty());

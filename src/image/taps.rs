@@ -48,7 +48,8 @@ impl Taps {
         let scale = length / outputs as f32;
         let reach = if scale < AREA { scale.max(1.0) } else { (scale + 1.0) / 2.0 };
         self.skip = (scale as usize / most).max(1);
-        self.stride = ((2.0 * reach).ceil() as usize + 1).min(available).next_multiple_of(rows::LANES);
+        // A reach far beyond the source saturates.
+        self.stride = ((2.0 * reach).ceil() as usize).saturating_add(1).min(available).next_multiple_of(rows::LANES);
         self.first.clear();
         self.counts.clear();
         self.weights.clear();
