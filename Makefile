@@ -14,7 +14,8 @@ CARGO_DEB := 3.6.4
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/tools
-DATA_HOME := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
+# A relative one is ignored, as by the plugin.
+DATA_HOME := $(if $(filter /%,$(XDG_DATA_HOME)),$(XDG_DATA_HOME),$(HOME)/.local/share)
 # What models/fetch puts into the data home and `make install` beside the plugin.
 fetched := $(DATA_HOME)/gst-emotion
 runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)

@@ -9,10 +9,12 @@
 //! | 4 | `lib/` of the data home | `models/` of the data home |
 //! | 5 | the system's library folders | compiled into the plugin |
 //!
-//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it.
+//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it. As the XDG
+//! Base Directory Specification says, a relative `$XDG_DATA_HOME` is ignored. An empty entry of a list of folders is left
+//! out: the working directory is not searched unless it is named.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -37,9 +39,18 @@ pub struct SearchPath {
 impl SearchPath {
     /// The search path of this process; `plugin_folder` is the folder of the plugin's library, if there is one.
     pub fn from_env(plugin_folder: Option<PathBuf>) -> Self {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let split = |name: &str| set(name).map(|value| std::env::split_paths(&value).collect::<Vec<_>>()).unwrap_or_default();
-        let user_data = set("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
+        Self::from_variables(plugin_folder, |name| std::env::var_os(name))
+    }
+
+    /// [`from_env`](Self::from_env) with the environment's variables from `variable`.
+    fn from_variables(plugin_folder: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let split = |name: &str| {
+            let list = set(name).unwrap_or_default();
+            std::env::split_paths(&list).filter(|folder| !folder.as_os_str().is_empty()).collect::<Vec<_>>()
+        };
+        let user_data = set("XDG_DATA_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let user_data = user_data.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
         let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
         let mut system_folders = split("LD_LIBRARY_PATH");
         system_folders.extend(["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib"].map(PathBuf::from));
@@ -76,8 +87,12 @@ impl SearchPath {
     /// The file `name/file` in the first models folder that has it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with every place that was tried.
+    /// [`Error::NotFound`] with every place that was tried; [`Error::Config`] for a name that [leads
+    /// elsewhere](is_plain_name).
     pub fn model(&self, name: &str, file: &str) -> Result<PathBuf> {
+        if !is_plain_name(name) {
+            return Err(Error::Config(format!("{name:?} is not the name of a model: a path is not looked up in the models' folders")));
+        }
         let mut folders = self.model_folders.clone();
         folders.extend(self.plugin_folder.as_ref().map(|folder| folder.join("emotion/models")));
         folders.extend(self.data_home.as_ref().map(|folder| folder.join("models")));
@@ -87,6 +102,12 @@ impl SearchPath {
             None => Err(not_found(&format!("model {name}"), candidates)),
         }
     }
+}
+
+/// True if `name` is one of a file or folder, and no path that leads out of the folder it is looked up in.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == OsStr::new(name))
 }
 
 fn not_found(what: &str, looked: Vec<PathBuf>) -> Error {
@@ -152,6 +173,39 @@ mod tests {
         let search =
             SearchPath { runtime_file: Some("/nowhere/ort.so".into()), system_folders: vec!["/usr/lib".into()], ..Default::default() };
         assert!(search.runtime_library().unwrap_err().to_string().contains("/nowhere/ort.so"));
+    }
+
+    fn with_variables(variables: &[(&str, &str)]) -> SearchPath {
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        SearchPath::from_variables(None, value)
+    }
+
+    #[test]
+    fn a_relative_data_home_is_ignored() {
+        let home = |variables: &[(&str, &str)]| with_variables(variables).data_home;
+        assert_eq!(home(&[("XDG_DATA_HOME", "/data"), ("HOME", "/home/me")]), Some("/data/gst-emotion".into()));
+        for relative in ["", ".", "data", "../data"] {
+            let found = home(&[("XDG_DATA_HOME", relative), ("HOME", "/home/me")]);
+            assert_eq!(found, Some("/home/me/.local/share/gst-emotion".into()), "{relative:?}");
+        }
+        assert_eq!(home(&[("XDG_DATA_HOME", "data")]), None);
+    }
+
+    #[test]
+    fn an_empty_entry_of_a_list_is_not_the_working_directory() {
+        let search = with_variables(&[("GST_EMOTION_MODEL_PATH", ":/models::/more:"), ("LD_LIBRARY_PATH", ":/lib:")]);
+        assert_eq!(search.model_folders, [PathBuf::from("/models"), PathBuf::from("/more")]);
+        assert!(!search.system_folders.contains(&PathBuf::new()) && search.system_folders[0] == Path::new("/lib"));
+        assert!(with_variables(&[("GST_EMOTION_MODEL_PATH", ":")]).model_folders.is_empty());
+    }
+
+    #[test]
+    fn a_path_is_no_name_of_a_model() {
+        let search = SearchPath { model_folders: vec!["/models".into()], ..Default::default() };
+        for path in ["..", ".", "", "/", "/etc", "../face", "face/../..", "./face", "face/"] {
+            assert!(matches!(search.model(path, "model.onnx"), Err(Error::Config(_))), "{path}");
+        }
+        assert!(matches!(search.model("face", "model.onnx"), Err(Error::NotFound { .. })));
     }
 
     #[test]
