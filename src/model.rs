@@ -4,6 +4,8 @@
 //! A description tells what an ONNX file cannot: how pictures become its input and what its outputs mean. It stands
 //! beside the file, as `X.toml` for `X.onnx` or as `model.toml`.
 
+mod check;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,10 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::tensor::{Colour, InputFormat, Layout, Normalization};
+
+/// Largest width and height of a network's input that a description or a file may ask for, in pixels: a picture in
+/// `f32` then takes 50 MB at most. No known classifier of faces takes more than 300.
+pub const MAX_SIDE: u32 = 2048;
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -27,7 +33,8 @@ pub enum Task {
     Refine,
 }
 
-/// The contents of a `model.toml`; keys that are not listed here are ignored.
+/// The contents of a `model.toml`; keys that are not listed here are ignored. Sizes, factors and names that no model can
+/// have are refused when it is read.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ModelDescription {
     /// Short name, as it appears in metadata.
@@ -48,9 +55,12 @@ pub struct ModelDescription {
     /// How a face is cropped for an expression model.
     #[serde(default)]
     pub framing: Framing,
-    /// The model that has a second look at what a face model finds.
+    /// The model that has a second look at what a face model finds: the name of its folder among the models, no path.
     #[serde(default)]
     pub refiner: Option<String>,
+    /// Name of the ONNX file, no path. For people and scripts: which file is loaded does not depend on it.
+    #[serde(default)]
+    pub file: Option<String>,
 }
 
 /// `[input]` of a description.
@@ -58,10 +68,10 @@ pub struct ModelDescription {
 pub struct InputDescription {
     /// Name of the graph's input.
     pub name: String,
-    /// Columns; absent if any will do.
+    /// Columns, 1 to [`MAX_SIDE`]; absent if any will do.
     #[serde(default)]
     pub width: Option<u32>,
-    /// Rows; absent if any will do.
+    /// Rows, 1 to [`MAX_SIDE`]; absent if any will do.
     #[serde(default)]
     pub height: Option<u32>,
     /// Order of the axes.
@@ -70,10 +80,10 @@ pub struct InputDescription {
     /// Channels and their order.
     #[serde(default)]
     pub colour: Colour,
-    /// Subtracted from each channel's pixel 0..255; one value serves all channels. Default 0.
+    /// Subtracted from each channel's pixel 0..255; finite; one value serves all channels. Default 0.
     #[serde(default)]
     pub mean: Vec<f32>,
-    /// Multiplied after; one value serves all channels. Default 1.
+    /// Multiplied after; finite; one value serves all channels. Default 1.
     #[serde(default)]
     pub scale: Vec<f32>,
 }
@@ -89,7 +99,7 @@ pub struct OutputDescription {
     /// What is still to be applied to the values.
     #[serde(default)]
     pub activation: Activation,
-    /// Logits are divided by it before the softmax.
+    /// Logits are divided by it before the softmax; above 0.
     #[serde(default = "one")]
     pub temperature: f32,
 }
@@ -137,9 +147,9 @@ pub enum Prefer {
 /// from eyes to mouth and of that between the eyes.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct LandmarkFraming {
-    /// Side of the square.
+    /// Side of the square, above 0 and at most 64.
     pub side_of_size: f32,
-    /// Distance of the square's centre from the middle between eyes and mouth, towards the chin.
+    /// Distance of the square's centre from the middle between eyes and mouth, towards the chin; -64 to 64.
     #[serde(default)]
     pub offset_y_of_size: f32,
 }
@@ -158,9 +168,9 @@ impl LandmarkFraming {
 /// The crop square of one detector's boxes, in fractions of the box's height.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct BoxFraming {
-    /// Side of the square.
+    /// Side of the square, above 0 and at most 64.
     pub side_of_height: f32,
-    /// Distance of the square's centre below the box's centre.
+    /// Distance of the square's centre below the box's centre; -64 to 64.
     #[serde(default)]
     pub offset_y_of_height: f32,
 }
@@ -214,10 +224,13 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder.
+    /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder. Weights that
+    /// the file keeps in others ("external data") are read from beside it, whatever the working directory is; the checksum
+    /// is of the file alone.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::Model`] if the description is wrong or names another checksum.
+    /// [`Error::Io`] if the file cannot be read, [`Error::Model`] if the description is wrong or names another checksum, or
+    /// if other files are missing, too short or not in the file's own folder.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let beside = [path.with_extension("toml"), path.with_file_name("model.toml")];
@@ -253,11 +266,11 @@ fn read_description(path: &Path) -> Result<ModelDescription> {
 }
 
 fn parse_description(path: &Path, text: &str) -> Result<ModelDescription> {
-    toml::from_str(text).map_err(|error| Error::Model {
-        path: path.into(),
-        expected: "a model description".into(),
-        found: error.to_string().trim_end().replace('\n', " "),
-    })
+    let wrong = |(expected, found)| Error::Model { path: path.into(), expected, found };
+    let description =
+        toml::from_str(text).map_err(|error| wrong(("a model description".into(), error.to_string().trim_end().replace('\n', " "))))?;
+    check::check(&description).map_err(wrong)?;
+    Ok(description)
 }
 
 #[cfg(test)]
@@ -323,6 +336,34 @@ mod tests {
             let boxed = description.framing.crop(Rect::new(0.0, 0.0, 80.0, 100.0), Some("yunet"), None);
             assert!((boxed.side - 106.5).abs() < 1e-3, "without landmarks the box is all there is");
         }
+    }
+
+    #[test]
+    fn values_that_no_model_has_are_refused_by_name() {
+        let wrong = [
+            ("width = 48", "width = 0", "[input] width of 1 to 2048, found 0"),
+            ("height = 48", "height = 2049", "[input] height of 1 to 2048, found 2049"),
+            ("mean = [127.5]", "mean = [nan]", "[input] mean"),
+            ("scale = [0.0078125]", "scale = [inf]", "[input] scale"),
+            ("side_of_height = 1.5", "side_of_height = 1e30", "[framing.box.other] side_of_height"),
+            ("side_of_height = 1.0", "side_of_height = 0.0", "[framing.box.haar] side_of_height"),
+            ("offset_y_of_height = 0.1", "offset_y_of_height = -1e30", "[framing.box.other] offset_y_of_height"),
+            ("[framing.box.other]", "[framing.landmarks]\nside_of_size = nan\n[framing.box.other]", "[framing.landmarks] side_of_size"),
+            ("activation = \"softmax\"", "temperature = 0.0", "[[output]] temperature"),
+            ("unheard_of = 1", "refiner = \"../face\"", "refiner"),
+            ("unheard_of = 1", "refiner = \"/models/face\"", "refiner"),
+            ("unheard_of = 1", "refiner = \"..\"", "refiner"),
+            ("unheard_of = 1", "refiner = \"\"", "refiner"),
+            ("unheard_of = 1", "file = \"../model.onnx\"", "file"),
+        ];
+        for (right, wrong, expected) in wrong {
+            assert!(TOML.contains(right));
+            let result = parse_description(Path::new("x/model.toml"), &TOML.replacen(right, wrong, 1));
+            let error = result.expect_err(wrong).to_string();
+            assert!(error.starts_with("model x/model.toml: expected ") && error.contains(expected), "{wrong}: {error}");
+        }
+        let named = TOML.replacen("unheard_of = 1", "refiner = \"face-refiner\"\nfile = \"model.onnx\"", 1);
+        assert_eq!(parse_description(Path::new("x"), &named).unwrap().refiner.as_deref(), Some("face-refiner"));
     }
 
     #[test]

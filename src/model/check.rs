@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Whether the values of a description are ones that a model can have.
+
+use super::{Framing, InputDescription, MAX_SIDE, ModelDescription};
+use crate::locate::is_plain_name;
+
+/// Largest side and offset of a crop, in sizes of a face.
+const MAX_SHARE: f32 = 64.0;
+
+/// What was expected and what was found instead.
+pub(super) type Wrong = (String, String);
+
+/// Refuses sizes, factors and names that would end in a panic, in pictures without a pixel or outside of the models' folder.
+pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
+    check_input(&description.input)?;
+    check_framing(&description.framing)?;
+    for output in &description.outputs {
+        let divides = output.temperature.is_finite() && output.temperature > 0.0;
+        require(divides, || "[[output]] temperature above 0".into(), output.temperature)?;
+    }
+    for (key, what, name) in [("refiner", "the name of a folder", &description.refiner), ("file", "the name of a file", &description.file)]
+    {
+        let name = name.as_deref();
+        require(name.is_none_or(is_plain_name), || format!("{key} as {what}, without a path"), format!("{:?}", name.unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+fn check_input(input: &InputDescription) -> Result<(), Wrong> {
+    for (name, side) in [("width", input.width), ("height", input.height)] {
+        let side = side.unwrap_or(1);
+        require((1..=MAX_SIDE).contains(&side), || format!("[input] {name} of 1 to {MAX_SIDE}"), side)?;
+    }
+    for (name, values) in [("mean", &input.mean), ("scale", &input.scale)] {
+        require(values.iter().all(|value| value.is_finite()), || format!("[input] {name} of finite numbers"), format!("{values:?}"))?;
+    }
+    Ok(())
+}
+
+fn check_framing(framing: &Framing) -> Result<(), Wrong> {
+    let side =
+        |name: String, share: f32| require(share > 0.0 && share <= MAX_SHARE, || format!("{name} above 0, at most {MAX_SHARE}"), share);
+    let offset = |name: String, share: f32| require(share.abs() <= MAX_SHARE, || format!("{name} of -{MAX_SHARE} to {MAX_SHARE}"), share);
+    if let Some(landmarks) = framing.landmarks {
+        side("[framing.landmarks] side_of_size".into(), landmarks.side_of_size)?;
+        offset("[framing.landmarks] offset_y_of_size".into(), landmarks.offset_y_of_size)?;
+    }
+    for (detector, boxed) in &framing.boxes {
+        side(format!("[framing.box.{detector}] side_of_height"), boxed.side_of_height)?;
+        offset(format!("[framing.box.{detector}] offset_y_of_height"), boxed.offset_y_of_height)?;
+    }
+    Ok(())
+}
+
+fn require(right: bool, expected: impl FnOnce() -> String, found: impl ToString) -> Result<(), Wrong> {
+    if right { Ok(()) } else { Err((expected(), found.to_string())) }
+}
