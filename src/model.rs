@@ -5,6 +5,7 @@
 //! beside the file, as `X.toml` for `X.onnx` or as `model.toml`.
 
 mod check;
+mod external;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -235,7 +236,11 @@ impl ModelFile {
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let beside = [path.with_extension("toml"), path.with_file_name("model.toml")];
         let description = beside.iter().find(|file| file.is_file()).map(|file| read_description(file)).transpose()?;
-        Self { path: path.into(), bytes: bytes.into(), description }.verified()
+        let model = Self { path: path.into(), bytes: bytes.into(), description }.verified()?;
+        match external::inline(path, &model.bytes)? {
+            Some(whole) => Ok(Self { bytes: whole.into(), ..model }),
+            None => Ok(model),
+        }
     }
 
     /// A model that is compiled in; `name` stands for its path in messages.

@@ -12,7 +12,7 @@
 use std::collections::HashSet;
 
 /// Field numbers of `onnx.proto` on the way to names and shapes.
-const MODEL_GRAPH: u64 = 7;
+pub(crate) const MODEL_GRAPH: u64 = 7;
 const GRAPH_INITIALIZER: u64 = 5;
 const GRAPH_INPUT: u64 = 11;
 const GRAPH_OUTPUT: u64 = 12;
@@ -79,21 +79,21 @@ fn free_value(value: &[u8], kept: Option<usize>) -> Option<Edit> {
 }
 
 /// What becomes of one field.
-enum Edit {
+pub(crate) enum Edit {
     Keep,
     Drop,
     Replace(Vec<u8>),
 }
 
 /// Decides on a field from its number and its bytes; none stops the walk.
-type EditField<'a> = dyn FnMut(u64, &[u8]) -> Option<Edit> + 'a;
+pub(crate) type EditField<'a> = dyn FnMut(u64, &[u8]) -> Option<Edit> + 'a;
 
 fn descend(matches: bool, payload: &[u8], edit: &mut EditField) -> Option<Edit> {
     if matches { edit_fields(payload, edit).map(Edit::Replace) } else { Some(Edit::Keep) }
 }
 
 /// Copies a message field by field, asking `edit` about each length-delimited one.
-fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
+pub(crate) fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
     let mut result = Vec::with_capacity(message.len());
     let mut rest = message;
     while !rest.is_empty() {
@@ -101,11 +101,7 @@ fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
         match field.payload.map_or(Some(Edit::Keep), |payload| edit(field.number, payload))? {
             Edit::Keep => result.extend_from_slice(field.whole),
             Edit::Drop => {}
-            Edit::Replace(payload) => {
-                push_varint(&mut result, field.number << 3 | LENGTH_DELIMITED);
-                push_varint(&mut result, payload.len() as u64);
-                result.extend_from_slice(&payload);
-            }
+            Edit::Replace(payload) => push_bytes(&mut result, field.number, &payload),
         }
     }
     Some(result)
@@ -114,21 +110,30 @@ fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
 const LENGTH_DELIMITED: u64 = 2;
 
 /// One field of a message.
-struct Field<'a> {
-    number: u64,
+pub(crate) struct Field<'a> {
+    pub number: u64,
     /// All of its bytes, key and length included.
     whole: &'a [u8],
     /// Its value, if it is length-delimited.
-    payload: Option<&'a [u8]>,
+    pub payload: Option<&'a [u8]>,
+    /// Its value, if it is a number of variable length.
+    pub value: Option<u64>,
+}
+
+/// The fields of a message, up to the first that is damaged.
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    let mut rest = message;
+    std::iter::from_fn(move || if rest.is_empty() { None } else { next_field(&mut rest) })
 }
 
 /// Takes one field off `rest`.
 fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let start = *rest;
     let key = take_varint(rest)?;
+    let mut value = None;
     let payload = match key & 7 {
         0 => {
-            take_varint(rest)?;
+            value = Some(take_varint(rest)?);
             None
         }
         1 => {
@@ -145,7 +150,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
         }
         _ => return None,
     };
-    Some(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], payload })
+    Some(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], payload, value })
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
@@ -166,6 +171,19 @@ fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Appends a length-delimited field.
+pub(crate) fn push_bytes(out: &mut Vec<u8>, number: u64, payload: &[u8]) {
+    push_varint(out, number << 3 | LENGTH_DELIMITED);
+    push_varint(out, payload.len() as u64);
+    out.extend_from_slice(payload);
+}
+
+/// Appends a field that is a number of variable length.
+pub(crate) fn push_number(out: &mut Vec<u8>, number: u64, value: u64) {
+    push_varint(out, number << 3);
+    push_varint(out, value);
+}
+
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -176,27 +194,17 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// The string in field `number` of a message.
 fn name_of(message: &[u8], number: u64) -> Option<&[u8]> {
-    let mut rest = message;
-    while !rest.is_empty() {
-        let field = next_field(&mut rest)?;
-        if field.number == number {
-            return field.payload;
-        }
-    }
-    None
+    fields(message).find(|field| field.number == number)?.payload
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
         let mut out = Vec::new();
-        for (field, payload) in fields {
-            push_varint(&mut out, field << 3 | LENGTH_DELIMITED);
-            push_varint(&mut out, payload.len() as u64);
-            out.extend_from_slice(payload);
-        }
+        fields.iter().for_each(|(field, payload)| push_bytes(&mut out, *field, payload));
         out
     }
 
@@ -241,6 +249,16 @@ mod tests {
         let expected = message(&[(GRAPH_INITIALIZER, &weight), (GRAPH_INPUT, &input)]);
         assert_eq!(constant_weights(&message(&[(MODEL_GRAPH, &graph)])).unwrap(), message(&[(MODEL_GRAPH, &expected)]));
         assert_eq!(constant_weights(b"plain text"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_edited_or_refused(bytes: Vec<u8>) {
+            let whole = message(&[(MODEL_GRAPH, &bytes)]);
+            for model in [&bytes, &whole] {
+                let _ = (free_size(model, "input"), constant_weights(model));
+            }
+        }
     }
 
     #[test]

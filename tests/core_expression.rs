@@ -88,6 +88,70 @@ fn a_face_without_an_area_has_the_scores_of_the_nearest_edge() {
     }
 }
 
+/// An expression model of any size that tells bright from dark, its weights in a file beside it, in a folder with this
+/// description of its input.
+fn bright_or_dark(folder: &std::path::Path, input: &str) -> ModelFile {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for name in ["external.onnx", "external.bin"] {
+        std::fs::copy(support::data(name), folder.join(name)).expect("a copy");
+    }
+    let description = format!(
+        "name = 'bright-or-dark'\ntask = 'expression'\n[input]\nname = 'input'\ncolour = 'gray'\nscale = [0.01]\n{input}\n\
+         [[output]]\nname = 'logits'\nactivation = 'softmax'\nlabels = ['bright', 'dark']\n"
+    );
+    std::fs::write(folder.join("external.toml"), description).expect("a description");
+    ModelFile::open(&folder.join("external.onnx")).expect("a model")
+}
+
+#[test]
+fn weights_in_another_file_are_read_from_beside_the_model() {
+    if !runtime_fetched() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("gst-emotion-external-{}", std::process::id()));
+    let model = bright_or_dark(&folder, "width = 8\nheight = 8");
+    let search = SearchPath::from_env(None);
+    let mut classifier = Classifier::load(model, &search, RunOptions::default()).expect("the weights lie beside it");
+    let white = [255; 64];
+    let view = FrameView::new(PixelFormat::Gray8, Size::new(8, 8), &[Plane { data: &white, stride: 8 }], Colorimetry::default());
+    let face = Face { rect: Size::new(8, 8).rect(), detector: None, landmarks: None };
+    let scores = classifier.classify(&view.expect("a view"), &[face]).expect("scores");
+    assert!(scores[0].as_slice()[0] > 0.99, "{scores:?}");
+
+    std::fs::write(folder.join("external.bin"), [0; 20]).expect("a file");
+    let short = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is too short").to_string();
+    assert!(short.contains("external.onnx") && short.contains("external.bin") && short.contains("20 bytes"), "{short}");
+    std::fs::remove_file(folder.join("external.bin")).expect("removed");
+    let missing = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is missing").to_string();
+    assert!(missing.contains("external.onnx") && missing.contains("external.bin"), "{missing}");
+    let bytes = std::fs::read(folder.join("external.onnx")).expect("a file");
+    let at = bytes.windows(12).position(|window| window == b"external.bin").expect("its location");
+    for location in [*b"../ternl.bin", *b"/xternal.bin", *b"a/../nal.bin"] {
+        let outside: Vec<u8> = [&bytes[..at], &location[..], &bytes[at + 12..]].concat();
+        std::fs::write(folder.join("external.onnx"), outside).expect("a file");
+        let outside = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is elsewhere").to_string();
+        let location = String::from_utf8_lossy(&location);
+        assert!(outside.contains("in its own folder") && outside.contains(&*location), "{outside}");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_picture_without_an_area_is_no_input() {
+    if !runtime_fetched() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("gst-emotion-no-area-{}", std::process::id()));
+    bright_or_dark(&folder, "width = 8\nheight = 8");
+    let described = std::fs::read_to_string(folder.join("external.toml")).expect("a description");
+    std::fs::write(folder.join("external.toml"), described.replace("width = 8", "width = 0")).expect("a description");
+    let search = SearchPath::from_env(None);
+    let loaded = ModelFile::open(&folder.join("external.onnx")).and_then(|model| Classifier::load(model, &search, RunOptions::default()));
+    let said = loaded.map(|_| ()).expect_err("no classifier takes an empty picture").to_string();
+    assert!(said.contains("external.toml") && said.contains("width of 1 to 2048, found 0"), "{said}");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
 #[test]
 fn the_files_beside_the_model_and_the_compiled_in_ones_are_the_same() {
     for (name, ..) in MODELS {

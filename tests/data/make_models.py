@@ -2,6 +2,7 @@
 """Writes the tiny ONNX files that tests load: `python make_models.py FOLDER` (needs the package onnx)."""
 import math
 import pathlib
+import struct
 import sys
 
 import onnx
@@ -133,6 +134,113 @@ def write_preset(folder, name, picture, output, classes):
     save(folder, name, nodes, [picture], [(output, [batch, classes])], constants)
 
 
+def write_no_inputs(folder):
+    """CenterFace's outputs from nothing: a graph without an input."""
+    shape = lambda channels: [1, channels, 4, 4]
+    channels = [("heat", 1), ("size", 2), ("offset", 2), ("landmarks", 10)]
+    constants = [helper.make_tensor(f"{name}_value", TensorProto.FLOAT, shape(count), [0.0] * count * 16) for name, count in channels]
+    nodes = [helper.make_node("Identity", [f"{name}_value"], [name]) for name, _ in channels]
+    save(folder, "no-inputs", nodes, [], [(name, shape(count)) for name, count in channels], constants)
+
+
+def write_grey_cells(folder):
+    """CenterFace's outputs from a picture of one channel."""
+    nodes = [
+        helper.make_node("AveragePool", ["input"], ["heat"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Concat", ["heat"] * 2, ["size"], axis=1),
+        helper.make_node("Concat", ["heat"] * 2, ["offset"], axis=1),
+        helper.make_node("Concat", ["heat"] * 10, ["landmarks"], axis=1),
+    ]
+    shape = lambda name, channels: (name, ["n", channels, "rows", "columns"])
+    outputs = [shape("heat", 1), shape("size", 2), shape("offset", 2), shape("landmarks", 10)]
+    save(folder, "grey-cells", nodes, [("input", ["n", 1, "height", "width"])], outputs, [])
+
+
+def write_short_landmarks(folder):
+    """CenterFace's outputs, but the landmarks have a quarter of the cells."""
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("AveragePool", ["grey"], ["heat"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("AveragePool", ["grey"], ["coarse"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Concat", ["heat"] * 2, ["size"], axis=1),
+        helper.make_node("Concat", ["heat"] * 2, ["offset"], axis=1),
+        helper.make_node("Concat", ["coarse"] * 10, ["landmarks"], axis=1),
+    ]
+    shape = lambda name, channels: (name, ["n", channels, f"rows_{name}", f"columns_{name}"])
+    outputs = [shape("heat", 1), shape("size", 2), shape("offset", 2), shape("landmarks", 10)]
+    save(folder, "short-landmarks", nodes, [("input", ["n", 3, "height", "width"])], outputs, [])
+
+
+def write_short_boxes(folder):
+    """YuNet's outputs, but there is one box less than there are cells."""
+    strides = (8, 16, 32)
+    nodes = [helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1)]
+    constants = [helper.make_tensor("column", TensorProto.INT64, [3], [1, -1, 1])]
+    constants += [helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in (("one", 1), ("end", 2**31))]
+    for stride in strides:
+        name = lambda label: f"{label}_{stride}"
+        nodes += [
+            helper.make_node("AveragePool", ["grey"], [name("cells")], kernel_shape=[stride] * 2, strides=[stride] * 2),
+            helper.make_node("Reshape", [name("cells"), "column"], [name("cls")]),
+            helper.make_node("Identity", [name("cls")], [name("obj")]),
+            helper.make_node("Concat", [name("cls")] * 4, [name("boxes")], axis=2),
+            helper.make_node("Slice", [name("boxes"), "one", "end", "one"], [name("bbox")]),
+            helper.make_node("Concat", [name("cls")] * 10, [name("kps")], axis=2),
+        ]
+    heads = [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)]
+    outputs = [(f"{head}_{stride}", [1, f"n_{head}_{stride}", values]) for head, values in heads for stride in strides]
+    save(folder, "short-boxes", nodes, [("input", [1, 3, "height", "width"])], outputs, constants)
+
+
+def write_external(folder):
+    """An expression model of any size: is a face bright or dark? Its weights lie in another file."""
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["grey", "weights"], ["logits"]),
+    ]
+    values = struct.pack("<2f", 4.0, -4.0)
+    weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[1, 2], data_location=TensorProto.EXTERNAL)
+    entries = {"location": "external.bin", "offset": "16", "length": str(len(values))}
+    for key, value in entries.items():
+        weights.external_data.add(key=key, value=value)
+    (folder / "external.bin").write_bytes(bytes(16) + values)
+    value = lambda label, shape: helper.make_tensor_value_info(label, TensorProto.FLOAT, shape)
+    inputs, outputs = [value("input", ["n", 1, "height", "width"])], [value("logits", ["n", 2])]
+    graph = helper.make_graph(nodes, "external", inputs, outputs, [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (folder / "external.onnx").write_bytes(model.SerializeToString())
+
+
+def write_centroid_refiner(folder):
+    """A refiner that moves each box, as large as it is, to where its square is bright."""
+    side = 32
+    ramp = [(i + 0.5) / side - 0.5 for i in range(side)]
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["grey", "ramp_x"], ["weighted_x"]),
+        helper.make_node("Mul", ["grey", "ramp_y"], ["weighted_y"]),
+        helper.make_node("ReduceMean", ["grey"], ["dark"], axes=[2, 3], keepdims=0),
+        helper.make_node("Add", ["dark", "least"], ["light"]),
+    ]
+    for axis in "xy":
+        nodes += [
+            helper.make_node("ReduceMean", [f"weighted_{axis}"], [f"sum_{axis}"], axes=[2, 3], keepdims=0),
+            helper.make_node("Div", [f"sum_{axis}", "light"], [axis]),
+        ]
+    nodes += [
+        helper.make_node("Mul", ["light", "nothing"], ["score"]),
+        helper.make_node("Add", ["score", "length"], ["lengths"]),
+        helper.make_node("Concat", ["x", "y", "lengths", "lengths"], ["box"], axis=1),
+        helper.make_node("Concat", ["score"] * 10, ["landmarks"], axis=1),
+    ]
+    number = lambda label, value: helper.make_tensor(label, TensorProto.FLOAT, [], [value])
+    constants = [number("least", 1e-3), number("nothing", 0.0), number("length", 1 / 1.6)]
+    constants.append(helper.make_tensor("ramp_x", TensorProto.FLOAT, [1, 1, 1, side], ramp))
+    constants.append(helper.make_tensor("ramp_y", TensorProto.FLOAT, [1, 1, side, 1], ramp))
+    outputs = [("score", ["n", 1]), ("box", ["n", 4]), ("landmarks", ["n", 10])]
+    save(folder, "centroid-refiner", nodes, [("input", ["n", 3, side, side])], outputs, constants)
+
+
 folder = pathlib.Path(sys.argv[1])
 write(folder, "identity", [1, 3, 32, 32])
 # About a tenth of a second, six frames at 60 a second.
@@ -144,3 +252,9 @@ write_preset(folder, "preset-emotion-ferplus-8", ("Input3", [1, 1, 64, 64]), "Pl
 write_preset(folder, "preset-hsemotion-b0-8", ("input", ["n", 3, 224, 224]), "output", 8)
 write_preset(folder, "preset-mobilefacenet", ("data", [1, 3, 112, 112]), "label", 7)
 write_preset(folder, "preset-mini-xception", ("input", ["n", 1, 64, 64]), "predictions", 7)
+write_no_inputs(folder)
+write_grey_cells(folder)
+write_short_landmarks(folder)
+write_short_boxes(folder)
+write_external(folder)
+write_centroid_refiner(folder)
