@@ -82,10 +82,10 @@ impl Classifier {
     /// Loads `model` as its description says.
     ///
     /// # Errors
-    /// Those of [`Network::load`]; [`Error::Model`] if there is no description, it is not of an expression model, or
-    /// the file's inputs and outputs are not the described ones.
+    /// Those of [`Network::load`]; [`Error::Model`] if there is no description, it is not of an expression model, the
+    /// file's inputs and outputs are not the described ones, or it cannot be run on a picture.
     pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
-        let network = Network::load(&model, search, run)?;
+        let mut network = Network::load(&model, search, run)?;
         let wrong = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
         let recognised = || preset::recognise(network.inputs(), network.outputs());
         let Some(description) = model.description.clone().or_else(recognised) else {
@@ -104,11 +104,14 @@ impl Classifier {
         };
         let output = check_signature(&network, &description, described).map_err(|expected| wrong(expected, network.signature()))?;
         // A graph for one picture takes the faces one by one.
-        let fixed_batch = network.inputs().first().and_then(|input| *input.shape.first()?);
+        let [input] = network.inputs() else { return Err(wrong("one input".into(), network.signature())) };
+        let fixed_batch = input.shape.first().copied().flatten();
         if fixed_batch.is_some_and(|pictures| pictures != 1) {
             return Err(wrong("an input for one picture or any number".into(), network.signature()));
         }
         let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
+        let expected = format!("an output {} [N, {}]", described.name, labels.len());
+        network.probe(&model.path, format.shape(1, size), &expected, |outputs| outputs.get_exactly(output, labels.len()).map(|_| ()))?;
         let (preprocessor, crops, scores, step_times) = Default::default();
         Ok(Self {
             network,
@@ -193,12 +196,8 @@ impl Classifier {
             let preprocess = clock.lap();
             let outputs = self.network.run()?;
             let inference = clock.lap();
-            let (_, values) = outputs.get(self.output)?;
             let classes = self.labels.len();
-            if values.len() != classes * crops.len() {
-                let message = format!("{} values for {} faces of {classes} classes", values.len(), crops.len());
-                return Err(Error::Inference { model: self.description.name.clone(), message });
-            }
+            let values = outputs.get_exactly(self.output, classes * crops.len())?;
             let described = &self.description.outputs[0];
             self.scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
                 Activation::Softmax => Scores::from_logits(values, described.temperature),

@@ -132,6 +132,7 @@ pub struct Network {
     outputs: Vec<TensorSpec>,
     /// Of the shapes that were used last, the present one at the end.
     tensors: Vec<Tensors>,
+    provider: Provider,
 }
 
 /// The tensors of a run, kept from one to the next.
@@ -159,7 +160,8 @@ impl Network {
         })?;
         let spec = |outlet: &ort::value::Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect());
-        Ok(Self { session, name: model.path.display().to_string(), inputs, outputs, tensors: Vec::with_capacity(KEPT_SHAPES) })
+        let (name, tensors) = (model.path.display().to_string(), Vec::with_capacity(KEPT_SHAPES));
+        Ok(Self { session, name, inputs, outputs, tensors, provider: options.provider })
     }
 
     /// What the graph takes.
@@ -215,6 +217,25 @@ impl Network {
         };
         Ok(Outputs { values, model: name })
     }
+
+    /// Runs the graph on zeros of `shape` and lets `check` look at the outputs, so that a file that cannot be used fails
+    /// when it is loaded rather than on the first frame. On the processor alone: accelerators may compile a graph for
+    /// minutes for each shape of input.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the file's `path` and what was `expected` if the run or `check` fails.
+    pub fn probe(&mut self, path: &Path, shape: [usize; 4], expected: &str, check: impl FnOnce(&Outputs) -> Result<()>) -> Result<()> {
+        if self.provider != Provider::Cpu {
+            return Ok(());
+        }
+        self.input(shape)?.fill(0.0);
+        let checked = self.run().and_then(|outputs| check(&outputs));
+        self.tensors.pop();
+        checked.map_err(|error| match error {
+            Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
+            other => other,
+        })
+    }
 }
 
 fn failed(model: &str, error: ort::Error) -> Error {
@@ -255,6 +276,20 @@ impl Outputs<'_> {
         }
         let (shape, data) = self.values[index].try_extract_tensor::<f32>().map_err(|error| failed(error.to_string()))?;
         Ok((shape, data))
+    }
+
+    /// The values of output `index`, of which there have to be `count`.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get), and [`Error::Inference`] for another number of values.
+    pub fn get_exactly(&self, index: usize, count: usize) -> Result<&[f32]> {
+        let (_, values) = self.get(index)?;
+        if values.len() == count {
+            return Ok(values);
+        }
+        let name = self.values.keys().nth(index).unwrap_or_default();
+        let message = format!("{} values of {name} instead of {count}", values.len());
+        Err(Error::Inference { model: self.model.into(), message })
     }
 }
 

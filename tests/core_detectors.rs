@@ -23,13 +23,17 @@ fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::er
 
 /// What `detector` finds on a black frame of `size` with a white rectangle.
 fn detect(detector: &mut NetworkDetector, size: Size, white: Rect) -> Vec<Detection> {
+    detect_with(detector, size, white, &DetectOptions::default())
+}
+
+fn detect_with(detector: &mut NetworkDetector, size: Size, white: Rect, options: &DetectOptions) -> Vec<Detection> {
     let inside = |n: u32, start: f32, length: f32| (start..start + length).contains(&(n as f32));
     let lit = |n: u32| inside(n % size.width, white.x, white.w) && inside(n / size.width, white.y, white.h);
     let pixels: Vec<u8> = (0..size.width * size.height).map(|n| if lit(n) { 255 } else { 0 }).collect();
     let plane = Plane { data: &pixels, stride: size.width as usize };
     let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).expect("a view");
     let mut found = Vec::new();
-    detector.detect(&view, &DetectOptions::default(), &mut found).expect("an inference");
+    detector.detect(&view, options, &mut found).expect("an inference");
     found
 }
 
@@ -184,6 +188,26 @@ fn a_refiner_of_ones_own_is_taken_and_a_wrong_one_named() {
         assert!(said.contains(expected) && said.contains("face-refiner/model."), "{said}");
     }
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_model_that_cannot_be_run_is_refused_when_it_is_loaded() {
+    if !runtime_fetched() {
+        return;
+    }
+    let wrong = [
+        ("no-inputs.onnx", "expected one input [1, 3, H, W]", "inputs ; outputs heat"),
+        ("short-landmarks.onnx", "expected outputs of centerface", "2560 values of landmarks"),
+        ("short-boxes.onnx", "expected outputs of yunet", "values of bbox_8"),
+        ("grey-cells.onnx", "expected one input [1, 3, H, W]", "inputs input [?, 1, ?, ?]"),
+    ];
+    for (file, expected, found) in wrong {
+        let error = load(file, None, 320).map(|_| ()).expect_err(file);
+        assert!(matches!(error, gstemotion::error::Error::Model { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains(file) && said.contains(expected), "{said}");
+        assert!(said.contains(found) || file == "short-landmarks.onnx", "{said}");
+    }
 }
 
 #[test]

@@ -355,6 +355,30 @@ fn a_cascade_finds_the_faces_too() {
 }
 
 #[test]
+fn after_models_that_fail_the_element_takes_another() {
+    if !runtime_fetched() {
+        return;
+    }
+    init();
+    let element = gst::ElementFactory::make("emotionfacedetect").build().expect("an element");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    for file in ["no-inputs.onnx", "short-landmarks.onnx", "short-boxes.onnx"] {
+        element.set_property("model-file", support::data(file).display().to_string());
+        assert!(element.set_state(gst::State::Paused).is_err(), "{file}");
+        let error = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error on the bus");
+        let gst::MessageView::Error(error) = error.view() else { unreachable!("it is filtered") };
+        assert!(error.error().matches(gst::ResourceError::Settings) && error.debug().is_some_and(|said| said.contains(file)), "{error:?}");
+        element.set_state(gst::State::Null).expect("it stops");
+        // The twin says once more that its parent failed.
+        while bus.pop().is_some() {}
+    }
+    element.set_property("model-file", None::<&str>);
+    assert!(element.set_state(gst::State::Paused).is_ok(), "{:?}", bus.pop_filtered(&[gst::MessageType::Error]));
+    element.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn two_streams_in_one_process_keep_their_own_ids() {
     if !runtime_fetched() {
         return;

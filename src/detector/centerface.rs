@@ -33,9 +33,13 @@ pub fn input_format() -> InputFormat {
 }
 
 /// Appends the cells whose probability reaches `score_threshold`, in pixels of the input.
+///
+/// # Errors
+/// [`Error::Inference`](crate::error::Error::Inference) if the outputs are not of the same number of cells.
 pub(super) fn decode(outputs: &Outputs, _input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
     let (shape, heat) = outputs.get(0)?;
-    let [scale, offset, marks] = [outputs.get(1)?.1, outputs.get(2)?.1, outputs.get(3)?.1];
+    let values = |index: usize| outputs.get_exactly(index, CHANNELS[index] * heat.len());
+    let [scale, offset, marks] = [values(1)?, values(2)?, values(3)?];
     let columns = shape.last().map_or(1, |&columns| columns.max(1) as usize);
     decode_maps(Maps { heat, scale, offset, marks, columns }, score_threshold, detections);
     Ok(())

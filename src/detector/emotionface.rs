@@ -52,10 +52,15 @@ pub fn input_format() -> InputFormat {
 }
 
 /// Appends the cells whose confidence reaches `score_threshold`, in pixels of the input.
+///
+/// # Errors
+/// [`Error::Inference`](crate::error::Error::Inference) if an output does not have the table's channels.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
     for level in 0..outputs.count() {
-        let (shape, values) = outputs.get(level)?;
-        let columns = shape.last().map_or(1, |&columns| columns.max(1) as usize);
+        let (shape, _) = outputs.get(level)?;
+        let side = |axis: usize| shape.get(axis).map_or(1, |&length| length.max(1) as usize);
+        let (rows, columns) = (side(2), side(3));
+        let values = outputs.get_exactly(level, CHANNELS * rows * columns)?;
         decode_level(values, input.width as usize / columns, columns, score_threshold, detections);
     }
     Ok(())

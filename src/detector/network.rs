@@ -8,13 +8,15 @@ use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
 use crate::inference::{Network, Outputs, RunOptions, TensorSpec};
 use crate::locate::SearchPath;
-use crate::model::ModelFile;
+use crate::model::{MAX_SIDE, ModelFile};
 use crate::onnx::free_size;
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::tensor::{InputFormat, Preprocessor};
+use crate::tensor::{InputFormat, Layout, Preprocessor};
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
 const SIDE_MULTIPLE: u32 = 32;
+/// What a network that takes any size is tried on when it is loaded: more than one cell of each stride.
+const PROBE_SIZE: Size = Size::new(2 * SIDE_MULTIPLE, 2 * SIDE_MULTIPLE);
 
 /// From a network's outputs to candidates with at least `score_threshold`, in pixels of the network's input.
 type Decode = fn(&Outputs, Size, f32, &mut Vec<Detection>) -> Result<()>;
@@ -159,7 +161,8 @@ impl NetworkDetector {
     ///
     /// # Errors
     /// Those of [`Network::load`], and of [`Refiner::load`] if its description names one; [`Error::Model`] with the
-    /// outputs that were found if the family is not known, or is not the one `wanted`.
+    /// outputs that were found if the family is not known, or is not the one `wanted`, or if the network cannot be run on a
+    /// picture or gives outputs whose lengths disagree.
     pub fn load(model: ModelFile, wanted: Option<Family>, detect_size: u32, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let mut network = Network::load(&model, search, run)?;
         let family = Family::recognise(&network);
@@ -171,7 +174,13 @@ impl NetworkDetector {
         let Some(family) = family.filter(|family| wanted.is_none_or(|wanted| wanted == *family)) else {
             return Err(wrong(expected, &network));
         };
-        let input = &network.inputs()[0];
+        let description = model.description.as_ref();
+        let format = description.map_or_else(|| family.input_format(), |description| description.input.format());
+        let Some(input) = picture_input(&network, &format) else {
+            let channels = format.colour.channels();
+            let shape = if format.layout == Layout::Nchw { format!("[1, {channels}, H, W]") } else { format!("[1, H, W, {channels}]") };
+            return Err(wrong(format!("one input {shape}"), &network));
+        };
         let fixed = if family.any_size() {
             if input.shape.iter().skip(2).any(Option::is_some)
                 && let Some(freed) = free_size(&model.bytes, &input.name)
@@ -180,17 +189,19 @@ impl NetworkDetector {
             }
             None
         } else {
-            let declared = picture_size(input);
-            Some(declared.ok_or_else(|| wrong("an input [1, 3, H, W] of a size that the file declares".into(), &network))?)
+            let expected = || format!("an input [1, 3, H, W] of a size that the file declares, with sides of at most {MAX_SIDE}");
+            Some(picture_size(input).ok_or_else(|| wrong(expected(), &network))?)
         };
-        let description = model.description.as_ref();
+        let probed = fixed.unwrap_or(PROBE_SIZE);
+        let expected = format!("outputs of {} for a picture of {}x{}", family.name(), probed.width, probed.height);
+        network.probe(&model.path, format.shape(1, probed), &expected, |outputs| family.decode()(outputs, probed, 0.5, &mut Vec::new()))?;
         let refiner = description.and_then(|description| description.refiner.as_deref());
         let refiner = refiner.map(|name| Refiner::load(name, search, run)).transpose()?;
         Ok(Self {
             network,
             refiner,
             name: description.map_or_else(|| family.name().to_string(), |description| description.name.clone()),
-            format: description.map_or_else(|| family.input_format(), |description| description.input.format()),
+            format,
             decode: family.decode(),
             detect_size,
             fixed,
@@ -243,10 +254,19 @@ impl NetworkDetector {
     }
 }
 
-/// Width and height of an input `[N, C, H, W]` that declares both.
+/// The network's one input, if it is a batch of pictures with the channels of `format`.
+fn picture_input<'a>(network: &'a Network, format: &InputFormat) -> Option<&'a TensorSpec> {
+    let [input] = network.inputs() else { return None };
+    let axis = if format.layout == Layout::Nchw { 1 } else { 3 };
+    let channels = |length: &Option<usize>| length.is_none_or(|length| length == format.colour.channels());
+    (input.shape.len() == 4 && input.shape.get(axis).is_some_and(channels)).then_some(input)
+}
+
+/// Width and height of an input `[N, C, H, W]` that declares both, if they are no larger than those of any known network.
 fn picture_size(input: &TensorSpec) -> Option<Size> {
+    let side = |length: usize| u32::try_from(length).ok().filter(|side| (1..=MAX_SIDE).contains(side));
     match input.shape[..] {
-        [_, _, Some(height), Some(width)] if height > 0 && width > 0 => Some(Size::new(width as u32, height as u32)),
+        [_, _, Some(height), Some(width)] => Some(Size::new(side(width)?, side(height)?)),
         _ => None,
     }
 }

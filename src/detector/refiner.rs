@@ -34,7 +34,6 @@ const MOST_ADDED: f32 = 0.6;
 /// Looks at boxes again.
 pub struct Refiner {
     network: Network,
-    name: String,
     format: InputFormat,
     size: Size,
     preprocessor: Preprocessor,
@@ -53,7 +52,7 @@ impl Refiner {
             Err(_) if name == EMBEDDED_NAME => ModelFile::embedded(&format!("{name}/model.onnx"), EMBEDDED, EMBEDDED_DESCRIPTION)?,
             Err(error) => return Err(error),
         };
-        let network = Network::load(&model, search, run)?;
+        let mut network = Network::load(&model, search, run)?;
         let wrong = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
         let Some(description) = model.description.as_ref().filter(|description| description.task == Task::Refine) else {
             return Err(wrong("a description, as model.toml beside it, of the task refine"));
@@ -67,8 +66,10 @@ impl Refiner {
         if !fits(input, &picture) || !shaped {
             return Err(wrong("an input as described and outputs [N, 1], [N, 4], [N, 10]"));
         }
-        let (name, format) = (description.name.clone(), description.input.format());
-        Ok(Self { network, name, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
+        let format = description.input.format();
+        network
+            .probe(&model.path, format.shape(1, size), "outputs [N, 1], [N, 4], [N, 10]", |outputs| values_of(outputs, 1).map(|_| ()))?;
+        Ok(Self { network, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
     }
 
     /// The least confidence of boxes that may come to have `threshold`, both 0..1.
@@ -101,7 +102,7 @@ impl Refiner {
         let preprocess = clock.lap();
         let outputs = self.network.run()?;
         let inference = clock.lap();
-        let [added, boxes, landmarks] = values_of(&outputs, &self.name, count)?;
+        let [added, boxes, landmarks] = values_of(&outputs, count)?;
         let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
         for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
             let point = |x: f32, y: f32| Point::new(crop.center.x + crop.side * x, crop.center.y + crop.side * y);
@@ -118,16 +119,9 @@ impl Refiner {
 }
 
 /// The outputs, of as many values as `count` boxes have.
-fn values_of<'a>(outputs: &'a Outputs<'_>, model: &str, count: usize) -> Result<[&'a [f32]; 3]> {
-    let mut all = [&[][..]; 3];
-    for (index, (values, each)) in all.iter_mut().zip(VALUES).enumerate() {
-        *values = outputs.get(index)?.1;
-        if values.len() != count * each {
-            let message = format!("{} values of output {index} for {count} boxes", values.len());
-            return Err(Error::Inference { model: model.into(), message });
-        }
-    }
-    Ok(all)
+fn values_of<'a>(outputs: &'a Outputs<'_>, count: usize) -> Result<[&'a [f32]; 3]> {
+    let values = |index: usize| outputs.get_exactly(index, count * VALUES[index]);
+    Ok([values(0)?, values(1)?, values(2)?])
 }
 
 /// The probability whose logit is that of `probability` and `added`.

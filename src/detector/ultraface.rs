@@ -35,9 +35,13 @@ pub fn input_format() -> InputFormat {
 }
 
 /// Appends the anchors whose probability reaches `score_threshold`, in pixels of the input.
+///
+/// # Errors
+/// [`Error::Inference`](crate::error::Error::Inference) if there are not as many boxes as scores.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
-    let (first, second) = (outputs.get(0)?, outputs.get(1)?);
-    let (scores, boxes) = if first.0.last() == Some(&(SCORES as i64)) { (first.1, second.1) } else { (second.1, first.1) };
+    let (scores, boxes) = if outputs.get(0)?.0.last() == Some(&(SCORES as i64)) { (0, 1) } else { (1, 0) };
+    let (_, scores) = outputs.get(scores)?;
+    let boxes = outputs.get_exactly(boxes, scores.len() / SCORES * BOXES)?;
     decode_anchors(scores, boxes, input, score_threshold, detections);
     Ok(())
 }

@@ -21,6 +21,8 @@ use crate::tensor::{Colour, InputFormat};
 const STRIDES: [usize; 3] = [8, 16, 32];
 /// Names in the order of the graph's outputs.
 const HEADS: [&str; 4] = ["cls", "obj", "bbox", "kps"];
+/// Values of each head for a cell.
+const VALUES: [usize; 4] = [1, 1, 4, 10];
 
 /// True for the twelve outputs of the table above, in any order of strides within each head.
 pub fn matches(outputs: &[TensorSpec]) -> bool {
@@ -34,11 +36,14 @@ pub fn input_format() -> InputFormat {
 }
 
 /// Appends the cells whose confidence reaches `score_threshold`, in pixels of the input.
+///
+/// # Errors
+/// [`Error::Inference`](crate::error::Error::Inference) if a head is not of the input's number of cells.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
     for (level, stride) in STRIDES.into_iter().enumerate() {
-        let head = |index: usize| outputs.get(index * STRIDES.len() + level).map(|(_, values)| values);
-        let level =
-            Level { class: head(0)?, object: head(1)?, boxes: head(2)?, marks: head(3)?, stride, columns: input.width as usize / stride };
+        let (columns, rows) = (input.width as usize / stride, input.height as usize / stride);
+        let head = |index: usize| outputs.get_exactly(index * STRIDES.len() + level, VALUES[index] * columns * rows);
+        let level = Level { class: head(0)?, object: head(1)?, boxes: head(2)?, marks: head(3)?, stride, columns };
         decode_level(&level, score_threshold, detections);
     }
     Ok(())

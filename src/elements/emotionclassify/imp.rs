@@ -14,7 +14,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
 use crate::classifier::Classifier;
-use crate::elements::engine::{Engine, Work};
+use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
 use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
 use crate::elements::{
@@ -383,7 +383,7 @@ impl BaseTransformImpl for EmotionClassify {
 
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let classifier = settings.load_classifier().map_err(|error| error_message(&error))?;
+        let classifier = catch_panic(&self.obj().name(), || settings.load_classifier()).map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "classifying with {}", classifier.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();

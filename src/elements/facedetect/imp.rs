@@ -17,7 +17,7 @@ use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::tiles::{Rounds, TiledDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
-use crate::elements::engine::{Engine, Work};
+use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
 use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
 use crate::elements::{
@@ -643,7 +643,7 @@ impl BaseTransformImpl for FaceDetect {
 
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let mut detector = settings.load_detector().map_err(|error| error_message(&error))?;
+        let mut detector = catch_panic(&self.obj().name(), || settings.load_detector()).map_err(|error| error_message(&error))?;
         gst::info!(CAT, imp = self, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();
