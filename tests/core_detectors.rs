@@ -211,6 +211,39 @@ fn a_model_that_cannot_be_run_is_refused_when_it_is_loaded() {
 }
 
 #[test]
+fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
+    if !runtime_fetched() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("gst-emotion-centroid-{}", std::process::id()));
+    let refiner = folder.join("centroid");
+    std::fs::create_dir_all(&refiner).expect("a folder");
+    std::fs::copy(data("centroid-refiner.onnx"), refiner.join("model.onnx")).expect("a copy");
+    std::fs::copy(data("cells.onnx"), folder.join("cells.onnx")).expect("a copy");
+    let refines = "name = 'centroid'\ntask = 'refine'\n[input]\nname = 'input'\nwidth = 32\nheight = 32\n";
+    std::fs::write(refiner.join("model.toml"), refines).expect("a description");
+    let detects = "name = 'cells'\ntask = 'face'\nrefiner = 'centroid'\n[input]\nname = 'input'\n";
+    std::fs::write(folder.join("cells.toml"), detects).expect("a description");
+    let search = SearchPath {
+        runtime_file: SearchPath::from_env(None).runtime_library().ok(),
+        model_folders: vec![folder.clone()],
+        ..Default::default()
+    };
+    let model = ModelFile::open(&folder.join("cells.onnx")).expect("a file");
+    let mut detector = NetworkDetector::load(model, None, 320, &search, RunOptions::default()).expect("a detector");
+    // Two cells of 8 pixels: boxes of 16 pixels, 8 apart, with an IoU of a third; each is moved toward the middle of both.
+    let found = detect_with(
+        &mut detector,
+        Size::new(320, 240),
+        Rect::new(80.0, 80.0, 16.0, 8.0),
+        &DetectOptions { iou_threshold: 0.4, ..Default::default() },
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].rect.iou(Rect::new(80.0, 76.0, 16.0, 16.0)) > 0.8, "{found:?}");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn landmarks_follow_a_tilted_head() {
     if !runtime_fetched() {
         return;

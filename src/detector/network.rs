@@ -2,7 +2,7 @@
 //! What the network detectors share: loading, letterboxing, running; only the decoding differs.
 
 use super::refiner::Refiner;
-use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, limit, may_be, select, ultraface, yunet};
+use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, select, ultraface, yunet};
 use crate::error::{Error, Result};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
@@ -247,8 +247,9 @@ impl NetworkDetector {
         self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
         if let Some(refiner) = &mut self.refiner {
             self.step_times += refiner.refine(view, letterbox.scale(), detections)?;
-            detections.retain(|found| found.confidence >= options.score_threshold && may_be(found, options, view.size()));
-            limit(detections, options);
+            detections.retain(|found| found.confidence >= options.score_threshold);
+            // Two boxes may have been moved onto one face.
+            select(detections, options, view.size());
         }
         Ok(())
     }

@@ -7,13 +7,28 @@ use crate::geometry::{Landmarks5, Point};
 /// Two boxes that overlap more, as intersection over union, show the same face equally well, each with errors of its own.
 const ALIKE: f32 = 0.6;
 
+/// Of more candidates only the most confident are looked at: the default `top_k` of OpenCV's `FaceDetectorYN`.
+pub const MAX_CANDIDATES: usize = 5_000;
+/// Most faces that are kept, the most confident ones.
+pub const MAX_FACES: usize = 1_000;
+
 /// Keeps the most confident of detections that overlap by more than `iou_threshold`, sorted by falling confidence. Each is
 /// moved to the mean, by confidence, of itself and what goes for it and is much alike: it fits better and trembles less.
+///
+/// The work is bounded whatever a threshold lets through: at most [`MAX_CANDIDATES`] are compared and at most
+/// [`MAX_FACES`] are kept.
 pub fn suppress(detections: &mut Vec<Detection>, iou_threshold: f32) {
+    if detections.len() > MAX_CANDIDATES {
+        detections.select_nth_unstable_by(MAX_CANDIDATES, |a, b| b.confidence.total_cmp(&a.confidence));
+        detections.truncate(MAX_CANDIDATES);
+    }
     // In place: a stable sort takes memory for more than a few.
     detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let mut kept = 0;
     for index in 0..detections.len() {
+        if kept == MAX_FACES {
+            break;
+        }
         let rect = detections[index].rect;
         if detections[..kept].iter().all(|better| better.rect.iou(rect) <= iou_threshold) {
             detections.swap(kept, index);
@@ -91,6 +106,19 @@ mod tests {
         let mut found = vec![detection(0.0, 0.0, 10.0, 0.0), detection(1.0, 0.0, 10.0, 0.0)];
         suppress(&mut found, 0.3);
         assert_eq!(found, [detection(found[0].rect.x, 0.0, 10.0, 0.0)]);
+    }
+
+    #[test]
+    fn of_very_many_candidates_the_most_confident_are_looked_at() {
+        // All apart from one another, so that nothing is suppressed.
+        let mut found: Vec<_> = (0..20_000).map(|i| detection((i % 200) as f32 * 20.0, (i / 200) as f32 * 20.0, 10.0, i as f32)).collect();
+        suppress(&mut found, 0.3);
+        assert_eq!(found.len(), 1_000);
+        assert!(found.iter().zip((19_000..20_000).rev()).all(|(found, i)| found.confidence == i as f32));
+        // One face found by all of them is the mean of the most confident only.
+        let mut found: Vec<_> = (0..20_000).map(|i| detection(if i < 15_000 { 1.0 } else { 0.0 }, 0.0, 10.0, 1.0 + i as f32)).collect();
+        suppress(&mut found, 0.3);
+        assert_eq!(found, [detection(0.0, 0.0, 10.0, 20_000.0)]);
     }
 
     proptest! {

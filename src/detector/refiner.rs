@@ -31,6 +31,9 @@ const SEEN_ALIKE: f32 = 20.0;
 /// Boxes of which less than this, added to the logit, makes a face are looked at.
 const MOST_ADDED: f32 = 0.6;
 
+/// Of more boxes on a frame only the first ones are looked at again.
+pub const MAX_BOXES: usize = 256;
+
 /// Looks at boxes again.
 pub struct Refiner {
     network: Network,
@@ -77,14 +80,16 @@ impl Refiner {
         more_likely(threshold, -MOST_ADDED)
     }
 
-    /// Gives all of `detections`, found on `view` reduced by `scale`, their confidence, box and landmarks anew; the most
-    /// confident ones come first.
+    /// Gives `detections`, found on `view` reduced by `scale`, their confidence, box and landmarks anew. The most confident
+    /// ones come first: of more than [`MAX_BOXES`] the others stay as they are. Their order stays, though it may no longer be
+    /// that of their confidence, and two boxes may come to lie on one face.
     ///
     /// # Errors
     /// [`Error::Inference`] with the runtime's words.
     pub fn refine(&mut self, view: &FrameView, scale: f32, detections: &mut [Detection]) -> Result<StepTimes> {
         let mut clock = Stopwatch::start();
-        let count = detections.len();
+        let count = detections.len().min(MAX_BOXES);
+        let detections = &mut detections[..count];
         if count == 0 {
             return Ok(StepTimes::default());
         }
@@ -112,8 +117,6 @@ impl Refiner {
             found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
             found.confidence = more_likely(found.confidence, added);
         }
-        // In place: a stable sort takes memory for more than a few.
-        detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 }

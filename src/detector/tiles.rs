@@ -15,6 +15,9 @@ const MARGIN_SHARE: f32 = 0.05;
 const MIN_MARGIN: f32 = 2.0;
 /// Networks take sides that are multiples of this, so a tile may as well fill them.
 const SIDE_MULTIPLE: u32 = 32;
+/// Tiles have sides of at least so many pixels: with smaller ones a round of all of them takes minutes, and their list a
+/// lot of memory.
+pub const MIN_TILE_SIZE: u32 = 128;
 /// Of two boxes that are not one face by their overlap, the smaller is a part of the larger if more of it lies inside.
 const PART_SHARE: f32 = 0.5;
 
@@ -116,8 +119,8 @@ pub struct TiledDetector {
 }
 
 impl TiledDetector {
-    /// Lets `detector` search tiles with sides of at most `tile_size` pixels, or of the size that it is made for. There are
-    /// none of frames that it does not reduce.
+    /// Lets `detector` search tiles with sides of at most `tile_size` pixels, or of the size that it is made for, but of
+    /// [`MIN_TILE_SIZE`] at least. There are none of frames that it does not reduce.
     pub fn new(detector: Box<dyn FaceDetector>, tile_size: u32) -> Self {
         Self { detector, tile_size, plan: TilePlan::default(), of_tile: Vec::new(), step_times: None }
     }
@@ -125,8 +128,8 @@ impl TiledDetector {
     fn plan_for(&mut self, frame: Size) -> &mut TilePlan {
         if self.plan.frame != frame {
             let own = self.detector.input_size().unwrap_or(Size::new(u32::MAX, u32::MAX));
-            let limit = Size::new(self.tile_size.min(own.width), self.tile_size.min(own.height));
-            self.plan = TilePlan::new(frame, limit, self.detector.scale(frame));
+            let limit = |own: u32| self.tile_size.min(own).max(MIN_TILE_SIZE);
+            self.plan = TilePlan::new(frame, Size::new(limit(own.width), limit(own.height)), self.detector.scale(frame));
         }
         &mut self.plan
     }
@@ -244,6 +247,7 @@ mod tests {
     struct Middle {
         side: f32,
         regions: std::sync::Arc<std::sync::Mutex<Vec<Rect>>>,
+        input: Option<Size>,
     }
 
     impl FaceDetector for Middle {
@@ -268,14 +272,28 @@ mod tests {
         }
 
         fn input_size(&self) -> Option<Size> {
-            Some(Size::new(320, 240))
+            self.input
         }
+    }
+
+    #[test]
+    fn tiles_are_no_smaller_than_the_least() {
+        for (tile_size, searches) in [(1, 29 * 16), (127, 29 * 16), (128, 29 * 16), (640, 8)] {
+            let mut detector = TiledDetector::new(Box::new(Middle { side: 12.0, regions: Default::default(), input: None }), tile_size);
+            detector.plan_for(HD);
+            assert_eq!(detector.rounds().searches, searches, "{tile_size}");
+        }
+        let tiny = Some(Size::new(2, 1));
+        let mut detector = TiledDetector::new(Box::new(Middle { side: 12.0, regions: Default::default(), input: tiny }), 640);
+        detector.plan_for(HD);
+        assert_eq!(detector.rounds().searches, 29 * 16, "whatever the detector is made for");
     }
 
     #[test]
     fn tiles_follow_the_frames_size_and_that_of_the_network() {
         let regions = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let mut detector = TiledDetector::new(Box::new(Middle { side: 12.0, regions: regions.clone() }), 640);
+        let mut detector =
+            TiledDetector::new(Box::new(Middle { side: 12.0, regions: regions.clone(), input: Some(Size::new(320, 240)) }), 640);
         let mut found = Vec::new();
         for size in [Size::new(640, 480), Size::new(640, 480), Size::new(320, 240), Size::new(640, 480)] {
             let pixels = vec![0; (size.width * size.height) as usize];

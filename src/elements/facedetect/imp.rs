@@ -410,7 +410,7 @@ impl ObjectImpl for FaceDetect {
                     .build(),
                 glib::ParamSpecUInt::builder("max-faces")
                     .nick("Maximum faces")
-                    .blurb("Most faces on a frame, the most confident ones (0 = no limit)")
+                    .blurb("Maximum number of faces on a frame, the most confident ones (0 = no limit but 1000)")
                     .default_value(default.max_faces)
                     .mutable_playing()
                     .build(),
@@ -431,7 +431,7 @@ impl ObjectImpl for FaceDetect {
                     .nick("Tile size")
                     .blurb(
                         "Search with each reduced frame also a part of it at its own resolution, in turn, for small faces: longest side of \
-                         such a tile, in pixels (0 = none)",
+                         such a tile, in pixels (0 = none; smaller values than 128 count as 128)",
                     )
                     .maximum(MAX_DETECT_SIZE)
                     .default_value(default.tile_size)

@@ -16,6 +16,10 @@
 //! overlap by what the whole frame shows surely, so that every face lies whole in one. A cascade, and a frame that is not
 //! reduced, have no tiles; a network of a fixed size takes no larger ones.
 //!
+//! The work on a frame is bounded whatever the properties and the network say: overlaps are looked for among the 5,000 most
+//! confident boxes, at most 1,000 faces are kept, the refiner looks at the 256 most confident ones again, and tiles have
+//! sides of at least 128 pixels.
+//!
 //! Usually a frame waits for its detection, and the answer to a LATENCY query says for how long. With `async=true` a
 //! worker detects, on the newest frame there is, and no frame ever waits: faces are put on later frames, moved to where
 //! they should be by then, and their `age` says how old the detection is. It suits live sources and slow models; of a
