@@ -168,7 +168,8 @@ impl FaceScorer {
 
     /// Indices of the faces whose turn it is.
     fn due(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<usize> {
-        let large: Vec<usize> = (0..faces.len()).filter(|&index| is_large(&faces[index], size, options)).collect();
+        // Where there are too many to be followed, some have no id.
+        let large: Vec<usize> = (0..faces.len()).filter(|&index| faces[index].id != 0 && is_large(&faces[index], size, options)).collect();
         let last = |id: u32| self.asked.get(&id).copied().max(self.kept.get(&id).map(|kept| kept.frame));
         let candidates = large
             .iter()

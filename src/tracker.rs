@@ -32,6 +32,10 @@ const HITS_TO_COAST: u32 = 3;
 /// For how long, and for how many detections that should have found it where those are rarer.
 const COAST: Duration = Duration::from_millis(200);
 const COAST_DETECTIONS: u32 = 2;
+/// Of more detections on a frame only the first ones are followed, and of more tracks the ones seen last are kept: each is
+/// compared with each, and noise must not fill the memory for as long as the timeout.
+pub const MAX_DETECTIONS: usize = 1_000;
+const MAX_TRACKS: usize = 2 * MAX_DETECTIONS;
 /// A missed face that another one covers by this intersection over union is behind it.
 const HIDDEN_IOU: f32 = 0.3;
 
@@ -150,10 +154,12 @@ impl Tracker {
     }
 
     /// Takes the detections of the frame at `now` and gives the face of each, in their order. A detection below
-    /// `min_new_confidence` that no track claims is left out.
+    /// `min_new_confidence` that no track claims is left out, and so are those after the first [`MAX_DETECTIONS`].
     pub fn update(&mut self, detections: &[Detection], min_new_confidence: f32, now: Duration) -> Vec<Track> {
+        let detections = &detections[..detections.len().min(MAX_DETECTIONS)];
         let (updated, timeout) = (self.updated, self.timeout);
         self.tracks.retain(|track| is_alive(track, updated, timeout, now));
+        self.make_room(detections.len());
         self.period = now.saturating_sub(self.updated);
         self.updated = now;
         let assigned = self.assign(detections, now);
@@ -195,6 +201,14 @@ impl Tracker {
         let longest = if track.every > 1 { self.timeout } else { MAX_PREDICTION };
         let coast = COAST.max(self.period * track.every * COAST_DETECTIONS).min(longest);
         track.hits >= HITS_TO_COAST && now.saturating_sub(track.seen) <= coast
+    }
+
+    /// Forgets the tracks that were not seen for longest, if there are too many for `more` new ones.
+    fn make_room(&mut self, more: usize) {
+        if self.tracks.len() + more > MAX_TRACKS {
+            self.tracks.sort_by_key(|track| std::cmp::Reverse(track.seen));
+            self.tracks.truncate(MAX_TRACKS - more);
+        }
     }
 
     fn found(&mut self, found: &Detection, now: Duration) -> usize {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gstemotion::detector::Detection;
 use gstemotion::geometry::{Point, Rect, Size};
-use gstemotion::tracker::Tracker;
+use gstemotion::tracker::{MAX_DETECTIONS, Tracker};
 use mot::{Boxes, Evaluation};
 use support::average_faces::{Appearance, Key, Scene};
 
@@ -142,4 +142,22 @@ fn people_are_kept_apart_when_every_frame_is_searched() {
 fn people_are_kept_apart_when_every_fifth_frame_is_searched() {
     let (mota, idf1) = scores(5);
     assert!(mota >= 0.93 && idf1 >= 0.9, "MOTA {mota}, IDF1 {idf1}");
+}
+
+#[test]
+fn noise_is_followed_within_bounds() {
+    let mut tracker = Tracker::new(Duration::MAX);
+    let noise = |step: u32| -> Vec<Detection> {
+        let rect = |i: u32| Rect::new(100.0 * i as f32, 1e5 * step as f32, 40.0, 40.0);
+        (0..1_500).map(|i| Detection { rect: rect(i), confidence: 0.9, landmarks: None }).collect()
+    };
+    let mut update = |found: &[Detection], step: u32| tracker.update(found, 0.5, Duration::from_millis(40) * step);
+    for step in 0..5 {
+        let tracks = update(&noise(step), step);
+        assert_eq!(tracks.len(), MAX_DETECTIONS, "the first ones");
+        assert!(tracks.iter().zip(noise(step)).all(|(track, found)| track.rect == found.rect));
+    }
+    let mut ids = |step: u32, now: u32| update(&noise(step)[..10], now).iter().map(|track| track.id).collect::<Vec<_>>();
+    assert_eq!(ids(4, 5), (4_001..4_011).collect::<Vec<_>>(), "the newest tracks are kept");
+    assert_eq!(ids(0, 6), (5_001..5_011).collect::<Vec<_>>(), "the oldest are forgotten, though their time is not over");
 }
