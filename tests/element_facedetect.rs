@@ -136,7 +136,7 @@ fn a_shared_frame_with_padded_rows_is_never_copied() {
 }
 
 #[test]
-fn the_allocation_query_offers_strides_and_downstreams_pool() {
+fn the_allocation_query_offers_what_is_heeded_and_downstreams_pool() {
     if !runtime_fetched() {
         return;
     }
@@ -152,7 +152,9 @@ fn the_allocation_query_offers_strides_and_downstreams_pool() {
         .add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
             if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
                 query.add_allocation_pool(Some(&downstream), 460_800, 3, 9);
+                query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
                 query.add_allocation_meta::<gst_video::VideoOverlayCompositionMeta>(None);
+                query.add_allocation_meta::<gst_video::VideoAffineTransformationMeta>(None);
                 return gst::PadProbeReturn::Handled;
             }
             gst::PadProbeReturn::Ok
@@ -162,6 +164,7 @@ fn the_allocation_query_offers_strides_and_downstreams_pool() {
     assert!(element.static_pad("sink").expect("a sink pad").query(&mut query));
     assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some(), "any stride is taken");
     assert!(query.find_allocation_meta::<gst_video::VideoOverlayCompositionMeta>().is_some(), "downstream's offer is passed on");
+    assert_eq!(query.allocation_metas().count(), 2, "and nothing that nobody here would heed, such as a crop");
     let pools: Vec<_> = query.allocation_pools().map(|(pool, ..)| pool).collect();
     assert_eq!(pools, [Some(pool)]);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From GStreamer's video frames to [`FrameView`]: the only bridge between its pixels and the core.
 
-use std::ops::Deref;
+#![allow(unsafe_code)]
 
 use gst_video::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
 
+use super::layout::{self, PLANES};
+use crate::draw::{Canvas, PlaneMut};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
@@ -60,23 +62,48 @@ pub fn size(info: &VideoInfo) -> Size {
     Size::new(info.width(), info.height())
 }
 
+/// A mapped frame, and what its caps say about it. GStreamer's own description of a mapped frame has the size of all the
+/// memory where that is larger than the picture.
+pub struct Mapped<'a, T> {
+    frame: VideoFrameRef<T>,
+    info: &'a VideoInfo,
+}
+
 /// Maps `buffer` for reading, which leaves pixels that others share where they are.
 ///
 /// # Errors
 /// [`Error::Config`] if the buffer does not hold what `info` promises.
-pub fn map<'a>(buffer: &'a gst::BufferRef, info: &VideoInfo) -> Result<VideoFrameRef<&'a gst::BufferRef>> {
-    let unreadable = |_| {
-        Error::Config(format!("buffer of {} bytes cannot be read as {} {}x{}", buffer.size(), info.format(), info.width(), info.height()))
-    };
-    VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(unreadable)
+pub fn map<'a>(buffer: &'a gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a gst::BufferRef>> {
+    layout::check(buffer, info)?;
+    let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| unmappable(buffer.size(), "read", info))?;
+    Ok(Mapped { frame, info })
 }
 
-/// Another buffer with the pixels of `buffer` and nothing else. GStreamer's own copy of a pool's buffer holds on to that
-/// buffer from 1.26 on, so that nobody could write metadata on it meanwhile.
+/// Maps `buffer` for reading and writing.
+///
+/// # Errors
+/// Those of [`map`].
+pub fn map_writable<'a>(buffer: &'a mut gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a mut gst::BufferRef>> {
+    layout::check(buffer, info)?;
+    let bytes = buffer.size();
+    let frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(|_| unmappable(bytes, "written", info))?;
+    Ok(Mapped { frame, info })
+}
+
+fn unmappable(bytes: usize, done: &str, info: &VideoInfo) -> Error {
+    Error::Config(format!("buffer of {bytes} bytes cannot be {done} as {} {}x{}", info.format(), info.width(), info.height()))
+}
+
+/// Another buffer with the pixels of `buffer` and what says where they are, without its other metadata. It keeps the
+/// buffers that own the pixels, so that a pool does not give them to someone else meanwhile; it does not keep `buffer`
+/// itself, as GStreamer's copy does from 1.26 on, so that others can write metadata on that.
 pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
     let mut shared = gst::Buffer::new();
     let writable = shared.make_mut();
     buffer.iter_memories_owned().for_each(|memory| writable.append_memory(memory));
+    for meta in buffer.iter_meta::<gst::meta::ParentBufferMeta>() {
+        gst::meta::ParentBufferMeta::add(writable, &meta.parent_owned());
+    }
     if let Some(meta) = buffer.meta::<VideoMeta>() {
         // What described these planes once does so again.
         let _ = VideoMeta::add_full(
@@ -89,28 +116,61 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
             meta.stride(),
         );
     }
+    if let Some(meta) = buffer.meta::<VideoCropMeta>() {
+        VideoCropMeta::add(writable, meta.rect());
+    }
     shared
 }
 
-/// Borrows the planes of a mapped frame.
+/// Borrows the planes of a mapped frame, of a `GstVideoCropMeta` the part that it leaves.
 ///
 /// # Errors
-/// [`Error::Config`] for a format outside [`FORMATS`] or rows that go upwards, [`Error::Image`] for planes that are too
-/// small.
-pub fn view<'a, T: Deref<Target = gst::BufferRef>>(frame: &'a VideoFrameRef<T>) -> Result<FrameView<'a>>
-where
-    VideoFrameRef<T>: VideoFrameExt,
-{
-    let info = frame.info();
-    let format = pixel_format(info.format()).ok_or_else(|| Error::Config(format!("unsupported pixel format {}", info.format())))?;
-    let mut planes = [Plane::default(); 3];
+/// [`Error::Config`] for a format outside [`FORMATS`], rows that go upwards, and metadata that contradicts the caps or
+/// points outside of the memory; [`Error::Image`] for planes that are too small.
+pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<FrameView<'a>> {
+    let format = supported(info)?;
+    let extents = layout::extents(frame.buffer(), info, format)?;
+    let mut planes = [Plane::default(); PLANES];
     for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
-        let stride = frame.plane_stride()[index];
-        let stride = usize::try_from(stride).map_err(|_| Error::Config(format!("plane {index} has the negative stride {stride}")))?;
-        let data = frame.plane_data(index as u32).unwrap_or_default();
+        let layout::Extent { start, length, stride } = extents[index];
+        // SAFETY: the frame keeps the plane mapped for as long as it is borrowed, and `extents` has found as many bytes
+        // in its memory.
+        let data = unsafe { std::slice::from_raw_parts(first_byte(frame, index).wrapping_add(start), length) };
         *plane = Plane { data, stride };
     }
     FrameView::new(format, size(info), &planes, colorimetry(info))
+}
+
+/// Borrows the planes of a mapped frame to draw on; see [`view`].
+///
+/// # Errors
+/// Those of [`view`].
+pub fn canvas<'a>(Mapped { frame, info }: &'a mut Mapped<&mut gst::BufferRef>) -> Result<Canvas<'a>> {
+    let format = supported(info)?;
+    let extents = layout::extents(frame.buffer(), info, format)?;
+    let starts: [*mut u8; PLANES] = std::array::from_fn(|index| first_byte(frame, index).wrapping_add(extents[index].start));
+    let mut planes = [(); PLANES].map(|()| PlaneMut::default());
+    for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
+        // A plane ends where the next one starts, whatever padding it claims.
+        let next = starts[..format.planes()].iter().enumerate().filter(|(other, start)| (**start, *other) > (starts[index], index));
+        let until_next = next.map(|(_, start)| start.addr() - starts[index].addr()).min().unwrap_or(usize::MAX);
+        let layout::Extent { length, stride, .. } = extents[index];
+        // SAFETY: the frame keeps the plane mapped for writing for as long as it is borrowed, `extents` has found as many
+        // bytes in its memory, and none of them belongs to another plane.
+        let data = unsafe { std::slice::from_raw_parts_mut(starts[index], length.min(until_next)) };
+        *plane = PlaneMut { data, stride };
+    }
+    Canvas::new(format, size(info), planes, colorimetry(info))
+}
+
+/// Where a plane is mapped.
+fn first_byte(frame: &impl VideoFrameExt, plane: usize) -> *mut u8 {
+    // SAFETY: the frame is mapped, and its planes are a plain array.
+    unsafe { (*frame.as_ptr()).data[plane].cast() }
+}
+
+fn supported(info: &VideoInfo) -> Result<PixelFormat> {
+    pixel_format(info.format()).ok_or_else(|| Error::Config(format!("unsupported pixel format {}", info.format())))
 }
 
 fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {

@@ -7,6 +7,7 @@ pub mod emotionoverlay;
 pub mod engine;
 pub mod facedetect;
 pub mod frame;
+mod layout;
 pub mod stats;
 pub mod stream;
 
@@ -141,11 +142,20 @@ pub fn error_message(error: &Error) -> gst::ErrorMessage {
     }
 }
 
-/// Answers an ALLOCATION query of an element that hands buffers on as they are: what downstream offers (its pool, its
-/// overlay compositions) and `GstVideoMeta`, since any stride will do.
+/// Answers an ALLOCATION query of an element that hands buffers on as they are: downstream's pools and overlay
+/// compositions, and `GstVideoMeta`, since any stride will do. Other metadata that downstream takes is not offered, as
+/// these elements would not heed it: a `GstVideoCropMeta` would change what the picture is.
 pub fn propose_allocation(src_pad: &gst::Pad, query: &mut gst::query::Allocation) {
     // What downstream does not answer it does not offer; the upstream element then allocates for itself.
     let _ = src_pad.peer_query(query);
+    let heeded = [gst_video::VideoMeta::meta_api(), gst_video::VideoOverlayCompositionMeta::meta_api()];
+    let offered: Vec<_> = query.allocation_metas().map(|(api, _)| api).collect();
+    // From the last, since each removal moves those behind it.
+    for (index, api) in offered.iter().enumerate().rev() {
+        if !heeded.contains(api) {
+            query.remove_nth_allocation_meta(index as u32);
+        }
+    }
     if query.find_allocation_meta::<gst_video::VideoMeta>().is_none() {
         query.add_allocation_meta::<gst_video::VideoMeta>(None);
     }

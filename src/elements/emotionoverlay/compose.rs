@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use gst_video::prelude::*;
 use gst_video::{
-    VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta, VideoOverlayComposition, VideoOverlayCompositionMeta,
-    VideoOverlayFormatFlags, VideoOverlayRectangle,
+    VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta, VideoOverlayComposition, VideoOverlayCompositionMeta, VideoOverlayFormatFlags,
+    VideoOverlayRectangle,
 };
 
-use crate::draw::{Canvas, Placed, PlaneMut};
+use crate::draw::{Canvas, Placed};
 use crate::elements::frame;
 use crate::error::{Error, Result};
 
@@ -21,15 +20,8 @@ const FORMAT: VideoFormat = if cfg!(target_endian = "little") { VideoFormat::Bgr
 /// # Errors
 /// [`Error::Config`] and [`Error::Image`] if the buffer does not hold what its caps promise.
 pub(super) fn paint(buffer: &mut gst::BufferRef, info: &VideoInfo, paint: impl FnOnce(&mut Canvas)) -> Result<()> {
-    let unmappable = |_| Error::Config(format!("a buffer cannot be mapped as {} of {}x{}", info.format(), info.width(), info.height()));
-    let mut frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(unmappable)?;
-    let view = frame::view(&frame)?;
-    let (format, size, colorimetry) = (view.format(), view.size(), view.colorimetry());
-    // Strides are positive, or there would be no view.
-    let strides: Vec<usize> = frame.plane_stride().iter().map(|stride| usize::try_from(*stride).unwrap_or(0)).collect();
-    let mut planes = frame.planes_data_mut().into_iter().zip(strides).map(|(data, stride)| PlaneMut { data, stride });
-    let planes = [(); 3].map(|()| planes.next().unwrap_or_default());
-    paint(&mut Canvas::new(format, size, planes, colorimetry)?);
+    let mut frame = frame::map_writable(buffer, info)?;
+    paint(&mut frame::canvas(&mut frame)?);
     Ok(())
 }
 

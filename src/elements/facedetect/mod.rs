@@ -53,6 +53,9 @@
 //! what belongs to it select a Haar cascade, `updates` is `post-messages`, and those that have no effect here say so in
 //! the log.
 //!
+//! Pixels are taken from where `GstVideoMeta` and `GstVideoCropMeta` say; a frame of which these say what cannot be, such
+//! as a row outside of its memory, is passed on unsearched, with a warning in the log.
+//!
 //! GStreamer's memory of graphics cards (DMABuf, VAMemory, GLMemory) is not taken; put `vapostproc` or `gldownload`
 //! before.
 //!
