@@ -82,13 +82,15 @@ pub struct FaceScorer {
     /// Faces whose scores are on their way, with the number of their frame.
     asked: HashMap<u32, u64>,
     frame: u64,
+    /// Of the last frame with faces that came without an id. Their tracks are in its pixels.
+    tracked_size: Size,
 }
 
 impl FaceScorer {
     /// A scorer that has seen no face yet, for a model with these classes.
     pub fn new(labels: LabelSet) -> Self {
         let (smoother, tracker) = (ScoreSmoother::default(), Tracker::new(TRACK_TIMEOUT));
-        Self { labels, smoother, tracker, kept: HashMap::new(), asked: HashMap::new(), frame: 0 }
+        Self { labels, smoother, tracker, kept: HashMap::new(), asked: HashMap::new(), frame: 0, tracked_size: Size::default() }
     }
 
     /// Forgets every face, as after a seek.
@@ -149,7 +151,8 @@ impl FaceScorer {
         }
     }
 
-    /// Faces that came without an id get one; ids of others are not used for them.
+    /// Faces that came without an id get one; ids of others are not used for them. Where the size of the frame changes,
+    /// nobody can tell who is who.
     fn identify(&mut self, faces: &mut [FaceRecord], frame: Size, now: Duration) {
         faces.iter().for_each(|face| self.tracker.reserve(face.id));
         if faces.iter().all(|face| face.id != 0) {
@@ -160,6 +163,9 @@ impl FaceScorer {
             confidence: face.detection.as_ref().map_or(1.0, |detection| detection.confidence),
             landmarks: None,
         });
+        if std::mem::replace(&mut self.tracked_size, frame) != frame {
+            self.tracker.clear();
+        }
         let tracks = self.tracker.update(&boxed.collect::<Vec<_>>(), 0.0, now);
         for (face, track) in faces.iter_mut().filter(|face| face.id == 0).zip(tracks) {
             face.id = track.id;
@@ -202,4 +208,41 @@ fn is_large(face: &FaceRecord, frame: Size, options: &ScoringOptions) -> bool {
     let rect = face.rect_norm.from_norm(frame);
     // Boxes are written in whole pixels, so one of just the least size may come back a rounding error smaller.
     rect.w.min(rect.h) + 0.01 >= options.min_face_size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Rect;
+
+    const OPTIONS: ScoringOptions =
+        ScoringOptions { reclassify_interval: 1, budget: 16, half_life: Duration::ZERO, min_confidence: 0.0, min_face_size: 1.0 };
+    const VGA: Size = Size::new(640, 480);
+
+    /// The ids of faces at `rects_px` on a frame of `size`.
+    fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u64) -> Vec<u32> {
+        let record = |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None };
+        let mut faces: Vec<_> = rects_px.iter().map(record).collect();
+        scorer.choose(&mut faces, size, &OPTIONS, Duration::from_millis(time_ms));
+        faces.iter().map(|face| face.id).collect()
+    }
+
+    #[test]
+    fn a_face_at_the_same_pixels_of_a_smaller_frame_is_another_one() {
+        let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+        let face = [(0, Rect::new(20.0, 20.0, 60.0, 60.0))];
+        assert_eq!(ids(&mut scorer, VGA, &face, 0), [1]);
+        assert_eq!(ids(&mut scorer, VGA, &face, 40), [1]);
+        assert_eq!(ids(&mut scorer, Size::new(320, 240), &face, 80), [2]);
+        assert_eq!(ids(&mut scorer, Size::new(320, 240), &face, 120), [2]);
+    }
+
+    #[test]
+    fn ids_stay_in_range_whatever_others_give() {
+        let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+        let foreign = i32::MAX as u32;
+        let faces = [(foreign, Rect::new(0.0, 0.0, 60.0, 60.0)), (0, Rect::new(200.0, 0.0, 60.0, 60.0))];
+        assert_eq!(ids(&mut scorer, VGA, &faces, 0), [foreign, 1]);
+        assert_eq!(ids(&mut scorer, VGA, &faces, 40), [foreign, 1]);
+    }
 }

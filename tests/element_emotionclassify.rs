@@ -161,6 +161,25 @@ fn ids_of_others_are_kept_and_not_given_again() {
 }
 
 #[test]
+fn an_id_at_the_end_of_the_range_leaves_the_others_theirs() {
+    if !runtime_fetched() {
+        return;
+    }
+    init();
+    let (mut frame, info) = frame(VideoFormat::Nv12);
+    frame.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>().take(1).for_each(|mut meta| meta.set_id(i32::MAX));
+    let mut chain = Harness::new_parse("emotionclassify ! emotionexport");
+    chain.set_src_caps(info.to_caps().expect("caps"));
+    for index in 0..2 {
+        let text = chain.push_and_pull(at(&frame, index)).expect("records");
+        let text = String::from_utf8(text.map_readable().expect("text").to_vec()).expect("UTF-8");
+        let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let ids: Vec<_> = records.iter().map(|record| record["id"].as_i64()).collect();
+        assert_eq!(ids, [Some(i32::MAX.into()), Some(1), Some(2)], "one record for each face, frame {index}");
+    }
+}
+
+#[test]
 fn small_and_doubtful_faces_are_unknown() {
     if !runtime_fetched() {
         return;

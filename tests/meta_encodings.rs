@@ -183,6 +183,52 @@ fn fields_of_a_wrong_type_are_as_good_as_none() {
 
 /// DL Streamer (gvadetect, gvatrack, gvaclassify) as its documentation of `GstVideoRegionOfInterestMeta` has it.
 #[test]
+fn texts_of_others_do_not_stay_in_the_process() {
+    let strangers = ["a label that nobody knows", "another such label", "a detector from far away"];
+    let mut face = scored(1, Some(1));
+    let emotion = face.emotion.as_mut().expect("scores");
+    (emotion.labels, emotion.scores) = (LabelSet::new([strangers[0], strangers[1]]), Scores::from_probabilities([0.25, 0.75]));
+    face.detection.as_mut().expect("a detection").model_name = strangers[2].into();
+    let faces = [face];
+    let read = read_faces(&written(&faces), VGA);
+    assert_same(&read, &faces, "they are written and read all the same");
+    assert_eq!(read[0].detection, faces[0].detection);
+    gstemotion::meta::message::emotion(&Default::default(), VGA, &read);
+    for text in strangers {
+        assert_eq!(gst::glib::Quark::try_from_str(text), None, "{text} stays until the process ends");
+    }
+}
+
+#[test]
+fn ids_that_no_encoding_can_hold_are_none() {
+    for id in [u32::MAX, i32::MAX as u32 + 1] {
+        let buffer = written(&[FaceRecord { id, ..scored(1, Some(1)) }]);
+        assert!(read_faces(&buffer, VGA).iter().all(|face| face.id == 0), "{id}");
+        assert!(buffer.iter_meta::<VideoRegionOfInterestMeta>().all(|region| region.id() >= 0), "{id}");
+    }
+}
+
+/// As `facedetect track=false` finds them: no ids, and boxes that are smaller than a rounding error allows to compare.
+#[test]
+fn small_faces_without_ids_are_one_record_each() {
+    init();
+    let offset = |n: usize| (n as f32 * 0.37).fract();
+    let faces: Vec<_> = (0..40)
+        .map(|n| {
+            let (x, y) = ((n % 8) as f32 * 40.0 + offset(n), (n / 8) as f32 * 40.0 + offset(3 * n));
+            FaceRecord { id: 0, rect_norm: Rect::new(x, y, 10.0 + offset(5 * n), 10.0 - offset(7 * n)).to_norm(VGA), ..detected(1) }
+        })
+        .collect();
+    let mut buffer = gst::Buffer::new();
+    write_detections(buffer.make_mut(), VGA, &faces);
+    let read = read_faces(&buffer, VGA);
+    assert_eq!(read.len(), faces.len());
+    let scored: Vec<_> = (1..).zip(read).map(|(id, face)| FaceRecord { id, emotion: scored(1, Some(1)).emotion, ..face }).collect();
+    write_emotions(buffer.make_mut(), VGA, &scored);
+    assert_eq!(read_faces(&buffer, VGA).len(), faces.len(), "and once they were scored");
+}
+
+#[test]
 fn dl_streamers_layout_is_understood() {
     init();
     let mut buffer = gst::Buffer::new();

@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::emotion::{FERPLUS_LABELS, UNKNOWN};
 use crate::error::Error;
 use crate::inference::Provider;
 
@@ -25,6 +26,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let folder = plugin.filename().and_then(|file| file.parent().map(PathBuf::from));
     PLUGIN_FOLDER.get_or_init(|| folder);
     crate::meta::custom::register();
+    crate::meta::intern(FERPLUS_LABELS.iter().chain([&UNKNOWN]));
     facedetect::register(plugin)?;
     emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;

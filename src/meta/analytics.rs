@@ -21,12 +21,11 @@ use gst_analytics::{
 };
 
 use super::roi;
+use super::same::likeness;
 use crate::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use crate::geometry::{Rect, Size};
-use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
+use crate::record::{DetectionInfo, EmotionResult, FaceRecord, track_id};
 
-/// An object's box that covers a region's by more is the same face.
-const SAME_FACE_IOU: f32 = 0.9;
 /// What one face takes: an object, its track, its top class and all classes.
 const MTDS_PER_FACE: usize = 4;
 /// Bytes enough for the four of them with eight classes; it grows if it must.
@@ -50,7 +49,7 @@ impl Object {
     fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, place: Place) -> Self {
         let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(place.mtd, RelTypes::RELATE_TO);
         // Whoever writes later knows better.
-        let id = tracks.filter_map(|track| u32::try_from(track.info().0).ok()).filter(|&id| id != 0).last();
+        let id = tracks.map(|track| track_id(track.info().0)).filter(|&id| id != 0).last();
         Self { place, id: id.unwrap_or(0) }
     }
 }
@@ -59,6 +58,12 @@ impl Object {
 pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return Vec::new() };
     objects(&meta, frame).map(|object| record(&meta, &object)).collect()
+}
+
+/// True if the buffer has an object `face`.
+pub(super) fn has_faces(buffer: &gst::BufferRef) -> bool {
+    let face = face_type();
+    buffer.meta::<AnalyticsRelationMeta>().is_some_and(|meta| meta.iter::<AnalyticsODMtd>().any(|object| object.obj_type() == Some(face)))
 }
 
 /// Adds to `faces`, which are those of the regions, what the buffer's objects say of them, and the objects that are no
@@ -70,11 +75,11 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
     for place in places(&meta, frame) {
         // Most buffers are our own: the region has said it all.
         let complete = |face: &FaceRecord| face.id != 0 && (face.emotion.is_some() || !classes);
-        if known.claim_next(|index| complete(&faces[index]) && same_place(&faces[index], &place)) {
+        if known.claim_next(|index| complete(&faces[index]) && likeness(faces[index].rect_norm, place.rect_norm, frame).is_some()) {
             continue;
         }
         let object = Object::new(&meta, place);
-        let Some(index) = known.claim(&object, &faces[..known.len()]) else {
+        let Some(index) = known.claim(&object, &faces[..known.len()], frame) else {
             faces.push(record(&meta, &object));
             continue;
         };
@@ -103,7 +108,7 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
     let mut known = Matches::new(faces.len());
     let mut object_of = vec![None; faces.len()];
     for object in &objects {
-        if let Some(index) = known.claim(object, faces) {
+        if let Some(index) = known.claim(object, faces, frame) {
             object_of[index] = Some(object);
         }
     }
@@ -153,18 +158,18 @@ impl Matches {
     }
 
     /// The index of the face that `object` is: of the same id, else of the same place.
-    fn claim(&mut self, object: &Object, faces: &[FaceRecord]) -> Option<usize> {
+    fn claim(&mut self, object: &Object, faces: &[FaceRecord], frame: Size) -> Option<usize> {
         let free = |taken: &[bool], index: usize| taken.get(index).is_some_and(|taken| !taken);
         let same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
-        let iou = |face: &FaceRecord| face.rect_norm.iou(object.place.rect_norm);
+        let likeness = |face: &FaceRecord| likeness(face.rect_norm, object.place.rect_norm, frame);
         let index = if free(&self.taken, self.next) && same_id(&faces[self.next]) {
             self.next
         } else {
             let mut candidates = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
             let by_place = || {
                 let free = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
-                let overlaps = free.map(|(index, face)| (index, iou(face))).filter(|(_, iou)| *iou > SAME_FACE_IOU);
-                overlaps.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+                let alike = free.filter_map(|(index, face)| Some((index, likeness(face)?)));
+                alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
             };
             candidates.find(|(_, face)| same_id(face)).map(|(index, _)| index).or_else(by_place)?
         };
@@ -188,10 +193,6 @@ fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) ->
 
 fn objects<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Object> + 'a {
     places(meta, frame).map(|place| Object::new(meta, place))
-}
-
-fn same_place(face: &FaceRecord, place: &Place) -> bool {
-    face.rect_norm.iou(place.rect_norm) > SAME_FACE_IOU
 }
 
 fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> FaceRecord {
@@ -268,8 +269,8 @@ fn add_track(meta: &mut Meta, object: u32, id: u32, seen: Option<gst::ClockTime>
 }
 
 fn add_classes(meta: &mut Meta, object: u32, result: &EmotionResult, quarks: &mut Quarks) -> Result<(), glib::BoolError> {
-    let mut classes: Vec<(glib::Quark, f32)> =
-        quarks.of(&result.labels).iter().copied().zip(result.scores.as_slice().iter().copied()).collect();
+    let Some(labels) = quarks.of(&result.labels) else { return Ok(()) };
+    let mut classes: Vec<(glib::Quark, f32)> = labels.iter().copied().zip(result.scores.as_slice().iter().copied()).collect();
     let shown = match result.label_id.and_then(|id| classes.get(id)) {
         Some((label, _)) => *label,
         None => glib::Quark::from_str(result.label()),
@@ -288,16 +289,17 @@ fn face_type() -> glib::Quark {
     glib::Quark::from_str(roi::FACE)
 }
 
-/// The labels as quarks, looked up once for the faces of a buffer.
+/// The labels as quarks, looked up once for the faces of a buffer; none where not all of them are in GLib's table of strings.
+/// What is written there stays, so labels that came with somebody else's scores are not.
 #[derive(Default)]
-struct Quarks(Option<(LabelSet, Vec<glib::Quark>)>);
+struct Quarks(Option<(LabelSet, Option<Vec<glib::Quark>>)>);
 
 impl Quarks {
-    fn of(&mut self, labels: &LabelSet) -> &[glib::Quark] {
+    fn of(&mut self, labels: &LabelSet) -> Option<&[glib::Quark]> {
         if !self.0.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
-            let quarks = labels.as_slice().iter().map(glib::Quark::from_str).collect();
+            let quarks = labels.as_slice().iter().map(|label| glib::Quark::try_from_str(label)).collect();
             self.0 = Some((labels.clone(), quarks));
         }
-        self.0.as_ref().map_or(&[], |(_, quarks)| quarks)
+        self.0.as_ref()?.1.as_deref()
     }
 }

@@ -13,12 +13,12 @@ use std::time::Duration;
 use gst::glib;
 use gst::meta::CustomMeta;
 
-use super::VERSION;
 use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::value::Plain;
+use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
-use crate::record::{FaceRecord, SearchAge};
+use crate::record::{FaceRecord, SearchAge, track_id};
 
 /// Name of the meta.
 pub const NAME: &str = "GstEmotionMeta";
@@ -48,6 +48,12 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
     let read =
         |_: &gst::StructureRef, faces: &[glib::SendValue]| structures(faces).filter_map(|face| read_one(face, &mut scores)).collect();
     with_faces(buffer, read).unwrap_or_default()
+}
+
+/// True if the buffer has a `GstEmotionMeta`, with faces or without.
+pub fn is_on(buffer: &gst::BufferRef) -> bool {
+    register();
+    CustomMeta::from_buffer(buffer, NAME).is_ok()
 }
 
 /// When the buffer's frame was last searched, by its `GstEmotionMeta`.
@@ -181,7 +187,7 @@ fn same_proportions(a: Size, b: Size) -> bool {
 fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {
     let Rect { x, y, w, h } = face.rect_norm;
     let mut structure = gst::Structure::new_empty_from_static(FACE);
-    ID.set(&mut structure, Plain::int(face.id as i32));
+    ID.set(&mut structure, Plain::int(int_id(face.id)));
     SIDES.iter().zip([x, y, w, h]).for_each(|(field, value)| field.set(&mut structure, Plain::double(value)));
     if let Some(result) = &face.emotion {
         scores.set_fields(&mut structure, result);
@@ -190,7 +196,7 @@ fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {
 }
 
 fn id(face: &gst::StructureRef) -> u32 {
-    ID.get::<i32>(face).and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
+    ID.get::<i32>(face).map_or(0, track_id)
 }
 
 fn rect(face: &gst::StructureRef) -> Option<Rect> {

@@ -9,7 +9,7 @@ use gst::glib;
 
 use super::VERSION;
 use super::field::Field;
-use super::value::{Plain, array, double, text_address};
+use super::value::{Plain, array, double, text, text_address};
 use crate::emotion::{LabelSet, Scores};
 use crate::record::EmotionResult;
 
@@ -25,22 +25,24 @@ static SMOOTHED: Field = Field::new("smoothed");
 static AGE: Field = Field::new("age");
 static VERSION_FIELD: Field = Field::new("version");
 
-/// Writes what the faces of a buffer mostly have in common, labels and the detector's name, as values that are made once.
+/// Writes what the faces of a buffer mostly have in common, labels and the detector's name, as values that are made once if
+/// [`super::intern`] knows the texts. Texts of others are copied each time.
 #[derive(Default)]
 pub(super) struct Writer {
-    labels: Option<(LabelSet, Vec<Plain>)>,
-    name: Option<(Arc<str>, Plain)>,
+    labels: Option<(LabelSet, Option<Vec<Plain>>)>,
+    name: Option<(Arc<str>, Option<Plain>)>,
 }
 
 impl Writer {
     /// Sets the fields of `result` on `structure`.
     pub(super) fn set_fields(&mut self, structure: &mut gst::StructureRef, result: &EmotionResult) {
-        let labels = self.labels(&result.labels);
-        let label = result.label_id.and_then(|id| labels.get(id).copied()).unwrap_or_else(|| Plain::string(result.label()));
-        LABEL.set(structure, label);
+        let known = self.labels(&result.labels);
+        let label = result.label_id.zip(known).and_then(|(id, known)| known.get(id).copied());
+        LABEL.set(structure, label.map_or_else(|| text(result.label()), Into::into));
         LABEL_ID.set(structure, Plain::int(result.label_id.map_or(NO_LABEL, |id| id as i32)));
         CONFIDENCE.set(structure, Plain::double(result.confidence()));
-        LABELS.set(structure, array(labels.iter().copied()));
+        let copies = || gst::Array::from_values(result.labels.as_slice().iter().map(|label| text(label)));
+        LABELS.set(structure, known.map_or_else(|| glib::SendValue::from_owned(copies()), |known| array(known.iter().copied())));
         SCORES.set(structure, array(result.scores.as_slice().iter().map(|&score| Plain::double(score))));
         SMOOTHED.set(structure, Plain::boolean(result.smoothed));
         AGE.set(structure, Plain::nanoseconds(result.age));
@@ -48,19 +50,20 @@ impl Writer {
     }
 
     /// The value of a name that this writer may have made before.
-    pub(super) fn name(&mut self, name: &Arc<str>) -> Plain {
-        match &self.name {
+    pub(super) fn name(&mut self, name: &Arc<str>) -> glib::SendValue {
+        let known = match &self.name {
             Some((known, value)) if Arc::ptr_eq(known, name) || known == name => *value,
             _ => self.name.insert((name.clone(), Plain::string(name))).1,
-        }
+        };
+        known.map_or_else(|| text(name), Into::into)
     }
 
-    fn labels(&mut self, labels: &LabelSet) -> &[Plain] {
+    fn labels(&mut self, labels: &LabelSet) -> Option<&[Plain]> {
         if !self.labels.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
             let values = labels.as_slice().iter().map(|label| Plain::string(label)).collect();
             self.labels = Some((labels.clone(), values));
         }
-        self.labels.as_ref().map_or(&[], |(_, values)| values)
+        self.labels.as_ref()?.1.as_deref()
     }
 }
 

@@ -59,5 +59,11 @@ fn message(name: &str, times: &BufferTimes, faces: impl Iterator<Item = gst::Str
 
 fn face_structure(face: &FaceRecord, frame: Size) -> gst::Structure {
     let (x, y, w, h) = super::roi::pixels(face.rect_norm, frame);
-    gst::Structure::builder("face").field("x", x).field("y", y).field("width", w).field("height", h).field("id", face.id as i32).build()
+    gst::Structure::builder("face")
+        .field("x", x)
+        .field("y", y)
+        .field("width", w)
+        .field("height", h)
+        .field("id", super::int_id(face.id))
+        .build()
 }

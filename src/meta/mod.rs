@@ -21,6 +21,8 @@ mod field;
 pub mod message;
 mod moved;
 pub mod roi;
+#[cfg(any(feature = "v1_24", test))]
+mod same;
 mod value;
 
 pub use self::moved::Moved;
@@ -29,6 +31,29 @@ use crate::record::{FaceRecord, SearchAge};
 
 /// Version of the metadata's fields, written into every structure.
 pub const VERSION: i32 = 1;
+
+/// A track id as the encodings store it.
+fn int_id(id: u32) -> i32 {
+    i32::try_from(id).unwrap_or(0)
+}
+
+/// Keeps `texts` in GLib's table of strings, where each stays until the process ends, so that writing them is quick. It is
+/// for what this process names itself, its labels and models; there is no end to what others may write.
+pub fn intern<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) {
+    for text in texts {
+        gst::glib::Quark::from_str(text.as_ref());
+    }
+}
+
+/// True if somebody has looked for faces on the buffer: there is one, or a `GstEmotionMeta`. Detectors that only write what
+/// they find leave no trace on a frame without faces.
+pub fn detector_seen(buffer: &gst::BufferRef) -> bool {
+    #[cfg(feature = "v1_24")]
+    if analytics::has_faces(buffer) {
+        return true;
+    }
+    custom::is_on(buffer) || roi::is_on(buffer)
+}
 
 /// All faces on a frame of `frame` pixels, whoever put them there: those with a region in the order of the regions,
 /// then the others. What the encodings say of one face is one record. Boxes are taken as they are; [`Moved`] puts them

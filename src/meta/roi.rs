@@ -19,9 +19,10 @@ use gst_video::VideoRegionOfInterestMeta;
 
 use super::emotion::{Reader, Writer};
 use super::field::Field;
+use super::int_id;
 use super::value::{Plain, array, double};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
-use crate::record::{DetectionInfo, FaceRecord};
+use crate::record::{DetectionInfo, FaceRecord, track_id};
 
 /// The region type that means a face.
 pub const FACE: &str = "face";
@@ -49,6 +50,11 @@ pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, reader: &mut Reade
     regions.map(|meta| read_one(&meta, frame, reader)).collect()
 }
 
+/// True if the buffer has a region of type `face`.
+pub fn is_on(buffer: &gst::BufferRef) -> bool {
+    buffer.iter_meta::<VideoRegionOfInterestMeta>().any(|meta| meta.roi_type() == FACE)
+}
+
 /// Adds a region for each of `faces`, with its `detection`, `object_id` and, if it has one, `emotion`.
 pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     let mut writer = Writer::default();
@@ -58,7 +64,7 @@ pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
 fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer: &mut Writer) {
     let (x, y, w, h) = pixels(face.rect_norm, frame);
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
-    meta.set_id(face.id as i32);
+    meta.set_id(int_id(face.id));
     if let Some(detection) = &face.detection {
         meta.add_param(detection_structure(face.rect_norm, detection, writer));
     }
@@ -73,8 +79,8 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
     let mut remaining = faces.iter();
     for mut meta in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE) {
         let Some(face) = remaining.next() else { break };
-        if meta.id() != face.id as i32 {
-            meta.set_id(face.id as i32);
+        if meta.id() != int_id(face.id) {
+            meta.set_id(int_id(face.id));
             meta.add_param(object_id_structure(face.id));
         }
         add_emotion(&mut meta, face, &mut writer);
@@ -107,7 +113,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
     }
     let id = object_id.unwrap_or(if detection.is_some() { 0 } else { meta.id() });
     FaceRecord {
-        id: u32::try_from(id).unwrap_or(0),
+        id: track_id(id),
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(|param| read_detection(param, reader)),
         emotion: emotion.and_then(|param| reader.fields(param)),
@@ -116,7 +122,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
 
 fn object_id_structure(id: u32) -> gst::Structure {
     let mut structure = gst::Structure::new_empty_from_static(OBJECT_ID);
-    ID.set(&mut structure, Plain::int(id as i32));
+    ID.set(&mut structure, Plain::int(int_id(id)));
     structure
 }
 

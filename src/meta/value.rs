@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use glib::gobject_ffi::{self, GValue, GValue_data};
-use glib::translate::{ToGlibPtr, UnsafeFrom};
+use glib::prelude::*;
+use glib::translate::{IntoGlib, ToGlibPtr, UnsafeFrom};
 
 /// A value that owns nothing, so that a bitwise copy of it is another value.
 #[derive(Clone, Copy)]
@@ -40,14 +41,15 @@ impl Plain {
         Self::new(gobject_ffi::G_TYPE_DOUBLE, GValue_data { v_double: value.into() })
     }
 
-    /// A string, kept by GLib until the process ends.
-    pub(super) fn string(text: &str) -> Self {
+    /// A string, if it is in GLib's table of strings, which keeps it until the process ends.
+    pub(super) fn string(text: &str) -> Option<Self> {
+        let known = glib::Quark::try_from_str(text)?;
         let mut value = glib::Value::from_type(glib::Type::STRING).into_raw();
-        // SAFETY: `value` is an initialised string value, and what g_intern_string returns is never freed.
+        // SAFETY: `value` is an initialised string value, and the text of a quark is never freed.
         unsafe {
-            gobject_ffi::g_value_set_interned_string(&mut value, glib::ffi::g_intern_string(text.to_glib_none().0));
+            gobject_ffi::g_value_set_interned_string(&mut value, glib::ffi::g_quark_to_string(known.into_glib()));
         }
-        Self(value)
+        Some(Self(value))
     }
 }
 
@@ -57,6 +59,11 @@ impl From<Plain> for glib::SendValue {
         // unsetting a copy frees nothing that another one needs.
         unsafe { Self::unsafe_from(plain.0) }
     }
+}
+
+/// The value of a string: a copy of it, unless it is in GLib's table of strings.
+pub(super) fn text(text: &str) -> glib::SendValue {
+    Plain::string(text).map_or_else(|| text.to_send_value(), Into::into)
 }
 
 /// A `GstValueArray` of `values`.

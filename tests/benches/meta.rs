@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::meta::{read_faces, write_detections, write_emotions};
+use gstemotion::meta::{intern, read_faces, write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 
 const FRAME: Size = Size::new(1920, 1080);
@@ -20,6 +20,8 @@ const ROUNDS: usize = 2_000;
 
 fn main() {
     gst::init().expect("GStreamer starts");
+    // As the elements do when they start.
+    intern(FERPLUS_LABELS.iter().chain([&"centerface"]));
     let labels = LabelSet::new(FERPLUS_LABELS);
     let found: Vec<_> = (1..=FACES).map(face).collect();
     let scored: Vec<_> = found.iter().map(|found| FaceRecord { emotion: Some(emotion(&labels, found.id)), ..found.clone() }).collect();

@@ -28,7 +28,7 @@ use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
-use crate::meta::{Moved, write_emotions};
+use crate::meta::{Moved, intern, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
 use crate::scene::CutDetector;
@@ -388,6 +388,7 @@ impl BaseTransformImpl for EmotionClassify {
         self.lateness.reset();
         *self.statistics() = Statistics::default();
         self.hold_time.reset();
+        intern(classifier.labels().as_slice());
         let scorer = FaceScorer::new(classifier.labels().clone());
         let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), classifying_with(classifier));
         *self.state() = Some(State {

@@ -30,7 +30,7 @@ use crate::image::FrameView;
 use crate::inference::RunOptions;
 use crate::locate::SearchPath;
 use crate::meta::message::{self, BufferTimes};
-use crate::meta::write_search;
+use crate::meta::{intern, write_search};
 use crate::model::ModelFile;
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
 use crate::scene::CutDetector;
@@ -649,6 +649,7 @@ impl BaseTransformImpl for FaceDetect {
         *self.statistics() = Statistics::default();
         self.hold_time.reset();
         let detector_name = detector.name().into();
+        intern([detector.name()]);
         let tiled = settings.tile_size > 0;
         if tiled {
             detector = Box::new(TiledDetector::new(detector, settings.tile_size));
