@@ -191,6 +191,21 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
 }
 
 #[test]
+fn a_late_stream_whose_time_goes_back_is_searched_at_once() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (mut harness, frame) = detector(VideoFormat::Nv12);
+    assert!(was_searched(&mut harness, at(&frame, 300)));
+    let late = 10 * gst::ClockTime::SECOND.nseconds() as i64;
+    harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
+    assert!(!was_searched(&mut harness, at(&frame, 301)));
+    assert!(was_searched(&mut harness, at(&frame, 0)), "nothing of this timeline was searched yet");
+    assert!(!was_searched(&mut harness, at(&frame, 1)));
+    assert!(was_searched(&mut harness, at(&frame, 15)), "half a second later");
+}
+
+#[test]
 fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
     if !runtime_fetched() {
         return;

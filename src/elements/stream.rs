@@ -50,6 +50,12 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
     }
 }
 
+/// How long before `now` something was done that was done last at `last`: endlessly where time has gone back since, as
+/// after a seek, when nothing was done yet on the new timeline.
+pub fn since(last: Duration, now: Duration) -> Duration {
+    now.checked_sub(last).unwrap_or(Duration::MAX)
+}
+
 /// However late a stream is, faces are looked at this often: one that is late by a constant would never be otherwise.
 const LONGEST_SKIP: Duration = Duration::from_millis(500);
 /// Each time that a stream is late its inferences become rarer by this factor, so that being late once leaves out one search.
@@ -89,10 +95,10 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// Takes a QoS event.
+    /// Takes a QoS event. One of type THROTTLE says how many frames the sink wants, not that they are late.
     pub fn observe(&self, event: &gst::event::Qos) {
-        let (_, _, diff, timestamp) = event.get();
-        let Some(timestamp) = timestamp else { return };
+        let (kind, _, diff, timestamp) = event.get();
+        let Some(timestamp) = timestamp.filter(|_| kind != gst::QOSType::Throttle) else { return };
         let mut late = self.lock();
         match u64::try_from(diff).ok().filter(|&diff| diff > 0) {
             Some(diff) => {
@@ -163,7 +169,9 @@ impl HoldTime {
         true
     }
 
-    /// Answers a LATENCY query that came to the source pad of `element`: upstream's latency and what is held here.
+    /// Answers a LATENCY query that came to the source pad of `element`: what is held here is added to upstream's minimum.
+    /// The maximum says how much the elements before can buffer while they wait for the sink. One frame that is worked on
+    /// adds nothing to that, since upstream cannot push the next one meanwhile.
     pub fn answer(&self, element: &impl IsA<gst_base::BaseTransform>, query: &mut gst::QueryRef) -> bool {
         if !element.upcast_ref::<gst_base::BaseTransform>().sink_pad().peer_query(query) {
             return false;
@@ -171,7 +179,7 @@ impl HoldTime {
         if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
             let held = if live { *self.lock() } else { gst::ClockTime::ZERO };
-            latency.set(live, min + held, max.map(|max| max + held));
+            latency.set(live, min.saturating_add(held), max);
         }
         true
     }

@@ -16,7 +16,7 @@ use gst_video::VideoInfo;
 use crate::classifier::Classifier;
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
+use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step, since};
 use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
@@ -166,7 +166,7 @@ impl EmotionClassify {
         let (size, now, mut options) =
             (frame::size(&info), state.time.advance(times.running_time, frame_step(&info)), settings.scoring_options());
         let wanted = options.budget.min(faces.len());
-        options.budget = self.lateness.affords(times.running_time, wanted, now.saturating_sub(state.inferred));
+        options.budget = self.lateness.affords(times.running_time, wanted, since(state.inferred, now));
         let late = options.budget < wanted;
         if late {
             gst::trace!(CAT, imp = self, "{} of {wanted} classifications on this frame: late", options.budget);
@@ -426,6 +426,9 @@ impl BaseTransformImpl for EmotionClassify {
             );
         }
         if let Some(state) = &mut *self.state() {
+            if state.info.as_ref().is_some_and(|old| frame::size(old) != frame::size(&info)) {
+                state.cuts.reset();
+            }
             (state.info, state.moved) = (Some(info), moved);
         }
         Ok(())
@@ -437,6 +440,7 @@ impl BaseTransformImpl for EmotionClassify {
             if let Some(state) = &mut *self.state() {
                 state.scorer.clear();
                 state.engine.forget();
+                state.cuts.reset();
             }
         }
         self.parent_sink_event(event)

@@ -19,7 +19,7 @@ use crate::detector::tiles::{Rounds, TiledDetector};
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
+use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step, since};
 use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
@@ -261,8 +261,8 @@ impl FaceDetect {
     fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
         let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
         // Of a new scene nothing is known; it is searched however late.
-        let (since, idle) = (state.since_detection, now.saturating_sub(state.detected));
-        let late = since > 0 && self.lateness.skips(times.running_time, since, settings.detect_interval, idle);
+        let (frames, idle) = (state.since_detection, since(state.detected, now));
+        let late = frames > 0 && self.lateness.skips(times.running_time, frames, settings.detect_interval, idle);
         if due && !late {
             (state.since_detection, state.detected) = (1, now);
             return true;
