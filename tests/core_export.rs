@@ -151,6 +151,23 @@ fn csv_is_a_table_of_crlf_lines_that_parses_back() {
 }
 
 #[test]
+fn no_cell_of_csv_is_a_formula_and_numbers_stay_numbers() {
+    let evil = "=HYPERLINK(\"http://example.com\")";
+    for text in [evil, "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        let labels = LabelSet::new([text, "happiness"]);
+        let emotion = EmotionResult { labels, ..emotion(Some(0), &[0.9, 0.1]) };
+        let detection = Some(DetectionInfo { confidence: 0.5, landmarks_norm: None, model_name: text.into(), age: Duration::ZERO });
+        let rect_norm = Rect::new(-0.5, 0.0, 0.5, 0.5);
+        let faces = [FaceRecord { rect_norm, detection, emotion: Some(emotion), ..found(1) }];
+        let table = text_of(Format::Csv, &FrameReport { stream: text, ..report(0, &faces) });
+        let row = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes()).records().next().unwrap().unwrap();
+        let told = format!("'{text}");
+        assert_eq!([&row[0], &row[13], &row[14]], [told.as_str(); 3], "stream, detector and label");
+        assert_eq!(&row[8], "-0.5", "a number is none");
+    }
+}
+
+#[test]
 fn csv_columns_are_those_of_ferplus_until_a_label_is_known() {
     let mut writer = Format::Csv.writer(Content::Faces);
     let header = writer.header(None).unwrap();

@@ -157,6 +157,73 @@ fn times_that_are_missing_follow_from_the_frame_before() {
     assert_eq!(times, [5, 6, 7].map(|index| (Some(FRAME * index), Some(FRAME))));
 }
 
+/// Frames of which only the time stamp is known.
+fn stamped(times: &[ClockTime]) -> (Harness, Vec<(ClockTime, ClockTime)>) {
+    init();
+    let mut h = Harness::new_parse("emotionexport format=webvtt");
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
+    for &pts in times {
+        let mut buffer = untimed(&[face(1, 0)], SIZE);
+        buffer.make_mut().set_pts(pts);
+        h.push(buffer).unwrap();
+    }
+    h.push_event(gst::event::Eos::new());
+    let cues = pulled(&mut h).into_iter().filter(|buffer| !buffer.flags().contains(gst::BufferFlags::HEADER));
+    let spans = cues.map(|buffer| (buffer.pts().unwrap(), buffer.pts().unwrap() + buffer.duration().unwrap())).collect();
+    (h, spans)
+}
+
+#[test]
+fn without_durations_and_a_rate_a_cue_lasts_until_the_next() {
+    for fps in [15, 60] {
+        let times: Vec<_> = (0..30).map(|index| index * ClockTime::SECOND / fps).collect();
+        let (mut h, spans) = stamped(&times);
+        assert_eq!(spans.iter().map(|span| span.0).collect::<Vec<_>>(), times, "{fps} frames a second");
+        assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{fps} frames a second: {spans:?}");
+        let (start, end) = spans[29];
+        assert!((end - start).nseconds().abs_diff(1_000_000_000 / fps) <= 1, "the last one is as long as the others");
+        assert_eq!(gaps(&mut h), []);
+    }
+}
+
+#[test]
+fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
+    let mut h = harness("emotionexport");
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
+    let at = |pts: ClockTime| {
+        let mut buffer = untimed(&[face(1, 0)], SIZE);
+        buffer.make_mut().set_pts(pts);
+        buffer
+    };
+    h.push(at(ClockTime::ZERO)).unwrap();
+    assert_eq!(pulled(&mut h).len(), 0, "nobody knows yet how long it lasts");
+    h.push_event(gst::event::Gap::builder(FRAME).duration(FRAME).build());
+    assert_eq!(pulled(&mut h).iter().map(|buffer| buffer.duration()).collect::<Vec<_>>(), [Some(FRAME)]);
+    h.push(at(FRAME * 2)).unwrap();
+    h.push_event(gst::event::FlushStart::new());
+    h.push_event(gst::event::FlushStop::new(true));
+    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    h.push_event(gst::event::Eos::new());
+    assert_eq!(pulled(&mut h).len(), 0);
+}
+
+#[test]
+fn the_first_buffer_and_those_after_a_segment_or_a_flush_are_discontinuous() {
+    let mut h = harness("emotionexport format=csv");
+    let mut discont = |events: &[gst::Event]| -> Vec<bool> {
+        events.iter().for_each(|event| assert!(h.push_event(event.clone())));
+        for index in 0..2 {
+            h.push(frame(index, &[face(1, 1)])).unwrap();
+        }
+        pulled(&mut h).iter().map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT)).collect()
+    };
+    let segment = gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new());
+    assert_eq!(discont(&[]), [true, false, false], "the header, then two rows");
+    assert_eq!(discont(&[]), [false, false]);
+    assert_eq!(discont(&[segment.clone()]), [true, false]);
+    assert_eq!(discont(&[gst::event::FlushStart::new(), gst::event::FlushStop::new(true), segment]), [true, false]);
+}
+
 #[test]
 fn an_interval_holds_its_text() {
     let mut h = harness("emotionexport interval=100000000 format=text");
@@ -278,6 +345,7 @@ fn a_change_of_size_changes_nothing_downstream() {
     assert_eq!(caps(&mut h), 1);
     h.set_src_caps_str("video/x-raw(memory:SomeMemory),format=NV12,width=640,height=480,framerate=0/1");
     h.push(untimed(&[face(1, 1)], Size::new(640, 480))).unwrap();
+    h.push_event(gst::event::Eos::new());
     assert_eq!(caps(&mut h), 0);
     let records: Vec<_> = pulled(&mut h).iter().flat_map(json).collect();
     assert_eq!(records[0]["box"], records[1]["box"]);

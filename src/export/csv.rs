@@ -3,7 +3,11 @@
 //!
 //! A table's columns are fixed when its header is written: one for each label of the first record, or of FER+ where
 //! that record has none. Scores find their column by name.
+//!
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and runs it. A text that begins so, or
+//! with a tab or a line break, gets an apostrophe before it; numbers are what they are.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -118,6 +122,11 @@ fn named<'a, T>(mut values: impl Iterator<Item = (&'a str, T)>, label: &str) -> 
     values.find(|(name, _)| *name == label).map(|(_, value)| value)
 }
 
+/// `text` so that no spreadsheet takes it for a formula (OWASP, "CSV Injection").
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
+}
+
 /// A line that grows cell by cell.
 #[derive(Default)]
 struct Row(String);
@@ -141,6 +150,8 @@ impl Row {
     }
 
     fn text(&mut self, text: &str) {
+        let harmless = harmless(text);
+        let text = harmless.as_ref();
         if text.contains([',', '"', '\r', '\n']) {
             self.0.push('"');
             self.0.push_str(&text.replace('"', "\"\""));

@@ -9,7 +9,8 @@
 //!
 //! One record is one face on one exported frame; a frame without faces writes nothing, unless only changes are exported
 //! and the last face has gone. NDJSON has every key in every record, null where a value is not known. CSV has the same as
-//! columns, an empty cell for null; its landmarks are left out.
+//! columns, an empty cell for null; its landmarks are left out. A CSV text that a spreadsheet would take for a formula has
+//! an apostrophe before it (see [`csv`]).
 //!
 //! | NDJSON | CSV | type | meaning |
 //! |---|---|---|---|
@@ -62,6 +63,7 @@
 pub mod aggregate;
 pub mod csv;
 pub mod exporter;
+pub mod length;
 pub mod ndjson;
 pub mod schedule;
 pub mod text;
@@ -72,6 +74,7 @@ use std::io;
 
 pub use aggregate::{Aggregator, ClassSummary, Summary};
 pub use exporter::{Chunk, Exporter, Options, Output, Span};
+pub use length::{FrameLengths, OpenFrame};
 pub use schedule::Schedule;
 pub use utc::Utc;
 

@@ -7,12 +7,11 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::EmotionExportFormat;
-use crate::export::{Chunk, Exporter, FrameReport, FrameTime, Options, Output, Span, Utc};
+use super::state::{Outputs, State, Video, clock_time};
+use crate::export::{Chunk, Output, Span, Utc};
 use crate::geometry::Size;
 use crate::meta::Moved;
 
-/// Length of a frame where neither buffer nor caps tell it.
-const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 /// What is appended to the video's stream id.
 const STREAM: &str = "emotion";
 
@@ -20,33 +19,11 @@ static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("emotionexport", gst::DebugColorFlags::empty(), Some("Faces as timed text")));
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Settings {
-    format: EmotionExportFormat,
-    interval: u64,
-    on_change: bool,
-    aggregate_only: bool,
-}
-
-struct State {
-    exporter: Exporter,
-    caps: gst::Caps,
-    video: Option<Video>,
-    /// What lies between the picture that faces were marked on and this one.
-    moved: Moved,
-    segment: gst::FormattedSegment<gst::ClockTime>,
-    stream_id: String,
-    frames: u64,
-    /// End of the frame before.
-    position: Option<gst::ClockTime>,
-    /// Whether upstream is live; asked for at the first frame of a segment.
-    live: Option<bool>,
-}
-
-/// What matters of the video's caps.
-#[derive(Clone, Copy)]
-struct Video {
-    size: Size,
-    frame_duration: Option<gst::ClockTime>,
+pub(super) struct Settings {
+    pub(super) format: EmotionExportFormat,
+    pub(super) interval: u64,
+    pub(super) on_change: bool,
+    pub(super) aggregate_only: bool,
 }
 
 /// The element behind [`super::EmotionExport`].
@@ -55,76 +32,6 @@ pub struct EmotionExport {
     src_pad: gst::Pad,
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
-}
-
-impl State {
-    fn new(settings: Settings) -> Self {
-        let options = Options {
-            format: settings.format.into(),
-            interval_ns: settings.interval,
-            on_change: settings.on_change,
-            aggregate_only: settings.aggregate_only,
-        };
-        Self {
-            exporter: Exporter::new(options),
-            caps: settings.format.caps(),
-            video: None,
-            moved: Moved::default(),
-            segment: gst::FormattedSegment::new(),
-            stream_id: String::new(),
-            frames: 0,
-            position: None,
-            live: None,
-        }
-    }
-
-    /// Where the frame is: its own times, else those that follow from the frame before and the caps.
-    fn time(&self, buffer: &gst::BufferRef) -> FrameTime {
-        let known = self.video.and_then(|video| video.frame_duration);
-        let duration = buffer.duration().filter(|duration| !duration.is_zero()).or(known).unwrap_or(FRAME_DURATION);
-        let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
-        FrameTime { utc: reference_utc(buffer), ..self.time_at(pts, duration) }
-    }
-
-    fn time_at(&self, pts: gst::ClockTime, duration: gst::ClockTime) -> FrameTime {
-        FrameTime {
-            pts_ns: pts.nseconds(),
-            duration_ns: duration.nseconds(),
-            stream_time_ns: self.segment.to_stream_time(pts).map(gst::ClockTime::nseconds),
-            running_time_ns: self.segment.to_running_time(pts).map(gst::ClockTime::nseconds),
-            utc: None,
-        }
-    }
-
-    /// The nearest time in the segment. What is sent at the end of a segment would start after it, and every sink drops
-    /// what does.
-    fn inside_segment(&self, ns: u64) -> u64 {
-        let last = self.segment.stop().map_or(u64::MAX, |stop| stop.nseconds().saturating_sub(1));
-        ns.min(last).max(self.segment.start().unwrap_or_default().nseconds())
-    }
-
-    /// What is still held back; with `last`, also the header of a file that has no records.
-    fn finish(&mut self, last: bool) -> std::io::Result<Option<Chunk>> {
-        let position = self.position.unwrap_or_default().nseconds();
-        let mut chunk = self.exporter.finish()?;
-        if chunk.is_none() && last && self.video.is_some() {
-            let span = Span { pts_ns: position, duration_ns: 0 };
-            chunk = self.exporter.header().map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None });
-        }
-        Ok(chunk.map(|chunk| Chunk { span: Span { pts_ns: self.inside_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk }))
-    }
-}
-
-/// The time at which the picture was taken, as a source that knows it says.
-fn reference_utc(buffer: &gst::BufferRef) -> Option<Utc> {
-    buffer.iter_meta::<gst::meta::ReferenceTimestampMeta>().find_map(|meta| {
-        let ns = meta.timestamp().nseconds();
-        match meta.reference().structure(0)?.name().as_str() {
-            "timestamp/x-unix" => Some(Utc(ns)),
-            "timestamp/x-ntp" => Utc::from_ntp(ns),
-            _ => None,
-        }
-    })
 }
 
 impl EmotionExport {
@@ -138,35 +45,26 @@ impl EmotionExport {
 
     fn sink_chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         gst::log!(CAT, imp = self, "Handling {buffer:?}");
-        let output = self.export(&buffer)?;
+        let outputs = self.export(&buffer)?;
         drop(buffer);
-        self.push_output(output)
+        self.push_outputs(outputs)
     }
 
     /// What the frame leads to. The state is locked in here only, never while pushing, querying or posting.
-    fn export(&self, buffer: &gst::BufferRef) -> Result<Output, gst::FlowError> {
+    fn export(&self, buffer: &gst::BufferRef) -> Result<Outputs, gst::FlowError> {
         let live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.live;
         let live = live.unwrap_or_else(|| self.is_upstream_live());
-        let output = {
+        let outputs = {
             let mut state = self.state();
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
             state.live = Some(live);
-            state.video.map(|video| {
-                let mut time = state.time(buffer);
-                if live && time.utc.is_none() {
-                    time.utc = time.running_time_ns.and_then(|running_time_ns| self.wall_clock(running_time_ns));
-                }
-                state.position = Some(clock_time(time.end_ns()));
-                state.frames += 1;
-                let faces = state.moved.read_faces(buffer, video.size);
-                state.exporter.frame(&FrameReport { stream: &state.stream_id, frame: state.frames - 1, time, faces: &faces })
-            })
+            state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns))
         };
-        let Some(output) = output else {
+        let Some(outputs) = outputs else {
             gst::element_imp_error!(self, gst::CoreError::Negotiation, ["Buffer before caps"]);
             return Err(gst::FlowError::NotNegotiated);
         };
-        self.writable(output)
+        self.writable(outputs)
     }
 
     fn is_upstream_live(&self) -> bool {
@@ -188,6 +86,10 @@ impl EmotionExport {
             gst::element_imp_error!(self, gst::StreamError::Encode, ["Faces could not be written: {error}"]);
             gst::FlowError::Error
         })
+    }
+
+    fn push_outputs(&self, outputs: Outputs) -> Result<gst::FlowSuccess, gst::FlowError> {
+        outputs.into_iter().try_fold(gst::FlowSuccess::Ok, |_, output| self.push_output(output))
     }
 
     fn push_output(&self, output: Output) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -214,7 +116,14 @@ impl EmotionExport {
         if chunk.body.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.src_pad.push(timed(chunk.body, pts, clock_time(chunk.span.duration_ns)))
+        self.push(timed(chunk.body, pts, clock_time(chunk.span.duration_ns)))
+    }
+
+    fn push(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if self.state().as_mut().is_some_and(|state| std::mem::take(&mut state.discont)) {
+            buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
+        self.src_pad.push(buffer)
     }
 
     /// Sends what a file begins with, and keeps it in the caps for files and clients that begin later.
@@ -228,7 +137,7 @@ impl EmotionExport {
         if !caps.is_some_and(|caps| self.src_pad.push_event(gst::event::Caps::new(&caps))) {
             gst::warning!(CAT, imp = self, "Caps with the header were refused");
         }
-        self.src_pad.push(buffer)
+        self.push(buffer)
     }
 
     /// Sends the header once more: a new file begins. Before the first record there is none, as it comes with that.
@@ -239,7 +148,7 @@ impl EmotionExport {
             buffer.make_mut().set_pts(state.position);
             Some(buffer)
         });
-        header.map_or(Ok(gst::FlowSuccess::Ok), |header| self.src_pad.push(header))
+        header.map_or(Ok(gst::FlowSuccess::Ok), |header| self.push(header))
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -252,10 +161,7 @@ impl EmotionExport {
             EventView::Gap(gap) => self.gap(gap),
             EventView::FlushStop(_) => {
                 if let Some(state) = self.state().as_mut() {
-                    state.exporter.restart();
-                    state.segment = gst::FormattedSegment::new();
-                    state.position = None;
-                    state.live = None;
+                    state.flush();
                 }
                 self.forward(event)
             }
@@ -332,9 +238,7 @@ impl EmotionExport {
             gst::debug!(CAT, imp = self, "Text before a new segment: {error}");
         }
         if let Some(state) = self.state().as_mut() {
-            state.segment = segment.clone();
-            state.position = None;
-            state.live = None;
+            state.begin(segment.clone());
         }
         self.src_pad.push_event(gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build())
     }
@@ -342,18 +246,14 @@ impl EmotionExport {
     fn gap(&self, gap: &gst::event::Gap) -> bool {
         let (pts, duration) = gap.get();
         let duration = duration.unwrap_or_default();
-        let output = self.state().as_mut().map(|state| {
-            state.position = Some(pts.saturating_add(duration));
-            let time = state.time_at(pts, duration);
-            state.exporter.gap(&time)
-        });
-        output.is_some_and(|output| self.writable(output).and_then(|output| self.push_output(output)).is_ok())
+        let outputs = self.state().as_mut().map(|state| state.gap(pts, duration));
+        outputs.is_some_and(|outputs| self.writable(outputs).and_then(|outputs| self.push_outputs(outputs)).is_ok())
     }
 
     /// Sends what [`State::finish`] has.
     fn finish(&self, last: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let chunk = self.state().as_mut().map_or(Ok(None), |state| state.finish(last));
-        self.writable(chunk)?.map_or(Ok(gst::FlowSuccess::Ok), |chunk| self.push_chunk(chunk))
+        let outputs = self.state().as_mut().map_or_else(|| Ok(Outputs::new()), |state| state.finish(last));
+        self.push_outputs(self.writable(outputs)?)
     }
 
     fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
@@ -382,11 +282,6 @@ impl EmotionExport {
         }
         gst::Pad::query_default(&self.src_pad, Some(&*self.obj()), query)
     }
-}
-
-/// The time of that many nanoseconds; the one value that means no time is taken for the last one that does.
-fn clock_time(ns: u64) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
 }
 
 fn timed(bytes: Vec<u8>, pts: gst::ClockTime, duration: gst::ClockTime) -> gst::Buffer {

@@ -12,7 +12,8 @@
 //!
 //! # Time
 //!
-//! Every buffer has a timestamp and a duration. Buffers do not overlap, and what they leave free is told by GAP events,
+//! Every buffer has a timestamp and a duration. A frame without a duration, in caps without a rate, lasts until the next
+//! one: its text is sent when that one comes. Buffers do not overlap, and what they leave free is told by GAP events,
 //! so a muxer need not wait. With `interval`, the first frame with faces in each interval is exported and its text holds
 //! until the interval ends. The summary of an interval is sent when the interval is over and stamped with that time; the
 //! record inside says which time it is about.
@@ -39,6 +40,7 @@
 //! ```
 
 mod imp;
+mod state;
 
 use gst::glib;
 use gst::prelude::*;
