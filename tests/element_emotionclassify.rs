@@ -366,6 +366,35 @@ fn a_frame_without_faces_is_handed_on_as_it_is() {
 }
 
 #[test]
+fn nobody_who_looks_for_faces_is_one_warning_on_the_bus() {
+    if !runtime_fetched() {
+        return;
+    }
+    init();
+    let warnings = |searched: bool| {
+        let mut chain = Harness::new_parse("emotionclassify ! emotionexport");
+        chain.set_src_caps_str("video/x-raw,format=GRAY8,width=32,height=32,framerate=30/1");
+        let bus = gst::Bus::new();
+        for name in ["emotionclassify", "emotionexport"] {
+            chain.find_element(name).expect("an element").set_bus(Some(&bus));
+        }
+        for index in 0..700 {
+            let mut frame = gst::Buffer::from_mut_slice(vec![0_u8; 32 * 32]);
+            if searched {
+                custom::write(frame.make_mut(), Size::new(32, 32), &[]);
+            }
+            chain.push(at(&frame, index)).expect("a frame");
+        }
+        let sources = bus.iter_filtered(&[gst::MessageType::Warning]).filter_map(|message| Some(message.src()?.name().to_string()));
+        let mut sources: Vec<_> = sources.map(|name| name.trim_end_matches(char::is_numeric).to_owned()).collect();
+        sources.sort_unstable();
+        sources
+    };
+    assert_eq!(warnings(false), ["emotionclassify", "emotionexport"]);
+    assert!(warnings(true).is_empty(), "they were searched in vain");
+}
+
+#[test]
 fn messages_come_when_a_label_changes() {
     if !runtime_fetched() {
         return;

@@ -184,20 +184,28 @@ fn defaults_are_as_documented() {
 }
 
 #[test]
-fn bad_translations_are_named_on_the_bus() {
+fn bad_translations_are_named_on_the_bus_once_somebody_listens() {
     init();
-    let element = gst::ElementFactory::make("emotionoverlay").build().expect("the element");
-    let bus = gst::Bus::new();
-    element.set_bus(Some(&bus));
-    element.set_property("labels", "happiness=Freude,anger,=x");
-    let warnings: Vec<String> = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]))
-        .filter_map(|message| match message.view() {
-            gst::MessageView::Warning(warning) => warning.debug().map(|text| text.to_string()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("\"anger\"") && warnings[1].contains("\"=x\""), "{warnings:?}");
+    // As in a launch line: the property comes before the pipeline.
+    let element = gst::ElementFactory::make("emotionoverlay").property("labels", "happiness=Freude,anger,=x").build().expect("the element");
+    let pipeline = gst::Pipeline::new();
+    pipeline.add(&element).expect("a pipeline");
+    let bus = pipeline.bus().expect("a bus");
+    let warnings = || -> Vec<String> {
+        std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]))
+            .filter_map(|message| match message.view() {
+                gst::MessageView::Warning(warning) => warning.debug().map(|text| text.to_string()),
+                _ => None,
+            })
+            .collect()
+    };
+    element.set_state(gst::State::Paused).expect("it starts");
+    let first = warnings();
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert!(first[0].contains("\"anger\"") && first[1].contains("\"=x\""), "{first:?}");
+    element.set_property("labels", "fear");
+    assert_eq!(warnings().len(), 1, "while it runs it is told at once");
+    pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The GStreamer elements and what they share.
 
+mod detector_watch;
 pub mod emotionclassify;
 pub mod emotionexport;
 pub mod emotionoverlay;

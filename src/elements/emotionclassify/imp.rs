@@ -14,6 +14,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
 use crate::classifier::Classifier;
+use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
 use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step, since};
@@ -34,9 +35,6 @@ use crate::record::FaceRecord;
 use crate::scene::CutDetector;
 use crate::scoring::{Batch, FaceScorer, ScoringOptions};
 use crate::statistics::Statistics;
-
-/// After so many frames without a face the log says that a detector may be missing.
-const FRAMES_WITHOUT_FACES: u64 = 300;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionclassify", gst::DebugColorFlags::empty(), Some("Expression scores of the emotion plugin"))
@@ -122,8 +120,9 @@ struct State {
     moved: Moved,
     /// Time of the last inference.
     inferred: Duration,
-    /// Frames before the first face; none once one came.
-    without_faces: Option<u64>,
+    detector_watch: DetectorWatch,
+    /// True once the log says who finds the faces.
+    source_named: bool,
     /// Ids and labels of the last message.
     posted: Vec<(u32, String)>,
     /// True while frames cannot be read, so that a streak of them is told once.
@@ -201,22 +200,15 @@ impl EmotionClassify {
         Ok(())
     }
 
-    /// Says once who finds the faces, or that nobody does.
-    fn note_source(&self, state: &mut State, faces: &[FaceRecord]) {
-        let Some(count) = &mut state.without_faces else { return };
-        if let Some(face) = faces.first() {
+    /// Says once who finds the faces, and warns once if nobody seems to.
+    fn note_source(&self, state: &mut State, buffer: &gst::BufferRef, faces: &[FaceRecord]) {
+        if let Some(face) = faces.first().filter(|_| !state.source_named) {
             let source = face.detection.as_ref().map_or("an element that does not name itself", |detection| &*detection.model_name);
             gst::info!(CAT, imp = self, "scoring faces found by {source}");
-            state.without_faces = None;
-            return;
+            state.source_named = true;
         }
-        *count += 1;
-        if *count == FRAMES_WITHOUT_FACES {
-            gst::warning!(
-                CAT,
-                imp = self,
-                "no face on the first {count} frames; if there should be, put a detector such as facedetect before this element"
-            );
+        if let Some(warning) = state.detector_watch.observe(buffer) {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ["{warning}"]);
         }
     }
 
@@ -399,7 +391,8 @@ impl BaseTransformImpl for EmotionClassify {
             info: None,
             moved: Moved::default(),
             inferred: Duration::ZERO,
-            without_faces: Some(0),
+            detector_watch: DetectorWatch::default(),
+            source_named: false,
             posted: Vec::new(),
             failing: false,
         });
@@ -477,7 +470,7 @@ impl BaseTransformImpl for EmotionClassify {
         let times = buffer_times(&*self.obj(), buffer);
         self.statistics().frames += 1;
         let mut faces = state.moved.read_faces(buffer, size);
-        self.note_source(state, &faces);
+        self.note_source(state, buffer, &faces);
         match self.score(state, &settings, buffer, &times, &mut faces) {
             Ok(()) => {
                 state.failing = false;

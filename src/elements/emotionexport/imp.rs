@@ -54,12 +54,15 @@ impl EmotionExport {
     fn export(&self, buffer: &gst::BufferRef) -> Result<Outputs, gst::FlowError> {
         let live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.live;
         let live = live.unwrap_or_else(|| self.is_upstream_live());
-        let outputs = {
+        let (outputs, warning) = {
             let mut state = self.state();
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
             state.live = Some(live);
-            state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns))
+            (state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns)), state.detector_watch.observe(buffer))
         };
+        if let Some(warning) = warning {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ["{warning}"]);
+        }
         let Some(outputs) = outputs else {
             gst::element_imp_error!(self, gst::CoreError::Negotiation, ["Buffer before caps"]);
             return Err(gst::FlowError::NotNegotiated);

@@ -6,6 +6,7 @@ use std::io;
 use smallvec::SmallVec;
 
 use super::imp::Settings;
+use crate::elements::detector_watch::DetectorWatch;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
 use crate::geometry::Size;
 use crate::meta::Moved;
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) live: Option<bool>,
     /// True if the next buffer does not continue the one before.
     pub(super) discont: bool,
+    pub(super) detector_watch: DetectorWatch,
     /// Holds a frame of unknown length until the next one.
     pub(super) lengths: FrameLengths,
 }
@@ -60,6 +62,7 @@ impl State {
             position: None,
             live: None,
             discont: true,
+            detector_watch: DetectorWatch::default(),
             lengths: FrameLengths::default(),
         }
     }

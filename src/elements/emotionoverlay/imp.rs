@@ -14,9 +14,10 @@ use gst_base::subclass::prelude::*;
 use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCompositionMeta};
 
 use super::compose::{Composer, paint};
+use super::labels::Labels;
 use super::privacy::{self, Privacy, Shown};
 use super::{BlurFaces, BlurUnsearched, Palette};
-use crate::draw::{Painter, Placed, Stats, Style, Translations};
+use crate::draw::{Painter, Placed, Stats, Style};
 use crate::elements::{error_message, frame, given, propose_allocation};
 use crate::meta::Moved;
 use crate::record::{FaceRecord, FrameRecord};
@@ -27,12 +28,12 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
-struct Settings {
+pub(super) struct Settings {
     style: Arc<Style>,
     stats: bool,
     blur: privacy::Settings,
     palette: Palette,
-    labels: Option<String>,
+    pub(super) labels: Labels,
 }
 
 /// What the stream made of it.
@@ -85,7 +86,7 @@ impl Rate {
 /// The element's private part.
 #[derive(Default)]
 pub struct EmotionOverlay {
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     /// What lies between the picture that faces were marked on and this one.
     moved: Mutex<Moved>,
@@ -93,7 +94,7 @@ pub struct EmotionOverlay {
     blend_only: AtomicBool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -103,21 +104,8 @@ fn has_compositions(features: Option<&gst::CapsFeaturesRef>) -> bool {
 
 impl EmotionOverlay {
     /// Changes the style; the next frame is drawn in it.
-    fn update_style(&self, change: impl FnOnce(&mut Style)) {
+    pub(super) fn update_style(&self, change: impl FnOnce(&mut Style)) {
         change(Arc::make_mut(&mut lock(&self.settings).style));
-    }
-
-    fn set_labels(&self, labels: Option<String>) {
-        let (translations, bad) = Translations::parse(labels.as_deref().unwrap_or_default());
-        for entry in bad {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ["labels: \"{entry}\" is not of the form class=word, such as happiness=glücklich; it is left out"]
-            );
-        }
-        lock(&self.settings).labels = labels;
-        self.update_style(|style| style.translations = translations);
     }
 
     /// Makes faces unrecognisable where that is asked for. A frame on which it fails must not be seen.
@@ -285,7 +273,7 @@ impl ObjectImpl for EmotionOverlay {
             "blur-unsearched" => settings.blur.unsearched.to_value(),
             "blur-max-age" => u64::try_from(settings.blur.max_age.as_nanos()).unwrap_or(u64::MAX).to_value(),
             "palette" => settings.palette.to_value(),
-            "labels" => settings.labels.to_value(),
+            "labels" => settings.labels.given.to_value(),
             name => unreachable!("property {name} is not in the list"),
         }
     }
@@ -322,6 +310,11 @@ impl BaseTransformImpl for EmotionOverlay {
     const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        self.report_bad_labels();
+        Ok(())
+    }
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;

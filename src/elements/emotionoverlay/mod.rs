@@ -50,6 +50,7 @@
 
 mod compose;
 mod imp;
+mod labels;
 mod privacy;
 
 use gst::glib;

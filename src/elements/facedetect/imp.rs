@@ -12,6 +12,7 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
+use super::compatibility::{ignored_profile, int, unusable_profile};
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
@@ -607,14 +608,6 @@ impl ObjectImpl for FaceDetect {
     }
 }
 
-fn int(name: &str, nick: &str, blurb: &str, maximum: i32, default: i32) -> glib::ParamSpec {
-    glib::ParamSpecInt::builder(name).nick(nick).blurb(blurb).minimum(0).maximum(maximum).default_value(default).mutable_playing().build()
-}
-
-fn ignored_profile(name: &str) -> glib::ParamSpec {
-    glib::ParamSpecString::builder(name).nick(name).blurb("No effect: parts of the face are not searched for").mutable_playing().build()
-}
-
 impl GstObjectImpl for FaceDetect {}
 
 impl ElementImpl for FaceDetect {
@@ -644,6 +637,9 @@ impl BaseTransformImpl for FaceDetect {
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
         let mut detector = catch_panic(&self.obj().name(), || settings.load_detector()).map_err(|error| error_message(&error))?;
+        if let Some(warning) = unusable_profile(settings.profile.as_deref(), cfg!(feature = "haar")) {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["{warning}"]);
+        }
         gst::info!(CAT, imp = self, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         self.lateness.reset();
         *self.statistics() = Statistics::default();

@@ -61,6 +61,7 @@
 //!
 //! Since: 0.1. See also: `emotionclassify`, `emotionoverlay`.
 
+mod compatibility;
 mod imp;
 
 use gst::glib;
