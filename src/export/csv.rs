@@ -87,16 +87,16 @@ impl CsvWriter {
         row.value(Some(frame.frame));
         row.value(id(face));
         let rect = face.rect_norm;
-        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.value(Some(place(side))));
-        row.value(face.detection.as_ref().map(|detection| score(detection.confidence)));
+        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.number(Some(place(side))));
+        row.number(face.detection.as_ref().map(|detection| score(detection.confidence)));
         row.text(face.detection.as_ref().map_or("", |detection| &*detection.model_name));
         row.text(emotion.map_or("", |emotion| emotion.label()));
         row.value(emotion.and_then(|emotion| emotion.label_id));
-        row.value(emotion.map(|emotion| score(emotion.confidence())));
+        row.number(emotion.map(|emotion| score(emotion.confidence())));
         row.value(emotion.map(|emotion| emotion.smoothed));
         row.value(emotion.map(|emotion| emotion.age.as_nanos()));
         for label in &self.labels {
-            row.value(emotion.and_then(|emotion| named(pairs(emotion), label)).map(score));
+            row.number(emotion.and_then(|emotion| named(pairs(emotion), label)).map(score));
         }
         row.line()
     }
@@ -105,14 +105,14 @@ impl CsvWriter {
         let mut row = Row::default();
         row.times(&summary.stream, &summary.time);
         row.value(Some(summary.frames));
-        row.value(Some(score(summary.faces_mean())));
+        row.number(Some(score(summary.faces_mean())));
         row.value(Some(summary.faces_max));
         row.value(Some(summary.faces_scored));
         for label in self.labels.iter().map(String::as_str).chain([UNKNOWN]) {
             row.value(Some(named(summary.counts(), label).unwrap_or(0)));
         }
         for label in &self.labels {
-            row.value(summary.scores().and_then(|mut scores| named(&mut scores, label)).map(score));
+            row.number(summary.scores().and_then(|mut scores| named(&mut scores, label)).map(score));
         }
         row.line()
     }
@@ -147,6 +147,11 @@ impl Row {
             self.0.push_str(&value.to_string());
         }
         self.0.push(',');
+    }
+
+    /// A cell of a number; empty for none, infinities and NaN, which are null in NDJSON.
+    fn number(&mut self, number: Option<f64>) {
+        self.value(number.filter(|number| number.is_finite()));
     }
 
     fn text(&mut self, text: &str) {

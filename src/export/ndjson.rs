@@ -197,12 +197,15 @@ impl From<Landmarks5> for LandmarksJson {
     }
 }
 
-/// An object whose keys are labels, in the order given.
+/// An object whose keys are labels, in the order given. Of labels that are equal the first counts: a key that stands twice
+/// means something else to every reader.
 struct ByLabel<'a, T>(Vec<(&'a str, T)>);
 
 impl<T: Serialize> Serialize for ByLabel<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(label, value)| (label, value)))
+        let first = |index: usize, label: &str| self.0[..index].iter().all(|(known, _)| *known != label);
+        let fields = self.0.iter().enumerate().filter(|(index, (label, _))| first(*index, label));
+        serializer.collect_map(fields.map(|(_, (label, value))| (label, value)))
     }
 }
 
