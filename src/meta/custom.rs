@@ -200,7 +200,7 @@ fn id(face: &gst::StructureRef) -> u32 {
 }
 
 fn rect(face: &gst::StructureRef) -> Option<Rect> {
-    let side = |index: usize| SIDES[index].get::<f64>(face).map(|value| value as f32);
+    let side = |index: usize| SIDES[index].number(face);
     Some(Rect::new(side(0)?, side(1)?, side(2)?, side(3)?))
 }
 

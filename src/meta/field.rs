@@ -28,6 +28,11 @@ impl Field {
         structure.value_by_quark(self.quark()).ok()?.get().ok()
     }
 
+    /// The double in `structure` as a float; none for NaN, infinities and doubles that no float can hold.
+    pub(super) fn number(&self, structure: &gst::StructureRef) -> Option<f32> {
+        self.get::<f64>(structure).map(|value| value as f32).filter(|value| value.is_finite())
+    }
+
     /// Sets the field of `structure`.
     #[allow(deprecated)]
     pub(super) fn set(&self, structure: &mut gst::StructureRef, value: impl Into<glib::SendValue>) {

@@ -147,7 +147,7 @@ fn detection_structure(rect: Rect, detection: &DetectionInfo, writer: &mut Write
 
 fn read_detection(param: &gst::StructureRef, reader: &mut Reader) -> DetectionInfo {
     DetectionInfo {
-        confidence: CONFIDENCE.get::<f64>(param).unwrap_or(0.0) as f32,
+        confidence: CONFIDENCE.number(param).unwrap_or(0.0),
         landmarks_norm: LANDMARKS.get::<gst::ArrayRef>(param).and_then(|values| landmarks(&values)),
         model_name: reader.name(&MODEL_NAME, param),
         age: Duration::from_nanos(AGE.get(param).unwrap_or(0)),
@@ -162,16 +162,17 @@ fn landmarks(values: &[glib::SendValue]) -> Option<Landmarks5> {
     for (point, pair) in points.iter_mut().zip(values.chunks_exact(2)) {
         *point = Point::new(double(&pair[0])? as f32, double(&pair[1])? as f32);
     }
-    Some(Landmarks5(points))
+    points.iter().all(|point| point.x.is_finite() && point.y.is_finite()).then_some(Landmarks5(points))
 }
 
 /// The box of `detection` where it still is the region's own: an element that moved or scaled the region did not touch
 /// its params, so a box that is more than rounding away is out of date.
 fn exact_rect(param: &gst::StructureRef, rect: Rect, frame: Size) -> Option<Rect> {
-    let corner = |field: &Field| field.get::<f64>(param).map(|value| value as f32);
+    let corner = |field: &Field| field.number(param);
     let exact = Rect::from_corners(corner(&X_MIN)?, corner(&Y_MIN)?, corner(&X_MAX)?, corner(&Y_MAX)?);
     let (x, y, w, h) = pixels(exact, frame);
-    (Rect::new(x as f32, y as f32, w as f32, h as f32) == rect).then_some(exact)
+    // The difference of two corners may be more than a float can hold.
+    (exact.w.is_finite() && exact.h.is_finite() && Rect::new(x as f32, y as f32, w as f32, h as f32) == rect).then_some(exact)
 }
 
 /// The box in whole pixels inside the frame, at least one pixel large.
