@@ -120,14 +120,19 @@ pub trait FaceDetector: Send {
 /// The last steps of every detector: overlaps, sizes, numbers, the frame's edge and how many are wanted.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
 pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
-    detections.retain(|found| may_be(found, options, frame));
+    detections.retain_mut(|found| may_be(found, options, frame));
     nms::suppress(detections, options.iou_threshold);
     limit(detections, options);
 }
 
-/// True for what has numbers, the size of a face, and a part inside the frame.
+/// True for what has numbers, the size of a face, and a part inside the frame. What a network without a sigmoid takes for
+/// a confidence is limited to 1, and landmarks that are not finite are left out.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
-fn may_be(found: &Detection, options: &DetectOptions, frame: Size) -> bool {
+fn may_be(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
+    if found.confidence.is_finite() {
+        found.confidence = found.confidence.min(1.0);
+    }
+    found.landmarks = found.landmarks.filter(|landmarks| landmarks.0.iter().all(|point| point.x.is_finite() && point.y.is_finite()));
     let inside = found.rect.clamp_to(frame).area();
     found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
 }
