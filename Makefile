@@ -35,7 +35,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test test-newer bench soak evaluate faces audit install uninstall clean deb test-deb train model card
+.PHONY: help setup packages build demo test fuzz test-newer bench soak evaluate faces audit install uninstall clean deb test-deb train model card
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -56,9 +56,9 @@ dashboard: setup ## watch faces live on a page: SOURCES='/dev/video0 rtsp://came
 	pipelines/dashboard/run.sh $(SOURCES)
 
 # Tests that need fetched files fail without them here; an installed copy of the plugin stays out of the way.
-test: export GST_EMOTION_REQUIRE_MODELS := 1
-test: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
-test: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
+test fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
+test fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
+test fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
 test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## everything that is checked, one after the other
@@ -84,6 +84,10 @@ test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## eve
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
 	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
+
+fuzz: setup ## what may come from outside, at random: MINUTES=10 for all targets together, or for ONLY=one of tests/fuzz
+	FUZZ_SECONDS=$$(( $(or $(MINUTES),10) * 60 / $(if $(ONLY),1,$$(grep -c '^#\[test\]' tests/fuzz/main.rs)) )) \
+	    cargo test --locked $(features) --test fuzz -- --test-threads 1 $(ONLY)
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, in a folder of the cache (root, network)
 	.ci/newer trixie

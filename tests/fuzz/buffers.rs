@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Buffers whose metadata says anything about where their pixels are: read as a frame, and drawn on by `emotionoverlay`.
+
+use std::cell::RefCell;
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta, VideoRegionOfInterestMeta};
+use gstemotion::elements::frame;
+use gstemotion::geometry::Size;
+use gstemotion::image::resample::{Resampler, Samples};
+
+use crate::complaints;
+use crate::input::Input;
+
+/// Bytes before and behind the memory of a buffer that nobody may touch.
+const SLACK: usize = 4 << 10;
+const BEFORE: u8 = 0x5a;
+
+/// A buffer is refused, or what is read from it depends on its own bytes alone; drawing leaves all others as they are.
+pub fn check(input: &mut Input) {
+    complaints::init();
+    let size = Size::new(1 + input.below(40) as u32, 1 + input.below(40) as u32);
+    let info = VideoInfo::builder(input.pick(&frame::FORMATS), size.width, size.height).fps((30, 1)).build().expect("a format and size");
+    let layout = Layout::any(input, &info);
+    let (first, second) = (layout.buffer(0), layout.buffer(1));
+    let (first, second) = (read(&first, &info), read(&second, &info));
+    assert_eq!(first, second, "{layout:?} of {info:?}: what lies beyond the buffer was read");
+    let shared = frame::share_pixels(&layout.buffer(0));
+    assert_eq!(read(&shared, &info), first, "{layout:?} of {info:?}: shared pixels are not where they were");
+    draw(input, &info, &layout);
+    complaints::none();
+}
+
+/// A whole frame, sampled; none if it is refused.
+fn read(buffer: &gst::BufferRef, info: &VideoInfo) -> Option<Vec<f32>> {
+    let mapped = frame::map(buffer, info).ok()?;
+    let view = frame::view(&mapped).ok()?;
+    let mut pixels = Vec::new();
+    let size = view.size();
+    Resampler::new().sample(&view, size.rect(), size, Samples::Rgb, |_, rows| rows.iter().for_each(|row| pixels.extend_from_slice(row)));
+    Some(pixels)
+}
+
+/// How a buffer is made.
+#[derive(Debug)]
+struct Layout {
+    size: usize,
+    /// Where the bytes are cut into memories.
+    cut: Option<usize>,
+    meta: Option<(VideoFormat, Size, Vec<usize>, Vec<i32>)>,
+    crop: Option<(u32, u32, u32, u32)>,
+}
+
+impl Layout {
+    /// Mostly one that describes the picture well, or nearly so.
+    fn any(input: &mut Input, info: &VideoInfo) -> Self {
+        let whole = Size::new(info.width() + input.below(3) as u32 * 8, info.height() + input.below(3) as u32 * 8);
+        let padded = VideoInfo::builder(info.format(), whole.width, whole.height).build().expect("a format and size");
+        let meta = input.flag().then(|| {
+            let planes = padded.n_planes() as usize;
+            let offset = |input: &mut Input, plane: usize| match input.byte() % 8 {
+                0 => input.integer() as usize,
+                1 => padded.offset()[plane] + input.below(200),
+                _ => padded.offset()[plane],
+            };
+            let offsets = (0..planes).map(|plane| offset(input, plane)).collect();
+            let stride = |input: &mut Input, plane: usize| match input.byte() % 8 {
+                0 => input.integer() as i32,
+                1 => padded.stride()[plane] + input.below(64) as i32 - 32,
+                _ => padded.stride()[plane],
+            };
+            let strides = (0..planes).map(|plane| stride(input, plane)).collect();
+            let (format, size) = if input.one_in(8) { (input.pick(&frame::FORMATS), Size::new(8, 8)) } else { (info.format(), whole) };
+            (format, size, offsets, strides)
+        });
+        let needed = if meta.is_some() { padded.size() } else { info.size() };
+        let size = match input.byte() % 8 {
+            0 => input.below(needed + 1),
+            1 => needed.saturating_sub(1 + input.below(64)),
+            2 => needed + input.below(200),
+            _ => needed,
+        };
+        let crop = input.one_in(3).then(|| match input.byte() % 4 {
+            0 => (input.integer() as u32, input.integer() as u32, input.integer() as u32, input.integer() as u32),
+            1 => (input.below(20) as u32, input.below(20) as u32, info.width(), info.height()),
+            2 => (0, 0, info.width(), info.height()),
+            _ => (2 * input.below(8) as u32, 2 * input.below(8) as u32, info.width(), info.height()),
+        });
+        Self { size, cut: input.one_in(4).then(|| input.below(size + 1)), meta, crop }
+    }
+
+    /// A buffer between bytes that are not its own; those behind it follow from `beyond`.
+    fn buffer(&self, beyond: u8) -> gst::Buffer {
+        let memory = |from: usize, to: usize| {
+            let mut bytes = vec![BEFORE ^ beyond; SLACK];
+            bytes.extend((from..to).map(|index| (index * 37 % 251) as u8));
+            bytes.resize(bytes.len() + SLACK, BEFORE ^ beyond);
+            let mut memory = gst::Memory::from_mut_slice(bytes);
+            memory.get_mut().expect("the only reference").resize_maxsize(SLACK..SLACK + to - from);
+            memory
+        };
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.make_mut();
+        match self.cut {
+            Some(cut) => [(0, cut), (cut, self.size)].into_iter().for_each(|(from, to)| writable.append_memory(memory(from, to))),
+            None => writable.append_memory(memory(0, self.size)),
+        }
+        if let Some((format, size, offsets, strides)) = &self.meta {
+            let described = VideoMeta::add_full(writable, VideoFrameFlags::empty(), *format, size.width, size.height, offsets, strides);
+            // Another number of planes is refused by the bindings.
+            drop(described.map(|_| ()));
+        }
+        if let Some(crop) = self.crop {
+            VideoCropMeta::add(writable, crop);
+        }
+        writable.set_pts(gst::ClockTime::ZERO);
+        buffer
+    }
+}
+
+thread_local! {
+    /// An overlay for each way of drawing, and the caps that it was told last.
+    static OVERLAYS: RefCell<Vec<(Harness, Option<gst::Caps>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has `emotionoverlay` draw any regions on the buffer.
+fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
+    let mut buffer = layout.buffer(0);
+    let writable = buffer.make_mut();
+    for _ in 0..input.below(4) {
+        let side = |input: &mut Input| if input.one_in(4) { input.integer() as u32 } else { input.below(48) as u32 };
+        let rect = (side(input), side(input), side(input), side(input));
+        VideoRegionOfInterestMeta::add(writable, "face", rect).set_id(input.below(3) as i32);
+    }
+    OVERLAYS.with_borrow_mut(|overlays| {
+        if overlays.is_empty() {
+            overlays.extend(["none", "pixelate", "blur"].map(|blur| (overlay(blur), None)));
+        }
+        let (harness, known) = &mut overlays[input.below(3)];
+        let caps = info.to_caps().expect("caps");
+        if known.as_ref() != Some(&caps) {
+            harness.set_sink_caps(caps.clone());
+            harness.set_src_caps(caps.clone());
+            *known = Some(caps);
+        }
+        let mut out = harness.push_and_pull(buffer).unwrap_or_else(|error| panic!("{layout:?} of {info:?}: {error}"));
+        let writable = out.get_mut().expect("nobody else has the frame");
+        (0..writable.n_memory()).for_each(|index| untouched(writable.peek_memory_mut(index).expect("memory of its own"), layout));
+    });
+}
+
+/// The bytes around a memory are as they were.
+fn untouched(memory: &mut gst::MemoryRef, layout: &Layout) {
+    let (size, offset, whole) = memory.sizes();
+    memory.resize_maxsize(0..whole);
+    let bytes = memory.map_readable().expect("memory of the system");
+    let mut around = bytes[..offset].iter().chain(&bytes[offset + size..]);
+    assert!(around.all(|byte| *byte == BEFORE), "{layout:?}: what lies beyond the buffer was written");
+}
+
+fn overlay(blur: &str) -> Harness {
+    let harness = Harness::new("emotionoverlay");
+    harness.element().expect("the element").set_property_from_str("blur-faces", blur);
+    harness
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Exports of any faces, names, labels, numbers and times: each format's own readers have to understand them.
+
+use gstemotion::emotion::UNKNOWN;
+use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options, Output, Span, Utc};
+use gstemotion::record::FaceRecord;
+
+use crate::input::Input;
+use crate::records::record;
+
+const FORMATS: [Format; 5] = [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text];
+
+/// One export: what was written, and the faces that it may tell of.
+struct Export {
+    options: Options,
+    stream: String,
+    /// Text of the header and of all chunks.
+    text: String,
+    faces: Vec<FaceRecord>,
+}
+
+/// Whatever was exported is whole and means what the records say.
+pub fn check(input: &mut Input) {
+    let options = Options {
+        format: input.pick(&FORMATS),
+        interval_ns: if input.flag() { 0 } else { input.integer() },
+        on_change: input.flag(),
+        aggregate_only: input.flag(),
+    };
+    let mut export = Export { options, stream: input.text(), text: String::new(), faces: Vec::new() };
+    let mut exporter = Exporter::new(options);
+    let steady = input.flag();
+    let mut pts_ns = 0u64;
+    let mut covered_ns = None;
+    for frame in 0..1 + input.below(6) as u64 {
+        let time = time(input, steady, pts_ns);
+        pts_ns = pts_ns.saturating_add(time.duration_ns);
+        let output = match input.byte() % 8 {
+            0 => exporter.gap(&time),
+            1 => {
+                let last = exporter.finish().expect("text");
+                last.into_iter().for_each(|chunk| export.add(chunk));
+                covered_ns = None;
+                continue;
+            }
+            _ => {
+                let faces = input.many(3, record);
+                let output = exporter.frame(&FrameReport { stream: &export.stream, frame, time, faces: &faces });
+                export.faces.extend(faces);
+                output
+            }
+        };
+        let span = match output.expect("what is written to memory does not fail") {
+            Output::Text(chunk) => {
+                let span = chunk.span;
+                export.add(chunk);
+                span
+            }
+            Output::Gap(span) => span,
+            Output::Covered => continue,
+        };
+        if steady {
+            check_span(span, &mut covered_ns);
+        }
+    }
+    exporter.finish().expect("text").into_iter().for_each(|chunk| export.add(chunk));
+    if let Some(header) = exporter.header() {
+        export.text.insert_str(0, &header);
+    }
+    export.check();
+}
+
+/// Of a stream whose times are in order: what leaves starts no earlier than what left before ends.
+fn check_span(span: Span, covered_ns: &mut Option<u64>) {
+    if let Some(covered) = *covered_ns {
+        assert!(span.pts_ns >= covered || span.duration_ns == 0, "{span:?} begins before {covered}");
+    }
+    *covered_ns = Some(covered_ns.unwrap_or(0).max(span.pts_ns));
+}
+
+fn time(input: &mut Input, steady: bool, pts_ns: u64) -> FrameTime {
+    if steady {
+        let duration_ns = 1 + 1_000_000 * input.below(256) as u64;
+        return FrameTime { pts_ns, duration_ns, stream_time_ns: Some(pts_ns), running_time_ns: None, utc: None };
+    }
+    let option = |input: &mut Input| input.flag().then(|| input.integer());
+    FrameTime {
+        pts_ns: input.integer(),
+        duration_ns: input.integer(),
+        stream_time_ns: option(input),
+        running_time_ns: option(input),
+        utc: option(input).map(Utc),
+    }
+}
+
+impl Export {
+    fn add(&mut self, chunk: Chunk) {
+        if let Some(header) = chunk.header {
+            assert!(self.text.is_empty(), "a header in the middle");
+            self.text.push_str(&header);
+        }
+        let body = String::from_utf8(chunk.body).expect("UTF-8");
+        assert!(body.is_empty() || body.ends_with('\n'), "{body:?} is cut off");
+        self.text.push_str(&body);
+    }
+
+    fn check(&self) {
+        match self.options.format {
+            Format::Ndjson => self.text.split_terminator('\n').for_each(|line| self.check_object(line)),
+            Format::Csv => self.check_table(),
+            Format::WebVtt | Format::WebVttMetadata => self.check_cues(),
+            Format::Text => self.text.split_terminator('\n').for_each(|line| self.check_line(line)),
+        }
+    }
+
+    /// One JSON object on a line, in which no key stands twice.
+    fn check_object(&self, line: &str) {
+        assert!(!line.contains(['\n', '\r']), "{line:?}");
+        let object: Strict = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let Strict::Object(fields) = object else { panic!("{line} is no object") };
+        let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        assert_eq!(field("stream"), Some(&Strict::String(self.stream.clone())), "{line}");
+        if field("type") == Some(&Strict::String("face".into())) {
+            let Some(label) = field("label") else { panic!("{line} has no label") };
+            let known = |face: &FaceRecord| match (&face.emotion, label) {
+                (Some(emotion), Strict::String(label)) => emotion.label() == label,
+                (None, Strict::Other) => true,
+                _ => false,
+            };
+            assert!(self.faces.iter().any(known), "{line}: nobody's label");
+        }
+    }
+
+    /// A header, and rows with as many cells that hold what the columns say.
+    fn check_table(&self) {
+        let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(self.text.as_bytes());
+        let header = reader.headers().expect("a header").clone();
+        let column = |name: &str| header.iter().position(|column| column == name);
+        for row in reader.records() {
+            let row = row.unwrap_or_else(|error| panic!("{error}: {:?}", self.text));
+            // A cell that a spreadsheet would take for a formula is written behind an apostrophe.
+            let plain = |cell: &str| cell.strip_prefix('\'').filter(|_| !self.stream.starts_with('\'')).unwrap_or(cell).to_owned();
+            assert_eq!(plain(&row[0]), self.stream, "{row:?}");
+            let numbers = ["pts", "duration", "x", "y", "w", "h", "confidence", "score", "age", "frames", "faces_mean", "label_id"];
+            for name in numbers {
+                let cell = column(name).map_or("", |column| &row[column]);
+                assert!(cell.is_empty() || cell.parse::<f64>().is_ok_and(f64::is_finite), "{name} is {cell:?} in {row:?}");
+            }
+            if let Some(label) = column("label").map(|column| &row[column]) {
+                let same = |label: &str| self.faces.iter().any(|face| face.emotion.as_ref().map_or("", |emotion| emotion.label()) == label);
+                assert!(label.is_empty() || same(label) || same(label.trim_start_matches('\'')), "{label:?}: nobody's label");
+            }
+        }
+    }
+
+    /// `WEBVTT`, then cues that end after they start and hold neither an empty line nor an arrow.
+    fn check_cues(&self) {
+        let cues = self.text.strip_prefix("WEBVTT\n\n").unwrap_or_else(|| panic!("no header: {:?}", self.text));
+        for cue in cues.split_terminator("\n\n") {
+            let (times, payload) = cue.split_once('\n').unwrap_or_else(|| panic!("no payload: {cue:?}"));
+            let (start, end) = times.split_once(" --> ").unwrap_or_else(|| panic!("no times: {cue:?}"));
+            assert!(milliseconds(start) < milliseconds(end), "{times}");
+            assert!(!payload.contains("-->"), "{payload:?}");
+            // A reader of WebVTT takes each of these for the end of a line.
+            assert!(payload.split(['\n', '\r']).all(|line| !line.is_empty()), "{payload:?}");
+            if self.options.format == Format::WebVttMetadata {
+                self.check_object(payload);
+            } else {
+                assert!(!payload.contains(['<', '>']), "a tag: {payload:?}");
+                payload.lines().for_each(|line| self.check_line(line));
+            }
+        }
+    }
+
+    /// A line for people.
+    fn check_line(&self, line: &str) {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        let begins = if self.options.aggregate_only { line.contains(" faces") } else { line.starts_with("face") };
+        assert!(begins, "{line:?}");
+        assert!(!line.contains("NaN") && !line.contains("inf"), "{line:?}");
+        let unscored = self.faces.iter().all(|face| face.emotion.is_none());
+        assert!(!unscored || !line.contains('%') && !line.contains(UNKNOWN), "{line:?}: nobody was scored");
+    }
+}
+
+/// `hh:mm:ss.mmm` or more digits of hours, in milliseconds.
+fn milliseconds(time: &str) -> u64 {
+    let parts: Vec<u64> = time.split([':', '.']).map(|part| part.parse().unwrap_or_else(|error| panic!("{time}: {error}"))).collect();
+    let [hours, minutes, seconds, milliseconds] = parts[..] else { panic!("{time}") };
+    assert!(minutes < 60 && seconds < 60 && milliseconds < 1000, "{time}");
+    ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
+}
+
+/// JSON in which a key may stand only once and numbers are finite.
+#[derive(Debug, PartialEq)]
+enum Strict {
+    Object(Vec<(String, Strict)>),
+    String(String),
+    Other,
+}
+
+impl<'de> serde::Deserialize<'de> for Strict {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Strict;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
+                let mut fields: Vec<(String, Strict)> = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, Strict>()? {
+                    if fields.iter().any(|(known, _)| *known == key) {
+                        return Err(serde::de::Error::custom(format!("the key {key:?} twice")));
+                    }
+                    fields.push((key, value));
+                }
+                Ok(Strict::Object(fields))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut values: A) -> Result<Strict, A::Error> {
+                while values.next_element::<Strict>()?.is_some() {}
+                Ok(Strict::Other)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Strict, E> {
+                Ok(Strict::String(text.to_owned()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
+                Ok(Strict::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
+                Ok(Strict::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
+                Ok(Strict::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
+                Ok(Strict::Other)
+            }
+
+            fn visit_unit<E>(self) -> Result<Strict, E> {
+                Ok(Strict::Other)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Face records of any content, as readers of foreign metadata may hand them on.
+
+use std::time::Duration;
+
+use gstemotion::emotion::{LabelSet, Scores};
+use gstemotion::geometry::{Landmarks5, Point, Rect};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+
+use crate::input::Input;
+
+pub fn record(input: &mut Input) -> FaceRecord {
+    FaceRecord {
+        id: if input.one_in(4) { input.integer() as u32 } else { input.below(6) as u32 },
+        rect_norm: Rect::new(input.float(), input.float(), input.float(), input.float()),
+        detection: input.flag().then(|| detection(input)),
+        emotion: input.flag().then(|| emotion(input)),
+    }
+}
+
+fn detection(input: &mut Input) -> DetectionInfo {
+    let landmarks_norm = input.flag().then(|| Landmarks5(std::array::from_fn(|_| Point::new(input.float(), input.float()))));
+    DetectionInfo { confidence: input.float(), landmarks_norm, model_name: input.text().into(), age: Duration::from_nanos(input.integer()) }
+}
+
+/// As the readers make it: as many scores as labels, and a label of theirs or none.
+fn emotion(input: &mut Input) -> EmotionResult {
+    let labels = LabelSet::new((0..1 + input.below(5)).map(|_| input.text()).collect::<Vec<_>>());
+    let scores = Scores::from_probabilities((0..labels.len()).map(|_| input.float()));
+    let label_id = input.flag().then(|| input.below(labels.len()));
+    EmotionResult { label_id, smoothed: input.flag(), age: Duration::from_nanos(input.integer()), labels, scores }
+}
