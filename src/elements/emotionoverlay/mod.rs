@@ -10,7 +10,7 @@
 //! A frame on which nothing is drawn or blurred is passed on as it came, neither mapped nor copied.
 //!
 //! Of more than 256 faces on a frame the largest are drawn. All of them are blurred where that is asked for; where their
-//! boxes together would cover the frame more than 32 times over, the whole frame is blurred instead.
+//! boxes together would cover the frame more than 8 times over, the whole frame is blurred instead.
 //!
 //! ## Blurred faces
 //!
