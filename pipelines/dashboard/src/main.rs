@@ -23,6 +23,8 @@ mod options;
 mod recorder;
 mod registry;
 mod report;
+#[path = "../../secret.rs"]
+mod secret;
 mod server;
 mod source;
 mod supervisor;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::input::Input;
+use crate::secret;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -28,9 +29,6 @@ A SOURCE is a video file (it is played in a loop), a camera such as /dev/video0,
   --labels MAP           words for the pictures: happiness=glücklich,anger=Ärger
   --help                 this text
 ";
-
-/// The shortest secret that is taken.
-const TOKEN_CHARACTERS: usize = 16;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -109,16 +107,7 @@ impl Options {
     }
 
     fn checked(self) -> Result<Self, String> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        match &self.token {
-            // They go into addresses and cookies as they are.
-            Some(token) if !token.bytes().all(plain) => Err("a token is made of letters, digits and - _ . ~".into()),
-            Some(token) if token.len() < TOKEN_CHARACTERS => Err(format!("a token has {TOKEN_CHARACTERS} characters or more")),
-            None if !self.listen.ip().is_loopback() => {
-                Err(format!("{} can be reached from elsewhere: give viewers a secret with --token", self.listen))
-            }
-            _ => Ok(self),
-        }
+        secret::check(self.listen, self.token.as_deref()).map(|()| self)
     }
 }
 

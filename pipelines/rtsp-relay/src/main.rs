@@ -13,6 +13,8 @@
 mod camera;
 mod options;
 mod outlet;
+#[path = "../../secret.rs"]
+mod secret;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +24,11 @@ use gst_rtsp_server::prelude::*;
 
 use options::Options;
 use outlet::Outlet;
+
+/// Whose secret it is, in the addresses that clients use.
+const USER: &str = "viewer";
+/// Threads for clients. A DESCRIBE keeps its thread until the media has a picture, and whoever shares the thread waits.
+const CLIENT_THREADS: i32 = 64;
 
 fn main() -> ExitCode {
     let options = match Options::from_env() {
@@ -53,12 +60,30 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
     server.set_service(&options.listen.port().to_string());
+    server.thread_pool().ok_or("the RTSP server has no threads")?.set_max_threads(CLIENT_THREADS);
     let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
-    mounts.add_factory(&options.path, outlet::factory(&outlet));
+    let factory = outlet::factory(&outlet);
+    if let Some(token) = &options.token {
+        require(&server, &factory, token);
+    }
+    mounts.add_factory(&options.path, factory);
     server.attach(None).map_err(|_| format!("cannot listen at {}: is the port taken?", options.listen))?;
     println!("rtsp-relay: serving rtsp://{}:{}{}", options.listen.ip(), server.bound_port(), options.path);
 
     std::thread::Builder::new().name("camera".into()).spawn(move || camera::watch(&options, &outlet))?;
     glib::MainLoop::new(None, false).run();
     Ok(())
+}
+
+/// Lets only those in who know `secret`. It is not sent: a client shows that it knows it (Digest, RFC 2069).
+fn require(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory, secret: &str) {
+    let role = gst::Structure::builder(USER)
+        .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
+        .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
+    factory.add_role_from_structure(&role.build());
+    let token = gst_rtsp_server::RTSPToken::builder().field(gst_rtsp_server::RTSP_TOKEN_MEDIA_FACTORY_ROLE, USER).build();
+    let auth = gst_rtsp_server::RTSPAuth::new();
+    auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
+    auth.add_digest(USER, secret, &token);
+    server.set_auth(Some(&auth));
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 
+use crate::secret;
+
 /// What `--help` prints.
 pub const USAGE: &str = "\
 Usage: emotion-rtsp-relay [OPTIONS] rtsp://CAMERA
@@ -15,6 +17,8 @@ Serves a camera's stream again with faces and their apparent expressions drawn o
 and written down (stream 1, NDJSON as application/x-gst).
 
       --listen ADDRESS:PORT  where to serve [127.0.0.1:8554]
+      --token SECRET         what viewers must know, 16 characters or more; needed to listen on any but a loopback address.
+                             They open rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Better in the environment, as EMOTION_RELAY_TOKEN
       --path PATH            what to serve it as [/faces]
       --size WIDTHxHEIGHT    of the served picture, whatever the camera sends [1280x720]
       --latency MS           the camera's jitter buffer [200]
@@ -38,6 +42,8 @@ pub struct Options {
     pub camera: String,
     /// Where to serve.
     pub listen: SocketAddr,
+    /// What viewers must know.
+    pub token: Option<String>,
     /// Path of the served stream, beginning with a slash.
     pub path: String,
     /// Width and height of the served picture.
@@ -65,6 +71,7 @@ impl Options {
         let mut options = Self {
             camera: String::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8554)),
+            token: std::env::var("EMOTION_RELAY_TOKEN").ok().filter(|token| !token.is_empty()),
             path: "/faces".into(),
             size: (1280, 720),
             latency: Duration::from_millis(200),
@@ -76,6 +83,7 @@ impl Options {
             match argument {
                 Short('h') | Long("help") => return Ok(None),
                 Long("listen") => options.listen = parser.value()?.parse()?,
+                Long("token") => options.token = Some(parser.value()?.string()?),
                 Long("path") => options.path = parser.value()?.parse_with(path)?,
                 Long("size") => options.size = parser.value()?.parse_with(size)?,
                 Long("latency") => options.latency = Duration::from_millis(parser.value()?.parse::<u32>()?.into()),
@@ -86,6 +94,7 @@ impl Options {
             }
         }
         options.camera = camera.ok_or("the camera's address is missing")?;
+        secret::check(options.listen, options.token.as_deref())?;
         Ok(Some(options))
     }
 }
@@ -134,6 +143,8 @@ mod tests {
         assert_eq!(options.camera, "rtsp://camera/stream");
         assert_eq!(options.listen.to_string(), "127.0.0.1:8554", "nobody else sees the faces unless asked for");
         assert_eq!(parse("--help"), Ok(None));
+        let shared = parse("rtsp://camera/stream --listen 0.0.0.0:8554 --token 0123456789abcdef").unwrap().unwrap();
+        assert_eq!(shared.token.as_deref(), Some("0123456789abcdef"));
     }
 
     #[test]
@@ -148,6 +159,9 @@ mod tests {
             ("rtsp://a --stall 0", "seconds"),
             ("rtsp://a --path faces", "slash"),
             ("rtsp://a --listen 8554", "8554"),
+            ("rtsp://a --listen 0.0.0.0:8554", "--token"),
+            ("rtsp://a --listen [::]:8554 --token short", "16 characters"),
+            ("rtsp://a --token 0123456789abcde@", "letters"),
             ("rtsp://a --wat", "wat"),
         ] {
             let error = parse(line).unwrap_err();

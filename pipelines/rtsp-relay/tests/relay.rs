@@ -5,9 +5,11 @@
 #[path = "../../../tests/support/average_faces.rs"]
 #[allow(dead_code)]
 mod average_faces;
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -23,6 +25,7 @@ use gstemotion::locate::SearchPath;
 /// Where the child that plays the camera finds what to do: port, picture, width and height.
 const CAMERA: &str = "EMOTION_TEST_CAMERA";
 const PATIENCE: Duration = Duration::from_secs(60);
+const SECRET: &str = "0123456789abcdef";
 
 /// Ends a child process with its owner.
 struct Running(Child);
@@ -47,10 +50,10 @@ fn picture(folder: &Path, width: usize, height: usize) -> PathBuf {
     file
 }
 
-/// Not a test by itself: the camera, when started by the other one.
 #[test]
+#[ignore = "the camera of the other tests, which start it"]
 fn camera() {
-    let Ok(order) = std::env::var(CAMERA) else { return };
+    let order = std::env::var(CAMERA).expect("what to play");
     let mut words = order.split(' ');
     let (port, file) = (words.next().expect("a port"), words.next().expect("a file"));
     let (width, height) = (words.next().expect("a width"), words.next().expect("a height"));
@@ -75,14 +78,16 @@ fn start_camera(port: u16, folder: &Path, (width, height): (usize, usize)) -> Ru
     let file = picture(folder, width, height);
     let order = format!("{port} {} {width} {height}", file.display());
     let test = std::env::current_exe().expect("this test");
-    let child = Command::new(test).args(["--exact", "camera"]).env(CAMERA, order).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child =
+        Command::new(test).args(["--exact", "camera", "--ignored"]).env(CAMERA, order).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     Running(child.expect("a camera"))
 }
 
 /// The relay and the lines it prints to either output.
 fn start_relay(arguments: &[&str]) -> (Running, Receiver<String>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-rtsp-relay"));
-    let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the relay");
+    let mut child =
+        command.args(arguments).env_remove("EMOTION_RELAY_TOKEN").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the relay");
     let (send, lines) = channel();
     let outputs: [Box<dyn std::io::Read + Send>; 2] =
         [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
@@ -167,13 +172,10 @@ fn a_camera_over_udp_comes_and_goes() {
 }
 
 fn camera_comes_and_goes(protocol: &str) {
-    if std::env::var_os(CAMERA).is_some() {
-        return;
-    }
     let search = SearchPath::from_env(None);
     if let Some(error) = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err()) {
         assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
-        println!("skipped: {error}");
+        left_out::note(error.to_string());
         return;
     }
     gst::init().expect("GStreamer starts");
@@ -186,13 +188,13 @@ fn camera_comes_and_goes(protocol: &str) {
     let camera_address = format!("rtsp://127.0.0.1:{camera_port}/live");
     let listen = format!("127.0.0.1:{relay_port}");
     let options = ["--listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
-    let (_relay, lines) = start_relay(&options);
+    let (_relay, lines) = start_relay(&[&options[..], &["--token", SECRET]].concat());
     wait_for_line(&lines, "serving");
     wait_for_line(&lines, "again in");
     let mut camera = start_camera(camera_port, &folder, sizes[0]);
     wait_for_line(&lines, "the camera's stream is there");
 
-    let (pipeline, received) = client(&format!("rtsp://127.0.0.1:{relay_port}/faces"));
+    let (pipeline, received) = client(&format!("rtsp://viewer:{SECRET}@127.0.0.1:{relay_port}/faces"));
     let frames = || received.lock().expect("what came").frames;
     wait_until("the first frames", || frames() > 5);
     wait_until("a record of the face", || received.lock().expect("what came").text.contains(r#""label":"happiness""#));
@@ -215,4 +217,72 @@ fn camera_comes_and_goes(protocol: &str) {
     for line in received.lock().expect("what came").text.lines() {
         assert!(line.starts_with('{') && line.ends_with('}'), "half a record: {line}");
     }
+}
+
+/// A relay of a camera that is not there, and its address.
+fn relay_without_camera(arguments: &[&str]) -> (Running, String) {
+    let (camera, listen) = (format!("rtsp://127.0.0.1:{}/live", free_port()), format!("127.0.0.1:{}", free_port()));
+    let (relay, lines) = start_relay(&[&["--listen", &listen, &camera], arguments].concat());
+    wait_for_line(&lines, "serving");
+    // Whatever else it says is read on.
+    std::thread::spawn(move || lines.iter().for_each(drop));
+    (relay, listen)
+}
+
+/// Sends a DESCRIBE, with `headers` that each end a line.
+fn describe(listen: &str, path: &str, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(listen).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let request = format!("DESCRIBE rtsp://{listen}{path} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    stream
+}
+
+/// The head of the answer.
+fn answer(stream: &TcpStream) -> String {
+    let lines = BufReader::new(stream).lines().map(|line| line.expect("an answer"));
+    lines.take_while(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}
+
+#[test]
+fn a_description_does_not_wait_for_one_of_another_path() {
+    let (_relay, listen) = relay_without_camera(&[]);
+    // Without a camera there is no picture to describe, so that these wait.
+    let waiting = [(); 3].map(|()| describe(&listen, "/faces", ""));
+    let other = describe(&listen, "/other", "");
+    assert!(answer(&other).starts_with("RTSP/1.0 404"));
+    for stream in waiting {
+        stream.set_nonblocking(true).expect("a socket");
+        let unanswered = (&stream).read(&mut [0; 1]).expect_err("an answer came first");
+        assert_eq!(unanswered.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn with_a_token_those_who_do_not_know_it_are_refused() {
+    let (_relay, listen) = relay_without_camera(&["--token", SECRET]);
+    let stream = describe(&listen, "/faces", "");
+    let refused = answer(&stream);
+    assert!(refused.starts_with("RTSP/1.0 401") && refused.contains("WWW-Authenticate: Digest"), "{refused}");
+    // What a password is worth is told by the realm and a number of this connection's own.
+    let value = |name: &str| refused.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).expect("a value");
+    let (realm, nonce, uri) = (value("realm"), value("nonce"), format!("rtsp://{listen}/faces"));
+    let md5 = |text: String| glib::compute_checksum_for_string(glib::ChecksumType::Md5, text).expect("a checksum");
+    let (who, what) = (md5(format!("viewer:{realm}:a guess")), md5(format!("DESCRIBE:{uri}")));
+    let response = md5(format!("{who}:{nonce}:{what}"));
+    let shown = format!("Digest username=\"viewer\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"");
+    let basic = format!("Basic {}", glib::base64_encode(format!("viewer:{SECRET}").as_bytes()));
+    for authorization in [shown, basic] {
+        let request = format!("DESCRIBE {uri} RTSP/1.0\r\nCSeq: 2\r\nAuthorization: {authorization}\r\n\r\n");
+        (&stream).write_all(request.as_bytes()).expect("a request");
+        let refused = answer(&stream);
+        assert!(refused.starts_with("RTSP/1.0 401"), "{authorization}: {refused}");
+    }
+}
+
+#[test]
+fn other_machines_are_not_served_without_a_token() {
+    let (_relay, lines) = start_relay(&["--listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
+    let first = lines.recv_timeout(PATIENCE).expect("a line");
+    assert!(first.contains("0.0.0.0:0 can be reached from elsewhere: give viewers a secret with --token"), "{first}");
 }
