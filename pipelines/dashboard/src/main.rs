@@ -12,6 +12,7 @@
 //! It is also the example of embedding the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
 //! buffers in a pad probe, with the types of `gstemotion`.
 
+mod connections;
 mod feed;
 mod graph;
 mod guard;

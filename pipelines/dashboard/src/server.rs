@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::middleware;
@@ -24,12 +24,11 @@ use tokio::sync::Semaphore;
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
 use crate::source::{Command, RECORDS, Source, Switches};
-use crate::{feed, graph, guard, report, viewer};
+use crate::{connections, feed, graph, guard, report, viewer};
 
-/// Largest request, in bytes; pictures of browsers come by another way.
-const MOST_BYTES: usize = 8 << 10;
-/// Most WebSockets at once. A viewer has one for the list and one for each source.
-const MOST_SOCKETS: usize = 2000;
+/// Of three connections, so many may be WebSockets; the others are left for requests. A viewer has one WebSocket for the
+/// list and one for each source.
+const SOCKETS_OF_THREE: usize = 2;
 /// Largest message a viewer has to send.
 const MOST_WORDS: usize = 256;
 /// How much of a download is read at a time.
@@ -84,14 +83,17 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
         }
         Some(())
     };
+    let room = connections::room();
     tokio::select! {
-        served = axum::serve(listener, router(registry)) => served.map_err(|error| error.to_string()),
-        _ = stop => Ok(()),
+        () = connections::serve(listener, router(registry, room), room) => {}
+        _ = stop => {}
     }
+    Ok(())
 }
 
-fn router(registry: Arc<Registry>) -> Router {
-    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(MOST_SOCKETS)) };
+/// What is served on `room` connections.
+fn router(registry: Arc<Registry>, room: usize) -> Router {
+    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(room * SOCKETS_OF_THREE / 3)) };
     Router::new()
         .route("/", get(|| page("text/html; charset=utf-8", include_str!("../page/index.html"))))
         .route("/style.css", get(|| page("text/css; charset=utf-8", include_str!("../page/style.css"))))
@@ -111,7 +113,6 @@ fn router(registry: Arc<Registry>) -> Router {
         .route("/api/sources/{id}/report.html", get(make_report))
         .route("/api/sources/{id}/records/{name}", get(download))
         .fallback(|| async { Refused(StatusCode::NOT_FOUND, "there is nothing here".into()) })
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(middleware::from_fn_with_state(registry, guard::check))
         .with_state(app)
 }

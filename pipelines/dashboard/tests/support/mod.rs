@@ -5,6 +5,8 @@
 #[path = "../../../../tests/support/average_faces.rs"]
 #[allow(missing_docs)]
 mod average_faces;
+#[path = "../../../../tests/support/left_out.rs"]
+pub mod left_out;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,13 +28,13 @@ pub const HEIGHT: usize = 240;
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// True if ONNX Runtime and the detector are where the elements find them. Under `make test` they have to be; a bare
-/// `cargo test` says what it skips.
+/// `cargo test` says how many tests it leaves out.
 pub fn fetched() -> bool {
     let search = SearchPath::from_env(None);
     let missing = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err());
     if let Some(error) = &missing {
         assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
-        println!("skipped: {error}");
+        left_out::note(error.to_string());
     }
     missing.is_none()
 }
@@ -132,9 +134,19 @@ impl Answer {
 impl Dashboard {
     /// Starts one on a free port, with `clip.avi` among its media and `arguments` at the end of its line.
     pub fn start(test: &str, arguments: &[&str]) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_emotion-dashboard")), test, arguments)
+    }
+
+    /// Starts one that may have so many open files, sockets included.
+    pub fn start_with_descriptors(test: &str, descriptors: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_emotion-dashboard")]);
+        Self::start_as(command, test, &[])
+    }
+
+    fn start_as(mut command: Command, test: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new(test);
         write_clip(&folder.0.join("media/clip.avi"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-dashboard"));
         command.args(["--listen", "127.0.0.1:0", "--media", "media", "--data", "data"]).args(arguments).current_dir(&folder.0);
         let mut child = command.env_remove("EMOTION_DASHBOARD_TOKEN").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
