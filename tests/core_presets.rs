@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::process::Command;
+
 use gstemotion::classifier::{Classifier, Face};
 use gstemotion::emotion::Scores;
 use gstemotion::geometry::{Rect, Size};
@@ -71,4 +73,13 @@ fn another_signature_says_what_would_have_been_understood() {
     for part in ["identity.onnx", "model.toml", "signature of a known model", "input [1, 3, 32, 32]"] {
         assert!(error.contains(part), "{part} not in: {error}");
     }
+}
+
+#[test]
+fn tests_that_are_left_out_are_counted_where_everybody_sees_it() {
+    let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
+    command.args(["each_is_recognised", "another_signature"]).env_remove("GST_EMOTION_REQUIRE_MODELS");
+    let output = command.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so").output().expect("this test program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("left out: 2 tests: ONNX Runtime"), "{output:?}");
 }

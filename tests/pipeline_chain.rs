@@ -66,7 +66,7 @@ fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
 fn clip(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
     if !path.is_file() {
-        println!("skipped: no {}", path.display());
+        support::left_out::note(format!("no {}", path.display()));
         return None;
     }
     runtime_fetched().then_some(path)

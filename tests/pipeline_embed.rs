@@ -40,7 +40,7 @@ fn works(mut command: Command) -> bool {
 /// Skips with a line, or fails under `make test`, which installs what is needed.
 fn skip(what: &str) {
     assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{what} is needed");
-    println!("skipped: {what} is needed");
+    support::left_out::note(format!("{what} is needed"));
 }
 
 /// Each face on a line, from left to right: `face ID at X,Y WxH: LABEL CONFIDENCE`.
@@ -104,7 +104,7 @@ fn the_program_in_rust_works() {
     // Cargo builds the examples for `cargo test`, unless only some tests were asked for.
     let program = std::env::current_exe().expect("a test has a path").with_file_name("../examples/faces");
     if !program.is_file() {
-        println!("skipped: no {}; cargo build --example faces makes it", program.display());
+        support::left_out::note(format!("no {}; cargo build --example faces makes it", program.display()));
         return;
     }
     finds_the_three(&stage, &program, &[]);

@@ -24,7 +24,7 @@ fn installed(element: &str) -> bool {
     init();
     let found = gst::ElementFactory::find(element).is_some();
     if !found {
-        println!("skipped: no element {element}");
+        support::left_out::note(format!("no element {element}"));
     }
     found
 }
@@ -134,7 +134,7 @@ fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>)
 #[test]
 fn two_runtimes_live_in_one_process_whichever_comes_first() {
     if !std::path::Path::new(ULTRAFACE).is_file() {
-        println!("skipped: no {ULTRAFACE}");
+        support::left_out::note(format!("no {ULTRAFACE}"));
         return;
     }
     if !installed("onnxinference") || !installed("ultralightfacedetectortensordec") || !support::runtime_fetched() {

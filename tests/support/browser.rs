@@ -21,7 +21,7 @@ pub fn chromium() -> Option<PathBuf> {
     let runs = |name: &PathBuf| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
     let found = names.map(PathBuf::from).find(runs);
     if found.is_none() {
-        println!("skipped: no chromium; the package of that name has it");
+        crate::support::left_out::note("no chromium; the package of that name has it");
     }
     found
 }

@@ -116,7 +116,7 @@ pub fn bindings() -> bool {
     let import = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
     let found = Command::new("/usr/bin/python3").args(["-c", import]).output().is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
+        crate::support::left_out::note("no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
     }
     found
 }
@@ -126,7 +126,7 @@ pub fn program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file());
     if found.is_none() {
-        println!("skipped: no {}", names.join(", "));
+        crate::support::left_out::note(format!("no {}", names.join(", ")));
     }
     found
 }
