@@ -6,6 +6,8 @@ pub mod average_faces;
 #[cfg(all(feature = "plugin", feature = "onnx"))]
 pub mod browser;
 #[cfg(feature = "plugin")]
+pub mod gate;
+#[cfg(feature = "plugin")]
 pub mod gstreamer;
 pub mod left_out;
 #[cfg(all(feature = "plugin", feature = "onnx"))]
