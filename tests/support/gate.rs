@@ -17,8 +17,11 @@ const CATEGORY: &str = "GST_BUFFER";
 /// Make it after the harness or pipeline, so that it is dropped, and opens, before: that waits for the worker.
 pub struct Gate {
     shared: Arc<Shared>,
-    log: Option<gst::log::DebugLogFunction>,
 }
+
+/// The gates by the names of their threads. GStreamer frees a log function that is removed while another thread may be in
+/// it, so there is one for all gates, for as long as the process lives.
+static GATES: Mutex<Vec<(String, Arc<Shared>)>> = Mutex::new(Vec::new());
 
 struct Shared {
     state: Mutex<State>,
@@ -42,16 +45,18 @@ impl Gate {
         LOGGED.call_once(|| {
             // Otherwise all of it would be printed.
             gst::log::remove_default_log_function();
+            gst::log::add_log_function(|category, _, _, _, _, _, _| {
+                if category.name() == CATEGORY
+                    && let Some(gate) = std::thread::current().name().and_then(at)
+                {
+                    gate.pass();
+                }
+            });
             gst::DebugCategory::get(CATEGORY).expect("a category of GStreamer").set_threshold(gst::DebugLevel::Log);
         });
         let shared = Arc::new(Shared { state: Mutex::new(State::Closed), changed: Condvar::new() });
-        let (name, gate) = (name.to_owned(), shared.clone());
-        let log = gst::log::add_log_function(move |category, _, _, _, _, _, _| {
-            if category.name() == CATEGORY && std::thread::current().name() == Some(&name) {
-                gate.pass();
-            }
-        });
-        Self { shared, log: Some(log) }
+        GATES.lock().expect("gates").push((name.to_owned(), shared.clone()));
+        Self { shared }
     }
 
     /// Waits until the worker stands before the gate with a frame in its hands.
@@ -89,8 +94,11 @@ impl Shared {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.open();
-        if let Some(log) = self.log.take() {
-            gst::log::remove_log_function(log);
-        }
     }
+}
+
+/// The gate for the thread `name`.
+fn at(name: &str) -> Option<Arc<Shared>> {
+    let gates = GATES.lock().expect("gates");
+    gates.iter().find(|(known, _)| known == name).map(|(_, gate)| gate.clone())
 }
