@@ -52,7 +52,8 @@ impl Coverage {
     pub fn observe(&mut self, frame: &FrameRecord, max_age: Duration) -> Cover {
         let unsearched = self.follow(frame, max_age);
         let uncovered = if frame.misplaced { Some(Uncovered::Misplaced) } else { unsearched };
-        Cover { boxes: self.boxes(&frame.faces), uncovered }
+        let left = self.left(&frame.faces);
+        Cover { boxes: frame.faces.iter().map(|face| face.rect_norm).chain(left).collect(), uncovered }
     }
 
     /// True if the detector of this stream tells when it searched.
@@ -80,11 +81,10 @@ impl Coverage {
         self.overdue.then_some(Uncovered::TooOld)
     }
 
-    /// The boxes of `faces`, and those of the last search that none of `faces` has followed.
-    fn boxes(&self, faces: &[FaceRecord]) -> Vec<Rect> {
+    /// The boxes of the last search that none of `faces` has followed.
+    fn left(&self, faces: &[FaceRecord]) -> impl Iterator<Item = Rect> {
         let follows = |id: u32, rect: Rect| move |face: &FaceRecord| (id != 0 && face.id == id) || face.rect_norm.iou(rect) > 0.0;
-        let left = self.found.iter().filter(|&&(id, rect)| !faces.iter().any(follows(id, rect)));
-        faces.iter().map(|face| face.rect_norm).chain(left.map(|(_, rect)| *rect)).collect()
+        self.found.iter().filter(move |&&(id, rect)| !faces.iter().any(follows(id, rect))).map(|&(_, rect)| rect)
     }
 }
 

@@ -15,6 +15,7 @@ use gst::meta::CustomMeta;
 
 use super::emotion::{Reader, Writer};
 use super::field::Field;
+use super::same::likeness;
 use super::value::Plain;
 use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
@@ -89,10 +90,12 @@ pub(super) fn join(
     let joined = with_faces(buffer, |structure, entries| {
         let mut joined = Joined::default();
         let marked_on = marked_on(structure);
+        // A region was rounded to the pixels of either frame, or of one after the other.
+        let coarser = marked_on.map_or(frame, |on| Size::new(on.width.min(frame.width), on.height.min(frame.height)));
         for entry in structures(entries) {
             let (id, rect) = (id(entry), rect(entry).and_then(|rect| place(marked_on, rect)));
             let is_it = |face: &FaceRecord| match (id, rect) {
-                (0, Some(rect)) => is_rounded(face.rect_norm, rect, marked_on.unwrap_or(frame), frame),
+                (0, Some(rect)) => likeness(face.rect_norm, rect, coarser).is_some(),
                 (0, None) => false,
                 _ => face.id == id,
             };
@@ -109,15 +112,6 @@ pub(super) fn join(
         joined
     });
     joined.unwrap_or_default()
-}
-
-/// True if `rounded` is `exact` in whole pixels of the coarser of two frames, or of both one after the other.
-fn is_rounded(rounded: Rect, exact: Rect, a: Size, b: Size) -> bool {
-    let (x, y) = (1.0 / a.width.min(b.width).max(1) as f32, 1.0 / a.height.min(b.height).max(1) as f32);
-    (rounded.x - exact.x).abs() <= x
-        && (rounded.right() - exact.right()).abs() <= x
-        && (rounded.y - exact.y).abs() <= y
-        && (rounded.bottom() - exact.bottom()).abs() <= y
 }
 
 /// Places a box of [`join`] where it was, if `frame` can be the picture that it was marked on, at whatever scale: an

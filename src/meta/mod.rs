@@ -21,7 +21,6 @@ mod field;
 pub mod message;
 mod moved;
 pub mod roi;
-#[cfg(any(feature = "v1_24", test))]
 mod same;
 mod value;
 
