@@ -18,6 +18,7 @@ pub mod error;
 pub mod evaluation;
 pub mod export;
 pub mod geometry;
+pub mod ids;
 pub mod image;
 #[cfg(feature = "onnx")]
 pub mod inference;

@@ -7,18 +7,10 @@ use std::time::Duration;
 use crate::emotion::{LabelSet, Scores, UNKNOWN};
 use crate::geometry::{Landmarks5, Rect};
 
-/// Largest track id. Metadata stores ids as signed numbers of 32 bits, so a larger one would read back as negative.
-pub const MAX_ID: u32 = i32::MAX as u32;
-
-/// A number that someone else gives as a track id; 0 if it is none, that is, outside of 1..=[`MAX_ID`].
-pub fn track_id(number: impl TryInto<u32>) -> u32 {
-    number.try_into().ok().filter(|&id| id <= MAX_ID).unwrap_or(0)
-}
-
 /// What is known of one face on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaceRecord {
-    /// Track id, 1..=[`MAX_ID`], unique in a stream; 0 if nobody gave one yet.
+    /// Track id, 1..=[`MAX_ID`](crate::ids::MAX_ID), unique in a stream; 0 if nobody gave one yet.
     pub id: u32,
     /// The face's box in 0..1 of the frame.
     pub rect_norm: Rect,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::detector::Detection;
 use crate::detector::tiles::Rounds;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
-use crate::record::MAX_ID;
+use crate::ids::TrackIds;
 
 /// Least overlap of a detection with a track's predicted box.
 const MIN_IOU: f32 = 0.2;
@@ -39,14 +39,11 @@ pub const MAX_DETECTIONS: usize = 1_000;
 const MAX_TRACKS: usize = 2 * MAX_DETECTIONS;
 /// A missed face that another one covers by this intersection over union is behind it.
 const HIDDEN_IOU: f32 = 0.3;
-/// Up to here the tracker's ids go on behind those that others give. Beyond it there would soon be none left: some number
-/// their faces at random or from the largest id down.
-const MAX_RESERVED_ID: u32 = MAX_ID / 2;
 
 /// A face as the tracker knows it at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
-    /// 1..=[`MAX_ID`], unique for the life of the tracker.
+    /// 1..=[`MAX_ID`](crate::ids::MAX_ID), unique for the life of the tracker.
     pub id: u32,
     /// The box in pixels: detected on this frame, or predicted.
     pub rect: Rect,
@@ -125,7 +122,7 @@ pub struct Tracker {
     /// Time of the last detection, whether it found anything or not, and how long after the one before.
     updated: Duration,
     period: Duration,
-    next_id: u32,
+    ids: TrackIds,
     timeout: Duration,
     rounds: Rounds,
 }
@@ -134,7 +131,7 @@ impl Tracker {
     /// A tracker that forgets a face which was missed and not seen for `timeout`.
     pub fn new(timeout: Duration) -> Self {
         let (updated, period, rounds) = (Duration::ZERO, Duration::ZERO, Rounds::default());
-        Self { tracks: Vec::new(), updated, period, next_id: 1, timeout, rounds }
+        Self { tracks: Vec::new(), updated, period, ids: TrackIds::default(), timeout, rounds }
     }
 
     /// Changes the time after which an unseen face is forgotten.
@@ -152,23 +149,9 @@ impl Tracker {
         self.tracks.clear();
     }
 
-    /// Keeps `id`, which someone else gave, out of the ids that are still to be given: they go on behind it. An id in the
-    /// upper half of the range does not move them.
+    /// Keeps `id`, which someone else gave, out of the ids that are still to be given; see [`TrackIds::reserve`].
     pub fn reserve(&mut self, id: u32) {
-        if id <= MAX_RESERVED_ID {
-            self.next_id = self.next_id.max(id + 1);
-        }
-    }
-
-    /// The next id that no track has. After the largest one they start over, which takes a billion faces.
-    fn new_id(&mut self) -> u32 {
-        loop {
-            let id = self.next_id;
-            self.next_id = if id >= MAX_ID { 1 } else { id + 1 };
-            if self.tracks.iter().all(|track| track.id != id) {
-                return id;
-            }
-        }
+        self.ids.reserve(id);
     }
 
     /// Takes the detections of the frame at `now` and gives the face of each, in their order. A detection below
@@ -230,7 +213,7 @@ impl Tracker {
     }
 
     fn found(&mut self, found: &Detection, now: Duration) -> usize {
-        let id = self.new_id();
+        let id = self.ids.give(|id| self.tracks.iter().any(|track| track.id == id));
         let Detection { rect, confidence, landmarks } = found.clone();
         let (age, velocity, every) = (Duration::ZERO, Point::default(), every(rect, self.rounds));
         self.tracks.push(Track { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, every });
@@ -430,25 +413,6 @@ mod tests {
             tracker.update(&[walker][..usize::from(step % 8 == 0)], 0.5, FRAME * step);
             assert_eq!(ids(&tracker.predict(FRAME * step, SIZE)), [1], "step {step}");
         }
-    }
-
-    #[test]
-    fn ids_go_on_behind_those_of_others_unless_few_are_left_there() {
-        let mut tracker = tracker();
-        for (reserved, given) in [(7, 8), (i32::MAX as u32, 9), (u32::MAX, 10), (MAX_RESERVED_ID + 1, 11), (3, 12)] {
-            tracker.reserve(reserved);
-            tracker.clear();
-            assert_eq!(ids(&tracker.update(&[face(0.0, 0.0)], 0.5, Duration::ZERO)), [given], "{reserved} is taken");
-        }
-    }
-
-    #[test]
-    fn after_the_largest_id_the_smallest_free_one_follows() {
-        let mut tracker = tracker();
-        tracker.update(&[face(0.0, 0.0)], 0.5, Duration::ZERO);
-        tracker.next_id = MAX_ID;
-        let faces = [face(0.0, 0.0), face(200.0, 0.0), face(400.0, 0.0)];
-        assert_eq!(ids(&tracker.update(&faces, 0.5, FRAME)), [1, MAX_ID, 2], "1 still has its face");
     }
 
     #[test]

@@ -220,7 +220,7 @@ fn the_first_buffer_and_those_after_a_segment_or_a_flush_are_discontinuous() {
     let segment = gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new());
     assert_eq!(discont(&[]), [true, false, false], "the header, then two rows");
     assert_eq!(discont(&[]), [false, false]);
-    assert_eq!(discont(&[segment.clone()]), [true, false]);
+    assert_eq!(discont(std::slice::from_ref(&segment)), [true, false]);
     assert_eq!(discont(&[gst::event::FlushStart::new(), gst::event::FlushStop::new(true), segment]), [true, false]);
 }
 

@@ -24,7 +24,8 @@ use super::roi;
 use super::same::likeness;
 use crate::emotion::{FERPLUS_LABELS, LabelSet, Scores};
 use crate::geometry::{Rect, Size};
-use crate::record::{DetectionInfo, EmotionResult, FaceRecord, track_id};
+use crate::ids::track_id;
+use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
 
 /// What one face takes: an object, its track, its top class and all classes.
 const MTDS_PER_FACE: usize = 4;

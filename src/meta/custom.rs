@@ -19,7 +19,8 @@ use super::same::likeness;
 use super::value::Plain;
 use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
-use crate::record::{FaceRecord, SearchAge, track_id};
+use crate::ids::track_id;
+use crate::record::{FaceRecord, SearchAge};
 
 /// Name of the meta.
 pub const NAME: &str = "GstEmotionMeta";

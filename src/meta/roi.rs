@@ -22,7 +22,8 @@ use super::field::Field;
 use super::int_id;
 use super::value::{Plain, array, double};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
-use crate::record::{DetectionInfo, FaceRecord, track_id};
+use crate::ids::track_id;
+use crate::record::{DetectionInfo, FaceRecord};
 
 /// The region type that means a face.
 pub const FACE: &str = "face";
