@@ -137,14 +137,21 @@ fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
         if overlays.is_empty() {
             overlays.extend(["none", "pixelate", "blur"].map(|blur| (overlay(blur), None)));
         }
-        let (harness, known) = &mut overlays[input.below(3)];
+        let kind = input.below(3);
+        let (blurs, (harness, known)) = (kind > 0, &mut overlays[kind]);
         let caps = info.to_caps().expect("caps");
         if known.as_ref() != Some(&caps) {
             harness.set_sink_caps(caps.clone());
             harness.set_src_caps(caps.clone());
             *known = Some(caps);
         }
-        let mut out = harness.push_and_pull(buffer).unwrap_or_else(|error| panic!("{layout:?} of {info:?}: {error}"));
+        let pushed = harness.push(buffer);
+        let Some(mut out) = harness.try_pull() else {
+            // A frame that cannot be blurred must not be seen.
+            assert!(pushed.is_err() && blurs, "{layout:?} of {info:?}: {pushed:?}");
+            return;
+        };
+        assert_eq!(pushed, Ok(gst::FlowSuccess::Ok), "{layout:?} of {info:?}");
         let writable = out.get_mut().expect("nobody else has the frame");
         (0..writable.n_memory()).for_each(|index| untouched(writable.peek_memory_mut(index).expect("memory of its own"), layout));
     });
