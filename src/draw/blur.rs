@@ -220,21 +220,26 @@ impl<const N: usize> Surface<N> {
 
 /// The mean of the cells in some columns and rows of a plane.
 fn mean<const N: usize>(plane: &PlaneMut, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> [f32; N] {
-    /// Bytes of so many cells add up to less than an `u32` holds; sums of many rows do not.
-    const PART: usize = 1 << 24;
-    let (mut sum, mut count) = ([0_u64; N], 0);
+    /// Bytes of so many cells add up to less than an `u32` holds; an `f64` is slower and exact for any frame.
+    const MOST: usize = 1 << 24;
+    let few = columns.len().saturating_mul(rows.len()) <= MOST;
+    if few { mean_in::<u32, N>(plane, columns, rows) } else { mean_in::<f64, N>(plane, columns, rows) }
+}
+
+/// [`mean`] with sums of type `S`.
+fn mean_in<S, const N: usize>(plane: &PlaneMut, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> [f32; N]
+where
+    S: Copy + Default + From<u8> + Into<f64> + std::ops::AddAssign,
+{
+    let (mut sum, mut count) = ([S::default(); N], 0);
     for y in rows {
         let start = y * plane.stride;
         let end = (start + columns.end * N).min(plane.data.len());
         let cells = plane.data[start + columns.start * N..end].as_chunks::<N>().0;
-        for part in cells.chunks(PART) {
-            let mut bytes = [0_u32; N];
-            part.iter().for_each(|cell| bytes.iter_mut().zip(cell).for_each(|(sum, &byte)| *sum += u32::from(byte)));
-            sum.iter_mut().zip(bytes).for_each(|(sum, bytes)| *sum += u64::from(bytes));
-        }
+        cells.iter().for_each(|cell| sum.iter_mut().zip(cell).for_each(|(sum, &byte)| *sum += S::from(byte)));
         count += cells.len();
     }
-    sum.map(|sum| (sum as f64 / count.max(1) as f64) as f32)
+    sum.map(|sum| (sum.into() / count.max(1) as f64) as f32)
 }
 
 /// Weights of a block before, the block itself and the one after it, at cell `at` of its `side`.
