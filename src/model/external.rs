@@ -99,31 +99,25 @@ impl Loader<'_> {
         Some(Edit::Replace(inlined))
     }
 
-    /// Reads what `location`, `offset` and `length` of a tensor say.
+    /// Reads the values of a tensor from where it says that they are.
     fn values(&mut self, tensor: &[u8]) -> Result<Vec<u8>> {
-        let entries = || fields(tensor).filter(|field| field.number == TENSOR_EXTERNAL_DATA).filter_map(|field| field.payload);
-        let text =
-            |entry, number| fields(entry).find(|field| field.number == number).and_then(|field| std::str::from_utf8(field.payload?).ok());
-        let value = |key: &str| entries().find(|entry| text(entry, ENTRY_KEY) == Some(key)).and_then(|entry| text(entry, ENTRY_VALUE));
-        let location = value("location").unwrap_or_default();
-        let wrong = |expected: String, found: String| Error::Model { path: self.model.into(), expected, found };
-        if !is_below(location) {
-            return Err(wrong("external data in its own folder".into(), format!("{location:?}")));
-        }
-        let number = |key: &str| value(key).map(str::parse::<u64>).transpose();
-        let (Ok(offset), Ok(length)) = (number("offset"), number("length")) else {
-            return Err(wrong(format!("offset and length of the external data {location} as numbers"), "something else".into()));
-        };
+        let wrong = |(expected, found): (String, String)| Error::Model { path: self.model.into(), expected, found };
+        let Place { location, offset, length } = Place::of(tensor).map_err(wrong)?;
         let file = self.model.with_file_name(location);
-        let unreadable = |error: std::io::Error| wrong(format!("external data in {}", file.display()), error.to_string());
-        let size = std::fs::metadata(&file).map_err(unreadable)?.len();
-        let offset = offset.unwrap_or(0);
-        let length = length.unwrap_or(size.saturating_sub(offset));
-        if offset.checked_add(length).is_none_or(|end| end > size) {
-            return Err(wrong(format!("{length} bytes of external data from {offset} on in {}", file.display()), format!("{size} bytes")));
+        let name = file.display();
+        let unreadable = |error: std::io::Error| wrong((format!("external data in {name}"), error.to_string()));
+        let metadata = std::fs::metadata(&file).map_err(unreadable)?;
+        if !metadata.is_file() {
+            // To open a pipe would wait for somebody who writes to it.
+            return Err(wrong((format!("external data in {name}"), "no regular file".into())));
+        }
+        let length = length.unwrap_or(metadata.len().saturating_sub(offset));
+        if offset.checked_add(length).is_none_or(|end| end > metadata.len()) {
+            let expected = format!("{length} bytes of external data from {offset} on in {name}");
+            return Err(wrong((expected, format!("{} bytes", metadata.len()))));
         }
         if length > MAX_BYTES - self.loaded {
-            return Err(wrong(format!("at most {MAX_BYTES} bytes of external data"), format!("{} bytes and more", self.loaded + length)));
+            return Err(wrong((format!("at most {MAX_BYTES} bytes of external data"), format!("{} and more", self.loaded + length))));
         }
         let values = read(&file, offset, length).map_err(unreadable)?;
         self.loaded += length;
@@ -131,10 +125,41 @@ impl Loader<'_> {
     }
 }
 
+/// Where the values of a tensor are.
+struct Place<'a> {
+    /// Path of the file from the model's folder on.
+    location: &'a str,
+    offset: u64,
+    /// None for all that follows.
+    length: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    /// What the tensor says, or what it should say and what it does.
+    fn of(tensor: &'a [u8]) -> std::result::Result<Self, (String, String)> {
+        let text = |entry: &'a [u8], number| {
+            let field = fields(entry).find(|field| field.number == number)?;
+            std::str::from_utf8(field.payload?).ok()
+        };
+        let entries = || fields(tensor).filter(|field| field.number == TENSOR_EXTERNAL_DATA).filter_map(|field| field.payload);
+        let value = |key: &str| entries().find(|entry| text(entry, ENTRY_KEY) == Some(key)).and_then(|entry| text(entry, ENTRY_VALUE));
+        let location = value("location").unwrap_or_default();
+        if !is_below(location) {
+            return Err(("external data in its own folder".into(), format!("{location:?}")));
+        }
+        let number = |key: &str| {
+            let wrong = |text: &str| (format!("{key} of the external data {location} as a number"), format!("{text:?}"));
+            value(key).map(|text| text.parse::<u64>().map_err(|_| wrong(text))).transpose()
+        };
+        Ok(Self { location, offset: number("offset")?.unwrap_or(0), length: number("length")? })
+    }
+}
+
 /// True for the path of a file in a folder or one below it, as far as the path tells: links are followed.
 fn is_below(location: &str) -> bool {
-    let mut parts = Path::new(location).components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+    let named = Path::new(location).components().filter(|part| *part != Component::CurDir);
+    let mut named = named.map(|part| matches!(part, Component::Normal(_))).peekable();
+    named.peek().is_some() && named.all(|normal| normal)
 }
 
 fn read(file: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
@@ -189,7 +214,7 @@ mod tests {
 
     #[test]
     fn only_files_below_the_models_folder_are_read() {
-        assert!(is_below("w.bin") && is_below("parts/w.bin"));
+        assert!(is_below("w.bin") && is_below("parts/w.bin") && is_below("./w.bin"));
         for location in ["", "/etc/passwd", "../w.bin", "parts/../../w.bin", "."] {
             assert!(!is_below(location), "{location}");
             assert!(inline(Path::new("/nowhere/net.onnx"), &nested(&external(location))).is_err(), "{location}");
