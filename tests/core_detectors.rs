@@ -23,13 +23,13 @@ fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::er
 
 /// What `detector` finds on a black frame of `size` with a white rectangle.
 fn detect(detector: &mut NetworkDetector, size: Size, white: Rect) -> Vec<Detection> {
-    detect_with(detector, size, white, &DetectOptions::default())
+    let inside = |n: u32, start: f32, length: f32| (start..start + length).contains(&(n as f32));
+    detect_with(detector, size, &DetectOptions::default(), |x, y| inside(x, white.x, white.w) && inside(y, white.y, white.h))
 }
 
-fn detect_with(detector: &mut NetworkDetector, size: Size, white: Rect, options: &DetectOptions) -> Vec<Detection> {
-    let inside = |n: u32, start: f32, length: f32| (start..start + length).contains(&(n as f32));
-    let lit = |n: u32| inside(n % size.width, white.x, white.w) && inside(n / size.width, white.y, white.h);
-    let pixels: Vec<u8> = (0..size.width * size.height).map(|n| if lit(n) { 255 } else { 0 }).collect();
+/// What `detector` finds on a black frame of `size` whose `lit` pixels are white.
+fn detect_with(detector: &mut NetworkDetector, size: Size, options: &DetectOptions, lit: impl Fn(u32, u32) -> bool) -> Vec<Detection> {
+    let pixels: Vec<u8> = (0..size.width * size.height).map(|n| if lit(n % size.width, n / size.width) { 255 } else { 0 }).collect();
     let plane = Plane { data: &pixels, stride: size.width as usize };
     let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).expect("a view");
     let mut found = Vec::new();
@@ -210,12 +210,9 @@ fn a_model_that_cannot_be_run_is_refused_when_it_is_loaded() {
     }
 }
 
-#[test]
-fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
-    if !runtime_fetched() {
-        return;
-    }
-    let folder = std::env::temp_dir().join(format!("gst-emotion-centroid-{}", std::process::id()));
+/// Faces two cells of 8 pixels wide around each white cell, which a refiner moves to where their surroundings are bright.
+fn cells_with_a_refiner(detect_size: u32) -> NetworkDetector {
+    let folder = std::env::temp_dir().join(format!("gst-emotion-centroid-{detect_size}-{}", std::process::id()));
     let refiner = folder.join("centroid");
     std::fs::create_dir_all(&refiner).expect("a folder");
     std::fs::copy(data("centroid-refiner.onnx"), refiner.join("model.onnx")).expect("a copy");
@@ -224,23 +221,38 @@ fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
     std::fs::write(refiner.join("model.toml"), refines).expect("a description");
     let detects = "name = 'cells'\ntask = 'face'\nrefiner = 'centroid'\n[input]\nname = 'input'\n";
     std::fs::write(folder.join("cells.toml"), detects).expect("a description");
-    let search = SearchPath {
-        runtime_file: SearchPath::from_env(None).runtime_library().ok(),
-        model_folders: vec![folder.clone()],
-        ..Default::default()
-    };
+    let runtime_file = SearchPath::from_env(None).runtime_library().ok();
+    let search = SearchPath { runtime_file, model_folders: vec![folder.clone()], ..Default::default() };
     let model = ModelFile::open(&folder.join("cells.onnx")).expect("a file");
-    let mut detector = NetworkDetector::load(model, None, 320, &search, RunOptions::default()).expect("a detector");
-    // Two cells of 8 pixels: boxes of 16 pixels, 8 apart, with an IoU of a third; each is moved toward the middle of both.
-    let found = detect_with(
-        &mut detector,
-        Size::new(320, 240),
-        Rect::new(80.0, 80.0, 16.0, 8.0),
-        &DetectOptions { iou_threshold: 0.4, ..Default::default() },
-    );
+    let detector = NetworkDetector::load(model, None, detect_size, &search, RunOptions::default()).expect("a detector");
+    std::fs::remove_dir_all(folder).expect("removed");
+    detector
+}
+
+#[test]
+fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
+    if !runtime_fetched() {
+        return;
+    }
+    let options = DetectOptions { iou_threshold: 0.4, ..Default::default() };
+    // Two cells: boxes that are 8 pixels apart, with an IoU of a third; each is moved toward the middle of both.
+    let lit = |x: u32, y: u32| (80..96).contains(&x) && (80..88).contains(&y);
+    let found = detect_with(&mut cells_with_a_refiner(320), Size::new(320, 240), &options, lit);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].rect.iou(Rect::new(80.0, 76.0, 16.0, 16.0)) > 0.8, "{found:?}");
-    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn of_very_many_boxes_the_refiner_looks_at_some_and_all_stay() {
+    if !runtime_fetched() {
+        return;
+    }
+    let lit = |x: u32, y: u32| x % 24 < 8 && y % 24 < 8;
+    let found = detect_with(&mut cells_with_a_refiner(640), Size::new(640, 480), &DetectOptions::default(), lit);
+    assert_eq!(found.len(), 27 * 20);
+    // The refiner puts all landmarks into one point.
+    let refined = |found: &&Detection| found.landmarks.is_some_and(|landmarks| landmarks.0.iter().all(|mark| *mark == landmarks.0[0]));
+    assert_eq!(found.iter().filter(refined).count(), 256);
 }
 
 #[test]

@@ -176,11 +176,7 @@ impl NetworkDetector {
         };
         let description = model.description.as_ref();
         let format = description.map_or_else(|| family.input_format(), |description| description.input.format());
-        let Some(input) = picture_input(&network, &format) else {
-            let channels = format.colour.channels();
-            let shape = if format.layout == Layout::Nchw { format!("[1, {channels}, H, W]") } else { format!("[1, H, W, {channels}]") };
-            return Err(wrong(format!("one input {shape}"), &network));
-        };
+        let input = picture_input(&network, &format).map_err(|expected| wrong(expected, &network))?;
         let fixed = if family.any_size() {
             if input.shape.iter().skip(2).any(Option::is_some)
                 && let Some(freed) = free_size(&model.bytes, &input.name)
@@ -255,12 +251,17 @@ impl NetworkDetector {
     }
 }
 
-/// The network's one input, if it is a batch of pictures with the channels of `format`.
-fn picture_input<'a>(network: &'a Network, format: &InputFormat) -> Option<&'a TensorSpec> {
-    let [input] = network.inputs() else { return None };
-    let axis = if format.layout == Layout::Nchw { 1 } else { 3 };
-    let channels = |length: &Option<usize>| length.is_none_or(|length| length == format.colour.channels());
-    (input.shape.len() == 4 && input.shape.get(axis).is_some_and(channels)).then_some(input)
+/// The network's one input, which has to take pictures with the channels of `format`; else what it should be.
+fn picture_input<'a>(network: &'a Network, format: &InputFormat) -> std::result::Result<&'a TensorSpec, String> {
+    let channels = format.colour.channels();
+    let (axis, shape) = match format.layout {
+        Layout::Nchw => (1, format!("[1, {channels}, H, W]")),
+        Layout::Nhwc => (3, format!("[1, H, W, {channels}]")),
+    };
+    match network.inputs() {
+        [input] if input.shape.len() == 4 && input.shape[axis].is_none_or(|length| length == channels) => Ok(input),
+        _ => Err(format!("one input {shape}")),
+    }
 }
 
 /// Width and height of an input `[N, C, H, W]` that declares both, if they are no larger than those of any known network.
