@@ -10,41 +10,31 @@
 //! (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name; the elements are thin shells that
 //! map buffers, call the core once and write what comes back.
 
-#[cfg(feature = "onnx")]
-pub mod classifier;
-pub mod detector;
-pub mod emotion;
+// Values that every stage carries.
 pub mod error;
-pub mod evaluation;
-pub mod export;
 pub mod geometry;
 pub mod ids;
-pub mod image;
-#[cfg(feature = "onnx")]
-pub mod inference;
-pub mod locate;
-pub mod model;
-pub mod onnx;
-#[cfg(feature = "onnx")]
-pub mod preset;
 pub mod record;
-
-pub mod scene;
-pub mod schedule;
-#[cfg(feature = "onnx")]
-pub mod scoring;
-pub mod smoothing;
+pub mod scores;
 pub mod statistics;
-pub mod tensor;
-pub mod tracker;
 pub mod worker;
 
+// The stages, in the order in which a frame passes through them.
+pub mod image;
+pub mod model;
+pub mod detector;
+pub mod track;
+pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;
-#[cfg(feature = "plugin")]
-pub mod elements;
+pub mod export;
+pub mod evaluation;
+
+// GStreamer.
 #[cfg(feature = "plugin")]
 pub mod meta;
+#[cfg(feature = "plugin")]
+pub mod elements;
 
 #[cfg(feature = "plugin")]
 #[allow(missing_docs, clippy::undocumented_unsafe_blocks, unsafe_code)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::emotion::{LabelSet, Scores, UNKNOWN};
+use crate::scores::{LabelSet, Scores, UNKNOWN};
 use crate::geometry::{Landmarks5, Rect};
 
 /// What is known of one face on one frame.

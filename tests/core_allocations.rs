@@ -11,14 +11,14 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gstemotion::classifier::{Classifier, Face};
+use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::detector::network::NetworkDetector;
 use gstemotion::detector::tiles::TiledDetector;
 use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::RunOptions;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
 use support::average_faces::Scene;
 

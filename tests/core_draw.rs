@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gstemotion::draw::{Canvas, Painter, Palette, Placed, PlaneMut, Stats, Style, Translations};
-use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::scores::FERPLUS_LABELS;
 use support::runtime_fetched;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

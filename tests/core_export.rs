@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::export::{Aggregator, Content, Exporter, Format, FrameReport, FrameTime, Options, Output, RecordWriter, Span, Utc};
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};

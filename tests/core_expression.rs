@@ -4,12 +4,12 @@
 
 mod support;
 
-use gstemotion::classifier::{Classifier, Face};
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::RunOptions;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
 use support::average_faces::{Key, Scene};
 use support::runtime_fetched;

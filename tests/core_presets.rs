@@ -6,12 +6,12 @@ mod support;
 
 use std::process::Command;
 
-use gstemotion::classifier::{Classifier, Face};
-use gstemotion::emotion::Scores;
+use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::scores::Scores;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::RunOptions;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
 use support::{data, runtime_fetched};
 

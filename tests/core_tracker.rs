@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gstemotion::detector::Detection;
 use gstemotion::geometry::{Point, Rect, Size};
-use gstemotion::tracker::{MAX_DETECTIONS, Tracker};
+use gstemotion::track::tracker::{MAX_DETECTIONS, Tracker};
 use mot::{Boxes, Evaluation};
 use support::average_faces::{Appearance, Key, Scene};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstemotion::emotion::{LabelSet, Scores};
+use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::export::Utc;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta;

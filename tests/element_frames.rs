@@ -13,7 +13,7 @@ use gstemotion::elements::frame;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::write_detections;
 use gstemotion::record::{DetectionInfo, FaceRecord};
-use gstemotion::scene::CutDetector;
+use gstemotion::track::scene_cut::CutDetector;
 use proptest::prelude::*;
 use support::gstreamer::init;
 

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions, write_search};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};

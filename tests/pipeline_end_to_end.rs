@@ -7,12 +7,12 @@ mod support;
 
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::classifier::{Classifier, Face};
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::Size;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::RunOptions;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::meta::read_faces;
 use support::average_faces::{Key, Scene};
 use support::fetched;

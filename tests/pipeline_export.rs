@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 use gst::prelude::*;
-use gstemotion::emotion::{LabelSet, Scores};
+use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{Moved, custom, roi, write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};

@@ -14,7 +14,7 @@ use gstemotion::evaluation::expression::{Options, evaluate};
 use gstemotion::evaluation::figure::{confusion_matrix, reliability};
 use gstemotion::evaluation::photos::{self, read_names};
 use gstemotion::evaluation::report::{Protocol, Report};
-use gstemotion::locate::SearchPath;
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
 
 /// Measures models on labelled data, through the preprocessing of the GStreamer elements.

@@ -9,7 +9,7 @@ pub mod emotionface;
 pub mod haar;
 #[cfg(feature = "onnx")]
 pub mod network;
-pub mod nms;
+pub mod suppression;
 #[cfg(feature = "onnx")]
 pub mod refiner;
 pub mod tiles;
@@ -121,7 +121,7 @@ pub trait FaceDetector: Send {
 #[cfg(any(feature = "onnx", feature = "haar", test))]
 pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
     detections.retain_mut(|found| may_be(found, options, frame));
-    nms::suppress(detections, options.iou_threshold);
+    suppression::suppress(detections, options.iou_threshold);
     limit(detections, options);
 }
 

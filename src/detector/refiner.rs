@@ -10,12 +10,12 @@ use super::Detection;
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
-use crate::inference::{Network, Outputs, RunOptions};
-use crate::locate::SearchPath;
+use crate::model::runtime::{Network, Outputs, RunOptions};
+use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, Task};
-use crate::preset::{fits, picture_shape};
+use crate::model::preset::{fits, picture_shape};
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::tensor::{InputFormat, Preprocessor};
+use crate::image::tensor::{InputFormat, Preprocessor};
 
 const EMBEDDED_NAME: &str = "face-refiner";
 const EMBEDDED: &[u8] = include_bytes!("../../models/face-refiner/model.onnx");

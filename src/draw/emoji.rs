@@ -147,7 +147,7 @@ fn luminance(rgb: Rgb) -> f32 {
 mod tests {
     use super::*;
     use crate::draw::picture::canvas;
-    use crate::emotion::FERPLUS_LABELS;
+    use crate::scores::FERPLUS_LABELS;
 
     fn face(expression: Option<Expression>, rgb: Rgb) -> Pixmap {
         let mut pixmap = canvas(20.0, 20.0);

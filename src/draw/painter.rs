@@ -11,7 +11,7 @@ use super::label::{Label, Room};
 use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
-use crate::emotion::LabelSet;
+use crate::scores::LabelSet;
 use crate::geometry::{Rect, Size};
 use crate::record::{EmotionResult, FaceRecord};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::emotion::UNKNOWN;
+use crate::scores::UNKNOWN;
 
 /// Which parts are drawn and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,7 +216,7 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::FERPLUS_LABELS;
+    use crate::scores::FERPLUS_LABELS;
 
     #[test]
     fn every_expression_has_a_colour_of_its_own() {

@@ -67,7 +67,7 @@ pub struct Example {
     source: Source,
     /// Index of its class in [`Dataset::labels`].
     pub label: Option<usize>,
-    /// Index in [`FERPLUS_LABELS`](crate::emotion::FERPLUS_LABELS) by the votes of people, if the protocol counts it.
+    /// Index in [`FERPLUS_LABELS`](crate::scores::FERPLUS_LABELS) by the votes of people, if the protocol counts it.
     pub majority: Option<usize>,
 }
 

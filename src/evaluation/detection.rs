@@ -13,8 +13,8 @@ use crate::detector::network::NetworkDetector;
 use crate::detector::{DetectOptions, Detection, FaceDetector};
 use crate::error::Result;
 use crate::geometry::{Rect, Size};
-use crate::inference::RunOptions;
-use crate::locate::SearchPath;
+use crate::model::runtime::RunOptions;
+use crate::model::search_path::SearchPath;
 use crate::model::ModelFile;
 
 /// Sizes are told as if each photo's longer side were brought to so many pixels.

@@ -11,11 +11,11 @@ use super::confusion::Confusion;
 use super::dataset::{Dataset, Example};
 use super::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Report};
 use super::truth::Question;
-use crate::classifier::Classifier;
-use crate::emotion::{FERPLUS_LABELS, Scores};
+use crate::expression::classifier::Classifier;
+use crate::scores::{FERPLUS_LABELS, Scores};
 use crate::error::{Error, Result};
-use crate::inference::{Provider, RunOptions};
-use crate::locate::SearchPath;
+use crate::model::runtime::{Provider, RunOptions};
+use crate::model::search_path::SearchPath;
 use crate::model::ModelFile;
 use crate::statistics::StepTimes;
 

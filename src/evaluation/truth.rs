@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is right: votes and labels of data sets, and how a model's classes answer them.
 
-use crate::emotion::{FERPLUS_LABELS, Scores};
+use crate::scores::{FERPLUS_LABELS, Scores};
 
 /// The columns of FER+ votes: its eight expressions, then those who could not tell and those who saw no face.
 pub const VOTE_COLUMNS: [&str; 10] =

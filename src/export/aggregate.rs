@@ -2,7 +2,7 @@
 //! Faces summed up over intervals: counts and mean scores, no box and no id.
 
 use super::{FrameReport, FrameTime};
-use crate::emotion::UNKNOWN;
+use crate::scores::UNKNOWN;
 use crate::record::EmotionResult;
 
 /// One interval. Times are of the first frame; the duration reaches to the end of the last.

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use super::ndjson::pairs;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary, id, place, score};
-use crate::emotion::{FERPLUS_LABELS, UNKNOWN};
+use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 use crate::record::FaceRecord;
 
 const TIME_COLUMNS: [&str; 6] = ["stream", "pts", "duration", "stream_time", "running_time", "utc"];

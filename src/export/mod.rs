@@ -65,7 +65,7 @@ pub mod csv;
 pub mod exporter;
 pub mod length;
 pub mod ndjson;
-pub mod schedule;
+pub mod interval;
 pub mod text;
 pub mod utc;
 pub mod webvtt;
@@ -75,7 +75,7 @@ use std::io;
 pub use aggregate::{Aggregator, ClassSummary, Summary};
 pub use exporter::{Chunk, Exporter, Options, Output, Span};
 pub use length::{FrameLengths, OpenFrame};
-pub use schedule::Schedule;
+pub use interval::Schedule;
 pub use utc::Utc;
 
 use crate::record::FaceRecord;

@@ -11,6 +11,7 @@ pub mod resample;
 pub mod rotate;
 mod rows;
 mod taps;
+pub mod tensor;
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;

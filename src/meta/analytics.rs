@@ -22,7 +22,7 @@ use gst_analytics::{
 
 use super::roi;
 use super::same::likeness;
-use crate::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use crate::geometry::{Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};

@@ -10,7 +10,7 @@ use gst::glib;
 use super::VERSION;
 use super::field::Field;
 use super::value::{Plain, array, double, text, text_address};
-use crate::emotion::{LabelSet, Scores};
+use crate::scores::{LabelSet, Scores};
 use crate::record::EmotionResult;
 
 /// `label_id` of a face that is `unknown`.

@@ -2,7 +2,7 @@
 //! Whether the values of a description are ones that a model can have.
 
 use super::{Framing, InputDescription, MAX_SIDE, ModelDescription};
-use crate::locate::is_plain_name;
+use crate::model::search_path::is_plain_name;
 
 /// Largest side and offset of a crop, in sizes of a face.
 const MAX_SHARE: f32 = 64.0;

@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
 use crate::error::{Error, Result};
-use crate::onnx::{Edit, MODEL_GRAPH, edit_fields, fields, push_bytes, push_number};
+use crate::model::onnx::{Edit, MODEL_GRAPH, edit_fields, fields, push_bytes, push_number};
 
 /// Field numbers of `onnx.proto` on the way to a graph's tensors, and within a tensor.
 const GRAPH_NODE: u64 = 1;

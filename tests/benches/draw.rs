@@ -13,7 +13,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gst_video::{VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta, VideoOverlayFormatFlags, VideoOverlayRectangle};
 use gstemotion::draw::{Canvas, Painter, Placed, PlaneMut, Style};
-use gstemotion::emotion::{FERPLUS_LABELS, LabelSet, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};

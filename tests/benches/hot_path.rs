@@ -19,16 +19,16 @@ use std::time::{Duration, Instant};
 
 use average_faces::{Key, Scene};
 use fast_image_resize as fir;
-use gstemotion::classifier::{Classifier, Face};
+use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::detector::network::{Letterbox, NetworkDetector};
 use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::inference::{Network, Provider, RunOptions};
-use gstemotion::locate::SearchPath;
+use gstemotion::model::runtime::{Network, Provider, RunOptions};
+use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
-use gstemotion::tensor::{InputFormat, Preprocessor};
+use gstemotion::image::tensor::{InputFormat, Preprocessor};
 use opencv::core::{CV_8UC3, CV_32F, Mat, Size as CvSize, Vector};
 use opencv::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -233,7 +233,7 @@ fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f6
 /// A detector's network for pictures of any size.
 fn free_network(model: &ModelFile, search: &SearchPath) -> Network {
     let name = Network::load(model, search, ONE_THREAD).expect("a network").inputs()[0].name.clone();
-    let bytes = gstemotion::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();
+    let bytes = gstemotion::model::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();
     Network::load(&ModelFile { bytes, ..model.clone() }, search, ONE_THREAD).expect("a network")
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::{ModelDescription, ModelFile};
-use gstemotion::tensor::Preprocessor;
+use gstemotion::image::tensor::Preprocessor;
 
 use crate::input::Input;
 

@@ -4,7 +4,7 @@
 use gstemotion::geometry::{Crop, Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
 use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
-use gstemotion::tensor::{Colour, InputFormat, Layout, Preprocessor};
+use gstemotion::image::tensor::{Colour, InputFormat, Layout, Preprocessor};
 
 use crate::input::Input;
 

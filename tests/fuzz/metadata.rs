@@ -5,7 +5,7 @@
 use gst::glib;
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::emotion::LabelSet;
+use gstemotion::scores::LabelSet;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections, write_emotions};
 use gstemotion::record::FaceRecord;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The edits of ONNX files, on models, on broken ones and on what is none.
 
-use gstemotion::onnx::{constant_weights, free_size};
+use gstemotion::model::onnx::{constant_weights, free_size};
 
 use crate::input::Input;
 use crate::protobuf::{

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gstemotion::emotion::{LabelSet, Scores};
+use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 

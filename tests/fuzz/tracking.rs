@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use gstemotion::detector::Detection;
-use gstemotion::detector::nms::suppress;
+use gstemotion::detector::suppression::suppress;
 use gstemotion::detector::tiles::Rounds;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::tracker::Tracker;
+use gstemotion::track::tracker::Tracker;
 
 use crate::input::Input;
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::{Point, Rect};
 
 /// An actor at one moment. Between two keys position and height change evenly and one expression fades into the other.

@@ -14,7 +14,7 @@ mod average_faces;
 use std::io::{BufWriter, Write};
 
 use average_faces::{Key, Scene};
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::scores::FERPLUS_LABELS;
 
 const FRAMES_PER_SECOND: f32 = 30.0;
 

@@ -16,7 +16,7 @@ pub mod recipes;
 use std::path::PathBuf;
 
 use average_faces::{Key, Scene};
-use gstemotion::locate::SearchPath;
+use gstemotion::model::search_path::SearchPath;
 
 /// True if ONNX Runtime and the detector `name` are where the plugin finds them. Under `make test` they have to be;
 /// a bare `cargo test` says how many tests it leaves out.

@@ -25,7 +25,7 @@ use average_faces::{Key, Scene};
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_video::VideoFormat;
-use gstemotion::emotion::FERPLUS_LABELS;
+use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::statistics::Histogram;

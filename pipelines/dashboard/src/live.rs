@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use gstemotion::emotion::LabelSet;
+use gstemotion::scores::LabelSet;
 use gstemotion::export::{Aggregator, FrameReport, FrameTime};
 use gstemotion::geometry::Size;
 use gstemotion::record::{EmotionResult, FaceRecord};
@@ -234,7 +234,7 @@ fn room(faces: &[FaceRecord]) -> Room {
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::emotion::Scores;
+    use gstemotion::scores::Scores;
     use gstemotion::geometry::Rect;
 
     use super::*;

@@ -20,7 +20,7 @@ use average_faces::{Key, Scene};
 use gst::glib;
 use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::search_path::SearchPath;
 
 /// Where the child that plays the camera finds what to do: port, picture, width and height.
 const CAMERA: &str = "EMOTION_TEST_CAMERA";

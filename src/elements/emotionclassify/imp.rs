@@ -13,7 +13,7 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
-use crate::classifier::Classifier;
+use crate::expression::classifier::Classifier;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
@@ -22,18 +22,18 @@ use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
 };
-use crate::emotion::Scores;
+use crate::scores::Scores;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::FrameView;
-use crate::inference::RunOptions;
-use crate::locate::SearchPath;
+use crate::model::runtime::RunOptions;
+use crate::model::search_path::SearchPath;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{Moved, intern, write_emotions};
 use crate::model::ModelFile;
 use crate::record::FaceRecord;
-use crate::scene::CutDetector;
-use crate::scoring::{Batch, FaceScorer, ScoringOptions};
+use crate::track::scene_cut::CutDetector;
+use crate::expression::scorer::{Batch, FaceScorer, ScoringOptions};
 use crate::statistics::Statistics;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use average_faces::{Key, Scene};
 use gst::prelude::*;
-use gstemotion::locate::SearchPath;
+use gstemotion::model::search_path::SearchPath;
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};

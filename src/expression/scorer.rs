@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::classifier::{Classifier, Face};
+use crate::expression::classifier::{Classifier, Face};
 use crate::detector::Detection;
-use crate::emotion::{LabelSet, Scores};
+use crate::scores::{LabelSet, Scores};
 use crate::error::Result;
 use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::record::{EmotionResult, FaceRecord};
-use crate::schedule::{Candidate, choose};
-use crate::smoothing::{ScoreSmoother, steady_label};
-use crate::tracker::Tracker;
+use crate::expression::schedule::{Candidate, choose};
+use crate::expression::smoothing::{ScoreSmoother, steady_label};
+use crate::track::tracker::Tracker;
 
 /// A face that was not on the frame for this long loses its scores.
 const FORGET_AFTER: Duration = Duration::from_secs(5);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From boxed faces to scores: crop, one batch through the network, softmax.
 
-use crate::emotion::{LabelSet, Scores};
+use crate::scores::{LabelSet, Scores};
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Rect, Size};
 use crate::image::FrameView;
-use crate::inference::{Network, RunOptions};
-use crate::locate::SearchPath;
+use crate::model::runtime::{Network, RunOptions};
+use crate::model::search_path::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
-use crate::preset::{self, fits, picture_shape};
+use crate::model::preset::{self, fits, picture_shape};
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::tensor::{InputFormat, Preprocessor};
+use crate::image::tensor::{InputFormat, Preprocessor};
 
 macro_rules! compiled_in {
     ($($name:literal),+) => {
-        [$(($name, include_bytes!(concat!("../models/", $name, "/model.onnx")), include_str!(concat!("../models/", $name, "/model.toml")))),+]
+        [$(($name, include_bytes!(concat!("../../models/", $name, "/model.onnx")), include_str!(concat!("../../models/", $name, "/model.toml")))),+]
     };
 }
 

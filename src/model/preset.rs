@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Well-known expression models, recognised by their signature where no description lies beside the file.
 
-use crate::inference::TensorSpec;
+use crate::model::runtime::TensorSpec;
 use crate::model::ModelDescription;
-use crate::tensor::Layout;
+use crate::image::tensor::Layout;
 
 /// The descriptions of `models/presets`.
 const PRESETS: [&str; 4] = [
-    include_str!("../models/presets/emotion-ferplus-8.toml"),
-    include_str!("../models/presets/hsemotion-b0-8.toml"),
-    include_str!("../models/presets/mobilefacenet.toml"),
-    include_str!("../models/presets/mini-xception.toml"),
+    include_str!("../../models/presets/emotion-ferplus-8.toml"),
+    include_str!("../../models/presets/hsemotion-b0-8.toml"),
+    include_str!("../../models/presets/mobilefacenet.toml"),
+    include_str!("../../models/presets/mini-xception.toml"),
 ];
 
 /// The description of the model that has just these inputs and outputs, by name and shape; none if it is not known.

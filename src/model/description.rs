@@ -4,9 +4,6 @@
 //! A description tells what an ONNX file cannot: how pictures become its input and what its outputs mean. It stands
 //! beside the file, as `X.toml` for `X.onnx` or as `model.toml`.
 
-mod check;
-mod external;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
-use crate::tensor::{Colour, InputFormat, Layout, Normalization};
+use crate::image::tensor::{Colour, InputFormat, Layout, Normalization};
 
 /// Largest width and height of a network's input that a description or a file may ask for, in pixels: a picture in
 /// `f32` then takes 50 MB at most. No known classifier of faces takes more than 300.
@@ -237,7 +234,7 @@ impl ModelFile {
         let beside = [path.with_extension("toml"), path.with_file_name("model.toml")];
         let description = beside.iter().find(|file| file.is_file()).map(|file| read_description(file)).transpose()?;
         let model = Self { path: path.into(), bytes: bytes.into(), description }.verified()?;
-        match external::inline(path, &model.bytes)? {
+        match super::external::inline(path, &model.bytes)? {
             Some(whole) => Ok(Self { bytes: whole.into(), ..model }),
             None => Ok(model),
         }
@@ -274,7 +271,7 @@ fn parse_description(path: &Path, text: &str) -> Result<ModelDescription> {
     let wrong = |(expected, found)| Error::Model { path: path.into(), expected, found };
     let description =
         toml::from_str(text).map_err(|error| wrong(("a model description".into(), error.to_string().trim_end().replace('\n', " "))))?;
-    check::check(&description).map_err(wrong)?;
+    super::check::check(&description).map_err(wrong)?;
     Ok(description)
 }
 
@@ -327,7 +324,7 @@ mod tests {
     fn aligned_landmarks_are_cropped_to_the_template_they_were_aligned_to() {
         // OpenCV Zoo's template at 112x112, drawn twice as large, turned and moved.
         let template = [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
-        let description = parse_description(Path::new("x"), include_str!("../models/presets/mobilefacenet.toml")).unwrap();
+        let description = parse_description(Path::new("x"), include_str!("../../models/presets/mobilefacenet.toml")).unwrap();
         for angle in [0.0_f32, 0.4] {
             let (sin, cos) = angle.sin_cos();
             let place = |x: f32, y: f32| {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::emotion::Scores;
+use crate::scores::Scores;
 
 /// A face that was not updated for this long is forgotten; its scores say nothing about what follows.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
