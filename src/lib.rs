@@ -2,13 +2,14 @@
 //! Faces in video and the apparent expression of each, as a GStreamer plugin and as a library.
 //!
 //! ```text
-//! frame → FrameView → Tensor → detections → tracks → face crops → scores → smoothed FaceRecord → metadata → overlay, export
-//!         image       tensor   detector     tracker  classifier   emotion  smoothing, record     meta       draw, export
+//! frame → FrameView → tensor → detections → tracks → crops → scores → FaceRecord → metadata → overlay, export
+//!         image       image    detector     track    expression       record       meta       draw, export
 //! ```
 //!
-//! The modules up to [`record`], and [`draw`], know nothing of GStreamer and build without it
-//! (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name; the elements are thin shells that
-//! map buffers, call the core once and write what comes back.
+//! The modules below stand in that order, and each uses those above it only. All but [`meta`] and [`elements`] know nothing
+//! of GStreamer and build without it (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name. The
+//! elements are thin shells: they map buffers, call the core once and write what comes back. `docs/architecture.md` has a
+//! paragraph on each stage and says where to add what.
 
 // Values that every stage carries.
 pub mod error;

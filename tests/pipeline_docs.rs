@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use support::recipes::*;
 
-const PAGES: [&str; 3] = ["README.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "docs/getting-started.md", "docs/models.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
 
 /// The commands of a page's blocks for a shell, without what is said about them.
 fn commands(page: &str) -> Vec<String> {
@@ -71,6 +72,43 @@ fn every_other_command_works() {
     for file in left.into_iter().chain(["hls/stream.m3u8", "site/index.html"]) {
         assert!(stage.path().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
     }
+}
+
+#[test]
+fn the_program_of_the_first_page_reads_every_face() {
+    let Some(stage) = stage("docs-program") else { return };
+    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program");
+    let said = succeed(run(stage.command("/usr/bin/python3").args(["-c", program]).current_dir(stage.path())));
+    assert!(said.lines().count() > 10, "{said}");
+    assert!(said.lines().all(|line| line.contains(" s: face ") && line.contains(" looks like ")), "{said}");
+}
+
+#[test]
+fn links_lead_to_files() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(top.join("docs")).expect("the folder docs").map(|entry| entry.expect("an entry").path());
+    let pages = docs.chain(["README.md", "pipelines/README.md", "pipelines/dashboard/README.md"].map(|page| top.join(page)));
+    let mut links = 0;
+    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = read(&page);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"));
+        for target in targets {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { page.clone() } else { page.with_file_name("").join(file) };
+            assert!(file.exists(), "{}: {target}", page.display());
+            let heading = |line: &str| line.starts_with('#') && slug(line) == anchor;
+            assert!(anchor.is_empty() || read(&file).lines().any(heading), "{}: no heading for {target}", page.display());
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links} links");
+}
+
+/// The anchor of a heading.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 /// Why a command is not run here.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is left of the faces on a buffer after the elements that people put between detection and display. The table
-//! in `src/meta/README.md` is what this test measures; `UPDATE_SURVIVAL=1 cargo test --test pipeline_survival` writes
+//! in `docs/metadata.md` is what this test measures; `UPDATE_SURVIVAL=1 cargo test --test pipeline_survival` writes
 //! it anew.
 #![cfg(feature = "plugin")]
 
@@ -261,7 +261,7 @@ fn faces_survive_as_the_table_says() {
     init();
     let (major, minor, ..) = gst::version();
     let version = format!("{major}.{minor}");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/meta/README.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metadata.md");
     let readme = std::fs::read_to_string(&file).expect("the README of the metadata");
     let (before, known, after) = table_of(&readme, &version).unwrap_or(("", "", ""));
     let mut table = String::from(HEAD);

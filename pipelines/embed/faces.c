@@ -3,7 +3,7 @@
 //   cc faces.c -o faces $(pkg-config --cflags --libs gstreamer-1.0) && ./faces clip.mp4
 #include <gst/gst.h>
 
-// Called with each frame. What `emotionclassify` wrote on it: src/meta/README.md lists the fields.
+// Called with each frame. What `emotionclassify` wrote on it: docs/metadata.md lists the fields.
 static void print_faces(GstElement *sink, GstBuffer *frame, GstPad *pad, gpointer data) {
   (void)sink, (void)pad, (void)data;
   GstCustomMeta *meta = gst_buffer_get_custom_meta(frame, "GstEmotionMeta");

@@ -22,7 +22,7 @@ LINE = "filesrc name=file ! decodebin ! videoconvert ! emotionfacedetect ! emoti
 
 
 def faces_of(frame):
-    """What `emotionclassify` wrote on the frame; src/meta/README.md lists the fields."""
+    """What `emotionclassify` wrote on the frame; docs/metadata.md lists the fields."""
     meta = frame.get_custom_meta("GstEmotionMeta")
     found, faces = meta.get_structure().get_array("faces") if meta else (False, None)
     # Copies, since the array takes its structures along when it goes.

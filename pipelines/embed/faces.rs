@@ -12,7 +12,7 @@ const LINE: &str =
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What `emotionclassify` wrote on the frame; `src/meta/README.md` lists the fields.
+/// What `emotionclassify` wrote on the frame; `docs/metadata.md` lists the fields.
 fn print_faces(frame: &gst::BufferRef) -> Result<()> {
     let Ok(meta) = gst::meta::CustomMeta::from_buffer(frame, "GstEmotionMeta") else { return Ok(()) };
     for face in meta.structure().get::<gst::ArrayRef>("faces")?.iter() {

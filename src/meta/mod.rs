@@ -11,7 +11,7 @@
 //! id, while untagged custom metadata survives them; [`read_faces`] joins them by id. It alone says when the frame was
 //! last searched. Readers ignore fields they do not know, and a buffer without any of this simply has no faces.
 //!
-#![doc = include_str!("README.md")]
+#![doc = include_str!("../../docs/metadata.md")]
 
 #[cfg(feature = "v1_24")]
 pub mod analytics;
