@@ -40,7 +40,7 @@ fn make_knows_what_it_is_asked_for() {
 #[test]
 fn every_other_command_works() {
     let Some(stage) = stage("docs").filter(|_| bindings()) else { return };
-    for folder in ["pipelines", "models"] {
+    for folder in ["pipelines", "models", "examples"] {
         std::os::unix::fs::symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), stage.path().join(folder)).unwrap();
     }
     write_png(&stage.path().join("photo.png"), &scene().render(0.0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The applications of `pipelines/embed/`, in C, Python and Rust: each is compiled as its first lines say, run on a
+//! The applications of `examples/`, in C, Python and Rust: each is compiled as its first lines say, run on a
 //! picture of three faces, and prints the same.
 #![cfg(feature = "plugin")]
 
@@ -30,7 +30,7 @@ fn picture(stage: &Stage) -> PathBuf {
 }
 
 fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/embed").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
 fn works(mut command: Command) -> bool {

@@ -7,7 +7,7 @@
 //! ```
 //! `average-faces-clip FRAMES FACES WIDTHxHEIGHT` writes that many frames of that many faces, which keep still.
 
-#[path = "average_faces.rs"]
+#[path = "../tests/support/average_faces.rs"]
 #[allow(dead_code)]
 mod average_faces;
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Runs live streams for a long time and reports each minute what a user would notice: frames a second, frames lost, how
+//! long frames were held, how often each face is found and classified, CPU time, memory, file descriptors and threads.
+//!
+//! ```text
+//! cargo run --release --example soak -- minutes=60 streams=3 size=1280x720 faces=2 disturb=true
+//! ```
+//! `options.rs` lists the options. The faces are average faces that move and change their expressions. Frames come at 30 a
+//! second, whether the pipeline is ready for them or not. The elements have their default properties unless `chain` says
+//! otherwise.
+
+#[path = "../../tests/support/average_faces.rs"]
+#[allow(dead_code)]
+mod average_faces;
+mod footage;
+#[path = "../../tests/support/gstreamer.rs"]
+#[allow(dead_code)]
+mod gstreamer;
+mod options;
+mod process;
+mod stream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use footage::Footage;
+use gstemotion::geometry::Size;
+use options::Options;
+use process::{Usage, cpu_time};
+use stream::{Feed, OfFace, Seen, Stream};
+
+const FRAMES_PER_SECOND: u32 = 30;
+const MINUTE: Duration = Duration::from_secs(60);
+/// With `disturb`: the stream that is rebuilt each minute, and the one whose frames change their size.
+const REBUILT: usize = 1;
+const RESIZED: usize = 2;
+
+fn main() {
+    let options = Options::parse(std::env::args().skip(1)).unwrap_or_else(|error| {
+        eprintln!("soak: {error}");
+        std::process::exit(2)
+    });
+    gstreamer::init();
+    let feeds = feeds(&options);
+    println!("soak: {options:?}");
+    println!("soak: {} with nothing but the frames", Usage::now());
+    let mut streams: Vec<Stream> = feeds.iter().map(|feed| Stream::start(feed.clone(), &options.chain)).collect();
+
+    let (start, mut reported, mut cpu, mut usages) = (Instant::now(), Instant::now(), cpu_time(), Vec::new());
+    while start.elapsed() < options.length {
+        std::thread::sleep(Duration::from_millis(100));
+        streams.iter().for_each(Stream::check);
+        let span = reported.elapsed();
+        if span < MINUTE && start.elapsed() < options.length {
+            continue;
+        }
+        let usage = Usage::now();
+        report(&streams, start.elapsed(), span, cpu_time() - cpu, usage);
+        usages.push(usage);
+        if options.disturb && streams.len() > REBUILT && start.elapsed() < options.length {
+            streams.remove(REBUILT).stop();
+            streams.insert(REBUILT, Stream::start(feeds[REBUILT].clone(), &options.chain));
+        }
+        (cpu, reported) = (cpu_time(), Instant::now());
+    }
+    for (index, stream) in streams.into_iter().enumerate() {
+        for statistics in ["detect", "classify"].iter().filter_map(|name| stream.statistics(name)) {
+            println!("soak: stream {index}: {statistics}");
+        }
+        stream.stop();
+    }
+    // The first tenth is the time to warm up.
+    if let (Some(first), Some(last)) = (usages.get(usages.len() / 10), usages.last()) {
+        println!("soak: after the warm-up {first}\nsoak: at the end       {last}");
+    }
+}
+
+/// What each stream shows.
+fn feeds(options: &Options) -> Vec<Arc<Feed>> {
+    let footage = Arc::new(Footage::new(options, options.size));
+    let halved = Size::new(options.size.width / 2, options.size.height / 2);
+    let smaller = options.disturb.then(|| Arc::new(Footage::new(options, halved)));
+    let feed = |index: usize| {
+        let smaller = smaller.clone().filter(|_| index == RESIZED);
+        Arc::new(Feed::new([footage.clone()].into_iter().chain(smaller).collect(), MINUTE))
+    };
+    (0..options.streams).map(feed).collect()
+}
+
+fn report(streams: &[Stream], at: Duration, span: Duration, cpu: Duration, usage: Usage) {
+    let cores = cpu.as_secs_f64() / span.as_secs_f64();
+    println!("soak: minute {:.1}, {usage}, {cores:.2} cores", at.as_secs_f32() / 60.0);
+    for (index, stream) in streams.iter().enumerate() {
+        let seen = stream.seen.lock().expect("a log").take();
+        let (least_found, found) = rates(&seen, |face| face.found);
+        let (least_classified, classified) = rates(&seen, |face| face.classified);
+        println!(
+            "soak:   stream {index}: {:.2} frames/s, {} lost, {} too late to be shown, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, \
+             found {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
+            seen.frames as f64 / span.as_secs_f64(),
+            seen.lost,
+            seen.late,
+            seen.held.percentile_us(0.5) as f64 / 1e3,
+            seen.held.percentile_us(0.99) as f64 / 1e3,
+            seen.faces as f64 / seen.frames.max(1) as f64,
+        );
+    }
+}
+
+/// How often a second something happened to a face, at least and on average, of the faces that were there for most of the
+/// time.
+fn rates(seen: &Seen, count: fn(&OfFace) -> u64) -> (f64, f64) {
+    let steady = seen.of_face.values().filter(|face| face.there * 2 > seen.frames);
+    let rates: Vec<f64> = steady.map(|face| (count(face) * u64::from(FRAMES_PER_SECOND)) as f64 / face.there as f64).collect();
+    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, rates.iter().sum::<f64>() / rates.len().max(1) as f64)
+}
