@@ -35,7 +35,7 @@ else
 plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
 endif
 
-.PHONY: help setup packages build demo test fuzz test-newer bench soak evaluate faces audit install uninstall clean deb test-deb train model card
+.PHONY: help setup packages build demo test fuzz test-newer bench soak evaluate faces licences audit install uninstall clean deb test-deb train model card
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -61,15 +61,15 @@ test fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
-test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## everything that is checked, one after the other
+test: setup $(call packages_of,requirements-data) ## everything that is checked, one after the other
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --all --check
 	$(call heading,lints)
 	cargo clippy --locked --workspace --all-targets --features evaluate $(features) -- -D warnings
+	cargo clippy --locked --no-default-features --features onnx -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
-	cargo check --locked --no-default-features --features onnx --target-dir $(TARGET)/core
-	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
+	cargo test --locked --no-default-features --features evaluate,draw
 	$(call heading,tests)
 	cargo test --locked --workspace $(features)
 	$(call heading,training tools on synthetic data)
@@ -79,8 +79,6 @@ test: setup $(TOOLS)/bin/cargo-deny $(call packages_of,requirements-data) ## eve
 	else echo "skipped: both self_test.py need models/training/requirements.txt"; fi
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
-	$(call heading,licences and sources of what we depend on)
-	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(call heading,the plugin as gst-inspect-1.0 sees it)
 	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
@@ -112,8 +110,9 @@ $(TARGET)/training/%.installed: models/training/%.txt
 faces: setup $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
 	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
 
-soak: setup ## live streams for a long time, memory each minute: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2 FACE_SIZE=pixels or CLIP=file
-	cargo run --locked --release $(features) --example soak -- "$(MINUTES)" "$(STREAMS)" "$(SIZE)" "$(FACES)" "$(CHAIN)" "$(or $(CLIP),$(FACE_SIZE))"
+soak: setup ## live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2 FACE_SIZE=pixels CLIP=file CHAIN=elements DISTURB=true
+	cargo run --locked --release $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" size="$(SIZE)" faces="$(FACES)" \
+	    face-size="$(FACE_SIZE)" clip="$(CLIP)" chain="$(CHAIN)" disturb="$(DISTURB)"
 
 train: setup $(call packages_of,requirements) ## an expression model from DATA=..., to its card, in RUN=folder; OPTIONS= of train.py
 	$(python) models/training/run.py --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
@@ -131,6 +130,9 @@ card: setup $(call packages_of,requirements-data) ## the figures in the card of 
 	    --json $(TARGET)/card.json --svg $(TARGET)/card $(TARGET)/faces
 	$(python) models/training/card.py --report $(TARGET)/card.json --card models/$(NAME)/CARD.md --description models/$(NAME)/model.toml
 	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/$(NAME)
+
+licences: $(TOOLS)/bin/cargo-deny ## licences and sources of what we depend on
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
 audit: $(TOOLS)/bin/cargo-deny ## known vulnerabilities of what we depend on (network)
 	$(TOOLS)/bin/cargo-deny --locked check advisories
