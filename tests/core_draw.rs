@@ -14,6 +14,7 @@ use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};
+use proptest::prelude::*;
 
 /// Text and curves may come out a little differently on another processor.
 const TOLERANCE: u8 = 4;
@@ -276,6 +277,26 @@ fn of_too_many_faces_the_largest_are_drawn() {
     }
     let stats = Some(Stats { faces: many.len(), fps: None });
     assert!(Painter::new(Style::default()).draw(&many, stats, P2160).len() < 8 * 256 + 3 * 256, "labels are bounded with the boxes");
+}
+
+/// Numbers of every kind, those near a frame often.
+fn number() -> impl Strategy<Value = f32> {
+    let special = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 4e6]);
+    prop_oneof![any::<f32>(), -2.0f32..2.0, 0.0f32..1.0, special]
+}
+
+proptest! {
+    #[test]
+    fn boxes_of_any_numbers_are_drawn_inside_the_frame(
+        rects in prop::collection::vec((number(), number(), number(), number()), 1..12), width in 1u32..200, height in 1u32..200
+    ) {
+        let size = Size::new(width, height);
+        let place = |&(x, y, w, h): &(f32, f32, f32, f32)| Rect::new(x, y, w, h);
+        let faces: Vec<FaceRecord> = rects.iter().map(|rect| face(1, place(rect), "fear", 0.8)).collect();
+        for placed in Painter::new(Style::default()).draw(&faces, None, size) {
+            prop_assert_eq!(placed.rect().clamp_to(size), placed.rect());
+        }
+    }
 }
 
 #[test]

@@ -87,8 +87,7 @@ impl SearchPath {
     /// The file `name/file` in the first models folder that has it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with every place that was tried; [`Error::Config`] for a name that [leads
-    /// elsewhere](is_plain_name).
+    /// [`Error::NotFound`] with every place that was tried; [`Error::Config`] for a name that is a path.
     pub fn model(&self, name: &str, file: &str) -> Result<PathBuf> {
         if !is_plain_name(name) {
             return Err(Error::Config(format!("{name:?} is not the name of a model: a path is not looked up in the models' folders")));

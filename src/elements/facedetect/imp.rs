@@ -411,7 +411,7 @@ impl ObjectImpl for FaceDetect {
                     .build(),
                 glib::ParamSpecUInt::builder("max-faces")
                     .nick("Maximum faces")
-                    .blurb("Maximum number of faces on a frame, the most confident ones (0 = no limit but 1000)")
+                    .blurb("Maximum number of faces on a frame, the most confident ones (0 = all that are found, at most 1000)")
                     .default_value(default.max_faces)
                     .mutable_playing()
                     .build(),
