@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scores::{LabelSet, Scores, UNKNOWN};
 use crate::geometry::{Landmarks5, Rect};
+use crate::scores::{LabelSet, Scores, UNKNOWN};
 
 /// What is known of one face on one frame.
 #[derive(Clone, Debug, PartialEq)]

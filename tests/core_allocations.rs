@@ -11,15 +11,15 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::detector::network::NetworkDetector;
 use gstemotion::detector::tiles::TiledDetector;
 use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
+use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::ModelFile;
 use support::average_faces::Scene;
 
 thread_local! {

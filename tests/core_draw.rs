@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gstemotion::draw::{Canvas, Painter, Palette, Placed, PlaneMut, Stats, Style, Translations};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 
 /// Text and curves may come out a little differently on another processor.

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::export::{Aggregator, Content, Exporter, Format, FrameReport, FrameTime, Options, Output, RecordWriter, Span, Utc};
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 
 const FRAME_NS: u64 = 40_000_000;

@@ -5,12 +5,12 @@
 mod support;
 
 use gstemotion::expression::classifier::{Classifier, Face};
-use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::ModelFile;
+use gstemotion::scores::FERPLUS_LABELS;
 use support::average_faces::{Key, Scene};
 use support::runtime_fetched;
 

@@ -7,12 +7,12 @@ mod support;
 use std::process::Command;
 
 use gstemotion::expression::classifier::{Classifier, Face};
-use gstemotion::scores::Scores;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::ModelFile;
+use gstemotion::scores::Scores;
 use support::{data, runtime_fetched};
 
 /// Red, green and blue of the whole picture.

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::export::Utc;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
 
 const SIZE: Size = Size::new(320, 240);

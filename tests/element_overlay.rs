@@ -12,10 +12,10 @@ use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoOverlayCompositionMeta};
 use gstemotion::elements::emotionoverlay::BlurFaces;
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::init;
 
 /// A face with a box in pixels and, if `score` is given, happiness.

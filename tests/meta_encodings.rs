@@ -7,10 +7,10 @@ mod support;
 use std::time::Duration;
 
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions, write_search};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::init;
 
 const VGA: Size = Size::new(640, 480);

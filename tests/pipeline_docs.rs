@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 
 use support::recipes::*;
 
-const PAGES: [&str; 5] =
-    ["README.md", "docs/getting-started.md", "docs/models.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
+const PAGES: [&str; 5] = ["README.md", "docs/getting-started.md", "docs/models.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
 
 /// The commands of a page's blocks for a shell, without what is said about them.
 fn commands(page: &str) -> Vec<String> {

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 use gst::prelude::*;
-use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
 
 const SIZE: Size = Size::new(320, 240);

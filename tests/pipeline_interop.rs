@@ -11,10 +11,10 @@ use gst::glib;
 use gst::prelude::*;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, RelTypes};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::{Stage, init, play};
 
 const FRAME: Size = Size::new(640, 480);

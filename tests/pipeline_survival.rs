@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{Moved, custom, roi, write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::{init, play};
 
 const FRAME: Size = Size::new(640, 480);

@@ -14,8 +14,8 @@ use gstemotion::evaluation::expression::{Options, evaluate};
 use gstemotion::evaluation::figure::{confusion_matrix, reliability};
 use gstemotion::evaluation::photos::{self, read_names};
 use gstemotion::evaluation::report::{Protocol, Report};
-use gstemotion::model::search_path::SearchPath;
 use gstemotion::model::ModelFile;
+use gstemotion::model::search_path::SearchPath;
 
 /// Measures models on labelled data, through the preprocessing of the GStreamer elements.
 #[derive(Parser)]

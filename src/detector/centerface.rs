@@ -13,8 +13,8 @@
 use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
-use crate::model::runtime::{Outputs, TensorSpec};
 use crate::image::tensor::InputFormat;
+use crate::model::runtime::{Outputs, TensorSpec};
 
 /// Pixels of the input for one cell of the outputs.
 const STRIDE: f32 = 4.0;

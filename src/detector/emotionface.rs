@@ -15,10 +15,10 @@
 use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
+use crate::image::tensor::InputFormat;
+use crate::model::ModelFile;
 use crate::model::runtime::{Outputs, TensorSpec};
 use crate::model::search_path::SearchPath;
-use crate::model::ModelFile;
-use crate::image::tensor::InputFormat;
 
 const EMBEDDED: &[u8] = include_bytes!("../../models/face/model.onnx");
 const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face/model.toml");

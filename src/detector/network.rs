@@ -6,12 +6,12 @@ use super::{DetectOptions, Detection, FaceDetector, centerface, emotionface, sel
 use crate::error::{Error, Result};
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
+use crate::image::tensor::{InputFormat, Layout, Preprocessor};
+use crate::model::onnx::free_size;
 use crate::model::runtime::{Network, Outputs, RunOptions, TensorSpec};
 use crate::model::search_path::SearchPath;
 use crate::model::{MAX_SIDE, ModelFile};
-use crate::model::onnx::free_size;
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::image::tensor::{InputFormat, Layout, Preprocessor};
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
 const SIDE_MULTIPLE: u32 = 32;

@@ -10,12 +10,12 @@ use super::Detection;
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
+use crate::image::tensor::{InputFormat, Preprocessor};
+use crate::model::preset::{fits, picture_shape};
 use crate::model::runtime::{Network, Outputs, RunOptions};
 use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, Task};
-use crate::model::preset::{fits, picture_shape};
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::image::tensor::{InputFormat, Preprocessor};
 
 const EMBEDDED_NAME: &str = "face-refiner";
 const EMBEDDED: &[u8] = include_bytes!("../../models/face-refiner/model.onnx");

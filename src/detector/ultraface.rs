@@ -16,8 +16,8 @@
 use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Rect, Size};
-use crate::model::runtime::{Outputs, TensorSpec};
 use crate::image::tensor::{InputFormat, Normalization};
+use crate::model::runtime::{Outputs, TensorSpec};
 
 /// Length of the last axis of the scores and of the boxes.
 const SCORES: usize = 2;

@@ -15,8 +15,8 @@
 use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
-use crate::model::runtime::{Outputs, TensorSpec};
 use crate::image::tensor::{Colour, InputFormat};
+use crate::model::runtime::{Outputs, TensorSpec};
 
 const STRIDES: [usize; 3] = [8, 16, 32];
 /// Names in the order of the graph's outputs.

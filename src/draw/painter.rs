@@ -11,9 +11,9 @@ use super::label::{Label, Room};
 use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
-use crate::scores::LabelSet;
 use crate::geometry::{Rect, Size};
 use crate::record::{EmotionResult, FaceRecord};
+use crate::scores::LabelSet;
 
 /// Figures for the corner of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]

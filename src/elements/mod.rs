@@ -18,9 +18,9 @@ use std::sync::OnceLock;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 use crate::error::Error;
 use crate::model::runtime::Provider;
+use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

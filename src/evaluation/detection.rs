@@ -13,9 +13,9 @@ use crate::detector::network::NetworkDetector;
 use crate::detector::{DetectOptions, Detection, FaceDetector};
 use crate::error::Result;
 use crate::geometry::{Rect, Size};
+use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
-use crate::model::ModelFile;
 
 /// Sizes are told as if each photo's longer side were brought to so many pixels.
 const REFERENCE: f32 = 640.0;

@@ -11,12 +11,12 @@ use super::confusion::Confusion;
 use super::dataset::{Dataset, Example};
 use super::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Report};
 use super::truth::Question;
-use crate::expression::classifier::Classifier;
-use crate::scores::{FERPLUS_LABELS, Scores};
 use crate::error::{Error, Result};
+use crate::expression::classifier::Classifier;
+use crate::model::ModelFile;
 use crate::model::runtime::{Provider, RunOptions};
 use crate::model::search_path::SearchPath;
-use crate::model::ModelFile;
+use crate::scores::{FERPLUS_LABELS, Scores};
 use crate::statistics::StepTimes;
 
 /// How an evaluation is done.

@@ -2,8 +2,8 @@
 //! Faces summed up over intervals: counts and mean scores, no box and no id.
 
 use super::{FrameReport, FrameTime};
-use crate::scores::UNKNOWN;
 use crate::record::EmotionResult;
+use crate::scores::UNKNOWN;
 
 /// One interval. Times are of the first frame; the duration reaches to the end of the last.
 #[derive(Clone, Debug, Default, PartialEq)]

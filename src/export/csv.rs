@@ -13,8 +13,8 @@ use std::io::{self, Write};
 
 use super::ndjson::pairs;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary, id, place, score};
-use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 use crate::record::FaceRecord;
+use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
 const TIME_COLUMNS: [&str; 6] = ["stream", "pts", "duration", "stream_time", "running_time", "utc"];
 const FACE_COLUMNS: [&str; 12] = ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "score", "smoothed"];

@@ -74,8 +74,8 @@ use std::io;
 
 pub use aggregate::{Aggregator, ClassSummary, Summary};
 pub use exporter::{Chunk, Exporter, Options, Output, Span};
-pub use length::{FrameLengths, OpenFrame};
 pub use interval::Schedule;
+pub use length::{FrameLengths, OpenFrame};
 pub use utc::Utc;
 
 use crate::record::FaceRecord;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From boxed faces to scores: crop, one batch through the network, softmax.
 
-use crate::scores::{LabelSet, Scores};
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Landmarks5, Rect, Size};
 use crate::image::FrameView;
+use crate::image::tensor::{InputFormat, Preprocessor};
+use crate::model::preset::{self, fits, picture_shape};
 use crate::model::runtime::{Network, RunOptions};
 use crate::model::search_path::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
-use crate::model::preset::{self, fits, picture_shape};
+use crate::scores::{LabelSet, Scores};
 use crate::statistics::{StepTimes, Stopwatch};
-use crate::image::tensor::{InputFormat, Preprocessor};
 
 macro_rules! compiled_in {
     ($($name:literal),+) => {

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::expression::classifier::{Classifier, Face};
 use crate::detector::Detection;
-use crate::scores::{LabelSet, Scores};
 use crate::error::Result;
+use crate::expression::classifier::{Classifier, Face};
+use crate::expression::schedule::{Candidate, choose};
+use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::record::{EmotionResult, FaceRecord};
-use crate::expression::schedule::{Candidate, choose};
-use crate::expression::smoothing::{ScoreSmoother, steady_label};
+use crate::scores::{LabelSet, Scores};
 use crate::track::tracker::Tracker;
 
 /// A face that was not on the frame for this long loses its scores.

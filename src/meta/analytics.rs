@@ -22,10 +22,10 @@ use gst_analytics::{
 
 use super::roi;
 use super::same::likeness;
-use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use crate::geometry::{Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
+use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
 
 /// What one face takes: an object, its track, its top class and all classes.
 const MTDS_PER_FACE: usize = 4;

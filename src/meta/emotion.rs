@@ -10,8 +10,8 @@ use gst::glib;
 use super::VERSION;
 use super::field::Field;
 use super::value::{Plain, array, double, text, text_address};
-use crate::scores::{LabelSet, Scores};
 use crate::record::EmotionResult;
+use crate::scores::{LabelSet, Scores};
 
 /// `label_id` of a face that is `unknown`.
 const NO_LABEL: i32 = -1;

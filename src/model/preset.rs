@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Well-known expression models, recognised by their signature where no description lies beside the file.
 
-use crate::model::runtime::TensorSpec;
-use crate::model::ModelDescription;
 use crate::image::tensor::Layout;
+use crate::model::ModelDescription;
+use crate::model::runtime::TensorSpec;
 
 /// The descriptions of `models/presets`.
 const PRESETS: [&str; 4] = [

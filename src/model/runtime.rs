@@ -25,9 +25,9 @@ use ort::value::{DynTensor, Tensor, ValueType};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::model::search_path::SearchPath;
 use crate::model::ModelFile;
 use crate::model::onnx::constant_weights;
+use crate::model::search_path::SearchPath;
 
 static ENVIRONMENT: OnceCell<(Environment, PathBuf)> = OnceCell::new();
 

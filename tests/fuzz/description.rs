@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use gstemotion::image::tensor::Preprocessor;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::{ModelDescription, ModelFile};
-use gstemotion::image::tensor::Preprocessor;
 
 use crate::input::Input;
 

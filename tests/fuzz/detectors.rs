@@ -10,9 +10,9 @@ use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::{Provider, RunOptions};
 use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::ModelFile;
 
 use crate::input::Input;
 use crate::protobuf::{

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Exports of any faces, names, labels, numbers and times: each format's own readers have to understand them.
 
-use gstemotion::scores::UNKNOWN;
 use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options, Output, Span, Utc};
 use gstemotion::record::FaceRecord;
+use gstemotion::scores::UNKNOWN;
 
 use crate::input::Input;
 use crate::records::record;

@@ -3,8 +3,8 @@
 
 use gstemotion::geometry::{Crop, Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
-use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
 use gstemotion::image::tensor::{Colour, InputFormat, Layout, Preprocessor};
+use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
 
 use crate::input::Input;
 

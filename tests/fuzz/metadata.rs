@@ -5,10 +5,10 @@
 use gst::glib;
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::scores::LabelSet;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections, write_emotions};
 use gstemotion::record::FaceRecord;
+use gstemotion::scores::LabelSet;
 
 use crate::complaints;
 use crate::input::Input;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use gstemotion::scores::{LabelSet, Scores};
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::scores::{LabelSet, Scores};
 
 use crate::input::Input;
 

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use gstemotion::scores::FERPLUS_LABELS;
 use gstemotion::geometry::{Point, Rect};
+use gstemotion::scores::FERPLUS_LABELS;
 
 /// An actor at one moment. Between two keys position and height change evenly and one expression fades into the other.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use gstemotion::scores::LabelSet;
 use gstemotion::export::{Aggregator, FrameReport, FrameTime};
 use gstemotion::geometry::Size;
 use gstemotion::record::{EmotionResult, FaceRecord};
+use gstemotion::scores::LabelSet;
 use serde::Serialize;
 
 use crate::history::History;
@@ -234,8 +234,8 @@ fn room(faces: &[FaceRecord]) -> Room {
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::scores::Scores;
     use gstemotion::geometry::Rect;
+    use gstemotion::scores::Scores;
 
     use super::*;
 

@@ -13,7 +13,6 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 
-use crate::expression::classifier::Classifier;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
@@ -22,19 +21,20 @@ use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
 };
-use crate::scores::Scores;
 use crate::error::{Error, Result};
+use crate::expression::classifier::Classifier;
+use crate::expression::scorer::{Batch, FaceScorer, ScoringOptions};
 use crate::geometry::Size;
 use crate::image::FrameView;
-use crate::model::runtime::RunOptions;
-use crate::model::search_path::SearchPath;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{Moved, intern, write_emotions};
 use crate::model::ModelFile;
+use crate::model::runtime::RunOptions;
+use crate::model::search_path::SearchPath;
 use crate::record::FaceRecord;
-use crate::track::scene_cut::CutDetector;
-use crate::expression::scorer::{Batch, FaceScorer, ScoringOptions};
+use crate::scores::Scores;
 use crate::statistics::Statistics;
+use crate::track::scene_cut::CutDetector;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionclassify", gst::DebugColorFlags::empty(), Some("Expression scores of the emotion plugin"))

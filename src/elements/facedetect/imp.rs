@@ -28,14 +28,14 @@ use crate::elements::{
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::FrameView;
-use crate::model::runtime::RunOptions;
-use crate::model::search_path::SearchPath;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{intern, write_search};
 use crate::model::ModelFile;
+use crate::model::runtime::RunOptions;
+use crate::model::search_path::SearchPath;
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
-use crate::track::scene_cut::CutDetector;
 use crate::statistics::Statistics;
+use crate::track::scene_cut::CutDetector;
 use crate::track::tracker::{Track, Tracker};
 
 /// A face that is being tracked is held down to this share of `score-threshold`.
