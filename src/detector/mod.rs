@@ -42,7 +42,7 @@ pub struct DetectOptions {
     pub score_threshold: f32,
     /// Two boxes that overlap more, as intersection over union, are one face.
     pub iou_threshold: f32,
-    /// Most faces to give, the most confident ones; 0 gives all. There are never more than [`nms::MAX_FACES`].
+    /// Most faces to give, the most confident ones; 0 gives all. There are never more than [`suppression::MAX_FACES`].
     pub max_faces: usize,
     /// Smallest height and width in pixels of the frame.
     pub min_face_size: f32,
@@ -139,8 +139,8 @@ fn may_be(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
 
 /// Keeps as many faces as are wanted; `detections` has the most confident first.
 fn limit(detections: &mut Vec<Detection>, options: &DetectOptions) {
-    let wanted = if options.max_faces > 0 { options.max_faces } else { nms::MAX_FACES };
-    detections.truncate(wanted.min(nms::MAX_FACES));
+    let wanted = if options.max_faces > 0 { options.max_faces } else { suppression::MAX_FACES };
+    detections.truncate(wanted.min(suppression::MAX_FACES));
 }
 
 #[cfg(test)]
