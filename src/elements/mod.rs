@@ -134,14 +134,16 @@ fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
 
 /// The GStreamer error that tells an application what went wrong; the one map from the core's errors.
 pub fn error_message(error: &Error) -> gst::ErrorMessage {
+    // A message to GStreamer ends with a NUL; names in a model file may have one in the middle.
+    let text = error.to_string().replace('\0', " ");
     match error {
-        Error::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
-        Error::Io { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
-        Error::Model { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        Error::Runtime { .. } => gst::error_msg!(gst::LibraryError::Init, ["{error}"]),
-        Error::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ["{error}"]),
-        Error::Image { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
-        Error::Inference { .. } => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
+        Error::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{text}"]),
+        Error::Io { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ["{text}"]),
+        Error::Model { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{text}"]),
+        Error::Runtime { .. } => gst::error_msg!(gst::LibraryError::Init, ["{text}"]),
+        Error::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ["{text}"]),
+        Error::Image { .. } => gst::error_msg!(gst::StreamError::Format, ["{text}"]),
+        Error::Inference { .. } => gst::error_msg!(gst::StreamError::Failed, ["{text}"]),
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) type Wrong = (String, String);
 pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
     check_input(&description.input)?;
     check_framing(&description.framing)?;
+    // They go into metadata, whose strings end with a NUL.
+    let texts = description.outputs.iter().flat_map(|output| &output.labels).chain([&description.name]);
+    for text in texts {
+        require(!text.contains('\0'), || "a name and labels without NUL".into(), format!("{text:?}"))?;
+    }
     for output in &description.outputs {
         let divides = output.temperature.is_finite() && output.temperature > 0.0;
         require(divides, || "[[output]] temperature above 0".into(), output.temperature)?;

@@ -269,8 +269,9 @@ fn read_description(path: &Path) -> Result<ModelDescription> {
 
 fn parse_description(path: &Path, text: &str) -> Result<ModelDescription> {
     let wrong = |(expected, found)| Error::Model { path: path.into(), expected, found };
-    let description =
-        toml::from_str(text).map_err(|error| wrong(("a model description".into(), error.to_string().trim_end().replace('\n', " "))))?;
+    // The message quotes the text.
+    let one_line = |message: &str| message.trim_end().replace(char::is_control, " ");
+    let description = toml::from_str(text).map_err(|error| wrong(("a model description".into(), one_line(&error.to_string()))))?;
     super::check::check(&description).map_err(wrong)?;
     Ok(description)
 }
@@ -352,6 +353,8 @@ mod tests {
             ("offset_y_of_height = 0.1", "offset_y_of_height = -1e30", "[framing.box.other] offset_y_of_height"),
             ("[framing.box.other]", "[framing.landmarks]\nside_of_size = nan\n[framing.box.other]", "[framing.landmarks] side_of_size"),
             ("activation = \"softmax\"", "temperature = 0.0", "[[output]] temperature"),
+            ("name = \"tiny\"", "name = \"ti\\u0000ny\"", "without NUL"),
+            ("labels = [\"a\", \"b\"]", "labels = [\"a\", \"\\u0000\"]", "without NUL"),
             ("unheard_of = 1", "refiner = \"../face\"", "refiner"),
             ("unheard_of = 1", "refiner = \"/models/face\"", "refiner"),
             ("unheard_of = 1", "refiner = \"..\"", "refiner"),

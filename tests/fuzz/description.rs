@@ -24,7 +24,7 @@ pub fn check(input: &mut Input) {
         Ok(model) => model,
         Err(error) => {
             let said = error.to_string();
-            assert!(said.contains("fuzzed") && !said.contains('\n'), "{said:?}");
+            assert!(said.contains("fuzzed") && !said.contains(char::is_control), "{said:?}");
             assert!(!right, "{said}:\n{text}");
             return;
         }
@@ -69,7 +69,9 @@ fn built(input: &mut Input) -> (String, bool) {
     let mut right = true;
     let mut text = String::new();
     let mut line = |key: &str, value: String| writeln!(text, "{key} = {value}").expect("a string takes all");
-    line("name", quoted(&input.text()));
+    let name = input.text();
+    right &= !name.contains('\0');
+    line("name", quoted(&name));
     line("task", input.pick(&["\"face\"", "\"expression\"", "\"refine\""]).into());
     line("unheard_of", input.pick(&["1", "\"x\"", "[1, 2]", "{ a = 1 }", "2020-01-01"]).into());
     let side = |input: &mut Input, right: &mut bool| {
