@@ -152,6 +152,10 @@ fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
             return;
         };
         assert_eq!(pushed, Ok(gst::FlowSuccess::Ok), "{layout:?} of {info:?}");
+        if layout.cut.is_some() {
+            // Mapping has joined the parts, in new memory.
+            return;
+        }
         let writable = out.get_mut().expect("nobody else has the frame");
         (0..writable.n_memory()).for_each(|index| untouched(writable.peek_memory_mut(index).expect("memory of its own"), layout));
     });

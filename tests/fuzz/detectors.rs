@@ -21,6 +21,8 @@ use crate::protobuf::{
     TENSOR_DIMS, TENSOR_ELEMENT, TENSOR_NAME, TENSOR_RAW, value_info,
 };
 
+/// Sides of the picture for which the networks have the right number of cells.
+const SIDE: u64 = 64;
 /// Name of the refiner's folder.
 const REFINER: &str = "fuzzed-refiner";
 /// Side of its input.
@@ -31,8 +33,6 @@ const REFINER_SIDE: u64 = 8;
 struct Design {
     /// Index among [`Family::ALL`].
     family: usize,
-    /// The size for which its outputs have the right number of cells.
-    size: (u64, u64),
     refined: bool,
     /// Index of an output that is of another length, and which.
     odd: Option<(usize, u64)>,
@@ -44,15 +44,14 @@ thread_local! {
 
 /// Whatever a network gives, what is told are faces on the frame, or an error.
 pub fn check(input: &mut Input) {
-    let sizes = [(64, 64), (32, 64)];
     let design = Design {
         family: input.below(Family::ALL.len()),
-        size: input.pick(&sizes),
         refined: input.one_in(4),
         odd: input.one_in(4).then(|| (input.below(4), input.pick(&[0, 1, 3]))),
     };
-    let (width, height) = if input.one_in(8) { (96, 32) } else { design.size };
-    let frame = Size::new(width as u32, height as u32);
+    // Of another size the outputs have the wrong number of cells.
+    let (width, height) = if input.one_in(8) { input.pick(&[(32, 64), (96, 32)]) } else { (SIDE as u32, SIDE as u32) };
+    let frame = Size::new(width, height);
     let pixels = pixels(input, frame);
     let plane = Plane { data: &pixels, stride: 3 * frame.width as usize };
     let view = FrameView::new(PixelFormat::Rgb, frame, &[plane], Colorimetry::default()).expect("a view");
@@ -138,21 +137,20 @@ fn load(design: Design) -> Option<NetworkDetector> {
     }
 }
 
-/// Names and shapes of a family's outputs for an input of `width` x `height`.
-fn outputs(family: Family, width: u64, height: u64) -> Vec<(String, Vec<u64>)> {
-    let cells = |stride: u64| (height / stride, width / stride);
+/// Names and shapes of a family's outputs for an input of [`SIDE`].
+fn outputs(family: Family) -> Vec<(String, Vec<u64>)> {
+    let cells = |stride: u64| SIDE / stride;
     match family {
         Family::EmotionFace => {
-            let level = |stride| (format!("stride_{stride}"), vec![1, 15, cells(stride).0, cells(stride).1]);
+            let level = |stride| (format!("stride_{stride}"), vec![1, 15, cells(stride), cells(stride)]);
             [8, 16, 32].map(level).into()
         }
         Family::CenterFace => {
-            [1, 2, 2, 10].into_iter().enumerate().map(|(i, c)| (format!("o{i}"), vec![1, c, cells(4).0, cells(4).1])).collect()
+            [1, 2, 2, 10].into_iter().enumerate().map(|(i, c)| (format!("o{i}"), vec![1, c, cells(4), cells(4)])).collect()
         }
         Family::UltraFace => vec![("scores".into(), vec![1, 150, 2]), ("boxes".into(), vec![1, 150, 4])],
         Family::YuNet => {
-            let head =
-                |(name, channels): (&str, u64)| [8, 16, 32].map(|s| (format!("{name}_{s}"), vec![1, cells(s).0 * cells(s).1, channels]));
+            let head = |(name, channels): (&str, u64)| [8, 16, 32].map(|s| (format!("{name}_{s}"), vec![1, cells(s) * cells(s), channels]));
             [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)].into_iter().flat_map(head).collect()
         }
     }
@@ -160,15 +158,15 @@ fn outputs(family: Family, width: u64, height: u64) -> Vec<(String, Vec<u64>)> {
 
 /// A network of one family.
 fn detector(design: Design) -> Message {
-    let (family, (width, height)) = (Family::ALL[design.family], design.size);
-    let mut outputs = outputs(family, width, height);
+    let family = Family::ALL[design.family];
+    let mut outputs = outputs(family);
     if let Some((index, length)) = design.odd {
         let index = index % outputs.len();
         // The number of rows or anchors; the channels tell the families apart.
         let axis = if outputs[index].1.len() == 4 { 2 } else { 1 };
         outputs[index].1[axis] = length;
     }
-    let sides = if family == Family::UltraFace { [Some(height), Some(width)] } else { [None, None] };
+    let sides = if family == Family::UltraFace { [Some(SIDE), Some(SIDE)] } else { [None, None] };
     let mut graph = numbers(&[Some(1), Some(3), sides[0], sides[1]], &[-1]);
     let mut start = 0;
     for (name, shape) in &outputs {
