@@ -255,7 +255,11 @@ impl ModelFile {
         if let Some(expected) = expected {
             let found: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             if !found.eq_ignore_ascii_case(&expected) {
-                return Err(Error::Model { path: self.path, expected: format!("sha256 {expected}"), found: format!("sha256 {found}") });
+                return Err(Error::Model {
+                    path: self.path,
+                    expected: format!("sha256 {}", expected.escape_debug()),
+                    found: format!("sha256 {found}"),
+                });
             }
         }
         Ok(self)
