@@ -187,7 +187,7 @@ fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) ->
         Some(Place {
             mtd: object.id(),
             rect_norm: Rect::new(location.x as f32, location.y as f32, location.w as f32, location.h as f32).to_norm(frame),
-            confidence: location.loc_conf_lvl,
+            confidence: if location.loc_conf_lvl.is_finite() { location.loc_conf_lvl } else { 0.0 },
         })
     })
 }

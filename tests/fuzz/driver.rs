@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs a target: first the committed corpus, then random cases and mutations of the corpus.
 //!
-//! A case is a string of bytes from which the target makes its values. One that fails is reduced, saved and printed. The
-//! environment says how long to go on:
+//! A case is a string of bytes from which the target makes its values. One that fails is reduced, saved and printed. One
+//! that ends the process, or never ends, is in `target/tmp/fuzz/NAME-PID.running`. The environment says how long to go on:
 //!
 //! | variable | meaning | default |
 //! |---|---|---|

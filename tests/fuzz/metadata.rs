@@ -230,3 +230,45 @@ fn text(input: &mut Input) -> String {
 fn send(value: impl Into<glib::Value> + Send + 'static + glib::value::ToValue) -> glib::SendValue {
     glib::SendValue::from_owned(value)
 }
+
+#[cfg(feature = "v1_24")]
+mod relations {
+    use gst::glib::Quark;
+    use gst_analytics::prelude::*;
+    use gst_analytics::{AnalyticsRelationMeta, RelTypes};
+
+    use crate::input::Input;
+
+    const KINDS: [RelTypes; 4] = [RelTypes::CONTAIN, RelTypes::RELATE_TO, RelTypes::IS_PART_OF, RelTypes::NONE];
+
+    /// Adds objects, tracks and classes, related in any way.
+    pub fn add(input: &mut Input, buffer: &mut gst::BufferRef) {
+        let mut meta = AnalyticsRelationMeta::add(buffer);
+        let quark = |input: &mut Input, names: &[&'static str]| Quark::from_str(input.pick(names));
+        let labels = ["happiness", "neutral", "a", "unknown"];
+        let mut known = Vec::new();
+        for _ in 0..input.below(10) {
+            let added = match input.byte() % 5 {
+                0 | 1 => {
+                    let kind = quark(input, &["face", "face", "car"]);
+                    let [x, y, w, h] =
+                        std::array::from_fn(|_| if input.one_in(4) { input.integer() as i32 } else { input.below(500) as i32 });
+                    meta.add_od_mtd(kind, x, y, w, h, input.float()).map(|object| object.id())
+                }
+                2 => meta.add_tracking_mtd(input.integer(), gst::ClockTime::ZERO).map(|track| track.id()),
+                3 => meta.add_one_cls_mtd(input.float(), quark(input, &labels)).map(|class| class.id()),
+                _ => {
+                    let (scores, names): (Vec<_>, Vec<_>) = (0..1 + input.below(4)).map(|_| (input.float(), quark(input, &labels))).unzip();
+                    meta.add_cls_mtd(&scores, &names).map(|classes| classes.id())
+                }
+            };
+            known.extend(added);
+        }
+        for _ in 0..if known.len() > 1 { input.below(10) } else { 0 } {
+            let (from, to) = (input.pick(&known), input.pick(&known));
+            if from != to {
+                let _ = meta.set_relation(input.pick(&KINDS) | input.pick(&KINDS), from, to);
+            }
+        }
+    }
+}
