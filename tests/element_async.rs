@@ -194,10 +194,9 @@ fn a_flush_waits_for_nobody_and_forgets_what_the_worker_has_in_hand() {
         dark.make_mut().set_pts(gst::ClockTime::try_from(FRAME * index).expect("a time"));
         dark
     };
-    let out = harness.push_and_pull(dark(1)).expect("a frame, while the worker still has the one before the flush");
-    assert!(faces(&out).is_empty());
+    // Before another frame comes: its own result would end what this one began.
     gate.open();
-    for done in 2..5 {
+    for done in 1..4 {
         wait_for(&element, done);
         let out = harness.push_and_pull(dark(done as u32)).expect("a frame");
         assert!(faces(&out).is_empty(), "a face of the time before the flush: {:?}", faces(&out));
