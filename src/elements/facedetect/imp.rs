@@ -16,11 +16,11 @@ use super::compatibility::{ignored_profile, int, unusable_profile};
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
 use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
-use crate::detector::tiles::{Rounds, TiledDetector};
-use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, Detection, FaceDetector};
+use crate::detector::tiles::TiledDetector;
+use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, FaceDetector};
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step, since};
+use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
 use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
@@ -33,13 +33,9 @@ use crate::meta::{intern, write_search};
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
-use crate::record::{DetectionInfo, FaceRecord, SearchAge};
+use crate::record::{FaceRecord, SearchAge};
 use crate::statistics::Statistics;
-use crate::track::scene_cut::CutDetector;
-use crate::track::tracker::{Track, Tracker};
-
-/// A face that is being tracked is held down to this share of `score-threshold`.
-const CONTINUED_SHARE: f64 = 0.6;
+use crate::track::finder::{FaceFinder, FindOptions, Search, Skipped};
 
 /// Largest `detect-size` and `tile-size`; beyond it frames are larger than any known camera's.
 const MAX_DETECT_SIZE: u32 = 16_384;
@@ -120,12 +116,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the detector heeds on each frame; a face that may be followed is worth less than `score-threshold`.
-    fn detect_options(&self) -> DetectOptions {
-        let share = if self.track { CONTINUED_SHARE } else { 1.0 };
+    /// What is wanted of each frame.
+    fn find_options(&self) -> FindOptions {
         let side = |length: i32| u32::try_from(length).unwrap_or(0);
-        DetectOptions {
-            score_threshold: (self.score_threshold * share) as f32,
+        let detect = DetectOptions {
+            score_threshold: self.score_threshold as f32,
             iou_threshold: self.iou_threshold as f32,
             max_faces: self.max_faces as usize,
             min_face_size: self.min_face_size as f32,
@@ -134,6 +129,12 @@ impl Settings {
                 min_neighbors: self.min_neighbors,
                 min_size: Size::new(side(self.min_size_width), side(self.min_size_height)),
             },
+        };
+        FindOptions {
+            detect,
+            interval_frames: self.detect_interval,
+            track: self.track,
+            track_timeout: Duration::from_nanos(self.track_timeout),
         }
     }
 
@@ -171,36 +172,15 @@ impl Settings {
     }
 }
 
-/// A frame to be searched, and what was found on it.
-struct Search {
-    options: DetectOptions,
-    /// The time of the frame.
-    time: Duration,
-    detections: Vec<Detection>,
-    rounds: Rounds,
-}
-
 /// What the stream made of the settings.
 struct State {
     engine: Engine<Search>,
-    detector_name: Arc<str>,
-    /// True if not all of a frame is searched each time.
-    tiled: bool,
-    tracker: Tracker,
-    cuts: CutDetector,
+    finder: FaceFinder,
     time: FrameTime,
     info: Option<VideoInfo>,
-    /// Of the last search that ended; reused by the next one.
-    detections: Vec<Detection>,
-    /// Frames since the last detection.
-    since_detection: u32,
-    /// Time of the last detection.
-    detected: Duration,
-    /// Time of the frame of the last search that ended; none before the first one of a scene.
-    searched: Option<Duration>,
     /// Ids of the last message.
     posted: Vec<u32>,
-    /// True while frames cannot be read, so that a streak of them is told once.
+    /// Set while frames are unreadable, so that a streak is logged once.
     failing: bool,
 }
 
@@ -236,44 +216,33 @@ impl FaceDetect {
         times: &BufferTimes,
     ) -> Result<(Vec<FaceRecord>, SearchAge)> {
         let Some(info) = state.info.clone() else { return Ok((Vec::new(), SearchAge::Never)) };
-        let now = state.time.advance(times.running_time, frame_step(&info));
+        let State { engine, finder, .. } = state;
+        let (now, options) = (state.time.advance(times.running_time, frame_step(&info)), settings.find_options());
         let mapped = frame::map(buffer, &info)?;
         let view = frame::view(&mapped)?;
-        if state.cuts.observe(&view) {
+        if finder.observe(&view) {
             gst::debug!(CAT, imp = self, "scene cut");
-            state.clear();
+            engine.forget();
         }
-        if self.is_worth_a_search(state, settings, times, now) {
-            let (options, detections) = (settings.detect_options(), std::mem::take(&mut state.detections));
-            let search = Search { options, time: now, detections, rounds: Rounds::default() };
-            let replaced = state.engine.submit(buffer, &info, &view, search);
-            self.statistics().skipped += u64::from(replaced.is_some());
+        let is_late = |frames, idle| self.lateness.skips(times.running_time, frames, options.interval_frames, idle);
+        match finder.begin(&options, now, is_late) {
+            Ok(search) => {
+                let replaced = engine.submit(buffer, &info, &view, search);
+                self.statistics().skipped += u64::from(replaced.is_some());
+            }
+            Err(skipped) => self.count(skipped),
         }
-        let searched = state.follow(settings)?;
-        // Without tracks there are only the faces that were found on this very frame.
-        if settings.track || state.engine.is_async() || state.tiled {
-            return Ok((state.present(settings, frame::size(&info), now), state.search_age(now)));
+        while let Some(search) = engine.take()? {
+            finder.finish(search, &options);
         }
-        let found = if searched { state.detections.as_slice() } else { &[] };
-        let faces = found.iter().map(|found| detected(found, frame::size(&info), &state.detector_name)).collect();
-        Ok((faces, state.search_age(now)))
+        Ok(finder.faces(&options, frame::size(&info), now))
     }
 
-    fn is_worth_a_search(&self, state: &mut State, settings: &Settings, times: &BufferTimes, now: Duration) -> bool {
-        let due = state.since_detection == 0 || state.since_detection >= settings.detect_interval;
-        // Of a new scene nothing is known; it is searched however late.
-        let (frames, idle) = (state.since_detection, since(state.detected, now));
-        let late = frames > 0 && self.lateness.skips(times.running_time, frames, settings.detect_interval, idle);
-        if due && !late {
-            (state.since_detection, state.detected) = (1, now);
-            return true;
-        }
-        state.since_detection = state.since_detection.saturating_add(1);
+    fn count(&self, skipped: Skipped) {
         let mut statistics = self.statistics();
         statistics.skipped += 1;
-        statistics.late += u64::from(due);
-        gst::trace!(CAT, imp = self, "no detection on this frame: {}", if late { "late" } else { "interval" });
-        false
+        statistics.late += u64::from(skipped == Skipped::Late { due: true });
+        gst::trace!(CAT, imp = self, "no detection on this frame: {skipped:?}");
     }
 
     fn post(&self, state: &mut State, updates: Updates, times: &BufferTimes, size: Size, faces: &[FaceRecord]) {
@@ -298,77 +267,15 @@ impl FaceDetect {
 }
 
 impl State {
-    /// Leads the tracks along what was found since the last frame; true if a search ended.
-    fn follow(&mut self, settings: &Settings) -> Result<bool> {
-        let mut ended = false;
-        while let Some(search) = self.engine.take()? {
-            self.tracker.set_timeout(Duration::from_nanos(settings.track_timeout));
-            self.tracker.set_rounds(search.rounds);
-            self.tracker.update(&search.detections, settings.score_threshold as f32, search.time);
-            self.detections = search.detections;
-            self.searched = Some(search.time);
-            ended = true;
-        }
-        Ok(ended)
-    }
-
-    /// The tracked faces where they are at `now`; a missed one is held to the same limits as one that was found.
-    fn present(&self, settings: &Settings, frame: Size, now: Duration) -> Vec<FaceRecord> {
-        let record = |track: &Track| {
-            let face = tracked(track, frame, &self.detector_name);
-            if settings.track { face } else { FaceRecord { id: 0, ..face } }
-        };
-        let least = settings.min_face_size as f32;
-        let most = if settings.max_faces == 0 { usize::MAX } else { settings.max_faces as usize };
-        let mut tracks = self.tracker.predict(now, frame);
-        tracks.retain(|track| track.rect.w.min(track.rect.h) >= least);
-        if tracks.len() > most {
-            tracks.sort_by(|a, b| a.is_missed().cmp(&b.is_missed()).then(b.confidence.total_cmp(&a.confidence)));
-        }
-        tracks.iter().take(most).map(record).collect()
-    }
-
-    /// How long before `now` the last search was.
-    fn search_age(&self, now: Duration) -> SearchAge {
-        self.searched.map_or(SearchAge::Never, |searched| SearchAge::Ago(now.saturating_sub(searched)))
-    }
-
-    /// Forgets every face; ids go on.
-    fn clear(&mut self) {
-        self.tracker.clear();
+    /// Forgets every face, as after a seek; ids go on.
+    fn restart(&mut self) {
+        self.finder.restart();
         self.engine.forget();
-        self.since_detection = 0;
-        self.searched = None;
     }
 }
 
 fn searching_with(mut detector: Box<dyn FaceDetector>) -> Work<Search> {
-    Box::new(move |view: &FrameView, search: &mut Search| {
-        detector.detect(view, &search.options, &mut search.detections)?;
-        search.rounds = detector.rounds();
-        Ok(detector.step_times())
-    })
-}
-
-fn detected(found: &Detection, frame: Size, model_name: &Arc<str>) -> FaceRecord {
-    FaceRecord {
-        id: 0,
-        rect_norm: found.rect.clamp_to(frame).to_norm(frame),
-        detection: Some(DetectionInfo {
-            confidence: found.confidence,
-            landmarks_norm: found.landmarks.map(|landmarks| landmarks.to_norm(frame)),
-            model_name: model_name.clone(),
-            age: Duration::ZERO,
-        }),
-        emotion: None,
-    }
-}
-
-fn tracked(track: &Track, frame: Size, model_name: &Arc<str>) -> FaceRecord {
-    let found = Detection { rect: track.rect, confidence: track.confidence, landmarks: track.landmarks };
-    let mut face = FaceRecord { id: track.id, ..detected(&found, frame, model_name) };
-    face.detection.iter_mut().for_each(|detection| detection.age = track.age);
-    face
+    Box::new(move |view: &FrameView, search: &mut Search| search.run(&mut *detector, view))
 }
 
 #[glib::object_subclass]
@@ -644,28 +551,15 @@ impl BaseTransformImpl for FaceDetect {
         self.lateness.reset();
         *self.statistics() = Statistics::default();
         self.hold_time.reset();
-        let detector_name = detector.name().into();
         intern([detector.name()]);
-        let tiled = settings.tile_size > 0;
-        if tiled {
+        let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);
+        if settings.tile_size > 0 {
             detector = Box::new(TiledDetector::new(detector, settings.tile_size));
         }
         let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), searching_with(detector));
-        *self.state() = Some(State {
-            engine: engine.map_err(|error| error_message(&error))?,
-            detector_name,
-            tiled,
-            tracker: Tracker::new(Duration::from_nanos(settings.track_timeout)),
-            cuts: CutDetector::default(),
-            time: FrameTime::default(),
-            info: None,
-            detections: Vec::new(),
-            since_detection: 0,
-            detected: Duration::ZERO,
-            searched: None,
-            posted: Vec::new(),
-            failing: false,
-        });
+        let engine = engine.map_err(|error| error_message(&error))?;
+        let (time, posted) = (FrameTime::default(), Vec::new());
+        *self.state() = Some(State { engine, finder, time, info: None, posted, failing: false });
         Ok(())
     }
 
@@ -681,10 +575,9 @@ impl BaseTransformImpl for FaceDetect {
         if let Some(state) = &mut *self.state() {
             // Boxes of another size say nothing about this one; time does not start anew.
             if state.info.as_ref().is_some_and(|old| frame::size(old) != frame::size(&info)) {
-                state.clear();
-                state.cuts.reset();
+                state.restart();
             }
-            state.since_detection = 0;
+            state.finder.search_next();
             state.info = Some(info);
         }
         Ok(())
@@ -694,8 +587,7 @@ impl BaseTransformImpl for FaceDetect {
         if matches!(event.view(), gst::EventView::FlushStop(_)) {
             self.lateness.reset();
             if let Some(state) = &mut *self.state() {
-                state.clear();
-                state.cuts.reset();
+                state.restart();
             }
         }
         self.parent_sink_event(event)
