@@ -48,7 +48,7 @@ const LABEL_LEAD: f32 = 1.25;
 /// The class to show: the one that was shown before unless another is clearly more probable, else the top one.
 ///
 /// ```
-/// use gstemotion::{emotion::Scores, smoothing::steady_label};
+/// use gstemotion::{expression::smoothing::steady_label, scores::Scores};
 /// let scores = Scores::from_probabilities([0.48, 0.52]);
 /// assert_eq!((steady_label(&scores, None), steady_label(&scores, Some(0))), (1, 0));
 /// ```
