@@ -89,7 +89,7 @@ fn detecting_with_takes_no_memory(model: ModelFile, search: &SearchPath, scene: 
     let mut tiled = TiledDetector::new(Box::new(detector), 352);
     let mut round = || {
         (0..4).for_each(|_| tiled.detect(&view, &DetectOptions::default(), &mut found).expect("faces"));
-        assert_eq!((found.len(), tiled.rounds().searches), (3, 4));
+        assert_eq!((found.len(), tiled.tile_schedule().searches), (3, 4));
     };
     assert_eq!(allocations(&mut round), 0, "from tile to tile");
 }

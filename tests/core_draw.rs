@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gstemotion::draw::{Canvas, Painter, Palette, Placed, PlaneMut, Stats, Style, Translations};
+use gstemotion::draw::{Canvas, CornerFigures, Painter, Palette, Placed, PlaneMut, Style, Translations};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};
@@ -42,7 +42,7 @@ struct Scene {
     background: Background,
     faces: Vec<FaceRecord>,
     style: Style,
-    stats: Option<Stats>,
+    stats: Option<CornerFigures>,
 }
 
 impl Scene {
@@ -196,13 +196,13 @@ fn one_face_on_dark_ground_at_240_lines() {
 
 #[test]
 fn five_faces_with_all_parts() {
-    let stats = Some(Stats { faces: 5, fps: Some(29.97) });
+    let stats = Some(CornerFigures { faces: 5, fps: Some(29.97) });
     assert_snapshot("five-faces", &Scene { stats, ..Scene::new(P480, Background::Gradient, five_faces()) });
 }
 
 #[test]
 fn a_crowd_has_short_labels() {
-    let stats = Some(Stats { faces: 25, fps: None });
+    let stats = Some(CornerFigures { faces: 25, fps: None });
     assert_snapshot("crowd", &Scene { stats, ..Scene::new(P480, Background::Gradient, crowd()) });
 }
 
@@ -275,7 +275,7 @@ fn of_too_many_faces_the_largest_are_drawn() {
     for rect in [first, last] {
         assert!(placed.iter().any(|placed| (placed.x - rect.x as i32).abs() <= 2 && (placed.y - rect.y as i32).abs() <= 2), "{rect:?}");
     }
-    let stats = Some(Stats { faces: many.len(), fps: None });
+    let stats = Some(CornerFigures { faces: many.len(), fps: None });
     assert!(Painter::new(Style::default()).draw(&many, stats, P2160).len() < 8 * 256 + 3 * 256, "labels are bounded with the boxes");
 }
 
@@ -303,7 +303,7 @@ proptest! {
 fn frames_of_any_size_can_be_drawn_on() {
     for size in [Size::new(1, 1), Size::new(1, 100), Size::new(17, 33), Size::new(641, 479), Size::default()] {
         let faces: Vec<FaceRecord> = five_faces().into_iter().chain(edge_cases()).collect();
-        let stats = Some(Stats { faces: 12, fps: None });
+        let stats = Some(CornerFigures { faces: 12, fps: None });
         Painter::new(Style::default()).draw(&faces, stats, size);
     }
     let huge = Style { font_size_px: 100_000, line_width_px: 100_000, ..Style::default() };
@@ -317,7 +317,8 @@ fn gallery() {
     for (lines, size) in [("240p", P240), ("720p", P720), ("2160p", P2160)] {
         for (ground, background) in [("light", Background::Light), ("dark", Background::Dark), ("gradient", Background::Gradient)] {
             for (count, faces) in [("1", one_face()), ("5", five_faces()), ("25", crowd())] {
-                let scene = Scene { stats: Some(Stats { faces: faces.len(), fps: Some(30.0) }), ..Scene::new(size, background, faces) };
+                let scene =
+                    Scene { stats: Some(CornerFigures { faces: faces.len(), fps: Some(30.0) }), ..Scene::new(size, background, faces) };
                 write_png(&folder.join(format!("{lines}-{ground}-{count}.png")), size, &scene.render());
             }
         }

@@ -22,7 +22,6 @@ use crate::error::Result;
 use crate::geometry::{Landmarks5, Rect, Size};
 use crate::image::FrameView;
 use crate::statistics::StepTimes;
-use tiles::Rounds;
 
 /// A face as a detector found it, in pixels of the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +76,22 @@ impl Default for DetectOptions {
     }
 }
 
+/// How often a place of the frame is searched: for large faces with each search, for small ones in turn with other places.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TileSchedule {
+    /// Searches until every place had its turn, at least 1.
+    pub searches: u32,
+    /// A face whose longer side is below this, in pixels of the frame, is found in its place's turn only.
+    pub small_face_px: f32,
+}
+
+impl Default for TileSchedule {
+    /// All of the frame with each search.
+    fn default() -> Self {
+        Self { searches: 1, small_face_px: 0.0 }
+    }
+}
+
 /// Finds faces in frames.
 pub trait FaceDetector: Send {
     /// The model's name as it appears in metadata.
@@ -107,8 +122,8 @@ pub trait FaceDetector: Send {
     }
 
     /// How often [`detect`](Self::detect) searches for a face, in frames of the size that came last.
-    fn rounds(&self) -> Rounds {
-        Rounds::default()
+    fn tile_schedule(&self) -> TileSchedule {
+        TileSchedule::default()
     }
 
     /// How long the steps of the last detection took, where it has steps.

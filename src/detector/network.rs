@@ -228,7 +228,7 @@ impl NetworkDetector {
         let outputs = self.network.run()?;
         let inference = clock.lap();
         let wanted = options.score_threshold;
-        let least = if self.refiner.is_some() { Refiner::doubtful(wanted) } else { wanted };
+        let least = if self.refiner.is_some() { Refiner::candidate_threshold(wanted) } else { wanted };
         (self.decode)(&outputs, letterbox.input, least, detections)?;
         for found in detections.iter_mut() {
             found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);

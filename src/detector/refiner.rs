@@ -25,13 +25,13 @@ const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face-refiner/model
 const REACH: f32 = 1.6;
 /// Values of the three outputs for each box.
 const VALUES: [usize; 3] = [1, 4, 10];
-/// A face of so many pixels in the detector's input is shown about as large to the refiner; of larger ones the detector
-/// saw more, and knows the box better.
-const SEEN_ALIKE: f32 = 20.0;
-/// Boxes of which less than this, added to the logit, makes a face are looked at.
-const MOST_ADDED: f32 = 0.6;
+/// Size of a face in the detector's input, in pixels, at which detector and refiner see as much detail, so that their boxes
+/// count equally. Of larger faces the detector sees more.
+const EQUAL_DETAIL_PX: f32 = 20.0;
+/// A box is refined if less than this, added to its logit, makes it a face.
+const MAX_LOGIT_GAIN: f32 = 0.6;
 
-/// Of more boxes on a frame only the first ones are looked at again.
+/// Maximum number of boxes that are refined on a frame; the others stay as they are.
 pub const MAX_BOXES: usize = 256;
 
 /// Looks at boxes again.
@@ -75,9 +75,9 @@ impl Refiner {
         Ok(Self { network, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
     }
 
-    /// The least confidence of boxes that may come to have `threshold`, both 0..1.
-    pub fn doubtful(threshold: f32) -> f32 {
-        more_likely(threshold, -MOST_ADDED)
+    /// The confidence, 0..1, from which on a box is refined, since refining may raise it to `threshold`.
+    pub fn candidate_threshold(threshold: f32) -> f32 {
+        add_to_logit(threshold, -MAX_LOGIT_GAIN)
     }
 
     /// Gives `detections`, found on `view` reduced by `scale`, their confidence, box and landmarks anew. The most confident
@@ -111,11 +111,11 @@ impl Refiner {
         let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
         for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
             let point = |x: f32, y: f32| Point::new(crop.center.x + crop.side * x, crop.center.y + crop.side * y);
-            let share = SEEN_ALIKE / (SEEN_ALIKE + scale * found.rect.w.max(found.rect.h));
+            let share = EQUAL_DETAIL_PX / (EQUAL_DETAIL_PX + scale * found.rect.w.max(found.rect.h));
             let refined = Rect::around(point(rect[0], rect[1]), crop.side * rect[2], crop.side * rect[3]);
             found.rect = found.rect.toward(refined, share);
             found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
-            found.confidence = more_likely(found.confidence, added);
+            found.confidence = add_to_logit(found.confidence, added);
         }
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
@@ -128,7 +128,7 @@ fn values_of<'a>(outputs: &'a Outputs<'_>, count: usize) -> Result<[&'a [f32]; 3
 }
 
 /// The probability whose logit is that of `probability` and `added`.
-fn more_likely(probability: f32, added: f32) -> f32 {
+fn add_to_logit(probability: f32, added: f32) -> f32 {
     1.0 / (1.0 + (1.0 / probability - 1.0) * (-added).exp())
 }
 
@@ -140,9 +140,9 @@ mod tests {
     fn logits_are_added_to_probabilities() {
         let logit = |probability: f32| (probability / (1.0 - probability)).ln();
         for (probability, added) in [(0.5, 0.0), (0.2, 1.3), (0.9, -4.0)] {
-            assert!((logit(more_likely(probability, added)) - logit(probability) - added).abs() < 1e-4);
+            assert!((logit(add_to_logit(probability, added)) - logit(probability) - added).abs() < 1e-4);
         }
-        assert_eq!([more_likely(0.0, 9.0), more_likely(1.0, -9.0)], [0.0, 1.0]);
-        assert!((more_likely(Refiner::doubtful(0.5), MOST_ADDED) - 0.5).abs() < 1e-6);
+        assert_eq!([add_to_logit(0.0, 9.0), add_to_logit(1.0, -9.0)], [0.0, 1.0]);
+        assert!((add_to_logit(Refiner::candidate_threshold(0.5), MAX_LOGIT_GAIN) - 0.5).abs() < 1e-6);
     }
 }

@@ -4,19 +4,20 @@
 use super::Detection;
 use crate::geometry::{Landmarks5, Point};
 
-/// Two boxes that overlap more, as intersection over union, show the same face equally well, each with errors of its own.
-const ALIKE: f32 = 0.6;
+/// Boxes with a higher IoU belong to one face and are averaged.
+const MERGE_IOU: f32 = 0.6;
 
-/// Of more candidates only the most confident are looked at: the default `top_k` of OpenCV's `FaceDetectorYN`.
+/// Only this many of the most confident candidates are compared: the default `top_k` of OpenCV's `FaceDetectorYN`.
 pub const MAX_CANDIDATES: usize = 5_000;
-/// Most faces that are kept, the most confident ones.
+/// Maximum number of faces, the most confident ones.
 pub const MAX_FACES: usize = 1_000;
 
-/// Keeps the most confident of detections that overlap by more than `iou_threshold`, sorted by falling confidence. Each is
-/// moved to the mean, by confidence, of itself and what goes for it and is much alike: it fits better and trembles less.
+/// Of detections with an IoU above `iou_threshold` the most confident stays; the result is sorted by falling confidence.
+/// Each box becomes the mean, weighted by confidence, of itself and the suppressed boxes that overlap it most: averaging
+/// reduces jitter.
 ///
-/// The work is bounded whatever a threshold lets through: at most [`MAX_CANDIDATES`] are compared and at most
-/// [`MAX_FACES`] are kept.
+/// The work is bounded whatever the score threshold is: at most [`MAX_CANDIDATES`] are compared and at most [`MAX_FACES`]
+/// stay.
 pub fn suppress(detections: &mut Vec<Detection>, iou_threshold: f32) {
     if detections.len() > MAX_CANDIDATES {
         detections.select_nth_unstable_by(MAX_CANDIDATES, |a, b| b.confidence.total_cmp(&a.confidence));
@@ -38,7 +39,7 @@ pub fn suppress(detections: &mut Vec<Detection>, iou_threshold: f32) {
     let (faces, others) = detections.split_at_mut(kept);
     for face in faces {
         let (rect, mut weight) = (face.rect, face.confidence);
-        for other in others.iter().filter(|other| other.rect.iou(rect) > ALIKE) {
+        for other in others.iter().filter(|other| other.rect.iou(rect) > MERGE_IOU) {
             weight += other.confidence;
             // All may be 0; then the first stays as it is.
             move_toward(face, other, other.confidence / weight.max(f32::MIN_POSITIVE));

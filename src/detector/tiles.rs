@@ -2,7 +2,7 @@
 //! Small faces in large frames: along with the whole, reduced frame a tile of it is searched at the frame's own
 //! resolution, the next one each time. Tracks keep what was found until its tile's turn comes again.
 
-use super::{DetectOptions, Detection, FaceDetector, limit};
+use super::{DetectOptions, Detection, FaceDetector, TileSchedule, limit};
 use crate::error::Result;
 use crate::geometry::{Rect, Size};
 use crate::image::FrameView;
@@ -21,29 +21,13 @@ pub const MIN_TILE_SIZE: u32 = 128;
 /// Of two boxes that are not one face by their overlap, the smaller is a part of the larger if more of it lies inside.
 const PART_SHARE: f32 = 0.5;
 
-/// How often a place is searched for faces: for large ones each time, for small ones in turn with other places.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rounds {
-    /// Searches until every place had its turn, at least 1.
-    pub searches: u32,
-    /// A face with a longer side below this, in pixels of the frame, is small.
-    pub small: f32,
-}
-
-impl Default for Rounds {
-    /// All is searched each time.
-    fn default() -> Self {
-        Self { searches: 1, small: 0.0 }
-    }
-}
-
 /// Which tile is searched when.
 #[derive(Clone, Debug, Default)]
 struct TilePlan {
     frame: Size,
     tiles: Vec<Rect>,
     next: usize,
-    rounds: Rounds,
+    tile_schedule: TileSchedule,
 }
 
 impl TilePlan {
@@ -59,7 +43,7 @@ impl TilePlan {
         let (columns, rows) = (spans(frame.width, limit.width, overlap), spans(frame.height, limit.height, overlap));
         let place = |&(x, w): &(u32, u32), &(y, h): &(u32, u32)| Rect::new(x as f32, y as f32, w as f32, h as f32);
         let tiles: Vec<_> = rows.iter().flat_map(|row| columns.iter().map(move |column| place(column, row))).collect();
-        Self { frame, rounds: Rounds { searches: tiles.len() as u32, small }, tiles, next: 0 }
+        Self { frame, tile_schedule: TileSchedule { searches: tiles.len() as u32, small_face_px: small }, tiles, next: 0 }
     }
 
     fn advance(&mut self) -> Option<Rect> {
@@ -147,7 +131,7 @@ impl FaceDetector for TiledDetector {
         let Some(tile) = self.plan_for(frame).advance() else { return Ok(()) };
         self.detector.detect_region(view, tile, options, &mut self.of_tile)?;
         self.of_tile.retain(|found| is_whole(found.rect, tile, frame));
-        merge(detections, &mut self.of_tile, options.iou_threshold, self.plan.rounds.small);
+        merge(detections, &mut self.of_tile, options.iou_threshold, self.plan.tile_schedule.small_face_px);
         detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
         limit(detections, options);
         if let (Some(sum), Some(times)) = (&mut self.step_times, self.detector.step_times()) {
@@ -170,8 +154,8 @@ impl FaceDetector for TiledDetector {
         self.detector.input_size()
     }
 
-    fn rounds(&self) -> Rounds {
-        self.plan.rounds
+    fn tile_schedule(&self) -> TileSchedule {
+        self.plan.tile_schedule
     }
 
     fn step_times(&self) -> Option<StepTimes> {
@@ -199,7 +183,7 @@ mod tests {
     fn every_tile_has_its_turn() {
         let mut plan = TilePlan::new(HD, square(640), 1.0 / 6.0);
         let turns: Vec<_> = (0..8).map(|_| plan.advance().expect("a tile")).collect();
-        assert_eq!(plan.rounds, Rounds { searches: 8, small: 120.0 }, "four columns and two rows");
+        assert_eq!(plan.tile_schedule, TileSchedule { searches: 8, small_face_px: 120.0 }, "four columns and two rows");
         assert_eq!((turns[0], turns[7]), (Rect::new(0.0, 0.0, 608.0, 608.0), Rect::new(1312.0, 472.0, 608.0, 608.0)));
         assert_eq!(plan.advance(), Some(turns[0]), "and again");
     }
@@ -208,7 +192,7 @@ mod tests {
     fn there_are_no_tiles_where_they_would_show_no_more() {
         for (frame, limit, scale) in [(HD, square(640), 1.0), (HD, square(640), 2.0), (HD, square(0), 0.1)] {
             let mut plan = TilePlan::new(frame, limit, scale);
-            assert_eq!((plan.advance(), plan.rounds), (None, Rounds::default()));
+            assert_eq!((plan.advance(), plan.tile_schedule), (None, TileSchedule::default()));
         }
         assert_eq!(TilePlan::new(HD, square(4000), 0.5).tiles, [HD.rect()], "one that is larger than the frame shows all of it");
     }
@@ -281,12 +265,12 @@ mod tests {
         for (tile_size, searches) in [(1, 29 * 16), (127, 29 * 16), (128, 29 * 16), (640, 8)] {
             let mut detector = TiledDetector::new(Box::new(Middle { side: 12.0, regions: Default::default(), input: None }), tile_size);
             detector.plan_for(HD);
-            assert_eq!(detector.rounds().searches, searches, "{tile_size}");
+            assert_eq!(detector.tile_schedule().searches, searches, "{tile_size}");
         }
         let tiny = Some(Size::new(2, 1));
         let mut detector = TiledDetector::new(Box::new(Middle { side: 12.0, regions: Default::default(), input: tiny }), 640);
         detector.plan_for(HD);
-        assert_eq!(detector.rounds().searches, 29 * 16, "whatever the detector is made for");
+        assert_eq!(detector.tile_schedule().searches, 29 * 16, "whatever the detector is made for");
     }
 
     #[test]
@@ -318,7 +302,7 @@ mod tests {
             let frame = Size::new(width, height);
             let plan = TilePlan::new(frame, square(limit), scale);
             let smallest = plan.tiles.iter().map(|tile| tile.w.min(tile.h)).fold(f32::INFINITY, f32::min);
-            let side = share * plan.rounds.small.min(smallest * 0.4);
+            let side = share * plan.tile_schedule.small_face_px.min(smallest * 0.4);
             let face = Rect::new(x * (width as f32 - side), y * (height as f32 - side), side, side);
             prop_assert!(plan.tiles.iter().all(|tile| tile.w <= limit as f32 && tile.h <= limit as f32));
             prop_assert!(plan.tiles.iter().all(|tile| tile.clamp_to(frame) == *tile), "{:?}", plan.tiles);

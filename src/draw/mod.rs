@@ -30,7 +30,7 @@ mod text;
 pub use blur::Blur;
 pub use canvas::{Canvas, PlaneMut};
 pub use coverage::{Cover, Coverage, Uncovered};
-pub use painter::{Painter, Stats};
+pub use painter::{CornerFigures, Painter};
 pub use picture::{Picture, Placed};
 pub use snapshot::Snapshot;
 pub use style::{Palette, Rgb, Style, Translations, UNKNOWN_COLOR};

@@ -17,7 +17,7 @@ use crate::scores::LabelSet;
 
 /// Figures for the corner of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stats {
+pub struct CornerFigures {
     /// Number of faces.
     pub faces: usize,
     /// Frames per second, if it is known by now.
@@ -111,7 +111,7 @@ impl Painter {
 
     /// The pictures for a frame of `frame` pixels, those further back first. Boxes with numbers that are not finite,
     /// boxes outside of the frame and boxes below 3 pixels are left out, and all but the largest [`Painter::MAX_FACES`].
-    pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<Stats>, frame: Size) -> Vec<Placed> {
+    pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<CornerFigures>, frame: Size) -> Vec<Placed> {
         self.cache.next_frame();
         let shown = self.shown(faces, frame);
         let mut layout = Layout::new(frame, shown.iter().map(|face| face.rect).collect());
@@ -277,7 +277,7 @@ impl Painter {
     }
 
     /// The plate with figures, in the corner where it was unless that hides a face.
-    fn draw_stats(&mut self, stats: Stats, frame: Size, layout: &Layout) -> Option<Placed> {
+    fn draw_stats(&mut self, stats: CornerFigures, frame: Size, layout: &Layout) -> Option<Placed> {
         let faces = if stats.faces == 1 { "1 face".to_owned() } else { format!("{} faces", stats.faces) };
         let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
         let frame_px = frame.width.min(frame.height);

@@ -39,11 +39,11 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 /// is done: without a worker that is the same task, with one it is an earlier one or nothing.
 pub struct Engine<T> {
     name: String,
-    place: Place<T>,
+    runner: Runner<T>,
 }
 
-enum Place<T> {
-    Here { run: Run<T>, done: Option<Result<T>> },
+enum Runner<T> {
+    Inline { run: Run<T>, done: Option<Result<T>> },
     Worker(Worker<Job<T>, Result<T>>),
 }
 
@@ -82,8 +82,8 @@ impl<T: Send + 'static> Engine<T> {
     /// Those of [`Worker::start`].
     pub fn new(name: &str, worker: bool, statistics: Arc<Mutex<Statistics>>, work: Work<T>) -> Result<Self> {
         let mut run = Run { name: name.into(), work, statistics };
-        let place = if worker {
-            Place::Worker(Worker::start(name, move |Job { buffer, info, task }: Job<T>, leave| {
+        let runner = if worker {
+            Runner::Worker(Worker::start(name, move |Job { buffer, info, task }: Job<T>, leave| {
                 let begun = frame::map(&buffer, &info).and_then(|mapped| {
                     run.run(&frame::view(&mapped)?, task, &mut *leave);
                     Ok(())
@@ -93,26 +93,26 @@ impl<T: Send + 'static> Engine<T> {
                 }
             })?)
         } else {
-            Place::Here { run, done: None }
+            Runner::Inline { run, done: None }
         };
-        Ok(Self { name: name.into(), place })
+        Ok(Self { name: name.into(), runner })
     }
 
     /// True if the work is done on a worker.
     pub fn is_async(&self) -> bool {
-        matches!(self.place, Place::Worker(_))
+        matches!(self.runner, Runner::Worker(_))
     }
 
     /// Does `task` on the frame `view` of `buffer`, or leaves it to the worker. What comes back is a task that was left
     /// to the worker before and will not be done.
     pub fn submit(&mut self, buffer: &gst::BufferRef, info: &VideoInfo, view: &FrameView, task: T) -> Option<T> {
-        match &mut self.place {
-            Place::Here { run, done } => {
+        match &mut self.runner {
+            Runner::Inline { run, done } => {
                 run.run(view, task, |result| *done = Some(result));
                 None
             }
             // The pixels are shared; whoever writes to the pushed buffer before the worker is done gets its own.
-            Place::Worker(worker) => {
+            Runner::Worker(worker) => {
                 worker.submit(Job { buffer: frame::share_pixels(buffer), info: info.clone(), task }).map(|job| job.task)
             }
         }
@@ -123,9 +123,9 @@ impl<T: Send + 'static> Engine<T> {
     /// # Errors
     /// Those of the work, and of mapping a frame.
     pub fn take(&mut self) -> Result<Option<T>> {
-        match &mut self.place {
-            Place::Here { done, .. } => done.take().transpose(),
-            Place::Worker(worker) => match worker.take() {
+        match &mut self.runner {
+            Runner::Inline { done, .. } => done.take().transpose(),
+            Runner::Worker(worker) => match worker.take() {
                 None if worker.is_dead() => {
                     Err(Error::Inference { model: self.name.clone(), message: "the worker thread ended by a panic".into() })
                 }
@@ -136,9 +136,9 @@ impl<T: Send + 'static> Engine<T> {
 
     /// Forgets every task, as after a seek.
     pub fn forget(&mut self) {
-        match &mut self.place {
-            Place::Here { done, .. } => *done = None,
-            Place::Worker(worker) => worker.forget(),
+        match &mut self.runner {
+            Runner::Inline { done, .. } => *done = None,
+            Runner::Worker(worker) => worker.forget(),
         }
     }
 }

@@ -25,12 +25,12 @@ pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::B
 
 /// The time that tracks and smoothing live by: running time, and where buffers have none, the frame rate's.
 #[derive(Debug, Default)]
-pub struct FrameTime {
+pub struct StreamClock {
     now: Duration,
     frames: u64,
 }
 
-impl FrameTime {
+impl StreamClock {
     /// The time of the next frame; `step` is the distance between frames.
     pub fn advance(&mut self, running_time: Option<gst::ClockTime>, step: Duration) -> Duration {
         let following = if self.frames == 0 { Duration::ZERO } else { self.now + step };

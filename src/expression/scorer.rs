@@ -36,7 +36,7 @@ pub struct ScoringOptions {
 }
 
 /// The last scores of a face.
-struct Kept {
+struct LastScores {
     scores: Scores,
     label: usize,
     classified: Duration,
@@ -78,9 +78,9 @@ pub struct FaceScorer {
     labels: LabelSet,
     smoother: ScoreSmoother,
     tracker: Tracker,
-    kept: HashMap<u32, Kept>,
+    last: HashMap<u32, LastScores>,
     /// Faces whose scores are on their way, with the number of their frame.
-    asked: HashMap<u32, u64>,
+    pending: HashMap<u32, u64>,
     frame: u64,
     /// Of the last frame with faces that came without an id. Their tracks are in its pixels.
     tracked_size: Size,
@@ -90,15 +90,15 @@ impl FaceScorer {
     /// A scorer that has seen no face yet, for a model with these classes.
     pub fn new(labels: LabelSet) -> Self {
         let (smoother, tracker) = (ScoreSmoother::default(), Tracker::new(TRACK_TIMEOUT));
-        Self { labels, smoother, tracker, kept: HashMap::new(), asked: HashMap::new(), frame: 0, tracked_size: Size::default() }
+        Self { labels, smoother, tracker, last: HashMap::new(), pending: HashMap::new(), frame: 0, tracked_size: Size::default() }
     }
 
     /// Forgets every face, as after a seek.
     pub fn clear(&mut self) {
         self.smoother.clear();
         self.tracker.clear();
-        self.kept.clear();
-        self.asked.clear();
+        self.last.clear();
+        self.pending.clear();
     }
 
     /// Ends the tracks of faces that came without an id, as at a scene cut: whoever follows is somebody else.
@@ -109,24 +109,24 @@ impl FaceScorer {
     /// Gives an id to every face of the frame of `size` pixels at `now`, and chooses those that are worth a classification.
     pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) -> Batch {
         self.frame += 1;
-        self.kept.retain(|_, kept| kept.classified <= now && now - kept.classified <= FORGET_AFTER);
+        self.last.retain(|_, last| last.classified <= now && now - last.classified <= FORGET_AFTER);
         self.smoother.forget_old(now);
         self.identify(faces, size, now);
         let chosen = self.due(faces, size, options);
-        self.asked.extend(chosen.iter().map(|&index| (faces[index].id, self.frame)));
+        self.pending.extend(chosen.iter().map(|&index| (faces[index].id, self.frame)));
         Batch { faces: chosen.into_iter().map(|index| faces[index].clone()).collect(), time: now, frame: self.frame }
     }
 
     /// Takes back a batch that will not be classified.
     pub fn give_up(&mut self, batch: &Batch) {
         for face in &batch.faces {
-            self.asked.remove(&face.id);
+            self.pending.remove(&face.id);
         }
     }
 
     /// Takes back every batch whose scores have not come, as after an error.
     pub fn give_up_all(&mut self) {
-        self.asked.clear();
+        self.pending.clear();
     }
 
     /// Takes the scores of a batch, one for each of its faces.
@@ -134,10 +134,10 @@ impl FaceScorer {
         self.give_up(batch);
         for (face, scores) in batch.faces.iter().zip(scores) {
             let scores = self.smoother.update(face.id, scores, options.half_life, batch.time);
-            // Scores that are not smoothed are asked for as they are.
-            let shown = self.kept.get(&face.id).filter(|_| !options.half_life.is_zero()).map(|kept| kept.label);
+            // Scores that are not smoothed are pending for as they are.
+            let shown = self.last.get(&face.id).filter(|_| !options.half_life.is_zero()).map(|last| last.label);
             let label = steady_label(&scores, shown);
-            self.kept.insert(face.id, Kept { scores, label, classified: batch.time, frame: batch.frame });
+            self.last.insert(face.id, LastScores { scores, label, classified: batch.time, frame: batch.frame });
         }
     }
 
@@ -176,7 +176,7 @@ impl FaceScorer {
     fn due(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<usize> {
         // Where there are too many to be followed, some have no id.
         let large: Vec<usize> = (0..faces.len()).filter(|&index| faces[index].id != 0 && is_large(&faces[index], size, options)).collect();
-        let last = |id: u32| self.asked.get(&id).copied().max(self.kept.get(&id).map(|kept| kept.frame));
+        let last = |id: u32| self.pending.get(&id).copied().max(self.last.get(&id).map(|last| last.frame));
         let candidates = large
             .iter()
             .map(|&index| Candidate { age: last(faces[index].id).map(|frame| self.frame - frame), area: faces[index].rect_norm.area() });
@@ -188,15 +188,15 @@ impl FaceScorer {
     fn result(&self, id: u32, large_enough: bool, options: &ScoringOptions, now: Duration) -> Option<EmotionResult> {
         let labels = self.labels.clone();
         let smoothed = !options.half_life.is_zero();
-        if let Some(kept) = self.kept.get(&id) {
-            let confidence = kept.scores.as_slice()[kept.label];
-            let label_id = (large_enough && confidence >= options.min_confidence).then_some(kept.label);
+        if let Some(last) = self.last.get(&id) {
+            let confidence = last.scores.as_slice()[last.label];
+            let label_id = (large_enough && confidence >= options.min_confidence).then_some(last.label);
             return Some(EmotionResult {
                 labels,
-                scores: kept.scores.clone(),
+                scores: last.scores.clone(),
                 label_id,
                 smoothed,
-                age: now.saturating_sub(kept.classified),
+                age: now.saturating_sub(last.classified),
             });
         }
         let uniform = || Scores::from_probabilities(labels.as_slice().iter().map(|_| 1.0));

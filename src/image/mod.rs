@@ -6,7 +6,7 @@
 //! through that description alone, and [`convert`] turns the few samples that come out into luma or RGB.
 
 pub mod convert;
-mod picks;
+mod sparse;
 pub mod resample;
 pub mod rotate;
 mod rows;

@@ -14,7 +14,7 @@
 //! neighbours stand for all that a sample covers. To half the size that is the mean of all four.
 
 use super::convert::{expand_luma, yuv_to_rgb};
-use super::picks::Picks;
+use super::sparse::SparseSamples;
 use super::taps::{Mapping, Taps};
 use super::{Component, FrameView, PixelFormat, rows};
 use crate::geometry::{Rect, Size};
@@ -43,8 +43,8 @@ pub struct Resampler {
     /// One component of them.
     component: Vec<i16>,
     /// Samples that stand for all, as the taps.
-    few_x: [Picks; 2],
-    few_y: [Picks; 2],
+    sparse_x: [SparseSamples; 2],
+    sparse_y: [SparseSamples; 2],
     /// Means of them, byte by byte, and those bytes that are wanted.
     means: Vec<u8>,
     words: [Vec<u32>; 2],
@@ -77,10 +77,10 @@ impl Resampler {
         let one = grey || format.is_yuv() && samples == Samples::Luma;
         let components = &format.components()[..if one { 1 } else { 3 }];
         let whole_luma = samples == Samples::Luma && !one;
-        let few = self.prepare(view.size(), source, size, components, self.quick && !whole_luma);
+        let sparse = self.prepare(view.size(), source, size, components, self.quick && !whole_luma);
         for y in 0..size.height as usize {
             for plane in 0..format.planes() {
-                if few {
+                if sparse {
                     self.pick_plane_row(view, plane, components, y);
                 } else {
                     self.sample_plane_row(view, plane, components, samples, y);
@@ -108,12 +108,12 @@ impl Resampler {
         };
         let along_x = |sub: u32| mapping(frame.width, source.x, source.w, size.width, usize::MAX, sub);
         let along_y = |sub: u32| mapping(frame.height, source.y, source.h, size.height, ROWS, sub);
-        let few = quick && components.iter().all(|c| Picks::suit(&along_x(c.sub_x)) && Picks::suit(&along_y(c.sub_y)));
+        let sparse = quick && components.iter().all(|c| SparseSamples::suit(&along_x(c.sub_x)) && SparseSamples::suit(&along_y(c.sub_y)));
         for c in components {
             let (x, y) = (c.sub_x as usize - 1, c.sub_y as usize - 1);
-            if few {
-                self.few_x[x].make(along_x(c.sub_x), 2);
-                self.few_y[y].make(along_y(c.sub_y), 1);
+            if sparse {
+                self.sparse_x[x].make(along_x(c.sub_x), 2);
+                self.sparse_y[y].make(along_y(c.sub_y), 1);
             } else {
                 self.x[x].make(along_x(c.sub_x), rows::ONE_SAMPLE);
                 self.y[y].make(along_y(c.sub_y), rows::ONE_ROW);
@@ -122,7 +122,7 @@ impl Resampler {
         for row in &mut self.rows {
             row.resize(size.width as usize, 0.0);
         }
-        few
+        sparse
     }
 
     /// Computes output row `y` of every component that lies in `plane`, from a few samples.
@@ -131,7 +131,7 @@ impl Resampler {
         for (index, c) in components.iter().enumerate().filter(|(_, c)| c.plane == plane) {
             let alike = || components.iter().filter(|other| other.plane == plane && other.step == c.step).map(|c| c.offset);
             let low = alike().min().unwrap_or(c.offset);
-            let (columns, lines) = (&self.few_x[c.sub_x as usize - 1], &self.few_y[c.sub_y as usize - 1]);
+            let (columns, lines) = (&self.sparse_x[c.sub_x as usize - 1], &self.sparse_y[c.sub_y as usize - 1]);
             if c.step != gathered {
                 gathered = c.step;
                 let span = columns.span();
@@ -143,7 +143,7 @@ impl Resampler {
                 self.means.resize(blended + distance.unwrap_or(0).max(size_of::<u32>()), 0);
                 rows::blend(upper, lower, c.step, &mut self.means[..blended]);
                 if y + 1 < lines.runs()[0].len() {
-                    lines.rows(y + 1).into_iter().map(row).for_each(rows::expect);
+                    lines.rows(y + 1).into_iter().map(row).for_each(rows::prefetch);
                 }
                 for (words, pixels) in self.words.iter_mut().zip(columns.runs()) {
                     words.resize(pixels.len(), 0);

@@ -43,7 +43,7 @@ fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], fr
 
 /// Asks for a row that will be read soon: where rows are far apart, no processor expects the next one.
 #[allow(unsafe_code)]
-pub fn expect(row: &[u8]) {
+pub fn prefetch(row: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -33,7 +33,7 @@ const MTDS_PER_FACE: usize = 4;
 const BYTES_PER_FACE: usize = 256;
 
 /// Where an object `face` is, and the number that relations know it by.
-struct Place {
+struct ObjectBox {
     mtd: u32,
     rect_norm: Rect,
     confidence: f32,
@@ -41,13 +41,13 @@ struct Place {
 
 /// An object `face`.
 struct Object {
-    place: Place,
+    place: ObjectBox,
     /// Track id; 0 if there is none that fits a [`FaceRecord`].
     id: u32,
 }
 
 impl Object {
-    fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, place: Place) -> Self {
+    fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, place: ObjectBox) -> Self {
         let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(place.mtd, RelTypes::RELATE_TO);
         // Whoever writes later knows better.
         let id = tracks.map(|track| track_id(track.info().0)).filter(|&id| id != 0).last();
@@ -180,11 +180,11 @@ impl Matches {
     }
 }
 
-fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Place> + 'a {
+fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = ObjectBox> + 'a {
     let face = face_type();
     meta.iter::<AnalyticsODMtd>().filter(move |object| object.obj_type() == Some(face)).filter_map(move |object| {
         let location = object.location().ok()?;
-        Some(Place {
+        Some(ObjectBox {
             mtd: object.id(),
             rect_norm: Rect::new(location.x as f32, location.y as f32, location.w as f32, location.h as f32).to_norm(frame),
             confidence: if location.loc_conf_lvl.is_finite() { location.loc_conf_lvl } else { 0.0 },

@@ -102,7 +102,7 @@ impl Loader<'_> {
     /// Reads the values of a tensor from where it says that they are.
     fn values(&mut self, tensor: &[u8]) -> Result<Vec<u8>> {
         let wrong = |(expected, found): (String, String)| Error::Model { path: self.model.into(), expected, found };
-        let Place { location, offset, length } = Place::of(tensor).map_err(wrong)?;
+        let ExternalData { location, offset, length } = ExternalData::of(tensor).map_err(wrong)?;
         let file = self.model.with_file_name(location);
         let name = file.display();
         let unreadable = |error: std::io::Error| wrong((format!("external data in {name}"), error.to_string()));
@@ -126,7 +126,7 @@ impl Loader<'_> {
 }
 
 /// Where the values of a tensor are.
-struct Place<'a> {
+struct ExternalData<'a> {
     /// Path of the file from the model's folder on.
     location: &'a str,
     offset: u64,
@@ -134,7 +134,7 @@ struct Place<'a> {
     length: Option<u64>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ExternalData<'a> {
     /// What the tensor says, or what it should say and what it does.
     fn of(tensor: &'a [u8]) -> std::result::Result<Self, (String, String)> {
         let text = |entry: &'a [u8], number| {

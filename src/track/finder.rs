@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use super::scene_cut::CutDetector;
 use super::tracker::{Track, Tracker};
-use crate::detector::tiles::Rounds;
-use crate::detector::{DetectOptions, Detection, FaceDetector};
+use crate::detector::{DetectOptions, Detection, FaceDetector, TileSchedule};
 use crate::error::Result;
 use crate::geometry::Size;
 use crate::image::FrameView;
@@ -41,7 +40,7 @@ pub struct Search {
     /// The time of the frame.
     time: Duration,
     detections: Vec<Detection>,
-    rounds: Rounds,
+    tile_schedule: TileSchedule,
 }
 
 impl Search {
@@ -51,7 +50,7 @@ impl Search {
     /// Those of [`FaceDetector::detect`].
     pub fn run(&mut self, detector: &mut dyn FaceDetector, view: &FrameView) -> Result<Option<StepTimes>> {
         detector.detect(view, &self.options, &mut self.detections)?;
-        self.rounds = detector.rounds();
+        self.tile_schedule = detector.tile_schedule();
         Ok(detector.step_times())
     }
 }
@@ -137,13 +136,13 @@ impl FaceFinder {
         (self.frames_since, self.begun) = (1, now);
         let share = if options.track { CONTINUED_SHARE } else { 1.0 };
         let detect = DetectOptions { score_threshold: options.detect.score_threshold * share, ..options.detect };
-        Ok(Search { options: detect, time: now, detections: std::mem::take(&mut self.detections), rounds: Rounds::default() })
+        Ok(Search { options: detect, time: now, detections: std::mem::take(&mut self.detections), tile_schedule: TileSchedule::default() })
     }
 
     /// Takes a search that has ended.
     pub fn finish(&mut self, search: Search, options: &FindOptions) {
         self.tracker.set_timeout(options.track_timeout);
-        self.tracker.set_rounds(search.rounds);
+        self.tracker.set_tile_schedule(search.tile_schedule);
         self.tracker.update(&search.detections, options.detect.score_threshold, search.time);
         (self.detections, self.searched, self.fresh) = (search.detections, Some(search.time), true);
     }

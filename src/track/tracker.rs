@@ -5,12 +5,13 @@
 //! Two confidence thresholds keep faces from blinking without letting ghosts in (the idea of ByteTrack, Zhang et al.,
 //! 2021): only a sure detection founds a track, a weaker one may continue it.
 //!
-//! Where a detector looks for small faces in turns ([`Rounds`]), a face is missed only if a whole round did not find it.
+//! Where a detector searches for small faces in turns ([`TileSchedule`]), a face is missed only if no turn of a whole cycle
+//! found it.
 
 use std::time::Duration;
 
 use crate::detector::Detection;
-use crate::detector::tiles::Rounds;
+use crate::detector::TileSchedule;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::ids::TrackIds;
 
@@ -58,14 +59,14 @@ pub struct Track {
     hits: u32,
     /// Detections since the last one that found it, in [`follow`](Self::follow) with the present one.
     unseen: u32,
-    /// One detection out of so many finds it.
-    every: u32,
+    /// One search out of this many finds it.
+    searches_per_hit: u32,
 }
 
 impl Track {
     /// True if the face should have been found again by now, and was not.
     pub fn is_missed(&self) -> bool {
-        self.unseen >= self.every
+        self.unseen >= self.searches_per_hit
     }
 
     /// How far beyond [`MAX_DISTANCE`] it may be at `now`.
@@ -79,18 +80,19 @@ impl Track {
         self.rect.translated(self.velocity.x * elapsed, self.velocity.y * elapsed)
     }
 
-    fn follow(&mut self, found: &Detection, rounds: Rounds, now: Duration) {
+    fn follow(&mut self, found: &Detection, tile_schedule: TileSchedule, now: Duration) {
         let elapsed = now.saturating_sub(self.seen).as_secs_f32();
         if elapsed > 0.0 {
             let (from, to) = (self.rect.center(), found.rect.center());
             // What is measured over a part of the round for which it is to hold is inexact by as much.
-            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * (self.unseen as f32 / self.every as f32).min(1.0);
+            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * (self.unseen as f32 / self.searches_per_hit as f32).min(1.0);
             self.velocity.x += gain * ((to.x - from.x) / elapsed - self.velocity.x);
             self.velocity.y += gain * ((to.y - from.y) / elapsed - self.velocity.y);
         }
         self.hits = self.hits.saturating_add(1);
         // A large face that is found in its tile alone is not expected sooner; what is found more often is, after a while.
-        self.every = every(found.rect, rounds).max(self.unseen.min(rounds.searches)).max(self.every - 1);
+        let scheduled = searches_per_hit(found.rect, tile_schedule);
+        self.searches_per_hit = scheduled.max(self.unseen.min(tile_schedule.searches)).max(self.searches_per_hit - 1);
         self.unseen = 0;
         (self.rect, self.landmarks, self.confidence, self.seen) = (found.rect, found.landmarks, found.confidence, now);
     }
@@ -103,9 +105,9 @@ impl Track {
     }
 }
 
-/// Detections out of which one finds a face at `rect`, if it is there.
-fn every(rect: Rect, rounds: Rounds) -> u32 {
-    if rect.w.max(rect.h) < rounds.small { rounds.searches.max(1) } else { 1 }
+/// Searches out of which one finds a face at `rect`, if it is there.
+fn searches_per_hit(rect: Rect, schedule: TileSchedule) -> u32 {
+    if rect.w.max(rect.h) < schedule.small_face_px { schedule.searches.max(1) } else { 1 }
 }
 
 /// True if `track` is not forgotten at `now`. One that was not missed waits as long as the detector goes on looking, which
@@ -124,14 +126,14 @@ pub struct Tracker {
     period: Duration,
     ids: TrackIds,
     timeout: Duration,
-    rounds: Rounds,
+    tile_schedule: TileSchedule,
 }
 
 impl Tracker {
     /// A tracker that forgets a face which was missed and not seen for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        let (updated, period, rounds) = (Duration::ZERO, Duration::ZERO, Rounds::default());
-        Self { tracks: Vec::new(), updated, period, ids: TrackIds::default(), timeout, rounds }
+        let (updated, period, tile_schedule) = (Duration::ZERO, Duration::ZERO, TileSchedule::default());
+        Self { tracks: Vec::new(), updated, period, ids: TrackIds::default(), timeout, tile_schedule }
     }
 
     /// Changes the time after which an unseen face is forgotten.
@@ -139,9 +141,9 @@ impl Tracker {
         self.timeout = timeout;
     }
 
-    /// Says how often the detector looks for a face, from the next [`update`](Self::update) on.
-    pub fn set_rounds(&mut self, rounds: Rounds) {
-        self.rounds = rounds;
+    /// Sets how often the detector searches for a face, from the next [`update`](Self::update) on.
+    pub fn set_tile_schedule(&mut self, tile_schedule: TileSchedule) {
+        self.tile_schedule = tile_schedule;
     }
 
     /// Forgets all faces, as after a seek; ids go on and are not used again.
@@ -169,7 +171,7 @@ impl Tracker {
         for (found, track) in detections.iter().zip(assigned) {
             let index = match track {
                 Some(index) => {
-                    self.tracks[index].follow(found, self.rounds, now);
+                    self.tracks[index].follow(found, self.tile_schedule, now);
                     index
                 }
                 None if found.confidence >= min_new_confidence => self.found(found, now),
@@ -199,8 +201,8 @@ impl Tracker {
     /// True if a track that was missed is to be shown at `now`.
     fn coasts(&self, track: &Track, now: Duration) -> bool {
         // Of what is looked for in turns one turn may miss it; nothing else is shown for longer than it can be predicted.
-        let longest = if track.every > 1 { self.timeout } else { MAX_PREDICTION };
-        let coast = COAST.max(self.period * track.every * COAST_DETECTIONS).min(longest);
+        let longest = if track.searches_per_hit > 1 { self.timeout } else { MAX_PREDICTION };
+        let coast = COAST.max(self.period * track.searches_per_hit * COAST_DETECTIONS).min(longest);
         track.hits >= HITS_TO_COAST && now.saturating_sub(track.seen) <= coast
     }
 
@@ -215,8 +217,9 @@ impl Tracker {
     fn found(&mut self, found: &Detection, now: Duration) -> usize {
         let id = self.ids.give(|id| self.tracks.iter().any(|track| track.id == id));
         let Detection { rect, confidence, landmarks } = found.clone();
-        let (age, velocity, every) = (Duration::ZERO, Point::default(), every(rect, self.rounds));
-        self.tracks.push(Track { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, every });
+        let (age, velocity) = (Duration::ZERO, Point::default());
+        let searches_per_hit = searches_per_hit(rect, self.tile_schedule);
+        self.tracks.push(Track { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, searches_per_hit });
         self.tracks.len() - 1
     }
 
@@ -344,7 +347,7 @@ mod tests {
 
     /// Detections of a small face that is looked for on every fifth frame only, and of a large one.
     fn in_turns(tracker: &mut Tracker, step: u32, small: bool) -> Vec<u32> {
-        tracker.set_rounds(Rounds { searches: 5, small: 60.0 });
+        tracker.set_tile_schedule(TileSchedule { searches: 5, small_face_px: 60.0 });
         let large = Detection { rect: Rect::new(300.0, 100.0, 100.0, 100.0), ..face(0.0, 0.0) };
         let both = [large, face(50.0, 50.0)];
         tracker.update(&both[..if small && step % 5 == 2 { 2 } else { 1 }], 0.5, FRAME * step);
@@ -379,7 +382,7 @@ mod tests {
         let mut tracker = tracker();
         let mut shown = Vec::new();
         for step in 0..40u32 {
-            tracker.set_rounds(Rounds { searches: 5, small: 10.0 });
+            tracker.set_tile_schedule(TileSchedule { searches: 5, small_face_px: 10.0 });
             let found = [face(50.0, 50.0)];
             // Two tiles show it, one after the other.
             tracker.update(&found[..usize::from(step % 5 < 2)], 0.5, FRAME * step);
@@ -391,7 +394,7 @@ mod tests {
     #[test]
     fn what_is_measured_shortly_does_not_carry_a_face_away() {
         let mut tracker = tracker();
-        tracker.set_rounds(Rounds { searches: 8, small: 60.0 });
+        tracker.set_tile_schedule(TileSchedule { searches: 8, small_face_px: 60.0 });
         // A box that trembles by two pixels from one tile to the next, and is not seen for six frames after.
         for step in 0..64u32 {
             if step % 8 < 2 {
@@ -407,7 +410,7 @@ mod tests {
     #[test]
     fn a_small_face_that_walks_is_found_again() {
         let mut tracker = tracker();
-        tracker.set_rounds(Rounds { searches: 8, small: 60.0 });
+        tracker.set_tile_schedule(TileSchedule { searches: 8, small_face_px: 60.0 });
         for step in 0..64u32 {
             let walker = Detection { rect: Rect::new(5.0 * step as f32, 50.0, 20.0, 20.0), ..face(0.0, 0.0) };
             tracker.update(&[walker][..usize::from(step % 8 == 0)], 0.5, FRAME * step);

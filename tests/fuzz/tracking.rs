@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use gstemotion::detector::Detection;
+use gstemotion::detector::TileSchedule;
 use gstemotion::detector::suppression::suppress;
-use gstemotion::detector::tiles::Rounds;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::track::tracker::Tracker;
 
@@ -77,7 +77,7 @@ pub fn check_tracker(input: &mut Input) {
         match input.byte() % 12 {
             0 => tracker.clear(),
             1 => tracker.set_timeout(Duration::from_millis(input.integer())),
-            2 => tracker.set_rounds(Rounds { searches: 1 + input.below(9) as u32, small: input.within(0.0, 100.0) }),
+            2 => tracker.set_tile_schedule(TileSchedule { searches: 1 + input.below(9) as u32, small_face_px: input.within(0.0, 100.0) }),
             3 if hostile => tracker.reserve(input.integer() as u32),
             4 if hostile => now = Duration::from_nanos(input.integer()),
             _ => now = now.saturating_add(Duration::from_millis(input.below(300) as u64)),

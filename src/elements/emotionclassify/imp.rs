@@ -16,7 +16,7 @@ use gst_video::VideoInfo;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step, since};
+use crate::elements::stream::{HoldTime, Lateness, StreamClock, buffer_times, frame_step, since};
 use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
@@ -114,7 +114,7 @@ struct State {
     engine: Engine<Classification>,
     scorer: FaceScorer,
     cuts: CutDetector,
-    time: FrameTime,
+    time: StreamClock,
     info: Option<VideoInfo>,
     /// What lies between the picture that faces were found on and this one.
     moved: Moved,
@@ -387,7 +387,7 @@ impl BaseTransformImpl for EmotionClassify {
             engine: engine.map_err(|error| error_message(&error))?,
             scorer,
             cuts: CutDetector::default(),
-            time: FrameTime::default(),
+            time: StreamClock::default(),
             info: None,
             moved: Moved::default(),
             inferred: Duration::ZERO,

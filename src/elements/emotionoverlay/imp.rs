@@ -17,7 +17,7 @@ use super::compose::{Composer, paint};
 use super::labels::Labels;
 use super::privacy::{self, Privacy, Shown};
 use super::{BlurFaces, BlurUnsearched, Palette};
-use crate::draw::{Painter, Placed, Stats, Style};
+use crate::draw::{CornerFigures, Painter, Placed, Style};
 use crate::elements::{error_message, frame, given, propose_allocation};
 use crate::meta::Moved;
 use crate::record::{FaceRecord, FrameRecord};
@@ -134,7 +134,7 @@ impl EmotionOverlay {
         self.check_labels(state, faces);
         let stats = settings.stats.then(|| {
             let time = buffer.pts().or_else(|| self.obj().clock().map(|clock| clock.time()));
-            Stats { faces: faces.len(), fps: state.rate.update(time) }
+            CornerFigures { faces: faces.len(), fps: state.rate.update(time) }
         });
         state.painter.draw(faces, stats, frame::size(&state.info))
     }

@@ -20,7 +20,7 @@ use crate::detector::tiles::TiledDetector;
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, FaceDetector};
 use crate::elements::engine::{Engine, Work, catch_panic};
 use crate::elements::stats;
-use crate::elements::stream::{FrameTime, HoldTime, Lateness, buffer_times, frame_step};
+use crate::elements::stream::{HoldTime, Lateness, StreamClock, buffer_times, frame_step};
 use crate::elements::{
     ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, error_message, frame, given, plugin_folder, post, post_latency,
     propose_allocation, provider_param_spec,
@@ -176,7 +176,7 @@ impl Settings {
 struct State {
     engine: Engine<Search>,
     finder: FaceFinder,
-    time: FrameTime,
+    time: StreamClock,
     info: Option<VideoInfo>,
     /// Ids of the last message.
     posted: Vec<u32>,
@@ -558,7 +558,7 @@ impl BaseTransformImpl for FaceDetect {
         }
         let engine = Engine::new(&self.obj().name(), settings.asynchronous, self.statistics.clone(), searching_with(detector));
         let engine = engine.map_err(|error| error_message(&error))?;
-        let (time, posted) = (FrameTime::default(), Vec::new());
+        let (time, posted) = (StreamClock::default(), Vec::new());
         *self.state() = Some(State { engine, finder, time, info: None, posted, failing: false });
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::taps::Mapping;
 /// For each position two runs of `width` samples, a quarter and three quarters of its extent on; one in its middle where
 /// there is no room for two.
 #[derive(Debug, Default)]
-pub(super) struct Picks {
+pub(super) struct SparseSamples {
     made_for: Option<Mapping>,
     /// The source samples that any position uses.
     span: Range<usize>,
@@ -19,7 +19,7 @@ pub(super) struct Picks {
     distance: Option<usize>,
 }
 
-impl Picks {
+impl SparseSamples {
     /// True if a position of `mapping` covers two samples at least.
     pub fn suit(mapping: &Mapping) -> bool {
         mapping.available >= 2 && mapping.length >= 2.0 * mapping.outputs as f32
@@ -74,29 +74,29 @@ impl Picks {
 mod tests {
     use super::*;
 
-    fn picks(available: usize, start: f32, length: f32, outputs: usize, width: usize) -> Picks {
-        let mut picks = Picks::default();
-        picks.make(Mapping { available, start, length, outputs, most: usize::MAX }, width);
-        picks
+    fn samples(available: usize, start: f32, length: f32, outputs: usize, width: usize) -> SparseSamples {
+        let mut samples = SparseSamples::default();
+        samples.make(Mapping { available, start, length, outputs, most: usize::MAX }, width);
+        samples
     }
 
     #[test]
     fn both_halves_of_a_position_are_seen() {
-        let columns = picks(12, 0.0, 12.0, 3, 2);
+        let columns = samples(12, 0.0, 12.0, 3, 2);
         assert_eq!((columns.span(), columns.runs()), (0..12, &[vec![0, 4, 8], vec![2, 6, 10]][..]));
-        let rows = picks(12, 0.0, 12.0, 2, 1);
+        let rows = samples(12, 0.0, 12.0, 2, 1);
         assert_eq!((rows.span(), rows.runs()), (1..11, &[vec![0, 6], vec![3, 9]][..]));
     }
 
     #[test]
     fn of_two_samples_each_counts_once() {
-        assert_eq!(picks(6, 0.0, 6.0, 3, 2).runs(), [[0, 2, 4]]);
-        assert_eq!(picks(6, 0.0, 6.0, 3, 1).runs(), [[0, 2, 4], [1, 3, 5]]);
+        assert_eq!(samples(6, 0.0, 6.0, 3, 2).runs(), [[0, 2, 4]]);
+        assert_eq!(samples(6, 0.0, 6.0, 3, 1).runs(), [[0, 2, 4], [1, 3, 5]]);
     }
 
     #[test]
     fn outside_is_the_edge() {
-        let picks = picks(4, -8.0, 32.0, 4, 2);
-        assert_eq!((picks.span(), picks.runs()), (0..4, &[vec![0, 1, 2, 2], vec![0, 2, 2, 2]][..]));
+        let samples = samples(4, -8.0, 32.0, 4, 2);
+        assert_eq!((samples.span(), samples.runs()), (0..4, &[vec![0, 1, 2, 2], vec![0, 2, 2, 2]][..]));
     }
 }
