@@ -1,45 +1,87 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Augmentations of whole batches of grey faces, float [N, 1, H, W], pixel values 0..255.
 
-They stand for what differs between a training picture and a webcam: where the detector puts the crop
-(place, size, roll), light and contrast, small or blurred faces, noise, compression, and things in front of the face.
+Pictures and random generator are on the same device. The augmentations stand for what differs between a training
+picture and a webcam: where the detector puts the crop (place, size, roll), light and contrast, small or blurred faces,
+noise, compression, things in front of the face, and another background.
 """
 
-import io
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+
+from dataset import PICTURE_SIDE
 
 
-def _uniform(count, low, high, generator):
-    return torch.rand(count, generator=generator) * (high - low) + low
+# JPEG's quantisation table for luminance at quality 50 (ITU-T T.81, table K.1) and its discrete cosine transform.
+JPEG_BLOCK = 8
+JPEG_LUMINANCE = torch.tensor(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    dtype=torch.float32,
+)
+_ANGLES = torch.arange(JPEG_BLOCK)[:, None] * (2 * torch.arange(JPEG_BLOCK) + 1) * (math.pi / (2 * JPEG_BLOCK))
+COSINES = torch.cos(_ANGLES) * torch.full((JPEG_BLOCK, 1), 0.5).index_fill(0, torch.tensor(0), 0.125**0.5)
+
+
+def _rand(shape, generator):
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _uniform(shape, low, high, generator):
+    return _rand(shape, generator) * (high - low) + low
 
 
 def _chosen(count, probability, generator):
     """Indices of the pictures an augmentation applies to."""
-    return torch.nonzero(torch.rand(count, generator=generator) < probability).flatten()
+    return torch.nonzero(_rand(count, generator) < probability).flatten()
 
 
-def random_affine(x, generator, degrees=20.0, shift=0.10, zoom=0.12, aspect=0.06):
-    """Mirror, roll (uniform, +-degrees), shift (fraction of the side), zoom and aspect change.
+def random_affine(x, generator, degrees=20.0, shift=0.10, zoom=0.12, aspect=0.06, framed=1.0):
+    """Mirror, roll (uniform, +-degrees), shift (fraction of the side), zoom and aspect change; gives [N, 1, 48, 48].
 
-    What lies outside the picture is filled by reflection: a real crop has background there.
+    The middle `framed` of the side is framed as a training picture. What lies outside the picture is filled by
+    reflection: a real crop has background there.
     """
     n = len(x)
     angle = _uniform(n, -degrees, degrees, generator) * (math.pi / 180)
-    scale = torch.exp(_uniform(n, -zoom, zoom, generator))
+    scale = framed * torch.exp(_uniform(n, -zoom, zoom, generator))
     stretch = torch.exp(_uniform(n, -aspect, aspect, generator))
-    mirror = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    mirror = torch.where(_rand(n, generator) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.zeros(n, 2, 3)
+    theta = x.new_zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = cos * stretch * mirror, -sin * stretch
     theta[:, 1, 0], theta[:, 1, 1] = sin / stretch * mirror, cos / stretch
-    theta[:, :, 2] = torch.rand(n, 2, generator=generator) * (4 * shift) - 2 * shift
-    grid = F.affine_grid(theta, x.shape, align_corners=False)
+    theta[:, :, 2] = framed * _uniform((n, 2), -2 * shift, 2 * shift, generator)
+    grid = F.affine_grid(theta, (n, 1, PICTURE_SIDE, PICTURE_SIDE), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def random_background(x, generator, probability=0.2, black=0.7, framed=1.0):
+    """Replace what lies outside a rough outline of the face by black or an even grey; the outline is flatter above.
+
+    An expression does not depend on the background, and some sources deliver faces that are cut out.
+    """
+    rows = _chosen(len(x), probability, generator)
+    n = (len(rows), 1, 1, 1)
+    line = torch.linspace(-1, 1, x.shape[-1], device=x.device) / framed
+    across = line.view(1, 1, 1, -1) / _uniform(n, 0.75, 1.0, generator)
+    down = (line.view(1, 1, -1, 1) - _uniform(n, -0.06, 0.1, generator)) / _uniform(n, 0.85, 1.05, generator)
+    across = across + _uniform(n, -0.12, 0.12, generator) * down
+    exponent = torch.where(down < 0, _uniform(n, 2.5, 6.0, generator), _uniform(n, 1.8, 2.6, generator))
+    outside = across.abs().pow(exponent) + down.abs().pow(exponent) > 1
+    grey = _uniform(n, 0, 255, generator) * (_rand(n, generator) >= black)
+    x[rows] = torch.where(outside, grey, x[rows])
+    return x
 
 
 def random_light(x, generator, gain=0.35, offset=30.0, gamma=0.35, probability=0.7):
@@ -66,7 +108,7 @@ def random_blur(x, generator, probability=0.12, kernel=5):
     rows = _chosen(len(x), probability, generator)
     if len(rows) == 0:
         return x
-    steps = torch.arange(kernel) - kernel // 2
+    steps = torch.arange(kernel, device=x.device) - kernel // 2
     angle = _uniform((len(rows), 1, 1), 0, math.pi, generator)
     along = steps * torch.cos(angle) + steps[:, None] * torch.sin(angle)
     across = steps[:, None] * torch.cos(angle) - steps * torch.sin(angle)
@@ -85,7 +127,7 @@ def random_downscale(x, generator, probability=0.2, smallest=16):
     for rows in _chosen(len(x), probability, generator).chunk(4):
         if len(rows) == 0:
             continue
-        small = int(torch.randint(smallest, side, (1,), generator=generator))
+        small = int(_uniform(1, smallest, side, generator))
         part = F.interpolate(x[rows], size=(small, small), mode="bilinear", antialias=True)
         x[rows] = F.interpolate(part, size=(side, side), mode="bilinear")
     return x
@@ -95,18 +137,27 @@ def random_noise(x, generator, probability=0.2, strongest=12.0):
     """Gaussian sensor noise, standard deviation up to `strongest` grey levels."""
     rows = _chosen(len(x), probability, generator)
     strength = _uniform((len(rows), 1, 1, 1), 0, strongest, generator)
-    x[rows] = (x[rows] + strength * torch.randn(x[rows].shape, generator=generator)).clamp(0, 255)
+    x[rows] = (x[rows] + strength * torch.randn(x[rows].shape, generator=generator, device=x.device)).clamp(0, 255)
     return x
+
+
+def jpeg(x, quality):
+    """What JPEG leaves of pictures [N, 1, H, W], sides multiples of 8, at qualities [N, 1, 1, 1] of 1 to 100."""
+    n, _, height, width = x.shape
+    cosines, luminance = COSINES.to(x.device), JPEG_LUMINANCE.to(x.device)
+    blocks = x.view(n, height // JPEG_BLOCK, JPEG_BLOCK, width // JPEG_BLOCK, JPEG_BLOCK).transpose(2, 3).flatten(1, 2)
+    scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
+    table = (luminance * scale + 0.5).floor().clamp(1, 255)
+    frequencies = cosines @ (blocks - 128) @ cosines.T
+    blocks = cosines.T @ ((frequencies / table).round() * table) @ cosines + 128
+    rows = blocks.unflatten(1, (height // JPEG_BLOCK, width // JPEG_BLOCK)).transpose(2, 3)
+    return rows.reshape(x.shape).round().clamp(0, 255)
 
 
 def random_jpeg(x, generator, probability=0.12, worst=15, best=60):
     """Compress some pictures, at a quality of `worst` to `best`, as cameras and streams do."""
     rows = _chosen(len(x), probability, generator)
-    qualities = torch.randint(worst, best + 1, (len(rows),), generator=generator)
-    for row, quality in zip(rows.tolist(), qualities.tolist()):
-        stream = io.BytesIO()
-        Image.fromarray(x[row, 0].round().clamp(0, 255).byte().numpy()).save(stream, "JPEG", quality=quality)
-        x[row, 0] = torch.from_numpy(np.array(Image.open(stream))).to(x.dtype)
+    x[rows] = jpeg(x[rows].round(), _uniform((len(rows), 1, 1, 1), worst, best + 1, generator).floor())
     return x
 
 
@@ -117,20 +168,24 @@ def random_erase(x, generator, probability=0.4, smallest=0.15, largest=0.45):
     n = (len(rows), 1, 1, 1)
     height = _uniform(n, smallest, largest, generator) * side
     width = _uniform(n, smallest, largest, generator) * side
-    top = torch.rand(n, generator=generator) * (side - height)
-    left = torch.rand(n, generator=generator) * (side - width)
-    line = torch.arange(side).float()
+    top = _rand(n, generator) * (side - height)
+    left = _rand(n, generator) * (side - width)
+    line = torch.arange(side, device=x.device).float()
     y, x_axis = line.view(1, 1, -1, 1), line.view(1, 1, 1, -1)
     inside = (y >= top) & (y < top + height) & (x_axis >= left) & (x_axis < left + width)
-    grain = _uniform(n, 0, 50, generator) * torch.randn(x[rows].shape, generator=generator)
+    grain = _uniform(n, 0, 50, generator) * torch.randn(x[rows].shape, generator=generator, device=x.device)
     fill = (_uniform(n, 0, 255, generator) + grain).clamp(0, 255)
     x[rows] = torch.where(inside, fill, x[rows])
     return x
 
 
-def augment(x, generator, strength=1.0):
-    """All of the above in camera order; `strength` scales geometry and the chance of each degradation."""
-    x = random_affine(x, generator, 20 * strength, 0.10 * strength, 0.12 * strength)
+def augment(x, generator, strength=1.0, framed=1.0):
+    """All of the above in camera order, [N, 1, S, S] to [N, 1, 48, 48].
+
+    `strength` scales geometry and the chance of each degradation; `framed` is that of `random_affine`.
+    """
+    x = random_background(x, generator, probability=0.2 * strength, framed=framed)
+    x = random_affine(x, generator, 20 * strength, 0.10 * strength, 0.12 * strength, framed=framed)
     x = random_light(x, generator, probability=0.7 * strength)
     x = random_dark(x, generator, probability=0.08 * strength)
     x = random_downscale(x, generator, probability=0.2 * strength)
