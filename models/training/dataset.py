@@ -5,6 +5,7 @@
 
 - FER2013's csv (`fer2013.csv` or `icml_face_data.csv`: emotion, pixels, Usage), the file itself or a folder with it; FER+'s csv of votes
   (`fer2013new.csv`) is read where it lies beside it;
+- an npz with the arrays `images`, `votes`, `fer2013` and `split` (see `Arrays`);
 - Kaggle's folders: `train/angry/*.jpg`, ..., and `test` (or `validation`, `val`) likewise;
 - a folder with `load.py`, whose `load()` returns images uint8 [N, 48, 48], votes uint8 [N, 10], fer2013_label uint8 [N],
   split uint8 [N] (0 = Training, 1 = PublicTest) and row int32 [N], in this order.
@@ -21,6 +22,16 @@ from PIL import Image
 FERPLUS_LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VOTE_COLUMNS = FERPLUS_LABELS + ("unknown", "not-a-face")
 FER2013_LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+# Classes of the outside networks that teach (outside.py): retail-0003's and face-api.js's.
+FIVE_LABELS = ("neutral", "happiness", "sadness", "surprise", "anger")
+SEVEN_LABELS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
+# Labels of each head of the network, in the order of its outputs. The two label sets teach the first two, an outside
+# network each the next two; the last learns FER+'s labels where there are some, else what all teachers say together.
+HEADS = {
+    "ferplus": FERPLUS_LABELS, "fer2013": FER2013_LABELS, "five": FIVE_LABELS, "seven": SEVEN_LABELS,
+    "joint": FERPLUS_LABELS,
+}
+LABELLED_HEADS, OUTSIDE_HEADS, JOINT_HEAD = ("ferplus", "fer2013"), ("five", "seven"), "joint"
 
 TRAINING, PUBLIC_TEST, PRIVATE_TEST = 0, 1, 2
 PICTURE_SIDE = 48
@@ -168,6 +179,9 @@ def _read_folders(folder):
 def read_arrays(data):
     """The `Arrays` of a data set in any of the forms above."""
     data = Path(data)
+    if data.suffix == ".npz":
+        stored = np.load(data)
+        return Arrays(stored["images"], stored["votes"], stored["fer2013"].astype(np.int64), stored["split"])
     if data.is_file():
         return _read_csv(data)
     if (data / "load.py").is_file():
@@ -202,6 +216,18 @@ def faces_of(arrays, split):
 def load_faces(data, split):
     """The `Faces` of one split (`TRAINING` or `PUBLIC_TEST`) of a data set."""
     return faces_of(read_arrays(data), split)
+
+
+def load_strangers(path, half):
+    """(images uint8 [N, 48, 48], labels int64 [N] in the order of FER2013_LABELS) of one half of another collection.
+
+    The file is an npz with `images` uint8 [N, S, S], `label` and `half`: 0 is there to choose by, 1 to report.
+    """
+    stored = np.load(path)
+    rows = stored["half"] == half
+    shrink = lambda image: Image.fromarray(image).resize((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BOX)
+    images = [np.asarray(shrink(image)) for image in stored["images"][rows]]
+    return np.stack(images), stored["label"][rows].astype(np.int64)
 
 
 def normalise(images):

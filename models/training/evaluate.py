@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""PublicTest figures of an exported model: both protocols, recalls, confusion, calibration, head combinations.
+"""Figures of an exported model: PublicTest by both protocols, or another collection; or its speed.
 
     python evaluate.py --data FOLDER [--model ../expression/model.onnx]
+    python evaluate.py --strangers STRANGERS.npz [--half 1] [--min-confidence 0.8] [--model ../expression/model.onnx]
     python evaluate.py --time [--model ../expression/model.onnx]
 """
 
@@ -12,22 +13,25 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset import FER2013_LABELS, FERPLUS_LABELS, PUBLIC_TEST, TRAINING, load_faces, normalise
+from dataset import (
+    FER2013_LABELS, FERPLUS_LABELS, FIVE_LABELS, PUBLIC_TEST, TRAINING, load_faces, load_strangers, normalise,
+)
 
 # Column of FERPLUS_LABELS for each of FER2013_LABELS (contempt has none).
 FERPLUS_OF_FER2013 = [FERPLUS_LABELS.index(label) for label in FER2013_LABELS]
 
 
 def torch_logits(network, images, batch=256):
-    """(ferplus [N, 8], fer2013 [N, 7]) of a torch network in evaluation mode, pictures [N, 48, 48] 0..255."""
+    """Logits [N, classes] of each head of a torch network in evaluation mode, pictures [N, 48, 48] 0..255."""
     import torch
 
+    device = next(network.parameters()).device
     network.eval()
     parts = []
     with torch.no_grad():
         for start in range(0, len(images), batch):
-            x = torch.from_numpy(normalise(images[start : start + batch]))
-            parts.append([head.float().numpy() for head in network(x)])
+            x = torch.from_numpy(normalise(images[start : start + batch])).to(device)
+            parts.append([head.float().cpu().numpy() for head in network(x)])
     return tuple(np.concatenate(head) for head in zip(*parts))
 
 
@@ -61,6 +65,23 @@ def accuracies(ferplus, fer2013, faces):
     }
 
 
+def columns(logits, labels, classes):
+    """Logits [N, len(classes)] of some classes from those of a head with these labels; -inf for a class it lacks."""
+    missing = np.full(len(logits), -np.inf)
+    return np.stack([logits[:, labels.index(name)] if name in labels else missing for name in classes], axis=1)
+
+
+def strangers_accuracies(logits, labels, truth):
+    """[accuracy over FER2013's seven classes, over five] of logits [N, classes] with these labels.
+
+    `truth` [N] is in FER2013's order. Over five classes, only pictures of these count, and only these may be named.
+    """
+    kept = np.isin(truth, [FER2013_LABELS.index(name) for name in FIVE_LABELS])
+    seven = columns(logits, labels, FER2013_LABELS)
+    five = np.where(np.isin(FER2013_LABELS, FIVE_LABELS), seven, -np.inf)
+    return [float((seven.argmax(1) == truth).mean()), float((five.argmax(1) == truth)[kept].mean())]
+
+
 def log_softmax(logits):
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -84,11 +105,14 @@ def calibration_error(probabilities, truth, bins=15):
     return float(sum(gaps))
 
 
-def fit_temperature(logits, truth):
-    """The softmax temperature of least negative log likelihood (scores = softmax(logits / temperature))."""
+def fit_temperature(*sets):
+    """The softmax temperature of least negative log likelihood (scores = softmax(logits / temperature)).
+
+    Each set is a pair (logits [N, classes], truth [N]) and counts alike.
+    """
     candidates = np.exp(np.linspace(np.log(0.3), np.log(3.0), 231))
-    rows = np.arange(len(truth))
-    losses = [-log_softmax(logits / t)[rows, truth].mean() for t in candidates]
+    loss = lambda logits, truth: -log_softmax(logits)[np.arange(len(truth)), truth].mean()
+    losses = [sum(loss(logits / t, truth) for logits, truth in sets) for t in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -127,7 +151,7 @@ def print_table(header, rows):
 def print_head(name, logits, truth, labels):
     """Accuracy, recalls, confusion matrix and calibration of one head."""
     predicted = logits.argmax(1)
-    temperature = fit_temperature(logits, truth)
+    temperature = fit_temperature((logits, truth))
     before = calibration_error(np.exp(log_softmax(logits)), truth)
     after = calibration_error(np.exp(log_softmax(logits / temperature)), truth)
     recall = recalls(predicted, truth, len(labels))
@@ -148,6 +172,23 @@ def print_combinations(ferplus, fer2013, faces, training):
         rows.append([name, float(recall.mean()), float(recall.min()), accuracy])
     print("## Both heads on FER2013's seven labels")
     print_table(["scores", "macro-recall %", "least recall %", "accuracy %"], rows)
+
+
+def print_strangers(model, path, half, min_confidence):
+    """Accuracy of each output on half of another collection; calibration and coverage of the scores."""
+    images, truth = load_strangers(path, half)
+    ferplus, fer2013 = onnx_logits(model, images)
+    scores = onnx_scores(model, images)
+    outputs = {"scores": (scores, FERPLUS_LABELS), "ferplus": (ferplus, FERPLUS_LABELS)}
+    outputs["fer2013"] = (fer2013, FER2013_LABELS)
+    rows = [[name, *strangers_accuracies(*output, truth)] for name, output in outputs.items()]
+    print_table(["output", "seven classes %", "five classes %"], rows)
+    classes = np.array(FERPLUS_OF_FER2013)[truth]
+    print(f"calibration error of the scores: {100 * calibration_error(scores, classes):.1f} %")
+    answered = scores.max(1) >= min_confidence
+    right = (scores.argmax(1) == classes)[answered].mean() if answered.any() else np.nan
+    share = f"{100 * answered.mean():.1f} % answered, {100 * right:.1f} % of them right"
+    print(f"from a confidence of {min_confidence:g}: {share}")
 
 
 def print_times(model, repeats=300):
@@ -171,10 +212,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data")
     parser.add_argument("--model", default=Path(__file__).parent.parent / "expression" / "model.onnx")
+    parser.add_argument("--strangers", type=Path, help="npz of another collection (see dataset.py)")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="of the strangers: 0 chose, 1 reports")
+    parser.add_argument("--min-confidence", type=float, default=0.8)
     parser.add_argument("--time", action="store_true", help="only measure speed")
     options = parser.parse_args()
     if options.time:
         return print_times(options.model)
+    if options.strangers:
+        return print_strangers(options.model, options.strangers, options.half, options.min_confidence)
     faces = load_faces(options.data, PUBLIC_TEST)
     ferplus, fer2013 = onnx_logits(options.model, faces.images)
     counted = faces.ferplus_truth >= 0

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The expression network: a small squeeze-and-excitation ResNet with two linear heads."""
+"""The expression network: a small squeeze-and-excitation ResNet with a linear head for each set of labels."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dataset import FER2013_LABELS, FERPLUS_LABELS, PIXEL_SCALE
-from onnx_file import unfold_batch_norm
+from dataset import HEADS, LABELLED_HEADS, PIXEL_SCALE
+from onnx_file import initializers, unfold_batch_norm
 
 
 def conv_norm(inputs, outputs, kernel=3, stride=1):
@@ -62,21 +62,23 @@ class ResidualBlock(nn.Module):
 
 
 # Channels of the stem and its stride, channels and residual blocks of the stages, of which each halves the map of the one
-# before. `large` is there to teach the others, not to be shipped: unlike theirs, its first stage sees all pixels.
+# before. The first stage of `fine`, which costs as much as `default`, and of `large` sees all pixels. `large` teaches
+# the others and is not shipped.
 SIZES = {
     "tiny": {"stem": 8, "stride": 2, "widths": (16, 40, 88), "depths": (1, 2, 2)},
     "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
+    "fine": {"stem": 16, "stride": 1, "widths": (16, 32, 64, 128), "depths": (1, 2, 2, 2)},
     "large": {"stem": 32, "stride": 1, "widths": (32, 64, 128, 256), "depths": (2, 2, 2, 2)},
 }
 
 
 class ExpressionNet(nn.Module):
-    """Grey faces [N, 1, 48, 48], value = (pixel - 128) / 64, to logits `ferplus` [N, 8] and `fer2013` [N, 7].
+    """Grey faces [N, 1, 48, 48], value = (pixel - 128) / 64, to a tuple of logits [N, classes], one for each head.
 
-    `size` is one of `SIZES`.
+    `size` is one of `SIZES`; `heads` are the first few names of `HEADS`.
     """
 
-    def __init__(self, size="default", dropout=0.3):
+    def __init__(self, size="default", dropout=0.3, heads=LABELLED_HEADS):
         super().__init__()
         stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
         self.standardise = Standardise()
@@ -91,18 +93,20 @@ class ExpressionNet(nn.Module):
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
-        self.ferplus = nn.Linear(channels, len(FERPLUS_LABELS))
-        self.fer2013 = nn.Linear(channels, len(FER2013_LABELS))
+        self.heads = tuple(heads)
+        for head in self.heads:
+            self.add_module(head, nn.Linear(channels, len(HEADS[head])))
 
     def forward(self, x):
         features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(self.standardise(x))), 1).flatten(1))
-        return self.ferplus(features), self.fer2013(features)
+        return tuple(self.get_submodule(head)(features) for head in self.heads)
 
 
 def network_of(state):
-    """A network of the size that some weights have, with them; in evaluation mode."""
+    """A network of the size and with the heads that some weights have, with them; in evaluation mode."""
+    heads = [head for head in HEADS if f"{head}.weight" in state]
     for size in SIZES:
-        network = ExpressionNet(size)
+        network = ExpressionNet(size, heads=heads)
         if {name: value.shape for name, value in network.state_dict().items()} == {name: value.shape for name, value in state.items()}:
             network.load_state_dict(state)
             return network.eval()
@@ -110,11 +114,13 @@ def network_of(state):
 
 
 def read_network(path):
-    """A network of the size that the weights of a file have, a `final.pt` or an exported `.onnx`; in evaluation mode."""
+    """The network of a file, a `final.pt` or an exported `.onnx`, with its size and heads; in evaluation mode."""
     if path.suffix != ".onnx":
         return network_of(torch.load(path))
+    stored = initializers(path)
+    heads = [head for head in HEADS if f"{head}.weight" in stored]
     for size in SIZES:
-        network = ExpressionNet(size)
+        network = ExpressionNet(size, heads=heads)
         try:
             unfold_batch_norm(network, path)
         except ValueError as wrong:

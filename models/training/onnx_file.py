@@ -29,13 +29,19 @@ def fold_batch_norm(network):
     return network
 
 
+def initializers(path):
+    """{name in the network: array} of the weights in an ONNX file."""
+    tensors = onnx.load(path).graph.initializer
+    return {tensor.name.removeprefix("network."): numpy_helper.to_array(tensor) for tensor in tensors}
+
+
 @torch.no_grad()
 def unfold_batch_norm(network, path):
     """Give a network the weights of an ONNX file that `fold_batch_norm` went into; its norms add the biases, no more.
 
     ValueError names the file and the weight that it lacks or has in another shape.
     """
-    stored = {tensor.name.removeprefix("network."): numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    stored = initializers(path)
     state = network.state_dict()
     for name, (_, norm) in conv_norm_pairs(network).items():
         for part in ("weight", "bias", "running_mean", "running_var"):

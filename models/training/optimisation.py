@@ -17,6 +17,12 @@ class MovingAverage:
         self.steps = 0
         self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
+    def load(self, state, steps):
+        """Continue from a stored average after so many steps."""
+        self.steps = steps
+        for name, value in state.items():
+            self.state[name].copy_(value)
+
     @torch.no_grad()
     def update(self, network):
         self.steps += 1

@@ -5,7 +5,8 @@
     python quantize.py --data DATA [--model ../expression/model.onnx] --output FOLDER [--faces 1024]
 
 FOLDER receives `model.onnx`, and a `model.toml` unless it has one, of which the sha256 is brought up to date: for
-`emotion-evaluate expression --model FOLDER/model.onnx` and for `emotionclassify model-file=`. The combination of both heads stays in fp32: it is a few numbers a face, and they matter.
+`emotion-evaluate expression --model FOLDER/model.onnx` and for `emotionclassify model-file=`. The combination of
+the heads stays in fp32: it is a few numbers a face, and they matter.
 """
 
 import argparse
@@ -36,11 +37,11 @@ class Faces(CalibrationDataReader):
 
 
 def tail_nodes(path):
-    """Names of the nodes that only `scores` needs: those behind the two heads."""
+    """Names of the nodes that only `scores` needs: those behind the heads."""
     graph = onnx.load(path).graph
-    behind, names = {"ferplus", "fer2013"}, []
+    behind, names = set(), []
     for node in graph.node:  # in topological order
-        if behind & set(node.input):
+        if behind & set(node.input) or node.op_type == "LogSoftmax":
             behind |= set(node.output)
             names.append(node.name)
     return names

@@ -5,23 +5,27 @@
 What needs no torch is tested by `self_test_data.py`.
 """
 
+import io
 import tempfile
 import unittest
 from argparse import Namespace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
+from PIL import Image
 
-from augmentation import augment
-from combine import Rule, combined, priors
-from dataset import normalise
+import teacher_scores
+from augmentation import augment, jpeg
+from combine import Rule, combined
+from dataset import HEADS, JOINT_HEAD, normalise
 from evaluate import log_softmax, onnx_logits, onnx_scores, torch_logits
 from export_onnx import export
 from framing import Square, crop, square_from_box, square_from_landmarks, turned
 from network import ExpressionNet, count_cost, network_of, read_network
 from onnx_file import unfold_batch_norm
-from self_test_data import synthetic_faces
+from self_test_data import TEACHERS
 from train import Trainer, mean_scores
 
 
@@ -32,6 +36,22 @@ class Pictures(unittest.TestCase):
         self.assertEqual(first.shape, faces.shape)
         self.assertTrue(bool((first >= -0.01).all()) and bool((first <= 255.01).all()))
         self.assertTrue(torch.equal(first, second))
+
+    def test_jpeg_is_what_pillow_makes_of_it(self):
+        rows = torch.arange(48.0)
+        picture = (128 + 90 * torch.sin(rows / 5)[:, None] * torch.cos(rows / 9))[None, None].round()
+        for quality in (20, 75):
+            stream = io.BytesIO()
+            Image.fromarray(picture[0, 0].byte().numpy()).save(stream, "JPEG", quality=quality)
+            far = jpeg(picture, torch.full((1, 1, 1, 1), float(quality)))[0, 0].numpy() - np.asarray(Image.open(stream))
+            self.assertLess(np.abs(far).mean(), 0.6)
+
+    def test_larger_pictures_are_framed_by_their_middle(self):
+        large = torch.zeros(4, 1, 72, 72)
+        large[:, :, 4:68, 4:68] = 200
+        still = augment(large, torch.Generator().manual_seed(1), strength=0.0, framed=64 / 72)
+        self.assertEqual(still.shape, (4, 1, 48, 48))
+        self.assertGreater(float(still.mean()), 190)
 
     def test_input_formula(self):
         np.testing.assert_array_equal(normalise(np.array([[[0, 128, 192]]])).ravel(), [-2, 0, 1])
@@ -92,15 +112,17 @@ class Training(unittest.TestCase):
 
     def trainer(self, **changes):
         options = dict(
-            data=self.folder, size="tiny", epochs=4, batch=16, learning_rate=0.03, weight_decay=5e-4, label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1,
-            strength=0.3, small_epochs=1, start=None, teacher=None, teacher_share=0.5, threads=1, seed=1,
+            data=self.folder, size="tiny", epochs=4, minutes=1.0, batch=16, learning_rate=0.03, weight_decay=5e-4,
+            label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1, strength=0.3, final_strength=None, small_epochs=1,
+            start=None, teacher=None, teacher_share=0.5, cache=None, unlabelled_batch=8, strangers=None, compile=False,
+            device="cpu", threads=1, seed=1,
         )
         return Trainer(Namespace(**(options | changes)))
 
     def train(self, trainer, epochs):
         history = []
         for _ in range(epochs):
-            history.append(sum(trainer.train_epoch()))
+            history.append(sum(trainer.train_epoch().values()))
             trainer.epoch += 1
         return history
 
@@ -120,9 +142,44 @@ class Training(unittest.TestCase):
         torch.save(teacher.average.state, self.folder / "final.pt")
         pupil = self.trainer(teacher=[self.folder / "final.pt"], teacher_share=1.0)
         # What the labels say must not matter.
-        pupil.ferplus = pupil.ferplus.roll(1, 1)
+        pupil.targets[0] = pupil.targets[0].roll(1, 1)
         self.train(pupil, 4)
         self.assertEqual(pupil.validate()["ferplus"], 1.0)
+
+    def test_outside_scores_of_faces_without_labels_teach_the_other_heads(self):
+        cache = self.folder / "cache"
+        cache.mkdir()
+        lying = np.arange(192) % 2 == 1
+        stripes = np.where(np.arange(72) // 9 % 2, 200, 60).astype(np.uint8)[None, :].repeat(72, 0)
+        np.save(cache / "faces.npy", np.stack([stripes.T if flat else stripes for flat in lying]))
+        for name in ("training", "faces"):
+            for head, labels in HEADS.items():
+                classes = np.where(lying, labels.index("happiness"), labels.index("neutral"))
+                np.save(cache / f"{name}-{head}.npy", np.eye(len(labels), dtype=np.float32)[classes])
+        strangers = {"images": np.stack([stripes[:64, :64].T] * 4), "label": np.full(4, 3), "half": np.arange(4) % 2}
+        np.savez(self.folder / "strangers.npz", **strangers)
+        trainer = self.trainer(cache=cache, strangers=self.folder / "strangers.npz", final_strength=0.1)
+        self.train(trainer, 4)
+        figures = trainer.validate()
+        self.assertEqual((figures["ferplus"], figures["fer2013"]), (1.0, 1.0))
+        self.assertEqual(figures["strangers"], {head: [1.0, 1.0] for head in HEADS})
+
+    def test_teachers_score_the_training_pictures_and_the_faces(self):
+        (self.folder / "teachers.py").write_text(TEACHERS)
+        torch.save(ExpressionNet("tiny").state_dict(), self.folder / "final.pt")
+        np.save(self.folder / "faces.npy", np.random.default_rng(3).integers(0, 256, (5, 72, 72), dtype=np.uint8))
+        strangers = self.folder / "strangers.npz"
+        np.savez(strangers, images=np.full((7, 64, 64), 9, np.uint8), label=np.arange(7), half=np.zeros(7))
+        places = {"--data": self.folder, "--cache": self.folder, "--teachers": self.folder}
+        places |= {"--networks": self.folder / "final.pt", "--strangers": strangers}
+        with mock.patch("sys.argv", ["teacher_scores.py", *(str(part) for place in places.items() for part in place)]):
+            teacher_scores.main()
+        for name, count in (("training", 192), ("faces", 5)):
+            for head, labels in HEADS.items():
+                if (name, head) != ("training", JOINT_HEAD):
+                    scores = np.load(self.folder / f"{name}-{head}.npy")
+                    self.assertEqual((scores.shape, scores.dtype), ((count, len(labels)), np.float32))
+                    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-3)
 
     def test_teachers_scores_are_averaged(self):
         networks, x = [ExpressionNet("tiny").eval() for _ in range(2)], torch.randn(4, 1, 48, 48)
@@ -137,7 +194,7 @@ class Training(unittest.TestCase):
         self.train(first, 3)
         expected = first.validate()
         path = self.folder / "model.onnx"
-        export(network_of(first.average.state), Rule(), priors(synthetic_faces()), path)
+        export(network_of(first.average.state), Rule(), path)
         x = torch.randn(4, 1, 48, 48)
         for ours, theirs in zip(read_network(path)(x), network_of(first.average.state)(x)):
             torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
@@ -152,7 +209,7 @@ class Training(unittest.TestCase):
 
     def test_a_file_of_another_network_is_refused(self):
         path = self.folder / "model.onnx"
-        export(ExpressionNet("tiny").eval(), Rule(), priors(synthetic_faces()), path)
+        export(ExpressionNet("tiny").eval(), Rule(), path)
         with self.assertRaisesRegex(ValueError, "model.onnx: .* expected, found"):
             unfold_batch_norm(ExpressionNet(), path)
 
@@ -170,16 +227,21 @@ class Network(unittest.TestCase):
         self.assertLess(standardise(0.001 * faces).abs().max(), 0.1)
 
     def test_exported_file_gives_the_same_logits(self):
-        network = ExpressionNet().train()
+        network = ExpressionNet(heads=HEADS).train()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)  # no two alike, which the exporter would merge
         network(torch.randn(64, 1, 48, 48))  # batch statistics that are not the initial ones
         pictures = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
         with tempfile.TemporaryDirectory() as folder:
-            path, rule, log_priors = Path(folder) / "model.onnx", Rule(temperature=0.7), priors(synthetic_faces())
-            export(network.eval(), rule, log_priors, path)
+            path, rule = Path(folder) / "model.onnx", Rule((0.5, 0.4, 0.3, 0.2, 0.1), tuple(np.linspace(-1, 1, 8)), 0.7)
+            export(network.eval(), rule, path)
             heads = torch_logits(network, pictures)
             for ours, theirs in zip(heads, onnx_logits(path, pictures)):
                 np.testing.assert_allclose(ours, theirs, atol=1e-4)
-            scores = np.exp(log_softmax(combined(*heads, rule, log_priors)))
+            # Heads that are no outputs are in the file all the same, for training to go on from.
+            for ours, theirs in zip(heads, torch_logits(read_network(path), pictures)):
+                np.testing.assert_allclose(ours, theirs, atol=1e-3)
+            scores = np.exp(log_softmax(combined(heads, rule)))
             np.testing.assert_allclose(scores, onnx_scores(path, pictures), atol=1e-5)
 
 

@@ -3,6 +3,7 @@
 """Self-test of all that needs no torch, on synthetic data: `python self_test_data.py` (seconds; numpy and pillow)."""
 
 import csv
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,13 +12,18 @@ import numpy as np
 from PIL import Image
 
 from card import END, START, figures_section, measured, replace_figures, replace_measured
-from combine import Rule, combined, fit_rule, priors
+from combine import FERPLUS_COST, Rule, calibrated, combined, ferplus_accuracy, fit_rule, strangers_evidence
 from data_report import write_report
 from dataset import (
-    FERPLUS_LABELS, PICTURE_SIDE, PUBLIC_TEST, TRAINING, VOTE_COLUMNS, Arrays, Faces, faces_of, load_faces, majority_labels, read_arrays, soft_labels,
+    FER2013_LABELS, FERPLUS_LABELS, FIVE_LABELS, HEADS, PICTURE_SIDE, PUBLIC_TEST, TRAINING, VOTE_COLUMNS, Arrays,
+    Faces, load_faces, load_strangers, majority_labels, read_arrays, soft_labels,
 )
-from evaluate import FERPLUS_OF_FER2013, accuracies, calibration_error, fit_temperature, log_softmax, recalls
+from evaluate import (
+    FERPLUS_OF_FER2013, accuracies, calibration_error, fit_temperature, log_softmax, recalls, strangers_accuracies,
+)
 from export_faces import export_faces
+from outside import TEMPERATURES, mean_scores, read_teachers
+from unlabelled import cut_photos, read_sheets
 
 
 def votes(**columns):
@@ -141,22 +147,127 @@ class Reports(unittest.TestCase):
         self.assertTrue(description.endswith("scores_fer2013_accuracy = 0.5\nscores_fer2013_macro_recall = 0.25\nscores_fer2013_calibration_error = 0.02\nparameters = 7\n"))
 
 
+TEACHERS = """
+import numpy as np
+
+RETAIL_LABELS = ["neutral", "happiness", "sadness", "surprise", "anger"]
+FACEAPI_LABELS = ["neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise"]
+
+def retail0003(images):
+    return np.array([[0.6, 0.4, 0, 0, 0] if image[0, 0] else [1, 0, 0, 0, 0] for image in images])
+
+def faceapi(images, batch):
+    return np.tile([0.9, 0.1, 0, 0, 0, 0, 0], (len(images), 1))
+"""
+
+
+class Unlabelled(unittest.TestCase):
+    """Faces without labels, and the outside networks that score them."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def test_sheets_are_read_row_by_row_up_to_their_last_face(self):
+        greys = (np.arange(2000) % 251).astype(np.uint8).reshape(40, 50)
+        Image.fromarray(greys.repeat(72, 0).repeat(72, 1)).save(self.folder / "sheet-00.webp", lossless=True)
+        np.savez(self.folder / "names.npz", name=np.array(["somebody"] * 60))
+        faces = read_sheets(self.folder)
+        self.assertEqual(faces.shape, (60, 72, 72))
+        np.testing.assert_array_equal(faces[:, 36, 36], np.arange(60))
+
+    def test_large_faces_of_photos_are_cut_upright(self):
+        picture = np.full((200, 240), 50, np.uint8)
+        picture[60:140, 80:160] = 200
+        (self.folder / "photos").mkdir()
+        Image.fromarray(picture).save(self.folder / "photos" / "one.png")
+        lying = [[120, 80], [120, 120], [125, 100], [150, 80], [150, 120]]
+        faces = [{"box": [80, 60, 80, 80], "landmarks": lying}, {"box": [0, 0, 20, 31]}]
+        (self.folder / "labels.json").write_text(json.dumps({"one.png": {"faces": faces}, "none.png": {"faces": []}}))
+        cut = cut_photos(self.folder)
+        self.assertEqual(cut.shape, (1, 72, 72))
+        # The box fills the middle 64 pixels; a little more is around it.
+        np.testing.assert_array_equal(cut[0, 36, [1, 8, 36, 63, 70]], [50, 200, 200, 200, 50])
+
+    def test_outside_scores_are_softened_and_averaged_over_views_and_mirror_images(self):
+        (self.folder / "teachers.py").write_text(TEACHERS)
+        image = np.zeros((1, 4, 4), np.uint8)
+        image[0, :, 0] = 9
+        scores = mean_scores(read_teachers(self.folder), [image])
+        np.testing.assert_allclose(scores["five"][0, :2], [0.8, 0.2], atol=1e-4)
+        ratio = scores["seven"][0, 0] / scores["seven"][0, 1]
+        self.assertAlmostEqual(ratio, 9 ** (1 / TEMPERATURES["seven"]), places=3)
+
+    def test_outside_networks_with_other_labels_are_refused(self):
+        swapped = TEACHERS.replace('"neutral", "happiness"', '"happiness", "neutral"')
+        (self.folder / "teachers.py").write_text(swapped)
+        with self.assertRaisesRegex(ValueError, "teachers.py: labels neutral, happiness, .* expected, found happiness"):
+            read_teachers(self.folder)
+
+    def test_halves_of_the_strangers_are_kept_apart(self):
+        images = np.arange(4, dtype=np.uint8)[:, None, None].repeat(64, 1).repeat(64, 2)
+        np.savez(self.folder / "strangers.npz", images=images, label=np.arange(4), half=np.arange(4) % 2)
+        found, labels = load_strangers(self.folder / "strangers.npz", half=1)
+        self.assertEqual((found.shape, labels.tolist(), found[:, 0, 0].tolist()), ((2, 48, 48), [1, 3], [1, 3]))
+
+    def test_strangers_count_over_seven_classes_and_over_five(self):
+        truth = np.array([FER2013_LABELS.index(name) for name in ("anger", "fear", "neutral", "happiness")])
+        # Fear is named twice; over five classes, neutral comes next.
+        afraid = [0, 0, 9, 0, 0, 0, 1]
+        logits = np.array([afraid, afraid, [0, 0, 0, 0, 0, 0, 9], [0, 0, 0, 9, 0, 0, 0]], float)
+        np.testing.assert_allclose(strangers_accuracies(logits, FER2013_LABELS, truth), [3 / 4, 2 / 3])
+        np.testing.assert_allclose(strangers_accuracies(logits[:, [6, 3, 4, 5, 0]], FIVE_LABELS, truth), [2 / 4, 2 / 3])
+
+
 class Combining(unittest.TestCase):
-    def test_adjusting_by_the_prior_gives_rare_classes_their_due(self):
-        faces = synthetic_faces()
-        # Heads that know nothing but the prior give every class the same once it is taken off.
-        heads = [np.tile(prior, (len(faces), 1)) for prior in priors(faces)]
-        flat = combined(*heads, Rule(contempt_offset=0.0), priors(faces))
-        np.testing.assert_allclose(flat, 0, atol=1e-9)
+    def noisy_heads(self, faces, seed=6):
+        """Logits of the first two heads: the truth, the log frequency of the classes, and noise."""
+        random = np.random.default_rng(seed)
+        logits = []
+        for truth, classes in ((faces.ferplus_truth, 8), (faces.fer2013, 7)):
+            prior = np.log(np.maximum(np.bincount(truth, minlength=classes), 1) / len(truth))
+            logits.append(2.0 * np.eye(classes)[truth] + prior + random.normal(0, 1.5, (len(truth), classes)))
+        return tuple(logits)
+
+    def test_a_head_says_nothing_about_classes_that_it_lacks(self):
+        heads = [np.zeros((1, len(labels))) for labels in HEADS.values()]
+        logits = combined(heads, Rule((0.0, 0.0, 1.0, 0.0, 0.0), tuple(range(8)), 2.0))[0]
+        lacking = [label not in FIVE_LABELS for label in FERPLUS_LABELS]
+        np.testing.assert_allclose(logits, (np.arange(8) + np.where(lacking, 0, np.log(1 / 5))) / 2)
 
     def test_the_rule_is_better_balanced_than_either_head(self):
         faces = synthetic_faces()
-        random = np.random.default_rng(6)
-        noisy = lambda truth, prior: 2.0 * np.eye(len(prior))[truth] + prior + random.normal(0, 1.5, (len(faces), len(prior)))
-        heads = (noisy(faces.ferplus_truth, priors(faces)[0]), noisy(faces.fer2013, priors(faces)[1]))
-        rule = fit_rule(heads, faces, heads, faces)
+        heads = self.noisy_heads(faces)
         recall = lambda logits: np.nanmean(recalls(logits.argmax(1), faces.ferplus_truth, 8))
-        self.assertGreater(recall(combined(*heads, rule, priors(faces))), recall(heads[0]) + 0.05)
+        rule = fit_rule(heads, faces)
+        self.assertGreater(recall(combined(heads, rule)), recall(heads[0]) + 0.05)
+        self.assertTrue(all(weight > 0 for weight in rule.weights))
+
+    def test_a_head_that_knows_nothing_gets_no_weight(self):
+        faces = synthetic_faces()
+        ferplus, fer2013 = self.noisy_heads(faces)
+        rule = fit_rule((ferplus, np.random.default_rng(1).normal(0, 3, fer2013.shape)), faces)
+        self.assertLess(rule.weights[1], 0.02)
+        self.assertGreater(rule.weights[0], 0.5)
+
+    def test_strangers_move_the_rule_as_far_as_the_votes_allow(self):
+        faces, others = synthetic_faces(), synthetic_faces(count=350, shares=(1 / 7,) * 7)
+        heads = self.noisy_heads(faces)
+        # On the strangers, only the second head is worth anything.
+        blind = (np.random.default_rng(2).normal(0, 1, (len(others), 8)), self.noisy_heads(others)[1])
+        evidence = strangers_evidence(blind, others.fer2013)
+        alone, joined = fit_rule(heads, faces), fit_rule(heads, faces, evidence)
+        right = lambda rule: (combined(blind, rule).argmax(1) == others.ferplus_truth).mean()
+        self.assertGreater(right(joined), right(alone))
+        least = ferplus_accuracy(heads[0], faces) - FERPLUS_COST
+        self.assertGreaterEqual(ferplus_accuracy(combined(heads, joined), faces), least)
+
+    def test_temperature_of_two_collections(self):
+        faces = synthetic_faces()
+        heads = self.noisy_heads(faces)
+        rule = fit_rule(heads, faces)
+        sharp = Rule(tuple(2 * np.array(rule.weights)), tuple(2 * np.array(rule.biases)))
+        found = calibrated(sharp, heads, faces, strangers_evidence(heads, faces.fer2013)).temperature
+        self.assertAlmostEqual(found, 2 * calibrated(rule, heads, faces).temperature, delta=0.1)
 
 
 class Figures(unittest.TestCase):
@@ -169,7 +280,7 @@ class Figures(unittest.TestCase):
         random = np.random.default_rng(3)
         logits = random.normal(size=(4000, 8))
         truth = np.array([random.choice(8, p=p) for p in np.exp(log_softmax(logits))])
-        self.assertAlmostEqual(fit_temperature(logits * 2.5, truth), 2.5, delta=0.25)
+        self.assertAlmostEqual(fit_temperature((logits * 2.5, truth)), 2.5, delta=0.25)
         self.assertLess(calibration_error(np.exp(log_softmax(logits)), truth), 0.03)
 
 
