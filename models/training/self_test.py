@@ -16,16 +16,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+import ensemble
 import teacher_scores
 from augmentation import augment, jpeg
 from combine import Rule, combined
-from dataset import HEADS, JOINT_HEAD, normalise
+from dataset import HEADS, JOINT_HEAD, PUBLIC_TEST, TRAINING, load_faces, load_strangers, normalise
 from evaluate import log_softmax, onnx_logits, onnx_scores, torch_logits
 from export_onnx import export
 from framing import Square, crop, square_from_box, square_from_landmarks, turned
 from network import ExpressionNet, count_cost, network_of, read_network
 from onnx_file import unfold_batch_norm
 from self_test_data import TEACHERS
+from teacher_scores import read_scores, write_scores
 from train import Trainer, mean_scores
 
 
@@ -212,6 +214,33 @@ class Training(unittest.TestCase):
         export(ExpressionNet("tiny").eval(), Rule(), path)
         with self.assertRaisesRegex(ValueError, "model.onnx: .* expected, found"):
             unfold_batch_norm(ExpressionNet(), path)
+
+
+class Ensemble(unittest.TestCase):
+    def test_packed_data_are_what_they_were(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "load.py").write_text(LOADER)
+        random, counts = np.random.default_rng(4), {"training": 192, "faces": 5, "strangers": 2}
+        np.save(folder / "faces.npy", np.full((5, 72, 72), 100, np.uint8))
+        score = lambda count, heads: {head: random.random((count, len(HEADS[head]))) for head in heads}
+        scores = {name: score(count, ensemble.SCORED[name]) for name, count in counts.items()}
+        for name, values in scores.items():
+            write_scores(folder, name, values)
+        others = {"images": np.full((4, 64, 64), 7, np.uint8), "label": np.arange(4), "half": np.arange(4) % 2}
+        np.savez(folder / "wild.npz", **others)
+        places = Namespace(data=folder, cache=folder, strangers=folder / "wild.npz", packed=folder / "packed")
+        ensemble.pack(places)
+        ensemble.unpack(places.packed, folder / "work")
+        for split, largest in ((PUBLIC_TEST, 0), (TRAINING, 40)):
+            before, after = load_faces(folder, split), load_faces(folder / "work" / "arrays.npz", split)
+            self.assertLessEqual(int(np.abs(before.images.astype(int) - after.images).max()), largest)
+            np.testing.assert_array_equal(before.ferplus, after.ferplus)
+            np.testing.assert_array_equal(before.fer2013, after.fer2013)
+        for name, values in scores.items():
+            for head, found in read_scores(folder / "work" / "cache", name, values).items():
+                np.testing.assert_allclose(found, values[head], atol=1e-3)
+        self.assertEqual(np.load(folder / "work" / "cache" / "faces.npy").shape, (5, 72, 72))
+        self.assertEqual(load_strangers(folder / "work" / "strangers.npz", 0)[1].tolist(), [0, 2])
 
 
 class Network(unittest.TestCase):
