@@ -58,6 +58,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="Other options go to train.py.")
     parser.add_argument("--data", required=True)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--strangers", type=Path, help="npz of another collection (dataset.py)")
     parser.add_argument("--evaluator", help="a built emotion-evaluate, instead of building one with cargo")
     options, training_options = parser.parse_known_args()
     run = options.run.resolve()
@@ -66,10 +67,12 @@ def main():
     data = Path(options.data).resolve()
     arrays = read_arrays(data)
     print(write_report(arrays, run / "data"))
-    script("train.py", "--data", data, "--run", run, *training_options)
+    strangers = ["--strangers", options.strangers] if options.strangers else []
+    script("train.py", "--data", data, "--run", run, *strangers, *training_options)
     script("curves.py", "--run", run)
     describe(run / "model", run.name)
-    script("export_onnx.py", "--data", data, "--weights", run / "final.pt", "--output", run / "model" / "model.onnx")
+    exported = run / "model" / "model.onnx"
+    script("export_onnx.py", "--data", data, "--weights", run / "final.pt", "--output", exported, *strangers)
     script("quantize.py", "--data", data, "--model", run / "model" / "model.onnx", "--output", run / "int8")
     export_faces(arrays, PUBLIC_TEST, run / "faces")
     evaluator = [options.evaluator] if options.evaluator else EVALUATE
