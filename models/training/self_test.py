@@ -170,10 +170,8 @@ class Training(unittest.TestCase):
         (self.folder / "teachers.py").write_text(TEACHERS)
         torch.save(ExpressionNet("tiny").state_dict(), self.folder / "final.pt")
         np.save(self.folder / "faces.npy", np.random.default_rng(3).integers(0, 256, (5, 72, 72), dtype=np.uint8))
-        strangers = self.folder / "strangers.npz"
-        np.savez(strangers, images=np.full((7, 64, 64), 9, np.uint8), label=np.arange(7), half=np.zeros(7))
         places = {"--data": self.folder, "--cache": self.folder, "--teachers": self.folder}
-        places |= {"--networks": self.folder / "final.pt", "--strangers": strangers}
+        places |= {"--networks": self.folder / "final.pt"}
         with mock.patch("sys.argv", ["teacher_scores.py", *(str(part) for place in places.items() for part in place)]):
             teacher_scores.main()
         for name, count in (("training", 192), ("faces", 5)):

@@ -3,19 +3,19 @@
 """Score the training pictures and the faces without labels with teachers, once, for `train.py --cache`.
 
     python teacher_scores.py --data DATA --cache CACHE --networks RUN/final.pt ...
-                             [--teachers FOLDER] [--strangers STRANGERS.npz]
+                             [--teachers FOLDER]
 
 --networks   networks of this project, whose mean scores teach the heads `ferplus` and `fer2013`
 --teachers   a folder whose `teachers.py` runs the outside networks (outside.py), which teach `five` and `seven`;
              without it, their scores in the cache are used again
---strangers  another collection (dataset.py): what all teachers say together of a face without label, which teaches the
-             head `joint`, is joined by a rule (combine.py) fitted to the training split and half 0 of the strangers
+
+What all teachers say together of a face without a label teaches the head `joint`. The rule that joins them (combine.py) is
+fitted to the training split alone: no weight is taught by labels of another collection, nor by numbers fitted to them.
 
 CACHE holds `faces.npy` (unlabelled.py) and receives float32 arrays, mean probabilities over several views of a picture:
 
     training-<head>.npy   [N, classes]  of the training split, in its order
     faces-<head>.npy      [M, classes]
-    strangers-<head>.npy  [H, classes]  of half 0
 
 The head `joint` has such a file for the faces alone: of a training picture it learns what `ferplus` does.
 """
@@ -28,10 +28,8 @@ import numpy as np
 import torch
 
 from augmentation import augment
-from combine import combined, describe, joining, strangers_evidence
-from dataset import (
-    HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, TRAINING, load_faces, load_strangers,
-)
+from combine import combined, describe, fit_rule
+from dataset import HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, TRAINING, load_faces
 from evaluate import log_softmax
 from network import read_network
 from outside import mean_scores, read_teachers
@@ -41,8 +39,6 @@ from unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
 VIEW_SIDES = (60, 66)
 # Our own networks see augmented views: they know the plain training pictures by heart.
 AUGMENTED_VIEWS, STRENGTH, BATCH = 6, 0.5, 256
-# How much half 0 of the strangers counts against the training split where all teachers are joined.
-STRANGERS_WEIGHT = 2.0
 
 
 def middle(faces, side):
@@ -125,7 +121,6 @@ def main():
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--networks", type=Path, nargs="+", required=True)
     parser.add_argument("--teachers", type=Path)
-    parser.add_argument("--strangers", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -137,11 +132,7 @@ def main():
     training_scores = score("training", Pictures(training.images, [training.images]))
     views = [middle(faces, side) for side in VIEW_SIDES]
     face_scores = score("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE))
-    evidence = None
-    if options.strangers:
-        images, labels = load_strangers(options.strangers, half=0)
-        evidence = strangers_evidence(as_logits(score("strangers", Pictures(images, [images]))), labels)
-    rule = joining(as_logits(training_scores), training, evidence)(STRANGERS_WEIGHT)
+    rule = fit_rule(as_logits(training_scores), training)
     print(f"all teachers together: {describe(rule)}")
     write_scores(options.cache, "faces", {JOINT_HEAD: joined(face_scores, rule)})
 
