@@ -302,29 +302,38 @@ fn stats_count_frames_and_time_each_step() {
 }
 
 #[test]
-fn what_is_held_adds_to_the_minimum_latency_and_buffers_nothing() {
+fn what_is_held_adds_to_the_minimum_latency_and_a_source_that_cannot_wait_is_told() {
     if !runtime_fetched() {
         return;
     }
     let (frame, info) = frame(VideoFormat::Nv12);
-    let mut harness = harness(&info, &[]);
-    (0..12).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
-    let element = harness.element().expect("an element");
     let upstream = gst::ClockTime::from_mseconds(40);
-    let answer = move |_: &gst::Pad, info: &mut gst::PadProbeInfo| match info.query_mut().map(|query| query.view_mut()) {
-        Some(gst::QueryViewMut::Latency(latency)) => {
-            latency.set(true, upstream, Some(upstream));
-            gst::PadProbeReturn::Handled
-        }
-        _ => gst::PadProbeReturn::Ok,
-    };
-    let sink = element.static_pad("sink").expect("a sink pad");
-    sink.add_probe(gst::PadProbeType::QUERY_UPSTREAM | gst::PadProbeType::PUSH, answer).expect("a probe");
-    let mut query = gst::query::Latency::new();
-    assert!(element.static_pad("src").expect("a source pad").query(&mut query));
-    let (live, min, max) = query.result();
-    assert!(live && min > upstream, "{min}");
-    assert_eq!(max, Some(upstream), "so that a pipeline that cannot keep up is told");
+    for (buffered, warnings) in [(upstream, 1), (gst::ClockTime::from_seconds(9), 0)] {
+        let mut harness = harness(&info, &[]);
+        (0..12).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+        let element = harness.element().expect("an element");
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let answer = move |_: &gst::Pad, info: &mut gst::PadProbeInfo| match info.query_mut().map(|query| query.view_mut()) {
+            Some(gst::QueryViewMut::Latency(latency)) => {
+                latency.set(true, upstream, Some(buffered));
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        };
+        let sink = element.static_pad("sink").expect("a sink pad");
+        sink.add_probe(gst::PadProbeType::QUERY_UPSTREAM | gst::PadProbeType::PUSH, answer).expect("a probe");
+        let asked = [(); 2].map(|()| {
+            let mut query = gst::query::Latency::new();
+            assert!(element.static_pad("src").expect("a source pad").query(&mut query));
+            query.result()
+        });
+        let (live, min, max) = asked[0];
+        assert!(live && min > upstream, "{min}");
+        assert_eq!(max, Some(buffered.max(min)), "buffering is not claimed, but the latency can be configured");
+        let told = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).count();
+        assert_eq!(told, warnings, "upstream waits for {buffered}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! What the analysing elements know of their stream: its times, whether it is late, and how long they hold it.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -154,7 +155,11 @@ const LATENCY_MARGIN: f64 = 0.25;
 
 /// How long a frame is held by an element that works on it before passing it on; grows as longer times are measured.
 #[derive(Debug, Default)]
-pub struct HoldTime(Mutex<gst::ClockTime>);
+pub struct HoldTime {
+    announced: Mutex<gst::ClockTime>,
+    /// The application was warned that upstream cannot wait for so long.
+    warned: AtomicBool,
+}
 
 impl HoldTime {
     /// Looks at what was measured; true if more has to be announced than before.
@@ -170,26 +175,43 @@ impl HoldTime {
     }
 
     /// Answers a LATENCY query that came to the source pad of `element`: what is held here is added to upstream's minimum.
-    /// The maximum says how much the elements before can buffer while they wait for the sink. One frame that is worked on
-    /// adds nothing to that, since upstream cannot push the next one meanwhile.
+    ///
+    /// The maximum says how much the elements upstream can buffer while they wait for the sink. Working on a frame adds
+    /// nothing to that. Where it is less than the minimum, the pipeline needs a queue, of which the application is warned
+    /// once. The maximum is then raised to the minimum: with less GStreamer configures no latency at all, so every frame
+    /// would be late and hardly any would be searched.
     pub fn answer(&self, element: &impl IsA<gst_base::BaseTransform>, query: &mut gst::QueryRef) -> bool {
         if !element.upcast_ref::<gst_base::BaseTransform>().sink_pad().peer_query(query) {
             return false;
         }
         if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
-            let held = if live { *self.lock() } else { gst::ClockTime::ZERO };
-            latency.set(live, min.saturating_add(held), max);
+            let needed = if live { min.saturating_add(*self.lock()) } else { min };
+            latency.set(live, needed, max.map(|max| max.max(needed)));
+            if let Some(max) = max.filter(|&max| live && max < needed) {
+                self.warn(element.upcast_ref::<gst_base::BaseTransform>().upcast_ref(), max, needed);
+            }
         }
         true
+    }
+
+    fn warn(&self, element: &gst::Element, max: gst::ClockTime, needed: gst::ClockTime) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            gst::element_warning!(
+                element,
+                gst::CoreError::Clock,
+                ["the live source can wait for {max}, but {needed} is needed to work on a frame: put a queue before this element"]
+            );
+        }
     }
 
     /// Nothing is held, as far as is known.
     pub fn reset(&self) {
         *self.lock() = gst::ClockTime::ZERO;
+        self.warned.store(false, Ordering::Relaxed);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, gst::ClockTime> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.announced.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
