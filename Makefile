@@ -55,6 +55,7 @@ demo: build ## find and name faces in a clip: INPUT=file OUTPUT=folder, or a ren
 dashboard: setup ## watch faces live on a page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
 
+# The core is tested in a folder of its own: the library has one name in a build folder, whatever its features are.
 # Tests that need fetched files fail without them here; an installed copy of the plugin stays out of the way.
 test fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
 test fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
@@ -69,7 +70,7 @@ test: setup $(call packages_of,requirements-data) ## everything that is checked,
 	cargo clippy --locked --workspace --all-targets --features evaluate $(features) -- -D warnings
 	cargo clippy --locked --no-default-features --features onnx -- -D warnings
 	$(call heading,tests of the core alone: no GStreamer in it)
-	cargo test --locked --no-default-features --features evaluate,draw
+	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
 	$(call heading,tests)
 	cargo test --locked --workspace $(features)
 	$(call heading,training tools on synthetic data)
