@@ -36,7 +36,7 @@ SHIPPED = HERE.parent / "expression" / "model.onnx"
 TRAINING_QUALITY, FACES_QUALITY = 92, 80
 ARRAYS_FILE, STRANGERS_FILE = "arrays.npz", "strangers.npz"
 TAUGHT_HEADS = (*LABELLED_HEADS, *OUTSIDE_HEADS)
-SCORED = {"training": TAUGHT_HEADS, "faces": tuple(HEADS), "strangers": TAUGHT_HEADS}
+SCORED = {"training": TAUGHT_HEADS, "faces": tuple(HEADS)}
 
 LARGE = "--size large --learning-rate 0.1 --dropout 0.3 --final-strength 0.7 --ema 0.999 --teacher-share 0.3"
 STUDENT = "--learning-rate {rate} --dropout 0.1 --strength 0.9 --final-strength 0.5 --ema 0.999 --teacher-share 0.6"
@@ -98,7 +98,7 @@ def unpack(packed, work):
 
 def data_options(options):
     """Options of train.py and teacher_scores.py that name what was unpacked, and the device."""
-    files = {"--data": ARRAYS_FILE, "--cache": "cache", "--strangers": STRANGERS_FILE}
+    files = {"--data": ARRAYS_FILE, "--cache": "cache"}
     named = [part for option, file in files.items() for part in (option, options.work / file)]
     return [*named, "--device", options.device]
 
@@ -111,7 +111,8 @@ def train_side_by_side(runs, options, stop):
         (options.work / name).mkdir(exist_ok=True)
         command = [sys.executable, HERE / "train.py", *data_options(options), "--run", options.work / name]
         minutes = (stop - time.monotonic()) / 60
-        command += ["--minutes", f"{minutes:.2f}", "--threads", "2", *BATCH.split(), *given.split()]
+        command += ["--strangers", options.work / STRANGERS_FILE, "--minutes", f"{minutes:.2f}", "--threads", "2"]
+        command += [*BATCH.split(), *given.split()]
         with open(options.work / name / "output", "a") as output:
             processes.append(subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT))
     for name, process in zip(waiting, processes):

@@ -218,7 +218,7 @@ class Ensemble(unittest.TestCase):
     def test_packed_data_are_what_they_were(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         (folder / "load.py").write_text(LOADER)
-        random, counts = np.random.default_rng(4), {"training": 192, "faces": 5, "strangers": 2}
+        random, counts = np.random.default_rng(4), {"training": 192, "faces": 5}
         np.save(folder / "faces.npy", np.full((5, 72, 72), 100, np.uint8))
         score = lambda count, heads: {head: random.random((count, len(HEADS[head]))) for head in heads}
         scores = {name: score(count, ensemble.SCORED[name]) for name, count in counts.items()}
@@ -239,6 +239,12 @@ class Ensemble(unittest.TestCase):
                 np.testing.assert_allclose(found, values[head], atol=1e-3)
         self.assertEqual(np.load(folder / "work" / "cache" / "faces.npy").shape, (5, 72, 72))
         self.assertEqual(load_strangers(folder / "work" / "strangers.npz", 0)[1].tolist(), [0, 2])
+        # The next stage takes what was unpacked.
+        (folder / "work" / "large-0").mkdir()
+        torch.save(ExpressionNet("tiny").state_dict(), folder / "work" / "large-0" / "final.pt")
+        ensemble.teach(["large-0"], Namespace(work=folder / "work", device="cpu"))
+        taught = np.load(folder / "work" / "cache" / "faces-ferplus.npy")
+        self.assertGreater(np.abs(taught - scores["faces"]["ferplus"]).max(), 0.01)
 
 
 class Network(unittest.TestCase):

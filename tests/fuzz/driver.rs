@@ -136,7 +136,7 @@ impl Target {
         let file = folder().join(format!("{}-{digest:016x}", self.name));
         std::fs::write(&file, &reduced).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         say(&format!(
-            "fuzz: {}: a case of {} bytes fails: {:02x?}\nfuzz: it is saved as {}; once mended it belongs into tests/fuzz/corpus/{}",
+            "fuzz: {}: a case of {} bytes fails: {:02x?}\nfuzz: it is saved as {}; once it is fixed, add it to tests/fuzz/corpus/{}",
             self.name,
             reduced.len(),
             &reduced[..reduced.len().min(200)],
