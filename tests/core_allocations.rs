@@ -11,9 +11,9 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gstemotion::detector::network::NetworkDetector;
+use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::tiles::TiledDetector;
-use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
+use gstemotion::detector::{DetectOptions, FaceDetector};
 use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -73,7 +73,7 @@ fn detecting_takes_no_memory() {
     }
     let (search, scene) = (SearchPath::from_env(None), support::three_faces());
     let centerface = ModelFile::open(&search.model("centerface", "centerface.onnx").expect("fetched"));
-    for model in [emotionface::model(&search), centerface] {
+    for model in [Family::EmotionFace.default_model(&search), centerface] {
         detecting_with_takes_no_memory(model.expect("a model"), &search, &scene);
     }
 }
@@ -100,7 +100,9 @@ fn classifying_takes_no_memory_while_faces_come_and_go() {
         return;
     }
     let (search, scene) = (SearchPath::from_env(None), support::three_faces());
-    let mut classifier = Classifier::load_default(&search, RunOptions::default()).expect("our own model");
+    let mut classifier = ModelFile::named("expression", &search)
+        .and_then(|model| Classifier::load(model, &search, RunOptions::default()))
+        .expect("our own model");
     let rgb = scene.render(0.0);
     let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default())
         .expect("a view");

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, Detection, FaceDetector, emotionface};
+use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;
@@ -95,7 +95,7 @@ fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
     let search = SearchPath { runtime_file, model_folders, ..Default::default() };
     let run = RunOptions { threads: 1, ..Default::default() };
-    NetworkDetector::load(emotionface::model(&search)?, Some(Family::EmotionFace), detect_size, &search, run)
+    NetworkDetector::load(Family::EmotionFace.default_model(&search)?, Some(Family::EmotionFace), detect_size, &search, run)
 }
 
 #[test]

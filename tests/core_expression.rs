@@ -25,7 +25,8 @@ const MODELS: [(&str, &str, f32); 3] = [
 /// What is compiled in, whatever lies in the folders of this machine.
 fn load(name: &str) -> gstemotion::error::Result<Classifier> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
-    Classifier::load_named(name, &SearchPath { runtime_file, ..Default::default() }, RunOptions::default())
+    let search = SearchPath { runtime_file, ..Default::default() };
+    Classifier::load(ModelFile::named(name, &search)?, &search, RunOptions::default())
 }
 
 fn classifier(name: &str) -> Classifier {

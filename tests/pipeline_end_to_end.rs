@@ -11,6 +11,7 @@ use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::geometry::Size;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::meta::read_faces;
+use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
 use gstemotion::scores::FERPLUS_LABELS;
@@ -41,7 +42,9 @@ fn faces_found_by_the_detector_score_as_those_cropped_by_hand() {
         return;
     }
     init();
-    let mut classifier = Classifier::load_default(&SearchPath::from_env(None), RunOptions::default()).expect("our own model");
+    let search = SearchPath::from_env(None);
+    let model = ModelFile::named("expression", &search).expect("our own model");
+    let mut classifier = Classifier::load(model, &search, RunOptions::default()).expect("our own model");
     let (mut count, mut direct_right) = (0, 0);
     let mut chains = DETECTORS.map(|_| (0, 0.0));
     for (background, [top, bottom]) in BACKGROUNDS.into_iter().enumerate() {

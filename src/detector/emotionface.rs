@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The face network of this project (`models/training/face`).
+//! The decoder of this project's face network (trained by `models/training/face`).
 //!
 //! One output for each stride s, finest first:
 //!
 //! | channels of `stride_s` `[1, 15, H/s, W/s]` | meaning | activation |
 //! |---|---|---|
-//! | 0 | logit of the probability that the cell answers for a face | none |
+//! | 0 | logit of the probability that the cell predicts a face | none |
 //! | 1, 2 | centre `(column + v1) s`, `(row + v2) s` | none |
 //! | 3, 4 | size `exp(v3) s`, `exp(v4) s` | none |
 //! | 5 to 14 | x, y of five landmarks: `(column + x) s`, `(row + y) s` | none |
@@ -16,27 +16,11 @@ use super::Detection;
 use crate::error::Result;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::image::tensor::InputFormat;
-use crate::model::ModelFile;
 use crate::model::runtime::{Outputs, TensorSpec};
-use crate::model::search_path::SearchPath;
-
-const EMBEDDED: &[u8] = include_bytes!("../../models/face/model.onnx");
-const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face/model.toml");
 
 const CHANNELS: usize = 15;
 
-/// The model `face` that is found first, or the one compiled in.
-///
-/// # Errors
-/// Those of [`ModelFile::open`].
-pub fn model(search: &SearchPath) -> Result<ModelFile> {
-    match search.model("face", "model.onnx") {
-        Ok(path) => ModelFile::open(&path),
-        Err(_) => ModelFile::embedded("face/model.onnx", EMBEDDED, EMBEDDED_DESCRIPTION),
-    }
-}
-
-/// True for outputs as in the table above, each stride double the one before.
+/// True if `outputs` are those of the table above, each stride twice the previous one.
 pub fn matches(outputs: &[TensorSpec]) -> bool {
     let stride = |spec: &TensorSpec| {
         let fits = spec.shape.len() == 4 && spec.shape[1].is_none_or(|channels| channels == CHANNELS);
@@ -46,15 +30,15 @@ pub fn matches(outputs: &[TensorSpec]) -> bool {
     !strides.is_empty() && strides.windows(2).all(|pair| pair[1] == 2 * pair[0])
 }
 
-/// RGB as it is.
+/// RGB without normalisation.
 pub fn input_format() -> InputFormat {
     InputFormat::default()
 }
 
-/// Appends the cells whose confidence reaches `score_threshold`, in pixels of the input.
+/// Appends a detection, in pixels of the input, for each cell whose confidence reaches `score_threshold`.
 ///
 /// # Errors
-/// [`Error::Inference`](crate::error::Error::Inference) if an output does not have the table's channels.
+/// [`Error::Inference`](crate::error::Error::Inference) if an output has another number of channels.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
     for level in 0..outputs.count() {
         let (shape, _) = outputs.get(level)?;
@@ -66,13 +50,13 @@ pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detec
     Ok(())
 }
 
-/// `values` holds the channels of one stride one after the other.
+/// Decodes one stride; `values` holds its channels one after the other.
 fn decode_level(values: &[f32], stride: usize, columns: usize, score_threshold: f32, detections: &mut Vec<Detection>) {
     let cells = values.len() / CHANNELS;
-    // Few cells get past this comparison, so that the sigmoid costs nothing.
-    let least = (score_threshold / (1.0 - score_threshold)).ln();
+    // Comparing logits rejects most cells before the sigmoid is computed.
+    let min_logit = (score_threshold / (1.0 - score_threshold)).ln();
     let stride = stride as f32;
-    for (cell, &logit) in values[..cells].iter().enumerate().filter(|(_, logit)| **logit >= least) {
+    for (cell, &logit) in values[..cells].iter().enumerate().filter(|(_, logit)| **logit >= min_logit) {
         let channel = |index: usize| values[index * cells + cell];
         let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
         let point = |index: usize| Point::new((column + channel(index)) * stride, (row + channel(index + 1)) * stride);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The refiner of this project (`models/training/face/refiner.py`): a second look at each box, in the frame's own pixels. A
-//! detector that searches a reduced frame hardly tells how a head is tilted, and takes some things for faces.
+//! This project's refiner (trained by `models/training/face`): it corrects each detection from the frame's own pixels. A
+//! detector that searches a reduced frame does not see the roll of small heads well, and mistakes some objects for faces.
 //!
-//! Input `[N, 3, S, S]`, RGB of squares 1.6 times as long as the longer side of a box. Outputs, in this order: `score`
-//! `[N, 1]`, what is to be added to the logit of the detector's confidence; `box` `[N, 4]`, centre from the middle of the
-//! square, width and height, in its sides; `landmarks` `[N, 10]`, x, y of the five landmarks as the centre.
+//! Input `[N, 3, S, S]`: RGB of a square around each box, with 1.6 times the box's longer side. Outputs, in this order:
+//!
+//! | name | shape | meaning |
+//! |---|---|---|
+//! | `score` | `[N, 1]` | added to the logit of the detector's confidence |
+//! | `box` | `[N, 4]` | centre relative to the square's centre, width and height; unit: the square's side |
+//! | `landmarks` | `[N, 10]` | x, y of the five landmarks, in the same unit and from the same origin |
 
 use super::Detection;
 use crate::error::{Error, Result};
@@ -17,24 +21,20 @@ use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, Task};
 use crate::statistics::{StepTimes, Stopwatch};
 
-const EMBEDDED_NAME: &str = "face-refiner";
-const EMBEDDED: &[u8] = include_bytes!("../../models/face-refiner/model.onnx");
-const EMBEDDED_DESCRIPTION: &str = include_str!("../../models/face-refiner/model.toml");
-
-/// How much longer the square is than the longer side of the box.
+/// Side of the square divided by the longer side of the box.
 const REACH: f32 = 1.6;
-/// Values of the three outputs for each box.
+/// Number of values of each output for one box.
 const VALUES: [usize; 3] = [1, 4, 10];
-/// Size of a face in the detector's input, in pixels, at which detector and refiner see as much detail, so that their boxes
-/// count equally. Of larger faces the detector sees more.
+/// Size of a face in the detector's input, in pixels, at which detector and refiner see the same detail and their boxes get
+/// equal weight. The detector sees larger faces in more detail.
 const EQUAL_DETAIL_PX: f32 = 20.0;
-/// A box is refined if less than this, added to its logit, makes it a face.
+/// A box below the threshold is refined if adding this to its logit would lift it above.
 const MAX_LOGIT_GAIN: f32 = 0.6;
 
-/// Maximum number of boxes that are refined on a frame; the others stay as they are.
+/// Maximum number of boxes that are refined on a frame; the others remain unchanged.
 pub const MAX_BOXES: usize = 256;
 
-/// Looks at boxes again.
+/// The refiner network, ready to run.
 pub struct Refiner {
     network: Network,
     format: InputFormat,
@@ -44,30 +44,25 @@ pub struct Refiner {
 }
 
 impl Refiner {
-    /// The model that lies in the folder `name` of the search path, or is compiled in.
+    /// Loads the model `name`; see [`ModelFile::named`].
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a name that neither has; those of [`ModelFile::open`] and [`Network::load`]; [`Error::Model`]
-    /// if it is no refiner.
+    /// Those of [`ModelFile::named`] and [`Network::load`]; [`Error::Model`] if the model is not a refiner.
     pub fn load(name: &str, search: &SearchPath, run: RunOptions) -> Result<Self> {
-        let model = match search.model(name, "model.onnx") {
-            Ok(path) => ModelFile::open(&path)?,
-            Err(_) if name == EMBEDDED_NAME => ModelFile::embedded(&format!("{name}/model.onnx"), EMBEDDED, EMBEDDED_DESCRIPTION)?,
-            Err(error) => return Err(error),
-        };
+        let model = ModelFile::named(name, search)?;
         let mut network = Network::load(&model, search, run)?;
-        let wrong = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
+        let error = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
         let Some(description) = model.description.as_ref().filter(|description| description.task == Task::Refine) else {
-            return Err(wrong("a description, as model.toml beside it, of the task refine"));
+            return Err(error("a description, as model.toml beside it, of the task refine"));
         };
         let Some((size, picture)) = description.input.size().zip(picture_shape(description)) else {
-            return Err(wrong("width and height in [input] of its description"));
+            return Err(error("width and height in [input] of its description"));
         };
-        let [input] = network.inputs() else { return Err(wrong("one input")) };
+        let [input] = network.inputs() else { return Err(error("one input")) };
         let outputs = network.outputs();
         let shaped = outputs.len() == VALUES.len() && outputs.iter().zip(VALUES).all(|(output, values)| fits(output, &[values]));
         if !fits(input, &picture) || !shaped {
-            return Err(wrong("an input as described and outputs [N, 1], [N, 4], [N, 10]"));
+            return Err(error("an input as described and outputs [N, 1], [N, 4], [N, 10]"));
         }
         let format = description.input.format();
         network
@@ -75,17 +70,17 @@ impl Refiner {
         Ok(Self { network, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
     }
 
-    /// The confidence, 0..1, from which on a box is refined, since refining may raise it to `threshold`.
+    /// The minimum confidence, 0..1, of a box that refining may raise to `threshold`.
     pub fn candidate_threshold(threshold: f32) -> f32 {
         add_to_logit(threshold, -MAX_LOGIT_GAIN)
     }
 
-    /// Gives `detections`, found on `view` reduced by `scale`, their confidence, box and landmarks anew. The most confident
-    /// ones come first: of more than [`MAX_BOXES`] the others stay as they are. Their order stays, though it may no longer be
-    /// that of their confidence, and two boxes may come to lie on one face.
+    /// Replaces confidence, box and landmarks of the first [`MAX_BOXES`] of `detections`, which were found on `view` scaled
+    /// by `scale`. The order is kept, so confidences may no longer be sorted; and two boxes may move onto one face, so
+    /// duplicates have to be suppressed again.
     ///
     /// # Errors
-    /// [`Error::Inference`] with the runtime's words.
+    /// [`Error::Inference`] with ONNX Runtime's message.
     pub fn refine(&mut self, view: &FrameView, scale: f32, detections: &mut [Detection]) -> Result<StepTimes> {
         let mut clock = Stopwatch::start();
         let count = detections.len().min(MAX_BOXES);
@@ -121,13 +116,13 @@ impl Refiner {
     }
 }
 
-/// The outputs, of as many values as `count` boxes have.
+/// The values of the three outputs for `count` boxes.
 fn values_of<'a>(outputs: &'a Outputs<'_>, count: usize) -> Result<[&'a [f32]; 3]> {
     let values = |index: usize| outputs.get_exactly(index, count * VALUES[index]);
     Ok([values(0)?, values(1)?, values(2)?])
 }
 
-/// The probability whose logit is that of `probability` and `added`.
+/// Adds `added` to the logit of `probability`.
 fn add_to_logit(probability: f32, added: f32) -> f32 {
     1.0 / (1.0 + (1.0 / probability - 1.0) * (-added).exp())
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From boxed faces to smoothed scores of their apparent expressions.
+//! From detected faces to smoothed scores of their apparent expression.
 
 #[cfg(feature = "onnx")]
 pub mod classifier;
+pub mod framing;
 pub mod schedule;
 #[cfg(feature = "onnx")]
 pub mod scorer;

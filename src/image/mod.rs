@@ -6,6 +6,7 @@
 //! through that description alone, and [`convert`] turns the few samples that come out into luma or RGB.
 
 pub mod convert;
+pub mod letterbox;
 mod sparse;
 pub mod resample;
 pub mod rotate;

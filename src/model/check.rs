@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether the values of a description are ones that a model can have.
+//! Validation of a description's values.
 
 use super::{Framing, InputDescription, MAX_SIDE, ModelDescription};
 use crate::model::search_path::is_plain_name;
 
-/// Largest side and offset of a crop, in sizes of a face.
+/// Maximum side and offset of a crop, in sizes of the face.
 const MAX_SHARE: f32 = 64.0;
 
-/// What was expected and what was found instead.
+/// What was expected, and what was found.
 pub(super) type Wrong = (String, String);
 
-/// Refuses sizes, factors and names that would end in a panic, in pictures without a pixel or outside of the models' folder.
+/// Refuses values that would cause a panic, an empty picture, or a lookup outside the models' folders.
 pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
     check_input(&description.input)?;
     check_framing(&description.framing)?;
-    // They go into metadata, whose strings end with a NUL.
+    // Names and labels are written into metadata, whose strings end at a NUL.
     let texts = description.outputs.iter().flat_map(|output| &output.labels).chain([&description.name]);
     for text in texts {
         require(!text.contains('\0'), || "a name and labels without NUL".into(), format!("{text:?}"))?;
     }
     for output in &description.outputs {
-        let divides = output.temperature.is_finite() && output.temperature > 0.0;
-        require(divides, || "[[output]] temperature above 0".into(), output.temperature)?;
+        let is_divisor = output.temperature.is_finite() && output.temperature > 0.0;
+        require(is_divisor, || "[[output]] temperature above 0".into(), output.temperature)?;
     }
     for (key, what, name) in [("refiner", "the name of a folder", &description.refiner), ("file", "the name of a file", &description.file)]
     {
@@ -57,6 +57,6 @@ fn check_framing(framing: &Framing) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn require(right: bool, expected: impl FnOnce() -> String, found: impl ToString) -> Result<(), Wrong> {
-    if right { Ok(()) } else { Err((expected(), found.to_string())) }
+fn require(is_valid: bool, expected: impl FnOnce() -> String, found: impl ToString) -> Result<(), Wrong> {
+    if is_valid { Ok(()) } else { Err((expected(), found.to_string())) }
 }

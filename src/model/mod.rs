@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Model files: what they are, where they are found, and how they are run.
 //!
-//! | module | does |
+//! | module | contents |
 //! |---|---|
-//! | [`description`] | the schema of `model.toml`, and an ONNX file with its checksum |
-//! | [`search_path`] | where ONNX Runtime and models are looked for |
+//! | [`description`] | the schema of `model.toml` |
+//! | [`file`] | an ONNX file with its description and checksum |
+//! | [`search_path`] | where ONNX Runtime and models are looked up |
+//! | `embedded` | the models that are compiled in |
+//! | `preset` | descriptions of well-known expression models |
 //! | [`onnx`] | the few edits that an ONNX graph needs before it is run |
 //! | `runtime` | ONNX Runtime: the only user of `ort` |
-//! | `preset` | descriptions of well-known expression models |
 
 mod check;
 pub mod description;
 mod external;
-pub mod onnx;
+pub mod file;
+pub mod search_path;
+#[cfg(feature = "onnx")]
+pub mod embedded;
 #[cfg(feature = "onnx")]
 pub mod preset;
+pub mod onnx;
 #[cfg(feature = "onnx")]
 pub mod runtime;
-pub mod search_path;
 
 pub use description::*;
+pub use file::ModelFile;

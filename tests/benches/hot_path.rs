@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 
 use average_faces::{Key, Scene};
 use fast_image_resize as fir;
-use gstemotion::detector::network::{Letterbox, NetworkDetector};
-use gstemotion::detector::{DetectOptions, FaceDetector, emotionface};
+use gstemotion::detector::network::{Family, NetworkDetector};
+use gstemotion::detector::{DetectOptions, FaceDetector};
 use gstemotion::expression::classifier::{Classifier, Face};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use gstemotion::image::letterbox::Letterbox;
 use gstemotion::image::tensor::{InputFormat, Preprocessor};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;
@@ -282,7 +283,7 @@ fn main() {
     }
     let search = SearchPath::from_env(None);
     let centerface = search.model("centerface", "centerface.onnx").and_then(|path| ModelFile::open(&path));
-    for (model, multiply_adds) in [(emotionface::model(&search), EMOTION_FACE), (centerface, CENTERFACE)] {
+    for (model, multiply_adds) in [(Family::EmotionFace.default_model(&search), EMOTION_FACE), (centerface, CENTERFACE)] {
         match search.runtime_library().and(model) {
             Ok(model) => detector(&search, &model, multiply_adds, peak),
             Err(error) => println!("\ndetector: skipped: {error}"),

@@ -28,9 +28,9 @@ use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{Moved, intern, write_emotions};
-use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
+use crate::model::{ModelFile, embedded};
 use crate::record::FaceRecord;
 use crate::scores::Scores;
 use crate::statistics::Statistics;
@@ -88,9 +88,9 @@ impl Settings {
         let search = SearchPath::from_env(plugin_folder());
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let mut classifier = match &self.model_file {
-            Some(name) if is_name(name) => Classifier::load_named(name, &search, run)?,
+            Some(name) if is_name(name) => Classifier::load(ModelFile::named(name, &search)?, &search, run)?,
             Some(file) => Classifier::load(ModelFile::open(Path::new(file))?, &search, run)?,
-            None => Classifier::load_default(&search, run)?,
+            None => Classifier::load(ModelFile::named(embedded::EXPRESSION, &search)?, &search, run)?,
         };
         classifier.set_batch_size(self.batch_size as usize);
         Ok(classifier)

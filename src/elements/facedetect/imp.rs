@@ -14,7 +14,6 @@ use gst_video::VideoInfo;
 
 use super::compatibility::{ignored_profile, int, unusable_profile};
 use super::{CascadeFlags, Detector, FaceDetectImpl, Updates};
-use crate::detector::emotionface;
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::tiles::TiledDetector;
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE, DetectOptions, FaceDetector};
@@ -160,8 +159,7 @@ impl Settings {
     fn find_model(&self, family: Option<Family>, search: &SearchPath) -> Result<ModelFile> {
         match (&self.model_file, family) {
             (Some(file), _) => ModelFile::open(file.as_ref()),
-            (None, Some(Family::EmotionFace) | None) => emotionface::model(search),
-            (None, Some(family)) => ModelFile::open(&search.model(family.name(), &format!("{}.onnx", family.name()))?),
+            (None, family) => family.unwrap_or(Family::EmotionFace).default_model(search),
         }
     }
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ONNX files, their descriptions and checksums.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::description::ModelDescription;
+use crate::error::{Error, Result};
+
+/// An ONNX file in memory, with its description if there is one.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// The path it was read from, or a text in its place; quoted by errors.
+    pub path: PathBuf,
+    /// The ONNX graph.
+    pub bytes: Cow<'static, [u8]>,
+    /// Its description.
+    pub description: Option<ModelDescription>,
+}
+
+impl ModelFile {
+    /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder. Weights
+    /// stored in other files ("external data") are read from the model's folder, whatever the working directory is. The
+    /// checksum covers the ONNX file alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read. [`Error::Model`] if the description is invalid, if the checksum differs, or
+    /// if external data is missing, too short or outside the model's folder.
+    pub fn open(path: &Path) -> Result<Self> {
+        let read = |source| Error::Io { path: path.into(), source };
+        let bytes = std::fs::read(path).map_err(read)?;
+        let candidates = [path.with_extension("toml"), path.with_file_name("model.toml")];
+        let description = candidates.iter().find(|file| file.is_file()).map(|file| read_description(file)).transpose()?;
+        let model = Self { path: path.into(), bytes: bytes.into(), description }.verified()?;
+        match super::external::inline(path, &model.bytes)? {
+            Some(inlined) => Ok(Self { bytes: inlined.into(), ..model }),
+            None => Ok(model),
+        }
+    }
+
+    /// A model that is compiled in; errors quote `name` as its path.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the description is invalid or the checksum differs.
+    pub fn embedded(name: &str, bytes: &'static [u8], description: &str) -> Result<Self> {
+        let path = PathBuf::from(format!("(compiled in) {name}"));
+        let description = ModelDescription::parse(&path, description)?;
+        Self { path, bytes: bytes.into(), description: Some(description) }.verified()
+    }
+
+    fn verified(self) -> Result<Self> {
+        let described = self.description.as_ref().and_then(|description| description.sha256.clone());
+        if let Some(expected) = described.filter(|sum| !sum.is_empty()) {
+            let found: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if !found.eq_ignore_ascii_case(&expected) {
+                let expected = format!("sha256 {}", expected.escape_debug());
+                return Err(Error::Model { path: self.path, expected, found: format!("sha256 {found}") });
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn read_description(path: &Path) -> Result<ModelDescription> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    ModelDescription::parse(path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_checksum_names_the_file_and_both_sums() {
+        let description = "name = 'tiny'\ntask = 'face'\nsha256 = '00'\n[input]\nname = 'input'";
+        let error = ModelFile::embedded("tiny", b"abc", description).unwrap_err().to_string();
+        assert!(error.contains("(compiled in) tiny: expected sha256 00, found sha256 ba7816bf"), "{error}");
+    }
+}
