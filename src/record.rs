@@ -52,8 +52,8 @@ pub struct FrameRecord {
     pub faces: Vec<FaceRecord>,
     /// When the frame was last searched for them.
     pub searched: SearchAge,
-    /// True if the metadata has more faces than `faces`, or boxes that may lie elsewhere: an element on the way has
-    /// changed the picture in a way that cannot be told.
+    /// True if faces may be missing from `faces` or have wrong positions, since an element upstream has changed the picture
+    /// in a way that cannot be determined.
     pub misplaced: bool,
 }
 

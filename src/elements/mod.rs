@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The GStreamer elements and what they share.
 
+pub mod analyser;
 mod detector_watch;
 pub mod emotionclassify;
 pub mod emotionexport;
@@ -9,6 +10,7 @@ pub mod engine;
 pub mod facedetect;
 pub mod frame;
 mod layout;
+mod picture_changes;
 pub mod stats;
 pub mod stream;
 

@@ -7,9 +7,9 @@
 //! | [`custom`] | `GstEmotionMeta`, one for each buffer | when the frame was searched; id, box in 0..1 and the scores of every face |
 //! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
-//! The second exists because a format-changing `videoconvert` and every `videoscale` drop a region's params but keep its
-//! id, while untagged custom metadata survives them; [`read_faces`] joins them by id. It alone says when the frame was
-//! last searched. Readers ignore fields they do not know, and a buffer without any of this simply has no faces.
+//! `GstEmotionMeta` exists because a format-changing `videoconvert` and every `videoscale` drop a region's params but keep
+//! its id, while untagged custom metadata survives them; [`read`] joins them by id. It alone says when the scene was last
+//! searched. Readers ignore unknown fields; a buffer without any of this has no faces.
 //!
 #![doc = include_str!("../../docs/metadata.md")]
 
@@ -19,33 +19,33 @@ pub mod custom;
 mod emotion;
 mod field;
 pub mod message;
-mod moved;
 pub mod roi;
 mod same;
 mod value;
 
-pub use self::moved::Moved;
-use crate::geometry::Size;
+use crate::geometry::{AxisMap, Rect, Size};
 use crate::record::{FaceRecord, SearchAge};
 
 /// Version of the metadata's fields, written into every structure.
 pub const VERSION: i32 = 1;
+
+const WHOLE_PICTURE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
 /// A track id as the encodings store it.
 fn int_id(id: u32) -> i32 {
     i32::try_from(id).unwrap_or(0)
 }
 
-/// Keeps `texts` in GLib's table of strings, where each stays until the process ends, so that writing them is quick. It is
-/// for what this process names itself, its labels and models; there is no end to what others may write.
+/// Adds `texts` to GLib's table of strings, which makes writing them faster. They stay there until the process ends, so this
+/// is for our own labels and model names only: the number of foreign ones has no bound.
 pub fn intern<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) {
     for text in texts {
         gst::glib::Quark::from_str(text.as_ref());
     }
 }
 
-/// True if somebody has looked for faces on the buffer: there is one, or a `GstEmotionMeta`. Detectors that only write what
-/// they find leave no trace on a frame without faces.
+/// True if the buffer shows that a detector has seen it: it has a face, or a `GstEmotionMeta`. Detectors of other plugins
+/// leave no trace on a frame without faces.
 pub fn detector_seen(buffer: &gst::BufferRef) -> bool {
     #[cfg(feature = "v1_24")]
     if analytics::has_faces(buffer) {
@@ -54,35 +54,73 @@ pub fn detector_seen(buffer: &gst::BufferRef) -> bool {
     custom::is_on(buffer) || roi::is_on(buffer)
 }
 
-/// All faces on a frame of `frame` pixels, whoever put them there: those with a region in the order of the regions,
-/// then the others. What the encodings say of one face is one record. Boxes are taken as they are; [`Moved`] puts them
-/// right where elements on the way have moved the picture under them.
-pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
+/// What [`read`] found on a buffer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FacesOnBuffer {
+    /// The faces, one record for each: first those with a region, in the order of the regions.
+    pub faces: Vec<FaceRecord>,
+    /// How long ago the scene was last searched.
+    pub searched: SearchAge,
+    /// How many of `faces` are in `GstEmotionMeta` only.
+    pub without_region: usize,
+    /// Faces of `GstEmotionMeta` that are not in `faces`, since their position in this picture is unknown.
+    pub left_out: usize,
+}
+
+/// Reads all encodings on a buffer whose picture has `frame` pixels, and joins what they say of the same face.
+///
+/// `change` maps positions in the picture that was analysed to positions in this one, both 0..1. Faces outside this picture
+/// are left out. Without a `change`, boxes are taken as they are; but those of `GstEmotionMeta`, which is kept by elements
+/// that crop, are only used if the picture still has its proportions.
+pub fn read(buffer: &gst::BufferRef, frame: Size, change: Option<AxisMap>) -> FacesOnBuffer {
     let mut scores = emotion::Reader::default();
     let mut faces = roi::read_with(buffer, frame, &mut scores);
     #[cfg(feature = "v1_24")]
     analytics::join(buffer, frame, &mut faces);
-    custom::join(buffer, frame, &mut faces, &mut scores, custom::unmoved(frame));
-    faces
+    let joined = match change {
+        None => custom::join(buffer, frame, &mut faces, &mut scores, custom::unmoved(frame)),
+        Some(change) => {
+            faces.iter_mut().for_each(|face| move_face(face, change));
+            custom::join(buffer, frame, &mut faces, &mut scores, |_, rect_norm| Some(change.rect(rect_norm)))
+        }
+    };
+    if change.is_some() {
+        faces.retain_mut(|face| {
+            face.rect_norm = face.rect_norm.intersection(WHOLE_PICTURE);
+            face.rect_norm.is_valid()
+        });
+    }
+    FacesOnBuffer { faces, searched: custom::searched(buffer), without_region: joined.added, left_out: joined.left_out }
 }
 
-/// Adds the faces that a detector found on a frame that was last searched `searched` ago: a region for each, from
-/// GStreamer 1.24 on an object, and all of them to the buffer's `GstEmotionMeta`.
+/// The faces that [`read`] finds without a change of the picture.
+pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
+    read(buffer, frame, None).faces
+}
+
+fn move_face(face: &mut FaceRecord, change: AxisMap) {
+    face.rect_norm = change.rect(face.rect_norm);
+    if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
+        *landmarks = landmarks.map(|point| change.point(point));
+    }
+}
+
+/// Writes detected faces and when the scene was last searched: a region for each face, from GStreamer 1.24 on an object,
+/// and all of them in the buffer's `GstEmotionMeta`.
 pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
     write_detections(buffer, frame, faces);
     custom::write_search(buffer, frame, faces, searched);
 }
 
-/// Adds the faces that a detector found: a region for each and, from GStreamer 1.24 on, an object.
+/// Writes a region for each face and, from GStreamer 1.24 on, an object.
 pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     roi::write(buffer, frame, faces);
     #[cfg(feature = "v1_24")]
     analytics::write_detections(buffer, frame, faces);
 }
 
-/// Adds the scores of faces that are already on the buffer, and the ids of those that came without: to each one's
-/// region, to its object, and all of them to the buffer's `GstEmotionMeta`. Faces that have no region or object yet get
-/// one.
+/// Writes the scores of faces, and the ids of those that had none, to each face's region and object and to the buffer's
+/// `GstEmotionMeta`. Faces without a region or object get one.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     roi::write_emotions(buffer, frame, faces);
     #[cfg(feature = "v1_24")]

@@ -35,6 +35,7 @@
 //! Since: 0.1. See also: `facedetect`, `emotionoverlay`, `emotionexport`.
 
 mod imp;
+mod scoring;
 
 use gst::glib;
 use gst::prelude::*;

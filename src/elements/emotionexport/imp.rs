@@ -8,9 +8,9 @@ use gst::subclass::prelude::*;
 
 use super::EmotionExportFormat;
 use super::state::{Outputs, State, Video, clock_time};
+use crate::elements::picture_changes::PictureChanges;
 use crate::export::{Chunk, Output, Span, Utc};
 use crate::geometry::Size;
-use crate::meta::Moved;
 
 /// What is appended to the video's stream id.
 const STREAM: &str = "emotion";
@@ -220,9 +220,9 @@ impl EmotionExport {
             gst::error!(CAT, imp = self, "No size in caps {:?}", caps.caps());
             return false;
         };
-        let moved = Moved::before(&self.sink_pad);
+        let picture_changes = PictureChanges::upstream_of(&self.sink_pad);
         let caps = self.state().as_mut().map(|state| {
-            (state.video, state.moved) = (Some(video), moved);
+            (state.video, state.picture_changes) = (Some(video), picture_changes);
             state.caps.clone()
         });
         match caps {

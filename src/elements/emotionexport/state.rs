@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use super::imp::Settings;
 use crate::elements::detector_watch::DetectorWatch;
+use crate::elements::picture_changes::PictureChanges;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
 use crate::geometry::Size;
-use crate::meta::Moved;
 use crate::record::FaceRecord;
 
 /// What a frame or an event leads to: first for a frame that was held, then for itself.
@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) caps: gst::Caps,
     pub(super) video: Option<Video>,
     /// What lies between the picture that faces were marked on and this one.
-    pub(super) moved: Moved,
+    pub(super) picture_changes: PictureChanges,
     pub(super) segment: gst::FormattedSegment<gst::ClockTime>,
     pub(super) stream_id: String,
     pub(super) frames: u64,
@@ -55,7 +55,7 @@ impl State {
             exporter: Exporter::new(options),
             caps: settings.format.caps(),
             video: None,
-            moved: Moved::default(),
+            picture_changes: PictureChanges::default(),
             segment: gst::FormattedSegment::new(),
             stream_id: String::new(),
             frames: 0,
@@ -78,7 +78,7 @@ impl State {
         }
         self.position = Some(clock_time(time.end_ns()));
         self.frames += 1;
-        let faces = self.moved.read_faces(buffer, video.size);
+        let faces = self.picture_changes.read_faces(buffer, video.size);
         Some(self.report(time, length.is_some(), &faces))
     }
 

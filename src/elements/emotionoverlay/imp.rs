@@ -18,8 +18,8 @@ use super::labels::Labels;
 use super::privacy::{self, Privacy, Shown};
 use super::{BlurFaces, BlurUnsearched, Palette};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
+use crate::elements::picture_changes::PictureChanges;
 use crate::elements::{error_message, frame, given, propose_allocation};
-use crate::meta::Moved;
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -89,7 +89,7 @@ pub struct EmotionOverlay {
     pub(super) settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     /// What lies between the picture that faces were marked on and this one.
-    moved: Mutex<Moved>,
+    picture_changes: Mutex<PictureChanges>,
     /// Downstream accepts caps with compositions but looks at none, so plain caps are better.
     blend_only: AtomicBool,
 }
@@ -318,7 +318,7 @@ impl BaseTransformImpl for EmotionOverlay {
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
-        *lock(&self.moved) = Moved::default();
+        *lock(&self.picture_changes) = PictureChanges::default();
         self.blend_only.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -372,7 +372,7 @@ impl BaseTransformImpl for EmotionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
-            *lock(&self.moved) = Moved::before(self.obj().sink_pad());
+            *lock(&self.picture_changes) = PictureChanges::upstream_of(self.obj().sink_pad());
         }
         if event.type_() == gst::EventType::FlushStop
             && let Some(state) = lock(&self.state).as_mut()
@@ -410,7 +410,7 @@ impl BaseTransformImpl for EmotionOverlay {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let settings = lock(&self.settings).clone();
-        let record = lock(&self.moved).read(buffer, frame::size(&state.info));
+        let record = lock(&self.picture_changes).read(buffer, frame::size(&state.info));
         let faces = match self.blur(state, &settings, buffer, &record)? {
             Shown::Own => record.faces.as_slice(),
             Shown::Repeated => &[],

@@ -61,15 +61,16 @@
 //!
 //! Since: 0.1. See also: `emotionclassify`, `emotionoverlay`.
 
-mod compatibility;
 mod imp;
+mod opencv;
+mod search;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use crate::elements::PostMessages;
+pub use opencv::{CascadeFlags, Updates};
 
 glib::wrapper! {
     /// The element `facedetect`.
@@ -112,59 +113,6 @@ pub enum Detector {
     #[cfg(feature = "haar")]
     #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
     Haar,
-}
-
-/// `updates`, the name by which OpenCV's element knows `post-messages`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionFaceDetectUpdates")]
-pub enum Updates {
-    /// A message for every frame.
-    #[enum_value(name = "Send update messages on every frame", nick = "every_frame")]
-    EveryFrame,
-    /// A message when a face comes or goes.
-    #[enum_value(name = "Send messages when a new face is detected or one is not anymore detected", nick = "on_change")]
-    OnChange,
-    /// A message for every frame with a face.
-    #[enum_value(name = "Send messages whenever a face is detected", nick = "on_face")]
-    OnFace,
-    /// No messages.
-    #[default]
-    #[enum_value(name = "Send no messages update", nick = "none")]
-    None,
-}
-
-pub use flags::CascadeFlags;
-
-#[allow(missing_docs)] // The macro hands comments on to nothing that it makes.
-mod flags {
-    use gst::glib;
-
-    /// `flags` of OpenCV's element; today's OpenCV ignores them.
-    #[glib::flags(name = "GstEmotionFaceDetectFlags")]
-    pub enum CascadeFlags {
-        #[flags_value(name = "Do Canny edge detection to discard some regions", nick = "do-canny-pruning")]
-        DO_CANNY_PRUNING = 1,
-    }
-}
-
-impl From<PostMessages> for Updates {
-    fn from(value: PostMessages) -> Self {
-        match value {
-            PostMessages::None => Self::None,
-            PostMessages::OnChange => Self::OnChange,
-            PostMessages::Every => Self::EveryFrame,
-        }
-    }
-}
-
-impl From<Updates> for PostMessages {
-    fn from(value: Updates) -> Self {
-        match value {
-            Updates::None => Self::None,
-            Updates::OnChange => Self::OnChange,
-            Updates::EveryFrame | Updates::OnFace => Self::Every,
-        }
-    }
 }
 
 /// Registers both names with `plugin`.

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where faces are once the picture was cropped, bordered, mirrored or turned.
+//! What elements between the detector and here did to the picture: cropping, borders, mirroring, rotation.
 //!
-//! Up to GStreamer 1.26 the elements that do so drop the regions on a buffer, or leave them where they were, but keep
-//! `GstEmotionMeta`. What they do to the picture is in their properties and caps, so [`Moved`] looks for them upstream
-//! and puts the boxes right. From 1.28 on regions move along with the picture, and there is nothing to do.
+//! Up to GStreamer 1.26 these elements drop the regions on a buffer, or leave them where they were, but keep
+//! `GstEmotionMeta`. Their properties and caps say what they do to the picture, so [`PictureChanges`] finds them upstream and
+//! corrects the boxes. From 1.28 on they move regions themselves.
 
 use gst::prelude::*;
 use gst_video::{VideoInfo, VideoOrientationMethod};
 
-use super::{custom, emotion, roi};
-use crate::geometry::{AxisMap, Rect, Size};
+use crate::geometry::{AxisMap, Size};
+use crate::meta;
 use crate::record::{FaceRecord, FrameRecord};
 
-/// The first version whose elements move boxes themselves; 1.27 was its development series.
-const MOVES_BOXES: (u32, u32) = (1, 27);
-/// The types of the elements that add what nobody has moved yet. The first adds a meta of its own, so what lies before is
-/// settled. Types, since the factory of an element is gone once another plugin has registered one of its name.
+/// The first version whose elements move regions themselves; 1.27 was its development series.
+const MOVES_REGIONS: (u32, u32) = (1, 27);
+/// Type of the element that writes a `GstEmotionMeta` of its own, with boxes that it has corrected. These constants are type
+/// names, since a factory disappears when another plugin registers an element of the same name.
 const CLASSIFIER: &str = "GstEmotionClassify";
+/// Types of the elements that write boxes.
 const DETECTORS: [&str; 3] = ["GstEmotionFaceDetect", "GstEmotionFaceDetectTwin", "GstFaceDetect"];
-/// All of the picture, in 0..1 of it.
-const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
-/// The elements between the one that marked faces and a pad that change where things are in the picture.
+/// The elements between the one that wrote the boxes and a pad that change the picture's geometry, the nearest first.
 #[derive(Debug, Default)]
-pub struct Moved {
+pub struct PictureChanges {
     steps: Vec<Step>,
 }
 
@@ -40,17 +39,17 @@ struct Step {
 enum Kind {
     Flip,
     Crop,
-    /// Crops too, by numbers that are negative where it adds a border.
+    /// Crops by positive numbers and adds borders by negative ones.
     Box,
     Scale,
 }
 
-impl Moved {
-    /// Looks upstream of `pad`, a sink pad that caps have come to. Nothing is found, and boxes are taken as they are, if the
-    /// stream does not come from a detector or classifier by a single way.
-    pub fn before(pad: &gst::Pad) -> Self {
+impl PictureChanges {
+    /// Walks upstream from `pad`, a sink pad that has received caps. Nothing is found, and boxes are taken as they are, unless
+    /// a single path leads to a detector or classifier.
+    pub fn upstream_of(pad: &gst::Pad) -> Self {
         let (major, minor, ..) = gst::version();
-        if (major, minor) >= MOVES_BOXES {
+        if (major, minor) >= MOVES_REGIONS {
             return Self::default();
         }
         let mut steps = Vec::new();
@@ -65,7 +64,7 @@ impl Moved {
             if DETECTORS.contains(&name) && detected.is_none() {
                 detected = Some(steps.len());
             }
-            // A ghost pad leads into its bin, where the walk goes on; a pad of nobody leads nowhere.
+            // A ghost pad leads into its bin, where the walk continues; a pad without a parent ends it.
             if src.parent().is_none() {
                 break;
             }
@@ -83,57 +82,32 @@ impl Moved {
         Self { steps }
     }
 
-    /// Names of the elements that may move the picture and do not say how, the first of the stream first.
-    pub fn undecided(&self) -> Vec<String> {
-        let undecided = self.steps.iter().rev().filter(|step| step.change().is_none());
-        undecided.filter_map(|step| Some(step.element.upgrade()?.name().to_string())).collect()
+    /// Names of the elements whose change of the picture cannot be determined, in the order of the stream.
+    pub fn undetermined(&self) -> Vec<String> {
+        let undetermined = self.steps.iter().rev().filter(|step| step.change().is_none());
+        undetermined.filter_map(|step| Some(step.element.upgrade()?.name().to_string())).collect()
     }
 
-    /// All faces on a frame of `frame` pixels, as [`super::read_faces`] has them, but where they are in the picture now.
-    /// Those outside of it are left out.
+    /// All faces on a buffer whose picture has `frame` pixels, with their positions in it. Faces outside it are left out.
     pub fn read_faces(&self, buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
         self.read(buffer, frame).faces
     }
 
-    /// [`read_faces`](Self::read_faces), when the frame was searched, and whether all faces are where they should be.
+    /// [`read_faces`](Self::read_faces), when the scene was searched, and whether faces may be missing or misplaced.
     pub fn read(&self, buffer: &gst::BufferRef, frame: Size) -> FrameRecord {
         let change = self.change();
-        let mut scores = emotion::Reader::default();
-        let mut faces = roi::read_with(buffer, frame, &mut scores);
-        #[cfg(feature = "v1_24")]
-        super::analytics::join(buffer, frame, &mut faces);
-        let joined = match change {
-            None => custom::join(buffer, frame, &mut faces, &mut scores, custom::unmoved(frame)),
-            Some(change) => {
-                faces.iter_mut().for_each(|face| move_face(face, change));
-                custom::join(buffer, frame, &mut faces, &mut scores, |_, rect_norm| Some(change.rect(rect_norm)))
-            }
-        };
-        if change.is_some() {
-            faces.retain_mut(|face| {
-                face.rect_norm = face.rect_norm.intersection(WHOLE);
-                face.rect_norm.is_valid()
-            });
-        }
-        // An element that does not say what it does may have moved what no region shows.
-        let undecided = change.is_none() && !self.steps.is_empty();
-        let misplaced = joined.left_out > 0 || (undecided && joined.added > 0);
-        FrameRecord { faces, searched: custom::searched(buffer), misplaced }
+        let meta::FacesOnBuffer { faces, searched, without_region, left_out } = meta::read(buffer, frame, change);
+        // An undetermined element may have moved the faces that have no region.
+        let is_undetermined = change.is_none() && !self.steps.is_empty();
+        FrameRecord { faces, searched, misplaced: left_out > 0 || (is_undetermined && without_region > 0) }
     }
 
-    /// What all of them do, from 0..1 of the picture that was marked to 0..1 of this one; none if that is nothing or one
-    /// does not say.
+    /// The combined change, from positions 0..1 in the analysed picture to positions 0..1 in this one; none if no element
+    /// changes it or one of them is undetermined.
     fn change(&self) -> Option<AxisMap> {
         let mut steps = self.steps.iter().rev();
         let first = steps.next()?.change()?;
         steps.try_fold(first, |before, step| Some(before.then(step.change()?)))
-    }
-}
-
-fn move_face(face: &mut FaceRecord, change: AxisMap) {
-    face.rect_norm = change.rect(face.rect_norm);
-    if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
-        *landmarks = landmarks.map(|point| change.point(point));
     }
 }
 
@@ -166,8 +140,8 @@ impl Step {
         }
     }
 
-    /// A picture of which `start` tells how many pixels are cut off on the left and at the top, given the names of the
-    /// properties of both sides and how many go together.
+    /// A crop. `start` gives the pixels cut off at the left or top, from the names of the properties of both sides and the
+    /// pixels cut off in all.
     fn cut(&self, start: impl Fn(&str, &str, i32) -> i32) -> AxisMap {
         let axis = |from: u32, to: u32, sides: (&str, &str)| {
             let (from, to) = (from as f32, to as f32);
@@ -179,13 +153,12 @@ impl Step {
     }
 }
 
-/// The format that a source pad has sent on, if it is raw video. A sink pad has it only once all that follows has taken
-/// it.
+/// The caps of a source pad, if they are raw video. A sink pad has them only after all elements downstream accepted them.
 fn info(pad: &gst::Pad) -> Option<VideoInfo> {
     VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()
 }
 
-/// Where `videoflip` puts the picture; none if it decides by the stream.
+/// The change made by `videoflip`; none if it follows the stream's orientation tag.
 fn oriented(method: VideoOrientationMethod) -> Option<AxisMap> {
     use VideoOrientationMethod as Method;
     let (swap, mirror_x, mirror_y) = match method {
@@ -203,13 +176,13 @@ fn oriented(method: VideoOrientationMethod) -> Option<AxisMap> {
     Some(AxisMap { swap, scale: (sign(mirror_x), sign(mirror_y)), offset: (start(mirror_x), start(mirror_y)) })
 }
 
-/// Where `videoscale` puts the picture if it adds borders to keep its proportions.
+/// The change made by `videoscale` if it adds borders to keep the proportions.
 fn letterbox(from: &VideoInfo, to: &VideoInfo) -> AxisMap {
     let aspect = |info: &VideoInfo| {
         let par = info.par();
         f64::from(info.width()) * f64::from(par.numer()) / (f64::from(info.height()) * f64::from(par.denom()))
     };
-    // Over 1: borders left and right; under 1: above and below.
+    // Above 1, borders are on the left and right; below 1, at the top and bottom.
     let excess = aspect(to) / aspect(from);
     let filled = |side: u32, share: f64| ((f64::from(side) * share).floor() / f64::from(side)) as f32;
     let (w, h) = (filled(to.width(), (1.0 / excess).min(1.0)), filled(to.height(), excess.min(1.0)));
