@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::motion::Track;
 use super::scene_cut::CutDetector;
-use super::tracker::{Track, Tracker};
+use super::tracker::Tracker;
 use crate::detector::{DetectOptions, Detection, FaceDetector, TileSchedule};
 use crate::error::Result;
 use crate::geometry::Size;

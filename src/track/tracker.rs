@@ -10,25 +10,12 @@
 
 use std::time::Duration;
 
-use crate::detector::Detection;
-use crate::detector::TileSchedule;
-use crate::geometry::{Landmarks5, Point, Rect, Size};
+use super::assignment::assign;
+use super::motion::{MAX_PREDICTION, Track, is_alive};
+use crate::detector::{Detection, TileSchedule};
+use crate::geometry::Size;
 use crate::ids::TrackIds;
 
-/// Least overlap of a detection with a track's predicted box.
-const MIN_IOU: f32 = 0.2;
-/// Where boxes do not overlap: furthest distance of the centres, in mean sides of the two boxes, and the largest ratio of
-/// their areas. It serves fast motion and low frame rates.
-const MAX_DISTANCE: f32 = 0.7;
-const MAX_AREA_RATIO: f32 = 2.0;
-/// A face that was found once may have gone so much further in a second, which is how fast heads go by, and at most so
-/// much in all.
-const UNKNOWN_SPEED: f32 = 6.0;
-const MAX_UNKNOWN_DISTANCE: f32 = 1.5;
-/// Share of the newly measured velocity in a track's velocity; more of it while there are few measurements.
-const VELOCITY_GAIN: f32 = 0.4;
-/// A prediction reaches no further than this beyond the last detection.
-const MAX_PREDICTION: Duration = Duration::from_millis(500);
 /// A face that was found so often is shown for a while when it is missed; fewer may have been a mistake.
 const HITS_TO_COAST: u32 = 3;
 /// For how long, and for how many detections that should have found it where those are rarer.
@@ -40,82 +27,6 @@ pub const MAX_DETECTIONS: usize = 1_000;
 const MAX_TRACKS: usize = 2 * MAX_DETECTIONS;
 /// A missed face that another one covers by this intersection over union is behind it.
 const HIDDEN_IOU: f32 = 0.3;
-
-/// A face as the tracker knows it at one time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Track {
-    /// 1..=[`MAX_ID`](crate::ids::MAX_ID), unique for the life of the tracker.
-    pub id: u32,
-    /// The box in pixels: detected on this frame, or predicted.
-    pub rect: Rect,
-    /// Landmarks of the last detection, moved along with the box.
-    pub landmarks: Option<Landmarks5>,
-    /// Confidence of the last detection, 0..1.
-    pub confidence: f32,
-    /// Time since the last detection.
-    pub age: Duration,
-    velocity: Point,
-    seen: Duration,
-    hits: u32,
-    /// Detections since the last one that found it, in [`follow`](Self::follow) with the present one.
-    unseen: u32,
-    /// One search out of this many finds it.
-    searches_per_hit: u32,
-}
-
-impl Track {
-    /// True if the face should have been found again by now, and was not.
-    pub fn is_missed(&self) -> bool {
-        self.unseen >= self.searches_per_hit
-    }
-
-    /// How far beyond [`MAX_DISTANCE`] it may be at `now`.
-    fn uncertainty(&self, now: Duration) -> f32 {
-        let speed = if self.hits == 1 { UNKNOWN_SPEED } else { 0.0 };
-        (speed * now.saturating_sub(self.seen).as_secs_f32()).min(MAX_UNKNOWN_DISTANCE)
-    }
-
-    fn predicted(&self, now: Duration) -> Rect {
-        let elapsed = now.saturating_sub(self.seen).min(MAX_PREDICTION).as_secs_f32();
-        self.rect.translated(self.velocity.x * elapsed, self.velocity.y * elapsed)
-    }
-
-    fn follow(&mut self, found: &Detection, tile_schedule: TileSchedule, now: Duration) {
-        let elapsed = now.saturating_sub(self.seen).as_secs_f32();
-        if elapsed > 0.0 {
-            let (from, to) = (self.rect.center(), found.rect.center());
-            // What is measured over a part of the round for which it is to hold is inexact by as much.
-            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * (self.unseen as f32 / self.searches_per_hit as f32).min(1.0);
-            self.velocity.x += gain * ((to.x - from.x) / elapsed - self.velocity.x);
-            self.velocity.y += gain * ((to.y - from.y) / elapsed - self.velocity.y);
-        }
-        self.hits = self.hits.saturating_add(1);
-        // A large face that is found in its tile alone is not expected sooner; what is found more often is, after a while.
-        let scheduled = searches_per_hit(found.rect, tile_schedule);
-        self.searches_per_hit = scheduled.max(self.unseen.min(tile_schedule.searches)).max(self.searches_per_hit - 1);
-        self.unseen = 0;
-        (self.rect, self.landmarks, self.confidence, self.seen) = (found.rect, found.landmarks, found.confidence, now);
-    }
-
-    fn at(&self, now: Duration) -> Self {
-        let rect = self.predicted(now);
-        let (dx, dy) = (rect.x - self.rect.x, rect.y - self.rect.y);
-        let landmarks = self.landmarks.map(|landmarks| landmarks.map(|point| Point::new(point.x + dx, point.y + dy)));
-        Self { rect, landmarks, age: now.saturating_sub(self.seen), ..self.clone() }
-    }
-}
-
-/// Searches out of which one finds a face at `rect`, if it is there.
-fn searches_per_hit(rect: Rect, schedule: TileSchedule) -> u32 {
-    if rect.w.max(rect.h) < schedule.small_face_px { schedule.searches.max(1) } else { 1 }
-}
-
-/// True if `track` is not forgotten at `now`. One that was not missed waits as long as the detector goes on looking, which
-/// it did last at `updated`. Time that goes back is a new timeline; the boxes of the old one say nothing about it.
-fn is_alive(track: &Track, updated: Duration, timeout: Duration, now: Duration) -> bool {
-    let since = if track.is_missed() { track.seen } else { track.seen.max(updated) };
-    now >= track.seen && now.saturating_sub(since) <= timeout
-}
 
 /// Joins detections over time.
 #[derive(Debug)]
@@ -165,7 +76,7 @@ impl Tracker {
         self.make_room(detections.len());
         self.period = now.saturating_sub(self.updated);
         self.updated = now;
-        let assigned = self.assign(detections, now);
+        let assigned = assign(&self.tracks, detections, now);
         self.tracks.iter_mut().for_each(|track| track.unseen += 1);
         let mut present = Vec::with_capacity(detections.len());
         for (found, track) in detections.iter().zip(assigned) {
@@ -216,49 +127,15 @@ impl Tracker {
 
     fn found(&mut self, found: &Detection, now: Duration) -> usize {
         let id = self.ids.give(|id| self.tracks.iter().any(|track| track.id == id));
-        let Detection { rect, confidence, landmarks } = found.clone();
-        let (age, velocity) = (Duration::ZERO, Point::default());
-        let searches_per_hit = searches_per_hit(rect, self.tile_schedule);
-        self.tracks.push(Track { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, searches_per_hit });
+        self.tracks.push(Track::new(id, found, self.tile_schedule, now));
         self.tracks.len() - 1
     }
-
-    /// For each detection the track that it continues: the best pairs first.
-    fn assign(&self, detections: &[Detection], now: Duration) -> Vec<Option<usize>> {
-        let mut pairs = Vec::new();
-        for (t, track) in self.tracks.iter().enumerate() {
-            let (predicted, reach) = (track.predicted(now), MAX_DISTANCE + track.uncertainty(now));
-            pairs.extend(detections.iter().enumerate().filter_map(|(d, found)| Some((affinity(predicted, found.rect, reach)?, d, t))));
-        }
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut of_detection = vec![None; detections.len()];
-        let mut taken = vec![false; self.tracks.len()];
-        for (_, d, t) in pairs {
-            if of_detection[d].is_none() && !taken[t] {
-                of_detection[d] = Some(t);
-                taken[t] = true;
-            }
-        }
-        of_detection
-    }
-}
-
-/// How well two boxes fit one face: the overlap, or below every overlap the nearness; none if they cannot be one, as when
-/// they are further apart than `reach` mean sides.
-fn affinity(a: Rect, b: Rect, reach: f32) -> Option<f32> {
-    let iou = a.iou(b);
-    if iou >= MIN_IOU {
-        return Some(iou);
-    }
-    let side = (a.w + a.h + b.w + b.h) / 4.0;
-    let distance = a.center().distance(b.center()) / side;
-    let ratio = (a.area() / b.area()).max(b.area() / a.area());
-    (distance < reach && ratio < MAX_AREA_RATIO).then_some(-distance)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Rect;
     use proptest::prelude::*;
     use std::collections::HashSet;
 
