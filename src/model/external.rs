@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Weights that an ONNX file keeps in other files ("external data").
+//! Weights that an ONNX file stores in other files ("external data").
 //!
-//! A model is handed to the runtime from memory, where it has no folder: the runtime would look for such files in the
-//! working directory of the process. So they are read here, from beside the model, and put into the graph.
+//! ONNX Runtime gets each model as bytes in memory. It does not know the model's folder and would look for external data in
+//! the working directory of the process. This module therefore reads the data from the model's folder and stores it in the
+//! graph.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,7 +12,7 @@ use std::path::{Component, Path};
 use crate::error::{Error, Result};
 use crate::model::onnx::{Edit, MODEL_GRAPH, edit_fields, fields, push_bytes, push_number};
 
-/// Field numbers of `onnx.proto` on the way to a graph's tensors, and within a tensor.
+/// Field numbers of `onnx.proto` that lead to the tensors of a graph, and those of a tensor's fields.
 const GRAPH_NODE: u64 = 1;
 const GRAPH_INITIALIZER: u64 = 5;
 const NODE_ATTRIBUTE: u64 = 5;
@@ -25,39 +26,40 @@ const TENSOR_DATA_LOCATION: u64 = 14;
 const ENTRY_KEY: u64 = 1;
 const ENTRY_VALUE: u64 = 2;
 /// Values of `DataLocation`.
-const DEFAULT: u64 = 0;
-const EXTERNAL: u64 = 1;
+const LOCATION_DEFAULT: u64 = 0;
+const LOCATION_EXTERNAL: u64 = 1;
 
-/// Graphs within graphs are looked into this deep; protocol buffers refuse more.
+/// Maximum depth of nested graphs that are searched. Protocol buffer parsers refuse deeper messages.
 const MAX_DEPTH: u32 = 20;
-/// Most bytes of other files: a protocol buffer holds no more.
+/// Maximum size of all external data, in bytes: a protocol buffer message holds no more.
 const MAX_BYTES: u64 = i32::MAX as u64;
 
-/// The model `bytes` of the file `path` with the values of all tensors in it; none if they are already, or if the bytes
-/// are not a protocol buffer.
+/// The model `bytes` of the file `path` with all external data stored in it. `None` if there is no external data, or if
+/// `bytes` is not a protocol buffer message.
 ///
 /// # Errors
-/// [`Error::Model`] if a file is missing, too short, too large, or not in the model's own folder or one below.
+/// [`Error::Model`] if a file is missing, too short, too large, or outside the model's folder.
 pub(super) fn inline(path: &Path, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
-    let mut loader = Loader { model: path, loaded: 0, failed: None, found: false };
+    let mut loader = Loader { model: path, loaded_bytes: 0, error: None, found_external: false };
     let inlined = edit_fields(bytes, &mut |field, graph| match field {
         MODEL_GRAPH => loader.graph(graph, 0).map(Edit::Replace),
         _ => Some(Edit::Keep),
     });
-    match loader.failed {
+    match loader.error {
         Some(error) => Err(error),
-        None => Ok(inlined.filter(|_| loader.found)),
+        None => Ok(inlined.filter(|_| loader.found_external)),
     }
 }
 
+/// Replaces external tensors while the edit visits the graph.
 struct Loader<'a> {
     model: &'a Path,
-    /// Bytes of other files so far.
-    loaded: u64,
-    /// Why the walk stopped.
-    failed: Option<Error>,
-    /// Whether any tensor was external.
-    found: bool,
+    /// Number of bytes of external data that were read so far.
+    loaded_bytes: u64,
+    /// The error that aborted the edit.
+    error: Option<Error>,
+    /// Set if any tensor has external data.
+    found_external: bool,
 }
 
 impl Loader<'_> {
@@ -83,59 +85,64 @@ impl Loader<'_> {
         })
     }
 
-    /// Puts the values of a tensor into it, if they are elsewhere.
+    /// Stores the values in the tensor if they are in another file.
     fn tensor(&mut self, tensor: &[u8]) -> Option<Edit> {
-        if fields(tensor).filter(|field| field.number == TENSOR_DATA_LOCATION).last().and_then(|field| field.value) != Some(EXTERNAL) {
+        // If a field occurs more than once, the last value counts.
+        let location = fields(tensor).filter(|field| field.number == TENSOR_DATA_LOCATION).last().and_then(|field| field.value);
+        if location != Some(LOCATION_EXTERNAL) {
             return Some(Edit::Keep);
         }
-        self.found = true;
-        let values = self.values(tensor).map_err(|error| self.failed = Some(error)).ok()?;
+        self.found_external = true;
+        let values = self.values(tensor).map_err(|error| self.error = Some(error)).ok()?;
         let mut inlined = edit_fields(tensor, &mut |field, _| {
             Some(if matches!(field, TENSOR_EXTERNAL_DATA | TENSOR_RAW_DATA) { Edit::Drop } else { Edit::Keep })
         })?;
         push_bytes(&mut inlined, TENSOR_RAW_DATA, &values);
-        // The last value of a field counts.
-        push_number(&mut inlined, TENSOR_DATA_LOCATION, DEFAULT);
+        // Overrides the location that is still in the tensor: `edit_fields` visits length-delimited fields only.
+        push_number(&mut inlined, TENSOR_DATA_LOCATION, LOCATION_DEFAULT);
         Some(Edit::Replace(inlined))
     }
 
-    /// Reads the values of a tensor from where it says that they are.
+    /// Reads the values of a tensor from the file that it names.
     fn values(&mut self, tensor: &[u8]) -> Result<Vec<u8>> {
-        let wrong = |(expected, found): (String, String)| Error::Model { path: self.model.into(), expected, found };
-        let ExternalData { location, offset, length } = ExternalData::of(tensor).map_err(wrong)?;
+        let model_error = |(expected, found): (String, String)| Error::Model { path: self.model.into(), expected, found };
+        let ExternalData { location, offset, length } = ExternalData::of(tensor).map_err(model_error)?;
         let file = self.model.with_file_name(location);
         let name = file.display();
-        let unreadable = |error: std::io::Error| wrong((format!("external data in {name}"), error.to_string()));
+        let unreadable = |error: std::io::Error| model_error((format!("external data in {name}"), error.to_string()));
         let metadata = std::fs::metadata(&file).map_err(unreadable)?;
         if !metadata.is_file() {
-            // To open a pipe would wait for somebody who writes to it.
-            return Err(wrong((format!("external data in {name}"), "no regular file".into())));
+            // Opening a named pipe would block until another process writes to it.
+            return Err(model_error((format!("external data in {name}"), "something other than a regular file".into())));
         }
         let length = length.unwrap_or(metadata.len().saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > metadata.len()) {
-            let expected = format!("{length} bytes of external data from {offset} on in {name}");
-            return Err(wrong((expected, format!("{} bytes", metadata.len()))));
+            let expected = format!("{length} bytes of external data at offset {offset} of {name}");
+            return Err(model_error((expected, format!("{} bytes", metadata.len()))));
         }
-        if length > MAX_BYTES - self.loaded {
-            return Err(wrong((format!("at most {MAX_BYTES} bytes of external data"), format!("{} and more", self.loaded + length))));
+        if length > MAX_BYTES - self.loaded_bytes {
+            return Err(model_error((
+                format!("at most {MAX_BYTES} bytes of external data"),
+                format!("at least {}", self.loaded_bytes + length),
+            )));
         }
         let values = read(&file, offset, length).map_err(unreadable)?;
-        self.loaded += length;
+        self.loaded_bytes += length;
         Ok(values)
     }
 }
 
 /// Where the values of a tensor are.
 struct ExternalData<'a> {
-    /// Path of the file from the model's folder on.
+    /// Path of the file, relative to the model's folder.
     location: &'a str,
     offset: u64,
-    /// None for all that follows.
+    /// `None` for all bytes up to the end of the file.
     length: Option<u64>,
 }
 
 impl<'a> ExternalData<'a> {
-    /// What the tensor says, or what it should say and what it does.
+    /// Parses the entries of a tensor. The error is what was expected, and what was found.
     fn of(tensor: &'a [u8]) -> std::result::Result<Self, (String, String)> {
         let text = |entry: &'a [u8], number| {
             let field = fields(entry).find(|field| field.number == number)?;
@@ -145,21 +152,21 @@ impl<'a> ExternalData<'a> {
         let value = |key: &str| entries().find(|entry| text(entry, ENTRY_KEY) == Some(key)).and_then(|entry| text(entry, ENTRY_VALUE));
         let location = value("location").unwrap_or_default();
         if !is_below(location) {
-            return Err(("external data in its own folder".into(), format!("{location:?}")));
+            return Err(("external data in the folder of the model".into(), format!("{location:?}")));
         }
         let number = |key: &str| {
-            let wrong = |text: &str| (format!("{key} of the external data {location} as a number"), format!("{text:?}"));
-            value(key).map(|text| text.parse::<u64>().map_err(|_| wrong(text))).transpose()
+            let not_a_number = |text: &str| (format!("{key} of the external data {location} as a number"), format!("{text:?}"));
+            value(key).map(|text| text.parse::<u64>().map_err(|_| not_a_number(text))).transpose()
         };
         Ok(Self { location, offset: number("offset")?.unwrap_or(0), length: number("length")? })
     }
 }
 
-/// True for the path of a file in a folder or one below it, as far as the path tells: links are followed.
+/// True if the relative path `location` stays below the folder that it starts from. Symbolic links are not checked.
 fn is_below(location: &str) -> bool {
-    let named = Path::new(location).components().filter(|part| *part != Component::CurDir);
-    let mut named = named.map(|part| matches!(part, Component::Normal(_))).peekable();
-    named.peek().is_some() && named.all(|normal| normal)
+    let parts = Path::new(location).components().filter(|part| *part != Component::CurDir);
+    let mut are_names = parts.map(|part| matches!(part, Component::Normal(_))).peekable();
+    are_names.peek().is_some() && are_names.all(|is_name| is_name)
 }
 
 fn read(file: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
@@ -181,15 +188,15 @@ mod tests {
         message
     }
 
-    /// A tensor whose values lie in `location`.
+    /// A tensor with external data in `location`.
     fn external(location: &str) -> Vec<u8> {
         let entry = message(&[(ENTRY_KEY, b"location"), (ENTRY_VALUE, location.as_bytes())]);
         let mut tensor = message(&[(TENSOR_EXTERNAL_DATA, &entry)]);
-        push_number(&mut tensor, TENSOR_DATA_LOCATION, EXTERNAL);
+        push_number(&mut tensor, TENSOR_DATA_LOCATION, LOCATION_EXTERNAL);
         tensor
     }
 
-    /// A model whose constant node, in a branch of another node, is `tensor`.
+    /// A model with `tensor` as a constant in a subgraph of a node.
     fn nested(tensor: &[u8]) -> Vec<u8> {
         let constant = message(&[(NODE_ATTRIBUTE, &message(&[(ATTRIBUTE_TENSOR, tensor)]))]);
         let branch = message(&[(GRAPH_NODE, &constant)]);
@@ -198,22 +205,22 @@ mod tests {
     }
 
     #[test]
-    fn constants_of_inner_graphs_are_read_too() {
+    fn external_data_of_subgraphs_is_read() {
         let folder = std::env::temp_dir().join(format!("gst-emotion-inner-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("w.bin"), [1, 2, 3]).unwrap();
         let inlined = inline(&folder.join("net.onnx"), &nested(&external("w.bin"))).unwrap();
         let mut expected = message(&[]);
-        push_number(&mut expected, TENSOR_DATA_LOCATION, EXTERNAL);
+        push_number(&mut expected, TENSOR_DATA_LOCATION, LOCATION_EXTERNAL);
         push_bytes(&mut expected, TENSOR_RAW_DATA, &[1, 2, 3]);
-        push_number(&mut expected, TENSOR_DATA_LOCATION, DEFAULT);
+        push_number(&mut expected, TENSOR_DATA_LOCATION, LOCATION_DEFAULT);
         assert_eq!(inlined, Some(nested(&expected)));
-        assert_eq!(inline(&folder.join("net.onnx"), &nested(&[])).unwrap(), None, "nothing to read");
+        assert_eq!(inline(&folder.join("net.onnx"), &nested(&[])).unwrap(), None, "no external data");
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn only_files_below_the_models_folder_are_read() {
+    fn files_outside_the_models_folder_are_refused() {
         assert!(is_below("w.bin") && is_below("parts/w.bin") && is_below("./w.bin"));
         for location in ["", "/etc/passwd", "../w.bin", "parts/../../w.bin", "."] {
             assert!(!is_below(location), "{location}");
@@ -222,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn graphs_without_end_are_not_followed() {
+    fn deeply_nested_graphs_are_not_searched() {
         let mut graph = Vec::new();
         for _ in 0..5_000 {
             let attribute = message(&[(ATTRIBUTE_GRAPH, &graph)]);
@@ -233,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_edited_or_refused(bytes: Vec<u8>) {
             let _ = inline(Path::new("/nowhere/net.onnx"), &bytes);
             let _ = inline(Path::new("/nowhere/net.onnx"), &nested(&bytes));
         }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Two edits of ONNX files that their exporters left undone.
+//! Two edits of ONNX files that make up for shortcomings of exporters.
 //!
-//! Old exporters list the weights among the graph's inputs, where ONNX Runtime has to take them for variable and folds
-//! nothing into them (CenterFace then takes more than twice as long); [`constant_weights`] takes them off that list.
-//! And fully convolutional detectors run at any size, but some files declare the size of the tracing picture
-//! (CenterFace: ten pictures of 32x32), and ONNX Runtime refuses all others; [`free_size`] empties the declaration.
+//! - [`constant_weights`]: old exporters list the weights among the graph's inputs. ONNX Runtime then treats them as variable
+//!   and does not fold them into other operations; CenterFace takes more than twice as long. The edit removes them from the
+//!   inputs.
+//! - [`free_size`]: a fully convolutional detector runs at any size, but some files declare the size of the picture that was
+//!   used for tracing (CenterFace: ten pictures of 32x32), and ONNX Runtime refuses all other sizes. The edit clears the
+//!   declared size.
 //!
-//! An ONNX file is a protocol buffer. Both walk to their places by field number (`onnx.proto`) and leave every other
-//! byte as it is.
+//! An ONNX file is a protocol buffer message. Both edits follow the field numbers of `onnx.proto` and leave all other bytes
+//! unchanged, so no generated parser is needed.
 
 use std::collections::HashSet;
 
-/// Field numbers of `onnx.proto` on the way to names and shapes.
+/// Field numbers of `onnx.proto` that lead to names and shapes.
 pub(crate) const MODEL_GRAPH: u64 = 7;
 const GRAPH_INITIALIZER: u64 = 5;
 const GRAPH_INPUT: u64 = 11;
@@ -24,10 +26,10 @@ const TYPE_TENSOR: u64 = 1;
 const TENSOR_SHAPE: u64 = 2;
 const SHAPE_DIM: u64 = 1;
 
-/// The axis of a picture input whose declared length stays: channels of `[N, C, H, W]`.
-const CHANNELS: usize = 1;
+/// The axis of a picture input that keeps its declared length: the channels of `[N, C, H, W]`.
+const CHANNEL_AXIS: usize = 1;
 
-/// A copy of the model `bytes` in which no weight is an input. None if the bytes are not a protocol buffer.
+/// A copy of the model `bytes` without the weights among its inputs. `None` if `bytes` is not a protocol buffer message.
 pub fn constant_weights(bytes: &[u8]) -> Option<Vec<u8>> {
     edit_graph(bytes, |graph| {
         let mut weights = HashSet::new();
@@ -38,35 +40,37 @@ pub fn constant_weights(bytes: &[u8]) -> Option<Vec<u8>> {
             Some(Edit::Keep)
         })?;
         edit_fields(graph, &mut |field, value| {
-            let weight = field == GRAPH_INPUT && name_of(value, VALUE_INFO_NAME).is_some_and(|name| weights.contains(name));
-            Some(if weight { Edit::Drop } else { Edit::Keep })
+            let is_weight = field == GRAPH_INPUT && name_of(value, VALUE_INFO_NAME).is_some_and(|name| weights.contains(name));
+            Some(if is_weight { Edit::Drop } else { Edit::Keep })
         })
     })
 }
 
-/// A copy of the model `bytes` in which batch, height and width of `input`, and all axes of the outputs, may be
-/// anything. None if the bytes are not a protocol buffer.
+/// A copy of the model `bytes` in which batch, height and width of `input`, and all axes of the outputs, have any length.
+/// `None` if `bytes` is not a protocol buffer message.
 pub fn free_size(bytes: &[u8], input: &str) -> Option<Vec<u8>> {
     edit_graph(bytes, |graph| {
         edit_fields(graph, &mut |field, value| match field {
-            GRAPH_INPUT if name_of(value, VALUE_INFO_NAME) == Some(input.as_bytes()) => free_value(value, Some(CHANNELS)),
+            GRAPH_INPUT if name_of(value, VALUE_INFO_NAME) == Some(input.as_bytes()) => free_value(value, Some(CHANNEL_AXIS)),
             GRAPH_OUTPUT => free_value(value, None),
-            // Sizes of intermediate results follow from the input's; the runtime infers them again.
+            // ONNX Runtime infers the shapes of intermediate results again; the declared ones are now wrong.
             GRAPH_VALUE_INFO => Some(Edit::Drop),
             _ => Some(Edit::Keep),
         })
     })
 }
 
+/// Replaces the graph of a model with what `edit` returns.
 fn edit_graph(bytes: &[u8], edit: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     edit_fields(bytes, &mut |field, graph| if field == MODEL_GRAPH { edit(graph).map(Edit::Replace) } else { Some(Edit::Keep) })
 }
 
-/// Empties every dimension of a `ValueInfoProto` but the one with index `kept`.
-fn free_value(value: &[u8], kept: Option<usize>) -> Option<Edit> {
+/// Clears the length of every axis of a `ValueInfoProto`, except that of `fixed_axis`.
+fn free_value(value: &[u8], fixed_axis: Option<usize>) -> Option<Edit> {
     let mut axis = 0;
     let mut free_dim = |field, _: &[u8]| {
-        let edit = if field == SHAPE_DIM && Some(axis) != kept { Edit::Replace(Vec::new()) } else { Edit::Keep };
+        // An empty `Dimension` message is an axis of any length.
+        let edit = if field == SHAPE_DIM && Some(axis) != fixed_axis { Edit::Replace(Vec::new()) } else { Edit::Keep };
         axis += usize::from(field == SHAPE_DIM);
         Some(edit)
     };
@@ -78,21 +82,23 @@ fn free_value(value: &[u8], kept: Option<usize>) -> Option<Edit> {
     edited.map(Edit::Replace)
 }
 
-/// What becomes of one field.
+/// What happens to one field.
 pub(crate) enum Edit {
     Keep,
     Drop,
     Replace(Vec<u8>),
 }
 
-/// Decides on a field from its number and its bytes; none stops the walk.
+/// Decides what happens to a field, given its number and payload. `None` aborts the edit.
 pub(crate) type EditField<'a> = dyn FnMut(u64, &[u8]) -> Option<Edit> + 'a;
 
+/// Edits the fields of a nested message if `matches`, else keeps it.
 fn descend(matches: bool, payload: &[u8], edit: &mut EditField) -> Option<Edit> {
     if matches { edit_fields(payload, edit).map(Edit::Replace) } else { Some(Edit::Keep) }
 }
 
-/// Copies a message field by field, asking `edit` about each length-delimited one.
+/// A copy of `message` in which `edit` decides on each length-delimited field. `None` if the message is damaged or `edit`
+/// aborts.
 pub(crate) fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8>> {
     let mut result = Vec::with_capacity(message.len());
     let mut rest = message;
@@ -107,36 +113,40 @@ pub(crate) fn edit_fields(message: &[u8], edit: &mut EditField) -> Option<Vec<u8
     Some(result)
 }
 
+/// Wire types of the protocol buffer encoding.
+const VARINT: u64 = 0;
+const FIXED_64: u64 = 1;
 const LENGTH_DELIMITED: u64 = 2;
+const FIXED_32: u64 = 5;
 
 /// One field of a message.
 pub(crate) struct Field<'a> {
     pub number: u64,
-    /// All of its bytes, key and length included.
+    /// All bytes of the field, including key and length.
     whole: &'a [u8],
-    /// Its value, if it is length-delimited.
+    /// The value of a length-delimited field.
     pub payload: Option<&'a [u8]>,
-    /// Its value, if it is a number of variable length.
+    /// The value of a varint field.
     pub value: Option<u64>,
 }
 
-/// The fields of a message, up to the first that is damaged.
+/// The fields of a message, up to the first damaged one.
 pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
     let mut rest = message;
     std::iter::from_fn(move || if rest.is_empty() { None } else { next_field(&mut rest) })
 }
 
-/// Takes one field off `rest`.
+/// Removes one field from the start of `rest`. `None` if it is damaged or of a deprecated group type.
 fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let start = *rest;
     let key = take_varint(rest)?;
     let mut value = None;
     let payload = match key & 7 {
-        0 => {
+        VARINT => {
             value = Some(take_varint(rest)?);
             None
         }
-        1 => {
+        FIXED_64 => {
             take(rest, 8)?;
             None
         }
@@ -144,7 +154,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
             let length = take_varint(rest)?;
             Some(take(rest, usize::try_from(length).ok()?)?)
         }
-        5 => {
+        FIXED_32 => {
             take(rest, 4)?;
             None
         }
@@ -154,12 +164,13 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, left) = rest.split_at_checked(length)?;
-    *rest = left;
+    let (taken, remaining) = rest.split_at_checked(length)?;
+    *rest = remaining;
     Some(taken)
 }
 
 fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+    // Seven bits per byte, the least significant first; the top bit is set in all bytes but the last.
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(rest, 1)?[0];
@@ -178,9 +189,9 @@ pub(crate) fn push_bytes(out: &mut Vec<u8>, number: u64, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// Appends a field that is a number of variable length.
+/// Appends a varint field.
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u64, value: u64) {
-    push_varint(out, number << 3);
+    push_varint(out, number << 3 | VARINT);
     push_varint(out, value);
 }
 
@@ -208,7 +219,7 @@ mod tests {
         out
     }
 
-    /// A `ValueInfoProto` of a tensor with the given fixed dimensions; `{dim_value: n}` is field 1 as a varint.
+    /// A `ValueInfoProto` of a tensor with the given axis lengths; `dim_value` is field 1, a varint.
     fn value(name: &str, dims: &[u8]) -> Vec<u8> {
         let dims: Vec<[u8; 2]> = dims.iter().map(|&n| [1 << 3, n]).collect();
         let shape = message(&dims.iter().map(|dim| (SHAPE_DIM, &dim[..])).collect::<Vec<_>>());
@@ -217,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_pictures_size_and_the_outputs_are_freed() {
+    fn free_size_clears_input_size_and_output_shapes_only() {
         let graph = message(&[
             (1, b"a node"),
             (GRAPH_INPUT, &value("input", &[10, 3, 32, 32])),
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_taken_off_the_inputs() {
+    fn weights_are_removed_from_the_inputs() {
         let weight = message(&[(INITIALIZER_NAME, b"weight")]);
         let (input, listed) = (value("input", &[1, 3]), value("weight", &[8, 3]));
         let graph = message(&[(GRAPH_INITIALIZER, &weight), (GRAPH_INPUT, &input), (GRAPH_INPUT, &listed)]);
@@ -253,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_edited_or_refused(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_edited_or_refused(bytes: Vec<u8>) {
             let whole = message(&[(MODEL_GRAPH, &bytes)]);
             for model in [&bytes, &whole] {
                 let _ = (free_size(model, "input"), constant_weights(model));
@@ -262,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_protocol_buffer_is_refused() {
+    fn bytes_that_are_no_protocol_buffer_are_refused() {
         assert_eq!(free_size(b"plain text, no model", "input"), None);
         assert_eq!(free_size(&[0xff; 40], "input"), None);
     }

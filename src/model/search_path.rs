@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where ONNX Runtime's library and model files are found, with nothing exported by hand.
+//! Where ONNX Runtime's library and model files are looked up. An installation works without environment variables.
 //!
 //! | order | ONNX Runtime | models |
 //! |---|---|---|
 //! | 1 | the file `$ORT_DYLIB_PATH` | the element's `model-file` |
 //! | 2 | | the folders of `$GST_EMOTION_MODEL_PATH` (colon-separated) |
-//! | 3 | beside the plugin, or in `emotion/` there | `emotion/models/` beside the plugin |
+//! | 3 | the plugin's folder, then `emotion/` in it | `emotion/models/` in the plugin's folder |
 //! | 4 | `lib/` of the data home | `models/` of the data home |
 //! | 5 | the system's library folders | compiled into the plugin |
 //!
-//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it. As the XDG
-//! Base Directory Specification says, a relative `$XDG_DATA_HOME` is ignored. An empty entry of a list of folders is left
-//! out: the working directory is not searched unless it is named.
+//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it. A relative
+//! `$XDG_DATA_HOME` is ignored, as the XDG Base Directory Specification requires. Empty entries of folder lists are ignored:
+//! the working directory is searched only if it is named.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// What to do when something is missing.
+/// What the user can do if a file is missing.
 const REMEDY: &str = "`make setup` in the source folder fetches it, `make install` puts it beside the plugin";
 
-/// The places to look at, as the environment of this process says.
+/// The files and folders that are searched.
 #[derive(Clone, Debug, Default)]
 pub struct SearchPath {
     /// `$ORT_DYLIB_PATH`.
@@ -30,19 +30,20 @@ pub struct SearchPath {
     pub model_folders: Vec<PathBuf>,
     /// The folder of the plugin's library.
     pub plugin_folder: Option<PathBuf>,
-    /// What `make setup` fills.
+    /// The folder that `make setup` fills.
     pub data_home: Option<PathBuf>,
     /// Folders of the system's libraries.
     pub system_folders: Vec<PathBuf>,
 }
 
 impl SearchPath {
-    /// The search path of this process; `plugin_folder` is the folder of the plugin's library, if there is one.
+    /// The search path according to the environment of this process. `plugin_folder` is the folder of the plugin's library, if
+    /// there is one.
     pub fn from_env(plugin_folder: Option<PathBuf>) -> Self {
         Self::from_variables(plugin_folder, |name| std::env::var_os(name))
     }
 
-    /// [`from_env`](Self::from_env) with the environment's variables from `variable`.
+    /// [`from_env`](Self::from_env) with a function that looks up environment variables, so that tests need not set any.
     fn from_variables(plugin_folder: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let split = |name: &str| {
@@ -63,12 +64,14 @@ impl SearchPath {
         }
     }
 
-    /// ONNX Runtime's library: the newest version in the first folder that has one.
+    /// ONNX Runtime's library: the newest version in the first folder that contains one. If `$ORT_DYLIB_PATH` is set, no folder
+    /// is searched.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with every place that was tried. A set `$ORT_DYLIB_PATH` is the only place.
+    /// [`Error::NotFound`] with all paths that were tried.
     pub fn runtime_library(&self) -> Result<PathBuf> {
         if let Some(file) = &self.runtime_file {
+            // A fallback to another version would hide a mistyped path.
             return if file.is_file() { Ok(file.clone()) } else { Err(not_found("ONNX Runtime ($ORT_DYLIB_PATH)", vec![file.clone()])) };
         }
         let mut folders = Vec::new();
@@ -84,13 +87,13 @@ impl SearchPath {
         })
     }
 
-    /// The file `name/file` in the first models folder that has it.
+    /// The file `name/file` in the first model folder that contains it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with every place that was tried; [`Error::Config`] for a name that is a path.
+    /// [`Error::NotFound`] with all paths that were tried; [`Error::Config`] if `name` is a path.
     pub fn model(&self, name: &str, file: &str) -> Result<PathBuf> {
         if !is_plain_name(name) {
-            return Err(Error::Config(format!("{name:?} is not the name of a model: a path is not looked up in the models' folders")));
+            return Err(Error::Config(format!("{name:?} is not the name of a model: the model folders are searched by name, not by path")));
         }
         let mut folders = self.model_folders.clone();
         folders.extend(self.plugin_folder.as_ref().map(|folder| folder.join("emotion/models")));
@@ -103,9 +106,10 @@ impl SearchPath {
     }
 }
 
-/// True if `name` is one of a file or folder, and no path that leads out of the folder it is looked up in.
+/// True if `name` is the name of a single file or folder, so that it cannot lead out of the folder that is searched.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
+    // The comparison rejects what `components` normalises, such as a trailing slash.
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == OsStr::new(name))
 }
 
@@ -113,11 +117,12 @@ fn not_found(what: &str, looked: Vec<PathBuf>) -> Error {
     Error::NotFound { what: what.into(), looked, remedy: REMEDY.into() }
 }
 
-/// `libonnxruntime.so` on Linux; versions are appended to it.
+/// `libonnxruntime.so` on Linux, where files append a version.
 fn runtime_name() -> String {
     format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
 }
 
+/// The file of the highest version in `folder`; a name without a version counts as the lowest.
 fn newest_runtime(folder: &Path) -> Option<PathBuf> {
     let name = runtime_name();
     let version = |file: &OsStr| -> Option<Vec<u32>> {
@@ -133,16 +138,16 @@ fn newest_runtime(folder: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("gst-emotion-locate-{name}-{}", std::process::id()));
+    fn temporary_folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("gst-emotion-search-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         folder
     }
 
     #[test]
-    fn the_newest_runtime_wins_by_number_not_by_letter() {
-        let folder = scratch("newest");
+    fn runtime_versions_are_compared_as_numbers() {
+        let folder = temporary_folder("newest");
         for file in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime.so", "libonnxruntime.so.backup"] {
             std::fs::write(folder.join(file), "").unwrap();
         }
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_runtime_names_every_place_and_the_remedy() {
+    fn a_missing_runtime_is_an_error_with_all_paths_and_the_remedy() {
         let search = SearchPath {
             plugin_folder: Some("/nowhere/plugins".into()),
             data_home: Some("/nowhere/data".into()),
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_runtime_is_the_only_place() {
+    fn an_explicit_runtime_file_has_no_fallback() {
         let search =
             SearchPath { runtime_file: Some("/nowhere/ort.so".into()), system_folders: vec!["/usr/lib".into()], ..Default::default() };
         assert!(search.runtime_library().unwrap_err().to_string().contains("/nowhere/ort.so"));
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_entry_of_a_list_is_not_the_working_directory() {
+    fn empty_entries_of_folder_lists_are_ignored() {
         let search = with_variables(&[("GST_EMOTION_MODEL_PATH", ":/models::/more:"), ("LD_LIBRARY_PATH", ":/lib:")]);
         assert_eq!(search.model_folders, [PathBuf::from("/models"), PathBuf::from("/more")]);
         assert!(!search.system_folders.contains(&PathBuf::new()) && search.system_folders[0] == Path::new("/lib"));
@@ -199,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_no_name_of_a_model() {
+    fn a_path_is_refused_as_a_model_name() {
         let search = SearchPath { model_folders: vec!["/models".into()], ..Default::default() };
         for path in ["..", ".", "", "/", "/etc", "../face", "face/../..", "./face", "face/"] {
             assert!(matches!(search.model(path, "model.onnx"), Err(Error::Config(_))), "{path}");
@@ -208,8 +213,8 @@ mod tests {
     }
 
     #[test]
-    fn models_are_taken_from_the_first_folder_that_has_them() {
-        let (first, second) = (scratch("first"), scratch("second"));
+    fn the_first_folder_that_contains_a_model_wins() {
+        let (first, second) = (temporary_folder("first"), temporary_folder("second"));
         std::fs::create_dir_all(second.join("face")).unwrap();
         std::fs::write(second.join("face/model.onnx"), "").unwrap();
         let search = SearchPath { model_folders: vec![first.clone(), second.clone()], ..Default::default() };

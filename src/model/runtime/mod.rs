@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Networks through ONNX Runtime: the only user of `ort`.
+//! Runs networks with ONNX Runtime. No other module uses `ort`.
 //!
-//! The runtime's library is loaded when the first network is, from where [`SearchPath`](super::search_path::SearchPath) finds it. There is one
-//! environment in a process, never dropped, telemetry off; its thread pool serves every network that does not ask for
-//! threads of its own.
+//! [`SearchPath`](super::search_path::SearchPath) finds the library, which is loaded together with the first network. Each
+//! process has one ONNX Runtime environment. It is never dropped, has telemetry switched off, and its thread pool serves all
+//! networks that do not ask for threads of their own.
 //!
-//! A session runs one frame at a time, so every stream has its own. What can be is shared between them: the weights of a
-//! model, which all sessions read in place, and the memory of intermediate results, of which there is as much as sessions
-//! run at the same time.
+//! A session runs one frame at a time, so each stream has its own sessions. Sessions of one model share its weights, which
+//! they read in place. All sessions share one arena for intermediate results, so memory grows with the number of sessions
+//! that run at the same time, not with the number of streams.
 
 mod provider;
 mod session;

@@ -7,35 +7,35 @@ use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
 use crate::error::{Error, Result};
 
-/// How a network is to be run.
+/// How a network is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Threads of its own; 0 shares the process-wide pool, which has as many as the machine has cores.
+    /// Number of threads for this network alone; 0 uses the pool of the process, which has one thread per core.
     pub threads: u32,
-    /// What computes.
+    /// The execution provider.
     pub provider: Provider,
 }
 
-/// What computes a network: an execution provider of ONNX Runtime. Which there are depends on how its library was built.
+/// An execution provider of ONNX Runtime. The loaded library determines which ones are available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// The processor.
+    /// ONNX Runtime's own CPU kernels.
     #[default]
     Cpu,
-    /// NVIDIA's CUDA.
+    /// NVIDIA CUDA.
     Cuda,
-    /// NVIDIA's TensorRT.
+    /// NVIDIA TensorRT.
     TensorRt,
-    /// Intel's OpenVINO.
+    /// Intel OpenVINO.
     OpenVino,
-    /// AMD's MIGraphX.
+    /// AMD MIGraphX.
     MiGraphX,
-    /// XNNPACK, for the processor.
+    /// XNNPACK, on the CPU.
     Xnnpack,
 }
 
 impl Provider {
-    /// All of them.
+    /// All providers.
     pub const ALL: [Self; 6] = [Self::Cpu, Self::Cuda, Self::TensorRt, Self::OpenVino, Self::MiGraphX, Self::Xnnpack];
 
     /// The name in lower case.
@@ -50,9 +50,9 @@ impl Provider {
         }
     }
 
-    /// True if the loaded runtime was built with it.
-    fn is_offered(self) -> bool {
-        let offered = match self {
+    /// True if the loaded library was built with this provider.
+    fn is_available(self) -> bool {
+        let available = match self {
             Self::Cpu => Ok(true),
             Self::Cuda => ep::CUDA::is_available(),
             Self::TensorRt => ep::TensorRT::is_available(),
@@ -60,10 +60,10 @@ impl Provider {
             Self::MiGraphX => ep::MIGraphX::is_available(),
             Self::Xnnpack => ep::XNNPACK::is_available(),
         };
-        offered.unwrap_or(false)
+        available.unwrap_or(false)
     }
 
-    /// What a session is to register; the processor is always there.
+    /// What a session registers for this provider; `None` for the CPU, which every session has.
     pub(super) fn dispatch(self) -> Option<ExecutionProviderDispatch> {
         let dispatch = match self {
             Self::Cpu => return None,
@@ -73,15 +73,17 @@ impl Provider {
             Self::MiGraphX => ep::MIGraphX::default().build(),
             Self::Xnnpack => ep::XNNPACK::default().build(),
         };
+        // Without this, `ort` logs the failure and the session silently runs on the CPU.
         Some(dispatch.error_on_failure())
     }
 }
 
+/// Returns an error that lists the available providers if `provider` is not part of the loaded `library`.
 pub(super) fn check_provider(provider: Provider, library: &Path) -> Result<()> {
-    if provider.is_offered() {
+    if provider.is_available() {
         return Ok(());
     }
-    let offered: Vec<_> = Provider::ALL.into_iter().filter(|provider| provider.is_offered()).map(Provider::name).collect();
-    let (name, library, offered) = (provider.name(), library.display(), offered.join(", "));
-    Err(Error::Config(format!("execution provider {name} is not part of the ONNX Runtime library {library}, which offers {offered}")))
+    let available: Vec<_> = Provider::ALL.into_iter().filter(|provider| provider.is_available()).map(Provider::name).collect();
+    let (name, library, available) = (provider.name(), library.display(), available.join(", "));
+    Err(Error::Config(format!("execution provider {name} is not part of the ONNX Runtime library {library}, which offers {available}")))
 }
