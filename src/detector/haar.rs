@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! OpenCV's cascade classifier (Viola and Jones, 2001): the only user of `opencv`.
+//! OpenCV's cascade classifier (Viola and Jones, 2001). No other module uses `opencv`.
 //!
-//! It reads luma at the frame's own resolution and knows neither confidences nor landmarks; the number of raw hits
-//! that were merged into a box stands in for a confidence.
+//! A cascade searches luma at the frame's own resolution. It has no landmarks and no confidence; the confidence is derived
+//! from the number of raw hits that OpenCV merged into a box.
 
 use std::path::Path;
 
@@ -16,10 +16,11 @@ use crate::geometry::{Rect, Size};
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
 
-/// A face detector that is a cascade.
+/// A face detector that runs an OpenCV cascade.
 pub struct HaarDetector {
     cascade: CascadeClassifier,
     resampler: Resampler,
+    /// Luma of the searched region; kept to reuse the allocation.
     luma: Vec<u8>,
 }
 
@@ -30,8 +31,8 @@ impl HaarDetector {
     /// [`Error::NotFound`] if there is no such file, [`Error::Model`] if it is not a cascade.
     pub fn load(path: &Path) -> Result<Self> {
         if !path.is_file() {
-            let remedy = "Debian's package opencv-data has the usual ones, `profile` names another".into();
-            return Err(Error::NotFound { what: "the cascade".into(), looked: vec![path.into()], remedy });
+            let remedy = "install Debian's package opencv-data, or set `profile` to the path of another cascade".into();
+            return Err(Error::NotFound { what: "the OpenCV cascade".into(), looked: vec![path.into()], remedy });
         }
         let not_a_cascade = |found: String| Error::Model { path: path.into(), expected: "an OpenCV cascade in XML".into(), found };
         let cascade = CascadeClassifier::new(path).map_err(|error| not_a_cascade(error.message))?;
@@ -64,9 +65,10 @@ impl FaceDetector for HaarDetector {
         let mut hits = Vector::<i32>::new();
         let picture = Mat::new_rows_cols_with_data(size.height as i32, size.width as i32, &self.luma).map_err(failed)?;
         let CascadeOptions { scale_factor, min_neighbors, min_size } = options.cascade;
-        let least = CvSize::new(min_size.width as i32, min_size.height as i32);
+        let min_size = CvSize::new(min_size.width as i32, min_size.height as i32);
+        // A maximum size of 0 is no maximum, and cascades in the current format ignore the flags.
         self.cascade
-            .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, least, CvSize::default())
+            .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, min_size, CvSize::default())
             .map_err(failed)?;
         detections.extend(boxes.iter().zip(hits.iter()).map(|(found, hits)| Detection {
             rect: Rect::new(found.x as f32, found.y as f32, found.width as f32, found.height as f32).translated(region.x, region.y),
@@ -79,8 +81,8 @@ impl FaceDetector for HaarDetector {
     }
 }
 
-/// A number 0..1 that grows with the hits; 1 hit is one half, so that the default threshold keeps every face that
-/// `min_neighbors` let through.
+/// A confidence 0..1 that rises with the number of hits. One hit gives 0.5, so the default threshold reports all faces that
+/// pass `min_neighbors`.
 fn confidence(hits: i32) -> f32 {
     let hits = hits.max(1) as f32;
     hits / (hits + 1.0)

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Face detectors behind one trait.
+//! Face detectors behind the trait [`FaceDetector`].
+//!
+//! | module | contents |
+//! |---|---|
+//! | `centerface`, `emotionface`, `ultraface`, `yunet` | decoders: a network's outputs to candidates |
+//! | `network` | the detector that runs one of these networks |
+//! | `refiner` | a second network that corrects each detection |
+//! | `haar` | the detector that runs an OpenCV cascade |
+//! | [`suppression`] | non-maximum suppression |
+//! | [`tiles`] | small faces in large frames |
 
 #[cfg(feature = "onnx")]
 pub mod centerface;
@@ -23,43 +32,43 @@ use crate::geometry::{Landmarks5, Rect, Size};
 use crate::image::FrameView;
 use crate::statistics::StepTimes;
 
-/// A face as a detector found it, in pixels of the frame.
+/// A detected face, in pixels of the frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// The face's box; it may reach a little outside the frame.
+    /// The box of the face; it may extend slightly beyond the frame.
     pub rect: Rect,
-    /// 0..1.
+    /// Confidence, 0..1.
     pub confidence: f32,
-    /// The five landmarks, where the detector gives them.
+    /// The five landmarks, if the detector predicts them.
     pub landmarks: Option<Landmarks5>,
 }
 
-/// Which of the candidates are faces.
+/// Which candidates are reported as faces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectOptions {
-    /// Smallest confidence, 0..1.
+    /// Minimum confidence, 0..1.
     pub score_threshold: f32,
-    /// Two boxes that overlap more, as intersection over union, are one face.
+    /// Boxes with a higher intersection over union are one face.
     pub iou_threshold: f32,
-    /// Most faces to give, the most confident ones; 0 gives all. There are never more than [`suppression::MAX_FACES`].
+    /// Maximum number of faces, the most confident ones. 0 stands for the upper limit, [`suppression::MAX_FACES`].
     pub max_faces: usize,
-    /// Smallest height and width in pixels of the frame.
+    /// Minimum width and height, in pixels of the frame.
     pub min_face_size: f32,
-    /// What only cascades heed.
+    /// Parameters of cascades; networks ignore them.
     pub cascade: CascadeOptions,
 }
 
-/// The cascade that is used unless another is named, where Debian's `opencv-data` puts it.
+/// The default cascade, as installed by Debian's package `opencv-data`.
 pub const DEFAULT_CASCADE: &str = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
 
 /// The parameters of OpenCV's `CascadeClassifier::detectMultiScale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CascadeOptions {
-    /// Factor between the sizes that are tried, over 1.
+    /// Ratio between successive sizes that are searched, above 1.
     pub scale_factor: f64,
-    /// Hits, minus one, that make a face.
+    /// Minimum number of overlapping hits besides the first one.
     pub min_neighbors: i32,
-    /// Smallest face in pixels of the frame.
+    /// Minimum size of a face, in pixels of the frame.
     pub min_size: Size,
 }
 
@@ -76,17 +85,18 @@ impl Default for DetectOptions {
     }
 }
 
-/// How often a place of the frame is searched: for large faces with each search, for small ones in turn with other places.
+/// How often a detector finds a face. Large faces are found by each search. Small ones are found only when the tile that
+/// contains them is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TileSchedule {
-    /// Searches until every place had its turn, at least 1.
+    /// Number of searches in a round, after which all tiles have been searched; at least 1.
     pub searches: u32,
-    /// A face whose longer side is below this, in pixels of the frame, is found in its place's turn only.
+    /// A face is small if its longer side is below this, in pixels of the frame.
     pub small_face_px: f32,
 }
 
 impl Default for TileSchedule {
-    /// All of the frame with each search.
+    /// Each search finds faces of all sizes.
     fn default() -> Self {
         Self { searches: 1, small_face_px: 0.0 }
     }
@@ -94,56 +104,59 @@ impl Default for TileSchedule {
 
 /// Finds faces in frames.
 pub trait FaceDetector: Send {
-    /// The model's name as it appears in metadata.
+    /// Name of the model, as written into metadata.
     fn name(&self) -> &str;
 
-    /// Replaces `detections` by the faces of `view`, most confident first.
+    /// Replaces `detections` with the faces in `view`, the most confident first.
     ///
     /// # Errors
     /// [`Error::Inference`](crate::error::Error::Inference) if the network or cascade fails on this frame.
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
 
-    /// Replaces `detections` by the faces of the part `region` of `view`, most confident first, in pixels of the frame. It
-    /// is searched at the frame's own resolution, or enlarged to the size of a whole frame that is reduced, or to the size
-    /// that the detector [is made for](Self::input_size). `region` has whole numbers and lies inside the frame.
+    /// Replaces `detections` with the faces in `region` of `view`, the most confident first, in pixels of the frame.
+    ///
+    /// The region is searched at the frame's own resolution. It is enlarged if it is smaller than the input that `detect` uses
+    /// for a whole frame, and it is fitted to [`input_size`](Self::input_size) if there is one. `region` has integral
+    /// coordinates and lies inside the frame.
     ///
     /// # Errors
     /// Those of [`detect`](Self::detect).
     fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
 
-    /// The factor by which [`detect`](Self::detect) scales frames of a size before it searches them.
+    /// The factor by which [`detect`](Self::detect) scales a whole frame of this size; below 1 if it reduces the frame.
     fn scale(&self, _frame: Size) -> f32 {
         1.0
     }
 
-    /// The one size of picture that the detector is made for; none if it takes any.
+    /// The size of the network's input if it is fixed; `None` if the detector accepts any size.
     fn input_size(&self) -> Option<Size> {
         None
     }
 
-    /// How often [`detect`](Self::detect) searches for a face, in frames of the size that came last.
+    /// How often [`detect`](Self::detect) finds a face, for frames of the size of the last one.
     fn tile_schedule(&self) -> TileSchedule {
         TileSchedule::default()
     }
 
-    /// How long the steps of the last detection took, where it has steps.
+    /// Duration of each step of the last detection, if the detector measures them.
     fn step_times(&self) -> Option<StepTimes> {
         None
     }
 }
 
-/// The last steps of every detector: overlaps, sizes, numbers, the frame's edge and how many are wanted.
+/// The final steps of each detector: removes invalid candidates, faces that are too small or outside the frame, and
+/// duplicates; then applies the maximum number of faces.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
 pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
-    detections.retain_mut(|found| may_be(found, options, frame));
+    detections.retain_mut(|found| is_candidate(found, options, frame));
     suppression::suppress(detections, options.iou_threshold);
     limit(detections, options);
 }
 
-/// True for what has numbers, the size of a face, and a part inside the frame. What a network without a sigmoid takes for
-/// a confidence is limited to 1, and landmarks that are not finite are left out.
+/// True if `found` is finite, large enough, and at least partly inside the frame. Also limits the confidence to 1, which the
+/// output of a network without a sigmoid may exceed, and removes landmarks that are not finite.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
-fn may_be(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
+fn is_candidate(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
     if found.confidence.is_finite() {
         found.confidence = found.confidence.min(1.0);
     }
@@ -152,10 +165,10 @@ fn may_be(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
     found.rect.is_valid() && found.confidence.is_finite() && found.rect.w.min(found.rect.h) >= options.min_face_size && inside > 0.0
 }
 
-/// Keeps as many faces as are wanted; `detections` has the most confident first.
+/// Truncates `detections`, which are sorted by falling confidence, to the maximum number of faces.
 fn limit(detections: &mut Vec<Detection>, options: &DetectOptions) {
-    let wanted = if options.max_faces > 0 { options.max_faces } else { suppression::MAX_FACES };
-    detections.truncate(wanted.min(suppression::MAX_FACES));
+    let max_faces = if options.max_faces > 0 { options.max_faces } else { suppression::MAX_FACES };
+    detections.truncate(max_faces.min(suppression::MAX_FACES));
 }
 
 #[cfg(test)]
@@ -163,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_outside_and_excess_faces_are_dropped() {
+    fn invalid_small_outside_and_excess_faces_are_dropped() {
         let detection = |x: f32, side: f32, confidence| Detection { rect: Rect::new(x, 0.0, side, side), confidence, landmarks: None };
         let mut found = vec![
             detection(0.0, 10.0, 0.6),

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! UltraFace (Linzaer, "Ultra-Light-Fast-Generic-Face-Detector-1MB", 2019): both the slim and the RFB network, at any
-//! of the sizes that it was exported for.
+//! UltraFace (Linzaer, "Ultra-Light-Fast-Generic-Face-Detector-1MB", 2019): the slim and the RFB network, in each exported
+//! size.
 //!
 //! | output | shape | meaning | activation |
 //! |---|---|---|---|
-//! | scores | `[1, N, 2]` | probability of background, of a face | softmax applied |
-//! | boxes | `[1, N, 4]` | left, top, right, bottom as shares of the input's width and height | decoded |
+//! | scores | `[1, N, 2]` | probability of background, probability of a face | softmax applied |
+//! | boxes | `[1, N, 4]` | left, top, right, bottom; 0..1 of the input's width and height | decoded |
 //!
-//! The two are told apart by their last axis, in whichever order they come. There are no landmarks. The N anchors are
-//! constants of the graph, so the input has the size that the file declares, 320 x 240 with N = 4420 or 640 x 480 with
-//! N = 17640.
+//! The outputs may come in either order; the length of the last axis tells them apart. There are no landmarks. The N anchors
+//! are constants of the graph, so the input must have the size that the file declares: 320 x 240 with N = 4420, or 640 x 480
+//! with N = 17640.
 //!
 //! Input: RGB, `(pixel - 127) / 128`.
 
@@ -19,25 +19,26 @@ use crate::geometry::{Rect, Size};
 use crate::image::tensor::{InputFormat, Normalization};
 use crate::model::runtime::{Outputs, TensorSpec};
 
-/// Length of the last axis of the scores and of the boxes.
+/// Length of the last axis of the scores.
 const SCORES: usize = 2;
+/// Length of the last axis of the boxes.
 const BOXES: usize = 4;
 
-/// True for two outputs of the shapes of the table above.
+/// True if `outputs` are two with the shapes of the table above.
 pub fn matches(outputs: &[TensorSpec]) -> bool {
     let last = |spec: &TensorSpec| if spec.shape.len() == 3 { spec.shape[2] } else { None };
     matches!(outputs, [first, second] if [[Some(SCORES), Some(BOXES)], [Some(BOXES), Some(SCORES)]].contains(&[last(first), last(second)]))
 }
 
-/// RGB around 0, as it was trained.
+/// RGB, normalised as in training to about -1..1.
 pub fn input_format() -> InputFormat {
     InputFormat { normalization: Normalization { mean: [127.0; 3], scale: [1.0 / 128.0; 3] }, ..Default::default() }
 }
 
-/// Appends the anchors whose probability reaches `score_threshold`, in pixels of the input.
+/// Appends a detection, in pixels of the input, for each anchor whose probability reaches `score_threshold`.
 ///
 /// # Errors
-/// [`Error::Inference`](crate::error::Error::Inference) if there are not as many boxes as scores.
+/// [`Error::Inference`](crate::error::Error::Inference) if the numbers of boxes and scores differ.
 pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detections: &mut Vec<Detection>) -> Result<()> {
     let (scores, boxes) = if outputs.get(0)?.0.last() == Some(&(SCORES as i64)) { (0, 1) } else { (1, 0) };
     let (_, scores) = outputs.get(scores)?;
