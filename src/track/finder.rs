@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What to search and when, and what is known of the faces on every frame in between.
+//! Finds the faces of a stream: decides which frames are searched, and gives the faces of each frame.
 //!
-//! Each frame goes through [`observe`](FaceFinder::observe), [`begin`](FaceFinder::begin) and
-//! [`faces`](FaceFinder::faces). A search that `begin` gives out is run by a detector, at once or on another thread, and
-//! comes back through [`finish`](FaceFinder::finish).
+//! This is the entry point of the module. A [`FaceFinder`] combines the [tracker](super::tracker) and the detection of
+//! [scene cuts](super::scene_cut). It does not run the detector itself, so a search may run on another thread while more frames
+//! pass. For each frame, call in this order:
+//!
+//! 1. [`observe`](FaceFinder::observe) looks for a scene cut, which ends all tracks. The caller then discards searches that are
+//!    still running.
+//! 2. [`begin`](FaceFinder::begin) returns a [`Search`] if the frame is to be searched, else the reason why not
+//!    ([`Skipped`]).
+//! 3. [`Search::run`] runs the detector, at once or on another thread.
+//! 4. [`finish`](FaceFinder::finish) takes the completed search and updates the tracks. This may be on a later frame.
+//! 5. [`faces`](FaceFinder::faces) returns the faces of the frame. Tracks fill in between searches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,34 +26,34 @@ use crate::image::FrameView;
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
 use crate::statistics::StepTimes;
 
-/// A face that is being tracked needs this share of the confidence that founds a track.
+/// A tracked face needs this share of the confidence of a new face (see [`tracker`](super::tracker)).
 const CONTINUED_SHARE: f32 = 0.6;
 
-/// What faces are wanted; may differ from frame to frame.
+/// Which faces are reported, and how often frames are searched. May differ from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FindOptions {
-    /// What the detector heeds. With tracks its confidence is that of a new face; a tracked one needs less.
+    /// Options of the detector. With tracking, its score threshold applies to new faces; a tracked face needs less confidence.
     pub detect: DetectOptions,
-    /// Frames from one search to the next, at least 1.
+    /// Number of frames from one search to the next, at least 1.
     pub interval_frames: u32,
-    /// True to give faces an id and to follow them between searches.
+    /// True if faces get ids and are tracked between searches.
     pub track: bool,
-    /// Time after which a face that is not found again is forgotten.
+    /// Time after which a missed face is forgotten.
     pub track_timeout: Duration,
 }
 
-/// A frame to be searched, and what was found on it.
+/// The search of one frame: its options, and the detections after it has run.
 #[derive(Debug)]
 pub struct Search {
     options: DetectOptions,
-    /// The time of the frame.
+    /// Time of the frame.
     time: Duration,
     detections: Vec<Detection>,
     tile_schedule: TileSchedule,
 }
 
 impl Search {
-    /// Searches `view`.
+    /// Runs `detector` on `view` and returns the duration of each step, if the detector measures them.
     ///
     /// # Errors
     /// Those of [`FaceDetector::detect`].
@@ -59,55 +67,57 @@ impl Search {
 /// Why a frame is not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
-    /// The interval is not over.
+    /// Fewer frames than the interval have passed since the last search.
     Interval,
-    /// The stream is late; the interval may be over.
+    /// The stream is late.
     Late {
-        /// True if the frame would have been searched otherwise.
+        /// True if the frame would have been searched if the stream were not late.
         due: bool,
     },
 }
 
-/// Knows the faces of a stream.
+/// Decides which frames of a stream are searched, and knows the faces of each frame. See the [module](self).
 #[derive(Debug)]
 pub struct FaceFinder {
     detector_name: Arc<str>,
-    /// Frames without a search of their own have faces, though faces get no id.
-    holds: bool,
+    /// Set if frames between searches have faces even without tracking.
+    keeps_faces: bool,
     tracker: Tracker,
     cuts: CutDetector,
-    /// Of the last search that ended; reused by the next one.
+    /// Detections of the last completed search; the next search reuses the allocation.
     detections: Vec<Detection>,
-    /// True if `detections` are of the present frame.
-    fresh: bool,
-    /// Frames since the last search began; none has begun in this scene if it is 0.
-    frames_since: u32,
-    /// Time of the frame of the last search that began.
-    begun: Duration,
-    /// Time of the frame of the last search that ended; none before the first one of a scene.
-    searched: Option<Duration>,
+    /// Set if a search was completed since the last call of `observe`.
+    is_fresh: bool,
+    /// Number of frames from the last searched frame to the next frame; 0 if the next frame must be searched.
+    frames_since_search: u32,
+    /// Time of the frame on which the last search began.
+    last_begun: Duration,
+    /// Time of the frame of the last completed search; `None` before the first one of a scene.
+    last_completed: Option<Duration>,
 }
 
 impl FaceFinder {
-    /// A finder that has seen no frame yet, for a detector of that name. With `holds`, faces stay between searches even
-    /// without tracks: a search may end later than its frame is passed on, or look at a part of the frame alone.
-    pub fn new(detector_name: &str, holds: bool) -> Self {
+    /// A finder for the detector `detector_name`, before the first frame. Set `keeps_faces` if faces must stay between searches
+    /// even without tracking: because a search may complete after its frame was passed on, or because it covers only a part of
+    /// the frame.
+    pub fn new(detector_name: &str, keeps_faces: bool) -> Self {
         Self {
             detector_name: detector_name.into(),
-            holds,
+            keeps_faces,
             tracker: Tracker::new(Duration::ZERO),
             cuts: CutDetector::default(),
             detections: Vec::new(),
-            fresh: false,
-            frames_since: 0,
-            begun: Duration::ZERO,
-            searched: None,
+            is_fresh: false,
+            frames_since_search: 0,
+            last_begun: Duration::ZERO,
+            last_completed: None,
         }
     }
 
-    /// Looks at the next frame. True at a scene cut: faces are forgotten, and searches that have not ended must be too.
+    /// Examines the next frame. Returns true at a scene cut: all faces are then forgotten, and the caller must discard searches
+    /// that are still running.
     pub fn observe(&mut self, view: &FrameView) -> bool {
-        self.fresh = false;
+        self.is_fresh = false;
         let cut = self.cuts.observe(view);
         if cut {
             self.clear();
@@ -115,44 +125,45 @@ impl FaceFinder {
         cut
     }
 
-    /// The search of the frame at `now`. `is_late` says whether a late stream had better skip it, given the frames and the
-    /// time since the last search began; it is not asked in a new scene, of which nothing is known.
+    /// Returns the search of the frame at `now`. `is_late` gets the number of frames and the time since the last search began,
+    /// and returns whether the stream is too late for a search. It is not called for the first search of a scene, which is
+    /// never skipped.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why the frame is not searched.
     pub fn begin(
         &mut self,
         options: &FindOptions,
         now: Duration,
         is_late: impl FnOnce(u32, Duration) -> bool,
     ) -> std::result::Result<Search, Skipped> {
-        let due = self.frames_since == 0 || self.frames_since >= options.interval_frames;
-        // After time has gone back, the last search is as good as none.
-        let idle = now.checked_sub(self.begun).unwrap_or(Duration::MAX);
-        let late = self.frames_since > 0 && is_late(self.frames_since, idle);
+        let due = self.frames_since_search == 0 || self.frames_since_search >= options.interval_frames;
+        // If time went back, the last search belongs to another timeline and does not count.
+        let since_search = now.checked_sub(self.last_begun).unwrap_or(Duration::MAX);
+        let late = self.frames_since_search > 0 && is_late(self.frames_since_search, since_search);
         if !due || late {
-            self.frames_since = self.frames_since.saturating_add(1);
+            self.frames_since_search = self.frames_since_search.saturating_add(1);
             return Err(if late { Skipped::Late { due } } else { Skipped::Interval });
         }
-        (self.frames_since, self.begun) = (1, now);
+        (self.frames_since_search, self.last_begun) = (1, now);
         let share = if options.track { CONTINUED_SHARE } else { 1.0 };
         let detect = DetectOptions { score_threshold: options.detect.score_threshold * share, ..options.detect };
         Ok(Search { options: detect, time: now, detections: std::mem::take(&mut self.detections), tile_schedule: TileSchedule::default() })
     }
 
-    /// Takes a search that has ended.
+    /// Takes a completed search and updates the tracks.
     pub fn finish(&mut self, search: Search, options: &FindOptions) {
         self.tracker.set_timeout(options.track_timeout);
         self.tracker.set_tile_schedule(search.tile_schedule);
         self.tracker.update(&search.detections, options.detect.score_threshold, search.time);
-        (self.detections, self.searched, self.fresh) = (search.detections, Some(search.time), true);
+        (self.detections, self.last_completed, self.is_fresh) = (search.detections, Some(search.time), true);
     }
 
-    /// The faces of the frame of `size` pixels at `now`, and when they were last searched for.
+    /// The faces on the frame of `size` pixels at `now`, and the age of the last search.
     pub fn faces(&self, options: &FindOptions, size: Size, now: Duration) -> (Vec<FaceRecord>, SearchAge) {
-        let faces = if options.track || self.holds {
+        let faces = if options.track || self.keeps_faces {
             self.predicted(options, size, now)
-        } else if self.fresh {
+        } else if self.is_fresh {
             self.detections.iter().map(|found| self.record(found, size)).collect()
         } else {
             Vec::new()
@@ -160,49 +171,52 @@ impl FaceFinder {
         (faces, self.search_age(now))
     }
 
-    /// Searches the next frame, however short ago the last search was.
+    /// Searches the next frame regardless of the interval.
     pub fn search_next(&mut self) {
-        self.frames_since = 0;
+        self.frames_since_search = 0;
     }
 
-    /// Forgets every face and that this scene was searched; ids go on.
+    /// Forgets all faces and starts a new scene, whose first frame is searched. Ids continue.
     pub fn clear(&mut self) {
         self.tracker.clear();
-        self.frames_since = 0;
-        self.searched = None;
+        self.frames_since_search = 0;
+        self.last_completed = None;
     }
 
-    /// [`clear`](Self::clear), and the next frame is not compared with the one before, as after a seek.
+    /// Same as [`clear`](Self::clear), and the next frame is not compared with the previous one. For use after a seek.
     pub fn restart(&mut self) {
         self.clear();
         self.cuts.reset();
     }
 
-    /// How long before `now` the last search was; a search of a time to come is none.
+    /// The time from the last completed search to `now`. A search in the future of `now` is ignored.
     fn search_age(&self, now: Duration) -> SearchAge {
-        self.searched.and_then(|searched| now.checked_sub(searched)).map_or(SearchAge::Never, SearchAge::Ago)
+        self.last_completed.and_then(|completed| now.checked_sub(completed)).map_or(SearchAge::Never, SearchAge::Ago)
     }
 
-    /// The tracked faces where they are at `now`; a missed one is held to the same limits as one that was found.
+    /// The tracked faces, predicted for `now`. The limits of the detector apply again: a missed face adds to the number of faces,
+    /// and a threshold may have changed since the search.
     fn predicted(&self, options: &FindOptions, size: Size, now: Duration) -> Vec<FaceRecord> {
         let DetectOptions { min_face_size, max_faces, .. } = options.detect;
-        let most = if max_faces == 0 { usize::MAX } else { max_faces };
+        let max_faces = if max_faces == 0 { usize::MAX } else { max_faces };
         let mut tracks = self.tracker.predict(now, size);
         tracks.retain(|track| track.rect.w.min(track.rect.h) >= min_face_size);
-        if tracks.len() > most {
+        if tracks.len() > max_faces {
+            // Missed faces are dropped first, then the least confident ones.
             tracks.sort_by(|a, b| a.is_missed().cmp(&b.is_missed()).then(b.confidence.total_cmp(&a.confidence)));
         }
-        tracks.iter().take(most).map(|track| self.tracked(track, options.track, size)).collect()
+        tracks.iter().take(max_faces).map(|track| self.tracked_record(track, options.track, size)).collect()
     }
 
-    fn tracked(&self, track: &Track, with_id: bool, size: Size) -> FaceRecord {
+    /// The record of a tracked face; its id is 0 without `with_id`.
+    fn tracked_record(&self, track: &Track, with_id: bool, size: Size) -> FaceRecord {
         let found = Detection { rect: track.rect, confidence: track.confidence, landmarks: track.landmarks };
         let mut face = self.record(&found, size);
         face.detection.iter_mut().for_each(|detection| detection.age = track.age);
         FaceRecord { id: if with_id { track.id } else { 0 }, ..face }
     }
 
-    /// A face without an id.
+    /// The record of a detection, without an id.
     fn record(&self, found: &Detection, size: Size) -> FaceRecord {
         FaceRecord {
             id: 0,
@@ -235,26 +249,26 @@ mod tests {
         Duration::from_millis(40 * frame)
     }
 
-    /// Shows `finder` a picture that is dark on the left, or one that is bright there; true at a cut.
-    fn look(finder: &mut FaceFinder, bright: bool) -> bool {
+    /// Lets `finder` observe a picture that is bright or dark on the left. Returns true at a cut.
+    fn observe(finder: &mut FaceFinder, bright: bool) -> bool {
         let shade = |x: u32| if bright { 255 - 2 * x as u8 } else { 2 * x as u8 };
         let data: Vec<u8> = (0..SIZE.width * SIZE.height).map(|at| shade(at % SIZE.width)).collect();
         let plane = Plane { data: &data, stride: SIZE.width as usize };
         finder.observe(&FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap())
     }
 
-    /// A search that finds one face with that confidence.
-    fn found(mut search: Search, confidence: f32) -> Search {
+    /// Completes `search` with one face of this confidence.
+    fn completed(mut search: Search, confidence: f32) -> Search {
         search.detections = vec![Detection { rect: FACE, confidence, landmarks: None }];
         search
     }
 
-    /// Ids of the faces on each of the first `frames` frames, where every search finds one, and the ages of the searches.
-    fn followed(finder: &mut FaceFinder, options: &FindOptions, frames: u64) -> Vec<(Vec<u32>, SearchAge)> {
+    /// Ids of the faces, and age of the last search, on each of the first `frames` frames. Each search finds one face.
+    fn find_on_frames(finder: &mut FaceFinder, options: &FindOptions, frames: u64) -> Vec<(Vec<u32>, SearchAge)> {
         let mut frame = |number| {
-            look(finder, false);
+            observe(finder, false);
             if let Ok(search) = finder.begin(options, time(number), |_, _| false) {
-                finder.finish(found(search, 0.9), options);
+                finder.finish(completed(search, 0.9), options);
             }
             let (faces, age) = finder.faces(options, SIZE, time(number));
             (faces.iter().map(|face| face.id).collect(), age)
@@ -268,54 +282,54 @@ mod tests {
 
     #[test]
     fn tracks_fill_in_between_searches() {
-        let faces = followed(&mut FaceFinder::new("test", false), &options(true, 3), 4);
+        let faces = find_on_frames(&mut FaceFinder::new("test", false), &options(true, 3), 4);
         assert_eq!(faces, [(vec![1], ago(0)), (vec![1], ago(1)), (vec![1], ago(2)), (vec![1], ago(0))]);
     }
 
     #[test]
-    fn without_tracks_only_a_searched_frame_has_faces_unless_they_are_held() {
-        let faces = followed(&mut FaceFinder::new("test", false), &options(false, 2), 3);
+    fn without_tracking_only_searched_frames_have_faces_unless_they_are_kept() {
+        let faces = find_on_frames(&mut FaceFinder::new("test", false), &options(false, 2), 3);
         assert_eq!(faces, [(vec![0], ago(0)), (vec![], ago(1)), (vec![0], ago(0))]);
-        let faces = followed(&mut FaceFinder::new("test", true), &options(false, 2), 3);
+        let faces = find_on_frames(&mut FaceFinder::new("test", true), &options(false, 2), 3);
         assert_eq!(faces, [(vec![0], ago(0)), (vec![0], ago(1)), (vec![0], ago(0))]);
     }
 
     #[test]
-    fn a_late_stream_skips_searches_but_not_the_first_of_a_scene() {
+    fn a_late_stream_skips_all_searches_but_the_first_of_a_scene() {
         let mut finder = FaceFinder::new("test", false);
         let options = options(true, 1);
         let begin = |finder: &mut FaceFinder, frame| finder.begin(&options, time(frame), |_, _| true).map(|_| ());
-        assert!(!look(&mut finder, false));
+        assert!(!observe(&mut finder, false));
         assert_eq!(begin(&mut finder, 0), Ok(()));
         assert_eq!(begin(&mut finder, 1), Err(Skipped::Late { due: true }));
-        assert!(look(&mut finder, true), "another picture");
+        assert!(observe(&mut finder, true), "a new scene");
         assert_eq!(finder.faces(&options, SIZE, time(2)), (vec![], SearchAge::Never));
         assert_eq!(begin(&mut finder, 2), Ok(()));
     }
 
     #[test]
-    fn how_long_a_late_stream_was_idle_is_told() {
+    fn the_lateness_check_gets_frames_and_time_since_the_last_search() {
         let (mut finder, options) = (FaceFinder::new("test", false), options(true, 1));
         finder.begin(&options, time(10), |_, _| true).expect("the first search");
-        let mut told = Vec::new();
+        let mut calls = Vec::new();
         for now in [time(11), time(12), time(3)] {
-            let _ = finder.begin(&options, now, |frames, idle| {
-                told.push((frames, idle));
+            let _ = finder.begin(&options, now, |frames, since_search| {
+                calls.push((frames, since_search));
                 true
             });
         }
-        assert_eq!(told, [(1, time(1)), (2, time(2)), (3, Duration::MAX)], "time that goes back");
+        assert_eq!(calls, [(1, time(1)), (2, time(2)), (3, Duration::MAX)], "the last one goes back in time");
     }
 
     #[test]
-    fn a_tracked_face_may_be_less_sure_than_a_new_one() {
+    fn a_tracked_face_needs_less_confidence_than_a_new_one() {
         let options = options(true, 1);
         let faces = |confidences: &[f32]| {
             let mut finder = FaceFinder::new("test", false);
             for (frame, &confidence) in (0..).zip(confidences) {
                 let search = finder.begin(&options, time(frame), |_, _| false).expect("a search");
                 assert!((search.options.score_threshold - 0.3).abs() < 1e-6);
-                finder.finish(found(search, confidence), &options);
+                finder.finish(completed(search, confidence), &options);
             }
             finder.faces(&options, SIZE, time(confidences.len() as u64 - 1)).0.len()
         };
@@ -323,9 +337,9 @@ mod tests {
     }
 
     #[test]
-    fn a_search_of_a_time_to_come_is_none() {
+    fn a_search_in_the_future_has_no_age() {
         let mut finder = FaceFinder::new("test", false);
-        followed(&mut finder, &options(true, 1), 5);
+        find_on_frames(&mut finder, &options(true, 1), 5);
         assert_eq!(finder.faces(&options(true, 1), SIZE, time(1)).1, SearchAge::Never);
     }
 }

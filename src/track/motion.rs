@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One track: where its face was found last, how it moves, and when it is due to be found again.
+//! One track: where its face was last found, how it moves, and when it should be found again.
 
 use std::time::Duration;
 
 use crate::detector::{Detection, TileSchedule};
 use crate::geometry::{Landmarks5, Point, Rect};
 
-/// A face that was found once may have gone so much further in a second, which is how fast heads go by, and at most so
-/// much in all.
-const UNKNOWN_SPEED: f32 = 6.0;
+/// A face that was found only once has no known velocity. It may have moved by this many mean sides per second beyond the
+/// usual maximum distance: the speed of a head that passes by.
+const MAX_UNKNOWN_SPEED: f32 = 6.0;
+/// Upper limit of that additional distance, in mean sides.
 const MAX_UNKNOWN_DISTANCE: f32 = 1.5;
-/// Share of the newly measured velocity in a track's velocity; more of it while there are few measurements.
+/// Weight of a newly measured velocity. The first measurements get a higher weight: the velocity starts as their mean.
 const VELOCITY_GAIN: f32 = 0.4;
-/// A prediction reaches no further than this beyond the last detection.
+/// Positions are extrapolated no further than this beyond the last detection.
 pub(super) const MAX_PREDICTION: Duration = Duration::from_millis(500);
 
 /// A face as the tracker knows it at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
-    /// 1..=[`MAX_ID`](crate::ids::MAX_ID), unique for the life of the tracker.
+    /// Id, 1..=[`MAX_ID`](crate::ids::MAX_ID), unique for the life of the tracker.
     pub id: u32,
-    /// The box in pixels: detected on this frame, or predicted.
+    /// The box in pixels, either detected on this frame or predicted.
     pub rect: Rect,
     /// Landmarks of the last detection, moved along with the box.
     pub landmarks: Option<Landmarks5>,
@@ -28,73 +29,82 @@ pub struct Track {
     pub confidence: f32,
     /// Time since the last detection.
     pub age: Duration,
+    /// Pixels per second.
     velocity: Point,
-    pub(super) seen: Duration,
+    /// Time of the last detection.
+    pub(super) last_seen: Duration,
+    /// Number of detections.
     pub(super) hits: u32,
-    /// Detections since the last one that found it, in [`follow`](Self::follow) with the present one.
-    pub(super) unseen: u32,
-    /// One search out of this many finds it.
+    /// Number of searches since the last detection; within [`update`](Self::update) including the current search.
+    pub(super) searches_unseen: u32,
+    /// One out of this many searches is expected to find the face.
     pub(super) searches_per_hit: u32,
 }
 
 impl Track {
-    /// The track of a face that was not known before.
+    /// A new track for `found`.
     pub(super) fn new(id: u32, found: &Detection, tile_schedule: TileSchedule, now: Duration) -> Self {
         let Detection { rect, confidence, landmarks } = found.clone();
-        let (age, velocity) = (Duration::ZERO, Point::default());
         let searches_per_hit = searches_per_hit(rect, tile_schedule);
-        Self { id, rect, landmarks, confidence, age, velocity, seen: now, hits: 1, unseen: 0, searches_per_hit }
+        let (age, velocity, searches_unseen) = (Duration::ZERO, Point::default(), 0);
+        Self { id, rect, landmarks, confidence, age, velocity, last_seen: now, hits: 1, searches_unseen, searches_per_hit }
     }
 
-    /// True if the face should have been found again by now, and was not.
+    /// True if a search should have found the face again by now and none did.
     pub fn is_missed(&self) -> bool {
-        self.unseen >= self.searches_per_hit
+        self.searches_unseen >= self.searches_per_hit
     }
 
-    /// How far beyond the usual distance it may be at `now`.
+    /// True if the track is not forgotten at `now`. A face that is not missed stays as long as the detector keeps searching;
+    /// `last_search` is the time of the last search. If time goes back, a new timeline begins and all older tracks end.
+    pub(super) fn is_alive(&self, last_search: Duration, timeout: Duration, now: Duration) -> bool {
+        let since = if self.is_missed() { self.last_seen } else { self.last_seen.max(last_search) };
+        now >= self.last_seen && now.saturating_sub(since) <= timeout
+    }
+
+    /// How much further than usual the face may have moved by `now`, in mean sides.
     pub(super) fn uncertainty(&self, now: Duration) -> f32 {
-        let speed = if self.hits == 1 { UNKNOWN_SPEED } else { 0.0 };
-        (speed * now.saturating_sub(self.seen).as_secs_f32()).min(MAX_UNKNOWN_DISTANCE)
+        let speed = if self.hits == 1 { MAX_UNKNOWN_SPEED } else { 0.0 };
+        (speed * now.saturating_sub(self.last_seen).as_secs_f32()).min(MAX_UNKNOWN_DISTANCE)
     }
 
-    pub(super) fn predicted(&self, now: Duration) -> Rect {
-        let elapsed = now.saturating_sub(self.seen).min(MAX_PREDICTION).as_secs_f32();
-        self.rect.translated(self.velocity.x * elapsed, self.velocity.y * elapsed)
+    /// The box at `now`, at constant velocity.
+    pub(super) fn predicted_rect(&self, now: Duration) -> Rect {
+        let elapsed_s = now.saturating_sub(self.last_seen).min(MAX_PREDICTION).as_secs_f32();
+        self.rect.translated(self.velocity.x * elapsed_s, self.velocity.y * elapsed_s)
     }
 
-    pub(super) fn follow(&mut self, found: &Detection, tile_schedule: TileSchedule, now: Duration) {
-        let elapsed = now.saturating_sub(self.seen).as_secs_f32();
-        if elapsed > 0.0 {
+    /// Continues the track with the detection `found`.
+    pub(super) fn update(&mut self, found: &Detection, tile_schedule: TileSchedule, now: Duration) {
+        let elapsed_s = now.saturating_sub(self.last_seen).as_secs_f32();
+        if elapsed_s > 0.0 {
             let (from, to) = (self.rect.center(), found.rect.center());
-            // What is measured over a part of the round for which it is to hold is inexact by as much.
-            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * (self.unseen as f32 / self.searches_per_hit as f32).min(1.0);
-            self.velocity.x += gain * ((to.x - from.x) / elapsed - self.velocity.x);
-            self.velocity.y += gain * ((to.y - from.y) / elapsed - self.velocity.y);
+            // The velocity must hold until the next hit. A measurement over a shorter time gets a proportionally lower weight:
+            // two adjacent tiles may show the face on successive frames, and the jitter between them is not motion.
+            let share_of_round = (self.searches_unseen as f32 / self.searches_per_hit as f32).min(1.0);
+            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * share_of_round;
+            self.velocity.x += gain * ((to.x - from.x) / elapsed_s - self.velocity.x);
+            self.velocity.y += gain * ((to.y - from.y) / elapsed_s - self.velocity.y);
         }
         self.hits = self.hits.saturating_add(1);
-        // A large face that is found in its tile alone is not expected sooner; what is found more often is, after a while.
+        // Some large faces are found only in their tile, so the expectation follows the observed interval up to a whole round.
+        // If a face is found more often, the expectation falls by one search with each hit.
         let scheduled = searches_per_hit(found.rect, tile_schedule);
-        self.searches_per_hit = scheduled.max(self.unseen.min(tile_schedule.searches)).max(self.searches_per_hit - 1);
-        self.unseen = 0;
-        (self.rect, self.landmarks, self.confidence, self.seen) = (found.rect, found.landmarks, found.confidence, now);
+        self.searches_per_hit = scheduled.max(self.searches_unseen.min(tile_schedule.searches)).max(self.searches_per_hit - 1);
+        self.searches_unseen = 0;
+        (self.rect, self.landmarks, self.confidence, self.last_seen) = (found.rect, found.landmarks, found.confidence, now);
     }
 
-    pub(super) fn at(&self, now: Duration) -> Self {
-        let rect = self.predicted(now);
+    /// A copy of the track with box and landmarks moved to `now`.
+    pub(super) fn predicted(&self, now: Duration) -> Self {
+        let rect = self.predicted_rect(now);
         let (dx, dy) = (rect.x - self.rect.x, rect.y - self.rect.y);
         let landmarks = self.landmarks.map(|landmarks| landmarks.map(|point| Point::new(point.x + dx, point.y + dy)));
-        Self { rect, landmarks, age: now.saturating_sub(self.seen), ..self.clone() }
+        Self { rect, landmarks, age: now.saturating_sub(self.last_seen), ..self.clone() }
     }
 }
 
-/// Searches out of which one finds a face at `rect`, if it is there.
+/// One out of this many searches finds a face at `rect`.
 fn searches_per_hit(rect: Rect, schedule: TileSchedule) -> u32 {
     if rect.w.max(rect.h) < schedule.small_face_px { schedule.searches.max(1) } else { 1 }
-}
-
-/// True if `track` is not forgotten at `now`. One that was not missed waits as long as the detector goes on looking, which
-/// it did last at `updated`. Time that goes back is a new timeline; the boxes of the old one say nothing about it.
-pub(super) fn is_alive(track: &Track, updated: Duration, timeout: Duration, now: Duration) -> bool {
-    let since = if track.is_missed() { track.seen } else { track.seen.max(updated) };
-    now >= track.seen && now.saturating_sub(since) <= timeout
 }

@@ -1,74 +1,80 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scene cuts: where the picture before says nothing about the faces of this one.
+//! Detection of scene cuts. After a cut, the faces of the previous frame say nothing about the current one.
 //!
-//! A few hundred luma samples of each frame are compared with those of the frame before. A cut changes how many samples
-//! are how bright (the histogram) and which of them are (their correlation); motion changes the second and hardly the
-//! first, a flash or a change of exposure the first and hardly the second.
+//! 32 x 18 luma samples of each frame are compared with those of the previous frame by two measures: the change of their
+//! histogram, and their correlation. A cut changes both. Motion changes the correlation but hardly the histogram; a flash or a
+//! change of exposure changes the histogram but hardly the correlation.
 
 use crate::image::{FrameView, PixelFormat};
 
-/// Samples across and down the frame.
+/// Number of samples per row.
 const COLUMNS: usize = 32;
+/// Number of rows of samples.
 const ROWS: usize = 18;
 const SAMPLES: usize = COLUMNS * ROWS;
-/// Bins of the histogram.
+/// Number of bins of the histogram.
 const BINS: usize = 16;
 
-/// Share of the samples that change their bin at a cut; in one shot it stays below .07, between two dark ones it was .18.
+/// Minimum share of samples that change their bin at a cut. Measured: below 0.07 within a shot, 0.18 at a cut between two dark
+/// shots.
 const MIN_HISTOGRAM_CHANGE: f32 = 0.12;
-/// Correlation of the samples across a cut, which was up to .2; in one shot it stays above .49.
+/// Maximum correlation of the samples across a cut. Measured: at most 0.2 across a cut, above 0.49 within a shot.
 const MAX_CORRELATION: f32 = 0.4;
 
-/// How two frames differ.
+/// The difference of two frames.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Difference {
-    /// Share of the samples that would have to change their bin, 0..1.
+    /// Share of the samples that would have to change their bin for the histograms to be equal, 0..1.
     histogram: f32,
-    /// Pearson's correlation of the samples, -1..1; 0 between a plain picture and one that is not, 1 between plain ones.
+    /// Pearson correlation of the samples, -1..1. It is undefined for a uniform picture; it is then 1 if both are uniform, else 0.
     correlation: f32,
 }
 
-/// Notices scene cuts. It neither allocates nor reads more than a few hundred pixels of a frame.
+/// Detects scene cuts. It does not allocate and reads only 576 pixels of each frame.
 #[derive(Clone, Debug)]
 pub struct CutDetector {
+    /// Samples of the previous frame.
     last: [u8; SAMPLES],
-    seen: bool,
+    /// False before the first frame.
+    has_last: bool,
 }
 
 impl Default for CutDetector {
     fn default() -> Self {
-        Self { last: [0; SAMPLES], seen: false }
+        Self { last: [0; SAMPLES], has_last: false }
     }
 }
 
 impl CutDetector {
-    /// True if a cut lies between the frame before and `view`; never on the first one.
+    /// True if there is a cut between the previous frame and `view`. Never true for the first frame.
     pub fn observe(&mut self, view: &FrameView) -> bool {
         let samples = sample(view);
         let difference = difference(&self.last, &samples);
         self.last = samples;
-        let comparable = std::mem::replace(&mut self.seen, true);
-        comparable && difference.histogram >= MIN_HISTOGRAM_CHANGE && difference.correlation <= MAX_CORRELATION
+        let has_last = std::mem::replace(&mut self.has_last, true);
+        has_last && difference.histogram >= MIN_HISTOGRAM_CHANGE && difference.correlation <= MAX_CORRELATION
     }
 
-    /// Takes the next frame for a first one, as after a seek or a change of size.
+    /// Treats the next frame as the first one, for example after a seek or a change of size.
     pub fn reset(&mut self) {
-        self.seen = false;
+        self.has_last = false;
     }
 }
 
-/// Luma, as it is stored, in the middles of a regular grid of cells.
+/// Luma at the centres of a regular grid of cells, without conversion of its range. For RGB an approximation is enough: the
+/// samples are compared only with others of the same format.
 fn sample(view: &FrameView) -> [u8; SAMPLES] {
     let (size, [red, green, blue]) = (view.size(), view.format().components());
-    let middle = |index: usize, cells: usize, length: u32| (2 * index + 1) * length as usize / (2 * cells);
+    let centre = |index: usize, cells: usize, length: u32| (2 * index + 1) * length as usize / (2 * cells);
     std::array::from_fn(|index| {
-        let (x, y) = (middle(index % COLUMNS, COLUMNS, size.width), middle(index / COLUMNS, ROWS, size.height));
-        let value = |at: usize| view.row(red.plane, y, at..at + 1)[0];
-        let at = |offset: usize| u32::from(value(x * red.step + offset));
+        let (x, y) = (centre(index % COLUMNS, COLUMNS, size.width), centre(index / COLUMNS, ROWS, size.height));
+        let byte = |at: usize| view.row(red.plane, y, at..at + 1)[0];
+        let component = |offset: usize| u32::from(byte(x * red.step + offset));
+        // The first component of YUV and grey formats is luma.
         if view.format().is_yuv() || view.format() == PixelFormat::Gray8 {
-            at(red.offset) as u8
+            component(red.offset) as u8
         } else {
-            ((at(red.offset) + 2 * at(green.offset) + at(blue.offset)) / 4) as u8
+            ((component(red.offset) + 2 * component(green.offset) + component(blue.offset)) / 4) as u8
         }
     })
 }
@@ -87,13 +93,15 @@ fn difference(a: &[u8; SAMPLES], b: &[u8; SAMPLES]) -> Difference {
         sum_ab += a * b;
     }
     let n = SAMPLES as f32;
-    let is_plain = |variance: f32| variance < n; // less than one step of grey
-    let (variance_a, variance_b) = (sum_aa - sum_a * sum_a / n, sum_bb - sum_b * sum_b / n);
-    let scale = (variance_a.max(0.0) * variance_b.max(0.0)).sqrt();
-    let correlation = match (is_plain(variance_a), is_plain(variance_b)) {
+    // Sums of squared deviations below 1 per sample: less than one grey level.
+    let is_uniform = |deviations: f32| deviations < n;
+    let (deviations_a, deviations_b) = (sum_aa - sum_a * sum_a / n, sum_bb - sum_b * sum_b / n);
+    let scale = (deviations_a.max(0.0) * deviations_b.max(0.0)).sqrt();
+    let correlation = match (is_uniform(deviations_a), is_uniform(deviations_b)) {
         (false, false) => (sum_ab - sum_a * sum_b / n) / scale,
-        (a_plain, b_plain) => f32::from(a_plain && b_plain),
+        (a_uniform, b_uniform) => f32::from(a_uniform && b_uniform),
     };
+    // Each moved sample is counted twice: once in the bin that it leaves and once in the bin that it enters.
     Difference { histogram: bins.iter().map(|bin| bin.unsigned_abs()).sum::<u32>() as f32 / (2.0 * n), correlation }
 }
 
@@ -105,7 +113,7 @@ mod tests {
 
     const SIZE: Size = Size::new(320, 180);
 
-    /// Waves across the picture, which a different `seed` puts elsewhere, as RGB.
+    /// An RGB picture of waves; their position depends on `seed`.
     fn picture(seed: f32, shift: f32, gain: f32) -> Vec<u8> {
         let pixels = (0..SIZE.width * SIZE.height).map(|n| ((n % SIZE.width) as f32 + shift, (n / SIZE.width) as f32));
         let luma =
@@ -119,16 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_seen_once_and_never_on_the_first_frame() {
+    fn a_cut_is_detected_once_and_never_on_the_first_frame() {
         let mut cuts = CutDetector::default();
         let found = [1.0, 1.0, 3.0, 3.0, 1.0].map(|seed| observe(&mut cuts, &picture(seed, 0.0, 1.0)));
         assert_eq!(found, [false, false, true, false, true]);
         cuts.reset();
-        assert!(!observe(&mut cuts, &picture(3.0, 0.0, 1.0)), "after a reset there is nothing to compare with");
+        assert!(!observe(&mut cuts, &picture(3.0, 0.0, 1.0)), "after a reset there is no previous frame");
     }
 
     #[test]
-    fn neither_motion_nor_a_flash_is_a_cut() {
+    fn motion_and_flashes_are_no_cuts() {
         let mut cuts = CutDetector::default();
         for step in 0..20 {
             assert!(!observe(&mut cuts, &picture(1.0, 12.0 * step as f32, 1.0)), "moved at step {step}");
@@ -139,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn black_between_two_scenes_is_a_cut() {
+    fn black_frames_between_two_scenes_are_separated_by_cuts() {
         let mut cuts = CutDetector::default();
         let black = vec![0; (SIZE.width * SIZE.height * 3) as usize];
         let pictures = [picture(1.0, 0.0, 1.0), black.clone(), black, picture(1.0, 0.0, 1.0)];
@@ -147,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_and_odd_sizes_are_sampled_inside_their_rows() {
+    fn each_format_and_odd_size_is_sampled_within_its_rows() {
         for format in [PixelFormat::I420, PixelFormat::Yuy2, PixelFormat::Uyvy, PixelFormat::Gray8, PixelFormat::Rgb, PixelFormat::Xbgr] {
             for size in [Size::new(1, 1), Size::new(17, 33), Size::new(641, 3)] {
                 let (_, stride) = format.plane_extent(0, size);
