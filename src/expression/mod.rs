@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From detected faces to smoothed scores of their apparent expression.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `classifier` | the network: crops of faces to scores |
+//! | [`framing`] | the square that is cropped for a face |
+//! | [`schedule`] | which faces are classified on a frame |
+//! | `scorer` | what callers use: keeps the scores of all faces of a stream |
+//! | [`smoothing`] | smoothing of scores over time, and stable labels |
 
 #[cfg(feature = "onnx")]
 pub mod classifier;

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores of each face as an exponential mean over time, and a label that does not flicker.
+//! Exponential smoothing of each face's scores over time, and a label that does not flicker.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::scores::Scores;
 
-/// A face that was not updated for this long is forgotten; its scores say nothing about what follows.
+/// Scores older than this no longer influence new ones.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
 
-/// The mean of each face's scores, in which a score's weight halves with every half-life. Time is what counts, not
-/// the number of frames, so that a stream at 60 frames a second behaves as one at 15.
+/// The weighted mean of each face's scores. The weight of a score halves with each half-life. Weights depend on time rather
+/// than on the number of frames, so streams of 15 and 60 frames/s behave alike.
 #[derive(Debug, Default)]
 pub struct ScoreSmoother {
+    /// Mean and time of the last update, by id of the face.
     faces: HashMap<u32, (Scores, Duration)>,
 }
 
 impl ScoreSmoother {
-    /// Takes the scores of face `id` at `now` and gives its mean; with a zero `half_life` the scores themselves.
+    /// Adds the scores of face `id` at `now` and returns the new mean. With a `half_life` of zero, or if the last update was in
+    /// the future or more than 5 s ago, the mean is `scores`.
     pub fn update(&mut self, id: u32, scores: Scores, half_life: Duration, now: Duration) -> Scores {
         let (mean, last) = self.faces.entry(id).or_insert_with(|| (scores.clone(), now));
-        let other_model = mean.as_slice().len() != scores.as_slice().len();
-        if half_life.is_zero() || other_model || now < *last || now - *last > FORGET_AFTER {
+        let is_other_model = mean.as_slice().len() != scores.as_slice().len();
+        if half_life.is_zero() || is_other_model || now < *last || now - *last > FORGET_AFTER {
             *mean = scores;
         } else {
+            // The mean's weight falls to 0.5^(elapsed half-lives); the new scores get the rest.
             let half_lives = (now - *last).as_secs_f32() / half_life.as_secs_f32();
             mean.blend(&scores, 1.0 - 0.5f32.powf(half_lives));
         }
@@ -31,21 +34,22 @@ impl ScoreSmoother {
         mean.clone()
     }
 
-    /// Drops faces that were not updated for a while, and those of a later time.
+    /// Forgets faces that were last updated more than 5 s before `now` or after it.
     pub fn forget_old(&mut self, now: Duration) {
         self.faces.retain(|_, (_, last)| *last <= now && now - *last <= FORGET_AFTER);
     }
 
-    /// Forgets every face.
+    /// Forgets all faces.
     pub fn clear(&mut self) {
         self.faces.clear();
     }
 }
 
-/// How many times as probable as the shown class another one has to be to be shown in its place.
+/// Factor by which a class must be more probable than the shown one to replace it.
 const LABEL_LEAD: f32 = 1.25;
 
-/// The class to show: the one that was shown before unless another is clearly more probable, else the top one.
+/// Index of the class to show: the top class, except that the class `shown` before remains until another is 1.25 times as
+/// probable.
 ///
 /// ```
 /// use gstemotion::{expression::smoothing::steady_label, scores::Scores};
@@ -76,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn one_half_life_goes_half_the_way() {
+    fn one_half_life_moves_the_mean_halfway() {
         let mut smoother = ScoreSmoother::default();
         smoother.update(1, first(), HALF_LIFE, Duration::ZERO);
         let mean = smoother.update(1, second(), HALF_LIFE, HALF_LIFE);
@@ -84,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_rate_makes_no_difference() {
+    fn the_mean_is_independent_of_the_frame_rate() {
         let run = |step: Duration, count: u32| {
             let mut smoother = ScoreSmoother::default();
             smoother.update(1, first(), HALF_LIFE, Duration::ZERO);
@@ -95,33 +99,33 @@ mod tests {
     }
 
     #[test]
-    fn faces_do_not_mix_and_going_back_in_time_starts_over() {
+    fn faces_are_independent_and_going_back_in_time_starts_over() {
         let mut smoother = ScoreSmoother::default();
         smoother.update(1, first(), HALF_LIFE, Duration::from_secs(1));
         assert_eq!(smoother.update(2, second(), HALF_LIFE, Duration::from_secs(1)), second());
         assert_eq!(smoother.update(1, second(), HALF_LIFE, Duration::ZERO), second());
-        assert_eq!(smoother.update(2, first(), Duration::ZERO, Duration::from_secs(2)), first(), "no half-life, no mean");
+        assert_eq!(
+            smoother.update(2, first(), Duration::ZERO, Duration::from_secs(2)),
+            first(),
+            "without a half-life the scores are returned unchanged"
+        );
     }
 
     #[test]
-    fn a_label_changes_once_where_scores_waver() {
+    fn a_label_changes_once_if_scores_waver() {
         let mut shown = None;
         let labels = [0.2, 0.45, 0.52, 0.48, 0.53, 0.47, 0.6, 0.52, 0.48, 0.46].map(|second| {
             shown = Some(steady_label(&Scores::from_probabilities([1.0 - second, second]), shown));
             shown.unwrap()
         });
         assert_eq!(labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
-        assert_eq!(
-            steady_label(&Scores::from_probabilities([0.26, 0.34, 0.2, 0.2]), Some(0)),
-            1,
-            "nothing is certain, but this is far ahead"
-        );
-        assert_eq!(steady_label(&first(), Some(7)), 0, "a class that another model had");
+        assert_eq!(steady_label(&Scores::from_probabilities([0.26, 0.34, 0.2, 0.2]), Some(0)), 1, "a clear lead at low confidence");
+        assert_eq!(steady_label(&first(), Some(7)), 0, "a class that this model does not have");
     }
 
     proptest! {
         #[test]
-        fn a_mean_stays_a_probability_vector(
+        fn a_mean_remains_a_probability_vector(
             steps in prop::collection::vec((prop::collection::vec(0.0f32..1.0, 8), 0u64..2_000), 1..30)
         ) {
             let mut smoother = ScoreSmoother::default();

@@ -146,7 +146,7 @@ impl FaceScoring {
             }
         }
         while let Some(done) = frame.engine.take().inspect_err(|_| self.scorer.give_up_all())? {
-            self.scorer.take(&done.batch, done.scores, &options);
+            self.scorer.store(&done.batch, done.scores, &options);
         }
         self.scorer.complete(faces, frame.size, &options, frame.now);
         Ok(())
