@@ -57,6 +57,7 @@ impl FaceDetector for HaarDetector {
         let size = Size::new(region.w as u32, region.h as u32);
         let width = size.width as usize;
         self.luma.resize(width * size.height as usize, 0);
+        // The resampler gives floating-point luma; adding 0.5 rounds it.
         self.resampler.sample(view, region, size, Samples::Luma, |y, [row, ..]| {
             self.luma[y * width..][..width].iter_mut().zip(row).for_each(|(out, value)| *out = (value + 0.5) as u8);
         });

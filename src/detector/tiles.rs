@@ -64,6 +64,7 @@ fn spans(length: u32, max_span: u32, overlap: u32) -> Vec<(u32, u32)> {
     let max_span = max_span.min(length);
     // Even starts keep subsampled chroma aligned. Rounding a start down may take a pixel from each overlap, hence the 2.
     let overlap = (overlap + 2).min(max_span / 2);
+    // `last` is the index of the last span: one more span is needed for each `max_span - overlap` beyond the first.
     let last = (length - max_span).div_ceil(max_span - overlap);
     let side = (length + last * overlap).div_ceil(last + 1).next_multiple_of(SIDE_MULTIPLE).min(max_span);
     let even_start = |index: u32| (length - side) * index / last / 2 * 2;
@@ -140,6 +141,7 @@ impl FaceDetector for TiledDetector {
         let frame = view.size();
         let Some(tile) = self.plan_for(frame).advance() else { return Ok(()) };
         self.detector.detect_region(view, tile, options, &mut self.in_tile)?;
+        // A cut face lies whole inside a neighbouring tile.
         self.in_tile.retain(|found| is_whole(found.rect, tile, frame));
         merge(detections, &mut self.in_tile, options.iou_threshold, self.plan.tile_schedule.small_face_px);
         detections.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));

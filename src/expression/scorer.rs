@@ -169,6 +169,7 @@ impl FaceScorer {
     /// Gives an id to each face without one, which differs from the ids that other elements assigned. If the size of the frame
     /// changes, tracks cannot be continued and all get new ids.
     fn assign_ids(&mut self, faces: &mut [FaceRecord], frame: Size, now: Duration) {
+        // Before any new id is assigned, all ids on this frame must be known.
         faces.iter().for_each(|face| self.tracker.reserve(face.id));
         if faces.iter().all(|face| face.id != 0) {
             return;
@@ -192,6 +193,7 @@ impl FaceScorer {
         // If there are more faces than the tracker accepts, the remaining ones have no id.
         let is_eligible = |face: &FaceRecord| face.id != 0 && is_large_enough(face, size, options);
         let eligible: Vec<usize> = (0..faces.len()).filter(|&index| is_eligible(&faces[index])).collect();
+        // A pending classification counts as done, so that a face is not chosen again while a worker is busy with it.
         let last_frame = |id: u32| self.pending.get(&id).copied().max(self.last.get(&id).map(|last| last.frame));
         let candidates = eligible.iter().map(|&index| Candidate {
             age: last_frame(faces[index].id).map(|frame| self.frame - frame),

@@ -17,6 +17,7 @@ const PRESETS: [&str; 4] = [
 /// The description of the known model with exactly these inputs and outputs.
 pub fn recognise(inputs: &[TensorSpec], outputs: &[TensorSpec]) -> Option<ModelDescription> {
     let ([input], [output]) = (inputs, outputs) else { return None };
+    // A test makes sure that all presets parse.
     PRESETS.iter().filter_map(|text| toml::from_str::<ModelDescription>(text).ok()).find(|preset| {
         let classes = preset.outputs.first().map_or(0, |described| described.labels.len());
         let same_names = input.name == preset.input.name && preset.outputs.first().is_some_and(|described| described.name == output.name);

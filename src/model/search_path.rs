@@ -53,6 +53,7 @@ impl SearchPath {
         let user_data = set("XDG_DATA_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
         let user_data = user_data.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
         let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        // The order of the dynamic loader.
         let mut system_folders = split("LD_LIBRARY_PATH");
         system_folders.extend(["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib"].map(PathBuf::from));
         Self {

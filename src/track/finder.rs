@@ -146,6 +146,7 @@ impl FaceFinder {
             return Err(if late { Skipped::Late { due } } else { Skipped::Interval });
         }
         (self.frames_since_search, self.last_begun) = (1, now);
+        // Less confident detections may continue a track; `finish` applies the full threshold to new faces.
         let share = if options.track { CONTINUED_SHARE } else { 1.0 };
         let detect = DetectOptions { score_threshold: options.detect.score_threshold * share, ..options.detect };
         Ok(Search { options: detect, time: now, detections: std::mem::take(&mut self.detections), tile_schedule: TileSchedule::default() })

@@ -81,6 +81,7 @@ impl Tracker {
         self.search_period = now.saturating_sub(self.last_search);
         self.last_search = now;
         let assigned = assign(&self.tracks, detections, now);
+        // Tracks that continue are reset to 0 below.
         self.tracks.iter_mut().for_each(|track| track.searches_unseen += 1);
         let mut present = Vec::with_capacity(detections.len());
         for (found, index) in detections.iter().zip(assigned) {
@@ -105,6 +106,7 @@ impl Tracker {
         let detected = present.len();
         let others = alive().filter(|track| track.last_seen != self.last_search && (!track.is_missed() || self.coasts(track, now)));
         for track in others.map(|track| track.predicted(now)) {
+            // Only a detected face hides another one: two predictions may both be wrong.
             let is_hidden = present[..detected].iter().any(|front| front.rect.iou(track.rect) > HIDDEN_IOU);
             if !is_hidden && size.rect().contains(track.rect.center()) {
                 present.push(track);

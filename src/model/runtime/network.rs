@@ -118,6 +118,7 @@ impl Network {
         let Some(Tensors { input, outputs, .. }) = tensors.last_mut() else {
             return Err(Error::Inference { model: name.clone(), message: "run without an input".into() });
         };
+        // Preallocated outputs save an allocation per output and frame. Their shapes are known only after the first run.
         let values = match outputs {
             Some(outputs) => session.run_with_options(ort::inputs![&*input], outputs).map_err(|error| inference_error(name, error))?,
             None => {
@@ -140,6 +141,7 @@ impl Network {
         }
         self.input(shape)?.fill(0.0);
         let checked = self.run().and_then(|outputs| check(&outputs));
+        // The stream may never use this shape.
         self.tensors.pop();
         checked.map_err(|error| match error {
             Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
