@@ -152,7 +152,7 @@ impl<'a> ExternalData<'a> {
         let value = |key: &str| entries().find(|entry| text(entry, ENTRY_KEY) == Some(key)).and_then(|entry| text(entry, ENTRY_VALUE));
         let location = value("location").unwrap_or_default();
         if !is_below(location) {
-            return Err(("external data in the folder of the model".into(), format!("{location:?}")));
+            return Err(("external data in its own folder".into(), format!("{location:?}")));
         }
         let number = |key: &str| {
             let not_a_number = |text: &str| (format!("{key} of the external data {location} as a number"), format!("{text:?}"));

@@ -9,7 +9,7 @@
 //!   declared size.
 //!
 //! An ONNX file is a protocol buffer message. Both edits follow the field numbers of `onnx.proto` and leave all other bytes
-//! unchanged, so no generated parser is needed.
+//! unchanged.
 
 use std::collections::HashSet;
 
