@@ -161,7 +161,7 @@ fn with_another_detector_known_faces_are_blurred_and_one_warning_says_so() {
     }
     let warnings = warnings(&bus);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("no element upstream tells which frames were searched"), "{warnings:?}");
+    assert!(warnings[0].contains("no element upstream reports which frames were searched"), "{warnings:?}");
 }
 
 #[test]

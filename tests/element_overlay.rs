@@ -371,7 +371,7 @@ fn keys_of_labels_that_are_no_label_are_named_once() {
     }
     let warnings: Vec<_> = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(format!("{warnings:?}").contains("no such label: joy; there are neutral, happiness"), "{warnings:?}");
+    assert!(format!("{warnings:?}").contains("the model has no class joy; it has neutral, happiness"), "{warnings:?}");
 }
 
 /// Stripes that are as fine as can be, in all components.

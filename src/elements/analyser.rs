@@ -4,7 +4,7 @@
 //! An element holds an [`Analyser`], forwards its virtual methods to it, and implements [`Analysis`]: what happens to one
 //! frame.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -13,7 +13,7 @@ use gst_video::VideoInfo;
 
 use super::engine::{Engine, Work, catch_panic};
 use super::stream::{HoldTime, Lateness, StreamClock, buffer_times, frame_step};
-use super::{error_message, frame, post_latency, propose_allocation};
+use super::{error_message, frame, lock, post_latency, propose_allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::meta::message::BufferTimes;
@@ -238,11 +238,6 @@ impl<A: Analysis> Analyser<A> {
         }
         Ok(gst::FlowSuccess::Ok)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic is an error of the stream (`catch_panic`), not of the data behind the lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Implements `BaseTransformImpl` of an element whose field `analyser` is an [`Analyser`].

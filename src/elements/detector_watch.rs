@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Notices that nothing upstream looks for faces.
+//! Warns if there seems to be no face detector upstream.
 
 use crate::meta::detector_seen;
 
-/// After so many frames without a trace of a detector there may be none.
-const FRAMES_WITHOUT_TRACE: u64 = 300;
+/// Number of frames without a sign of a detector after which the warning is given.
+const FRAMES_BEFORE_WARNING: u64 = 300;
 
-/// Watches the frames that come in until one shows that a detector is upstream, or too many do not.
+/// Watches the frames until one shows that there is a detector upstream, or until the warning was given.
 #[derive(Debug, Default)]
 pub struct DetectorWatch {
     frames: u64,
-    settled: bool,
+    is_done: bool,
 }
 
 impl DetectorWatch {
-    /// Looks at the next frame; what comes back, at most once, is a warning for the user. Detectors of other plugins leave no
-    /// trace on frames without faces, so it does not claim that there is none.
+    /// Checks the next frame. Returns a warning for the user, at most once. The warning does not claim that there is no
+    /// detector, because detectors of other plugins leave no sign on frames without faces.
     pub fn observe(&mut self, buffer: &gst::BufferRef) -> Option<String> {
-        if self.settled {
+        if self.is_done {
             return None;
         }
         self.frames += 1;
         if detector_seen(buffer) {
-            self.settled = true;
+            self.is_done = true;
             return None;
         }
-        self.settled = self.frames == FRAMES_WITHOUT_TRACE;
-        self.settled.then(|| {
+        self.is_done = self.frames == FRAMES_BEFORE_WARNING;
+        self.is_done.then(|| {
             format!(
-                "no face on the first {} frames, and no sign that anything upstream looks for faces; if there should be some, put a \
-                 detector such as facedetect before this element",
+                "no face on the first {} frames, and no sign of a face detector upstream; if faces are expected, put a detector such \
+                 as facedetect before this element",
                 self.frames
             )
         })
@@ -43,37 +43,37 @@ mod tests {
     use crate::meta::custom;
     use gst_video::VideoRegionOfInterestMeta;
 
-    const EMPTY: u64 = FRAMES_WITHOUT_TRACE - 1;
+    const FRAMES_WITHOUT_WARNING: u64 = FRAMES_BEFORE_WARNING - 1;
 
-    fn plain() -> gst::Buffer {
+    fn unmarked() -> gst::Buffer {
         gst::init().expect("GStreamer starts");
         gst::Buffer::new()
     }
 
     #[test]
-    fn a_stream_that_nobody_searched_is_one_warning() {
+    fn a_stream_without_a_detector_gets_one_warning() {
         let mut watch = DetectorWatch::default();
-        assert!((0..EMPTY).all(|_| watch.observe(&plain()).is_none()));
-        assert!(watch.observe(&plain()).expect("a warning").contains("facedetect"));
-        assert!((0..2 * FRAMES_WITHOUT_TRACE).all(|_| watch.observe(&plain()).is_none()));
+        assert!((0..FRAMES_WITHOUT_WARNING).all(|_| watch.observe(&unmarked()).is_none()));
+        assert!(watch.observe(&unmarked()).expect("a warning").contains("facedetect"));
+        assert!((0..2 * FRAMES_BEFORE_WARNING).all(|_| watch.observe(&unmarked()).is_none()));
     }
 
     #[test]
-    fn a_stream_that_was_searched_in_vain_is_none() {
+    fn a_searched_stream_without_faces_gets_no_warning() {
         let mut watch = DetectorWatch::default();
-        let mut searched = plain();
+        let mut searched = unmarked();
         custom::write(searched.make_mut(), Size::new(640, 480), &[]);
         assert_eq!(watch.observe(&searched), None);
-        assert!((0..2 * FRAMES_WITHOUT_TRACE).all(|_| watch.observe(&plain()).is_none()));
+        assert!((0..2 * FRAMES_BEFORE_WARNING).all(|_| watch.observe(&unmarked()).is_none()));
     }
 
     #[test]
-    fn a_face_of_anybody_shows_that_there_is_a_detector() {
+    fn a_face_from_another_detector_stops_the_watch() {
         let mut watch = DetectorWatch::default();
-        assert!((0..EMPTY).all(|_| watch.observe(&plain()).is_none()));
-        let mut found = plain();
+        assert!((0..FRAMES_WITHOUT_WARNING).all(|_| watch.observe(&unmarked()).is_none()));
+        let mut found = unmarked();
         VideoRegionOfInterestMeta::add(found.make_mut(), "face", (0, 0, 9, 9));
         assert_eq!(watch.observe(&found), None);
-        assert_eq!(watch.observe(&plain()), None);
+        assert_eq!(watch.observe(&unmarked()), None);
     }
 }

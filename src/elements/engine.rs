@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the analysing elements run their networks: at once, or on a worker so that the stream is never held.
+//! Runs the networks of `facedetect` and `emotionclassify`: inline, or on a worker thread so that frames never wait.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst_video::VideoInfo;
 
-use super::frame;
+use super::{frame, lock};
 use crate::error::{Error, Result};
 use crate::image::FrameView;
 use crate::statistics::{Statistics, StepTimes, Stopwatch};
 use crate::worker::Worker;
 
-/// Works on one frame: reads a task and leaves its result there.
+/// Does the task on one frame and writes the result into it.
 pub type Work<T> = Box<dyn FnMut(&FrameView, &mut T) -> Result<Option<StepTimes>> + Send>;
 
-/// What `work` gives; a panic of it becomes an error that names `what`.
+/// Calls `work` and turns a panic into an error that names `what`.
 ///
-/// Networks and their descriptions come from anywhere. GStreamer's bindings let an element that panicked fail until it is
-/// made anew; this one fails like any other error, and the element may be started again with another file. The unwinding
-/// is safe to stop here: what `work` borrows is scratch memory that each frame writes before it reads it, or is dropped
-/// with the error.
+/// Model files come from anywhere, and a bad one may cause a panic. GStreamer's bindings disable an element for good after a
+/// panic. With an error instead, the element can be started again with another file. Stopping the unwinding here is safe:
+/// `work` borrows only scratch memory that each frame writes before reading, and data that is dropped with the error.
 ///
 /// # Errors
 /// Those of `work`; [`Error::Inference`] if it panics.
@@ -35,61 +34,62 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
-/// Does tasks `T`, each on its frame, and counts them. [`submit`](Self::submit) a task, then [`take`](Self::take) what
-/// is done: without a worker that is the same task, with one it is an earlier one or nothing.
+/// Runs tasks `T`, each on its frame, and counts them. After [`submit`](Self::submit), [`take`](Self::take) returns
+/// finished tasks: the same one if the engine runs inline, earlier ones or none if it has a worker.
 pub struct Engine<T> {
     name: String,
     runner: Runner<T>,
 }
 
 enum Runner<T> {
-    Inline { run: Run<T>, done: Option<Result<T>> },
+    Inline { run: TaskRunner<T>, done: Option<Result<T>> },
     Worker(Worker<Job<T>, Result<T>>),
 }
 
-/// A task and its frame, whose pixels it shares with the buffer that was pushed on.
+/// A task and its frame, which shares its pixels with the buffer that was pushed downstream.
 struct Job<T> {
     buffer: gst::Buffer,
     info: VideoInfo,
     task: T,
 }
 
-struct Run<T> {
+/// Does the work of a task and records its time.
+struct TaskRunner<T> {
     name: String,
     work: Work<T>,
     statistics: Arc<Mutex<Statistics>>,
 }
 
-impl<T> Run<T> {
-    /// Does `task` and hands it to `leave`; only then it is counted, so that what was counted can be taken.
-    fn run(&mut self, view: &FrameView, mut task: T, leave: impl FnOnce(Result<T>)) {
+impl<T> TaskRunner<T> {
+    /// Does `task` and passes it to `deliver`. It is counted after that, so that a counted task can always be taken.
+    fn run(&mut self, view: &FrameView, mut task: T, deliver: impl FnOnce(Result<T>)) {
         let mut clock = Stopwatch::start();
         match catch_panic(&self.name, || (self.work)(view, &mut task)) {
             Ok(steps) => {
                 let time = clock.lap();
-                leave(Ok(task));
-                self.statistics.lock().unwrap_or_else(PoisonError::into_inner).record(time, steps);
+                deliver(Ok(task));
+                lock(&self.statistics).record(time, steps);
             }
-            Err(error) => leave(Err(error)),
+            Err(error) => deliver(Err(error)),
         }
     }
 }
 
 impl<T: Send + 'static> Engine<T> {
-    /// An engine of the element `name`; with `worker` the work is done on a thread of that name.
+    /// An engine for the element `name`. If `has_worker`, `work` is called on a thread of that name.
     ///
     /// # Errors
     /// Those of [`Worker::start`].
-    pub fn new(name: &str, worker: bool, statistics: Arc<Mutex<Statistics>>, work: Work<T>) -> Result<Self> {
-        let mut run = Run { name: name.into(), work, statistics };
-        let runner = if worker {
-            Runner::Worker(Worker::start(name, move |Job { buffer, info, task }: Job<T>, leave| {
-                let begun = frame::map(&buffer, &info).and_then(|mapped| {
-                    run.run(&frame::view(&mapped)?, task, &mut *leave);
+    pub fn new(name: &str, has_worker: bool, statistics: Arc<Mutex<Statistics>>, work: Work<T>) -> Result<Self> {
+        let mut run = TaskRunner { name: name.into(), work, statistics };
+        let runner = if has_worker {
+            Runner::Worker(Worker::start(name, move |Job { buffer, info, task }: Job<T>, deliver| {
+                let mapped = frame::map(&buffer, &info).and_then(|mapped| {
+                    run.run(&frame::view(&mapped)?, task, &mut *deliver);
                     Ok(())
                 });
-                if let Err(error) = begun {
-                    leave(Err(error));
+                if let Err(error) = mapped {
+                    deliver(Err(error));
                 }
             })?)
         } else {
@@ -98,43 +98,43 @@ impl<T: Send + 'static> Engine<T> {
         Ok(Self { name: name.into(), runner })
     }
 
-    /// True if the work is done on a worker.
+    /// True if a worker thread does the work.
     pub fn is_async(&self) -> bool {
         matches!(self.runner, Runner::Worker(_))
     }
 
-    /// Does `task` on the frame `view` of `buffer`, or leaves it to the worker. What comes back is a task that was left
-    /// to the worker before and will not be done.
+    /// Does `task` on the frame `view` of `buffer`, or queues it for the worker. Returns a queued task that this one replaces,
+    /// if there is one; it will not be done.
     pub fn submit(&mut self, buffer: &gst::BufferRef, info: &VideoInfo, view: &FrameView, task: T) -> Option<T> {
         match &mut self.runner {
             Runner::Inline { run, done } => {
                 run.run(view, task, |result| *done = Some(result));
                 None
             }
-            // The pixels are shared; whoever writes to the pushed buffer before the worker is done gets its own.
+            // Not a copy: an element that writes to the pushed buffer while the worker reads gets a copy of its own.
             Runner::Worker(worker) => {
                 worker.submit(Job { buffer: frame::share_pixels(buffer), info: info.clone(), task }).map(|job| job.task)
             }
         }
     }
 
-    /// A task that is done and was not taken yet.
+    /// A finished task that was not taken yet.
     ///
     /// # Errors
-    /// Those of the work, and of mapping a frame.
+    /// Those of the work and of mapping the frame.
     pub fn take(&mut self) -> Result<Option<T>> {
         match &mut self.runner {
             Runner::Inline { done, .. } => done.take().transpose(),
             Runner::Worker(worker) => match worker.take() {
                 None if worker.is_dead() => {
-                    Err(Error::Inference { model: self.name.clone(), message: "the worker thread ended by a panic".into() })
+                    Err(Error::Inference { model: self.name.clone(), message: "the worker thread panicked".into() })
                 }
                 done => done.transpose(),
             },
         }
     }
 
-    /// Forgets every task, as after a seek.
+    /// Forgets all tasks, as after a seek.
     pub fn forget(&mut self) {
         match &mut self.runner {
             Runner::Inline { done, .. } => *done = None,
@@ -149,8 +149,8 @@ mod tests {
     use gst_video::VideoFormat;
     use std::time::Duration;
 
-    /// Adds one; panics at 13.
-    fn counting() -> Work<u32> {
+    /// Adds 1 to the task; panics at 13.
+    fn increment() -> Work<u32> {
         Box::new(|_: &FrameView, task: &mut u32| {
             assert_ne!(*task, 13, "an unlucky number");
             *task += 1;
@@ -159,25 +159,25 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_an_error_and_the_next_task_is_done() {
+    fn a_panic_becomes_an_error_and_the_next_task_runs() {
         gst::init().unwrap();
         let info = VideoInfo::builder(VideoFormat::Gray8, 4, 4).build().unwrap();
         let buffer = gst::Buffer::with_size(info.size()).unwrap();
         let mapped = frame::map(&buffer, &info).unwrap();
-        for worker in [false, true] {
-            let mut engine = Engine::new("counter", worker, Arc::default(), counting()).unwrap();
+        for has_worker in [false, true] {
+            let mut engine = Engine::new("counter", has_worker, Arc::default(), increment()).unwrap();
             let mut done = |task| {
                 engine.submit(&buffer, &info, &frame::view(&mapped).unwrap(), task);
                 let results = std::iter::repeat_with(|| {
-                    std::thread::sleep(Duration::from_millis(if worker { 1 } else { 0 }));
+                    std::thread::sleep(Duration::from_millis(if has_worker { 1 } else { 0 }));
                     engine.take()
                 });
                 results.take(10_000).find_map(Result::transpose).expect("a result")
             };
             let failed = done(13).unwrap_err();
             assert!(matches!(failed, Error::Inference { .. }), "{failed:?}");
-            let said = failed.to_string();
-            assert!(said.contains("counter") && said.contains("panicked") && said.contains("an unlucky number"), "{said}");
+            let message = failed.to_string();
+            assert!(message.contains("counter") && message.contains("panicked") && message.contains("an unlucky number"), "{message}");
             assert_eq!(done(1).unwrap(), 2);
         }
         let loaded = catch_panic("model", || -> Result<()> { panic!("half a file") });

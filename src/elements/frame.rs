@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From GStreamer's video frames to [`FrameView`]: the only bridge between its pixels and the core.
+//! GStreamer's video frames as the core's [`FrameView`] and [`Canvas`]. No other module gives pixels to the core.
 
 #![allow(unsafe_code)]
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
 
-/// The formats of the sink pads, most preferred first.
+/// The pixel formats of the sink pads, the most preferred first.
 pub const FORMATS: [VideoFormat; 17] = [
     VideoFormat::Nv12,
     VideoFormat::Nv21,
@@ -46,33 +46,33 @@ pub fn caps() -> gst::Caps {
         .collect()
 }
 
-/// A sink and a source pad of [`caps`], for elements that hand frames on as they are.
+/// Templates of a sink and a source pad with [`caps`], for in-place elements.
 pub fn pad_templates() -> Vec<gst::PadTemplate> {
     let caps = caps();
     [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
         .map(|(name, direction)| {
             gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                .unwrap_or_else(|error| unreachable!("a plain template: {error}"))
+                .unwrap_or_else(|error| unreachable!("the template is valid: {error}"))
         })
         .into()
 }
 
-/// Width and height of `info`.
+/// The width and height in `info`.
 pub fn size(info: &VideoInfo) -> Size {
     Size::new(info.width(), info.height())
 }
 
-/// A mapped frame, and what its caps say about it. GStreamer's own description of a mapped frame has the size of all the
-/// memory where that is larger than the picture.
+/// A mapped frame with the description from its caps. The description in `VideoFrameRef` is not used: its size is that of
+/// the memory, which may be larger than the picture.
 pub struct Mapped<'a, T> {
     frame: VideoFrameRef<T>,
     info: &'a VideoInfo,
 }
 
-/// Maps `buffer` for reading, which leaves pixels that others share where they are.
+/// Maps `buffer` for reading. Unlike mapping for writing, this does not copy pixels that other buffers share.
 ///
 /// # Errors
-/// [`Error::Config`] if the buffer does not hold what `info` promises.
+/// [`Error::Config`] if the buffer does not match `info`.
 pub fn map<'a>(buffer: &'a gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a gst::BufferRef>> {
     layout::check(buffer, info)?;
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| unmappable(buffer.size(), "read", info))?;
@@ -90,13 +90,14 @@ pub fn map_writable<'a>(buffer: &'a mut gst::BufferRef, info: &'a VideoInfo) -> 
     Ok(Mapped { frame, info })
 }
 
-fn unmappable(bytes: usize, done: &str, info: &VideoInfo) -> Error {
-    Error::Config(format!("buffer of {bytes} bytes cannot be {done} as {} {}x{}", info.format(), info.width(), info.height()))
+fn unmappable(bytes: usize, access: &str, info: &VideoInfo) -> Error {
+    Error::Config(format!("buffer of {bytes} bytes cannot be {access} as {} {}x{}", info.format(), info.width(), info.height()))
 }
 
-/// Another buffer with the pixels of `buffer` and what says where they are, without its other metadata. It keeps the
-/// buffers that own the pixels, so that a pool does not give them to someone else meanwhile; it does not keep `buffer`
-/// itself, as GStreamer's copy does from 1.26 on, so that others can write metadata on that.
+/// A new buffer that shares the pixels of `buffer`, with the metadata that describes their layout and no other.
+///
+/// It holds references to the buffers that own the pixels, so that a pool does not reuse them meanwhile. It holds none to
+/// `buffer` itself, as GStreamer's copy does from 1.26 on: then elements downstream could not write metadata to `buffer`.
 pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
     let mut shared = gst::Buffer::new();
     let writable = shared.make_mut();
@@ -105,7 +106,7 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
         gst::meta::ParentBufferMeta::add(writable, &meta.parent_owned());
     }
     if let Some(meta) = buffer.meta::<VideoMeta>() {
-        // What described these planes once does so again.
+        // This cannot fail: the same values were valid for the same memory before.
         let _ = VideoMeta::add_full(
             writable,
             meta.video_frame_flags(),
@@ -122,26 +123,26 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
     shared
 }
 
-/// Borrows the planes of a mapped frame, of a `GstVideoCropMeta` the part that it leaves.
+/// Borrows the planes of a mapped frame for reading; if it has a `GstVideoCropMeta`, the part inside the crop.
 ///
 /// # Errors
-/// [`Error::Config`] for a format outside [`FORMATS`], rows that go upwards, and metadata that contradicts the caps or
-/// points outside of the memory; [`Error::Image`] for planes that are too small.
+/// [`Error::Config`] for a format outside [`FORMATS`], a negative stride, and metadata that contradicts the caps or points
+/// outside the memory; [`Error::Image`] for planes that are too small.
 pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<FrameView<'a>> {
     let format = supported(info)?;
     let extents = layout::extents(frame.buffer(), info, format)?;
     let mut planes = [Plane::default(); PLANES];
     for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
         let layout::Extent { start, length, stride } = extents[index];
-        // SAFETY: the frame keeps the plane mapped for as long as it is borrowed, and `extents` has found as many bytes
-        // in its memory.
+        // SAFETY: the plane stays mapped while the frame is borrowed, and `extents` checked that this many bytes are in its
+        // memory.
         let data = unsafe { std::slice::from_raw_parts(first_byte(frame, index).wrapping_add(start), length) };
         *plane = Plane { data, stride };
     }
     FrameView::new(format, size(info), &planes, colorimetry(info))
 }
 
-/// Borrows the planes of a mapped frame to draw on; see [`view`].
+/// Borrows the planes of a mapped frame for drawing; see [`view`].
 ///
 /// # Errors
 /// Those of [`view`].
@@ -151,19 +152,19 @@ pub fn canvas<'a>(Mapped { frame, info }: &'a mut Mapped<&mut gst::BufferRef>) -
     let starts: [*mut u8; PLANES] = std::array::from_fn(|index| first_byte(frame, index).wrapping_add(extents[index].start));
     let mut planes = [(); PLANES].map(|()| PlaneMut::default());
     for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
-        // A plane ends where the next one starts, whatever padding it claims.
+        // The padding of a plane may reach into the next one, but mutable slices must not overlap.
         let next = starts[..format.planes()].iter().enumerate().filter(|(other, start)| (**start, *other) > (starts[index], index));
         let until_next = next.map(|(_, start)| start.addr() - starts[index].addr()).min().unwrap_or(usize::MAX);
         let layout::Extent { length, stride, .. } = extents[index];
-        // SAFETY: the frame keeps the plane mapped for writing for as long as it is borrowed, `extents` has found as many
-        // bytes in its memory, and none of them belongs to another plane.
+        // SAFETY: the plane stays mapped for writing while the frame is borrowed, `extents` checked that this many bytes are
+        // in its memory, and none of them belongs to another plane.
         let data = unsafe { std::slice::from_raw_parts_mut(starts[index], length.min(until_next)) };
         *plane = PlaneMut { data, stride };
     }
     Canvas::new(format, size(info), planes, colorimetry(info))
 }
 
-/// Where a plane is mapped.
+/// The address at which a plane is mapped.
 fn first_byte(frame: &impl VideoFrameExt, plane: usize) -> *mut u8 {
     // SAFETY: the frame is mapped, and its planes are a plain array.
     unsafe { (*frame.as_ptr()).data[plane].cast() }
@@ -193,10 +194,10 @@ fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {
 }
 
 fn colorimetry(info: &VideoInfo) -> Colorimetry {
-    let given = info.colorimetry();
+    let colorimetry = info.colorimetry();
     Colorimetry {
-        range: if given.range() == VideoColorRange::Range16_235 { Range::Limited } else { Range::Full },
-        matrix: match given.matrix() {
+        range: if colorimetry.range() == VideoColorRange::Range16_235 { Range::Limited } else { Range::Full },
+        matrix: match colorimetry.matrix() {
             VideoColorMatrix::Bt709 => Matrix::Bt709,
             VideoColorMatrix::Bt2020 => Matrix::Bt2020,
             _ => Matrix::Bt601,

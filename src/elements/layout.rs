@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the pixels of a buffer lie. What its metadata says about that is checked against the memory that is there, since
-//! mapping a frame trusts it.
+//! Where the planes of a picture lie in a buffer. The buffer's metadata is checked against its memory, because GStreamer does
+//! not check it when it maps a frame.
 
 use gst_video::{VideoCropMeta, VideoInfo, VideoMeta};
 
 use crate::error::{Error, Result};
 use crate::image::PixelFormat;
 
-/// Most planes of a format.
+/// Maximum number of planes of a format.
 pub(super) const PLANES: usize = 3;
 
 /// The part of a mapped plane that belongs to the picture.
@@ -15,17 +15,17 @@ pub(super) const PLANES: usize = 3;
 pub(super) struct Extent {
     /// Bytes from the start of the mapped plane to the first pixel of the picture.
     pub(super) start: usize,
-    /// Bytes from there that may be touched: all rows, as far as there is memory for them.
+    /// Bytes from there on that may be accessed: all rows, as far as the memory reaches.
     pub(super) length: usize,
     /// Bytes from one row to the next.
     pub(super) stride: usize,
 }
 
-/// The extents of the planes of `buffer`, in which `info` describes the picture and `format` its pixels.
+/// The extents of the planes of `buffer`. `info` describes the picture, and `format` its pixels.
 ///
 /// # Errors
-/// [`Error::Config`] for metadata that contradicts `info` or points outside of the memory, and for rows that go upwards.
-/// Whether an extent holds all rows is left to [`crate::image::FrameView::new`].
+/// [`Error::Config`] for metadata that contradicts `info` or points outside the memory, and for a negative stride.
+/// [`crate::image::FrameView::new`] checks whether an extent has all rows.
 pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFormat) -> Result<[Extent; PLANES]> {
     let meta = buffer.meta::<VideoMeta>();
     check(buffer, info)?;
@@ -40,14 +40,14 @@ pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFo
         let available = available.ok_or_else(outside)?;
         let start = offset_of(format, index, corner, stride).ok_or_else(|| misaligned(corner))?;
         let (rows, row_bytes) = format.plane_extent(index, super::frame::size(info));
-        let wanted = stride.max(row_bytes).saturating_mul(rows);
-        *extent = Extent { start, length: available.saturating_sub(start).min(wanted), stride };
+        let needed = stride.max(row_bytes).saturating_mul(rows);
+        *extent = Extent { start, length: available.saturating_sub(start).min(needed), stride };
     }
     Ok(extents)
 }
 
-/// Compares the buffer's `GstVideoMeta` with `info`. Mapping a frame whose two descriptions differ is a programming error
-/// to GStreamer.
+/// Checks that the buffer's `GstVideoMeta` matches `info`. If it does not, GStreamer treats mapping the frame as a
+/// programming error and logs a critical warning.
 ///
 /// # Errors
 /// [`Error::Config`] if they differ.
@@ -57,21 +57,26 @@ pub(super) fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<()> {
         && meta.width() >= info.width()
         && meta.height() >= info.height()
         && meta.n_planes() >= info.n_planes();
-    let (caps, given) = ((info.format(), info.width(), info.height()), (meta.format(), meta.width(), meta.height(), meta.n_planes()));
     fits.then_some(()).ok_or_else(|| {
         Error::Config(format!(
             "GstVideoMeta describes {} {}x{} in {} planes, the caps {} {}x{}",
-            given.0, given.1, given.2, given.3, caps.0, caps.1, caps.2
+            meta.format(),
+            meta.width(),
+            meta.height(),
+            meta.n_planes(),
+            info.format(),
+            info.width(),
+            info.height()
         ))
     })
 }
 
-/// Left and top of the picture in the memory: of the buffer's `GstVideoCropMeta`, or 0, 0.
+/// The left and top edge of the picture in the memory: those of the buffer's `GstVideoCropMeta`, or 0, 0.
 fn corner(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(u32, u32)> {
     let Some((x, y, w, h)) = buffer.meta::<VideoCropMeta>().map(|crop| crop.rect()) else { return Ok((0, 0)) };
     let whole = buffer.meta::<VideoMeta>().map_or((info.width(), info.height()), |meta| (meta.width(), meta.height()));
-    let inside = |start: u32, length: u32, all: u32| start.checked_add(length).is_some_and(|end| end <= all);
-    if (w, h) == (info.width(), info.height()) && inside(x, w, whole.0) && inside(y, h, whole.1) {
+    let is_inside = |start: u32, length: u32, limit: u32| start.checked_add(length).is_some_and(|end| end <= limit);
+    if (w, h) == (info.width(), info.height()) && is_inside(x, w, whole.0) && is_inside(y, h, whole.1) {
         return Ok((x, y));
     }
     Err(Error::Config(format!(
@@ -83,7 +88,8 @@ fn corner(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(u32, u32)> {
     )))
 }
 
-/// Bytes from the start of a plane to the pixel at `corner`; none if that is not the first of those that share a sample.
+/// Bytes from the start of a plane to the pixel at `corner`; none if that pixel shares its sample with one before it, as in
+/// subsampled chroma.
 fn offset_of(format: PixelFormat, plane: usize, (x, y): (u32, u32), stride: usize) -> Option<usize> {
     let components = format.components();
     let own = components.iter().filter(|component| component.plane == plane);
@@ -95,10 +101,10 @@ fn offset_of(format: PixelFormat, plane: usize, (x, y): (u32, u32), stride: usiz
 }
 
 fn misaligned((x, y): (u32, u32)) -> Error {
-    Error::Config(format!("GstVideoCropMeta starts at {x}, {y}, between two samples of colour"))
+    Error::Config(format!("GstVideoCropMeta starts at {x}, {y}, inside a block of pixels that share a chroma sample"))
 }
 
-/// Bytes from `offset` to the end of the memory that it is in. A plane is mapped with this memory alone.
+/// Bytes from `offset` to the end of the memory that contains it. A plane is mapped with this memory only.
 fn bytes_from(buffer: &gst::BufferRef, offset: usize) -> Option<usize> {
     let (memories, skip) = buffer.find_memory(offset..offset.checked_add(1)?)?;
     buffer.peek_memory(memories.start).size().checked_sub(skip)

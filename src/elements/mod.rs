@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The GStreamer elements and what they share.
+//! The GStreamer elements, and code that several of them use.
 
 pub mod analyser;
 mod detector_watch;
@@ -11,11 +11,11 @@ pub mod facedetect;
 pub mod frame;
 mod layout;
 mod picture_changes;
-pub mod stats;
+pub mod statistics;
 pub mod stream;
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
@@ -38,20 +38,26 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
 
 static PLUGIN_FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
 
-/// The folder of the plugin's library; none where the elements are linked into the program.
+/// The folder of the plugin's library; none if the elements are linked into the program.
 pub fn plugin_folder() -> Option<PathBuf> {
     PLUGIN_FOLDER.get().cloned().flatten()
 }
 
-/// Largest value of the property `threads`.
+/// Maximum of the property `threads`.
 const MAX_THREADS: u32 = 1_024;
 
-/// The value of a property; GObject has checked its type against the property's.
-fn given<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
-    value.get().unwrap_or_else(|_| unreachable!("GObject checks the type of a property"))
+/// Extracts the value of a property.
+fn extract<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
+    value.get().unwrap_or_else(|_| unreachable!("GObject checks the type before it sets a property"))
 }
 
-/// When an element posts what it found as a message on the bus.
+/// Locks `mutex`, also after a panic of another thread that held it: panics are reported as errors of the stream, and the
+/// element must still be able to stop.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The values of the property `post-messages`: when an element posts its results on the bus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionPostMessages")]
 pub enum PostMessages {
@@ -59,7 +65,7 @@ pub enum PostMessages {
     #[default]
     #[enum_value(name = "Post no messages", nick = "none")]
     None,
-    /// When it differs from the last message.
+    /// When the result differs from the last message.
     #[enum_value(name = "Post a message when the result changes", nick = "on-change")]
     OnChange,
     /// For every frame.
@@ -67,13 +73,13 @@ pub enum PostMessages {
     Every,
 }
 
-/// What computes the networks.
+/// The values of the property `execution-provider`: what runs the networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionExecutionProvider")]
 pub enum ExecutionProvider {
-    /// The processor.
+    /// The CPU.
     #[default]
-    #[enum_value(name = "Processor", nick = "cpu")]
+    #[enum_value(name = "CPU", nick = "cpu")]
     Cpu,
     /// NVIDIA's CUDA.
     #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
@@ -87,8 +93,8 @@ pub enum ExecutionProvider {
     /// AMD's MIGraphX.
     #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
     MiGraphX,
-    /// XNNPACK.
-    #[enum_value(name = "XNNPACK on the processor", nick = "xnnpack")]
+    /// XNNPACK, on the CPU.
+    #[enum_value(name = "XNNPACK on the CPU", nick = "xnnpack")]
     Xnnpack,
 }
 
@@ -109,7 +115,7 @@ impl From<ExecutionProvider> for Provider {
 fn provider_param_spec() -> glib::ParamSpec {
     glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
         .nick("Execution provider")
-        .blurb("What computes the network, as far as the ONNX Runtime library that is found was built with it")
+        .blurb("What runs the network; the ONNX Runtime library must be built with it")
         .mutable_ready()
         .build()
 }
@@ -118,25 +124,25 @@ fn provider_param_spec() -> glib::ParamSpec {
 fn async_param_spec() -> glib::ParamSpec {
     glib::ParamSpecBoolean::builder("async")
         .nick("Asynchronous")
-        .blurb("Infer on a thread of its own: the stream is never held, results are put on later frames and say how old they are")
+        .blurb("Run the network on a worker thread: frames never wait, and results are attached to later frames with their age")
         .mutable_ready()
         .build()
 }
 
-/// Has the pipeline ask for latencies anew.
+/// Makes the pipeline query the latency again.
 fn post_latency(element: &impl IsA<gst::Element>) {
     let _ = element.post_message(gst::message::Latency::builder().src(element.upcast_ref()).build());
 }
 
 /// Posts `structure` as an element message.
 fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
-    // The bus refuses messages only while the pipeline is shut down, when nobody reads them.
+    // Fails only while the pipeline shuts down, when nobody reads messages any more.
     let _ = element.post_message(gst::message::Element::builder(structure).src(element.upcast_ref()).build());
 }
 
-/// The GStreamer error that tells an application what went wrong; the one map from the core's errors.
+/// Converts an error of the core to a GStreamer error message. No other place does this.
 pub fn error_message(error: &Error) -> gst::ErrorMessage {
-    // A message to GStreamer ends with a NUL; names in a model file may have one in the middle.
+    // GStreamer's strings end at a NUL, which names in a model file may contain.
     let text = error.to_string().replace('\0', " ");
     match error {
         Error::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{text}"]),
@@ -149,17 +155,18 @@ pub fn error_message(error: &Error) -> gst::ErrorMessage {
     }
 }
 
-/// Answers an ALLOCATION query of an element that hands buffers on as they are: downstream's pools and overlay
-/// compositions, and `GstVideoMeta`, since any stride will do. Other metadata that downstream takes is not offered, as
-/// these elements would not heed it: a `GstVideoCropMeta` would change what the picture is.
+/// Answers an ALLOCATION query to an in-place element. Downstream's pools are offered to upstream, and two kinds of
+/// metadata: overlay compositions if downstream supports them, and `GstVideoMeta`, since the elements handle any stride.
+/// Other kinds are removed, because the elements would ignore them: a `GstVideoCropMeta`, for example, changes which part
+/// of the pixels is the picture.
 pub fn propose_allocation(src_pad: &gst::Pad, query: &mut gst::query::Allocation) {
-    // What downstream does not answer it does not offer; the upstream element then allocates for itself.
+    // If downstream does not answer, nothing is offered, and upstream allocates its own buffers.
     let _ = src_pad.peer_query(query);
-    let heeded = [gst_video::VideoMeta::meta_api(), gst_video::VideoOverlayCompositionMeta::meta_api()];
+    let supported = [gst_video::VideoMeta::meta_api(), gst_video::VideoOverlayCompositionMeta::meta_api()];
     let offered: Vec<_> = query.allocation_metas().map(|(api, _)| api).collect();
-    // From the last, since each removal moves those behind it.
+    // From the last to the first, since a removal shifts the indices after it.
     for (index, api) in offered.iter().enumerate().rev() {
-        if !heeded.contains(api) {
+        if !supported.contains(api) {
             query.remove_nth_allocation_meta(index as u32);
         }
     }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the analysing elements know of their stream: its times, whether it is late, and how long they hold it.
+//! The timing of a stream: times of a buffer, lateness, and the latency that the element adds.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use gst::prelude::*;
 use gst_base::prelude::*;
 
+use super::lock;
 use crate::meta::message::BufferTimes;
 use crate::statistics::Statistics;
 
-/// The times of `buffer` in the current segment of `element`.
+/// The times of `buffer`, in the current segment of `element`.
 pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> BufferTimes {
     let segment = element.upcast_ref::<gst_base::BaseTransform>().segment();
     let segment = segment.downcast_ref::<gst::ClockTime>();
@@ -24,7 +25,7 @@ pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::B
     }
 }
 
-/// The time that tracks and smoothing live by: running time, and where buffers have none, the frame rate's.
+/// The time that tracking and smoothing use: the running time, or for buffers without one, the time by the frame rate.
 #[derive(Debug, Default)]
 pub struct StreamClock {
     now: Duration,
@@ -34,14 +35,14 @@ pub struct StreamClock {
 impl StreamClock {
     /// The time of the next frame; `step` is the distance between frames.
     pub fn advance(&mut self, running_time: Option<gst::ClockTime>, step: Duration) -> Duration {
-        let following = if self.frames == 0 { Duration::ZERO } else { self.now + step };
-        self.now = running_time.map_or(following, |time| Duration::from_nanos(time.nseconds()));
+        let expected = if self.frames == 0 { Duration::ZERO } else { self.now + step };
+        self.now = running_time.map_or(expected, |time| Duration::from_nanos(time.nseconds()));
         self.frames += 1;
         self.now
     }
 }
 
-/// The distance between frames by the caps, or a thirtieth of a second where they give no rate.
+/// The time between frames by the caps; 1/30 s if they have no frame rate.
 pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
     let fps = info.fps();
     if fps.numer() > 0 && fps.denom() > 0 {
@@ -51,39 +52,41 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
     }
 }
 
-/// How long before `now` something was done that was done last at `last`: endlessly where time has gone back since, as
-/// after a seek, when nothing was done yet on the new timeline.
+/// The time from `last` to `now`. If time has gone backwards, as after a seek, it is [`Duration::MAX`]: nothing was done yet
+/// on the new timeline.
 pub fn since(last: Duration, now: Duration) -> Duration {
     now.checked_sub(last).unwrap_or(Duration::MAX)
 }
 
-/// However late a stream is, faces are looked at this often: one that is late by a constant would never be otherwise.
-const LONGEST_SKIP: Duration = Duration::from_millis(500);
-/// Each time that a stream is late its inferences become rarer by this factor, so that being late once leaves out one search.
-const STRETCH: f32 = 1.5;
-/// Inferences become rarer by up to this factor while a stream is late.
-const MAX_STRETCH: f32 = 8.0;
-/// Each frame in time takes off this share of the factor; at 30 frames a second it halves in about a second.
+/// Maximum time between inferences, however late the stream is. A stream with a constant delay would otherwise have none.
+const MAX_SKIP: Duration = Duration::from_millis(500);
+/// Each QoS report of lateness multiplies the back-off by this factor. One report skips one search.
+const BACKOFF_STEP: f32 = 1.5;
+/// Maximum back-off.
+const MAX_BACKOFF: f32 = 8.0;
+/// Each frame in time reduces the back-off by this share; at 30 frames per second it halves in about a second.
 const RECOVERY: f32 = 0.02;
 
-/// What downstream's QoS events say: frames before a certain running time are too late to be worth an inference, and
-/// after them inferences are rarer for a while, since at the rate there was the stream would be late again. The frames
-/// themselves are never dropped.
+/// Decides which inferences a late stream skips, by downstream's QoS events. Frames before a certain running time would be
+/// shown too late and get no inference. After them inferences are rarer for a while, since at the previous rate the stream
+/// would be late again. Frames are never dropped.
 #[derive(Debug)]
-pub struct Lateness(Mutex<Late>);
+pub struct Lateness(Mutex<LateState>);
 
 #[derive(Clone, Copy, Debug)]
-struct Late {
+struct LateState {
+    /// Running time of the first frame that can be shown in time; none if the stream is not late.
     earliest: Option<gst::ClockTime>,
-    stretch: f32,
-    /// The part of an inference that [`Lateness::affords`] has not given away yet, below 1.
-    earned: f32,
+    /// Factor by which inferences are rarer than in a stream in time, from 1.
+    backoff: f32,
+    /// Fraction of an inference that [`Lateness::affordable`] has left over from earlier frames, below 1.
+    credit: f32,
 }
 
-const IN_TIME: Late = Late { earliest: None, stretch: 1.0, earned: 0.0 };
+const IN_TIME: LateState = LateState { earliest: None, backoff: 1.0, credit: 0.0 };
 
-impl Late {
-    /// True if a frame of this time would be shown too late.
+impl LateState {
+    /// True if a frame at this time would be shown too late.
     fn is_too_late(&self, running_time: Option<gst::ClockTime>) -> bool {
         matches!((self.earliest, running_time), (Some(earliest), Some(time)) if time < earliest)
     }
@@ -96,46 +99,46 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// Takes a QoS event. One of type THROTTLE says how many frames the sink wants, not that they are late.
+    /// Takes a QoS event. Events of type THROTTLE are ignored: they ask for a lower frame rate, not for less delay.
     pub fn observe(&self, event: &gst::event::Qos) {
         let (kind, _, diff, timestamp) = event.get();
         let Some(timestamp) = timestamp.filter(|_| kind != gst::QOSType::Throttle) else { return };
         let mut late = self.lock();
         match u64::try_from(diff).ok().filter(|&diff| diff > 0) {
             Some(diff) => {
-                // Frames that were on their way when the first was late say nothing new.
+                // Frames that were already on their way when the first report came do not count again.
                 if late.earliest.is_none_or(|earliest| timestamp >= earliest) {
-                    late.stretch = (STRETCH * late.stretch).min(MAX_STRETCH);
+                    late.backoff = (BACKOFF_STEP * late.backoff).min(MAX_BACKOFF);
                 }
-                // As BaseTransform has it: a late stream has to catch up by twice what it is late.
+                // Like BaseTransform: to catch up, a stream must skip twice the time by which it is late.
                 late.earliest = Some(timestamp + gst::ClockTime::from_nseconds(diff.saturating_mul(2)));
             }
-            None => *late = Late { earliest: None, stretch: (late.stretch * (1.0 - RECOVERY)).max(1.0), ..*late },
+            None => *late = LateState { earliest: None, backoff: (late.backoff * (1.0 - RECOVERY)).max(1.0), ..*late },
         }
     }
 
-    /// True if a frame is not worth an inference for being late: it would be shown too late, or fewer than `interval`
-    /// frames, and as many more as the stream was late lately, have passed. `since` is the number of frames since the last
-    /// inference, which was `idle` ago.
-    pub fn skips(&self, running_time: Option<gst::ClockTime>, since: u32, interval: u32, idle: Duration) -> bool {
+    /// True if lateness is a reason to skip the inference on a frame: it would be shown too late, or fewer frames than
+    /// `interval` times the back-off have passed. `since` is the number of frames since the last inference, and `idle` the
+    /// time.
+    pub fn should_skip(&self, running_time: Option<gst::ClockTime>, since: u32, interval: u32, idle: Duration) -> bool {
         let late = *self.lock();
-        let too_soon = (since as f32) < (interval as f32 * late.stretch).round();
-        idle < LONGEST_SKIP && (late.is_too_late(running_time) || (late.stretch > 1.0 && too_soon))
+        let too_soon = (since as f32) < (interval as f32 * late.backoff).round();
+        idle < MAX_SKIP && (late.is_too_late(running_time) || (late.backoff > 1.0 && too_soon))
     }
 
-    /// How many of `wanted` inferences, as many as on any other frame, a frame has time for: a late stream is to do less on
-    /// each frame rather than all on a few, which each would be late. The last one was `idle` ago.
-    pub fn affords(&self, running_time: Option<gst::ClockTime>, wanted: usize, idle: Duration) -> usize {
+    /// How many of `wanted` inferences a frame has time for. A late stream does fewer on each frame rather than all of them
+    /// on some frames, which would all be late. The last inference was `idle` ago.
+    pub fn affordable(&self, running_time: Option<gst::ClockTime>, wanted: usize, idle: Duration) -> usize {
         let mut late = self.lock();
-        if idle >= LONGEST_SKIP {
+        if idle >= MAX_SKIP {
             return wanted;
         }
         if late.is_too_late(running_time) {
             return 0;
         }
-        let earned = late.earned + wanted as f32 / late.stretch;
-        late.earned = earned.fract();
-        earned as usize
+        let credit = late.credit + wanted as f32 / late.backoff;
+        late.credit = credit.fract();
+        credit as usize
     }
 
     /// Forgets all events, as after a flush.
@@ -143,43 +146,43 @@ impl Lateness {
         *self.lock() = IN_TIME;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Late> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LateState> {
+        lock(&self.0)
     }
 }
 
-/// After so many inferences the time that they take is known well enough to be announced.
-const INFERENCES_TO_ANNOUNCE: u64 = 10;
-/// Share of the measured time by which more is announced, so that small changes need no second announcement.
+/// Number of inferences after which their time is known well enough to be announced.
+const MIN_INFERENCES: u64 = 10;
+/// Share of the measured time that is added to it, so that small changes need no second announcement.
 const LATENCY_MARGIN: f64 = 0.25;
 
-/// How long a frame is held by an element that works on it before passing it on; grows as longer times are measured.
+/// The latency that an element adds because frames wait for an inference. It grows as longer times are measured.
 #[derive(Debug, Default)]
 pub struct HoldTime {
     announced: Mutex<gst::ClockTime>,
-    /// The application was warned that upstream cannot wait for so long.
-    warned: AtomicBool,
+    /// Set once the application was warned that upstream cannot buffer enough.
+    is_warned: AtomicBool,
 }
 
 impl HoldTime {
-    /// Looks at what was measured; true if more has to be announced than before.
+    /// Takes the measured times. True if the latency has grown, so that the pipeline must query it again.
     pub fn observe(&self, statistics: &Statistics) -> bool {
-        let usual = gst::ClockTime::from_useconds(statistics.whole.percentile_us(0.95));
+        let p95 = gst::ClockTime::from_useconds(statistics.whole.percentile_us(0.95));
         let mut announced = self.lock();
-        if statistics.inferred < INFERENCES_TO_ANNOUNCE || usual <= *announced {
+        if statistics.inferred < MIN_INFERENCES || p95 <= *announced {
             return false;
         }
-        let margin = (usual.mseconds() as f64 * LATENCY_MARGIN).ceil() as u64;
-        *announced = gst::ClockTime::from_mseconds(usual.mseconds() + 1 + margin);
+        let margin = (p95.mseconds() as f64 * LATENCY_MARGIN).ceil() as u64;
+        *announced = gst::ClockTime::from_mseconds(p95.mseconds() + 1 + margin);
         true
     }
 
-    /// Answers a LATENCY query that came to the source pad of `element`: what is held here is added to upstream's minimum.
+    /// Answers a LATENCY query on the source pad of `element`: the announced time is added to upstream's minimum.
     ///
-    /// The maximum says how much the elements upstream can buffer while they wait for the sink. Working on a frame adds
-    /// nothing to that. Where it is less than the minimum, the pipeline needs a queue, of which the application is warned
-    /// once. The maximum is then raised to the minimum: with less GStreamer configures no latency at all, so every frame
-    /// would be late and hardly any would be searched.
+    /// The maximum is how much the elements upstream can buffer while they wait for the sink. An inference adds nothing to
+    /// it. If it is less than the minimum, the pipeline needs a queue, and the application is warned once. The maximum is
+    /// then raised to the minimum: GStreamer configures no latency at all if it is less, so every frame would be late and
+    /// hardly any would be searched.
     pub fn answer(&self, element: &impl IsA<gst_base::BaseTransform>, query: &mut gst::QueryRef) -> bool {
         if !element.upcast_ref::<gst_base::BaseTransform>().sink_pad().peer_query(query) {
             return false;
@@ -196,22 +199,22 @@ impl HoldTime {
     }
 
     fn warn(&self, element: &gst::Element, max: gst::ClockTime, needed: gst::ClockTime) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
+        if !self.is_warned.swap(true, Ordering::Relaxed) {
             gst::element_warning!(
                 element,
                 gst::CoreError::Clock,
-                ["the live source can wait for {max}, but {needed} is needed to work on a frame: put a queue before this element"]
+                ["the live source can buffer only {max}, but a latency of {needed} is needed: put a queue before this element"]
             );
         }
     }
 
-    /// Nothing is held, as far as is known.
+    /// Forgets the measured times.
     pub fn reset(&self) {
         *self.lock() = gst::ClockTime::ZERO;
-        self.warned.store(false, Ordering::Relaxed);
+        self.is_warned.store(false, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, gst::ClockTime> {
-        self.announced.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, gst::ClockTime> {
+        lock(&self.announced)
     }
 }

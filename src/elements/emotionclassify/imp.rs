@@ -14,7 +14,7 @@ use gst_base::subclass::prelude::*;
 use super::scoring::{CAT, FaceScoring};
 use crate::elements::analyser::{Analyser, base_transform_impl};
 use crate::elements::{
-    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, frame, given, plugin_folder, provider_param_spec, stats,
+    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, extract, frame, plugin_folder, provider_param_spec, statistics,
 };
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
@@ -168,7 +168,7 @@ impl ObjectImpl for EmotionClassify {
                     .blurb("When to post an element message with the faces and their scores")
                     .mutable_playing()
                     .build(),
-                stats::param_spec(),
+                statistics::param_spec(),
             ]
         });
         &PROPERTIES
@@ -177,17 +177,18 @@ impl ObjectImpl for EmotionClassify {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = self.analyser.settings();
         match pspec.name() {
-            "model-file" => settings.model_file = given(value),
-            "batch-size" => settings.batch_size = given(value),
-            "reclassify-interval" => settings.reclassify_interval = given(value),
-            "max-faces-per-frame" => settings.max_faces_per_frame = given(value),
-            "smoothing" => settings.smoothing = given(value),
-            "min-confidence" => settings.min_confidence = given(value),
-            "min-face-size" => settings.min_face_size = given(value),
-            "threads" => settings.threads = given(value),
-            "execution-provider" => settings.provider = given(value),
-            "async" => settings.asynchronous = given(value),
-            _ => settings.post_messages = given(value),
+            "model-file" => settings.model_file = extract(value),
+            "batch-size" => settings.batch_size = extract(value),
+            "reclassify-interval" => settings.reclassify_interval = extract(value),
+            "max-faces-per-frame" => settings.max_faces_per_frame = extract(value),
+            "smoothing" => settings.smoothing = extract(value),
+            "min-confidence" => settings.min_confidence = extract(value),
+            "min-face-size" => settings.min_face_size = extract(value),
+            "threads" => settings.threads = extract(value),
+            "execution-provider" => settings.provider = extract(value),
+            "async" => settings.asynchronous = extract(value),
+            "post-messages" => settings.post_messages = extract(value),
+            name => unreachable!("property {name} is not installed"),
         }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
     }
@@ -205,8 +206,9 @@ impl ObjectImpl for EmotionClassify {
             "threads" => settings.threads.to_value(),
             "execution-provider" => settings.provider.to_value(),
             "async" => settings.asynchronous.to_value(),
-            "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
-            _ => settings.post_messages.to_value(),
+            "post-messages" => settings.post_messages.to_value(),
+            "stats" => statistics::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
+            name => unreachable!("property {name} is not installed"),
         }
     }
 }

@@ -1,32 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # emotionclassify
 //!
-//! Scores the apparent expression of every face on a buffer, whoever put the face there: `facedetect`, the element of
-//! that name of GStreamer's OpenCV plugin, or an application that added regions of interest of type `face`. A face
-//! without an id gets one. The scores of each face are a mean over time (`smoothing`), and its label changes when another
-//! class is a quarter more probable; they go onto the face's region and, once more for all faces together, into the
-//! buffer's `GstEmotionMeta`, which survives conversions.
+//! Scores the apparent expression of every face on a buffer. The faces may come from `facedetect`, from the element of that
+//! name in GStreamer's OpenCV plugin, or from an application that adds regions of interest of type `face`. Faces without an
+//! id are tracked and get one.
 //!
-//! The model is the plugin's own `expression` unless `model-file` names another: `expression-int8`, the same in 8
-//! bits, `expression-tiny`, smaller and right less often, or the path of a file, with a `model.toml` that describes it.
+//! The scores of a face are a mean over time (`smoothing`). Its label changes when another class is more probable by a
+//! quarter. The scores are written to the region of each face, and those of all faces also to the buffer's
+//! `GstEmotionMeta`, which format conversions keep.
 //!
-//! On a frame at most `max-faces-per-frame` are classified, those whose scores are oldest first; while the stream is late
-//! fewer, as much as it takes. Frames are never skipped.
+//! The property `model-file` selects the model:
 //!
-//! Usually a frame waits for its scores, and the answer to a LATENCY query says for how long. With `async=true` a worker
-//! classifies, on the newest frame there is, and no frame ever waits: scores are put on later frames of the same face, and
-//! `age` says how old they are.
+//! - `expression`, the default.
+//! - `expression-int8`, the same network in 8 bits.
+//! - `expression-tiny`, which is smaller and less accurate.
+//! - The path of an ONNX file with a `model.toml` that describes it.
 //!
-//! `stats` is a structure of `frames`, `inferred`, `skipped` (of these `late`) and `faces` since the start, and of
-//! `classify-p50`, `-p95` and `-p99`, the same of `preprocess`, `inference` and `postprocess`, in microseconds (all uint64).
+//! At most `max-faces-per-frame` faces are classified on a frame, those with the oldest scores first. If the stream is late,
+//! fewer are classified, as many as there is time for. Frames are never dropped.
+//!
+//! ## Latency
+//!
+//! By default a frame waits for its scores, and the element reports this time in LATENCY queries. With `async=true` a worker
+//! thread classifies the faces of the newest frame, and frames never wait. The scores are attached to the same face on later
+//! frames, and `age` is the time since the classified frame.
+//!
+//! ## Statistics
+//!
+//! The property `stats` is a structure. Since the start it counts `frames`, `inferred` and `skipped` frames, `late` ones
+//! (skipped because the stream was late), and `faces`. It also has the percentiles `classify-p50`, `classify-p95` and
+//! `classify-p99` of the time per frame with classifications in microseconds, and those of its steps `preprocess`,
+//! `inference` and `postprocess`. All fields are uint64.
 //!
 //! ## Example launch lines
+//!
+//! Boxes and expressions on a camera picture:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
 //! ```
 //!
-//! What changes, as messages on the bus:
+//! A message on the bus whenever a face or its label changes:
 //!
 //! ```text
 //! gst-launch-1.0 -m videotestsrc num-buffers=30 ! emotionfacedetect ! emotionclassify post-messages=on-change ! fakesink

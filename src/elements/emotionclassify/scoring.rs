@@ -117,7 +117,7 @@ impl FaceScoring {
     fn score(&mut self, buffer: &gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings, faces: &mut [FaceRecord]) -> Result<()> {
         let mut options = settings.scoring_options();
         let wanted = options.budget.min(faces.len());
-        options.budget = frame.lateness.affords(frame.times.running_time, wanted, since(self.last_inference, frame.now));
+        options.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
         let is_late = options.budget < wanted;
         if is_late {
             gst::trace!(CAT, obj = frame.element, "the stream is late: {} of {wanted} classifications on this frame", options.budget);

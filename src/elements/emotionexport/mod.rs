@@ -1,45 +1,59 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionexport`: video with faces in, timed text out.
+//! # emotionexport
 //!
-//! It reads the metadata that a detector and `emotionclassify` put on the buffers and sends text: NDJSON, CSV, WebVTT
-//! or plain subtitles. It takes the video and gives none back, so it sits on a branch of a `tee`, or at the end.
+//! Converts the faces on video buffers to timed text: NDJSON, CSV, WebVTT or plain subtitles. It reads the metadata that a
+//! detector and `emotionclassify` wrote. The video ends here, so put the element on a branch of a `tee` or at the end of the
+//! pipeline.
+//!
+//! [`crate::export`] lists the fields of a record.
+//!
+//! ## Timestamps
+//!
+//! Every text buffer has a timestamp and a duration. Buffers do not overlap, and GAP events fill the time between them, so a
+//! muxer does not have to wait for text. If neither the frame nor the caps give a frame's duration, its text is sent when
+//! the next frame arrives.
+//!
+//! With `interval`, the first frame with faces in each interval is exported, and its text lasts until the interval ends.
+//! With `aggregate-only`, the summary of an interval is sent when the interval is over and has that time as its timestamp.
+//! The record contains the time of the interval itself.
+//!
+//! `utc` is known in two cases: if the buffer has a `GstReferenceTimestampMeta` in Unix or NTP time, and in a live pipeline,
+//! where it is computed from the system clock. For a file it is unknown: the time at which a file is read is not the
+//! time at which it was recorded.
+//!
+//! ## Files
+//!
+//! Each buffer ends at the end of a line. With `filesink buffer-mode=unbuffered` each buffer is written at once, so all lines
+//! are complete even if the process is killed. Add `o-sync=true` to survive power failures.
+//!
+//! The header of CSV and WebVTT is sent once, as a separate buffer with the flag `HEADER`. From then on the caps also contain
+//! it as `streamheader`: `multifilesink` writes it at the start of each file, and `tcpserversink` sends it to each new
+//! client. With `multifilesink next-file=key-unit-event` the application decides where a new file starts, by a
+//! force-key-unit event. The element passes the event on and sends the header again if the event asks for all headers.
+//!
+//! `splitmuxsink` (tested with 1.22) ignores GAP events. With the text as a track of its own it stalls during long times
+//! without faces. For a recording in fragments, write the text to separate files: `pipelines/segments.sh` starts a new file
+//! for both at the same frame.
+//!
+//! ## Example launch lines
+//!
+//! A CSV file:
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! filesink location=faces.csv
 //! ```
 //!
-//! The fields of a record are listed in [`crate::export`].
-//!
-//! # Time
-//!
-//! Every buffer has a timestamp and a duration. A frame without a duration, in caps without a rate, lasts until the next
-//! one: its text is sent when that one comes. Buffers do not overlap, and what they leave free is told by GAP events,
-//! so a muxer need not wait. With `interval`, the first frame with faces in each interval is exported and its text holds
-//! until the interval ends. The summary of an interval is sent when the interval is over and stamped with that time; the
-//! record inside says which time it is about.
-//!
-//! `utc` is known where the buffer has a `GstReferenceTimestampMeta` in Unix or NTP time, and in a live pipeline, where
-//! it is taken from the system's clock; the time of day at which a file is read is not when it was filmed.
-//!
-//! # Files
-//!
-//! Each buffer ends with the end of a line. `filesink buffer-mode=unbuffered` writes each one at once, so a process that
-//! is killed leaves every line whole; `o-sync=true` beside it is for power cuts.
-//!
-//! The header of CSV and WebVTT is sent once, as a buffer of its own with the flag `HEADER`, and from then on stands in
-//! the caps as `streamheader`: `multifilesink` begins each of its files with it, and `tcpserversink` greets each client.
-//! With `next-file=key-unit-event` an application decides where a file ends: the event passes through, and if it asks for
-//! all headers the header is sent after it.
-//!
-//! `splitmuxsink` (seen in 1.22) does not count GAP events: with text as a track of its own it stops where there are no
-//! faces for long. Beside a recording in fragments the text belongs into files of its own; `pipelines/segments.sh` changes
-//! both at the same frame.
+//! A CSV file for each second:
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! multifilesink next-file=max-duration max-file-duration=1000000000 location=faces-%03d.csv
 //! ```
+//!
+//! Since: 0.1. See also: `facedetect`, `emotionclassify`, `emotionoverlay`.
 
+mod events;
 mod imp;
+mod push;
 mod state;
 
 use gst::glib;
@@ -47,31 +61,31 @@ use gst::prelude::*;
 
 use crate::export::Format;
 
-/// The formats of `emotionexport`.
+/// The values of the property `format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionExportFormat")]
 #[non_exhaustive]
 pub enum EmotionExportFormat {
     /// `application/x-ndjson`.
     #[default]
-    #[enum_value(name = "NDJSON: one JSON object a line", nick = "ndjson")]
+    #[enum_value(name = "NDJSON: one JSON object per line", nick = "ndjson")]
     Ndjson,
     /// `text/csv`.
     #[enum_value(name = "CSV: a table with a header line", nick = "csv")]
     Csv,
-    /// `application/x-subtitle-vtt`, for people.
-    #[enum_value(name = "WebVTT: captions for people", nick = "webvtt")]
+    /// `application/x-subtitle-vtt`, captions for viewers.
+    #[enum_value(name = "WebVTT: captions for viewers", nick = "webvtt")]
     Webvtt,
-    /// `application/x-subtitle-vtt`, for scripts.
-    #[enum_value(name = "WebVTT: metadata cues that carry JSON", nick = "webvtt-metadata")]
+    /// `application/x-subtitle-vtt`, metadata cues for scripts.
+    #[enum_value(name = "WebVTT: metadata cues with JSON", nick = "webvtt-metadata")]
     WebvttMetadata,
     /// `text/x-raw`.
-    #[enum_value(name = "Text: one line a face, for muxers and textoverlay", nick = "text")]
+    #[enum_value(name = "Text: one line per face, for muxers and textoverlay", nick = "text")]
     Text,
 }
 
 impl EmotionExportFormat {
-    /// Caps of the source pad.
+    /// The caps of the source pad.
     fn caps(self) -> gst::Caps {
         match self {
             Self::Ndjson => gst::Caps::new_empty_simple("application/x-ndjson"),
@@ -99,7 +113,7 @@ glib::wrapper! {
     pub struct EmotionExport(ObjectSubclass<imp::EmotionExport>) @extends gst::Element, gst::Object;
 }
 
-/// Registers `emotionexport` with `plugin`.
+/// Registers the element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     EmotionExportFormat::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "emotionexport", gst::Rank::NONE, EmotionExport::static_type())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `emotionexport` knows of its stream.
+//! The stream of `emotionexport`: what each frame, gap and end of segment leads to.
 
 use std::io;
 
@@ -12,31 +12,32 @@ use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Optio
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
-/// What a frame or an event leads to: first for a frame that was held, then for itself.
+/// What a frame or an event leads to. A frame that was held back comes first, then the frame or event itself.
 pub(super) type Outputs = SmallVec<[Output; 2]>;
 
-/// What the stream made of the settings.
+/// What exists between READY and PAUSED.
 pub(super) struct State {
     pub(super) exporter: Exporter,
     pub(super) caps: gst::Caps,
     pub(super) video: Option<Video>,
-    /// What lies between the picture that faces were marked on and this one.
+    /// What the elements upstream did to the picture since the faces were detected.
     pub(super) picture_changes: PictureChanges,
     pub(super) segment: gst::FormattedSegment<gst::ClockTime>,
     pub(super) stream_id: String,
+    /// Frames of this stream so far.
     pub(super) frames: u64,
-    /// End of the frame before.
+    /// End of the last frame or gap.
     pub(super) position: Option<gst::ClockTime>,
-    /// Whether upstream is live; asked for at the first frame of a segment.
-    pub(super) live: Option<bool>,
-    /// True if the next buffer does not continue the one before.
-    pub(super) discont: bool,
+    /// Whether upstream is live; none until the first frame of a segment, when upstream is queried.
+    pub(super) is_live: Option<bool>,
+    /// Set if the next buffer does not continue the last one.
+    pub(super) is_discont: bool,
     pub(super) detector_watch: DetectorWatch,
-    /// Holds a frame of unknown length until the next one.
+    /// Holds back a frame of unknown length until the next frame arrives.
     pub(super) lengths: FrameLengths,
 }
 
-/// What matters of the video's caps.
+/// The fields of the video's caps that are used.
 #[derive(Clone, Copy)]
 pub(super) struct Video {
     pub(super) size: Size,
@@ -60,20 +61,20 @@ impl State {
             stream_id: String::new(),
             frames: 0,
             position: None,
-            live: None,
-            discont: true,
+            is_live: None,
+            is_discont: true,
             detector_watch: DetectorWatch::default(),
             lengths: FrameLengths::default(),
         }
     }
 
-    /// What `buffer` leads to; none before there are caps. `utc_at` tells the time of day at a running time, for live
-    /// pictures that do not say it themselves.
+    /// What `buffer` leads to; none before the caps are known. `utc_at` gives the time of day at a running time in
+    /// nanoseconds; it is called for live pictures without a time of their own.
     pub(super) fn frame(&mut self, buffer: &gst::BufferRef, utc_at: impl FnOnce(u64) -> Option<Utc>) -> Option<io::Result<Outputs>> {
         let video = self.video?;
         let length = buffer.duration().filter(|duration| !duration.is_zero()).or(video.frame_duration);
         let mut time = self.time(buffer, length.unwrap_or(clock_time(self.lengths.usual_ns())));
-        if self.live == Some(true) && time.utc.is_none() {
+        if self.is_live == Some(true) && time.utc.is_none() {
             time.utc = time.running_time_ns.and_then(utc_at);
         }
         self.position = Some(clock_time(time.end_ns()));
@@ -83,7 +84,7 @@ impl State {
     }
 
     fn report(&mut self, time: FrameTime, is_length_known: bool, faces: &[FaceRecord]) -> io::Result<Outputs> {
-        let mut outputs = self.end_frame(Some(time.pts_ns))?;
+        let mut outputs = self.end_held_frame(Some(time.pts_ns))?;
         let report = FrameReport { stream: &self.stream_id, frame: self.frames - 1, time, faces };
         if is_length_known {
             outputs.push(self.exporter.frame(&report)?);
@@ -93,8 +94,9 @@ impl State {
         Ok(outputs)
     }
 
-    /// What the frame that is held leads to, which ends where something follows at `pts_ns`.
-    fn end_frame(&mut self, pts_ns: Option<u64>) -> io::Result<Outputs> {
+    /// What the frame that was held back leads to. Its length follows from `pts_ns`, the start of the next frame or gap;
+    /// with none, it is that of the previous frame.
+    fn end_held_frame(&mut self, pts_ns: Option<u64>) -> io::Result<Outputs> {
         let ended = match pts_ns {
             Some(pts_ns) => self.lengths.end_at(pts_ns),
             None => self.lengths.end(),
@@ -102,16 +104,16 @@ impl State {
         ended.into_iter().map(|frame| self.exporter.frame(&frame.report())).collect()
     }
 
-    /// What a stretch of time without frames leads to.
+    /// What a span of time without frames leads to.
     pub(super) fn gap(&mut self, pts: gst::ClockTime, duration: gst::ClockTime) -> io::Result<Outputs> {
-        let mut outputs = self.end_frame(Some(pts.nseconds()))?;
+        let mut outputs = self.end_held_frame(Some(pts.nseconds()))?;
         self.position = Some(pts.saturating_add(duration));
         let time = self.time_at(pts, duration);
         outputs.push(self.exporter.gap(&time)?);
         Ok(outputs)
     }
 
-    /// Where the frame is: its own times, else those that follow from the frame before.
+    /// The times of a frame: its own, or those after the last frame if it has no timestamp.
     fn time(&self, buffer: &gst::BufferRef, duration: gst::ClockTime) -> FrameTime {
         let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
         FrameTime { utc: reference_utc(buffer), ..self.time_at(pts, duration) }
@@ -127,49 +129,49 @@ impl State {
         }
     }
 
-    /// The nearest time in the segment. What is sent at the end of a segment would start after it, and every sink drops
-    /// what does.
-    fn inside_segment(&self, ns: u64) -> u64 {
+    /// The nearest time inside the segment. Sinks drop buffers that start at or after its end, which the last summary
+    /// would.
+    fn clamp_to_segment(&self, ns: u64) -> u64 {
         let last = self.segment.stop().map_or(u64::MAX, |stop| stop.nseconds().saturating_sub(1));
         ns.min(last).max(self.segment.start().unwrap_or_default().nseconds())
     }
 
-    /// What is still held back; with `last`, also the header of a file that has no records.
-    pub(super) fn finish(&mut self, last: bool) -> io::Result<Outputs> {
-        let mut outputs = self.end_frame(None)?;
+    /// What is still held back. With `is_last`, a file without records still gets its header.
+    pub(super) fn finish(&mut self, is_last: bool) -> io::Result<Outputs> {
+        let mut outputs = self.end_held_frame(None)?;
         let position = self.position.unwrap_or_default().nseconds();
         let mut chunk = self.exporter.finish()?;
-        if chunk.is_none() && last && self.video.is_some() {
+        if chunk.is_none() && is_last && self.video.is_some() {
             let span = Span { pts_ns: position, duration_ns: 0 };
             chunk = self.exporter.header().map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None });
         }
-        let chunk = chunk.map(|chunk| Chunk { span: Span { pts_ns: self.inside_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk });
+        let chunk = chunk.map(|chunk| Chunk { span: Span { pts_ns: self.clamp_to_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk });
         outputs.extend(chunk.map(Output::Text));
         Ok(outputs)
     }
 
-    /// Forgets what is open and where the time line was, as after a flush.
+    /// Forgets the open summary, the frame that is held back and the position, as after a flush.
     pub(super) fn flush(&mut self) {
         self.exporter.restart();
         self.lengths.clear();
-        self.begin(gst::FormattedSegment::new());
+        self.start_segment(gst::FormattedSegment::new());
     }
 
-    /// Goes on in another segment.
-    pub(super) fn begin(&mut self, segment: gst::FormattedSegment<gst::ClockTime>) {
+    /// Continues in another segment.
+    pub(super) fn start_segment(&mut self, segment: gst::FormattedSegment<gst::ClockTime>) {
         self.segment = segment;
         self.position = None;
-        self.live = None;
-        self.discont = true;
+        self.is_live = None;
+        self.is_discont = true;
     }
 }
 
-/// The time of that many nanoseconds; the one value that means no time is taken for the last one that does.
+/// `ns` as a time. `u64::MAX`, which means no time to GStreamer, becomes the largest valid time.
 pub(super) fn clock_time(ns: u64) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
 }
 
-/// The time at which the picture was taken, as a source that knows it says.
+/// The time at which the picture was taken, if the source attached it to the buffer.
 fn reference_utc(buffer: &gst::BufferRef) -> Option<Utc> {
     buffer.iter_meta::<gst::meta::ReferenceTimestampMeta>().find_map(|meta| {
         let ns = meta.timestamp().nseconds();

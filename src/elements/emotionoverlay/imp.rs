@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `emotionoverlay`.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,111 +10,72 @@ use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
-use gst_video::{CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, VideoOverlayCompositionMeta};
+use gst_video::{VideoInfo, VideoOverlayCompositionMeta};
 
-use super::compose::{Composer, paint};
-use super::labels::Labels;
-use super::privacy::{self, Privacy, Shown};
-use super::{BlurFaces, BlurUnsearched, Palette};
+use super::compose::{Composer, Output, paint, transform_caps};
+use super::privacy::{Privacy, Shown};
+use super::rate::FrameRate;
+use super::settings::{Settings, param_specs};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
 use crate::elements::picture_changes::PictureChanges;
-use crate::elements::{error_message, frame, given, propose_allocation};
+use crate::elements::{error_message, extract, frame, lock, propose_allocation};
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionoverlay", gst::DebugColorFlags::empty(), Some("Faces and expressions drawn on video"))
 });
 
-/// What the user asked for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Settings {
-    style: Arc<Style>,
-    stats: bool,
-    blur: privacy::Settings,
-    palette: Palette,
-    pub(super) labels: Labels,
-}
-
-/// What the stream made of it.
+/// What exists while the caps are known.
 struct State {
-    info: gst_video::VideoInfo,
+    info: VideoInfo,
     src_caps: gst::Caps,
-    attach: Attach,
+    output: Output,
+    /// The style that `painter` has.
     style: Arc<Style>,
     painter: Painter,
     composer: Composer,
     privacy: Privacy,
-    rate: Rate,
-    /// Whether every key of `labels` was found among a model's labels, or said to be missing.
-    labels_checked: bool,
-    /// The last frame could not be drawn on.
-    failing: bool,
+    rate: FrameRate,
+    /// Set once the classes named in `labels` were compared with those of the model.
+    are_labels_checked: bool,
+    /// Set while frames cannot be drawn on, so that a streak is logged once.
+    is_failing: bool,
 }
 
-/// Whether pictures are attached to buffers, for others to compose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attach {
-    /// The caps do not say that there may be compositions, or nobody looks at them.
-    No,
-    /// The caps do; whether anyone looks at them is asked when the first buffer comes, since elements downstream answer
-    /// an ALLOCATION query only once they know the caps. BaseTransform itself makes none for elements that always work in
-    /// place.
-    Ask,
-    Yes,
-}
-
-/// Frames per second over the last second or so.
-#[derive(Default)]
-struct Rate(VecDeque<gst::ClockTime>);
-
-impl Rate {
-    fn update(&mut self, time: Option<gst::ClockTime>) -> Option<f64> {
-        let time = time?;
-        if self.0.back().is_some_and(|last| *last > time) {
-            self.0.clear();
-        }
-        self.0.push_back(time);
-        while self.0.len() > 2 && self.0[1] + gst::ClockTime::SECOND < time {
-            self.0.pop_front();
-        }
-        let span = time.checked_sub(self.0[0]).filter(|span| !span.is_zero())?;
-        Some((self.0.len() - 1) as f64 / span.seconds_f64())
-    }
-}
-
-/// The element's private part.
+/// The instance of `emotionoverlay`.
+///
+/// Lock order: `settings`, `state`, `picture_changes`. The first is never held while a message is posted, so a handler on
+/// the bus may read and set properties.
 #[derive(Default)]
 pub struct EmotionOverlay {
-    pub(super) settings: Mutex<Settings>,
+    settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
-    /// What lies between the picture that faces were marked on and this one.
+    /// What the elements upstream did to the picture since the faces were detected.
     picture_changes: Mutex<PictureChanges>,
-    /// Downstream accepts caps with compositions but looks at none, so plain caps are better.
+    /// Set if downstream accepts caps with overlay compositions but does not draw them; plain caps are negotiated then.
     blend_only: AtomicBool,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn has_compositions(features: Option<&gst::CapsFeaturesRef>) -> bool {
-    features.is_some_and(|features| features.contains(CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION))
-}
-
 impl EmotionOverlay {
-    /// Changes the style; the next frame is drawn in it.
-    pub(super) fn update_style(&self, change: impl FnOnce(&mut Style)) {
-        change(Arc::make_mut(&mut lock(&self.settings).style));
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
     }
 
-    /// Makes faces unrecognisable where that is asked for. A frame on which it fails must not be seen.
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
+        lock(&self.state)
+    }
+
+    /// Blurs the faces on `buffer` if `blur-faces` is set.
+    ///
+    /// # Errors
+    /// If the frame cannot be blurred. It must not be shown then.
     fn blur(
         &self,
         state: &mut State,
         settings: &Settings,
         buffer: &mut gst::BufferRef,
         record: &FrameRecord,
-    ) -> std::result::Result<Shown, gst::FlowError> {
+    ) -> Result<Shown, gst::FlowError> {
         let warn = |text: &str| gst::element_imp_warning!(self, gst::LibraryError::Settings, ["blur-faces: {text}"]);
         state.privacy.apply(buffer, &state.info, &settings.blur, record, warn).map_err(|error| {
             self.post_error_message(error_message(&error));
@@ -123,47 +83,59 @@ impl EmotionOverlay {
         })
     }
 
-    /// The pictures for this frame.
+    /// The pictures to put on this frame.
     fn draw(&self, state: &mut State, settings: &Settings, buffer: &gst::BufferRef, faces: &[FaceRecord]) -> Vec<Placed> {
-        let style = settings.style.clone();
-        if !Arc::ptr_eq(&style, &state.style) {
-            state.painter.set_style((*style).clone());
-            state.style = style;
-            state.labels_checked = false;
+        if !Arc::ptr_eq(&settings.style, &state.style) {
+            state.painter.set_style((*settings.style).clone());
+            state.style = settings.style.clone();
+            state.are_labels_checked = false;
         }
-        self.check_labels(state, faces);
-        let stats = settings.stats.then(|| {
+        self.check_label_classes(state, faces);
+        let figures = settings.draw_stats.then(|| {
             let time = buffer.pts().or_else(|| self.obj().clock().map(|clock| clock.time()));
             CornerFigures { faces: faces.len(), fps: state.rate.update(time) }
         });
-        state.painter.draw(faces, stats, frame::size(&state.info))
+        state.painter.draw(faces, figures, frame::size(&state.info))
     }
 
-    /// Says once which keys of `labels` are no label of the model, which is known when the first scored face comes.
-    fn check_labels(&self, state: &mut State, faces: &[FaceRecord]) {
-        let Some(emotion) = faces.iter().find_map(|face| face.emotion.as_ref()).filter(|_| !state.labels_checked) else { return };
-        state.labels_checked = true;
+    /// Warns once about classes in `labels` that the model does not have. The first scored face tells which it has.
+    fn check_label_classes(&self, state: &mut State, faces: &[FaceRecord]) {
+        let Some(emotion) = faces.iter().find_map(|face| face.emotion.as_ref()).filter(|_| !state.are_labels_checked) else { return };
+        state.are_labels_checked = true;
         let classes = emotion.labels.as_slice();
-        let strangers: Vec<&str> = state.style.translations.strangers(classes).collect();
-        if !strangers.is_empty() {
-            let (strangers, classes) = (strangers.join(", "), classes.join(", "));
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["labels: no such label: {strangers}; there are {classes}"]);
+        let unknown: Vec<&str> = state.style.translations.strangers(classes).collect();
+        if !unknown.is_empty() {
+            let (unknown, classes) = (unknown.join(", "), classes.join(", "));
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["labels: the model has no class {unknown}; it has {classes}"]);
         }
     }
 
-    /// Asks downstream, once for each negotiation, whether it looks at compositions.
-    fn resolve_attach(&self, state: &mut State) {
-        if state.attach != Attach::Ask {
+    /// Warns about each malformed entry of `labels`, once. A launch line sets properties before the element is in a
+    /// pipeline, where a message would be lost, so the warnings are posted when the element starts.
+    fn report_malformed_labels(&self) {
+        let malformed = std::mem::take(&mut self.settings().labels.malformed);
+        for entry in malformed {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ["labels: \"{entry}\" is not of the form class=word, such as happiness=glücklich; it is ignored"]
+            );
+        }
+    }
+
+    /// Asks downstream, once after each negotiation, whether it draws overlay compositions.
+    fn resolve_output(&self, state: &mut State) {
+        if state.output != Output::Undecided {
             return;
         }
         let mut query = gst::query::Allocation::new(Some(&state.src_caps), false);
-        let answered = self.obj().src_pad().peer_query(&mut query);
-        if answered && query.find_allocation_meta::<VideoOverlayCompositionMeta>().is_some() {
+        let is_answered = self.obj().src_pad().peer_query(&mut query);
+        if is_answered && query.find_allocation_meta::<VideoOverlayCompositionMeta>().is_some() {
             gst::debug!(CAT, imp = self, "attaching overlay compositions");
-            state.attach = Attach::Yes;
+            state.output = Output::Attach;
         } else {
-            gst::debug!(CAT, imp = self, "nobody downstream composes overlays, blending");
-            state.attach = Attach::No;
+            gst::debug!(CAT, imp = self, "downstream does not draw overlay compositions, blending into the frame");
+            state.output = Output::Blend;
             self.blend_only.store(true, Ordering::Relaxed);
             self.obj().reconfigure_src();
         }
@@ -179,108 +151,58 @@ impl ObjectSubclass for EmotionOverlay {
 
 impl ObjectImpl for EmotionOverlay {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let style = Style::default();
-            let switch = |name: &'static str, nick: &'static str, blurb: &'static str, default: bool| {
-                glib::ParamSpecBoolean::builder(name).nick(nick).blurb(blurb).default_value(default).mutable_playing().build()
-            };
-            let pixels = |name: &'static str, nick: &'static str, blurb: &'static str, default: u32, maximum: u32| {
-                let builder = glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb);
-                builder.maximum(maximum).default_value(default).mutable_playing().build()
-            };
-            vec![
-                switch("draw-boxes", "Draw boxes", "Draw a box in the expression's colour around each face", style.boxes),
-                switch("draw-labels", "Draw labels", "Write the expression's name and percentage beside each face", style.labels),
-                switch("draw-scores", "Draw scores", "Draw a bar for the score of each class where there is room", style.scores),
-                switch("draw-emoji", "Draw emoji", "Draw a small face with the expression beside each face", style.emoji),
-                switch("draw-ids", "Draw ids", "Write the track id beside each face", style.ids),
-                switch("draw-stats", "Draw statistics", "Write the number of faces and frames per second into a corner", false),
-                pixels("line-width", "Line width", "Width of box lines in pixels (0 = by frame and face size)", style.line_width_px, 64),
-                pixels(
-                    "font-size",
-                    "Font size",
-                    "Size of the labels' font in pixels (0 = by frame and face size)",
-                    style.font_size_px,
-                    256,
-                ),
-                glib::ParamSpecEnum::builder_with_default("blur-faces", BlurFaces::default())
-                    .nick("Blur faces")
-                    .blurb("How faces are made unrecognisable")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("blur-unsearched", BlurUnsearched::default())
-                    .nick("Blur unsearched")
-                    .blurb("What is shown, where faces are blurred, of a frame that was not searched for faces within blur-max-age")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt64::builder("blur-max-age")
-                    .nick("Blur maximum age")
-                    .blurb("For how long a search for faces covers the frames after it, in nanoseconds")
-                    .default_value(privacy::Settings::default().max_age.as_nanos() as u64)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("palette", Palette::default())
-                    .nick("Palette")
-                    .blurb("Colours of the expressions")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecString::builder("labels")
-                    .nick("Labels")
-                    .blurb("Words to show in place of class names, such as happiness=glücklich,anger=zornig")
-                    .mutable_playing()
-                    .build(),
-            ]
-        });
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
+        let mut settings = self.settings();
         match pspec.name() {
-            "draw-boxes" => self.update_style(|style| style.boxes = given(value)),
-            "draw-labels" => self.update_style(|style| style.labels = given(value)),
-            "draw-scores" => self.update_style(|style| style.scores = given(value)),
-            "draw-emoji" => self.update_style(|style| style.emoji = given(value)),
-            "draw-ids" => self.update_style(|style| style.ids = given(value)),
-            "draw-stats" => lock(&self.settings).stats = given(value),
-            "line-width" => self.update_style(|style| style.line_width_px = given(value)),
-            "font-size" => self.update_style(|style| style.font_size_px = given(value)),
-            "blur-faces" => lock(&self.settings).blur.faces = given(value),
-            "blur-unsearched" => lock(&self.settings).blur.unsearched = given(value),
-            "blur-max-age" => lock(&self.settings).blur.max_age = Duration::from_nanos(given(value)),
-            "palette" => {
-                let palette: Palette = given(value);
-                lock(&self.settings).palette = palette;
-                self.update_style(|style| style.palette = palette.into());
-            }
-            "labels" => self.set_labels(given(value)),
-            name => unreachable!("property {name} is not in the list"),
+            "draw-boxes" => settings.style_mut().boxes = extract(value),
+            "draw-labels" => settings.style_mut().labels = extract(value),
+            "draw-scores" => settings.style_mut().scores = extract(value),
+            "draw-emoji" => settings.style_mut().emoji = extract(value),
+            "draw-ids" => settings.style_mut().ids = extract(value),
+            "draw-stats" => settings.draw_stats = extract(value),
+            "line-width" => settings.style_mut().line_width_px = extract(value),
+            "font-size" => settings.style_mut().font_size_px = extract(value),
+            "blur-faces" => settings.blur.faces = extract(value),
+            "blur-unsearched" => settings.blur.unsearched = extract(value),
+            "blur-max-age" => settings.blur.max_age = Duration::from_nanos(extract(value)),
+            "palette" => settings.set_palette(extract(value)),
+            "labels" => settings.set_labels(extract(value)),
+            name => unreachable!("property {name} is not installed"),
+        }
+        drop(settings);
+        gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
+        if pspec.name() == "labels" && self.obj().current_state() >= gst::State::Paused {
+            self.report_malformed_labels();
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
+        let settings = self.settings();
         match pspec.name() {
             "draw-boxes" => settings.style.boxes.to_value(),
             "draw-labels" => settings.style.labels.to_value(),
             "draw-scores" => settings.style.scores.to_value(),
             "draw-emoji" => settings.style.emoji.to_value(),
             "draw-ids" => settings.style.ids.to_value(),
-            "draw-stats" => settings.stats.to_value(),
+            "draw-stats" => settings.draw_stats.to_value(),
             "line-width" => settings.style.line_width_px.to_value(),
             "font-size" => settings.style.font_size_px.to_value(),
             "blur-faces" => settings.blur.faces.to_value(),
             "blur-unsearched" => settings.blur.unsearched.to_value(),
-            "blur-max-age" => u64::try_from(settings.blur.max_age.as_nanos()).unwrap_or(u64::MAX).to_value(),
+            "blur-max-age" => settings.blur.max_age_ns().to_value(),
             "palette" => settings.palette.to_value(),
-            "labels" => settings.labels.given.to_value(),
-            name => unreachable!("property {name} is not in the list"),
+            "labels" => settings.labels.text.to_value(),
+            name => unreachable!("property {name} is not installed"),
         }
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        // BaseTransform's way with late frames is to drop them.
+        // With QoS on, BaseTransform drops late frames.
         self.obj().set_qos(false);
     }
 }
@@ -311,61 +233,43 @@ impl BaseTransformImpl for EmotionOverlay {
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
-    fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        self.report_bad_labels();
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.report_malformed_labels();
         Ok(())
     }
 
-    fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        *lock(&self.state) = None;
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *self.state() = None;
         *lock(&self.picture_changes) = PictureChanges::default();
         self.blend_only.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Compositions may come to be attached on the way, but what came in with them goes out with them.
     fn transform_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, filter: Option<&gst::Caps>) -> Option<gst::Caps> {
-        let may_attach = !self.blend_only.load(Ordering::Relaxed);
-        let mut transformed = gst::Caps::new_empty();
-        {
-            let transformed = transformed.make_mut();
-            for (structure, features) in caps.iter_with_features() {
-                let composed = has_compositions(Some(features));
-                let mut other = features.to_owned();
-                if direction == gst::PadDirection::Sink && !composed && may_attach {
-                    other.add(CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION);
-                    transformed.append_structure_full(structure.to_owned(), Some(other));
-                    transformed.append_structure_full(structure.to_owned(), Some(features.to_owned()));
-                } else {
-                    transformed.append_structure_full(structure.to_owned(), Some(features.to_owned()));
-                    if direction == gst::PadDirection::Src && composed && may_attach {
-                        other.remove(CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION);
-                        transformed.append_structure_full(structure.to_owned(), Some(other));
-                    }
-                }
-            }
-        }
+        let transformed = transform_caps(direction, caps, !self.blend_only.load(Ordering::Relaxed));
         Some(match filter {
             Some(filter) => filter.intersect_with_mode(&transformed, gst::CapsIntersectMode::First),
             None => transformed,
         })
     }
 
-    fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
-        let info =
-            gst_video::VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "caps {incaps} do not describe raw video"))?;
-        let attach = match (has_compositions(incaps.features(0)), has_compositions(outcaps.features(0))) {
-            (true, true) => Attach::Yes,
-            (false, true) => Attach::Ask,
-            _ => Attach::No,
-        };
-        gst::debug!(CAT, imp = self, "{incaps} to {outcaps}: {attach:?}");
-        let style = lock(&self.settings).style.clone();
-        let painter = Painter::new((*style).clone());
-        let (composer, privacy, rate) = (Composer::default(), Privacy::default(), Rate::default());
-        let src_caps = outcaps.clone();
-        *lock(&self.state) =
-            Some(State { info, src_caps, attach, style, painter, composer, privacy, rate, labels_checked: false, failing: false });
+    fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "caps {incaps} do not describe raw video"))?;
+        let output = Output::from_caps(incaps, outcaps);
+        gst::debug!(CAT, imp = self, "{incaps} to {outcaps}: {output:?}");
+        let style = self.settings().style.clone();
+        *self.state() = Some(State {
+            info,
+            src_caps: outcaps.clone(),
+            output,
+            painter: Painter::new((*style).clone()),
+            style,
+            composer: Composer::default(),
+            privacy: Privacy::default(),
+            rate: FrameRate::default(),
+            are_labels_checked: false,
+            is_failing: false,
+        });
         Ok(())
     }
 
@@ -375,7 +279,7 @@ impl BaseTransformImpl for EmotionOverlay {
             *lock(&self.picture_changes) = PictureChanges::upstream_of(self.obj().sink_pad());
         }
         if event.type_() == gst::EventType::FlushStop
-            && let Some(state) = lock(&self.state).as_mut()
+            && let Some(state) = self.state().as_mut()
         {
             state.privacy.reset();
         }
@@ -393,58 +297,43 @@ impl BaseTransformImpl for EmotionOverlay {
         &self,
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
-    ) -> std::result::Result<(), gst::LoggableError> {
+    ) -> Result<(), gst::LoggableError> {
         propose_allocation(self.obj().src_pad(), query);
         Ok(())
     }
 
-    /// Here, since BaseTransform goes on with negotiating anew before it takes the buffer.
-    fn submit_input_buffer(&self, is_discont: bool, buffer: gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
-        if let Some(state) = lock(&self.state).as_mut() {
-            self.resolve_attach(state);
+    fn submit_input_buffer(&self, is_discont: bool, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // Not in `transform_ip`: if new caps are needed, BaseTransform negotiates them in the parent's method, before it
+        // takes the buffer.
+        if let Some(state) = self.state().as_mut() {
+            self.resolve_output(state);
         }
         self.parent_submit_input_buffer(is_discont, buffer)
     }
 
-    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
-        let mut state = lock(&self.state);
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = self.settings().clone();
+        let mut state = self.state();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let settings = lock(&self.settings).clone();
         let record = lock(&self.picture_changes).read(buffer, frame::size(&state.info));
         let faces = match self.blur(state, &settings, buffer, &record)? {
-            Shown::Own => record.faces.as_slice(),
+            Shown::Current => record.faces.as_slice(),
             Shown::Repeated => &[],
         };
         let placed = self.draw(state, &settings, buffer, faces);
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let drawn = match state.attach {
-            Attach::Yes => state.composer.attach(buffer, placed),
+        let drawn = match state.output {
+            Output::Attach => state.composer.attach(buffer, placed),
             _ => paint(buffer, &state.info, |canvas| placed.iter().for_each(|placed| canvas.blend(placed))),
         };
-        match &drawn {
-            Err(error) if !state.failing => gst::warning!(CAT, imp = self, "passing frames on as they are: {error}"),
-            _ => {}
+        if let Err(error) = &drawn
+            && !state.is_failing
+        {
+            gst::warning!(CAT, imp = self, "passing frames on without drawing: {error}");
         }
-        state.failing = drawn.is_err();
+        state.is_failing = drawn.is_err();
         Ok(gst::FlowSuccess::Ok)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rate_follows_the_last_second() {
-        let mut rate = Rate::default();
-        let times = (0..100).map(|frame| gst::ClockTime::from_mseconds(frame * 40));
-        assert_eq!(rate.update(None), None);
-        let fps = times.map(|time| rate.update(Some(time))).last().flatten();
-        assert_eq!(fps, Some(25.0));
-        assert!(rate.0.len() <= 28, "a second's frames are kept");
-        assert_eq!(rate.update(Some(gst::ClockTime::ZERO)), None, "after a seek it starts anew");
-        assert_eq!(rate.update(Some(gst::ClockTime::ZERO)), None, "two frames at one time have no rate");
     }
 }

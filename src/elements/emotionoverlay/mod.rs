@@ -1,46 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # emotionoverlay
 //!
-//! Draws what is known of every face on a video: a box in the colour of its apparent expression, a label with emoji,
-//! name, percentage and id, and a bar for the score of each class. Put it behind `facedetect` and `emotionclassify`,
-//! or behind anything else that leaves regions of type `face` on buffers.
+//! Draws the faces on a video: a box in the colour of the apparent expression, a label with emoji, name, percentage and id,
+//! and a bar for the score of each class. It can also blur faces. Put it after `facedetect` and `emotionclassify`, or after
+//! any other element that adds regions of interest of type `face` to buffers.
 //!
-//! Where downstream takes overlay compositions (`meta:GstVideoOverlayComposition` in its caps and its ALLOCATION
-//! answer), the pictures are attached and the sink composes them; else they are blended into the frame's own planes.
-//! A frame on which nothing is drawn or blurred is passed on as it came, neither mapped nor copied.
+//! If downstream draws overlay compositions, the pictures are attached to the buffer and the frame stays unchanged.
+//! Downstream says so by `meta:GstVideoOverlayComposition` in its caps and in its answer to the ALLOCATION query. Otherwise
+//! the pictures are blended into the frame. A frame on which nothing is drawn or blurred is neither mapped nor copied.
 //!
-//! Of more than 256 faces on a frame the largest are drawn. All of them are blurred where that is asked for; where their
-//! boxes together would cover the frame more than 8 times over, the whole frame is blurred instead.
+//! If a frame has more than 256 faces, only the 256 largest are drawn. `blur-faces` blurs all of them; if the blurred areas add
+//! up to more than 8 times the area of the frame, the whole frame is blurred instead.
 //!
-//! ## Blurred faces
+//! ## Blurring faces
 //!
-//! `blur-faces` replaces an ellipse around each face with the mean colours of a few blocks. Boxes and labels are drawn
-//! over it. A frame that cannot be blurred is an error and is not shown.
+//! `blur-faces` replaces an ellipse around each face with the mean colours of a few blocks. Boxes and labels are drawn on
+//! top. If a frame cannot be blurred, the element posts an error and does not pass the frame on.
 //!
-//! A frame may show someone whom nobody has searched for yet: at the start of a scene with `async=true`, or while a late
-//! stream skips searches. `facedetect` writes when it last searched. If that was more than `blur-max-age` ago, or a scene
-//! cut lies between, `blur-unsearched` decides: `frame` blurs the whole frame, `repeat` shows the last frame with blurred
-//! faces again (which costs a copy of each frame), `none` blurs the known faces alone. The same holds where an element
-//! between `facedetect` and this one has moved the picture so that a face cannot be placed. With another project's
-//! detector nothing tells when it searched: the known faces are blurred, and one warning is posted.
+//! A frame may show people who were not detected yet: at the start of a scene with `async=true`, or while a late stream
+//! skips detections. `facedetect` therefore writes to each buffer when the scene was last searched for faces. If that was
+//! more than `blur-max-age` ago, or before a scene cut, `blur-unsearched` decides what is shown:
 //!
-//! If searches are regularly further apart than `blur-max-age`, as with `detect-interval=30`, all frames are hidden, and a
-//! warning says so: the picture does not flicker. A face that a search misses is not blurred: give `facedetect` a low
-//! `score-threshold` and leave `track` on.
+//! - `frame` blurs the whole frame.
+//! - `repeat` shows the last frame with blurred faces again. This costs a copy of each frame.
+//! - `none` blurs only the known faces.
 //!
-//! ## Example launch line
+//! The same applies if an element between `facedetect` and this one changes the picture in a way that leaves the position of
+//! a face unknown. Detectors of other projects do not write when they searched. With them the known faces are blurred, and
+//! one warning is posted.
+//!
+//! If searches are regularly further apart than `blur-max-age`, for example with `detect-interval=30`, all frames are hidden
+//! so that the picture does not flicker, and a warning is posted. A face that the detector misses is not blurred: give
+//! `facedetect` a low `score-threshold`, and leave `track` on.
+//!
+//! ## Example launch lines
+//!
+//! Boxes, labels and scores on a camera picture:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
 //! ```
 //!
-//! Words in another language, and boxes without graphs:
+//! Labels in another language, without score bars:
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=60 ! emotionoverlay labels="happiness=Freude,anger=Ärger" draw-scores=false draw-stats=true ! videoconvert ! autovideosink
 //! ```
 //!
-//! A picture that may be shown:
+//! Blurred faces:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate ! videoconvert ! autovideosink
@@ -50,28 +57,29 @@
 
 mod compose;
 mod imp;
-mod labels;
 mod privacy;
+mod rate;
+mod settings;
 
 use gst::glib;
 use gst::prelude::*;
 
 use crate::draw;
 
-/// Colours of the expressions, the values of property `palette`.
+/// The values of the property `palette`: the colours of the expressions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionOverlayPalette")]
 #[repr(i32)]
 pub enum Palette {
-    /// Okabe and Ito's eight colours.
+    /// The eight colours of Okabe and Ito.
     #[default]
-    #[enum_value(name = "Okabe-Ito: eight colours for every kind of colour vision", nick = "okabe-ito")]
+    #[enum_value(name = "Okabe-Ito: eight colours, safe for colour-blind viewers", nick = "okabe-ito")]
     OkabeIto = 0,
-    /// Paul Tol's bright scheme.
-    #[enum_value(name = "Tol bright: Paul Tol's bright scheme for every kind of colour vision", nick = "tol-bright")]
+    /// Paul Tol's bright colour scheme.
+    #[enum_value(name = "Tol bright: Paul Tol's bright scheme, safe for colour-blind viewers", nick = "tol-bright")]
     TolBright = 1,
-    /// White for all.
-    #[enum_value(name = "White: words and emoji alone tell expressions apart", nick = "white")]
+    /// White for all expressions.
+    #[enum_value(name = "White: only words and emoji distinguish expressions", nick = "white")]
     White = 2,
 }
 
@@ -85,19 +93,19 @@ impl From<Palette> for draw::Palette {
     }
 }
 
-/// How faces are made unrecognisable, the values of property `blur-faces`.
+/// The values of the property `blur-faces`: how faces are made unrecognisable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionOverlayBlurFaces")]
 #[repr(i32)]
 pub enum BlurFaces {
-    /// Not at all.
+    /// Faces are left unchanged.
     #[default]
-    #[enum_value(name = "None: faces are left as they are", nick = "none")]
+    #[enum_value(name = "None: faces are left unchanged", nick = "none")]
     None = 0,
-    /// As a mosaic of a few blocks.
+    /// A mosaic of a few blocks.
     #[enum_value(name = "Pixelate: a mosaic of a few blocks", nick = "pixelate")]
     Pixelate = 1,
-    /// As a smooth surface.
+    /// Smooth transitions between the colours of a few blocks.
     #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
     Blur = 2,
 }
@@ -112,7 +120,7 @@ impl From<BlurFaces> for Option<draw::Blur> {
     }
 }
 
-/// What is shown of a frame that was not searched recently enough, the values of property `blur-unsearched`.
+/// The values of the property `blur-unsearched`: what is shown of a frame that was not searched within `blur-max-age`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionOverlayBlurUnsearched")]
 #[repr(i32)]
@@ -124,7 +132,7 @@ pub enum BlurUnsearched {
     /// The last frame that was searched recently enough.
     #[enum_value(name = "Repeat: the last frame with blurred faces is shown again", nick = "repeat")]
     Repeat = 1,
-    /// The frame, of which only the known faces are blurred.
+    /// The frame with only the known faces blurred.
     #[enum_value(name = "None: only the known faces are blurred", nick = "none")]
     None = 2,
 }
@@ -135,7 +143,7 @@ glib::wrapper! {
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Registers the element.
+/// Registers the element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "emotionoverlay", gst::Rank::NONE, EmotionOverlay::static_type())
 }

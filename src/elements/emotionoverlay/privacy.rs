@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames on which nobody can be recognised: what `blur-faces`, `blur-unsearched` and `blur-max-age` ask for.
+//! Makes people unrecognisable: the properties `blur-faces`, `blur-unsearched` and `blur-max-age`.
 
 use std::time::Duration;
 
@@ -7,60 +7,67 @@ use gst_video::VideoInfo;
 
 use super::compose::paint;
 use super::{BlurFaces, BlurUnsearched};
-use crate::draw::{Blur, Canvas, Coverage, Snapshot, Uncovered};
+use crate::draw::{Blur, Coverage, Snapshot, Uncovered};
 use crate::elements::frame;
 use crate::error::Result;
 use crate::record::FrameRecord;
 
-/// What the user asked for.
+/// The values of the properties.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(super) struct BlurSettings {
     pub faces: BlurFaces,
     pub unsearched: BlurUnsearched,
     pub max_age: Duration,
 }
 
-impl Default for Settings {
+impl Default for BlurSettings {
     fn default() -> Self {
         Self { faces: BlurFaces::default(), unsearched: BlurUnsearched::default(), max_age: Duration::from_millis(500) }
+    }
+}
+
+impl BlurSettings {
+    /// `max_age` in nanoseconds.
+    pub fn max_age_ns(&self) -> u64 {
+        u64::try_from(self.max_age.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 /// The picture that a frame shows after [`Privacy::apply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Its own, with blurred parts or none.
-    Own,
-    /// That of an earlier frame, on which its faces have no place.
+    /// Its own, with or without blurred parts.
+    Current,
+    /// That of an earlier frame. Labels of the current faces would be in the wrong place.
     Repeated,
 }
 
-const UNANNOUNCED: &str = "no element upstream tells which frames were searched for faces, as this plugin's facedetect does: \
-    a face that the detector has not found yet is shown";
+const UNREPORTED: &str = "no element upstream reports which frames were searched for faces, as facedetect of this plugin does: \
+    faces that are not detected yet stay visible";
 const TOO_OLD: &str = "searches for faces are further apart than blur-max-age, so whole frames are hidden: \
     lower detect-interval of facedetect or raise blur-max-age";
-const MISPLACED: &str = "an element between facedetect and this one changes the picture in a way that cannot be told, \
-    so whole frames are hidden: put it before facedetect";
+const MISPLACED: &str = "an element between facedetect and this one changes the picture in an unknown way, \
+    so whole frames are hidden: move it before facedetect";
 
 /// Blurs the frames of one stream.
 #[derive(Default)]
 pub(super) struct Privacy {
     coverage: Coverage,
-    /// The last frame that was covered; kept only for [`BlurUnsearched::Repeat`].
+    /// The last frame with all its faces blurred; only with [`BlurUnsearched::Repeat`].
     last: Snapshot,
-    /// The warnings that were given, so that each is given once.
-    warned: Vec<&'static str>,
+    /// Warnings that were given, so that each is given once.
+    given_warnings: Vec<&'static str>,
 }
 
 impl Privacy {
-    /// Forgets what came before, as after a seek.
+    /// Forgets the previous frames, as after a seek.
     pub fn reset(&mut self) {
         self.coverage = Coverage::default();
         self.last.clear();
     }
 
-    /// Makes the faces of `buffer`, of which `record` tells, unrecognisable. Calls `warn` with what the application should
-    /// know, once in a stream.
+    /// Blurs the faces on `buffer`, which `record` lists, or hides the whole frame. Calls `warn` with a text for the
+    /// application, at most once a stream for each text.
     ///
     /// # Errors
     /// Those of [`paint`]. The frame must not be shown then.
@@ -68,33 +75,36 @@ impl Privacy {
         &mut self,
         buffer: &mut gst::BufferRef,
         info: &VideoInfo,
-        settings: &Settings,
+        settings: &BlurSettings,
         record: &FrameRecord,
         warn: impl FnOnce(&str),
     ) -> Result<Shown> {
         let Some(blur) = Option::<Blur>::from(settings.faces) else {
             self.reset();
-            return Ok(Shown::Own);
+            return Ok(Shown::Current);
         };
         let size = frame::size(info);
         let cover = self.coverage.observe(record, settings.max_age);
-        let guarded = settings.unsearched != BlurUnsearched::None;
-        if let Some(text) = self.warning(cover.uncovered).filter(|text| guarded && !self.warned.contains(text)) {
-            self.warned.push(text);
+        let hides_unsearched = settings.unsearched != BlurUnsearched::None;
+        if let Some(text) = self.warning(cover.uncovered).filter(|text| hides_unsearched && !self.given_warnings.contains(text)) {
+            self.given_warnings.push(text);
             warn(text);
         }
-        let uncovered = guarded && cover.uncovered.is_some();
+        let is_hidden = hides_unsearched && cover.uncovered.is_some();
         let repeats = settings.unsearched == BlurUnsearched::Repeat;
-        let mut shown = Shown::Own;
-        if !uncovered && !repeats && cover.boxes.is_empty() {
+        let mut shown = Shown::Current;
+        // Without faces there is nothing to blur, but a frame that may be repeated later must still be saved.
+        if !is_hidden && !repeats && cover.boxes.is_empty() {
             return Ok(shown);
         }
-        paint(buffer, info, |canvas| match (uncovered, repeats) {
+        paint(buffer, info, |canvas| match (is_hidden, repeats) {
             (true, true) if canvas.restore(&self.last) => shown = Shown::Repeated,
             (true, _) => canvas.blur_all(blur),
             (false, _) => {
                 canvas.blur_faces(cover.boxes.iter().map(|rect| rect.from_norm(size)), blur);
-                self.keep(canvas, repeats);
+                if repeats {
+                    canvas.save(&mut self.last);
+                }
             }
         })?;
         Ok(shown)
@@ -104,15 +114,9 @@ impl Privacy {
         match uncovered {
             Some(Uncovered::TooOld) => Some(TOO_OLD),
             Some(Uncovered::Misplaced) => Some(MISPLACED),
+            // The first search of the scene will end soon.
             Some(Uncovered::NotSearched) => None,
-            None => (!self.coverage.is_announced()).then_some(UNANNOUNCED),
-        }
-    }
-
-    /// Keeps the picture if it may be wanted again.
-    fn keep(&mut self, canvas: &Canvas, wanted: bool) {
-        if wanted {
-            canvas.save(&mut self.last);
+            None => (!self.coverage.is_announced()).then_some(UNREPORTED),
         }
     }
 }

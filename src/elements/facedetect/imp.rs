@@ -17,7 +17,7 @@ use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
 use crate::elements::analyser::{Analyser, base_transform_impl};
 use crate::elements::{
-    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, frame, given, plugin_folder, provider_param_spec, stats,
+    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, extract, frame, plugin_folder, provider_param_spec, statistics,
 };
 use crate::error::Result;
 use crate::model::ModelFile;
@@ -225,7 +225,7 @@ impl ObjectImpl for FaceDetect {
                     .blurb("When to post an element message with the faces")
                     .mutable_playing()
                     .build(),
-                stats::param_spec(),
+                statistics::param_spec(),
             ];
             specs.extend(opencv::param_specs());
             specs
@@ -236,22 +236,22 @@ impl ObjectImpl for FaceDetect {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = self.analyser.settings();
         match pspec.name() {
-            "detector" => settings.detector = given(value),
-            "model-file" => settings.model_file = given(value),
-            "score-threshold" => settings.score_threshold = given(value),
-            "iou-threshold" => settings.iou_threshold = given(value),
-            "max-faces" => settings.max_faces = given(value),
-            "min-face-size" => settings.min_face_size = given(value),
-            "detect-size" => settings.detect_size = given(value),
-            "tile-size" => settings.tile_size = given(value),
-            "detect-interval" => settings.detect_interval = given(value),
-            "track" => settings.track = given(value),
-            "track-timeout" => settings.track_timeout = given(value),
-            "threads" => settings.threads = given(value),
-            "execution-provider" => settings.provider = given(value),
-            "async" => settings.asynchronous = given(value),
-            "post-messages" => settings.updates = given::<PostMessages>(value).into(),
-            "updates" => settings.updates = given(value),
+            "detector" => settings.detector = extract(value),
+            "model-file" => settings.model_file = extract(value),
+            "score-threshold" => settings.score_threshold = extract(value),
+            "iou-threshold" => settings.iou_threshold = extract(value),
+            "max-faces" => settings.max_faces = extract(value),
+            "min-face-size" => settings.min_face_size = extract(value),
+            "detect-size" => settings.detect_size = extract(value),
+            "tile-size" => settings.tile_size = extract(value),
+            "detect-interval" => settings.detect_interval = extract(value),
+            "track" => settings.track = extract(value),
+            "track-timeout" => settings.track_timeout = extract(value),
+            "threads" => settings.threads = extract(value),
+            "execution-provider" => settings.provider = extract(value),
+            "async" => settings.asynchronous = extract(value),
+            "post-messages" => settings.updates = extract::<PostMessages>(value).into(),
+            "updates" => settings.updates = extract(value),
             name => {
                 if !settings.opencv.set(name, value) {
                     gst::warning!(CAT, imp = self, "property {name} has no effect: {}", pspec.blurb().unwrap_or_default());
@@ -280,7 +280,7 @@ impl ObjectImpl for FaceDetect {
             "async" => settings.asynchronous.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
-            "stats" => stats::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
+            "stats" => statistics::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
             name => settings.opencv.get(name),
         }
     }

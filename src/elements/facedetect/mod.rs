@@ -1,46 +1,61 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # facedetect
 //!
-//! Finds faces in video, gives each an id that stays with it, and attaches box, confidence and landmarks to the buffer
-//! as a region of interest of type `face`. The frame is only read, straight from its planes, and never copied.
+//! Finds faces in video, tracks them, and attaches boxes, confidences and landmarks to the buffer as regions of interest of
+//! type `face`. Each track has an id. The frame is only read, directly from its planes, and never copied.
 //!
-//! The detector is a network that is compiled in, unless `detector`, `model-file` or `profile` says otherwise. A late
-//! stream skips detections, never frames; between detections faces are predicted. At a scene cut the tracks end, and the
-//! new scene is searched at once.
+//! The default detector is a network that is compiled into the plugin; `detector`, `model-file` and `profile` select others.
+//! Frames are never dropped: if the stream is late, detections are skipped. Between detections the positions of the faces
+//! are predicted. A scene cut ends all tracks, and the new scene is searched immediately.
 //!
-//! The frame is searched as a whole, reduced to `detect-size` pixels, where faces of some 20 pixels are seen surely: of 120
-//! in 1080p. Smaller ones are found with a larger `detect-size`, 0 being the frame's own size, at a cost that goes by its
-//! square; or with `tile-size`, at that of one tile: with each search of the whole frame a part of it with sides of at most
-//! so many pixels is searched at its own resolution, or enlarged to `detect-size` where that is more, the next one each
-//! time. Small faces are followed until their tile's turn comes again, and are gone when it misses them twice. Tiles
-//! overlap by what the whole frame shows surely, so that every face lies whole in one. A cascade, and a frame that is not
-//! reduced, have no tiles; a network of a fixed size takes no larger ones.
+//! ## Small faces
 //!
-//! The work on a frame is bounded whatever the properties and the network say: overlaps are looked for among the 5,000 most
-//! confident boxes, at most 1,000 faces are kept, the refiner looks at the 256 most confident ones again, and tiles have
-//! sides of at least 128 pixels.
+//! The network searches the whole frame, scaled down to `detect-size` pixels on its longer side. There it finds faces from
+//! about 20 pixels reliably, which are 120 pixels in 1080p. Two properties let it find smaller faces:
 //!
-//! Usually a frame waits for its detection, and the answer to a LATENCY query says for how long. With `async=true` a
-//! worker detects, on the newest frame there is, and no frame ever waits: faces are put on later frames, moved to where
-//! they should be by then, and their `age` says how old the detection is. It suits live sources and slow models; of a
-//! short file few frames would be searched.
+//! - A larger `detect-size` (0 = the frame's own size). The cost grows with its square.
+//! - `tile-size`. Each search also covers one tile of the frame, the next one each time, at the cost of that tile. A tile
+//!   has sides of at most `tile-size` pixels. It is searched at full resolution, or enlarged to `detect-size` if that is
+//!   larger. Small faces are tracked until the next search of their tile and forgotten when it misses them twice. Tiles
+//!   overlap by the smallest face that is found reliably in the scaled frame, so every smaller face lies completely in one
+//!   tile.
 //!
-//! `stats` is a structure of `frames`, `inferred`, `skipped` (of these `late`) and `faces` since the start, and of
-//! `detect-p50`, `-p95` and `-p99`, the same of `preprocess`, `inference` and `postprocess`, in microseconds (all uint64).
+//! A Haar cascade has no tiles, and neither has a frame that is not scaled down. A network with a fixed input size limits
+//! the size of its tiles.
+//!
+//! The work for a frame is bounded, whatever the properties and the network's outputs are: overlaps are checked among the
+//! 5,000 most confident boxes, at most 1,000 faces are reported, the refiner checks the 256 most confident ones, and the
+//! sides of a tile have at least 128 pixels.
+//!
+//! ## Latency
+//!
+//! By default a frame waits for its detection, and the element reports this time in LATENCY queries. With `async=true` a
+//! worker thread searches the newest frame, and frames never wait. Its faces are attached to later frames, at their
+//! predicted positions, and `age` is the time since the searched frame. Use it for live sources and slow models; in a short
+//! file it would search only a few frames.
+//!
+//! ## Statistics
+//!
+//! The property `stats` is a structure. Since the start it counts `frames`, `inferred` and `skipped` frames, `late` ones
+//! (skipped because the stream was late), and `faces`. It also has the percentiles `detect-p50`, `detect-p95` and
+//! `detect-p99` of the time per detection in microseconds, and those of its steps `preprocess`, `inference` and
+//! `postprocess`. All fields are uint64.
 //!
 //! ## Example launch lines
+//!
+//! Boxes and expressions on a camera picture:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
 //! ```
 //!
-//! Small faces in a large picture, searched on every third frame:
+//! Small faces in a large picture, with a search on every third frame:
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=30 ! video/x-raw,width=1280,height=720 ! emotionfacedetect detect-size=960 detect-interval=3 ! fakesink
 //! ```
 //!
-//! A crowd in 1080p, each eighth of it searched in turn:
+//! A crowd in 1080p, in eight tiles that are searched in turn:
 //!
 //! ```text
 //! gst-launch-1.0 videotestsrc num-buffers=30 ! video/x-raw,width=1920,height=1080 ! emotionfacedetect tile-size=640 ! fakesink
@@ -48,16 +63,18 @@
 //!
 //! ## The name
 //!
-//! GStreamer's OpenCV plugin has an element of the same name; where both are installed, whichever the registry scanned
-//! last answers. This one is also registered as `emotionfacedetect`, and takes OpenCV's properties too: `profile` and
-//! what belongs to it select a Haar cascade, `updates` is `post-messages`, and those that have no effect here say so in
-//! the log.
+//! GStreamer's OpenCV plugin also has an element named `facedetect`. If both plugins are installed, GStreamer uses the one
+//! that was scanned last. Write `emotionfacedetect`, the second name of this element, to be sure of it. The element accepts
+//! the properties of the OpenCV element: `profile` and the properties of the cascade select and configure a Haar cascade,
+//! `updates` is the same as `post-messages`, and a property without effect here logs a warning when it is set.
 //!
-//! Pixels are taken from where `GstVideoMeta` and `GstVideoCropMeta` say; a frame of which these say what cannot be, such
-//! as a row outside of its memory, is passed on unsearched, with a warning in the log.
+//! ## Buffers
 //!
-//! GStreamer's memory of graphics cards (DMABuf, VAMemory, GLMemory) is not taken; put `vapostproc` or `gldownload`
-//! before.
+//! The layout of the pixels is taken from `GstVideoMeta` and `GstVideoCropMeta`. If these are invalid, for example if a row
+//! lies outside the buffer's memory, the frame is passed on without a search, and a warning is logged.
+//!
+//! Frames in graphics memory (DMABuf, VAMemory, GLMemory) are not accepted: put `vapostproc` or `gldownload` before the
+//! element.
 //!
 //! Since: 0.1. See also: `emotionclassify`, `emotionoverlay`.
 
@@ -78,27 +95,28 @@ glib::wrapper! {
 }
 
 glib::wrapper! {
-    /// The same element as `emotionfacedetect`; a factory wants a type of its own.
+    /// The element `emotionfacedetect`, which is the same. Each element name needs a type of its own.
     pub struct EmotionFaceDetect(ObjectSubclass<imp::EmotionFaceDetect>) @extends FaceDetect, gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
 /// Implemented by types that derive from [`FaceDetect`].
 pub trait FaceDetectImpl: BaseTransformImpl {}
 
-// SAFETY: FaceDetect adds no virtual methods to its class, so a subclass has nothing more to set up.
+// SAFETY: FaceDetect adds no virtual methods to its class, so subclasses have none to set up.
 #[allow(unsafe_code)]
 unsafe impl<T: FaceDetectImpl> IsSubclassable<T> for FaceDetect {}
 
-/// Which detector finds the faces.
+/// The values of the property `detector`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstEmotionFaceDetector")]
 pub enum Detector {
-    /// What `model-file` is recognised as; without one the network that is compiled in, or Haar if `profile` was set.
+    /// The kind of `model-file`, recognised by its outputs. Without a file, the Haar cascade if `profile` is set, else the
+    /// network that is compiled in.
     #[default]
-    #[enum_value(name = "By model-file, else emotion-face; Haar if profile is set", nick = "auto")]
+    #[enum_value(name = "Recognised from model-file; without a file haar if profile is set, else emotion-face", nick = "auto")]
     Auto,
-    /// The network of this project, which is compiled in.
-    #[enum_value(name = "The network that is compiled in", nick = "emotion-face")]
+    /// This project's network, which is compiled into the plugin.
+    #[enum_value(name = "The network that is compiled into the plugin", nick = "emotion-face")]
     EmotionFace,
     /// The CenterFace network.
     #[enum_value(name = "CenterFace network", nick = "centerface")]
@@ -109,13 +127,13 @@ pub enum Detector {
     /// A YuNet network, given by `model-file`.
     #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
     YuNet,
-    /// OpenCV's cascade classifier.
+    /// OpenCV's Haar cascade.
     #[cfg(feature = "haar")]
     #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
     Haar,
 }
 
-/// Registers both names with `plugin`.
+/// Registers the element with `plugin`, under both names.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "facedetect", gst::Rank::NONE, FaceDetect::static_type())?;
     gst::Element::register(Some(plugin), "emotionfacedetect", gst::Rank::NONE, EmotionFaceDetect::static_type())

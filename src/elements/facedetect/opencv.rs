@@ -8,7 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE};
-use crate::elements::{PostMessages, given};
+use crate::elements::{PostMessages, extract};
 use crate::geometry::Size;
 
 /// `updates`: OpenCV's name for `post-messages`.
@@ -111,11 +111,11 @@ impl OpencvSettings {
     /// Sets the property `name`; true if it has an effect.
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> bool {
         match name {
-            "profile" => self.profile = given(value),
-            "scale-factor" => self.scale_factor = given(value),
-            "min-neighbors" => self.min_neighbors = given(value),
-            "min-size-width" => self.min_size_width = given(value),
-            "min-size-height" => self.min_size_height = given(value),
+            "profile" => self.profile = extract(value),
+            "scale-factor" => self.scale_factor = extract(value),
+            "min-neighbors" => self.min_neighbors = extract(value),
+            "min-size-width" => self.min_size_width = extract(value),
+            "min-size-height" => self.min_size_height = extract(value),
             _ => {
                 self.set_ignored(name, value);
                 return false;
@@ -126,12 +126,13 @@ impl OpencvSettings {
 
     fn set_ignored(&mut self, name: &str, value: &glib::Value) {
         match name {
-            "display" => self.display = given(value),
-            "flags" => self.flags = given(value),
-            "min-stddev" => self.min_stddev = given(value),
-            "eyes-profile" => self.eyes_profile = given(value),
-            "nose-profile" => self.nose_profile = given(value),
-            _ => self.mouth_profile = given(value),
+            "display" => self.display = extract(value),
+            "flags" => self.flags = extract(value),
+            "min-stddev" => self.min_stddev = extract(value),
+            "eyes-profile" => self.eyes_profile = extract(value),
+            "nose-profile" => self.nose_profile = extract(value),
+            "mouth-profile" => self.mouth_profile = extract(value),
+            name => unreachable!("property {name} is not installed"),
         }
     }
 
@@ -148,7 +149,8 @@ impl OpencvSettings {
             "min-stddev" => self.min_stddev.to_value(),
             "eyes-profile" => self.eyes_profile.to_value(),
             "nose-profile" => self.nose_profile.to_value(),
-            _ => self.mouth_profile.to_value(),
+            "mouth-profile" => self.mouth_profile.to_value(),
+            name => unreachable!("property {name} is not installed"),
         }
     }
 }

@@ -93,7 +93,7 @@ impl FaceSearch {
             gst::debug!(CAT, obj = frame.element, "scene cut");
             frame.engine.forget();
         }
-        let is_late = |frames, idle| frame.lateness.skips(frame.times.running_time, frames, options.interval_frames, idle);
+        let is_late = |frames, idle| frame.lateness.should_skip(frame.times.running_time, frames, options.interval_frames, idle);
         match self.finder.begin(&options, frame.now, is_late) {
             Ok(search) => {
                 let replaced = frame.engine.submit(buffer, frame.info, &view, search);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The property `stats` of the analysing elements.
+//! The property `stats` of `facedetect` and `emotionclassify`.
 
 use gst::glib;
 use gst::prelude::*;
 
 use crate::statistics::{Histogram, Statistics};
 
-/// `stats` as the elements' documentation has it; `whole` names the whole work on a frame.
+/// The structure that the elements' documentation describes. `whole` is the name of the time per frame.
 pub fn structure(name: &str, whole: &str, statistics: &Statistics) -> gst::Structure {
     let mut structure = gst::Structure::new_empty(name);
     let Statistics { frames, inferred, skipped, late, faces, .. } = *statistics;
     for (name, count) in [("frames", frames), ("inferred", inferred), ("skipped", skipped), ("late", late), ("faces", faces)] {
         structure.set(name, count);
     }
-    let Statistics { whole: all, preprocess, inference, postprocess, .. } = statistics;
-    for (name, times) in [(whole, all), ("preprocess", preprocess), ("inference", inference), ("postprocess", postprocess)] {
+    let Statistics { whole: whole_times, preprocess, inference, postprocess, .. } = statistics;
+    for (name, times) in [(whole, whole_times), ("preprocess", preprocess), ("inference", inference), ("postprocess", postprocess)] {
         set_percentiles(&mut structure, name, times);
     }
     structure
@@ -30,7 +30,7 @@ fn set_percentiles(structure: &mut gst::StructureRef, name: &str, times: &Histog
 pub fn param_spec() -> glib::ParamSpec {
     glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
         .nick("Statistics")
-        .blurb("Counts of frames and faces, and percentiles of how long each step took, in microseconds")
+        .blurb("Counts of frames and faces, and percentiles of the time per step, in microseconds")
         .read_only()
         .build()
 }
