@@ -21,7 +21,7 @@ use gst_analytics::{
 };
 
 use super::roi;
-use super::same::likeness;
+use super::matching::matching_iou;
 use crate::geometry::{Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
@@ -76,7 +76,7 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
     for place in places(&meta, frame) {
         // Most buffers are our own: the region has said it all.
         let complete = |face: &FaceRecord| face.id != 0 && (face.emotion.is_some() || !classes);
-        if known.claim_next(|index| complete(&faces[index]) && likeness(faces[index].rect_norm, place.rect_norm, frame).is_some()) {
+        if known.claim_next(|index| complete(&faces[index]) && matching_iou(faces[index].rect_norm, place.rect_norm, frame).is_some()) {
             continue;
         }
         let object = Object::new(&meta, place);
@@ -162,14 +162,14 @@ impl Matches {
     fn claim(&mut self, object: &Object, faces: &[FaceRecord], frame: Size) -> Option<usize> {
         let free = |taken: &[bool], index: usize| taken.get(index).is_some_and(|taken| !taken);
         let same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
-        let likeness = |face: &FaceRecord| likeness(face.rect_norm, object.place.rect_norm, frame);
+        let matching_iou = |face: &FaceRecord| matching_iou(face.rect_norm, object.place.rect_norm, frame);
         let index = if free(&self.taken, self.next) && same_id(&faces[self.next]) {
             self.next
         } else {
             let mut candidates = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
             let by_place = || {
                 let free = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
-                let alike = free.filter_map(|(index, face)| Some((index, likeness(face)?)));
+                let alike = free.filter_map(|(index, face)| Some((index, matching_iou(face)?)));
                 alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
             };
             candidates.find(|(_, face)| same_id(face)).map(|(index, _)| index).or_else(by_place)?

@@ -15,7 +15,7 @@ use gst::meta::CustomMeta;
 
 use super::emotion::{Reader, Writer};
 use super::field::Field;
-use super::same::likeness;
+use super::matching::matching_iou;
 use super::value::Plain;
 use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
@@ -96,7 +96,7 @@ pub(super) fn join(
         for entry in structures(entries) {
             let (id, rect) = (id(entry), rect(entry).and_then(|rect| place(marked_on, rect)));
             let is_it = |face: &FaceRecord| match (id, rect) {
-                (0, Some(rect)) => likeness(face.rect_norm, rect, coarser).is_some(),
+                (0, Some(rect)) => matching_iou(face.rect_norm, rect, coarser).is_some(),
                 (0, None) => false,
                 _ => face.id == id,
             };

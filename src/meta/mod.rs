@@ -18,9 +18,9 @@ pub mod analytics;
 pub mod custom;
 mod emotion;
 mod field;
+mod matching;
 pub mod message;
 pub mod roi;
-mod same;
 mod value;
 
 use crate::geometry::{AxisMap, Rect, Size};

@@ -11,7 +11,7 @@ const ROUNDING_PX: f32 = 1.001;
 
 /// How well two boxes in 0..1 of `frame` fit one face, the best being 1; none if they are two faces. One of them may be in
 /// whole pixels, which changes the box of a small face by more than a tenth.
-pub(super) fn likeness(a_norm: Rect, b_norm: Rect, frame: Size) -> Option<f32> {
+pub(super) fn matching_iou(a_norm: Rect, b_norm: Rect, frame: Size) -> Option<f32> {
     let iou = a_norm.iou(b_norm);
     (iou > SAME_FACE_IOU || is_rounded(a_norm.from_norm(frame), b_norm.from_norm(frame))).then_some(iou)
 }
@@ -35,7 +35,7 @@ mod tests {
     }
 
     fn are_one(a: Rect, b: Rect) -> bool {
-        likeness(a.to_norm(VGA), b.to_norm(VGA), VGA).is_some()
+        matching_iou(a.to_norm(VGA), b.to_norm(VGA), VGA).is_some()
     }
 
     #[test]
