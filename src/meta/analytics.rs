@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces as `GstAnalyticsRelationMeta`, from GStreamer 1.24 on.
+//! Faces as `GstAnalyticsRelationMeta`, with GStreamer 1.24 or newer.
 //!
 //! ```text
 //! ODMtd "face" ──CONTAIN|RELATE_TO──▶ ClsMtd, the top class alone ──RELATE_TO──▶ ClsMtd, all classes, best first
@@ -7,9 +7,9 @@
 //!      └──RELATE_TO──▶ TrackingMtd
 //! ```
 //!
-//! A class of its own for the top score is what stock consumers want: `objectdetectionoverlay` prints index 0 of the
-//! first class related to an object, others follow only one kind of edge. Neither labels in the model's order nor
-//! `smoothed` and `age` have a place here; reading gives the labels in FER+'s order if they are FER+'s, else by name.
+//! The separate ClsMtd for the top class serves GStreamer's own consumers: `objectdetectionoverlay` shows index 0 of the first
+//! ClsMtd related to an object, and others follow only one kind of relation. This encoding has no fields for `smoothed`,
+//! `age` and the order of the labels. Labels are read in FER+'s order if they are those of FER+, else sorted by name.
 
 use std::time::Duration;
 
@@ -20,38 +20,39 @@ use gst_analytics::{
     AnalyticsTrackingMtd, RelTypes,
 };
 
-use super::roi;
 use super::matching::matching_iou;
+use super::roi;
 use crate::geometry::{Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
 use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
 
-/// What one face takes: an object, its track, its top class and all classes.
+/// Entries per face: an object, its track, its top class and all classes.
 const MTDS_PER_FACE: usize = 4;
-/// Bytes enough for the four of them with eight classes; it grows if it must.
+/// Initial size for four entries with eight classes. GStreamer enlarges the meta if necessary.
 const BYTES_PER_FACE: usize = 256;
 
-/// Where an object `face` is, and the number that relations know it by.
+/// The box of an object `face`.
 struct ObjectBox {
+    /// Id of the ODMtd in relations.
     mtd: u32,
     rect_norm: Rect,
     confidence: f32,
 }
 
-/// An object `face`.
+/// An object `face` with its track id.
 struct Object {
-    place: ObjectBox,
-    /// Track id; 0 if there is none that fits a [`FaceRecord`].
+    object_box: ObjectBox,
+    /// Track id; 0 if there is none that is valid in a [`FaceRecord`].
     id: u32,
 }
 
 impl Object {
-    fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, place: ObjectBox) -> Self {
-        let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(place.mtd, RelTypes::RELATE_TO);
-        // Whoever writes later knows better.
+    fn new(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object_box: ObjectBox) -> Self {
+        let tracks = meta.iter_direct_related::<AnalyticsTrackingMtd>(object_box.mtd, RelTypes::RELATE_TO);
+        // If two elements wrote a track, the last one is newer.
         let id = tracks.map(|track| track_id(track.info().0)).filter(|&id| id != 0).last();
-        Self { place, id: id.unwrap_or(0) }
+        Self { object_box, id: id.unwrap_or(0) }
     }
 }
 
@@ -67,20 +68,21 @@ pub(super) fn has_faces(buffer: &gst::BufferRef) -> bool {
     buffer.meta::<AnalyticsRelationMeta>().is_some_and(|meta| meta.iter::<AnalyticsODMtd>().any(|object| object.obj_type() == Some(face)))
 }
 
-/// Adds to `faces`, which are those of the regions, what the buffer's objects say of them, and the objects that are no
-/// region's.
+/// Adds ids and scores from the buffer's objects to `faces`, which come from regions, and adds the objects that match no
+/// region.
 pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>) {
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return };
-    let classes = meta.iter::<AnalyticsClassificationMtd>().next().is_some();
-    let mut known = Matches::new(faces.len());
-    for place in places(&meta, frame) {
-        // Most buffers are our own: the region has said it all.
-        let complete = |face: &FaceRecord| face.id != 0 && (face.emotion.is_some() || !classes);
-        if known.claim_next(|index| complete(&faces[index]) && matching_iou(faces[index].rect_norm, place.rect_norm, frame).is_some()) {
+    let has_classes = meta.iter::<AnalyticsClassificationMtd>().next().is_some();
+    let mut matcher = FaceMatcher::new(faces.len());
+    for object_box in object_boxes(&meta, frame) {
+        // The fast path: if this plugin wrote the buffer, the region has all that the object has.
+        let is_complete = |face: &FaceRecord| face.id != 0 && (face.emotion.is_some() || !has_classes);
+        let matches = |face: &FaceRecord| matching_iou(face.rect_norm, object_box.rect_norm, frame).is_some();
+        if matcher.claim_next(|index| is_complete(&faces[index]) && matches(&faces[index])) {
             continue;
         }
-        let object = Object::new(&meta, place);
-        let Some(index) = known.claim(&object, &faces[..known.len()], frame) else {
+        let object = Object::new(&meta, object_box);
+        let Some(index) = matcher.claim(&object, &faces[..matcher.len()], frame) else {
             faces.push(record(&meta, &object));
             continue;
         };
@@ -89,7 +91,7 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
             face.id = object.id;
         }
         if face.emotion.is_none() {
-            face.emotion = emotion(&meta, object.place.mtd);
+            face.emotion = emotion(&meta, object.object_box.mtd);
         }
     }
 }
@@ -97,19 +99,19 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
 /// Adds an object and a track for each face.
 pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     let seen = buffer.pts();
-    // A bool error here means that there is no room for one more, and then no place to tell it either.
+    // Adding fails only if the meta cannot grow. The faces are still in the other encodings.
     let _ = with_meta(buffer, faces.len(), |meta| faces.iter().try_for_each(|face| add_object(meta, frame, face, seen).map(|_| ())));
 }
 
-/// Adds the scores of `faces` to their objects, tracks to those that have none of this id, and objects for the faces
-/// that have none.
+/// Adds the scores of `faces` to their objects, a track to objects without one of this id, and an object for each face
+/// without one.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     let seen = buffer.pts();
     let objects: Vec<Object> = buffer.meta::<AnalyticsRelationMeta>().map(|meta| objects(&meta, frame).collect()).unwrap_or_default();
-    let mut known = Matches::new(faces.len());
+    let mut matcher = FaceMatcher::new(faces.len());
     let mut object_of = vec![None; faces.len()];
     for object in &objects {
-        if let Some(index) = known.claim(object, faces, frame) {
+        if let Some(index) = matcher.claim(object, faces, frame) {
             object_of[index] = Some(object);
         }
     }
@@ -120,9 +122,9 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
                 None => add_object(meta, frame, face, seen)?,
                 Some(object) => {
                     if object.id != face.id {
-                        add_track(meta, object.place.mtd, face.id, seen)?;
+                        add_track(meta, object.object_box.mtd, face.id, seen)?;
                     }
-                    object.place.mtd
+                    object.object_box.mtd
                 }
             };
             if let Some(result) = &face.emotion {
@@ -133,13 +135,13 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
     });
 }
 
-/// Which face each object is. Both mostly come in one order, so the next is tried before all.
-struct Matches {
+/// Matches objects to faces. Both are mostly in the same order, so the face after the last match is tried first.
+struct FaceMatcher {
     taken: Vec<bool>,
     next: usize,
 }
 
-impl Matches {
+impl FaceMatcher {
     fn new(faces: usize) -> Self {
         Self { taken: vec![false; faces], next: 0 }
     }
@@ -148,9 +150,9 @@ impl Matches {
         self.taken.len()
     }
 
-    /// Claims the next face if it is free and `is_it` says so.
-    fn claim_next(&mut self, is_it: impl FnOnce(usize) -> bool) -> bool {
-        let claimed = self.taken.get(self.next).is_some_and(|taken| !taken) && is_it(self.next);
+    /// Takes the next face if it is free and `is_match` returns true for its index.
+    fn claim_next(&mut self, is_match: impl FnOnce(usize) -> bool) -> bool {
+        let claimed = self.taken.get(self.next).is_some_and(|taken| !taken) && is_match(self.next);
         if claimed {
             self.taken[self.next] = true;
             self.next += 1;
@@ -158,21 +160,20 @@ impl Matches {
         claimed
     }
 
-    /// The index of the face that `object` is: of the same id, else of the same place.
+    /// Takes the free face that matches `object`, by id or else by position, and returns its index.
     fn claim(&mut self, object: &Object, faces: &[FaceRecord], frame: Size) -> Option<usize> {
-        let free = |taken: &[bool], index: usize| taken.get(index).is_some_and(|taken| !taken);
-        let same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
-        let matching_iou = |face: &FaceRecord| matching_iou(face.rect_norm, object.place.rect_norm, frame);
-        let index = if free(&self.taken, self.next) && same_id(&faces[self.next]) {
+        let is_free = |index: usize| self.taken.get(index).is_some_and(|taken| !taken);
+        let has_same_id = |face: &FaceRecord| face.id != 0 && face.id == object.id;
+        let index = if is_free(self.next) && has_same_id(&faces[self.next]) {
             self.next
         } else {
-            let mut candidates = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
-            let by_place = || {
-                let free = faces.iter().enumerate().filter(|(index, _)| free(&self.taken, *index));
-                let alike = free.filter_map(|(index, face)| Some((index, matching_iou(face)?)));
-                alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+            let free_faces = || faces.iter().enumerate().filter(|(index, _)| is_free(*index));
+            let by_position = || {
+                let iou = |face: &FaceRecord| matching_iou(face.rect_norm, object.object_box.rect_norm, frame);
+                let matches = free_faces().filter_map(|(index, face)| Some((index, iou(face)?)));
+                matches.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
             };
-            candidates.find(|(_, face)| same_id(face)).map(|(index, _)| index).or_else(by_place)?
+            free_faces().find(|(_, face)| has_same_id(face)).map(|(index, _)| index).or_else(by_position)?
         };
         self.taken[index] = true;
         self.next = index + 1;
@@ -180,7 +181,7 @@ impl Matches {
     }
 }
 
-fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = ObjectBox> + 'a {
+fn object_boxes<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = ObjectBox> + 'a {
     let face = face_type();
     meta.iter::<AnalyticsODMtd>().filter(move |object| object.obj_type() == Some(face)).filter_map(move |object| {
         let location = object.location().ok()?;
@@ -193,24 +194,25 @@ fn places<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) ->
 }
 
 fn objects<'a>(meta: &'a gst::MetaRef<'a, AnalyticsRelationMeta>, frame: Size) -> impl Iterator<Item = Object> + 'a {
-    places(meta, frame).map(|place| Object::new(meta, place))
+    object_boxes(meta, frame).map(|object_box| Object::new(meta, object_box))
 }
 
 fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> FaceRecord {
     FaceRecord {
         id: object.id,
-        rect_norm: object.place.rect_norm,
+        rect_norm: object.object_box.rect_norm,
         detection: Some(DetectionInfo {
-            confidence: object.place.confidence,
+            confidence: object.object_box.confidence,
             landmarks_norm: None,
             model_name: "".into(),
             age: Duration::ZERO,
         }),
-        emotion: emotion(meta, object.place.mtd),
+        emotion: emotion(meta, object.object_box.mtd),
     }
 }
 
-/// The scores related to an object: a class alone that leads to all of them. Classes of other kinds lead to none.
+/// The scores of an object: a ClsMtd with one class that is related to a ClsMtd with all of them. Classifications by other
+/// elements do not have this form and are ignored.
 fn emotion(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: u32) -> Option<EmotionResult> {
     let tops = meta.iter_direct_related::<AnalyticsClassificationMtd>(object, RelTypes::CONTAIN);
     tops.filter(|top| top.len() == 1).filter_map(|top| distribution(meta, &top)).last()
@@ -223,8 +225,8 @@ fn distribution(
     let mut related = meta.iter_direct_related::<AnalyticsClassificationMtd>(top.id(), RelTypes::RELATE_TO);
     let all = related.find(|all| all.len() > 1)?;
     let mut classes: Vec<(&'static str, f32)> = all.iterate().map(|(label, score)| (label.as_str().as_str(), score)).collect();
-    let place = |label: &str| FERPLUS_LABELS.iter().position(|known| *known == label).unwrap_or(FERPLUS_LABELS.len());
-    classes.sort_by_key(|&(label, _)| (place(label), label));
+    let ferplus_index = |label: &str| FERPLUS_LABELS.iter().position(|known| *known == label).unwrap_or(FERPLUS_LABELS.len());
+    classes.sort_by_key(|&(label, _)| (ferplus_index(label), label));
     let shown = top.quark(0);
     Some(EmotionResult {
         label_id: classes.iter().position(|(label, _)| *label == shown.as_str().as_str()),
@@ -237,7 +239,8 @@ fn distribution(
 
 type Meta<'a> = gst::MetaRefMut<'a, AnalyticsRelationMeta, gst::meta::Standalone>;
 
-/// Calls `write` with the buffer's relation meta, which is added with room for `faces` if there is none.
+/// Calls `write` with the buffer's relation meta. If there is none and `faces` is above 0, it is added with room for as many
+/// faces.
 fn with_meta(
     buffer: &mut gst::BufferRef,
     faces: usize,
@@ -249,8 +252,8 @@ fn with_meta(
     if faces == 0 {
         return Ok(());
     }
-    let room = AnalyticsRelationMetaInitParams::new(MTDS_PER_FACE * faces, BYTES_PER_FACE * faces);
-    write(&mut AnalyticsRelationMeta::add_full(buffer, &room))
+    let capacity = AnalyticsRelationMetaInitParams::new(MTDS_PER_FACE * faces, BYTES_PER_FACE * faces);
+    write(&mut AnalyticsRelationMeta::add_full(buffer, &capacity))
 }
 
 fn add_object(meta: &mut Meta, frame: Size, face: &FaceRecord, seen: Option<gst::ClockTime>) -> Result<u32, glib::BoolError> {
@@ -263,7 +266,7 @@ fn add_object(meta: &mut Meta, frame: Size, face: &FaceRecord, seen: Option<gst:
     Ok(object)
 }
 
-/// A record does not know since when its face is there, so `first seen` and `last seen` are both this buffer's time.
+/// Records do not contain when a face was first seen, so `first seen` and `last seen` are both this buffer's time.
 fn add_track(meta: &mut Meta, object: u32, id: u32, seen: Option<gst::ClockTime>) -> Result<(), glib::BoolError> {
     let track = meta.add_tracking_mtd(u64::from(id), seen.unwrap_or(gst::ClockTime::ZERO))?.id();
     meta.set_relation(RelTypes::RELATE_TO, object, track)
@@ -290,14 +293,14 @@ fn face_type() -> glib::Quark {
     glib::Quark::from_str(roi::FACE)
 }
 
-/// The labels as quarks, looked up once for the faces of a buffer; none where not all of them are in GLib's table of strings.
-/// What is written there stays, so labels that came with somebody else's scores are not.
+/// The labels as quarks, looked up once for all faces of a buffer; none if one is missing in GLib's string table. Missing ones
+/// are not added, because entries of that table are never freed and the number of other elements' labels is unbounded.
 #[derive(Default)]
 struct Quarks(Option<(LabelSet, Option<Vec<glib::Quark>>)>);
 
 impl Quarks {
     fn of(&mut self, labels: &LabelSet) -> Option<&[glib::Quark]> {
-        if !self.0.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
+        if !self.0.as_ref().is_some_and(|(last, _)| last.is_same(labels)) {
             let quarks = labels.as_slice().iter().map(|label| glib::Quark::try_from_str(label)).collect();
             self.0 = Some((labels.clone(), quarks));
         }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces as the custom meta `GstEmotionMeta`: one for each buffer, registered without tags so that elements which
+//! Faces as the custom meta `GstEmotionMeta`, one for each buffer. It is registered without tags, so that elements which
 //! change size or format keep it.
 //!
-//! Fields: `version` (int), `width` and `height` (int) of the frame it was written on, `searched` (uint64, ns since the
-//! frame that was last searched for faces; 0 on that frame, [`u64::MAX`] if no search of this scene has ended yet, absent
-//! where the detector is another project's), and `faces`, an array of structures `face` with id (int), x, y, w, h (double,
-//! 0..1 of that frame) and, once the face was classified, the fields of `emotion`.
+//! Fields:
+//! - `version` (int)
+//! - `width`, `height` (int): size of the frame on which it was written, in pixels
+//! - `searched` (uint64): time since the frame that was last searched for faces, in ns; 0 on that frame, [`u64::MAX`] if no
+//!   search of this scene has ended yet, absent if the detector is another project's
+//! - `faces`: array of structures `face` with id (int), x, y, w, h (double, 0..1 of that frame) and, once the face was
+//!   classified, the fields of `emotion`
 
 use std::sync::Once;
 use std::time::Duration;
@@ -34,17 +37,18 @@ static FACES: Field = Field::new("faces");
 static ID: Field = Field::new("id");
 static SIDES: [Field; 4] = [Field::new("x"), Field::new("y"), Field::new("w"), Field::new("h")];
 
-/// Makes the meta known to GStreamer; once is enough, more do no harm.
+/// Registers the meta with GStreamer, at the first call.
 pub fn register() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
+        // Another copy of this library in the process may have registered it.
         if !CustomMeta::is_registered(NAME) {
             CustomMeta::register_simple(NAME);
         }
     });
 }
 
-/// The faces of the buffer's `GstEmotionMeta`; none if it has none.
+/// The faces in the buffer's `GstEmotionMeta`; empty if there is none.
 pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
     let mut scores = Reader::default();
     let read =
@@ -52,13 +56,13 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
     with_faces(buffer, read).unwrap_or_default()
 }
 
-/// True if the buffer has a `GstEmotionMeta`, with faces or without.
+/// True if the buffer has a `GstEmotionMeta`, with or without faces.
 pub fn is_on(buffer: &gst::BufferRef) -> bool {
     register();
     CustomMeta::from_buffer(buffer, NAME).is_ok()
 }
 
-/// When the buffer's frame was last searched, by its `GstEmotionMeta`.
+/// When the frame was last searched, by the buffer's `GstEmotionMeta`.
 pub fn searched(buffer: &gst::BufferRef) -> SearchAge {
     register();
     let Ok(meta) = CustomMeta::from_buffer(buffer, NAME) else { return SearchAge::Unknown };
@@ -69,38 +73,38 @@ pub fn searched(buffer: &gst::BufferRef) -> SearchAge {
     }
 }
 
-/// What [`join`] did with the faces that it had not known before.
+/// What [`join`] did with the faces of the meta that were not in the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Joined {
-    /// Faces that were added.
+    /// Number of faces that were added.
     pub added: usize,
-    /// Faces that were left out, since nobody could tell where they are in this picture.
+    /// Number of faces that were left out, because their position in this picture is unknown.
     pub left_out: usize,
 }
 
-/// Gives `faces` the scores that the buffer's `GstEmotionMeta` has for them, where they have none. A face is the one with
-/// its id; without an id, the one in its place. Faces that are not known yet are added where `place` puts their boxes, by
-/// the `width` x `height` of the meta, if it can tell.
+/// Adds scores from the buffer's `GstEmotionMeta` to those of `faces` that have none, and adds the faces that are missing.
+/// Faces are matched by id, or by position if the meta has no id for them. `locate` maps a box of the meta to this picture,
+/// given the size of the frame on which the meta was written; none if the position is unknown.
 pub(super) fn join(
     buffer: &gst::BufferRef,
     frame: Size,
     faces: &mut Vec<FaceRecord>,
     scores: &mut Reader,
-    place: impl Fn(Option<Size>, Rect) -> Option<Rect>,
+    locate: impl Fn(Option<Size>, Rect) -> Option<Rect>,
 ) -> Joined {
     let joined = with_faces(buffer, |structure, entries| {
         let mut joined = Joined::default();
-        let marked_on = marked_on(structure);
-        // A region was rounded to the pixels of either frame, or of one after the other.
-        let coarser = marked_on.map_or(frame, |on| Size::new(on.width.min(frame.width), on.height.min(frame.height)));
+        let written_on = written_on(structure);
+        // Scaling may have rounded the region to the pixels of either size.
+        let coarser = written_on.map_or(frame, |size| Size::new(size.width.min(frame.width), size.height.min(frame.height)));
         for entry in structures(entries) {
-            let (id, rect) = (id(entry), rect(entry).and_then(|rect| place(marked_on, rect)));
-            let is_it = |face: &FaceRecord| match (id, rect) {
+            let (id, rect) = (id(entry), rect(entry).and_then(|rect| locate(written_on, rect)));
+            let is_same = |face: &FaceRecord| match (id, rect) {
                 (0, Some(rect)) => matching_iou(face.rect_norm, rect, coarser).is_some(),
                 (0, None) => false,
                 _ => face.id == id,
             };
-            match (faces.iter_mut().find(|face| is_it(face)), rect) {
+            match (faces.iter_mut().find(|face| is_same(face)), rect) {
                 (Some(face), _) if face.emotion.is_none() => face.emotion = scores.fields(entry),
                 (Some(_), _) => {}
                 (None, Some(rect_norm)) => {
@@ -115,21 +119,22 @@ pub(super) fn join(
     joined.unwrap_or_default()
 }
 
-/// Places a box of [`join`] where it was, if `frame` can be the picture that it was marked on, at whatever scale: an
-/// element that cuts a picture drops regions and keeps this meta, and a box in the wrong place is worse than none.
-pub(super) fn unmoved(frame: Size) -> impl Fn(Option<Size>, Rect) -> Option<Rect> {
-    move |marked_on, rect_norm| marked_on.is_none_or(|marked_on| same_proportions(marked_on, frame)).then_some(rect_norm)
+/// Leaves boxes where they are, if `frame` has the proportions of the frame on which the meta was written. If not, an
+/// element cropped the picture: such elements drop regions but keep this meta, and a misplaced box is worse than none.
+pub(super) fn unless_cropped(frame: Size) -> impl Fn(Option<Size>, Rect) -> Option<Rect> {
+    move |written_on, rect_norm| written_on.is_none_or(|size| same_proportions(size, frame)).then_some(rect_norm)
 }
 
-/// Sets the buffer's `GstEmotionMeta` to `faces`, in place of an earlier one; when it was searched stays as it was.
+/// Replaces the faces in the buffer's `GstEmotionMeta`. The field `searched` is kept.
 pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     set(buffer, frame, faces, None);
 }
 
-/// Sets the buffer's `GstEmotionMeta` to `faces`, which a detector knows on a frame that was last searched `searched` ago.
+/// Replaces the faces in the buffer's `GstEmotionMeta` and sets when the frame was last searched.
 pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
     let age = match searched {
         SearchAge::Unknown => None,
+        // Saturates to `u64::MAX` nanoseconds.
         SearchAge::Never => Some(Duration::MAX),
         SearchAge::Ago(age) => Some(age),
     };
@@ -155,7 +160,7 @@ fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched:
     }
 }
 
-/// What `f` makes of the buffer's meta and the faces in it.
+/// Calls `f` with the structure of the buffer's meta and the faces in it; none if there is no meta.
 fn with_faces<R>(buffer: &gst::BufferRef, f: impl FnOnce(&gst::StructureRef, &[glib::SendValue]) -> R) -> Option<R> {
     register();
     let meta = CustomMeta::from_buffer(buffer, NAME).ok()?;
@@ -167,15 +172,15 @@ fn structures(values: &[glib::SendValue]) -> impl Iterator<Item = &gst::Structur
     values.iter().filter_map(|value| value.get().ok())
 }
 
-/// Size of the frame that the meta was written on, if it says.
-fn marked_on(structure: &gst::StructureRef) -> Option<Size> {
+/// Size of the frame on which the meta was written, if it is known.
+fn written_on(structure: &gst::StructureRef) -> Option<Size> {
     let side = |field: &Field| field.get::<i32>(structure).and_then(|side| u32::try_from(side).ok());
     Some(Size::new(side(&WIDTH)?, side(&HEIGHT)?))
 }
 
 fn same_proportions(a: Size, b: Size) -> bool {
     let scale = b.width as f32 / a.width.max(1) as f32;
-    // Half a pixel of rounding for each side, seen at either scale.
+    // Each height may be rounded by half a pixel, and the first one is scaled; twice that is allowed.
     (a.height as f32 * scale - b.height as f32).abs() <= 1.0 + scale
 }
 

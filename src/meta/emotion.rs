@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fields of scores, the same in every encoding: label, label_id, confidence, labels, scores, smoothed, age,
-//! version.
+//! The fields of a face's scores, which all encodings in structures share: label, label_id, confidence, labels, scores,
+//! smoothed, age, version.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use super::value::{Plain, array, double, text, text_address};
 use crate::record::EmotionResult;
 use crate::scores::{LabelSet, Scores};
 
-/// `label_id` of a face that is `unknown`.
-const NO_LABEL: i32 = -1;
+/// `label_id` of a face with the label `unknown`.
+const UNKNOWN_ID: i32 = -1;
 
 static LABEL: Field = Field::new("label");
 static LABEL_ID: Field = Field::new("label_id");
@@ -25,8 +25,8 @@ static SMOOTHED: Field = Field::new("smoothed");
 static AGE: Field = Field::new("age");
 static VERSION_FIELD: Field = Field::new("version");
 
-/// Writes what the faces of a buffer mostly have in common, labels and the detector's name, as values that are made once if
-/// [`super::intern`] knows the texts. Texts of others are copied each time.
+/// Writes the scores of a buffer's faces. The faces mostly share labels and detector name, so their values are made once if
+/// the texts are in GLib's string table (see [`super::intern`]). Other texts are copied for each face.
 #[derive(Default)]
 pub(super) struct Writer {
     labels: Option<(LabelSet, Option<Vec<Plain>>)>,
@@ -36,30 +36,31 @@ pub(super) struct Writer {
 impl Writer {
     /// Sets the fields of `result` on `structure`.
     pub(super) fn set_fields(&mut self, structure: &mut gst::StructureRef, result: &EmotionResult) {
-        let known = self.labels(&result.labels);
-        let label = result.label_id.zip(known).and_then(|(id, known)| known.get(id).copied());
+        let labels = self.labels(&result.labels);
+        let label = result.label_id.zip(labels).and_then(|(id, labels)| labels.get(id).copied());
         LABEL.set(structure, label.map_or_else(|| text(result.label()), Into::into));
-        LABEL_ID.set(structure, Plain::int(result.label_id.map_or(NO_LABEL, |id| id as i32)));
+        LABEL_ID.set(structure, Plain::int(result.label_id.map_or(UNKNOWN_ID, |id| id as i32)));
         CONFIDENCE.set(structure, Plain::double(result.confidence()));
         let copies = || gst::Array::from_values(result.labels.as_slice().iter().map(|label| text(label)));
-        LABELS.set(structure, known.map_or_else(|| glib::SendValue::from_owned(copies()), |known| array(known.iter().copied())));
+        LABELS.set(structure, labels.map_or_else(|| glib::SendValue::from_owned(copies()), |labels| array(labels.iter().copied())));
         SCORES.set(structure, array(result.scores.as_slice().iter().map(|&score| Plain::double(score))));
         SMOOTHED.set(structure, Plain::boolean(result.smoothed));
         AGE.set(structure, Plain::nanoseconds(result.age));
         VERSION_FIELD.set(structure, Plain::int(VERSION));
     }
 
-    /// The value of a name that this writer may have made before.
+    /// The value of a detector's name; the last one is cached.
     pub(super) fn name(&mut self, name: &Arc<str>) -> glib::SendValue {
-        let known = match &self.name {
-            Some((known, value)) if Arc::ptr_eq(known, name) || known == name => *value,
+        let value = match &self.name {
+            Some((last, value)) if Arc::ptr_eq(last, name) || last == name => *value,
             _ => self.name.insert((name.clone(), Plain::string(name))).1,
         };
-        known.map_or_else(|| text(name), Into::into)
+        value.map_or_else(|| text(name), Into::into)
     }
 
+    /// The values of `labels`; none if one of the texts is not in GLib's string table. The last set is cached.
     fn labels(&mut self, labels: &LabelSet) -> Option<&[Plain]> {
-        if !self.labels.as_ref().is_some_and(|(known, _)| known.is_same(labels)) {
+        if !self.labels.as_ref().is_some_and(|(last, _)| last.is_same(labels)) {
             let values = labels.as_slice().iter().map(|label| Plain::string(label)).collect();
             self.labels = Some((labels.clone(), values));
         }
@@ -67,16 +68,16 @@ impl Writer {
     }
 }
 
-/// Reads the faces of one buffer; those with the same labels or detector share one set or name.
+/// Reads the scores of a buffer's faces. Faces with equal labels or detector names share one set or name.
 #[derive(Default)]
 pub(super) struct Reader {
-    /// The last labels and where they were.
+    /// The last labels and the addresses of their texts.
     labels: Option<(LabelSet, Vec<Option<usize>>)>,
     name: Option<Arc<str>>,
 }
 
 impl Reader {
-    /// Reads what [`Writer::set_fields`] wrote; none where labels or scores are missing or do not match.
+    /// Reads what [`Writer::set_fields`] wrote; none if labels or scores are missing or differ in number.
     pub(super) fn fields(&mut self, structure: &gst::StructureRef) -> Option<EmotionResult> {
         let labels = self.labels(LABELS.get::<gst::ArrayRef>(structure)?.as_slice())?;
         let scores = SCORES.get::<gst::ArrayRef>(structure)?;
@@ -94,27 +95,27 @@ impl Reader {
         })
     }
 
-    /// The name in the `field` of `structure`; empty without one.
+    /// The name in `field` of `structure`; empty if there is none.
     pub(super) fn name(&mut self, field: &Field, structure: &gst::StructureRef) -> Arc<str> {
         let name = field.get::<&str>(structure).unwrap_or_default();
         match &self.name {
-            Some(known) if **known == *name => known.clone(),
+            Some(last) if **last == *name => last.clone(),
             _ => self.name.insert(name.into()).clone(),
         }
     }
 
     fn labels(&mut self, values: &[glib::SendValue]) -> Option<LabelSet> {
-        if let Some((known, places)) = &self.labels {
-            // What this plugin wrote is at the same place in every face.
-            let same = |((known, place), value): ((&String, &Option<usize>), &glib::SendValue)| {
-                *place == text_address(value) || value.get::<&str>().is_ok_and(|given| given == known)
+        if let Some((last, addresses)) = &self.labels {
+            // In labels that this plugin wrote, all faces refer to the same texts, so comparing addresses is enough.
+            let is_equal = |((label, address), value): ((&String, &Option<usize>), &glib::SendValue)| {
+                *address == text_address(value) || value.get::<&str>().is_ok_and(|text| text == label)
             };
-            if known.len() == values.len() && known.as_slice().iter().zip(places).zip(values).all(same) {
-                return Some(known.clone());
+            if last.len() == values.len() && last.as_slice().iter().zip(addresses).zip(values).all(is_equal) {
+                return Some(last.clone());
             }
         }
         let labels: Vec<String> = values.iter().map(|label| label.get().ok()).collect::<Option<_>>()?;
-        let places = values.iter().map(text_address).collect();
-        Some(self.labels.insert((LabelSet::new(labels), places)).0.clone())
+        let addresses = values.iter().map(text_address).collect();
+        Some(self.labels.insert((LabelSet::new(labels), addresses)).0.clone())
     }
 }

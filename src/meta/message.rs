@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Element messages for the bus.
+//! Element messages on the bus.
 //!
-//! `facedetect` has the shape that GStreamer's OpenCV element gives it, `emotion` the same with scores:
+//! The message `facedetect` has the fields of the message that GStreamer's OpenCV element posts. `emotion` adds the scores:
 //!
 //! | field | type | meaning |
 //! |---|---|---|
-//! | timestamp, stream-time, running-time, duration | uint64 | of the buffer, in ns |
+//! | timestamp, stream-time, running-time, duration | uint64 | of the buffer, in ns; 2^64 - 1 if unknown |
 //! | faces | list of structures `face` | x, y, width, height (uint, pixels); id (int); for `emotion` also the fields of `emotion` |
 
 use super::emotion::Writer;
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
-/// When a buffer was, in all the times that a message tells.
+/// The times of a buffer that a message contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BufferTimes {
-    /// Presentation time stamp.
+    /// Presentation timestamp.
     pub timestamp: Option<gst::ClockTime>,
     /// Position in the stream.
     pub stream_time: Option<gst::ClockTime>,
-    /// Time since the pipeline began to play.
+    /// Time since the pipeline started to play.
     pub running_time: Option<gst::ClockTime>,
-    /// How long it is shown.
+    /// How long the buffer is shown.
     pub duration: Option<gst::ClockTime>,
 }
 

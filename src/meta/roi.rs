@@ -2,15 +2,15 @@
 //! Faces as `GstVideoRegionOfInterestMeta`, type `face`.
 //!
 //! Params, each a `GstStructure`:
-//! - `detection`: confidence, x_min, x_max, y_min, y_max (double, 0..1), landmarks (array of 10 doubles 0..1: x, y of
-//!   right eye, left eye, nose, right and left corner of the mouth, the person's own right), model_name (string), age
-//!   (uint64, ns since the frame on which the face was found)
+//! - `detection`: confidence, x_min, x_max, y_min, y_max (double, 0..1), landmarks (array of 10 doubles 0..1: x, y of right
+//!   eye, left eye, nose, right and left corner of the mouth; right and left are the person's own), model_name (string),
+//!   age (uint64, ns since the frame on which the face was found)
 //! - `object_id`: id (int)
 //! - `emotion`: see [`super`]
 //!
-//! Boxes of other elements need no params at all; DL Streamer's `detection` params have the same names. It gives every
-//! region a new number as its id and says in `object_id` which object that is, once something tracks them; so does
-//! [`read`] take it. A region without params is an application's, or has lost them on its way, and its own id counts.
+//! Regions of other elements need no params. DL Streamer writes `detection` with the same fields. It gives every region a new
+//! number as its id, and writes the id of a tracked object to `object_id`. [`read`] therefore uses `object_id` and ignores the id
+//! of a region with `detection`. A region without params comes from an application or has lost its params, and its own id is used.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub fn is_on(buffer: &gst::BufferRef) -> bool {
     buffer.iter_meta::<VideoRegionOfInterestMeta>().any(|meta| meta.roi_type() == FACE)
 }
 
-/// Adds a region for each of `faces`, with its `detection`, `object_id` and, if it has one, `emotion`.
+/// Adds a region for each face, with the params `object_id` and, if known, `detection` and `emotion`.
 pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     let mut writer = Writer::default();
     faces.iter().for_each(|face| write_one(buffer, frame, face, &mut writer));
@@ -73,8 +73,8 @@ fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer
     add_emotion(&mut meta, face, writer);
 }
 
-/// Adds `emotion` to the region of each face; the regions of `faces` are found by their order, as [`read`] gave them,
-/// so that boxes without an id get theirs here. Faces beyond the regions are added.
+/// Adds `emotion` to the region of each face. Faces and regions are matched by their order, which [`read`] keeps, since
+/// regions may have no id yet; they get it here. Faces beyond the last region are added.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
     let mut writer = Writer::default();
     let mut remaining = faces.iter();
@@ -103,7 +103,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
     let (x, y, w, h) = meta.rect();
     let rect = Rect::new(x as f32, y as f32, w as f32, h as f32);
     let (mut detection, mut object_id, mut emotion) = (None, None, None);
-    // Whoever writes later knows better: the last param of a name counts.
+    // If two elements wrote a param of the same name, the last one is newer.
     for param in meta.params() {
         match param.name() {
             name if name == DETECTION => detection = Some(param),
@@ -166,17 +166,17 @@ fn landmarks(values: &[glib::SendValue]) -> Option<Landmarks5> {
     points.iter().all(|point| point.x.is_finite() && point.y.is_finite()).then_some(Landmarks5(points))
 }
 
-/// The box of `detection` where it still is the region's own: an element that moved or scaled the region did not touch
-/// its params, so a box that is more than rounding away is out of date.
+/// The box of `detection`, if rounding it gives the box of the region. If not, the box is out of date: elements that move or
+/// scale a region do not change its params.
 fn exact_rect(param: &gst::StructureRef, rect: Rect, frame: Size) -> Option<Rect> {
     let corner = |field: &Field| field.number(param);
     let exact = Rect::from_corners(corner(&X_MIN)?, corner(&Y_MIN)?, corner(&X_MAX)?, corner(&Y_MAX)?);
     let (x, y, w, h) = pixels(exact, frame);
-    // The difference of two corners may be more than a float can hold.
+    // The difference of two finite corners may be infinite.
     (exact.w.is_finite() && exact.h.is_finite() && Rect::new(x as f32, y as f32, w as f32, h as f32) == rect).then_some(exact)
 }
 
-/// The box in whole pixels inside the frame, at least one pixel large.
+/// The box as x, y, width and height in whole pixels, inside the frame and at least one pixel large.
 pub(super) fn pixels(rect_norm: Rect, frame: Size) -> (u32, u32, u32, u32) {
     let rect = rect_norm.from_norm(frame);
     let start = |value: f32, limit: u32| (value.round().max(0.0) as u32).min(limit.saturating_sub(1));

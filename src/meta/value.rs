@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Values of numbers and names, and arrays of them, made quickly: a frame may carry thousands.
+//! Fast construction of values and arrays of values. The metadata of one frame may have thousands.
 //!
-//! The bindings check a value's type with every step, let an `Array` grow one value at a time and copy each string.
+//! The bindings would check the type of a value in every step, grow an `Array` one value at a time, and copy each string.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +11,7 @@ use glib::gobject_ffi::{self, GValue, GValue_data};
 use glib::prelude::*;
 use glib::translate::{IntoGlib, ToGlibPtr, UnsafeFrom};
 
-/// A value that owns nothing, so that a bitwise copy of it is another value.
+/// A value that owns no memory, so that a bitwise copy is valid and never has to be freed.
 #[derive(Clone, Copy)]
 pub(super) struct Plain(GValue);
 
@@ -41,7 +41,7 @@ impl Plain {
         Self::new(gobject_ffi::G_TYPE_DOUBLE, GValue_data { v_double: value.into() })
     }
 
-    /// A string, if it is in GLib's table of strings, which keeps it until the process ends.
+    /// A string, if it is in GLib's string table, which keeps it until the process ends.
     pub(super) fn string(text: &str) -> Option<Self> {
         let known = glib::Quark::try_from_str(text)?;
         let mut value = glib::Value::from_type(glib::Type::STRING).into_raw();
@@ -55,21 +55,21 @@ impl Plain {
 
 impl From<Plain> for glib::SendValue {
     fn from(plain: Plain) -> Self {
-        // SAFETY: both kinds are initialised values of fundamental types that may be sent; neither owns anything, so
-        // unsetting a copy frees nothing that another one needs.
+        // SAFETY: the value is initialised, and its fundamental type may be sent to other threads. It owns no memory, so
+        // unsetting it frees nothing that a copy needs.
         unsafe { Self::unsafe_from(plain.0) }
     }
 }
 
-/// The value of a string: a copy of it, unless it is in GLib's table of strings.
+/// The value of a string, which is copied unless it is in GLib's string table.
 pub(super) fn text(text: &str) -> glib::SendValue {
     Plain::string(text).map_or_else(|| text.to_send_value(), Into::into)
 }
 
 /// A `GstValueArray` of `values`.
 pub(super) fn array(values: impl ExactSizeIterator<Item = Plain>) -> glib::SendValue {
-    // SAFETY: gst_value_array_init() wants zeroed memory and leaves an initialised array; appending takes over a value
-    // that owns nothing.
+    // SAFETY: gst_value_array_init() turns zeroed memory into an initialised array. The appended values own no memory, so the
+    // array may take them over.
     unsafe {
         let mut array: GValue = std::mem::zeroed();
         gst::ffi::gst_value_array_init(&mut array, values.len() as u32);
@@ -80,22 +80,24 @@ pub(super) fn array(values: impl ExactSizeIterator<Item = Plain>) -> glib::SendV
     }
 }
 
-/// The number of a double.
+/// The number in `value`, if it is a double.
 pub(super) fn double(value: &glib::SendValue) -> Option<f64> {
-    // SAFETY: an initialised value of that type holds its number there.
+    // SAFETY: this is the field that a value of this type uses.
     raw(value, gobject_ffi::G_TYPE_DOUBLE).map(|data| unsafe { data.v_double })
 }
 
-/// Where the text of a string value is; the same place is the same text for as long as both values are there.
+/// The address of the text in `value`, if it is a string. Two values with the same address have the same text while both
+/// exist.
 pub(super) fn text_address(value: &glib::SendValue) -> Option<usize> {
-    // SAFETY: an initialised value of that type holds the address of its text there.
+    // SAFETY: this is the field that a value of this type uses.
     raw(value, gobject_ffi::G_TYPE_STRING).map(|data| unsafe { data.v_pointer } as usize)
 }
 
-/// What a value of the fundamental type `kind` holds; its type is compared, where the bindings ask GLib what it is.
+/// The data of `value`, if it has the fundamental type `kind`. Comparing the type is faster than asking GLib, as the bindings
+/// do.
 fn raw(value: &glib::SendValue, kind: glib::ffi::GType) -> Option<GValue_data> {
     let pointer: *const GValue = value.to_glib_none().0;
-    // SAFETY: the pointer is that of an initialised value, which lives as long as `value` is borrowed.
+    // SAFETY: the pointer refers to an initialised value that lives while `value` is borrowed.
     let value = unsafe { &*pointer };
     (value.g_type == kind).then_some(value.data[0])
 }
