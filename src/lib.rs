@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces in video and the apparent expression of each, as a GStreamer plugin and as a library.
+//! Finds faces in video and scores their apparent expression, as a GStreamer plugin and as a library.
 //!
 //! ```text
 //! frame → FrameView → tensor → detections → tracks → crops → scores → FaceRecord → metadata → overlay, export
 //!         image       image    detector     track    expression       record       meta       draw, export
 //! ```
 //!
-//! The modules below stand in that order, and each uses those above it only. All but [`meta`] and [`elements`] know nothing
-//! of GStreamer and build without it (`--no-default-features --features onnx`). Only [`meta`] spells a metadata name. The
-//! elements are thin shells: they map buffers, call the core once and write what comes back. `docs/architecture.md` has a
-//! paragraph on each stage and says where to add what.
+//! The modules below are in this order, and each uses only those above it. All except [`meta`] and [`elements`] are the core:
+//! they do not use GStreamer and build without it (`--no-default-features --features onnx`). Only [`meta`] contains names of
+//! metadata. The elements are thin: they map buffers, call the core, and write the results. `docs/architecture.md`
+//! describes each stage and where to add code.
 
-// Values that every stage carries.
+// Values that all stages use.
 pub mod error;
 pub mod geometry;
 pub mod ids;
@@ -31,7 +31,7 @@ pub mod draw;
 pub mod export;
 pub mod evaluation;
 
-// GStreamer.
+// The only modules that use GStreamer.
 #[cfg(feature = "plugin")]
 pub mod meta;
 #[cfg(feature = "plugin")]
