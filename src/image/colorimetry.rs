@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Colorimetry: the range of the samples, and the matrix that relates Y, U, V to R, G, B.
+
+/// Which numbers stand for black and white.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Range {
+    /// 0 is black, 255 is white.
+    #[default]
+    Full,
+    /// 16 is black, 235 is white, chroma spans 16..240 ("video" or "studio" range).
+    Limited,
+}
+
+/// How Y, U, V follow from R, G, B: the weights of red and blue in luma.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matrix {
+    /// ITU-R BT.601.
+    #[default]
+    Bt601,
+    /// ITU-R BT.709.
+    Bt709,
+    /// ITU-R BT.2020, non-constant luminance.
+    Bt2020,
+}
+
+impl Matrix {
+    /// The weights of red and blue, Kr and Kb.
+    pub const fn red_blue(self) -> (f32, f32) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
+/// Range and matrix of a picture; RGB formats use the range only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Colorimetry {
+    /// Range of the samples.
+    pub range: Range,
+    /// Matrix of Y, U and V.
+    pub matrix: Matrix,
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A view of a video frame that lives in memory of someone else.
+
+use super::{Colorimetry, PixelFormat};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+
+/// The bytes of one plane and the distance between the starts of its rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plane<'a> {
+    /// All rows; the last one need not be padded to `stride`.
+    pub data: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// A video frame, borrowed and checked: every row of every plane is inside its slice.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    format: PixelFormat,
+    size: Size,
+    planes: [Plane<'a>; 3],
+    colorimetry: Colorimetry,
+}
+
+impl<'a> FrameView<'a> {
+    /// Borrows a frame of `size` pixels from the first [`PixelFormat::planes`] entries of `planes`.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if a side is zero, a plane is missing, or a plane is too small for its rows and stride.
+    pub fn new(format: PixelFormat, size: Size, planes: &[Plane<'a>], colorimetry: Colorimetry) -> Result<Self> {
+        let mut kept = [Plane::default(); 3];
+        for (index, slot) in kept.iter_mut().enumerate().take(format.planes()) {
+            let plane = planes.get(index).copied().unwrap_or_default();
+            let (rows, row_bytes) = format.plane_extent(index, size);
+            let expected = plane.stride.max(row_bytes).saturating_mul(rows.saturating_sub(1)).saturating_add(row_bytes);
+            let too_small = plane.data.len() < expected || (rows > 1 && plane.stride < row_bytes);
+            if size.is_empty() || too_small {
+                return Err(Error::Image { format: format.name(), size, plane: index, expected, found: plane.data.len() });
+            }
+            *slot = plane;
+        }
+        Ok(Self { format, size, planes: kept, colorimetry })
+    }
+
+    /// How the pixels lie.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Range and matrix.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.colorimetry
+    }
+
+    /// The bytes of row `y` of `plane` that carry pixels.
+    pub(crate) fn row(&self, plane: usize, y: usize, bytes: std::ops::Range<usize>) -> &'a [u8] {
+        let start = y * self.planes[plane].stride;
+        &self.planes[plane].data[start + bytes.start..start + bytes.end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(format: PixelFormat, size: Size, data: &[u8], stride: usize) -> Result<FrameView<'_>> {
+        FrameView::new(format, size, &[Plane { data, stride }; 3], Colorimetry::default())
+    }
+
+    #[test]
+    fn plane_extents_of_odd_sizes() {
+        let size = Size::new(17, 33);
+        assert_eq!(PixelFormat::Nv12.plane_extent(0, size), (33, 17));
+        assert_eq!(PixelFormat::Nv12.plane_extent(1, size), (17, 18), "nine pairs of U and V");
+        assert_eq!(PixelFormat::I420.plane_extent(2, size), (17, 9));
+        assert_eq!(PixelFormat::Yuy2.plane_extent(0, size), (33, 36), "the last pair carries its V");
+        assert_eq!(PixelFormat::Bgrx.plane_extent(0, size), (33, 67), "the unused byte of the last pixel may be missing");
+    }
+
+    #[test]
+    fn truncated_planes_are_refused_with_numbers() {
+        let data = vec![0; 4 * 3];
+        assert!(view(PixelFormat::Gray8, Size::new(4, 3), &data, 4).is_ok());
+        let error = view(PixelFormat::Gray8, Size::new(4, 4), &data, 4).unwrap_err();
+        assert_eq!(error.to_string(), "GRAY8 picture of 4x4: plane 0 needs 16 bytes, has 12");
+    }
+
+    #[test]
+    fn a_stride_shorter_than_a_row_is_refused() {
+        assert!(view(PixelFormat::Gray8, Size::new(8, 2), &[0; 64], 4).is_err());
+        assert!(view(PixelFormat::Gray8, Size::new(8, 1), &[0; 8], 0).is_ok(), "one row needs no stride");
+    }
+
+    #[test]
+    fn an_empty_picture_is_refused() {
+        assert!(view(PixelFormat::Rgb, Size::new(0, 2), &[0; 64], 4).is_err());
+        assert!(FrameView::new(PixelFormat::I420, Size::new(2, 2), &[], Colorimetry::default()).is_err());
+    }
+}
