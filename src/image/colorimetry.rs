@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Colorimetry: the range of the samples, and the matrix that relates Y, U, V to R, G, B.
 
-/// Which numbers stand for black and white.
+/// Sample values of black and white.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Range {
     /// 0 is black, 255 is white.
@@ -11,7 +11,7 @@ pub enum Range {
     Limited,
 }
 
-/// How Y, U, V follow from R, G, B: the weights of red and blue in luma.
+/// The matrix that computes Y, U, V from R, G, B.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matrix {
     /// ITU-R BT.601.
@@ -24,7 +24,8 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// The weights of red and blue, Kr and Kb.
+    /// The weights of red and blue in luma, Kr and Kb. The rest of the matrix follows from them: the three weights sum
+    /// to 1, so green weighs 1 - Kr - Kb.
     pub const fn red_blue(self) -> (f32, f32) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -34,7 +35,7 @@ impl Matrix {
     }
 }
 
-/// Range and matrix of a picture; RGB formats use the range only.
+/// Range and matrix of a picture. RGB formats ignore both: their samples are used as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Colorimetry {
     /// Range of the samples.

@@ -3,7 +3,7 @@
 
 use crate::geometry::Size;
 
-/// How pixels lie in memory. Formats with alpha are read as their `x` relatives: alpha takes no part.
+/// Pixel layout in memory. Formats with alpha are read as their `x` counterparts, so alpha is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PixelFormat {
     /// Luma plane, then interleaved U V at half resolution.
@@ -34,7 +34,7 @@ pub enum PixelFormat {
     Xbgr,
 }
 
-/// Where one component of a picture lies.
+/// Where the samples of one component lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Component {
     pub plane: usize,
@@ -42,8 +42,9 @@ pub(crate) struct Component {
     pub offset: usize,
     /// Bytes from one sample to the next in a row.
     pub step: usize,
-    /// Horizontal and vertical subsampling, 1 or 2.
+    /// Horizontal subsampling, 1 or 2.
     pub sub_x: u32,
+    /// Vertical subsampling, 1 or 2.
     pub sub_y: u32,
 }
 
@@ -52,7 +53,7 @@ const fn component(plane: usize, offset: usize, step: usize, sub_x: u32, sub_y: 
 }
 
 impl PixelFormat {
-    /// Every format, in the order of preference of the documentation.
+    /// Every format, in the documented order of preference.
     pub const ALL: [Self; 13] = [
         Self::Nv12,
         Self::Nv21,
@@ -69,7 +70,7 @@ impl PixelFormat {
         Self::Xbgr,
     ];
 
-    /// The name by which GStreamer's caps know it.
+    /// The format's name in GStreamer caps.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nv12 => "NV12",
@@ -97,12 +98,12 @@ impl PixelFormat {
         }
     }
 
-    /// True if the components are Y, U, V; false for R, G, B and for grey.
+    /// True if the components are Y, U, V; false for R, G, B and for greyscale.
     pub const fn is_yuv(self) -> bool {
         matches!(self, Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 | Self::Yuy2 | Self::Uyvy)
     }
 
-    /// Y, U, V or R, G, B; grey has the same component three times.
+    /// Y, U, V or R, G, B; greyscale has the same component three times.
     pub(crate) const fn components(self) -> [Component; 3] {
         match self {
             Self::Nv12 => [component(0, 0, 1, 1, 1), component(1, 0, 2, 2, 2), component(1, 1, 2, 2, 2)],
@@ -121,7 +122,8 @@ impl PixelFormat {
         }
     }
 
-    /// Rows of a plane, and bytes that carry pixels in each, for a picture of `size`.
+    /// Number of rows of a plane, and of bytes in a row up to its last sample, for a picture of `size`. Padding does not
+    /// count, and neither does an unused byte after the last component of the last pixel.
     pub fn plane_extent(self, plane: usize, size: Size) -> (usize, usize) {
         self.components()
             .iter()

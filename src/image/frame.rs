@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A view of a video frame that lives in memory of someone else.
+//! A checked view of a video frame whose planes are borrowed.
 
 use super::{Colorimetry, PixelFormat};
 use crate::error::{Error, Result};
@@ -8,13 +8,13 @@ use crate::geometry::Size;
 /// The bytes of one plane and the distance between the starts of its rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plane<'a> {
-    /// All rows; the last one need not be padded to `stride`.
+    /// All rows; the padding after the last one may be missing.
     pub data: &'a [u8],
-    /// Bytes from one row to the next.
+    /// Bytes from the start of one row to the start of the next.
     pub stride: usize,
 }
 
-/// A video frame, borrowed and checked: every row of every plane is inside its slice.
+/// A borrowed video frame. Every row of every plane is known to lie inside its slice.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
     format: PixelFormat,
@@ -29,8 +29,8 @@ impl<'a> FrameView<'a> {
     /// # Errors
     /// [`Error::Image`] if a side is zero, a plane is missing, or a plane is too small for its rows and stride.
     pub fn new(format: PixelFormat, size: Size, planes: &[Plane<'a>], colorimetry: Colorimetry) -> Result<Self> {
-        let mut kept = [Plane::default(); 3];
-        for (index, slot) in kept.iter_mut().enumerate().take(format.planes()) {
+        let mut checked = [Plane::default(); 3];
+        for (index, slot) in checked.iter_mut().enumerate().take(format.planes()) {
             let plane = planes.get(index).copied().unwrap_or_default();
             let (rows, row_bytes) = format.plane_extent(index, size);
             let expected = plane.stride.max(row_bytes).saturating_mul(rows.saturating_sub(1)).saturating_add(row_bytes);
@@ -40,15 +40,15 @@ impl<'a> FrameView<'a> {
             }
             *slot = plane;
         }
-        Ok(Self { format, size, planes: kept, colorimetry })
+        Ok(Self { format, size, planes: checked, colorimetry })
     }
 
-    /// How the pixels lie.
+    /// Pixel format.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Width and height.
+    /// Width and height in pixels.
     pub fn size(&self) -> Size {
         self.size
     }
@@ -58,7 +58,7 @@ impl<'a> FrameView<'a> {
         self.colorimetry
     }
 
-    /// The bytes of row `y` of `plane` that carry pixels.
+    /// The given bytes of row `y` of `plane`.
     pub(crate) fn row(&self, plane: usize, y: usize, bytes: std::ops::Range<usize>) -> &'a [u8] {
         let start = y * self.planes[plane].stride;
         &self.planes[plane].data[start + bytes.start..start + bytes.end]
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_planes_are_refused_with_numbers() {
+    fn a_truncated_plane_is_an_error_with_both_lengths() {
         let data = vec![0; 4 * 3];
         assert!(view(PixelFormat::Gray8, Size::new(4, 3), &data, 4).is_ok());
         let error = view(PixelFormat::Gray8, Size::new(4, 4), &data, 4).unwrap_err();
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stride_shorter_than_a_row_is_refused() {
+    fn a_stride_shorter_than_a_row_is_an_error() {
         assert!(view(PixelFormat::Gray8, Size::new(8, 2), &[0; 64], 4).is_err());
         assert!(view(PixelFormat::Gray8, Size::new(8, 1), &[0; 8], 0).is_ok(), "one row needs no stride");
     }
 
     #[test]
-    fn an_empty_picture_is_refused() {
+    fn an_empty_picture_is_an_error() {
         assert!(view(PixelFormat::Rgb, Size::new(0, 2), &[0; 64], 4).is_err());
         assert!(FrameView::new(PixelFormat::I420, Size::new(2, 2), &[], Colorimetry::default()).is_err());
     }

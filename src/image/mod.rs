@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Borrowed views of video frames, and sampling straight from their planes.
+//! Borrowed views of video frames, and sampling directly from their planes.
 //!
 //! A frame is never converted as a whole. Each of its three components (Y, U, V or R, G, B) is described as "every
-//! `step`-th byte of plane `plane`, from `offset` on, at `1 / sub` of the resolution"; [`resample`] reads any format
-//! through that description alone, and [`convert`] turns the few samples that come out into luma or RGB.
+//! `step`-th byte of plane `plane`, starting at `offset`, at `1 / sub` of the resolution". [`resample`] reads every
+//! format through this description, and [`convert`] turns only the sampled values into luma or RGB.
 
 mod format;
 mod colorimetry;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Crops that are turned: first an upright square around the crop, at about twice the density that is wanted, then
-//! bilinear samples of that. So the frame itself is read by the fast, anti-aliased path alone.
+//! Rotated crops, in two steps: an upright square around the crop is resampled at about twice the output's density, and
+//! that square is sampled bilinearly. The frame itself is read only by the fast, anti-aliased resampler.
 
 use super::FrameView;
 use super::resample::{Resampler, Samples};
 use crate::geometry::{Crop, Rect, Size};
 
-/// Intermediate samples for one sample of the result, along each axis.
+/// Samples of the intermediate square for each output sample, along each axis.
 const DENSITY: f32 = 2.0;
-/// Fractional bits of positions in the square, and one in them.
+/// Fractional bits of fixed-point positions in the square.
 const BITS: u32 = 16;
+/// One pixel in fixed point.
 const ONE: f32 = (1 << BITS) as f32;
 
-/// Scratch memory for turned crops.
+/// Samples rotated crops and owns the scratch memory for them.
 #[derive(Debug, Default)]
 pub struct Rotator {
     /// The upright square, one plane for each channel.
@@ -21,7 +22,7 @@ pub struct Rotator {
 }
 
 impl Rotator {
-    /// Samples `crop` of `view`, turned upright, to `size`; rows come to `sink` as from [`Resampler::sample`].
+    /// Samples `crop` of `view`, rotated upright, to `size`. `sink` is called as by [`Resampler::sample`].
     pub fn sample(
         &mut self,
         resampler: &mut Resampler,
@@ -33,7 +34,7 @@ impl Rotator {
     ) {
         let bounds = crop.bounds();
         let inner = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil();
-        // One more on each side, so that every point has its four neighbours.
+        // A margin of one pixel on each side, so that every point has four neighbours.
         let side = inner as usize + 2;
         let channels = if samples == Samples::Luma { 1 } else { 3 };
         self.square.iter_mut().take(channels).for_each(|plane| plane.resize(side * side, 0.0));
@@ -42,14 +43,15 @@ impl Rotator {
             self.square.iter_mut().zip(rows).take(channels).for_each(|(plane, row)| plane[y * side..][..side].copy_from_slice(row));
         });
         self.rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
-        // From the result's pixels to the square's, both around their middles.
+        // Maps vectors from output pixels to the square's pixels; both pictures are centred on the crop's centre.
         let step = inner * crop.side / bounds.w;
         let (sin, cos) = crop.roll.sin_cos();
         let vector = |x: f32, y: f32| {
             let (u, v) = (x / size.width as f32 * step, y / size.height as f32 * step);
             Position { x: ((cos * u - sin * v) * ONE) as i32, y: ((sin * u + cos * v) * ONE) as i32 }
         };
-        let parts = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
+        // Four points in each output pixel: at twice the density, one point alone would alias.
+        let points = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
         let middle = (side as f32 / 2.0 - 0.5) * ONE;
         let middle = Position { x: middle as i32, y: middle as i32 };
         let right = vector(1.0, 0.0);
@@ -58,7 +60,7 @@ impl Rotator {
             for (row, plane) in self.rows.iter_mut().zip(&self.square).take(channels) {
                 let mut at = left;
                 for value in row {
-                    *value = parts.iter().map(|&part| bilinear(plane, side, at.plus(part))).sum::<f32>() / parts.len() as f32;
+                    *value = points.iter().map(|&point| bilinear(plane, side, at.plus(point))).sum::<f32>() / points.len() as f32;
                     at = at.plus(right);
                 }
             }
@@ -68,7 +70,7 @@ impl Rotator {
     }
 }
 
-/// A place in the square or a way between two, in [`ONE`]ths of a pixel; whole numbers are middles of pixels.
+/// A position in the square, or a vector between two, in 1/65536 of a pixel. Pixel centres are at whole numbers.
 #[derive(Clone, Copy)]
 struct Position {
     x: i32,
@@ -81,11 +83,11 @@ impl Position {
     }
 }
 
-/// The value at a place of a square picture between four of its pixels.
+/// Interpolates a square picture between the four pixels around `at`.
 fn bilinear(plane: &[f32], side: usize, at: Position) -> f32 {
     let whole = |value: i32| (value >> BITS) as usize;
-    let part = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
-    let (dx, dy) = (part(at.x), part(at.y));
+    let fraction = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
+    let (dx, dy) = (fraction(at.x), fraction(at.y));
     let corner = whole(at.y) * side + whole(at.x);
     let (above, below) = (&plane[corner..][..2], &plane[corner + side..][..2]);
     let (above, below) = (above[0] + dx * (above[1] - above[0]), below[0] + dx * (below[1] - below[0]));
@@ -98,7 +100,7 @@ mod tests {
     use crate::geometry::Point;
     use crate::image::{Colorimetry, PixelFormat, Plane};
 
-    /// A ramp along `angle` around the middle of a 200 x 200 picture.
+    /// A ramp in direction `angle`, 128 in the middle of a 200 x 200 picture.
     fn ramp(angle: f32) -> Vec<u8> {
         let (sin, cos) = angle.sin_cos();
         let value = |i: usize| 128.0 + ((i % 200) as f32 - 99.5) * cos + ((i / 200) as f32 - 99.5) * sin;
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_turned_in_the_frame_comes_out_upright() {
+    fn a_rotated_ramp_comes_out_upright() {
         for roll in [-1.2f32, -0.4, 0.1, 0.7] {
             let data = ramp(roll);
             let view =
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn all_channels_of_a_colour_are_turned() {
+    fn all_three_channels_are_rotated() {
         let data: Vec<u8> = [200, 100, 50].repeat(40 * 40);
         let view =
             FrameView::new(PixelFormat::Rgb, Size::new(40, 40), &[Plane { data: &data, stride: 120 }], Colorimetry::default()).unwrap();

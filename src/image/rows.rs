@@ -1,60 +1,61 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The loops over rows in which sampling spends its time: plain integer arithmetic on slices, which compilers turn into
-//! vector instructions. Those that gain from wider vectors than the least x86-64 has are compiled for AVX2 as well.
+//! The inner loops of sampling: integer arithmetic on slices that the compiler vectorises. Loops that gain from vectors
+//! wider than the x86-64 baseline (SSE2) are compiled for AVX2 too; `multiversion` chooses at run time.
 
 use multiversion::multiversion;
 
 use super::convert::LUMA_WEIGHTS;
 
-/// Weights for the sum of source rows add up to this: 255 times it just fits an `u16`.
+/// Sum of the weights of source rows: 255 times 256 just fits a `u16`.
 pub const ONE_ROW: f32 = 256.0;
-/// Weights within a row add up to this: times a sample of seven fractional bits it fits an `i32`.
+/// Sum of the weights within a row: a sample with 7 fractional bits times 16384 fits an `i32`.
 pub const ONE_SAMPLE: f32 = 16384.0;
-/// From such a sum to 0..255.
+/// Scales a weighted sum of samples to 0..255; 128 is one in samples with 7 fractional bits.
 const UNIT: f32 = 1.0 / (128.0 * ONE_SAMPLE);
-/// Weights within a row come in multiples of so many, as vector registers hold them.
+/// Weights within a row are padded to a multiple of this: eight `i16` fill an SSE2 or NEON register.
 pub const LANES: usize = 8;
 
-/// Weighted sums of source rows, byte by byte; `row(k)` belongs to `weights[k]`, and all of them sum to [`ONE_ROW`].
+/// Writes the weighted sums of source rows, byte by byte. `row(k)` belongs to `weights[k]`; the weights sum to
+/// [`ONE_ROW`].
 pub fn add_rows<'a>(sums: &mut [u16], weights: &[i16], row: impl Fn(usize) -> &'a [u8]) {
-    // Several rows at once, so that the sums are loaded and stored once for all of them.
+    // Four rows at a time, so that the sums are loaded and stored once for all four.
     for (group, weights) in weights.chunks(4).enumerate() {
-        let (row, fresh) = (|n: usize| row(4 * group + n), group == 0);
+        let (row, overwrite) = (|n: usize| row(4 * group + n), group == 0);
         match *weights {
-            [a] => add([row(0)], [a], sums, fresh),
-            [a, b] => add([row(0), row(1)], [a, b], sums, fresh),
-            [a, b, c] => add([row(0), row(1), row(2)], [a, b, c], sums, fresh),
-            [a, b, c, d] => add([row(0), row(1), row(2), row(3)], [a, b, c, d], sums, fresh),
+            [a] => add([row(0)], [a], sums, overwrite),
+            [a, b] => add([row(0), row(1)], [a, b], sums, overwrite),
+            [a, b, c] => add([row(0), row(1), row(2)], [a, b, c], sums, overwrite),
+            [a, b, c, d] => add([row(0), row(1), row(2), row(3)], [a, b, c, d], sums, overwrite),
             _ => {}
         }
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], fresh: bool) {
+fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], overwrite: bool) {
     let (rows, weights) = (rows.map(|row| &row[..sums.len()]), weights.map(|weight| weight as u16));
     let added = |start: u16, i: usize| rows.iter().zip(weights).fold(start, |sum, (row, weight)| sum + weight * u16::from(row[i]));
-    if fresh {
+    if overwrite {
         sums.iter_mut().enumerate().for_each(|(i, sum)| *sum = added(0, i));
     } else {
         sums.iter_mut().enumerate().for_each(|(i, sum)| *sum = added(*sum, i));
     }
 }
 
-/// Asks for a row that will be read soon: where rows are far apart, no processor expects the next one.
+/// Prefetches a row that will be read soon. The rows of a sparse read are too far apart for hardware prefetching.
 #[allow(unsafe_code)]
 pub fn prefetch(row: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: it reads nothing, and the address is that of a byte that is there.
+        // SAFETY: a prefetch dereferences nothing, and the address is that of a valid byte.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = row;
 }
 
-/// The means of four bytes each: of two rows, and of the pixels of `step` bytes there and next to there.
+/// Writes means of four bytes: in two rows, a byte and its counterpart in the next pixel, `step` bytes on.
 pub fn blend(upper: &[u8], lower: &[u8], step: usize, means: &mut [u8]) {
     blend_rows([upper, &upper[step..], lower, &lower[step..]], means);
 }
@@ -62,11 +63,12 @@ pub fn blend(upper: &[u8], lower: &[u8], step: usize, means: &mut [u8]) {
 #[multiversion(targets("x86_64+avx2"))]
 fn blend_rows(rows: [&[u8]; 4], means: &mut [u8]) {
     let [a, b, c, d] = rows.map(|row| &row[..means.len()]);
+    // The rounded mean of two bytes, which compiles to one `pavgb`.
     let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) >> 1) as u8;
     means.iter_mut().enumerate().for_each(|(i, out)| *out = mean(mean(a[i], b[i]), mean(c[i], d[i])));
 }
 
-/// The four bytes from each of some pixels of `step` bytes on, 1 to 4.
+/// Reads four bytes at the start of each of `pixels`; a pixel has `step` bytes, 1 to 4.
 pub fn gather(bytes: &[u8], step: usize, pixels: &[u32], words: &mut [u32]) {
     for (word, &pixel) in words.iter_mut().zip(pixels) {
         let from = pixel as usize * step;
@@ -74,12 +76,12 @@ pub fn gather(bytes: &[u8], step: usize, pixels: &[u32], words: &mut [u32]) {
     }
 }
 
-/// The first of every `distance` bytes, 2 or more, and from four on the next three as well; of the last, all have to be
-/// there.
+/// Reads the first byte of every `distance` bytes, 2 or more, and the three bytes after it if `distance` is 4 or more. The
+/// last chunk has to be complete.
 pub fn gather_evenly(bytes: &[u8], distance: usize, words: &mut [u32]) {
     match distance {
-        2 => firsts::<2>(bytes, words),
-        3 => firsts::<3>(bytes, words),
+        2 => first_bytes::<2>(bytes, words),
+        3 => first_bytes::<3>(bytes, words),
         _ => {
             for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(distance)) {
                 *word = chunk.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
@@ -89,17 +91,17 @@ pub fn gather_evenly(bytes: &[u8], distance: usize, words: &mut [u32]) {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn firsts<const DISTANCE: usize>(bytes: &[u8], words: &mut [u32]) {
+fn first_bytes<const DISTANCE: usize>(bytes: &[u8], words: &mut [u32]) {
     words.iter_mut().zip(bytes.as_chunks::<DISTANCE>().0).for_each(|(word, chunk)| *word = u32::from(chunk[0]));
 }
 
-/// The byte at `offset` of each word.
+/// Extracts the byte at `offset` of each word.
 #[multiversion(targets("x86_64+avx2"))]
 pub fn bytes_of(words: &[u32], offset: usize, out: &mut [f32]) {
     out.iter_mut().zip(words).for_each(|(out, word)| *out = (word >> (8 * offset) & 0xFF) as i32 as f32);
 }
 
-/// The mean of the bytes at `offset` of two words each.
+/// Writes the mean of the bytes at `offset` of two words.
 #[multiversion(targets("x86_64+avx2"))]
 pub fn means_of(words: [&[u32]; 2], offset: usize, out: &mut [f32]) {
     for ((out, a), b) in out.iter_mut().zip(words[0]).zip(words[1]) {
@@ -108,7 +110,7 @@ pub fn means_of(words: [&[u32]; 2], offset: usize, out: &mut [f32]) {
     }
 }
 
-/// The first of every `step` sums, 1 to 4, as samples of seven fractional bits.
+/// Extracts the first of every `step` sums, 1 to 4, as samples with 7 fractional bits.
 pub fn take_component(sums: &[u16], step: usize, samples: &mut [i16]) {
     match step {
         1 => take::<1>(sums, samples),
@@ -121,13 +123,14 @@ pub fn take_component(sums: &[u16], step: usize, samples: &mut [i16]) {
 #[multiversion(targets("x86_64+avx2"))]
 fn take<const STEP: usize>(sums: &[u16], samples: &mut [i16]) {
     let (pixels, _) = sums.as_chunks::<STEP>();
+    // Row sums have 8 fractional bits; one is dropped so that 255 fits an `i16`.
     samples.iter_mut().zip(pixels).for_each(|(sample, pixel)| *sample = (pixel[0] >> 1) as i16);
 }
 
-/// Luma (BT.601) of pixels of `step` sums, 3 or 4, with red, green and blue at `offsets`, as samples of seven fractional
-/// bits.
+/// Computes BT.601 luma, as samples with 7 fractional bits, of pixels that have `step` sums, 3 or 4, with red, green and
+/// blue at `offsets`.
 pub fn take_luma(sums: &[u16], step: usize, offsets: [usize; 3], samples: &mut [i16]) {
-    // The same loop for each order, so that the offsets are known where it is compiled.
+    // One instance for each byte order: the loop vectorises only if the offsets are constants.
     match (step, offsets) {
         (3, [0, 1, 2]) => luma::<3, 0, 2>(sums, samples),
         (3, _) => luma::<3, 2, 0>(sums, samples),
@@ -136,10 +139,11 @@ pub fn take_luma(sums: &[u16], step: usize, offsets: [usize; 3], samples: &mut [
     }
 }
 
-/// Pixels of `STEP` sums with red at `RED`, green at 1 and blue at `BLUE`.
+/// [`take_luma`] for pixels with red at `RED`, green at 1 and blue at `BLUE`.
 #[multiversion(targets("x86_64+avx2"))]
 fn luma<const STEP: usize, const RED: usize, const BLUE: usize>(sums: &[u16], samples: &mut [i16]) {
     const ONE: f32 = 32768.0;
+    // Green gets the remainder, so that the weights sum to exactly one.
     let [red, _, blue] = LUMA_WEIGHTS.map(|weight| (weight * ONE).round() as i32);
     let green = ONE as i32 - red - blue;
     for (sample, pixel) in samples.iter_mut().zip(sums.as_chunks::<STEP>().0) {
@@ -148,13 +152,13 @@ fn luma<const STEP: usize, const RED: usize, const BLUE: usize>(sums: &[u16], sa
     }
 }
 
-/// Samples as they are.
+/// Converts samples to 0..255 without filtering, the case of a crop at the frame's own scale.
 #[multiversion(targets("x86_64+avx2"))]
 pub fn copy(samples: &[i16], out: &mut [f32]) {
     out.iter_mut().zip(samples).for_each(|(out, &sample)| *out = f32::from(sample) * (ONE_SAMPLE * UNIT));
 }
 
-/// The means of pairs of samples.
+/// Writes the means of pairs of samples, the case of a reduction by exactly 2.
 #[multiversion(targets("x86_64+avx2"))]
 pub fn halve(samples: &[i16], out: &mut [f32]) {
     for (out, &[a, b]) in out.iter_mut().zip(samples.as_chunks::<2>().0) {
@@ -162,9 +166,10 @@ pub fn halve(samples: &[i16], out: &mut [f32]) {
     }
 }
 
-/// For each position the product of its `stride` weights, a multiple of [`LANES`], and as many samples from `first` on.
+/// Writes for each position the dot product of its `stride` weights, a multiple of [`LANES`], and the samples that start
+/// at the position's `first`.
 pub fn weigh(samples: &[i16], first: &[usize], weights: &[i16], stride: usize, out: &mut [f32]) {
-    // Where the number of weights is known there is no loop over them.
+    // The usual numbers of weights are constants, so that the compiler unrolls the dot product.
     match stride / LANES {
         1 => weigh_with(samples, first, weights.as_chunks::<LANES>().0, out),
         2 => weigh_with(samples, first, weights.as_chunks::<{ 2 * LANES }>().0, out),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Network inputs: their format, and the step from a part of a frame to one picture of an input tensor.
+//! Network inputs: their format, and sampling a part of a frame into one picture of an input tensor.
 
 use multiversion::multiversion;
 
@@ -19,7 +19,7 @@ pub enum Layout {
     Nhwc,
 }
 
-/// The channels that a network wants.
+/// The channels of a network's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
@@ -42,35 +42,35 @@ impl Colour {
     }
 }
 
-/// The map from a pixel 0..255 to a network's input: `(pixel - mean) * scale`, for each channel of the network's order.
+/// The map from a pixel 0..255 to an input value, `(pixel - mean) * scale`, for each channel in the network's order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalization {
-    /// Subtracted first.
+    /// Subtracted from the pixel.
     pub mean: [f32; 3],
-    /// Multiplied after.
+    /// Multiplies the difference.
     pub scale: [f32; 3],
 }
 
 impl Default for Normalization {
-    /// Pixels as they are.
+    /// The identity: pixels are passed on as they are.
     fn default() -> Self {
         Self { mean: [0.0; 3], scale: [1.0; 3] }
     }
 }
 
-/// What a network expects of one picture, apart from its size.
+/// The format of one picture of a network's input, apart from its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InputFormat {
     /// Order of the axes.
     pub layout: Layout,
     /// Channels and their order.
     pub colour: Colour,
-    /// From pixel to input value.
+    /// Map from pixels to input values.
     pub normalization: Normalization,
 }
 
 impl InputFormat {
-    /// The axes of `count` pictures of `size`: `[N, C, H, W]` or `[N, H, W, C]`, row-major.
+    /// The shape of a tensor of `count` pictures of `size`: `[N, C, H, W]` or `[N, H, W, C]`, row-major.
     pub fn shape(&self, count: usize, size: Size) -> [usize; 4] {
         let (channels, width, height) = (self.colour.channels(), size.width as usize, size.height as usize);
         match self.layout {
@@ -80,10 +80,10 @@ impl InputFormat {
     }
 }
 
-/// A face that is turned by less, in radians, is cropped upright: nothing is gained by turning it.
-const LEAST_ROLL: f32 = 0.03;
+/// Minimum roll in radians (1.7°) at which a crop is rotated. Below it, rotation changes too little to pay for its time.
+const MIN_ROLL: f32 = 0.03;
 
-/// Samples parts of frames into the pictures of a network's input; keeps its scratch memory from call to call.
+/// Samples parts of frames into the pictures of a network's input. Reuse one, so that its scratch memory is kept.
 #[derive(Debug, Default)]
 pub struct Preprocessor {
     resampler: Resampler,
@@ -91,33 +91,33 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// One that leaves out most of what it reduces; see [`Resampler::quick`].
+    /// A preprocessor that skips most samples of large reductions; see [`Resampler::quick`].
     pub fn quick() -> Self {
         Self { resampler: Resampler::quick(), ..Self::default() }
     }
 
-    /// Samples `source` of `view` to the top left `content` of `picture`, which has the `size` and `format` of the
-    /// network's input; what `content` leaves free becomes black (pixel 0), and so does all of it if `source` is not a
-    /// valid rectangle. Every value of `picture` is written.
+    /// Samples `source` of `view` into the top left `content` of `picture`, which has the `size` and `format` of the
+    /// network's input. The rest becomes black (pixel 0); all of it does if `source` is not a valid rectangle. Every value
+    /// of `picture` is written.
     ///
     /// # Panics
     /// If `picture` is shorter than [`InputFormat::shape`] says, or `content` larger than `size`.
     pub fn write(&mut self, view: &FrameView, source: Rect, content: Size, format: &InputFormat, size: Size, picture: &mut [f32]) {
         let content = if source.is_valid() { content } else { Size::default() };
-        blacken_beyond(content, format, size, picture);
+        fill_black_beyond(content, format, size, picture);
         let samples = if format.colour == Colour::Gray { Samples::Luma } else { Samples::Rgb };
         self.resampler.sample(view, source, content, samples, |y, rows| write_row(format, size, picture, y, rows));
     }
 
-    /// Samples `crop` of `view`, turned upright, to the whole of `picture`, which has the `size` and `format` of the
-    /// network's input. A crop without an area, or with numbers that are not finite, shows what is at the frame's nearest
-    /// edge, see [`Crop::sampleable`]. Every value of `picture` is written.
+    /// Samples `crop` of `view`, rotated upright, into the whole of `picture`, which has the `size` and `format` of the
+    /// network's input. A crop with no area or with numbers that are not finite shows the nearest edge of the frame, see
+    /// [`Crop::sampleable`]. Every value of `picture` is written.
     ///
     /// # Panics
     /// If `picture` is shorter than [`InputFormat::shape`] says.
     pub fn write_crop(&mut self, view: &FrameView, crop: Crop, format: &InputFormat, size: Size, picture: &mut [f32]) {
         let crop = crop.sampleable();
-        if crop.roll.abs() < LEAST_ROLL {
+        if crop.roll.abs() < MIN_ROLL {
             return self.write(view, Rect::square(crop.center, crop.side), size, format, size, picture);
         }
         let samples = if format.colour == Colour::Gray { Samples::Luma } else { Samples::Rgb };
@@ -125,27 +125,27 @@ impl Preprocessor {
     }
 }
 
-/// Makes what is right of `content` and below it black, in a picture of `size`.
-fn blacken_beyond(content: Size, format: &InputFormat, size: Size, picture: &mut [f32]) {
+/// Fills the area to the right of `content` and below it with black, in a picture of `size`.
+fn fill_black_beyond(content: Size, format: &InputFormat, size: Size, picture: &mut [f32]) {
     let (width, height) = (size.width as usize, size.height as usize);
     let Normalization { mean, scale } = format.normalization;
     let black: [f32; 3] = std::array::from_fn(|channel| -mean[channel] * scale[channel]);
-    let free = |y: usize| if y < content.height as usize { content.width as usize } else { 0 };
+    let first_free = |y: usize| if y < content.height as usize { content.width as usize } else { 0 };
     match format.layout {
         Layout::Nchw => {
             let rows = picture.chunks_exact_mut(width).take(format.colour.channels() * height);
-            rows.enumerate().for_each(|(row, values)| values[free(row % height)..].fill(black[row / height]));
+            rows.enumerate().for_each(|(row, values)| values[first_free(row % height)..].fill(black[row / height]));
         }
         Layout::Nhwc => {
             let black = &black[..format.colour.channels()];
             for (y, row) in picture.chunks_exact_mut(width * black.len()).take(height).enumerate() {
-                row[free(y) * black.len()..].chunks_exact_mut(black.len()).for_each(|pixel| pixel.copy_from_slice(black));
+                row[first_free(y) * black.len()..].chunks_exact_mut(black.len()).for_each(|pixel| pixel.copy_from_slice(black));
             }
         }
     }
 }
 
-/// Puts row `y` of red, green and blue, or of luma, where `format` wants it in a picture of `size`.
+/// Writes row `y` of red, green and blue, or of luma, to its place in a picture of `size` in `format`.
 fn write_row(format: &InputFormat, size: Size, picture: &mut [f32], y: usize, [red, green, blue]: [&[f32]; 3]) {
     let (channels, width, height) = (format.colour.channels(), size.width as usize, size.height as usize);
     let rows = if format.colour == Colour::Bgr { [blue, green, red] } else { [red, green, blue] };
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_in_the_networks_channel_order() {
+    fn values_follow_the_networks_layout_and_channel_order() {
         let rgb = written(&InputFormat::default(), Size::new(2, 2));
         assert_eq!(rgb, [10.0, 40.0, 70.0, 100.0, 20.0, 50.0, 80.0, 110.0, 30.0, 60.0, 90.0, 120.0]);
         let bgr = written(&InputFormat { colour: Colour::Bgr, ..Default::default() }, Size::new(2, 2));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_is_black_after_normalization() {
+    fn padding_is_normalised_black() {
         let normalization = Normalization { mean: [127.0; 3], scale: [0.5; 3] };
         let tensor = written(&InputFormat { normalization, ..Default::default() }, Size::new(3, 3));
         let red = &tensor[..9];
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_without_an_area_is_what_lies_at_the_nearest_edge() {
+    fn a_crop_with_no_area_shows_the_nearest_edge() {
         let view =
             FrameView::new(PixelFormat::Rgb, Size::new(2, 2), &[Plane { data: &PIXELS, stride: 6 }], Colorimetry::default()).unwrap();
         let crop = |x: f32, y: f32, side: f32, roll: f32| Crop { center: Point::new(x, y), side, roll };
@@ -221,7 +221,7 @@ mod tests {
         let (format, size) = (InputFormat::default(), Size::new(4, 3));
         let mut preprocessor = Preprocessor::default();
         for (crop, pixel) in crops {
-            // What was there before must not be read as this crop.
+            // Prefilled, so that a value that was not written is noticed.
             let mut picture = vec![-1.0; format.shape(1, size).iter().product()];
             preprocessor.write_crop(&view, crop, &format, size, &mut picture);
             let planes = picture.chunks(12).zip(pixel);
@@ -229,11 +229,11 @@ mod tests {
         }
         let mut picture = vec![-1.0; format.shape(1, size).iter().product()];
         preprocessor.write_crop(&view, crop(1.0, 1.0, f32::INFINITY, 0.3), &format, size, &mut picture);
-        assert!(picture.iter().all(|value| (10.0..=120.0).contains(value)), "some of the frame: {picture:?}");
+        assert!(picture.iter().all(|value| (10.0..=120.0).contains(value)), "pixels of the frame: {picture:?}");
     }
 
     #[test]
-    fn a_source_that_is_no_rectangle_is_black() {
+    fn an_invalid_source_is_black() {
         let view =
             FrameView::new(PixelFormat::Rgb, Size::new(2, 2), &[Plane { data: &PIXELS, stride: 6 }], Colorimetry::default()).unwrap();
         let (format, size) = (InputFormat::default(), Size::new(2, 2));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_bt601_luma() {
+    fn greyscale_is_bt601_luma() {
         let tensor = written(&InputFormat { colour: Colour::Gray, ..Default::default() }, Size::new(2, 2));
         assert!((tensor[0] - (0.299 * 10.0 + 0.587 * 20.0 + 0.114 * 30.0)).abs() < 0.01);
     }
