@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces summed up over intervals: counts and mean scores, no box and no id.
+//! Summaries of intervals: counts and mean scores, without boxes and ids.
 
 use super::{FrameReport, FrameTime};
 use crate::record::EmotionResult;
 use crate::scores::UNKNOWN;
 
-/// One interval. Times are of the first frame; the duration reaches to the end of the last.
+/// The summary of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Stream id of the video.
     pub stream: String,
-    /// From the first frame to the end of the last.
+    /// Times of the first frame, with a duration that extends to the end of the last.
     pub time: FrameTime,
     /// Number of frames.
     pub frames: u64,
-    /// Faces over all frames; one face on ten frames counts ten.
+    /// Number of faces over all frames; one face on ten frames counts ten times.
     pub faces: u64,
-    /// Most faces on one frame.
+    /// Maximum number of faces on one frame.
     pub faces_max: u64,
-    /// Those of `faces` that were scored.
+    /// Number of `faces` that were scored.
     pub faces_scored: u64,
-    /// Those of `faces_scored` whose expression is `unknown`.
+    /// Number of scored faces whose expression is `unknown`.
     pub unknown: u64,
-    /// Every class that was scored, in the model's order.
+    /// Every scored class, in the model's order.
     pub classes: Vec<ClassSummary>,
 }
 
@@ -31,24 +31,24 @@ pub struct Summary {
 pub struct ClassSummary {
     /// Name of the class.
     pub label: String,
-    /// Faces that were given this label.
+    /// Number of faces with this label.
     pub count: u64,
     /// Sum of this class's score over all scored faces.
     pub score_sum: f64,
 }
 
 impl Summary {
-    /// Faces on a frame, on average; 0 without frames.
+    /// Mean number of faces on a frame; 0 without frames.
     pub fn faces_mean(&self) -> f64 {
         self.faces as f64 / self.frames.max(1) as f64
     }
 
-    /// Each label and how many faces had it; `unknown` comes last.
+    /// Each label and the number of faces that had it; `unknown` comes last.
     pub fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
         self.classes.iter().map(|class| (class.label.as_str(), class.count)).chain([(UNKNOWN, self.unknown)])
     }
 
-    /// Each label and its mean score over all scored faces; none if there was no such face.
+    /// Each label and its mean score over all scored faces; none if no face was scored.
     pub fn scores(&self) -> Option<impl Iterator<Item = (&str, f64)>> {
         let faces = self.faces_scored as f64;
         (self.faces_scored > 0).then(|| self.classes.iter().map(move |class| (class.label.as_str(), class.score_sum / faces)))
@@ -61,7 +61,7 @@ impl Summary {
 
     fn add(&mut self, frame: &FrameReport<'_>) {
         let end_ns = self.time.end_ns().max(frame.time.end_ns());
-        // Played backwards, the first frame comes last.
+        // In reverse playback the earliest frame arrives last.
         if frame.time.pts_ns < self.time.pts_ns {
             self.time = frame.time;
         }
@@ -92,8 +92,8 @@ impl Summary {
     }
 }
 
-/// Sums frames up. Intervals begin where the position in the medium is a whole multiple of their length, so those before
-/// and after a seek line up; a frame belongs to the interval in which it starts.
+/// Summarises frames. Intervals begin at positions in the media that are multiples of their length, so that intervals
+/// before and after a seek line up. A frame belongs to the interval in which it starts.
 #[derive(Clone, Debug)]
 pub struct Aggregator {
     interval_ns: u64,
@@ -101,12 +101,12 @@ pub struct Aggregator {
 }
 
 impl Aggregator {
-    /// Intervals of `interval_ns`; 0 makes one of every frame.
+    /// Summarises intervals of `interval_ns`; with 0, every frame is an interval.
     pub fn new(interval_ns: u64) -> Self {
         Self { interval_ns, open: None }
     }
 
-    /// Adds a frame. Returns the interval that this completes: the one before, or with length 0 the frame itself.
+    /// Adds a frame. Returns the interval that this completes: the previous one, or with length 0 the frame itself.
     pub fn add(&mut self, frame: &FrameReport<'_>) -> Option<Summary> {
         let before = self.advance(&frame.time);
         let open = self.open.get_or_insert_with(|| Summary { stream: frame.stream.to_owned(), time: frame.time, ..Summary::default() });
@@ -114,13 +114,13 @@ impl Aggregator {
         if self.interval_ns == 0 { self.open.take() } else { before }
     }
 
-    /// Says that the stream has arrived at `time`. Returns the interval that ended before.
+    /// Advances the stream to `time`. Returns the open interval if it ended before that.
     pub fn advance(&mut self, time: &FrameTime) -> Option<Summary> {
         let slot = |time: &FrameTime| time.position_ns().checked_div(self.interval_ns);
         self.open.take_if(|open| slot(&open.time) != slot(time))
     }
 
-    /// The interval that is not complete yet.
+    /// Takes the interval that is not complete yet.
     pub fn finish(&mut self) -> Option<Summary> {
         self.open.take()
     }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Comma-separated values as of RFC 4180: one header line, lines end in CR LF, quotes only where they are needed.
+//! Comma-separated values as defined by RFC 4180: one header line, lines that end in CR LF, quotes only where needed.
 //!
-//! A table's columns are fixed when its header is written: one for each label of the first record, or of FER+ where
-//! that record has none. Scores find their column by name.
+//! The columns are fixed when the header is written: one for each label of the first record, or of FER+ where that record
+//! has none. Scores are matched to columns by name.
 //!
-//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and runs it. A text that begins so, or
-//! with a tab or a line break, gets an apostrophe before it; numbers are what they are.
+//! A spreadsheet evaluates a cell that begins with `=`, `+`, `-` or `@` as a formula. Text that begins with one of them,
+//! or with a tab or a line break, is prefixed with an apostrophe. Numbers are written unchanged.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::ndjson::pairs;
-use super::{Content, FrameReport, FrameTime, RecordWriter, Summary, id, place, score};
+use super::field::{coordinate, id, score};
+use super::ndjson::labelled_scores;
+use super::{Content, FrameReport, FrameTime, RecordWriter, Summary};
 use crate::record::FaceRecord;
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
@@ -21,7 +22,7 @@ const FACE_COLUMNS: [&str; 12] = ["frame", "id", "x", "y", "w", "h", "confidence
 const AGE_COLUMN: &str = "age";
 const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_scored"];
 
-/// Writes a table with the columns of [`super`].
+/// Writes a table with the columns listed in [`super`].
 #[derive(Clone, Debug)]
 pub struct CsvWriter {
     content: Content,
@@ -29,7 +30,7 @@ pub struct CsvWriter {
 }
 
 impl CsvWriter {
-    /// A table of faces or of summaries; its labels are those of FER+ until the header is asked for.
+    /// A table of faces or of summaries. Its labels are those of FER+ until the header is written.
     pub fn new(content: Content) -> Self {
         Self { content, labels: FERPLUS_LABELS.map(String::from).into() }
     }
@@ -61,7 +62,7 @@ impl RecordWriter for CsvWriter {
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn Write) -> io::Result<()> {
         if frame.faces.is_empty() {
-            return out.write_all(self.nobody_row(frame).as_bytes());
+            return out.write_all(self.no_faces_row(frame).as_bytes());
         }
         frame.faces.iter().try_for_each(|face| out.write_all(self.face_row(frame, face).as_bytes()))
     }
@@ -72,7 +73,7 @@ impl RecordWriter for CsvWriter {
 }
 
 impl CsvWriter {
-    fn nobody_row(&self, frame: &FrameReport<'_>) -> String {
+    fn no_faces_row(&self, frame: &FrameReport<'_>) -> String {
         let mut row = Row::default();
         row.times(frame.stream, &frame.time);
         row.value(Some(frame.frame));
@@ -87,7 +88,7 @@ impl CsvWriter {
         row.value(Some(frame.frame));
         row.value(id(face));
         let rect = face.rect_norm;
-        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.number(Some(place(side))));
+        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.number(Some(coordinate(side))));
         row.number(face.detection.as_ref().map(|detection| score(detection.confidence)));
         row.text(face.detection.as_ref().map_or("", |detection| &*detection.model_name));
         row.text(emotion.map_or("", |emotion| emotion.label()));
@@ -96,7 +97,7 @@ impl CsvWriter {
         row.value(emotion.map(|emotion| emotion.smoothed));
         row.value(emotion.map(|emotion| emotion.age.as_nanos()));
         for label in &self.labels {
-            row.number(emotion.and_then(|emotion| named(pairs(emotion), label)).map(score));
+            row.number(emotion.and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
         }
         row.line()
     }
@@ -109,25 +110,26 @@ impl CsvWriter {
         row.value(Some(summary.faces_max));
         row.value(Some(summary.faces_scored));
         for label in self.labels.iter().map(String::as_str).chain([UNKNOWN]) {
-            row.value(Some(named(summary.counts(), label).unwrap_or(0)));
+            row.value(Some(value_of(summary.counts(), label).unwrap_or(0)));
         }
         for label in &self.labels {
-            row.number(summary.scores().and_then(|mut scores| named(&mut scores, label)).map(score));
+            row.number(summary.scores().and_then(|mut scores| value_of(&mut scores, label)).map(score));
         }
         row.line()
     }
 }
 
-fn named<'a, T>(mut values: impl Iterator<Item = (&'a str, T)>, label: &str) -> Option<T> {
+/// The value that belongs to `label`.
+fn value_of<'a, T>(mut values: impl Iterator<Item = (&'a str, T)>, label: &str) -> Option<T> {
     values.find(|(name, _)| *name == label).map(|(_, value)| value)
 }
 
-/// `text` so that no spreadsheet takes it for a formula (OWASP, "CSV Injection").
-fn harmless(text: &str) -> Cow<'_, str> {
+/// `text`, prefixed where a spreadsheet would evaluate it as a formula (OWASP, "CSV Injection").
+fn without_formula(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
 }
 
-/// A line that grows cell by cell.
+/// A line of the table, built cell by cell. Each cell ends with a comma, and `line` removes the last one.
 #[derive(Default)]
 struct Row(String);
 
@@ -141,7 +143,7 @@ impl Row {
         self.value(time.utc);
     }
 
-    /// A cell that holds neither comma nor quote nor line break; empty for none.
+    /// Adds a cell that needs no quotes: one without a comma, a quote or a line break. None is an empty cell.
     fn value<T: Display>(&mut self, value: Option<T>) {
         if let Some(value) = value {
             self.0.push_str(&value.to_string());
@@ -149,20 +151,19 @@ impl Row {
         self.0.push(',');
     }
 
-    /// A cell of a number; empty for none, infinities and NaN, which are null in NDJSON.
+    /// Adds a number. None, infinities and NaN are an empty cell, as they are null in NDJSON.
     fn number(&mut self, number: Option<f64>) {
         self.value(number.filter(|number| number.is_finite()));
     }
 
     fn text(&mut self, text: &str) {
-        let harmless = harmless(text);
-        let text = harmless.as_ref();
+        let text = without_formula(text);
         if text.contains([',', '"', '\r', '\n']) {
             self.0.push('"');
             self.0.push_str(&text.replace('"', "\"\""));
             self.0.push('"');
         } else {
-            self.0.push_str(text);
+            self.0.push_str(&text);
         }
         self.0.push(',');
     }

@@ -1,67 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames in, chunks of text out: joins schedule, summary and writer, and keeps the time that the text covers.
+//! Turns frames into chunks of text: combines schedule, summary and writer, and tracks the time that the text covers.
 
 use std::io;
 
-use super::{Aggregator, Content, Format, FrameReport, FrameTime, RecordWriter, Schedule, Summary};
+use super::{Aggregator, Content, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary};
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Format of the text.
     pub format: Format,
-    /// Length of an interval; 0 means every frame.
+    /// Length of an interval; 0 exports every frame.
     pub interval_ns: u64,
-    /// Only what differs from the record before.
+    /// Exports only records that differ from the previous one.
     pub on_change: bool,
-    /// Summaries of intervals instead of faces.
+    /// Exports summaries of intervals instead of faces.
     pub aggregate_only: bool,
 }
 
-/// A piece of the time line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Start.
-    pub pts_ns: u64,
-    /// Length.
-    pub duration_ns: u64,
-}
-
-impl Span {
-    fn end_ns(&self) -> u64 {
-        self.pts_ns.saturating_add(self.duration_ns)
-    }
-}
-
-/// Text that belongs to a piece of the time line. It ends with the end of a line.
+/// Text for a span of the timeline. It consists of complete lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// When the text is to be shown.
+    /// When the text is shown.
     pub span: Span,
-    /// What a file of this format begins with; only with the first chunk.
+    /// The header of the file; set only in the first chunk.
     pub header: Option<String>,
-    /// The text; empty only where there is nothing but a header.
+    /// The text; empty only in a chunk that has a header.
     pub body: Vec<u8>,
-    /// Scores that the format has no place for, in words; said once.
+    /// A message about scores that the format cannot hold; set once.
     pub warning: Option<String>,
 }
 
-/// What a frame or a gap leads to.
+/// The result of a frame or a gap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Text to send on.
+    /// Text to pass on.
     Text(Chunk),
-    /// Nothing to say about this time.
+    /// A span without text.
     Gap(Span),
-    /// Nothing, and the time was spoken for before.
+    /// No text, in a time that an earlier output covers.
     Covered,
 }
 
 /// Turns frames into timed text.
 ///
-/// Text leaves as soon as it is known, with a span that starts no earlier than what left before, so that nothing which
-/// waits for it has to wait long. The summary of an interval is known at its end and is placed there; its record says
-/// which time it is about. Spans do not overlap, and what they leave free is told as a gap.
+/// Text is returned as soon as it is known, with a span that starts no earlier than the previous one, so that a
+/// downstream element that waits for text does not wait long. The summary of an interval is known at the interval's end
+/// and is placed there; its record contains the time that it describes. Spans do not overlap, and the time between them
+/// is returned as gaps.
 pub struct Exporter {
     options: Options,
     writer: Box<dyn RecordWriter>,
@@ -74,7 +60,7 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter that has seen nothing.
+    /// An exporter before its first frame.
     pub fn new(options: Options) -> Self {
         let content = if options.aggregate_only { Content::Summaries } else { Content::Faces };
         Self {
@@ -89,7 +75,7 @@ impl Exporter {
         }
     }
 
-    /// Takes the next frame.
+    /// Exports the next frame.
     ///
     /// # Errors
     /// Those of [`RecordWriter`].
@@ -103,7 +89,7 @@ impl Exporter {
         Ok(self.cover(chunk, frame.time.span()))
     }
 
-    /// Takes a stretch of time without frames.
+    /// Advances over a time without frames.
     ///
     /// # Errors
     /// Those of [`RecordWriter`].
@@ -118,8 +104,8 @@ impl Exporter {
         Ok(self.cover(chunk, time.span()))
     }
 
-    /// Ends a stretch of continuous time: the summary that is still open, if any. What comes next may be anywhere on the
-    /// time line.
+    /// Ends a continuous part of the stream and returns the summary that is still open, if any. The next frame may be
+    /// anywhere on the timeline.
     ///
     /// # Errors
     /// Those of [`RecordWriter`].
@@ -130,12 +116,12 @@ impl Exporter {
         Ok(chunk)
     }
 
-    /// The header, if nothing has been written yet: a file of no records is still one of its format.
+    /// The header, if it has not been returned yet: a file without records is still a valid file of its format.
     pub fn header(&mut self) -> Option<String> {
         self.take_header(None)
     }
 
-    /// Forgets the open summary and where the time line was, as after a seek. The header is not written again.
+    /// Drops the open summary and the position on the timeline, as after a seek. The header is not written again.
     pub fn restart(&mut self) {
         self.schedule = Schedule::new(self.options.interval_ns, self.options.on_change);
         self.aggregator = Aggregator::new(self.options.interval_ns);
@@ -144,7 +130,7 @@ impl Exporter {
     }
 
     fn faces_chunk(&mut self, frame: &FrameReport<'_>) -> io::Result<Option<Chunk>> {
-        let Some(hold_ns) = self.schedule.pick(frame) else { return Ok(None) };
+        let Some(hold_ns) = self.schedule.select(frame) else { return Ok(None) };
         let header = self.take_header(frame.labels());
         let mut body = Vec::new();
         self.writer.write_faces(frame, hold_ns, &mut body)?;
@@ -156,7 +142,7 @@ impl Exporter {
     }
 
     fn summary_chunk(&mut self, summary: Option<Summary>) -> io::Result<Option<Chunk>> {
-        let Some(summary) = summary.filter(|summary| self.is_news(summary)) else { return Ok(None) };
+        let Some(summary) = summary.filter(|summary| self.differs_from_last(summary)) else { return Ok(None) };
         let labels = summary.labels();
         let header = self.take_header((!labels.is_empty()).then_some(labels.as_slice()));
         let mut body = Vec::new();
@@ -167,7 +153,7 @@ impl Exporter {
         Ok(Some(Chunk { span: self.summary_span(&summary), header, body, warning: self.warn_once(&labels) }))
     }
 
-    fn is_news(&mut self, summary: &Summary) -> bool {
+    fn differs_from_last(&mut self, summary: &Summary) -> bool {
         let counts = self.options.on_change.then(|| summary.counts().map(|(_, count)| count).chain([summary.faces_max]).collect());
         let known = counts.is_some() && counts == self.last_counts;
         self.last_counts = counts;
@@ -176,7 +162,7 @@ impl Exporter {
 
     fn summary_span(&self, summary: &Summary) -> Span {
         let Summary { time, .. } = summary;
-        // Of a single frame all is known when it comes.
+        // A summary of a single frame is known when the frame arrives.
         let known_ns = if self.options.interval_ns == 0 { time.pts_ns } else { time.end_ns() };
         Span { pts_ns: self.covered_until_ns.map_or(known_ns, |covered| covered.max(known_ns)), duration_ns: time.duration_ns }
     }
@@ -190,7 +176,7 @@ impl Exporter {
             return None;
         }
         self.warned = true;
-        Some(format!("the table's columns were fixed before; it has none for some of the labels {}", labels.join(", ")))
+        Some(format!("the columns of the table are fixed, and some of these labels have none: {}", labels.join(", ")))
     }
 
     fn cover(&mut self, chunk: Option<Chunk>, span: Span) -> Output {

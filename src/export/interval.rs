@@ -1,39 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which frames are exported.
+//! The schedule: which frames are exported.
 
 use super::FrameReport;
 
-/// Picks frames: every one, one in an interval, or only those on which something changed. A frame without faces is
-/// picked where that is the change.
+/// Selects frames: every frame, one in each interval, or only those on which something changed. A frame without faces is
+/// selected only where that is the change.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     interval_ns: u64,
     on_change: bool,
     last_ns: Option<u64>,
-    last_faces: Vec<Shown>,
+    last_faces: Vec<FaceState>,
 }
 
-/// Id and label of a face: what has to differ for a change. The outer `None` is a face that was not scored yet.
-type Shown = (u32, Option<Option<usize>>);
+/// Id and label of a face, which a change is detected by. The outer `None` is a face that is not scored yet, the inner one
+/// an `unknown` expression.
+type FaceState = (u32, Option<Option<usize>>);
 
 impl Schedule {
-    /// At most one frame in `interval_ns`, where 0 sets no limit; with `on_change` only when a face came or went or its
-    /// label is another than on the frame picked last.
+    /// Selects at most one frame in `interval_ns`, where 0 sets no limit. With `on_change`, it selects a frame only if a
+    /// face has appeared, disappeared or changed its label since the last selected frame.
     pub fn new(interval_ns: u64, on_change: bool) -> Self {
         Self { interval_ns, on_change, last_ns: None, last_faces: Vec::new() }
     }
 
-    /// How long the frame's text holds, if it is picked: until the next frame that could be.
+    /// Selects the frame or skips it. For a selected frame, returns the time in nanoseconds for which its text holds: until
+    /// the next frame that can be selected.
     ///
-    /// Intervals begin where the position in the medium is a whole multiple of their length, and the first frame with a
-    /// face is picked. With `on_change` they begin at the change, so that it is told at once.
-    pub fn pick(&mut self, frame: &FrameReport<'_>) -> Option<u64> {
+    /// Intervals begin at positions in the media that are multiples of their length, and the first frame with a face is
+    /// selected. With `on_change` an interval begins at the change, so that a change is exported without delay.
+    pub fn select(&mut self, frame: &FrameReport<'_>) -> Option<u64> {
         if frame.faces.is_empty() && !self.on_change {
             return None;
         }
         let hold_ns = self.hold_ns(frame)?;
         if self.on_change {
-            let faces = shown(frame);
+            let faces = face_states(frame);
             if faces == self.last_faces {
                 return None;
             }
@@ -49,23 +51,24 @@ impl Schedule {
         if interval_ns == 0 {
             return Some(frame_ns);
         }
-        // Times are rounded: a frame that ought to begin with an interval may come a few nanoseconds before it.
+        // Timestamps are rounded: the frame at the start of an interval may lie a few nanoseconds before it.
         let rounding_ns = frame_ns / 100;
         let slot = |ns: u64| ns.saturating_add(rounding_ns) / interval_ns;
-        let (free, left_ns) = if self.on_change {
+        let (is_due, left_ns) = if self.on_change {
             let passed = |last: u64| position_ns.abs_diff(last).saturating_add(rounding_ns) >= interval_ns;
             (self.last_ns.is_none_or(passed), interval_ns.saturating_sub(rounding_ns))
         } else {
             let left_ns = interval_ns - position_ns.saturating_add(rounding_ns) % interval_ns;
             (self.last_ns.is_none_or(|last| slot(last) != slot(position_ns)), left_ns)
         };
-        // The next frame that may be picked begins a whole number of frames later: until then, or captions would blink.
-        free.then(|| left_ns.div_ceil(frame_ns).max(1).saturating_mul(frame_ns))
+        // The next selectable frame begins a whole number of frames later. A shorter time would make captions blink.
+        is_due.then(|| left_ns.div_ceil(frame_ns).max(1).saturating_mul(frame_ns))
     }
 }
 
-fn shown(frame: &FrameReport<'_>) -> Vec<Shown> {
-    let mut faces: Vec<Shown> = frame.faces.iter().map(|face| (face.id, face.emotion.as_ref().map(|emotion| emotion.label_id))).collect();
+fn face_states(frame: &FrameReport<'_>) -> Vec<FaceState> {
+    let mut faces: Vec<FaceState> =
+        frame.faces.iter().map(|face| (face.id, face.emotion.as_ref().map(|emotion| emotion.label_id))).collect();
     faces.sort_unstable();
     faces
 }
@@ -78,20 +81,20 @@ mod tests {
     use crate::record::FaceRecord;
 
     #[test]
-    fn what_is_picked_holds_until_the_next_one_at_rates_that_are_rounded() {
+    fn a_selected_frame_holds_until_the_next_one_despite_rounded_timestamps() {
         let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None }];
         let rates = [(33_333_333, 0.0), (33_333_333, 1.0 / 3.0), (33_366_666, 2.0 / 3.0), (16_666_666, 0.0), (16_666_666, 2.0 / 3.0)];
         for (duration_ns, rest_ns) in rates {
             let mut schedule = Schedule::new(500_000_000, false);
             let at = |frame: u64| (frame as f64 * (duration_ns as f64 + rest_ns)) as u64;
-            let picked = (0..300).filter_map(|frame| {
+            let selected = (0..300).filter_map(|frame| {
                 let time = FrameTime { pts_ns: at(frame), duration_ns, ..FrameTime::default() };
-                let hold_ns = schedule.pick(&FrameReport { stream: "s", frame, time, faces: &faces })?;
+                let hold_ns = schedule.select(&FrameReport { stream: "s", frame, time, faces: &faces })?;
                 Some((at(frame), at(frame) + hold_ns))
             });
-            let picked: Vec<_> = picked.collect();
-            assert!(picked.len() >= 9);
-            assert!(picked.windows(2).all(|pair| pair[0].1.abs_diff(pair[1].0) < 1_000), "{duration_ns}: {picked:?}");
+            let selected: Vec<_> = selected.collect();
+            assert!(selected.len() >= 9);
+            assert!(selected.windows(2).all(|pair| pair[0].1.abs_diff(pair[1].0) < 1_000), "{duration_ns}: {selected:?}");
         }
     }
 }

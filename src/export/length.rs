@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lengths of frames that come without one, as where the rate varies: a frame lasts until the next one begins.
+//! Durations for frames that arrive without one, as at variable frame rates: a frame lasts until the next one begins.
 
 use super::{FrameReport, FrameTime};
 use crate::record::FaceRecord;
 
-/// Length of a single frame of which nothing is known.
+/// Duration of a frame that has neither a successor nor a predecessor: 25 frames per second.
 const DEFAULT_NS: u64 = 40_000_000;
 
-/// A frame that is kept until its end is known.
+/// A frame that is held back until its end is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenFrame {
     stream: String,
@@ -17,29 +17,29 @@ pub struct OpenFrame {
 }
 
 impl OpenFrame {
-    /// The frame as it came, with its length.
+    /// The frame as it arrived, with its duration.
     pub fn report(&self) -> FrameReport<'_> {
         FrameReport { stream: &self.stream, frame: self.frame, time: self.time, faces: &self.faces }
     }
 }
 
-/// Keeps the last frame of unknown length until something tells where it ends.
+/// Holds back the last frame of unknown duration until its end is known.
 #[derive(Clone, Debug, Default)]
 pub struct FrameLengths {
     open: Option<OpenFrame>,
-    /// Between the last two frames.
+    /// Distance between the last two frames.
     distance_ns: Option<u64>,
 }
 
 impl FrameLengths {
-    /// Keeps a frame whose length is not known. One that is kept already has to be taken before.
+    /// Holds back a frame of unknown duration. It replaces a frame that is still held, so end that one first.
     pub fn keep(&mut self, frame: FrameReport<'_>) {
         let FrameReport { stream, frame, time, faces } = frame;
         self.open = Some(OpenFrame { stream: stream.to_owned(), frame, time, faces: faces.to_vec() });
     }
 
-    /// The kept frame, which lasts until the next frame or gap, at `pts_ns`. Played backwards that one lies before it, as far
-    /// away as the one that followed in the recording.
+    /// Returns the held frame, which ends where the next frame or gap begins, at `pts_ns`. In reverse playback the next
+    /// frame has a lower timestamp; the distance is the same as in forward playback at a constant rate.
     pub fn end_at(&mut self, pts_ns: u64) -> Option<OpenFrame> {
         let distance_ns = pts_ns.abs_diff(self.open.as_ref()?.time.pts_ns);
         if distance_ns > 0 {
@@ -48,18 +48,18 @@ impl FrameLengths {
         self.end()
     }
 
-    /// The kept frame where nothing follows it: as long as the one before.
+    /// Returns the held frame where nothing follows it, with the duration of the previous frame.
     pub fn end(&mut self) -> Option<OpenFrame> {
         let duration_ns = self.usual_ns();
         self.open.take().map(|open| OpenFrame { time: FrameTime { duration_ns, ..open.time }, ..open })
     }
 
-    /// The length that the next frame is likely to have: that of the one before.
+    /// The expected duration of the next frame: that of the previous one.
     pub fn usual_ns(&self) -> u64 {
         self.distance_ns.unwrap_or(DEFAULT_NS)
     }
 
-    /// Forgets the kept frame, as after a flush.
+    /// Drops the held frame, as after a flush.
     pub fn clear(&mut self) {
         self.open = None;
     }
@@ -81,23 +81,23 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_lasts_until_the_next_and_the_last_as_long_as_the_one_before() {
+    fn a_frame_lasts_until_the_next_and_the_last_one_repeats_the_duration() {
         assert_eq!(lengths_of(&[0, 16, 34, 100]), [(0, 16), (16, 18), (34, 66), (100, 66)]);
     }
 
     #[test]
-    fn a_single_frame_and_two_at_one_time_have_a_length_all_the_same() {
+    fn single_frames_and_equal_timestamps_still_yield_a_duration() {
         assert_eq!(lengths_of(&[7]), [(7, DEFAULT_NS)]);
         assert_eq!(lengths_of(&[0, 10, 10, 25]), [(0, 10), (10, 10), (10, 15), (25, 15)]);
     }
 
     #[test]
-    fn backwards_a_frame_is_as_long_as_forwards() {
+    fn durations_are_the_same_in_reverse_playback() {
         assert_eq!(lengths_of(&[66, 33, 0]), [(66, 33), (33, 33), (0, 33)]);
     }
 
     #[test]
-    fn what_was_flushed_is_not_told() {
+    fn a_cleared_frame_is_not_returned() {
         let mut lengths = FrameLengths::default();
         lengths.keep(FrameReport { stream: "s", frame: 0, time: FrameTime::default(), faces: &[] });
         lengths.clear();

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Newline-delimited JSON: one object for each face on each exported frame, or for each interval, and one when the last
+//! Newline-delimited JSON: an object for each face on each exported frame, or for each interval, and one when the last
 //! face has gone.
 
 use std::io;
 
 use serde::{Serialize, Serializer};
 
-use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION, id, place, score};
+use super::field::{coordinate, id, score};
+use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
 use crate::geometry::{Landmarks5, Point, Rect};
 use crate::record::{EmotionResult, FaceRecord};
 
-/// Writes one JSON object a line, with the fields of the tables in [`super`].
+/// Writes one JSON object per line, with the fields of the tables in [`super`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NdjsonWriter;
 
@@ -26,16 +27,18 @@ impl RecordWriter for NdjsonWriter {
 
 /// The objects of a frame, each on one line.
 pub(super) fn objects(frame: &FrameReport<'_>) -> impl Iterator<Item = io::Result<String>> {
-    let nobody = frame.faces.is_empty().then(|| nobody_json(frame));
-    frame.faces.iter().map(|face| face_json(frame, face)).chain(nobody)
+    let no_faces = frame.faces.is_empty().then(|| no_faces_json(frame));
+    frame.faces.iter().map(|face| face_json(frame, face)).chain(no_faces)
 }
 
-fn nobody_json(frame: &FrameReport<'_>) -> io::Result<String> {
+/// The object of a frame without faces, on one line.
+fn no_faces_json(frame: &FrameReport<'_>) -> io::Result<String> {
     let line =
         FrameLine { kind: "frame", version: VERSION, stream: frame.stream, frame: frame.frame, times: (&frame.time).into(), faces: 0 };
     Ok(serde_json::to_string(&line)?)
 }
 
+/// The object of one face, on one line.
 fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
     let emotion = face.emotion.as_ref();
     let line = FaceLine {
@@ -52,7 +55,7 @@ fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
         label: emotion.map(EmotionResult::label),
         label_id: emotion.and_then(|emotion| emotion.label_id),
         score: emotion.map(|emotion| score(emotion.confidence())),
-        scores: emotion.map(|emotion| ByLabel(pairs(emotion).map(|(label, value)| (label, score(value))).collect())),
+        scores: emotion.map(|emotion| ByLabel(labelled_scores(emotion).map(|(label, value)| (label, score(value))).collect())),
         smoothed: emotion.map(|emotion| emotion.smoothed),
         age: emotion.map(|emotion| u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX)),
     };
@@ -77,11 +80,11 @@ pub(super) fn summary_json(summary: &Summary) -> io::Result<String> {
 }
 
 /// Label and score of each class, in the model's order.
-pub(super) fn pairs(emotion: &EmotionResult) -> impl Iterator<Item = (&str, f32)> {
+pub(super) fn labelled_scores(emotion: &EmotionResult) -> impl Iterator<Item = (&str, f32)> {
     emotion.labels.as_slice().iter().map(String::as_str).zip(emotion.scores.as_slice().iter().copied())
 }
 
-/// When a frame, or the first of an interval, is.
+/// The times of a frame, or of the first frame of an interval.
 #[derive(Serialize)]
 struct Times {
     pts: u64,
@@ -165,7 +168,7 @@ struct BoxJson {
 
 impl From<Rect> for BoxJson {
     fn from(rect: Rect) -> Self {
-        Self { x: place(rect.x), y: place(rect.y), w: place(rect.w), h: place(rect.h) }
+        Self { x: coordinate(rect.x), y: coordinate(rect.y), w: coordinate(rect.w), h: coordinate(rect.h) }
     }
 }
 
@@ -177,7 +180,7 @@ struct PointJson {
 
 impl From<Point> for PointJson {
     fn from(point: Point) -> Self {
-        Self { x: place(point.x), y: place(point.y) }
+        Self { x: coordinate(point.x), y: coordinate(point.y) }
     }
 }
 
@@ -197,8 +200,8 @@ impl From<Landmarks5> for LandmarksJson {
     }
 }
 
-/// An object whose keys are labels, in the order given. Of labels that are equal the first counts: a key that stands twice
-/// means something else to every reader.
+/// An object whose keys are labels, in the order given. Of equal labels only the first is written, because JSON parsers
+/// disagree about repeated keys.
 struct ByLabel<'a, T>(Vec<(&'a str, T)>);
 
 impl<T: Serialize> Serialize for ByLabel<'_, T> {

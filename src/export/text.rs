@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Plain text for people: `face 3: happiness 93 %`, one line a face.
+//! Plain text for people to read: `face 3: happiness 93 %`, one line per face.
 
 use std::io;
 
-use super::{FrameReport, RecordWriter, Summary, id};
+use super::field::id;
+use super::{FrameReport, RecordWriter, Summary};
 use crate::record::FaceRecord;
 
-/// Classes that a summary names, most probable first.
-const NAMED_CLASSES: usize = 3;
+/// Number of classes that a summary lists, highest score first.
+const LISTED_CLASSES: usize = 3;
 
 /// Writes one line for each face, or one for each interval that has faces.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,8 +24,8 @@ impl RecordWriter for TextWriter {
     }
 }
 
-/// What a caption says of one face: id, label and percent; an `unknown` expression has no percent, and a face that was
-/// not scored yet no expression.
+/// The text for one face: id, label and percentage. An `unknown` expression has no percentage, and a face that is not
+/// scored yet has no expression.
 ///
 /// ```
 /// use gstemotion::{export::text::face_text, geometry::Rect, record::FaceRecord};
@@ -42,22 +43,22 @@ pub fn face_text(face: &FaceRecord) -> String {
     }
 }
 
-/// What a caption says of an interval: the mean number of faces and the three highest mean scores; none without faces.
+/// The text for an interval: the mean number of faces and the three highest mean scores; none without faces.
 pub fn summary_text(summary: &Summary) -> Option<String> {
     if summary.faces_max == 0 {
         return None;
     }
     let mut scores: Vec<_> = summary.scores().into_iter().flatten().collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let named = scores.iter().take(NAMED_CLASSES).map(|(label, score)| format!(", {} {}", one_line(label), percent(*score)));
-    Some(format!("{:.1} faces{}", summary.faces_mean(), named.collect::<String>()))
+    let listed = scores.iter().take(LISTED_CLASSES).map(|(label, score)| format!(", {} {}", one_line(label), percent(*score)));
+    Some(format!("{:.1} faces{}", summary.faces_mean(), listed.collect::<String>()))
 }
 
 fn percent(score: f64) -> String {
     format!("{} %", (score * 100.0).round())
 }
 
-/// A line break inside a label would end the caption's line, or a whole WebVTT cue.
+/// Replaces control characters, since a line break inside of a label would end the line, or a WebVTT cue.
 fn one_line(label: &str) -> String {
     label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

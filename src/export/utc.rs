@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Wall-clock time as RFC 3339.
+//! Wall-clock time in RFC 3339 format.
 
 use std::fmt;
 
-/// A moment in UTC, as nanoseconds since the first of January 1970; leap seconds are not counted, as in Unix time.
+/// A time in UTC, in nanoseconds since 1 January 1970. Leap seconds are not counted, as in Unix time.
 ///
-/// Prints as RFC 3339 with microseconds.
+/// It is displayed in RFC 3339 format with microseconds.
 ///
 /// ```
 /// use gstemotion::export::Utc;
@@ -17,11 +17,11 @@ pub struct Utc(pub u64);
 const NS_PER_US: u64 = 1_000;
 const US_PER_S: u64 = 1_000_000;
 const S_PER_DAY: u64 = 86_400;
-/// Seconds from the first of January 1900, where NTP counts from, to 1970 (RFC 5905, figure 4).
+/// Seconds from the NTP epoch, 1 January 1900, to the Unix epoch (RFC 5905, figure 4).
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
 impl Utc {
-    /// The moment of an NTP timestamp in nanoseconds; none before 1970.
+    /// Converts an NTP timestamp in nanoseconds; none before 1970.
     pub fn from_ntp(ns: u64) -> Option<Self> {
         ns.checked_sub(NTP_TO_UNIX_S * US_PER_S * NS_PER_US).map(Self)
     }
@@ -37,9 +37,10 @@ impl fmt::Display for Utc {
     }
 }
 
-/// Year, month and day of a day counted from the first of January 1970 (Howard Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms", `civil_from_days`): years begin in March there, so that a leap day is a year's last.
+/// Year, month and day of a day counted from 1 January 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms", `civil_from_days`). The computation starts years in March, so that the leap day is the last day of a year.
 fn civil(days: u64) -> (u64, u64, u64) {
+    // Days from 1 March of year 0; an era is 400 years of 146,097 days.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_moments() {
+    fn leap_years_and_extremes_match_known_dates() {
         for (seconds, expected) in [
             (0, "1970-01-01T00:00:00.000000Z"),
             (951_868_799, "2000-02-29T23:59:59.000000Z"),
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_epoch_of_ntp_is_seventy_years_earlier() {
+    fn the_ntp_epoch_is_seventy_years_earlier() {
         assert_eq!(Utc::from_ntp(2_208_988_800_000_000_000), Some(Utc(0)));
         assert_eq!(Utc::from_ntp(1), None);
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! WebVTT (<https://www.w3.org/TR/webvtt1/>): captions for people, or metadata cues for scripts.
+//! WebVTT (<https://www.w3.org/TR/webvtt1/>): captions for viewers, or metadata cues for scripts.
 //!
-//! Cues are placed by stream time, which a browser's `<track>` counts in, else by timestamp. A caption cue has one line for each face. A metadata cue carries one JSON object of [`super::ndjson`], so a page reads
-//! `JSON.parse(cue.text)`; every face has its own.
+//! Cues are placed by stream time, which the `<track>` element of a browser uses, or by timestamp where it is unknown. A
+//! caption cue has one line for each face. A metadata cue contains the JSON object of one face or interval, as in
+//! [`super::ndjson`], so that a page reads `JSON.parse(cue.text)`.
 
 use std::io;
 
@@ -17,7 +18,7 @@ const NS_PER_MS: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CaptionWriter;
 
-/// Writes cues that carry the objects of NDJSON.
+/// Writes cues that contain the objects of NDJSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataWriter;
 
@@ -56,7 +57,7 @@ impl RecordWriter for MetadataWriter {
 fn cue(time: &FrameTime, hold_ns: u64, payload: &str, out: &mut dyn io::Write) -> io::Result<()> {
     let start_ns = time.position_ns();
     let start_ms = start_ns / NS_PER_MS;
-    // A cue has to end after it starts, however short the frame.
+    // WebVTT requires that a cue ends after it starts, however short the frame.
     let end_ms = (start_ns.saturating_add(hold_ns) / NS_PER_MS).max(start_ms + 1);
     write!(out, "{} --> {}\n{payload}\n\n", timestamp(start_ms), timestamp(end_ms))
 }
@@ -66,12 +67,12 @@ fn timestamp(ms: u64) -> String {
     format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000)
 }
 
-/// Text in which no character begins a tag or an escape; this also breaks up `-->`, which no cue may contain.
+/// Escapes the characters that begin a tag or an entity. This also breaks up `-->`, which is not allowed in a cue.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// JSON that says the same without `-->`, which can only stand inside a string.
+/// Rewrites JSON without `-->`, which is not allowed in a cue and can only occur inside a string.
 fn without_arrow(json: &str) -> String {
     json.replace("-->", "--\\u003e")
 }
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_shorter_than_a_millisecond_still_has_a_cue_that_lasts() {
+    fn a_cue_lasts_at_least_a_millisecond() {
         let mut out = Vec::new();
         cue(&FrameTime { pts_ns: 1_500_000, ..FrameTime::default() }, 1, "x", &mut out).unwrap();
         assert_eq!(out, b"00:00:00.001 --> 00:00:00.002\nx\n\n");

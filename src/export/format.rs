@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The export formats and their writers.
+
+use super::{Content, RecordWriter, csv, ndjson, text, webvtt};
+
+/// An export format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line.
+    #[default]
+    Ndjson,
+    /// A table with a header line, RFC 4180.
+    Csv,
+    /// WebVTT captions for viewers.
+    WebVtt,
+    /// WebVTT metadata cues, each carrying one JSON object.
+    WebVttMetadata,
+    /// Plain text, one line per face.
+    Text,
+}
+
+impl Format {
+    /// Creates a writer of this format.
+    pub fn writer(self, content: Content) -> Box<dyn RecordWriter> {
+        match self {
+            Self::Ndjson => Box::new(ndjson::NdjsonWriter),
+            Self::Csv => Box::new(csv::CsvWriter::new(content)),
+            Self::WebVtt => Box::new(webvtt::CaptionWriter),
+            Self::WebVttMetadata => Box::new(webvtt::MetadataWriter),
+            Self::Text => Box::new(text::TextWriter),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The trait that every format implements.
+
+use std::io;
+
+use super::{FrameReport, Summary};
+
+/// What one record of an output describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// A face on an exported frame.
+    #[default]
+    Faces,
+    /// An interval.
+    Summaries,
+}
+
+/// Writes records in one format. Each call ends with a complete line, so that a file cut off between two calls is valid.
+///
+/// # Errors
+/// Those of `out`, and [`io::ErrorKind::InvalidData`] for a record that the format cannot represent.
+pub trait RecordWriter: Send {
+    /// The header of a file, if the format has one. `labels` are those of the first record, where it has any; the columns
+    /// of a table are derived from them.
+    fn header(&mut self, labels: Option<&[String]>) -> Option<String> {
+        let _ = labels;
+        None
+    }
+
+    /// True if a record with these labels can be written without the loss of a score.
+    fn takes(&self, labels: &[String]) -> bool {
+        let _ = labels;
+        true
+    }
+
+    /// Writes each face of a frame. For a frame without faces, it writes that the last one has gone, where the format can
+    /// represent that. `hold_ns` is the time for which the record holds: the frame's duration, or longer where not every
+    /// frame is exported.
+    fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Writes the summary of an interval.
+    fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()>;
+}
