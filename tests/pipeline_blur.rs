@@ -121,7 +121,7 @@ fn sampled(name: &str, blur: &str) -> Option<(Vec<gst::Buffer>, VideoInfo)> {
 }
 
 #[test]
-fn people_are_not_found_again() {
+fn blurred_people_are_not_detected() {
     if !fetched("centerface") {
         return;
     }

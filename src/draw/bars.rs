@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The graph of all scores: a plate with the names of the classes and, on it, a bar for each.
+//! The graph of all scores: a plate with the names of the classes, and a bar for each class.
 //!
-//! Bars are pictures of their own, cut from a full one: scores move with every frame, and nothing has to be drawn again.
+//! Bars are separate pictures that are cut from a full bar, so that nothing has to be drawn again when scores change, which
+//! they do on every frame.
 
 use super::edges::rounded;
 use super::label::{BRIGHT, DIM, plate};
 use super::layout::even;
-use super::picture::{Picture, canvas};
+use super::picture::Picture;
+use super::pixels::empty_pixmap;
 use super::style::Rgb;
 use super::text;
 use crate::geometry::{Rect, Size};
 
-/// The graph's font in em of the label's, and the smallest that can be read.
+/// Font size of the graph in em of the label's font.
 const FONT_EM: f32 = 0.74;
+/// Minimum legible font size.
 const MIN_FONT_PX: f32 = 9.0;
 // Lengths in em of the graph's font.
 const ROW_EM: f32 = 1.28;
@@ -20,19 +23,21 @@ const PADDING_EM: f32 = 0.6;
 const GAP_EM: f32 = 0.55;
 const BAR_EM: f32 = 6.0;
 const BAR_HEIGHT_EM: f32 = 0.56;
-/// Height of small letters, at which rows are centred.
+/// Height of lowercase letters, on which rows are centred.
 const X_HEIGHT_EM: f32 = 0.52;
+/// Opacity of the track, the unfilled bar behind each bar.
 const TRACK_ALPHA: f32 = 0.16;
 
-/// Where everything lies on a graph's plate.
+/// The layout of a graph's plate.
 pub(super) struct Graph {
     em_px: f32,
     rows: usize,
+    /// Column at which the bars start.
     bars_x: f32,
 }
 
 impl Graph {
-    /// The graph of classes with these names, beside labels with an em of `label_font_px`.
+    /// The graph for classes with the names `words`, beside labels whose em is `label_font_px`.
     pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, label_font_px: u32) -> Self {
         let em_px = (label_font_px as f32 * FONT_EM).max(MIN_FONT_PX);
         let (rows, widest) = words.fold((0, 0.0), |(rows, widest), word| (rows + 1, text::width(word, em_px).max(widest)));
@@ -46,7 +51,7 @@ impl Graph {
         Size::new(width.ceil() as u32, height.ceil() as u32)
     }
 
-    /// The plate with names and tracks for the bars; the name of class `top` is the brightest.
+    /// Draws the plate with the names and the tracks of the bars. The name of class `top` is the brightest.
     pub(super) fn background<'a>(&self, words: impl Iterator<Item = &'a str>, top: Option<usize>) -> Picture {
         let Size { width, height } = self.size();
         let mut pixmap = plate(width as f32, height as f32, self.em_px * 0.5);
@@ -63,18 +68,18 @@ impl Graph {
         pixmap.into()
     }
 
-    /// Where on the plate the bar of class `row` begins.
+    /// Position on the plate of the top left corner of the bar in `row`.
     pub(super) fn bar_corner(&self, row: usize) -> (i32, i32) {
         let above = even((self.row_height() - self.bar_height()) / 2.0);
         (self.bars_x as i32, (self.first_row() + row as f32 * self.row_height() + above) as i32)
     }
 
-    /// The full bar of a class.
+    /// The bar of a class at a score of 1.
     pub(super) fn bar(&self, color: Rgb) -> Bar {
         Bar { color, length_px: self.bar_length() as u32, height_px: self.bar_height() as u32 }
     }
 
-    /// How much of its bar a score of 0..1 shows, an even number of pixels.
+    /// Length of the bar at a score of 0..1, an even number of pixels.
     pub(super) fn filled_px(&self, score: f32) -> u32 {
         even(score.clamp(0.0, 1.0) * self.bar_length()) as u32
     }
@@ -96,7 +101,7 @@ impl Graph {
     }
 }
 
-/// How a bar looks.
+/// The appearance of a full bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bar {
     color: Rgb,
@@ -107,7 +112,7 @@ pub(super) struct Bar {
 impl Bar {
     pub(super) fn draw(self) -> Picture {
         let rect = Rect::new(0.0, 0.0, self.length_px as f32, self.height_px as f32);
-        let mut pixmap = canvas(rect.w, rect.h);
+        let mut pixmap = empty_pixmap(rect.w, rect.h);
         if let Some(path) = rounded(rect, rect.h / 3.0) {
             text::fill(&mut pixmap, &path, self.color, 1.0);
         }
@@ -127,23 +132,23 @@ mod tests {
     }
 
     #[test]
-    fn lengths_follow_the_scores() {
-        // 0.74 * 20 = 14.8 px, times 6 makes bars of 88 px.
+    fn bar_lengths_are_proportional_to_scores() {
+        // The em is 0.74 * 20 px = 14.8 px, and a bar is 6 em long: 88 px.
         assert_eq!([0.25, 1.0, 7.0].map(|score| graph().filled_px(score)), [22, 88, 88]);
         assert_eq!([0.0, 0.005, -1.0, f32::NAN].map(|score| graph().filled_px(score)), [0; 4]);
-        assert_eq!(Graph::new(WORDS.into_iter(), 6).filled_px(1.0), 54, "9 px is the smallest font");
+        assert_eq!(Graph::new(WORDS.into_iter(), 6).filled_px(1.0), 54, "9 px is the minimum font size");
     }
 
     #[test]
-    fn a_bar_has_its_class_colour_and_length() {
+    fn a_bar_has_the_colour_of_its_class() {
         let picture = graph().bar(RED).draw();
         assert_eq!(picture.size(), Size::new(88, 8));
         let red = picture.rgba().chunks(4).filter(|pixel| *pixel == [255, 0, 0, 255]).count();
-        assert!((88 * 8 - 30..88 * 8).contains(&red), "{red} of 88 x 8 pixels, less the round corners");
+        assert!((88 * 8 - 30..88 * 8).contains(&red), "{red} of 88 x 8 pixels, minus the rounded corners");
     }
 
     #[test]
-    fn the_plate_holds_names_and_bars() {
+    fn the_plate_is_large_enough_for_names_and_bars() {
         let graph = graph();
         let picture = graph.background(WORDS.into_iter(), Some(0));
         assert_eq!(picture.size(), graph.size());

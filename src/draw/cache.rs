@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pictures by what they show.
+//! A cache of pictures, keyed by what they show.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::picture::Picture;
 
-/// Keeps pictures while they are in use, and as many as [`Cache::CAPACITY`] allows for when they are again.
+/// Keeps the pictures in use, and unused ones up to [`Cache::CAPACITY`] in case they are needed again.
 pub(super) struct Cache<K> {
+    /// Each picture and the frame on which it was last used.
     pictures: HashMap<K, (Arc<Picture>, u64)>,
     /// Bytes of all pictures.
     bytes: usize,
@@ -22,11 +23,11 @@ impl<K> Default for Cache<K> {
 }
 
 impl<K: Eq + Hash> Cache<K> {
-    /// Beyond so many bytes of pixels, those pictures are dropped that were not used for longest, until half of it is
-    /// free. What pictures keep for blending may take twice as much again.
+    /// Capacity in bytes of pixels. When it is exceeded, the least recently used pictures are dropped until half of it is
+    /// free. The prepared forms of the pictures may take twice as much memory again.
     const CAPACITY: usize = 16 << 20;
 
-    /// Begins a frame.
+    /// Starts a frame.
     pub(super) fn next_frame(&mut self) {
         self.frame += 1;
         if self.bytes > Self::CAPACITY {
@@ -34,21 +35,21 @@ impl<K: Eq + Hash> Cache<K> {
         }
     }
 
-    /// Pictures of the last two frames stay, however large.
+    /// Drops the least recently used pictures. Those of the last two frames stay, however large they are.
     fn drop_oldest(&mut self) {
         let mut by_age: Vec<(u64, usize)> = self.pictures.values().map(|(picture, used)| (*used, picture.rgba().len())).collect();
         by_age.sort_unstable_by(|a, b| b.cmp(a));
-        let mut kept = 0;
+        let mut kept_bytes = 0;
         let fits = by_age.into_iter().take_while(|(_, bytes)| {
-            kept += bytes;
-            kept <= Self::CAPACITY / 2
+            kept_bytes += bytes;
+            kept_bytes <= Self::CAPACITY / 2
         });
         let oldest = fits.last().map_or(self.frame, |(used, _)| used).min(self.frame.saturating_sub(2));
         self.pictures.retain(|_, (_, used)| *used >= oldest);
         self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
     }
 
-    /// The picture of `key`, drawn now if it is not there.
+    /// The picture for `key`, which `draw` draws if it is not in the cache.
     pub(super) fn get(&mut self, key: K, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
         let (picture, used) = self.pictures.entry(key).or_insert_with(|| {
             let picture = draw();
@@ -75,12 +76,12 @@ mod tests {
         let mut cache = Cache::default();
         let first = cache.get(1, picture);
         cache.next_frame();
-        assert!(Arc::ptr_eq(&first, &cache.get(1, || unreachable!("it is there"))));
+        assert!(Arc::ptr_eq(&first, &cache.get(1, || unreachable!("it is cached"))));
         assert!(!Arc::ptr_eq(&first, &cache.get(2, picture)));
     }
 
     #[test]
-    fn what_is_not_used_goes_once_there_is_too_much() {
+    fn unused_pictures_are_dropped_above_the_capacity() {
         let mut cache = Cache::default();
         for key in 0..50 {
             cache.next_frame();
@@ -89,6 +90,6 @@ mod tests {
             assert!(cache.bytes <= Cache::<usize>::CAPACITY + (2 << 20));
             assert_eq!(cache.bytes, cache.pictures.len() << 20);
         }
-        cache.get(0, || unreachable!("what every frame uses stays"));
+        cache.get(0, || unreachable!("a picture that every frame uses stays"));
     }
 }

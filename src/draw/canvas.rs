@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A frame's planes, borrowed to be drawn on.
+//! The borrowed planes of a frame, for drawing.
 
 use crate::error::Result;
 use crate::geometry::Size;
@@ -8,13 +8,13 @@ use crate::image::{Colorimetry, FrameView, PixelFormat, Plane};
 /// The bytes of one plane and the distance between the starts of its rows.
 #[derive(Debug, Default)]
 pub struct PlaneMut<'a> {
-    /// All rows; the last one need not be padded to `stride`.
+    /// All rows; the padding after the last one may be missing.
     pub data: &'a mut [u8],
-    /// Bytes from one row to the next.
+    /// Bytes from the start of one row to the start of the next.
     pub stride: usize,
 }
 
-/// A frame that can be drawn on, borrowed and checked: every row of every plane is inside its slice.
+/// A borrowed frame that can be drawn on. Every row of every plane is known to lie inside its slice.
 #[derive(Debug)]
 pub struct Canvas<'a> {
     pub(super) format: PixelFormat,
@@ -36,12 +36,15 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// The smallest group of bytes that repeats along the rows of a plane, and the pixels it stands for.
+/// The smallest group of bytes that repeats along the rows of a plane, and the pixels that it covers: of NV12, for
+/// example, a byte and a pixel in plane 0, two bytes and 2 x 2 pixels in plane 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     pub plane: usize,
     pub bytes: usize,
+    /// Columns of pixels.
     pub columns: usize,
+    /// Rows of pixels.
     pub rows: usize,
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What must be blurred on a frame so that no face is seen: the known faces, or all of it.
+//! Decides what must be blurred on a frame so that no face is visible: the known faces, or the whole frame.
 //!
-//! A detector says how long ago it last searched for faces. While that is recent, the faces that it found are the faces
-//! of the picture. Otherwise someone may be in the picture whom nobody has looked for.
+//! A detector reports how long ago it last searched for faces. After a recent search, the known faces are all faces of the
+//! frame. Otherwise the frame may show a face that has not been searched for.
 
 use std::time::Duration;
 
@@ -14,54 +14,53 @@ use crate::record::{FaceRecord, FrameRecord, SearchAge};
 pub struct Cover {
     /// Boxes of the known faces, in 0..1 of the frame.
     pub boxes: Vec<Rect>,
-    /// Why these may not be all faces of the frame, so that all of it must be blurred; none if they are.
+    /// The reason why the frame may show other faces, so that all of it must be blurred; none if it cannot.
     pub uncovered: Option<Uncovered>,
 }
 
-/// Why the known faces do not cover a frame.
+/// Why a frame may show faces other than the known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uncovered {
-    /// No search of this scene has ended yet.
+    /// No search of this scene has finished yet.
     NotSearched,
     /// Searches are further apart than the maximum age.
     TooOld,
-    /// A face is in the metadata, but nobody can tell where it is in this picture.
+    /// The metadata contains a face whose position in this frame is unknown.
     Misplaced,
 }
 
-/// Follows the searches of a stream.
+/// Tracks the searches of a stream.
 ///
-/// Once searches were too far apart, frames stay uncovered until two of them are close enough again. Otherwise a regular
-/// interval above the maximum age would let the picture flicker.
+/// After two searches that are too far apart, frames stay uncovered until two searches are close enough again. Otherwise
+/// the picture would flicker at a constant interval above the maximum age.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    /// A frame of this stream told when it was searched, so from now on every frame has to.
+    /// Set once a frame of this stream reports when it was searched. From then on every frame has to.
     announced: bool,
-    /// Age of the last search on the frame before this one.
+    /// Age of the last search on the previous frame.
     previous: Option<Duration>,
     /// The last two searches were too far apart, or the next one is overdue.
     overdue: bool,
-    /// Ids and boxes on the frame that came with the last search. A detector without tracks gives no faces in between.
+    /// Ids and boxes on the frame of the last search. A detector without tracks reports no faces in between.
     found: Vec<(u32, Rect)>,
 }
 
 impl Coverage {
-    /// Takes the next frame and says what must be blurred on it. A search covers a frame for up to `max_age`. Where the
-    /// metadata never says when a frame was searched, only the known faces can be blurred: see
-    /// [`is_announced`](Self::is_announced).
+    /// Decides what must be blurred on the next frame. A search covers frames for up to `max_age`. If the metadata never
+    /// reports when a frame was searched, only the known faces can be blurred: see [`is_announced`](Self::is_announced).
     pub fn observe(&mut self, frame: &FrameRecord, max_age: Duration) -> Cover {
-        let unsearched = self.follow(frame, max_age);
+        let unsearched = self.track_search(frame, max_age);
         let uncovered = if frame.misplaced { Some(Uncovered::Misplaced) } else { unsearched };
-        let left = self.left(&frame.faces);
-        Cover { boxes: frame.faces.iter().map(|face| face.rect_norm).chain(left).collect(), uncovered }
+        let unmatched = self.unmatched(&frame.faces);
+        Cover { boxes: frame.faces.iter().map(|face| face.rect_norm).chain(unmatched).collect(), uncovered }
     }
 
-    /// True if the detector of this stream tells when it searched.
+    /// True if the detector of this stream reports when it searched.
     pub fn is_announced(&self) -> bool {
         self.announced
     }
 
-    fn follow(&mut self, frame: &FrameRecord, max_age: Duration) -> Option<Uncovered> {
+    fn track_search(&mut self, frame: &FrameRecord, max_age: Duration) -> Option<Uncovered> {
         let age = match frame.searched {
             SearchAge::Unknown if !self.announced => return None,
             SearchAge::Unknown | SearchAge::Never => {
@@ -71,6 +70,7 @@ impl Coverage {
             SearchAge::Ago(age) => age,
         };
         self.announced = true;
+        // An age that has not grown belongs to a new search.
         if self.previous.is_none_or(|previous| age <= previous) {
             self.overdue = self.previous.is_some_and(|previous| previous > max_age);
             self.found.clear();
@@ -81,10 +81,10 @@ impl Coverage {
         self.overdue.then_some(Uncovered::TooOld)
     }
 
-    /// The boxes of the last search that none of `faces` has followed.
-    fn left(&self, faces: &[FaceRecord]) -> impl Iterator<Item = Rect> {
-        let follows = |id: u32, rect: Rect| move |face: &FaceRecord| (id != 0 && face.id == id) || face.rect_norm.iou(rect) > 0.0;
-        self.found.iter().filter(move |&&(id, rect)| !faces.iter().any(follows(id, rect))).map(|&(_, rect)| rect)
+    /// The boxes of the last search that match none of `faces`, neither by id nor by overlap.
+    fn unmatched(&self, faces: &[FaceRecord]) -> impl Iterator<Item = Rect> {
+        let matches = |id: u32, rect: Rect| move |face: &FaceRecord| (id != 0 && face.id == id) || face.rect_norm.iou(rect) > 0.0;
+        self.found.iter().filter(move |&&(id, rect)| !faces.iter().any(matches(id, rect))).map(|&(_, rect)| rect)
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         SearchAge::Ago(Duration::from_millis(milliseconds))
     }
 
-    /// Whether frames are covered that were last searched so many milliseconds ago.
+    /// Whether each of the frames is covered whose last search was this many milliseconds ago.
     fn covered(ages_ms: impl IntoIterator<Item = u64>) -> Vec<bool> {
         let mut coverage = Coverage::default();
         let is_covered = |age| coverage.observe(&frame(ago(age), &[]), MAX_AGE).uncovered.is_none();
@@ -121,21 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn searches_at_a_long_interval_do_not_let_the_picture_flicker() {
-        let second = (0..30).map(|frame| frame * 33);
-        let shown = covered(second.clone().chain(second.clone()).chain(second));
-        let first_hidden = shown.iter().position(|covered| !covered).expect("the interval is longer than the maximum age");
-        assert_eq!(first_hidden, 16);
-        assert!(shown[first_hidden..].iter().all(|covered| !covered));
+    fn a_search_interval_above_the_maximum_age_does_not_flicker() {
+        let one_second = (0..30).map(|frame| frame * 33);
+        let covered = covered(one_second.clone().chain(one_second.clone()).chain(one_second));
+        let first_uncovered = covered.iter().position(|covered| !covered).expect("the interval is longer than the maximum age");
+        assert_eq!(first_uncovered, 16);
+        assert!(covered[first_uncovered..].iter().all(|covered| !covered));
     }
 
     #[test]
-    fn after_one_late_search_two_close_ones_are_needed() {
+    fn a_late_search_requires_two_close_ones() {
         assert_eq!(covered([0, 300, 600, 100, 200, 0]), [true, true, false, false, false, true]);
     }
 
     #[test]
-    fn a_scene_that_was_never_searched_is_hidden_until_its_first_search() {
+    fn a_new_scene_is_uncovered_until_its_first_search() {
         let mut coverage = Coverage::default();
         let mut uncovered = |searched| coverage.observe(&frame(searched, &[]), MAX_AGE).uncovered;
         assert_eq!(uncovered(SearchAge::Never), Some(Uncovered::NotSearched));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detector_that_never_tells_is_trusted_but_one_that_stops_telling_is_not() {
+    fn a_detector_that_never_reports_searches_is_trusted_but_one_that_stops_is_not() {
         let mut coverage = Coverage::default();
         let mut covered = |searched| {
             let cover = coverage.observe(&frame(searched, &[face(1, BOX)]), MAX_AGE);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_without_a_place_hides_the_frame() {
+    fn a_misplaced_face_leaves_the_frame_uncovered() {
         for searched in [ago(0), SearchAge::Unknown] {
             let lost = FrameRecord { misplaced: true, ..frame(searched, &[]) };
             assert_eq!(Coverage::default().observe(&lost, MAX_AGE).uncovered, Some(Uncovered::Misplaced));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn between_searches_a_face_stays_hidden_where_it_was_found_until_it_is_followed() {
+    fn between_searches_a_face_stays_hidden_at_its_last_box_until_it_is_matched() {
         let mut coverage = Coverage::default();
         let (near, far) = (BOX.translated(0.05, 0.0), BOX.translated(0.5, 0.5));
         let mut boxes = |age, faces: &[FaceRecord]| coverage.observe(&frame(ago(age), faces), MAX_AGE).boxes;
@@ -174,6 +174,6 @@ mod tests {
         assert_eq!(boxes(33, &[]), [BOX, far], "a detector without tracks");
         let further = far.translated(0.25, 0.0);
         assert_eq!(boxes(66, &[face(0, near), face(7, further)]), [near, further]);
-        assert_eq!(boxes(0, &[]), [], "a search that finds nobody");
+        assert_eq!(boxes(0, &[]), [], "a search that finds no face");
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rounded box around a face: four corners and four thin strips.
 //!
-//! The line in the expression's colour has a dark one on each side, so that it stands out from any background. Boxes
-//! change their size all the time, so strips are cut from ones that are as long as any box can be.
+//! The line in the expression's colour has a dark line on each side, so that it stands out from any background. Boxes
+//! change their size constantly, so their strips are cut from strips that are as long as the frame.
 
 use tiny_skia::{Path, PathBuilder, Stroke, Transform};
 
-use super::picture::{Picture, canvas};
+use super::picture::Picture;
+use super::pixels::empty_pixmap;
 use super::style::Rgb;
 use super::text::paint;
 use crate::geometry::{Rect, Size};
@@ -14,43 +15,44 @@ use crate::geometry::{Rect, Size};
 const SHADOW: Rgb = [0, 0, 0];
 const SHADOW_ALPHA: f32 = 0.5;
 
-/// How a box looks, apart from its size.
+/// The appearance of a box, apart from its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Outline {
     pub color: Rgb,
     /// Width of the coloured line.
     pub line_px: u32,
-    /// Width of each of the dark lines beside it.
+    /// Width of each of the two dark lines.
     pub shadow_px: u32,
-    /// Side of the square that holds a corner.
+    /// Side length of the square picture of a corner.
     pub corner_px: u32,
 }
 
 impl Outline {
-    /// The outline for a box of `size`: as asked for, thinner where the box is too small; none for boxes below 3 pixels.
+    /// The outline for a box of `size`, with a thinner line where the box is too small for `line_px`. None for boxes below
+    /// 3 pixels.
     pub(super) fn fit(color: Rgb, line_px: u32, size: Size) -> Option<Self> {
-        let room = size.width.min(size.height);
-        if room < 3 {
+        let side = size.width.min(size.height);
+        if side < 3 {
             return None;
         }
-        let line_px = line_px.clamp(1, room / 3);
-        let shadow_px = (line_px.div_ceil(3)).min((room / 2 - line_px.min(room / 2)) / 2);
-        // Even, where there is room, so that strips begin at even pixels.
-        let corner_px = (2 * shadow_px + 5 * line_px).next_multiple_of(2).min(room / 2);
+        let line_px = line_px.clamp(1, side / 3);
+        let shadow_px = (line_px.div_ceil(3)).min((side / 2 - line_px.min(side / 2)) / 2);
+        // Even if the box is large enough, so that strips start at even pixels.
+        let corner_px = (2 * shadow_px + 5 * line_px).next_multiple_of(2).min(side / 2);
         Some(Self { color, line_px, shadow_px, corner_px })
     }
 
-    /// Width of all lines together.
+    /// Total width of the line and its shadows.
     pub(super) fn thickness(self) -> u32 {
         self.line_px + 2 * self.shadow_px
     }
 
-    /// The corner at the left or right, above or below.
+    /// The picture of one corner, a part of a rounded rectangle that extends far beyond the picture.
     pub(super) fn corner(self, right: bool, below: bool) -> Picture {
         let side = self.corner_px as f32;
         let thickness = self.thickness() as f32;
         let middle = thickness / 2.0;
-        let mut pixmap = canvas(side, side);
+        let mut pixmap = empty_pixmap(side, side);
         let far = 4.0 * side;
         let start = |at_end: bool| if at_end { side - middle - far } else { middle };
         let rect = Rect::new(start(right), start(below), far, far);
@@ -63,19 +65,19 @@ impl Outline {
         pixmap.into()
     }
 
-    /// A strip along the upper or lower edge.
+    /// A strip for the upper or lower edge.
     pub(super) fn across(self, width: u32) -> Picture {
         let rows = self.cross_section().into_iter().flat_map(|pixel| pixel.repeat(width as usize));
         Picture::new(Size::new(width, self.thickness()), rows.collect())
     }
 
-    /// A strip along the left or right edge.
+    /// A strip for the left or right edge.
     pub(super) fn down(self, height: u32) -> Picture {
         let row = self.cross_section().concat();
         Picture::new(Size::new(self.thickness(), height), row.repeat(height as usize))
     }
 
-    /// The pixels from outside to inside.
+    /// The pixels across the line and its shadows.
     fn cross_section(self) -> Vec<[u8; 4]> {
         let dark = [0, 0, 0, (SHADOW_ALPHA * 255.0).round() as u8];
         let [r, g, b] = self.color;
@@ -86,9 +88,10 @@ impl Outline {
     }
 }
 
-/// A rectangle with round corners; none if it has no area.
+/// A rectangle with rounded corners; none if it has no area.
 pub(super) fn rounded(rect: Rect, radius: f32) -> Option<Path> {
-    /// Length of a control arm that makes a cubic curve a quarter circle of radius 1.
+    /// Length of the control arms with which a cubic Bézier curve approximates a quarter circle of radius 1:
+    /// 4 (sqrt(2) - 1) / 3.
     const ARM: f32 = 0.552_285;
     let Rect { x, y, .. } = rect;
     let (right, bottom) = (rect.right(), rect.bottom());
@@ -116,11 +119,11 @@ mod tests {
     const LARGE: Size = Size::new(100, 80);
 
     fn pixel(picture: &Picture, x: usize, y: usize) -> &[u8] {
-        &picture.row(y)[4 * x..4 * x + 4]
+        &picture.rgba()[4 * (y * picture.size().width as usize + x)..][..4]
     }
 
     #[test]
-    fn an_outline_fits_its_box() {
+    fn outlines_become_thinner_in_small_boxes() {
         let outline = Outline::fit(RED, 3, LARGE).expect("large");
         assert_eq!((outline.line_px, outline.shadow_px, outline.thickness(), outline.corner_px), (3, 1, 5, 18));
         for side in 3..40 {
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn strips_meet_the_corners_without_a_seam() {
+    fn strips_continue_the_corners_seamlessly() {
         let outline = Outline::fit(RED, 3, LARGE).expect("large");
         let (across, down, last) = (outline.across(20), outline.down(20), outline.corner_px as usize - 1);
         assert_eq!((across.size(), down.size()), (Size::new(20, 5), Size::new(5, 20)));
@@ -146,8 +149,8 @@ mod tests {
                 assert!(close(pixel(&corner, at(right), if below { 0 } else { last }), expected), "{right} {below}: column {line}");
             }
             let outside = |end: bool| if end { last } else { 0 };
-            assert_eq!(pixel(&corner, outside(right), outside(below)), [0; 4], "nothing outside the round corner");
-            assert_eq!(pixel(&corner, last - outside(right), last - outside(below)), [0; 4], "nothing inside the box");
+            assert_eq!(pixel(&corner, outside(right), outside(below)), [0; 4], "transparent outside of the rounded corner");
+            assert_eq!(pixel(&corner, last - outside(right), last - outside(below)), [0; 4], "transparent inside of the box");
         }
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A small face for each expression: a disc in the expression's colour with brows, eyes and mouth.
 //!
-//! Drawn from lines of our own rather than taken from the emoji font, whose outlines differ too little from one another
-//! at the 16 pixels that a label has for them.
+//! The faces are drawn here rather than taken from the emoji font, whose outlines are hard to tell apart at the 16 pixels
+//! that a label has for them.
 
 use tiny_skia::{LineCap, LineJoin, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
@@ -11,22 +11,22 @@ use super::text::{fill, paint};
 
 const DARK: Rgb = [0x14, 0x18, 0x1c];
 const WHITE: Rgb = [0xff, 0xff, 0xff];
-/// Below this luminance (0..1), white features have more contrast than dark ones.
-const DARK_GROUND: f32 = 0.17;
-/// Width of lines, as a part of the disc's radius.
+/// Maximum luminance (0..1) of a disc on which white features have more contrast than dark ones.
+const MAX_DARK_LUMINANCE: f32 = 0.17;
+/// Width of lines in radii of the disc.
 const LINE: f32 = 0.15;
 
-/// A stroke or a patch, in a square with the disc's middle at 0, 0 and its radius 1; y points down.
+/// A stroke or a filled shape. The disc has its centre at 0, 0 and the radius 1; y points down.
 enum Part {
-    /// From one point to the other.
+    /// A line from one point to another.
     Line([f32; 4]),
-    /// A quadratic curve: start, control point, end.
+    /// A quadratic Bézier curve: start, control point, end.
     Curve([f32; 6]),
-    /// The patch between such a curve and its chord.
+    /// The filled area between such a curve and its chord, an open mouth.
     Open([f32; 6]),
-    /// An ellipse: middle, half width, half height.
+    /// A filled ellipse: centre, half width, half height.
     Dot([f32; 4]),
-    /// The same in white, the ground of an eye that is wide open.
+    /// The same ellipse in white, for a wide-open eye.
     Eye([f32; 4]),
 }
 
@@ -90,13 +90,13 @@ const fn features(expression: Expression) -> &'static [Part] {
     }
 }
 
-/// Draws the face of diameter `diameter` around `(x, y)`; without an expression, the bare disc.
+/// Draws a face with the given diameter around `(x, y)`; without an expression, only the disc.
 pub(super) fn draw(pixmap: &mut Pixmap, expression: Option<Expression>, x: f32, y: f32, diameter: f32, rgb: Rgb) {
     let radius = diameter / 2.0;
     if let Some(disc) = PathBuilder::from_circle(x, y, radius) {
         fill(pixmap, &disc, rgb, 1.0);
     }
-    let ink = if luminance(rgb) < DARK_GROUND { WHITE } else { DARK };
+    let ink = if luminance(rgb) < MAX_DARK_LUMINANCE { WHITE } else { DARK };
     let place = Transform::from_row(radius, 0.0, 0.0, radius, x, y);
     for part in expression.map(features).unwrap_or_default() {
         draw_part(pixmap, part, place, ink);
@@ -128,7 +128,7 @@ fn draw_part(pixmap: &mut Pixmap, part: &Part, place: Transform, ink: Rgb) {
             pixmap.stroke_path(&path, &paint(ink, 1.0), &stroke, Transform::identity(), None);
         }
         Open(_) | Dot(_) => fill(pixmap, &path, ink, 1.0),
-        // Eyes are white with dark pupils; on a dark ground the pupils are white as all the rest, so leave them out.
+        // On a dark disc the pupils are white like all features, so the white of the eye is left out.
         Eye(_) if ink == DARK => fill(pixmap, &path, WHITE, 1.0),
         Eye(_) => {}
     }
@@ -146,17 +146,17 @@ fn luminance(rgb: Rgb) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::picture::canvas;
+    use crate::draw::pixels::empty_pixmap;
     use crate::scores::FERPLUS_LABELS;
 
     fn face(expression: Option<Expression>, rgb: Rgb) -> Pixmap {
-        let mut pixmap = canvas(20.0, 20.0);
+        let mut pixmap = empty_pixmap(20.0, 20.0);
         draw(&mut pixmap, expression, 10.0, 10.0, 20.0, rgb);
         pixmap
     }
 
     #[test]
-    fn every_expression_has_a_face_of_its_own() {
+    fn the_faces_of_all_expressions_differ() {
         let faces: Vec<Pixmap> = FERPLUS_LABELS.iter().map(|label| face(Expression::of(label), [240, 228, 66])).collect();
         for (index, one) in faces.iter().enumerate() {
             for other in &faces[..index] {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_disc_has_the_colour_and_the_corners_stay_free() {
+    fn the_disc_has_its_colour_and_the_corners_are_transparent() {
         let disc = face(None, [10, 20, 30]);
         let pixel = |x, y| disc.pixel(x, y).map(|p| (p.red(), p.green(), p.blue(), p.alpha()));
         assert_eq!(pixel(10, 10), Some((10, 20, 30, 255)));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn features_stand_out_from_dark_and_light_discs() {
+    fn features_contrast_with_dark_and_bright_discs() {
         let mouth = |rgb| face(Some(Expression::Neutral), rgb).pixel(10, 14).map(|p| [p.red(), p.green(), p.blue()]);
         assert_eq!(mouth([0x00, 0x72, 0xb2]), Some(WHITE));
         assert_eq!(mouth([0xf0, 0xe4, 0x42]), Some(DARK));

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plate with a face's emoji, expression, percentage and id.
+//! The label of a face: a plate with emoji, expression, percentage and id.
 
 use tiny_skia::Pixmap;
 
 use super::edges::rounded;
 use super::emoji;
 use super::layout::even;
-use super::picture::{Picture, canvas};
+use super::picture::Picture;
+use super::pixels::empty_pixmap;
 use super::style::{Expression, Rgb};
 use super::text::{self, CAP_HEIGHT_EM};
 use crate::geometry::{Rect, Size};
 
-/// Colour of the plates that texts stand on, dark enough for white text on any background.
+/// Colour of plates, dark enough for white text on any background.
 const PLATE: Rgb = [0x10, 0x14, 0x1a];
 const PLATE_ALPHA: f32 = 0.8;
-/// Colour of the words that matter.
+/// Colour of primary text.
 pub(super) const BRIGHT: Rgb = [0xff, 0xff, 0xff];
-/// Colour of the words that matter less.
+/// Colour of secondary text.
 pub(super) const DIM: Rgb = [0xc2, 0xca, 0xd2];
 
 // Lengths in em of the label's font.
@@ -26,56 +27,56 @@ const GAP_EM: f32 = 0.35;
 const BADGE_EM: f32 = 1.24;
 const ID_EM: f32 = 0.8;
 
-/// What a label says; everything it looks like follows from this. Figures change with every frame, so that they are a
-/// picture of their own and the plate has room for the widest.
+/// The content of a label, which determines its picture. The percentage changes with every frame, so it is a picture of
+/// its own, and the plate reserves room for the widest one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Label {
-    /// A disc in `color`, with the features of this expression if it is one of the known.
+    /// A disc in `color`, with the face of the expression if it is a known one.
     pub badge: Option<Option<Expression>>,
     pub color: Rgb,
     pub text: Option<String>,
-    pub room: Room,
+    pub percentage: Percentage,
     pub id: Option<u32>,
     pub font_px: u32,
 }
 
-/// Room for a percentage.
+/// Format of the percentage, for which the plate reserves room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Room {
+pub(super) enum Percentage {
     None,
-    /// For figures of this many digits.
-    Figures(u32),
-    /// The same, with a space before the sign.
-    SpacedFigures(u32),
+    /// Up to this many digits and a percent sign.
+    Compact(u32),
+    /// The same, with a space before the percent sign.
+    Spaced(u32),
 }
 
-impl Room {
-    /// Two digits even for one: labels whose score falls below ten do not jump.
+impl Percentage {
+    /// Number of digits to reserve: at least two, so that a label keeps its width when the score falls below 10 %.
     pub(super) fn digits(percent: u32) -> u32 {
         if percent < 100 { 2 } else { 3 }
     }
 
-    /// What is written there.
+    /// The text for `percent`.
     pub(super) fn text(self, percent: u32) -> String {
         match self {
             Self::None => String::new(),
-            Self::Figures(_) => format!("{percent}%"),
-            Self::SpacedFigures(_) => format!("{percent} %"),
+            Self::Compact(_) => format!("{percent}%"),
+            Self::Spaced(_) => format!("{percent} %"),
         }
     }
 
     fn widest(self) -> Option<String> {
         match self {
             Self::None => None,
-            Self::Figures(digits) | Self::SpacedFigures(digits) => Some(self.text(10_u32.pow(digits) - 1)),
+            Self::Compact(digits) | Self::Spaced(digits) => Some(self.text(10_u32.pow(digits) - 1)),
         }
     }
 }
 
 impl Label {
-    /// True if the plate would be bare.
+    /// True if there is nothing to show.
     pub(super) fn is_empty(&self) -> bool {
-        self.badge.is_none() && self.text.is_none() && self.room == Room::None && self.id.is_none()
+        self.badge.is_none() && self.text.is_none() && self.percentage == Percentage::None && self.id.is_none()
     }
 
     /// The plate's size in pixels.
@@ -88,7 +89,7 @@ impl Label {
         Size::new(width.ceil() as u32, plate_height(self.font_px) as u32)
     }
 
-    /// The plate with all that is on it but the figures.
+    /// Draws the plate with everything but the percentage.
     pub(super) fn draw(&self) -> Picture {
         let Size { width, height } = self.size();
         let em = self.font_px as f32;
@@ -100,20 +101,20 @@ impl Label {
         pixmap.into()
     }
 
-    /// Column of the plate from which on the figures are to be shown, at the height of the plate's top.
-    pub(super) fn figures_x(&self) -> Option<i32> {
-        self.laid_out().into_iter().find(|(part, _)| matches!(part, Part::Room(_))).map(|(_, x)| even(x) as i32)
+    /// Column of the plate at which the picture of the percentage starts. Its row is 0.
+    pub(super) fn percentage_x(&self) -> Option<i32> {
+        self.laid_out().into_iter().find(|(part, _)| matches!(part, Part::Reserved(_))).map(|(_, x)| even(x) as i32)
     }
 
-    /// Figures, as a picture as high as the plate.
-    pub(super) fn draw_figures(text: &str, font_px: u32) -> Picture {
+    /// Draws a percentage as a picture with the height of the plate.
+    pub(super) fn draw_percentage(text: &str, font_px: u32) -> Picture {
         let (em, height) = (font_px as f32, plate_height(font_px));
-        let mut pixmap = canvas(text::width(text, em).ceil() + 2.0, height);
+        let mut pixmap = empty_pixmap(text::width(text, em).ceil() + 2.0, height);
         text::draw(&mut pixmap, text, em, 0.0, baseline(em, height.ceil() / 2.0), BRIGHT);
         pixmap.into()
     }
 
-    /// Every part and where it begins.
+    /// Each part and the column at which it starts.
     fn laid_out(&self) -> Vec<(Part, f32)> {
         let em = self.font_px as f32;
         let mut x = self.leading_em() * em;
@@ -126,7 +127,7 @@ impl Label {
         parts.map(place).collect()
     }
 
-    /// A round badge sits in the rounded end of the plate, text needs more room.
+    /// Padding at the left end, in em: a round badge fits into the rounded end of the plate, text needs more room.
     fn leading_em(&self) -> f32 {
         if self.badge.is_some() { (HEIGHT_EM - BADGE_EM) / 2.0 } else { PADDING_EM }
     }
@@ -135,7 +136,7 @@ impl Label {
         [
             self.badge.map_or(Part::Nothing, Part::Badge),
             self.text.clone().map_or(Part::Nothing, |text| Part::Text(text, 1.0, BRIGHT)),
-            self.room.widest().map_or(Part::Nothing, Part::Room),
+            self.percentage.widest().map_or(Part::Nothing, Part::Reserved),
             self.id.map_or(Part::Nothing, |id| Part::Text(format!("#{id}"), ID_EM, DIM)),
         ]
     }
@@ -144,10 +145,10 @@ impl Label {
 enum Part {
     Nothing,
     Badge(Option<Expression>),
-    /// Words, their size in em of the label, their colour.
+    /// A text, its size in em of the label, its colour.
     Text(String, f32, Rgb),
-    /// As much as the text would take.
-    Room(String),
+    /// Empty room as wide as this text.
+    Reserved(String),
 }
 
 impl Part {
@@ -156,18 +157,18 @@ impl Part {
             Self::Nothing => None,
             Self::Badge(_) => Some(BADGE_EM * em_px),
             Self::Text(text, size_em, _) => Some(text::width(text, size_em * em_px)),
-            Self::Room(text) => Some(text::width(text, em_px)),
+            Self::Reserved(text) => Some(text::width(text, em_px)),
         }
     }
 
     fn draw(&self, pixmap: &mut Pixmap, em_px: f32, x: f32, middle: f32, color: Rgb) {
         match self {
-            Self::Nothing | Self::Room(_) => {}
+            Self::Nothing | Self::Reserved(_) => {}
             Self::Badge(expression) => {
                 let diameter = BADGE_EM * em_px;
                 emoji::draw(pixmap, *expression, x + diameter / 2.0, middle, diameter, color);
             }
-            // All on one baseline, at which capitals of the full size are centred.
+            // All texts share one baseline, on which capitals of the full size are vertically centred.
             Self::Text(text, size_em, rgb) => {
                 text::draw(pixmap, text, size_em * em_px, x, baseline(em_px, middle), *rgb);
             }
@@ -179,14 +180,14 @@ fn plate_height(font_px: u32) -> f32 {
     (HEIGHT_EM * font_px as f32).ceil()
 }
 
-/// Where capitals of the label's font stand that are centred at `middle`.
+/// The baseline of text whose capitals are centred at `middle`.
 fn baseline(em_px: f32, middle: f32) -> f32 {
     (middle + CAP_HEIGHT_EM * em_px / 2.0).round()
 }
 
 /// An empty translucent plate with rounded corners.
 pub(super) fn plate(width: f32, height: f32, radius: f32) -> Pixmap {
-    let mut pixmap = canvas(width, height);
+    let mut pixmap = empty_pixmap(width, height);
     let rect = Rect::new(0.0, 0.0, pixmap.width() as f32, pixmap.height() as f32);
     if let Some(path) = rounded(rect, radius) {
         text::fill(&mut pixmap, &path, PLATE, PLATE_ALPHA);
@@ -203,7 +204,7 @@ mod tests {
             badge: Some(Some(Expression::Happiness)),
             color: [240, 228, 66],
             text: Some(text.to_owned()),
-            room: Room::None,
+            percentage: Percentage::None,
             id: Some(3),
             font_px: 20,
         }
@@ -219,32 +220,32 @@ mod tests {
     }
 
     #[test]
-    fn the_badge_shows_the_colour_and_the_plate_is_translucent() {
+    fn the_badge_has_its_colour_and_the_plate_is_translucent() {
         let picture = label("happiness 93 %").draw();
         let pixels: Vec<&[u8]> = picture.rgba().chunks(4).collect();
         assert!(pixels.contains(&[240, 228, 66, 255].as_slice()));
         assert!(pixels.contains(&[255, 255, 255, 255].as_slice()), "bright text");
         assert!(pixels.contains(&[13, 16, 21, 204].as_slice()), "0.8 of the plate's colour");
-        assert_eq!(pixels[0][3], 0, "corners are round");
+        assert_eq!(pixels[0][3], 0, "the corners are rounded");
     }
 
     #[test]
-    fn figures_fit_their_room() {
-        for room in [Room::Figures(2), Room::SpacedFigures(2), Room::SpacedFigures(3)] {
-            let label = Label { room, ..label("happiness") };
-            let picture = Label::draw_figures(&room.text(99), 20);
+    fn percentages_fit_their_reserved_room() {
+        for percentage in [Percentage::Compact(2), Percentage::Spaced(2), Percentage::Spaced(3)] {
+            let label = Label { percentage, ..label("happiness") };
+            let picture = Label::draw_percentage(&percentage.text(99), 20);
             assert_eq!(picture.size().height, label.size().height);
-            let x = label.figures_x().expect("there is room") as u32;
-            assert!(x.is_multiple_of(2) && x + picture.size().width < label.size().width, "{room:?}");
+            let x = label.percentage_x().expect("the label has a percentage") as u32;
+            assert!(x.is_multiple_of(2) && x + picture.size().width < label.size().width, "{percentage:?}");
         }
-        assert_eq!((Room::digits(7), Room::digits(99), Room::digits(100)), (2, 2, 3));
-        assert_eq!((Room::Figures(2).text(7), Room::SpacedFigures(2).text(93)), ("7%".into(), "93 %".into()));
-        assert_eq!(label("x").figures_x(), None);
+        assert_eq!((Percentage::digits(7), Percentage::digits(99), Percentage::digits(100)), (2, 2, 3));
+        assert_eq!((Percentage::Compact(2).text(7), Percentage::Spaced(2).text(93)), ("7%".into(), "93 %".into()));
+        assert_eq!(label("x").percentage_x(), None);
     }
 
     #[test]
-    fn a_label_without_anything_to_say_is_empty() {
-        assert!(Label { badge: None, color: [0; 3], text: None, room: Room::None, id: None, font_px: 20 }.is_empty());
+    fn a_label_without_parts_is_empty() {
+        assert!(Label { badge: None, color: [0; 3], text: None, percentage: Percentage::None, id: None, font_px: 20 }.is_empty());
         assert!(!label("x").is_empty());
     }
 }

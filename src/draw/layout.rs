@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where plates go: inside the frame, beside their face, off other faces and off one another.
+//! Placement of plates: inside of the frame, beside their face, off other faces and off one another.
 
 use crate::geometry::{Rect, Size};
 
-/// A place beside a box.
+/// A position relative to the box of a face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub side: Side,
     pub align: Align,
 }
 
-/// Where along the box's edge a plate lies.
+/// Alignment of a plate along the edge of the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
     /// Flush with the left or upper end.
@@ -22,6 +22,7 @@ pub(super) enum Align {
 
 use Align::{End, Middle, Start};
 
+/// Side of the box at which a plate lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Above,
@@ -35,13 +36,13 @@ const fn spot(side: Side, align: Align) -> Spot {
     Spot { side, align }
 }
 
-/// The nearest even number. Pictures whose edges lie at even pixels cover whole samples of chroma, which keeps the edges
-/// clean and lets [`super::Canvas`] use what it prepared again.
+/// The nearest even number. Pictures with edges at even pixels cover whole chroma samples. That keeps their edges clean,
+/// and lets [`super::Canvas`] reuse their prepared form.
 pub(super) fn even(position: f32) -> f32 {
     (position / 2.0).round() * 2.0
 }
 
-/// For labels, best first.
+/// The spots for labels, in order of preference.
 pub(super) const LABEL_SPOTS: [Spot; 14] = [
     spot(Side::Above, Start),
     spot(Side::Above, End),
@@ -59,7 +60,7 @@ pub(super) const LABEL_SPOTS: [Spot; 14] = [
     spot(Side::Inside, End),
 ];
 
-/// For graphs, best first.
+/// The spots for graphs, in order of preference.
 pub(super) const GRAPH_SPOTS: [Spot; 12] = [
     spot(Side::Right, Start),
     spot(Side::Left, Start),
@@ -75,47 +76,48 @@ pub(super) const GRAPH_SPOTS: [Spot; 12] = [
     spot(Side::Above, Middle),
 ];
 
-/// A place for a plate.
+/// A candidate position of a plate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Candidate {
     pub spot: Spot,
     pub rect: Rect,
-    /// Area of what the plate hides: the face's own box counts once, other faces twice.
-    pub hidden: f32,
+    /// Area that the plate hides. The box of the face itself counts once, other faces count twice.
+    pub hidden_area: f32,
 }
 
-/// The faces and the plates that were placed so far.
+/// The faces of a frame and the plates placed so far.
 pub(super) struct Layout {
     frame: Size,
     faces: Vec<Rect>,
-    taken: Vec<Rect>,
+    plates: Vec<Rect>,
 }
 
 impl Layout {
-    /// What a plate may hide, as a part of its own area, before it moves away from where it was on the last frame.
+    /// Maximum part of its own area that a plate may hide before it leaves its spot on the previous frame.
     pub(super) const INERTIA: f32 = 0.06;
 
     /// A frame with `faces` and no plates.
     pub(super) fn new(frame: Size, faces: Vec<Rect>) -> Self {
-        Self { frame, faces, taken: Vec::new() }
+        Self { frame, faces, plates: Vec::new() }
     }
 
-    /// The spot for a plate of `size` beside face `own` where it hides the least, the first of equals; `last` is where
-    /// it was before. None if the plate is larger than the frame or would everywhere lie on another.
-    pub(super) fn best(&self, own: usize, size: Size, gap: f32, spots: &[Spot], last: Option<Spot>) -> Option<Place> {
+    /// The candidate for a plate of `size` beside face `own` that hides the least; the first one of equals. `last` is the
+    /// spot on the previous frame. None if the plate is larger than the frame or would overlap another plate at every spot.
+    pub(super) fn best(&self, own: usize, size: Size, gap: f32, spots: &[Spot], last: Option<Spot>) -> Option<Candidate> {
         let area = size.rect().area();
-        let cost = |place: &Place| place.hidden - if last == Some(place.spot) { Self::INERTIA * area } else { 0.0 };
-        let places = spots.iter().filter_map(|&spot| self.place(own, size, gap, spot)).filter(|place| self.is_free(place.rect));
-        places.reduce(|best, place| if cost(&place) < cost(&best) { place } else { best })
+        let cost = |at: &Candidate| at.hidden_area - if last == Some(at.spot) { Self::INERTIA * area } else { 0.0 };
+        let candidates = spots.iter().filter_map(|&spot| self.candidate(own, size, gap, spot)).filter(|at| self.is_free(at.rect));
+        candidates.reduce(|best, other| if cost(&other) < cost(&best) { other } else { best })
     }
 
     /// Keeps later plates off `rect`.
-    pub(super) fn take(&mut self, rect: Rect) {
-        self.taken.push(rect);
+    pub(super) fn add_plate(&mut self, rect: Rect) {
+        self.plates.push(rect);
     }
 
-    /// The plate at `spot`, moved along the box's edge into the frame; none if it does not fit between edge and frame.
-    fn place(&self, own: usize, size: Size, gap: f32, spot: Spot) -> Option<Place> {
+    /// The plate at `spot`, moved along the edge of the box into the frame; none if it does not fit between the edge of the
+    /// box and that of the frame.
+    fn candidate(&self, own: usize, size: Size, gap: f32, spot: Spot) -> Option<Candidate> {
         let face = self.faces[own];
         let Rect { w, h, .. } = size.rect();
         let (along_x, along_y) = match spot.align {
@@ -130,26 +132,27 @@ impl Layout {
             Side::Left => (face.x - gap - w, along_y),
             Side::Inside => (face.center().x - w / 2.0, if spot.align == End { along_y - gap } else { along_y + gap }),
         };
-        let (room_x, room_y) = (self.frame.width as f32 - w, self.frame.height as f32 - h);
-        if room_x < 0.0 || room_y < 0.0 {
+        let (max_x, max_y) = (self.frame.width as f32 - w, self.frame.height as f32 - h);
+        if max_x < 0.0 || max_y < 0.0 {
             return None;
         }
-        let fit = |position: f32, room: f32| even(position.clamp(0.0, room) - 0.5);
-        let inside = Rect::new(fit(x, room_x), fit(y, room_y), w, h);
-        let moved_onto_the_box = match spot.side {
+        // Half a pixel less, so that an odd maximum is rounded down to the even number below it.
+        let fit = |position: f32, max: f32| even(position.clamp(0.0, max) - 0.5);
+        let inside = Rect::new(fit(x, max_x), fit(y, max_y), w, h);
+        let overlaps_box = match spot.side {
             Side::Above | Side::Below => (inside.y - y).abs() >= 2.0,
             Side::Right | Side::Left => (inside.x - x).abs() >= 2.0,
             Side::Inside => false,
         };
-        (!moved_onto_the_box).then(|| Place { spot, rect: inside, hidden: self.hidden(Some(own), inside) })
+        (!overlaps_box).then(|| Candidate { spot, rect: inside, hidden_area: self.hidden_area(Some(own), inside) })
     }
 
     fn is_free(&self, plate: Rect) -> bool {
-        self.taken.iter().all(|other| plate.intersection(*other).area() == 0.0)
+        self.plates.iter().all(|other| plate.intersection(*other).area() == 0.0)
     }
 
-    /// What `plate` would hide, see [`Place::hidden`]; `own` is the face that it belongs to.
-    pub(super) fn hidden(&self, own: Option<usize>, plate: Rect) -> f32 {
+    /// The area that `plate` would hide, see [`Candidate::hidden_area`]; `own` is the face that it belongs to.
+    pub(super) fn hidden_area(&self, own: Option<usize>, plate: Rect) -> f32 {
         let area = |other: &Rect| plate.intersection(*other).area();
         self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { 2.0 * area(face) }).sum()
     }
@@ -162,48 +165,48 @@ mod tests {
     const FRAME: Size = Size::new(200, 100);
     const PLATE: Size = Size::new(40, 10);
 
-    fn best(layout: &Layout, own: usize) -> Place {
+    fn best(layout: &Layout, own: usize) -> Candidate {
         layout.best(own, PLATE, 2.0, &LABEL_SPOTS, None).expect("it fits")
     }
 
     #[test]
-    fn the_first_choice_is_above_flush_left() {
+    fn a_plate_prefers_the_spot_above_aligned_left() {
         let layout = Layout::new(FRAME, vec![Rect::new(50.0, 40.0, 30.0, 30.0)]);
         assert_eq!(best(&layout, 0).rect, Rect::new(50.0, 28.0, 40.0, 10.0));
-        assert_eq!(best(&layout, 0).hidden, 0.0);
+        assert_eq!(best(&layout, 0).hidden_area, 0.0);
     }
 
     #[test]
-    fn at_the_top_it_goes_below_and_at_the_right_it_moves_inside() {
+    fn a_plate_goes_below_at_the_top_edge_and_moves_left_at_the_right_edge() {
         let layout = Layout::new(FRAME, vec![Rect::new(180.0, 4.0, 18.0, 30.0)]);
         assert_eq!(best(&layout, 0).rect, Rect::new(160.0, 36.0, 40.0, 10.0));
     }
 
     #[test]
-    fn a_face_as_high_as_the_frame_has_it_on_the_right() {
+    fn a_face_as_high_as_the_frame_has_its_plate_on_the_right() {
         let layout = Layout::new(FRAME, vec![Rect::new(50.0, 0.0, 60.0, 100.0)]);
         assert_eq!(best(&layout, 0).rect, Rect::new(112.0, 0.0, 40.0, 10.0));
     }
 
     #[test]
-    fn a_face_that_fills_the_frame_has_it_inside() {
+    fn a_face_that_fills_the_frame_has_its_plate_inside() {
         let layout = Layout::new(FRAME, vec![FRAME.rect()]);
         let place = best(&layout, 0);
         assert_eq!((place.spot.side, place.rect), (Side::Inside, Rect::new(80.0, 2.0, 40.0, 10.0)));
-        assert_eq!(place.hidden, 400.0);
+        assert_eq!(place.hidden_area, 400.0);
     }
 
     #[test]
-    fn other_faces_and_plates_are_left_free() {
+    fn plates_avoid_other_faces_and_plates() {
         let faces = vec![Rect::new(50.0, 40.0, 30.0, 30.0), Rect::new(50.0, 10.0, 30.0, 28.0)];
         let mut layout = Layout::new(FRAME, faces);
         assert_eq!(best(&layout, 0).rect.y, 72.0, "below, since a face is above");
-        layout.take(Rect::new(40.0, 70.0, 60.0, 20.0));
+        layout.add_plate(Rect::new(40.0, 70.0, 60.0, 20.0));
         assert_eq!(best(&layout, 0).spot, spot(Side::Right, Start));
     }
 
     #[test]
-    fn a_plate_stays_where_it_was_until_something_is_in_the_way() {
+    fn a_plate_keeps_its_spot_until_it_would_hide_a_face() {
         let face = Rect::new(50.0, 40.0, 30.0, 30.0);
         let below = spot(Side::Below, Start);
         let at = |layout: &Layout| layout.best(0, PLATE, 2.0, &LABEL_SPOTS, Some(below)).expect("it fits").spot;
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn plates_never_cover_one_another() {
+    fn plates_never_overlap() {
         let mut layout = Layout::new(FRAME, vec![Rect::new(50.0, 40.0, 30.0, 30.0)]);
         for placed in 0.. {
             let Some(place) = layout.best(0, PLATE, 2.0, &LABEL_SPOTS, None) else {
@@ -220,12 +223,12 @@ mod tests {
                 break;
             };
             assert!(layout.is_free(place.rect));
-            layout.take(place.rect);
+            layout.add_plate(place.rect);
         }
     }
 
     #[test]
-    fn nothing_fits_a_frame_smaller_than_the_plate() {
+    fn a_plate_larger_than_the_frame_has_no_spot() {
         let layout = Layout::new(Size::new(39, 100), vec![Rect::new(0.0, 0.0, 39.0, 50.0)]);
         assert!(layout.best(0, PLATE, 2.0, &LABEL_SPOTS, None).is_none());
     }

@@ -2,30 +2,38 @@
 //! Boxes, labels, score bars and emoji as small pictures with positions, and blending of them into a frame's planes.
 //!
 //! ```text
-//! FaceRecords → Painter → Placed pictures → Canvas::blend, or whoever else composes pictures
+//! FaceRecords → Painter → Placed pictures → Canvas::blend, or another compositor
 //!               style, layout → edges, label, bars, emoji → cache
 //!             → Coverage → Canvas::blur, Canvas::blur_all
 //! ```
 //!
-//! Nothing is ever as large as the frame: a box is four thin strips, a label and a graph are plates of their own size.
-//! Pictures are kept by what they show, so that a frame on which nothing changed draws nothing and hands out the same
-//! allocations again.
+//! No picture is as large as the frame: a box consists of corners and thin strips, labels and graphs are small plates.
+//! Pictures are cached by what they show. If nothing changes on a frame, nothing is drawn, and the same allocations are
+//! returned again.
 
-mod bars;
-mod blend;
-mod blur;
-mod cache;
-mod canvas;
-mod coverage;
+// How things look, and where they go.
+mod style;
+mod layout;
+// Drawing of pictures.
+mod pixels;
+mod text;
 mod edges;
 mod emoji;
 mod label;
-mod layout;
-mod painter;
+mod bars;
+// From faces to placed pictures.
+mod alpha;
+mod canvas;
+mod weights;
+mod prepared;
 mod picture;
+mod cache;
+mod painter;
+// The pixels of a frame.
+mod blend;
+mod blur;
 mod snapshot;
-mod style;
-mod text;
+mod coverage;
 
 pub use blur::Blur;
 pub use canvas::{Canvas, PlaneMut};

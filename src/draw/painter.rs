@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From the faces of a frame to pictures and their places.
+//! Turns the faces of a frame into pictures and their positions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,54 +7,55 @@ use std::sync::Arc;
 use super::bars::{Bar, Graph};
 use super::cache::Cache;
 use super::edges::Outline;
-use super::label::{Label, Room};
-use super::layout::{GRAPH_SPOTS, LABEL_SPOTS, Layout, Place, Spot, even};
+use super::label::{Label, Percentage};
+use super::layout::{Candidate, GRAPH_SPOTS, LABEL_SPOTS, Layout, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
 use crate::geometry::{Rect, Size};
 use crate::record::{EmotionResult, FaceRecord};
 use crate::scores::LabelSet;
 
-/// Figures for the corner of the frame.
+/// Statistics for the corner of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CornerFigures {
     /// Number of faces.
     pub faces: usize,
-    /// Frames per second, if it is known by now.
+    /// Frames per second, if known yet.
     pub fps: Option<f64>,
 }
 
-/// Draws the faces of one stream, frame after frame.
+/// Draws the faces of one stream, frame by frame.
 ///
-/// It remembers from the last frame where the plates of each track were and how large, so that they do not jump about
-/// as boxes move by a pixel, and keeps pictures to use them again.
+/// It remembers the spots and the size of each track's plates on the previous frame, so that plates do not jump when boxes
+/// move by a pixel. It caches pictures for later frames.
 #[derive(Default)]
 pub struct Painter {
     style: Style,
     cache: Cache<Key>,
     label_sets: Vec<LabelSet>,
     tracks: HashMap<u32, Track>,
-    /// Where the figures are: left or right above, left or right below.
+    /// The corner with the statistics: top left, top right, bottom left, bottom right.
     stats_corner: usize,
 }
 
-/// What a picture shows, and by that which one it is.
+/// What a cached picture shows.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    /// At the right, below.
+    /// A corner of a box; true for one on the right, true for one at the bottom.
     Corner(Outline, bool, bool),
-    /// As long as the frame is wide or high.
+    /// A horizontal strip as long as the frame is wide.
     Across(Outline, u32),
+    /// A vertical strip as long as the frame is high.
     Down(Outline, u32),
     Label(Label),
-    /// What it says and the font.
-    Figures(String, u32),
-    /// Index of the label set, the class shown, the font.
+    /// Text and font size of a percentage.
+    Percentage(String, u32),
+    /// Index of the label set, the highlighted class, the font size.
     GraphBackground(usize, Option<usize>, u32),
     Bar(Bar),
 }
 
-/// How a track was drawn on the last frame.
+/// How a track was drawn on the previous frame.
 #[derive(Clone, Copy, Default)]
 struct Track {
     font_px: u32,
@@ -63,15 +64,15 @@ struct Track {
 }
 
 /// A face that is large enough to be drawn.
-struct Shown<'a> {
+struct DrawnFace<'a> {
     record: &'a FaceRecord,
-    /// In even pixels, inside the frame.
+    /// Box inside of the frame, with edges at even pixels.
     rect: Rect,
     sizes: Sizes,
     last: Track,
 }
 
-impl Shown<'_> {
+impl DrawnFace<'_> {
     fn color(&self, style: &Style) -> Rgb {
         match &self.record.emotion {
             Some(EmotionResult { label_id: Some(_), .. }) => {
@@ -81,84 +82,87 @@ impl Shown<'_> {
         }
     }
 
+    /// Distance between the box and a plate.
     fn gap(&self) -> f32 {
         self.sizes.line_px as f32
     }
 }
 
 impl Painter {
-    /// Of more faces than this only the largest are drawn: each plate is kept off all others, so that the work grows with
-    /// the square of their number.
+    /// Maximum number of faces drawn, the largest ones. Each plate is kept off all others, so the time grows with the
+    /// square of the number of faces.
     pub const MAX_FACES: usize = 256;
-    /// With more faces than this on a frame, labels are short and there are no graphs.
-    const CROWD: usize = 8;
-    /// Faces whose box is lower than this many em of their label are treated as in a crowd.
-    const SMALL_EM: f32 = 2.5;
-    /// Label sets that are told apart before the painter starts anew.
+    /// Maximum number of faces on a frame with full labels and graphs. On a frame with more, labels are short.
+    const MAX_DETAILED_FACES: usize = 8;
+    /// Minimum height of a box with a full label and a graph, in em of its label.
+    const MIN_DETAILED_HEIGHT_EM: f32 = 2.5;
+    /// Maximum number of label sets in the cache. Above it, the cache is cleared.
     const MAX_LABEL_SETS: usize = 16;
 
-    /// A painter of the given style.
+    /// A painter with the given style.
     pub fn new(style: Style) -> Self {
         Self { style, ..Self::default() }
     }
 
-    /// Changes the style from the next frame on; the same style again costs nothing.
+    /// Changes the style from the next frame on. Setting the same style again costs nothing.
     pub fn set_style(&mut self, style: Style) {
         if style != self.style {
             *self = Self::new(style);
         }
     }
 
-    /// The pictures for a frame of `frame` pixels, those further back first. Boxes with numbers that are not finite,
-    /// boxes outside of the frame and boxes below 3 pixels are left out, and all but the largest [`Painter::MAX_FACES`].
+    /// The pictures for a frame of `frame` pixels, in the order in which they are blended. Boxes with numbers that are not
+    /// finite, boxes outside of the frame and boxes below 3 pixels are skipped, and so are all but the largest
+    /// [`Painter::MAX_FACES`].
     pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<CornerFigures>, frame: Size) -> Vec<Placed> {
         self.cache.next_frame();
-        let shown = self.shown(faces, frame);
-        let mut layout = Layout::new(frame, shown.iter().map(|face| face.rect).collect());
+        let drawn = self.drawn_faces(faces, frame);
+        let mut layout = Layout::new(frame, drawn.iter().map(|face| face.rect).collect());
         let mut placed = Vec::new();
         if self.style.boxes {
-            shown.iter().for_each(|face| self.draw_box(face, frame, &mut placed));
+            drawn.iter().for_each(|face| self.draw_box(face, frame, &mut placed));
         }
         let plate = stats.and_then(|stats| self.draw_stats(stats, frame, &layout));
-        plate.iter().for_each(|plate| layout.take(plate.rect()));
+        plate.iter().for_each(|plate| layout.add_plate(plate.rect()));
         placed.extend(plate);
 
-        let mut tracks: Vec<Track> = shown.iter().map(|face| Track { font_px: face.sizes.font_px, ..Track::default() }).collect();
-        for index in by_area(&shown) {
-            tracks[index].label = self.draw_label(&shown, index, &mut layout, &mut placed);
+        let mut tracks: Vec<Track> = drawn.iter().map(|face| Track { font_px: face.sizes.font_px, ..Track::default() }).collect();
+        for index in by_area(&drawn) {
+            tracks[index].label = self.draw_label(&drawn, index, &mut layout, &mut placed);
         }
         let graphs = self.style.scores;
-        for index in by_area(&shown).filter(|&index| graphs && Self::has_room(&shown, index)) {
-            tracks[index].graph = self.draw_graph(&shown, index, &mut layout, &mut placed);
+        for index in by_area(&drawn).filter(|&index| graphs && Self::is_detailed(&drawn, index)) {
+            tracks[index].graph = self.draw_graph(&drawn, index, &mut layout, &mut placed);
         }
-        self.tracks = shown.iter().map(|face| face.record.id).zip(tracks).filter(|(id, _)| *id != 0).collect();
+        self.tracks = drawn.iter().map(|face| face.record.id).zip(tracks).filter(|(id, _)| *id != 0).collect();
         placed
     }
 
-    fn shown<'a>(&self, faces: &'a [FaceRecord], frame: Size) -> Vec<Shown<'a>> {
+    fn drawn_faces<'a>(&self, faces: &'a [FaceRecord], frame: Size) -> Vec<DrawnFace<'a>> {
         let frame_px = frame.width.min(frame.height);
-        let show = |record: &'a FaceRecord| {
+        let drawn_face = |record: &'a FaceRecord| {
             let inside = record.rect_norm.from_norm(frame).clamp_to(frame);
             let rect = Rect::from_corners(even(inside.x), even(inside.y), even(inside.right()), even(inside.bottom())).clamp_to(frame);
             let last = self.tracks.get(&record.id).copied().filter(|_| record.id != 0);
             let sizes = Sizes::choose(&self.style, frame_px, rect.w.min(rect.h), last.map(|last| last.font_px));
-            (record.rect_norm.is_valid() && rect.w.min(rect.h) >= 3.0).then(|| Shown {
+            (record.rect_norm.is_valid() && rect.w.min(rect.h) >= 3.0).then(|| DrawnFace {
                 record,
                 rect,
                 sizes,
                 last: last.unwrap_or_default(),
             })
         };
-        let mut shown: Vec<_> = faces.iter().filter_map(show).collect();
-        keep_largest(&mut shown, Self::MAX_FACES);
-        shown
+        let mut drawn: Vec<_> = faces.iter().filter_map(drawn_face).collect();
+        keep_largest(&mut drawn, Self::MAX_FACES);
+        drawn
     }
 
-    fn draw_box(&mut self, face: &Shown, frame: Size, placed: &mut Vec<Placed>) {
+    fn draw_box(&mut self, face: &DrawnFace, frame: Size, placed: &mut Vec<Placed>) {
         let (width, height) = (face.rect.w as u32, face.rect.h as u32);
         let Some(outline) = Outline::fit(face.color(&self.style), face.sizes.line_px, Size::new(width, height)) else { return };
         let (x, y) = (face.rect.x as i32, face.rect.y as i32);
         let corner_px = outline.corner_px;
+        // Position of a picture of `own` pixels whose end is at `start + length`.
         let end = |start: i32, length: u32, own: u32| start + (length - own) as i32;
         for (right, below) in [(false, false), (true, false), (false, true), (true, true)] {
             let picture = self.cache.get(Key::Corner(outline, right, below), || outline.corner(right, below));
@@ -180,34 +184,34 @@ impl Painter {
         }
     }
 
-    fn has_room(shown: &[Shown], index: usize) -> bool {
-        shown.len() <= Self::CROWD && shown[index].rect.h >= Self::SMALL_EM * shown[index].sizes.font_px as f32
+    fn is_detailed(drawn: &[DrawnFace], index: usize) -> bool {
+        drawn.len() <= Self::MAX_DETAILED_FACES && drawn[index].rect.h >= Self::MIN_DETAILED_HEIGHT_EM * drawn[index].sizes.font_px as f32
     }
 
-    /// The full label where it hides nothing, else the first of the shorter ones for which there is a place.
-    fn draw_label(&mut self, shown: &[Shown], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
-        let face = &shown[index];
+    /// Draws the full label where it hides nothing, or the first of the shorter ones for which there is a spot.
+    fn draw_label(&mut self, drawn: &[DrawnFace], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
+        let face = &drawn[index];
         let best = |label: Label| {
-            let place = (!label.is_empty()).then(|| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label));
-            place.flatten().map(|place| (label, place))
+            let found = (!label.is_empty()).then(|| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label));
+            found.flatten().map(|found| (label, found))
         };
-        let hides_little = |place: &Place| place.hidden == 0.0 || place.rect.area() < face.rect.area() / 8.0;
-        let full = Self::has_room(shown, index).then(|| best(self.label(face))).flatten();
-        let (label, place) = full
-            .filter(|(_, place)| hides_little(place))
+        let hides_little = |found: &Candidate| found.hidden_area == 0.0 || found.rect.area() < face.rect.area() / 8.0;
+        let full = Self::is_detailed(drawn, index).then(|| best(self.label(face))).flatten();
+        let (label, found) = full
+            .filter(|(_, found)| hides_little(found))
             .or_else(|| best(self.short_label(face)))
-            .or_else(|| best(Label { text: None, room: Room::None, ..self.short_label(face) }))?;
+            .or_else(|| best(Label { text: None, percentage: Percentage::None, ..self.short_label(face) }))?;
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
-        put(picture, place, layout, placed);
-        if let Some((result, x)) = face.record.emotion.as_ref().zip(label.figures_x()) {
-            let (text, font_px) = (label.room.text(percent(result.confidence())), label.font_px);
-            let picture = self.cache.get(Key::Figures(text.clone(), font_px), || Label::draw_figures(&text, font_px));
-            placed.push(Placed::whole(picture, place.rect.x as i32 + x, place.rect.y as i32));
+        place(picture, found, layout, placed);
+        if let Some((result, x)) = face.record.emotion.as_ref().zip(label.percentage_x()) {
+            let (text, font_px) = (label.percentage.text(percent(result.confidence())), label.font_px);
+            let picture = self.cache.get(Key::Percentage(text.clone(), font_px), || Label::draw_percentage(&text, font_px));
+            placed.push(Placed::whole(picture, found.rect.x as i32 + x, found.rect.y as i32));
         }
-        Some(place.spot)
+        Some(found.spot)
     }
 
-    fn label(&self, face: &Shown) -> Label {
+    fn label(&self, face: &DrawnFace) -> Label {
         let style = &self.style;
         let result = face.record.emotion.as_ref().filter(|_| style.labels);
         let scored = result.filter(|result| result.label_id.is_some());
@@ -215,56 +219,57 @@ impl Painter {
             badge: self.badge(face),
             color: face.color(style),
             text: result.map(|result| style.translations.word(result.label()).to_owned()),
-            room: scored.map_or(Room::None, |result| Room::SpacedFigures(Room::digits(percent(result.confidence())))),
+            percentage: scored.map_or(Percentage::None, |result| Percentage::Spaced(Percentage::digits(percent(result.confidence())))),
             id: Some(face.record.id).filter(|&id| style.ids && id != 0),
             font_px: face.sizes.font_px,
         }
     }
 
-    /// Emoji and percentage alone; the id only where there is nothing else.
-    fn short_label(&self, face: &Shown) -> Label {
+    /// Emoji and percentage only; the id only if there is neither.
+    fn short_label(&self, face: &DrawnFace) -> Label {
         let full = self.label(face);
-        let room = match full.room {
-            Room::SpacedFigures(digits) => Room::Figures(digits),
+        let percentage = match full.percentage {
+            Percentage::Spaced(digits) => Percentage::Compact(digits),
             other => other,
         };
-        let id = full.id.filter(|_| full.badge.is_none() && room == Room::None);
-        Label { text: None, room, id, ..full }
+        let id = full.id.filter(|_| full.badge.is_none() && percentage == Percentage::None);
+        Label { text: None, percentage, id, ..full }
     }
 
-    fn badge(&self, face: &Shown) -> Option<Option<Expression>> {
+    fn badge(&self, face: &DrawnFace) -> Option<Option<Expression>> {
         let result = face.record.emotion.as_ref().filter(|result| self.style.emoji && result.label_id.is_some());
         result.map(|result| Expression::of(result.label()))
     }
 
-    /// The graph, if there is a place where it hides next to nothing.
-    fn draw_graph(&mut self, shown: &[Shown], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
-        let face = &shown[index];
+    /// Draws the graph, if there is a spot where it hides next to nothing.
+    fn draw_graph(&mut self, drawn: &[DrawnFace], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
+        let face = &drawn[index];
         let result = face.record.emotion.as_ref()?;
         let set = self.label_set(&result.labels);
         let (style, font_px, top) = (&self.style, face.sizes.font_px, result.label_id);
         let words = || result.labels.as_slice().iter().map(|class| style.translations.word(class));
         let graph = Graph::new(words(), font_px);
 
-        let place = layout.best(index, graph.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
+        let found = layout.best(index, graph.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
+        // A graph that was there may hide a little more, so that it does not flicker.
         let allowed = if face.last.graph.is_some() { Layout::INERTIA } else { 0.0 };
-        if place.hidden > allowed * place.rect.area() {
+        if found.hidden_area > allowed * found.rect.area() {
             return None;
         }
         let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph.background(words(), top));
-        put(background, place, layout, placed);
+        place(background, found, layout, placed);
         for (row, (class, &score)) in result.labels.as_slice().iter().zip(result.scores.as_slice()).enumerate() {
             let (bar, filled_px) = (graph.bar(style.palette.color(class)), graph.filled_px(score));
             if filled_px > 0 {
                 let (x, y) = graph.bar_corner(row);
                 let picture = self.cache.get(Key::Bar(bar), || bar.draw());
-                placed.push(Placed::cut(picture, filled_px, u32::MAX, place.rect.x as i32 + x, place.rect.y as i32 + y));
+                placed.push(Placed::cut(picture, filled_px, u32::MAX, found.rect.x as i32 + x, found.rect.y as i32 + y));
             }
         }
-        Some(place.spot)
+        Some(found.spot)
     }
 
-    /// The index by which pictures know `labels`.
+    /// The index of `labels` in the keys of the cache.
     fn label_set(&mut self, labels: &LabelSet) -> usize {
         self.label_sets.iter().position(|known| known == labels).unwrap_or_else(|| {
             if self.label_sets.len() == Self::MAX_LABEL_SETS {
@@ -276,13 +281,13 @@ impl Painter {
         })
     }
 
-    /// The plate with figures, in the corner where it was unless that hides a face.
+    /// Draws the plate with statistics, in the same corner as before unless it would hide a face there.
     fn draw_stats(&mut self, stats: CornerFigures, frame: Size, layout: &Layout) -> Option<Placed> {
         let faces = if stats.faces == 1 { "1 face".to_owned() } else { format!("{} faces", stats.faces) };
         let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
         let frame_px = frame.width.min(frame.height);
         let font_px = Sizes::choose(&self.style, frame_px, frame_px as f32 / 5.0, None).font_px;
-        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), room: Room::None, id: None, font_px };
+        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), percentage: Percentage::None, id: None, font_px };
         let (size, margin) = (label.size().rect(), (font_px / 2) as f32);
         let (right, bottom) = (frame.width as f32 - margin - size.w, frame.height as f32 - margin - size.h);
         if right < 0.0 || bottom < 0.0 {
@@ -290,9 +295,9 @@ impl Painter {
         }
         let (margin, right, bottom) = (even(margin), even(right - 1.0), even(bottom - 1.0));
         let corners = [(margin, margin), (right, margin), (margin, bottom), (right, bottom)];
-        let hidden = |corner: usize| layout.hidden(None, size.translated(corners[corner].0, corners[corner].1));
-        if hidden(self.stats_corner) > 0.0 {
-            self.stats_corner = (0..4).min_by(|&a, &b| hidden(a).total_cmp(&hidden(b))).unwrap_or(0);
+        let hidden_area = |corner: usize| layout.hidden_area(None, size.translated(corners[corner].0, corners[corner].1));
+        if hidden_area(self.stats_corner) > 0.0 {
+            self.stats_corner = (0..4).min_by(|&a, &b| hidden_area(a).total_cmp(&hidden_area(b))).unwrap_or(0);
         }
         let (x, y) = corners[self.stats_corner];
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
@@ -300,26 +305,27 @@ impl Painter {
     }
 }
 
-fn put(picture: Arc<Picture>, place: Place, layout: &mut Layout, placed: &mut Vec<Placed>) {
-    layout.take(place.rect);
-    placed.push(Placed::whole(picture, place.rect.x as i32, place.rect.y as i32));
+/// Places a plate at a candidate and keeps later plates off it.
+fn place(picture: Arc<Picture>, at: Candidate, layout: &mut Layout, placed: &mut Vec<Placed>) {
+    layout.add_plate(at.rect);
+    placed.push(Placed::whole(picture, at.rect.x as i32, at.rect.y as i32));
 }
 
-/// Drops all but the `most` largest faces; of equals the first ones stay.
-fn keep_largest(shown: &mut Vec<Shown>, most: usize) {
-    if shown.len() <= most {
+/// Drops all but the `max` largest faces. Of equally large ones the first are kept.
+fn keep_largest(drawn: &mut Vec<DrawnFace>, max: usize) {
+    if drawn.len() <= max {
         return;
     }
-    let mut kept = vec![false; shown.len()];
-    by_area(shown).take(most).for_each(|index| kept[index] = true);
+    let mut kept = vec![false; drawn.len()];
+    by_area(drawn).take(max).for_each(|index| kept[index] = true);
     let mut kept = kept.into_iter();
-    shown.retain(|_| kept.next().unwrap_or(false));
+    drawn.retain(|_| kept.next().unwrap_or(false));
 }
 
 /// Indices of the faces, largest first.
-fn by_area(shown: &[Shown]) -> impl Iterator<Item = usize> + use<> {
-    let mut order: Vec<usize> = (0..shown.len()).collect();
-    order.sort_by(|&a, &b| shown[b].rect.area().total_cmp(&shown[a].rect.area()));
+fn by_area(drawn: &[DrawnFace]) -> impl Iterator<Item = usize> + use<> {
+    let mut order: Vec<usize> = (0..drawn.len()).collect();
+    order.sort_by(|&a, &b| drawn[b].rect.area().total_cmp(&drawn[a].rect.area()));
     order.into_iter()
 }
 

@@ -1,53 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Small pictures, and where they go.
+//! Small pictures and their positions in a frame.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tiny_skia::{Color, Pixmap};
+use tiny_skia::Pixmap;
 
-use super::blend::{Prepared, Target};
-use super::style::Rgb;
+use super::pixels::Pixels;
+use super::prepared::{Prepared, Target};
 use crate::geometry::{Rect, Size};
 
-/// Pixels R, G, B, A, row after row without padding; colours are multiplied by alpha.
+/// Pixels R, G, B, A, row by row without padding. Colours are premultiplied by alpha.
 #[derive(Debug)]
 pub struct Picture {
-    size: Size,
-    rgba: Vec<u8>,
-    /// The form in which it was last blended.
+    pixels: Pixels,
+    /// The form for the target on which the picture was blended last.
     prepared: Mutex<Option<Prepared>>,
 }
 
 impl Picture {
-    /// A picture of `size` from `4 * width * height` bytes; a different number of bytes is cut or filled up with
-    /// transparent pixels.
+    /// A picture of `size` from `4 * width * height` bytes. Excess bytes are cut off; missing ones are transparent.
     pub fn new(size: Size, mut rgba: Vec<u8>) -> Self {
         rgba.resize(size.width as usize * size.height as usize * 4, 0);
-        Self { size, rgba, prepared: Mutex::new(None) }
+        Self { pixels: Pixels { size, rgba }, prepared: Mutex::new(None) }
     }
 
     /// Width and height in pixels.
     pub fn size(&self) -> Size {
-        self.size
+        self.pixels.size
     }
 
     /// All pixels.
     pub fn rgba(&self) -> &[u8] {
-        &self.rgba
+        &self.pixels.rgba
     }
 
-    /// The pixels of row `y`, which must be below the height.
-    pub(crate) fn row(&self, y: usize) -> &[u8] {
-        let bytes = self.size.width as usize * 4;
-        &self.rgba[y * bytes..(y + 1) * bytes]
-    }
-
-    /// Calls `blend` with the picture in the form of `target`, which is made only if the last one was another.
+    /// Calls `blend` with the picture prepared for `target`. It is prepared anew only if the last target was different.
     pub(super) fn with_prepared(&self, target: Target, blend: impl FnOnce(&Prepared)) {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         match prepared.as_ref() {
             Some(last) if last.target == target => blend(last),
-            _ => blend(prepared.insert(Prepared::new(self, target))),
+            _ => blend(prepared.insert(Prepared::new(&self.pixels, target))),
         }
     }
 }
@@ -59,47 +51,35 @@ impl From<Pixmap> for Picture {
     }
 }
 
-/// A picture, or its upper left part, and the frame's pixel under its top left corner; parts may lie outside of the frame.
+/// A picture or its upper left part, and its position in the frame. Parts of it may lie outside of the frame.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// What is shown; the same allocation as long as it shows the same.
+    /// The picture. As long as it shows the same, it is the same allocation.
     pub picture: Arc<Picture>,
-    /// How much of it: edges and bars of all lengths are cut from one picture. Even numbers, unless it is all.
+    /// Size of the part that is shown: edges and bars of all lengths are cut from one picture. The numbers are even,
+    /// unless the whole picture is shown.
     pub size: Size,
-    /// Column of the picture's left edge.
+    /// Column of the picture's left edge in the frame.
     pub x: i32,
-    /// Row of the picture's top edge.
+    /// Row of the picture's top edge in the frame.
     pub y: i32,
 }
 
 impl Placed {
     /// The whole picture.
     pub fn whole(picture: Arc<Picture>, x: i32, y: i32) -> Self {
-        Self { size: picture.size, picture, x, y }
+        Self { size: picture.size(), picture, x, y }
     }
 
-    /// The picture's first `width` columns and `height` rows.
+    /// The first `width` columns and `height` rows of the picture.
     pub(super) fn cut(picture: Arc<Picture>, width: u32, height: u32, x: i32, y: i32) -> Self {
-        let size = Size::new(width.min(picture.size.width), height.min(picture.size.height));
-        Self { picture, size, x, y }
+        let whole = picture.size();
+        Self { picture, size: Size::new(width.min(whole.width), height.min(whole.height)), x, y }
     }
 
-    /// The covered part of the frame.
+    /// The part of the frame that the picture covers.
     pub fn rect(&self) -> Rect {
         let Size { width, height } = self.size;
         Rect::new(self.x as f32, self.y as f32, width as f32, height as f32)
     }
-}
-
-/// An empty canvas; sides are kept to 1..4096 so that no setting can ask for more than memory holds.
-pub(super) fn canvas(width: f32, height: f32) -> Pixmap {
-    let side = |length: f32| length.ceil().clamp(1.0, 4096.0) as u32;
-    Pixmap::new(side(width), side(height)).expect("sides of 1..4096 are a valid size")
-}
-
-/// `rgb` with `alpha` 0..1.
-pub(super) fn color([r, g, b]: Rgb, alpha: f32) -> Color {
-    let mut color = Color::from_rgba8(r, g, b, 255);
-    color.set_alpha(alpha);
-    color
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A frame's pixels, kept to be shown again.
+//! A copy of a frame's pixels, to show them again later.
 
 use super::canvas::Canvas;
 use crate::geometry::Size;
@@ -8,32 +8,33 @@ use crate::image::PixelFormat;
 /// The pixels of a frame, without the padding of its rows.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    of: Option<(PixelFormat, Size)>,
+    /// Format and size of the saved frame, if there is one.
+    saved: Option<(PixelFormat, Size)>,
     planes: [Vec<u8>; 3],
 }
 
 impl Snapshot {
-    /// Forgets the pixels; the memory is kept for the next ones.
+    /// Discards the pixels. The memory is kept for the next ones.
     pub fn clear(&mut self) {
-        self.of = None;
+        self.saved = None;
     }
 }
 
 impl Canvas<'_> {
-    /// Copies all pixels to `snapshot`, in place of what it has.
+    /// Copies all pixels to `snapshot`, whose old content is replaced.
     pub fn save(&self, snapshot: &mut Snapshot) {
         for (index, (plane, saved)) in self.planes.iter().zip(&mut snapshot.planes).enumerate() {
             let (rows, length) = self.format.plane_extent(index, self.size);
             saved.clear();
             (0..rows).for_each(|row| saved.extend_from_slice(&plane.data[row * plane.stride..][..length]));
         }
-        snapshot.of = Some((self.format, self.size));
+        snapshot.saved = Some((self.format, self.size));
     }
 
-    /// Puts the pixels of `snapshot` in place of all others. False, and nothing changes, if it has none of a frame of this
-    /// format and size.
+    /// Replaces all pixels by those of `snapshot`. Returns false and changes nothing if it is empty, or if its frame had
+    /// another format or size.
     pub fn restore(&mut self, snapshot: &Snapshot) -> bool {
-        if snapshot.of != Some((self.format, self.size)) {
+        if snapshot.saved != Some((self.format, self.size)) {
             return false;
         }
         for (index, (plane, saved)) in self.planes.iter_mut().zip(&snapshot.planes).enumerate() {
@@ -54,7 +55,7 @@ mod tests {
 
     const SIZE: Size = Size::new(17, 9);
 
-    /// Calls `f` with a canvas on `planes`, whose rows are `padding` bytes apart.
+    /// Calls `f` with a canvas on `planes`, whose rows have `padding` bytes of padding.
     fn with_canvas<R>(format: PixelFormat, planes: &mut [Vec<u8>; 3], padding: usize, f: impl FnOnce(&mut Canvas) -> R) -> R {
         let [a, b, c] = planes;
         let planes = [(a, 0), (b, 1), (c, 2)].map(|(data, plane)| PlaneMut { data, stride: format.plane_extent(plane, SIZE).1 + padding });
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_comes_back_in_every_format_whatever_the_padding() {
+    fn a_frame_is_restored_in_every_format_with_any_padding() {
         for format in PixelFormat::ALL {
             let mut snapshot = Snapshot::default();
             let mut first = planes(format, 3, |at| at as u8);
@@ -81,14 +82,14 @@ mod tests {
                 for row in 0..rows {
                     let (a, b) = (&first[plane][row * (length + 3)..], &second[plane][row * (length + 5)..]);
                     assert_eq!(a[..length], b[..length], "{format:?} plane {plane} row {row}");
-                    assert_eq!(b[length..length + 5], [255; 5], "padding is not touched");
+                    assert_eq!(b[length..length + 5], [255; 5], "the padding is unchanged");
                 }
             }
         }
     }
 
     #[test]
-    fn a_snapshot_of_another_format_or_none_changes_nothing() {
+    fn an_empty_snapshot_or_one_of_another_format_changes_nothing() {
         let mut snapshot = Snapshot::default();
         let mut pixels = planes(PixelFormat::Gray8, 0, |_| 7);
         assert!(!with_canvas(PixelFormat::Gray8, &mut pixels, 0, |canvas| canvas.restore(&snapshot)));

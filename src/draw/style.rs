@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the user may choose: which parts are drawn, how large, in which colours and with which words.
+//! The settings of the user: which parts are drawn, their sizes, colours and words.
 
 use std::collections::BTreeMap;
 
 use crate::scores::UNKNOWN;
 
-/// Which parts are drawn and how.
+/// Which parts are drawn, and their appearance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Style {
     /// A rounded box around each face.
@@ -18,13 +18,13 @@ pub struct Style {
     pub emoji: bool,
     /// The track's id.
     pub ids: bool,
-    /// Width of box lines in pixels; 0 chooses by frame and face.
+    /// Width of box lines in pixels; 0 derives it from the sizes of frame and face.
     pub line_width_px: u32,
-    /// Height of an em of the labels in pixels; 0 chooses by frame and face.
+    /// Font size (em) of labels in pixels; 0 derives it from the sizes of frame and face.
     pub font_size_px: u32,
     /// Colours of the expressions.
     pub palette: Palette,
-    /// Words to show in place of class names.
+    /// Words shown instead of class names.
     pub translations: Translations,
 }
 
@@ -50,29 +50,30 @@ pub type Rgb = [u8; 3];
 /// The colour of faces that were not classified, or whose expression is unknown.
 pub const UNKNOWN_COLOR: Rgb = [0x9a, 0xa0, 0xa6];
 
-/// A set of colours that stay apart for people with a colour vision deficiency.
+/// A set of colours that people with a colour vision deficiency can tell apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Palette {
-    /// Okabe and Ito, "Color Universal Design" (2008); white takes the place of its black.
+    /// Okabe and Ito, "Color Universal Design" (2008), with white instead of black.
     #[default]
     OkabeIto,
     /// Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), with the orange of "vibrant" as the eighth colour.
     TolBright,
-    /// White for every expression: the words and faces alone tell them apart.
+    /// White for every expression: only words and emoji tell them apart.
     White,
 }
 
 impl Palette {
-    /// The colour of a class; classes that are none of the eight of FER+ take a colour by their name.
+    /// The colour of a class. A class that is none of the eight of FER+ gets a colour derived from its name.
     pub fn color(self, class: &str) -> Rgb {
         let index = match Expression::of(class) {
             Some(expression) => expression as usize,
+            // A hash of the name, onto the seven colours other than neutral's.
             None => class.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % 7 + 1,
         };
         self.colors()[index]
     }
 
-    /// In the order of [`Expression`].
+    /// The colours in the order of [`Expression`].
     const fn colors(self) -> [Rgb; 8] {
         match self {
             Self::OkabeIto => [
@@ -100,7 +101,7 @@ impl Palette {
     }
 }
 
-/// The expressions that have a colour and a face of their own.
+/// The expressions with a colour and an emoji of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Expression {
     Neutral,
@@ -114,7 +115,7 @@ pub(crate) enum Expression {
 }
 
 impl Expression {
-    /// The expression that a class name means, in the nouns of FER+ or the adjectives of other data sets.
+    /// The expression that a class name stands for: a noun as in FER+, or an adjective as in other data sets.
     pub(crate) fn of(class: &str) -> Option<Self> {
         const NAMES: [(&[&str], Expression); 8] = [
             (&["neutral", "neutrality", "calm"], Expression::Neutral),
@@ -158,41 +159,41 @@ impl Translations {
         (Self(words), bad)
     }
 
-    /// The names for which there is a word and which are none of `classes`, nor `unknown`.
-    pub fn strangers<'a>(&'a self, classes: &'a [String]) -> impl Iterator<Item = &'a str> {
+    /// The translated names that are neither in `classes` nor `unknown`.
+    pub fn unknown_names<'a>(&'a self, classes: &'a [String]) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(|&name| name != UNKNOWN && classes.iter().all(|class| class != name))
     }
 
-    /// The word for `class`: the class's own name if there is no other.
+    /// The word for `class`: its own name if it has no translation.
     pub fn word<'a>(&'a self, class: &'a str) -> &'a str {
         self.0.get(class).map_or(class, String::as_str)
     }
 }
 
-/// Lengths in pixels that follow from the frame and the face.
+/// Sizes in pixels that depend on the frame and the face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
-    /// An em of the label.
+    /// Font size (em) of the label.
     pub font_px: u32,
-    /// Width of the box's line.
+    /// Width of the line of the box.
     pub line_px: u32,
 }
 
 impl Sizes {
-    /// Steps between which automatic font sizes jump; finer ones would flicker as boxes breathe.
+    /// Automatic font sizes. With finer steps, labels would flicker as the sizes of boxes jitter.
     const FONT_STEPS_PX: [u32; 17] = [12, 13, 15, 17, 19, 22, 25, 28, 32, 37, 43, 50, 58, 67, 77, 89, 103];
-    /// How far, as a ratio, the wanted size must be away from the last one before a face's label changes size.
+    /// Minimum ratio between the ideal font size and the previous one at which a label changes its size.
     const FONT_INERTIA: f32 = 1.25;
 
-    /// The sizes for a face whose box has the shorter side `face_px`, on a frame whose shorter side is `frame_px`;
-    /// `last_font_px` is what the same face had before, if anything.
+    /// The sizes for a face whose box has the shorter side `face_px`, on a frame whose shorter side is `frame_px`.
+    /// `last_font_px` is the font size of the same face on the previous frame, if it was there.
     pub(crate) fn choose(style: &Style, frame_px: u32, face_px: f32, last_font_px: Option<u32>) -> Self {
         let frame = frame_px as f32;
         let font_px = match (style.font_size_px, last_font_px) {
             (0, last) => {
-                let wanted = (face_px * 0.12).clamp(frame * 0.017, frame * 0.03).max(Self::FONT_STEPS_PX[0] as f32);
-                let near = |last: &u32| wanted.max(*last as f32) / wanted.min(*last as f32) < Self::FONT_INERTIA;
-                last.filter(near).unwrap_or_else(|| Self::step(wanted))
+                let ideal = (face_px * 0.12).clamp(frame * 0.017, frame * 0.03).max(Self::FONT_STEPS_PX[0] as f32);
+                let near = |last: &u32| ideal.max(*last as f32) / ideal.min(*last as f32) < Self::FONT_INERTIA;
+                last.filter(near).unwrap_or_else(|| Self::step(ideal))
             }
             (fixed, _) => fixed,
         };
@@ -203,13 +204,14 @@ impl Sizes {
         Self { font_px, line_px }
     }
 
-    fn step(wanted: f32) -> u32 {
+    fn step(ideal: f32) -> u32 {
         let last = Self::FONT_STEPS_PX[Self::FONT_STEPS_PX.len() - 1];
         Self::FONT_STEPS_PX
             .into_iter()
             .rev()
-            .find(|&step| step as f32 <= wanted)
-            .map_or(Self::FONT_STEPS_PX[0], |step| if step == last { wanted as u32 } else { step })
+            .find(|&step| step as f32 <= ideal)
+            // Sizes above the last step are not rounded down to it.
+            .map_or(Self::FONT_STEPS_PX[0], |step| if step == last { ideal as u32 } else { step })
     }
 }
 
@@ -219,7 +221,7 @@ mod tests {
     use crate::scores::FERPLUS_LABELS;
 
     #[test]
-    fn every_expression_has_a_colour_of_its_own() {
+    fn the_colours_of_all_expressions_differ() {
         for palette in [Palette::OkabeIto, Palette::TolBright] {
             let mut colors: Vec<Rgb> = FERPLUS_LABELS.iter().map(|label| palette.color(label)).collect();
             colors.push(UNKNOWN_COLOR);
@@ -231,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn translations_keep_the_good_entries_and_name_the_bad() {
+    fn translations_keep_valid_entries_and_return_invalid_ones() {
         let (words, bad) = Translations::parse(" happiness = glücklich ,=x,anger=, fear=Angst,plain,,");
         assert_eq!((words.word("happiness"), words.word("fear"), words.word("anger")), ("glücklich", "Angst", "anger"));
         assert_eq!(bad, ["=x", "anger=", "plain"]);
     }
 
     #[test]
-    fn names_of_no_class_are_told() {
+    fn names_that_are_no_class_are_unknown() {
         let (words, _) = Translations::parse("happiness=a,joy=b,unknown=c,Anger=d");
         let classes = FERPLUS_LABELS.map(String::from);
-        assert_eq!(words.strangers(&classes).collect::<Vec<_>>(), ["Anger", "joy"]);
+        assert_eq!(words.unknown_names(&classes).collect::<Vec<_>>(), ["Anger", "joy"]);
     }
 
     #[test]
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_breathes_keeps_its_font() {
+    fn a_jittering_face_keeps_its_font_size() {
         let style = Style::default();
         let first = Sizes::choose(&style, 1080, 210.0, None).font_px;
         for face in [205.0, 215.0, 200.0, 220.0] {
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn chosen_sizes_are_taken_as_they_are() {
+    fn sizes_set_by_the_user_are_not_adjusted() {
         let style = Style { line_width_px: 5, font_size_px: 40, ..Style::default() };
         assert_eq!(Sizes::choose(&style, 240, 30.0, Some(12)), Sizes { font_px: 40, line_px: 5 });
     }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines of text as filled outlines, from fonts that are part of the library.
+//! Lines of text as filled outlines, from fonts that are embedded in the library.
 
 use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve};
 use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
 
-use super::picture::color;
+use super::pixels::color;
 use super::style::Rgb;
 
 /// Height of capital letters of the text font, in em.
 pub(super) const CAP_HEIGHT_EM: f32 = 0.693;
-/// The text font is a light one, made to be read as black on white; its strokes are widened by this many em.
+/// Width in em by which strokes are widened: the text font is a light one, which is too thin for white on dark.
 const EMBOLDEN_EM: f32 = 0.045;
 
-/// In the order in which they are asked for a character.
+/// The fonts, in the order in which they are searched for a character.
 static FONTS: LazyLock<[FontRef<'static>; 3]> = LazyLock::new(|| {
     let fonts = [epaint_default_fonts::UBUNTU_LIGHT, epaint_default_fonts::HACK_REGULAR, epaint_default_fonts::NOTO_EMOJI_REGULAR];
-    fonts.map(|bytes| FontRef::try_from_slice(bytes).expect("fonts compiled in are whole"))
+    fonts.map(|bytes| FontRef::try_from_slice(bytes).expect("the embedded fonts are valid"))
 });
 
-/// A character in the first font that has it.
+/// The glyph of a character in the first font that has one.
 #[derive(Clone, Copy)]
 struct Glyph {
     font: usize,
@@ -30,7 +30,7 @@ struct Glyph {
 impl Glyph {
     fn of(character: char) -> Self {
         let glyphs = FONTS.iter().enumerate().map(|(font, face)| Self { font, id: face.glyph_id(character) });
-        // Glyph 0 of a font is its sign for "I have none".
+        // Glyph 0 is the placeholder for characters that a font lacks.
         glyphs.clone().find(|glyph| glyph.id.0 != 0).unwrap_or(Self { font: 0, id: GlyphId(0) })
     }
 
@@ -74,13 +74,13 @@ impl Glyph {
     }
 }
 
-/// Calls `each` with every glyph of `text` and its place in em; returns the width in em.
-fn lay_out(text: &str, mut each: impl FnMut(Glyph, f32)) -> f32 {
+/// Calls `visit` with each glyph of `text` and its position in em; returns the width in em.
+fn lay_out(text: &str, mut visit: impl FnMut(Glyph, f32)) -> f32 {
     let mut x_em = 0.0;
     let mut last: Option<Glyph> = None;
     for glyph in text.chars().map(Glyph::of) {
         x_em += last.map_or(0.0, |last| last.kern_em(glyph));
-        each(glyph, x_em);
+        visit(glyph, x_em);
         x_em += glyph.advance_em();
         last = Some(glyph);
     }
@@ -92,7 +92,7 @@ pub(super) fn width(text: &str, em_px: f32) -> f32 {
     lay_out(text, |_, _| {}) * em_px
 }
 
-/// Writes `text` from `x` on.
+/// Draws `text`, starting at `x`.
 pub(super) fn draw(pixmap: &mut Pixmap, text: &str, em_px: f32, x: f32, baseline: f32, rgb: Rgb) {
     let mut builder = PathBuilder::new();
     lay_out(text, |glyph, x_em| glyph.trace(&mut builder, em_px, x + x_em * em_px, baseline));
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_as_wide_as_its_letters() {
+    fn the_width_of_text_is_the_sum_of_its_letters() {
         assert_eq!(width("", 20.0), 0.0);
         assert!((width("ii", 20.0) - 2.0 * width("i", 20.0)).abs() < 0.5);
         assert!(width("W", 20.0) > 2.0 * width("i", 20.0));
@@ -127,10 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn characters_beyond_latin_have_outlines() {
+    fn characters_beyond_ascii_have_outlines() {
         for character in "üßñřžşłЖλ😀→".chars() {
             assert_ne!(Glyph::of(character).id.0, 0, "{character}");
         }
-        assert_eq!(Glyph::of('\u{10fffd}').id.0, 0, "what no font has is drawn as the sign for that");
+        assert_eq!(Glyph::of('\u{10fffd}').id.0, 0, "a character that no font has becomes the placeholder");
     }
 }

@@ -103,7 +103,7 @@ impl EmotionOverlay {
         let Some(emotion) = faces.iter().find_map(|face| face.emotion.as_ref()).filter(|_| !state.are_labels_checked) else { return };
         state.are_labels_checked = true;
         let classes = emotion.labels.as_slice();
-        let unknown: Vec<&str> = state.style.translations.strangers(classes).collect();
+        let unknown: Vec<&str> = state.style.translations.unknown_names(classes).collect();
         if !unknown.is_empty() {
             let (unknown, classes) = (unknown.join(", "), classes.join(", "));
             gst::element_imp_warning!(self, gst::LibraryError::Settings, ["labels: the model has no class {unknown}; it has {classes}"]);
