@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotion-evaluate`: how good a model is on labelled data. The measuring is in [`gstemotion::evaluation`].
+//! `emotion-evaluate`: measures models on labelled data. The measurements are in [`gstemotion::evaluation`].
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use gstemotion::evaluation::report::{Protocol, Report};
 use gstemotion::model::ModelFile;
 use gstemotion::model::search_path::SearchPath;
 
-/// Measures models on labelled data, through the preprocessing of the GStreamer elements.
+/// Measures models on labelled data, with the preprocessing of the GStreamer elements.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -27,27 +27,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Scores of expressions on cropped faces
+    /// Measures an expression model on cropped faces
     Expression(ExpressionArguments),
-    /// Boxes of face detectors, side by side
+    /// Measures face detectors on the same photos
     Detection(DetectionArguments),
 }
 
 #[derive(Args)]
 struct ExpressionArguments {
-    /// Labelled pictures: a folder of folders named by class; a folder with labels.csv, or such a table (columns file
-    /// and label, or FER+'s ten columns of votes); an npz with images and votes or label
+    /// Labelled pictures: a folder of folders named after the classes; a folder with labels.csv, or such a table (columns
+    /// file and label, or FER+'s ten columns of votes); or an npz file with images, and votes or label
     data: PathBuf,
     /// ONNX file with a model.toml beside it
     #[arg(long, default_value = "models/expression/model.onnx")]
     model: PathBuf,
-    /// Also measure under each condition: covered, dark, blurred, small, turned, badly framed
+    /// Also measure degraded pictures: covered, dark, blurred, small, rotated, inaccurately cropped
     #[arg(long)]
     conditions: bool,
-    /// Networks that run side by side; 0 for as many as there are cores
+    /// Number of networks that run in parallel; 0 for the number of cores
     #[arg(long, default_value_t = 0)]
     jobs: usize,
-    /// Write all figures to this file
+    /// Write all metrics to this JSON file
     #[arg(long)]
     json: Option<PathBuf>,
     /// Write confusion matrices and reliability diagrams to this folder
@@ -62,29 +62,30 @@ struct DetectionArguments {
     /// ONNX file of a detector, recognised by its outputs; may be given several times
     #[arg(long, required = true)]
     model: Vec<PathBuf>,
-    /// Longer side of the networks' input, 0 for the photo's own; may be given several times
+    /// Longer side of the network's input, 0 for that of the photo; may be given several times
     #[arg(long, default_value = "320")]
     detect_size: Vec<u32>,
-    /// Least overlap, as intersection over union, of a box with the face that it hits
+    /// Minimum IoU (intersection over union) of a box and the face that it hits
     #[arg(long, default_value_t = 0.5)]
     iou: f32,
-    /// File with the names of the photos to take, one a line; all without
+    /// File with the names of the photos to measure, one per line; the default is all
     #[arg(long)]
     only: Option<PathBuf>,
-    /// File with the names of photos without any face, whatever their labels say: every box on them is false
+    /// File with the names of photos without faces, one per line; every box on them is a false positive, whatever their
+    /// labels are
     #[arg(long)]
     face_free: Option<PathBuf>,
-    /// Write all figures to this file
+    /// Write all metrics to this JSON file
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Expression(arguments) => expression(&arguments),
         Command::Detection(arguments) => detection(&arguments),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("emotion-evaluate: {error}");
@@ -140,7 +141,7 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
         photos: &photos,
         face_free: &face_free,
         detect_sizes: &arguments.detect_size,
-        least_iou: arguments.iou,
+        min_iou: arguments.iou,
         progress: &|share| show_progress(&shown, share),
     };
     let report = detection::evaluate(&models, &task, &SearchPath::from_env(None))?;
@@ -160,7 +161,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|source| Error::Io { path: path.into(), source })
 }
 
-/// One line on a terminal, rewritten for each percent.
+/// Shows progress on a terminal, as one line that is rewritten for each percent.
 fn show_progress(shown: &AtomicU32, share: f32) {
     let percent = (100.0 * share) as u32;
     if std::io::stderr().is_terminal() && shown.swap(percent, Ordering::Relaxed) != percent {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What webcams and detectors do to a face: degradations of a picture, and crops that are off.
+//! Conditions under which a model is measured: degradations of a picture as by webcams, and inaccurate crops as by
+//! detectors.
 
 use std::io::Cursor;
 
@@ -8,30 +9,30 @@ use crate::error::{Error, Result};
 use crate::geometry::{Crop, Point, Rect, Size};
 use crate::image::resample::{Resampler, Samples};
 
-/// One way in which a face may look worse than in its picture. Lengths are fractions of the picture's height.
+/// A degradation of a picture or of its crop. Lengths are fractions of the height of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Condition {
-    /// The picture as it is.
+    /// The unchanged picture.
     Clean,
-    /// A part is black: left, top, width, height.
+    /// A rectangle is black: its name, then left, top, width and height.
     Covered(&'static str, [f32; 4]),
-    /// Distances from the picture's mean times a factor.
+    /// Differences from the mean of the picture are multiplied by a factor.
     Contrast(f32),
-    /// Pixels times a factor, cut at white.
+    /// Pixels are multiplied by a factor and clamped to white.
     Brightness(f32),
     /// Each pixel is the mean of a horizontal line of this length.
     MotionBlur(f32),
-    /// Through a JPEG of this quality, 1 to 100, at the picture's own size.
+    /// The picture is compressed as a JPEG with this quality, 1 to 100, at its own size.
     Jpeg(u8),
-    /// Made this high, in pixels, as if farther from the camera.
+    /// The picture is resized to this height in pixels, as if the face were farther from the camera.
     Height(u32),
-    /// Turned clockwise, in degrees; corners repeat the edge.
+    /// The face is rotated clockwise by this many degrees; the corners repeat the edge.
     Roll(f32),
-    /// The crop is off, as a detector's: place by up to this much each way, side by up to this share.
+    /// The crop is inaccurate: its position is off by up to this fraction in each direction, its side length too.
     Jitter(f32),
 }
 
-/// Every condition of the report, in its order.
+/// The conditions of a report, in its order.
 pub const ALL: [Condition; 19] = [
     Condition::Clean,
     Condition::Covered("left half covered", [0.0, 0.0, 0.5, 1.0]),
@@ -65,16 +66,16 @@ impl std::fmt::Display for Condition {
             Self::Jpeg(quality) => write!(f, "JPEG, quality {quality}"),
             Self::Height(pixels) => write!(f, "{pixels} px high"),
             Self::Roll(degrees) => write!(f, "turned by {degrees:+.0}°"),
-            Self::Jitter(most) => write!(f, "crop off by up to {:.0} % in place and size", most * 100.0),
+            Self::Jitter(max) => write!(f, "crop off by up to {:.0} % in place and size", max * 100.0),
         }
     }
 }
 
 impl Condition {
-    /// What becomes of the picture.
+    /// The picture under this condition.
     ///
     /// # Errors
-    /// [`Error::Config`] if it cannot be written as a JPEG.
+    /// [`Error::Config`] if it cannot be encoded as a JPEG.
     pub fn apply(&self, picture: &Picture) -> Result<Picture> {
         Ok(match *self {
             Self::Clean | Self::Roll(_) | Self::Jitter(_) => picture.clone(),
@@ -87,28 +88,29 @@ impl Condition {
         })
     }
 
-    /// The square that is classified of a picture of `size`: as high as it is, about its middle, but for the conditions
-    /// of the crop. `number` is the picture's, for jitter that is another for each and the same every time.
+    /// The crop to classify in a picture of `size`: a square of its height around its centre, changed by conditions of the
+    /// crop. `number` is the index of the picture, from which jitter is derived, so that it is reproducible.
     pub fn crop(&self, size: Size, number: usize) -> Crop {
         let (center, side) = (size.rect().center(), size.height as f32);
         let upright = Crop { center, side, roll: 0.0 };
         match *self {
-            // What the frame shows turned clockwise is a crop that is turned the other way about.
+            // A face is rotated clockwise in a crop that is rotated counter-clockwise.
             Self::Roll(degrees) => Crop { roll: -degrees.to_radians(), ..upright },
-            Self::Jitter(most) => {
-                let [x, y, grown] = [0, 1, 2].map(|axis| most * pseudo_random(number as u64 * 3 + axis));
-                Crop { center: Point::new(center.x + x * side, center.y + y * side), side: side * (1.0 + grown), roll: 0.0 }
+            Self::Jitter(max) => {
+                let [x, y, growth] = [0, 1, 2].map(|axis| max * pseudo_random(number as u64 * 3 + axis));
+                Crop { center: Point::new(center.x + x * side, center.y + y * side), side: side * (1.0 + growth), roll: 0.0 }
             }
             _ => upright,
         }
     }
 }
 
-/// Evenly distributed in -1..1, the same for the same number (the finaliser of SplitMix64).
+/// A hash of `number`, uniformly distributed in -1..1 (the finaliser of SplitMix64).
 fn pseudo_random(number: u64) -> f32 {
     let mut bits = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    // The top 24 bits, which an `f32` holds exactly.
     ((bits ^ (bits >> 31)) >> 40) as f32 / (1_u32 << 23) as f32 - 1.0
 }
 
@@ -125,7 +127,7 @@ fn contrast(picture: &Picture, factor: f32) -> Picture {
 fn cover(picture: &Picture, [left, top, width, height]: [f32; 4]) -> Picture {
     let mut picture = picture.clone();
     let of_height = |share: f32| (share * picture.size.height as f32).round() as usize;
-    // The face lies about the middle, also in a picture that is wider than high.
+    // The face is assumed to be a square in the middle, also in a picture that is wider than high.
     let margin = (picture.size.width as f32 - picture.size.height as f32) / 2.0;
     let of_width = |share: f32| (margin + share * picture.size.height as f32).round().clamp(0.0, picture.size.width as f32) as usize;
     let (columns, rows) = (of_width(left)..of_width(left + width), of_height(top)..of_height(top + height));
@@ -138,11 +140,11 @@ fn cover(picture: &Picture, [left, top, width, height]: [f32; 4]) -> Picture {
 
 fn motion_blur(picture: &Picture, length: f32) -> Picture {
     let (width, channels) = (picture.size.width as usize, picture.channels);
-    let reach = ((length * picture.size.height as f32 - 1.0) / 2.0).round().max(1.0) as isize;
+    let radius = ((length * picture.size.height as f32 - 1.0) / 2.0).round().max(1.0) as isize;
     let mean = |row: &[u8], x: usize, channel: usize| {
-        let taps = (-reach..=reach).map(|step| x.saturating_add_signed(step).min(width - 1));
+        let taps = (-radius..=radius).map(|step| x.saturating_add_signed(step).min(width - 1));
         let sum: usize = taps.map(|x| usize::from(row[x * channels + channel])).sum();
-        let count = 2 * reach as usize + 1;
+        let count = 2 * radius as usize + 1;
         ((sum + count / 2) / count) as u8
     };
     let rows = picture.pixels.chunks_exact((width * channels).max(1));
@@ -181,14 +183,14 @@ fn resized(picture: &Picture, height: u32) -> Result<Picture> {
 mod tests {
     use super::*;
 
-    /// 20 x 20, brighter to the right.
+    /// A picture of 20 x 20 pixels that gets brighter to the right.
     fn ramp(channels: usize) -> Picture {
         let pixels = (0..400).flat_map(|i| vec![(i % 20 * 10) as u8; channels]).collect();
         Picture { size: Size::new(20, 20), channels, pixels }
     }
 
     #[test]
-    fn every_condition_keeps_the_shape_and_all_but_the_crops_change_the_picture() {
+    fn every_condition_changes_the_picture_or_the_crop() {
         for channels in [1, 3] {
             let picture = ramp(channels);
             for condition in ALL {
@@ -203,11 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn pixels_by_hand() {
+    fn changed_pixels_match_hand_computed_values() {
         let picture = ramp(1);
         let row = |condition: Condition| condition.apply(&picture).unwrap().pixels[..20].to_vec();
         assert_eq!(row(Condition::Covered("", [0.5, 0.0, 0.25, 1.0]))[9..16], [90, 0, 0, 0, 0, 0, 150]);
-        assert_eq!(row(Condition::Brightness(1.4))[19], 255, "190 * 1.4 is over white");
+        assert_eq!(row(Condition::Brightness(1.4))[19], 255, "190 * 1.4 is above white");
         assert_eq!(row(Condition::Contrast(0.5))[..3], [48, 53, 58], "the mean is 95");
         assert_eq!(row(Condition::MotionBlur(0.1))[..3], [3, 10, 20], "the edge is repeated");
         let half = Condition::Height(10).apply(&picture).unwrap();
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_in_its_bounds_and_repeats() {
+    fn jitter_is_bounded_and_reproducible() {
         let size = Size::new(100, 100);
         let crops: Vec<_> = (0..500).map(|number| Condition::Jitter(0.1).crop(size, number)).collect();
         assert!(crops.iter().all(|crop| (crop.center.x - 50.0).abs() <= 10.0 && (crop.side - 100.0).abs() <= 10.0));
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_picture_is_covered_about_its_middle() {
+    fn a_wide_picture_is_covered_around_its_centre() {
         let wide = Picture { size: Size::new(40, 20), channels: 1, pixels: vec![9; 800] };
         let covered = Condition::Covered("", [0.0, 0.0, 1.0, 1.0]).apply(&wide).unwrap();
         assert_eq!((covered.pixels[9], covered.pixels[10], covered.pixels[29], covered.pixels[30]), (9, 0, 0, 9));

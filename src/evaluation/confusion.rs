@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Confusion matrices and what follows from them.
+//! Confusion matrices and the metrics derived from them.
 
-/// How often a class was there, and how often it was given: `counts[truth][predicted]`.
+/// Counts of true and predicted classes: `counts[truth][predicted]`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Confusion {
     labels: Vec<String>,
     counts: Vec<Vec<u64>>,
 }
 
-/// The figures of one class, 0..1; none where the class does not occur or, for precision, was never given.
+/// The metrics of one class, 0..1. Recall and F1 are none if the class does not occur, precision if it is never predicted.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ClassFigures {
-    /// Its name.
+    /// Name of the class.
     pub label: String,
-    /// How many pictures have it.
+    /// Number of pictures of this class.
     pub count: u64,
-    /// Share of them that were given it.
+    /// Share of these pictures that were predicted as this class.
     pub recall: Option<f64>,
-    /// Share of those that were given it that have it.
+    /// Share of the predictions of this class that are right.
     pub precision: Option<f64>,
-    /// Harmonic mean of both; 0 if no picture that has it was given it.
+    /// Harmonic mean of precision and recall; 0 if there is no right prediction.
     pub f1: Option<f64>,
 }
 
 impl Confusion {
-    /// Nothing counted yet.
+    /// An empty matrix.
     pub fn new(labels: &[String]) -> Self {
         Self { labels: labels.to_vec(), counts: vec![vec![0; labels.len()]; labels.len()] }
     }
@@ -37,12 +37,12 @@ impl Confusion {
         self.counts[truth][predicted] += 1;
     }
 
-    /// The names of rows and columns.
+    /// The classes of rows and columns.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// One row for each true class, one column for each given one.
+    /// One row for each true class, one column for each predicted one.
     pub fn counts(&self) -> &[Vec<u64>] {
         &self.counts
     }
@@ -52,19 +52,19 @@ impl Confusion {
         self.counts.iter().flatten().sum()
     }
 
-    /// Share of pictures that were given their class; 0 if there is none.
+    /// Share of right predictions; 0 without pictures.
     pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..self.labels.len()).map(|class| self.counts[class][class]).sum();
         ratio(right, self.total()).unwrap_or(0.0)
     }
 
-    /// The figures of each class, in the order of the labels.
+    /// The metrics of each class, in the order of the labels.
     pub fn classes(&self) -> Vec<ClassFigures> {
         let class = |(class, label): (usize, &String)| {
             let right = self.counts[class][class];
-            let (count, given) = (self.counts[class].iter().sum(), self.counts.iter().map(|row| row[class]).sum());
-            let f1 = if count == 0 { None } else { ratio(2 * right, count + given) };
-            ClassFigures { label: label.clone(), count, recall: ratio(right, count), precision: ratio(right, given), f1 }
+            let (count, predicted) = (self.counts[class].iter().sum(), self.counts.iter().map(|row| row[class]).sum());
+            let f1 = if count == 0 { None } else { ratio(2 * right, count + predicted) };
+            ClassFigures { label: label.clone(), count, recall: ratio(right, count), precision: ratio(right, predicted), f1 }
         };
         self.labels.iter().enumerate().map(class).collect()
     }
@@ -74,8 +74,8 @@ impl Confusion {
         mean(self.classes().into_iter().filter_map(|class| class.recall))
     }
 
-    /// Recall of the class that has the least of those that occur; 0 if none does.
-    pub fn least_recall(&self) -> f64 {
+    /// Minimum recall of the classes that occur; 0 if none does.
+    pub fn min_recall(&self) -> f64 {
         self.classes().into_iter().filter_map(|class| class.recall).reduce(f64::min).unwrap_or(0.0)
     }
 
@@ -98,8 +98,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
-    fn by_hand() -> Confusion {
-        let mut confusion = Confusion::new(&["a", "b", "never there"].map(String::from));
+    fn example() -> Confusion {
+        let mut confusion = Confusion::new(&["a", "b", "absent"].map(String::from));
         for (truth, predicted, count) in [(0, 0, 8), (0, 1, 2), (1, 1, 3), (1, 2, 1)] {
             (0..count).for_each(|_| confusion.add(truth, predicted));
         }
@@ -107,20 +107,20 @@ mod tests {
     }
 
     #[test]
-    fn figures_by_hand() {
-        let confusion = by_hand();
+    fn metrics_match_hand_computed_values() {
+        let confusion = example();
         assert_eq!(confusion.total(), 14);
         assert!((confusion.accuracy() - 11.0 / 14.0).abs() < 1e-12);
-        assert!((confusion.macro_recall() - (0.8 + 0.75) / 2.0).abs() < 1e-12, "a class that never occurs takes no part");
-        assert_eq!(confusion.least_recall(), 0.75);
+        assert!((confusion.macro_recall() - (0.8 + 0.75) / 2.0).abs() < 1e-12, "a class that does not occur is left out");
+        assert_eq!(confusion.min_recall(), 0.75);
         assert!((confusion.macro_f1() - (16.0 / 18.0 + 6.0 / 9.0) / 2.0).abs() < 1e-12);
         let classes = confusion.classes();
         assert_eq!((classes[1].precision, classes[2].recall, classes[2].precision), (Some(0.6), None, Some(0.0)));
     }
 
     #[test]
-    fn nothing_counted_is_no_division_by_zero() {
+    fn an_empty_matrix_does_not_divide_by_zero() {
         let empty = Confusion::new(&["a".to_string()]);
-        assert_eq!((empty.accuracy(), empty.macro_recall(), empty.macro_f1(), empty.least_recall()), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!((empty.accuracy(), empty.macro_recall(), empty.macro_f1(), empty.min_recall()), (0.0, 0.0, 0.0, 0.0));
     }
 }

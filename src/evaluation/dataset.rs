@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Labelled pictures of faces: a folder for each class, a table with a label or votes for each picture, or an npz.
+//! Labelled pictures of faces, read from a folder for each class, a table of labels or votes, or an npz file.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,28 +13,28 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::{Colorimetry, FrameView, PixelFormat, Plane};
 
-/// The labels of FER2013, in the order of its numbers.
+/// The labels of FER2013, in the order of its label numbers.
 pub const FER2013_LABELS: [&str; 7] = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
 
-/// File names that are taken for pictures.
+/// Extensions of picture files.
 const PICTURE_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
 
-/// A decoded picture: full-range grey or packed RGB, without padding.
+/// A decoded picture: full-range greyscale or packed RGB, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Width and height.
     pub size: Size,
-    /// 1 for grey, 3 for RGB.
+    /// 1 for greyscale, 3 for RGB.
     pub channels: usize,
-    /// Row by row.
+    /// The pixels, row by row.
     pub pixels: Vec<u8>,
 }
 
 impl Picture {
-    /// Reads and decodes a file; one without colour becomes grey, transparency is dropped.
+    /// Reads and decodes a file. A picture without colour stays greyscale; transparency is dropped.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the file, if it cannot be read or is no picture.
+    /// [`Error::Config`] with the file's path if it cannot be read or decoded.
     pub fn open(path: &Path) -> Result<Self> {
         let decoded = image::open(path).map_err(|error| Error::Config(format!("{}: {error}", path.display())))?;
         let size = Size::new(decoded.width(), decoded.height());
@@ -43,7 +43,7 @@ impl Picture {
         Ok(Self { size, channels, pixels })
     }
 
-    /// The picture as a frame.
+    /// A view of the picture as a frame.
     ///
     /// # Errors
     /// [`Error::Image`] if it is empty.
@@ -54,25 +54,25 @@ impl Picture {
     }
 }
 
-/// Where a picture is.
+/// Where the pixels of an example are stored.
 #[derive(Clone, Debug)]
 enum Source {
     File(PathBuf),
     Memory(Picture),
 }
 
-/// A picture of a face and what is known of it.
+/// A picture of a face and its labels.
 #[derive(Clone, Debug)]
 pub struct Example {
     source: Source,
-    /// Index of its class in [`Dataset::labels`].
+    /// Index of the class in [`Dataset::labels`], if the picture has a label.
     pub label: Option<usize>,
-    /// Index in [`FERPLUS_LABELS`](crate::scores::FERPLUS_LABELS) by the votes of people, if the protocol counts it.
+    /// Index in [`FERPLUS_LABELS`](crate::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
     pub majority: Option<usize>,
 }
 
 impl Example {
-    /// Its pixels.
+    /// Reads the picture.
     ///
     /// # Errors
     /// Those of [`Picture::open`].
@@ -87,25 +87,25 @@ impl Example {
 /// Labelled pictures of faces.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Where they came from.
+    /// The path that was opened.
     pub path: PathBuf,
-    /// Names of the classes of single labels; empty if there are only votes.
+    /// Classes of the labels; empty if there are only votes.
     pub labels: Vec<String>,
     /// The pictures.
     pub examples: Vec<Example>,
 }
 
 impl Dataset {
-    /// Reads what is at `path`:
+    /// Reads the data set at `path`, which is one of
     ///
-    /// - a folder with a folder of pictures for each class, named by it;
-    /// - a folder with `labels.csv`, or such a table itself: column `file`, relative to the table, and `label` or the
-    ///   [`VOTE_COLUMNS`], or both; an empty cell is no label;
-    /// - an npz with `images` (uint8 `[N, H, W]` or `[N, H, W, 3]`) and `votes` (uint8 `[N, 10]`) or `label`
-    ///   (uint8 `[N]`, FER2013's numbers), or both; `fer2013_label` is another name of the latter.
+    /// - a folder that contains a folder of pictures for each class, named after the class;
+    /// - a folder with `labels.csv`, or such a table itself: a column `file`, relative to the table, and a column `label`
+    ///   or the [`VOTE_COLUMNS`], or both; an empty cell is no label;
+    /// - an npz file with `images` (uint8 `[N, H, W]` or `[N, H, W, 3]`), and `votes` (uint8 `[N, 10]`) or `label`
+    ///   (uint8 `[N]`, FER2013's label numbers), or both; `fer2013_label` is another name for `label`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Config`] telling what was expected where, and what was found.
+    /// [`Error::Io`] or [`Error::Config`] with the path, what was expected there and what was found.
     pub fn open(path: &Path) -> Result<Self> {
         let data = match path.extension().and_then(|extension| extension.to_str()) {
             Some("npz") => read_npz(path),
@@ -114,16 +114,17 @@ impl Dataset {
             _ => read_folders(path),
         }?;
         if data.examples.is_empty() {
-            return Err(wrong(path, "no labelled picture in it"));
+            return Err(invalid(path, "expected labelled pictures, found none"));
         }
         Ok(data)
     }
 }
 
-fn wrong(path: &Path, message: impl std::fmt::Display) -> Error {
+fn invalid(path: &Path, message: impl std::fmt::Display) -> Error {
     Error::Config(format!("{}: {message}", path.display()))
 }
 
+/// The entries of a folder, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::Io { path: folder.into(), source };
     let entries = std::fs::read_dir(folder).map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.path()));
@@ -152,22 +153,22 @@ fn read_folders(path: &Path) -> Result<Dataset> {
         examples.extend(pictures.into_iter().map(|file| Example { source: Source::File(file), label: Some(label), majority: None }));
     }
     if examples.is_empty() {
-        return Err(wrong(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
+        return Err(invalid(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
     }
     Ok(Dataset { path: path.into(), labels, examples })
 }
 
 fn read_table(path: &Path) -> Result<Dataset> {
-    let failed = |error: csv::Error| wrong(path, error);
+    let failed = |error: csv::Error| invalid(path, error);
     let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
     let header: Vec<_> = table.headers().map_err(failed)?.iter().map(canonical).collect();
     let column = |name: &str| header.iter().position(|column| column == name);
-    let file = column("file").ok_or_else(|| wrong(path, format!("expected a column file, found {}", header.join(", "))))?;
+    let file = column("file").ok_or_else(|| invalid(path, format!("expected a column file, found {}", header.join(", "))))?;
     let votes: Option<Vec<_>> = VOTE_COLUMNS.iter().map(|name| column(name)).collect();
     let label = column("label");
     if votes.is_none() && label.is_none() {
         let found = header.join(", ");
-        return Err(wrong(path, format!("expected a column label or all of {}, found {found}", VOTE_COLUMNS.join(", "))));
+        return Err(invalid(path, format!("expected a column label or all of {}, found {found}", VOTE_COLUMNS.join(", "))));
     }
     let rows = table.records().collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
     let name_of = |row: &csv::StringRecord| label.map(|column| canonical(&row[column])).filter(|name| !name.is_empty());
@@ -189,7 +190,7 @@ fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result
     for ((votes, &column), name) in votes.iter_mut().zip(columns).zip(VOTE_COLUMNS) {
         let cell = &row[column];
         let line = row.position().map_or(0, csv::Position::line);
-        let failed = |_| wrong(path, format!("line {line}: expected a number of votes for {name}, found {cell:?}"));
+        let failed = |_| invalid(path, format!("line {line}: expected a number of votes for {name}, found {cell:?}"));
         *votes = if cell.is_empty() { 0 } else { cell.parse().map_err(failed)? };
     }
     Ok(votes)
@@ -197,16 +198,16 @@ fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result
 
 fn read_npz(path: &Path) -> Result<Dataset> {
     let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
-    let mut arrays = NpzReader::new(file).map_err(|error| wrong(path, error))?;
-    let names = arrays.names().map_err(|error| wrong(path, error))?;
+    let mut arrays = NpzReader::new(file).map_err(|error| invalid(path, error))?;
+    let names = arrays.names().map_err(|error| invalid(path, error))?;
     let has = |name: &str| names.iter().any(|found| found.trim_end_matches(".npy") == name);
     let failed = |name: &str| {
         let name = name.to_string();
-        move |error: ReadNpzError| wrong(path, format!("array {name}: {error}"))
+        move |error: ReadNpzError| invalid(path, format!("array {name}: {error}"))
     };
     let label_name = ["label", "fer2013_label"].into_iter().find(|name| has(name));
     if !has("images") || (label_name.is_none() && !has("votes")) {
-        return Err(wrong(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
+        return Err(invalid(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
     }
     let images: ArrayD<u8> = arrays.by_name("images").map_err(failed("images"))?;
     let votes: Option<Array2<u8>> = if has("votes") { Some(arrays.by_name("votes").map_err(failed("votes"))?) } else { None };
@@ -214,17 +215,17 @@ fn read_npz(path: &Path) -> Result<Dataset> {
     let (height, width, channels) = match images.shape()[..] {
         [_, height, width] => (height, width, 1),
         [_, height, width, channels @ (1 | 3)] => (height, width, channels),
-        _ => return Err(wrong(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
+        _ => return Err(invalid(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
     };
     let (count, size) = (images.shape()[0], Size::new(width as u32, height as u32));
     if votes.as_ref().is_some_and(|votes| votes.shape() != [count, 10]) || label.as_ref().is_some_and(|label| label.len() != count) {
-        return Err(wrong(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
+        return Err(invalid(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
     }
     let mut examples = Vec::with_capacity(count);
     for (row, pixels) in images.outer_iter().enumerate() {
         let label = label.as_ref().map(|label| usize::from(label[row]));
         if label.is_some_and(|label| label >= FER2013_LABELS.len()) {
-            return Err(wrong(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
+            return Err(invalid(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
         }
         let picture = Picture { size, channels, pixels: pixels.iter().copied().collect() };
         let majority = votes.as_ref().and_then(|votes| majority(&std::array::from_fn(|column| votes[[row, column]])));
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_for_each_class() {
+    fn folders_are_classes() {
         let folder = scratch("folders");
         save(&folder.join("Happy/1.png"), 10);
         save(&folder.join("Sad/2.png"), 20);
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_labels_and_votes() {
+    fn tables_have_labels_and_votes() {
         let folder = scratch("table");
         let table = folder.join("labels.csv");
         let votes = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF";
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_as_fer_plus_has_them() {
+    fn npz_files_have_arrays_of_pictures_labels_and_votes() {
         let folder = scratch("npz");
         let path = folder.join("faces.npz");
         let mut writer = NpzWriter::new_compressed(File::create(&path).unwrap());
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_something_else_says_what_was_expected() {
+    fn the_error_for_other_folders_says_what_was_expected() {
         let folder = scratch("other");
         let error = Dataset::open(&folder).unwrap_err().to_string();
         assert!(error.contains("expected labels.csv, or a folder of pictures for each class"), "{error}");

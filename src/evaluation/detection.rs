@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Face detectors side by side on boxed photos: average precision by size, false boxes, time.
+//! Evaluation of face detectors on labelled photos: average precision by size, false positives, time.
 
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -17,66 +17,67 @@ use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
 
-/// Sizes are told as if each photo's longer side were brought to so many pixels.
+/// Longer side in pixels of the photo to which sizes of faces refer.
 const REFERENCE: f32 = 640.0;
-/// Faces of which longer sides count; what is smaller counts neither for nor against.
+/// Longer sides of the faces that count. Smaller faces are neither hits nor misses.
 const SIZES: Range<f32> = 16.0..f32::INFINITY;
-/// The classes that they fall into.
+/// The size classes of the report.
 const CLASSES: [Range<f32>; 4] = [16.0..24.0, 24.0..48.0, 48.0..96.0, 96.0..f32::INFINITY];
-/// Boxes below this confidence change no figure that anyone reads.
-const LEAST_CONFIDENCE: f32 = 0.01;
+/// Minimum confidence of the boxes in the average precision. Less confident boxes hardly change it.
+const MIN_CONFIDENCE: f32 = 0.01;
 
-/// What is measured.
+/// The task of an evaluation.
 pub struct Task<'a> {
-    /// Photos with boxed faces.
+    /// Photos with labelled faces.
     pub photos: &'a [Photo],
-    /// Photos on which every box is false, whatever their labels say.
+    /// Photos on which every box is a false positive, whatever their labels are.
     pub face_free: &'a [Photo],
-    /// Longer sides of the networks' input, 0 for the photo's own.
+    /// Longer sides of the network's input; 0 stands for that of the photo.
     pub detect_sizes: &'a [u32],
-    /// Least overlap of a box with the face that it hits.
-    pub least_iou: f32,
-    /// Is told the share that is done, 0..1.
+    /// Minimum IoU of a box and the face that it hits.
+    pub min_iou: f32,
+    /// Called with the finished share, 0..1.
     pub progress: &'a dyn Fn(f32),
 }
 
-/// One detector at one size of input; shares are 0..1.
+/// The metrics of one detector at one input size; shares are 0..1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Name of the model.
     pub model: String,
     /// Longer side of the input.
     pub detect_size: u32,
-    /// How many faces counted.
+    /// Number of faces that count.
     pub faces: usize,
-    /// Over all sizes.
+    /// Average precision over all sizes.
     pub average_precision: f64,
-    /// From 16, 24, 48 and 96 px on in a photo of 640 px; none where there is no such face.
+    /// Average precision of faces from 16, 24, 48 and 96 px in a photo of 640 px; none where there is no such face.
     pub by_size: Vec<Option<f64>>,
     /// Share of the faces that are found at the default threshold.
     pub recall: f64,
     /// Share of the boxes at the default threshold that are faces.
     pub precision: f64,
-    /// Boxes at the default threshold on 100 face-free photos, if there are any.
+    /// Number of boxes at the default threshold per 100 face-free photos, if there are any.
     pub false_boxes: Option<f64>,
     /// Median time of a photo in milliseconds at the default threshold: sampling, networks and decoding, on one thread.
     pub milliseconds: f64,
 }
 
-/// All detectors on the same photos.
+/// The metrics of all detectors on the same photos.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// How many photos with labels.
+    /// Number of photos with labels.
     pub photos: usize,
-    /// How many face-free ones.
+    /// Number of face-free photos.
     pub face_free: usize,
-    /// Least overlap of a hit.
-    pub least_iou: f32,
+    /// Minimum IoU of a hit.
+    #[serde(rename = "least_iou")]
+    pub min_iou: f32,
     /// Each detector at each size.
     pub figures: Vec<Figures>,
 }
 
-/// Runs every one of `models` over the photos of `task`.
+/// Runs each of `models` on the photos of `task`.
 ///
 /// # Errors
 /// Those of [`NetworkDetector::load`], of reading a photo and of inference.
@@ -91,55 +92,57 @@ pub fn evaluate(models: &[ModelFile], task: &Task, search: &SearchPath) -> Resul
                 detect_size,
                 all: Tally::default(),
                 by_size: Default::default(),
-                sure: Tally::default(),
-                alone: 0,
+                confident: Tally::default(),
+                false_boxes: 0,
                 times: Vec::new(),
             });
         }
     }
-    // Photo by photo, so that what disturbs the machine disturbs all of them.
+    // Detectors take turns on each photo, so that a disturbance of the machine affects all of their times.
     let mut found = Vec::new();
     let total = (task.photos.len() + task.face_free.len()) as f32;
     for (index, photo) in task.photos.iter().chain(task.face_free).enumerate() {
         let picture = photo.picture()?;
         for run in &mut runs {
-            // A photo's second time is measured, as in a stream: memory for pictures of this size and for so many faces is there.
+            // The second detection on a photo is timed: as in a stream, memory for pictures of this size is allocated by then.
             run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
-            let began = Instant::now();
+            let start = Instant::now();
             run.detector.detect(&picture.view()?, &DetectOptions::default(), &mut found)?;
-            run.times.push(began.elapsed());
+            run.times.push(start.elapsed());
             if index >= task.photos.len() {
-                run.alone += found.len();
+                run.false_boxes += found.len();
                 continue;
             }
-            run.sure.count(photo, picture.size, &found, task.least_iou, SIZES);
-            let options = DetectOptions { score_threshold: LEAST_CONFIDENCE, ..Default::default() };
+            run.confident.count(photo, picture.size, &found, task.min_iou, SIZES);
+            let options = DetectOptions { score_threshold: MIN_CONFIDENCE, ..Default::default() };
             run.detector.detect(&picture.view()?, &options, &mut found)?;
-            run.all.count(photo, picture.size, &found, task.least_iou, SIZES);
+            run.all.count(photo, picture.size, &found, task.min_iou, SIZES);
             for (tally, sizes) in run.by_size.iter_mut().zip(CLASSES) {
-                tally.count(photo, picture.size, &found, task.least_iou, sizes);
+                tally.count(photo, picture.size, &found, task.min_iou, sizes);
             }
         }
         (task.progress)((index + 1) as f32 / total);
     }
     let figures = runs.into_iter().map(|run| run.figures(task.face_free.len())).collect();
-    Ok(Report { photos: task.photos.len(), face_free: task.face_free.len(), least_iou: task.least_iou, figures })
+    Ok(Report { photos: task.photos.len(), face_free: task.face_free.len(), min_iou: task.min_iou, figures })
 }
 
-/// One detector on its way through the photos.
+/// A detector and its results so far.
 struct Run {
     detector: NetworkDetector,
     detect_size: u32,
-    /// Of whatever it takes for a face, and that for each class of size.
+    /// Boxes from the minimum confidence on.
     all: Tally,
+    /// The same boxes by size class.
     by_size: [Tally; CLASSES.len()],
-    /// Of what it finds at the default threshold.
-    sure: Tally,
-    /// What it finds so on face-free photos.
-    alone: usize,
+    /// Boxes at the default threshold.
+    confident: Tally,
+    /// Number of boxes at the default threshold on face-free photos.
+    false_boxes: usize,
     times: Vec<Duration>,
 }
 
+/// The number of faces that count, and the outcomes of the boxes.
 #[derive(Default)]
 struct Tally {
     faces: usize,
@@ -147,14 +150,15 @@ struct Tally {
 }
 
 impl Tally {
-    /// Adds what was `found` on a photo of `size`, of which those count that are of `sizes` in a photo of [`REFERENCE`].
-    fn count(&mut self, photo: &Photo, size: Size, found: &[Detection], least_iou: f32, sizes: Range<f32>) {
+    /// Adds the detections `found` on a photo of `size`. Those count whose longer side, in a photo of [`REFERENCE`] pixels,
+    /// is in `sizes`.
+    fn count(&mut self, photo: &Photo, size: Size, found: &[Detection], min_iou: f32, sizes: Range<f32>) {
         let zoom = REFERENCE / size.width.max(size.height) as f32;
         let counts = |rect: Rect| sizes.contains(&(rect.w.max(rect.h) * zoom));
         let boxes: Vec<_> = found.iter().map(|found| (found.rect, found.confidence)).collect();
         let faces: Vec<_> = photo.faces.iter().map(|&rect| Labelled { rect, counts: counts(rect) }).collect();
         self.faces += faces.iter().filter(|face| face.counts).count();
-        self.outcomes.extend(outcomes(&boxes, &faces, &photo.ignore, least_iou, counts));
+        self.outcomes.extend(outcomes(&boxes, &faces, &photo.ignore, min_iou, counts));
     }
 
     fn average_precision(&self) -> f64 {
@@ -164,7 +168,7 @@ impl Tally {
 
 impl Run {
     fn figures(mut self, face_free: usize) -> Figures {
-        let hits = self.sure.outcomes.iter().filter(|outcome| outcome.hit).count() as f64;
+        let hits = self.confident.outcomes.iter().filter(|outcome| outcome.hit).count() as f64;
         self.times.sort();
         Figures {
             model: self.detector.name().into(),
@@ -173,8 +177,8 @@ impl Run {
             average_precision: self.all.average_precision(),
             by_size: self.by_size.iter().map(|class| (class.faces > 0).then(|| class.average_precision())).collect(),
             recall: hits / self.all.faces.max(1) as f64,
-            precision: hits / self.sure.outcomes.len().max(1) as f64,
-            false_boxes: (face_free > 0).then(|| 100.0 * self.alone as f64 / face_free as f64),
+            precision: hits / self.confident.outcomes.len().max(1) as f64,
+            false_boxes: (face_free > 0).then(|| 100.0 * self.false_boxes as f64 / face_free as f64),
             milliseconds: self.times.get(self.times.len() / 2).map_or(0.0, |time| 1e3 * time.as_secs_f64()),
         }
     }
@@ -185,8 +189,8 @@ impl Display for Report {
         let faces = self.figures.first().map_or(0, |figures| figures.faces);
         writeln!(
             f,
-            "{faces} faces on {} photos, {} face-free photos; a hit overlaps by {}\n",
-            self.photos, self.face_free, self.least_iou
+            "{faces} faces on {} photos, {} face-free photos; a hit has an IoU of at least {}\n",
+            self.photos, self.face_free, self.min_iou
         )?;
         writeln!(f, "| model | input | AP | 16 px | 24 px | 48 px | 96 px | recall % | precision % | false boxes | ms |")?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|---|---|")?;
@@ -206,8 +210,11 @@ impl Display for Report {
                 figures.milliseconds,
             )?;
         }
-        writeln!(f, "\nPixels: of a photo that is 640 px long, from there to the next column; smaller faces count for nothing.")?;
-        writeln!(f, "Recall, precision and false boxes (for each 100 face-free photos) at the default threshold.")?;
+        writeln!(
+            f,
+            "\nColumns in px: AP of faces from this size up to the next column, in a photo 640 px long; smaller faces do not count."
+        )?;
+        writeln!(f, "Recall, precision and false boxes (per 100 face-free photos) are at the default threshold.")?;
         writeln!(f, "ms: median of sampling, networks and decoding on one thread, at the default threshold.")
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An expression model on labelled faces: every output by every protocol the data allow, and under every condition.
+//! Evaluation of an expression model on labelled faces: each output by each protocol that the data support, and the first
+//! output under each condition.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
@@ -19,18 +20,18 @@ use crate::model::search_path::SearchPath;
 use crate::scores::{FERPLUS_LABELS, Scores};
 use crate::statistics::StepTimes;
 
-/// How an evaluation is done.
+/// Options of an evaluation.
 pub struct Options<'a> {
     /// Also measure under each [`Condition`].
     pub conditions: bool,
-    /// Networks that run side by side, at least 1.
+    /// Number of networks that run in parallel, at least 1.
     pub jobs: usize,
-    /// Is told the share that is done, 0..1, from any thread.
+    /// Called from any thread with the finished share, 0..1.
     pub progress: &'a (dyn Fn(f32) + Sync),
 }
 
 impl Protocol {
-    /// The protocols by which something of `data` has a label, with their classes.
+    /// The protocols by which at least one picture of `data` has a true class, and their classes.
     fn of(data: &Dataset) -> Vec<(Self, Vec<String>)> {
         let votes = data.examples.iter().any(|example| example.majority.is_some());
         let votes = votes.then(|| (Self::Votes, FERPLUS_LABELS.map(String::from).to_vec()));
@@ -46,7 +47,7 @@ impl Protocol {
     }
 }
 
-/// Runs `model` over `data`; pictures are classified whole, as they were cropped by whoever made the data.
+/// Runs `model` on `data`. Pictures are classified whole, since data sets consist of cropped faces.
 ///
 /// # Errors
 /// Those of [`Classifier::load`] for any of the model's outputs, of [`Example::picture`] and of inference;
@@ -84,7 +85,7 @@ pub fn evaluate(model: &ModelFile, data: &Dataset, search: &SearchPath, options:
     })
 }
 
-/// The model with output `index` of its description as the one that is scored.
+/// Loads the model with output `index` of its description in first place, where the classifier takes its scores from.
 fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<Classifier> {
     let mut model = model.clone();
     if let Some(description) = model.description.as_mut().filter(|_| index > 0) {
@@ -93,17 +94,17 @@ fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<C
     Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })
 }
 
-/// In milliseconds; 0 for none.
+/// The median in milliseconds; 0 without durations.
 fn median_ms(durations: impl Iterator<Item = Duration>) -> f64 {
     let mut sorted: Vec<_> = durations.collect();
     sorted.sort();
     sorted.get(sorted.len() / 2).map_or(0.0, |median| 1e3 * median.as_secs_f64())
 }
 
-/// The scores under each condition of each picture, `[condition][picture]`, and how long each took.
+/// The scores of each picture under each condition, `[condition][picture]`, and the times of each classification.
 type Scored = (Vec<Vec<Scores>>, Vec<StepTimes>);
 
-/// The scores of all pictures.
+/// Scores all pictures, with a thread for each classifier.
 fn score(classifiers: Vec<Classifier>, data: &Dataset, conditions: &[Condition], step: &(dyn Fn() + Sync)) -> Result<Scored> {
     let share = data.examples.len().div_ceil(classifiers.len()).max(1);
     let parts = std::thread::scope(|scope| {
@@ -123,7 +124,7 @@ fn score(classifiers: Vec<Classifier>, data: &Dataset, conditions: &[Condition],
     Ok((scores, times))
 }
 
-/// `examples` are those from number `first` on.
+/// Scores `examples`, the first of which has the index `first` in the data set.
 fn score_part(
     classifier: &mut Classifier,
     examples: &[Example],
@@ -146,7 +147,7 @@ fn score_part(
     Ok((scores, times))
 }
 
-/// What `scores` of all pictures are worth by each protocol.
+/// The metrics of the scores of all pictures by each protocol.
 fn figures(labels: &[String], data: &Dataset, scores: &[Scores]) -> Result<Vec<Figures>> {
     let by_protocol = |(protocol, classes): (Protocol, Vec<String>)| {
         let question = Question::new(&classes, labels)?;
@@ -169,6 +170,7 @@ fn figures(labels: &[String], data: &Dataset, scores: &[Scores]) -> Result<Vec<F
     Ok(found)
 }
 
+/// The metrics under a condition, and the accuracy lost compared to clean pictures.
 fn losses(condition: &Condition, labels: &[String], data: &Dataset, scores: &[Scores], clean: &[Figures]) -> Result<ConditionReport> {
     let loss = |(found, clean): (Figures, &Figures)| Loss {
         protocol: found.protocol,

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Confusion matrix and reliability diagram as SVG, readable on light and on dark paper.
+//! Confusion matrix and reliability diagram as SVG, on a white background of their own.
 
 use std::fmt::Write;
 
 use super::calibration::Bin;
 use super::confusion::Confusion;
 
-/// Side of a cell of the matrix and of the plot area, in SVG units.
+/// Side length of a cell of the matrix, in SVG units.
 const CELL: usize = 52;
+/// Side length of the plot area of the diagram, in SVG units.
 const PLOT: f64 = 320.0;
+/// Margin around the plot area, in SVG units.
 const MARGIN: f64 = 56.0;
 
 fn start(width: f64, height: f64, title: &str) -> String {
@@ -29,7 +31,7 @@ fn text(svg: &mut String, [x, y]: [f64; 2], attributes: &str, content: &str) {
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>", escaped(content));
 }
 
-/// The matrix: a row for each true class with the share of its pictures in each cell, darker for more.
+/// The matrix: a row for each true class. A cell shows the share of the row's pictures and is darker for a larger share.
 pub fn confusion_matrix(confusion: &Confusion, title: &str) -> String {
     let (labels, side) = (confusion.labels(), (confusion.labels().len() * CELL) as f64);
     let (left, top) = (96.0, 78.0);
@@ -38,19 +40,20 @@ pub fn confusion_matrix(confusion: &Confusion, title: &str) -> String {
         &mut svg,
         [left + side / 2.0, top + side + 24.0],
         "text-anchor=\"middle\" class=\"weak\"",
-        "rows: truth; columns: given; % of the row",
+        "rows: truth; columns: predicted; % of the row",
     );
     for (index, label) in labels.iter().enumerate() {
         let middle = (index * CELL + CELL / 2) as f64;
         text(&mut svg, [left - 8.0, top + middle + 4.0], "text-anchor=\"end\"", label);
-        let place = [left + middle, if index % 2 == 0 { top - 10.0 } else { top - 26.0 }];
-        text(&mut svg, place, "text-anchor=\"middle\"", label);
+        // Names are wider than cells, so they alternate between two lines.
+        let position = [left + middle, if index % 2 == 0 { top - 10.0 } else { top - 26.0 }];
+        text(&mut svg, position, "text-anchor=\"middle\"", label);
     }
     for (truth, counts) in confusion.counts().iter().enumerate() {
         let total = counts.iter().sum::<u64>().max(1);
-        for (given, &count) in counts.iter().enumerate() {
-            let (x, y, share) = (left + (given * CELL) as f64, top + (truth * CELL) as f64, count as f64 / total as f64);
-            let hue = if truth == given { "#2a6f97" } else { "#c1440e" };
+        for (predicted, &count) in counts.iter().enumerate() {
+            let (x, y, share) = (left + (predicted * CELL) as f64, top + (truth * CELL) as f64, count as f64 / total as f64);
+            let hue = if truth == predicted { "#2a6f97" } else { "#c1440e" };
             let _ = writeln!(
                 svg,
                 "<rect x=\"{x}\" y=\"{y}\" width=\"{CELL}\" height=\"{CELL}\" fill=\"{hue}\" fill-opacity=\"{share:.3}\" stroke=\"#ddd\"/>"
@@ -62,34 +65,34 @@ pub fn confusion_matrix(confusion: &Confusion, title: &str) -> String {
     svg + "</svg>\n"
 }
 
-/// The diagram: accuracy of the answers of each bin against their confidence, with the share of answers as bars below.
+/// The diagram: accuracy of each bin over its confidence, and bars for the share of answers in each bin.
 pub fn reliability(bins: &[Bin], error: f64, title: &str) -> String {
     let mut svg = start(PLOT + 2.0 * MARGIN, PLOT + 2.0 * MARGIN, title);
-    let place = |confidence: f64, accuracy: f64| [MARGIN + confidence * PLOT, MARGIN + (1.0 - accuracy) * PLOT];
-    let ([left, bottom], [right, top]) = (place(0.0, 0.0), place(1.0, 1.0));
+    let position = |confidence: f64, accuracy: f64| [MARGIN + confidence * PLOT, MARGIN + (1.0 - accuracy) * PLOT];
+    let ([left, bottom], [right, top]) = (position(0.0, 0.0), position(1.0, 1.0));
     let _ = writeln!(svg, "<path class=\"axis\" d=\"M{left} {top}V{bottom}H{right}\"/>");
     let _ = writeln!(svg, "<path class=\"axis\" stroke-dasharray=\"5 4\" d=\"M{left} {bottom}L{right} {top}\"/>");
     for tick in 0..=5 {
         let share = f64::from(tick) / 5.0;
-        let ([x, _], [_, y]) = (place(share, 0.0), place(0.0, share));
+        let ([x, _], [_, y]) = (position(share, 0.0), position(0.0, share));
         text(&mut svg, [x, bottom + 18.0], "text-anchor=\"middle\"", &format!("{share:.1}"));
         text(&mut svg, [left - 8.0, y + 4.0], "text-anchor=\"end\"", &format!("{share:.1}"));
     }
     let total = bins.iter().map(|bin| bin.count).sum::<usize>().max(1) as f64;
     for bin in bins.iter().filter(|bin| bin.count > 0) {
-        let ([x, _], [end, _], share) = (place(bin.from, 0.0), place(bin.to, 0.0), bin.count as f64 / total);
+        let ([x, _], [end, _], share) = (position(bin.from, 0.0), position(bin.to, 0.0), bin.count as f64 / total);
         let (height, width) = (share * PLOT, end - x - 2.0);
         let _ =
             writeln!(svg, "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"#bbb\"/>", bottom - height);
     }
-    let points: Vec<_> = bins.iter().filter(|bin| bin.count > 0).map(|bin| place(bin.confidence, bin.accuracy)).collect();
+    let points: Vec<_> = bins.iter().filter(|bin| bin.count > 0).map(|bin| position(bin.confidence, bin.accuracy)).collect();
     let line: Vec<_> = points.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
     let _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>", line.join(" "));
     for [x, y] in points {
         let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"#2a6f97\"/>");
     }
-    let below = format!("confidence (bars: share of answers); calibration error {:.1} %", 100.0 * error);
-    text(&mut svg, [MARGIN + PLOT / 2.0, bottom + 40.0], "text-anchor=\"middle\" class=\"weak\"", &below);
+    let caption = format!("confidence (bars: share of answers); calibration error {:.1} %", 100.0 * error);
+    text(&mut svg, [MARGIN + PLOT / 2.0, bottom + 40.0], "text-anchor=\"middle\" class=\"weak\"", &caption);
     text(&mut svg, [left, top - 12.0], "class=\"weak\"", "share of right answers");
     svg + "</svg>\n"
 }
@@ -100,9 +103,9 @@ mod tests {
     use crate::evaluation::calibration::{Answer, bins};
 
     #[test]
-    fn figures_hold_every_number_and_escape_labels() {
+    fn figures_contain_all_numbers_and_escape_labels() {
         let mut confusion = Confusion::new(&["a<b".to_string(), "c".to_string()]);
-        [(0, 0), (0, 1), (0, 1), (0, 1), (1, 1)].iter().for_each(|&(truth, given)| confusion.add(truth, given));
+        [(0, 0), (0, 1), (0, 1), (0, 1), (1, 1)].iter().for_each(|&(truth, predicted)| confusion.add(truth, predicted));
         let svg = confusion_matrix(&confusion, "two & two");
         assert!(svg.contains(">25</text>") && svg.contains(">75</text>") && svg.contains(">100</text>"), "{svg}");
         assert!(svg.contains("a&lt;b") && svg.contains("two &amp; two"));

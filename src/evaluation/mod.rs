@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How good a model is on labelled data, measured through the product's own preprocessing.
+//! Evaluation of models on labelled data, with the preprocessing of the GStreamer elements.
 //!
 //! ```text
 //! labelled pictures → condition → Classifier → scores → confusion, calibration → Report → text, JSON, SVG
@@ -9,8 +9,8 @@
 //! photos         detection           precision           detection
 //! ```
 //!
-//! What measures ([`truth`], [`confusion`], [`calibration`], [`precision`]) does no input or output; what reads pictures and runs
-//! models is behind the feature `evaluate`, and the command `emotion-evaluate` is its command line.
+//! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The modules that read
+//! pictures and run models require the feature `evaluate`; the command `emotion-evaluate` calls them.
 
 pub mod calibration;
 pub mod confusion;

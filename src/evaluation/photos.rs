@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Photos on which faces were boxed: a folder with `labels.json` and the pictures in `photos/`.
+//! Photos with labelled face boxes: a folder with `labels.json` and the pictures in `photos/`.
 //!
 //! ```json
 //! { "a.webp": { "faces": [{ "box": [10, 20, 30, 40] }], "ignore": [[50, 20, 8, 9]] } }
 //! ```
 //!
-//! Boxes are x, y, width and height in pixels. `ignore` may be absent: places where a box is neither right nor wrong.
-//! Other keys are skipped.
+//! Boxes are x, y, width and height in pixels. `ignore` is optional; it lists areas in which a detected box is neither
+//! right nor wrong. Other keys are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,19 +17,19 @@ use super::dataset::Picture;
 use crate::error::{Error, Result};
 use crate::geometry::Rect;
 
-/// A photo and its boxes, in its pixels.
+/// A photo and its boxes, in pixels of the photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Photo {
     /// The file.
     pub path: PathBuf,
-    /// The faces.
+    /// Boxes of the faces.
     pub faces: Vec<Rect>,
-    /// Where a box is neither right nor wrong.
+    /// Areas in which a detected box is neither right nor wrong.
     pub ignore: Vec<Rect>,
 }
 
 impl Photo {
-    /// Its pixels.
+    /// Reads the picture.
     ///
     /// # Errors
     /// Those of [`Picture::open`].
@@ -51,21 +51,22 @@ struct Face {
     rect: [f32; 4],
 }
 
-/// The photos of `folder`, by name; with `only`, those of them.
+/// Reads the labels of the photos in `folder`, sorted by name. With `only`, it reads only the photos of these names.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::Config`] naming the file and what is wrong with it, or a name of `only` without a label.
+/// [`Error::Io`] or [`Error::Config`] with the path of the labels if they are invalid, or lack a name of `only`.
 pub fn read(folder: &Path, only: Option<&BTreeSet<String>>) -> Result<Vec<Photo>> {
     let file = folder.join("labels.json");
-    let wrong = |message: String| Error::Config(format!("{}: {message}", file.display()));
+    let invalid = |message: String| Error::Config(format!("{}: {message}", file.display()));
     let text = std::fs::read_to_string(&file).map_err(|source| Error::Io { path: file.clone(), source })?;
-    let entries: BTreeMap<String, Entry> = serde_json::from_str(&text).map_err(|error| wrong(format!("expected boxes, found {error}")))?;
+    let entries: BTreeMap<String, Entry> =
+        serde_json::from_str(&text).map_err(|error| invalid(format!("expected boxes, found {error}")))?;
     if let Some(name) = only.into_iter().flatten().find(|name| !entries.contains_key(*name)) {
-        return Err(wrong(format!("no photo {name} in it")));
+        return Err(invalid(format!("expected the photo {name}, which has no labels")));
     }
     let rect = |[x, y, w, h]: [f32; 4]| Rect::new(x, y, w, h);
-    let wanted = entries.into_iter().filter(|(name, _)| only.is_none_or(|only| only.contains(name)));
-    Ok(wanted
+    let selected = entries.into_iter().filter(|(name, _)| only.is_none_or(|only| only.contains(name)));
+    Ok(selected
         .map(|(name, entry)| Photo {
             path: folder.join("photos").join(name),
             faces: entry.faces.into_iter().map(|face| rect(face.rect)).collect(),
@@ -74,7 +75,7 @@ pub fn read(folder: &Path, only: Option<&BTreeSet<String>>) -> Result<Vec<Photo>
         .collect())
 }
 
-/// The names in a text file, one a line.
+/// Reads the names in a text file, one per line.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.

@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Average precision of boxes (Everingham et al., "The Pascal Visual Object Classes Challenge", 2010; the area under the
-//! curve, not its samples).
+//! Average precision of boxes (Everingham et al., "The Pascal Visual Object Classes Challenge", 2010), as the exact area
+//! under the curve instead of samples at 11 recalls.
 
 use crate::geometry::Rect;
 
-/// A face that was labelled on a photo, or a place where a box is neither right nor wrong.
+/// A labelled face of a photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Labelled {
     /// The box.
     pub rect: Rect,
-    /// False if finding it counts neither for nor against: too small, of another size class, doubtful.
+    /// False if the face is neither a hit when found nor a miss when not, as one that is too small.
     pub counts: bool,
 }
 
-/// One box that counts: its confidence, and whether it is a face.
+/// The outcome of a detected box that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// 0..1.
+    /// Confidence of the box, 0..1.
     pub confidence: f32,
-    /// True if it hit a face that nothing more confident had hit.
+    /// True if the box matches a face that no more confident box matches.
     pub hit: bool,
 }
 
-/// What the boxes of one photo, with their confidences, are worth.
+/// The outcomes of the detected boxes of one photo, given with their confidences.
 ///
-/// A box takes the labelled face it overlaps most, if by at least `least_iou` and not taken yet; most confident boxes
-/// come first. One that takes none is wrong if its size `counts`, unless it lies by half in one of `ignore`, or overlaps
-/// it by at least `least_iou`.
-pub fn outcomes(boxes: &[(Rect, f32)], faces: &[Labelled], ignore: &[Rect], least_iou: f32, counts: impl Fn(Rect) -> bool) -> Vec<Outcome> {
+/// Boxes are matched in the order of their confidence. A box matches the unmatched face with the highest IoU, if that is
+/// at least `min_iou`. A box without a match is a false positive if its size `counts`, unless more than half of it lies in
+/// an `ignore` area or its IoU with one is at least `min_iou`.
+pub fn outcomes(boxes: &[(Rect, f32)], faces: &[Labelled], ignore: &[Rect], min_iou: f32, counts: impl Fn(Rect) -> bool) -> Vec<Outcome> {
     let mut order: Vec<_> = boxes.iter().collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut taken = vec![false; faces.len()];
+    let mut matched = vec![false; faces.len()];
     let mut result = Vec::new();
     for &&(rect, confidence) in &order {
-        let free = faces.iter().enumerate().filter(|&(index, _)| !taken[index]);
-        let best = free.map(|(index, face)| (face.rect.iou(rect), index)).max_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, index)) = best.filter(|(iou, _)| *iou >= least_iou) {
-            taken[index] = true;
+        let unmatched = faces.iter().enumerate().filter(|&(index, _)| !matched[index]);
+        let best = unmatched.map(|(index, face)| (face.rect.iou(rect), index)).max_by(|a, b| a.0.total_cmp(&b.0));
+        if let Some((_, index)) = best.filter(|(iou, _)| *iou >= min_iou) {
+            matched[index] = true;
             if faces[index].counts {
                 result.push(Outcome { confidence, hit: true });
             }
             continue;
         }
-        let doubtful = |place: &Rect| place.intersection(rect).area() > 0.5 * rect.area() || place.iou(rect) >= least_iou;
-        if counts(rect) && !ignore.iter().any(doubtful) {
+        let ignored = |area: &Rect| area.intersection(rect).area() > 0.5 * rect.area() || area.iou(rect) >= min_iou;
+        if counts(rect) && !ignore.iter().any(ignored) {
             result.push(Outcome { confidence, hit: false });
         }
     }
     result
 }
 
-/// Area under the precision over the recall, where precision is the best that is reached at that recall or beyond; 0..1,
-/// 0 without faces.
+/// The area under the precision-recall curve, 0..1; 0 without faces. The precision at a recall is the maximum at that or
+/// any higher recall.
 pub fn average_precision(outcomes: &[Outcome], faces: usize) -> f64 {
     let mut order: Vec<_> = outcomes.iter().collect();
     order.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -64,6 +64,7 @@ pub fn average_precision(outcomes: &[Outcome], faces: usize) -> f64 {
             (outcome.hit, hits / (index + 1) as f64)
         })
         .collect();
+    // From the highest recall down, so that `best` is the maximum so far.
     for &(hit, precision) in precisions.iter().rev() {
         best = best.max(precision);
         area += if hit { best } else { 0.0 };
@@ -80,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn area_by_hand() {
-        // Of four faces three are found: precision 1, then 2/3 and 3/4, of which the latter holds for both.
+    fn average_precision_matches_a_hand_computed_area() {
+        // Three of four faces are found, at precisions of 1, 2/3 and 3/4. The last one is the maximum for both.
         let found = [outcome(0.9, true), outcome(0.8, false), outcome(0.7, true), outcome(0.6, true)];
         assert!((average_precision(&found, 4) - (1.0 + 0.75 + 0.75) / 4.0).abs() < 1e-12);
         assert_eq!(average_precision(&[], 4), 0.0);
@@ -89,18 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn a_face_is_hit_once_and_by_the_surest_box() {
+    fn a_face_is_hit_once_by_the_most_confident_box() {
         let face = Labelled { rect: Rect::new(0.0, 0.0, 10.0, 10.0), counts: true };
         let boxes = [(Rect::new(1.0, 0.0, 10.0, 10.0), 0.4), (Rect::new(0.0, 1.0, 10.0, 10.0), 0.6)];
         assert_eq!(outcomes(&boxes, &[face], &[], 0.5, |_| true), [outcome(0.6, true), outcome(0.4, false)]);
     }
 
     #[test]
-    fn what_does_not_count_is_neither_right_nor_wrong() {
+    fn faces_that_do_not_count_and_ignored_areas_yield_no_outcome() {
         let small = Labelled { rect: Rect::new(0.0, 0.0, 4.0, 4.0), counts: false };
         let boxes = [(small.rect, 0.9), (Rect::new(50.0, 0.0, 4.0, 4.0), 0.8), (Rect::new(100.0, 0.0, 20.0, 20.0), 0.7)];
-        let doubtful = [Rect::new(95.0, 0.0, 30.0, 30.0)];
-        assert_eq!(outcomes(&boxes, &[small], &doubtful, 0.5, |rect| rect.w > 10.0), []);
+        let ignore = [Rect::new(95.0, 0.0, 30.0, 30.0)];
+        assert_eq!(outcomes(&boxes, &[small], &ignore, 0.5, |rect| rect.w > 10.0), []);
         assert_eq!(outcomes(&boxes, &[small], &[], 0.5, |rect| rect.w > 10.0), [outcome(0.7, false)]);
     }
 }

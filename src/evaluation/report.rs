@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an evaluation found, as JSON (through serde) and as text: Markdown tables that a model card can take over.
+//! The report of an evaluation, as JSON (through serde) and as text with Markdown tables.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,19 +8,20 @@ use serde::Serialize;
 use super::calibration::{Answer, Bin, Coverage, bins, coverage, coverage_of_accuracy, expected_error};
 use super::confusion::{ClassFigures, Confusion};
 
-/// Bins of the calibration error and of the reliability diagram.
+/// Number of bins in the calibration error and the reliability diagram.
 const BINS: usize = 15;
-/// `min_confidence` is also told for this share of right answers.
-const WANTED_ACCURACY: f64 = 0.95;
+/// The accuracy for which the report gives a minimum confidence.
+const TARGET_ACCURACY: f64 = 0.95;
+/// The minimum confidences for which the report gives the coverage.
 const MIN_CONFIDENCES: [f32; 6] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// What counts as right.
+/// What defines the true class of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// The majority of FER+ votes: [`majority`](super::truth::majority).
     Votes,
-    /// The one label of each picture, as FER2013's.
+    /// The single label of each picture, as in FER2013.
     Labels,
 }
 
@@ -33,37 +34,38 @@ impl Display for Protocol {
     }
 }
 
-/// One output of a model by one protocol; shares are 0..1.
+/// The metrics of one output of a model by one protocol; shares are 0..1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
-    /// What counted as right.
+    /// The protocol that defines the true classes.
     pub protocol: Protocol,
-    /// How many pictures counted.
+    /// Number of pictures that have a true class.
     pub count: u64,
     /// Share of right answers.
     pub accuracy: f64,
     /// Mean recall of the classes.
     pub macro_recall: f64,
-    /// The least recall of a class.
-    pub least_recall: f64,
+    /// Minimum recall of a class.
+    #[serde(rename = "least_recall")]
+    pub min_recall: f64,
     /// Mean F1 of the classes.
     pub macro_f1: f64,
     /// Expected calibration error.
     pub calibration_error: f64,
     /// The answers by confidence.
     pub bins: Vec<Bin>,
-    /// What remains at some least confidences.
+    /// The coverage at some minimum confidences.
     pub coverage: Vec<Coverage>,
-    /// The most that can be answered with 95 % of the answers right.
+    /// The maximum coverage at which 95 % of the answers are right.
     pub coverage_at_95: Option<Coverage>,
-    /// Each class.
+    /// The metrics of each class.
     pub classes: Vec<ClassFigures>,
-    /// Truth against answers.
+    /// Counts of true and predicted classes.
     pub confusion: Confusion,
 }
 
 impl Figures {
-    /// The figures of what was counted and answered.
+    /// Computes the metrics.
     pub fn new(protocol: Protocol, confusion: Confusion, answers: &[Answer]) -> Self {
         let bins = bins(answers, BINS);
         Self {
@@ -71,71 +73,71 @@ impl Figures {
             count: confusion.total(),
             accuracy: confusion.accuracy(),
             macro_recall: confusion.macro_recall(),
-            least_recall: confusion.least_recall(),
+            min_recall: confusion.min_recall(),
             macro_f1: confusion.macro_f1(),
             calibration_error: expected_error(&bins),
             bins,
-            coverage: MIN_CONFIDENCES.map(|least| coverage(answers, least)).into(),
-            coverage_at_95: coverage_of_accuracy(answers, WANTED_ACCURACY),
+            coverage: MIN_CONFIDENCES.map(|min_confidence| coverage(answers, min_confidence)).into(),
+            coverage_at_95: coverage_of_accuracy(answers, TARGET_ACCURACY),
             classes: confusion.classes(),
             confusion,
         }
     }
 }
 
-/// All figures of one output.
+/// The metrics of one output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutputReport {
-    /// Its name in the graph.
+    /// Name of the output in the graph.
     pub output: String,
-    /// By each protocol that the data allow.
+    /// The metrics by each protocol that the data support.
     pub figures: Vec<Figures>,
 }
 
-/// The first output under one condition.
+/// The metrics of the first output under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionReport {
-    /// Its name.
+    /// Name of the condition.
     pub condition: String,
-    /// By each protocol.
+    /// The metrics by each protocol.
     pub losses: Vec<Loss>,
 }
 
-/// What a condition costs.
+/// The metrics under a condition by one protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Loss {
-    /// What counted as right.
+    /// The protocol that defines the true classes.
     pub protocol: Protocol,
     /// Share of right answers.
     pub accuracy: f64,
     /// Mean recall of the classes.
     pub macro_recall: f64,
-    /// Accuracy on the pictures as they are, less this one.
+    /// Accuracy on clean pictures minus the accuracy under the condition.
     pub lost: f64,
 }
 
-/// How good an expression model is.
+/// The report on an expression model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Name of the model.
     pub model: String,
     /// Version of its weights.
     pub version: String,
-    /// Where the pictures came from.
+    /// Path of the data set.
     pub data: String,
-    /// How many there are.
+    /// Number of pictures.
     pub pictures: usize,
-    /// Median time to crop and fill the input for one picture, in milliseconds.
+    /// Median time to sample a picture into the network's input, in milliseconds.
     pub preprocess_ms: f64,
     /// Median time of the network for one picture on one thread, in milliseconds.
     pub inference_ms: f64,
-    /// Every output, the one that the element gives first.
+    /// The outputs; the first one is the one that the element uses.
     pub outputs: Vec<OutputReport>,
-    /// The first output under each condition, clean first; empty if that was not asked for.
+    /// The first output under each condition, clean pictures first; empty if conditions were not measured.
     pub conditions: Vec<ConditionReport>,
 }
 
-/// Shares as percentages in the report.
+/// A share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
@@ -154,15 +156,16 @@ fn header<'a>(f: &mut Formatter<'_>, cells: impl IntoIterator<Item = &'a str>) -
 
 impl Display for Figures {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let [accuracy, recall, least, f1] = [self.accuracy, self.macro_recall, self.least_recall, self.macro_f1].map(|share| 100.0 * share);
+        let [accuracy, recall, min_recall, f1] =
+            [self.accuracy, self.macro_recall, self.min_recall, self.macro_f1].map(|share| 100.0 * share);
         writeln!(
             f,
-            "{} pictures by {}: accuracy {accuracy:.2} %, macro-recall {recall:.1} % (least {least:.1} %), macro-F1 {f1:.1} %,",
+            "{} pictures by {}: accuracy {accuracy:.2} %, macro-recall {recall:.1} % (minimum {min_recall:.1} %), macro-F1 {f1:.1} %,",
             self.count, self.protocol
         )?;
         writeln!(f, "expected calibration error {:.1} %\n", 100.0 * self.calibration_error)?;
         let labels = self.confusion.labels().iter().map(String::as_str);
-        header(f, ["truth \\ given", "recall %", "precision %"].into_iter().chain(labels))?;
+        header(f, ["truth \\ predicted", "recall %", "precision %"].into_iter().chain(labels))?;
         let shown = |share: Option<f64>| share.map_or("-".into(), percent);
         for (class, counts) in self.classes.iter().zip(self.confusion.counts()) {
             let figures = [class.label.clone(), shown(class.recall), shown(class.precision)];
@@ -182,7 +185,7 @@ impl Display for Figures {
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# {} {} on {} ({} pictures)", self.model, self.version, self.data, self.pictures)?;
-        writeln!(f, "{:.2} ms in the network, {:.2} ms to fill its input (medians, one thread)", self.inference_ms, self.preprocess_ms)?;
+        writeln!(f, "{:.2} ms for the network, {:.2} ms for preprocessing (medians, one thread)", self.inference_ms, self.preprocess_ms)?;
         for output in &self.outputs {
             for figures in &output.figures {
                 write!(f, "\n## Output {}\n{figures}", output.output)?;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is right: votes and labels of data sets, and how a model's classes answer them.
+//! Ground truth: the votes and labels of data sets, and how a model's classes map to them.
 
 use crate::scores::{FERPLUS_LABELS, Scores};
 
-/// The columns of FER+ votes: its eight expressions, then those who could not tell and those who saw no face.
+/// The columns of FER+ votes: eight expressions, then votes for "unknown" and "not a face".
 pub const VOTE_COLUMNS: [&str; 10] =
     ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "not-a-face"];
 
-/// The index in [`FERPLUS_LABELS`] that the FER+ protocol takes for the truth of a picture.
+/// The true class of a picture by the FER+ protocol, as an index in [`FERPLUS_LABELS`].
 ///
-/// Single votes are outliers and dropped. The picture is left out (none) where the most votes are not one column's
-/// alone, or are for `unknown` or no face (Barsoum et al., ICMI 2016, and its published code).
+/// Single votes are dropped as outliers. The picture is excluded (none) if several columns tie for the most votes, or if
+/// the winner is `unknown` or `not-a-face` (Barsoum et al., ICMI 2016, and its published code).
 ///
 /// ```
 /// use gstemotion::evaluation::truth::majority;
@@ -19,14 +19,14 @@ pub const VOTE_COLUMNS: [&str; 10] =
 /// ```
 pub fn majority(votes: &[u8; 10]) -> Option<usize> {
     let counted = votes.map(|votes| if votes > 1 { votes } else { 0 });
-    let most = counted.into_iter().max().filter(|&most| most > 0)?;
-    let mut winners = counted.iter().enumerate().filter(|&(_, &votes)| votes == most).map(|(column, _)| column);
+    let max = counted.into_iter().max().filter(|&max| max > 0)?;
+    let mut winners = counted.iter().enumerate().filter(|&(_, &votes)| votes == max).map(|(column, _)| column);
     let winner = winners.next()?;
     (winners.next().is_none() && winner < FERPLUS_LABELS.len()).then_some(winner)
 }
 
-/// The FER+ word for a class, whatever form of it a data set or a model uses (`Happy`, `surprised`, `angry`); other
-/// names in lower case.
+/// The FER+ name of a class, from any form that data sets and models use (`Happy`, `surprised`, `angry`). Other names are
+/// returned in lower case.
 pub fn canonical(label: &str) -> String {
     let label = label.trim().to_lowercase().replace(['_', ' '], "-");
     let known = match label.as_str() {
@@ -44,16 +44,16 @@ pub fn canonical(label: &str) -> String {
     known.into()
 }
 
-/// How a model's scores answer the question for one of the classes of a data set: classes that the data do not have
-/// take no part, and what remains is scaled to one. A class that the model does not have is never its answer.
+/// Maps a model's scores to the classes of a data set. Classes that the data set lacks are ignored, and the remaining
+/// scores are scaled to sum to 1. A class that the model lacks is never its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// For each class of the data the model's class.
+    /// The model's class for each class of the data set.
     classes: Vec<Option<usize>>,
 }
 
 impl Question {
-    /// Matches the labels by their [`canonical`] names; none if they have none in common.
+    /// Matches the labels by their [`canonical`] names; none if none match.
     pub fn new(data: &[String], model: &[String]) -> Option<Self> {
         let model: Vec<_> = model.iter().map(|label| canonical(label)).collect();
         let find = |label: &String| model.iter().position(|known| *known == canonical(label));
@@ -61,10 +61,10 @@ impl Question {
         classes.iter().any(Option::is_some).then_some(Self { classes })
     }
 
-    /// The class of the data that `scores` name, and with what confidence.
+    /// The class of the data set with the highest score, and that score.
     pub fn answer(&self, scores: &Scores) -> (usize, f32) {
-        let of = |class: &Option<usize>| class.map_or(0.0, |class| scores.as_slice()[class]);
-        Scores::from_probabilities(self.classes.iter().map(of)).top()
+        let score_of = |class: &Option<usize>| class.map_or(0.0, |class| scores.as_slice()[class]);
+        Scores::from_probabilities(self.classes.iter().map(score_of)).top()
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn votes_for_unknown_and_no_face_leave_a_picture_out() {
+    fn majorities_of_unknown_and_not_a_face_exclude_a_picture() {
         assert_eq!(majority(&[4, 0, 0, 0, 0, 0, 0, 0, 6, 0]), None);
         assert_eq!(majority(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 6]), None);
         assert_eq!(majority(&[1; 10]), None, "only outliers");
@@ -81,11 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_all_kinds_are_matched() {
+    fn labels_match_in_any_form() {
         let list = |labels: &[&str]| labels.iter().map(|label| label.to_string()).collect::<Vec<_>>();
         let question = Question::new(&list(&["Angry", "happy", "contempt"]), &list(&["neutral", "happiness", "anger"])).unwrap();
         let (class, confidence) = question.answer(&Scores::from_probabilities([0.6, 0.1, 0.3]));
-        assert_eq!(class, 0, "the data have no neutral");
+        assert_eq!(class, 0, "the data set lacks `neutral`");
         assert!((confidence - 0.75).abs() < 1e-6);
         assert_eq!(Question::new(&list(&["cat"]), &list(&["dog"])), None);
     }
