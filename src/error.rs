@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one error type of the crate, grouped by whose fault it is.
+//! The error type of the crate, grouped by cause.
 
 use std::path::PathBuf;
 
 use crate::geometry::Size;
 
-/// What went wrong; each variant names the file or the numbers that were expected and found.
+/// An error of this crate. Each variant contains the file, or the expected and the found numbers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that is needed is at none of the places where it may be.
-    #[error("{what} was not found; looked for {}. {remedy}", listed(.looked))]
+    /// A required file is at none of the searched paths.
+    #[error("{what} was not found; searched: {}. {remedy}", list(.looked))]
     NotFound {
-        /// What is missing, in words.
+        /// Description of the missing file.
         what: String,
-        /// Every place that was tried, in order.
+        /// The searched paths, in order.
         looked: Vec<PathBuf>,
-        /// The command or setting that mends it.
+        /// The command or setting that fixes it.
         remedy: String,
     },
     /// A file exists but could not be read or written.
@@ -24,50 +24,50 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// ONNX Runtime's library could not be loaded or started.
+    /// The library of ONNX Runtime could not be loaded or initialised.
     #[error("ONNX Runtime library {}: {message}", path.display())]
     Runtime {
         /// The library.
         path: PathBuf,
-        /// What the loader said.
+        /// Message of the loader.
         message: String,
     },
-    /// A model file, its description or a cascade is not what it has to be.
+    /// A model file, its description or a cascade is invalid.
     #[error("model {}: expected {expected}, found {found}", path.display())]
     Model {
         /// The file.
         path: PathBuf,
-        /// What would have been right.
+        /// What was expected.
         expected: String,
-        /// What is there.
+        /// What was found.
         found: String,
     },
-    /// A picture's planes do not hold what its format and size promise.
+    /// A plane of a picture is too small for the format and the size.
     #[error("{format} picture of {}x{}: plane {plane} needs {expected} bytes, has {found}", size.width, size.height)]
     Image {
         /// The pixel format.
         format: &'static str,
-        /// The promised size.
+        /// The declared size.
         size: Size,
         /// Index of the plane that is too small.
         plane: usize,
-        /// Bytes that the plane needs.
+        /// Number of bytes that the plane needs.
         expected: usize,
-        /// Bytes that it has.
+        /// Number of bytes that it has.
         found: usize,
     },
-    /// A network, or a cascade, failed on one frame.
+    /// A network or a cascade failed on a frame.
     #[error("inference with {model}: {message}")]
     Inference {
         /// Name of the model.
         model: String,
-        /// What the runtime said.
+        /// Message of the runtime.
         message: String,
     },
-    /// Settings that contradict each other or this build.
+    /// Settings that contradict each other, or that this build does not support.
     #[error("{0}")]
     Config(String),
 }
@@ -75,6 +75,6 @@ pub enum Error {
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-fn listed(paths: &[PathBuf]) -> String {
+fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

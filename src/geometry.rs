@@ -20,7 +20,7 @@ impl Point {
         Self { x, y }
     }
 
-    /// The point half way between `self` and `other`.
+    /// The point halfway between `self` and `other`.
     pub fn midpoint(self, other: Self) -> Self {
         Self::new((self.x + other.x) / 2.0, (self.y + other.y) / 2.0)
     }
@@ -64,9 +64,9 @@ pub struct Rect {
     pub x: f32,
     /// Top edge.
     pub y: f32,
-    /// Width, never negative when built by this module.
+    /// Width; the functions of this module never return a negative one.
     pub w: f32,
-    /// Height, never negative when built by this module.
+    /// Height; the functions of this module never return a negative one.
     pub h: f32,
 }
 
@@ -76,12 +76,12 @@ impl Rect {
         Self { x, y, w, h }
     }
 
-    /// The rectangle around `center`.
+    /// The rectangle with the given centre and sides.
     pub fn around(center: Point, w: f32, h: f32) -> Self {
         Self::new(center.x - w / 2.0, center.y - h / 2.0, w, h)
     }
 
-    /// The square of side `side` around `center`.
+    /// The square with the given centre and side length.
     pub fn square(center: Point, side: f32) -> Self {
         Self::around(center, side, side)
     }
@@ -101,12 +101,12 @@ impl Rect {
         self.y + self.h
     }
 
-    /// The middle.
+    /// The centre.
     pub fn center(self) -> Point {
         Point::new(self.x + self.w / 2.0, self.y + self.h / 2.0)
     }
 
-    /// Covered area.
+    /// Width times height.
     pub fn area(self) -> f32 {
         self.w * self.h
     }
@@ -116,18 +116,18 @@ impl Rect {
         self.x.is_finite() && self.y.is_finite() && self.w.is_finite() && self.h.is_finite() && self.w > 0.0 && self.h > 0.0
     }
 
-    /// True if `point` is inside, or on the left or top edge.
+    /// True if `point` is inside or on the left or top edge.
     pub fn contains(self, point: Point) -> bool {
         (self.x..self.right()).contains(&point.x) && (self.y..self.bottom()).contains(&point.y)
     }
 
-    /// What lies a `share` of the way to `other`, 0..1.
+    /// Linear interpolation: `self` at a `share` of 0, `other` at 1.
     pub fn toward(self, other: Self, share: f32) -> Self {
-        let part = |from: f32, to: f32| from + share * (to - from);
-        Self::new(part(self.x, other.x), part(self.y, other.y), part(self.w, other.w), part(self.h, other.h))
+        let mix = |from: f32, to: f32| from + share * (to - from);
+        Self::new(mix(self.x, other.x), mix(self.y, other.y), mix(self.w, other.w), mix(self.h, other.h))
     }
 
-    /// The part that two rectangles share; empty (`w` or `h` 0) if they do not touch.
+    /// The overlap of two rectangles; empty (`w` or `h` is 0) if there is none.
     pub fn intersection(self, other: Self) -> Self {
         Self::from_corners(self.x.max(other.x), self.y.max(other.y), self.right().min(other.right()), self.bottom().min(other.bottom()))
     }
@@ -140,53 +140,54 @@ impl Rect {
     /// assert_eq!(a.iou(Rect::new(1.0, 0.0, 2.0, 2.0)), 2.0 / 6.0);
     /// ```
     pub fn iou(self, other: Self) -> f32 {
-        let shared = self.intersection(other).area();
-        let all = self.area() + other.area() - shared;
-        if all > 0.0 { shared / all } else { 0.0 }
+        let intersection = self.intersection(other).area();
+        let union = self.area() + other.area() - intersection;
+        if union > 0.0 { intersection / union } else { 0.0 }
     }
 
-    /// The part inside a picture of `size`.
+    /// The part inside of a picture of `size`.
     pub fn clamp_to(self, size: Size) -> Self {
         self.intersection(size.rect())
     }
 
-    /// The same rectangle with x values multiplied by `sx` and y values by `sy`.
+    /// The rectangle with x coordinates multiplied by `sx` and y coordinates by `sy`.
     pub fn scaled(self, sx: f32, sy: f32) -> Self {
         Self::new(self.x * sx, self.y * sy, self.w * sx, self.h * sy)
     }
 
-    /// The same rectangle moved by `(dx, dy)`.
+    /// The rectangle moved by `(dx, dy)`.
     pub fn translated(self, dx: f32, dy: f32) -> Self {
         Self::new(self.x + dx, self.y + dy, self.w, self.h)
     }
 
-    /// From pixels of a picture of `size` to 0..1.
+    /// Converts pixels of a picture of `size` to 0..1.
     pub fn to_norm(self, size: Size) -> Self {
         self.scaled(1.0 / size.width.max(1) as f32, 1.0 / size.height.max(1) as f32)
     }
 
-    /// From 0..1 to pixels of a picture of `size`.
+    /// Converts 0..1 to pixels of a picture of `size`.
     pub fn from_norm(self, size: Size) -> Self {
         self.scaled(size.width as f32, size.height as f32)
     }
 }
 
-/// A change of coordinates under which an upright rectangle stays one: mirror images, quarter turns, scaling, moving.
+/// A transform that maps axis-aligned rectangles to axis-aligned rectangles: a combination of mirroring, quarter turns,
+/// scaling and translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AxisMap {
-    /// True if x and y change places, before all else.
+    /// True if x and y are swapped, as the first step.
     pub swap: bool,
-    /// Factor of x and of y; negative ones mirror.
+    /// Factors of x and of y; negative ones mirror.
     pub scale: (f32, f32),
-    /// What is added to x and to y in the end.
+    /// Added to x and to y, as the last step.
     pub offset: (f32, f32),
 }
 
 impl AxisMap {
-    /// Leaves everything where it is.
+    /// The transform that changes nothing.
     pub const IDENTITY: Self = Self { swap: false, scale: (1.0, 1.0), offset: (0.0, 0.0) };
 
-    /// First `self`, then `next`.
+    /// The transform that applies `self`, then `next`.
     pub fn then(self, next: Self) -> Self {
         let turn = |(x, y): (f32, f32)| if next.swap { (y, x) } else { (x, y) };
         let ((sx, sy), (ox, oy)) = (turn(self.scale), turn(self.offset));
@@ -197,39 +198,40 @@ impl AxisMap {
         }
     }
 
-    /// Where a point goes.
+    /// Transforms a point.
     pub fn point(self, Point { x, y }: Point) -> Point {
         let (x, y) = if self.swap { (y, x) } else { (x, y) };
         Point::new(x * self.scale.0 + self.offset.0, y * self.scale.1 + self.offset.1)
     }
 
-    /// Where a rectangle goes.
+    /// Transforms a rectangle.
     pub fn rect(self, rect: Rect) -> Rect {
+        // Mirroring exchanges corners, so the smaller coordinates are found anew.
         let (a, b) = (self.point(Point::new(rect.x, rect.y)), self.point(Point::new(rect.right(), rect.bottom())));
         Rect::from_corners(a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y))
     }
 }
 
-/// Right eye, left eye, nose tip, right and left corner of the mouth; right and left are the person's own, so that
-/// in an unmirrored picture of an upright face the right eye has the smaller x.
+/// Right eye, left eye, nose tip, right and left corner of the mouth. Right and left are the person's: in an unmirrored
+/// picture of an upright face, the right eye has the smaller x.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Landmarks5(pub [Point; 5]);
 
 impl Landmarks5 {
-    /// The point half way between the eyes.
+    /// The point halfway between the eyes.
     pub fn eyes(&self) -> Point {
         self.0[0].midpoint(self.0[1])
     }
 
-    /// The point half way between the corners of the mouth.
+    /// The point halfway between the corners of the mouth.
     pub fn mouth(&self) -> Point {
         self.0[3].midpoint(self.0[4])
     }
 
-    /// By how much the face is turned in the picture's plane, in radians, clockwise as seen; 0 is upright.
+    /// Rotation of the face in the image plane, in radians, clockwise as seen by the viewer; 0 is upright.
     ///
-    /// The line through the eyes and the one from the eyes to the mouth both tell; the longer counts for more, since
-    /// in profile the eyes are too close together to say anything.
+    /// It is the direction of the sum of two vectors: from eye to eye, and from the eyes to the mouth, turned by 90°. The
+    /// longer one weighs more, since in profile the eyes are too close together to define a direction.
     pub fn roll(&self) -> f32 {
         let ([right, left, ..], down) = (self.0, (self.mouth().x - self.eyes().x, self.mouth().y - self.eyes().y));
         let across = (left.x - right.x + down.1, left.y - right.y - down.0);
@@ -241,40 +243,42 @@ impl Landmarks5 {
         Self(self.0.map(f))
     }
 
-    /// From pixels of a picture of `size` to 0..1.
+    /// Converts pixels of a picture of `size` to 0..1.
     pub fn to_norm(self, size: Size) -> Self {
         self.map(|p| Point::new(p.x / size.width.max(1) as f32, p.y / size.height.max(1) as f32))
     }
 
-    /// From 0..1 to pixels of a picture of `size`.
+    /// Converts 0..1 to pixels of a picture of `size`.
     pub fn from_norm(self, size: Size) -> Self {
         self.map(|p| Point::new(p.x * size.width as f32, p.y * size.height as f32))
     }
 }
 
-/// A square that may be turned: the part of a frame that a classifier looks at.
+/// A square, possibly rotated: the part of a frame that a classifier sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Crop {
-    /// The middle.
+    /// The centre.
     pub center: Point,
-    /// Length of a side.
+    /// Side length.
     pub side: f32,
-    /// Radians, clockwise as seen; what lies upright in the square is turned by it in the frame.
+    /// Rotation of the square in the frame in radians, clockwise as seen by the viewer.
     pub roll: f32,
 }
 
 impl Crop {
-    /// Sides of a crop that can be sampled, and how far its centre may lie from the frame's corner, in pixels.
-    const SIDES: (f32, f32) = (0.01, 1e6);
+    /// Minimum side length of a crop that can be sampled, in pixels.
+    const MIN_SIDE: f32 = 0.01;
+    /// Maximum side length, and maximum distance of the centre from the origin along each axis, in pixels.
+    const MAX_EXTENT: f32 = 1e6;
 
-    /// A crop that can be sampled: numbers far out of range are brought into it, a crop without an area becomes a spot at
-    /// its centre, a NaN in the centre counts as 0 and a roll that is not finite as upright.
+    /// A crop that can be sampled. Numbers out of range are clamped, so that a crop with no area becomes a spot at its
+    /// centre. A NaN in the centre becomes 0, and a roll that is not finite becomes upright.
     pub fn sampleable(self) -> Self {
-        let (least, most) = Self::SIDES;
-        let place = |position: f32| if position.is_nan() { 0.0 } else { position.clamp(-most, most) };
-        let center = Point::new(place(self.center.x), place(self.center.y));
-        // `max` takes a NaN for the other number.
-        Self { center, side: self.side.max(least).min(most), roll: if self.roll.is_finite() { self.roll } else { 0.0 } }
+        let (min, max) = (Self::MIN_SIDE, Self::MAX_EXTENT);
+        let clamped = |position: f32| if position.is_nan() { 0.0 } else { position.clamp(-max, max) };
+        let center = Point::new(clamped(self.center.x), clamped(self.center.y));
+        // Of a NaN and a number, `max` returns the number.
+        Self { center, side: self.side.max(min).min(max), roll: if self.roll.is_finite() { self.roll } else { 0.0 } }
     }
 
     /// The smallest upright square around the crop.
@@ -288,12 +292,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_follow_one_another() {
+    fn then_applies_both_maps_in_order() {
         let turn = AxisMap { swap: true, scale: (-1.0, 1.0), offset: (1.0, 0.0) };
         let mirror = AxisMap { swap: false, scale: (-1.0, 1.0), offset: (1.0, 0.0) };
         let crop = AxisMap { swap: false, scale: (2.0, 4.0), offset: (-0.5, -1.0) };
         let rect = Rect::new(0.25, 0.25, 0.125, 0.5);
-        assert_eq!(turn.rect(rect), Rect::new(0.25, 0.25, 0.5, 0.125), "a quarter clockwise: what was left is up");
+        assert_eq!(turn.rect(rect), Rect::new(0.25, 0.25, 0.5, 0.125), "a quarter turn clockwise: left becomes up");
         assert_eq!(mirror.rect(rect), Rect::new(0.625, 0.25, 0.125, 0.5));
         for (a, b) in [(turn, mirror), (mirror, turn), (turn, crop), (crop, turn), (turn, turn)] {
             assert_eq!(a.then(b).rect(rect), b.rect(a.rect(rect)), "{a:?} then {b:?}");
@@ -302,10 +306,10 @@ mod tests {
     }
 
     #[test]
-    fn iou_of_known_boxes() {
+    fn iou_matches_hand_computed_values() {
         let a = Rect::new(0.0, 0.0, 4.0, 4.0);
         assert_eq!(a.iou(a), 1.0);
-        assert_eq!(a.iou(Rect::new(4.0, 0.0, 4.0, 4.0)), 0.0, "touching edges share nothing");
+        assert_eq!(a.iou(Rect::new(4.0, 0.0, 4.0, 4.0)), 0.0, "touching edges do not overlap");
         assert_eq!(a.iou(Rect::new(1.0, 1.0, 2.0, 2.0)), 4.0 / 16.0, "contained");
         assert_eq!(Rect::default().iou(Rect::default()), 0.0, "empty boxes do not divide by zero");
     }
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn normalising_and_back_is_the_same_rectangle() {
+    fn normalising_and_back_yields_the_same_rectangle() {
         let size = Size::new(640, 480);
         let rect = Rect::new(64.0, 48.0, 128.0, 96.0);
         assert!((rect.to_norm(size).right() - 0.3).abs() < 1e-6);
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roll_of_a_face_by_hand() {
+    fn roll_is_the_angle_of_the_face_even_in_profile() {
         let upright = Landmarks5([(-1.0, -1.0), (1.0, -1.0), (0.0, 0.0), (-1.0, 1.0), (1.0, 1.0)].map(|(x, y)| Point::new(x, y)));
         assert!(upright.roll().abs() < 1e-6);
         let turn = |angle: f32| upright.map(|p| Point::new(p.x * angle.cos() - p.y * angle.sin(), p.x * angle.sin() + p.y * angle.cos()));
@@ -335,12 +339,12 @@ mod tests {
             assert!((turn(angle).roll() - angle).abs() < 1e-5, "{angle}");
         }
         let profile = upright.map(|p| Point::new(p.x * 0.01, p.y));
-        assert!(profile.roll().abs() < 1e-6, "no eye distance, no nonsense");
+        assert!(profile.roll().abs() < 1e-6, "the eyes nearly coincide");
         assert_eq!(Landmarks5::default().roll(), 0.0);
     }
 
     #[test]
-    fn not_a_number_is_not_a_valid_rectangle() {
+    fn rectangles_with_nan_or_no_area_are_invalid() {
         assert!(!Rect::new(f32::NAN, 0.0, 1.0, 1.0).is_valid());
         assert!(!Rect::new(0.0, 0.0, 0.0, 1.0).is_valid());
         assert!(Rect::new(-1.0, 0.0, 1.0, 1.0).is_valid());

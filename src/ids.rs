@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ids of tracks: which numbers are ids, and which one a new face gets.
+//! Track ids: their range, and the assignment of new ones.
 
-/// Largest track id. Metadata stores ids as signed numbers of 32 bits, so a larger one would read back as negative.
+/// Largest track id. Metadata stores ids as signed 32-bit numbers, so a larger one would be read back as negative.
 pub const MAX_ID: u32 = i32::MAX as u32;
-/// Up to here new ids go on behind those that others give. Beyond it there would soon be none left: some number their faces
-/// at random or from the largest id down.
+/// Largest id of another element after which new ids continue. Some elements choose ids at random or count down from the
+/// largest one; to continue after those would soon exhaust the range.
 const MAX_RESERVED_ID: u32 = MAX_ID / 2;
 
-/// A number that someone else gives as a track id; 0 if it is none, that is, outside of 1..=[`MAX_ID`].
+/// Converts a number from another element to a track id; 0 if it is outside of 1..=[`MAX_ID`].
 pub fn track_id(number: impl TryInto<u32>) -> u32 {
     number.try_into().ok().filter(|&id| id <= MAX_ID).unwrap_or(0)
 }
 
-/// Gives ids from 1 on, each once.
+/// Assigns ids, counting up from 1.
 #[derive(Clone, Debug)]
 pub struct TrackIds {
     next: u32,
@@ -25,15 +25,15 @@ impl Default for TrackIds {
 }
 
 impl TrackIds {
-    /// Keeps `id`, which someone else gave, out of the ids that are still to be given: they go on behind it. An id in the
-    /// upper half of the range does not move them.
+    /// Reserves an `id` that another element has assigned: new ids continue after it. An id in the upper half of the range
+    /// is ignored.
     pub fn reserve(&mut self, id: u32) {
         if id <= MAX_RESERVED_ID {
             self.next = self.next.max(id + 1);
         }
     }
 
-    /// The next id. After the largest one, that is after a billion faces, they start over with those that are not taken.
+    /// Returns the next id that is not taken. After [`MAX_ID`] the ids start over from 1.
     pub fn give(&mut self, is_taken: impl Fn(u32) -> bool) -> u32 {
         loop {
             let id = self.next;
@@ -50,24 +50,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_outside_of_the_range_are_no_ids() {
+    fn numbers_outside_of_the_range_become_zero() {
         assert_eq!([-1, i32::MIN, 0, 7, i32::MAX].map(track_id), [0, 0, 0, 7, MAX_ID]);
         assert_eq!([u64::from(MAX_ID), u64::from(MAX_ID) + 1, u64::MAX].map(track_id), [MAX_ID, 0, 0]);
     }
 
     #[test]
-    fn ids_go_on_behind_those_of_others_unless_few_are_left_there() {
+    fn ids_continue_after_reserved_ones_in_the_lower_half() {
         let mut ids = TrackIds::default();
         for (reserved, given) in [(0, 1), (7, 8), (MAX_ID, 9), (u32::MAX, 10), (MAX_RESERVED_ID + 1, 11), (3, 12)] {
             ids.reserve(reserved);
-            assert_eq!(ids.give(|_| false), given, "{reserved} is somebody else's");
+            assert_eq!(ids.give(|_| false), given, "after reserving {reserved}");
         }
         ids.reserve(MAX_RESERVED_ID);
         assert_eq!(ids.give(|_| false), MAX_RESERVED_ID + 1);
     }
 
     #[test]
-    fn after_the_largest_id_the_smallest_free_one_follows() {
+    fn after_the_largest_id_the_smallest_free_one_is_next() {
         let mut ids = TrackIds { next: MAX_ID };
         assert_eq!(ids.give(|_| false), MAX_ID);
         assert_eq!(ids.give(|id| id <= 2), 3);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-/// The label given when no class is certain enough, or the face is too small to tell.
+/// The label of a face whose scores are all below the threshold, or which is too small to classify.
 pub const UNKNOWN: &str = "unknown";
 
-/// The eight classes of FER+, in the order of its columns; the product's own label set.
+/// The eight classes of FER+, in the order of its columns. They are the label set of our models.
 pub const FERPLUS_LABELS: [&str; 8] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
 
-/// The names of a model's classes, shared by everything that carries its scores.
+/// The names of a model's classes, shared by all of its results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSet(Arc<[String]>);
 
@@ -26,7 +26,7 @@ impl LabelSet {
         &self.0
     }
 
-    /// True if both are the same set, or a clone of it; quicker than comparing the names.
+    /// True if one is a clone of the other. This is faster than comparing the names.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -36,29 +36,30 @@ impl LabelSet {
         self.0.len()
     }
 
-    /// True if there is no class at all.
+    /// True if there are no classes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A probability for each class of a label set: each 0..1, together 1.
+/// A probability in 0..1 for each class of a label set; they sum to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores(SmallVec<[f32; FERPLUS_LABELS.len()]>);
 
 impl Scores {
-    /// Softmax of `logits / temperature`. Logits that are not finite make a uniform distribution.
+    /// Softmax of `logits / temperature`. Logits that are not finite yield a uniform distribution.
     ///
     /// ```
     /// use gstemotion::scores::Scores;
     /// assert_eq!(Scores::from_logits(&[0.0, 0.0], 1.0).as_slice(), [0.5, 0.5]);
     /// ```
     pub fn from_logits(logits: &[f32], temperature: f32) -> Self {
+        // The largest logit is subtracted, so that `exp` cannot overflow.
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         Self(logits.iter().map(|logit| ((logit - top) / temperature).exp()).collect()).normalized()
     }
 
-    /// Probabilities as a model gave them, scaled to sum to one.
+    /// Probabilities output by a model, scaled to sum to 1. Negative ones become 0.
     pub fn from_probabilities(values: impl IntoIterator<Item = f32>) -> Self {
         Self(values.into_iter().map(|value| value.max(0.0)).collect()).normalized()
     }
@@ -71,7 +72,7 @@ impl Scores {
         self
     }
 
-    /// Moves every score towards `target`: 0 stays, 1 arrives. The result is a probability vector again.
+    /// Interpolates towards `target`, which is reached with a `weight` of 1. The scores still sum to 1.
     pub fn blend(&mut self, target: &Self, weight: f32) {
         for (own, other) in self.0.iter_mut().zip(&target.0) {
             *own += weight * (other - *own);
@@ -83,7 +84,7 @@ impl Scores {
         &self.0
     }
 
-    /// Index and score of the most probable class; the first of equals.
+    /// Index and score of the most probable class; the first one if several are equal.
     pub fn top(&self) -> (usize, f32) {
         self.0.iter().copied().enumerate().fold((0, 0.0), |best, (i, score)| if score > best.1 { (i, score) } else { best })
     }
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn softmax_by_hand() {
+    fn softmax_matches_hand_computed_values() {
         let scores = Scores::from_logits(&[1.0, 2.0, 3.0], 1.0);
         for (found, expected) in scores.as_slice().iter().zip([0.09003, 0.24473, 0.66524]) {
             assert!((found - expected).abs() < 1e-5);
@@ -103,20 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn temperature_flattens_without_changing_the_order() {
+    fn temperature_flattens_scores_without_changing_their_order() {
         let sharp = Scores::from_logits(&[0.0, 4.0], 1.0);
         let flat = Scores::from_logits(&[0.0, 4.0], 2.0);
         assert!(flat.top().1 < sharp.top().1 && flat.top().0 == 1);
     }
 
     #[test]
-    fn large_logits_do_not_overflow_and_not_a_number_is_uniform() {
+    fn large_logits_do_not_overflow_and_nan_yields_uniform_scores() {
         assert_eq!(Scores::from_logits(&[1000.0, 0.0], 1.0).as_slice(), [1.0, 0.0]);
         assert_eq!(Scores::from_logits(&[f32::NAN, 0.0], 1.0).as_slice(), [0.5, 0.5]);
     }
 
     #[test]
-    fn blending_stays_a_distribution() {
+    fn blended_scores_still_sum_to_one() {
         let mut scores = Scores::from_probabilities([1.0, 0.0, 0.0]);
         scores.blend(&Scores::from_probabilities([0.0, 1.0, 3.0]), 0.5);
         assert_eq!(scores.as_slice(), [0.5, 0.125, 0.375]);

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Counts of what was done with a stream's frames, and how long each step of it took.
+//! Statistics of a stream: counts of frames and faces, and histograms of processing times.
 
 use std::time::{Duration, Instant};
 
-/// Each octave of microseconds is cut into this many buckets, so that a percentile is at most 1/16 too large.
+/// Number of buckets in each octave (doubling) of the time. With 16, a percentile is at most 1/16 too large.
 const BUCKETS_PER_OCTAVE: usize = 16;
 const OCTAVE_BITS: u32 = BUCKETS_PER_OCTAVE.ilog2();
-/// The longest time that is told apart, over an hour.
-const LONGEST_US: u32 = u32::MAX;
-const BUCKETS: usize = bucket(LONGEST_US) + 1;
+/// Longest time that the histogram distinguishes: 71 minutes.
+const MAX_US: u32 = u32::MAX;
+const BUCKETS: usize = bucket(MAX_US) + 1;
 
-/// A bucket of its own for each of the first microseconds, then [`BUCKETS_PER_OCTAVE`] for each doubling.
+/// The bucket of a time: one for each of the first 16 microseconds, then [`BUCKETS_PER_OCTAVE`] for each octave.
 const fn bucket(us: u32) -> usize {
     if us < BUCKETS_PER_OCTAVE as u32 {
         return us as usize;
     }
     let shift = us.ilog2() - OCTAVE_BITS;
-    // The leading bits after the first one say where in the octave.
+    // `us >> shift` is 16 to 31: the leading bit accounts for the first 16 buckets, the 4 bits after it for the position
+    // within the octave.
     (shift as usize) * BUCKETS_PER_OCTAVE + (us >> shift) as usize
 }
 
-/// The largest time that falls into `bucket`.
+/// The largest time in `bucket`.
 const fn upper_us(bucket: usize) -> u32 {
     if bucket < 2 * BUCKETS_PER_OCTAVE {
         return bucket as u32;
@@ -30,7 +31,7 @@ const fn upper_us(bucket: usize) -> u32 {
     (lower + (1 << shift) - 1) as u32
 }
 
-/// How often each duration occurred. Recording neither allocates nor grows.
+/// A histogram of durations. Recording does not allocate.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     counts: [u32; BUCKETS],
@@ -44,21 +45,21 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one duration; those over an hour count as an hour.
+    /// Counts a duration. Durations above 71 minutes count as 71 minutes.
     pub fn record(&mut self, duration: Duration) {
-        let us = u32::try_from(duration.as_micros()).unwrap_or(LONGEST_US);
+        let us = u32::try_from(duration.as_micros()).unwrap_or(MAX_US);
         let count = &mut self.counts[bucket(us)];
         *count = count.saturating_add(1);
         self.total += 1;
     }
 
-    /// Durations that were recorded.
+    /// Number of recorded durations.
     pub fn count(&self) -> u64 {
         self.total
     }
 
-    /// The duration in microseconds that `share` (0..1) of all recorded ones do not exceed, rounded up by at most a
-    /// sixteenth; 0 if there are none.
+    /// The duration in microseconds that a `share` (0..1) of the recorded durations do not exceed, rounded up by at most
+    /// 1/16; 0 if nothing is recorded.
     ///
     /// ```
     /// use gstemotion::statistics::Histogram;
@@ -78,14 +79,14 @@ impl Histogram {
     }
 }
 
-/// How long the steps of one inference took.
+/// Durations of the steps of one inference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepTimes {
-    /// From the frame to the network's input.
+    /// Conversion of the frame to the network's input.
     pub preprocess: Duration,
-    /// The network alone.
+    /// The network itself.
     pub inference: Duration,
-    /// From the network's output to faces or scores.
+    /// Conversion of the network's output to faces or scores.
     pub postprocess: Duration,
 }
 
@@ -97,7 +98,7 @@ impl std::ops::AddAssign for StepTimes {
     }
 }
 
-/// Gives the time between its laps.
+/// Measures the time between laps.
 #[derive(Debug)]
 pub struct Stopwatch(Instant);
 
@@ -107,27 +108,27 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// The time since the start or the last lap; the next lap begins.
+    /// Ends a lap and returns the time since it started; the next one starts at once.
     pub fn lap(&mut self) -> Duration {
         let now = Instant::now();
         now - std::mem::replace(&mut self.0, now)
     }
 }
 
-/// What became of a stream's frames.
+/// Counts and times of a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
-    /// Frames that came.
+    /// Number of frames that arrived.
     pub frames: u64,
-    /// Frames on which a network was run.
+    /// Number of frames on which a network ran.
     pub inferred: u64,
-    /// Frames on which none was, for whatever reason.
+    /// Number of frames on which no network ran, for any reason.
     pub skipped: u64,
-    /// Those of them that came too late for it.
+    /// Number of frames skipped because they arrived too late.
     pub late: u64,
-    /// Faces on all frames together.
+    /// Number of faces over all frames.
     pub faces: u64,
-    /// The whole work on a frame on which a network was run.
+    /// Total processing time of frames on which a network ran.
     pub whole: Histogram,
     /// See [`StepTimes::preprocess`].
     pub preprocess: Histogram,
@@ -138,7 +139,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Counts a frame on which a network was run; a detector that is none knows no steps.
+    /// Counts a frame on which a network ran. `steps` is none for a detector that is not a network.
     pub fn record(&mut self, whole: Duration, steps: Option<StepTimes>) {
         self.inferred += 1;
         self.whole.record(whole);
@@ -156,17 +157,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn buckets_are_contiguous_and_end_at_an_hour() {
-        for us in (0..5_000).chain([65_535, 65_536, 1_000_000, LONGEST_US - 1, LONGEST_US]) {
+    fn buckets_are_contiguous_up_to_the_maximum() {
+        for us in (0..5_000).chain([65_535, 65_536, 1_000_000, MAX_US - 1, MAX_US]) {
             let index = bucket(us);
             assert!(upper_us(index) >= us, "{us} is above its bucket {index}");
             assert!(index == 0 || upper_us(index - 1) < us, "{us} belongs below bucket {index}");
         }
-        assert_eq!(upper_us(BUCKETS - 1), LONGEST_US);
+        assert_eq!(upper_us(BUCKETS - 1), MAX_US);
     }
 
     #[test]
-    fn nothing_recorded_is_zero_and_hours_do_no_harm() {
+    fn an_empty_histogram_is_zero_and_long_times_saturate() {
         let mut times = Histogram::default();
         assert_eq!(times.percentile_us(0.99), 0);
         times.record(Duration::from_secs(100_000));
@@ -175,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_percentile_is_the_sorted_lists_or_a_sixteenth_more(mut times in prop::collection::vec(0u64..200_000, 1..300), share in 0.01f64..1.0) {
+        fn a_percentile_is_exact_or_up_to_a_sixteenth_too_large(mut times in prop::collection::vec(0u64..200_000, 1..300), share in 0.01f64..1.0) {
             let mut histogram = Histogram::default();
             times.iter().for_each(|&us| histogram.record(Duration::from_micros(us)));
             times.sort_unstable();

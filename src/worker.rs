@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A thread that does the newest of the jobs it is given, so that whoever gives them never waits.
+//! A background thread that runs the newest of the submitted jobs, so that the submitter never waits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// Does jobs `J` one after the other on a thread of its own and keeps their results `R` until they are taken. Of the
-/// jobs that wait for it only the newest is kept. Dropping it waits for the job in hand.
+/// Runs jobs `J` one by one on its own thread and keeps their results `R` until they are taken. Of the waiting jobs only
+/// the newest is kept. Dropping the worker waits for the running job.
 pub struct Worker<J, R> {
     shared: Arc<Shared<J, R>>,
     thread: Option<JoinHandle<()>>,
@@ -22,7 +22,7 @@ struct Shared<J, R> {
 struct Slot<J, R> {
     waiting: Option<J>,
     results: VecDeque<R>,
-    /// Goes up with each [`Worker::forget`]; what a job of an earlier one gives is dropped.
+    /// Incremented by each [`Worker::forget`]. Results of jobs from an earlier generation are dropped.
     generation: u64,
     stop: bool,
 }
@@ -34,10 +34,11 @@ impl<J, R> Shared<J, R> {
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
-    /// Starts a thread that is called `name` and does each job with `work`, which hands its result to what it is given.
+    /// Starts a thread with the given name that calls `work` for each job. `work` passes its result to the function that
+    /// it gets.
     ///
     /// # Errors
-    /// [`Error::Config`] if the system has no more threads.
+    /// [`Error::Config`] if the operating system cannot start a thread.
     pub fn start(name: &str, work: impl FnMut(J, &mut dyn FnMut(R)) + Send + 'static) -> Result<Self> {
         let slot = Slot { waiting: None, results: VecDeque::new(), generation: 0, stop: false };
         let shared = Arc::new(Shared { slot: Mutex::new(slot), changed: Condvar::new() });
@@ -45,34 +46,34 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
             let shared = shared.clone();
             move || run(&shared, work)
         });
-        let thread = thread.map_err(|error| Error::Config(format!("no thread for {name}: {error}")))?;
+        let thread = thread.map_err(|error| Error::Config(format!("could not start the thread {name}: {error}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Leaves `job` for the thread; what comes back is the job that waited for it until now and will not be done.
+    /// Submits a job. Returns the job that was waiting until now and will not run.
     pub fn submit(&self, job: J) -> Option<J> {
         let replaced = self.shared.slot().waiting.replace(job);
         self.shared.changed.notify_one();
         replaced
     }
 
-    /// The oldest result that was not taken yet.
+    /// Takes the oldest result, if there is one.
     pub fn take(&self) -> Option<R> {
         self.shared.slot().results.pop_front()
     }
 
-    /// Forgets the job that waits, the one in hand and all results.
+    /// Discards the waiting job, the result of the running job, and all results so far.
     pub fn forget(&self) {
         let mut slot = self.shared.slot();
         slot.generation += 1;
         slot.results.clear();
         let waiting = slot.waiting.take();
         drop(slot);
-        // What a job holds may be slow to free, or call back.
+        // Dropped without the lock: freeing what a job holds may be slow, or call back into the worker.
         drop(waiting);
     }
 
-    /// True if the thread is gone, which only a panic of `work` brings about.
+    /// True if the thread has ended, which only a panic in `work` causes.
     pub fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -101,7 +102,7 @@ impl<J, R> Drop for Worker<J, R> {
     fn drop(&mut self) {
         self.shared.slot().stop = true;
         self.shared.changed.notify_one();
-        // A panic of the thread has been told on standard error, and there is nobody left to tell.
+        // A panic has already been printed to standard error by the panic hook.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -112,15 +113,16 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::Duration;
 
-    /// Doubles numbers, each once it is let go; says when it begins.
+    /// A worker that doubles numbers, a channel on which it announces each job that it starts, and one on which it waits
+    /// for permission to finish each job.
     fn doubler() -> (Worker<u32, u32>, Receiver<u32>, Sender<()>) {
-        let ((begun, begins), (go, goes)) = (channel(), channel());
-        let worker = Worker::start("doubler", move |job, leave| {
-            begun.send(job).unwrap();
-            goes.recv().unwrap();
-            leave(job * 2);
+        let ((announce, started), (permit, permits)) = (channel(), channel());
+        let worker = Worker::start("doubler", move |job, deliver| {
+            announce.send(job).unwrap();
+            permits.recv().unwrap();
+            deliver(job * 2);
         });
-        (worker.unwrap(), begins, go)
+        (worker.unwrap(), started, permit)
     }
 
     fn result(worker: &Worker<u32, u32>) -> u32 {
@@ -134,50 +136,50 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_the_waiting_jobs_is_done() {
-        let (worker, begins, go) = doubler();
+    fn only_the_newest_waiting_job_runs() {
+        let (worker, started, permit) = doubler();
         assert_eq!(worker.submit(1), None);
-        assert_eq!(begins.recv(), Ok(1));
-        assert_eq!((worker.submit(2), worker.submit(3)), (None, Some(2)), "two waits no longer");
-        assert_eq!(worker.take(), None, "nobody waits for a result");
-        go.send(()).unwrap();
-        go.send(()).unwrap();
+        assert_eq!(started.recv(), Ok(1));
+        assert_eq!((worker.submit(2), worker.submit(3)), (None, Some(2)), "3 replaces 2");
+        assert_eq!(worker.take(), None, "`take` does not wait for a result");
+        permit.send(()).unwrap();
+        permit.send(()).unwrap();
         assert_eq!((result(&worker), result(&worker)), (2, 6));
-        assert_eq!(begins.recv(), Ok(3));
+        assert_eq!(started.recv(), Ok(3));
     }
 
     #[test]
-    fn what_is_forgotten_gives_no_result() {
-        let (worker, begins, go) = doubler();
+    fn forgotten_jobs_yield_no_result() {
+        let (worker, started, permit) = doubler();
         worker.submit(1);
-        begins.recv().unwrap();
+        started.recv().unwrap();
         worker.submit(2);
         worker.forget();
         worker.submit(3);
-        go.send(()).unwrap();
-        go.send(()).unwrap();
+        permit.send(()).unwrap();
+        permit.send(()).unwrap();
         assert_eq!(result(&worker), 6);
     }
 
     #[test]
-    fn dropping_it_waits_for_the_job_in_hand() {
-        let (worker, begins, go) = doubler();
+    fn dropping_the_worker_waits_for_the_running_job() {
+        let (worker, started, permit) = doubler();
         worker.submit(1);
-        begins.recv().unwrap();
+        started.recv().unwrap();
         worker.submit(2);
         let shared = worker.shared.clone();
         let dropped = std::thread::spawn(move || drop(worker));
         while !shared.slot().stop {
             std::thread::yield_now();
         }
-        go.send(()).unwrap();
+        permit.send(()).unwrap();
         dropped.join().unwrap();
-        assert!(begins.recv().is_err(), "the thread is gone and did not begin with two");
+        assert!(started.recv().is_err(), "the thread has ended without starting job 2");
     }
 
     #[test]
-    fn a_panic_is_noticed() {
-        let worker = Worker::<u32, u32>::start("panics", |_, _| panic!("as the test wants")).unwrap();
+    fn a_worker_that_panicked_is_dead() {
+        let worker = Worker::<u32, u32>::start("panics", |_, _| panic!("intended by the test")).unwrap();
         worker.submit(1);
         (0..1_000).take_while(|_| !worker.is_dead()).for_each(|_| std::thread::sleep(Duration::from_millis(5)));
         assert!(worker.is_dead());
