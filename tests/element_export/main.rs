@@ -2,7 +2,11 @@
 //! `emotionexport` by itself: caps, times, gaps, flush and end of stream.
 #![cfg(feature = "plugin")]
 
-use std::sync::Once;
+mod summaries;
+#[path = "../support/mod.rs"]
+mod support;
+mod times;
+
 use std::time::{Duration, SystemTime};
 
 use gst::ClockTime;
@@ -14,18 +18,11 @@ use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
+use support::gstreamer::init;
 
 const SIZE: Size = Size::new(320, 240);
 const FRAME: ClockTime = ClockTime::from_mseconds(40);
 const VIDEO: &str = "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1";
-
-fn init() {
-    static INIT: Once = Once::new();
-    INIT.call_once(|| {
-        gst::init().unwrap();
-        gstemotion::plugin_register_static().unwrap();
-    });
-}
 
 fn harness(launch: &str) -> Harness {
     init();
@@ -148,66 +145,6 @@ fn gaps_from_upstream_go_on() {
 }
 
 #[test]
-fn times_that_are_missing_follow_from_the_frame_before() {
-    let mut h = harness("emotionexport");
-    h.push(frame(5, &[face(1, 0)])).unwrap();
-    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
-    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
-    let times: Vec<_> = pulled(&mut h).iter().map(|buffer| (buffer.pts(), buffer.duration())).collect();
-    assert_eq!(times, [5, 6, 7].map(|index| (Some(FRAME * index), Some(FRAME))));
-}
-
-/// Frames of which only the time stamp is known.
-fn stamped(times: &[ClockTime]) -> (Harness, Vec<(ClockTime, ClockTime)>) {
-    init();
-    let mut h = Harness::new_parse("emotionexport format=webvtt");
-    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
-    for &pts in times {
-        let mut buffer = untimed(&[face(1, 0)], SIZE);
-        buffer.make_mut().set_pts(pts);
-        h.push(buffer).unwrap();
-    }
-    h.push_event(gst::event::Eos::new());
-    let cues = pulled(&mut h).into_iter().filter(|buffer| !buffer.flags().contains(gst::BufferFlags::HEADER));
-    let spans = cues.map(|buffer| (buffer.pts().unwrap(), buffer.pts().unwrap() + buffer.duration().unwrap())).collect();
-    (h, spans)
-}
-
-#[test]
-fn without_durations_and_a_rate_a_cue_lasts_until_the_next() {
-    for fps in [15, 60] {
-        let times: Vec<_> = (0..30).map(|index| index * ClockTime::SECOND / fps).collect();
-        let (mut h, spans) = stamped(&times);
-        assert_eq!(spans.iter().map(|span| span.0).collect::<Vec<_>>(), times, "{fps} frames a second");
-        assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{fps} frames a second: {spans:?}");
-        let (start, end) = spans[29];
-        assert!((end - start).nseconds().abs_diff(1_000_000_000 / fps) <= 1, "the last one is as long as the others");
-        assert_eq!(gaps(&mut h), []);
-    }
-}
-
-#[test]
-fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
-    let mut h = harness("emotionexport");
-    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
-    let at = |pts: ClockTime| {
-        let mut buffer = untimed(&[face(1, 0)], SIZE);
-        buffer.make_mut().set_pts(pts);
-        buffer
-    };
-    h.push(at(ClockTime::ZERO)).unwrap();
-    assert_eq!(pulled(&mut h).len(), 0, "nobody knows yet how long it lasts");
-    h.push_event(gst::event::Gap::builder(FRAME).duration(FRAME).build());
-    assert_eq!(pulled(&mut h).iter().map(|buffer| buffer.duration()).collect::<Vec<_>>(), [Some(FRAME)]);
-    h.push(at(FRAME * 2)).unwrap();
-    h.push_event(gst::event::FlushStart::new());
-    h.push_event(gst::event::FlushStop::new(true));
-    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
-    h.push_event(gst::event::Eos::new());
-    assert_eq!(pulled(&mut h).len(), 0);
-}
-
-#[test]
 fn the_first_buffer_and_those_after_a_segment_or_a_flush_are_discontinuous() {
     let mut h = harness("emotionexport format=csv");
     let mut discont = |events: &[gst::Event]| -> Vec<bool> {
@@ -225,18 +162,6 @@ fn the_first_buffer_and_those_after_a_segment_or_a_flush_are_discontinuous() {
 }
 
 #[test]
-fn an_interval_holds_its_text() {
-    let mut h = harness("emotionexport interval=100000000 format=text");
-    for index in 0..6 {
-        h.push(frame(index, &[face(1, 0)])).unwrap();
-    }
-    let times: Vec<_> =
-        pulled(&mut h).iter().map(|buffer| (buffer.pts().unwrap().mseconds(), buffer.duration().unwrap().mseconds())).collect();
-    assert_eq!(times, [(0, 120), (120, 80), (200, 120)]);
-    assert_eq!(gaps(&mut h), []);
-}
-
-#[test]
 fn on_change_tells_changes_only() {
     let mut h = harness("emotionexport on-change=true");
     for (index, label_id) in [0, 0, 1, 1, 0].into_iter().enumerate() {
@@ -244,60 +169,6 @@ fn on_change_tells_changes_only() {
     }
     let changes: Vec<_> = pulled(&mut h).iter().map(|buffer| json(buffer)[0]["frame"].as_u64().unwrap()).collect();
     assert_eq!(changes, [0, 2, 4]);
-}
-
-#[test]
-fn aggregates_know_no_one_and_the_last_comes_before_the_end() {
-    let mut h = harness("emotionexport aggregate-only=true interval=80000000");
-    for index in 0..3 {
-        h.push(frame(index, &[face(index as u32 + 1, 1), face(9, 0)])).unwrap();
-    }
-    assert_eq!(pulled(&mut h).len(), 1);
-    assert!(h.push_event(gst::event::Eos::new()));
-    let buffers = pulled(&mut h);
-    assert_eq!(buffers.len(), 1);
-    assert!(buffers[0].pts().is_some() && buffers[0].duration() == Some(FRAME));
-    let record = &json(&buffers[0])[0];
-    assert_eq!((&record["pts"], &record["frames"], &record["faces_max"]), (&80_000_000.into(), &1.into(), &2.into()));
-    assert_eq!(record["counts"], serde_json::json!({"neutral": 1, "happiness": 1, "fear": 0, "unknown": 0}));
-    for key in ["id", "box", "landmarks", "frame"] {
-        assert!(record.get(key).is_none(), "{key}");
-    }
-    let events: Vec<_> = std::iter::from_fn(|| h.try_pull_event()).map(|event| event.type_()).collect();
-    assert_eq!(events.last(), Some(&gst::EventType::Eos));
-}
-
-#[test]
-fn the_last_summary_is_inside_its_segment() {
-    init();
-    let mut h = Harness::new_parse("emotionexport aggregate-only=true interval=1000000000");
-    h.push_event(gst::event::StreamStart::new("video"));
-    h.push_event(gst::event::Caps::new(&VIDEO.parse().unwrap()));
-    let mut segment = gst::FormattedSegment::<ClockTime>::new();
-    segment.set_stop(FRAME * 2);
-    h.push_event(gst::event::Segment::new(&segment));
-    h.push(frame(0, &[face(1, 1)])).unwrap();
-    h.push(frame(1, &[face(1, 1)])).unwrap();
-    h.push_event(gst::event::Eos::new());
-    let pts = h.pull().unwrap().pts().unwrap();
-    assert!(segment.clip(pts, pts + FRAME).is_some());
-}
-
-#[test]
-fn a_flush_drops_what_is_open_and_keeps_the_header_single() {
-    let mut h = harness("emotionexport format=csv aggregate-only=true interval=80000000");
-    for index in 0..3 {
-        h.push(frame(index, &[face(1, 1)])).unwrap();
-    }
-    assert_eq!(pulled(&mut h).len(), 2);
-    h.push_event(gst::event::FlushStart::new());
-    h.push_event(gst::event::FlushStop::new(true));
-    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
-    h.push(frame(0, &[face(1, 1)])).unwrap();
-    h.push_event(gst::event::Eos::new());
-    let buffers = pulled(&mut h);
-    assert_eq!(buffers.len(), 1);
-    assert!(text(&buffers[0]).contains(",0,40000000,"));
 }
 
 #[test]
@@ -322,22 +193,6 @@ fn each_run_has_its_own_header() {
 }
 
 #[test]
-fn a_summary_ends_where_a_new_segment_begins() {
-    let mut h = harness("emotionexport aggregate-only=true interval=1000000000");
-    h.push(frame(0, &[face(1, 1)])).unwrap();
-    let mut segment = gst::FormattedSegment::<ClockTime>::new();
-    segment.set_start(ClockTime::from_seconds(10));
-    h.push_event(gst::event::Segment::new(&segment));
-    assert_eq!(pulled(&mut h).len(), 1);
-    let mut later = frame(250, &[face(1, 1)]);
-    later.make_mut().set_duration(None);
-    h.push(later).unwrap();
-    h.push_event(gst::event::Eos::new());
-    let record = &json(&h.pull().unwrap())[0];
-    assert_eq!((&record["pts"], &record["running_time"], &record["duration"]), (&10_000_000_000_u64.into(), &0.into(), &40_000_000.into()));
-}
-
-#[test]
 fn a_change_of_size_changes_nothing_downstream() {
     let mut h = harness("emotionexport");
     h.push(frame(0, &[face(1, 1)])).unwrap();
@@ -349,36 +204,6 @@ fn a_change_of_size_changes_nothing_downstream() {
     assert_eq!(caps(&mut h), 0);
     let records: Vec<_> = pulled(&mut h).iter().flat_map(json).collect();
     assert_eq!(records[0]["box"], records[1]["box"]);
-}
-
-#[test]
-fn the_time_of_day_comes_from_the_source_that_knows_it() {
-    let mut h = harness("emotionexport");
-    for (reference, seconds) in [("timestamp/x-unix", 951_868_800), ("timestamp/x-ntp", 951_868_800 + 2_208_988_800)] {
-        let mut buffer = frame(0, &[face(1, 1)]);
-        let reference = gst::Caps::new_empty_simple(reference);
-        gst::meta::ReferenceTimestampMeta::add(buffer.make_mut(), &reference, ClockTime::from_seconds(seconds), None);
-        h.push(buffer).unwrap();
-        assert_eq!(json(&h.pull().unwrap())[0]["utc"], "2000-03-01T00:00:00.000000Z");
-    }
-}
-
-#[test]
-fn the_time_of_day_of_a_live_picture_is_the_clocks() {
-    let mut h = harness("emotionexport");
-    let clock = gst_check::TestClock::with_start_time(ClockTime::from_seconds(100));
-    let element = h.find_element("emotionexport").unwrap();
-    element.set_clock(Some(&clock)).unwrap();
-    element.set_base_time(ClockTime::from_seconds(98));
-    let mut utc_at = |index| {
-        h.push(frame(index, &[face(1, 1)])).unwrap();
-        json(&h.pull().unwrap())[0]["utc"].as_str().unwrap().to_owned()
-    };
-    // The clock stands still at a running time of 2 s, so frame 50 is now and frame 0 was two seconds ago.
-    let before = Utc(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64);
-    let now = utc_at(50);
-    assert!(now >= before.to_string() && now <= Utc(before.0 + 60_000_000_000).to_string(), "{now} is not just after {before}");
-    assert!(utc_at(0) < now);
 }
 
 #[test]
@@ -455,23 +280,4 @@ fn the_event_that_splits_recordings_goes_on_and_tags_of_the_video_do_not() {
         })
         .collect();
     assert_eq!(scopes, [gst::TagScope::Global]);
-}
-
-#[test]
-fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
-    let mut h = harness(&format!("emotionexport interval={}", u64::MAX));
-    h.push(frame(0, &[face(1, 0)])).unwrap();
-    let mut last = untimed(&[face(1, 0)], SIZE);
-    last.make_mut().set_pts(ClockTime::MAX);
-    h.push(last).unwrap();
-    h.push_event(gst::event::Eos::new());
-    assert!(!pulled(&mut h).is_empty());
-}
-
-#[test]
-fn latency_is_upstreams() {
-    let mut h = harness("emotionexport");
-    h.set_upstream_latency(ClockTime::from_mseconds(50));
-    h.push(frame(0, &[face(1, 1)])).unwrap();
-    assert_eq!(h.query_latency(), Some(ClockTime::from_mseconds(50)));
 }

@@ -2,6 +2,10 @@
 //! `emotionoverlay`, driven by a harness: formats, sizes, metadata of overlays, copies, properties, lateness.
 #![cfg(feature = "plugin")]
 
+mod blur;
+mod composition;
+mod coverage;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
@@ -238,114 +242,6 @@ fn boxes_that_are_not_numbers_are_left_out() {
     harness.push_and_pull(buffer).expect("a frame comes out");
 }
 
-fn composed(info: &VideoInfo) -> gst::Caps {
-    let mut caps = info.to_caps().expect("caps of a valid format");
-    let features = [gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY, gst_video::CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION];
-    caps.make_mut().set_features(0, Some(gst::CapsFeatures::new(features)));
-    caps
-}
-
-/// A harness whose sink takes caps with and without compositions.
-fn composing(info: &VideoInfo) -> Harness {
-    init();
-    let mut harness = Harness::new("emotionoverlay");
-    let plain = info.to_caps().expect("caps of a valid format");
-    let mut both = composed(info);
-    both.merge(plain.clone());
-    harness.set_src_caps(plain);
-    harness.set_sink_caps(both);
-    harness
-}
-
-/// Makes the harness's sink answer ALLOCATION queries with overlay compositions.
-fn offer_to_compose(harness: &Harness) {
-    let pad = harness.sinkpad().expect("the harness has a sink");
-    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| match info.query_mut().map(|query| query.view_mut()) {
-        Some(gst::QueryViewMut::Allocation(query)) => {
-            query.add_allocation_meta::<VideoOverlayCompositionMeta>(None);
-            gst::PadProbeReturn::Handled
-        }
-        _ => gst::PadProbeReturn::Ok,
-    });
-}
-
-#[test]
-fn compositions_are_attached_where_somebody_composes_them() {
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = composing(&info);
-    offer_to_compose(&harness);
-    let faces = [face(3, BOX, VGA, Some(0.93))];
-    let buffer = drawn(&mut harness, &info, &faces);
-    assert!(bytes(&buffer).iter().all(|&byte| byte == 128), "the frame itself is untouched");
-    let rectangles = |buffer: &gst::Buffer| -> Vec<gst_video::VideoOverlayRectangle> {
-        buffer.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect()
-    };
-    let first = rectangles(&buffer);
-    assert_eq!(first.len(), 12, "four corners, four strips, a label and its figures, a graph and the one bar that is long enough");
-    assert!(first.iter().all(|rectangle| {
-        let (x, y, width, height) = rectangle.render_rectangle();
-        x >= 0 && y >= 0 && x as u32 + width <= 640 && y as u32 + height <= 480
-    }));
-    let second = harness.push_and_pull(frame(&info, &faces, 1)).expect("a frame comes out");
-    let same = first.iter().zip(&rectangles(&second)).all(|(a, b)| a.seqnum() == b.seqnum());
-    assert!(same, "a sink keeps what it made of a rectangle that shows the same");
-}
-
-#[test]
-fn composed_and_blended_pictures_are_the_same() {
-    let info = info(VideoFormat::Bgra, VGA);
-    let faces = [face(3, BOX, VGA, Some(0.93))];
-    let blended = bytes(&drawn(&mut harness(&info), &info, &faces));
-    let mut harness = composing(&info);
-    offer_to_compose(&harness);
-    let attached = drawn(&mut harness, &info, &faces);
-    let composition = attached.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned();
-    let mut opaque = gst::Buffer::from_mut_slice([128, 128, 128, 255].repeat(640 * 480));
-    {
-        let writable = opaque.get_mut().expect("the buffer is new");
-        let mut frame = VideoFrameRef::from_buffer_ref_writable(writable, &info).expect("the buffer fits");
-        composition.blend(&mut frame).expect("GStreamer blends");
-    }
-    let differs = |(a, b): (&[u8], &[u8])| a[..3].iter().zip(&b[..3]).any(|(a, b)| a.abs_diff(*b) > 3);
-    let wrong = blended.chunks(4).zip(bytes(&opaque).chunks(4)).filter(|pair| differs(*pair)).count();
-    assert_eq!(wrong, 0, "pixels that differ");
-}
-
-#[test]
-fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = composing(&info);
-    harness.push_and_pull(frame(&info, &[], 0)).expect("a frame comes out");
-    let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
-    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "before the first frame: {caps}");
-    for index in 1..3 {
-        let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
-        assert!(buffer.meta::<VideoOverlayCompositionMeta>().is_none());
-        assert!(bytes(&buffer).iter().any(|&byte| byte != 128));
-    }
-}
-
-#[test]
-fn a_composition_from_upstream_is_kept_and_ours_comes_on_top() {
-    init();
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = Harness::new("emotionoverlay");
-    harness.set_src_caps(composed(&info));
-    harness.set_sink_caps(composed(&info));
-    let mut pixels = gst::Buffer::from_mut_slice(vec![255_u8; 4 * 4 * 4]);
-    let flags = gst_video::VideoFrameFlags::empty();
-    gst_video::VideoMeta::add(pixels.get_mut().expect("the buffer is new"), flags, VideoFormat::Bgra, 4, 4).expect("a valid format");
-    let theirs = gst_video::VideoOverlayRectangle::new_raw(&pixels, 1, 2, 4, 4, gst_video::VideoOverlayFormatFlags::empty());
-    let overlay = gst_video::VideoOverlayComposition::new([&theirs]).expect("a composition");
-    let mut buffer = frame(&info, &[face(3, BOX, VGA, Some(0.93))], 0);
-    VideoOverlayCompositionMeta::add(buffer.get_mut().expect("the buffer is new"), &overlay);
-    let out = harness.push_and_pull(buffer).expect("a frame comes out");
-    let rectangles: Vec<_> = out.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect();
-    assert_eq!(rectangles.len(), 13);
-    assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
-    assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks look at the first one only");
-}
-
 #[test]
 fn late_frames_are_not_dropped() {
     let info = info(VideoFormat::I420, VGA);
@@ -372,93 +268,4 @@ fn keys_of_labels_that_are_no_label_are_named_once() {
     let warnings: Vec<_> = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(format!("{warnings:?}").contains("the model has no class joy; it has neutral, happiness"), "{warnings:?}");
-}
-
-/// Stripes that are as fine as can be, in all components.
-fn striped(info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
-    let mut buffer = frame(info, faces, 0);
-    let mut map = buffer.get_mut().expect("the buffer is new").map_writable().expect("system memory");
-    map.as_mut_slice().iter_mut().enumerate().for_each(|(at, byte)| *byte = if at / 4 % 2 == 0 { 40 } else { 210 });
-    drop(map);
-    buffer
-}
-
-#[test]
-fn faces_are_blurred_in_every_format_and_nothing_else_is() {
-    for format in FORMATS {
-        let info = info(format, VGA);
-        let mut harness = harness(&info);
-        let element = harness.element().expect("the element");
-        for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
-            element.set_property(part, false);
-        }
-        for blur in ["pixelate", "blur"] {
-            element.set_property_from_str("blur-faces", blur);
-            let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
-            let before = bytes(&buffer);
-            let after = harness.push_and_pull(buffer).expect("a frame comes out");
-            // The box is 160 x 180 around 280, 290.
-            for y in 205..375 {
-                let line = |x: i32| sample(&after, &info, (280 + x) as usize, y);
-                assert!((-30..30).all(|x| line(x).abs_diff(line(x + 1)) < 30), "{format} {blur}: row {y} still has stripes");
-            }
-            for (x, y) in [(280, 130), (280, 450), (140, 290), (420, 290), (0, 0), (639, 479)] {
-                let frame = VideoFrameRef::from_buffer_ref_readable(&after, &info).expect("the buffer fits the format");
-                let at = y * frame.comp_stride(0) as usize + x * frame.comp_pstride(0) as usize + frame.comp_poffset(0) as usize;
-                assert_eq!(
-                    sample(&after, &info, x, y),
-                    before[info.comp_offset(0) - info.comp_poffset(0) as usize + at],
-                    "{format} {blur}: {x}, {y}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn blurred_faces_still_have_their_labels_and_none_are_left_where_it_is_switched_off() {
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = harness(&info);
-    let element = harness.element().expect("the element");
-    let faces = [face(3, BOX, VGA, Some(0.93))];
-    let mut shown = |blur: &str| {
-        element.set_property_from_str("blur-faces", blur);
-        harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out")
-    };
-    let [plain, blurred, again] = ["none", "blur", "none"].map(&mut shown);
-    assert!(bytes(&plain) == bytes(&again), "a switch while playing is heeded by the next frame");
-    assert_eq!(sample(&plain, &info, 280, 201), sample(&blurred, &info, 280, 201), "the box lies over it");
-    for (x, y) in [(230, 178), (400, 205)] {
-        assert!(sample(&blurred, &info, x, y) < 80, "so do the plates of label and graph: {x}, {y}");
-    }
-    assert!(bytes(&plain) != bytes(&blurred));
-    let shared = striped(&info, &faces);
-    let kept = shared.clone();
-    element.set_property_from_str("blur-faces", "pixelate");
-    harness.push_and_pull(shared).expect("a frame comes out");
-    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame keeps it as it was");
-}
-
-#[test]
-fn faces_are_blurred_in_the_frame_where_labels_are_attached() {
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = composing(&info);
-    offer_to_compose(&harness);
-    harness.element().expect("the element").set_property_from_str("blur-faces", "pixelate");
-    let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
-    let before = bytes(&buffer);
-    let after = harness.push_and_pull(buffer).expect("a frame comes out");
-    assert!(after.meta::<VideoOverlayCompositionMeta>().is_some());
-    assert!(bytes(&after) != before);
-}
-
-#[test]
-fn a_frame_that_cannot_be_blurred_is_not_shown() {
-    let info = info(VideoFormat::I420, VGA);
-    let mut harness = harness(&info);
-    harness.element().expect("the element").set_property_from_str("blur-faces", "blur");
-    let mut short = gst::Buffer::with_size(1000).expect("memory");
-    write_detections(short.get_mut().expect("the buffer is new"), VGA, &[face(1, BOX, VGA, None)]);
-    assert_eq!(harness.push(short), Err(gst::FlowError::Error));
-    assert_eq!(harness.buffers_in_queue(), 0);
 }

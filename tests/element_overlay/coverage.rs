@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `emotionoverlay blur-faces` hides what was not searched for faces, and `facedetect` tells when it searched.
-#![cfg(feature = "plugin")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::gstreamer::{buffer, init};
+use crate::support::{runtime_fetched, three_faces};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections};
 use gstemotion::record::{FaceRecord, SearchAge};
-use support::gstreamer::{buffer, init};
-use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
 const BOX: Rect = Rect::new(0.4, 0.4, 0.2, 0.2);

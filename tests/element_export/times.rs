@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Times of the text: durations, intervals, time of day, latency.
+
+use super::*;
+
+#[test]
+fn times_that_are_missing_follow_from_the_frame_before() {
+    let mut h = harness("emotionexport");
+    h.push(frame(5, &[face(1, 0)])).unwrap();
+    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
+    h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
+    let times: Vec<_> = pulled(&mut h).iter().map(|buffer| (buffer.pts(), buffer.duration())).collect();
+    assert_eq!(times, [5, 6, 7].map(|index| (Some(FRAME * index), Some(FRAME))));
+}
+
+/// Frames of which only the time stamp is known.
+fn stamped(times: &[ClockTime]) -> (Harness, Vec<(ClockTime, ClockTime)>) {
+    init();
+    let mut h = Harness::new_parse("emotionexport format=webvtt");
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
+    for &pts in times {
+        let mut buffer = untimed(&[face(1, 0)], SIZE);
+        buffer.make_mut().set_pts(pts);
+        h.push(buffer).unwrap();
+    }
+    h.push_event(gst::event::Eos::new());
+    let cues = pulled(&mut h).into_iter().filter(|buffer| !buffer.flags().contains(gst::BufferFlags::HEADER));
+    let spans = cues.map(|buffer| (buffer.pts().unwrap(), buffer.pts().unwrap() + buffer.duration().unwrap())).collect();
+    (h, spans)
+}
+
+#[test]
+fn without_durations_and_a_rate_a_cue_lasts_until_the_next() {
+    for fps in [15, 60] {
+        let times: Vec<_> = (0..30).map(|index| index * ClockTime::SECOND / fps).collect();
+        let (mut h, spans) = stamped(&times);
+        assert_eq!(spans.iter().map(|span| span.0).collect::<Vec<_>>(), times, "{fps} frames a second");
+        assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{fps} frames a second: {spans:?}");
+        let (start, end) = spans[29];
+        assert!((end - start).nseconds().abs_diff(1_000_000_000 / fps) <= 1, "the last one is as long as the others");
+        assert_eq!(gaps(&mut h), []);
+    }
+}
+
+#[test]
+fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
+    let mut h = harness("emotionexport");
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
+    let at = |pts: ClockTime| {
+        let mut buffer = untimed(&[face(1, 0)], SIZE);
+        buffer.make_mut().set_pts(pts);
+        buffer
+    };
+    h.push(at(ClockTime::ZERO)).unwrap();
+    assert_eq!(pulled(&mut h).len(), 0, "nobody knows yet how long it lasts");
+    h.push_event(gst::event::Gap::builder(FRAME).duration(FRAME).build());
+    assert_eq!(pulled(&mut h).iter().map(|buffer| buffer.duration()).collect::<Vec<_>>(), [Some(FRAME)]);
+    h.push(at(FRAME * 2)).unwrap();
+    h.push_event(gst::event::FlushStart::new());
+    h.push_event(gst::event::FlushStop::new(true));
+    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    h.push_event(gst::event::Eos::new());
+    assert_eq!(pulled(&mut h).len(), 0);
+}
+
+#[test]
+fn an_interval_holds_its_text() {
+    let mut h = harness("emotionexport interval=100000000 format=text");
+    for index in 0..6 {
+        h.push(frame(index, &[face(1, 0)])).unwrap();
+    }
+    let times: Vec<_> =
+        pulled(&mut h).iter().map(|buffer| (buffer.pts().unwrap().mseconds(), buffer.duration().unwrap().mseconds())).collect();
+    assert_eq!(times, [(0, 120), (120, 80), (200, 120)]);
+    assert_eq!(gaps(&mut h), []);
+}
+
+#[test]
+fn the_time_of_day_comes_from_the_source_that_knows_it() {
+    let mut h = harness("emotionexport");
+    for (reference, seconds) in [("timestamp/x-unix", 951_868_800), ("timestamp/x-ntp", 951_868_800 + 2_208_988_800)] {
+        let mut buffer = frame(0, &[face(1, 1)]);
+        let reference = gst::Caps::new_empty_simple(reference);
+        gst::meta::ReferenceTimestampMeta::add(buffer.make_mut(), &reference, ClockTime::from_seconds(seconds), None);
+        h.push(buffer).unwrap();
+        assert_eq!(json(&h.pull().unwrap())[0]["utc"], "2000-03-01T00:00:00.000000Z");
+    }
+}
+
+#[test]
+fn the_time_of_day_of_a_live_picture_is_the_clocks() {
+    let mut h = harness("emotionexport");
+    let clock = gst_check::TestClock::with_start_time(ClockTime::from_seconds(100));
+    let element = h.find_element("emotionexport").unwrap();
+    element.set_clock(Some(&clock)).unwrap();
+    element.set_base_time(ClockTime::from_seconds(98));
+    let mut utc_at = |index| {
+        h.push(frame(index, &[face(1, 1)])).unwrap();
+        json(&h.pull().unwrap())[0]["utc"].as_str().unwrap().to_owned()
+    };
+    // The clock stands still at a running time of 2 s, so frame 50 is now and frame 0 was two seconds ago.
+    let before = Utc(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64);
+    let now = utc_at(50);
+    assert!(now >= before.to_string() && now <= Utc(before.0 + 60_000_000_000).to_string(), "{now} is not just after {before}");
+    assert!(utc_at(0) < now);
+}
+
+#[test]
+fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
+    let mut h = harness(&format!("emotionexport interval={}", u64::MAX));
+    h.push(frame(0, &[face(1, 0)])).unwrap();
+    let mut last = untimed(&[face(1, 0)], SIZE);
+    last.make_mut().set_pts(ClockTime::MAX);
+    h.push(last).unwrap();
+    h.push_event(gst::event::Eos::new());
+    assert!(!pulled(&mut h).is_empty());
+}
+
+#[test]
+fn latency_is_upstreams() {
+    let mut h = harness("emotionexport");
+    h.set_upstream_latency(ClockTime::from_mseconds(50));
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    assert_eq!(h.query_latency(), Some(ClockTime::from_mseconds(50)));
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `blur-faces`: the pixels of known faces.
+
+use super::composition::{composing, offer_to_compose};
+use super::*;
+
+/// Stripes that are as fine as can be, in all components.
+fn striped(info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
+    let mut buffer = frame(info, faces, 0);
+    let mut map = buffer.get_mut().expect("the buffer is new").map_writable().expect("system memory");
+    map.as_mut_slice().iter_mut().enumerate().for_each(|(at, byte)| *byte = if at / 4 % 2 == 0 { 40 } else { 210 });
+    drop(map);
+    buffer
+}
+
+#[test]
+fn faces_are_blurred_in_every_format_and_nothing_else_is() {
+    for format in FORMATS {
+        let info = info(format, VGA);
+        let mut harness = harness(&info);
+        let element = harness.element().expect("the element");
+        for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+            element.set_property(part, false);
+        }
+        for blur in ["pixelate", "blur"] {
+            element.set_property_from_str("blur-faces", blur);
+            let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
+            let before = bytes(&buffer);
+            let after = harness.push_and_pull(buffer).expect("a frame comes out");
+            // The box is 160 x 180 around 280, 290.
+            for y in 205..375 {
+                let line = |x: i32| sample(&after, &info, (280 + x) as usize, y);
+                assert!((-30..30).all(|x| line(x).abs_diff(line(x + 1)) < 30), "{format} {blur}: row {y} still has stripes");
+            }
+            for (x, y) in [(280, 130), (280, 450), (140, 290), (420, 290), (0, 0), (639, 479)] {
+                let frame = VideoFrameRef::from_buffer_ref_readable(&after, &info).expect("the buffer fits the format");
+                let at = y * frame.comp_stride(0) as usize + x * frame.comp_pstride(0) as usize + frame.comp_poffset(0) as usize;
+                assert_eq!(
+                    sample(&after, &info, x, y),
+                    before[info.comp_offset(0) - info.comp_poffset(0) as usize + at],
+                    "{format} {blur}: {x}, {y}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn blurred_faces_still_have_their_labels_and_none_are_left_where_it_is_switched_off() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    let faces = [face(3, BOX, VGA, Some(0.93))];
+    let mut shown = |blur: &str| {
+        element.set_property_from_str("blur-faces", blur);
+        harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out")
+    };
+    let [plain, blurred, again] = ["none", "blur", "none"].map(&mut shown);
+    assert!(bytes(&plain) == bytes(&again), "a switch while playing is heeded by the next frame");
+    assert_eq!(sample(&plain, &info, 280, 201), sample(&blurred, &info, 280, 201), "the box lies over it");
+    for (x, y) in [(230, 178), (400, 205)] {
+        assert!(sample(&blurred, &info, x, y) < 80, "so do the plates of label and graph: {x}, {y}");
+    }
+    assert!(bytes(&plain) != bytes(&blurred));
+    let shared = striped(&info, &faces);
+    let kept = shared.clone();
+    element.set_property_from_str("blur-faces", "pixelate");
+    harness.push_and_pull(shared).expect("a frame comes out");
+    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame keeps it as it was");
+}
+
+#[test]
+fn faces_are_blurred_in_the_frame_where_labels_are_attached() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = composing(&info);
+    offer_to_compose(&harness);
+    harness.element().expect("the element").set_property_from_str("blur-faces", "pixelate");
+    let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
+    let before = bytes(&buffer);
+    let after = harness.push_and_pull(buffer).expect("a frame comes out");
+    assert!(after.meta::<VideoOverlayCompositionMeta>().is_some());
+    assert!(bytes(&after) != before);
+}
+
+#[test]
+fn a_frame_that_cannot_be_blurred_is_not_shown() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    harness.element().expect("the element").set_property_from_str("blur-faces", "blur");
+    let mut short = gst::Buffer::with_size(1000).expect("memory");
+    write_detections(short.get_mut().expect("the buffer is new"), VGA, &[face(1, BOX, VGA, None)]);
+    assert_eq!(harness.push(short), Err(gst::FlowError::Error));
+    assert_eq!(harness.buffers_in_queue(), 0);
+}
