@@ -13,7 +13,7 @@ use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use support::gate::Gate;
-use support::gstreamer::{buffer, init, play};
+use support::gstreamer::{buffer, flush, init, play};
 use support::{data, runtime_fetched};
 
 const SIZE: Size = Size::new(320, 240);
@@ -186,9 +186,7 @@ fn a_flush_waits_for_nobody_and_forgets_what_the_worker_has_in_hand() {
     let gate = Gate::new("flushed");
     harness.push_and_pull(frame(100, 100, 0)).expect("a frame");
     gate.wait_for_worker();
-    assert!(harness.push_event(gst::event::FlushStart::new()));
-    assert!(harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    flush(&mut harness);
     let dark = |index| {
         let (mut dark, _) = buffer(&vec![0; 320 * 240 * 3], 320, 240, VideoFormat::Gray8);
         dark.make_mut().set_pts(gst::ClockTime::try_from(FRAME * index).expect("a time"));

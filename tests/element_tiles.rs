@@ -15,7 +15,7 @@ use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use support::average_faces::{Key, Scene};
 use support::fetched;
-use support::gstreamer::{buffer, init};
+use support::gstreamer::{buffer, flush, init};
 
 const HD: Size = Size::new(1920, 1080);
 /// CenterFace is not sure of the smallest average faces, which are blurred by their nature.
@@ -210,8 +210,7 @@ fn flushes_and_other_sizes_begin_anew() {
     };
     let last = |ids: &[u32]| ids.iter().copied().max().expect("ids");
     let first = known(&mut harness);
-    assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    flush(&mut harness);
     let second = known(&mut harness);
     assert!(second.iter().all(|id| *id > last(&first)), "{second:?} after {first:?}");
 

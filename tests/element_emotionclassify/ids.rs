@@ -28,7 +28,7 @@ fn faces_of_opencvs_element_are_told_apart_and_scored() {
     detect.set_src_caps(info.to_caps().expect("caps"));
     let mut classify = harness(&info, &[]);
     for index in 0..3 {
-        let found = detect.push_and_pull(at(&frame, index)).expect("a frame");
+        let found = detect.push_and_pull(frame_at(&frame, index)).expect("a frame");
         assert!(faces(&found).len() >= 2 && faces(&found).iter().all(|face| face.id == 0), "OpenCV's faces are nobody");
         let scored = faces(&classify.push_and_pull(found).expect("a frame"));
         let mut ids: Vec<_> = scored.iter().map(|face| face.id).collect();
@@ -50,7 +50,7 @@ fn faces_without_an_id_get_one_that_stays() {
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
     for index in 0..4 {
-        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         assert_eq!(faces(&out).iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3]);
         let regions: Vec<_> = out.iter_meta::<VideoRegionOfInterestMeta>().map(|meta| meta.id()).collect();
         assert_eq!(regions, [1, 2, 3], "written back to the regions");
@@ -79,7 +79,7 @@ fn an_id_at_the_end_of_the_range_leaves_the_others_theirs() {
     let mut chain = Harness::new_parse("emotionclassify ! emotionexport");
     chain.set_src_caps(info.to_caps().expect("caps"));
     for index in 0..2 {
-        let text = chain.push_and_pull(at(&frame, index)).expect("records");
+        let text = chain.push_and_pull(frame_at(&frame, index)).expect("records");
         let text = String::from_utf8(text.map_readable().expect("text").to_vec()).expect("UTF-8");
         let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let ids: Vec<_> = records.iter().map(|record| record["id"].as_i64()).collect();
@@ -96,7 +96,7 @@ fn regions_of_dl_streamer_keep_an_id_though_their_numbers_change() {
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
     for index in 0..3 {
-        let mut next = at(&frame, index);
+        let mut next = frame_at(&frame, index);
         for (number, mut region) in (index as i32 * 3 + 100..).zip(next.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>()) {
             region.set_id(number);
             region.add_param(gst::Structure::builder("detection").field("confidence", 0.9).field("label_id", 1_i32).build());
@@ -126,7 +126,7 @@ fn objects_of_a_stock_detector_are_scored_and_keep_an_id() {
     }
     let mut harness = harness(&info, &[]);
     for index in 0..3 {
-        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         assert_eq!(labels(&out), NAMES);
         for read in [faces(&out), gstemotion::meta::analytics::read(&out, VGA), roi::read(&out, VGA), custom::read(&out)] {
             assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3], "frame {index}");

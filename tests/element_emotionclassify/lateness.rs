@@ -10,14 +10,14 @@ fn late_frames_keep_the_last_scores_and_tell_their_age() {
     }
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
-    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     let late = gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
-    let out = harness.push_and_pull(at(&frame, 12)).expect("a late frame");
+    let out = harness.push_and_pull(frame_at(&frame, 12)).expect("a late frame");
     let face = faces(&out).swap_remove(1);
     let emotion = face.emotion.expect("the last scores");
     assert_eq!((emotion.label(), emotion.age), ("happiness", Duration::from_millis(400)));
-    let out = harness.push_and_pull(at(&frame, 15)).expect("a late frame");
+    let out = harness.push_and_pull(frame_at(&frame, 15)).expect("a late frame");
     let ages: Vec<_> = faces(&out).into_iter().map(|face| face.emotion.expect("scores").age).collect();
     assert_eq!(ages, [Duration::ZERO; 3], "half a second is the longest that nobody is classified");
 }
@@ -29,15 +29,13 @@ fn after_a_seek_backwards_a_late_stream_is_still_classified_every_half_second() 
     }
     let ((marked, info), (empty, _)) = (frame(VideoFormat::Nv12), buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12));
     let mut harness = harness(&info, &[]);
-    harness.push_and_pull(at(&marked, 300)).expect("a frame at ten seconds");
-    harness.push_event(gst::event::FlushStart::new());
-    harness.push_event(gst::event::FlushStop::new(true));
-    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-    harness.push_and_pull(at(&empty, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&marked, 300)).expect("a frame at ten seconds");
+    flush(&mut harness);
+    harness.push_and_pull(frame_at(&empty, 0)).expect("a frame");
     let late = 10 * gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
     let mut classified = |index| {
-        let out = harness.push_and_pull(at(&marked, index)).expect("a late frame");
+        let out = harness.push_and_pull(frame_at(&marked, index)).expect("a late frame");
         faces(&out).iter().filter(|face| face.emotion.as_ref().is_some_and(|emotion| emotion.age.is_zero())).count()
     };
     assert_eq!([1, 10, 15, 16, 30].map(&mut classified), [3, 0, 0, 3, 0], "frames of 30 a second");
@@ -50,10 +48,10 @@ fn a_sink_that_throttles_does_not_make_the_stream_late() {
     }
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
-    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     let throttle = gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Throttle, 1.0, throttle, gst::ClockTime::ZERO));
-    let out = harness.push_and_pull(at(&frame, 3)).expect("a frame");
+    let out = harness.push_and_pull(frame_at(&frame, 3)).expect("a frame");
     assert!(faces(&out).iter().all(|face| face.emotion.as_ref().is_some_and(|emotion| emotion.age.is_zero())));
 }
 
@@ -64,12 +62,12 @@ fn a_late_stream_classifies_fewer_faces_on_each_frame_rather_than_all_on_a_few()
     }
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[]);
-    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     for late in [0, 2].map(gst::ClockTime::from_nseconds) {
         harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.0, 1, late));
     }
     let mut classified = |index| {
-        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         faces(&out).iter().filter(|face| face.emotion.as_ref().expect("scores").age.is_zero()).count()
     };
     let counts: Vec<_> = (1..7).map(&mut classified).collect();
@@ -85,7 +83,7 @@ fn what_is_held_adds_to_the_minimum_latency_and_a_source_that_cannot_wait_is_tol
     let upstream = gst::ClockTime::from_mseconds(40);
     for (buffered, warnings) in [(upstream, 1), (gst::ClockTime::from_seconds(9), 0)] {
         let mut harness = harness(&info, &[]);
-        (0..12).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+        (0..12).for_each(|index| drop(harness.push_and_pull(frame_at(&frame, index)).expect("a frame")));
         let element = harness.element().expect("an element");
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));

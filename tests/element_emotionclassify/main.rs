@@ -17,7 +17,7 @@ use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
 use gstemotion::record::FaceRecord;
 use support::average_faces::{Key, Scene};
-use support::gstreamer::{buffer, init};
+use support::gstreamer::{buffer, flush, frame_at, init};
 use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
@@ -41,12 +41,6 @@ fn frame(format: VideoFormat) -> (gst::Buffer, VideoInfo) {
 
 fn mark(frame: &mut gst::BufferRef, face: Rect) {
     VideoRegionOfInterestMeta::add(frame, "face", (face.x as u32, face.y as u32, face.w as u32, face.h as u32));
-}
-
-fn at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
-    let mut copy = frame.copy();
-    copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
-    copy
 }
 
 fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
@@ -119,7 +113,7 @@ fn the_budget_goes_round_and_nobody_loses_scores() {
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[("max-faces-per-frame", "1"), ("smoothing", "0")]);
     let mut scored = |index| {
-        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         let ages: Vec<_> = faces(&out).iter().map(|face| face.emotion.as_ref().map(|emotion| emotion.age)).collect();
         ages
     };
@@ -139,7 +133,7 @@ fn stats_count_frames_and_time_each_step() {
     }
     let (frame, info) = frame(VideoFormat::Nv12);
     let mut harness = harness(&info, &[("reclassify-interval", "2")]);
-    (0..5).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+    (0..5).for_each(|index| drop(harness.push_and_pull(frame_at(&frame, index)).expect("a frame")));
     let stats = harness.element().expect("an element").property::<gst::Structure>("stats");
     let counts = ["frames", "inferred", "skipped", "late", "faces"].map(|name| stats.get::<u64>(name).expect(name));
     assert_eq!(counts, [5, 3, 2, 0, 15], "{stats}");
@@ -162,8 +156,8 @@ fn smoothing_follows_a_change_by_its_half_life() {
     let ((neutral, info), (happy, _)) = (show("neutral"), show("happiness"));
     let happiness = |smoothing: &str, frames: u64| {
         let mut harness = harness(&info, &[("smoothing", smoothing)]);
-        let mut out = harness.push_and_pull(at(&neutral, 0)).expect("a frame");
-        (1..=frames).for_each(|index| out = harness.push_and_pull(at(&happy, index)).expect("a frame"));
+        let mut out = harness.push_and_pull(frame_at(&neutral, 0)).expect("a frame");
+        (1..=frames).for_each(|index| out = harness.push_and_pull(frame_at(&happy, index)).expect("a frame"));
         scores(&faces(&out)[0])[1]
     };
     let (before, after) = (happiness("0", 0), happiness("0", 1));
@@ -203,7 +197,7 @@ fn nobody_who_looks_for_faces_is_one_warning_on_the_bus() {
             if searched {
                 custom::write(frame.make_mut(), Size::new(32, 32), &[]);
             }
-            chain.push(at(&frame, index)).expect("a frame");
+            chain.push(frame_at(&frame, index)).expect("a frame");
         }
         let sources = bus.iter_filtered(&[gst::MessageType::Warning]).filter_map(|message| Some(message.src()?.name().to_string()));
         let mut sources: Vec<_> = sources.map(|name| name.trim_end_matches(char::is_numeric).to_owned()).collect();
@@ -225,7 +219,7 @@ fn messages_come_when_a_label_changes() {
     let bus = gst::Bus::new();
     harness.element().expect("an element").set_bus(Some(&bus));
     for (index, buffer) in [&frame, &frame, &frame, &empty, &empty].into_iter().enumerate() {
-        harness.push_and_pull(at(buffer, index as u64)).expect("a frame");
+        harness.push_and_pull(frame_at(buffer, index as u64)).expect("a frame");
     }
     let messages: Vec<_> =
         bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();

@@ -18,7 +18,7 @@ use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
-use support::gstreamer::init;
+use support::gstreamer::{flush, init};
 
 const SIZE: Size = Size::new(320, 240);
 const FRAME: ClockTime = ClockTime::from_mseconds(40);

@@ -47,9 +47,7 @@ fn a_flush_drops_what_is_open_and_keeps_the_header_single() {
         h.push(frame(index, &[face(1, 1)])).unwrap();
     }
     assert_eq!(pulled(&mut h).len(), 2);
-    h.push_event(gst::event::FlushStart::new());
-    h.push_event(gst::event::FlushStop::new(true));
-    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    flush(&mut h);
     h.push(frame(0, &[face(1, 1)])).unwrap();
     h.push_event(gst::event::Eos::new());
     let buffers = pulled(&mut h);

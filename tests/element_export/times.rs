@@ -56,9 +56,7 @@ fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
     h.push_event(gst::event::Gap::builder(FRAME).duration(FRAME).build());
     assert_eq!(pulled(&mut h).iter().map(|buffer| buffer.duration()).collect::<Vec<_>>(), [Some(FRAME)]);
     h.push(at(FRAME * 2)).unwrap();
-    h.push_event(gst::event::FlushStart::new());
-    h.push_event(gst::event::FlushStop::new(true));
-    h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    flush(&mut h);
     h.push_event(gst::event::Eos::new());
     assert_eq!(pulled(&mut h).len(), 0);
 }

@@ -10,12 +10,12 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
     }
     let (mut harness, frame) = detector(VideoFormat::Gray8);
     assert!(!harness.element().expect("an element").property::<bool>("qos"), "BaseTransform would drop frames");
-    let first = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    let first = harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     assert_eq!(faces(&first).len(), 3);
     // Frame 0 was a second late: nothing before two seconds is worth a detection.
     let late = gst::ClockTime::SECOND;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late.nseconds() as i64, gst::ClockTime::ZERO));
-    let mut searched = |index| was_searched(&mut harness, at(&frame, index));
+    let mut searched = |index| was_searched(&mut harness, frame_at(&frame, index));
     for index in 1..15 {
         assert!(!searched(index), "frame {index}");
     }
@@ -30,13 +30,13 @@ fn a_late_stream_whose_time_goes_back_is_searched_at_once() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::Nv12);
-    assert!(was_searched(&mut harness, at(&frame, 300)));
+    assert!(was_searched(&mut harness, frame_at(&frame, 300)));
     let late = 10 * gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
-    assert!(!was_searched(&mut harness, at(&frame, 301)));
-    assert!(was_searched(&mut harness, at(&frame, 0)), "nothing of this timeline was searched yet");
-    assert!(!was_searched(&mut harness, at(&frame, 1)));
-    assert!(was_searched(&mut harness, at(&frame, 15)), "half a second later");
+    assert!(!was_searched(&mut harness, frame_at(&frame, 301)));
+    assert!(was_searched(&mut harness, frame_at(&frame, 0)), "nothing of this timeline was searched yet");
+    assert!(!was_searched(&mut harness, frame_at(&frame, 1)));
+    assert!(was_searched(&mut harness, frame_at(&frame, 15)), "half a second later");
 }
 
 #[test]
@@ -49,13 +49,13 @@ fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
         let kind = if diff > 0 { gst::QOSType::Underflow } else { gst::QOSType::Overflow };
         harness.push_upstream_event(gst::event::Qos::new(kind, 1.0, diff, index * gst::ClockTime::SECOND / 30));
     };
-    was_searched(&mut harness, at(&frame, 0));
+    was_searched(&mut harness, frame_at(&frame, 0));
     (0..8).step_by(2).for_each(|index| qos(&mut harness, 20_000_000, index));
     qos(&mut harness, -1, 8);
     let mut searches = |frames: std::ops::Range<u64>| {
         let found = frames.map(|index| {
             qos(&mut harness, -1, index);
-            u32::from(was_searched(&mut harness, at(&frame, index)))
+            u32::from(was_searched(&mut harness, frame_at(&frame, index)))
         });
         found.sum::<u32>()
     };

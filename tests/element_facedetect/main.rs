@@ -15,7 +15,7 @@ use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
-use support::gstreamer::{buffer, init};
+use support::gstreamer::{buffer, flush, frame_at, init};
 use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
@@ -30,13 +30,6 @@ fn harness(info: &VideoInfo) -> Harness {
     let mut harness = Harness::new("emotionfacedetect");
     harness.set_src_caps(info.to_caps().expect("caps"));
     harness
-}
-
-/// A copy of `frame` number `index` at 30 frames a second.
-fn at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
-    let mut copy = frame.copy();
-    copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
-    copy
 }
 
 /// True if the three faces on what comes of `frame` were found on that very frame, false if they were predicted.
@@ -59,7 +52,7 @@ fn every_format_finds_the_same_faces() {
     let expected: Vec<_> = three_faces().appearances(0.0).iter().map(|shown| shown.face).collect();
     for format in FORMATS {
         let (mut harness, frame) = detector(format);
-        let out = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
         let found = faces(&out);
         assert_eq!(found.len(), 3, "{format:?}");
         for face in &expected {
@@ -96,7 +89,7 @@ fn ids_stay_and_boxes_say_who_found_them() {
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
     for index in 0..5 {
-        let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         let mut ids: Vec<_> = faces(&out).iter().map(|face| face.id).collect();
         ids.sort_unstable();
         assert_eq!(ids, [1, 2, 3]);
@@ -193,7 +186,7 @@ fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
         .collect::<Vec<_>>();
     let (other, _) = buffer(&rgb, 640, 480, VideoFormat::I420);
     let mut ids = |buffer: &gst::Buffer, index| {
-        let mut ids: Vec<_> = faces(&harness.push_and_pull(at(buffer, index)).expect("a frame")).iter().map(|face| face.id).collect();
+        let mut ids: Vec<_> = faces(&harness.push_and_pull(frame_at(buffer, index)).expect("a frame")).iter().map(|face| face.id).collect();
         ids.sort_unstable();
         ids
     };
@@ -211,7 +204,7 @@ fn thresholds_change_while_playing() {
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
     let element = harness.element().expect("an element");
-    let mut count = |index| faces(&harness.push_and_pull(at(&frame, index)).expect("a frame")).len();
+    let mut count = |index| faces(&harness.push_and_pull(frame_at(&frame, index)).expect("a frame")).len();
     assert_eq!(count(0), 3);
     element.set_property("max-faces", 2u32);
     assert_eq!(count(1), 2);
@@ -229,7 +222,7 @@ fn between_detections_faces_are_predicted() {
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
     harness.element().expect("an element").set_property("detect-interval", 5u32);
-    let searched: Vec<_> = (0..11).filter(|&index| was_searched(&mut harness, at(&frame, index))).collect();
+    let searched: Vec<_> = (0..11).filter(|&index| was_searched(&mut harness, frame_at(&frame, index))).collect();
     assert_eq!(searched, [0, 5, 10]);
 }
 
@@ -239,12 +232,12 @@ fn a_change_of_size_is_survived_and_ids_go_on() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
-    harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     let scene = support::three_faces().render(0.0);
     let cropped: Vec<u8> = scene.chunks(640 * 3).skip(100).take(240).flat_map(|row| &row[160 * 3..480 * 3]).copied().collect();
     let (small, info) = buffer(&cropped, 320, 240, VideoFormat::Yuy2);
     harness.set_src_caps(info.to_caps().expect("caps"));
-    let found = read_faces(&harness.push_and_pull(at(&small, 1)).expect("a frame"), Size::new(320, 240));
+    let found = read_faces(&harness.push_and_pull(frame_at(&small, 1)).expect("a frame"), Size::new(320, 240));
     assert_eq!(found.len(), 1, "happiness alone is in the middle");
     assert_eq!(found[0].id, 4, "ids are not used again");
 }
@@ -257,7 +250,7 @@ fn stats_count_frames_and_time_each_step() {
     let (mut harness, frame) = detector(VideoFormat::I420);
     let element = harness.element().expect("an element");
     element.set_property("detect-interval", 2u32);
-    (0..5).for_each(|index| drop(harness.push_and_pull(at(&frame, index)).expect("a frame")));
+    (0..5).for_each(|index| drop(harness.push_and_pull(frame_at(&frame, index)).expect("a frame")));
     let stats = element.property::<gst::Structure>("stats");
     let counts = ["frames", "inferred", "skipped", "late", "faces"].map(|name| stats.get::<u64>(name).expect(name));
     assert_eq!(counts, [5, 3, 2, 0, 15], "{stats}");
@@ -282,7 +275,7 @@ fn messages_have_the_shape_of_opencvs_element() {
     element.set_property_from_str("updates", "on_change");
     let (plain, _) = buffer(&vec![90; 640 * 480 * 3], 640, 480, VideoFormat::Rgb);
     for (index, buffer) in [&frame, &frame, &plain, &plain].into_iter().enumerate() {
-        harness.push_and_pull(at(buffer, index as u64)).expect("a frame");
+        harness.push_and_pull(frame_at(buffer, index as u64)).expect("a frame");
     }
     let messages: Vec<_> =
         bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
@@ -345,7 +338,7 @@ fn two_streams_in_one_process_keep_their_own_ids() {
     let (mut second, _) = detector(VideoFormat::I420);
     for index in 0..3 {
         for harness in [&mut first, &mut second] {
-            let out = harness.push_and_pull(at(&frame, index)).expect("a frame");
+            let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
             let mut ids: Vec<_> = faces(&out).iter().map(|face| face.id).collect();
             ids.sort_unstable();
             assert_eq!(ids, [1, 2, 3]);
@@ -359,12 +352,9 @@ fn after_a_flush_faces_are_new() {
         return;
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
-    harness.push_and_pull(at(&frame, 0)).expect("a frame");
-    assert!(harness.push_event(gst::event::FlushStart::new()));
-    assert!(harness.push_event(gst::event::FlushStop::new(true)));
-    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-    assert!(harness.push_event(gst::event::Segment::new(&segment)));
-    let out = harness.push_and_pull(at(&frame, 0)).expect("a frame");
+    harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
+    flush(&mut harness);
+    let out = harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     assert!(faces(&out).iter().all(|face| face.id > 3), "{:?}", faces(&out));
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::gstreamer::{buffer, init};
+use crate::support::gstreamer::{buffer, flush, init};
 use crate::support::{runtime_fetched, three_faces};
 use gst::prelude::*;
 use gst_check::Harness;
@@ -91,8 +91,7 @@ fn the_maximum_age_may_change_while_playing() {
     for (max_age_ms, hidden) in [(100_u64, true), (300, false)] {
         element.set_property("blur-max-age", max_age_ms * 1_000_000);
         // A flush, so that the searches before say nothing.
-        assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
-        assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+        flush(&mut harness);
         let out = harness.push_and_pull(frame(striped(VGA, 40, 210), VGA, 0, ago(200), &[])).expect("a frame comes out");
         assert_eq!(is_hidden(&out), hidden, "{max_age_ms} ms");
     }
@@ -129,8 +128,7 @@ fn the_last_covered_frame_is_shown_again_instead() {
 fn a_flush_forgets_the_frame_to_repeat() {
     let (mut harness, _bus) = overlay("blur-faces=pixelate blur-unsearched=repeat", VGA);
     harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, ago(0), &[])).expect("a frame comes out");
-    assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    flush(&mut harness);
     let out = harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, SearchAge::Never, &[])).expect("a frame comes out");
     assert!(is_hidden(&out), "the old scene is not shown after a seek");
 }
@@ -276,7 +274,6 @@ fn a_flush_takes_the_search_with_it() {
         std::thread::yield_now();
     }
     assert_eq!(searched(&harness.push_and_pull(still(&scene, 1)).expect("a frame")), ago(40));
-    assert!(harness.push_event(gst::event::FlushStart::new()) && harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    flush(&mut harness);
     assert_eq!(searched(&harness.push_and_pull(still(&scene, 0)).expect("a frame")), SearchAge::Never);
 }

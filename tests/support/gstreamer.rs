@@ -40,6 +40,20 @@ pub fn buffer(rgb: &[u8], width: u32, height: u32, format: VideoFormat) -> (gst:
     (to.into_buffer(), target)
 }
 
+/// Flushes the stream of a harness and starts a new segment, as a seek does.
+pub fn flush(harness: &mut gst_check::Harness) {
+    assert!(harness.push_event(gst::event::FlushStart::new()));
+    assert!(harness.push_event(gst::event::FlushStop::new(true)));
+    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+}
+
+/// A copy of `frame` with the timestamp of frame number `index` in a stream of 30 frames per second.
+pub fn frame_at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
+    let mut copy = frame.copy();
+    copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
+    copy
+}
+
 /// Runs a launch line to its end; what went wrong as `element: error (details)`.
 pub fn run(line: &str) -> Result<(), String> {
     init();
