@@ -62,23 +62,23 @@ fn allocations(mut frame: impl FnMut()) -> usize {
 }
 
 #[test]
-fn what_allocates_is_counted() {
+fn allocations_are_counted() {
     assert_eq!(allocations(|| drop(std::hint::black_box(vec![0u8; 100]))), 5);
 }
 
 #[test]
-fn detecting_takes_no_memory() {
+fn detection_does_not_allocate() {
     if !support::fetched("centerface") {
         return;
     }
     let (search, scene) = (SearchPath::from_env(None), support::three_faces());
     let centerface = ModelFile::open(&search.model("centerface", "centerface.onnx").expect("fetched"));
     for model in [Family::EmotionFace.default_model(&search), centerface] {
-        detecting_with_takes_no_memory(model.expect("a model"), &search, &scene);
+        detection_with_does_not_allocate(model.expect("a model"), &search, &scene);
     }
 }
 
-fn detecting_with_takes_no_memory(model: ModelFile, search: &SearchPath, scene: &Scene) {
+fn detection_with_does_not_allocate(model: ModelFile, search: &SearchPath, scene: &Scene) {
     let mut detector = NetworkDetector::load(model, None, 320, search, RunOptions::default()).expect("a detector");
     let rgb = scene.render(0.0);
     let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default())
@@ -95,7 +95,7 @@ fn detecting_with_takes_no_memory(model: ModelFile, search: &SearchPath, scene: 
 }
 
 #[test]
-fn classifying_takes_no_memory_while_faces_come_and_go() {
+fn classification_does_not_allocate_as_faces_come_and_go() {
     if !support::runtime_fetched() {
         return;
     }

@@ -43,7 +43,7 @@ fn assert_close(found: Rect, expected: Rect) {
 }
 
 #[test]
-fn anchors_keep_the_size_that_their_file_declares() {
+fn anchor_detectors_keep_the_input_size_of_their_file() {
     if !runtime_fetched() {
         return;
     }
@@ -59,7 +59,7 @@ fn anchors_keep_the_size_that_their_file_declares() {
 }
 
 #[test]
-fn cells_of_every_stride_become_faces() {
+fn cells_of_all_strides_become_faces() {
     if !runtime_fetched() {
         return;
     }
@@ -77,7 +77,7 @@ fn cells_of_every_stride_become_faces() {
 }
 
 #[test]
-fn another_family_than_the_wanted_one_is_refused_by_name() {
+fn a_network_of_another_family_is_an_error_that_names_both() {
     if !runtime_fetched() {
         return;
     }
@@ -99,7 +99,7 @@ fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::
 }
 
 #[test]
-fn our_own_network_finds_what_the_python_reference_finds() {
+fn our_network_matches_the_python_reference() {
     // Sums in another order and a rounded fixture: in pixels, and in scores. For landmarks the picture is sampled anew.
     const PIXELS: f32 = 0.02;
     const SAMPLED: f32 = 0.15;
@@ -139,7 +139,7 @@ fn our_own_network_finds_what_the_python_reference_finds() {
 }
 
 #[test]
-fn our_own_network_finds_average_faces_of_many_sizes() {
+fn our_network_finds_average_faces_of_many_sizes() {
     if !runtime_fetched() {
         return;
     }
@@ -160,7 +160,7 @@ fn our_own_network_finds_average_faces_of_many_sizes() {
 }
 
 #[test]
-fn a_refiner_of_ones_own_is_taken_and_a_wrong_one_named() {
+fn a_custom_refiner_is_used_and_an_invalid_one_is_an_error() {
     if !runtime_fetched() {
         return;
     }
@@ -191,7 +191,7 @@ fn a_refiner_of_ones_own_is_taken_and_a_wrong_one_named() {
 }
 
 #[test]
-fn a_model_that_cannot_be_run_is_refused_when_it_is_loaded() {
+fn a_model_that_cannot_run_fails_to_load() {
     if !runtime_fetched() {
         return;
     }
@@ -230,7 +230,7 @@ fn cells_with_a_refiner(detect_size: u32) -> NetworkDetector {
 }
 
 #[test]
-fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
+fn boxes_that_the_refiner_moves_onto_one_face_are_merged() {
     if !runtime_fetched() {
         return;
     }
@@ -243,7 +243,7 @@ fn two_boxes_that_the_refiner_moves_onto_one_face_become_one() {
 }
 
 #[test]
-fn of_very_many_boxes_the_refiner_looks_at_some_and_all_stay() {
+fn the_refiner_skips_excess_boxes_without_dropping_them() {
     if !runtime_fetched() {
         return;
     }
@@ -256,7 +256,7 @@ fn of_very_many_boxes_the_refiner_looks_at_some_and_all_stay() {
 }
 
 #[test]
-fn landmarks_follow_a_tilted_head() {
+fn landmarks_follow_a_rotated_head() {
     if !runtime_fetched() {
         return;
     }

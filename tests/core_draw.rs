@@ -185,12 +185,12 @@ fn assert_snapshot(name: &str, scene: &Scene) {
 }
 
 #[test]
-fn one_face_on_light_ground() {
+fn one_face_on_a_bright_background() {
     assert_snapshot("one-face-light", &Scene::new(P360, Background::Light, one_face()));
 }
 
 #[test]
-fn one_face_on_dark_ground_at_240_lines() {
+fn one_face_on_a_dark_background_at_240_lines() {
     assert_snapshot("one-face-dark-240p", &Scene::new(P240, Background::Dark, one_face()));
 }
 
@@ -234,7 +234,7 @@ fn parts_can_be_switched_off() {
 }
 
 #[test]
-fn a_frame_that_shows_the_same_hands_out_the_same_pictures() {
+fn an_unchanged_frame_returns_the_same_pictures() {
     let mut painter = Painter::new(Style::default());
     let first = painter.draw(&five_faces(), None, P720);
     painter.set_style(Style::default());
@@ -248,7 +248,7 @@ fn a_frame_that_shows_the_same_hands_out_the_same_pictures() {
 }
 
 #[test]
-fn plates_stay_inside_the_frame_and_off_other_faces() {
+fn plates_stay_inside_the_frame_and_do_not_overlap() {
     for (faces, size) in [(five_faces(), P720), (five_faces(), P240), (crowd(), P2160), (crowd(), P720)] {
         let style = Style { boxes: false, ..Style::default() };
         let pictures = Painter::new(style).draw(&faces, None, size);
@@ -265,7 +265,7 @@ fn plates_stay_inside_the_frame_and_off_other_faces() {
 }
 
 #[test]
-fn of_too_many_faces_the_largest_are_drawn() {
+fn only_the_largest_faces_are_drawn_above_the_limit() {
     let place = |i: u32| Rect::new((i % 50) as f32 / 50.0, (i / 50) as f32 / 40.0, if i < 2_000 - 256 { 0.008 } else { 0.012 }, 0.016);
     let many: Vec<FaceRecord> = (0..2_000).map(|i| face(i + 1, place(i), "happiness", 0.9)).collect();
     let boxes = Style { labels: false, scores: false, emoji: false, ids: false, ..Style::default() };
@@ -287,7 +287,7 @@ fn number() -> impl Strategy<Value = f32> {
 
 proptest! {
     #[test]
-    fn boxes_of_any_numbers_are_drawn_inside_the_frame(
+    fn boxes_with_any_numbers_are_drawn_inside_the_frame(
         rects in prop::collection::vec((number(), number(), number(), number()), 1..12), width in 1u32..200, height in 1u32..200
     ) {
         let size = Size::new(width, height);

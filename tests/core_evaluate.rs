@@ -39,7 +39,7 @@ fn average_faces(folder: &Path) {
 }
 
 #[test]
-fn average_faces_are_measured_in_words_json_and_pictures() {
+fn an_evaluation_writes_text_json_and_figures() {
     if !runtime_fetched() {
         return;
     }
@@ -69,7 +69,7 @@ fn average_faces_are_measured_in_words_json_and_pictures() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_the_file() {
+fn errors_name_the_file() {
     let folder = scratch("wrong");
     let said = |arguments: &[&Path]| {
         let output = run(arguments);
@@ -104,7 +104,7 @@ fn lit_photos(folder: &Path) {
 }
 
 #[test]
-fn detectors_are_measured_side_by_side() {
+fn detectors_are_measured_on_the_same_photos() {
     if !runtime_fetched() {
         return;
     }
@@ -130,7 +130,7 @@ fn detectors_are_measured_side_by_side() {
 }
 
 #[test]
-fn photos_that_are_not_labelled_are_named() {
+fn the_error_for_unlabelled_photos_names_them() {
     let folder = scratch("names");
     lit_photos(&folder);
     let only = folder.join("only.txt");

@@ -79,7 +79,7 @@ fn ndjson_of_a_scored_face() {
 }
 
 #[test]
-fn ndjson_has_every_key_even_where_nothing_is_known() {
+fn ndjson_has_every_key_even_if_all_values_are_unknown() {
     let all = text_of(Format::Ndjson, &report(0, &[scored(3, Some(1), &[0.0, 1.0, 0.0])]));
     let bare = text_of(Format::Ndjson, &report(0, &[found(0)]));
     let keys = |line: &str| {
@@ -105,7 +105,7 @@ fn a_frame_without_faces_writes_nothing() {
 }
 
 #[test]
-fn labels_are_escaped_as_each_format_wants() {
+fn each_format_escapes_labels() {
     let labels = LabelSet::new(["a,\"b\"\n<i>-->&"]);
     let emotion = EmotionResult { labels: labels.clone(), scores: Scores::from_probabilities([1.0]), ..emotion(Some(0), &[1.0]) };
     let faces = [FaceRecord { emotion: Some(emotion), ..found(1) }];
@@ -131,7 +131,7 @@ fn labels_are_escaped_as_each_format_wants() {
 }
 
 #[test]
-fn csv_is_a_table_of_crlf_lines_that_parses_back() {
+fn csv_has_crlf_lines_and_parses_back() {
     let faces = [scored(3, Some(1), &[0.06, 0.93, 0.01]), found(0)];
     let frame = report(2, &faces);
     let mut writer = Format::Csv.writer(Content::Faces);
@@ -151,7 +151,7 @@ fn csv_is_a_table_of_crlf_lines_that_parses_back() {
 }
 
 #[test]
-fn no_cell_of_csv_is_a_formula_and_numbers_stay_numbers() {
+fn csv_cells_are_never_formulas_and_numbers_stay_numbers() {
     let evil = "=HYPERLINK(\"http://example.com\")";
     for text in [evil, "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
         let labels = LabelSet::new([text, "happiness"]);
@@ -168,7 +168,7 @@ fn no_cell_of_csv_is_a_formula_and_numbers_stay_numbers() {
 }
 
 #[test]
-fn csv_columns_are_those_of_ferplus_until_a_label_is_known() {
+fn csv_columns_default_to_the_labels_of_ferplus() {
     let mut writer = Format::Csv.writer(Content::Faces);
     let header = writer.header(None).unwrap();
     for label in FERPLUS_LABELS {
@@ -181,7 +181,7 @@ fn csv_columns_are_those_of_ferplus_until_a_label_is_known() {
 }
 
 #[test]
-fn a_label_without_a_column_is_told_once() {
+fn a_label_without_a_column_is_warned_of_once() {
     let mut exporter = Exporter::new(Options { format: Format::Csv, ..Options::default() });
     let mut odd = scored(1, Some(0), &[1.0, 0.0, 0.0]);
     odd.emotion.as_mut().unwrap().labels = LabelSet::new(["boredom", "x", "y"]);
@@ -197,7 +197,7 @@ fn a_label_without_a_column_is_told_once() {
 }
 
 #[test]
-fn captions_name_faces_and_hold_as_long_as_their_interval() {
+fn captions_name_faces_and_last_for_their_interval() {
     let faces = [scored(3, Some(1), &[0.06, 0.93, 0.01]), scored(4, None, &[0.4, 0.35, 0.25]), found(5), found(0)];
     let mut writer = Format::WebVtt.writer(Content::Faces);
     assert_eq!(writer.header(None).unwrap(), "WEBVTT\n\n");
@@ -209,7 +209,7 @@ fn captions_name_faces_and_hold_as_long_as_their_interval() {
 }
 
 #[test]
-fn metadata_cues_carry_the_objects_of_ndjson() {
+fn metadata_cues_contain_the_objects_of_ndjson() {
     let faces = [scored(3, Some(1), &[0.06, 0.93, 0.01]), found(4)];
     let frame = report(1, &faces);
     let cues = text_of(Format::WebVttMetadata, &frame);
@@ -220,7 +220,7 @@ fn metadata_cues_carry_the_objects_of_ndjson() {
 }
 
 #[test]
-fn a_summary_counts_and_averages_and_tells_nobody_apart() {
+fn a_summary_has_counts_and_means_but_no_single_faces() {
     let frames = [
         vec![scored(3, Some(1), &[0.0, 1.0, 0.0]), scored(4, Some(0), &[0.5, 0.25, 0.25])],
         vec![scored(3, None, &[0.4, 0.3, 0.3]), found(9)],
@@ -251,7 +251,7 @@ fn a_summary_counts_and_averages_and_tells_nobody_apart() {
 }
 
 #[test]
-fn a_summary_of_nobody_is_numbers_but_no_caption() {
+fn a_summary_without_faces_has_numbers_but_no_caption() {
     let nobody = [vec![], vec![]];
     assert!(summary_of(Format::Ndjson, &nobody).contains(r#""faces_max":0,"faces_scored":0,"counts":{"unknown":0},"scores":null"#));
     assert_eq!(summary_of(Format::Text, &nobody), "");
@@ -272,13 +272,13 @@ fn spans(options: Options, frames: &[Vec<FaceRecord>]) -> Vec<(bool, u64, u64)> 
 }
 
 #[test]
-fn every_frame_is_text_or_a_gap() {
+fn every_frame_becomes_text_or_a_gap() {
     let frames = [vec![found(1)], vec![], vec![found(1)]];
     assert_eq!(spans(Options::default(), &frames), [(true, 0, 40), (false, 40, 40), (true, 80, 40)]);
 }
 
 #[test]
-fn an_interval_exports_its_first_frame_with_a_face_and_nothing_overlaps() {
+fn an_interval_exports_its_first_frame_with_a_face_without_overlap() {
     let options = Options { interval_ns: 3 * FRAME_NS, ..Options::default() };
     let mut frames = vec![vec![found(1)]; 7];
     frames[3] = vec![];
@@ -286,13 +286,13 @@ fn an_interval_exports_its_first_frame_with_a_face_and_nothing_overlaps() {
 }
 
 #[test]
-fn text_holds_until_the_frame_after_its_interval() {
+fn text_lasts_until_the_first_frame_after_its_interval() {
     let options = Options { interval_ns: 100_000_000, ..Options::default() };
     assert_eq!(spans(options, &vec![vec![found(1)]; 6]), [(true, 0, 120), (true, 120, 80), (true, 200, 120)]);
 }
 
 #[test]
-fn on_change_exports_what_differs() {
+fn on_change_exports_only_changed_frames() {
     let options = Options { on_change: true, ..Options::default() };
     let happy = || vec![scored(1, Some(1), &[0.1, 0.8, 0.1])];
     let neutral = || vec![scored(1, Some(0), &[0.8, 0.1, 0.1])];
@@ -308,7 +308,7 @@ fn on_change_exports_what_differs() {
 }
 
 #[test]
-fn that_the_last_face_has_gone_is_told_where_only_changes_are() {
+fn on_change_exports_that_the_last_face_has_gone() {
     let told = |format, on_change| {
         let mut exporter = Exporter::new(Options { format, on_change, ..Options::default() });
         let frames = [vec![found(1)], vec![], vec![]];
@@ -331,7 +331,7 @@ fn that_the_last_face_has_gone_is_told_where_only_changes_are() {
 }
 
 #[test]
-fn summaries_follow_the_interval_they_are_about() {
+fn summaries_are_placed_after_their_interval() {
     let options = Options { aggregate_only: true, interval_ns: 2 * FRAME_NS, ..Options::default() };
     let frames = vec![vec![found(1)]; 5];
     assert_eq!(spans(options, &frames), [(false, 0, 40), (false, 40, 40), (true, 80, 80), (true, 160, 80), (true, 240, 40)]);
@@ -342,7 +342,7 @@ fn summaries_follow_the_interval_they_are_about() {
 }
 
 #[test]
-fn a_summary_of_frames_played_backwards_spans_them_all() {
+fn a_summary_in_reverse_playback_spans_all_its_frames() {
     let mut aggregator = Aggregator::new(1_000_000_000);
     for frame in [2, 1, 0] {
         assert_eq!(aggregator.add(&report(frame, &[found(1)])), None);
@@ -361,7 +361,7 @@ fn a_gap_ends_the_interval_before_it() {
 
 proptest! {
     #[test]
-    fn spans_never_overlap_and_lines_are_whole(
+    fn spans_never_overlap_and_lines_are_complete(
         faces in prop::collection::vec(0usize..3, 1..40),
         interval in 0u64..6,
         on_change: bool,

@@ -39,7 +39,7 @@ fn file(name: &str) -> ModelFile {
 }
 
 #[test]
-fn scores_are_those_of_the_python_reference() {
+fn scores_match_the_python_reference() {
     if !runtime_fetched() {
         return;
     }
@@ -67,7 +67,7 @@ fn scores_are_those_of_the_python_reference() {
 }
 
 #[test]
-fn a_face_without_an_area_has_the_scores_of_the_nearest_edge() {
+fn a_face_with_no_area_is_scored_by_the_nearest_edge() {
     if !runtime_fetched() {
         return;
     }
@@ -105,7 +105,7 @@ fn bright_or_dark(folder: &std::path::Path, input: &str) -> ModelFile {
 }
 
 #[test]
-fn weights_in_another_file_are_read_from_beside_the_model() {
+fn external_weights_are_read_from_the_models_folder() {
     if !runtime_fetched() {
         return;
     }
@@ -138,7 +138,7 @@ fn weights_in_another_file_are_read_from_beside_the_model() {
 }
 
 #[test]
-fn a_picture_without_an_area_is_no_input() {
+fn an_input_with_no_area_is_an_error() {
     if !runtime_fetched() {
         return;
     }
@@ -154,7 +154,7 @@ fn a_picture_without_an_area_is_no_input() {
 }
 
 #[test]
-fn the_files_beside_the_model_and_the_compiled_in_ones_are_the_same() {
+fn compiled_in_files_equal_those_of_the_repository() {
     for (name, ..) in MODELS {
         let description = file(name).description.expect("a description");
         assert_eq!(description.name, name);
@@ -167,7 +167,7 @@ fn the_files_beside_the_model_and_the_compiled_in_ones_are_the_same() {
 }
 
 #[test]
-fn an_unknown_name_is_told_the_known_ones() {
+fn an_unknown_model_name_is_an_error_that_lists_the_known_ones() {
     let said = load("expresion").err().expect("no such model").to_string();
     for part in ["expresion", "compiled in: expression, expression-int8, expression-tiny"] {
         assert!(said.contains(part), "{said}");
@@ -175,7 +175,7 @@ fn an_unknown_name_is_told_the_known_ones() {
 }
 
 #[test]
-fn average_faces_have_the_expression_they_are_the_average_of() {
+fn average_faces_are_classified_as_their_own_expression() {
     if !runtime_fetched() {
         return;
     }
@@ -203,7 +203,7 @@ fn average_faces_have_the_expression_they_are_the_average_of() {
 const NAMED_RIGHT: [&str; 7] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"];
 
 #[test]
-fn a_batch_scores_as_single_faces_do() {
+fn a_batch_has_the_same_scores_as_single_faces() {
     if !runtime_fetched() {
         return;
     }

@@ -19,7 +19,7 @@ fn sampled_by(resampler: &mut Resampler, view: &FrameView, source: Rect, size: S
 }
 
 #[test]
-fn crops_and_sizes_are_those_of_the_reference() {
+fn resampling_matches_the_reference() {
     // Weights have eight bits, so a value of 255 may be off by a fraction of a step.
     const TOLERANCE: f32 = 0.75;
     let golden: serde_json::Value = serde_json::from_str(include_str!("data/resample.json")).expect("JSON");
@@ -72,7 +72,7 @@ fn uniform(format: PixelFormat, size: Size) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn one_colour_comes_out_of_every_format() {
+fn every_format_yields_the_same_colour() {
     let size = Size::new(17, 9);
     for format in PixelFormat::ALL {
         let data = uniform(format, size);
@@ -107,7 +107,7 @@ fn smooth(format: PixelFormat, size: Size) -> Vec<(Vec<u8>, usize)> {
 }
 
 #[test]
-fn a_quick_look_is_much_like_a_thorough_one() {
+fn quick_resampling_approximates_full_resampling() {
     // Reductions of whole steps and others, that take one pair of neighbours and two, of the whole and of a part.
     let size = Size::new(480, 360);
     let parts = [(size.rect(), Size::new(240, 180)), (size.rect(), Size::new(80, 60)), (size.rect(), Size::new(100, 70))];
@@ -128,7 +128,7 @@ fn a_quick_look_is_much_like_a_thorough_one() {
 }
 
 #[test]
-fn a_quick_look_at_half_the_size_takes_means() {
+fn quick_resampling_to_half_the_size_takes_means() {
     let (size, out) = (Size::new(34, 18), Size::new(17, 9));
     let data: Vec<u8> = (0..size.width * size.height * 3).map(|i| (i * 7919 % 251) as u8).collect();
     let view = FrameView::new(PixelFormat::Bgr, size, &[Plane { data: &data, stride: 34 * 3 }], Colorimetry::default()).expect("a view");
@@ -143,7 +143,7 @@ fn a_quick_look_at_half_the_size_takes_means() {
 
 proptest! {
     #[test]
-    fn any_planes_sample_without_a_panic_and_in_range(
+    fn any_planes_yield_values_in_range_without_a_panic(
         format in prop::sample::select(PixelFormat::ALL.to_vec()),
         (width, height) in (1u32..70, 1u32..50),
         padding in 0usize..20,

@@ -38,7 +38,7 @@ fn expected() -> [Expected; 4] {
 }
 
 #[test]
-fn each_is_recognised_and_fed_as_its_authors_do() {
+fn known_models_are_recognised_and_preprocessed_as_by_their_authors() {
     if !runtime_fetched() {
         return;
     }
@@ -64,7 +64,7 @@ fn each_is_recognised_and_fed_as_its_authors_do() {
 }
 
 #[test]
-fn another_signature_says_what_would_have_been_understood() {
+fn an_unknown_signature_is_an_error_that_lists_what_is_supported() {
     if !runtime_fetched() {
         return;
     }
@@ -76,7 +76,7 @@ fn another_signature_says_what_would_have_been_understood() {
 }
 
 #[test]
-fn tests_that_are_left_out_are_counted_where_everybody_sees_it() {
+fn skipped_tests_are_counted_in_the_output() {
     let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
     command.args(["each_is_recognised", "another_signature"]).env_remove("GST_EMOTION_REQUIRE_MODELS");
     let output = command.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so").output().expect("this test program runs");

@@ -133,19 +133,19 @@ fn scores(interval: u32) -> (f64, f64) {
 }
 
 #[test]
-fn people_are_kept_apart_when_every_frame_is_searched() {
+fn tracks_are_accurate_when_every_frame_is_searched() {
     let (mota, idf1) = scores(1);
     assert!(mota >= 0.97 && idf1 >= 0.95, "MOTA {mota}, IDF1 {idf1}");
 }
 
 #[test]
-fn people_are_kept_apart_when_every_fifth_frame_is_searched() {
+fn tracks_are_accurate_when_every_fifth_frame_is_searched() {
     let (mota, idf1) = scores(5);
     assert!(mota >= 0.93 && idf1 >= 0.9, "MOTA {mota}, IDF1 {idf1}");
 }
 
 #[test]
-fn noise_is_followed_within_bounds() {
+fn the_number_of_tracks_is_bounded_on_noise() {
     let mut tracker = Tracker::new(Duration::MAX);
     let noise = |step: u32| -> Vec<Detection> {
         let rect = |i: u32| Rect::new(100.0 * i as f32, 1e5 * step as f32, 40.0, 40.0);

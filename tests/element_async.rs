@@ -64,7 +64,7 @@ fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {
 }
 
 #[test]
-fn results_come_on_later_frames_with_their_age() {
+fn results_are_attached_to_later_frames_with_their_age() {
     if !runtime_fetched() {
         return;
     }
@@ -82,7 +82,7 @@ fn results_come_on_later_frames_with_their_age() {
 }
 
 #[test]
-fn boxes_are_moved_to_the_present_frame() {
+fn boxes_are_predicted_for_the_current_frame() {
     if !runtime_fetched() {
         return;
     }
@@ -102,7 +102,7 @@ fn boxes_are_moved_to_the_present_frame() {
 }
 
 #[test]
-fn a_pushed_buffer_is_never_changed() {
+fn a_pushed_buffer_is_never_modified() {
     if !runtime_fetched() {
         return;
     }
@@ -135,7 +135,7 @@ fn a_pushed_buffer_is_never_changed() {
 }
 
 #[test]
-fn scores_of_the_worker_are_put_on_later_frames() {
+fn scores_are_attached_to_later_frames() {
     if !runtime_fetched() {
         return;
     }
@@ -157,7 +157,7 @@ fn scores_of_the_worker_are_put_on_later_frames() {
 }
 
 #[test]
-fn the_newest_frame_wins() {
+fn the_worker_takes_the_newest_frame() {
     if !runtime_fetched() {
         return;
     }
@@ -177,7 +177,7 @@ fn the_newest_frame_wins() {
 }
 
 #[test]
-fn a_flush_waits_for_nobody_and_forgets_what_the_worker_has_in_hand() {
+fn a_flush_does_not_wait_and_discards_the_running_job() {
     if !runtime_fetched() {
         return;
     }
@@ -202,7 +202,7 @@ fn a_flush_waits_for_nobody_and_forgets_what_the_worker_has_in_hand() {
 }
 
 #[test]
-fn an_end_comes_through_while_the_workers_are_busy_and_a_stop_waits_for_them() {
+fn eos_passes_busy_workers_and_a_stop_waits_for_them() {
     if !runtime_fetched() {
         return;
     }
@@ -222,7 +222,7 @@ fn an_end_comes_through_while_the_workers_are_busy_and_a_stop_waits_for_them() {
 }
 
 #[test]
-fn latency_is_upstreams_and_in_sync_what_the_work_takes() {
+fn only_synchronous_elements_add_latency() {
     if !runtime_fetched() {
         return;
     }

@@ -76,7 +76,7 @@ fn first() -> BTreeSet<u32> {
 }
 
 #[test]
-fn a_new_segment_goes_on_in_running_time() {
+fn tracks_continue_across_segments_in_running_time() {
     if !runtime_fetched() {
         return;
     }
@@ -92,7 +92,7 @@ fn a_new_segment_goes_on_in_running_time() {
 }
 
 #[test]
-fn tracks_outlive_a_short_gap_and_no_long_one() {
+fn tracks_survive_a_short_gap_but_not_a_long_one() {
     if !runtime_fetched() {
         return;
     }
@@ -106,7 +106,7 @@ fn tracks_outlive_a_short_gap_and_no_long_one() {
 }
 
 #[test]
-fn a_discontinuity_ends_no_track_that_time_does_not() {
+fn a_discontinuity_does_not_end_tracks_unless_time_goes_back() {
     if !runtime_fetched() {
         return;
     }
@@ -118,7 +118,7 @@ fn a_discontinuity_ends_no_track_that_time_does_not() {
 }
 
 #[test]
-fn caps_change_in_size_and_format_while_playing() {
+fn size_and_format_may_change_while_playing() {
     if !runtime_fetched() {
         return;
     }
@@ -151,7 +151,7 @@ fn caps_change_in_size_and_format_while_playing() {
 }
 
 #[test]
-fn an_end_is_handed_on_and_a_flush_begins_anew_after_it() {
+fn eos_is_forwarded_and_a_flush_after_it_starts_new_tracks() {
     if !runtime_fetched() {
         return;
     }
@@ -171,7 +171,7 @@ fn an_end_is_handed_on_and_a_flush_begins_anew_after_it() {
 }
 
 #[test]
-fn fast_and_backward_playback_keep_the_ids() {
+fn ids_persist_in_fast_and_reverse_playback() {
     if !runtime_fetched() {
         return;
     }
@@ -188,7 +188,7 @@ fn fast_and_backward_playback_keep_the_ids() {
 }
 
 #[test]
-fn frames_without_times_are_timed_by_their_rate() {
+fn frames_without_timestamps_are_timed_by_the_frame_rate() {
     if !runtime_fetched() {
         return;
     }
@@ -220,7 +220,7 @@ const CHANGES: [(&str, &str, [&str; 2]); 16] = [
 ];
 
 #[test]
-fn properties_change_while_playing() {
+fn properties_may_change_while_playing() {
     if !runtime_fetched() {
         return;
     }
@@ -293,7 +293,7 @@ fn wait_for(pipeline: &gst::Pipeline, kind: gst::MessageType) {
 }
 
 #[test]
-fn seeks_steps_and_trick_modes_of_a_file() {
+fn seeks_steps_and_trick_modes_work_on_a_file() {
     if !runtime_fetched() {
         return;
     }
@@ -351,7 +351,7 @@ fn seeks_steps_and_trick_modes_of_a_file() {
 }
 
 #[test]
-fn a_source_that_changes_its_size_goes_through_whole_pipelines() {
+fn pipelines_survive_a_source_that_changes_its_size() {
     if !runtime_fetched() {
         return;
     }
@@ -366,7 +366,7 @@ fn a_source_that_changes_its_size_goes_through_whole_pipelines() {
 }
 
 #[test]
-fn gaps_and_a_stop_in_the_middle_of_a_live_pipeline() {
+fn a_live_pipeline_survives_gaps_and_a_stop() {
     if !runtime_fetched() {
         return;
     }

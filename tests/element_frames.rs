@@ -64,7 +64,7 @@ fn blurring(info: &VideoInfo) -> Harness {
 }
 
 #[test]
-fn planes_outside_of_the_memory_are_neither_read_nor_written() {
+fn planes_outside_of_the_memory_are_not_accessed() {
     let info = info(VideoFormat::Nv12, VGA);
     let (stride, luma, all) = (640, 640 * 480, info.size());
     for (what, offsets, strides) in [
@@ -86,7 +86,7 @@ fn planes_outside_of_the_memory_are_neither_read_nor_written() {
 }
 
 #[test]
-fn a_description_that_contradicts_the_caps_is_refused() {
+fn a_video_meta_that_contradicts_the_caps_is_an_error() {
     let caps = info(VideoFormat::Nv12, VGA);
     let big = info(VideoFormat::Nv12, Size::new(1280, 960));
     for (what, given) in [
@@ -128,7 +128,7 @@ fn cropped(x: u32, y: u32, width: u32, height: u32) -> (gst::Buffer, VideoInfo) 
 }
 
 #[test]
-fn of_a_cropped_frame_the_part_that_is_left_is_blurred() {
+fn the_visible_part_of_a_cropped_frame_is_blurred() {
     let (mut frame, caps) = cropped(100, 60, 640, 480);
     // Stripes over the whole frame, which only the face loses.
     {
@@ -150,7 +150,7 @@ fn of_a_cropped_frame_the_part_that_is_left_is_blurred() {
 }
 
 #[test]
-fn a_crop_that_cannot_be_honoured_is_named_and_nothing_is_shown_unblurred() {
+fn an_unsupported_crop_is_an_error_and_no_unblurred_frame_is_shown() {
     for (what, (frame, caps)) in [
         ("it lies partly outside", cropped(200, 0, 640, 480)),
         ("its end overflows", cropped(u32::MAX, 0, 640, 480)),
@@ -166,7 +166,7 @@ fn a_crop_that_cannot_be_honoured_is_named_and_nothing_is_shown_unblurred() {
 }
 
 #[test]
-fn pixels_that_are_shared_stay_with_the_reader_until_it_is_done() {
+fn shared_pixels_are_not_recycled_while_a_worker_reads_them() {
     init();
     // A pool of one buffer, which hands it out again as soon as nobody holds it.
     let pool = gst::BufferPool::new();
@@ -190,7 +190,7 @@ fn pixels_that_are_shared_stay_with_the_reader_until_it_is_done() {
 }
 
 #[test]
-fn a_worker_reads_the_same_part_of_the_memory() {
+fn a_worker_reads_the_part_that_the_crop_describes() {
     let (mut frame, caps) = cropped(100, 60, 640, 480);
     let seen = |buffer: &gst::BufferRef| {
         let mapped = frame::map(buffer, &caps).expect("a frame");
@@ -208,7 +208,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn no_description_leads_outside_of_the_memory(
+    fn no_video_meta_leads_outside_of_the_memory(
         format in prop::sample::select(frame::FORMATS.to_vec()),
         (width, height) in (1_u32..80, 1_u32..80),
         size in 0_usize..30_000,

@@ -82,7 +82,7 @@ fn count(harness: &mut Harness, name: &str) -> u64 {
 }
 
 #[test]
-fn small_faces_are_found_within_a_round_and_keep_their_ids() {
+fn small_faces_are_found_within_one_tile_cycle_and_keep_their_ids() {
     if !fetched("centerface") {
         return;
     }
@@ -100,7 +100,7 @@ fn small_faces_are_found_within_a_round_and_keep_their_ids() {
 }
 
 #[test]
-fn at_its_own_size_a_frame_shows_small_faces_at_once() {
+fn an_unreduced_frame_shows_small_faces_at_once() {
     if !fetched("centerface") {
         return;
     }
@@ -124,7 +124,7 @@ fn tiles_smaller_than_the_reduced_frame_are_enlarged() {
 }
 
 #[test]
-fn a_small_face_that_leaves_is_gone_after_two_rounds() {
+fn a_small_face_that_leaves_is_dropped_within_two_cycles() {
     if !fetched("centerface") {
         return;
     }
@@ -141,7 +141,7 @@ fn a_small_face_that_leaves_is_gone_after_two_rounds() {
 }
 
 #[test]
-fn someone_who_walks_from_tile_to_tile_is_one() {
+fn a_face_that_moves_across_tiles_keeps_its_id() {
     if !fetched("centerface") {
         return;
     }
@@ -163,7 +163,7 @@ fn someone_who_walks_from_tile_to_tile_is_one() {
 }
 
 #[test]
-fn a_large_face_across_tiles_is_one_and_is_found_on_every_frame() {
+fn a_large_face_across_tiles_is_one_face_on_every_frame() {
     if !fetched("centerface") {
         return;
     }
@@ -181,7 +181,7 @@ fn a_large_face_across_tiles_is_one_and_is_found_on_every_frame() {
 }
 
 #[test]
-fn a_scene_cut_ends_small_faces_too_and_shows_the_large_ones_at_once() {
+fn a_scene_cut_ends_small_tracks_and_finds_large_faces_at_once() {
     if !fetched("centerface") {
         return;
     }
@@ -198,7 +198,7 @@ fn a_scene_cut_ends_small_faces_too_and_shows_the_large_ones_at_once() {
 }
 
 #[test]
-fn flushes_and_other_sizes_begin_anew() {
+fn flushes_and_size_changes_restart_the_tiles() {
     if !fetched("centerface") {
         return;
     }
@@ -224,7 +224,7 @@ fn flushes_and_other_sizes_begin_anew() {
 }
 
 #[test]
-fn an_interval_makes_rounds_longer_and_faces_stay_all_the_same() {
+fn an_interval_lengthens_the_tile_cycle_without_losing_faces() {
     if !fetched("centerface") {
         return;
     }
@@ -244,7 +244,7 @@ fn an_interval_makes_rounds_longer_and_faces_stay_all_the_same() {
 }
 
 #[test]
-fn the_surest_faces_stay_when_there_are_too_many() {
+fn the_most_confident_faces_are_kept_above_the_limit() {
     if !fetched("centerface") {
         return;
     }
@@ -264,7 +264,7 @@ fn the_surest_faces_stay_when_there_are_too_many() {
 }
 
 #[test]
-fn without_tracks_faces_stay_and_have_no_ids() {
+fn without_tracking_faces_persist_between_cycles_without_ids() {
     if !fetched("centerface") {
         return;
     }
@@ -275,7 +275,7 @@ fn without_tracks_faces_stay_and_have_no_ids() {
 }
 
 #[test]
-fn a_worker_goes_from_tile_to_tile_at_its_own_pace() {
+fn a_worker_searches_consecutive_tiles_at_its_own_pace() {
     if !fetched("centerface") {
         return;
     }
@@ -297,7 +297,7 @@ fn a_worker_goes_from_tile_to_tile_at_its_own_pace() {
 }
 
 #[test]
-fn other_detectors_have_tiles_where_they_reduce_the_frame() {
+fn all_detectors_use_tiles_where_they_reduce_the_frame() {
     if !fetched("centerface") {
         return;
     }

@@ -64,7 +64,7 @@ fn assert_same(read: &[FaceRecord], written: &[FaceRecord], encoding: &str) {
 }
 
 #[test]
-fn every_encoding_says_the_same() {
+fn all_encodings_have_equal_content() {
     let faces = [scored(1, Some(1)), scored(2, Some(2)), scored(3, None)];
     let buffer = written(&faces);
     assert_same(&roi::read(&buffer, VGA), &faces, "regions");
@@ -80,7 +80,7 @@ fn every_encoding_says_the_same() {
 }
 
 #[test]
-fn together_they_are_one_record_for_each_face() {
+fn all_encodings_together_are_read_as_one_record_per_face() {
     let faces = [scored(1, Some(1)), scored(2, None)];
     let read = read_faces(&written(&faces), VGA);
     assert_same(&read, &faces, "all");
@@ -103,7 +103,7 @@ fn a_region_without_params_gets_its_scores_from_the_custom_meta() {
 }
 
 #[test]
-fn a_face_of_the_custom_meta_alone_counts_on_the_same_picture_only() {
+fn a_face_in_the_custom_meta_alone_is_read_only_on_the_same_picture() {
     init();
     let faces = [scored(1, Some(1))];
     let mut buffer = gst::Buffer::new();
@@ -131,7 +131,7 @@ fn the_age_of_the_last_search_is_read_back_and_survives_later_writers() {
 }
 
 #[test]
-fn faces_without_ids_are_joined_by_their_place_at_any_scale() {
+fn faces_without_ids_are_matched_by_position_at_any_scale() {
     init();
     // Ten pixels wide: rounding to whole pixels leaves an overlap far below that of one face.
     let exact = [Rect::new(100.4, 100.4, 10.0, 12.0), Rect::new(111.3, 100.4, 10.0, 12.0)].map(|rect| rect.to_norm(VGA));
@@ -169,7 +169,7 @@ fn unknown_fields_and_params_are_ignored() {
 }
 
 #[test]
-fn fields_of_a_wrong_type_are_as_good_as_none() {
+fn fields_of_a_wrong_type_are_ignored() {
     init();
     let mut buffer = gst::Buffer::new();
     let mut region = VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (64, 48, 64, 96));
@@ -183,7 +183,7 @@ fn fields_of_a_wrong_type_are_as_good_as_none() {
 
 /// DL Streamer (gvadetect, gvatrack, gvaclassify) as its documentation of `GstVideoRegionOfInterestMeta` has it.
 #[test]
-fn texts_of_others_do_not_stay_in_the_process() {
+fn foreign_texts_are_not_interned_for_the_life_of_the_process() {
     let strangers = ["a label that nobody knows", "another such label", "a detector from far away"];
     let mut face = scored(1, Some(1));
     let emotion = face.emotion.as_mut().expect("scores");
@@ -200,7 +200,7 @@ fn texts_of_others_do_not_stay_in_the_process() {
 }
 
 #[test]
-fn ids_that_no_encoding_can_hold_are_none() {
+fn ids_outside_of_the_range_are_read_as_none() {
     for id in [u32::MAX, i32::MAX as u32 + 1] {
         let buffer = written(&[FaceRecord { id, ..scored(1, Some(1)) }]);
         assert!(read_faces(&buffer, VGA).iter().all(|face| face.id == 0), "{id}");
@@ -210,7 +210,7 @@ fn ids_that_no_encoding_can_hold_are_none() {
 
 /// As `facedetect track=false` finds them: no ids, and boxes that are smaller than a rounding error allows to compare.
 #[test]
-fn small_faces_without_ids_are_one_record_each() {
+fn small_faces_without_ids_are_separate_records() {
     init();
     let offset = |n: usize| (n as f32 * 0.37).fract();
     let faces: Vec<_> = (0..40)
@@ -229,7 +229,7 @@ fn small_faces_without_ids_are_one_record_each() {
 }
 
 #[test]
-fn dl_streamers_layout_is_understood() {
+fn the_layout_of_dl_streamer_is_read() {
     init();
     let mut buffer = gst::Buffer::new();
     let mut region = VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (64, 48, 128, 96));
@@ -296,7 +296,7 @@ mod relations {
     }
 
     #[test]
-    fn the_edges_are_those_that_stock_consumers_follow() {
+    fn relations_match_those_that_stock_consumers_follow() {
         let buffer = written(&[scored(1, Some(1))]);
         let meta = buffer.meta::<AnalyticsRelationMeta>().expect("the meta");
         let object = meta.iter::<AnalyticsODMtd>().next().expect("an object");
@@ -315,7 +315,7 @@ mod relations {
     }
 
     #[test]
-    fn an_object_without_a_track_is_a_face_without_an_id_and_gets_it_written_back() {
+    fn an_object_without_a_track_gets_its_id_written_back() {
         init();
         let mut buffer = gst::Buffer::new();
         add_object(buffer.make_mut(), "face", 64);
@@ -333,7 +333,7 @@ mod relations {
     }
 
     #[test]
-    fn a_region_and_an_object_at_one_place_are_one_face() {
+    fn a_region_and_an_object_at_the_same_position_are_one_face() {
         init();
         let mut buffer = gst::Buffer::new();
         VideoRegionOfInterestMeta::add(buffer.make_mut(), "face", (66, 48, 127, 97));
@@ -344,7 +344,7 @@ mod relations {
     }
 
     #[test]
-    fn a_region_and_an_object_of_one_id_are_one_face_wherever_they_are() {
+    fn a_region_and_an_object_with_the_same_id_are_one_face() {
         let faces = [scored(1, Some(1)), scored(2, Some(2))];
         let mut buffer = written(&faces);
         // As an element does that moves the one and not the other.

@@ -54,7 +54,7 @@ fn faces(buffer: &gst::Buffer, info: &VideoInfo) -> Vec<Rect> {
 }
 
 /// Those of `before` that are in `after` too.
-fn still_there(before: &[Rect], after: &[Rect]) -> usize {
+fn count_remaining(before: &[Rect], after: &[Rect]) -> usize {
     before.iter().filter(|face| after.iter().any(|again| face.iou(*again) > 0.2)).count()
 }
 
@@ -69,7 +69,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn blurred_faces_are_not_found_again_in_any_format() {
+fn blurred_faces_are_not_detected_in_any_format() {
     if !fetched("centerface") {
         return;
     }
@@ -85,7 +85,7 @@ fn blurred_faces_are_not_found_again_in_any_format() {
                 let blurred = overlay.push_and_pull(found.copy_deep().expect("memory")).expect("a frame comes out");
                 let again = detector.push_and_pull(bare(&blurred, &info)).expect("a frame comes out");
                 let after = faces(&again, &info);
-                assert_eq!(still_there(&before, &after), 0, "{format} {blur}: {name} found {before:?}, and {after:?} again");
+                assert_eq!(count_remaining(&before, &after), 0, "{format} {blur}: {name} found {before:?}, and {after:?} again");
             }
         }
     }
@@ -133,7 +133,7 @@ fn blurred_people_are_not_detected() {
         for (name, mut detector) in detectors(&info) {
             let again = |frame| {
                 let out = detector.push_and_pull(bare(frame, &info)).expect("a frame comes out");
-                still_there(&faces(frame, &info), &faces(&out, &info))
+                count_remaining(&faces(frame, &info), &faces(&out, &info))
             };
             let after: usize = frames.iter().map(again).sum();
             println!("{clip} {blur}: {name} finds {after} of {before} faces again");
@@ -144,7 +144,7 @@ fn blurred_people_are_not_detected() {
 }
 
 #[test]
-fn a_region_that_is_far_too_large_hides_the_whole_frame() {
+fn a_region_far_larger_than_the_frame_hides_the_whole_frame() {
     let stripes: Vec<u8> = (0..640 * 480).flat_map(|pixel| if pixel % 2 == 0 { [40; 3] } else { [210; 3] }).collect();
     for blur in BLURS {
         let (mut frame, info) = buffer(&stripes, 640, 480, VideoFormat::Gray8);

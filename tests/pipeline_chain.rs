@@ -80,7 +80,7 @@ fn a_clip_without_faces_has_none() {
 }
 
 #[test]
-fn a_face_that_leaves_is_gone() {
+fn a_face_that_leaves_is_dropped() {
     let Some(clip) = clip("face-leaves.mov") else { return };
     let frames = faces_of(&clip);
     let last = frames.iter().rposition(|faces| !faces.is_empty()).expect("a face");
@@ -90,7 +90,7 @@ fn a_face_that_leaves_is_gone() {
 
 /// Four shots: a singer and a pianist; the singer from the side before a dark audience; the singer; a row of the audience.
 #[test]
-fn ids_do_not_live_on_across_cuts() {
+fn ids_end_at_scene_cuts() {
     let Some(clip) = clip("several-faces.mp4") else { return };
     let frames = faces_of(&clip);
     let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<std::collections::BTreeSet<_>>();
@@ -108,7 +108,7 @@ fn ids_do_not_live_on_across_cuts() {
 }
 
 #[test]
-fn crying_comes_before_laughing() {
+fn sadness_is_reported_before_happiness() {
     let Some(clip) = clip("crying-to-laughing.mp4") else { return };
     let frames = faces_of(&clip);
     let labels: Vec<_> = frames

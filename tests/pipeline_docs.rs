@@ -20,14 +20,14 @@ fn commands(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn comments_are_no_part_of_a_command() {
+fn comments_are_not_part_of_a_command() {
     let all = commands("pipelines/README.md");
     assert!(all.contains(&"pipelines/video.sh clip.mp4".to_owned()), "{all:?}");
     assert!(all.iter().any(|command| command.starts_with("gst-launch-1.0 -q filesrc") && command.ends_with("! fdsink")), "{all:?}");
 }
 
 #[test]
-fn make_knows_what_it_is_asked_for() {
+fn make_has_the_targets_of_the_docs() {
     for command in PAGES.iter().flat_map(|page| commands(page)).filter(|command| command.starts_with("make ")) {
         println!("dry run: {command}");
         let line = command.replacen("make ", "make --dry-run --always-make ", 1);
@@ -37,7 +37,7 @@ fn make_knows_what_it_is_asked_for() {
 }
 
 #[test]
-fn every_other_command_works() {
+fn the_remaining_commands_work() {
     let Some(stage) = stage("docs").filter(|_| bindings()) else { return };
     for folder in ["pipelines", "models", "examples"] {
         std::os::unix::fs::symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), stage.path().join(folder)).unwrap();
@@ -74,7 +74,7 @@ fn every_other_command_works() {
 }
 
 #[test]
-fn the_program_of_the_first_page_reads_every_face() {
+fn the_program_of_the_readme_reads_all_faces() {
     let Some(stage) = stage("docs-program") else { return };
     let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program");
@@ -84,7 +84,7 @@ fn the_program_of_the_first_page_reads_every_face() {
 }
 
 #[test]
-fn links_lead_to_files() {
+fn links_lead_to_existing_files() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = std::fs::read_dir(top.join("docs")).expect("the folder docs").map(|entry| entry.expect("an entry").path());
     let pages = docs.chain(["README.md", "pipelines/README.md", "pipelines/dashboard/README.md"].map(|page| top.join(page)));

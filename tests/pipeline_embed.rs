@@ -62,7 +62,7 @@ fn finds_the_three(stage: &Stage, program: &Path, arguments: &[PathBuf]) {
 }
 
 #[test]
-fn the_program_in_c_is_short_and_works() {
+fn the_c_program_is_short_and_works() {
     let Some(stage) = stage("embed-c") else { return };
     let mut flags = Command::new("pkg-config");
     flags.args(["--cflags", "--libs", "gstreamer-1.0"]);
@@ -86,7 +86,7 @@ fn the_program_in_c_is_short_and_works() {
 }
 
 #[test]
-fn the_program_in_python_works() {
+fn the_python_program_works() {
     let Some(stage) = stage("embed-python") else { return };
     // Debian's own interpreter has Debian's modules.
     let python = Path::new("/usr/bin/python3");
@@ -99,7 +99,7 @@ fn the_program_in_python_works() {
 }
 
 #[test]
-fn the_program_in_rust_works() {
+fn the_rust_program_works() {
     let Some(stage) = stage("embed-rust") else { return };
     // Cargo builds the examples for `cargo test`, unless only some tests were asked for.
     let program = std::env::current_exe().expect("a test has a path").with_file_name("../examples/faces");

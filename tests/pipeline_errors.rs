@@ -20,7 +20,7 @@ fn assert_says(error: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_missing_model_file_is_named() {
+fn the_error_for_a_missing_model_names_its_path() {
     for element in ["emotionfacedetect", "emotionclassify"] {
         let error = error_of(&format!("videotestsrc num-buffers=3 ! {element} name=it model-file=/nowhere/face.onnx ! fakesink"));
         assert_says(&error, &["it: ", "/nowhere/face.onnx", "No such file"]);
@@ -28,7 +28,7 @@ fn a_missing_model_file_is_named() {
 }
 
 #[test]
-fn a_model_that_is_named_is_found_and_others_are_told_the_names() {
+fn models_are_found_by_name_and_an_unknown_name_lists_them() {
     if runtime_fetched() {
         for name in ["expression", "expression-int8", "expression-tiny"] {
             run(&format!("videotestsrc num-buffers=2 ! emotionclassify model-file={name} ! fakesink")).expect("it is compiled in");
@@ -39,7 +39,7 @@ fn a_model_that_is_named_is_found_and_others_are_told_the_names() {
 }
 
 #[test]
-fn an_execution_provider_that_is_not_there_is_one_clear_error() {
+fn a_missing_execution_provider_is_one_error() {
     if !fetched("centerface") {
         return;
     }
@@ -52,7 +52,7 @@ fn an_execution_provider_that_is_not_there_is_one_clear_error() {
 }
 
 #[test]
-fn a_text_file_is_no_model() {
+fn a_text_file_is_not_a_model() {
     if !runtime_fetched() {
         return;
     }
@@ -66,7 +66,7 @@ fn a_text_file_is_no_model() {
 }
 
 #[test]
-fn an_empty_and_a_cut_off_file_are_no_models() {
+fn empty_and_truncated_files_are_not_models() {
     if !fetched("centerface") {
         return;
     }
@@ -82,7 +82,7 @@ fn an_empty_and_a_cut_off_file_are_no_models() {
 }
 
 #[test]
-fn a_model_of_another_kind_is_told_by_its_inputs_and_outputs() {
+fn the_error_for_another_kind_of_model_lists_its_inputs_and_outputs() {
     if !runtime_fetched() {
         return;
     }
@@ -97,7 +97,7 @@ fn a_model_of_another_kind_is_told_by_its_inputs_and_outputs() {
 }
 
 #[test]
-fn a_description_that_does_not_fit_the_file_names_both_shapes() {
+fn the_error_for_a_wrong_description_contains_both_shapes() {
     if !runtime_fetched() {
         return;
     }
@@ -111,7 +111,7 @@ fn a_description_that_does_not_fit_the_file_names_both_shapes() {
 }
 
 #[test]
-fn missing_and_broken_cascades_are_named() {
+fn errors_of_cascades_name_the_file() {
     let error = error_of("videotestsrc num-buffers=3 ! emotionfacedetect profile=/nowhere/cascade.xml ! fakesink");
     assert_says(&error, &["/nowhere/cascade.xml", "opencv-data"]);
     let stage = Stage::new("text-cascade");
@@ -122,7 +122,7 @@ fn missing_and_broken_cascades_are_named() {
 }
 
 #[test]
-fn caps_that_cannot_be_handled_end_the_negotiation() {
+fn unsupported_caps_fail_the_negotiation() {
     for caps in
         ["video/x-raw,format=RGB16", "video/x-raw(memory:DMABuf),format=NV12", "video/x-raw(memory:GLMemory),format=RGBA", "video/x-bayer"]
     {
@@ -147,7 +147,7 @@ fn bare(stage: &Stage, line: &str, environment: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn a_missing_runtime_tells_where_it_was_looked_for_and_what_mends_it() {
+fn the_error_for_a_missing_runtime_lists_paths_and_the_fix() {
     let stage = Stage::new("no-runtime").with_plugin();
     let output =
         bare(&stage, "videotestsrc num-buffers=3 ! emotionclassify ! fakesink", &[("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")]);
@@ -158,7 +158,7 @@ fn a_missing_runtime_tells_where_it_was_looked_for_and_what_mends_it() {
 }
 
 #[test]
-fn a_runtime_that_is_no_library_is_an_error_not_a_crash() {
+fn an_invalid_runtime_library_is_an_error_not_a_crash() {
     let stage = Stage::new("text-runtime").with_plugin();
     let file = stage.path().join("libonnxruntime.so");
     std::fs::write(&file, "no library").expect("a file");
@@ -171,7 +171,7 @@ fn a_runtime_that_is_no_library_is_an_error_not_a_crash() {
 }
 
 #[test]
-fn a_missing_detector_lists_the_places() {
+fn the_error_for_a_missing_detector_lists_the_paths() {
     let stage = Stage::new("no-detector").with_plugin();
     let output = bare(
         &stage,
@@ -186,7 +186,7 @@ fn a_missing_detector_lists_the_places() {
 
 /// With nothing but ONNX Runtime the chain runs on what is compiled in, and says which detector that is.
 #[test]
-fn without_any_model_file_the_compiled_in_ones_do() {
+fn without_model_files_the_compiled_in_models_are_used() {
     if !support::runtime_fetched() {
         return;
     }
@@ -200,7 +200,7 @@ fn without_any_model_file_the_compiled_in_ones_do() {
 }
 
 #[test]
-fn runtime_and_models_beside_the_plugin_are_found_with_nothing_exported() {
+fn runtime_and_models_beside_the_plugin_are_found_without_environment_variables() {
     if !fetched("centerface") {
         return;
     }

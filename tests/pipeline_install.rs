@@ -56,7 +56,7 @@ fn use_it(stage: &Stage, plugins: Option<&Path>) {
 }
 
 #[test]
-fn one_user_installs_and_uninstalls() {
+fn make_installs_and_uninstalls_for_one_user() {
     if !support::fetched("centerface") {
         return;
     }
@@ -78,7 +78,7 @@ fn one_user_installs_and_uninstalls() {
 }
 
 #[test]
-fn a_system_is_installed_to_and_uninstalled_from() {
+fn make_installs_and_uninstalls_system_wide() {
     if !support::fetched("centerface") {
         return;
     }

@@ -70,7 +70,7 @@ fn mark_face(buffer: &mut gst::BufferRef, face: &FaceRecord) {
 }
 
 #[test]
-fn the_stock_overlay_draws_our_box_with_the_top_expression() {
+fn the_stock_overlay_draws_the_box_and_the_top_expression() {
     if !installed("objectdetectionoverlay") {
         return;
     }
@@ -132,7 +132,7 @@ fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>)
 }
 
 #[test]
-fn two_runtimes_live_in_one_process_whichever_comes_first() {
+fn two_runtimes_coexist_in_one_process_in_either_order() {
     if !std::path::Path::new(ULTRAFACE).is_file() {
         support::left_out::note(format!("no {ULTRAFACE}"));
         return;

@@ -52,7 +52,7 @@ fn first_line_works(stage: &Stage) {
 }
 
 #[test]
-fn both_plugins_live_together_with_a_fresh_registry_and_an_old_one() {
+fn both_plugins_coexist_with_a_new_and_an_old_registry() {
     if !opencv_installed() || !runtime_fetched() {
         return;
     }
@@ -105,7 +105,7 @@ fn launch_lines_of_opencvs_element_run() {
 }
 
 #[test]
-fn the_properties_have_opencvs_types_and_ranges() {
+fn properties_have_the_types_and_ranges_of_opencvs_element() {
     support::gstreamer::init();
     use gst::prelude::*;
     let element = gst::ElementFactory::make("emotionfacedetect").build().expect("an element");

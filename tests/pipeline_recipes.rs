@@ -15,7 +15,7 @@ use support::recipes::*;
 const SHOWS_RGB: &str = "video/x-raw,format=RGB ! filesink location=shown.rgb";
 
 #[test]
-fn every_script_is_tested_here() {
+fn every_script_has_a_test() {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts: BTreeSet<_> = files.filter(|name| name.ends_with(".sh") && name != "env.sh").collect();
     let tested = ["demo.sh", "image.sh", "ndjson.sh", "record.sh", "rtsp.sh", "subtitles.sh", "tcp.sh", "video.sh", "web.sh"];
@@ -25,7 +25,7 @@ fn every_script_is_tested_here() {
 }
 
 #[test]
-fn a_script_without_its_argument_says_how_it_is_used() {
+fn a_script_without_arguments_prints_its_usage() {
     let stage = Stage::new("recipe-usage").with_plugin();
     for name in ["image.sh", "rtsp.sh", "video.sh", "web.sh"] {
         let output = run(&mut script(&stage, name));
@@ -109,7 +109,7 @@ fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
 }
 
 #[test]
-fn ndjson_goes_into_jq() {
+fn jq_reads_the_ndjson() {
     let Some(stage) = stage("ndjson") else { return };
     if program(&["jq"]).is_none() {
         return;
@@ -124,7 +124,7 @@ fn ndjson_goes_into_jq() {
 }
 
 #[test]
-fn a_client_reads_what_is_seen_from_a_socket() {
+fn a_client_reads_records_from_a_socket() {
     let Some(stage) = stage("tcp") else { return };
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let child = script(&stage, "tcp.sh").arg("clip.mp4").arg(port.to_string()).stdout(Stdio::null()).spawn();
@@ -177,7 +177,7 @@ fn a_browser_loads_the_captions() {
 }
 
 #[test]
-fn rtsp_shows_what_a_server_sends() {
+fn rtsp_shows_the_stream_of_a_server() {
     let Some(stage) = stage("rtsp") else { return };
     let camera =
         Camera::start(&format!("( filesrc location={} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 )", clip(&stage).display()));

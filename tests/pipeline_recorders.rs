@@ -60,7 +60,7 @@ impl Recorder {
 }
 
 #[test]
-fn a_crash_costs_a_recording_no_more_than_its_last_seconds() {
+fn a_crash_loses_only_the_last_seconds_of_a_recording() {
     const RATE: u32 = 10;
     const SEGMENT: usize = 50;
     let Some(stage) = stage("crash").filter(|_| bindings()) else { return };
@@ -149,7 +149,7 @@ fn a_browser_plays_segments_with_their_captions() {
 }
 
 #[test]
-fn a_playlist_rolls_on_after_a_crash() {
+fn a_playlist_continues_after_a_crash() {
     let Some(stage) = stage("hls-live").filter(|_| bindings()) else { return };
     let camera = Camera::endless(&stage);
     let live = Live(stage.path().join("site"));

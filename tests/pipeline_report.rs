@@ -70,7 +70,7 @@ fn changes_hold_until_the_next() {
 }
 
 #[test]
-fn shares_gaps_and_unknown_are_told_as_they_are() {
+fn the_page_shows_shares_gaps_and_unknown() {
     let page = report("shares", &text(&clip())).expect("a page");
     // Of four seconds of faces one is neutral, two are joy and one is unknown.
     for row in ["neutral</th>", "joy</th>", "unknown</th>"] {
@@ -87,7 +87,7 @@ fn shares_gaps_and_unknown_are_told_as_they_are() {
 }
 
 #[test]
-fn the_page_loads_nothing_and_runs_nothing() {
+fn the_page_loads_no_resources_and_runs_no_scripts() {
     let mut records = clip();
     records.push(face(100, 3, Some("<script>alert(1)</script>")));
     let page = report("alone", &text(&records)).expect("a page");
@@ -98,7 +98,7 @@ fn the_page_loads_nothing_and_runs_nothing() {
 }
 
 #[test]
-fn a_frame_now_and_then_stands_for_the_time_between() {
+fn records_at_an_interval_count_for_the_whole_interval() {
     let records: Vec<Value> = (0..10).map(|second| face(second * 25, 1, Some("joy"))).collect();
     let page = report("sampled", &text(&records)).expect("a page");
     assert!(page.contains("One frame in 1 s was exported"));
@@ -124,7 +124,7 @@ fn summaries_have_a_page_without_single_faces() {
 }
 
 #[test]
-fn a_file_that_was_cut_off_or_is_empty_still_has_a_page() {
+fn truncated_and_empty_files_still_have_a_page() {
     let whole = text(&clip());
     let page = report("cut", &whole[..whole.len() - 20]).expect("a page");
     assert!(page.contains("The last line is not complete"));
@@ -132,7 +132,7 @@ fn a_file_that_was_cut_off_or_is_empty_still_has_a_page() {
 }
 
 #[test]
-fn bad_input_is_named_with_its_line() {
+fn errors_of_bad_input_name_the_line() {
     let mut newer = clip();
     newer[3]["version"] = json!(2);
     let mut odd = clip();

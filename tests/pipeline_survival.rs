@@ -257,7 +257,7 @@ fn table_of<'a>(readme: &'a str, version: &str) -> Option<(&'a str, &'a str, &'a
 }
 
 #[test]
-fn faces_survive_as_the_table_says() {
+fn faces_survive_as_documented() {
     init();
     let (major, minor, ..) = gst::version();
     let version = format!("{major}.{minor}");
@@ -295,7 +295,7 @@ fn faces_survive_as_the_table_says() {
 }
 
 #[test]
-fn overlay_and_export_follow_the_picture() {
+fn overlay_and_export_follow_transforms_of_the_picture() {
     let Size { width, height } = FRAME;
     let caps = format!("video/x-raw,format=GRAY8,width={width},height={height},framerate=30/1");
     // A quarter turn and a crop: what was at the bottom left is at the top left, and 120 columns of it are gone.

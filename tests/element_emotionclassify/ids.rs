@@ -13,7 +13,7 @@ fn opencvs_facedetect() -> Option<gst::Element> {
 }
 
 #[test]
-fn faces_of_opencvs_element_are_told_apart_and_scored() {
+fn faces_of_opencvs_element_get_ids_and_scores() {
     if !runtime_fetched() {
         return;
     }
@@ -43,7 +43,7 @@ fn faces_of_opencvs_element_are_told_apart_and_scored() {
 }
 
 #[test]
-fn faces_without_an_id_get_one_that_stays() {
+fn faces_without_an_id_get_a_persistent_one() {
     if !runtime_fetched() {
         return;
     }
@@ -58,7 +58,7 @@ fn faces_without_an_id_get_one_that_stays() {
 }
 
 #[test]
-fn ids_of_others_are_kept_and_not_given_again() {
+fn existing_ids_are_kept_and_not_reused() {
     if !runtime_fetched() {
         return;
     }
@@ -69,7 +69,7 @@ fn ids_of_others_are_kept_and_not_given_again() {
 }
 
 #[test]
-fn an_id_at_the_end_of_the_range_leaves_the_others_theirs() {
+fn the_largest_id_does_not_exhaust_the_ids() {
     if !runtime_fetched() {
         return;
     }
@@ -89,7 +89,7 @@ fn an_id_at_the_end_of_the_range_leaves_the_others_theirs() {
 
 /// DL Streamer gives each region of each frame a new number; without its tracker nothing says which are one face.
 #[test]
-fn regions_of_dl_streamer_keep_an_id_though_their_numbers_change() {
+fn regions_of_dl_streamer_get_a_persistent_id() {
     if !runtime_fetched() {
         return;
     }
@@ -110,7 +110,7 @@ fn regions_of_dl_streamer_keep_an_id_though_their_numbers_change() {
 /// As `ultralightfacedetectortensordec` writes them: objects, and neither regions nor tracks.
 #[cfg(feature = "v1_24")]
 #[test]
-fn objects_of_a_stock_detector_are_scored_and_keep_an_id() {
+fn objects_of_a_stock_detector_get_scores_and_a_persistent_id() {
     use gst_analytics::AnalyticsRelationMeta;
     use gst_analytics::prelude::*;
     if !runtime_fetched() {

@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn late_frames_keep_the_last_scores_and_tell_their_age() {
+fn late_frames_keep_the_last_scores_with_their_age() {
     if !runtime_fetched() {
         return;
     }
@@ -75,7 +75,7 @@ fn a_late_stream_classifies_fewer_faces_on_each_frame_rather_than_all_on_a_few()
 }
 
 #[test]
-fn what_is_held_adds_to_the_minimum_latency_and_a_source_that_cannot_wait_is_told() {
+fn processing_time_adds_to_the_latency_and_a_source_without_buffering_is_warned_of() {
     if !runtime_fetched() {
         return;
     }

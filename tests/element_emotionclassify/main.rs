@@ -77,7 +77,7 @@ fn every_format_gives_the_same_scores() {
 }
 
 #[test]
-fn both_encodings_say_the_same() {
+fn both_encodings_have_equal_content() {
     if !runtime_fetched() {
         return;
     }
@@ -93,7 +93,7 @@ fn both_encodings_say_the_same() {
 }
 
 #[test]
-fn small_and_doubtful_faces_are_unknown() {
+fn small_and_uncertain_faces_are_unknown() {
     if !runtime_fetched() {
         return;
     }
@@ -106,7 +106,7 @@ fn small_and_doubtful_faces_are_unknown() {
 }
 
 #[test]
-fn the_budget_goes_round_and_nobody_loses_scores() {
+fn faces_take_turns_within_the_budget_and_keep_their_scores() {
     if !runtime_fetched() {
         return;
     }
@@ -142,7 +142,7 @@ fn stats_count_frames_and_time_each_step() {
 }
 
 #[test]
-fn smoothing_follows_a_change_by_its_half_life() {
+fn smoothed_scores_reach_half_of_a_change_in_the_half_life() {
     if !runtime_fetched() {
         return;
     }
@@ -168,7 +168,7 @@ fn smoothing_follows_a_change_by_its_half_life() {
 }
 
 #[test]
-fn a_frame_without_faces_is_handed_on_as_it_is() {
+fn a_frame_without_faces_passes_unchanged() {
     if !runtime_fetched() {
         return;
     }
@@ -180,7 +180,7 @@ fn a_frame_without_faces_is_handed_on_as_it_is() {
 }
 
 #[test]
-fn nobody_who_looks_for_faces_is_one_warning_on_the_bus() {
+fn a_missing_detector_upstream_is_one_warning_on_the_bus() {
     if !runtime_fetched() {
         return;
     }
@@ -209,7 +209,7 @@ fn nobody_who_looks_for_faces_is_one_warning_on_the_bus() {
 }
 
 #[test]
-fn messages_come_when_a_label_changes() {
+fn a_message_is_posted_when_a_label_changes() {
     if !runtime_fetched() {
         return;
     }
@@ -232,7 +232,7 @@ fn messages_come_when_a_label_changes() {
 }
 
 #[test]
-fn odd_boxes_do_no_harm() {
+fn extreme_boxes_do_not_fail() {
     if !runtime_fetched() {
         return;
     }

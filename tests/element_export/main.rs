@@ -85,7 +85,7 @@ fn gaps(harness: &mut Harness) -> Vec<(u64, u64)> {
 }
 
 #[test]
-fn every_format_has_its_caps_and_header() {
+fn each_format_has_its_caps_and_header() {
     for (format, caps, header) in [
         ("ndjson", "application/x-ndjson", None),
         ("csv", "text/csv", Some("stream,pts,")),
@@ -111,7 +111,7 @@ fn every_format_has_its_caps_and_header() {
 }
 
 #[test]
-fn text_has_the_time_of_its_frame_and_json_the_values_of_its_metadata() {
+fn text_has_the_time_of_its_frame_and_the_values_of_its_metadata() {
     let mut h = harness("emotionexport");
     h.set_live(false);
     h.push(frame(7, &[face(3, 1), face(4, 2)])).unwrap();
@@ -137,7 +137,7 @@ fn frames_without_faces_are_gaps() {
 }
 
 #[test]
-fn gaps_from_upstream_go_on() {
+fn gaps_from_upstream_are_forwarded() {
     let mut h = harness("emotionexport");
     h.push(frame(0, &[face(1, 0)])).unwrap();
     h.push_event(gst::event::Gap::builder(FRAME).duration(ClockTime::SECOND).build());
@@ -162,7 +162,7 @@ fn the_first_buffer_and_those_after_a_segment_or_a_flush_are_discontinuous() {
 }
 
 #[test]
-fn on_change_tells_changes_only() {
+fn on_change_exports_changes_only() {
     let mut h = harness("emotionexport on-change=true");
     for (index, label_id) in [0, 0, 1, 1, 0].into_iter().enumerate() {
         h.push(frame(index as u64, &[face(1, label_id)])).unwrap();
@@ -207,7 +207,7 @@ fn a_change_of_size_changes_nothing_downstream() {
 }
 
 #[test]
-fn streams_are_told_apart() {
+fn streams_have_separate_ids_and_frame_numbers() {
     init();
     let mut streams = ["left", "right"].map(|id| {
         let mut h = Harness::new_parse("emotionexport");
@@ -231,7 +231,7 @@ fn streams_are_told_apart() {
 }
 
 #[test]
-fn upstream_is_offered_any_layout() {
+fn allocation_queries_accept_any_layout() {
     let mut h = harness("emotionexport");
     let mut query = gst::query::Allocation::new(Some(&VIDEO.parse().unwrap()), false);
     assert!(h.srcpad().unwrap().peer_query(&mut query));
@@ -242,7 +242,7 @@ fn upstream_is_offered_any_layout() {
 }
 
 #[test]
-fn late_text_drops_no_frames_but_a_seek_goes_upstream() {
+fn qos_events_stop_here_but_seeks_go_upstream() {
     let mut h = harness("emotionexport");
     h.push(frame(0, &[])).unwrap();
     let sink = h.sinkpad().unwrap();
@@ -260,7 +260,7 @@ fn late_text_drops_no_frames_but_a_seek_goes_upstream() {
 }
 
 #[test]
-fn the_event_that_splits_recordings_goes_on_and_tags_of_the_video_do_not() {
+fn force_key_unit_events_pass_and_stream_tags_do_not() {
     let mut h = harness("emotionexport");
     h.push(frame(0, &[])).unwrap();
     h.push_event(gst_video::DownstreamForceKeyUnitEvent::builder().build());

@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn aggregates_know_no_one_and_the_last_comes_before_the_end() {
+fn summaries_have_no_single_faces_and_the_last_one_precedes_eos() {
     let mut h = harness("emotionexport aggregate-only=true interval=80000000");
     for index in 0..3 {
         h.push(frame(index, &[face(index as u32 + 1, 1), face(9, 0)])).unwrap();
@@ -25,7 +25,7 @@ fn aggregates_know_no_one_and_the_last_comes_before_the_end() {
 }
 
 #[test]
-fn the_last_summary_is_inside_its_segment() {
+fn the_last_summary_lies_inside_its_segment() {
     init();
     let mut h = Harness::new_parse("emotionexport aggregate-only=true interval=1000000000");
     h.push_event(gst::event::StreamStart::new("video"));
@@ -41,7 +41,7 @@ fn the_last_summary_is_inside_its_segment() {
 }
 
 #[test]
-fn a_flush_drops_what_is_open_and_keeps_the_header_single() {
+fn a_flush_drops_the_open_summary_and_does_not_repeat_the_header() {
     let mut h = harness("emotionexport format=csv aggregate-only=true interval=80000000");
     for index in 0..3 {
         h.push(frame(index, &[face(1, 1)])).unwrap();

@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn times_that_are_missing_follow_from_the_frame_before() {
+fn missing_times_are_derived_from_the_previous_frame() {
     let mut h = harness("emotionexport");
     h.push(frame(5, &[face(1, 0)])).unwrap();
     h.push(untimed(&[face(1, 0)], SIZE)).unwrap();
@@ -30,7 +30,7 @@ fn stamped(times: &[ClockTime]) -> (Harness, Vec<(ClockTime, ClockTime)>) {
 }
 
 #[test]
-fn without_durations_and_a_rate_a_cue_lasts_until_the_next() {
+fn without_durations_and_a_frame_rate_a_cue_lasts_until_the_next() {
     for fps in [15, 60] {
         let times: Vec<_> = (0..30).map(|index| index * ClockTime::SECOND / fps).collect();
         let (mut h, spans) = stamped(&times);
@@ -43,7 +43,7 @@ fn without_durations_and_a_rate_a_cue_lasts_until_the_next() {
 }
 
 #[test]
-fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
+fn a_frame_without_a_duration_ends_at_a_gap_and_is_dropped_by_a_flush() {
     let mut h = harness("emotionexport");
     h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=0/1");
     let at = |pts: ClockTime| {
@@ -62,7 +62,7 @@ fn a_frame_without_a_length_ends_at_a_gap_and_is_not_kept_over_a_flush() {
 }
 
 #[test]
-fn an_interval_holds_its_text() {
+fn text_lasts_for_its_interval() {
     let mut h = harness("emotionexport interval=100000000 format=text");
     for index in 0..6 {
         h.push(frame(index, &[face(1, 0)])).unwrap();
@@ -74,7 +74,7 @@ fn an_interval_holds_its_text() {
 }
 
 #[test]
-fn the_time_of_day_comes_from_the_source_that_knows_it() {
+fn utc_is_taken_from_reference_timestamps() {
     let mut h = harness("emotionexport");
     for (reference, seconds) in [("timestamp/x-unix", 951_868_800), ("timestamp/x-ntp", 951_868_800 + 2_208_988_800)] {
         let mut buffer = frame(0, &[face(1, 1)]);
@@ -86,7 +86,7 @@ fn the_time_of_day_comes_from_the_source_that_knows_it() {
 }
 
 #[test]
-fn the_time_of_day_of_a_live_picture_is_the_clocks() {
+fn utc_of_a_live_frame_is_derived_from_the_clock() {
     let mut h = harness("emotionexport");
     let clock = gst_check::TestClock::with_start_time(ClockTime::from_seconds(100));
     let element = h.find_element("emotionexport").unwrap();
@@ -104,7 +104,7 @@ fn the_time_of_day_of_a_live_picture_is_the_clocks() {
 }
 
 #[test]
-fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
+fn extreme_intervals_and_timestamps_do_not_overflow() {
     let mut h = harness(&format!("emotionexport interval={}", u64::MAX));
     h.push(frame(0, &[face(1, 0)])).unwrap();
     let mut last = untimed(&[face(1, 0)], SIZE);
@@ -115,7 +115,7 @@ fn an_endless_interval_and_the_end_of_time_are_only_numbers() {
 }
 
 #[test]
-fn latency_is_upstreams() {
+fn the_latency_is_that_of_upstream() {
     let mut h = harness("emotionexport");
     h.set_upstream_latency(ClockTime::from_mseconds(50));
     h.push(frame(0, &[face(1, 1)])).unwrap();

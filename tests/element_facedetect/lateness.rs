@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn late_frames_skip_the_detection_but_are_all_passed_on() {
+fn late_frames_are_not_searched_but_all_are_forwarded() {
     if !runtime_fetched() {
         return;
     }
@@ -25,7 +25,7 @@ fn late_frames_skip_the_detection_but_are_all_passed_on() {
 }
 
 #[test]
-fn a_late_stream_whose_time_goes_back_is_searched_at_once() {
+fn a_late_stream_is_searched_at_once_when_time_goes_back() {
     if !runtime_fetched() {
         return;
     }
@@ -40,7 +40,7 @@ fn a_late_stream_whose_time_goes_back_is_searched_at_once() {
 }
 
 #[test]
-fn a_stream_that_was_late_is_searched_less_often_for_a_while() {
+fn a_late_stream_is_searched_less_often_for_a_while() {
     if !runtime_fetched() {
         return;
     }

@@ -67,7 +67,7 @@ fn every_format_finds_the_same_faces() {
 }
 
 #[test]
-fn odd_and_huge_frames_pass() {
+fn frames_of_extreme_sizes_pass() {
     if !runtime_fetched() {
         return;
     }
@@ -83,7 +83,7 @@ fn odd_and_huge_frames_pass() {
 }
 
 #[test]
-fn ids_stay_and_boxes_say_who_found_them() {
+fn ids_persist_and_detections_name_their_model() {
     if !runtime_fetched() {
         return;
     }
@@ -131,7 +131,7 @@ fn a_shared_frame_with_padded_rows_is_never_copied() {
 }
 
 #[test]
-fn the_allocation_query_offers_what_is_heeded_and_downstreams_pool() {
+fn allocation_queries_offer_supported_metas_and_the_downstream_pool() {
     if !runtime_fetched() {
         return;
     }
@@ -198,7 +198,7 @@ fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
 }
 
 #[test]
-fn thresholds_change_while_playing() {
+fn thresholds_may_change_while_playing() {
     if !runtime_fetched() {
         return;
     }
@@ -227,7 +227,7 @@ fn between_detections_faces_are_predicted() {
 }
 
 #[test]
-fn a_change_of_size_is_survived_and_ids_go_on() {
+fn ids_continue_after_a_change_of_size() {
     if !runtime_fetched() {
         return;
     }
@@ -294,7 +294,7 @@ fn messages_have_the_shape_of_opencvs_element() {
 }
 
 #[test]
-fn a_cascade_finds_the_faces_too() {
+fn a_cascade_finds_the_faces() {
     init();
     let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
     let element = gst::ElementFactory::make("emotionfacedetect").property("profile", gstemotion::detector::DEFAULT_CASCADE).build();
@@ -306,7 +306,7 @@ fn a_cascade_finds_the_faces_too() {
 }
 
 #[test]
-fn after_models_that_fail_the_element_takes_another() {
+fn the_element_recovers_from_models_that_fail_to_load() {
     if !runtime_fetched() {
         return;
     }
@@ -330,7 +330,7 @@ fn after_models_that_fail_the_element_takes_another() {
 }
 
 #[test]
-fn two_streams_in_one_process_keep_their_own_ids() {
+fn two_streams_in_one_process_have_separate_ids() {
     if !runtime_fetched() {
         return;
     }
@@ -347,7 +347,7 @@ fn two_streams_in_one_process_keep_their_own_ids() {
 }
 
 #[test]
-fn after_a_flush_faces_are_new() {
+fn a_flush_ends_all_tracks() {
     if !runtime_fetched() {
         return;
     }

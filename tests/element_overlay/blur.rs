@@ -14,7 +14,7 @@ fn striped(info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
 }
 
 #[test]
-fn faces_are_blurred_in_every_format_and_nothing_else_is() {
+fn only_faces_are_blurred_in_every_format() {
     for format in FORMATS {
         let info = info(format, VGA);
         let mut harness = harness(&info);
@@ -46,7 +46,7 @@ fn faces_are_blurred_in_every_format_and_nothing_else_is() {
 }
 
 #[test]
-fn blurred_faces_still_have_their_labels_and_none_are_left_where_it_is_switched_off() {
+fn blurred_faces_keep_their_labels_and_blur_can_be_switched_off() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = harness(&info);
     let element = harness.element().expect("the element");
@@ -70,7 +70,7 @@ fn blurred_faces_still_have_their_labels_and_none_are_left_where_it_is_switched_
 }
 
 #[test]
-fn faces_are_blurred_in_the_frame_where_labels_are_attached() {
+fn faces_are_blurred_in_the_frame_even_if_labels_are_attached() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);
     offer_to_compose(&harness);

@@ -35,7 +35,7 @@ pub fn offer_to_compose(harness: &Harness) {
 }
 
 #[test]
-fn compositions_are_attached_where_somebody_composes_them() {
+fn compositions_are_attached_if_downstream_composes_them() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);
     offer_to_compose(&harness);
@@ -77,7 +77,7 @@ fn composed_and_blended_pictures_are_the_same() {
 }
 
 #[test]
-fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
+fn without_a_compositor_downstream_frames_are_blended() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);
     harness.push_and_pull(frame(&info, &[], 0)).expect("a frame comes out");
@@ -91,7 +91,7 @@ fn without_anybody_who_composes_the_caps_become_plain_and_frames_are_blended() {
 }
 
 #[test]
-fn a_composition_from_upstream_is_kept_and_ours_comes_on_top() {
+fn a_composition_from_upstream_is_kept_below_ours() {
     init();
     let info = info(VideoFormat::I420, VGA);
     let mut harness = Harness::new("emotionoverlay");

@@ -98,7 +98,7 @@ fn the_maximum_age_may_change_while_playing() {
 }
 
 #[test]
-fn without_guard_only_known_faces_are_blurred() {
+fn without_the_guard_only_known_faces_are_blurred() {
     let (mut harness, bus) = overlay("blur-faces=pixelate blur-unsearched=none", VGA);
     for (index, searched) in [SearchAge::Never, ago(900), SearchAge::Unknown].into_iter().enumerate() {
         let stripes = striped(VGA, 40, 210);
@@ -109,7 +109,7 @@ fn without_guard_only_known_faces_are_blurred() {
 }
 
 #[test]
-fn the_last_covered_frame_is_shown_again_instead() {
+fn repeat_shows_the_last_covered_frame_again() {
     let (mut harness, _bus) = overlay("blur-faces=pixelate blur-unsearched=repeat", VGA);
     let mut push = |index, searched, light, faces: &[FaceRecord]| {
         harness.push_and_pull(frame(striped(VGA, 40, light), VGA, index, searched, faces)).expect("a frame comes out")
@@ -125,7 +125,7 @@ fn the_last_covered_frame_is_shown_again_instead() {
 }
 
 #[test]
-fn a_flush_forgets_the_frame_to_repeat() {
+fn a_flush_discards_the_frame_to_repeat() {
     let (mut harness, _bus) = overlay("blur-faces=pixelate blur-unsearched=repeat", VGA);
     harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, ago(0), &[])).expect("a frame comes out");
     flush(&mut harness);
@@ -145,7 +145,7 @@ fn a_face_that_cannot_be_placed_hides_the_frame() {
 }
 
 #[test]
-fn with_another_detector_known_faces_are_blurred_and_one_warning_says_so() {
+fn with_a_foreign_detector_only_known_faces_are_blurred_with_one_warning() {
     let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
     for index in 0..3 {
         let stripes = striped(VGA, 40, 210);
@@ -160,7 +160,7 @@ fn with_another_detector_known_faces_are_blurred_and_one_warning_says_so() {
 }
 
 #[test]
-fn a_long_detection_interval_does_not_flicker_and_is_warned_of_once() {
+fn a_long_detection_interval_does_not_flicker_and_causes_one_warning() {
     let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
     let hidden: Vec<bool> = (0..75)
         .map(|index| {
@@ -199,7 +199,7 @@ fn found_again(shown: &gst::Buffer) -> Vec<Rect> {
 }
 
 #[test]
-fn no_frame_shows_a_face_whenever_searches_end_or_are_made() {
+fn no_frame_shows_a_face_at_any_timing_of_searches() {
     if !runtime_fetched() {
         return;
     }
@@ -262,7 +262,7 @@ fn a_late_stream_searches_a_new_scene_at_once() {
 }
 
 #[test]
-fn a_flush_takes_the_search_with_it() {
+fn a_flush_discards_the_last_search() {
     if !runtime_fetched() {
         return;
     }

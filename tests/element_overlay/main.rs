@@ -81,7 +81,7 @@ fn drawn(harness: &mut Harness, info: &VideoInfo, faces: &[FaceRecord]) -> gst::
 }
 
 #[test]
-fn draws_in_every_format_and_only_where_it_should() {
+fn every_format_is_drawn_on_only_where_expected() {
     for format in FORMATS {
         let info = info(format, VGA);
         let mut harness = harness(&info);
@@ -114,7 +114,7 @@ fn the_box_has_the_colour_of_the_palette() {
 }
 
 #[test]
-fn a_frame_without_faces_is_neither_copied_nor_touched() {
+fn a_frame_without_faces_is_neither_copied_nor_changed() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = harness(&info);
     let buffer = frame(&info, &[], 0);
@@ -125,7 +125,7 @@ fn a_frame_without_faces_is_neither_copied_nor_touched() {
 }
 
 #[test]
-fn a_shared_frame_with_a_face_leaves_the_other_owner_alone() {
+fn a_shared_frame_is_copied_before_it_is_drawn_on() {
     let info = info(VideoFormat::Nv12, VGA);
     let mut harness = harness(&info);
     let buffer = frame(&info, &[face(1, BOX, VGA, None)], 0);
@@ -136,7 +136,7 @@ fn a_shared_frame_with_a_face_leaves_the_other_owner_alone() {
 }
 
 #[test]
-fn parts_are_switched_while_playing() {
+fn parts_can_be_switched_while_playing() {
     let info = info(VideoFormat::Gray8, VGA);
     let mut harness = harness(&info);
     let element = harness.element().expect("the element");
@@ -188,7 +188,7 @@ fn defaults_are_as_documented() {
 }
 
 #[test]
-fn bad_translations_are_named_on_the_bus_once_somebody_listens() {
+fn invalid_translations_are_warned_of_on_the_bus() {
     init();
     // As in a launch line: the property comes before the pipeline.
     let element = gst::ElementFactory::make("emotionoverlay").property("labels", "happiness=Freude,anger,=x").build().expect("the element");
@@ -213,7 +213,7 @@ fn bad_translations_are_named_on_the_bus_once_somebody_listens() {
 }
 
 #[test]
-fn odd_sizes_and_wild_boxes_do_not_fail() {
+fn odd_sizes_and_extreme_boxes_do_not_fail() {
     let large = [VideoFormat::Nv12, VideoFormat::Yuy2, VideoFormat::Bgrx];
     for size in [Size::new(1, 1), Size::new(17, 33), Size::new(641, 479), Size::new(3840, 2160)] {
         for format in FORMATS.into_iter().filter(|format| size.width < 3840 || large.contains(format)) {
@@ -232,7 +232,7 @@ fn odd_sizes_and_wild_boxes_do_not_fail() {
 }
 
 #[test]
-fn boxes_that_are_not_numbers_are_left_out() {
+fn boxes_that_are_not_finite_are_skipped() {
     let info = info(VideoFormat::Rgba, VGA);
     let mut harness = harness(&info);
     let mut buffer = frame(&info, &[], 0);
@@ -255,7 +255,7 @@ fn late_frames_are_not_dropped() {
 }
 
 #[test]
-fn keys_of_labels_that_are_no_label_are_named_once() {
+fn translations_of_unknown_labels_are_warned_of_once() {
     let info = info(VideoFormat::Gray8, VGA);
     let mut harness = harness(&info);
     let element = harness.element().expect("the element");

@@ -56,7 +56,7 @@ fn discover(file: &Path) {
 }
 
 #[test]
-fn others_read_the_webvtt() {
+fn subparse_reads_the_webvtt() {
     let file = folder("webvtt").join("faces.vtt");
     let (pipeline, _) = pipeline(&format!(
         "videotestsrc num-buffers=60 ! {VIDEO} ! identity name=video ! emotionexport format=webvtt interval=1000000000
@@ -71,7 +71,7 @@ fn others_read_the_webvtt() {
 }
 
 #[test]
-fn each_of_several_files_is_a_whole_table() {
+fn each_of_several_files_is_a_complete_table() {
     let folder = folder("rotation");
     let (pipeline, seen) = into_files(&folder, "next-file=max-duration max-file-duration=1000000000");
     run(&pipeline);
@@ -79,7 +79,7 @@ fn each_of_several_files_is_a_whole_table() {
 }
 
 #[test]
-fn an_application_decides_where_a_file_ends() {
+fn a_force_key_unit_event_starts_a_new_file() {
     let folder = folder("split");
     let (pipeline, seen) = into_files(&folder, "next-file=key-unit-event");
     let pad = pipeline.by_name("video").unwrap().static_pad("src").unwrap();
@@ -119,7 +119,7 @@ fn assert_tables(folder: &Path, count: usize, seen: &Seen) {
 }
 
 #[test]
-fn a_client_that_comes_late_gets_the_header_first() {
+fn a_late_client_gets_the_header_first() {
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc is-live=true ! {VIDEO} ! identity name=video ! emotionexport format=csv ! tcpserversink name=server host=127.0.0.1 port=0"
     ));

@@ -142,7 +142,7 @@ fn assert_same(records: &[Value], seen: &Seen) {
 }
 
 #[test]
-fn ndjson_equals_the_metadata_of_the_buffers() {
+fn ndjson_equals_the_metadata_of_the_frames() {
     let file = folder("ndjson").join("faces.ndjson");
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc num-buffers=60 ! {VIDEO} ! identity name=video ! emotionexport ! filesink location={}",
@@ -153,7 +153,7 @@ fn ndjson_equals_the_metadata_of_the_buffers() {
 }
 
 #[test]
-fn what_a_converter_and_a_scaler_leave_is_exported() {
+fn faces_are_exported_after_a_converter_and_a_scaler() {
     let file = folder("converted").join("faces.ndjson");
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc num-buffers=12 ! {VIDEO} ! identity name=video ! videoconvertscale ! video/x-raw,format=RGBA,width=640,height=480
@@ -174,7 +174,7 @@ fn what_a_converter_and_a_scaler_leave_is_exported() {
 }
 
 #[test]
-fn nobody_downstream_is_an_error_on_the_bus() {
+fn an_unlinked_source_pad_is_an_error_on_the_bus() {
     let (pipeline, _) = pipeline(&format!("videotestsrc num-buffers=5 ! {VIDEO} ! identity name=video ! emotionexport"));
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();

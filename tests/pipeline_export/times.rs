@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn frames_that_are_missing_do_not_move_the_others() {
+fn dropped_frames_do_not_shift_the_others() {
     let file = folder("missing").join("faces.ndjson");
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc num-buffers=90 ! {VIDEO} ! identity drop-probability=0.4 ! identity name=video ! emotionexport ! filesink location={}",
@@ -16,7 +16,7 @@ fn frames_that_are_missing_do_not_move_the_others() {
 }
 
 #[test]
-fn a_variable_frame_rate_keeps_every_time_exact() {
+fn times_are_exact_at_a_variable_frame_rate() {
     let file = folder("variable").join("faces.ndjson");
     // Every frame has a length of its own, and its start is no multiple of anything.
     let (pipeline, seen) = pipeline(&format!(
@@ -48,7 +48,7 @@ fn a_variable_frame_rate_keeps_every_time_exact() {
 }
 
 #[test]
-fn a_gap_in_the_video_is_a_gap_in_the_text() {
+fn a_gap_in_the_video_becomes_a_gap_in_the_text() {
     let file = folder("gap").join("faces.ndjson");
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc num-buffers=30 ! {VIDEO} ! identity name=video ! emotionexport name=export ! filesink location={}",
@@ -109,7 +109,7 @@ fn faces_stay_with_their_pictures_through_b_frames() {
 }
 
 #[test]
-fn after_a_seek_positions_are_those_of_the_medium() {
+fn after_a_seek_positions_are_those_of_the_media() {
     let file = folder("seek").join("faces.ndjson");
     let (pipeline, seen) =
         pipeline(&format!("videotestsrc ! {VIDEO} ! identity name=video ! emotionexport ! filesink location={}", file.display()));

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_of_known_sequences() {
+    fn scores_match_hand_computed_sequences() {
         let mut perfect = Evaluation::default();
         (0..10).for_each(|_| perfect.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![(7, at(1.0)), (9, at(50.0))]));
         assert_eq!((perfect.mota(), perfect.idf1()), (1.0, 1.0));
