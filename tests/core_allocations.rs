@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! After the first frames no memory is taken for pixels, tensors, detections or scores.
+//! After the first frames, nothing is allocated for pixels, tensors, detections and scores.
 //!
-//! What is counted is this program's allocator. ONNX Runtime's own memory is another matter (an arena that it keeps).
-//! Not in here: an OpenCV cascade, a network with more than four outputs such as YuNet (`ort` lists them on the heap),
-//! and what is made of the results, which is small and goes by the number of faces: ids, names, metadata.
+//! The test counts calls of this program's allocator. ONNX Runtime has an allocator of its own (an arena that it keeps).
+//! Not tested: an OpenCV cascade; a network with more than four outputs such as YuNet (`ort` lists them on the heap); and
+//! small allocations for each face: ids, names, metadata.
 #![cfg(feature = "onnx")]
 
 mod support;
@@ -23,29 +23,29 @@ use gstemotion::model::search_path::SearchPath;
 use support::average_faces::Scene;
 
 thread_local! {
-    /// Allocations of this thread; the runtime has threads of its own, and so have other tests.
+    /// Number of allocations on this thread. ONNX Runtime and other tests have other threads.
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
 #[allow(unsafe_code)]
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: all calls are forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller upholds the contract of the system allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
+        // SAFETY: the same contract as for `alloc`.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
-        // SAFETY: as above.
+        // SAFETY: the same contract as for `alloc`.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -53,7 +53,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of `frame` after it was called a few times.
+/// Number of allocations of `frame` after a few calls to warm up.
 fn allocations(mut frame: impl FnMut()) -> usize {
     (0..3).for_each(|_| frame());
     let before = COUNT.get();

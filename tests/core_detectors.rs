@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Network detectors through ONNX Runtime, on tiny networks whose answers follow from the picture.
+//! Network detectors through ONNX Runtime, with tiny networks whose output is a simple function of the picture.
 #![cfg(feature = "onnx")]
 
 mod support;
@@ -21,13 +21,13 @@ fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::er
     NetworkDetector::load(model, wanted, detect_size, &SearchPath::from_env(None), RunOptions { threads: 1, provider: Provider::Cpu })
 }
 
-/// What `detector` finds on a black frame of `size` with a white rectangle.
+/// The detections of `detector` on a black frame of `size` with a white rectangle.
 fn detect(detector: &mut NetworkDetector, size: Size, white: Rect) -> Vec<Detection> {
     let inside = |n: u32, start: f32, length: f32| (start..start + length).contains(&(n as f32));
     detect_with(detector, size, &DetectOptions::default(), |x, y| inside(x, white.x, white.w) && inside(y, white.y, white.h))
 }
 
-/// What `detector` finds on a black frame of `size` whose `lit` pixels are white.
+/// The detections of `detector` on a black frame of `size` whose `lit` pixels are white.
 fn detect_with(detector: &mut NetworkDetector, size: Size, options: &DetectOptions, lit: impl Fn(u32, u32) -> bool) -> Vec<Detection> {
     let pixels: Vec<u8> = (0..size.width * size.height).map(|n| if lit(n % size.width, n / size.width) { 255 } else { 0 }).collect();
     let plane = Plane { data: &pixels, stride: size.width as usize };
@@ -47,7 +47,7 @@ fn anchor_detectors_keep_the_input_size_of_their_file() {
     if !runtime_fetched() {
         return;
     }
-    // The file takes 64 x 48; of 128 x 48 only the upper half of that is used, whatever the detection size.
+    // The input is 64 x 48. A frame of 128 x 48 fills only its upper half, whatever the detection size.
     let mut detector = load("anchors.onnx", None, 320).expect("a detector");
     assert_eq!(detector.name(), "ultraface");
     let found = detect(&mut detector, Size::new(128, 96), Rect::new(64.0, 48.0, 64.0, 48.0));
@@ -71,7 +71,7 @@ fn cells_of_all_strides_become_faces() {
     assert_close(small[0].rect, Rect::new(36.0, 76.0, 16.0, 16.0));
     let [right_eye, left_eye, nose, ..] = small[0].landmarks.expect("landmarks").0;
     assert!((right_eye.x - 40.0).abs() < 0.1 && (left_eye.x - 48.0).abs() < 0.1 && (nose.y - 84.0).abs() < 0.1);
-    // A cell of 32 pixels holds 16 of stride 8 and 4 of stride 16; the boxes of the coarse one overlap few of them.
+    // A cell of 32 pixels covers 16 cells of stride 8 and 4 of stride 16. Its own box overlaps few of theirs.
     let large = detect(&mut detector, size, Rect::new(96.0, 64.0, 32.0, 32.0));
     assert!(large.iter().any(|found| found.rect.w > 63.0), "{large:?}");
 }
@@ -85,12 +85,12 @@ fn a_network_of_another_family_is_an_error_that_names_both() {
     assert!(error.contains("cells.onnx") && error.contains("outputs of ultraface") && error.contains("stride_8"), "{error}");
 }
 
-/// The network that is compiled in, whatever lies in the folders of this machine.
+/// The compiled-in network, independent of model folders on this machine.
 fn compiled_in(detect_size: u32) -> NetworkDetector {
     our_own(detect_size, Vec::new()).expect("a detector")
 }
 
-/// Our own network, of the first of `model_folders` that has it.
+/// Our network, from the first of `model_folders` that has it.
 fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::Result<NetworkDetector> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
     let search = SearchPath { runtime_file, model_folders, ..Default::default() };
@@ -100,7 +100,7 @@ fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::
 
 #[test]
 fn our_network_matches_the_python_reference() {
-    // Sums in another order and a rounded fixture: in pixels, and in scores. For landmarks the picture is sampled anew.
+    // Tolerances in pixels and in scores, for sums in another order and a rounded fixture. Landmarks are sampled again.
     const PIXELS: f32 = 0.02;
     const SAMPLED: f32 = 0.15;
     const SCORES: f32 = 1e-3;
@@ -119,7 +119,7 @@ fn our_network_matches_the_python_reference() {
     let mut found = Vec::new();
     let score_threshold = golden["threshold"].as_f64().expect("a number") as f32;
     let options = DetectOptions { score_threshold, ..Default::default() };
-    // The frame's own size, so that nothing is sampled anew.
+    // At the size of the frame, so that nothing is resampled.
     compiled_in(0).detect(&view, &options, &mut found).expect("an inference");
     let expected = golden["faces"].as_array().expect("faces");
     assert_eq!(found.len(), expected.len(), "{found:?}");
@@ -210,7 +210,7 @@ fn a_model_that_cannot_run_fails_to_load() {
     }
 }
 
-/// Faces two cells of 8 pixels wide around each white cell, which a refiner moves to where their surroundings are bright.
+/// Detects a face two cells (16 pixels) wide around each white cell. A refiner moves it to the bright part around it.
 fn cells_with_a_refiner(detect_size: u32) -> NetworkDetector {
     let folder = std::env::temp_dir().join(format!("gst-emotion-centroid-{detect_size}-{}", std::process::id()));
     let refiner = folder.join("centroid");
@@ -235,7 +235,7 @@ fn boxes_that_the_refiner_moves_onto_one_face_are_merged() {
         return;
     }
     let options = DetectOptions { iou_threshold: 0.4, ..Default::default() };
-    // Two cells: boxes that are 8 pixels apart, with an IoU of a third; each is moved toward the middle of both.
+    // Two boxes 8 pixels apart, with an IoU of 1/3; each is moved towards the middle of both.
     let lit = |x: u32, y: u32| (80..96).contains(&x) && (80..88).contains(&y);
     let found = detect_with(&mut cells_with_a_refiner(320), Size::new(320, 240), &options, lit);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -250,7 +250,7 @@ fn the_refiner_skips_excess_boxes_without_dropping_them() {
     let lit = |x: u32, y: u32| x % 24 < 8 && y % 24 < 8;
     let found = detect_with(&mut cells_with_a_refiner(640), Size::new(640, 480), &DetectOptions::default(), lit);
     assert_eq!(found.len(), 27 * 20);
-    // The refiner puts all landmarks into one point.
+    // The refiner sets all landmarks to one point.
     let refined = |found: &&Detection| found.landmarks.is_some_and(|landmarks| landmarks.0.iter().all(|mark| *mark == landmarks.0[0]));
     assert_eq!(found.iter().filter(refined).count(), 256);
 }
@@ -277,7 +277,7 @@ fn landmarks_follow_a_rotated_head() {
     }
 }
 
-/// An RGB frame turned clockwise about its middle; its edge is repeated.
+/// An RGB frame rotated clockwise around its centre, with its edge repeated.
 fn turned(frame: &[u8], size: Size, roll: f32) -> Vec<u8> {
     let (width, height, (sin, cos)) = (size.width as usize, size.height as usize, roll.sin_cos());
     let pixel = |index: usize| {

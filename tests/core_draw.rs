@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the overlay looks like: scenes drawn on synthetic backgrounds and compared with reference pictures.
+//! Snapshots of the overlay: scenes drawn on synthetic backgrounds, compared with reference pictures.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test --test core_draw` writes the references anew (look at them before they are
+//! `UPDATE_SNAPSHOTS=1 cargo test --test core_draw` rewrites the references (look at them before they are
 //! committed); `cargo test --test core_draw -- --ignored` writes large pictures to `target/test-gallery` for a look.
 #![cfg(feature = "draw")]
 
@@ -16,14 +16,14 @@ use gstemotion::record::{EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 
-/// Text and curves may come out a little differently on another processor.
+/// Maximum difference of a sample: text and curves differ slightly between processors.
 const TOLERANCE: u8 = 4;
 
 #[derive(Clone, Copy)]
 enum Background {
     Light,
     Dark,
-    /// From left to right through dark, colourful and light.
+    /// A gradient from left to right through dark, colourful and bright.
     Gradient,
 }
 
@@ -61,7 +61,7 @@ impl Scene {
         rgba
     }
 
-    /// The background with an oval where each face would be.
+    /// The background with an oval in place of each face.
     fn empty(&self) -> Vec<u8> {
         let Size { width, height } = self.size;
         let mut rgba = Vec::with_capacity(width as usize * height as usize * 4);
@@ -83,7 +83,7 @@ impl Scene {
     }
 }
 
-/// A face whose most probable class is `label` with `score`; the rest is spread unevenly.
+/// A face whose class `label` has the highest score, `score`; the rest is distributed unevenly.
 fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
     let labels = LabelSet::new(FERPLUS_LABELS);
     let shown = FERPLUS_LABELS.iter().position(|known| *known == label);
@@ -94,7 +94,7 @@ fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
     FaceRecord { id, rect_norm, detection: None, emotion: Some(result) }
 }
 
-/// A rectangle given in 0..1 of the height of a 16:9 frame.
+/// A rectangle in units of the height of a 16:9 frame.
 fn wide(x: f32, y: f32, w: f32, h: f32) -> Rect {
     Rect::new(x * 9.0 / 16.0, y, w * 9.0 / 16.0, h)
 }
@@ -122,7 +122,7 @@ fn crowd() -> Vec<FaceRecord> {
     (0..25).map(|i| face(i + 1, at(i), FERPLUS_LABELS[(i * 3 % 8) as usize], 0.35 + 0.024 * i as f32)).collect()
 }
 
-/// A face that nobody classified, one that is unknown, and some at the frame's edges.
+/// An unclassified face, an unknown one, and some at the edges of the frame.
 fn edge_cases() -> Vec<FaceRecord> {
     vec![
         FaceRecord { id: 1, rect_norm: wide(0.5, 0.3, 0.2, 0.25), detection: None, emotion: None },
@@ -225,9 +225,9 @@ fn parts_can_be_switched_off() {
     let count = |style: Style| Painter::new(style).draw(&one_face(), None, P720).len();
     assert_eq!(count(none.clone()), 0);
     assert_eq!(count(Style { boxes: true, ..none.clone() }), 8, "a box is four corners and four strips");
-    assert_eq!(count(Style { labels: true, ..none.clone() }), 2, "a plate and its figures");
+    assert_eq!(count(Style { labels: true, ..none.clone() }), 2, "a plate and its percentage");
     let graph = count(Style { scores: true, ..none.clone() });
-    assert!((2..=9).contains(&graph), "{graph}: a plate and the bars that are a pixel long");
+    assert!((2..=9).contains(&graph), "{graph}: a plate and the bars of at least a pixel");
     assert_eq!(count(Style { emoji: true, ..none.clone() }), 1);
     assert_eq!(count(Style { ids: true, ..none }), 1);
     assert_eq!(count(Style::default()), 8 + 2 + graph);
@@ -243,7 +243,7 @@ fn an_unchanged_frame_returns_the_same_pictures() {
     let second = painter.draw(&moved, None, P720);
     assert_eq!(first.len(), second.len());
     for (a, b) in first.iter().zip(&second) {
-        assert!(Arc::ptr_eq(&a.picture, &b.picture), "drawn again though it shows the same");
+        assert!(Arc::ptr_eq(&a.picture, &b.picture), "a picture was drawn again without a change");
     }
 }
 
@@ -252,13 +252,13 @@ fn plates_stay_inside_the_frame_and_do_not_overlap() {
     for (faces, size) in [(five_faces(), P720), (five_faces(), P240), (crowd(), P2160), (crowd(), P720)] {
         let style = Style { boxes: false, ..Style::default() };
         let pictures = Painter::new(style).draw(&faces, None, size);
-        // Bars lie on their plates; plates are known by the translucent middle of their upper edge.
+        // Bars lie on plates, so only plates are compared. A plate has a translucent middle of its upper edge.
         let is_plate = |placed: &&Placed| placed.picture.rgba()[placed.picture.size().width as usize / 2 * 4 + 3] == 204;
         let plates: Vec<Rect> = pictures.iter().filter(is_plate).map(Placed::rect).collect();
         assert!(plates.len() >= faces.len());
         for (index, plate) in plates.iter().enumerate() {
             assert_eq!(plate.clamp_to(size), *plate, "inside the frame");
-            assert!(plates[..index].iter().all(|other| plate.intersection(*other).area() == 0.0), "plates apart at {size:?}");
+            assert!(plates[..index].iter().all(|other| plate.intersection(*other).area() == 0.0), "plates overlap at {size:?}");
             assert!(faces.iter().all(|face| plate.intersection(face.rect_norm.from_norm(size)).area() < 2.0 * plate.w), "{plate:?}");
         }
     }
@@ -276,10 +276,10 @@ fn only_the_largest_faces_are_drawn_above_the_limit() {
         assert!(placed.iter().any(|placed| (placed.x - rect.x as i32).abs() <= 2 && (placed.y - rect.y as i32).abs() <= 2), "{rect:?}");
     }
     let stats = Some(CornerFigures { faces: many.len(), fps: None });
-    assert!(Painter::new(Style::default()).draw(&many, stats, P2160).len() < 8 * 256 + 3 * 256, "labels are bounded with the boxes");
+    assert!(Painter::new(Style::default()).draw(&many, stats, P2160).len() < 8 * 256 + 3 * 256, "labels are limited like boxes");
 }
 
-/// Numbers of every kind, those near a frame often.
+/// Any number, with a bias towards those near a frame.
 fn number() -> impl Strategy<Value = f32> {
     let special = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 4e6]);
     prop_oneof![any::<f32>(), -2.0f32..2.0, 0.0f32..1.0, special]
@@ -311,7 +311,7 @@ fn frames_of_any_size_can_be_drawn_on() {
 }
 
 #[test]
-#[ignore = "writes pictures to look at, compares nothing"]
+#[ignore = "writes pictures for inspection, without a comparison"]
 fn gallery() {
     let folder = output("test-gallery");
     for (lines, size) in [("240p", P240), ("720p", P720), ("2160p", P2160)] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Known records make exactly known text, and other people's readers understand it.
+//! The exact text of known records, and that third-party readers parse it.
 
 use std::time::Duration;
 
@@ -152,8 +152,8 @@ fn csv_has_crlf_lines_and_parses_back() {
 
 #[test]
 fn csv_cells_are_never_formulas_and_numbers_stay_numbers() {
-    let evil = "=HYPERLINK(\"http://example.com\")";
-    for text in [evil, "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+    let formula = "=HYPERLINK(\"http://example.com\")";
+    for text in [formula, "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
         let labels = LabelSet::new([text, "happiness"]);
         let emotion = EmotionResult { labels, ..emotion(Some(0), &[0.9, 0.1]) };
         let detection = Some(DetectionInfo { confidence: 0.5, landmarks_norm: None, model_name: text.into(), age: Duration::ZERO });
@@ -163,7 +163,7 @@ fn csv_cells_are_never_formulas_and_numbers_stay_numbers() {
         let row = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes()).records().next().unwrap().unwrap();
         let told = format!("'{text}");
         assert_eq!([&row[0], &row[13], &row[14]], [told.as_str(); 3], "stream, detector and label");
-        assert_eq!(&row[8], "-0.5", "a number is none");
+        assert_eq!(&row[8], "-0.5", "a negative number is not a formula");
     }
 }
 
@@ -174,7 +174,7 @@ fn csv_columns_default_to_the_labels_of_ferplus() {
     for label in FERPLUS_LABELS {
         assert!(header.contains(&format!("score_{label}")));
     }
-    // Scores find their column by name, in whatever order the model has them.
+    // Scores are matched to columns by name, in any order.
     let row = written(writer.as_mut(), &report(0, &[scored(1, Some(1), &[0.2, 0.7, 0.1])]), 0);
     assert!(row.ends_with(",0.2,0.7,,,,,0.1,\r\n"), "{row}");
     assert!(!writer.takes(&["boredom".to_owned()]));
@@ -190,7 +190,7 @@ fn a_label_without_a_column_is_warned_of_once() {
         .enumerate()
         .map(|(frame, face)| match exporter.frame(&report(frame as u64, std::slice::from_ref(face))).unwrap() {
             Output::Text(chunk) => chunk.warning.is_some(),
-            _ => panic!("a face is text"),
+            _ => panic!("expected text for a face"),
         })
         .collect();
     assert_eq!(warnings, [false, true, false]);
@@ -257,7 +257,7 @@ fn a_summary_without_faces_has_numbers_but_no_caption() {
     assert_eq!(summary_of(Format::Text, &nobody), "");
 }
 
-/// Time spans of an exporter's texts (`true`) and gaps (`false`) in milliseconds.
+/// Spans in milliseconds of an exporter's texts (`true`) and gaps (`false`).
 fn spans(options: Options, frames: &[Vec<FaceRecord>]) -> Vec<(bool, u64, u64)> {
     let mut exporter = Exporter::new(options);
     let ms = |text, Span { pts_ns, duration_ns }| (text, pts_ns / 1_000_000, duration_ns / 1_000_000);
@@ -302,7 +302,7 @@ fn on_change_exports_only_changed_frames() {
     };
     let frames = [happy(), happy(), neutral(), neutral(), two(), neutral(), vec![], neutral()];
     assert_eq!(texts(&frames, options), [0, 2, 4, 5, 6, 7]);
-    // With an interval, what changes meanwhile waits until it is over.
+    // With an interval, changes within it are exported at its end.
     assert_eq!(texts(&frames[..5], Options { interval_ns: 3 * FRAME_NS, ..options }), [0, 3]);
     assert!(texts(&[vec![], vec![], vec![]], options).is_empty(), "nobody came");
 }
@@ -325,7 +325,7 @@ fn on_change_exports_that_the_last_face_has_gone() {
     assert!(cells[7..].iter().all(|cell| cell.is_empty()), "{row}");
     assert!(told(Format::WebVttMetadata, true).contains(r#""faces":0"#));
     for format in [Format::Text, Format::WebVtt] {
-        assert_eq!(told(format, true), "", "people see that nothing is there");
+        assert_eq!(told(format, true), "", "viewers see that no caption is shown");
     }
     assert_eq!(told(Format::Ndjson, false), "");
 }

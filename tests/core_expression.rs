@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The expression models that are compiled in: against the Python reference, and on average faces.
+//! The compiled-in expression models, compared with the Python reference and tested on average faces.
 #![cfg(feature = "onnx")]
 
 mod support;
@@ -14,15 +14,15 @@ use gstemotion::scores::FERPLUS_LABELS;
 use support::average_faces::{Key, Scene};
 use support::runtime_fetched;
 
-/// The models, what the Python reference says of some pictures, and how far the scores may be from that: in 8 bits
-/// processors round differently.
+/// The models, the files with the scores of the Python reference, and the tolerances: processors round 8-bit products
+/// differently.
 const MODELS: [(&str, &str, f32); 3] = [
     ("expression", include_str!("data/expression.json"), 1e-3),
     ("expression-int8", include_str!("data/expression-int8.json"), 2e-2),
     ("expression-tiny", include_str!("data/expression-tiny.json"), 1e-3),
 ];
 
-/// What is compiled in, whatever lies in the folders of this machine.
+/// The compiled-in model, independent of model folders on this machine.
 fn load(name: &str) -> gstemotion::error::Result<Classifier> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
     let search = SearchPath { runtime_file, ..Default::default() };
@@ -53,7 +53,7 @@ fn scores_match_the_python_reference() {
             let pixels: Vec<u8> = numbers("pixels").map(|value| value as u8).collect();
             let view =
                 FrameView::new(PixelFormat::Gray8, Size::new(48, 48), &[Plane { data: &pixels, stride: 48 }], Colorimetry::default());
-            // A box whose crop is the picture itself, so that nothing is sampled anew.
+            // The crop of this box is the picture itself, so that nothing is resampled.
             let crop = description.framing.crop(Rect::new(0.0, 0.0, 48.0, 48.0), None, None);
             let side = 48.0 * 48.0 / crop.side;
             let rect = Rect::new(24.0 - side / 2.0, 24.0 - (crop.center.y - 24.0) * side / 48.0 - side / 2.0, side, side);
@@ -81,7 +81,7 @@ fn a_face_with_no_area_is_scored_by_the_nearest_edge() {
     let mut classifier = classifier("expression");
     let expected = classifier.classify(&edge, &[face(size.rect())]).expect("scores")[0].clone();
     for empty in [Rect::new(-5.0, -5.0, 0.0, 0.0), Rect::new(f32::NAN, f32::NAN, f32::NAN, f32::NAN), Rect::new(0.0, 0.0, 40.0, f32::NAN)] {
-        // The memory of the second face still holds a happy one.
+        // The tensor still contains a happy face in the second position.
         classifier.classify(&view, &[happy, happy]).expect("scores");
         let scores = classifier.classify(&view, &[happy, face(empty)]).expect("scores");
         let far = scores[1].as_slice().iter().zip(expected.as_slice()).any(|(score, expected)| (score - expected).abs() > 0.02);
@@ -89,7 +89,7 @@ fn a_face_with_no_area_is_scored_by_the_nearest_edge() {
     }
 }
 
-/// An expression model of any size that tells bright from dark, its weights in a file beside it, in a folder with this
+/// An expression model with a dynamic input size that tells bright from dark, with external weights, in a folder with this
 /// description of its input.
 fn bright_or_dark(folder: &std::path::Path, input: &str) -> ModelFile {
     std::fs::create_dir_all(folder).expect("a folder");
@@ -191,15 +191,15 @@ fn average_faces_are_classified_as_their_own_expression() {
             let scores = &classifier.classify(&view.expect("a view"), &[face]).expect("scores")[0];
             let truth = FERPLUS_LABELS.iter().position(|known| *known == label).expect("a label");
             let above = scores.as_slice().iter().filter(|score| **score > scores.as_slice()[truth]).count();
-            // The smallest one takes fear for surprise, and for fear next.
+            // The tiny model takes fear for surprise, with fear in second place.
             let most = usize::from(name == "expression-tiny" && label == "fear");
             assert!(above <= most, "{name} on {label}: {scores:?}");
         }
     }
 }
 
-/// The average faces that the models name as the people did whose votes chose the pictures: all but contempt, which they
-/// take for neutral.
+/// The average faces that the models classify as the annotators did, whose votes selected the pictures: all but contempt,
+/// which they take for neutral.
 const NAMED_RIGHT: [&str; 7] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"];
 
 #[test]

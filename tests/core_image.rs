@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sampling from frames: against a reference, across formats, and with whatever planes there are.
+//! Sampling of frames: compared with a reference, across formats, and with arbitrary planes.
 
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
@@ -20,7 +20,7 @@ fn sampled_by(resampler: &mut Resampler, view: &FrameView, source: Rect, size: S
 
 #[test]
 fn resampling_matches_the_reference() {
-    // Weights have eight bits, so a value of 255 may be off by a fraction of a step.
+    // Weights have 8 bits, so a value of 255 may be off by a fraction of 1.
     const TOLERANCE: f32 = 0.75;
     let golden: serde_json::Value = serde_json::from_str(include_str!("data/resample.json")).expect("JSON");
     let numbers = |value: &serde_json::Value| -> Vec<f32> {
@@ -41,7 +41,7 @@ fn resampling_matches_the_reference() {
     }
 }
 
-/// One colour in every format: the bytes of each plane's first pixels, repeated.
+/// The planes of a uniform picture: the bytes of the first pixels of each plane, repeated.
 fn uniform(format: PixelFormat, size: Size) -> Vec<Vec<u8>> {
     // Red 200, green 100, blue 50 and its BT.601 full-range Y, U, V.
     let (r, g, b, y, u, v) = (200, 100, 50, 124, 86, 182);
@@ -91,7 +91,7 @@ fn every_format_yields_the_same_colour() {
     }
 }
 
-/// A picture that hardly changes from pixel to pixel, in any format; chroma as luma.
+/// A picture with a small gradient, in any format; chroma has the same values as luma.
 fn smooth(format: PixelFormat, size: Size) -> Vec<(Vec<u8>, usize)> {
     let value = |x: f32, y: f32, c: usize| (128.0 + 50.0 * (x / 23.0 + c as f32).sin() * (y / 31.0).cos()) as u8;
     (0..format.planes())
@@ -108,7 +108,7 @@ fn smooth(format: PixelFormat, size: Size) -> Vec<(Vec<u8>, usize)> {
 
 #[test]
 fn quick_resampling_approximates_full_resampling() {
-    // Reductions of whole steps and others, that take one pair of neighbours and two, of the whole and of a part.
+    // Integer and other reductions, which read one or two pairs of neighbours, of the whole frame and of a part.
     let size = Size::new(480, 360);
     let parts = [(size.rect(), Size::new(240, 180)), (size.rect(), Size::new(80, 60)), (size.rect(), Size::new(100, 70))];
     let parts = parts.into_iter().chain([(Rect::new(31.5, 20.0, 300.0, 300.0), Size::new(30, 30))]);

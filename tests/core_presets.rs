@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Other people's expression models, recognised by their signature: tiny networks that have the same.
+//! Third-party expression models, recognised by their signature, with tiny networks that have the same signatures.
 #![cfg(feature = "onnx")]
 
 mod support;
@@ -15,10 +15,10 @@ use gstemotion::model::search_path::SearchPath;
 use gstemotion::scores::Scores;
 use support::{data, runtime_fetched};
 
-/// Red, green and blue of the whole picture.
+/// Colour of the whole picture: red, green, blue.
 const COLOUR: [u8; 3] = [200, 100, 50];
 
-/// A model's name, its labels, and its input for a picture of [`COLOUR`], one value for each channel, by hand.
+/// Name and labels of a model, and the hand-computed value of each input channel for a picture of [`COLOUR`].
 type Expected = (&'static str, &'static [&'static str], Vec<f32>);
 
 fn expected() -> [Expected; 4] {
@@ -53,7 +53,7 @@ fn known_models_are_recognised_and_preprocessed_as_by_their_authors() {
         assert_eq!((classifier.name(), classifier.labels().as_slice().join(" ")), (name, labels.join(" ")));
         let mut values = vec![0.0; labels.len()];
         values.iter_mut().zip(&input).for_each(|(value, mean)| *value = mean / 100.0);
-        // mini-XCEPTION alone gives probabilities.
+        // Only mini-XCEPTION outputs probabilities.
         let wanted = if name == "mini-xception" { Scores::from_probabilities(values) } else { Scores::from_logits(&values, 1.0) };
         let scores = classifier.classify(&view, &[face(20.0), face(90.0), face(180.0)]).expect("scores of three faces at once");
         assert_eq!(scores.len(), 3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How well the tracker keeps people apart: average faces that walk, cross, leave and return, seen by a detector that
-//! misses some, invents some and is never quite sure where they are.
+//! Accuracy of the tracker: average faces that move, cross, leave and return, detected by a simulated detector with misses,
+//! false positives and noise.
 
 #[path = "support/mot.rs"]
 mod mot;
@@ -17,16 +17,16 @@ use support::average_faces::{Appearance, Key, Scene};
 const SIZE: Size = Size::new(1280, 720);
 const FRAMES_PER_SECOND: u32 = 30;
 const SECONDS: u32 = 20;
-/// A face that is covered by more than this share can be found by nobody and is not asked for.
+/// Share of a face above which it counts as covered and is not expected to be found.
 const MAX_COVERED: f32 = 0.5;
-/// A stay after this much absence is another person's: nothing tells who comes back.
+/// Absence after which a returning face counts as a new person, since nothing identifies it.
 const ABSENCE_S: f32 = 1.0;
 
-/// Random numbers that are the same in every run (xorshift).
+/// Reproducible random numbers (xorshift).
 struct Random(u64);
 
 impl Random {
-    /// Evenly from 0 to 1.
+    /// Uniformly distributed in 0..1.
     fn share(&mut self) -> f32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -34,14 +34,14 @@ impl Random {
         (self.0 >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// About normal, with mean 0 and deviation 1.
+    /// Approximately normally distributed, with mean 0 and standard deviation 1.
     fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.share()).sum::<f32>() - 6.0
     }
 }
 
-/// Six people: two cross near to each other, two cross at different sizes, one leaves by the side and returns, one paces
-/// up and down; at 20 seconds, speeds of up to half the frame's width in a second.
+/// Six people: two cross close to each other, two cross at different sizes, one leaves at the side and returns, one walks
+/// back and forth. The scene lasts 20 s, with speeds of up to half the frame width per second.
 fn people(random: &mut Random) -> Scene {
     let mut scene = Scene::new(SIZE.width as usize, SIZE.height as usize);
     let end = SECONDS as f32;
@@ -58,7 +58,7 @@ fn people(random: &mut Random) -> Scene {
     scene.actor(walk(&pace, 140.0))
 }
 
-/// Who is to be seen: inside the frame and not behind someone nearer.
+/// The visible faces: those inside of the frame and not behind a nearer one.
 fn visible(shown: &[Appearance]) -> Boxes {
     let covered = |index: usize| {
         let face = shown[index].face;
@@ -69,8 +69,8 @@ fn visible(shown: &[Appearance]) -> Boxes {
     seen.map(|index| (shown[index].actor as u32, shown[index].face)).collect()
 }
 
-/// What a detector makes of it: 5 % are missed, and now and then one is for four frames on end; boxes are off by 2 % of
-/// their side; one in ten is weak; on one frame in fifty something else is taken for a face, on one in ten weakly.
+/// Simulated detections: 5 % are missed, and occasionally one for four frames in a row; boxes have an error of 2 % of their
+/// side; one in ten has a low confidence; one frame in fifty has a false positive, one in ten a weak one.
 struct Observer {
     random: Random,
     blind: Vec<u32>,
@@ -154,10 +154,10 @@ fn the_number_of_tracks_is_bounded_on_noise() {
     let mut update = |found: &[Detection], step: u32| tracker.update(found, 0.5, Duration::from_millis(40) * step);
     for step in 0..5 {
         let tracks = update(&noise(step), step);
-        assert_eq!(tracks.len(), MAX_DETECTIONS, "the first ones");
+        assert_eq!(tracks.len(), MAX_DETECTIONS, "only the first ones");
         assert!(tracks.iter().zip(noise(step)).all(|(track, found)| track.rect == found.rect));
     }
     let mut ids = |step: u32, now: u32| update(&noise(step)[..10], now).iter().map(|track| track.id).collect::<Vec<_>>();
     assert_eq!(ids(4, 5), (4_001..4_011).collect::<Vec<_>>(), "the newest tracks are kept");
-    assert_eq!(ids(0, 6), (5_001..5_011).collect::<Vec<_>>(), "the oldest are forgotten, though their time is not over");
+    assert_eq!(ids(0, 6), (5_001..5_011).collect::<Vec<_>>(), "the oldest ones are dropped before their timeout");
 }

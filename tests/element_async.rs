@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `async=true`: nothing waits for the models.
+//! `async=true`: frames do not wait for the models.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -18,7 +18,7 @@ use support::{data, runtime_fetched};
 
 const SIZE: Size = Size::new(320, 240);
 const FRAME: Duration = Duration::from_nanos(16_666_667);
-/// A face for the slow detector: one box around a bright square of at least twelve pixels.
+/// Side of a square that the slow detector detects as a face: it finds one box around a bright square of at least 12 px.
 const SIDE: usize = 12;
 
 fn slow(element: &str) -> String {
@@ -37,7 +37,7 @@ fn harness(line: &str) -> Harness {
     harness
 }
 
-/// A black frame with a bright square whose top left corner is at `x`, `y`; number `index` at 60 a second.
+/// A black frame with a bright square at `(x, y)`, as number `index` of a stream of 60 frames per second.
 fn frame(x: usize, y: usize, index: u32) -> gst::Buffer {
     let lit = |n: usize| (x..x + SIDE).contains(&(n % 320)) && (y..y + SIDE).contains(&(n / 320));
     let rgb: Vec<u8> = (0..320 * 240).flat_map(|n| [if lit(n) { 255 } else { 0 }; 3]).collect();
@@ -50,11 +50,11 @@ fn count(element: &gst::Element, name: &str) -> u64 {
     element.property::<gst::Structure>("stats").get(name).expect(name)
 }
 
-/// Waits until `element` has run its network so often.
+/// Waits until `element` has run its network this many times.
 fn wait_for(element: &gst::Element, inferences: u64) {
     let start = Instant::now();
     while count(element, "inferred") < inferences {
-        assert!(start.elapsed() < Duration::from_secs(60), "{inferences} inferences did not come");
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {inferences} inferences");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -72,7 +72,7 @@ fn results_are_attached_to_later_frames_with_their_age() {
     let element = harness.find_element("emotionfacedetect").expect("the element");
     let gate = Gate::new("later");
     let first = harness.push_and_pull(frame(100, 100, 0)).expect("a frame");
-    assert!(faces(&first).is_empty(), "nothing is known yet");
+    assert!(faces(&first).is_empty(), "no result yet");
     gate.open();
     wait_for(&element, 1);
     let second = harness.push_and_pull(frame(100, 100, 3)).expect("a frame");
@@ -88,7 +88,7 @@ fn boxes_are_predicted_for_the_current_frame() {
     }
     let mut harness = harness(&format!("{} async=true", slow_detector()));
     let element = harness.find_element("emotionfacedetect").expect("the element");
-    // Four pixels to the right with each frame, a result for every fourth frame.
+    // The face moves right by 4 pixels per frame; every fourth frame is searched.
     for step in 0..8 {
         harness.push_and_pull(frame(40 + 16 * step, 100, 4 * step as u32)).expect("a frame");
         wait_for(&element, step as u64 + 1);
@@ -98,7 +98,7 @@ fn boxes_are_predicted_for_the_current_frame() {
     assert_eq!(face.detection.expect("a detection").age, FRAME * 4);
     let center = face.rect_norm.from_norm(SIZE).center();
     let expected = (40 + 4 * 32 + SIDE / 2) as f32;
-    assert!((center.x - expected).abs() < 6.0, "{center:?}, 16 pixels moved to {expected}");
+    assert!((center.x - expected).abs() < 6.0, "{center:?}, expected {expected} after 16 px");
 }
 
 #[test]
@@ -122,14 +122,14 @@ fn a_pushed_buffer_is_never_modified() {
         };
         let before = metas(&out);
         assert_eq!(out.peek_memory(0).as_ptr(), pixels, "{name} copied the frame");
-        // Whoever writes now must not be seen by the worker, nor wait for it.
+        // A later write is neither seen by the worker nor blocked by it.
         let mut written = out.copy();
         written.make_mut().map_writable().expect("writable").fill(0);
         wait_for(&element, 1);
         assert_eq!(metas(&out), before, "{name} added to a buffer that it had pushed");
         let next = harness.push_and_pull(frame(100, 100, 2)).expect("a frame");
         if name == "emotionfacedetect" {
-            assert_eq!(faces(&next).len(), 1, "the worker saw what was written after");
+            assert_eq!(faces(&next).len(), 1, "the worker saw a later write");
         }
     }
 }
@@ -166,7 +166,7 @@ fn the_worker_takes_the_newest_frame() {
     let gate = Gate::new("newest");
     harness.push_and_pull(frame(0, 0, 0)).expect("a frame");
     gate.wait_for_worker();
-    // While the first is searched nine others come; only the last of them is searched after it.
+    // Nine frames arrive while the first is searched. Only the last of them is searched next.
     (1..10).for_each(|index| drop(harness.push_and_pull(frame(20 * index as usize, 100, index)).expect("a frame")));
     gate.open();
     wait_for(&element, 2);
@@ -192,12 +192,12 @@ fn a_flush_does_not_wait_and_discards_the_running_job() {
         dark.make_mut().set_pts(gst::ClockTime::try_from(FRAME * index).expect("a time"));
         dark
     };
-    // Before another frame comes: its own result would end what this one began.
+    // Opened before the next frame, whose own result would hide that of the flushed one.
     gate.open();
     for done in 1..4 {
         wait_for(&element, done);
         let out = harness.push_and_pull(dark(done as u32)).expect("a frame");
-        assert!(faces(&out).is_empty(), "a face of the time before the flush: {:?}", faces(&out));
+        assert!(faces(&out).is_empty(), "a face from before the flush: {:?}", faces(&out));
     }
 }
 
@@ -214,7 +214,7 @@ fn eos_passes_busy_workers_and_a_stop_waits_for_them() {
     );
     let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
     let gate = Gate::new("ended");
-    play(&pipeline).expect("five frames and an end, while the worker has the first");
+    play(&pipeline).expect("five frames and EOS while the worker holds the first frame");
     gate.wait_for_worker();
     let stopping = std::thread::spawn(move || pipeline.set_state(gst::State::Null));
     gate.open();
@@ -234,7 +234,7 @@ fn only_synchronous_elements_add_latency() {
             let inner = harness.find_element(element).expect("the element");
             let bus = gst::Bus::new();
             inner.set_bus(Some(&bus));
-            assert_eq!(harness.query_latency(), Some(upstream), "nothing was measured yet");
+            assert_eq!(harness.query_latency(), Some(upstream), "no inference was measured yet");
             for index in 0..12 {
                 let mut frame = frame(100, 100, index);
                 VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (80, 80, 48, 48));
@@ -272,16 +272,16 @@ fn frames_pass_while_both_workers_are_busy() {
     };
     for index in 0..20 {
         let out = harness.push_and_pull(marked(index)).expect("a frame");
-        assert_eq!((faces(&out).len(), faces(&out)[0].emotion.is_some()), (1, false), "nothing is known yet");
+        assert_eq!((faces(&out).len(), faces(&out)[0].emotion.is_some()), (1, false), "no result yet");
     }
     gates.iter().for_each(Gate::wait_for_worker);
     let counts = |element| ["frames", "inferred", "skipped"].map(|name| count(element, name));
-    // One frame is in the worker's hands, one waits.
+    // The worker holds one frame, and one waits.
     assert_eq!((counts(&detect), counts(&classify)), ([20, 0, 18], [20, 0, 18]));
     gates.iter().for_each(Gate::open);
     [&detect, &classify].into_iter().for_each(|element| wait_for(element, 1));
     let out = harness.push_and_pull(marked(20)).expect("a frame");
     let found = faces(&out);
-    assert!(found.iter().any(|face| face.detection.is_some()), "the detector's face is put on a later frame: {found:?}");
-    assert!(found.iter().any(|face| face.emotion.is_some()), "the scores are put on a later frame: {found:?}");
+    assert!(found.iter().any(|face| face.detection.is_some()), "the detected face is on a later frame: {found:?}");
+    assert!(found.iter().any(|face| face.emotion.is_some()), "the scores are on a later frame: {found:?}");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens to a stream besides frames: segments, gaps, discontinuities, changes of caps, seeks, ends, trick modes and
-//! properties that change meanwhile; with pushed events and in whole pipelines, with and without workers.
+//! Events and changes of a stream: segments, gaps, discontinuities, changes of caps, seeks, EOS, trick modes and changes of
+//! properties, with pushed events and in whole pipelines, with and without workers.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -23,7 +23,7 @@ const VGA: Size = Size::new(640, 480);
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify";
 const ASYNC_CHAIN: &str = "emotionfacedetect name=detect async=true ! emotionclassify name=classify async=true";
 
-/// A stream of three people who keep still.
+/// A stream of three faces that do not move.
 struct Stream {
     harness: Harness,
     frame: gst::Buffer,
@@ -57,7 +57,7 @@ impl Stream {
         assert!(self.harness.push_event(gst::event::Segment::new(&segment)));
     }
 
-    /// True if an event of that kind came out since the last question.
+    /// True if an event of this type has come out since the last call.
     fn passed(&mut self, kind: gst::EventType) -> bool {
         std::iter::from_fn(|| self.harness.try_pull_event()).any(|event| event.type_() == kind)
     }
@@ -83,10 +83,10 @@ fn tracks_continue_across_segments_in_running_time() {
     let mut stream = Stream::new(CHAIN);
     stream.segment(1.0, ms(0), ms(1_000), ms(0));
     assert_eq!(ids(&stream.push(ms(900))), first());
-    // The next clip of a playlist: its times begin anew, running time goes on.
+    // The next clip of a playlist: its timestamps start over, and the running time continues.
     stream.segment(1.0, ms(50_000), ms(60_000), ms(1_000));
     let faces = stream.push(ms(50_000));
-    assert_eq!(ids(&faces), first(), "a tenth of a second went by");
+    assert_eq!(ids(&faces), first(), "0.1 s later in running time");
     assert!(faces.iter().all(|face| face.emotion.is_some()));
     assert!(stream.passed(gst::EventType::Segment));
 }
@@ -99,10 +99,10 @@ fn tracks_survive_a_short_gap_but_not_a_long_one() {
     let mut stream = Stream::new(CHAIN);
     stream.push(ms(0));
     assert!(stream.harness.push_event(gst::event::Gap::builder(ms(40)).duration(ms(500)).build()));
-    assert!(stream.passed(gst::EventType::Gap), "it is handed on");
+    assert!(stream.passed(gst::EventType::Gap), "the gap is forwarded");
     assert_eq!(ids(&stream.push(ms(540))), first());
     assert!(stream.harness.push_event(gst::event::Gap::builder(ms(580)).duration(ms(5_000)).build()));
-    assert_eq!(ids(&stream.push(ms(5_580))), BTreeSet::from([4, 5, 6]), "after five seconds nobody knows who it is");
+    assert_eq!(ids(&stream.push(ms(5_580))), BTreeSet::from([4, 5, 6]), "tracks have ended after 5 s");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_discontinuity_does_not_end_tracks_unless_time_goes_back() {
     let mut stream = Stream::new(CHAIN);
     stream.push(ms(0));
     assert_eq!(ids(&stream.push_flagged(ms(200), gst::BufferFlags::DISCONT | gst::BufferFlags::RESYNC)), first());
-    // A clock that was set back is a new timeline.
+    // A timestamp that goes back starts a new timeline.
     assert_eq!(ids(&stream.push_flagged(ms(10), gst::BufferFlags::DISCONT)), BTreeSet::from([4, 5, 6]));
 }
 
@@ -178,9 +178,9 @@ fn ids_persist_in_fast_and_reverse_playback() {
     let mut stream = Stream::new(CHAIN);
     stream.segment(4.0, ms(0), ms(60_000), ms(0));
     for time in [0, 800, 1_600, 2_400] {
-        assert_eq!(ids(&stream.push(ms(time))), first(), "four times as fast, at {time} ms");
+        assert_eq!(ids(&stream.push(ms(time))), first(), "4x speed, at {time} ms");
     }
-    // Backward, as key frames of a trick mode come: from the segment's stop to its start.
+    // In reverse playback, key frames arrive from the stop of the segment to its start.
     stream.segment(-1.0, ms(0), ms(2_400), ms(600));
     for time in [2_400, 2_000, 1_600, 1_200] {
         assert_eq!(ids(&stream.push(ms(time))), first(), "backward, at {time} ms");
@@ -199,7 +199,7 @@ fn frames_without_timestamps_are_timed_by_the_frame_rate() {
     }
 }
 
-/// Every property that may change while playing, with two values each.
+/// Every property that may change while playing, with two values for each.
 const CHANGES: [(&str, &str, [&str; 2]); 16] = [
     ("detect", "score-threshold", ["0.3", "0.7"]),
     ("detect", "iou-threshold", ["0.2", "0.5"]),
@@ -234,7 +234,7 @@ fn properties_may_change_while_playing() {
                 let changing = property.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
                 let listed = CHANGES.iter().any(|(of, listed, _)| of == name && *listed == property.name());
                 let inert = property.blurb().is_some_and(|blurb| blurb.starts_with("OpenCV: "));
-                assert!(!changing || listed || inert || property.name() == "qos", "{name}: {} is not tried here", property.name());
+                assert!(!changing || listed || inert || property.name() == "qos", "{name}: {} is missing in this test", property.name());
             }
         }
         let changing = std::thread::spawn(move || {
@@ -253,7 +253,7 @@ fn properties_may_change_while_playing() {
             index += 1;
         }
         changing.join().expect("no property panics");
-        // Everything is as it was; so are the faces, the frame after a worker is done.
+        // All properties have their old values again, and so have the faces once a worker is done.
         let faces = (0..200).map(|more| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             stream.push(ms(33 * (index + more)))
@@ -263,7 +263,7 @@ fn properties_may_change_while_playing() {
     }
 }
 
-/// A clip of two people, three seconds, as a file that can be sought in.
+/// A seekable file with two faces, 3 s long.
 fn clip(stage: &Stage) -> PathBuf {
     init();
     let actor = |x: f32, expression| [0.0, 9.0].map(|at| Key::new(at, (x, 120.0), 150.0, expression)).into();
@@ -319,7 +319,7 @@ fn seeks_steps_and_trick_modes_work_on_a_file() {
         let plain = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         for (what, rate, flags, start, stop) in [
             ("a flushing seek", 1.0, plain, 1_000, 1_500),
-            ("twice as fast", 2.0, plain | gst::SeekFlags::TRICKMODE, 500, 1_500),
+            ("double speed", 2.0, plain | gst::SeekFlags::TRICKMODE, 500, 1_500),
             ("backward", -1.0, plain, 500, 1_000),
             ("back to the start", 1.0, plain, 0, 800),
         ] {
@@ -333,11 +333,11 @@ fn seeks_steps_and_trick_modes_work_on_a_file() {
                 assert!(frames.iter().all(|(_, faces)| faces.len() == 2), "{what}: {frames:?}");
                 assert_eq!(all.len(), 2, "{what}");
             }
-            assert!(all.iter().all(|id| *id > last), "{what}: ids of the time before: {all:?}");
+            assert!(all.iter().all(|id| *id > last), "{what}: ids from before the seek: {all:?}");
             last = all.last().copied().unwrap_or(last);
         }
 
-        // Step by step, as an editor does.
+        // Frame by frame, as in an editor.
         pipeline.set_state(gst::State::Paused).expect("it pauses");
         pipeline.seek(1.0, plain, gst::SeekType::Set, ms(200), gst::SeekType::None, gst::ClockTime::NONE).expect("a seek");
         wait_for(&pipeline, gst::MessageType::AsyncDone);
@@ -355,7 +355,7 @@ fn pipelines_survive_a_source_that_changes_its_size() {
     if !runtime_fetched() {
         return;
     }
-    // As an RTSP camera does that is switched to another profile.
+    // As an RTSP camera does when it switches to another profile.
     for chain in [CHAIN, ASYNC_CHAIN] {
         let source = |width: u32, height: u32, format: &str| {
             format!("videotestsrc num-buffers=8 ! video/x-raw,format={format},width={width},height={height},framerate=30/1 ! c. ")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Buffers whose metadata says where the pixels are: outside of the memory, cropped, shared with a pool.
+//! Buffers whose metadata describes the layout of the pixels: outside of the memory, cropped, shared with a pool.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use support::gstreamer::init;
 
 const VGA: Size = Size::new(640, 480);
-/// Bytes behind the memory of a buffer that still belong to the test, so that only the test fails where they are touched.
+/// Number of bytes allocated after the memory of a buffer, so that an overrun fails the test instead of the process.
 const SLACK: usize = 1 << 20;
 
 fn info(format: VideoFormat, size: Size) -> VideoInfo {
@@ -26,7 +26,7 @@ fn info(format: VideoFormat, size: Size) -> VideoInfo {
     VideoInfo::builder(format, size.width, size.height).fps((30, 1)).build().expect("a valid format and size")
 }
 
-/// A face that reaches to the lower right corner of the frame.
+/// A face that extends to the bottom right corner of the frame.
 fn face() -> FaceRecord {
     let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".into(), age: Duration::ZERO });
     FaceRecord { id: 1, rect_norm: Rect::new(0.4, 0.4, 0.6, 0.6), detection, emotion: None }
@@ -53,7 +53,7 @@ fn read(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(), String> {
     Ok(())
 }
 
-/// `emotionoverlay` that blurs faces of frames of `info`.
+/// An `emotionoverlay` that blurs the faces of frames with `info`.
 fn blurring(info: &VideoInfo) -> Harness {
     let mut harness = Harness::new("emotionoverlay");
     harness.element().expect("the element").set_property_from_str("blur-faces", "pixelate");
@@ -69,11 +69,11 @@ fn planes_outside_of_the_memory_are_not_accessed() {
     let (stride, luma, all) = (640, 640 * 480, info.size());
     for (what, offsets, strides) in [
         ("the second plane starts too late", [0, luma + 640], [stride, stride]),
-        ("the second plane starts behind the memory", [0, all + 64], [stride, stride]),
+        ("the second plane starts after the memory", [0, all + 64], [stride, stride]),
         ("an offset that overflows", [0, usize::MAX - 3], [stride, stride]),
         ("a stride that overruns", [0, luma], [stride, 4 * stride]),
         ("a stride that overflows", [0, luma], [stride, i32::MAX]),
-        ("rows that go upwards", [luma - 640, luma], [-stride, stride]),
+        ("a negative stride", [luma - 640, luma], [-stride, stride]),
         ("planes that overlap", [0, 0], [stride, stride]),
     ] {
         let mut frame = buffer(&info, all);
@@ -103,13 +103,13 @@ fn a_video_meta_that_contradicts_the_caps_is_an_error() {
     let mut frame = buffer(&big, big.size());
     describe(&mut frame, &big, big.offset(), big.stride());
     let mapped = frame::map(&frame, &caps).expect("padding on the right and below");
-    assert_eq!(frame::view(&mapped).map(|view| view.size()).ok(), Some(VGA), "the picture is as large as the caps say");
+    assert_eq!(frame::view(&mapped).map(|view| view.size()).ok(), Some(VGA), "the picture has the size of the caps");
 }
 
 #[test]
 fn the_last_row_may_end_without_padding() {
     let info = info(VideoFormat::Nv12, VGA);
-    // The rows are those of a picture of 1024 pixels in width, of which this is the right part.
+    // The picture is the right part of one that is 1024 pixels wide.
     let (stride, start) = (1024, 384);
     let chroma = stride * 480 + start;
     let mut frame = buffer(&info, chroma + stride * 239 + 640);
@@ -118,7 +118,7 @@ fn the_last_row_may_end_without_padding() {
     assert_eq!(blurring(&info).push(frame), Ok(gst::FlowSuccess::Ok));
 }
 
-/// A frame of 640x480 cut out of 800x600 at `x`, `y`.
+/// A frame of 800x600 with a crop meta at `(x, y)`.
 fn cropped(x: u32, y: u32, width: u32, height: u32) -> (gst::Buffer, VideoInfo) {
     let (caps, whole) = (info(VideoFormat::Nv12, VGA), info(VideoFormat::Nv12, Size::new(800, 600)));
     let mut frame = buffer(&whole, whole.size());
@@ -130,7 +130,7 @@ fn cropped(x: u32, y: u32, width: u32, height: u32) -> (gst::Buffer, VideoInfo) 
 #[test]
 fn the_visible_part_of_a_cropped_frame_is_blurred() {
     let (mut frame, caps) = cropped(100, 60, 640, 480);
-    // Stripes over the whole frame, which only the face loses.
+    // The whole frame is striped, and only the face may lose its stripes.
     {
         let mut map = frame.make_mut().map_writable().expect("system memory");
         map.iter_mut().take(800 * 600).enumerate().for_each(|(n, byte)| *byte = if n % 2 == 0 { 20 } else { 220 });
@@ -138,7 +138,7 @@ fn the_visible_part_of_a_cropped_frame_is_blurred() {
     let mut harness = blurring(&caps);
     assert_eq!(harness.push(frame), Ok(gst::FlowSuccess::Ok));
     let out = harness.pull().expect("a frame");
-    assert_eq!(out.meta::<VideoCropMeta>().map(|crop| crop.rect()), Some((100, 60, 640, 480)), "the crop goes on");
+    assert_eq!(out.meta::<VideoCropMeta>().map(|crop| crop.rect()), Some((100, 60, 640, 480)), "the crop is forwarded");
     let map = out.map_readable().expect("system memory");
     let striped = |x: usize, y: usize| map[y * 800 + x].abs_diff(map[y * 800 + x + 1]) > 150;
     for (x, y) in [(100, 60), (100 + 200, 60 + 150), (10, 10), (790, 590), (742, 542)] {
@@ -168,7 +168,7 @@ fn an_unsupported_crop_is_an_error_and_no_unblurred_frame_is_shown() {
 #[test]
 fn shared_pixels_are_not_recycled_while_a_worker_reads_them() {
     init();
-    // A pool of one buffer, which hands it out again as soon as nobody holds it.
+    // A pool with a single buffer, which it reuses as soon as the buffer is released.
     let pool = gst::BufferPool::new();
     let mut config = pool.config();
     config.set_params(None, 64, 1, 1);
@@ -176,14 +176,14 @@ fn shared_pixels_are_not_recycled_while_a_worker_reads_them() {
     pool.set_active(true).expect("a pool");
     let impatient = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
     let parent = pool.acquire_buffer(None).expect("the only buffer");
-    // What pipewiresrc sends: memory of its own around the same pixels, and the pool's buffer as its parent.
+    // As pipewiresrc does: a new buffer shares the pixels and has the pool's buffer as its parent.
     let mut pushed = gst::Buffer::from_mut_slice(vec![0_u8; 64]);
     gst::meta::ParentBufferMeta::add(pushed.make_mut(), &parent);
     drop(parent);
 
     let shared = frame::share_pixels(&pushed);
     drop(pushed);
-    assert!(pool.acquire_buffer(Some(&impatient)).is_err(), "the source writes the next frame into what is being read");
+    assert!(pool.acquire_buffer(Some(&impatient)).is_err(), "the source reused pixels that are being read");
     drop(shared);
     assert!(pool.acquire_buffer(Some(&impatient)).is_ok());
     pool.set_active(false).expect("a pool");
@@ -220,7 +220,7 @@ proptest! {
         let (x, y) = crop.unwrap_or_default();
         let whole = info(format, Size::new(width + x, height + y));
         let planes = whole.n_planes() as usize;
-        // Memory that ends where the allocation does, so that a tool which watches over the heap sees what goes beyond.
+        // The memory ends with its allocation, so that a heap checker detects an overrun.
         let mut frame = gst::Buffer::from_mut_slice(vec![128_u8; size]);
         describe(&mut frame, &whole, &offsets[..planes], &strides[..planes]);
         if crop.is_some() {
@@ -230,6 +230,6 @@ proptest! {
         let drawn = frame::map_writable(frame.make_mut(), &caps).and_then(|mut mapped| {
             frame::canvas(&mut mapped).map(|mut canvas| canvas.blur(Rect::new(0.0, 0.0, 80.0, 80.0), gstemotion::draw::Blur::Pixelate))
         });
-        prop_assert!(readable || drawn.is_err(), "what cannot be read cannot be drawn on");
+        prop_assert!(readable || drawn.is_err(), "a frame that cannot be read cannot be drawn on");
     }
 }

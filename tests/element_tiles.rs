@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `facedetect tile-size=`: small faces in large frames, found tile by tile and kept until their turn comes again.
+//! `facedetect tile-size=`: small faces in large frames are found tile by tile and kept until their tile is searched again.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -18,11 +18,11 @@ use support::fetched;
 use support::gstreamer::{buffer, flush, init};
 
 const HD: Size = Size::new(1920, 1080);
-/// CenterFace is not sure of the smallest average faces, which are blurred by their nature.
+/// A low threshold, since CenterFace has little confidence in the smallest average faces, which are blurred.
 const LINE: &str = "emotionfacedetect detector=centerface score-threshold=0.3 tile-size=640";
-/// So many frames search all tiles of 640 pixels in 1080p.
-const ROUND: u64 = 8;
-/// Heads of this height have faces of 16 x 20 pixels.
+/// Number of frames in which all tiles of 640 pixels in 1080p are searched.
+const CYCLE: u64 = 8;
+/// Height of a head whose face has 16 x 20 pixels.
 const SMALL: f32 = 24.0;
 const LONG_S: f32 = 1000.0;
 
@@ -37,12 +37,12 @@ fn empty() -> Scene {
     Scene::new(HD.width as usize, HD.height as usize)
 }
 
-/// Someone who stays at a place.
+/// A face that does not move.
 fn still(place: (f32, f32), height: f32) -> Vec<Key> {
     [0.0, LONG_S].map(|at_s| Key::new(at_s, place, height, "neutral")).into()
 }
 
-/// Twelve small faces, some of them where tiles of 640 pixels have their edges, as at 608 and 436 from the left.
+/// Twelve small faces, some of them across the edges of tiles of 640 pixels, such as those at x = 608 and 436.
 fn crowd() -> Scene {
     let places = [(60.0, 60.0), (608.0, 200.0), (436.0, 300.0), (1040.0, 120.0), (874.0, 250.0), (1500.0, 90.0)];
     let more = [(1880.0, 300.0), (300.0, 608.0), (760.0, 474.0), (1312.0, 600.0), (1700.0, 900.0), (90.0, 1000.0)];
@@ -53,7 +53,7 @@ fn frame(scene: &Scene, time_s: f32) -> gst::Buffer {
     buffer(&scene.render(time_s), HD.width, HD.height, VideoFormat::I420).0
 }
 
-/// The faces on a copy of `frame` as number `index` at 30 frames a second.
+/// The faces on a copy of `frame`, as number `index` of a stream of 30 frames per second.
 fn faces(harness: &mut Harness, frame: &gst::Buffer, index: u64) -> Vec<FaceRecord> {
     let mut copy = frame.copy();
     copy.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
@@ -64,15 +64,15 @@ fn truth(scene: &Scene, time_s: f32) -> Vec<Rect> {
     scene.appearances(time_s).iter().map(|shown| shown.face).collect()
 }
 
-/// Ids of the faces at `places`, in their order, none where there is no face; nothing else may have been found.
+/// Ids of the faces at `places`, in that order; none where there is no face. Panics if there are other faces.
 fn ids_at(found: &[FaceRecord], places: &[Rect]) -> Vec<Option<u32>> {
     let at = |place: &Rect| {
         let here: Vec<_> = found.iter().filter(|face| face.rect_norm.from_norm(HD).iou(*place) > 0.3).collect();
-        assert!(here.len() < 2, "two for one face: {here:?}");
+        assert!(here.len() < 2, "two boxes for one face: {here:?}");
         here.first().map(|face| face.id)
     };
     let ids: Vec<_> = places.iter().map(at).collect();
-    assert_eq!(ids.iter().flatten().count(), found.len(), "something else was found: {found:?}");
+    assert_eq!(ids.iter().flatten().count(), found.len(), "a face where there is none: {found:?}");
     ids
 }
 
@@ -89,14 +89,14 @@ fn small_faces_are_found_within_one_tile_cycle_and_keep_their_ids() {
     let (scene, mut tiled, mut reduced) = (crowd(), harness(LINE), harness("emotionfacedetect detector=centerface score-threshold=0.3"));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     assert!(places.iter().all(|face| face.w < 16.0 && face.h < 20.0), "{places:?}");
-    let first = (0..ROUND).map(|index| ids_at(&faces(&mut tiled, &frame, index), &places)).last().expect("a round");
-    assert!(first.iter().all(Option::is_some), "after a round: {first:?}");
-    for index in ROUND..4 * ROUND {
+    let first = (0..CYCLE).map(|index| ids_at(&faces(&mut tiled, &frame, index), &places)).last().expect("a round");
+    assert!(first.iter().all(Option::is_some), "after one cycle: {first:?}");
+    for index in CYCLE..4 * CYCLE {
         assert_eq!(ids_at(&faces(&mut tiled, &frame, index), &places), first, "frame {index}");
     }
-    assert!((0..2).all(|index| faces(&mut reduced, &frame, index).is_empty()), "the reduced frame shows none of them");
+    assert!((0..2).all(|index| faces(&mut reduced, &frame, index).is_empty()), "no face is found in the reduced frame");
     let counts = ["frames", "inferred", "skipped"].map(|name| count(&mut tiled, name));
-    assert_eq!(counts, [4 * ROUND, 4 * ROUND, 0], "a frame with its tile is one");
+    assert_eq!(counts, [4 * CYCLE, 4 * CYCLE, 0], "a frame counts once, even with its tile");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn tiles_smaller_than_the_reduced_frame_are_enlarged() {
     if !fetched("centerface") {
         return;
     }
-    // 12 x 15 pixels, of which CenterFace is sure at twice the size only.
+    // Faces of 12 x 15 pixels, which CenterFace detects only at twice the size.
     let scene = [(700.0, 500.0), (1130.0, 510.0)].into_iter().fold(empty(), |scene, place| scene.actor(still(place, 18.5)));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let mut harness = harness("emotionfacedetect detector=centerface tile-size=320 detect-size=640");
@@ -132,12 +132,12 @@ fn a_small_face_that_leaves_is_dropped_within_two_cycles() {
     let (both, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let one = frame(&empty().actor(still((500.0, 500.0), SMALL)), 0.0);
     let mut harness = harness(LINE);
-    let before = (0..4 * ROUND).map(|index| ids_at(&faces(&mut harness, &both, index), &places)).last().expect("rounds");
+    let before = (0..4 * CYCLE).map(|index| ids_at(&faces(&mut harness, &both, index), &places)).last().expect("rounds");
     assert!(before.iter().all(Option::is_some));
-    let after: Vec<_> = (4 * ROUND..7 * ROUND).map(|index| ids_at(&faces(&mut harness, &one, index), &places)).collect();
-    assert!(after.iter().all(|ids| ids[0] == before[0]), "whoever stays is not disturbed: {after:?}");
+    let after: Vec<_> = (4 * CYCLE..7 * CYCLE).map(|index| ids_at(&faces(&mut harness, &one, index), &places)).collect();
+    assert!(after.iter().all(|ids| ids[0] == before[0]), "the other faces keep their ids: {after:?}");
     let last = after.iter().rposition(|ids| ids[1].is_some()).map_or(0, |index| index as u64 + 1);
-    assert!(last <= 2 * ROUND, "shown for {last} frames after it left");
+    assert!(last <= 2 * CYCLE, "still reported {last} frames after it left");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_face_that_moves_across_tiles_keeps_its_id() {
     if !fetched("centerface") {
         return;
     }
-    // Twice his face's width in a second, over the edges at 436 and 608 from the left; two seconds.
+    // Twice the width of the face per second for 2 s, across the edges at x = 436 and 608.
     let walk = vec![Key::new(0.0, (400.0, 250.0), SMALL, "neutral"), Key::new(10.0, (400.0 + 10.0 * 120.0, 250.0), SMALL, "neutral")];
     let scene = empty().actor(walk);
     let mut harness = harness(LINE);
@@ -157,7 +157,7 @@ fn a_face_that_moves_across_tiles_keeps_its_id() {
         ids.extend(found.iter().map(|face| face.id));
         let place = truth(&scene, time_s)[0];
         let distance = found.first().map_or(0.0, |face| face.rect_norm.from_norm(HD).center().distance(place.center()));
-        assert!(index < 3 * ROUND || (found.len() == 1 && distance < 16.0), "frame {index}, off by {distance}: {found:?}");
+        assert!(index < 3 * CYCLE || (found.len() == 1 && distance < 16.0), "frame {index}, off by {distance}: {found:?}");
     }
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
@@ -167,13 +167,13 @@ fn a_large_face_across_tiles_is_one_face_on_every_frame() {
     if !fetched("centerface") {
         return;
     }
-    // Across an edge between two tiles; of a size that no overlap holds; and one that is larger than a tile.
+    // A face across the edge of two tiles that is wider than their overlap, and one that is larger than a tile.
     let scene = empty().actor(still((520.0, 300.0), 200.0)).actor(still((960.0, 520.0), 330.0)).actor(still((1560.0, 560.0), 800.0));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let mut harness = harness(LINE);
     let first = ids_at(&faces(&mut harness, &frame, 0), &places);
     assert!(first.iter().all(Option::is_some), "at once: {first:?}");
-    for index in 1..2 * ROUND {
+    for index in 1..2 * CYCLE {
         let found = faces(&mut harness, &frame, index);
         assert_eq!(ids_at(&found, &places), first, "frame {index}");
         assert!(found.iter().all(|face| face.detection.as_ref().is_some_and(|detection| detection.age.is_zero())));
@@ -188,9 +188,9 @@ fn a_scene_cut_ends_small_tracks_and_finds_large_faces_at_once() {
     let (before, after) = (crowd(), empty().background([20.0; 3], [240.0, 30.0, 30.0]).actor(still((960.0, 400.0), 300.0)));
     let (first, second) = (frame(&before, 0.0), frame(&after, 0.0));
     let mut harness = harness(LINE);
-    let known = (0..2 * ROUND).map(|index| faces(&mut harness, &first, index)).last().expect("rounds");
+    let known = (0..2 * CYCLE).map(|index| faces(&mut harness, &first, index)).last().expect("rounds");
     assert_eq!(known.len(), 12);
-    for index in 2 * ROUND..3 * ROUND {
+    for index in 2 * CYCLE..3 * CYCLE {
         let found = faces(&mut harness, &second, index);
         assert_eq!(found.len(), 1, "frame {index}: {found:?}");
         assert!(known.iter().all(|face| face.id < found[0].id));
@@ -205,7 +205,7 @@ fn flushes_and_size_changes_restart_the_tiles() {
     let (scene, mut harness) = (crowd(), harness(LINE));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let known = |harness: &mut Harness| {
-        let ids = (0..ROUND).map(|index| ids_at(&faces(harness, &frame, index), &places)).last().expect("a round");
+        let ids = (0..CYCLE).map(|index| ids_at(&faces(harness, &frame, index), &places)).last().expect("a round");
         ids.into_iter().map(|id| id.expect("a face")).collect::<Vec<_>>()
     };
     let last = |ids: &[u32]| ids.iter().copied().max().expect("ids");
@@ -230,17 +230,17 @@ fn an_interval_lengthens_the_tile_cycle_without_losing_faces() {
     }
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} detect-interval=3 track-timeout=300000000")));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
-    let round = 3 * ROUND;
+    let round = 3 * CYCLE;
     let first = (0..round).map(|index| ids_at(&faces(&mut harness, &frame, index), &places)).last().expect("a round");
     assert!(first.iter().all(Option::is_some), "{first:?}");
     for index in round..3 * round {
         assert_eq!(
             ids_at(&faces(&mut harness, &frame, index), &places),
             first,
-            "frame {index}, though a turn takes longer than the timeout"
+            "frame {index}, although a cycle takes longer than the timeout"
         );
     }
-    assert_eq!([count(&mut harness, "inferred"), count(&mut harness, "skipped")], [3 * ROUND, 6 * ROUND]);
+    assert_eq!([count(&mut harness, "inferred"), count(&mut harness, "skipped")], [3 * CYCLE, 6 * CYCLE]);
 }
 
 #[test]
@@ -256,9 +256,9 @@ fn the_most_confident_faces_are_kept_above_the_limit() {
         ids.sort_unstable();
         ids
     };
-    let first = (0..2 * ROUND).map(|index| shown(&mut harness, index)).last().expect("rounds");
-    assert!(first.len() == 4 && first[0] == 1, "the large one and three more: {first:?}");
-    for index in 2 * ROUND..3 * ROUND {
+    let first = (0..2 * CYCLE).map(|index| shown(&mut harness, index)).last().expect("rounds");
+    assert!(first.len() == 4 && first[0] == 1, "the large face and three others: {first:?}");
+    for index in 2 * CYCLE..3 * CYCLE {
         assert_eq!(shown(&mut harness, index), first, "frame {index}");
     }
 }
@@ -270,7 +270,7 @@ fn without_tracking_faces_persist_between_cycles_without_ids() {
     }
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} track=false score-threshold=0.2")));
     let frame = frame(&scene, 0.0);
-    let found = (0..ROUND).map(|index| faces(&mut harness, &frame, index)).last().expect("a round");
+    let found = (0..CYCLE).map(|index| faces(&mut harness, &frame, index)).last().expect("a round");
     assert!(found.len() == 12 && found.iter().all(|face| face.id == 0), "{found:?}");
 }
 
@@ -282,15 +282,15 @@ fn a_worker_searches_consecutive_tiles_at_its_own_pace() {
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} async=true track-timeout=100000000000")));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let start = Instant::now();
-    // Frames come faster than they can be searched; each search that is done was of the next tile.
+    // Frames arrive faster than they can be searched, and each search takes the next tile.
     for index in 0.. {
         let found = ids_at(&faces(&mut harness, &frame, index), &places);
         let searched = count(&mut harness, "inferred");
-        if searched > ROUND + 1 {
+        if searched > CYCLE + 1 {
             assert!(found.iter().all(Option::is_some), "after {searched} searches: {found:?}");
             break;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "{searched} searches in a minute");
+        assert!(start.elapsed() < Duration::from_secs(60), "only {searched} searches in 60 s");
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(count(&mut harness, "skipped") > 0);
@@ -304,7 +304,7 @@ fn all_detectors_use_tiles_where_they_reduce_the_frame() {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers");
     let scene = empty().actor(still((400.0, 300.0), 40.0)).actor(still((1400.0, 700.0), 40.0));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
-    // Faces of 26 x 33 pixels; the frames that search all tiles, and whether the reduced frame misses a face.
+    // Faces of 26 x 33 pixels: number of frames that search all tiles, and whether the reduced frame misses a face.
     let of_file = |file: &str| peers.join(file).is_file().then(|| format!("model-file={} tile-size=640", peers.join(file).display()));
     let detectors = [
         (Some("detector=emotion-face tile-size=640".into()), 8, true),
@@ -323,7 +323,7 @@ fn all_detectors_use_tiles_where_they_reduce_the_frame() {
             let ids = (0..frames).map(|index| ids_at(&faces(&mut harness, &frame, index), &places)).last().expect("frames");
             ids.iter().flatten().count()
         };
-        assert_eq!(found(&line.replace("tile-size=640", ""), 2) < 2, misses, "{detector}, of the reduced frame");
+        assert_eq!(found(&line.replace("tile-size=640", ""), 2) < 2, misses, "{detector}, in the reduced frame");
         assert_eq!(found(&line, round), 2, "{detector}");
     }
 }

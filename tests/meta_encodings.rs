@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The encodings of one face on one buffer say the same, and other people's say what we understand.
+//! Equal content of all encodings of a face on a buffer, and the reading of third-party encodings.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -37,7 +37,7 @@ fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
     FaceRecord { emotion: Some(emotion), ..detected(id) }
 }
 
-/// A buffer on which `facedetect` found and `emotionclassify` scored `faces`.
+/// A buffer with the metadata that `facedetect` and `emotionclassify` write for `faces`.
 fn written(faces: &[FaceRecord]) -> gst::Buffer {
     init();
     let mut buffer = gst::Buffer::new();
@@ -93,13 +93,13 @@ fn all_encodings_together_are_read_as_one_record_per_face() {
 fn a_region_without_params_gets_its_scores_from_the_custom_meta() {
     let faces = [scored(1, Some(1)), scored(2, Some(2))];
     let full = written(&faces);
-    // What a format-changing videoconvert of 1.22 leaves: the regions and their ids.
+    // What remains after a format-changing videoconvert of 1.22: the regions and their ids.
     let mut bare = gst::Buffer::new();
     for region in full.iter_meta::<VideoRegionOfInterestMeta>() {
         VideoRegionOfInterestMeta::add(bare.make_mut(), "face", region.rect()).set_id(region.id());
     }
     custom::write(bare.make_mut(), VGA, &faces);
-    assert_same(&read_faces(&bare, VGA), &faces, "joined by id");
+    assert_same(&read_faces(&bare, VGA), &faces, "matched by id");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_face_in_the_custom_meta_alone_is_read_only_on_the_same_picture() {
         assert_same(&read_faces(&buffer, same), &faces, "the same picture, at another scale");
     }
     for cut in [Size::new(640, 400), Size::new(480, 480), Size::new(480, 640)] {
-        assert!(read_faces(&buffer, cut).is_empty(), "{cut:?} is a part of the picture, or it was turned");
+        assert!(read_faces(&buffer, cut).is_empty(), "{cut:?} is a crop or a rotation of the picture");
     }
 }
 
@@ -133,14 +133,14 @@ fn the_age_of_the_last_search_is_read_back_and_survives_later_writers() {
 #[test]
 fn faces_without_ids_are_matched_by_position_at_any_scale() {
     init();
-    // Ten pixels wide: rounding to whole pixels leaves an overlap far below that of one face.
+    // At a width of 10 px, rounding to whole pixels lowers the IoU far below that of one face.
     let exact = [Rect::new(100.4, 100.4, 10.0, 12.0), Rect::new(111.3, 100.4, 10.0, 12.0)].map(|rect| rect.to_norm(VGA));
     let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None });
     for frame in [VGA, Size::new(320, 240), Size::new(1280, 960)] {
         let mut buffer = gst::Buffer::new();
         custom::write_search(buffer.make_mut(), VGA, &faces, SearchAge::Ago(Duration::ZERO));
         for rect in exact {
-            // As videoscale scales a region that was rounded before.
+            // As videoscale scales a region that was already rounded.
             let pixels = rect.from_norm(VGA);
             let corner = |value: f32, from: u32, to: u32| (value.round() * to as f32 / from as f32).round() as u32;
             let (x, y) = (corner(pixels.x, VGA.width, frame.width), corner(pixels.y, VGA.height, frame.height));
@@ -184,18 +184,18 @@ fn fields_of_a_wrong_type_are_ignored() {
 /// DL Streamer (gvadetect, gvatrack, gvaclassify) as its documentation of `GstVideoRegionOfInterestMeta` has it.
 #[test]
 fn foreign_texts_are_not_interned_for_the_life_of_the_process() {
-    let strangers = ["a label that nobody knows", "another such label", "a detector from far away"];
+    let foreign_texts = ["a foreign label", "another foreign label", "a foreign detector"];
     let mut face = scored(1, Some(1));
     let emotion = face.emotion.as_mut().expect("scores");
-    (emotion.labels, emotion.scores) = (LabelSet::new([strangers[0], strangers[1]]), Scores::from_probabilities([0.25, 0.75]));
-    face.detection.as_mut().expect("a detection").model_name = strangers[2].into();
+    (emotion.labels, emotion.scores) = (LabelSet::new([foreign_texts[0], foreign_texts[1]]), Scores::from_probabilities([0.25, 0.75]));
+    face.detection.as_mut().expect("a detection").model_name = foreign_texts[2].into();
     let faces = [face];
     let read = read_faces(&written(&faces), VGA);
-    assert_same(&read, &faces, "they are written and read all the same");
+    assert_same(&read, &faces, "they are written and read back");
     assert_eq!(read[0].detection, faces[0].detection);
     gstemotion::meta::message::emotion(&Default::default(), VGA, &read);
-    for text in strangers {
-        assert_eq!(gst::glib::Quark::try_from_str(text), None, "{text} stays until the process ends");
+    for text in foreign_texts {
+        assert_eq!(gst::glib::Quark::try_from_str(text), None, "{text} is interned for the life of the process");
     }
 }
 
@@ -208,7 +208,7 @@ fn ids_outside_of_the_range_are_read_as_none() {
     }
 }
 
-/// As `facedetect track=false` finds them: no ids, and boxes that are smaller than a rounding error allows to compare.
+/// As from `facedetect track=false`: no ids, and boxes too small to be matched after rounding.
 #[test]
 fn small_faces_without_ids_are_separate_records() {
     init();
@@ -225,7 +225,7 @@ fn small_faces_without_ids_are_separate_records() {
     assert_eq!(read.len(), faces.len());
     let scored: Vec<_> = (1..).zip(read).map(|(id, face)| FaceRecord { id, emotion: scored(1, Some(1)).emotion, ..face }).collect();
     write_emotions(buffer.make_mut(), VGA, &scored);
-    assert_eq!(read_faces(&buffer, VGA).len(), faces.len(), "and once they were scored");
+    assert_eq!(read_faces(&buffer, VGA).len(), faces.len(), "and with scores");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn the_layout_of_dl_streamer_is_read() {
             .field("y_max", 0.3_f64)
             .build(),
     );
-    assert_eq!(read_faces(&buffer, VGA)[0].id, 0, "nobody tracked it: the region's id is a number of its own on every frame");
+    assert_eq!(read_faces(&buffer, VGA)[0].id, 0, "untracked: the id of the region is different on every frame");
     let mut region = buffer.make_mut().meta_mut::<VideoRegionOfInterestMeta>().expect("the region");
     region.add_param(gst::Structure::builder("object_id").field("id", 12_i32).build());
     region.add_param(
@@ -258,7 +258,7 @@ fn the_layout_of_dl_streamer_is_read() {
     assert_eq!(face.id, 12);
     assert_eq!(face.rect_norm, Rect::from_corners(0.1, 0.1, 0.3, 0.3), "the exact box");
     assert_eq!(face.detection.expect("detection").confidence, 0.875);
-    assert_eq!(face.emotion, None, "another model's classes are not ours");
+    assert_eq!(face.emotion, None, "classes of another model are ignored");
 }
 
 /// gst-opencv's `facedetect` adds plain regions, all of id 0.
@@ -274,7 +274,7 @@ fn regions_of_id_0_are_different_faces() {
     let named: Vec<_> =
         read.iter().zip([7, 8]).map(|(face, id)| FaceRecord { id, emotion: scored(id, Some(1)).emotion, ..face.clone() }).collect();
     write_emotions(buffer.make_mut(), VGA, &named);
-    assert_same(&read_faces(&buffer, VGA), &named, "each keeps its own scores");
+    assert_same(&read_faces(&buffer, VGA), &named, "each face keeps its scores");
 }
 
 #[cfg(feature = "v1_24")]
@@ -311,7 +311,7 @@ mod relations {
         assert_eq!((all.len(), all.quark(0).as_str().as_str()), (8, "happiness"));
         assert!((1..8).all(|index| all.level(index - 1) >= all.level(index)), "sorted");
         assert_eq!(meta.iter::<AnalyticsTrackingMtd>().map(|track| track.info().0).collect::<Vec<_>>(), [1]);
-        assert_eq!(meta.len(), 4, "an object, a track, two classes and no more");
+        assert_eq!(meta.len(), 4, "an object, a track and two classes");
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod relations {
         let named = [FaceRecord { id: 5, emotion: scored(5, Some(5)).emotion, ..face }];
         write_emotions(buffer.make_mut(), VGA, &named);
         assert_same(&analytics::read(&buffer, VGA), &named, "relation meta");
-        assert_same(&roi::read(&buffer, VGA), &named, "a region for those who know no objects");
+        assert_same(&roi::read(&buffer, VGA), &named, "a region for readers without support for objects");
         assert_same(&read_faces(&buffer, VGA), &named, "one face, not two");
         assert_eq!(buffer.meta::<AnalyticsRelationMeta>().expect("the meta").iter::<AnalyticsODMtd>().count(), 2, "no second object");
     }
@@ -347,7 +347,7 @@ mod relations {
     fn a_region_and_an_object_with_the_same_id_are_one_face() {
         let faces = [scored(1, Some(1)), scored(2, Some(2))];
         let mut buffer = written(&faces);
-        // As an element does that moves the one and not the other.
+        // As after an element that moves only one of them.
         buffer.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>().for_each(|mut region| region.set_rect((500, 300, 64, 96)));
         let read = read_faces(&buffer, VGA);
         assert_eq!(read.iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2]);

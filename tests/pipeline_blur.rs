@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces that `emotionoverlay` has blurred are looked for again, with the detectors that found them.
+//! Detection of faces that `emotionoverlay` has blurred, with the detectors that found them before.
 #![cfg(all(feature = "plugin", feature = "haar"))]
 
 mod support;
@@ -20,7 +20,7 @@ use support::gstreamer::{buffer, init, play};
 
 const BLURS: [&str; 2] = ["pixelate", "blur"];
 
-/// An element that is fed with frames of `info`.
+/// A harness of an element that takes frames with `info`.
 fn element(launch: &str, info: &VideoInfo) -> Harness {
     init();
     let mut harness = Harness::new_parse(launch);
@@ -29,7 +29,7 @@ fn element(launch: &str, info: &VideoInfo) -> Harness {
     harness
 }
 
-/// The detectors to be blinded, at their default thresholds.
+/// The tested detectors, at their default thresholds.
 fn detectors(info: &VideoInfo) -> Vec<(&'static str, Harness)> {
     let mut names = vec!["emotion-face", "centerface"];
     if Path::new(DEFAULT_CASCADE).is_file() {
@@ -40,7 +40,7 @@ fn detectors(info: &VideoInfo) -> Vec<(&'static str, Harness)> {
     names.into_iter().map(|name| (name, element(&format!("emotionfacedetect track=false detector={name}"), info))).collect()
 }
 
-/// The pixels alone, of rows and planes as close as they can be: a decoder's lie further apart, which only its meta says.
+/// The pixels without metadata and padding. The layout of a decoder's buffers is only described by their meta.
 fn bare(buffer: &gst::Buffer, info: &VideoInfo) -> gst::Buffer {
     let from = VideoFrameRef::from_buffer_ref_readable(buffer, info).expect("the buffer fits");
     let packed = gst::Buffer::with_size(info.size()).expect("memory");
@@ -53,7 +53,7 @@ fn faces(buffer: &gst::Buffer, info: &VideoInfo) -> Vec<Rect> {
     read_faces(buffer, Size::new(info.width(), info.height())).into_iter().map(|face| face.rect_norm).collect()
 }
 
-/// Those of `before` that are in `after` too.
+/// Number of boxes of `before` that are also in `after`.
 fn count_remaining(before: &[Rect], after: &[Rect]) -> usize {
     before.iter().filter(|face| after.iter().any(|again| face.iou(*again) > 0.2)).count()
 }
@@ -91,7 +91,7 @@ fn blurred_faces_are_not_detected_in_any_format() {
     }
 }
 
-/// Two frames a second of a clip, with its faces, after `emotionoverlay`; none where the clip is not to be had.
+/// Two frames per second of a clip, with its faces, after `emotionoverlay`; none if the clip is missing.
 fn sampled(name: &str, blur: &str) -> Option<(Vec<gst::Buffer>, VideoInfo)> {
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
     if !clip.is_file() {
@@ -137,7 +137,7 @@ fn blurred_people_are_not_detected() {
             };
             let after: usize = frames.iter().map(again).sum();
             println!("{clip} {blur}: {name} finds {after} of {before} faces again");
-            // Where nothing of a face is left, a head's outline above shoulders now and then does for CenterFace.
+            // CenterFace occasionally detects the outline of a head above shoulders, without anything of the face.
             assert!(after * 30 <= before, "{clip} {blur}: {name} finds {after} of {before} faces again");
         }
     }
@@ -148,11 +148,11 @@ fn a_region_far_larger_than_the_frame_hides_the_whole_frame() {
     let stripes: Vec<u8> = (0..640 * 480).flat_map(|pixel| if pixel % 2 == 0 { [40; 3] } else { [210; 3] }).collect();
     for blur in BLURS {
         let (mut frame, info) = buffer(&stripes, 640, 480, VideoFormat::Gray8);
-        // A width and height of -1, stored unsigned.
+        // A width and height of -1, stored as unsigned numbers.
         VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (2, 2, u32::MAX, u32::MAX));
         let mut overlay = element(&format!("emotionoverlay draw-boxes=false blur-faces={blur}"), &info);
         let hidden = overlay.push_and_pull(frame).expect("a frame comes out");
         let pixels = hidden.map_readable().expect("system memory");
-        assert!(pixels.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 8), "{blur}: there still are stripes");
+        assert!(pixels.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 8), "{blur}: stripes are still visible");
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The three elements in a row: every format and size, and real clips where there are some.
+//! A chain of the three elements: all formats and sizes, and real clips if there are any.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -62,7 +62,7 @@ fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
     frames
 }
 
-/// A clip of real people; those are not part of the repository.
+/// A clip of real people. They are not part of the repository.
 fn clip(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
     if !path.is_file() {
@@ -88,7 +88,7 @@ fn a_face_that_leaves_is_dropped() {
     assert!(frames[..60].iter().all(|faces| faces.len() == 1), "one face until then");
 }
 
-/// Four shots: a singer and a pianist; the singer from the side before a dark audience; the singer; a row of the audience.
+/// Four shots: a singer and a pianist; the singer from the side in front of a dark audience; the singer; a row of the audience.
 #[test]
 fn ids_end_at_scene_cuts() {
     let Some(clip) = clip("several-faces.mp4") else { return };
@@ -96,7 +96,7 @@ fn ids_end_at_scene_cuts() {
     let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<std::collections::BTreeSet<_>>();
     let shots = [0..20, 20..82, 82..211, 211..frames.len()].map(ids);
     println!("{shots:?}");
-    // In the second one nine of the audience are more or less to be seen, mostly in the dark.
+    // In the second shot, nine people of the audience are more or less visible, mostly in the dark.
     for (ids, people) in shots.iter().zip([2, 10, 1, 5]) {
         assert!(ids.len() <= people + 1, "{people} people, ids {ids:?}");
     }
@@ -115,7 +115,7 @@ fn sadness_is_reported_before_happiness() {
         .iter()
         .map(|faces| faces.first().and_then(|face| face.emotion.as_ref()).map_or("", |emotion| emotion.label()).to_string())
         .collect();
-    // What the top score alone would say, against what is shown.
+    // Changes of the top score, compared with changes of the reported label.
     let top = |face: &FaceRecord| face.emotion.as_ref().map(|emotion| emotion.scores.top().0);
     let shown = |face: &FaceRecord| face.emotion.as_ref().and_then(|emotion| emotion.label_id);
     let seconds = frames.len() as f32 / 24.0;
@@ -126,10 +126,10 @@ fn sadness_is_reported_before_happiness() {
     println!("label changes per second: {:.2} by the top score, {:.2} shown", flicker as f32 / seconds, steady as f32 / seconds);
     assert!(steady <= flicker && steady as f32 / seconds <= 3.0, "{steady} changes, {flicker} of the top score");
     let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
-    // In between she looks up, her mouth open behind a hand: some read that as neutral, some as surprise.
+    // In between she looks up with her mouth open behind a hand, which is ambiguous between neutral and surprise.
     let between = &labels[165..225];
     assert!(share(between, "neutral") + share(between, "surprise") > 0.95, "between crying and laughing: {between:?}");
-    // Crying for the first third, laughing in the last half.
+    // She cries in the first third and laughs in the last half.
     let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
     assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));
     assert!(share(laughing, "happiness") > 0.9, "happiness on {:.2} of the laughing", share(laughing, "happiness"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The commands of the pages for users, run as they are printed but for what takes the place of a camera.
+//! The commands of the user documentation, run as printed, with stand-ins for cameras.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
 mod support;
@@ -11,7 +11,7 @@ use support::recipes::*;
 
 const PAGES: [&str; 5] = ["README.md", "docs/getting-started.md", "docs/models.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
 
-/// The commands of a page's blocks for a shell, without what is said about them.
+/// The commands in the shell blocks of a page, without comments.
 fn commands(page: &str) -> Vec<String> {
     let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(page));
     let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -57,7 +57,7 @@ fn the_remaining_commands_work() {
             .env("PLUGINS", stage.path().join("plugins"))
             .env("SINK", "identity eos-after=4 ! fakesink sync=false")
             .current_dir(stage.path());
-        // Debian's Python has GStreamer's bindings, others have not.
+        // Debian's Python has the GStreamer bindings; other interpreters lack them.
         shell.env("PATH", format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default())).args(["-euo", "pipefail", "-c", &line]);
         if command.starts_with("python3 -m http.server") {
             serves(&mut shell);
@@ -110,17 +110,17 @@ fn slug(heading: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// Why a command is not run here.
+/// The reason why a command is not run here, if it is not.
 fn left_out(command: &str) -> Option<&'static str> {
     let others = [
         ("cargo run --release -p emotion-rtsp-relay", "pipelines/rtsp-relay/tests run it"),
-        ("gst-launch-1.0 -q rtspsrc", "pipelines/rtsp-relay/tests read that stream, which no camera has"),
-        ("podman", ".ci/deb takes the Containerfile's steps"),
+        ("gst-launch-1.0 -q rtspsrc", "pipelines/rtsp-relay/tests read this stream, which needs the relay"),
+        ("podman", ".ci/deb runs the steps of the Containerfile"),
     ];
     others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)
 }
 
-/// The command with a file for a camera, no window, ports that are free and the example that is built already.
+/// The command with a file in place of a camera, without a window, on free ports, and with the example that is already built.
 fn with_stand_ins(command: &str, camera: &str) -> String {
     let example = std::env::current_exe().unwrap().with_file_name("../examples/faces");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
@@ -130,7 +130,7 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
         ("/dev/video0", "clip.mp4"),
         ("! autovideosink", "! fakesink"),
         ("playbin uri", "playbin video-sink='identity eos-after=4 ! fakesink' uri"),
-        // tests/pipeline_recorders.rs has them with a network camera, which never ends.
+        // tests/pipeline_recorders.rs runs them with a network camera, which never ends.
         ("hls.sh rtsp://camera/stream", "hls.sh clip.mp4"),
         ("segments.sh rtsp://camera/stream", "segments.sh clip.mp4"),
         ("rtsp://camera/stream", camera),
@@ -143,7 +143,7 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
     .fold(command.to_owned(), |command, (what, stand_in)| command.replace(what, stand_in))
 }
 
-/// A server goes on until it is told not to.
+/// Runs a server until it serves, then stops it.
 fn serves(shell: &mut Command) {
     let mut child = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let line = shell.get_args().last().unwrap().to_string_lossy().into_owned();

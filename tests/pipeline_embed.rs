@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The applications of `examples/`, in C, Python and Rust: each is compiled as its first lines say, run on a
-//! picture of three faces, and prints the same.
+//! The applications of `examples/`, in C, Python and Rust. Each is compiled as its first lines describe, run on a
+//! picture of three faces, and prints the same output.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -37,7 +37,7 @@ fn works(mut command: Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// Skips with a line, or fails under `make test`, which installs what is needed.
+/// Skips a test with a note, or fails under `make test`, which installs the requirements.
 fn skip(what: &str) {
     assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{what} is needed");
     support::left_out::note(format!("{what} is needed"));
@@ -58,7 +58,7 @@ fn finds_the_three(stage: &Stage, program: &Path, arguments: &[PathBuf]) {
     assert!(said.lines().all(|line| line.starts_with("face ")), "{said}");
 
     let output = run(Path::new("nowhere.mp4"));
-    assert!(!output.status.success() && !output.stderr.is_empty(), "a file that is not there is an error");
+    assert!(!output.status.success() && !output.stderr.is_empty(), "a missing file is an error");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_c_program_is_short_and_works() {
 #[test]
 fn the_python_program_works() {
     let Some(stage) = stage("embed-python") else { return };
-    // Debian's own interpreter has Debian's modules.
+    // Debian's interpreter has Debian's modules.
     let python = Path::new("/usr/bin/python3");
     let mut probe = Command::new(python);
     probe.args(["-c", "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst"]);
@@ -101,7 +101,7 @@ fn the_python_program_works() {
 #[test]
 fn the_rust_program_works() {
     let Some(stage) = stage("embed-rust") else { return };
-    // Cargo builds the examples for `cargo test`, unless only some tests were asked for.
+    // `cargo test` builds the examples, unless only some tests are selected.
     let program = std::env::current_exe().expect("a test has a path").with_file_name("../examples/faces");
     if !program.is_file() {
         support::left_out::note(format!("no {}; cargo build --example faces makes it", program.display()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What detection and framing cost: average faces at many sizes, places and backgrounds through the elements, against
-//! the same faces cropped where they were drawn.
+//! The cost of detection and framing: average faces at many sizes, positions and backgrounds through the elements, compared
+//! with the same faces cropped exactly.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -20,16 +20,16 @@ use support::fetched;
 use support::gstreamer::{buffer, init};
 
 const SIZE: Size = Size { width: 640, height: 480 };
-/// The default one and the one that is fetched.
+/// The default detector and the fetched one.
 const DETECTORS: [&str; 2] = ["auto", "centerface"];
-/// Most of the right answers that may be lost.
+/// Maximum share of right answers that may be lost.
 const MAX_LOST: f32 = 0.015;
-/// Most of the true class's score that may be lost, in the mean.
+/// Maximum mean loss of the score of the true class.
 const MAX_SCORE_LOST: f32 = 0.03;
-/// From above the forehead to below the chin, in pixels.
+/// Heights from above the forehead to below the chin, in pixels.
 const HEIGHTS: [f32; 3] = [84.0, 130.0, 210.0];
 const PLACES: [(f32, f32); 2] = [(0.3, 0.4), (0.72, 0.55)];
-/// Top and bottom: dark, the scenes' own, bright.
+/// Colours at the top and at the bottom: dark, the default, bright.
 const BACKGROUNDS: [[[f32; 3]; 2]; 3] = [
     [[40.0, 44.0, 52.0], [22.0, 24.0, 30.0]],
     [[168.0, 190.0, 205.0], [112.0, 132.0, 150.0]],
@@ -80,7 +80,7 @@ fn detected_faces_score_like_exact_crops() {
     }
 }
 
-/// Label and scores of the one face on `frame`, found and framed by the elements.
+/// Label and scores of the only face on `frame`, detected and framed by the elements.
 fn through_the_elements(detector: &str, frame: &[u8], shown: &str) -> (String, Vec<f32>) {
     let mut harness = Harness::new_parse(&format!("emotionfacedetect detector={detector} ! emotionclassify smoothing=0"));
     let (buffer, info) = buffer(frame, SIZE.width, SIZE.height, VideoFormat::Rgb);

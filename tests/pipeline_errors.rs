@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Bad input ends in one clear error and a pipeline that stops.
+//! Invalid input causes one clear error and stops the pipeline.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -10,7 +10,7 @@ use support::gstreamer::{Stage, run};
 use support::{data, fetched, runtime_fetched};
 
 fn error_of(line: &str) -> String {
-    run(line).expect_err("the pipeline had to fail")
+    run(line).expect_err("the pipeline should fail")
 }
 
 fn assert_says(error: &str, parts: &[&str]) {
@@ -45,7 +45,7 @@ fn a_missing_execution_provider_is_one_error() {
     }
     for element in ["emotionfacedetect", "emotionclassify"] {
         run(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=cpu ! fakesink")).expect("the processor is always there");
-        // The library that setup fetches is the one for processors.
+        // `make setup` fetches the library for CPUs.
         let error = error_of(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=migraphx ! fakesink"));
         assert_says(&error, &["execution provider migraphx is not part of", "libonnxruntime", "which offers cpu"]);
     }
@@ -131,14 +131,14 @@ fn unsupported_caps_fail_the_negotiation() {
             assert_says(&error, &["could not link before to it", caps.split(['(', ',']).next().unwrap_or_default()]);
         }
     }
-    // Caps that only show themselves while the stream runs.
+    // Caps that are only known while the stream runs.
     let error = error_of(
         "videotestsrc num-buffers=3 name=source ! identity ! tee ! queue ! emotionfacedetect ! video/x-raw,format=GRAY16_LE ! fakesink",
     );
     assert!(error.contains("could not link") || error.contains("not-negotiated"), "{error}");
 }
 
-/// What a child process says that sees no runtime and no models.
+/// The output of a child process without a runtime and models.
 fn bare(stage: &Stage, line: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = stage.command("gst-launch-1.0");
     command.args(line.split_whitespace()).env("HOME", stage.path()).env_remove("XDG_DATA_HOME").env_remove("LD_LIBRARY_PATH");
@@ -184,7 +184,7 @@ fn the_error_for_a_missing_detector_lists_the_paths() {
     assert_says(&said, &["/nowhere/models/centerface/centerface.onnx", "plugins/emotion/models/centerface", &home, "make setup"]);
 }
 
-/// With nothing but ONNX Runtime the chain runs on what is compiled in, and says which detector that is.
+/// With only ONNX Runtime, the chain runs on the compiled-in models and logs the name of the detector.
 #[test]
 fn without_model_files_the_compiled_in_models_are_used() {
     if !support::runtime_fetched() {

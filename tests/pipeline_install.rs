@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make install` and `make uninstall`, with the library that the tests have built, and what cargo-c is told.
+//! `make install` and `make uninstall` with the library that the tests have built, and the configuration of cargo-c.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
 mod support;
@@ -11,7 +11,7 @@ use std::process::Command;
 use support::gstreamer::{Stage, library};
 use support::recipes::{run, succeed};
 
-/// `make TARGET` with what is built and fetched taken as it is.
+/// Runs `make TARGET` with the files that are already built and fetched.
 fn make(stage: &Stage, target: &str, variables: &[String]) {
     let built = stage.path().join("target/release/libgstemotion.so");
     if !built.exists() {
@@ -23,7 +23,7 @@ fn make(stage: &Stage, target: &str, variables: &[String]) {
     succeed(run(command.args(["--no-print-directory", "--old-file=build", target]).args(variables)));
 }
 
-/// The data home of somebody who has run `make setup`.
+/// The data folder of a user who has run `make setup`.
 fn home(stage: &Stage) -> PathBuf {
     stage.path().join("home")
 }
@@ -43,7 +43,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
     entries.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { [path].into() }).collect()
 }
 
-/// A pipeline that loads ONNX Runtime and both models; only what is installed is to be found.
+/// Runs a pipeline that loads ONNX Runtime and both models. Only installed files can be found.
 fn use_it(stage: &Stage, plugins: Option<&Path>) {
     let mut command = stage.command("gst-launch-1.0");
     command.env("XDG_DATA_HOME", home(stage)).env("HOME", home(stage));
@@ -68,13 +68,13 @@ fn make_installs_and_uninstalls_for_one_user() {
     assert!(plugins.join("libgstemotion.so").is_file());
     use_it(&stage, None);
 
-    // What others have put there stays.
+    // Files of others stay.
     let theirs = [plugins.join("other.txt"), plugins.join("emotion/models/mine.onnx")];
     theirs.iter().for_each(|file| std::fs::write(file, "theirs").unwrap());
     make(&stage, "uninstall", &[]);
     assert_eq!(files(&plugins), theirs.into());
     let inspect = run(stage.command("gst-inspect-1.0").arg("emotionclassify").env("XDG_DATA_HOME", home(&stage)));
-    assert!(!inspect.status.success(), "it is gone");
+    assert!(!inspect.status.success(), "the plugin is removed");
 }
 
 #[test]
@@ -113,15 +113,15 @@ fn cargo_c_installs_a_plugin() {
     let folder = succeed(run(Command::new("pkg-config").args(["--variable=pluginsdir", "gstreamer-1.0"])));
     assert!(folder.trim().ends_with(capi["library"]["install_subdir"].as_str().unwrap()), "{folder}");
     assert_eq!(capi["library"]["versioning"].as_bool(), Some(false), "GStreamer loads what ends in .so");
-    assert_eq!(capi["header"]["enabled"].as_bool(), Some(false), "there is nothing to include");
+    assert_eq!(capi["header"]["enabled"].as_bool(), Some(false), "there is no header");
 
-    // What the library is linked to, but for the platform's own, is what its users have to link when it is static.
+    // The libraries that it links, apart from those of the platform, are what users of the static library have to link.
     let packages = capi["pkg_config"]["requires_private"].as_str().unwrap().split(", ");
     let libraries = succeed(run(Command::new("pkg-config").arg("--libs-only-l").args(packages)));
     let libraries: BTreeSet<_> = libraries.split_whitespace().map(|option| option.trim_start_matches("-l")).collect();
     let needed = succeed(run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(library())));
     let needed = needed.lines().filter_map(|line| line.split_once("Shared library: [lib")?.1.split_once(".so")).map(|(name, _)| name);
-    // Relation metadata is a feature for newer GStreamer, which the manifest cannot tell apart.
+    // Relation metadata is a feature for newer GStreamer, which the manifest cannot express.
     let of_all = |name: &str| ["c", "m", "gcc_s", "stdc++", "gstanalytics-1.0"].contains(&name) || name.starts_with("ld-linux");
     let missing: Vec<_> = needed.filter(|name| !of_all(name) && !libraries.contains(name)).collect();
     assert_eq!(missing, Vec::<&str>::new());

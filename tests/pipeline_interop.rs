@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GStreamer's own analytics elements with what we write: the newer ones, where they are installed.
+//! GStreamer's own analytics elements with our metadata, where the newer ones are installed.
 #![cfg(feature = "v1_24")]
 
 mod support;
@@ -37,7 +37,7 @@ fn scored(label_id: usize) -> FaceRecord {
     FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion) }
 }
 
-/// What the stock overlay makes of a plain frame on which `mark` wrote.
+/// The output of the stock overlay for a plain frame with the metadata that `mark` writes.
 fn drawn(mark: impl Fn(&mut gst::BufferRef) + Send + Sync + 'static) -> Vec<u8> {
     let Size { width, height } = FRAME;
     let line = format!(
@@ -87,9 +87,9 @@ fn the_stock_overlay_draws_the_box_and_the_top_expression() {
         let near = [-2.0, -1.0, 0.0, 1.0, 2.0].map(|step| (edge.0 + step / FRAME.width as f32, edge.1 + step / FRAME.height as f32));
         assert!(near.iter().any(|&(x, y)| changed(&ours, x, y)), "no line at {edge:?}");
     }
-    assert!(!changed(&ours, 0.4, 0.6), "the face itself stays to be seen");
+    assert!(!changed(&ours, 0.4, 0.6), "the face itself stays visible");
 
-    // The same as an application would write it that has one class to show and nothing else.
+    // The metadata of an application that has only one class to show.
     let top = scored(1).emotion.expect("scores").confidence();
     let single = move |label: &'static str| {
         drawn(move |buffer| {
@@ -102,16 +102,16 @@ fn the_stock_overlay_draws_the_box_and_the_top_expression() {
             meta.set_relation(RelTypes::IS_PART_OF, class, object).expect("a relation");
         })
     };
-    assert!(ours == single("happiness"), "the label is another one than the top expression and its score");
-    assert!(ours != single("sadness"), "the overlay prints no label at all");
+    assert!(ours == single("happiness"), "the label is not the top expression with its score");
+    assert!(ours != single("sadness"), "the overlay draws no label");
 }
 
 /// GStreamer's own detector, whose model is not part of the repository.
 const STOCK_DETECTOR: &str = "onnxinference model-file=MODEL ! ultralightfacedetectortensordec";
 const ULTRAFACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/peers/ultraface_rfb320.onnx");
 
-/// Runs three faces through `elements` in a process of its own and gives how many faces the messages of
-/// `emotionclassify` tell of; `runtime` is the ONNX Runtime that ours is to load, if not the usual one.
+/// Runs three faces through `elements` in a child process and returns the number of faces in the messages of
+/// `emotionclassify`. `runtime` is the ONNX Runtime that our plugin loads, if not the default one.
 fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>) -> usize {
     let stage = Stage::new(name).with_plugin();
     let picture = stage.path().join("faces.png");
@@ -140,13 +140,17 @@ fn two_runtimes_coexist_in_one_process_in_either_order() {
     if !installed("onnxinference") || !installed("ultralightfacedetectortensordec") || !support::runtime_fetched() {
         return;
     }
-    // Elements start from the sink on.
+    // Elements start from the sink upwards.
     let ours = "emotionclassify post-messages=every";
-    assert_eq!(faces_in_child("ours-first", &format!("{STOCK_DETECTOR} ! {ours}"), None), 3, "theirs feeds ours");
+    assert_eq!(
+        faces_in_child("ours-first", &format!("{STOCK_DETECTOR} ! {ours}"), None),
+        3,
+        "our element reads the metadata of the stock detector"
+    );
     let theirs_first = format!("emotionfacedetect ! {ours} ! {STOCK_DETECTOR}");
     assert_eq!(faces_in_child("theirs-first", &theirs_first, None), 3);
 
-    // And the one library for both, which theirs has started without a thread pool that could be shared.
+    // Both use one library, which the stock element has started without a shareable thread pool.
     let files = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let is_runtime =
         |file: &std::path::PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."));
@@ -156,7 +160,7 @@ fn two_runtimes_coexist_in_one_process_in_either_order() {
 
 #[test]
 fn stock_inference_runs_our_models() {
-    // Before 1.28 it reads no .modelinfo.
+    // Before 1.28 it does not read .modelinfo files.
     if !installed("onnxinference") || gst::version() < (1, 28, 0, 0) {
         return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory over many frames: all elements, with faces that come and go.
+//! Memory use over many frames: all elements, with faces that come and go.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -13,18 +13,18 @@ use support::gstreamer::{buffer, init};
 use support::runtime_fetched;
 
 const SIDE: u32 = 96;
-/// Frames until caches are full and allocators have what they want.
+/// Number of frames until caches are full and allocators have settled.
 const WARM_UP: u64 = 2_500;
 const FRAMES: u64 = 10_000;
-/// Frames with a face, then as many without one, so that tracks begin and end.
+/// Number of frames with a face, and then without one, so that tracks begin and end.
 const STRETCH: u64 = 50;
-/// 256 bytes a frame come to 2.4 MiB.
+/// Maximum growth in MiB; a leak of 256 bytes per frame comes to 2.4 MiB.
 const MAX_GROWTH_MIB: f64 = 2.0;
 
-/// Resident memory of this process in MiB, without what it has freed: that would hide what is not.
+/// Resident memory of this process in MiB, without freed memory, which would hide a leak.
 fn memory_mib() -> f64 {
     give_back_freed();
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux tells it");
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux provides this file");
     let pages: f64 = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number of pages");
     pages * rustix::param::page_size() as f64 / f64::from(1 << 20)
 }
@@ -34,7 +34,7 @@ fn give_back_freed() {
     unsafe extern "C" {
         fn malloc_trim(pad: usize) -> std::ffi::c_int;
     }
-    // SAFETY: this is the declaration of the GNU C library, which may be called at any time.
+    // SAFETY: the declaration matches the GNU C library, and the function may be called at any time.
     unsafe { malloc_trim(0) };
 }
 
@@ -49,7 +49,7 @@ fn memory_does_not_grow_over_ten_thousand_frames() {
     let frames: Vec<_> =
         scenes.iter().chain([&vec![40; 3 * (SIDE * SIDE) as usize]]).map(|rgb| buffer(rgb, SIDE, SIDE, VideoFormat::I420)).collect();
 
-    // A face that is not searched on every frame is followed on the others, so that all that a frame needs is done.
+    // With a detection interval, faces are tracked on the other frames, so that all code of a frame runs.
     let line = "appsrc name=in format=time block=true max-buffers=4 ! emotionfacedetect detect-size=96 detect-interval=20 \
         ! emotionclassify reclassify-interval=20 ! emotionoverlay draw-ids=true blur-faces=pixelate ! emotionexport name=export ! fakesink sync=false";
     let pipeline = gst::parse::launch(line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
@@ -68,7 +68,7 @@ fn memory_does_not_grow_over_ten_thousand_frames() {
     let mut play = |count: u64| {
         let mut faces = 0;
         for index in next..next + count {
-            // Two faces with nobody in between.
+            // Two faces, with empty frames in between.
             let (frame, _) = &frames[[0, 2, 1, 2][(index / STRETCH % 4) as usize]];
             let mut frame = frame.copy();
             frame.make_mut().set_pts(gst::ClockTime::from_mseconds(40 * index));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Beside GStreamer's OpenCV plugin, which has a `facedetect` of its own.
+//! Coexistence with GStreamer's OpenCV plugin, which has a `facedetect` of its own.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -17,7 +17,7 @@ fn opencv_installed() -> bool {
     let folder = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
     let found = std::path::Path::new(&folder).join(OPENCV).is_file();
     if !found {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{folder}/{OPENCV} is not there");
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{folder}/{OPENCV} is missing");
         support::left_out::note(format!("no {folder}/{OPENCV}"));
     }
     found
@@ -40,7 +40,7 @@ fn plugin_of(stage: &Stage, element: &str) -> String {
     lines.find_map(|line| line.trim().strip_prefix("Name")).map(|name| name.trim().to_string()).unwrap_or_default()
 }
 
-/// The line that users type first; whichever `facedetect` answers, faces are searched and scored.
+/// The first line of the documentation works with either `facedetect`: faces are detected and scored.
 fn first_line_works(stage: &Stage) {
     let line = "videotestsrc num-buffers=5 ! videoconvert ! facedetect ! emotionclassify ! videoconvert ! fakesink";
     let output = launch(stage, line);
@@ -58,13 +58,13 @@ fn both_plugins_coexist_with_a_new_and_an_old_registry() {
     }
     let stage = Stage::new("fresh").with_plugin();
     first_line_works(&stage);
-    assert_eq!(plugin_of(&stage, "emotionfacedetect"), "emotion", "our name is ours alone");
+    assert_eq!(plugin_of(&stage, "emotionfacedetect"), "emotion", "no other plugin has our name");
     assert_eq!(plugin_of(&stage, "emotionclassify"), "emotion");
-    // The same again with the registry of the first time.
+    // Again, with the registry of the first run.
     first_line_works(&stage);
 
     let stage = Stage::new("old");
-    assert_eq!(plugin_of(&stage, "facedetect"), "opencv", "a registry made before our plugin came");
+    assert_eq!(plugin_of(&stage, "facedetect"), "opencv", "a registry from before our plugin was installed");
     let stage = stage.with_plugin();
     first_line_works(&stage);
     assert_eq!(plugin_of(&stage, "emotionfacedetect"), "emotion");
@@ -81,7 +81,7 @@ fn both_detectors_run_in_one_process() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// OpenCV's documentation has the first; the rest uses each of its properties.
+/// The first line is from OpenCV's documentation; the others use each of its properties.
 #[test]
 fn launch_lines_of_opencvs_element_run() {
     if !runtime_fetched() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The scripts of `pipelines/`, run as users run them, without a screen.
+//! The scripts of `pipelines/`, run like users run them, without a display.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
 mod support;
@@ -19,7 +19,7 @@ fn every_script_has_a_test() {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts: BTreeSet<_> = files.filter(|name| name.ends_with(".sh") && name != "env.sh").collect();
     let tested = ["demo.sh", "image.sh", "ndjson.sh", "record.sh", "rtsp.sh", "subtitles.sh", "tcp.sh", "video.sh", "web.sh"];
-    // tests/pipeline_recorders.rs and pipeline_report.rs have the first three; a camera is not to be had on every machine.
+    // tests/pipeline_recorders.rs and pipeline_report.rs test the first three; not every machine has a camera.
     let others = ["hls.sh", "segments.sh", "report.sh", "webcam.sh"];
     assert_eq!(scripts, tested.into_iter().chain(others).map(String::from).collect());
 }
@@ -119,7 +119,7 @@ fn jq_reads_the_ndjson() {
     shell.env("PLUGINS", stage.path().join("plugins")).current_dir(stage.path());
     let said = succeed(run(shell.args(["-c", line]).arg(folder().join("ndjson.sh"))));
     let ids: Vec<&str> = said.lines().collect();
-    assert_eq!(ids.len(), FRAMES, "one of the two smiles: {said}");
+    assert_eq!(ids.len(), FRAMES, "one of the two faces smiles: {said}");
     assert!(ids.iter().all(|id| *id == ids[0]));
 }
 
@@ -148,7 +148,7 @@ fn subtitles_are_a_track_of_the_recording() {
     let (from, to) = (format!("location={}", file.display()), format!("location={}", stage.path().join("text").display()));
     launch(&stage, &["filesrc", &from, "!", "matroskademux", "name=d", "d.subtitle_0", "!", "text/x-raw", "!", "filesink", &to]);
     let text = read(&stage.path().join("text"));
-    assert_eq!(text.matches("happiness ").count(), 3, "one caption in half a second of four thirds: {text}");
+    assert_eq!(text.matches("happiness ").count(), 3, "a caption each half second in 1.33 s: {text}");
     for (tool, arguments) in [("gst-discoverer-1.0", vec![]), ("ffprobe", vec!["-hide_banner"])] {
         let Some(tool) = program(&[tool]) else { continue };
         let output = run(Command::new(tool).args(arguments).arg(&file));
@@ -165,7 +165,7 @@ fn a_browser_loads_the_captions() {
     assert_eq!(decode(&stage, &site.join("video.mp4")).len(), FRAMES);
     let times: Vec<String> = read(&site.join("faces.vtt")).lines().filter(|line| line.contains(" --> ")).map(str::to_owned).collect();
     assert_eq!(times.len(), 3, "{times:?}");
-    assert!(times.windows(2).all(|pair| pair[0].split(" --> ").nth(1) <= pair[1].split(" --> ").next()), "no two at once: {times:?}");
+    assert!(times.windows(2).all(|pair| pair[0].split(" --> ").nth(1) <= pair[1].split(" --> ").next()), "cues do not overlap: {times:?}");
 
     let Some(browser) = program(&["chromium", "chromium-browser", "google-chrome"]) else { return };
     let address = serve(site);
@@ -188,7 +188,7 @@ fn rtsp_shows_the_stream_of_a_server() {
     assert_marked(shown.last().unwrap(), &scene().render(0.0));
 }
 
-/// Something is drawn about both faces, nothing along the frame's lower edge.
+/// Asserts that something is drawn around both faces, and nothing along the bottom edge of the frame.
 fn assert_marked(annotated: &[u8], plain: &[u8]) {
     for shown in scene().appearances(0.0) {
         let near = |x: usize, y: usize| {
@@ -199,10 +199,10 @@ fn assert_marked(annotated: &[u8], plain: &[u8]) {
         assert!(drawn > 2.0, "face {} is not marked: mean difference {drawn}", shown.actor);
     }
     let edge = difference(annotated, plain, |_, y| y >= HEIGHT - 8);
-    assert!(edge < 4.0, "drawn where no face is: mean difference {edge}");
+    assert!(edge < 4.0, "something is drawn where there is no face: mean difference {edge}");
 }
 
-/// Mean difference of the values of those pixels that `chosen(x, y)` chooses.
+/// Mean difference of the pixels that `chosen(x, y)` selects.
 fn difference(a: &[u8], b: &[u8], chosen: impl Fn(usize, usize) -> bool) -> f32 {
     let pixels = (0..WIDTH * HEIGHT).filter(|&pixel| chosen(pixel % WIDTH, pixel / WIDTH));
     let values = pixels.flat_map(|pixel| pixel * 3..pixel * 3 + 3).map(|at| f32::from(a[at].abs_diff(b[at])));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the recorders of `pipelines/` leave on the disk, also where they are killed, and a browser that plays it.
+//! The files of the recorders of `pipelines/`, also after a crash, and their playback in a browser.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
 mod support;
@@ -13,7 +13,7 @@ use support::browser::{Browser, chromium};
 use support::gstreamer::Stage;
 use support::recipes::*;
 
-/// Numbers of the frames in a file of records, of which there are two for each.
+/// Frame numbers in a file of records, which has two records for each frame.
 fn recorded(file: &Path) -> BTreeSet<u64> {
     let records = json_lines(&read(file));
     let seen: BTreeSet<_> = records.iter().map(|record| record["frame"].as_u64().unwrap()).collect();
@@ -38,7 +38,7 @@ fn each_segment_of_a_recording_has_its_records() {
     }
 }
 
-/// A script that runs on its own, with the signals that end it.
+/// A running script, and the signals that end it.
 struct Recorder(Child);
 
 impl Recorder {
@@ -46,13 +46,13 @@ impl Recorder {
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("the script starts"))
     }
 
-    /// The signal that nobody can catch, which is what losing power is like; the script has become the program that writes.
+    /// Kills the script, like a loss of power. The script has replaced itself by the program that writes, so that one gets the signal.
     fn kill(mut self) {
         self.0.kill().expect("the script runs");
-        assert!(!self.0.wait().expect("the script is gone").success(), "it had ended before");
+        assert!(!self.0.wait().expect("the script is gone").success(), "it had already ended");
     }
 
-    /// Ctrl-C.
+    /// Interrupts the script like Ctrl-C, and waits for its end.
     fn interrupt(mut self) {
         assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
         assert!(self.0.wait().expect("the script ends").success());
@@ -75,7 +75,7 @@ fn a_crash_loses_only_the_last_seconds_of_a_recording() {
     assert_eq!(decode(&stage, &part(0, "mp4")).len(), SEGMENT);
     let (records, frames) = (recorded(&part(1, "ndjson")).len(), decode(&stage, &part(1, "mp4")).len());
     assert!(records >= SEGMENT - 2, "{records}");
-    // Besides the three seconds, what waits for the encoder, of which a camera would leave nothing.
+    // Up to 3 s are lost, and the frames that wait for the encoder; from a camera, none would wait.
     assert!(frames + 4 * RATE as usize >= records, "{frames} frames of {records}");
     assert!(frames >= RATE as usize, "{frames} frames");
 }
@@ -84,7 +84,7 @@ fn a_crash_loses_only_the_last_seconds_of_a_recording() {
 struct Live(PathBuf);
 
 impl Live {
-    /// The lines of a playlist that begin so, without that.
+    /// The lines of a playlist that begin with `tag`, without the tag.
     fn lines(&self, playlist: &str, tag: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.0.join(playlist)).unwrap_or_default();
         text.lines().filter_map(|line| line.strip_prefix(tag)).map(str::to_owned).collect()
@@ -102,7 +102,7 @@ impl Live {
         self.lines("video.m3u8", "#EXTINF:").iter().map(|value| value.trim_end_matches(',').parse::<f64>().unwrap()).sum()
     }
 
-    /// Frames of one file after what comes before all of a run.
+    /// Number of frames in a segment, decoded after the initialisation segment of its run.
     fn frames(&self, stage: &Stage, init: &str, file: &str) -> usize {
         let bytes = [init, file].map(|name| std::fs::read(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")));
         let whole = stage.path().join("whole.mp4");
@@ -128,7 +128,7 @@ fn a_browser_plays_segments_with_their_captions() {
         assert_eq!(text.matches(" --> ").count(), 1, "{text}");
         assert!(text.contains("happiness "), "{text}");
     }
-    // A player of GStreamer's own.
+    // GStreamer as a player.
     let (uri, to) = (format!("uri=file://{}", live.0.join("stream.m3u8").display()), stage.path().join("played.rgb"));
     let sink = format!("location={}", to.display());
     launch(&stage, &["uridecodebin", &uri, "caps=video/x-raw", "!", "videoconvert", "!", "video/x-raw,format=RGB", "!", "filesink", &sink]);
@@ -164,7 +164,7 @@ fn a_playlist_continues_after_a_crash() {
     }
     until("a playlist that rolls", || (live.number("#EXT-X-MEDIA-SEQUENCE:") >= 2).then_some(()));
     assert_eq!(live.files("video.m3u8").len(), 3);
-    assert!(!live.0.join("00000.m4s").exists() && !live.0.join("00000.vtt").exists(), "what nobody is told of any more is gone");
+    assert!(!live.0.join("00000.m4s").exists() && !live.0.join("00000.vtt").exists(), "files that have left the playlist are removed");
 
     let next = |live: &Live| live.number("#EXT-X-MEDIA-SEQUENCE:") + 3;
     let open = |live: &Live| live.0.join(format!("{:05}.m4s", next(live)));
@@ -179,12 +179,12 @@ fn a_playlist_continues_after_a_crash() {
         assert!(live.0.join(file.replace("m4s", "vtt")).exists());
     }
 
-    // As if the power had failed in the middle of a fragment, before there was a caption.
+    // As after a power failure in the middle of a fragment, before its captions are written.
     let bytes = std::fs::read(live.0.join(format!("{known:05}.m4s"))).unwrap();
     std::fs::write(live.0.join(format!("{known:05}.m4s")), [&bytes[..], &bytes[..100]].concat()).unwrap();
     std::fs::remove_file(live.0.join(format!("{known:05}.vtt"))).unwrap();
 
-    // What was open is a segment now, and what comes has another beginning.
+    // The open file is a segment now, and the next segments have another initialisation segment.
     let recorder = start();
     let told = until("a segment of the second run", || {
         let told = live.files("video.m3u8");

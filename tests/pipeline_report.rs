@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `pipelines/report.sh`: what its page says of a file of records, and what it says of a file that has none.
+//! `pipelines/report.sh`: the page for a file of records, and the errors for other files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const FRAME_NS: u64 = 40_000_000;
 
-/// A folder of a test's own, empty.
+/// An empty folder for a test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(test);
     let _ = std::fs::remove_dir_all(&folder);
@@ -27,7 +27,7 @@ fn face(frame: u64, id: u64, label: Option<&str>) -> Value {
     })
 }
 
-/// Four seconds: two of face 1, one without anybody, one of both.
+/// Four seconds: two with face 1, one without faces, one with both faces.
 fn clip() -> Vec<Value> {
     let alone = (0..50).map(|frame| face(frame, 1, Some(if frame < 25 { "neutral" } else { "joy" })));
     let both = (75..100).flat_map(|frame| [face(frame, 1, Some("joy")), face(frame, 2, Some("unknown"))]);
@@ -38,7 +38,7 @@ fn text(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
-/// Runs the script on a file of that text; its page, or what it says went wrong.
+/// Runs the script on a file with this text. Returns its page, or its error message.
 fn report(test: &str, text: &str) -> Result<String, String> {
     let folder = folder(test);
     std::fs::write(folder.join("faces.ndjson"), text).expect("target can be written");
@@ -59,7 +59,7 @@ fn changes_hold_until_the_next() {
         "type": "frame", "version": 1, "stream": "s", "frame": 50, "pts": 50 * FRAME_NS, "duration": FRAME_NS,
         "stream_time": 50 * FRAME_NS, "running_time": 50 * FRAME_NS, "utc": null, "faces": 0,
     });
-    // The changes of the clip that the other tests take.
+    // The changes in the clip of the other tests.
     let changes = [face(0, 1, Some("neutral")), face(25, 1, Some("joy")), nobody];
     let both = [face(75, 1, Some("joy")), face(75, 2, Some("unknown")), face(99, 1, Some("joy")), face(99, 2, Some("unknown"))];
     let page = report("changes", &text(&[&changes[..], &both[..]].concat())).expect("a page");
@@ -72,7 +72,7 @@ fn changes_hold_until_the_next() {
 #[test]
 fn the_page_shows_shares_gaps_and_unknown() {
     let page = report("shares", &text(&clip())).expect("a page");
-    // Of four seconds of faces one is neutral, two are joy and one is unknown.
+    // Of 4 s of faces, 1 s is neutral, 2 s are joy and 1 s is unknown.
     for row in ["neutral</th>", "joy</th>", "unknown</th>"] {
         assert!(page.contains(row), "{row}");
     }
@@ -81,7 +81,7 @@ fn the_page_shows_shares_gaps_and_unknown() {
         row.split("<td>").nth(1).and_then(|cell| cell.split('<').next()).map(str::to_owned)
     };
     assert_eq!(["neutral", "joy", "unknown"].map(share), ["25 %", "50 %", "25 %"].map(|share| Some(share.to_owned())));
-    assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "a second of the four is without a face");
+    assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "one of four seconds has no face");
     assert!(page.contains("Seen for 3.0 s between 0:00.0 and 0:04.0."));
     assert!(page.contains("<td>0:01.0</td><td>0:02.0</td><td>joy</td>") && page.contains("<td>0:03.0</td><td>0:04.0</td><td>joy</td>"));
 }
@@ -116,7 +116,7 @@ fn summaries_have_a_page_without_single_faces() {
     };
     let page = report("summaries", &text(&[summary(0), summary(1)])).expect("a page");
     assert!(page.contains("keeps no single faces") && page.contains("Share of faces"));
-    // 50 faces in each, 30 of them neutral and 5 that were not scored.
+    // 50 faces in each, of which 30 are neutral and 5 unscored.
     assert!(
         page.contains("<td>60 %</td><td>60</td>") && page.contains("not scored</th>") && page.contains("<td>10 %</td><td>10</td>"),
         "{page}"

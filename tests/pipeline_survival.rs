@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is left of the faces on a buffer after the elements that people put between detection and display. The table
-//! in `docs/metadata.md` is what this test measures; `UPDATE_SURVIVAL=1 cargo test --test pipeline_survival` writes
-//! it anew.
+//! How much metadata of faces survives the elements that are common between detection and display. The table
+//! in `docs/metadata.md` contains what this test measures; `UPDATE_SURVIVAL=1 cargo test --test pipeline_survival`
+//! rewrites it.
 #![cfg(feature = "plugin")]
 
 mod support;
@@ -26,9 +26,9 @@ const FRAMES: usize = 8;
 struct Way {
     name: &'static str,
     line: &'static str,
-    /// Where a box belongs afterwards, from 0..1 to 0..1.
+    /// The expected transform of a box, from 0..1 to 0..1.
     moved: fn(Rect) -> Rect,
-    /// True where scores may not get lost.
+    /// True if scores must survive.
     promised: bool,
 }
 
@@ -115,7 +115,7 @@ fn turned(rect: Rect) -> Rect {
     Rect::new(1.0 - rect.bottom(), rect.x, rect.h, rect.w)
 }
 
-/// Two faces that no transformation of the table takes for one another or out of the frame.
+/// Two faces that no transform of the table moves out of the frame or onto each other.
 fn faces() -> Vec<FaceRecord> {
     let face = |id: u32, rect_norm: Rect| FaceRecord {
         id,
@@ -132,7 +132,7 @@ fn faces() -> Vec<FaceRecord> {
     vec![face(3, Rect::new(0.15, 0.2, 0.1, 0.2)), face(5, Rect::new(0.6, 0.5, 0.15, 0.25))]
 }
 
-/// What is on one buffer.
+/// The metadata of one buffer.
 struct Arrived {
     faces: Vec<FaceRecord>,
     region: bool,
@@ -142,7 +142,7 @@ struct Arrived {
 }
 
 impl Arrived {
-    /// As an element whose sink pad is `pad` has it.
+    /// The metadata as read by an element with the sink pad `pad`.
     fn at(pad: &gst::Pad, buffer: &gst::BufferRef, size: Size) -> Self {
         let ids = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.id != 0);
         let scored = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.emotion.is_some());
@@ -189,7 +189,7 @@ fn marking(line: &str) -> gst::Pipeline {
     pipeline
 }
 
-/// The faces of every buffer that comes out at the end of `way`.
+/// The faces of each buffer at the end of `way`.
 fn travel(way: &Way) -> Vec<Arrived> {
     let Size { width, height } = FRAME;
     let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
@@ -210,7 +210,7 @@ fn travel(way: &Way) -> Vec<Arrived> {
     arrived
 }
 
-/// How much of something arrived, `lost` being the word for none.
+/// How often something arrived, in words; `lost` is the word for never.
 fn share(arrived: &[Arrived], all: &str, lost: &str, there: impl Fn(&Arrived) -> bool) -> String {
     match arrived.iter().filter(|buffer| there(buffer)).count() {
         0 => lost.into(),
@@ -219,12 +219,12 @@ fn share(arrived: &[Arrived], all: &str, lost: &str, there: impl Fn(&Arrived) ->
     }
 }
 
-/// Whether `check` holds for each face that was sent and the one of its id that arrived.
+/// True if `check` holds for each sent face and the arrived face with its id.
 fn every(check: impl Fn(&FaceRecord, &FaceRecord) -> bool) -> impl Fn(&Arrived) -> bool {
     move |buffer| faces().iter().all(|sent| buffer.face(sent.id).is_some_and(|found| check(found, sent)))
 }
 
-/// The row of `way` and whether all scores arrived.
+/// The row of `way`, and whether all scores arrived.
 fn row(way: &Way) -> (String, bool) {
     let arrived = travel(way);
     let right = |found: &FaceRecord, sent: &FaceRecord| found.rect_norm.iou((way.moved)(sent.rect_norm)) > 0.8;
@@ -248,7 +248,7 @@ fn row(way: &Way) -> (String, bool) {
 const HEAD: &str =
     "| after | box | id | scores | region | its params | GstEmotionMeta | relation meta |\n|---|---|---|---|---|---|---|---|\n";
 
-/// The part of the README between the marks of `version`, and the rest around it.
+/// The text between the markers of `version`, and the text before and after it.
 fn table_of<'a>(readme: &'a str, version: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let mark = format!("<!-- survival {version} -->\n");
     let (before, rest) = readme.split_at(readme.find(&mark)? + mark.len());
@@ -262,14 +262,14 @@ fn faces_survive_as_documented() {
     let (major, minor, ..) = gst::version();
     let version = format!("{major}.{minor}");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metadata.md");
-    let readme = std::fs::read_to_string(&file).expect("the README of the metadata");
+    let readme = std::fs::read_to_string(&file).expect("the page on metadata");
     let (before, known, after) = table_of(&readme, &version).unwrap_or(("", "", ""));
     let mut table = String::from(HEAD);
     let mut lost = Vec::new();
     for way in WAYS {
         if let Some(element) = missing(way.line) {
             println!("skipped: {}: no element {element}", way.name);
-            // What was measured elsewhere stays.
+            // Rows measured elsewhere are kept.
             known.lines().filter(|line| line.starts_with(&format!("| {} |", way.name))).for_each(|line| {
                 let _ = writeln!(table, "{line}");
             });
@@ -284,13 +284,13 @@ fn faces_survive_as_documented() {
     println!("GStreamer {}, relation meta {}\n\n{table}", gst::version_string(), if cfg!(feature = "v1_24") { "on" } else { "off" });
     assert!(lost.is_empty(), "scores lost: {lost:?}");
     if before.is_empty() {
-        println!("skipped: the README has no table of {version}");
+        println!("skipped: the page has no table of {version}");
     } else if std::env::var_os("UPDATE_SURVIVAL").is_some() {
-        std::fs::write(&file, [before, &table, after].concat()).expect("the README can be written");
+        std::fs::write(&file, [before, &table, after].concat()).expect("the page can be written");
     } else if minor >= 24 && !cfg!(feature = "v1_24") {
         println!("skipped: the table of {version} is with the relation meta");
     } else {
-        assert_eq!(known, table, "the README says something else; UPDATE_SURVIVAL=1 writes it anew");
+        assert_eq!(known, table, "the table differs; UPDATE_SURVIVAL=1 rewrites it");
     }
 }
 
@@ -298,7 +298,7 @@ fn faces_survive_as_documented() {
 fn overlay_and_export_follow_transforms_of_the_picture() {
     let Size { width, height } = FRAME;
     let caps = format!("video/x-raw,format=GRAY8,width={width},height={height},framerate=30/1");
-    // A quarter turn and a crop: what was at the bottom left is at the top left, and 120 columns of it are gone.
+    // A quarter turn and a crop: the bottom left corner moves to the top left, and 120 columns are cut off.
     let pipeline = marking(&format!(
         "videotestsrc pattern=black num-buffers=1 ! {caps} ! emotionclassify name=mark ! videoflip video-direction=90r \
          ! videocrop left=120 ! tee name=t ! queue ! emotionoverlay draw-labels=false draw-emoji=false draw-ids=false draw-scores=false \
