@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `emotion-evaluate`, as a user runs it.
+//! The command `emotion-evaluate`, run like a user runs it.
 #![cfg(feature = "evaluate")]
 
 mod support;
@@ -12,7 +12,7 @@ use support::runtime_fetched;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A folder of its own for one test, empty.
+/// An empty folder for one test.
 fn scratch(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("gst-emotion-evaluate-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
@@ -54,7 +54,7 @@ fn an_evaluation_writes_text_json_and_figures() {
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).expect("a report")).expect("JSON");
     let figures = &report["outputs"][0]["figures"][0];
     assert_eq!((figures["count"].as_u64(), figures["protocol"].as_str()), (Some(8), Some("labels")));
-    // An average face is the mean of pictures that people agreed on; contempt alone is close to neutral.
+    // An average face is the mean of pictures with clear votes. Only contempt is close to neutral.
     assert!(figures["accuracy"].as_f64().expect("a number") >= 6.0 / 8.0, "{figures}");
     let counted: u64 = figures["bins"].as_array().expect("bins").iter().filter_map(|bin| bin["count"].as_u64()).sum();
     assert_eq!(counted, 8);
@@ -71,25 +71,25 @@ fn an_evaluation_writes_text_json_and_figures() {
 #[test]
 fn errors_name_the_file() {
     let folder = scratch("wrong");
-    let said = |arguments: &[&Path]| {
+    let error_of = |arguments: &[&Path]| {
         let output = run(arguments);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    let empty = said(&[&folder]);
+    let empty = error_of(&[&folder]);
     assert!(empty.contains(&*folder.to_string_lossy()) && empty.contains("expected labels.csv"), "{empty}");
     if runtime_fetched() {
         average_faces(&folder);
-        let described_by_nobody = said(&[&folder, "--model".as_ref(), &support::data("identity.onnx")]);
-        assert!(described_by_nobody.contains("identity.onnx: expected a description"), "{described_by_nobody}");
+        let undescribed = error_of(&[&folder, "--model".as_ref(), &support::data("identity.onnx")]);
+        assert!(undescribed.contains("identity.onnx: expected a description"), "{undescribed}");
         std::fs::write(folder.join("happiness/2.png"), "no picture").expect("a file");
-        let broken = said(&[&folder]);
+        let broken = error_of(&[&folder]);
         assert!(broken.contains("happiness/2.png"), "{broken}");
     }
     std::fs::remove_dir_all(folder).expect("a folder");
 }
 
-/// Black pictures of 320 x 240, each with a white cell of 8 pixels where the tiny network of the tests sees a face.
+/// Black pictures of 320 x 240 pixels, each with a white cell of 8 pixels, which the tiny test network detects as a face.
 fn lit_photos(folder: &Path) {
     std::fs::create_dir(folder.join("photos")).expect("a folder");
     for (name, left, top) in [("found.pgm", 40, 80), ("missed.pgm", 80, 40), ("empty.pgm", 160, 160)] {
@@ -119,12 +119,12 @@ fn detectors_are_measured_on_the_same_photos() {
 
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).expect("a report")).expect("JSON");
     let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 2, "one for each size");
-    // Of two boxes one is a face, of two faces one is found; the box on the face-free photo is false, ignored place or not.
+    assert_eq!(figures.len(), 2, "metrics for each size");
+    // One of two boxes is a face, and one of two faces is found. The box on the face-free photo is false, although it is in an ignored area.
     for (figure, expected) in [("average_precision", 0.5), ("recall", 0.5), ("precision", 0.5), ("false_boxes", 100.0)] {
         assert_eq!(figures[0][figure].as_f64(), Some(expected), "{figure}");
     }
-    // The found face would be 32 px high in a photo of 640 px, the other one 60 px.
+    // In a photo of 640 px, the found face is 32 px high and the other one 60 px.
     assert_eq!(figures[0]["by_size"], serde_json::json!([null, 1.0, 0.0, null]));
     std::fs::remove_dir_all(folder).expect("its own folder");
 }

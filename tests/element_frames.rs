@@ -118,7 +118,7 @@ fn the_last_row_may_end_without_padding() {
     assert_eq!(blurring(&info).push(frame), Ok(gst::FlowSuccess::Ok));
 }
 
-/// A frame of 800x600 with a crop meta at `(x, y)`.
+/// A frame of 800x600 with a crop meta, and caps of 640x480.
 fn cropped(x: u32, y: u32, width: u32, height: u32) -> (gst::Buffer, VideoInfo) {
     let (caps, whole) = (info(VideoFormat::Nv12, VGA), info(VideoFormat::Nv12, Size::new(800, 600)));
     let mut frame = buffer(&whole, whole.size());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Moving pictures of people who do not exist: the average faces of `models/average-faces`, one for each expression,
-//! drawn where and when a scene says. Detectors and classifiers take them for faces, and anyone may have the result.
+//! Videos of people who do not exist: the average faces of `models/average-faces`, one for each expression,
+//! drawn as a scene describes. Detectors and classifiers accept them as faces, and the result is free to publish.
 //!
 //! ```
 //! let scene = Scene::new(640, 480).actor(vec![
 //!     Key::new(0.0, (200.0, 240.0), 180.0, "neutral"),
-//!     Key::new(2.0, (440.0, 240.0), 180.0, "happiness"), // walks to the right and begins to smile
+//!     Key::new(2.0, (440.0, 240.0), 180.0, "happiness"), // moves to the right and starts to smile
 //! ]);
 //! let rgb = scene.render(1.0);
 //! ```
@@ -17,14 +17,14 @@ use std::rc::Rc;
 use gstemotion::geometry::{Point, Rect};
 use gstemotion::scores::FERPLUS_LABELS;
 
-/// An actor at one moment. Between two keys position and height change evenly and one expression fades into the other.
+/// A key frame of an actor. Between two keys, position and height are interpolated, and one expression fades into the other.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Seconds from the start of the scene.
     pub at_s: f32,
-    /// The middle of the face, in pixels of the frame.
+    /// Centre of the face, in pixels of the frame.
     pub center: Point,
-    /// From above the forehead to below the chin, in pixels.
+    /// Height from above the forehead to below the chin, in pixels.
     pub height: f32,
     /// One of [`FERPLUS_LABELS`].
     pub expression: &'static str,
@@ -36,60 +36,60 @@ impl Key {
     }
 }
 
-/// Where a face is at one moment and how it looks: what a detector should find.
+/// The position and the expression of a face at one time, as a detector should find it.
 #[derive(Clone, Debug)]
 pub struct Appearance {
-    /// Which actor it is, counted from 0 in the order they were added.
+    /// Index of the actor, in the order of addition.
     pub actor: usize,
-    /// About what a detector marks: from the forehead to the chin.
+    /// The expected box of a detector, from the forehead to the chin.
     pub face: Rect,
     /// The expression that fades out, and the one that fades in.
     pub expressions: [&'static str; 2],
-    /// How far the fade is: 0 is all of the first, 1 all of the second.
+    /// Progress of the fade: 0 shows only the first expression, 1 only the second.
     pub fade: f32,
     center: Point,
     height: f32,
 }
 
-/// Actors before a plain background. Equal scenes give equal pictures.
+/// Actors in front of a plain background. Equal scenes yield equal pictures.
 pub struct Scene {
     width: usize,
     height: usize,
     actors: Vec<Vec<Key>>,
     faces: Rc<AverageFaces>,
-    /// Colours at the top and at the bottom.
+    /// Colours of the background at the top and at the bottom.
     background: [[f32; 3]; 2],
 }
 
 impl Scene {
-    /// An empty scene of that size in pixels.
+    /// An empty scene with this size in pixels.
     pub fn new(width: usize, height: usize) -> Self {
         Self { width, height, actors: Vec::new(), faces: Rc::new(AverageFaces::load()), background: BACKGROUND }
     }
 
-    /// Another background, from the colour at the top to that at the bottom.
+    /// Sets the background, a gradient from the colour at the top to that at the bottom.
     pub fn background(self, top: [f32; 3], bottom: [f32; 3]) -> Self {
         Self { background: [top, bottom], ..self }
     }
 
-    /// Adds someone who is to be seen from the first key's time to the last one's. Later actors are nearer.
+    /// Adds an actor who is visible from the time of the first key to that of the last. Later actors are in front.
     pub fn actor(mut self, keys: Vec<Key>) -> Self {
-        assert!(keys.is_sorted_by(|a, b| a.at_s < b.at_s), "keys come in the order of time");
+        assert!(keys.is_sorted_by(|a, b| a.at_s < b.at_s), "keys are sorted by time");
         self.actors.push(keys);
         self
     }
 
-    /// When the last actor is gone, in seconds.
+    /// Time at which the last actor leaves, in seconds.
     pub fn duration_s(&self) -> f32 {
         self.actors.iter().filter_map(|keys| keys.last()).map(|key| key.at_s).fold(0.0, f32::max)
     }
 
-    /// Who is to be seen at that time, from the farthest to the nearest.
+    /// The visible actors at this time, from back to front.
     pub fn appearances(&self, time_s: f32) -> Vec<Appearance> {
         self.actors.iter().enumerate().filter_map(|(actor, keys)| appearance(actor, keys, time_s)).collect()
     }
 
-    /// The frame at that time: packed RGB, 8 bits each, no padding.
+    /// The frame at this time: packed RGB, 8 bits each, no padding.
     pub fn render(&self, time_s: f32) -> Vec<u8> {
         let mut frame = self.empty_frame();
         for appearance in self.appearances(time_s) {
@@ -109,7 +109,7 @@ impl Scene {
     fn draw_shoulders(&self, frame: &mut [u8], shown: &Appearance) {
         let (Point { x, y }, h) = (shown.center, shown.height);
         let shirt = SHIRTS[shown.actor % SHIRTS.len()];
-        // Each is half an oval; below its middle it goes straight down: a shirt to the frame's edge, a neck into the shirt.
+        // Both are half ovals that continue straight down: the shirt to the edge of the frame, the neck into the shirt.
         let parts = [((0.20, 0.30), y + 0.70 * h, 0.24, NECK), ((0.70, 0.53), self.height as f32, 0.50, shirt)];
         for ((half_width, top), bottom, radius, color) in parts {
             let (left, top) = (x - half_width * h, y + top * h);
@@ -123,7 +123,7 @@ impl Scene {
 
     fn draw_face(&self, frame: &mut [u8], shown: &Appearance) {
         let [from, to] = shown.expressions.map(|name| self.faces.of(name));
-        // Small faces take the mean of several samples, or edges would flicker as they move.
+        // Small faces average several samples, otherwise edges would flicker as they move.
         let samples = (from.side as f32 / shown.height).ceil().max(1.0) as usize;
         let step = 1.0 / (shown.height * samples as f32);
         let place = Rect::square(shown.center, shown.height);
@@ -140,7 +140,7 @@ impl Scene {
         });
     }
 
-    /// Blends `color(u, v) → (RGB, opacity)` over `place`, `u` and `v` running from 0 to 1 across it.
+    /// Blends `color(u, v) → (RGB, opacity)` over `place`; `u` and `v` run from 0 to 1 across it.
     fn draw(&self, frame: &mut [u8], place: Rect, color: impl Fn(f32, f32) -> ([f32; 3], f32)) {
         let range = |from: f32, to: f32, limit: usize| (from.floor().max(0.0) as usize)..(to.ceil().max(0.0) as usize).min(limit);
         for y in range(place.y, place.bottom(), self.height) {
@@ -154,7 +154,7 @@ impl Scene {
     }
 }
 
-/// Takes grey to a skin tone of the same luma (BT.601).
+/// Converts grey to a skin tone with the same luma (BT.601).
 const SKIN: [f32; 3] = [1.10, 0.98, 0.84];
 const BACKGROUND: [[f32; 3]; 2] = [[168.0, 190.0, 205.0], [112.0, 132.0, 150.0]];
 const NECK: [f32; 3] = [152.0, 135.0, 116.0];
@@ -171,17 +171,17 @@ fn appearance(actor: usize, keys: &[Key], time_s: f32) -> Option<Appearance> {
     let between = |a: f32, b: f32| a + (b - a) * share;
     let center = Point { x: between(from.center.x, to.center.x), y: between(from.center.y, to.center.y) };
     let height = between(from.height, to.height);
-    let (w, h) = (0.66 * height, 0.82 * height); // as CenterFace marks these faces
+    let (w, h) = (0.66 * height, 0.82 * height); // the size of CenterFace's boxes
     let face = Rect { x: center.x - w / 2.0, y: center.y - 0.42 * height, w, h };
     Some(Appearance { actor, face, expressions: [from.expression, to.expression], fade: share, center, height })
 }
 
-/// The eight pictures, each square and of one size.
+/// The eight pictures, all square and of the same size.
 struct AverageFaces(HashMap<&'static str, Picture>);
 
 impl AverageFaces {
     fn load() -> Self {
-        // Of a test of a member of the workspace, the models lie further up.
+        // In tests of workspace members, the models are further up.
         let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("models/average-faces"));
         let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("models/average-faces in the checkout");
         Self(FERPLUS_LABELS.map(|name| (name, Picture::load(&folder.join(name).with_extension("png")))).into())
@@ -234,7 +234,7 @@ impl Picture {
     }
 }
 
-/// The weights of the four pixels around a place `t` in 0..1 between the middle two.
+/// The weights of four pixels for a position `t` in 0..1 between the middle two.
 fn catmull_rom(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [(-t3 + 2.0 * t2 - t) / 2.0, (3.0 * t3 - 5.0 * t2 + 2.0) / 2.0, (-3.0 * t3 + 4.0 * t2 + t) / 2.0, (t3 - t2) / 2.0]

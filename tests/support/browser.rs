@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Headless Chromium, spoken to over the DevTools protocol.
+//! Headless Chromium, controlled by the DevTools protocol.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
-/// How long anything is waited for; much of it is for machines that are busy.
+/// Maximum waiting time, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The browser of this machine. Where there is none (Debian: chromium; `CHROMIUM` names another) it says so.
+/// The path of Chromium (the Debian package chromium, or `CHROMIUM`). Without one, the test is recorded as skipped.
 pub fn chromium() -> Option<PathBuf> {
     let names = std::env::var_os("CHROMIUM").into_iter().chain(["chromium", "chromium-browser", "google-chrome"].map(Into::into));
     let runs = |name: &PathBuf| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -32,17 +32,17 @@ pub struct Browser {
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     session: String,
     last_id: u64,
-    /// Errors that the page left in the console.
+    /// Errors in the console of the page.
     pub complaints: Vec<String>,
-    /// What the names of its pictures begin with.
+    /// Prefix of the names of screenshots.
     name: String,
 }
 
 impl Browser {
-    /// Starts `program` with `options` and what it keeps in `profile`. Pictures are left in `target/tmp/` as `name`-….
+    /// Starts `program` with `options` and its data in `profile`. Screenshots are saved in `target/tmp/` as `name`-….
     pub fn start(program: &Path, profile: &Path, options: &[&str], name: &str) -> Self {
         let mut child = Command::new(program)
-            // A sandbox needs what containers rarely grant; the page is our own.
+            // The sandbox needs permissions that containers rarely have, and the page is our own.
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -69,7 +69,7 @@ impl Browser {
                 break address.to_owned();
             }
         };
-        // It has more to say, and nobody who reads it.
+        // Drains the rest of the output, so that the browser does not block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
         let (socket, _) = tungstenite::connect(address).unwrap();
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
@@ -114,7 +114,7 @@ impl Browser {
         }
     }
 
-    /// The value of an expression, waited for if it is promised.
+    /// Evaluates an expression. If it is a promise, waits for its value.
     pub fn run(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true});
         let result = self.command("Runtime.evaluate", parameters);
@@ -122,26 +122,26 @@ impl Browser {
         result["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true; fails with what the page shows instead, and a picture of it.
+    /// Waits until an expression is true. On a timeout, it fails with the text of the page and saves a screenshot.
     pub fn wait(&mut self, what: &str, expression: &str) {
         let end = Instant::now() + PATIENCE;
         while self.run(expression) != true {
             if Instant::now() > end {
                 self.take("failure");
                 let shown = self.run("document.body.innerText");
-                panic!("waited in vain for {what}; the page says {shown}, its console {:?}", self.complaints);
+                panic!("timed out waiting for {what}; the page shows {shown}, its console {:?}", self.complaints);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// The size of the screen in CSS pixels, and how many of its own each has.
+    /// Sets the size of the screen in CSS pixels, and the number of device pixels per CSS pixel.
     pub fn resize(&mut self, width: u32, height: u32, scale: f64) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": scale > 1.5});
         self.command("Emulation.setDeviceMetricsOverride", metrics);
     }
 
-    /// A picture of what is to be seen.
+    /// Saves a screenshot.
     pub fn take(&mut self, name: &str) {
         let picture = self.command("Page.captureScreenshot", json!({"format": "png"}));
         let picture = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stops the worker of an element at a known place, so that a test can say what happens meanwhile instead of hoping that a
-//! slow model is slow enough.
+//! Blocks the worker of an element at a known point, so that a test controls what happens meanwhile instead of relying on
+//! a slow model.
 
 use std::sync::{Arc, Condvar, Mutex, Once};
 use std::time::Duration;
 
 use super::gstreamer::init;
 
-/// Nobody waits for longer, so that a test fails and does not hang.
+/// Maximum waiting time, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// GStreamer logs here whenever a buffer is mapped, which is what a worker begins with, on the thread that maps it.
+/// Log category in which GStreamer logs each mapping of a buffer, on the mapping thread. A worker starts with one.
 const CATEGORY: &str = "GST_BUFFER";
 
-/// While it is closed, the worker of one element gets no further than to the beginning of its next frame.
+/// While the gate is closed, the worker of one element blocks at the start of its next frame.
 ///
-/// Make it after the harness or pipeline, so that it is dropped, and opens, before: that waits for the worker.
+/// Create it after the harness or pipeline, so that it is dropped (and opened) first: their drop waits for the worker.
 pub struct Gate {
     shared: Arc<Shared>,
 }
 
-/// The gates by the names of their threads. GStreamer frees a log function that is removed while another thread may be in
-/// it, so there is one for all gates, for as long as the process lives.
+/// The gates by thread name. GStreamer frees a removed log function even while another thread runs it, so one function for
+/// all gates stays installed for the life of the process.
 static GATES: Mutex<Vec<(String, Arc<Shared>)>> = Mutex::new(Vec::new());
 
 struct Shared {
@@ -30,20 +30,20 @@ struct Shared {
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// The worker has not come yet.
+    /// The worker has not reached the gate yet.
     Closed,
-    /// The worker stands before it.
+    /// The worker waits at the gate.
     Reached,
     Open,
 }
 
 impl Gate {
-    /// A closed gate for the worker of the element `name`, a name that no other test uses.
+    /// A closed gate for the worker of the element `name`. No other test may use this name.
     pub fn new(name: &str) -> Self {
         static LOGGED: Once = Once::new();
         init();
         LOGGED.call_once(|| {
-            // Otherwise all of it would be printed.
+            // The default function would print all messages of the category.
             gst::log::remove_default_log_function();
             gst::log::add_log_function(|category, _, _, _, _, _, _| {
                 if category.name() == CATEGORY
@@ -59,12 +59,12 @@ impl Gate {
         Self { shared }
     }
 
-    /// Waits until the worker stands before the gate with a frame in its hands.
+    /// Waits until the worker has reached the gate with a frame.
     pub fn wait_for_worker(&self) {
-        assert!(self.shared.wait_until(State::Reached), "the worker began with no frame");
+        assert!(self.shared.wait_until(State::Reached), "the worker did not start a frame");
     }
 
-    /// Lets the worker go on, for good.
+    /// Opens the gate permanently.
     pub fn open(&self) {
         self.shared.set(State::Open);
     }
@@ -85,9 +85,9 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn wait_until(&self, wanted: State) -> bool {
+    fn wait_until(&self, expected: State) -> bool {
         let state = self.state.lock().expect("a gate");
-        !self.changed.wait_timeout_while(state, PATIENCE, |state| *state != wanted).expect("a gate").1.timed_out()
+        !self.changed.wait_timeout_while(state, PATIENCE, |state| *state != expected).expect("a gate").1.timed_out()
     }
 }
 

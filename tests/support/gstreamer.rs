@@ -54,7 +54,7 @@ pub fn frame_at(frame: &gst::Buffer, index: u64) -> gst::Buffer {
     copy
 }
 
-/// Runs a launch line to its end; what went wrong as `element: error (details)`.
+/// Runs a launch line until EOS. An error is returned as `element: error (details)`.
 pub fn run(line: &str) -> Result<(), String> {
     init();
     let pipeline = gst::parse::launch(line).map_err(|error| error.to_string())?.downcast::<gst::Pipeline>().expect("a pipeline");
@@ -68,7 +68,7 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
     let bus = pipeline.bus().expect("a pipeline has a bus");
     let started = pipeline.set_state(gst::State::Playing);
     let types = [gst::MessageType::Eos, gst::MessageType::Error];
-    // A failed start has already said why on the bus.
+    // After a failed start, the error is already on the bus.
     let wait = gst::ClockTime::from_seconds(if started.is_ok() { 120 } else { 5 });
     match bus.timed_pop_filtered(wait, &types) {
         Some(message) => match message.view() {
@@ -78,17 +78,17 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
             }
             _ => Ok(()),
         },
-        None => Err(format!("neither an end nor an error, start: {started:?}")),
+        None => Err(format!("neither EOS nor an error; start: {started:?}")),
     }
 }
 
-/// The plugin's library as this test run built it: beside the test's executable. The one a folder above is the last
-/// `cargo build`'s.
+/// The plugin's library as built for this test run, beside the test's executable. The one in the parent folder is from the
+/// last `cargo build`.
 pub fn library() -> PathBuf {
     std::env::current_exe().expect("a test has a path").with_file_name("libgstemotion.so")
 }
 
-/// A folder of its own for a child process, removed at the end.
+/// A temporary folder for a child process, which is removed at the end.
 pub struct Stage(PathBuf);
 
 impl Stage {
@@ -105,13 +105,13 @@ impl Stage {
         &self.0
     }
 
-    /// Puts the plugin's library where child processes look for plugins.
+    /// Copies the plugin's library to the folder in which child processes search for plugins.
     pub fn with_plugin(self) -> Self {
         std::fs::copy(library(), self.0.join("plugins/libgstemotion.so")).expect("the plugin's library was built");
         self
     }
 
-    /// A command that sees GStreamer's own plugins and those of this stage, with a registry of its own.
+    /// A command that finds GStreamer's own plugins and those of this stage, with a separate registry.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tests that cannot run here, counted. A test has no way to say that it was left out, and what one that passes prints is
-//! not shown; so each test program says it when it ends.
+//! Counts skipped tests. A test cannot report that it was skipped, and the output of a passing test is not shown. So each
+//! test program reports the skipped tests when it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Mutex, Once, PoisonError};
 
-/// The names of tests by what they lack.
+/// The names of skipped tests by reason.
 static LEFT_OUT: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::new(BTreeMap::new());
 
-/// Notes that the test which calls this cannot run here.
+/// Records that the calling test is skipped.
 pub fn note(reason: impl Into<String>) {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
-        // Without room for one more function it is not said.
+        // If no function can be registered, the report is missing.
         let _ = at_exit(report);
     });
-    // Each test runs on a thread of its name.
+    // The thread of a test has the name of the test.
     let test = std::thread::current().name().unwrap_or("main").to_owned();
     LEFT_OUT.lock().unwrap_or_else(PoisonError::into_inner).entry(reason.into()).or_default().insert(test);
 }
 
 extern "C" fn report() {
     for (reason, tests) in LEFT_OUT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        // Nobody is left to tell if this fails.
+        // An error here cannot be reported.
         let _ = writeln!(std::io::stderr(), "left out: {} tests: {reason}", tests.len());
     }
 }
 
-/// Has `function` called when the process ends, after the summary of the tests.
+/// Registers `function` to be called at the end of the process, after the summary of the tests.
 #[allow(unsafe_code)]
 fn at_exit(function: extern "C" fn()) -> std::ffi::c_int {
     unsafe extern "C" {
         fn atexit(function: extern "C" fn()) -> std::ffi::c_int;
     }
-    // SAFETY: this is the declaration of C's library, which takes any function that does not unwind.
+    // SAFETY: the declaration matches the C library, which accepts any function that does not unwind.
     unsafe { atexit(function) }
 }

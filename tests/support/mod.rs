@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tests share.
-#![allow(dead_code)] // No test uses all of it.
+//! Code that the tests share.
+#![allow(dead_code)] // No test program uses all of it.
 
 pub mod average_faces;
 #[cfg(all(feature = "plugin", feature = "onnx"))]
@@ -18,15 +18,15 @@ use std::path::PathBuf;
 use average_faces::{Key, Scene};
 use gstemotion::model::search_path::SearchPath;
 
-/// True if ONNX Runtime and the detector `name` are where the plugin finds them. Under `make test` they have to be;
-/// a bare `cargo test` says how many tests it leaves out.
+/// True if the plugin finds ONNX Runtime and the detector `name`. Under `make test` it has to;
+/// a bare `cargo test` reports the number of skipped tests.
 pub fn fetched(name: &str) -> bool {
     let search = SearchPath::from_env(None);
     let missing = search.runtime_library().err().or_else(|| search.model(name, &format!("{name}.onnx")).err());
     skip_if(missing)
 }
 
-/// True if ONNX Runtime is where the plugin finds it; see [`fetched`].
+/// True if the plugin finds ONNX Runtime; see [`fetched`].
 pub fn runtime_fetched() -> bool {
     skip_if(SearchPath::from_env(None).runtime_library().err())
 }
@@ -39,12 +39,12 @@ fn skip_if(missing: Option<gstemotion::error::Error>) -> bool {
     missing.is_none()
 }
 
-/// A file of `tests/data`.
+/// The path of a file in `tests/data`.
 pub fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// Three people in 640x480 who do not move: neutral, happiness and surprise from left to right.
+/// Three faces in 640x480 that do not move: neutral, happiness and surprise from left to right.
 pub fn three_faces() -> Scene {
     let still = |x: f32, expression| vec![Key::new(0.0, (x, 220.0), 180.0, expression), Key::new(100.0, (x, 220.0), 180.0, expression)];
     Scene::new(640, 480).actor(still(110.0, "neutral")).actor(still(320.0, "happiness")).actor(still(530.0, "surprise"))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The two scores of trackers: MOTA (Bernardin and Stiefelhagen, "Evaluating multiple object tracking performance: the
+//! Two metrics of trackers: MOTA (Bernardin and Stiefelhagen, "Evaluating multiple object tracking performance: the
 //! CLEAR MOT metrics", 2008) and IDF1 (Ristani et al., "Performance measures and a data set for multi-target,
 //! multi-camera tracking", 2016).
 
@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use gstemotion::geometry::Rect;
 
-/// A box is that of a face if they overlap by this intersection over union.
+/// Minimum IoU at which a box matches a face.
 const MIN_IOU: f32 = 0.5;
 
-/// Who is where on one frame, by number.
+/// The boxes on one frame by id.
 pub type Boxes = Vec<(u32, Rect)>;
 
-/// Compares what a tracker says with the truth, frame by frame.
+/// Compares the output of a tracker with the ground truth, frame by frame.
 #[derive(Debug, Default)]
 pub struct Evaluation {
     faces: usize,
@@ -21,14 +21,14 @@ pub struct Evaluation {
     missed: usize,
     wrong: usize,
     switches: usize,
-    /// The track that each face had last.
+    /// The last track of each face.
     last: HashMap<u32, u32>,
-    /// On how many frames a face and a track are at the same place.
+    /// Number of frames on which a face and a track match.
     together: HashMap<(u32, u32), usize>,
 }
 
 impl Evaluation {
-    /// Takes a frame: the faces that are to be seen, and the tracker's boxes.
+    /// Adds a frame: the visible faces, and the boxes of the tracker.
     pub fn add(&mut self, faces: &Boxes, boxes: &Boxes) {
         self.faces += faces.len();
         self.boxes += boxes.len();
@@ -38,7 +38,7 @@ impl Evaluation {
                 let iou = at.iou(*found);
                 if iou >= MIN_IOU {
                     *self.together.entry((*face, *track)).or_default() += 1;
-                    // A pair that was one on the frame before stays one (Bernardin and Stiefelhagen, section 2.1.2).
+                    // A match of the previous frame is kept (Bernardin and Stiefelhagen, section 2.1.2).
                     pairs.push((self.last.get(face) == Some(track), iou, f, b));
                 }
             }
@@ -56,12 +56,12 @@ impl Evaluation {
         self.wrong += with_face.iter().filter(|matched| !**matched).count();
     }
 
-    /// 1 minus misses, wrong boxes and changes of identity for each face on each frame.
+    /// 1 minus the number of misses, false positives and identity switches per face and frame.
     pub fn mota(&self) -> f64 {
         1.0 - (self.missed + self.wrong + self.switches) as f64 / self.faces as f64
     }
 
-    /// The share of boxes that have the right identity, when every face is given the one track that suits all of it best.
+    /// The share of boxes with the right identity, if each face is assigned the one track that matches it best overall.
     pub fn idf1(&self) -> f64 {
         let number = |of: fn(&(u32, u32)) -> u32| {
             let mut ids: Vec<u32> = self.together.keys().map(of).collect();
@@ -78,12 +78,12 @@ impl Evaluation {
     }
 }
 
-/// The largest sum of gains when every row gets a column of its own: the Hungarian method in its form with potentials,
-/// on costs that are negative gains.
+/// The maximum sum of gains if each row is assigned a different column: the Hungarian method with potentials,
+/// with negative gains as costs.
 fn best_assignment(gains: &[Vec<usize>]) -> usize {
     let (rows, columns) = (gains.len(), gains.first().map_or(0, Vec::len).max(gains.len()));
     let gain = |row: usize, column: usize| gains[row].get(column).map_or(0, |&gain| gain as i64);
-    // One-based; column 0 holds the row that is being placed.
+    // One-based; column 0 holds the row that is being assigned.
     let (mut of_row, mut of_column) = (vec![0i64; rows + 1], vec![0i64; columns + 1]);
     let mut placed = vec![0; columns + 1];
     for row in 1..=rows {
@@ -134,7 +134,7 @@ mod tests {
         (0..10).for_each(|_| perfect.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![(7, at(1.0)), (9, at(50.0))]));
         assert_eq!((perfect.mota(), perfect.idf1()), (1.0, 1.0));
 
-        // Ten frames: one miss, one wrong box, and from frame 6 on another track.
+        // Ten frames: one miss, one false positive, and another track from frame 6 on.
         let mut flawed = Evaluation::default();
         for frame in 0..10 {
             let boxes = match frame {
@@ -146,7 +146,7 @@ mod tests {
             flawed.add(&vec![(1, at(0.0))], &boxes);
         }
         assert!((flawed.mota() - 0.7).abs() < 1e-9, "three errors on ten faces: {}", flawed.mota());
-        assert!((flawed.idf1() - 2.0 * 5.0 / 20.0).abs() < 1e-9, "five of ten boxes have the better track: {}", flawed.idf1());
+        assert!((flawed.idf1() - 2.0 * 5.0 / 20.0).abs() < 1e-9, "five of ten boxes have the best track: {}", flawed.idf1());
     }
 
     #[test]

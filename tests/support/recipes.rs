@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The scripts of `pipelines/` as child processes, with a clip of average faces, and what is needed to look at their work.
+//! The scripts of `pipelines/` as child processes, a clip of average faces, and functions that read the results.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::gstreamer::Stage;
 
 pub const WIDTH: usize = 640;
 pub const HEIGHT: usize = 480;
-/// Of the clip, 30 a second.
+/// Number of frames in the clip, at 30 frames per second.
 pub const FRAMES: usize = 40;
 
 /// The folder of the scripts.
@@ -22,14 +22,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")
 }
 
-/// A script of `pipelines/`, to be run on the stage with the library that is there.
+/// A command that runs a script of `pipelines/` on the stage, with the stage's library.
 pub fn script(stage: &Stage, name: &str) -> Command {
     let mut command = stage.command(folder().join(name).to_str().expect("a path in UTF-8"));
     command.env("PLUGINS", stage.path().join("plugins")).current_dir(stage.path());
     command
 }
 
-/// Runs a command to its end, which must come within two minutes.
+/// Runs a command, which must end within two minutes.
 pub fn run(command: &mut Command) -> Output {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -38,16 +38,16 @@ pub fn run(command: &mut Command) -> Output {
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     receiver.recv_timeout(Duration::from_secs(120)).map(|output| output.expect("the output of a child")).unwrap_or_else(|_| {
         let _ = Command::new("kill").arg(&id).status();
-        panic!("{command:?} does not end")
+        panic!("{command:?} did not end")
     })
 }
 
-/// Runs a pipeline to its end, which must be a good one.
+/// Runs a pipeline, which must succeed.
 pub fn launch(stage: &Stage, arguments: &[&str]) {
     succeed(run(stage.command("gst-launch-1.0").arg("-q").args(arguments)));
 }
 
-/// A stage with the clip on it, if what was to be fetched is there.
+/// A stage with the clip, if all required files are fetched.
 pub fn stage(name: &str) -> Option<Stage> {
     super::fetched("centerface").then(|| {
         let stage = Stage::new(&format!("recipe-{name}")).with_plugin();
@@ -56,12 +56,12 @@ pub fn stage(name: &str) -> Option<Stage> {
     })
 }
 
-/// The clip on a stage.
+/// The path of the clip on a stage.
 pub fn clip(stage: &Stage) -> PathBuf {
     stage.path().join("clip.mp4")
 }
 
-/// Two people who hold still, one smiling.
+/// Two faces that do not move, one of them smiling.
 pub fn scene() -> Scene {
     let still =
         |x, height, expression| vec![Key::new(0.0, (x, 220.0), height, expression), Key::new(100.0, (x, 220.0), height, expression)];
@@ -77,7 +77,7 @@ fn encoded_clip() -> &'static [u8] {
     })
 }
 
-/// Puts a clip of so many frames on a stage.
+/// Encodes a clip of this many frames on a stage.
 pub fn encode_clip(stage: &Stage, frames: usize, rate: u32) {
     let raw = stage.path().join("clip.rgb");
     std::fs::write(&raw, scene().render(0.0).repeat(frames)).unwrap();
@@ -90,7 +90,7 @@ pub fn encode_clip(stage: &Stage, frames: usize, rate: u32) {
     std::fs::remove_file(raw).unwrap();
 }
 
-/// Every frame of a video or picture, as packed RGB.
+/// The frames of a video or picture as packed RGB.
 pub fn decode(stage: &Stage, file: &Path) -> Vec<Vec<u8>> {
     let (from, to) = (format!("location={}", file.display()), format!("location={}", stage.path().join("decoded.rgb").display()));
     launch(stage, &["filesrc", &from, "!", "decodebin", "!", "videoconvert", "!", "video/x-raw,format=RGB", "!", "filesink", &to]);
@@ -104,14 +104,14 @@ pub fn frames(file: &Path) -> Vec<Vec<u8>> {
     bytes.chunks(WIDTH * HEIGHT * 3).map(<[u8]>::to_vec).collect()
 }
 
-/// What a command that went well has said.
+/// The output of a successful command.
 pub fn succeed(output: Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
-/// True if the scripts in Python find GStreamer.
+/// True if Python finds the GStreamer bindings.
 pub fn bindings() -> bool {
     let import = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
     let found = Command::new("/usr/bin/python3").args(["-c", import]).output().is_ok_and(|output| output.status.success());
@@ -121,7 +121,7 @@ pub fn bindings() -> bool {
     found
 }
 
-/// The program if it is installed.
+/// The path of a program, if it is installed.
 pub fn program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file());
@@ -131,9 +131,9 @@ pub fn program(names: &[&str]) -> Option<PathBuf> {
     found
 }
 
-/// The records of an NDJSON text, whose last line has to be whole.
+/// The records of an NDJSON text, whose last line has to be complete.
 pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
-    assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {:?}", text.lines().last());
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is incomplete: {:?}", text.lines().last());
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
@@ -142,7 +142,7 @@ pub fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// A network camera that shows the scene, until it is dropped.
+/// A network camera that streams the scene until it is dropped.
 pub struct Camera {
     /// Its address.
     pub address: String,
@@ -151,11 +151,11 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Serves what a launch line with a payloader `pay0` makes.
+    /// Serves the stream of a launch line with a payloader `pay0`.
     pub fn start(line: &str) -> Self {
         gst::init().unwrap();
         let server = gst_rtsp_server::RTSPServer::new();
-        server.set_service("0"); // any port that is free
+        server.set_service("0"); // any free port
         let factory = gst_rtsp_server::RTSPMediaFactory::new();
         factory.set_launch(line);
         server.mount_points().unwrap().add_factory("/camera", factory);
@@ -171,7 +171,7 @@ impl Camera {
         Self { address, main_loop, running: Some(running) }
     }
 
-    /// One that never ends, ten times a second.
+    /// An endless stream of 10 frames per second.
     pub fn endless(stage: &Stage) -> Self {
         let picture = stage.path().join("camera.png");
         write_png(&picture, &scene().render(0.0));
@@ -188,26 +188,26 @@ impl Drop for Camera {
     }
 }
 
-/// Writes a frame of packed RGB as a picture.
+/// Writes a frame of packed RGB to a picture file.
 pub fn write_png(file: &Path, rgb: &[u8]) {
     let mut encoder = png::Encoder::new(std::fs::File::create(file).unwrap(), WIDTH as u32, HEIGHT as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header().unwrap().write_image_data(rgb).unwrap();
 }
 
-/// Asks again and again until there is something.
+/// Polls until there is a value.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(90), "waited in vain for {what}");
+        assert!(start.elapsed() < Duration::from_secs(90), "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A web server of one folder, for as long as the test runs; returns its address.
+/// Serves a folder over HTTP for the rest of the test, and returns the address.
 pub fn serve(folder: PathBuf) -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}/", socket.local_addr().expect("an address"));
@@ -225,7 +225,7 @@ pub fn serve(folder: PathBuf) -> String {
                 _ => "text/html",
             };
             let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            // A browser that has seen enough of a video goes away.
+            // A browser closes the connection when it has enough of a video.
             let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
         }
     });
