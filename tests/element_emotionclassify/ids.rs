@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// OpenCV's own `facedetect`: loaded now, it takes that name from ours in this process.
+/// OpenCV's own `facedetect`. Once loaded, it replaces ours under that name in this process.
 fn opencvs_facedetect() -> Option<gst::Element> {
     init();
     gst::Plugin::load_by_name("opencv").ok()?;
@@ -29,14 +29,14 @@ fn faces_of_opencvs_element_get_ids_and_scores() {
     let mut classify = harness(&info, &[]);
     for index in 0..3 {
         let found = detect.push_and_pull(frame_at(&frame, index)).expect("a frame");
-        assert!(faces(&found).len() >= 2 && faces(&found).iter().all(|face| face.id == 0), "OpenCV's faces are nobody");
+        assert!(faces(&found).len() >= 2 && faces(&found).iter().all(|face| face.id == 0), "OpenCV's faces have no ids");
         let scored = faces(&classify.push_and_pull(found).expect("a frame"));
         let mut ids: Vec<_> = scored.iter().map(|face| face.id).collect();
         ids.sort_unstable();
         assert_eq!(ids, (1..=scored.len() as u32).collect::<Vec<_>>(), "frame {index}");
         for face in &scored {
             let shown = three_faces().appearances(0.0);
-            let nearest = shown.iter().position(|shown| shown.face.to_norm(VGA).iou(face.rect_norm) > 0.3).expect("a face that is there");
+            let nearest = shown.iter().position(|shown| shown.face.to_norm(VGA).iou(face.rect_norm) > 0.3).expect("one of the faces");
             assert_eq!(face.emotion.as_ref().expect("scores").label(), NAMES[nearest]);
         }
     }
@@ -53,7 +53,7 @@ fn faces_without_an_id_get_a_persistent_one() {
         let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         assert_eq!(faces(&out).iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3]);
         let regions: Vec<_> = out.iter_meta::<VideoRegionOfInterestMeta>().map(|meta| meta.id()).collect();
-        assert_eq!(regions, [1, 2, 3], "written back to the regions");
+        assert_eq!(regions, [1, 2, 3], "ids are written back to the regions");
     }
 }
 
@@ -87,7 +87,7 @@ fn the_largest_id_does_not_exhaust_the_ids() {
     }
 }
 
-/// DL Streamer gives each region of each frame a new number; without its tracker nothing says which are one face.
+/// DL Streamer numbers the regions of each frame anew. Without its tracker, nothing identifies a face across frames.
 #[test]
 fn regions_of_dl_streamer_get_a_persistent_id() {
     if !runtime_fetched() {
@@ -107,7 +107,7 @@ fn regions_of_dl_streamer_get_a_persistent_id() {
     }
 }
 
-/// As `ultralightfacedetectortensordec` writes them: objects, and neither regions nor tracks.
+/// As written by `ultralightfacedetectortensordec`: objects, without regions and tracks.
 #[cfg(feature = "v1_24")]
 #[test]
 fn objects_of_a_stock_detector_get_scores_and_a_persistent_id() {

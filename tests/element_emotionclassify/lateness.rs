@@ -19,7 +19,7 @@ fn late_frames_keep_the_last_scores_with_their_age() {
     assert_eq!((emotion.label(), emotion.age), ("happiness", Duration::from_millis(400)));
     let out = harness.push_and_pull(frame_at(&frame, 15)).expect("a late frame");
     let ages: Vec<_> = faces(&out).into_iter().map(|face| face.emotion.expect("scores").age).collect();
-    assert_eq!(ages, [Duration::ZERO; 3], "half a second is the longest that nobody is classified");
+    assert_eq!(ages, [Duration::ZERO; 3], "faces are classified at least every half second");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn after_a_seek_backwards_a_late_stream_is_still_classified_every_half_second() 
         let out = harness.push_and_pull(frame_at(&marked, index)).expect("a late frame");
         faces(&out).iter().filter(|face| face.emotion.as_ref().is_some_and(|emotion| emotion.age.is_zero())).count()
     };
-    assert_eq!([1, 10, 15, 16, 30].map(&mut classified), [3, 0, 0, 3, 0], "frames of 30 a second");
+    assert_eq!([1, 10, 15, 16, 30].map(&mut classified), [3, 0, 0, 3, 0], "at 30 frames per second");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_late_stream_classifies_fewer_faces_on_each_frame_rather_than_all_on_a_few()
         faces(&out).iter().filter(|face| face.emotion.as_ref().expect("scores").age.is_zero()).count()
     };
     let counts: Vec<_> = (1..7).map(&mut classified).collect();
-    assert_eq!(counts, [1, 1, 2, 1, 1, 2], "three faces, twice late: four ninths of them");
+    assert_eq!(counts, [1, 1, 2, 1, 1, 2], "three faces, late twice: 4/9 of them");
 }
 
 #[test]
@@ -96,15 +96,15 @@ fn processing_time_adds_to_the_latency_and_a_source_without_buffering_is_warned_
         };
         let sink = element.static_pad("sink").expect("a sink pad");
         sink.add_probe(gst::PadProbeType::QUERY_UPSTREAM | gst::PadProbeType::PUSH, answer).expect("a probe");
-        let asked = [(); 2].map(|()| {
+        let answers = [(); 2].map(|()| {
             let mut query = gst::query::Latency::new();
             assert!(element.static_pad("src").expect("a source pad").query(&mut query));
             query.result()
         });
-        let (live, min, max) = asked[0];
+        let (live, min, max) = answers[0];
         assert!(live && min > upstream, "{min}");
-        assert_eq!(max, Some(buffered.max(min)), "buffering is not claimed, but the latency can be configured");
-        let told = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).count();
-        assert_eq!(told, warnings, "upstream waits for {buffered}");
+        assert_eq!(max, Some(buffered.max(min)), "no buffering is claimed, but the latency can be configured");
+        let warned = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).count();
+        assert_eq!(warned, warnings, "upstream buffers {buffered}");
     }
 }

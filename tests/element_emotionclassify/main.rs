@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionclassify` with pushed buffers: whoever found the face, in whatever format.
+//! `emotionclassify` with pushed buffers: faces of any detector, in any format.
 #![cfg(feature = "plugin")]
 
 mod ids;
@@ -32,7 +32,7 @@ fn harness(info: &VideoInfo, properties: &[(&str, &str)]) -> Harness {
     harness
 }
 
-/// The three faces as a frame of `format`, with a plain region for each, as an application would add it.
+/// The three faces as a frame of `format`, with a plain region for each, as an application may add it.
 fn frame(format: VideoFormat) -> (gst::Buffer, VideoInfo) {
     let (mut frame, info) = buffer(&three_faces().render(0.0), 640, 480, format);
     three_faces().appearances(0.0).iter().for_each(|shown| mark(frame.make_mut(), shown.face));
@@ -102,7 +102,7 @@ fn small_and_uncertain_faces_are_unknown() {
     assert_eq!(labels(&out), ["unknown"; 3]);
     let out = harness(&info, &[("min-confidence", "1.0")]).push_and_pull(frame).expect("a frame");
     assert_eq!(labels(&out), ["unknown"; 3]);
-    assert!(scores(&faces(&out)[1])[1] > 0.5, "the scores of a doubtful face are still told");
+    assert!(scores(&faces(&out)[1])[1] > 0.5, "the scores of an uncertain face are still reported");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn faces_take_turns_within_the_budget_and_keep_their_scores() {
     for index in 2..9 {
         let mut ages: Vec<_> = scored(index).into_iter().map(|age| age.expect("a score").as_millis()).collect();
         ages.sort_unstable();
-        assert_eq!(ages, [0, 33, 66], "one face a frame, each in its turn");
+        assert_eq!(ages, [0, 33, 66], "one face per frame, in turns");
     }
 }
 
@@ -162,9 +162,9 @@ fn smoothed_scores_reach_half_of_a_change_in_the_half_life() {
     };
     let (before, after) = (happiness("0", 0), happiness("0", 1));
     assert!(after - before > 0.5, "from {before} to {after}");
-    // 200 ms are six frames of 30 a second.
+    // 200 ms are six frames at 30 frames per second.
     let half_way = happiness("200000000", 6);
-    assert!((half_way - (before + after) / 2.0).abs() < 0.05, "{half_way} is not half way from {before} to {after}");
+    assert!((half_way - (before + after) / 2.0).abs() < 0.05, "{half_way} is not halfway from {before} to {after}");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_missing_detector_upstream_is_one_warning_on_the_bus() {
         sources
     };
     assert_eq!(warnings(false), ["emotionclassify", "emotionexport"]);
-    assert!(warnings(true).is_empty(), "they were searched in vain");
+    assert!(warnings(true).is_empty(), "the frames were searched, without a face");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_message_is_posted_when_a_label_changes() {
     }
     let messages: Vec<_> =
         bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
-    assert_eq!(messages.len(), 2, "three faces came, then none was left");
+    assert_eq!(messages.len(), 2, "three faces appeared, then all disappeared");
     assert!(messages.iter().all(|message| message.name() == "emotion"));
     let found = messages[0].get::<gst::List>("faces").expect("a list");
     let found: Vec<_> =
@@ -243,5 +243,5 @@ fn extreme_boxes_do_not_fail() {
     }
     VideoRegionOfInterestMeta::add(frame.make_mut(), "car", (10, 10, 50, 50));
     let out = harness(&info, &[]).push_and_pull(frame).expect("a frame");
-    assert_eq!(faces(&out).len(), 6, "a car is no face");
+    assert_eq!(faces(&out).len(), 6, "a car is not a face");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionexport` by itself: caps, times, gaps, flush and end of stream.
+//! `emotionexport` with pushed buffers: caps, times, gaps, flush and end of stream.
 #![cfg(feature = "plugin")]
 
 mod summaries;
@@ -74,7 +74,7 @@ fn pulled(harness: &mut Harness) -> Vec<gst::Buffer> {
     std::iter::from_fn(|| harness.try_pull()).collect()
 }
 
-/// Start and length of every gap that has arrived, in milliseconds.
+/// Start and duration in milliseconds of the gaps that have arrived.
 fn gaps(harness: &mut Harness) -> Vec<(u64, u64)> {
     std::iter::from_fn(|| harness.try_pull_event())
         .filter_map(|event| match event.view() {
@@ -236,7 +236,7 @@ fn allocation_queries_accept_any_layout() {
     let mut query = gst::query::Allocation::new(Some(&VIDEO.parse().unwrap()), false);
     assert!(h.srcpad().unwrap().peer_query(&mut query));
     assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some());
-    // A refusal downstream comes back as it is.
+    // An error from downstream is returned unchanged.
     h.sinkpad().unwrap().set_active(false).unwrap();
     assert_eq!(h.push(frame(0, &[face(1, 1)])), Err(gst::FlowError::Flushing));
 }

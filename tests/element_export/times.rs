@@ -13,7 +13,7 @@ fn missing_times_are_derived_from_the_previous_frame() {
     assert_eq!(times, [5, 6, 7].map(|index| (Some(FRAME * index), Some(FRAME))));
 }
 
-/// Frames of which only the time stamp is known.
+/// Exports frames that have timestamps but no duration, and returns the spans of the text.
 fn stamped(times: &[ClockTime]) -> (Harness, Vec<(ClockTime, ClockTime)>) {
     init();
     let mut h = Harness::new_parse("emotionexport format=webvtt");
@@ -34,10 +34,10 @@ fn without_durations_and_a_frame_rate_a_cue_lasts_until_the_next() {
     for fps in [15, 60] {
         let times: Vec<_> = (0..30).map(|index| index * ClockTime::SECOND / fps).collect();
         let (mut h, spans) = stamped(&times);
-        assert_eq!(spans.iter().map(|span| span.0).collect::<Vec<_>>(), times, "{fps} frames a second");
-        assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{fps} frames a second: {spans:?}");
+        assert_eq!(spans.iter().map(|span| span.0).collect::<Vec<_>>(), times, "{fps} frames per second");
+        assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{fps} frames per second: {spans:?}");
         let (start, end) = spans[29];
-        assert!((end - start).nseconds().abs_diff(1_000_000_000 / fps) <= 1, "the last one is as long as the others");
+        assert!((end - start).nseconds().abs_diff(1_000_000_000 / fps) <= 1, "the last frame has the same duration");
         assert_eq!(gaps(&mut h), []);
     }
 }
@@ -52,7 +52,7 @@ fn a_frame_without_a_duration_ends_at_a_gap_and_is_dropped_by_a_flush() {
         buffer
     };
     h.push(at(ClockTime::ZERO)).unwrap();
-    assert_eq!(pulled(&mut h).len(), 0, "nobody knows yet how long it lasts");
+    assert_eq!(pulled(&mut h).len(), 0, "its duration is not known yet");
     h.push_event(gst::event::Gap::builder(FRAME).duration(FRAME).build());
     assert_eq!(pulled(&mut h).iter().map(|buffer| buffer.duration()).collect::<Vec<_>>(), [Some(FRAME)]);
     h.push(at(FRAME * 2)).unwrap();
@@ -96,7 +96,7 @@ fn utc_of_a_live_frame_is_derived_from_the_clock() {
         h.push(frame(index, &[face(1, 1)])).unwrap();
         json(&h.pull().unwrap())[0]["utc"].as_str().unwrap().to_owned()
     };
-    // The clock stands still at a running time of 2 s, so frame 50 is now and frame 0 was two seconds ago.
+    // The clock stands at a running time of 2 s, so frame 50 is now and frame 0 was 2 s ago.
     let before = Utc(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64);
     let now = utc_at(50);
     assert!(now >= before.to_string() && now <= Utc(before.0 + 60_000_000_000).to_string(), "{now} is not just after {before}");

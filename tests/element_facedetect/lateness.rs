@@ -12,16 +12,16 @@ fn late_frames_are_not_searched_but_all_are_forwarded() {
     assert!(!harness.element().expect("an element").property::<bool>("qos"), "BaseTransform would drop frames");
     let first = harness.push_and_pull(frame_at(&frame, 0)).expect("a frame");
     assert_eq!(faces(&first).len(), 3);
-    // Frame 0 was a second late: nothing before two seconds is worth a detection.
+    // Frame 0 was late by 1 s, so frames before 2 s are too late to be searched.
     let late = gst::ClockTime::SECOND;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late.nseconds() as i64, gst::ClockTime::ZERO));
     let mut searched = |index| was_searched(&mut harness, frame_at(&frame, index));
     for index in 1..15 {
         assert!(!searched(index), "frame {index}");
     }
-    assert!(searched(15), "half a second is the longest that nothing is searched");
+    assert!(searched(15), "a frame is searched at least every half second");
     assert!(!searched(16), "late again");
-    assert!(searched(70), "the stream is in time again");
+    assert!(searched(70), "the stream is on time again");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_late_stream_is_searched_at_once_when_time_goes_back() {
     let late = 10 * gst::ClockTime::SECOND.nseconds() as i64;
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO));
     assert!(!was_searched(&mut harness, frame_at(&frame, 301)));
-    assert!(was_searched(&mut harness, frame_at(&frame, 0)), "nothing of this timeline was searched yet");
+    assert!(was_searched(&mut harness, frame_at(&frame, 0)), "this timeline has not been searched yet");
     assert!(!was_searched(&mut harness, frame_at(&frame, 1)));
     assert!(was_searched(&mut harness, frame_at(&frame, 15)), "half a second later");
 }
@@ -60,7 +60,7 @@ fn a_late_stream_is_searched_less_often_for_a_while() {
         found.sum::<u32>()
     };
     let (soon, later) = (searches(9..21), searches(150..162));
-    assert!((2..=3).contains(&soon), "four times late, every fourth or fifth frame: {soon} of 12");
+    assert!((2..=3).contains(&soon), "late four times, so every fourth or fifth frame: {soon} of 12");
     let recovered = searches(162..262);
     assert!(later < 12 && recovered > 60, "{later} of 12, then {recovered} of 100");
 }

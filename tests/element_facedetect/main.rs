@@ -32,7 +32,7 @@ fn harness(info: &VideoInfo) -> Harness {
     harness
 }
 
-/// True if the three faces on what comes of `frame` were found on that very frame, false if they were predicted.
+/// True if the three faces in the output for `frame` were detected on this frame, false if they were predicted.
 fn was_searched(harness: &mut Harness, frame: gst::Buffer) -> bool {
     let found = faces(&harness.push_and_pull(frame).expect("a frame"));
     let ages: Vec<_> = found.iter().filter_map(|face| face.detection.as_ref()).map(|detection| detection.age).collect();
@@ -75,7 +75,7 @@ fn frames_of_extreme_sizes_pass() {
         for (width, height) in [(1, 1), (17, 33), (641, 479)] {
             let (frame, info) = buffer(&vec![90; width as usize * height as usize * 3], width, height, format);
             let out = harness(&info).push_and_pull(frame).expect("a frame");
-            assert!(read_faces(&out, Size::new(width, height)).is_empty(), "{format:?} {width}x{height}: a face in plain grey");
+            assert!(read_faces(&out, Size::new(width, height)).is_empty(), "{format:?} {width}x{height}: a face in uniform grey");
         }
     }
     let (frame, info) = buffer(&vec![90; 3840 * 2160 * 3], 3840, 2160, VideoFormat::Nv12);
@@ -157,9 +157,9 @@ fn allocation_queries_offer_supported_metas_and_the_downstream_pool() {
         .expect("a probe");
     let mut query = gst::query::Allocation::new(Some(&caps), true);
     assert!(element.static_pad("sink").expect("a sink pad").query(&mut query));
-    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some(), "any stride is taken");
-    assert!(query.find_allocation_meta::<gst_video::VideoOverlayCompositionMeta>().is_some(), "downstream's offer is passed on");
-    assert_eq!(query.allocation_metas().count(), 2, "and nothing that nobody here would heed, such as a crop");
+    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some(), "any stride is supported");
+    assert!(query.find_allocation_meta::<gst_video::VideoOverlayCompositionMeta>().is_some(), "the offer of downstream is forwarded");
+    assert_eq!(query.allocation_metas().count(), 2, "metas that are not supported, such as a crop, are not offered");
     let pools: Vec<_> = query.allocation_pools().map(|(pool, ..)| pool).collect();
     assert_eq!(pools, [Some(pool)]);
 }
@@ -171,7 +171,7 @@ fn a_scene_cut_is_searched_at_once_and_ends_the_old_tracks() {
     }
     let (mut harness, frame) = detector(VideoFormat::I420);
     harness.element().expect("an element").set_property("detect-interval", 30u32);
-    // The same faces at the same places, before something else.
+    // The same faces at the same positions, in front of another background.
     let places: Vec<_> = three_faces().appearances(0.0).iter().map(|shown| shown.face).collect();
     let inside = |x: f32, y: f32| places.iter().any(|face| x >= face.x && x < face.right() && y >= face.y && y < face.bottom());
     let tiles = |x: usize, y: usize| [if (x / 80 + y / 60).is_multiple_of(2) { 20 } else { 60 }; 3];
@@ -238,8 +238,8 @@ fn ids_continue_after_a_change_of_size() {
     let (small, info) = buffer(&cropped, 320, 240, VideoFormat::Yuy2);
     harness.set_src_caps(info.to_caps().expect("caps"));
     let found = read_faces(&harness.push_and_pull(frame_at(&small, 1)).expect("a frame"), Size::new(320, 240));
-    assert_eq!(found.len(), 1, "happiness alone is in the middle");
-    assert_eq!(found[0].id, 4, "ids are not used again");
+    assert_eq!(found.len(), 1, "only happiness is in the middle");
+    assert_eq!(found[0].id, 4, "ids are not reused");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn messages_have_the_shape_of_opencvs_element() {
     }
     let messages: Vec<_> =
         bus.iter_filtered(&[gst::MessageType::Element]).filter_map(|message| message.structure().map(ToOwned::to_owned)).collect();
-    assert_eq!(messages.len(), 2, "the faces came and went: {messages:?}");
+    assert_eq!(messages.len(), 2, "the faces appeared and disappeared: {messages:?}");
     for name in ["timestamp", "stream-time", "running-time", "duration"] {
         assert!(messages[0].get::<u64>(name).is_ok(), "{name} in {}", messages[0]);
     }
@@ -321,7 +321,7 @@ fn the_element_recovers_from_models_that_fail_to_load() {
         let gst::MessageView::Error(error) = error.view() else { unreachable!("it is filtered") };
         assert!(error.error().matches(gst::ResourceError::Settings) && error.debug().is_some_and(|said| said.contains(file)), "{error:?}");
         element.set_state(gst::State::Null).expect("it stops");
-        // The twin says once more that its parent failed.
+        // The inner element posts an error about its parent, too.
         while bus.pop().is_some() {}
     }
     element.set_property("model-file", None::<&str>);
@@ -358,7 +358,7 @@ fn a_flush_ends_all_tracks() {
     assert!(faces(&out).iter().all(|face| face.id > 3), "{:?}", faces(&out));
 }
 
-/// The peers' files are not part of the repository; where there are any, they are recognised.
+/// The files of other detectors are not part of the repository. They are tested where they exist.
 #[test]
 fn yunet_and_ultraface_files_are_recognised_by_their_outputs() {
     for (file, name) in [("yunet_n.onnx", "yunet"), ("ultraface_rfb320.onnx", "ultraface")] {

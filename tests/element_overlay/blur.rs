@@ -4,7 +4,7 @@
 use super::composition::{composing, offer_to_compose};
 use super::*;
 
-/// Stripes that are as fine as can be, in all components.
+/// A frame with the finest possible stripes in all components.
 fn striped(info: &VideoInfo, faces: &[FaceRecord]) -> gst::Buffer {
     let mut buffer = frame(info, faces, 0);
     let mut map = buffer.get_mut().expect("the buffer is new").map_writable().expect("system memory");
@@ -27,7 +27,7 @@ fn only_faces_are_blurred_in_every_format() {
             let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
             let before = bytes(&buffer);
             let after = harness.push_and_pull(buffer).expect("a frame comes out");
-            // The box is 160 x 180 around 280, 290.
+            // The box has 160 x 180 pixels around (280, 290).
             for y in 205..375 {
                 let line = |x: i32| sample(&after, &info, (280 + x) as usize, y);
                 assert!((-30..30).all(|x| line(x).abs_diff(line(x + 1)) < 30), "{format} {blur}: row {y} still has stripes");
@@ -56,17 +56,17 @@ fn blurred_faces_keep_their_labels_and_blur_can_be_switched_off() {
         harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out")
     };
     let [plain, blurred, again] = ["none", "blur", "none"].map(&mut shown);
-    assert!(bytes(&plain) == bytes(&again), "a switch while playing is heeded by the next frame");
-    assert_eq!(sample(&plain, &info, 280, 201), sample(&blurred, &info, 280, 201), "the box lies over it");
+    assert!(bytes(&plain) == bytes(&again), "a change of the property applies to the next frame");
+    assert_eq!(sample(&plain, &info, 280, 201), sample(&blurred, &info, 280, 201), "the box is drawn over the blur");
     for (x, y) in [(230, 178), (400, 205)] {
-        assert!(sample(&blurred, &info, x, y) < 80, "so do the plates of label and graph: {x}, {y}");
+        assert!(sample(&blurred, &info, x, y) < 80, "the plates of label and graph are drawn over the blur: {x}, {y}");
     }
     assert!(bytes(&plain) != bytes(&blurred));
     let shared = striped(&info, &faces);
     let kept = shared.clone();
     element.set_property_from_str("blur-faces", "pixelate");
     harness.push_and_pull(shared).expect("a frame comes out");
-    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame keeps it as it was");
+    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame sees no change");
 }
 
 #[test]

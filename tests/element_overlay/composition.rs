@@ -10,7 +10,7 @@ fn composed(info: &VideoInfo) -> gst::Caps {
     caps
 }
 
-/// A harness whose sink takes caps with and without compositions.
+/// A harness whose sink accepts caps with and without compositions.
 pub fn composing(info: &VideoInfo) -> Harness {
     init();
     let mut harness = Harness::new("emotionoverlay");
@@ -22,7 +22,7 @@ pub fn composing(info: &VideoInfo) -> Harness {
     harness
 }
 
-/// Makes the harness's sink answer ALLOCATION queries with overlay compositions.
+/// Makes the sink of the harness offer overlay compositions in ALLOCATION queries.
 pub fn offer_to_compose(harness: &Harness) {
     let pad = harness.sinkpad().expect("the harness has a sink");
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| match info.query_mut().map(|query| query.view_mut()) {
@@ -41,19 +41,19 @@ fn compositions_are_attached_if_downstream_composes_them() {
     offer_to_compose(&harness);
     let faces = [face(3, BOX, VGA, Some(0.93))];
     let buffer = drawn(&mut harness, &info, &faces);
-    assert!(bytes(&buffer).iter().all(|&byte| byte == 128), "the frame itself is untouched");
+    assert!(bytes(&buffer).iter().all(|&byte| byte == 128), "the frame itself is unchanged");
     let rectangles = |buffer: &gst::Buffer| -> Vec<gst_video::VideoOverlayRectangle> {
         buffer.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect()
     };
     let first = rectangles(&buffer);
-    assert_eq!(first.len(), 12, "four corners, four strips, a label and its figures, a graph and the one bar that is long enough");
+    assert_eq!(first.len(), 12, "four corners, four strips, a label and its percentage, a graph and the only bar that is long enough");
     assert!(first.iter().all(|rectangle| {
         let (x, y, width, height) = rectangle.render_rectangle();
         x >= 0 && y >= 0 && x as u32 + width <= 640 && y as u32 + height <= 480
     }));
     let second = harness.push_and_pull(frame(&info, &faces, 1)).expect("a frame comes out");
     let same = first.iter().zip(&rectangles(&second)).all(|(a, b)| a.seqnum() == b.seqnum());
-    assert!(same, "a sink keeps what it made of a rectangle that shows the same");
+    assert!(same, "an unchanged rectangle has the same sequence number, by which sinks cache it");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn composed_and_blended_pictures_are_the_same() {
     }
     let differs = |(a, b): (&[u8], &[u8])| a[..3].iter().zip(&b[..3]).any(|(a, b)| a.abs_diff(*b) > 3);
     let wrong = blended.chunks(4).zip(bytes(&opaque).chunks(4)).filter(|pair| differs(*pair)).count();
-    assert_eq!(wrong, 0, "pixels that differ");
+    assert_eq!(wrong, 0, "number of pixels that differ");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn without_a_compositor_downstream_frames_are_blended() {
     let mut harness = composing(&info);
     harness.push_and_pull(frame(&info, &[], 0)).expect("a frame comes out");
     let caps = harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps were set");
-    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "before the first frame: {caps}");
+    assert!(caps.is_strictly_equal(&info.to_caps().expect("caps of a valid format")), "the caps before the first frame: {caps}");
     for index in 1..3 {
         let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index)).expect("a frame comes out");
         assert!(buffer.meta::<VideoOverlayCompositionMeta>().is_none());
@@ -108,5 +108,5 @@ fn a_composition_from_upstream_is_kept_below_ours() {
     let rectangles: Vec<_> = out.meta::<VideoOverlayCompositionMeta>().expect("a composition").overlay_owned().iter().collect();
     assert_eq!(rectangles.len(), 13);
     assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
-    assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks look at the first one only");
+    assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks read only the first one");
 }

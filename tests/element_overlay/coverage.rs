@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionoverlay blur-faces` hides what was not searched for faces, and `facedetect` tells when it searched.
+//! `emotionoverlay blur-faces` hides frames that were not searched for faces, and `facedetect` reports when it searched.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn face(id: u32) -> FaceRecord {
     FaceRecord { id, rect_norm: BOX, detection: None, emotion: None }
 }
 
-/// An overlay that draws nothing, and its bus.
+/// An overlay that only blurs, and its bus.
 fn overlay(properties: &str, size: Size) -> (Harness, gst::Bus) {
     init();
     let line = format!("emotionoverlay draw-boxes=false draw-labels=false draw-scores=false draw-emoji=false draw-ids=false {properties}");
@@ -44,12 +44,12 @@ fn warnings(bus: &gst::Bus) -> Vec<String> {
     messages.map(text).collect()
 }
 
-/// Fine stripes, which a blurred part does not have.
+/// Fine stripes, which blurring removes.
 fn striped(size: Size, dark: u8, light: u8) -> Vec<u8> {
     (0..size.width * size.height).map(|at| if at % 2 == 0 { dark } else { light }).collect()
 }
 
-/// The frame `pixels` of `size`, last searched `searched` ago, with `faces`.
+/// A frame with `pixels` and `faces`, whose metadata reports `searched` as the last search.
 fn frame(pixels: Vec<u8>, size: Size, index: u64, searched: SearchAge, faces: &[FaceRecord]) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(pixels);
     let writable = buffer.get_mut().expect("the buffer is new");
@@ -65,7 +65,7 @@ fn bytes(buffer: &gst::Buffer) -> Vec<u8> {
     buffer.map_readable().expect("system memory").to_vec()
 }
 
-/// True if nothing is left of the stripes anywhere.
+/// True if no stripes are visible anywhere.
 fn is_hidden(buffer: &gst::Buffer) -> bool {
     bytes(buffer).chunks_exact(VGA.width as usize).all(|row| row.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 30))
 }
@@ -78,7 +78,7 @@ fn a_frame_is_hidden_unless_it_was_searched_recently() {
             let stripes = striped(VGA, 40, 210);
             let out = harness.push_and_pull(frame(stripes.clone(), VGA, 0, searched, &[])).expect("a frame comes out");
             assert_eq!(is_hidden(&out), hidden, "{blur} {searched:?}");
-            assert!(hidden || bytes(&out) == stripes, "{blur} {searched:?}: nothing else is changed");
+            assert!(hidden || bytes(&out) == stripes, "{blur} {searched:?}: a frame that is not hidden is unchanged");
             assert_eq!(warnings(&bus).len(), usize::from(searched == ago(501)), "{blur} {searched:?}");
         }
     }
@@ -90,7 +90,7 @@ fn the_maximum_age_may_change_while_playing() {
     let element = harness.find_element("emotionoverlay").expect("the element");
     for (max_age_ms, hidden) in [(100_u64, true), (300, false)] {
         element.set_property("blur-max-age", max_age_ms * 1_000_000);
-        // A flush, so that the searches before say nothing.
+        // A flush, so that earlier searches do not matter.
         flush(&mut harness);
         let out = harness.push_and_pull(frame(striped(VGA, 40, 210), VGA, 0, ago(200), &[])).expect("a frame comes out");
         assert_eq!(is_hidden(&out), hidden, "{max_age_ms} ms");
@@ -130,14 +130,14 @@ fn a_flush_discards_the_frame_to_repeat() {
     harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, ago(0), &[])).expect("a frame comes out");
     flush(&mut harness);
     let out = harness.push_and_pull(frame(striped(VGA, 40, 200), VGA, 0, SearchAge::Never, &[])).expect("a frame comes out");
-    assert!(is_hidden(&out), "the old scene is not shown after a seek");
+    assert!(is_hidden(&out), "the old scene is shown after a seek");
 }
 
 #[test]
 fn a_face_that_cannot_be_placed_hides_the_frame() {
     let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
     let mut cropped = gst::Buffer::from_mut_slice(striped(VGA, 40, 210));
-    // Marked on a wider picture, of which an element has cut off an unknown part along with the regions.
+    // The face was marked on a wider picture, from which an element has cut off an unknown part and the regions.
     custom::write_search(cropped.get_mut().expect("the buffer is new"), Size::new(1280, 480), &[face(1)], ago(0));
     let out = harness.push_and_pull(cropped).expect("a frame comes out");
     assert!(is_hidden(&out));
@@ -151,8 +151,8 @@ fn with_a_foreign_detector_only_known_faces_are_blurred_with_one_warning() {
         let stripes = striped(VGA, 40, 210);
         let out = harness.push_and_pull(frame(stripes.clone(), VGA, index, SearchAge::Unknown, &[face(1)])).expect("a frame");
         let out = bytes(&out);
-        assert!(out[..640] == stripes[..640], "what is far from the face is shown");
-        assert!((300..340).all(|x| out[240 * 640 + x].abs_diff(out[240 * 640 + x + 1]) < 30), "the face is not");
+        assert!(out[..640] == stripes[..640], "pixels far from the face are unchanged");
+        assert!((300..340).all(|x| out[240 * 640 + x].abs_diff(out[240 * 640 + x + 1]) < 30), "the face is blurred");
     }
     let warnings = warnings(&bus);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -168,14 +168,14 @@ fn a_long_detection_interval_does_not_flicker_and_causes_one_warning() {
             is_hidden(&harness.push_and_pull(frame(striped(VGA, 40, 210), VGA, index, searched, &[])).expect("a frame comes out"))
         })
         .collect();
-    let first = hidden.iter().position(|hidden| *hidden).expect("a second is more than the maximum age");
+    let first = hidden.iter().position(|hidden| *hidden).expect("1 s is above the maximum age");
     assert!(hidden[first..].iter().all(|hidden| *hidden), "{hidden:?}");
     let warnings = warnings(&bus);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("lower detect-interval"), "{warnings:?}");
 }
 
-/// A chain of elements fed with RGB frames of 640x480.
+/// A harness of a chain of elements that takes RGB frames of 640x480.
 fn chain(line: &str) -> Harness {
     init();
     let mut harness = Harness::new_parse(line);
@@ -183,14 +183,14 @@ fn chain(line: &str) -> Harness {
     harness
 }
 
-/// Number `index` of a stream that shows `rgb`.
+/// A frame with the picture `rgb`, as number `index` of a stream of 25 frames per second.
 fn still(rgb: &[u8], index: u64) -> gst::Buffer {
     let (mut frame, _) = buffer(rgb, VGA.width, VGA.height, VideoFormat::Rgb);
     frame.make_mut().set_pts(gst::ClockTime::from_mseconds(index * STEP_MS));
     frame
 }
 
-/// The faces that a detector of its own finds on the pixels of `shown`.
+/// The faces that another detector finds in the pixels of `shown`.
 fn found_again(shown: &gst::Buffer) -> Vec<Rect> {
     let pixels = bytes(shown);
     let mut harness = chain("emotionfacedetect track=false");
@@ -204,7 +204,7 @@ fn no_frame_shows_a_face_at_any_timing_of_searches() {
         return;
     }
     let rgb = three_faces().render(0.0);
-    assert_eq!(found_again(&still(&rgb, 0)).len(), 3, "without the overlay three faces are seen");
+    assert_eq!(found_again(&still(&rgb, 0)).len(), 3, "three faces are visible without the overlay");
     for detector in ["async=true", "detect-interval=4 track=false", "detect-interval=4", "detect-interval=30 track=false"] {
         let mut harness = chain(&format!("emotionfacedetect {detector} ! emotionoverlay blur-faces=pixelate draw-boxes=false"));
         for index in 0..20 {
@@ -226,7 +226,7 @@ fn a_frame_that_the_detector_cannot_read_is_not_shown() {
     assert_eq!(harness.buffers_in_queue(), 0);
 }
 
-/// What `out` says of its last search.
+/// The last search that the metadata of `out` reports.
 fn searched(out: &gst::Buffer) -> SearchAge {
     custom::searched(out)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionoverlay`, driven by a harness: formats, sizes, metadata of overlays, copies, properties, lateness.
+//! `emotionoverlay` with pushed buffers: formats, sizes, overlay metadata, copies, properties, lateness.
 #![cfg(feature = "plugin")]
 
 mod blur;
@@ -22,7 +22,7 @@ use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::init;
 
-/// A face with a box in pixels and, if `score` is given, happiness.
+/// A face with a box in pixels and, if there is a `score`, the expression happiness.
 fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
     let emotion = score.map(|score| EmotionResult {
         labels: LabelSet::new(FERPLUS_LABELS),
@@ -40,7 +40,7 @@ fn info(format: VideoFormat, size: Size) -> VideoInfo {
     VideoInfo::builder(format, size.width, size.height).fps((30, 1)).build().expect("a valid format and size")
 }
 
-/// A mid-grey frame of 40 ms at `index`, with `faces`.
+/// A mid-grey frame with `faces`, as number `index` of a stream of 25 frames per second.
 fn frame(info: &VideoInfo, faces: &[FaceRecord], index: u64) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(vec![128_u8; info.size()]);
     let writable = buffer.get_mut().expect("the buffer is new");
@@ -88,13 +88,13 @@ fn every_format_is_drawn_on_only_where_expected() {
         let buffer = drawn(&mut harness, &info, &[face(3, BOX, VGA, Some(0.93))]);
         let changed = |x, y| sample(&buffer, &info, x, y) != 128;
         for (x, y) in [(280, 201), (280, 378), (201, 290), (358, 290)] {
-            assert!(changed(x, y), "{format}: the box has an edge at {x}, {y}");
+            assert!(changed(x, y), "{format}: no edge of the box at {x}, {y}");
         }
         for (x, y) in [(0, 0), (639, 479), (10, 470), (280, 290), (200, 379)] {
-            assert!(!changed(x, y), "{format}: nothing belongs at {x}, {y}");
+            assert!(!changed(x, y), "{format}: something is drawn at {x}, {y}");
         }
-        assert!((170..195).any(|y| changed(230, y)), "{format}: a label stands above the box");
-        assert!((210..280).any(|y| changed(400, y)), "{format}: a graph stands beside the box");
+        assert!((170..195).any(|y| changed(230, y)), "{format}: no label above the box");
+        assert!((210..280).any(|y| changed(400, y)), "{format}: no graph beside the box");
     }
 }
 
@@ -107,7 +107,7 @@ fn the_box_has_the_colour_of_the_palette() {
     for (index, (palette, expected)) in colors.into_iter().enumerate() {
         element.set_property_from_str("palette", palette);
         let buffer = harness.push_and_pull(frame(&info, &[face(3, BOX, VGA, Some(0.93))], index as u64)).expect("a frame");
-        // The coloured line lies one dark pixel inside of the box.
+        // The coloured line starts one pixel inside of the box, after the dark line.
         let at = (201 * 640 + 280) * 3;
         assert_eq!(bytes(&buffer)[at..at + 3], expected, "{palette}");
     }
@@ -151,7 +151,7 @@ fn parts_can_be_switched_while_playing() {
     for part in ["draw-scores", "draw-ids", "draw-emoji", "draw-labels", "draw-boxes"] {
         element.set_property(part, false);
         let now = changed(&mut harness);
-        assert!(now < last, "without {part} less is drawn: {now}, before {last}");
+        assert!(now < last, "without {part}, {now} pixels are drawn, before that {last}");
         last = now;
     }
     assert_eq!(last, 0);
@@ -169,7 +169,7 @@ fn parts_can_be_switched_while_playing() {
     element.set_property("draw-boxes", false);
     element.set_property("draw-labels", false);
     element.set_property("draw-stats", true);
-    assert!(changed(&mut harness) > 0, "the plate with figures");
+    assert!(changed(&mut harness) > 0, "the plate with statistics");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn defaults_are_as_documented() {
 #[test]
 fn invalid_translations_are_warned_of_on_the_bus() {
     init();
-    // As in a launch line: the property comes before the pipeline.
+    // As in a launch line, the property is set before the element is in a pipeline.
     let element = gst::ElementFactory::make("emotionoverlay").property("labels", "happiness=Freude,anger,=x").build().expect("the element");
     let pipeline = gst::Pipeline::new();
     pipeline.add(&element).expect("a pipeline");
@@ -208,7 +208,7 @@ fn invalid_translations_are_warned_of_on_the_bus() {
     assert_eq!(first.len(), 2, "{first:?}");
     assert!(first[0].contains("\"anger\"") && first[1].contains("\"=x\""), "{first:?}");
     element.set_property("labels", "fear");
-    assert_eq!(warnings().len(), 1, "while it runs it is told at once");
+    assert_eq!(warnings().len(), 1, "a running element warns at once");
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// Text, start and end in milliseconds of every buffer that reaches the element `out`.
+/// Text, start and end in milliseconds of each buffer at the element `out`.
 fn cues(launch: &str) -> Vec<(String, u64, u64)> {
     init();
     let pipeline = gst::parse::launch(launch).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -47,7 +47,7 @@ fn a_recording_has_a_subtitle_track() {
     discover(&file);
 }
 
-/// Other people's eyes: `gst-discoverer-1.0`, where it is installed.
+/// Checks the file with `gst-discoverer-1.0`, where it is installed.
 fn discover(file: &Path) {
     match Command::new("gst-discoverer-1.0").arg(file).output() {
         Ok(output) => assert!(String::from_utf8_lossy(&output.stdout).to_lowercase().contains("subtitle"), "{output:?}"),
@@ -102,7 +102,7 @@ fn into_files(folder: &Path, properties: &str) -> (gst::Pipeline, Seen) {
     ))
 }
 
-/// That many files, each with one header, and together with a row for each face.
+/// Asserts that there are `count` files, each with one header, that together have a row for each face.
 fn assert_tables(folder: &Path, count: usize, seen: &Seen) {
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), count, "{files:?}");
@@ -111,7 +111,7 @@ fn assert_tables(folder: &Path, count: usize, seen: &Seen) {
         let mut reader = csv::Reader::from_path(file).unwrap();
         assert_eq!(reader.headers().unwrap().get(0), Some("stream"));
         for row in reader.records() {
-            assert_ne!(row.unwrap().get(0), Some("stream"), "one header in {}", file.display());
+            assert_ne!(row.unwrap().get(0), Some("stream"), "a second header in {}", file.display());
             rows += 1;
         }
     }
@@ -137,7 +137,7 @@ fn a_late_client_gets_the_header_first() {
 }
 
 #[test]
-#[ignore = "what lines_survive_a_crash starts and kills"]
+#[ignore = "started and killed by lines_survive_a_crash"]
 fn write_until_killed() {
     let file = std::env::var_os(CRASH_FILE).expect("a file to write to");
     let (pipeline, _) = pipeline(&format!(
@@ -167,6 +167,6 @@ fn lines_survive_a_crash() {
     assert!(std::fs::read_to_string(&file).unwrap().ends_with('\n'));
     let records = records(&file);
     assert!(records.len() >= 10);
-    // Live pictures have a time of day.
+    // Live frames have a UTC time.
     assert!(records.iter().all(|record| record["utc"].as_str().is_some_and(|utc| utc.ends_with('Z'))));
 }

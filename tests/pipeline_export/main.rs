@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotionexport` in whole pipelines: what arrives in files equals the metadata of the buffers.
+//! `emotionexport` in whole pipelines: the files equal the metadata of the buffers.
 #![cfg(feature = "plugin")]
 
 mod files;
@@ -24,17 +24,17 @@ use serde_json::Value;
 use support::gstreamer::init;
 
 const SIZE: Size = Size::new(320, 240);
-/// Half a step of the last digit that is written, and a little for the way through f32.
-const PLACE_TOLERANCE: f64 = 0.6e-5;
+/// Half a step of the last written digit, and a margin for the conversion to f32.
+const COORDINATE_TOLERANCE: f64 = 0.6e-5;
 const SCORE_TOLERANCE: f64 = 0.6e-4;
 const VIDEO: &str = "video/x-raw,format=I420,width=320,height=240,framerate=30000/1001";
-/// Set in the child process that is killed: where it writes.
+/// Environment variable with the file that the child process of the crash test writes.
 const CRASH_FILE: &str = "GST_EMOTION_TEST_CRASH_FILE";
 
-/// A frame's timestamp, and the faces on it as every reader sees them.
+/// Timestamp and faces of each frame, as readers of the metadata see them.
 type Seen = Arc<Mutex<Vec<(ClockTime, Vec<FaceRecord>)>>>;
 
-/// A place for a test's files, empty.
+/// An empty folder for the files of a test.
 fn folder(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("export").join(test);
     let _ = std::fs::remove_dir_all(&folder);
@@ -42,7 +42,7 @@ fn folder(test: &str) -> PathBuf {
     folder
 }
 
-/// None to two faces that move and change, all of them a function of the frame's time.
+/// Zero to two faces that move and change as a function of the frame's time.
 fn faces_at(pts: ClockTime) -> Vec<FaceRecord> {
     let step = pts.mseconds() as u32 / 33;
     (0..step % 3).map(|index| face_at(index + 1, step as f32 / 300.0 % 0.5)).collect()
@@ -65,7 +65,7 @@ fn face_at(id: u32, phase: f32) -> FaceRecord {
     }
 }
 
-/// A pipeline whose element `video` gets faces on its buffers, and what was put there.
+/// A pipeline whose element `video` adds faces to its buffers, and a record of these faces.
 fn pipeline(launch: &str) -> (gst::Pipeline, Seen) {
     init();
     let pipeline = gst::parse::launch(launch).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -111,15 +111,15 @@ fn assert_equal(record: &Value, pts: ClockTime, face: &FaceRecord) {
     assert_eq!(record["id"], face.id);
     let rect = face.rect_norm;
     for (key, side) in [("x", rect.x), ("y", rect.y), ("w", rect.w), ("h", rect.h)] {
-        close(&record["box"][key], side, PLACE_TOLERANCE);
+        close(&record["box"][key], side, COORDINATE_TOLERANCE);
     }
     let detection = face.detection.as_ref().unwrap();
     close(&record["confidence"], detection.confidence, SCORE_TOLERANCE);
     assert_eq!(record["detector"], *detection.model_name);
     let Landmarks5(points) = detection.landmarks_norm.unwrap();
     for (name, point) in ["right_eye", "left_eye", "nose", "right_mouth", "left_mouth"].into_iter().zip(points) {
-        close(&record["landmarks"][name]["x"], point.x, PLACE_TOLERANCE);
-        close(&record["landmarks"][name]["y"], point.y, PLACE_TOLERANCE);
+        close(&record["landmarks"][name]["x"], point.x, COORDINATE_TOLERANCE);
+        close(&record["landmarks"][name]["y"], point.y, COORDINATE_TOLERANCE);
     }
     let emotion = face.emotion.as_ref().unwrap();
     assert_eq!(record["label"], emotion.label());
@@ -132,7 +132,7 @@ fn assert_equal(record: &Value, pts: ClockTime, face: &FaceRecord) {
     assert_eq!(record["age"], emotion.age.as_nanos() as u64);
 }
 
-/// Every face that was seen is a record, in order, and there are no others.
+/// Asserts that there is exactly one record for each face, in order.
 fn assert_same(records: &[Value], seen: &Seen) {
     let seen = seen.lock().unwrap();
     let expected: Vec<_> = seen.iter().flat_map(|(pts, faces)| faces.iter().map(move |face| (*pts, face))).collect();
@@ -168,7 +168,7 @@ fn faces_are_exported_after_a_converter_and_a_scaler() {
     for (record, face) in records.iter().zip(expected) {
         assert_eq!(record["id"], face.id);
         assert_eq!(record["label"], face.emotion.as_ref().unwrap().label());
-        // The region went through whole pixels.
+        // The region was rounded to whole pixels.
         close(&record["box"]["w"], face.rect_norm.w, 2.0 / 320.0);
     }
 }

@@ -18,7 +18,7 @@ fn dropped_frames_do_not_shift_the_others() {
 #[test]
 fn times_are_exact_at_a_variable_frame_rate() {
     let file = folder("variable").join("faces.ndjson");
-    // Every frame has a length of its own, and its start is no multiple of anything.
+    // Each frame has a different duration, and no start is a multiple of another.
     let (pipeline, seen) = pipeline(&format!(
         "videotestsrc num-buffers=60 ! {VIDEO} ! capssetter caps=video/x-raw,framerate=0/1 ! identity name=video
          ! emotionexport ! filesink location={}",
@@ -68,8 +68,8 @@ fn a_gap_in_the_video_becomes_a_gap_in_the_text() {
         buffer.set_pts(pts + gap.1);
         gst::PadProbeReturn::Ok
     });
-    let told: Arc<Mutex<Vec<_>>> = Arc::default();
-    let note = told.clone();
+    let gaps: Arc<Mutex<Vec<_>>> = Arc::default();
+    let note = gaps.clone();
     let pad = pipeline.by_name("export").unwrap().static_pad("src").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Gap(event)) = info.event().map(|event| event.view()) {
@@ -79,7 +79,7 @@ fn a_gap_in_the_video_becomes_a_gap_in_the_text() {
     });
     run(&pipeline);
     assert_same(&records(&file), &seen);
-    assert!(told.lock().unwrap().iter().any(|(_, duration)| *duration == Some(gap.1)), "{told:?}");
+    assert!(gaps.lock().unwrap().iter().any(|(_, duration)| *duration == Some(gap.1)), "{gaps:?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn faces_stay_with_their_pictures_through_b_frames() {
     let records = records(&file);
     assert_eq!(records.len(), expected.len());
     for (record, (pts, face)) in records.iter().zip(expected) {
-        // The encoder moves timestamps; the position in the medium stays, but for the rounding of a parser.
+        // The encoder shifts timestamps; the position in the media stays the same, apart from the rounding of a parser.
         assert!(record["stream_time"].as_u64().unwrap().abs_diff(pts.nseconds()) <= 1);
         assert_eq!(record["id"], face.id);
         close(&record["scores"]["happiness"], face.emotion.as_ref().unwrap().scores.as_slice()[1], SCORE_TOLERANCE);
