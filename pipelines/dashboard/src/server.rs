@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
 use crate::source::{Command, RECORDS, Source, Switches};
-use crate::{connections, feed, graph, guard, report, viewer};
+use crate::{connections, feed, graph, guard, listing, page, report, viewer};
 
 /// Of three connections, so many may be WebSockets; the others are left for requests. A viewer has one WebSocket for the
 /// list and one for each source.
@@ -94,11 +94,7 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
 /// What is served on `room` connections.
 fn router(registry: Arc<Registry>, room: usize) -> Router {
     let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(room * SOCKETS_OF_THREE / 3)) };
-    Router::new()
-        .route("/", get(|| page("text/html; charset=utf-8", include_str!("../page/index.html"))))
-        .route("/style.css", get(|| page("text/css; charset=utf-8", include_str!("../page/style.css"))))
-        .route("/app.js", get(|| page("text/javascript; charset=utf-8", include_str!("../page/app.js"))))
-        .route("/icon.svg", get(|| page("image/svg+xml", include_str!("../page/icon.svg"))))
+    page::router()
         .route("/api/list", get(follow_list))
         .route("/api/choices", get(choices))
         .route("/api/sources", get(sources).post(add))
@@ -117,25 +113,8 @@ fn router(registry: Arc<Registry>, room: usize) -> Router {
         .with_state(app)
 }
 
-async fn page(kind: &'static str, text: &'static str) -> Response {
-    ([(CONTENT_TYPE, kind)], text).into_response()
-}
-
-/// All sources and what the page has to know.
-pub fn list(registry: &Registry) -> Value {
-    let options = registry.options();
-    json!({
-        "now": registry.now_ms(),
-        "can_blur": graph::can_blur(),
-        "can_report": report::script().is_some(),
-        "max_sources": options.max_sources,
-        "labels": options.labels,
-        "sources": registry.list(),
-    })
-}
-
 async fn sources(State(registry): State<Arc<Registry>>) -> Json<Value> {
-    Json(list(&registry))
+    Json(listing::of(&registry))
 }
 
 async fn choices(State(registry): State<Arc<Registry>>) -> Json<Choices> {

@@ -12,8 +12,8 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use crate::listing;
 use crate::registry::Registry;
-use crate::server;
 
 /// Pictures on their way to one viewer at a time.
 const IN_FLIGHT: u32 = 2;
@@ -74,7 +74,7 @@ pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
                 if changed.is_err() { return }
                 sleep(LIST_INTERVAL).await;
                 changes.mark_unchanged();
-                Message::Text(server::list(&registry).to_string().into())
+                Message::Text(listing::of(&registry).to_string().into())
             }
             ping = presence.ping() => match ping { Some(ping) => ping, None => return },
         };

@@ -51,12 +51,13 @@ fn the_page_in_chromium() {
     assert_eq!(page.run("document.querySelectorAll('.tile').length"), 1);
 
     // The timeline grows.
-    let points = "page.tiles.get(1).past.data.points.length";
-    page.wait("a timeline", &format!("{points} > 1"));
+    let points = "import('./sources.js').then(({tiles}) => tiles.get(1).timeline.data.points.length)";
+    let more_points_than = |count: u64| format!("{points}.then((count) => count > {count})");
+    page.wait("a timeline", &more_points_than(1));
     let before = page.run(points).as_u64().unwrap();
-    page.wait("a longer timeline", &format!("{points} > {}", before + 1));
+    page.wait("a longer timeline", &more_points_than(before + 1));
     page.wait("a timeline in words", "document.querySelector('.timeline').getAttribute('aria-label').includes('mostly')");
-    page.wait("a past to scroll back to", &format!("{points} > 8"));
+    page.wait("a past to scroll back to", &more_points_than(8));
     page.run("document.querySelector('.timeline').dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp'}))");
     page.wait("the way back to the present", "document.querySelector('.now').hidden === false");
     page.run("document.querySelector('.now').click()");
@@ -80,7 +81,7 @@ fn the_page_in_chromium() {
 
     // Only the room.
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
-    page.wait("the room alone", "document.querySelector('.nobody').textContent === 'Only the room is shown'");
+    page.wait("the room alone", "document.querySelector('.nobody').textContent === 'Individual faces are hidden'");
     assert_eq!(page.run("document.querySelectorAll('.person').length"), 0);
     page.wait("the switch", "document.querySelector('[data-switch=aggregate_only]').getAttribute('aria-checked') === 'true'");
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");

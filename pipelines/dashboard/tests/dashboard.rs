@@ -281,7 +281,7 @@ fn only_our_own_pages_by_our_own_names_are_served() {
         !page.text().contains("style=") && !page.text().contains("onclick") && !page.text().contains("http"),
         "nothing inline, nothing from elsewhere"
     );
-    for file in ["/app.js", "/style.css", "/icon.svg", "/api/choices"] {
+    for file in ["/app.js", "/tile.js", "/style.css", "/icon.svg", "/api/choices"] {
         assert_eq!(dashboard.get(file).status, 200, "{file}");
     }
     assert_eq!(dashboard.get("/api/choices").json()["files"], json!(["clip.avi"]));

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The cards of the faces in a frame, one for each tracked face.
+
+import { $, fromTemplate, setText } from "./dom.js";
+import { colorOf, coloredElement, createFace, drawFace } from "./expressions.js";
+import { formatDuration, formatPercent } from "./format.js";
+import { labelText } from "./labels.js";
+
+/** How long the card of a lost face stays, faded, in milliseconds. */
+const FADE_MS = 1200;
+
+export class People {
+  constructor(section) {
+    this.list = $("ul", section);
+    this.message = $(".nobody", section);
+    this.cards = new Map(); // by face id
+  }
+
+  /** Shows the faces of a reading; `faces` is null if the server sends totals only. */
+  show({ faces, labels, at }) {
+    const present = new Set();
+    for (const face of faces ?? []) {
+      present.add(face.id);
+      fillCard(this.cards.get(face.id) ?? this.add(face.id), face, labels, at);
+    }
+    for (const [id, card] of this.cards) {
+      if (present.has(id)) continue;
+      if (faces && at - Number(card.dataset.seen) < FADE_MS) card.dataset.gone = "yes";
+      else this.remove(id, card);
+    }
+    setText(this.message, !faces ? "Individual faces are hidden" : this.cards.size ? "" : "No faces in view");
+  }
+
+  /** Shows that there are no faces. Returns whether there were cards before. */
+  clear() {
+    const hadCards = this.cards.size > 0;
+    this.cards.forEach((card, id) => this.remove(id, card));
+    setText(this.message, "No faces in view");
+    return hadCards;
+  }
+
+  add(id) {
+    const card = fromTemplate("person");
+    card.dataset.id = id;
+    this.cards.set(id, card);
+    // Cards are sorted by id, so that a face that returns gets its old position.
+    const next = [...this.list.children].find((other) => Number(other.dataset.id) > id);
+    this.list.insertBefore(card, next ?? null);
+    return card;
+  }
+
+  remove(id, card) {
+    card.remove();
+    this.cards.delete(id);
+  }
+}
+
+function fillCard(card, face, labels, at) {
+  card.dataset.seen = at;
+  delete card.dataset.gone;
+  const label = face.label ?? "unknown";
+  card.style.setProperty("--color", colorOf(label));
+  drawFace($(".face", card), label);
+  setText($("b", card), face.label ? labelText(label) : "…");
+  setText($(".id", card), `#${face.id}`);
+  setText($(".percent", card), face.label ? formatPercent(face.confidence) : "");
+  setText($(".since", card), `for ${formatDuration(at - face.since)}`);
+  fillBars($(".bars", card), face.scores, labels);
+}
+
+function fillBars(bars, scores, labels) {
+  if (bars.childElementCount !== labels.length) {
+    bars.replaceChildren(...labels.map((label) => {
+      const bar = coloredElement("div", label);
+      bar.append(document.createElement("i"), createFace(label));
+      return bar;
+    }));
+  }
+  labels.forEach((label, index) => {
+    const bar = bars.children[index];
+    bar.firstElementChild.style.setProperty("--part", `${((scores[index] ?? 0) * 100).toFixed(1)}%`);
+    bar.title = labelText(label);
+  });
+}

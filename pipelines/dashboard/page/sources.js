@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The tiles of all sources, as the server lists them.
+
+import { followSources } from "./camera.js";
+import { $ } from "./dom.js";
+import { setServerLabels } from "./labels.js";
+import { syncClock } from "./server-clock.js";
+import { Tile } from "./tile.js";
+
+/** Tiles by the id of their source. */
+export const tiles = new Map();
+
+const resizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) tiles.get(Number(target.dataset.id))?.timeline.draw();
+});
+
+/** Adds, updates and removes tiles so that they match the server's list. */
+export function showList(list) {
+  syncClock(list.now);
+  setServerLabels(list.labels);
+  removeTilesExcept(new Set(list.sources.map(({ id }) => id)));
+  const capabilities = { canBlur: list.can_blur, canReport: list.can_report };
+  for (const source of list.sources) {
+    const tile = tiles.get(source.id);
+    if (tile) tile.update(source, capabilities);
+    else addTile(source, capabilities);
+  }
+  $("#empty").hidden = list.sources.length > 0;
+  $("#add").disabled = list.sources.length >= list.max_sources;
+  followSources(list.sources);
+}
+
+export function redrawTimelines() {
+  tiles.forEach((tile) => tile.timeline.draw());
+}
+
+function addTile(source, capabilities) {
+  const tile = new Tile(source, capabilities);
+  tiles.set(source.id, tile);
+  $("#sources").append(tile.root);
+  resizes.observe(tile.root);
+}
+
+function removeTilesExcept(ids) {
+  for (const [id, tile] of tiles) {
+    if (ids.has(id)) continue;
+    tile.remove();
+    tiles.delete(id);
+  }
+}

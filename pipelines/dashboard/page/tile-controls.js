@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+import { $, setText } from "./dom.js";
+
+/** How long the button waits for the second click, in milliseconds. */
+const CONFIRMATION_MS = 4000;
+
+/** A button that removes something when it is clicked twice. */
+export function bindRemove(button, remove) {
+  const label = button.textContent;
+  let isConfirming = false;
+  button.onclick = () => {
+    if (isConfirming) return remove();
+    isConfirming = true;
+    setText(button, "Really remove?");
+    setTimeout(() => {
+      isConfirming = false;
+      setText(button, label);
+    }, CONFIRMATION_MS);
+  };
+}
+
+/** Closes a `<details>` menu on Escape, on a choice and when the focus leaves it. Returns a function to unbind it. */
+export function bindMenu(menu) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    $("summary", menu).focus();
+  });
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
+  });
+  const closeOnClick = ({ target }) => {
+    if (!menu.contains(target) || target.matches("a")) menu.open = false;
+  };
+  document.addEventListener("click", closeOnClick);
+  return () => document.removeEventListener("click", closeOnClick);
+}

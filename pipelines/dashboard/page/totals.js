@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The face count and the mean scores of all faces in a frame.
+
+import { $, setText } from "./dom.js";
+import { coloredElement } from "./expressions.js";
+import { formatFaces, formatPercent } from "./format.js";
+import { labelText } from "./labels.js";
+
+const indexOfMax = (scores) => scores.indexOf(Math.max(...scores));
+
+/** Shows `{ faces, scores }` in a tile; `scores` is null if no face was classified. */
+export function showTotals(tile, { faces, scores }, labels) {
+  setText($(".count", tile), formatFaces(faces));
+  const [bar, legend] = [$(".stack", tile), $(".legend", tile)];
+  if (legend.childElementCount !== labels.length) {
+    bar.replaceChildren(...labels.map((label) => coloredElement("i", label)));
+    legend.replaceChildren(...labels.map(legendItem));
+  }
+  const top = scores ? indexOfMax(scores) : -1;
+  labels.forEach((label, index) => {
+    bar.children[index].style.width = `${(scores?.[index] ?? 0) * 100}%`;
+    const item = legend.children[index];
+    item.toggleAttribute("data-top", index === top);
+    setText(item.firstElementChild, labelText(label));
+    setText(item.lastElementChild, scores ? formatPercent(scores[index]) : "–");
+  });
+}
+
+function legendItem(label) {
+  const item = coloredElement("li", label);
+  item.append(document.createElement("span"), document.createElement("b"));
+  return item;
+}
+
+/** The totals as a phrase for screen readers. */
+export function describeTotals({ faces, scores }, labels) {
+  const count = formatFaces(faces);
+  return scores ? `${count}, mostly ${labelText(labels[indexOfMax(scores)])}` : count;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The list of sources, as the page receives it.
+
+use serde_json::{Value, json};
+
+use crate::graph;
+use crate::registry::Registry;
+use crate::report;
+
+/// All sources of `registry`, and what the server can do.
+pub fn of(registry: &Registry) -> Value {
+    let options = registry.options();
+    json!({
+        "now": registry.now_ms(),
+        "can_blur": graph::can_blur(),
+        "can_report": report::script().is_some(),
+        "max_sources": options.max_sources,
+        "labels": options.labels,
+        "sources": registry.list(),
+    })
+}
