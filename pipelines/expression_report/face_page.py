@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The page of an export of individual faces."""
+
+import collections
+import itertools
+import statistics
+
+from .charts import Axis, overall_chart, spread
+from .colours import Colours
+from .faces import faces_of, faces_until_changes, merge_periods, time_by_label
+from .key_frames import key_frames
+from .notes import export_notes
+from .records import UNKNOWN, UNSCORED, BadInput, label_of, position, sampling
+from .sections import face_name, face_section, in_words, legend, shares_table, tile
+from .text import SECOND, clock, count, duration, percent
+
+MAX_FACES = 60  # with a section of their own: those visible for the longest time
+
+
+def page_of_faces(records, notes, video):
+    """Returns the fields of page.html. `video` may be None."""
+    faces, records, step, sampled = group_faces(records, notes)
+    order = list(dict.fromkeys(label for record in records for label in record["scores"] or {}))
+    labels = dict.fromkeys([*order, *(label_of(record) for record in records)])
+    ranked = [label for label in labels if label not in (UNKNOWN, UNSCORED)] + [UNKNOWN, UNSCORED]
+    colours = Colours(labels)
+    axis = axis_of(records, faces, video)
+    totals = collections.Counter()
+    for face in faces.values():
+        totals.update(dict(time_by_label(face)))
+    shares = totals.most_common()
+
+    sections = face_sections(faces, order, colours, axis, step, video)
+    counts = face_counts(faces, axis, axis.columns(step))
+    return {
+        "tiles": tiles(records, faces, axis),
+        "overall": overall_chart(counts, ranked, colours, axis, f"Faces over time by label: {in_words(shares)}"),
+        "overall_title": "All faces over time",
+        "overall_words": "How many faces had which label. Blank where no face was exported.",
+        "shares_title": "Share of time",
+        "shares": shares_table(
+            shares,
+            ("Time", duration),
+            "Share of the time for which faces were seen; two faces for a second count two seconds.",
+            colours,
+        ),
+        "faces": "<h2>Each face</h2><p>Above, all scores of the face; below, the label it was given. "
+        "Blank where it was not seen. An id is a track: someone who leaves and comes back gets another one.</p>"
+        + legend(ranked, colours)
+        + sections,
+        "notes": notes + export_notes(records, step, sampled),
+    }
+
+
+def group_faces(records, notes):
+    """Returns the faces, the records of faces, the time that a record holds, and whether frames were skipped."""
+    step, sampled = sampling(records)
+    # An export of changes also has a record for frames in which the last face is gone.
+    if not any(record["type"] == "frame" for record in records):
+        return faces_of(records, step), records, step, sampled
+    step = statistics.median_low(record["duration"] for record in records) or step
+    faces = faces_until_changes(records, step)
+    notes.append("Changes alone were exported, and each is shown as if it held until the next.")
+    return faces, [record for record in records if record["type"] == "face"], step, False
+
+
+def axis_of(records, faces, video):
+    """Starts at 0 unless the records start in the second half, and covers the whole video."""
+    first = min(position(record) for record in records)
+    last = max(face[-1].start + face[-1].hold for face in faces.values())
+    if video and last > video.duration + SECOND:
+        expected = f"expected the video of these records, which go on until {clock(last)}"
+        raise BadInput(f"{video.path}: {expected}; it ends at {clock(video.duration)}")
+    return Axis(0 if first < last / 2 else first, max(last, video.duration) if video else last)
+
+
+def face_counts(faces, axis, columns):
+    """Returns for each column the mean number of faces with each label."""
+    counts = [collections.Counter() for _ in range(columns)]
+    for seen in itertools.chain(*faces.values()):
+        for column, part in spread(axis, columns, seen.start, seen.start + seen.hold):
+            counts[column][seen.label] += part * columns / axis.length
+    return counts
+
+
+def tiles(records, faces, axis):
+    observations = itertools.chain(*faces.values())
+    periods = merge_periods((seen.start, seen.start + seen.hold) for seen in observations)
+    with_face = sum(end - start for start, end in periods)
+    share = f"{duration(with_face)}\u00a0· {percent(with_face, axis.length)}".replace(" %", "\u00a0%")
+    at_once = max(collections.Counter((record["stream"], position(record)) for record in records).values())
+    return (
+        tile(duration(axis.length), "length")
+        + tile(share, "time with a face")
+        + tile(sum(number is not None for _, number in faces), "ids given to faces")
+        + tile(at_once, "faces at once, at most")
+    )
+
+
+def face_sections(faces, order, colours, axis, step, video):
+    """The sections of the faces that are visible for the longest time, in the order in which they appear."""
+    longest = sorted(faces, key=lambda key: -sum(seen.hold for seen in faces[key]))
+    shown = sorted(longest[:MAX_FACES], key=lambda key: faces[key][0].start)
+    figures = key_frames(video, {key: faces[key] for key in shown}, colours) if video else {}
+    streams = len({stream for stream, _ in faces})
+    sections = [
+        face_section(faces[key], face_name(key, streams), figures.get(key), order, colours, axis, step)
+        for key in shown
+    ]
+    hidden = len(faces) - len(shown)
+    if hidden:
+        were = "was" if hidden == 1 else "were"
+        more = count(hidden, "more face")
+        sections.append(f"<p>{more} that {were} seen for a shorter time are counted above and not shown.</p>")
+    return "".join(sections)

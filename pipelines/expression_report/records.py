@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Reads and checks the records of a file."""
+
+import itertools
+import json
+import statistics
+
+UNKNOWN, UNSCORED = "unknown", "not scored"
+DEFAULT_DURATION_NS = 40_000_000  # one frame at 25 frames per second, for records without a duration
+
+
+class BadInput(Exception):
+    """A message for the user that names the file, what was expected and what was found."""
+
+
+def read_records(path):
+    """Returns the records of a file, and notes on what was wrong but could be skipped."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        found = f"byte {error.object[error.start]:#04x} at {error.start}"
+        raise BadInput(f"{path}: expected NDJSON in UTF-8, found {found}") from None
+    records, notes = [], []
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(checked(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):  # without a line break: the writer was stopped
+                notes.append("The last line is not complete and was left out.")
+                break
+            reason = f"no field {error}" if isinstance(error, KeyError) else error
+            expected = "expected a record of emotionexport format=ndjson"
+            raise BadInput(f"{path}, line {number}: {expected}, found {line[:60]!r} ({reason})") from None
+    return records, notes
+
+
+def checked(record):
+    """Returns the record if it has all fields that the page needs, with values of the right type."""
+    if not isinstance(record, dict):
+        raise ValueError("not an object")
+    if record.get("version") != 1:
+        raise ValueError(f"version 1 is understood, this is {record.get('version')!r}")
+    if record["type"] not in ("face", "frame", "summary"):
+        raise ValueError(f"type {record['type']!r}")
+    for name in ("pts", "duration"):
+        if not isinstance(record[name], int) or record[name] < 0:
+            raise ValueError(f"{name} is {record[name]!r}")
+    check_fields = {"face": check_face, "frame": check_frame, "summary": check_summary}
+    check_fields[record["type"]](record)
+    return record
+
+
+def check_face(record):
+    numbers = [*(record["box"][side] for side in "xywh"), *(record["scores"] or {}).values()]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("box and scores have to be numbers")
+    record["stream"], record["id"], record["label"]  # noqa: B018, raises KeyError
+
+
+def check_frame(record):
+    record["stream"]  # noqa: B018, raises KeyError
+
+
+def check_summary(record):
+    if not all(isinstance(count, int) for count in record["counts"].values()):
+        raise ValueError("counts have to be whole numbers")
+    record["frames"], record["faces_mean"], record["faces_max"], record["faces_scored"]  # noqa: B018, raises KeyError
+
+
+def position(record):
+    """Returns the time of the record in the video, in nanoseconds."""
+    return record["pts"] if record.get("stream_time") is None else record["stream_time"]
+
+
+def label_of(record):
+    return UNSCORED if record["label"] is None else str(record["label"])
+
+
+def sampling(records):
+    """Returns the usual time between exported frames, and whether frames between them were skipped."""
+    times = sorted({position(record) for record in records})
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    duration = statistics.median_low(record["duration"] for record in records) or DEFAULT_DURATION_NS
+    step = max(statistics.median_low(steps), 1) if steps else duration
+    return (step, True) if step > 1.5 * duration else (max(duration, 1), False)
