@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `pipelines/report.sh`: the page for a file of records, and the errors for other files.
+//! `pipelines/report.sh`: the page of a file of records, and the errors for files without records.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const FRAME_NS: u64 = 40_000_000;
 
-/// An empty folder for a test.
+/// An empty folder for one test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(test);
     let _ = std::fs::remove_dir_all(&folder);
@@ -27,7 +27,7 @@ fn face(frame: u64, id: u64, label: Option<&str>) -> Value {
     })
 }
 
-/// Four seconds: two with face 1, one without faces, one with both faces.
+/// Four seconds: two with face 1, one without faces, one with both.
 fn clip() -> Vec<Value> {
     let alone = (0..50).map(|frame| face(frame, 1, Some(if frame < 25 { "neutral" } else { "joy" })));
     let both = (75..100).flat_map(|frame| [face(frame, 1, Some("joy")), face(frame, 2, Some("unknown"))]);
@@ -38,7 +38,7 @@ fn text(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
-/// Runs the script on a file with this text. Returns its page, or its error message.
+/// Runs the script on a file with that text and returns the page or the error message.
 fn report(test: &str, text: &str) -> Result<String, String> {
     let folder = folder(test);
     std::fs::write(folder.join("faces.ndjson"), text).expect("target can be written");
@@ -59,20 +59,20 @@ fn changes_hold_until_the_next() {
         "type": "frame", "version": 1, "stream": "s", "frame": 50, "pts": 50 * FRAME_NS, "duration": FRAME_NS,
         "stream_time": 50 * FRAME_NS, "running_time": 50 * FRAME_NS, "utc": null, "faces": 0,
     });
-    // The changes in the clip of the other tests.
+    // The changes of the clip that the other tests use.
     let changes = [face(0, 1, Some("neutral")), face(25, 1, Some("joy")), nobody];
     let both = [face(75, 1, Some("joy")), face(75, 2, Some("unknown")), face(99, 1, Some("joy")), face(99, 2, Some("unknown"))];
     let page = report("changes", &text(&[&changes[..], &both[..]].concat())).expect("a page");
     let every_frame = report("changes-all", &text(&clip())).expect("a page");
     let shares = |page: &str| page.split("<h2").find(|part| part.contains("Share of time")).expect("shares").to_owned();
     assert_eq!(shares(&page), shares(&every_frame));
-    assert!(page.contains("Changes alone were exported"), "{page}");
+    assert!(page.contains("Only changes were exported"), "{page}");
 }
 
 #[test]
-fn the_page_shows_shares_gaps_and_unknown() {
+fn shares_gaps_and_unknown_faces_are_shown() {
     let page = report("shares", &text(&clip())).expect("a page");
-    // Of 4 s of faces, 1 s is neutral, 2 s are joy and 1 s is unknown.
+    // Faces are visible for four seconds in total: one neutral, two joy, one unknown.
     for row in ["neutral</th>", "joy</th>", "unknown</th>"] {
         assert!(page.contains(row), "{row}");
     }
@@ -82,7 +82,7 @@ fn the_page_shows_shares_gaps_and_unknown() {
     };
     assert_eq!(["neutral", "joy", "unknown"].map(share), ["25 %", "50 %", "25 %"].map(|share| Some(share.to_owned())));
     assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "one of four seconds has no face");
-    assert!(page.contains("Seen for 3.0 s between 0:00.0 and 0:04.0."));
+    assert!(page.contains("Visible for 3.0 s between 0:00.0 and 0:04.0."));
     assert!(page.contains("<td>0:01.0</td><td>0:02.0</td><td>joy</td>") && page.contains("<td>0:03.0</td><td>0:04.0</td><td>joy</td>"));
 }
 
@@ -98,15 +98,15 @@ fn the_page_loads_no_resources_and_runs_no_scripts() {
 }
 
 #[test]
-fn records_at_an_interval_count_for_the_whole_interval() {
+fn a_sampled_frame_holds_until_the_next_one() {
     let records: Vec<Value> = (0..10).map(|second| face(second * 25, 1, Some("joy"))).collect();
     let page = report("sampled", &text(&records)).expect("a page");
-    assert!(page.contains("One frame in 1 s was exported"));
-    assert!(page.contains("Seen for 10.0 s between"));
+    assert!(page.contains("One frame every 1 s was exported"));
+    assert!(page.contains("Visible for 10.0 s between"));
 }
 
 #[test]
-fn summaries_have_a_page_without_single_faces() {
+fn summaries_have_a_page_without_individual_faces() {
     let summary = |second: u64| {
         json!({
             "type": "summary", "version": 1, "stream": "s", "pts": second * 1_000_000_000, "duration": 1_000_000_000, "stream_time": null,
@@ -115,8 +115,8 @@ fn summaries_have_a_page_without_single_faces() {
         })
     };
     let page = report("summaries", &text(&[summary(0), summary(1)])).expect("a page");
-    assert!(page.contains("keeps no single faces") && page.contains("Share of faces"));
-    // 50 faces in each, of which 30 are neutral and 5 unscored.
+    assert!(page.contains("totals only") && page.contains("Share of faces"));
+    // 50 faces in each: 30 neutral, 5 not scored.
     assert!(
         page.contains("<td>60 %</td><td>60</td>") && page.contains("not scored</th>") && page.contains("<td>10 %</td><td>10</td>"),
         "{page}"
@@ -124,15 +124,15 @@ fn summaries_have_a_page_without_single_faces() {
 }
 
 #[test]
-fn truncated_and_empty_files_still_have_a_page() {
+fn a_truncated_or_empty_file_still_has_a_page() {
     let whole = text(&clip());
     let page = report("cut", &whole[..whole.len() - 20]).expect("a page");
-    assert!(page.contains("The last line is not complete"));
-    assert!(report("empty", "").expect("a page").contains("no face was found"));
+    assert!(page.contains("The last line is incomplete"));
+    assert!(report("empty", "").expect("a page").contains("no faces were found"));
 }
 
 #[test]
-fn errors_of_bad_input_name_the_line() {
+fn errors_name_the_file_and_line() {
     let mut newer = clip();
     newer[3]["version"] = json!(2);
     let mut odd = clip();
@@ -140,10 +140,10 @@ fn errors_of_bad_input_name_the_line() {
     let csv = "stream,pts,duration\ns,0,40\n".to_owned();
     let mixed = text(&clip()) + "{\"type\":\"face\"}\n";
     for (name, text, expected) in [
-        ("newer", text(&newer), ["line 4", "version 1 is understood, this is 2"]),
+        ("newer", text(&newer), ["line 4", "expected version 1, found 2"]),
         ("odd", text(&odd), ["line 2", "no field 'box'"]),
         ("csv", csv, ["line 1", "expected a record of emotionexport format=ndjson"]),
-        ("mixed", mixed, ["line 101", "this is None"]),
+        ("mixed", mixed, ["line 101", "found None"]),
     ] {
         let error = report(name, &text).expect_err(name);
         assert!(error.contains("faces.ndjson") && expected.iter().all(|part| error.contains(part)), "{name}: {error}");

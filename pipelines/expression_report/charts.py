@@ -57,8 +57,8 @@ def spread(axis, columns, start, end):
 
 
 def rect(x, y, w, h, name, title=""):
-    """A rectangle of style class `name`. x and w are percent of the width, so that patterns keep their scale at any page
-    width; y and h are pixels."""
+    """A rectangle of style class `name`. x and w are percent of the width, so that patterns keep their scale at any
+    width. y and h are pixels."""
     tip = f"<title>{escaped(title)}</title>" if title else ""
     return f'<rect x="{x:.3f}%" y="{y:.2f}" width="{w:.3f}%" height="{h:.2f}" class="{name}">{tip}</rect>'
 

@@ -36,16 +36,16 @@ def page_of_faces(records, notes, video):
         "tiles": tiles(records, faces, axis),
         "overall": overall_chart(counts, ranked, colours, axis, f"Faces over time by label: {in_words(shares)}"),
         "overall_title": "All faces over time",
-        "overall_words": "How many faces had which label. Blank where no face was exported.",
+        "overall_words": "The number of faces with each label. Blank where no face was exported.",
         "shares_title": "Share of time",
         "shares": shares_table(
             shares,
             ("Time", duration),
-            "Share of the time for which faces were seen; two faces for a second count two seconds.",
+            "Share of the time in which faces were visible. Two faces for one second count as two seconds.",
             colours,
         ),
-        "faces": "<h2>Each face</h2><p>Above, all scores of the face; below, the label it was given. "
-        "Blank where it was not seen. An id is a track: someone who leaves and comes back gets another one.</p>"
+        "faces": "<h2>Individual faces</h2><p>The chart shows all scores of the face, the strip below it the label. "
+        "Blank where the face was not visible. An id is a track: a person who leaves and returns gets a new one.</p>"
         + legend(ranked, colours)
         + sections,
         "notes": notes + export_notes(records, step, sampled),
@@ -60,7 +60,7 @@ def group_faces(records, notes):
         return faces_of(records, step), records, step, sampled
     step = statistics.median_low(record["duration"] for record in records) or step
     faces = faces_until_changes(records, step)
-    notes.append("Changes alone were exported, and each is shown as if it held until the next.")
+    notes.append("Only changes were exported. Each is shown until the next one.")
     return faces, [record for record in records if record["type"] == "face"], step, False
 
 
@@ -69,8 +69,8 @@ def axis_of(records, faces, video):
     first = min(position(record) for record in records)
     last = max(face[-1].start + face[-1].hold for face in faces.values())
     if video and last > video.duration + SECOND:
-        expected = f"expected the video of these records, which go on until {clock(last)}"
-        raise BadInput(f"{video.path}: {expected}; it ends at {clock(video.duration)}")
+        expected = f"expected the video of these records, which end at {clock(last)}"
+        raise BadInput(f"{video.path}: {expected}; the video ends at {clock(video.duration)}")
     return Axis(0 if first < last / 2 else first, max(last, video.duration) if video else last)
 
 
@@ -91,9 +91,9 @@ def tiles(records, faces, axis):
     at_once = max(collections.Counter((record["stream"], position(record)) for record in records).values())
     return (
         tile(duration(axis.length), "length")
-        + tile(share, "time with a face")
-        + tile(sum(number is not None for _, number in faces), "ids given to faces")
-        + tile(at_once, "faces at once, at most")
+        + tile(share, "time with faces")
+        + tile(sum(number is not None for _, number in faces), "face ids")
+        + tile(at_once, "faces at once (maximum)")
     )
 
 
@@ -109,7 +109,6 @@ def face_sections(faces, order, colours, axis, step, video):
     ]
     hidden = len(faces) - len(shown)
     if hidden:
-        were = "was" if hidden == 1 else "were"
-        more = count(hidden, "more face")
-        sections.append(f"<p>{more} that {were} seen for a shorter time are counted above and not shown.</p>")
+        more = count(hidden, "face")
+        sections.append(f"<p>{more} visible for a shorter time: counted above, not shown here.</p>")
     return "".join(sections)

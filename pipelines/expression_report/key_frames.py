@@ -41,7 +41,7 @@ class Video:
         self.wait()
         found, self.duration = self.pipeline.query_duration(Gst.Format.TIME)
         if not found or self.duration <= 0:
-            raise BadInput(f"{path}: expected a video that can be searched, found one of no known length")
+            raise BadInput(f"{path}: expected a seekable video, found one of unknown length")
 
     def __enter__(self):
         return self
@@ -55,7 +55,7 @@ class Video:
         bus = self.pipeline.get_bus()
         message = bus.timed_pop_filtered(OPEN_TIMEOUT_S * self.gst.SECOND, types.ERROR | types.ASYNC_DONE)
         if message is None or message.type == types.ERROR:
-            reason = message.parse_error()[0].message if message else "it took more than a minute"
+            reason = message.parse_error()[0].message if message else f"no answer within {OPEN_TIMEOUT_S} s"
             raise BadInput(f"{self.path}: expected a video, but it cannot be read: {reason}")
 
     def jpeg(self, time):

@@ -8,12 +8,12 @@ def export_notes(records, step, sampled):
     notes = []
     detectors = sorted({record["detector"] for record in records if record.get("detector")})
     if sampled:
-        notes.append(f"One frame in {step / SECOND:.2g} s was exported, and each is shown as if it held for as long.")
+        notes.append(f"One frame every {step / SECOND:.2g} s was exported. Each is shown until the next one.")
     if any(record.get("smoothed") for record in records):
         notes.append("Scores are smoothed over time.")
     if detectors:
-        notes.append(f"Faces were found by {' and '.join(detectors)}.")
+        notes.append(f"Face detector: {', '.join(detectors)}.")
     utc = next((record["utc"] for record in records if record.get("utc")), None)
     if utc:
-        notes.append(f"The first record was filmed at {utc}.")
+        notes.append(f"Time of the first record: {utc}.")
     return notes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The page as a whole: page.html, filled with what the records say."""
+"""Fills page.html with the records."""
 
 import contextlib
 import pathlib
@@ -56,7 +56,7 @@ def page_fields(records, kinds, video_path, notes):
         return empty_page(notes)
     if kinds == {"summary"}:
         if video_path:
-            notes.append("There are no key frames, since the export keeps no single faces.")
+            notes.append("There are no key frames, because the export has totals only.")
         return page_of_summaries(records, notes)
     with Video(pathlib.Path(video_path)) if video_path else contextlib.nullcontext() as video:
         return page_of_faces(records, notes, video)
@@ -64,4 +64,4 @@ def page_fields(records, kinds, video_path, notes):
 
 def empty_page(notes):
     blank = dict.fromkeys(["tiles", "overall_title", "overall_words", "overall", "shares_title", "shares"], "")
-    return {**blank, "faces": "<p>The file has no records: no face was found.</p>", "notes": notes}
+    return {**blank, "faces": "<p>The file has no records: no faces were found.</p>", "notes": notes}

@@ -31,7 +31,7 @@ def read_records(path):
             records.append(checked(json.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
             if number == len(lines):  # without a line break: the writer was stopped
-                notes.append("The last line is not complete and was left out.")
+                notes.append("The last line is incomplete and was skipped.")
                 break
             reason = f"no field {error}" if isinstance(error, KeyError) else error
             expected = "expected a record of emotionexport format=ndjson"
@@ -44,7 +44,7 @@ def checked(record):
     if not isinstance(record, dict):
         raise ValueError("not an object")
     if record.get("version") != 1:
-        raise ValueError(f"version 1 is understood, this is {record.get('version')!r}")
+        raise ValueError(f"expected version 1, found {record.get('version')!r}")
     if record["type"] not in ("face", "frame", "summary"):
         raise ValueError(f"type {record['type']!r}")
     for name in ("pts", "duration"):
@@ -58,7 +58,7 @@ def checked(record):
 def check_face(record):
     numbers = [*(record["box"][side] for side in "xywh"), *(record["scores"] or {}).values()]
     if not all(isinstance(number, (int, float)) for number in numbers):
-        raise ValueError("box and scores have to be numbers")
+        raise ValueError("box and scores must be numbers")
     record["stream"], record["id"], record["label"]  # noqa: B018, raises KeyError
 
 
@@ -68,7 +68,7 @@ def check_frame(record):
 
 def check_summary(record):
     if not all(isinstance(count, int) for count in record["counts"].values()):
-        raise ValueError("counts have to be whole numbers")
+        raise ValueError("counts must be whole numbers")
     record["frames"], record["faces_mean"], record["faces_max"], record["faces_scored"]  # noqa: B018, raises KeyError
 
 

@@ -62,7 +62,7 @@ def face_section(face, name, figures, order, colours, axis, step):
     frames = f'<div class="frames">{"".join(figures)}</div>' if figures else ""
     return (
         f"<section class='face'><h3>{escaped(name)}</h3>"
-        f"<p>Seen for {duration(total)} between {clock(start)} and {clock(last.start + last.hold)}.</p>"
+        f"<p>Visible for {duration(total)} between {clock(start)} and {clock(last.start + last.hold)}.</p>"
         f"{chips((colours[label], f'{label} {percent(time, total)}') for label, time in shares)}"
         f"{scores_chart(face, order, colours, axis, step, description)}{frames}"
         f"{segments_table(segments_of(face))}</section>"
@@ -74,9 +74,9 @@ def segments_table(segments):
         f"<tr><td>{clock(segment.start)}</td><td>{clock(segment.end)}</td><td>{escaped(segment.label)}</td></tr>"
         for segment in segments[:MAX_ROWS]
     )
-    more = f"<p>The first {MAX_ROWS} of {len(segments)}.</p>" if len(segments) > MAX_ROWS else ""
+    more = f"<p>First {MAX_ROWS} of {len(segments)} rows.</p>" if len(segments) > MAX_ROWS else ""
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("From", "To", "Label"))
     return (
-        f"<details><summary>{count(len(segments), 'stretch', 'stretches')} of one label as a table</summary>"
+        f"<details><summary>Table of {count(len(segments), 'segment')} with one label each</summary>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}</details>"
     )

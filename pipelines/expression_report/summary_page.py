@@ -23,19 +23,18 @@ def page_of_summaries(records, notes):
     ranked = [label for label in totals if label not in (UNKNOWN, UNSCORED)] + [UNKNOWN, UNSCORED]
     shares = [(label, faces) for label, faces in totals.most_common() if faces]
     words = in_words(shares) or "no face"
-    caption = "Faces over all frames; one face on ten frames counts ten."
+    caption = "Faces over all frames. One face in ten frames counts as ten."
     return {
         "tiles": tile(duration(axis.length), "length")
-        + tile(duration(sum(record["duration"] for record in records if record["faces_max"])), "intervals with a face")
-        + tile(max(record["faces_max"] for record in records), "faces at once, at most")
+        + tile(duration(sum(record["duration"] for record in records if record["faces_max"])), "intervals with faces")
+        + tile(max(record["faces_max"] for record in records), "faces at once (maximum)")
         + tile(len(records), "intervals"),
         "overall": overall_chart(columns, ranked, colours, axis, f"Faces over time by label: {words}"),
         "overall_title": "All faces over time",
-        "overall_words": "How many faces had which label, on average over each interval. "
-        "Blank where there was no face.",
+        "overall_words": "The mean number of faces with each label in each interval. Blank where there was no face.",
         "shares_title": "Share of faces",
         "shares": shares_table(shares, ("Faces", str), caption, colours) if shares else "",
-        "faces": "<h2>Each face</h2><p>This export keeps no single faces: neither boxes nor ids.</p>",
+        "faces": "<h2>Individual faces</h2><p>This export has totals only, without boxes or ids.</p>",
         "notes": notes + export_notes(records, step, False),
     }
 
