@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one rule of dashboard and relay: where other machines can reach a program, viewers need a secret.
+//! A rule of the dashboard and the relay: if other machines can connect, viewers need a secret.
 
 use std::net::SocketAddr;
 
-/// The shortest secret that is taken.
-const LEAST_CHARACTERS: usize = 16;
+/// Minimum length of a secret.
+const MIN_CHARACTERS: usize = 16;
 
-/// Checks the secret `token` of a program that listens at `listen`.
+/// Checks the secret `token` of a program that listens on `listen`.
 ///
 /// # Errors
-/// If there is none where others can connect, or it is too short or has characters that an address cannot carry, in words.
+/// If other machines can connect and there is no secret, or if the secret is too short or has characters that a URL would
+/// escape.
 pub fn check(listen: SocketAddr, token: Option<&str>) -> Result<(), String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     match token {
-        // It goes into addresses and headers as it is.
-        Some(token) if !token.bytes().all(plain) => Err("a token is made of letters, digits and - _ . ~".into()),
-        Some(token) if token.len() < LEAST_CHARACTERS => Err(format!("a token has {LEAST_CHARACTERS} characters or more")),
-        None if !listen.ip().is_loopback() => Err(format!("{listen} can be reached from elsewhere: give viewers a secret with --token")),
+        // URLs and headers carry the token unescaped.
+        Some(token) if !token.bytes().all(is_unreserved) => Err("a token may have letters, digits and - _ . ~ only".into()),
+        Some(token) if token.len() < MIN_CHARACTERS => Err(format!("a token needs at least {MIN_CHARACTERS} characters")),
+        None if !listen.ip().is_loopback() => Err(format!("other machines can reach {listen}: set a secret with --token")),
         _ => Ok(()),
     }
 }
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_needs_no_secret() {
+    fn only_loopback_addresses_need_no_secret() {
         let check = |listen: &str, token| check(listen.parse().unwrap(), token);
         let good = Some("0123456789abcdef");
         for listen in ["127.0.0.1:80", "[::1]:80", "127.9.9.9:1"] {

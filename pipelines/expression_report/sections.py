@@ -3,7 +3,7 @@
 
 from .charts import rect, scores_chart
 from .faces import segments_of, time_by_label
-from .text import clock, count, duration, escaped, percent
+from .text import clock, duration, escaped, percent
 
 MAX_ROWS = 100  # of a table of segments
 
@@ -77,6 +77,6 @@ def segments_table(segments):
     more = f"<p>First {MAX_ROWS} of {len(segments)} rows.</p>" if len(segments) > MAX_ROWS else ""
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("From", "To", "Label"))
     return (
-        f"<details><summary>Table of {count(len(segments), 'segment')} with one label each</summary>"
+        f"<details><summary>Segments of one label ({len(segments)})</summary>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}</details>"
     )

@@ -5,16 +5,15 @@ import { $, setText } from "./dom.js";
 /** How long the button waits for the second click, in milliseconds. */
 const CONFIRMATION_MS = 4000;
 
-/** A button that removes something when it is clicked twice. */
+/** Makes a button call `remove` on the second of two clicks. The style sheet marks it in between. */
 export function bindRemove(button, remove) {
   const label = button.textContent;
-  let isConfirming = false;
   button.onclick = () => {
-    if (isConfirming) return remove();
-    isConfirming = true;
+    if (button.dataset.confirming) return remove();
+    button.dataset.confirming = "yes";
     setText(button, "Really remove?");
     setTimeout(() => {
-      isConfirming = false;
+      delete button.dataset.confirming;
       setText(button, label);
     }, CONFIRMATION_MS);
   };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Accepts connections, no more than there is room for, and none that takes its time with a request.
+//! Accepts a limited number of connections, and limits the time for a request.
 //!
-//! A connection waits or is busy: it waits until a whole request has come, and again once that is answered. If there is no
-//! room for another one, the one that has waited longest is closed, so that half-sent requests make room for whole ones.
-//! If all are busy, the new one is answered with 503. A WebSocket is busy until it ends.
+//! A connection is idle until a whole request has arrived, and again after the response; in between it is busy. A WebSocket
+//! is busy until it closes. At the limit, a new connection replaces the one that has been idle longest, so that half-sent
+//! requests cannot block whole ones. If all are busy, the new one gets status 503.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,30 +29,32 @@ use tokio::time::{sleep, timeout};
 
 use crate::guard;
 
-/// Most connections at once, however many descriptors there are.
-pub const MOST_CONNECTIONS: usize = 3000;
-/// Largest request body, in bytes; pictures of browsers come by another way.
-pub const MOST_BYTES: usize = 8 << 10;
-/// How long the head of a request may take, counted from the connection or the answer before, and how long its body.
+/// Maximum number of connections, whatever the limit of file descriptors.
+const MAX_CONNECTIONS: usize = 3000;
+/// Minimum number of connections, likewise.
+const MIN_CONNECTIONS: usize = 16;
+/// Maximum size of a request body. Pictures of browsers come over WebSockets.
+const MAX_BODY_BYTES: usize = 8 << 10;
+/// Time limit for the head of a request, from the connection or the last response, and again for its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that are told at the same time that there is no room; others are just closed.
-const MOST_REFUSED: usize = 16;
-/// How long one of them may take to read that.
+/// Maximum number of refused connections that get a response at the same time; more are closed without one.
+const MAX_REFUSALS: usize = 16;
+/// Time limit for a refused connection.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause after the system could not accept a connection.
+/// Pause after a connection could not be accepted, for example because descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 22\r\n\r\nToo many connections.\n";
 
-/// Connections there is room for: half of the descriptors that the process may have. The sources need the others.
-pub fn room() -> usize {
-    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    descriptors.map_or(MOST_CONNECTIONS, |most| usize::try_from(most / 2).unwrap_or(MOST_CONNECTIONS).clamp(16, MOST_CONNECTIONS))
+/// The limit for this process: half of its file descriptors. The sources need the others.
+pub fn max_connections() -> usize {
+    let Some(descriptors) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current else { return MAX_CONNECTIONS };
+    usize::try_from(descriptors / 2).unwrap_or(MAX_CONNECTIONS).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
 }
 
-/// Serves `router` on at most `room` connections at once, for ever.
-pub async fn serve(listener: TcpListener, router: Router, room: usize) {
-    let (connections, refused) = (Arc::new(Connections::new(room)), Arc::new(Semaphore::new(MOST_REFUSED)));
+/// Serves `router` on at most `max` connections at the same time. Does not return.
+pub async fn serve(listener: TcpListener, router: Router, max: usize) {
+    let (connections, refusals) = (Arc::new(Connections::new(max)), Arc::new(Semaphore::new(MAX_REFUSALS)));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
@@ -60,7 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, room: usize) {
         };
         if let Some(slot) = connections.enter() {
             tokio::spawn(connection(stream, Arc::new(slot), router.clone()));
-        } else if let Ok(permit) = refused.clone().try_acquire_owned() {
+        } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
             tokio::spawn(async move {
                 let _ = timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
                 drop(permit);
@@ -69,8 +71,8 @@ pub async fn serve(listener: TcpListener, router: Router, room: usize) {
     }
 }
 
-/// Answers without reading the request, then waits for the other side to close: a connection that is closed with bytes
-/// that nobody has read loses the answer.
+/// Responds without reading the request, then waits until the client closes the connection. Closing it while unread bytes
+/// are left would reset it, and the client could lose the response.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(REFUSAL).await?;
     stream.shutdown().await?;
@@ -78,74 +80,77 @@ async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers requests that come over `io` until it ends, or makes room for another.
+/// Answers the requests of one connection until it closes or is replaced by another.
 async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(io: I, slot: Arc<Slot>, router: Router) {
     let service = TowerToHyperService::new(router);
     let (own, evicted) = (slot.clone(), slot.evicted.clone());
     let answer = service_fn(move |request: hyper::Request<Incoming>| answer(request, own.clone(), service.clone()));
-    let io = TokioIo::new(Held { io, _slot: slot });
+    let io = TokioIo::new(SlotStream { io, _slot: slot });
     let served =
         http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT).serve_connection(io, answer).with_upgrades();
     tokio::select! {
-        // It fails if the other side is gone or was too slow, and then there is nobody to tell.
+        // Fails if the client is gone or too slow; there is nobody to report it to.
         _ = served => {}
         () = evicted.notified() => {}
     }
 }
 
-/// Answers a request once its body has come.
+/// Answers a request once its body has arrived.
 ///
 /// # Errors
-/// If the body does not come in time.
+/// If the body does not arrive in time.
 async fn answer(request: hyper::Request<Incoming>, slot: Arc<Slot>, service: TowerToHyperService<Router>) -> io::Result<Response> {
     let (head, body) = request.into_parts();
-    let body = timeout(REQUEST_TIMEOUT, to_bytes(Body::new(body), MOST_BYTES)).await?;
-    slot.be_busy();
+    let body = timeout(REQUEST_TIMEOUT, to_bytes(Body::new(body), MAX_BODY_BYTES)).await?;
+    slot.set_busy();
     let response = match body {
         Ok(body) => service.call(Request::from_parts(head, Body::from(body))).await.unwrap_or_else(|never| match never {}),
-        // Too long, or cut off: then nobody reads this.
-        Err(_) => guard::signed((StatusCode::PAYLOAD_TOO_LARGE, format!("a request has at most {MOST_BYTES} bytes\n")).into_response()),
+        // Too long. If it was truncated, the client is gone and gets nothing.
+        Err(_) => {
+            let message = format!("a request has at most {MAX_BODY_BYTES} bytes\n");
+            guard::with_headers((StatusCode::PAYLOAD_TOO_LARGE, message).into_response())
+        }
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
-    Ok(response.map(|body| Body::new(Answered { body, slot })))
+    Ok(response.map(|body| Body::new(ResponseBody { body, slot })))
 }
 
-/// The connections there are.
+/// All open connections.
 struct Connections {
-    room: usize,
+    max: usize,
     table: Mutex<Table>,
 }
 
 #[derive(Default)]
 struct Table {
     open: usize,
-    /// Those that wait, the one that has waited longest first.
-    waiting: BTreeMap<u64, Arc<Notify>>,
-    /// Number of the next one that waits.
+    /// Idle connections by number, the one that has been idle longest first.
+    idle: BTreeMap<u64, Arc<Notify>>,
+    /// Number of the next connection that becomes idle.
     next: u64,
 }
 
 impl Connections {
-    fn new(room: usize) -> Self {
-        Self { room, table: Mutex::default() }
+    fn new(max: usize) -> Self {
+        Self { max, table: Mutex::default() }
     }
 
-    /// A place for a connection, which waits; none if all others are busy.
+    /// A slot for a new, idle connection; none if all slots are busy.
     fn enter(self: &Arc<Self>) -> Option<Slot> {
         let mut table = self.table();
-        if table.open == self.room {
-            let (_, longest) = table.waiting.pop_first()?;
-            longest.notify_one();
+        if table.open == self.max {
+            let (_, longest_idle) = table.idle.pop_first()?;
+            longest_idle.notify_one();
             table.open -= 1;
         }
         table.open += 1;
         let (evicted, number) = (Arc::new(Notify::new()), table.next);
         table.next += 1;
-        table.waiting.insert(number, evicted.clone());
+        table.idle.insert(number, evicted.clone());
         drop(table);
-        Some(Slot { connections: self.clone(), evicted, state: Mutex::new(State::Waiting(number)) })
+        Some(Slot { connections: self.clone(), evicted, state: Mutex::new(State::Idle(number)) })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -153,40 +158,40 @@ impl Connections {
     }
 }
 
-/// The place of one connection, free again when it is dropped.
+/// The slot of one connection, freed when it is dropped.
 struct Slot {
     connections: Arc<Connections>,
-    /// Told when the connection is to make room for another.
+    /// Notified when another connection takes the slot.
     evicted: Arc<Notify>,
     state: Mutex<State>,
 }
 
 #[derive(Clone, Copy)]
 enum State {
-    /// With its number in [`Table::waiting`]. One that is no longer there has made room.
-    Waiting(u64),
+    /// With its number in [`Table::idle`]. If the number is missing there, the connection was evicted.
+    Idle(u64),
     Busy,
 }
 
 impl Slot {
-    /// From now on nobody else gets this place.
-    fn be_busy(&self) {
+    /// Protects the slot from eviction.
+    fn set_busy(&self) {
         let mut state = self.state();
-        if let State::Waiting(number) = *state
-            && self.connections.table().waiting.remove(&number).is_some()
+        if let State::Idle(number) = *state
+            && self.connections.table().idle.remove(&number).is_some()
         {
             *state = State::Busy;
         }
     }
 
-    fn wait(&self) {
+    fn set_idle(&self) {
         let mut state = self.state();
         if let State::Busy = *state {
             let mut table = self.connections.table();
             let number = table.next;
             table.next += 1;
-            table.waiting.insert(number, self.evicted.clone());
-            *state = State::Waiting(number);
+            table.idle.insert(number, self.evicted.clone());
+            *state = State::Idle(number);
         }
     }
 
@@ -200,26 +205,26 @@ impl Drop for Slot {
         let state = *self.state();
         let mut table = self.connections.table();
         let held = match state {
-            State::Waiting(number) => table.waiting.remove(&number).is_some(),
+            State::Idle(number) => table.idle.remove(&number).is_some(),
             State::Busy => true,
         };
         table.open -= usize::from(held);
     }
 }
 
-/// A stream that keeps its place for as long as it is there, also as a WebSocket's.
-struct Held<I> {
+/// A stream that holds its slot, also after the upgrade to a WebSocket.
+struct SlotStream<I> {
     io: I,
     _slot: Arc<Slot>,
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Held<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for SlotStream<I> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &mut tokio::io::ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(context, bytes)
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for SlotStream<I> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
@@ -233,13 +238,13 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
     }
 }
 
-/// The body of an answer; the connection waits again when it was sent.
-struct Answered {
+/// The body of a response. The connection is idle again once it was sent.
+struct ResponseBody {
     body: Body,
     slot: Arc<Slot>,
 }
 
-impl hyper::body::Body for Answered {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -256,9 +261,9 @@ impl hyper::body::Body for Answered {
     }
 }
 
-impl Drop for Answered {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.slot.wait();
+        self.slot.set_idle();
     }
 }
 
@@ -269,7 +274,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
     use tokio::time::Instant;
 
-    /// The client's end of a connection to a server that answers `POST /` with the body.
+    /// The client's end of a connection to a server that echoes the body of `POST /`.
     fn connect(connections: &Arc<Connections>) -> DuplexStream {
         let (client, server) = duplex(64 << 10);
         let router = Router::new().route("/", post(async |body: String| body));
@@ -277,34 +282,34 @@ mod tests {
         client
     }
 
-    /// Sends `text` over and over, a byte a second; how long it takes until the other side closes, and what it said.
+    /// Sends `text` repeatedly, one byte per second. Returns the time until the server closes, and what it sent.
     async fn trickle(client: &mut DuplexStream, text: &str) -> (Duration, String) {
         let start = Instant::now();
-        let mut said = Vec::new();
+        let mut received = Vec::new();
         for byte in text.bytes().cycle() {
-            let read = timeout(Duration::from_secs(1), client.read_to_end(&mut said)).await;
+            let read = timeout(Duration::from_secs(1), client.read_to_end(&mut received)).await;
             if read.is_ok() || client.write_all(&[byte]).await.is_err() {
                 break;
             }
         }
-        (start.elapsed(), String::from_utf8(said).expect("text"))
+        (start.elapsed(), String::from_utf8(received).expect("text"))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_has_to_come_in_time_however_it_trickles_in() {
+    async fn a_slow_request_head_times_out() {
         let connections = Arc::new(Connections::new(8));
         for text in ["", "GET / HTTP/1.1\r\nhost: localhost\r\n"] {
             let mut client = connect(&connections);
             client.write_all(text.as_bytes()).await.expect("it reads");
-            let (took, said) = trickle(&mut client, "x-more: 1\r\n").await;
+            let (took, received) = trickle(&mut client, "x-more: 1\r\n").await;
             assert!(took <= REQUEST_TIMEOUT + Duration::from_secs(1), "{took:?} after {text:?}");
-            assert!(!said.contains("200 OK"), "{said}");
+            assert!(!received.contains("200 OK"), "{received}");
         }
-        assert_eq!(connections.table().open, 0, "their places are free again");
+        assert_eq!(connections.table().open, 0, "the slots are free again");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_has_to_come_in_time_as_well() {
+    async fn a_slow_request_body_times_out() {
         let connections = Arc::new(Connections::new(8));
         let mut client = connect(&connections);
         client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4000\r\n\r\n").await.expect("it reads");
@@ -313,47 +318,47 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_says_nothing_after_an_answer_is_closed() {
+    async fn an_idle_connection_is_closed() {
         let connections = Arc::new(Connections::new(8));
         let mut client = connect(&connections);
         client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi").await.expect("it reads");
-        let mut said = String::new();
+        let mut received = String::new();
         let start = Instant::now();
-        client.read_to_string(&mut said).await.expect("an answer, then the end");
-        assert!(said.starts_with("HTTP/1.1 200 OK") && said.ends_with("hi"), "{said}");
+        client.read_to_string(&mut received).await.expect("a response, then the end");
+        assert!(received.starts_with("HTTP/1.1 200 OK") && received.ends_with("hi"), "{received}");
         assert!(start.elapsed() <= REQUEST_TIMEOUT + Duration::from_secs(1), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_one_that_has_waited_longest_makes_room() {
+    async fn the_longest_idle_connection_is_evicted() {
         let connections = Arc::new(Connections::new(2));
         let (mut first, mut second) = (connect(&connections), connect(&connections));
         second.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi").await.expect("it reads");
         let mut third = connect(&connections);
         assert_eq!(first.read(&mut [0; 64]).await.expect("an end"), 0, "the first is closed");
-        let mut said = [0; 15];
-        second.read_exact(&mut said).await.expect("an answer");
-        assert_eq!(&said, b"HTTP/1.1 200 OK");
+        let mut status = [0; 15];
+        second.read_exact(&mut status).await.expect("a response");
+        assert_eq!(&status, b"HTTP/1.1 200 OK");
         third.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nho").await.expect("it reads");
-        third.read_exact(&mut said).await.expect("an answer");
+        third.read_exact(&mut status).await.expect("a response");
         assert_eq!(connections.table().open, 2);
     }
 
     #[test]
-    fn the_busy_ones_keep_their_places() {
+    fn busy_connections_keep_their_slots() {
         let connections = Arc::new(Connections::new(2));
         let slots = [connections.enter().expect("room"), connections.enter().expect("room")];
-        slots.iter().for_each(Slot::be_busy);
+        slots.iter().for_each(Slot::set_busy);
         assert!(connections.enter().is_none(), "both are busy");
-        slots[1].wait();
-        let third = connections.enter().expect("the place of the one that waits");
-        slots[1].be_busy();
-        third.be_busy();
-        assert!(connections.enter().is_none(), "who has made room does not come back");
+        slots[1].set_idle();
+        let third = connections.enter().expect("the slot of the idle connection");
+        slots[1].set_busy();
+        third.set_busy();
+        assert!(connections.enter().is_none(), "an evicted connection does not come back");
         drop(slots);
         assert_eq!(connections.table().open, 1);
         drop(third);
         let table = connections.table();
-        assert_eq!((table.open, table.waiting.len()), (0, 0));
+        assert_eq!((table.open, table.idle.len()), (0, 0));
     }
 }

@@ -5,12 +5,12 @@
 //! input ! queue ! videoconvert ! emotionfacedetect ! emotionclassify ! tee
 //!   tee. ! queue ! videoscale ! emotionoverlay ! videoconvert ! jpegenc ! appsink       pictures
 //!   tee. ! queue ! tee
-//!     tee. ! valve ! emotionexport ! appsink                       each face, NDJSON and CSV
-//!     tee. ! emotionexport aggregate-only=true ! appsink           the room, NDJSON and CSV
+//!     tee. ! valve ! emotionexport ! appsink                       individual faces, NDJSON and CSV
+//!     tee. ! emotionexport aggregate-only=true ! appsink           totals, NDJSON and CSV
 //! ```
 //!
-//! Every queue drops what is too old, and no sink waits for a clock, so nobody downstream ever holds the frames up.
-//! Files, which would be read as fast as the disk can, are held back to their own speed before all of this.
+//! Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
+//! as fast as possible; a clocksync before the queue plays them at their own speed.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -25,74 +25,75 @@ use gstemotion::meta;
 use crate::input::Input;
 use crate::source::{RECORDS, Source, Switches};
 
-/// Largest picture that is sent to viewers.
-const MOST_WIDTH: i32 = 1280;
-const MOST_HEIGHT: i32 = 720;
+/// Maximum size of the pictures for viewers.
+const MAX_WIDTH: i32 = 1280;
+const MAX_HEIGHT: i32 = 720;
 /// 0..100.
 const JPEG_QUALITY: i32 = 80;
-/// Time from one picture to the next while nobody looks; what a snapshot shows is never older.
+/// Time between two pictures without viewers, and so the maximum age of a snapshot.
 const UNWATCHED_INTERVAL: Duration = Duration::from_secs(1);
-/// Time from one frame in the record of faces to the next.
+/// Time between two frames in the records of individual faces.
 const FACES_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
-/// Length of one summary in the record of the room.
+/// Time that one record of totals covers.
 const ROOM_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
-/// How much of a network camera's stream is held back to even out its arrival.
-const JITTER_MS: u32 = 100;
+/// Length of the jitter buffer for network cameras.
+const JITTER_BUFFER_MS: u32 = 100;
 
 type Result<T> = std::result::Result<T, glib::BoolError>;
 
-/// A pipeline and the parts of it that are still needed.
+/// A pipeline and the elements of it that are accessed later.
 #[derive(Debug)]
 pub struct Graph {
-    /// All of it.
+    /// The whole pipeline.
     pub pipeline: gst::Pipeline,
-    /// Where a browser's pictures go in.
+    /// The entry for a browser's pictures.
     pub feed: Option<gst_app::AppSrc>,
     overlay: gst::Element,
     valves: Vec<gst::Element>,
-    hold: Option<Hold>,
+    file_loop: Option<FileLoop>,
 }
 
-/// What holds a file back to its own speed.
+/// Plays a file in a loop.
 #[derive(Debug)]
-struct Hold {
+struct FileLoop {
     sink_pad: gst::Pad,
-    /// Set once the file is at its end.
+    /// Set when the file has ended.
     ended: Arc<AtomicBool>,
 }
 
 impl Graph {
-    /// Builds the pipeline of `source`. Its pictures, faces and records go back there; `labels` are words for the pictures.
+    /// Builds the pipeline of `source`, which receives its pictures, faces and records. `labels` is the text of labels in the
+    /// pictures.
     ///
     /// # Errors
     /// If an element is missing.
     pub fn build(source: &Arc<Source>, labels: &str) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
-        let add = Add(&pipeline);
+        let add = Builder(&pipeline);
         let entry = add.queue(1)?;
-        // How much later than its timestamp a frame leaves the file, by the pipeline's clock.
-        let held = Arc::new(AtomicI64::new(0));
-        let (feed, hold) = add.input(&source.input, &entry, &held)?;
+        // The lateness of the last frame when it leaves the clocksync of a file, in nanoseconds.
+        let file_lateness = Arc::new(AtomicI64::new(0));
+        let (feed, file_loop) = add.input(&source.input, &entry, &file_lateness)?;
 
-        // A camera's picture goes on however long the networks take. The few pictures of a browser wait for their faces, as
-        // those of a file do.
+        // Frames of a camera do not wait for the networks. Frames of a browser or a file are few enough to wait for their
+        // faces.
         let asynchronous = matches!(source.input, Input::Camera(_) | Input::Rtsp(_));
         let convert = add.make("videoconvert")?;
-        // By this name gst-opencv's element of the shorter name never answers.
+        // Under the name `facedetect` GStreamer may pick the element of its OpenCV plugin.
         let detect = add.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
         let classify = add.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
         let tee = add.make("tee")?;
         gst::Element::link_many([&entry, &convert, &detect, &classify, &tee])?;
-        watch_faces(&pad(&classify, "src")?, source.clone());
+        read_faces(&pad(&classify, "src")?, source.clone());
 
-        let overlay = add.pictures(&tee, source, labels, &held)?;
+        let overlay = add.pictures(&tee, source, labels, &file_lateness)?;
         let valves = add.records(&tee, source)?;
-        let graph = Self { pipeline, feed, overlay, valves, hold };
+        let graph = Self { pipeline, feed, overlay, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
     }
 
-    /// Takes the switches over into the elements.
+    /// Applies the switches to the elements.
     pub fn switch(&self, switches: Switches) {
         for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
             self.overlay.set_property(name, !switches.aggregate_only);
@@ -103,12 +104,12 @@ impl Graph {
         self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
     }
 
-    /// Plays a file that has ended from its beginning. False if it cannot be done.
+    /// Seeks a file that has ended to its start. Returns false if the seek fails.
     pub fn rewind_if_ended(&self) -> bool {
-        match &self.hold {
-            Some(hold) if hold.ended.swap(false, Ordering::Relaxed) => {
+        match &self.file_loop {
+            Some(file_loop) if file_loop.ended.swap(false, Ordering::Relaxed) => {
                 let (start, open_end) = (gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                hold.sink_pad.push_event(gst::event::Seek::new(
+                file_loop.sink_pad.push_event(gst::event::Seek::new(
                     1.0,
                     gst::SeekFlags::FLUSH,
                     gst::SeekType::Set,
@@ -122,7 +123,7 @@ impl Graph {
     }
 }
 
-/// True if `emotionoverlay` can make faces unrecognisable.
+/// True if `emotionoverlay` has the property `blur-faces`.
 pub fn can_blur() -> bool {
     static CAN_BLUR: LazyLock<bool> = LazyLock::new(|| {
         let overlay = gst::ElementFactory::find("emotionoverlay").and_then(|factory| factory.load().ok());
@@ -132,8 +133,8 @@ pub fn can_blur() -> bool {
     *CAN_BLUR
 }
 
-/// Reads the faces of every frame that leaves `pad`. This is all there is to embedding: a probe and `meta::read_faces`.
-fn watch_faces(pad: &gst::Pad, source: Arc<Source>) {
+/// Reads the faces of every frame on `pad`. Embedding needs no more than a probe and `meta::read_faces`.
+fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let video = pad.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
         if let (Some(video), Some(buffer)) = (video, info.buffer()) {
@@ -145,9 +146,9 @@ fn watch_faces(pad: &gst::Pad, source: Arc<Source>) {
 }
 
 /// Adds elements to a pipeline.
-struct Add<'a>(&'a gst::Pipeline);
+struct Builder<'a>(&'a gst::Pipeline);
 
-impl Add<'_> {
+impl Builder<'_> {
     fn make(&self, factory: &str) -> Result<gst::Element> {
         self.built(gst::ElementFactory::make(factory))
     }
@@ -158,13 +159,13 @@ impl Add<'_> {
         Ok(element)
     }
 
-    /// A queue of so many frames that drops the oldest.
+    /// A queue for this many frames that drops the oldest.
     fn queue(&self, frames: u32) -> Result<gst::Element> {
         let queue = gst::ElementFactory::make("queue").property("max-size-buffers", frames).property("max-size-bytes", 0_u32);
         self.built(queue.property("max-size-time", 0_u64).property_from_str("leaky", "downstream"))
     }
 
-    /// A sink that hands over what comes, at once.
+    /// A sink that passes each sample to `take` at once.
     fn sink(
         &self,
         take: impl FnMut(&gst_app::AppSink) -> std::result::Result<gst::FlowSuccess, gst::FlowError> + Send + 'static,
@@ -176,26 +177,31 @@ impl Add<'_> {
         Ok(sink)
     }
 
-    /// Everything before `entry`.
-    fn input(&self, input: &Input, entry: &gst::Element, held: &Arc<AtomicI64>) -> Result<(Option<gst_app::AppSrc>, Option<Hold>)> {
+    /// The elements before `entry`.
+    fn input(
+        &self,
+        input: &Input,
+        entry: &gst::Element,
+        file_lateness: &Arc<AtomicI64>,
+    ) -> Result<(Option<gst_app::AppSrc>, Option<FileLoop>)> {
         match input {
             Input::File(path) => {
                 let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
                 let decode = self.decode()?;
                 file.link(&decode)?;
-                // Phones write down how they were held.
+                // Phones store the orientation as a tag.
                 let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
                 let clock = self.built(gst::ElementFactory::make("clocksync").property("sync-to-first", true))?;
                 gst::Element::link_many([&flip, &clock, entry])?;
                 link_later(&decode, &flip);
-                Ok((None, Some(hold(&clock, held)?)))
+                Ok((None, Some(loop_file(&clock, file_lateness)?)))
             }
             Input::Camera(device) => {
                 let camera = self.built(gst::ElementFactory::make("v4l2src").property("device", device.to_string_lossy().as_ref()))?;
-                // Cameras offer their largest pictures first; faces are found as well in smaller ones.
+                // Cameras prefer their largest size, but face detection does not need it.
                 let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
-                    let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, MOST_WIDTH));
-                    caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, MOST_HEIGHT)).build());
+                    let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, MAX_WIDTH));
+                    caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, MAX_HEIGHT)).build());
                     caps
                 });
                 let filter = self.built(gst::ElementFactory::make("capsfilter").property("caps", caps))?;
@@ -206,7 +212,7 @@ impl Add<'_> {
             }
             Input::Rtsp(address) => {
                 let camera = gst::ElementFactory::make("rtspsrc").property("location", address);
-                let camera = self.built(camera.property("latency", JITTER_MS).property("drop-on-latency", true))?;
+                let camera = self.built(camera.property("latency", JITTER_BUFFER_MS).property("drop-on-latency", true))?;
                 let decode = self.decode()?;
                 link_later(&camera, &decode);
                 link_later(&decode, entry);
@@ -215,7 +221,7 @@ impl Add<'_> {
             Input::Browser => {
                 let caps = gst::Caps::builder("image/jpeg").field("framerate", gst::Fraction::new(0, 1)).build();
                 let feed = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).is_live(true).do_timestamp(true);
-                // The newest wins.
+                // Keeps the newest picture.
                 let feed = feed.max_buffers(1).leaky_type(gst_app::AppLeakyType::Downstream).build();
                 self.0.add(&feed)?;
                 let decode = self.make("jpegdec")?;
@@ -225,33 +231,33 @@ impl Add<'_> {
         }
     }
 
-    /// Decodes video and leaves all else as it is.
+    /// A decoder for video that leaves audio and text encoded.
     fn decode(&self) -> Result<gst::Element> {
         let decode = self.make("decodebin")?;
         decode.connect("autoplug-continue", false, |arguments| {
             let caps = arguments[2].get::<gst::Caps>().ok()?;
-            let is_aside = caps.structure(0).is_some_and(|first| ["audio/", "text/"].iter().any(|kind| first.name().starts_with(kind)));
-            Some((!is_aside).to_value())
+            let is_other = caps.structure(0).is_some_and(|first| ["audio/", "text/"].iter().any(|kind| first.name().starts_with(kind)));
+            Some((!is_other).to_value())
         });
         Ok(decode)
     }
 
-    /// The branch of pictures for viewers; returns what draws.
-    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, held: &Arc<AtomicI64>) -> Result<gst::Element> {
+    /// The branch of pictures for viewers. Returns the overlay.
+    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, file_lateness: &Arc<AtomicI64>) -> Result<gst::Element> {
         let queue = self.queue(1)?;
         skip_unwatched(&pad(&queue, "sink")?, source.clone());
         let scale = self.make("videoscale")?;
-        let size = gst::Caps::builder("video/x-raw").field("width", gst::IntRange::new(1, MOST_WIDTH));
-        let size = size.field("height", gst::IntRange::new(1, MOST_HEIGHT)).field("pixel-aspect-ratio", gst::Fraction::new(1, 1)).build();
+        let size = gst::Caps::builder("video/x-raw").field("width", gst::IntRange::new(1, MAX_WIDTH));
+        let size = size.field("height", gst::IntRange::new(1, MAX_HEIGHT)).field("pixel-aspect-ratio", gst::Fraction::new(1, 1)).build();
         let size = self.built(gst::ElementFactory::make("capsfilter").property("caps", size))?;
-        // The page has bars of its own.
+        // The page shows the scores.
         let overlay = self.built(gst::ElementFactory::make("emotionoverlay").property("draw-scores", false).property("labels", labels))?;
         let convert = self.make("videoconvert")?;
         let encode = self.built(gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY))?;
-        let (source, held) = (source.clone(), held.clone());
+        let (source, file_lateness) = (source.clone(), file_lateness.clone());
         let sink = self.sink(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let age = age(sink, &sample, held.load(Ordering::Relaxed));
+            let age = age(sink, &sample, file_lateness.load(Ordering::Relaxed));
             let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
             let jpeg = buffer.into_mapped_buffer_readable().map_err(|_| gst::FlowError::Error)?;
             source.show(Bytes::from_owner(jpeg), age);
@@ -261,7 +267,7 @@ impl Add<'_> {
         Ok(overlay)
     }
 
-    /// The branch of records; returns the valves before those that tell of single faces.
+    /// The branch of records. Returns the valves before the records of individual faces.
     fn records(&self, tee: &gst::Element, source: &Arc<Source>) -> Result<Vec<gst::Element>> {
         let queue = self.queue(30)?;
         let records = self.make("tee")?;
@@ -281,12 +287,12 @@ impl Add<'_> {
                 source.record(index, &text, buffer.flags().contains(gst::BufferFlags::HEADER));
                 Ok(gst::FlowSuccess::Ok)
             })?;
-            // Lines are to be kept, all of them.
+            // No line may be dropped.
             sink.set_property("drop", false);
             if aggregate {
                 gst::Element::link_many([&records, &export, &sink])?;
             } else {
-                // The end of the stream has to pass, whether faces are recorded or not.
+                // A closed valve must still pass the end of the stream.
                 let valve = self.built(gst::ElementFactory::make("valve").property_from_str("drop-mode", "forward-sticky-events"))?;
                 gst::Element::link_many([&records, &valve, &export, &sink])?;
                 valves.push(valve);
@@ -300,7 +306,7 @@ fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
     element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }
 
-/// Links the first video pad that `from` will have.
+/// Links the first video pad that `from` adds.
 fn link_later(from: &gst::Element, to: &gst::Element) {
     let to = to.downgrade();
     from.connect_pad_added(move |_, pad| {
@@ -310,57 +316,58 @@ fn link_later(from: &gst::Element, to: &gst::Element) {
             .structure(0)
             .is_some_and(|first| first.name().starts_with("video/") || first.get::<&str>("media").is_ok_and(|media| media == "video"));
         if is_video && !sink_pad.is_linked() {
-            // A pad that does not fit leaves an error on the bus as soon as data comes.
+            // A pad that cannot be linked causes an error on the bus with its first buffer.
             let _ = pad.link(&sink_pad);
         }
     });
 }
 
-/// Keeps the end of a file from going on, so that it can be played again; nothing downstream learns of it.
-fn hold(clock: &gst::Element, held: &Arc<AtomicI64>) -> Result<Hold> {
+/// Drops the end-of-stream event before the clocksync, so that the file can be played again. Also measures the lateness of
+/// the frames after it.
+fn loop_file(clock: &gst::Element, file_lateness: &Arc<AtomicI64>) -> Result<FileLoop> {
     let (sink_pad, ended) = (pad(clock, "sink")?, Arc::new(AtomicBool::new(false)));
-    let at_end = ended.clone();
+    let has_ended = ended.clone();
     sink_pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event().map(|event| event.type_()) {
         Some(gst::EventType::Eos) => {
-            at_end.store(true, Ordering::Relaxed);
+            has_ended.store(true, Ordering::Relaxed);
             gst::PadProbeReturn::Handled
         }
         _ => gst::PadProbeReturn::Ok,
     });
-    let (held, clock) = (held.clone(), clock.downgrade());
+    let (file_lateness, clock) = (file_lateness.clone(), clock.downgrade());
     let clock_pad = clock.upgrade().and_then(|clock| clock.static_pad("src")).ok_or_else(|| glib::bool_error!("no clocksync"))?;
     clock_pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let times = segment.zip(info.buffer()).zip(clock.upgrade());
         let late = times.and_then(|((segment, buffer), clock)| lateness(&clock, segment.segment(), buffer));
         if let Some(late) = late {
-            held.store(late, Ordering::Relaxed);
+            file_lateness.store(late, Ordering::Relaxed);
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(Hold { sink_pad, ended })
+    Ok(FileLoop { sink_pad, ended })
 }
 
-/// Nanoseconds by which the pipeline's clock is past the time at which `buffer` is due.
+/// Nanoseconds between the running time of `buffer` and now.
 fn lateness(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<i64> {
     let now = element.current_running_time()?;
     let due = segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)?;
     i64::try_from(i128::from(now.nseconds()) - i128::from(due.nseconds())).ok()
 }
 
-/// How old a picture is when it is done, leaving out the time for which a file was held back.
-fn age(sink: &gst_app::AppSink, sample: &gst::Sample, held_ns: i64) -> Option<Duration> {
+/// The age of a finished picture, without the lateness that its frame had when it left a file.
+fn age(sink: &gst_app::AppSink, sample: &gst::Sample, file_lateness_ns: i64) -> Option<Duration> {
     let late = lateness(sink.upcast_ref(), sample.segment()?, sample.buffer()?)?;
-    Some(Duration::from_nanos(u64::try_from(late - held_ns).unwrap_or(0)))
+    Some(Duration::from_nanos(u64::try_from(late - file_lateness_ns).unwrap_or(0)))
 }
 
-/// Spares drawing and encoding while nobody looks.
+/// Skips drawing and encoding while there are no viewers.
 fn skip_unwatched(pad: &gst::Pad, source: Arc<Source>) {
     let last: Mutex<Option<Instant>> = Mutex::default();
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if source.pictures.receiver_count() == 0 && last.is_some_and(|last| last.elapsed() < UNWATCHED_INTERVAL) {
-            // `Drop` would free the buffer twice: the bindings have already taken it out when GStreamer does.
+            // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
             return gst::PadProbeReturn::Handled;
         }
         *last = Some(Instant::now());

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may ask: viewers who know the token, by a name that is ours, from pages that are ours.
+//! Access control: requests must have the token, a host name of this server, and the origin of this page.
 //!
-//! A page of another site can make a browser send requests here. It cannot choose what `Host` says (a name of its own
-//! that leads here: DNS rebinding) nor what `Origin` says (a WebSocket or form of its own), so both are looked at.
+//! A page of another site can make a browser send requests here, but it cannot forge the headers `Host` and `Origin`.
+//! Checking `Host` stops DNS rebinding, where the attacker's name resolves to this server. Checking `Origin` stops
+//! WebSockets and forms of other sites.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::registry::Registry;
 
-/// Name of the cookie that holds the token.
+/// The cookie that holds the token.
 const COOKIE_NAME: &str = "emotion-dashboard";
-/// What every answer says of itself.
+/// Headers of every response.
 const HEADERS: [(&str, &str); 7] = [
     (
         "content-security-policy",
@@ -32,39 +33,37 @@ const HEADERS: [(&str, &str); 7] = [
     ("cache-control", "no-store"),
 ];
 
-/// Lets a request through, or answers it with what is missing.
+/// Passes a valid request on and refuses others.
 pub async fn check(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response {
     let options = registry.options();
     let response = if let Some(refusal) = refusal(request.headers(), &options.hosts) {
         (StatusCode::FORBIDDEN, refusal).into_response()
     } else if let Some(token) = &options.token {
-        match presented(&request) {
-            Some(Presented::Held(found)) if equal(&found, token) => next.run(request).await,
-            Some(Presented::Shown(found)) if equal(&found, token) => welcome(token),
-            _ => {
-                (StatusCode::UNAUTHORIZED, "Open this page as /?token=SECRET, with the secret that it was started with.\n").into_response()
-            }
+        match token_of(&request) {
+            Some(Token::Header(found)) if equal(&found, token) => next.run(request).await,
+            Some(Token::Query(found)) if equal(&found, token) => set_cookie(token),
+            _ => (StatusCode::UNAUTHORIZED, "Open this page as /?token=SECRET, with the secret of --token.\n").into_response(),
         }
     } else {
         next.run(request).await
     };
-    signed(response)
+    with_headers(response)
 }
 
-/// An answer with the headers that each one has.
-pub fn signed(mut response: Response) -> Response {
+/// Adds [`HEADERS`] to a response.
+pub fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }
 
-/// Why a request is not from a page of ours, if it is not.
+/// The reason to refuse a request, if it is not from this server's page.
 fn refusal(headers: &HeaderMap, names: &[String]) -> Option<&'static str> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(HOST).unwrap_or_default();
-    if !is_ours(host, names) {
-        return Some("This host name is not served here; start the page with --host NAME.\n");
+    if !is_own_host(host, names) {
+        return Some("This host name is not served; start the dashboard with --host NAME.\n");
     }
     match text(ORIGIN) {
         Some(origin) if origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)) => {
@@ -74,8 +73,8 @@ fn refusal(headers: &HeaderMap, names: &[String]) -> Option<&'static str> {
     }
 }
 
-/// True for addresses, which nobody can point elsewhere, for localhost and for the names that were given.
-fn is_ours(host: &str, names: &[String]) -> bool {
+/// True for IP addresses, which DNS cannot redirect, for localhost and for `names`.
+fn is_own_host(host: &str, names: &[String]) -> bool {
     let bare = match host.rsplit_once(':') {
         Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         _ => host,
@@ -85,29 +84,29 @@ fn is_ours(host: &str, names: &[String]) -> bool {
 }
 
 /// A token in a request.
-enum Presented {
+enum Token {
     /// In a cookie or an `Authorization` header.
-    Held(String),
-    /// In the address, for the first visit.
-    Shown(String),
+    Header(String),
+    /// In the address of the first visit.
+    Query(String),
 }
 
-fn presented(request: &Request) -> Option<Presented> {
+fn token_of(request: &Request) -> Option<Token> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let of = |pair: &str, name: &str| pair.trim().split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     if request.uri().path() == "/"
-        && let Some(shown) = request.uri().query().and_then(|query| query.split('&').find_map(|pair| of(pair, "token")))
+        && let Some(token) = request.uri().query().and_then(|query| query.split('&').find_map(|pair| of(pair, "token")))
     {
-        return Some(Presented::Shown(shown));
+        return Some(Token::Query(token));
     }
-    let held = bearer.map(str::to_owned).or_else(|| text(COOKIE)?.split(';').find_map(|pair| of(pair, COOKIE_NAME)));
-    held.map(Presented::Held)
+    let token = bearer.map(str::to_owned).or_else(|| text(COOKIE)?.split(';').find_map(|pair| of(pair, COOKIE_NAME)));
+    token.map(Token::Header)
 }
 
-/// Puts the token where the browser keeps it, and takes it out of the address.
-fn welcome(token: &str) -> Response {
+/// Stores the token in a cookie and redirects to the address without it.
+fn set_cookie(token: &str) -> Response {
     let cookie = format!("{COOKIE_NAME}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=2592000");
     match HeaderValue::from_str(&cookie) {
         Ok(cookie) => (StatusCode::SEE_OTHER, [(LOCATION, HeaderValue::from_static("/")), (SET_COOKIE, cookie)]).into_response(),
@@ -115,7 +114,7 @@ fn welcome(token: &str) -> Response {
     }
 }
 
-/// Compares in a time that does not tell how much of it is right.
+/// Compares in a time that does not depend on how many characters match.
 fn equal(found: &str, expected: &str) -> bool {
     found.len() == expected.len() && found.bytes().zip(expected.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_others_may_own_are_refused() {
+    fn other_host_names_are_refused() {
         for host in ["localhost:8765", "LOCALHOST", "127.0.0.1:1", "[::1]:8765", "192.168.1.7:80", "wall.example", "Wall.Example:443"] {
             assert!(!refused(host, None), "{host}");
         }
@@ -146,14 +145,14 @@ mod tests {
     #[test]
     fn pages_of_other_sites_are_refused() {
         assert!(!refused("localhost:8765", Some("http://localhost:8765")));
-        assert!(!refused("wall.example", Some("https://wall.example")), "behind a server that does TLS");
+        assert!(!refused("wall.example", Some("https://wall.example")), "behind a TLS proxy");
         for origin in ["http://evil.example", "http://localhost:9999", "null", "http://localhost:8765.evil.example", "file://"] {
             assert!(refused("localhost:8765", Some(origin)), "{origin}");
         }
     }
 
     #[test]
-    fn secrets_are_compared_whole() {
+    fn only_equal_secrets_match() {
         assert!(equal("0123456789abcdef", "0123456789abcdef"));
         assert!(!equal("0123456789abcdeF", "0123456789abcdef") && !equal("", "0") && !equal("00", "0"));
     }

@@ -1,88 +1,88 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The last day of a source, second by second, summed up: no box, no id.
+//! Totals of a source for each second of the last day, without boxes and ids.
 
 use std::collections::VecDeque;
 
 use gstemotion::export::Summary;
 use serde::{Serialize, Serializer};
 
-/// How far back the timeline goes: a day, at about 80 bytes a second.
-pub const SECONDS: usize = 24 * 60 * 60;
-/// Most points in one answer.
-pub const MOST_POINTS: u64 = 1200;
+/// Length of the history: one day, at about 80 bytes per second.
+pub const MAX_SECONDS: usize = 24 * 60 * 60;
+/// Maximum number of points in a timeline.
+pub const MAX_POINTS: u64 = 1200;
 
-/// A bounded past.
+/// The last [`MAX_SECONDS`] with frames.
 #[derive(Debug, Default)]
 pub struct History {
     labels: Vec<String>,
     seconds: VecDeque<Second>,
 }
 
-/// One second in which there were frames.
+/// Totals of one second.
 #[derive(Debug)]
 struct Second {
-    /// Since 1970.
+    /// Seconds since 1970.
     at: u64,
-    /// On a frame, on average.
+    /// Mean number of faces per frame.
     faces: f32,
-    /// Scored faces over all frames.
+    /// Number of classified faces over all frames.
     scored: u32,
-    /// Mean score of each label; empty if no face was scored.
+    /// Mean score of each label; empty if no face was classified.
     scores: Box<[f32]>,
 }
 
-/// A stretch of the past in points of equal length.
+/// A range of the history in points of equal length.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Timeline {
-    /// The names of the scores.
+    /// The labels of the scores.
     pub labels: Vec<String>,
-    /// The oldest second there is, if any.
+    /// The oldest second of the history, since 1970; none if it is empty.
     pub oldest: Option<u64>,
-    /// Seconds from one point to the next.
+    /// Length of a point in seconds.
     pub step: u64,
-    /// Points with frames in them, in the order of time.
+    /// Points with frames, sorted by time.
     pub points: Vec<Point>,
 }
 
-/// One point, as `[at, faces, scores]` in JSON.
+/// A point of a timeline, serialized as `[at, faces, scores]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Its first second, since 1970.
     pub at: u64,
-    /// Faces on a frame, on average.
+    /// Mean number of faces per frame.
     pub faces: f32,
-    /// Mean score of each label; none if no face was scored.
+    /// Mean score of each label; none if no face was classified.
     pub scores: Option<Vec<f32>>,
 }
 
 impl Serialize for Point {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let short = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
-        let scores: Option<Vec<f64>> = self.scores.as_ref().map(|scores| scores.iter().map(|&score| short(score)).collect());
-        (self.at, short(self.faces), scores).serialize(serializer)
+        let rounded = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
+        let scores: Option<Vec<f64>> = self.scores.as_ref().map(|scores| scores.iter().map(|&score| rounded(score)).collect());
+        (self.at, rounded(self.faces), scores).serialize(serializer)
     }
 }
 
 impl History {
-    /// Adds the second that began `at` seconds after 1970; the oldest goes where there are too many.
+    /// Adds the second that started `at` seconds after 1970 and removes the oldest one if the history is full.
     pub fn push(&mut self, at: u64, summary: &Summary) {
         let labels = summary.labels();
         if !labels.is_empty() && labels != self.labels {
-            // Scores under other names cannot stand beside these.
+            // Scores of different labels cannot be shown in one timeline.
             self.seconds.clear();
             self.labels = labels;
         }
         let scores = summary.scores().map(|scores| scores.map(|(_, score)| score as f32).collect()).unwrap_or_default();
         let scored = u32::try_from(summary.faces_scored).unwrap_or(u32::MAX);
         self.seconds.push_back(Second { at, faces: summary.faces_mean() as f32, scored, scores });
-        while self.seconds.len() > SECONDS {
+        while self.seconds.len() > MAX_SECONDS {
             self.seconds.pop_front();
         }
     }
 
     /// The seconds of `from..to`, in at most `points` points.
     pub fn timeline(&self, from: u64, to: u64, points: u64) -> Timeline {
-        let points = points.clamp(1, MOST_POINTS);
+        let points = points.clamp(1, MAX_POINTS);
         let step = to.saturating_sub(from).div_ceil(points).max(1);
         let start = self.seconds.partition_point(|second| second.at < from);
         let inside = self.seconds.range(start..).take_while(|second| second.at < to);
@@ -90,7 +90,7 @@ impl History {
             Timeline { labels: self.labels.clone(), oldest: self.seconds.front().map(|second| second.at), step, points: Vec::new() };
         let mut open = Sum::default();
         for second in inside {
-            // Points stand at whole multiples of the step, so that they do not flicker as the stretch moves on.
+            // Points start at multiples of the step, so that they do not flicker as the range moves.
             let at = second.at - second.at % step;
             if open.seconds > 0 && open.at != at {
                 timeline.points.push(std::mem::take(&mut open).point());
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// A second of ten frames with `faces` on each, scored so.
+    /// A second of ten frames with `faces` in each and these mean scores.
     fn summary(faces: u64, scores: &[f64]) -> Summary {
         let scored = if scores.is_empty() { 0 } else { faces * 10 };
         let class =
@@ -160,24 +160,24 @@ mod tests {
         let timeline = history.timeline(100, 110, 5);
         assert_eq!((timeline.step, timeline.oldest, timeline.labels.len()), (2, Some(100), 2));
         let expected = [Point { at: 100, faces: 2.0, scores: Some(vec![0.25, 0.75]) }, Point { at: 104, faces: 0.0, scores: None }];
-        assert_eq!(timeline.points, expected, "nothing stands where there were no frames");
+        assert_eq!(timeline.points, expected, "no points without frames");
         assert_eq!(history.timeline(101, 104, 1000).points.len(), 1);
         assert_eq!(serde_json::to_string(&timeline.points[0]).unwrap(), "[100,2.0,[0.25,0.75]]");
     }
 
     #[test]
-    fn a_day_is_kept_and_no_more() {
+    fn the_history_has_at_most_a_day() {
         let mut history = History::default();
         let second = summary(1, &[1.0]);
-        (0..SECONDS as u64 + 500).for_each(|at| history.push(at, &second));
-        assert_eq!(history.seconds.len(), SECONDS);
+        (0..MAX_SECONDS as u64 + 500).for_each(|at| history.push(at, &second));
+        assert_eq!(history.seconds.len(), MAX_SECONDS);
         let timeline = history.timeline(0, u64::MAX, u64::MAX);
         assert_eq!(timeline.oldest, Some(500));
-        assert!(timeline.points.len() <= MOST_POINTS as usize);
+        assert!(timeline.points.len() <= MAX_POINTS as usize);
     }
 
     #[test]
-    fn nothing_is_there_at_first() {
+    fn a_new_history_is_empty() {
         let timeline = History::default().timeline(0, 10, 0);
         assert_eq!((timeline.oldest, timeline.points.len()), (None, 0));
     }

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where video comes from, and what of that may be asked for.
+//! Where video comes from, and which inputs a viewer may choose.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name of a source, in characters.
-const NAME_CHARACTERS: usize = 60;
-/// Longest address of a source, in bytes.
-const ADDRESS_BYTES: usize = 1024;
-/// Most files that are offered for choice.
-const OFFERED: usize = 200;
-/// What files with video are called.
-const VIDEO_ENDINGS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm"];
+/// Maximum length of a source's name, in characters.
+const MAX_NAME_CHARACTERS: usize = 60;
+/// Maximum length of a source's address.
+const MAX_ADDRESS_BYTES: usize = 1024;
+/// Maximum number of files to choose from.
+const MAX_FILES: usize = 200;
+/// File extensions of video files.
+const VIDEO_EXTENSIONS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm"];
 
 /// Where video comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A file, played in a loop.
     File(PathBuf),
-    /// A device of Video4Linux.
+    /// A Video4Linux device.
     Camera(PathBuf),
     /// A network camera.
     Rtsp(String),
@@ -42,10 +42,10 @@ pub enum Kind {
 }
 
 impl Input {
-    /// What someone with a shell asks for: any file that is there, a device or an address.
+    /// An input from the command line: any existing file, a device or an address.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message for the user.
     pub fn from_argument(argument: &str) -> Result<Self, String> {
         match argument {
             address if address.contains("://") => rtsp(address),
@@ -58,20 +58,20 @@ impl Input {
         }
     }
 
-    /// What the page asks for: of files only those in `media`.
+    /// An input from the page. Files must be in the folder `media`.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message for the user.
     pub fn from_request(kind: Kind, address: &str, media: &Path) -> Result<Self, String> {
-        if address.len() > ADDRESS_BYTES {
-            return Err(format!("an address has at most {ADDRESS_BYTES} bytes"));
+        if address.len() > MAX_ADDRESS_BYTES {
+            return Err(format!("an address has at most {MAX_ADDRESS_BYTES} bytes"));
         }
         match kind {
             Kind::Browser => Ok(Self::Browser),
             Kind::Rtsp => rtsp(address),
             Kind::Camera => camera(address),
             Kind::File => {
-                let outside = || format!("no file {address} in the folder that --media names");
+                let outside = || format!("no file {address} in the folder of --media");
                 let folder = std::fs::canonicalize(media).map_err(|error| format!("{}: {error}", media.display()))?;
                 let path = std::fs::canonicalize(folder.join(address)).map_err(|_| outside())?;
                 if path.starts_with(&folder) && path.is_file() { Ok(Self::File(path)) } else { Err(outside()) }
@@ -79,7 +79,7 @@ impl Input {
         }
     }
 
-    /// What it is called unless someone gives it a name.
+    /// The default name of a source with this input.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.file_stem().map_or_else(|| "File".into(), |stem| stem.to_string_lossy().into_owned()),
@@ -99,7 +99,7 @@ impl Input {
         }
     }
 
-    /// `text` without the user name and password that this address holds.
+    /// `text` without the user name and password of this input's address.
     pub fn without_password(&self, text: &str) -> String {
         match self {
             Self::Rtsp(address) => match credentials(address) {
@@ -111,9 +111,9 @@ impl Input {
     }
 }
 
-/// A name as it may be shown, or none if nothing is left of it: one line, not too long.
+/// Shortens a name to one line of limited length; none if nothing is left.
 pub fn clean_name(name: &str) -> Option<String> {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS).collect();
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     Some(shown.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
@@ -134,7 +134,7 @@ fn camera(device: &str) -> Result<Input, String> {
     }
 }
 
-/// What stands between scheme and path.
+/// The part between the scheme and the path.
 fn authority(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
@@ -148,7 +148,7 @@ fn credentials(address: &str) -> Option<&str> {
     authority(address).rsplit_once('@').map(|(credentials, _)| credentials)
 }
 
-/// What there is to choose from.
+/// The cameras and files that a viewer can choose from.
 #[derive(Debug, Default, Serialize)]
 pub struct Choices {
     cameras: Vec<String>,
@@ -156,14 +156,15 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Looks at the devices and into the folder `media`, not below it.
+    /// Lists the cameras in `/dev` and the videos in the folder `media`, without subfolders.
     pub fn find(media: &Path) -> Self {
         let mut cameras: Vec<String> =
             names(Path::new("/dev")).map(|name| format!("/dev/{name}")).filter(|path| camera(path).is_ok()).collect();
         let is_video = |name: &String| {
-            Path::new(name).extension().is_some_and(|ending| VIDEO_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+            let extension = Path::new(name).extension();
+            extension.is_some_and(|extension| VIDEO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
         };
-        let mut files: Vec<String> = names(media).filter(is_video).take(OFFERED).collect();
+        let mut files: Vec<String> = names(media).filter(is_video).take(MAX_FILES).collect();
         cameras.sort_unstable();
         files.sort_unstable();
         Self { cameras, files }
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_open_files_of_the_media_folder_only() {
+    fn the_page_opens_files_of_the_media_folder_only() {
         let folder = std::env::temp_dir().join(format!("emotion-dashboard-input-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("media")).unwrap();
         std::fs::write(folder.join("media/clip.mp4"), b"").unwrap();
@@ -192,13 +193,13 @@ mod tests {
             assert!(open(outside).unwrap_err().contains("--media"), "{outside}");
         }
         std::os::unix::fs::symlink(folder.join("secret.mp4"), media.join("link.mp4")).unwrap();
-        assert!(open("link.mp4").is_err(), "a link does not lead out");
+        assert!(open("link.mp4").is_err(), "the link leads out of the folder");
         assert_eq!(Choices::find(&media).files, ["clip.mp4", "link.mp4"]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn devices_and_addresses_are_what_they_say() {
+    fn only_cameras_and_rtsp_addresses_are_accepted() {
         let of = |kind, address: &str| Input::from_request(kind, address, Path::new("."));
         assert!(of(Kind::Camera, "/dev/video12").is_ok());
         for device in ["/dev/sda", "/dev/video", "/dev/video0/../sda", "video0"] {
@@ -212,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn passwords_are_removed() {
         let input = Input::Rtsp("rtsp://user:p@ss@camera/live".into());
         assert_eq!(input.name(), "camera");
         assert_eq!(input.without_password("no answer from rtsp://user:p@ss@camera/live"), "no answer from rtsp://camera/live");
     }
 
     #[test]
-    fn names_are_one_short_line() {
+    fn names_are_shortened_to_one_line() {
         assert_eq!(clean_name(" Room\n 12 ").as_deref(), Some("Room 12"));
         assert_eq!(clean_name("\t \n"), None);
         assert_eq!(clean_name(&"ü".repeat(99)).map(|name| name.chars().count()), Some(60));

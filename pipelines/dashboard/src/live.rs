@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is known of a source right now: who is to be seen, since when, and the room as a whole.
+//! The current state of a source: which faces are visible, since when, and the totals over all of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,15 +12,15 @@ use serde::Serialize;
 
 use crate::history::History;
 
-/// Least time from one reading to the next.
+/// Minimum time between two readings.
 const READING_INTERVAL: Duration = Duration::from_millis(100);
-/// How long someone who is not seen is remembered.
-const MEMORY: Duration = Duration::from_secs(5);
-/// Over what time frames are counted.
-const RATE_SPAN: Duration = Duration::from_secs(2);
+/// How long a lost face is remembered.
+const LOST_FACE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time over which the frame rate is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Milliseconds since 1970, of a clock that nobody sets back.
+/// The time since 1970 by a clock that never goes back.
 #[derive(Clone, Copy, Debug)]
 pub struct Calendar {
     started: Instant,
@@ -28,45 +28,45 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// Takes the time of day once.
+    /// Reads the time of day once; from then on it follows the monotonic clock.
     pub fn new() -> Self {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { started: Instant::now(), unix }
     }
 
-    /// That moment since 1970.
+    /// `moment` as a time since 1970.
     pub fn at(&self, moment: Instant) -> Duration {
         self.unix + moment.saturating_duration_since(self.started)
     }
 }
 
-/// Who is to be seen and what was.
+/// The visible faces and the history of a source.
 #[derive(Debug)]
 pub struct Live {
     calendar: Calendar,
-    persons: BTreeMap<u32, Person>,
+    tracks: BTreeMap<u32, Track>,
     arrivals: VecDeque<Instant>,
     second: Aggregator,
     published: Option<Instant>,
     labels: Option<LabelSet>,
     frames: u64,
-    /// The last day.
+    /// Totals of the last day.
     pub history: History,
 }
 
-/// One track.
+/// A tracked face.
 #[derive(Debug)]
-struct Person {
+struct Track {
     label: Option<String>,
     since: Instant,
     first_seen: Instant,
     last_seen: Instant,
 }
 
-/// What viewers are told, ten times a second at most.
+/// The message to viewers, at most ten per second.
 #[derive(Debug, Serialize)]
 struct Reading<'a> {
-    /// When, in milliseconds since 1970.
+    /// Time of the frame, in milliseconds since 1970.
     at: u64,
     /// Width and height of the frame in pixels.
     frame: [u32; 2],
@@ -75,15 +75,15 @@ struct Reading<'a> {
     latency: u64,
     labels: &'a [String],
     room: Room,
-    /// Not told where only the room is to be seen.
+    /// None if individual faces are hidden.
     faces: Option<Vec<Face<'a>>>,
 }
 
-/// All faces of the frame together.
+/// Totals over all faces in the frame.
 #[derive(Debug, Default, Serialize)]
 struct Room {
     faces: usize,
-    /// Mean score of each label; none if no face is scored.
+    /// Mean score of each label; none if no face was classified.
     scores: Option<Vec<f32>>,
 }
 
@@ -96,31 +96,31 @@ struct Face<'a> {
     label: Option<&'a str>,
     confidence: f32,
     scores: &'a [f32],
-    /// Since when it has this label, in milliseconds since 1970.
+    /// Since when the face has this label, in milliseconds since 1970.
     since: u64,
-    /// Since when it is to be seen, likewise.
+    /// Since when the face is visible, likewise.
     here: u64,
 }
 
-/// A frame with what is known of it besides its faces.
+/// A frame and its faces.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// When it was looked at.
+    /// When the frame was read.
     pub now: Instant,
     /// In pixels.
     pub size: Size,
     /// Age of the last picture.
     pub latency: Duration,
-    /// Every face on it.
+    /// All faces in the frame.
     pub faces: &'a [FaceRecord],
 }
 
 impl Live {
-    /// Nothing was seen yet.
+    /// A state without frames.
     pub fn new(calendar: Calendar) -> Self {
         Self {
             calendar,
-            persons: BTreeMap::new(),
+            tracks: BTreeMap::new(),
             arrivals: VecDeque::new(),
             second: Aggregator::new(SECOND_NS),
             published: None,
@@ -130,15 +130,15 @@ impl Live {
         }
     }
 
-    /// Takes a frame in. Returns what to tell viewers as JSON, if it is time; with `aggregate_only` nothing of single faces.
+    /// Adds a frame. Returns the reading for viewers as JSON, if one is due; with `aggregate_only` without individual faces.
     pub fn observe(&mut self, frame: &Frame<'_>, aggregate_only: bool) -> Option<String> {
         let now = frame.now;
         self.arrivals.push_back(now);
-        while self.arrivals.front().is_some_and(|&arrival| now.saturating_duration_since(arrival) > RATE_SPAN) {
+        while self.arrivals.front().is_some_and(|&arrival| now.saturating_duration_since(arrival) > RATE_WINDOW) {
             self.arrivals.pop_front();
         }
-        self.remember(now, frame.faces);
-        self.sum_up(now, frame.faces);
+        self.update_tracks(now, frame.faces);
+        self.aggregate(now, frame.faces);
         if self.published.is_some_and(|published| now.saturating_duration_since(published) < READING_INTERVAL) {
             return None;
         }
@@ -146,20 +146,20 @@ impl Live {
         serde_json::to_string(&self.reading(frame, aggregate_only)).ok()
     }
 
-    /// Another stream begins, whose ids start over.
-    pub fn forget_persons(&mut self) {
-        self.persons.clear();
+    /// Forgets all tracks, because the ids of a new run start again.
+    pub fn forget_tracks(&mut self) {
+        self.tracks.clear();
         self.arrivals.clear();
     }
 
-    fn remember(&mut self, now: Instant, faces: &[FaceRecord]) {
+    fn update_tracks(&mut self, now: Instant, faces: &[FaceRecord]) {
         for face in faces {
             let label = face.emotion.as_ref().map(EmotionResult::label);
-            let person = self.persons.entry(face.id).or_insert_with(|| Person { label: None, since: now, first_seen: now, last_seen: now });
-            person.last_seen = now;
-            if person.label.as_deref() != label {
-                person.label = label.map(str::to_owned);
-                person.since = now;
+            let track = self.tracks.entry(face.id).or_insert_with(|| Track { label: None, since: now, first_seen: now, last_seen: now });
+            track.last_seen = now;
+            if track.label.as_deref() != label {
+                track.label = label.map(str::to_owned);
+                track.since = now;
             }
             if let Some(emotion) = &face.emotion {
                 let known = self.labels.as_ref().is_some_and(|labels| labels.is_same(&emotion.labels));
@@ -168,10 +168,10 @@ impl Live {
                 }
             }
         }
-        self.persons.retain(|_, person| now.saturating_duration_since(person.last_seen) < MEMORY);
+        self.tracks.retain(|_, track| now.saturating_duration_since(track.last_seen) < LOST_FACE_TIMEOUT);
     }
 
-    fn sum_up(&mut self, now: Instant, faces: &[FaceRecord]) {
+    fn aggregate(&mut self, now: Instant, faces: &[FaceRecord]) {
         let pts_ns = u64::try_from(self.calendar.at(now).as_nanos()).unwrap_or(u64::MAX);
         let time = FrameTime { pts_ns, ..FrameTime::default() };
         let report = FrameReport { stream: "", frame: self.frames, time, faces };
@@ -181,7 +181,7 @@ impl Live {
         }
     }
 
-    /// Frames in a second, lately.
+    /// Frames per second over [`RATE_WINDOW`].
     fn fps(&self) -> f32 {
         match (self.arrivals.front(), self.arrivals.back()) {
             (Some(first), Some(last)) if last > first => (self.arrivals.len() - 1) as f32 / (*last - *first).as_secs_f32(),
@@ -192,15 +192,15 @@ impl Live {
     fn reading<'a>(&'a self, frame: &Frame<'a>, aggregate_only: bool) -> Reading<'a> {
         let ms = |moment| u64::try_from(self.calendar.at(moment).as_millis()).unwrap_or(u64::MAX);
         let face = |face: &'a FaceRecord| {
-            let person = &self.persons[&face.id];
+            let track = &self.tracks[&face.id];
             Face {
                 id: face.id,
                 rect: [face.rect_norm.x, face.rect_norm.y, face.rect_norm.w, face.rect_norm.h],
-                label: person.label.as_deref(),
+                label: track.label.as_deref(),
                 confidence: face.emotion.as_ref().map_or(0.0, EmotionResult::confidence),
                 scores: face.emotion.as_ref().map_or(&[], |emotion| emotion.scores.as_slice()),
-                since: ms(person.since),
-                here: ms(person.first_seen),
+                since: ms(track.since),
+                here: ms(track.first_seen),
             }
         };
         let faces = (!aggregate_only).then(|| {
@@ -262,12 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn readings_say_who_is_there_and_since_when() {
+    fn readings_list_visible_faces_with_times() {
         let (mut live, start) = live();
         observe(&mut live, start, 0, &[face(7, [0.75, 0.25])], false).unwrap();
         let reading = observe(&mut live, start, 500, &[face(9, [0.5, 0.5]), face(7, [0.25, 0.75])], false).unwrap();
         let faces = reading["faces"].as_array().unwrap();
-        assert_eq!((faces[0]["id"].as_u64(), faces[0]["label"].as_str()), (Some(7), Some("joy")), "in the order of ids");
+        assert_eq!((faces[0]["id"].as_u64(), faces[0]["label"].as_str()), (Some(7), Some("joy")), "sorted by id");
         assert_eq!((faces[0]["since"].as_u64(), faces[0]["here"].as_u64()), (Some(1_000_500), Some(1_000_000)));
         assert_eq!(reading["room"], serde_json::json!({"faces": 2, "scores": [0.375, 0.625]}));
         assert_eq!((reading["fps"].as_f64(), reading["latency"].as_u64()), (Some(2.0), Some(20)));
@@ -275,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn readings_come_ten_times_a_second_at_most() {
+    fn there_are_at_most_ten_readings_per_second() {
         let (mut live, start) = live();
         let readings = (0..100).filter(|frame| observe(&mut live, start, frame * 10, &[], false).is_some()).count();
         assert_eq!(readings, 10);
     }
 
     #[test]
-    fn the_room_alone_names_nobody() {
+    fn totals_have_no_individual_faces() {
         let (mut live, start) = live();
         let reading = observe(&mut live, start, 0, &[face(1, [0.0, 1.0])], true).unwrap();
         assert_eq!(reading["faces"], serde_json::Value::Null);
@@ -290,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn those_who_left_are_forgotten_and_seconds_are_kept() {
+    fn lost_faces_are_forgotten_and_seconds_are_kept() {
         let (mut live, start) = live();
         for frame in 0..200 {
             observe(&mut live, start, frame * 100, &[face(frame as u32 + 1, [1.0, 0.0])], false);
         }
-        assert!(live.persons.len() <= 51, "{} in memory", live.persons.len());
+        assert!(live.tracks.len() <= 51, "{} in memory", live.tracks.len());
         let timeline = live.history.timeline(1000, 1100, 1000);
-        assert_eq!(timeline.points.len(), 19, "the twentieth second is still open");
+        assert_eq!(timeline.points.len(), 19, "the twentieth second is not complete");
         assert_eq!(timeline.points[0].at, 1000);
         assert_eq!(timeline.points[0].scores.as_deref(), Some(&[1.0, 0.0][..]));
     }

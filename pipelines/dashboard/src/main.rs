@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A page to watch faces and their apparent expression on, live, from cameras, files, network cameras and the browsers
-//! of those who watch.
+//! A web page that shows faces and their apparent expressions live, from cameras, files, network cameras and the viewers'
+//! browsers.
 //!
 //! ```text
-//!                 supervisor (a thread for each source)
-//! input → graph ───┬─→ pictures ─→ viewers          graph.rs: the pipeline, built in code
-//!                  ├─→ live ─────→ viewers, timeline  live.rs: what the metadata says, history.rs: the last day
-//!                  └─→ recorder ─→ downloads        recorder.rs: NDJSON and CSV, bounded on disk
+//!                 supervisor (one thread for each source)
+//! input → graph ───┬─→ pictures ─→ viewers            graph.rs: the pipeline, built in code
+//!                  ├─→ live ─────→ viewers, timeline  live.rs: readings of the metadata, history.rs: the last day
+//!                  └─→ recorder ─→ downloads          recorder.rs: NDJSON and CSV of limited size
 //! ```
 //!
-//! It is also the example of embedding the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
+//! It is also an example of how to embed the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
 //! buffers in a pad probe, with the types of `gstemotion`.
 
 mod connections;
@@ -56,11 +56,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs until it is told to stop.
+/// Serves until the process is told to stop.
 fn serve(options: Options) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
     gstemotion::plugin_register_static().map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start the async runtime: {error}"))?;
     let registry = Arc::new(Registry::new(options));
     for input in registry.options().inputs.clone() {
         let name = input.name();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the command line says.
+//! The command line.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -12,53 +12,53 @@ use crate::secret;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Faces and their apparent expression, live on a page.
+Shows faces and their apparent expressions live on a web page.
 
-usage: emotion-dashboard [OPTION]... [SOURCE]...
+Usage: emotion-dashboard [OPTION]... [SOURCE]...
 
-A SOURCE is a video file (it is played in a loop), a camera such as /dev/video0, or rtsp://ADDRESS.
+A SOURCE is a video file (plays in a loop), a camera such as /dev/video0, or rtsp://ADDRESS.
 
-  --listen ADDRESS:PORT  where to serve the page                [127.0.0.1:8765]
-  --token SECRET         what viewers must know, 16 characters or more; needed to listen on any but a loopback address.
-                         Better in the environment, as EMOTION_DASHBOARD_TOKEN
-  --host NAME            a host name by which the page may be asked for, besides localhost and addresses
-  --media FOLDER         whose files may be opened from the page [the present one]
-  --data FOLDER          where records are kept                  [~/.local/state/gst-emotion/dashboard]
-  --record-size MIB      most that each record of a source takes on disk, the oldest goes first [256]
-  --max-sources N        most sources at once                    [32]
-  --labels MAP           words for the pictures: happiness=glücklich,anger=Ärger
-  --help                 this text
+  --listen ADDRESS:PORT  address of the page [127.0.0.1:8765]
+  --token SECRET         secret that viewers need, at least 16 characters; required unless the address is a loopback
+                         address. Prefer the environment variable EMOTION_DASHBOARD_TOKEN
+  --host NAME            additional host name of the page, besides localhost and IP addresses; may be repeated
+  --media FOLDER         folder whose files can be opened from the page [current folder]
+  --data FOLDER          folder for records [~/.local/state/gst-emotion/dashboard]
+  --record-size MIB      maximum size of each record on disk; the oldest lines are deleted [256]
+  --max-sources N        maximum number of sources [32]
+  --labels MAP           text of labels in the pictures, such as happiness=glücklich,anger=Ärger
+  -h, --help             print this help
 ";
 
-/// What is asked for.
+/// What the program is to do.
 #[derive(Debug)]
 pub enum Command {
-    /// The help text.
+    /// Print the help text.
     Help,
-    /// The page.
+    /// Serve the page.
     Serve(Options),
 }
 
-/// How the page is served.
+/// The options of a server.
 #[derive(Debug)]
 pub struct Options {
-    /// Where the page is served.
+    /// Address of the page.
     pub listen: SocketAddr,
-    /// What viewers must know.
+    /// Secret that viewers need.
     pub token: Option<String>,
-    /// Names by which the page may be asked for.
+    /// Additional host names of the page, in lower case.
     pub hosts: Vec<String>,
-    /// The folder whose files may be opened from the page.
+    /// Folder whose files can be opened from the page.
     pub media: PathBuf,
-    /// The folder of records.
+    /// Folder for records.
     pub data: PathBuf,
-    /// Most bytes of one record.
+    /// Maximum size of one record.
     pub record_bytes: u64,
-    /// Most sources at once.
+    /// Maximum number of sources.
     pub max_sources: usize,
-    /// Words for labels, as `emotionoverlay` takes them.
+    /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
     pub labels: String,
-    /// Sources to begin with.
+    /// Sources to start with.
     pub inputs: Vec<Input>,
 }
 
@@ -66,7 +66,7 @@ impl Options {
     /// Reads the arguments after the program's name.
     ///
     /// # Errors
-    /// What is wrong with them, in words.
+    /// A message for the user.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
         let mut options = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8765)),
@@ -82,11 +82,11 @@ impl Options {
         match options.read(lexopt::Parser::from_args(arguments)) {
             Ok(true) => options.checked().map(Command::Serve),
             Ok(false) => Ok(Command::Help),
-            Err(error) => Err(format!("{error}; --help tells what there is")),
+            Err(error) => Err(format!("{error}; see --help")),
         }
     }
 
-    /// False if only help is asked for.
+    /// Returns false if the arguments ask for help.
     fn read(&mut self, mut parser: lexopt::Parser) -> Result<bool, lexopt::Error> {
         while let Some(argument) = parser.next()? {
             match argument {
@@ -111,7 +111,7 @@ impl Options {
     }
 }
 
-/// Where programs keep what they did (XDG Base Directory Specification).
+/// The folder for state data of the user (XDG Base Directory Specification).
 fn state_folder() -> PathBuf {
     let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, |home| PathBuf::from(home).join(".local/state"));
     let folder = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_only_this_machine_is_served() {
+    fn by_default_only_this_machine_is_served() {
         assert!(options("").listen.ip().is_loopback());
         assert!(matches!(parse("--help"), Ok(Command::Help)));
     }
 
     #[test]
-    fn other_addresses_need_a_secret_of_some_length() {
+    fn other_addresses_need_a_secret() {
         assert!(parse("--listen 0.0.0.0:80").unwrap_err().contains("--token"));
         assert!(parse("--listen 0.0.0.0:80 --token short").unwrap_err().contains("16 characters"));
         assert!(parse("--token 0123456789abcde;").unwrap_err().contains("letters"));
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn errors_name_the_argument() {
         assert!(parse("--lisen 127.0.0.1:1").unwrap_err().contains("--lisen"));
         assert!(parse("--listen nowhere").unwrap_err().contains("nowhere"));
         assert!(parse("rtsp://").unwrap_err().contains("rtsp://"));
     }
 
     #[test]
-    fn sources_are_told_apart_by_their_form() {
+    fn the_form_of_a_source_gives_its_kind() {
         let inputs = options("/dev/video3 rtsp://camera/1").inputs;
         assert_eq!(inputs, [Input::Camera("/dev/video3".into()), Input::Rtsp("rtsp://camera/1".into())]);
     }

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records on disk that do not grow without end: each in two files, of which the older goes when the newer is full.
+//! Records of limited size on disk. Each has two files; the older one is replaced when the newer one is full.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-/// One record in two generations: `NAME.EXT` and, before it, `NAME.1.EXT`.
+/// A record in two files: `NAME.EXT` and, with the older lines, `NAME.1.EXT`.
 #[derive(Debug)]
 pub struct Recorder {
     folder: PathBuf,
     name: &'static str,
     extension: &'static str,
-    most_bytes: u64,
+    max_bytes: u64,
     header: Vec<u8>,
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     file: File,
     bytes: u64,
 }
 
 impl Recorder {
-    /// A record of at most `most_bytes` in `folder`, which is made when there is something to keep.
-    pub fn new(folder: PathBuf, name: &'static str, extension: &'static str, most_bytes: u64) -> Self {
-        Self { folder, name, extension, most_bytes, header: Vec::new(), open: None }
+    /// A record of at most `max_bytes` in `folder`, which is created with the first line.
+    pub fn new(folder: PathBuf, name: &'static str, extension: &'static str, max_bytes: u64) -> Self {
+        Self { folder, name, extension, max_bytes, header: Vec::new(), open: None }
     }
 
-    /// Says what each file begins with. A record with another header before it is closed.
+    /// Sets the header that each file starts with. If it differs from the last one, a new file is started.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// If the file cannot be renamed.
     pub fn begin(&mut self, header: &[u8]) -> io::Result<()> {
         if self.header != header {
             self.header = header.to_vec();
@@ -45,10 +45,10 @@ impl Recorder {
     /// Adds whole lines.
     ///
     /// # Errors
-    /// Those of the file system; the next lines are tried afresh.
+    /// If the file cannot be written. The record stays usable: the next call tries again.
     pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let added = lines.len() as u64;
-        if self.open.as_ref().is_some_and(|open| open.bytes + added > self.most_bytes / 2) {
+        if self.open.as_ref().is_some_and(|open| open.bytes + added > self.max_bytes / 2) {
             self.rotate()?;
         }
         let open = match &mut self.open {
@@ -57,7 +57,7 @@ impl Recorder {
         };
         let written = open.file.write_all(lines);
         if written.is_err() {
-            // What a full disk took of a line is no line; the file is left at the last whole one.
+            // A full disk may have taken part of a line; the file is cut back to its last whole line.
             let _ = open.file.set_len(open.bytes);
         } else {
             open.bytes += added;
@@ -65,10 +65,10 @@ impl Recorder {
         written
     }
 
-    /// The record as it is now, the older file before the newer one, with one header.
+    /// The current record: the older file, then the newer one, with one header. Empty if nothing was recorded.
     ///
     /// # Errors
-    /// Those of the file system; where nothing was recorded there is just nothing to read.
+    /// If a file cannot be read.
     pub fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
         let Some(open) = &self.open else { return Ok(Box::new(io::empty())) };
         let newer = File::open(self.path(false))?.take(open.bytes);
@@ -79,7 +79,7 @@ impl Recorder {
                 if same_header {
                     io::copy(&mut (&mut newer).take(self.header.len() as u64), &mut io::sink())?;
                 }
-                // Under another header the lines mean something else.
+                // Lines with another header have other columns.
                 if same_header { Ok(Box::new(older.chain(newer))) } else { Ok(Box::new(newer)) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(newer)),
@@ -97,19 +97,19 @@ impl Recorder {
     }
 }
 
-fn create(folder: &std::path::Path, path: PathBuf, header: &[u8]) -> io::Result<Open> {
+fn create(folder: &std::path::Path, path: PathBuf, header: &[u8]) -> io::Result<OpenFile> {
     fs::create_dir_all(folder)?;
-    // Appending, so that a reader's position and ours are two things.
+    // Append mode, so that lines go to the end of the file also after `set_len`.
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     file.set_len(0)?;
     file.write_all(header)?;
-    Ok(Open { file, bytes: header.len() as u64 })
+    Ok(OpenFile { file, bytes: header.len() as u64 })
 }
 
 fn starts_with(path: PathBuf, header: &[u8]) -> io::Result<bool> {
-    let mut begin = Vec::new();
-    File::open(path)?.take(header.len() as u64).read_to_end(&mut begin)?;
-    Ok(begin == header)
+    let mut start = Vec::new();
+    File::open(path)?.take(header.len() as u64).read_to_end(&mut start)?;
+    Ok(start == header)
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_and_the_header_stands_once() {
+    fn the_oldest_lines_are_deleted_and_the_header_appears_once() {
         let folder = Folder::new("rotation");
         let mut recorder = Recorder::new(folder.0.clone(), "faces", "csv", 200);
         recorder.begin(b"number\n").unwrap();
@@ -161,21 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn another_header_begins_another_record() {
+    fn a_new_header_starts_a_new_record() {
         let folder = Folder::new("headers");
         let mut recorder = Recorder::new(folder.0.clone(), "faces", "csv", 2000);
         recorder.begin(b"a,b\n").unwrap();
         recorder.write(b"1,2\n").unwrap();
         recorder.begin(b"a,b\n").unwrap();
         recorder.write(b"3,4\n").unwrap();
-        assert_eq!(text(&recorder), "a,b\n1,2\n3,4\n", "a restart goes on where it was");
+        assert_eq!(text(&recorder), "a,b\n1,2\n3,4\n", "a restart appends to the record");
         recorder.begin(b"a,c\n").unwrap();
         recorder.write(b"5,6\n").unwrap();
         assert_eq!(text(&recorder), "a,c\n5,6\n");
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_an_error_and_not_the_end() {
+    fn recording_continues_once_the_folder_can_be_created() {
         let folder = Folder::new("unwritable");
         fs::create_dir_all(&folder.0).unwrap();
         fs::write(folder.0.join("taken"), b"").unwrap();

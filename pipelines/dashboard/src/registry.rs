@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! All sources, and who looks after each.
+//! All sources and their supervisor threads.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::options::Options;
 use crate::source::{Command, Description, Plan, Source};
 use crate::supervisor;
 
-/// How long sources may take to let go of what they hold when all of it ends.
-const LAST_WAIT: Duration = Duration::from_secs(3);
+/// How long sources may take to stop when the program ends.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The sources of this process.
 #[derive(Debug)]
 pub struct Registry {
     options: Options,
     calendar: Calendar,
-    /// Counts up whenever the list would read differently.
+    /// Incremented when the list of sources changes.
     pub changes: watch::Sender<u64>,
     sources: Mutex<Sources>,
 }
@@ -36,17 +36,17 @@ struct Sources {
 }
 
 impl Registry {
-    /// Without sources.
+    /// A registry without sources.
     pub fn new(options: Options) -> Self {
         Self { options, calendar: Calendar::new(), changes: watch::Sender::new(0), sources: Mutex::default() }
     }
 
-    /// What was asked for at the start.
+    /// The options of this process.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Milliseconds since 1970 of the clock that all of this goes by.
+    /// The current time in milliseconds since 1970, by the clock of all sources.
     pub fn now_ms(&self) -> u64 {
         u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX)
     }
@@ -54,11 +54,11 @@ impl Registry {
     /// Adds a source and starts it.
     ///
     /// # Errors
-    /// If there are as many as there may be, in words.
+    /// If the maximum number of sources is reached, or no thread can be started.
     pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
         let mut sources = self.sources();
         if sources.running.len() >= self.options.max_sources {
-            return Err(format!("there are {} sources, as many as there may be; remove one first", sources.running.len()));
+            return Err(format!("there are already {} sources, the maximum; remove one first", sources.running.len()));
         }
         sources.last_id += 1;
         let id = sources.last_id;
@@ -68,19 +68,19 @@ impl Registry {
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
         let supervised = supervisor::spawn(source.clone(), commands, self.options.labels.clone(), self.calendar);
-        let supervised = supervised.map_err(|error| format!("no thread for another source: {error}"))?;
+        let supervised = supervised.map_err(|error| format!("cannot start a thread for the source: {error}"))?;
         sources.running.insert(id, (source.clone(), supervised));
         drop(sources);
         self.changed();
         Ok(source)
     }
 
-    /// The source of that number.
+    /// The source with this id.
     pub fn get(&self, id: u32) -> Option<Arc<Source>> {
         self.sources().running.get(&id).map(|(source, _)| source.clone())
     }
 
-    /// Ends a source. False if there is none of that number.
+    /// Ends a source. Returns false if there is none with this id.
     pub fn remove(&self, id: u32) -> bool {
         let removed = self.sources().running.remove(&id);
         let found = removed.is_some();
@@ -91,16 +91,16 @@ impl Registry {
         found
     }
 
-    /// All sources as the list shows them.
+    /// Descriptions of all sources.
     pub fn list(&self) -> Vec<Description> {
         self.sources().running.values().map(|(source, _)| source.description()).collect()
     }
 
-    /// Ends all sources and waits for them, but not forever.
+    /// Ends all sources and waits for them, at most [`STOP_TIMEOUT`].
     pub fn remove_all(&self) {
         let running = std::mem::take(&mut self.sources().running);
         running.values().for_each(|(source, _)| source.command(Command::End));
-        let end = Instant::now() + LAST_WAIT;
+        let end = Instant::now() + STOP_TIMEOUT;
         for (_, (_, supervised)) in running {
             while !supervised.is_finished() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(10));
@@ -116,7 +116,7 @@ impl Registry {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Where a source's records go: by time and name, for those who look later.
+    /// The folder for a source's records. Its name has the start time and the source's name.
     fn folder(&self, id: u32, name: &str) -> PathBuf {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let utc = Utc(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)).to_string();

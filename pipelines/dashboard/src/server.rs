@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The page and what it asks for.
+//! The HTTP interface: the page, its API and downloads.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::registry::Registry;
 use crate::source::{Command, RECORDS, Source, Switches};
 use crate::{connections, feed, graph, guard, listing, page, report, viewer};
 
-/// Of three connections, so many may be WebSockets; the others are left for requests. A viewer has one WebSocket for the
-/// list and one for each source.
-const SOCKETS_OF_THREE: usize = 2;
-/// Largest message a viewer has to send.
-const MOST_WORDS: usize = 256;
-/// How much of a download is read at a time.
-const CHUNK: usize = 64 << 10;
-/// How much of the past is told unless asked for otherwise, in seconds.
-const RECENT: u64 = 600;
+/// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
+/// the list and one for each source.
+const SOCKETS_PER_THREE: usize = 2;
+/// Maximum size of a viewer's message.
+const MAX_MESSAGE_BYTES: usize = 256;
+/// Size of the chunks in which downloads are read.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Default length of a timeline, in seconds.
+const TIMELINE_SECONDS: u64 = 600;
 
-/// What the handlers share.
+/// State that the handlers share.
 #[derive(Clone)]
 struct App {
     registry: Arc<Registry>,
@@ -49,7 +49,7 @@ impl FromRef<App> for Arc<Registry> {
     }
 }
 
-/// What went wrong, as an answer.
+/// A refusal with a message, as a response.
 struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
@@ -69,7 +69,7 @@ type Answer = Result<Response, Refused>;
 /// Serves until the process is told to stop.
 ///
 /// # Errors
-/// If the address cannot be had, in words.
+/// If the server cannot listen on the address.
 pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
     let address = registry.options().listen;
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
@@ -83,17 +83,17 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
         }
         Some(())
     };
-    let room = connections::room();
+    let max_connections = connections::max_connections();
     tokio::select! {
-        () = connections::serve(listener, router(registry, room), room) => {}
+        () = connections::serve(listener, router(registry, max_connections), max_connections) => {}
         _ = stop => {}
     }
     Ok(())
 }
 
-/// What is served on `room` connections.
-fn router(registry: Arc<Registry>, room: usize) -> Router {
-    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(room * SOCKETS_OF_THREE / 3)) };
+/// The routes of a server with at most `max_connections`.
+fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
+    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3)) };
     page::router()
         .route("/api/list", get(follow_list))
         .route("/api/choices", get(choices))
@@ -108,7 +108,7 @@ fn router(registry: Arc<Registry>, room: usize) -> Router {
         .route("/api/sources/{id}/snapshot.jpg", get(snapshot))
         .route("/api/sources/{id}/report.html", get(make_report))
         .route("/api/sources/{id}/records/{name}", get(download))
-        .fallback(|| async { Refused(StatusCode::NOT_FOUND, "there is nothing here".into()) })
+        .fallback(|| async { Refused(StatusCode::NOT_FOUND, "not found".into()) })
         .layer(middleware::from_fn_with_state(registry, guard::check))
         .with_state(app)
 }
@@ -123,7 +123,7 @@ async fn choices(State(registry): State<Arc<Registry>>) -> Json<Choices> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct NewSource {
     kind: Kind,
     #[serde(default)]
     address: String,
@@ -131,14 +131,14 @@ struct Wanted {
     name: String,
 }
 
-/// Answers with the number of the new source, and with the key to send pictures with if it is a browser's camera.
-async fn add(State(registry): State<Arc<Registry>>, wanted: Result<Json<Wanted>, JsonRejection>) -> Answer {
-    let Json(wanted) = wanted?;
-    let input = Input::from_request(wanted.kind, wanted.address.trim(), &registry.options().media);
+/// Answers with the id of the new source and, if it is a browser's camera, the key that allows to send pictures.
+async fn add(State(registry): State<Arc<Registry>>, new: Result<Json<NewSource>, JsonRejection>) -> Answer {
+    let Json(new) = new?;
+    let input = Input::from_request(new.kind, new.address.trim(), &registry.options().media);
     let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
-    let name = clean_name(&wanted.name).unwrap_or_else(|| input.name());
+    let name = clean_name(&new.name).unwrap_or_else(|| input.name());
     let source = registry.add(input, name).map_err(|error| Refused(StatusCode::CONFLICT, error))?;
-    let key = (wanted.kind == Kind::Browser).then_some(&source.key);
+    let key = (new.kind == Kind::Browser).then_some(&source.key);
     Ok((StatusCode::CREATED, Json(json!({ "id": source.id, "key": key }))).into_response())
 }
 
@@ -163,25 +163,25 @@ async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, swit
     let source = find(&registry, id)?;
     let Json(switches) = switches?;
     if switches.blur && !graph::can_blur() {
-        return Err(Refused(StatusCode::BAD_REQUEST, "emotionoverlay cannot blur faces here".into()));
+        return Err(Refused(StatusCode::BAD_REQUEST, "this version of emotionoverlay cannot blur faces".into()));
     }
     source.switch(switches);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 #[derive(Deserialize)]
-struct Stretch {
+struct TimelineQuery {
     from: Option<u64>,
     to: Option<u64>,
     points: Option<u64>,
 }
 
-/// The seconds `from..to` since 1970 in at most `points` points.
-async fn timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(stretch): Query<Stretch>) -> Answer {
+/// The seconds `from..to` since 1970, in at most `points` points.
+async fn timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(query): Query<TimelineQuery>) -> Answer {
     let source = find(&registry, id)?;
-    let to = stretch.to.unwrap_or_else(|| registry.now_ms() / 1000 + 1);
-    let from = stretch.from.unwrap_or_else(|| to.saturating_sub(RECENT));
-    let timeline = source.with_live(|live| live.history.timeline(from, to, stretch.points.unwrap_or(RECENT)));
+    let to = query.to.unwrap_or_else(|| registry.now_ms() / 1000 + 1);
+    let from = query.from.unwrap_or_else(|| to.saturating_sub(TIMELINE_SECONDS));
+    let timeline = source.with_live(|live| live.history.timeline(from, to, query.points.unwrap_or(TIMELINE_SECONDS)));
     Ok(Json(timeline).into_response())
 }
 
@@ -194,9 +194,9 @@ async fn snapshot(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) ->
 
 async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<(u32, String)>) -> Answer {
     let source = find(&registry, id)?;
-    let unknown = || Refused(StatusCode::NOT_FOUND, format!("there are {}, not {name}", RECORDS.join(", ")));
+    let unknown = || Refused(StatusCode::NOT_FOUND, format!("no record {name}; the records are {}", RECORDS.join(", ")));
     if name.starts_with("faces") && source.switches().aggregate_only {
-        return Err(Refused(StatusCode::FORBIDDEN, "only the room is to be told of, not single faces".into()));
+        return Err(Refused(StatusCode::FORBIDDEN, "individual faces are hidden; only totals can be downloaded".into()));
     }
     let reader = source.recorded(&name).ok_or_else(unknown)?;
     let reader = reader.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
@@ -207,7 +207,7 @@ async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<
 async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
     let source = find(&registry, id)?;
     let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
-    let title = plain(&source.name);
+    let title = file_name(&source.name);
     let record = source.recorded(name).ok_or_else(|| unknown(id))?;
     let failed = |error: std::io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     let mut record = record.map_err(failed)?;
@@ -216,22 +216,22 @@ async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>)
     Ok(attachment(&source, "report.html", "text/html; charset=utf-8", Body::from(page)))
 }
 
-/// A name that any file may have.
-fn plain(name: &str) -> String {
+/// Replaces characters that file names may not have on every system.
+fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
-/// Something to be kept as a file of that name.
+/// A download whose file name has the source's name and `name`.
 fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
-    let disposition = format!("attachment; filename=\"{}-{name}\"", plain(&source.name));
+    let disposition = format!("attachment; filename=\"{}-{name}\"", file_name(&source.name));
     ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], body).into_response()
 }
 
-/// What `reader` has, read as fast as it is taken.
+/// A body that is read from `reader` as fast as the client takes it.
 fn stream(reader: Box<dyn Read + Send>) -> Body {
     let chunks = try_unfold(reader, |mut reader| async {
         let read = tokio::task::spawn_blocking(move || {
-            let mut chunk = vec![0; CHUNK];
+            let mut chunk = vec![0; CHUNK_BYTES];
             let length = reader.read(&mut chunk)?;
             chunk.truncate(length);
             Ok::<_, std::io::Error>((chunk, reader))
@@ -244,7 +244,7 @@ fn stream(reader: Box<dyn Read + Send>) -> Body {
 
 async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
     let permit = app.socket()?;
-    Ok(upgrade.max_message_size(MOST_WORDS).on_upgrade(async move |socket| {
+    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
         viewer::follow_list(socket, app.registry).await;
         drop(permit);
     }))
@@ -253,28 +253,28 @@ async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answe
 async fn watch(State(app): State<App>, Path(id): Path<u32>, upgrade: WebSocketUpgrade) -> Answer {
     let source = find(&app.registry, id)?;
     let permit = app.socket()?;
-    // The source itself is let go of: it is gone when it is removed, however many look.
+    // A viewer does not hold the source itself, so that it is dropped when it is removed.
     let (pictures, readings) = (source.pictures.subscribe(), source.readings.subscribe());
     drop(source);
-    Ok(upgrade.max_message_size(MOST_WORDS).on_upgrade(async move |socket| {
+    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
         viewer::watch(socket, pictures, readings).await;
         drop(permit);
     }))
 }
 
 #[derive(Deserialize)]
-struct Feeder {
+struct FeedQuery {
     key: String,
 }
 
-async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(feeder): Query<Feeder>, upgrade: WebSocketUpgrade) -> Answer {
+async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(query): Query<FeedQuery>, upgrade: WebSocketUpgrade) -> Answer {
     let source = find(&app.registry, id)?;
-    if source.input != Input::Browser || feeder.key != source.key {
-        return Err(Refused(StatusCode::FORBIDDEN, "this source takes pictures from its own browser only".into()));
+    if source.input != Input::Browser || query.key != source.key {
+        return Err(Refused(StatusCode::FORBIDDEN, "only the browser that added this source can send pictures".into()));
     }
     let permit = app.socket()?;
     let source = Arc::downgrade(&source);
-    let upgrade = upgrade.max_message_size(feed::MOST_BYTES).max_frame_size(feed::MOST_BYTES);
+    let upgrade = upgrade.max_message_size(feed::MAX_BYTES).max_frame_size(feed::MAX_BYTES);
     Ok(upgrade.on_upgrade(async move |socket| {
         feed::receive(socket, source).await;
         drop(permit);
@@ -282,7 +282,7 @@ async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(feeder): Query<
 }
 
 impl App {
-    /// Room for one more WebSocket, for as long as it is held.
+    /// A permit for one more WebSocket.
     fn socket(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Refused> {
         let permit = self.sockets.clone().try_acquire_owned();
         permit.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many viewers".into()))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One source as everybody sees it: its pipeline writes here, viewers read.
+//! The shared state of one source: its pipeline writes it, viewers read it.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,21 +18,21 @@ use crate::input::{Input, Kind};
 use crate::live::{Calendar, Frame, Live};
 use crate::recorder::Recorder;
 
-/// The records of a source, by the names of their downloads.
+/// The names of the records that can be downloaded.
 pub const RECORDS: [&str; 4] = ["faces.ndjson", "faces.csv", "room.ndjson", "room.csv"];
 
-/// A source and all that is known of it.
+/// A source of video and its state.
 #[derive(Debug)]
 pub struct Source {
-    /// Its number, from 1, never given twice.
+    /// Its id, from 1, never reused.
     pub id: u32,
-    /// Its name, as people gave it.
+    /// Its name on the page.
     pub name: String,
     /// Where its video comes from.
     pub input: Input,
-    /// Who knows it may send pictures to [`Input::Browser`].
+    /// Secret that allows a browser to send pictures to [`Input::Browser`].
     pub key: String,
-    /// The newest picture, with what is drawn on it.
+    /// The newest annotated picture, as JPEG.
     pub pictures: watch::Sender<Option<Bytes>>,
     /// The newest reading, as JSON.
     pub readings: watch::Sender<Option<Utf8Bytes>>,
@@ -45,60 +45,60 @@ pub struct Source {
     commands: Mutex<mpsc::Sender<Command>>,
     changes: watch::Sender<u64>,
     started: Instant,
-    /// Of the last frame, in milliseconds after `started`; 0 before the first of a run.
+    /// Time of the last frame, in milliseconds after `started`; 0 before the first frame of a run.
     last_frame_ms: AtomicU64,
     latency_us: AtomicU64,
 }
 
-/// What a source is asked to do.
+/// Commands for a source's supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Play.
+    /// Start the pipeline.
     Start,
-    /// Let go of camera, file or connection.
+    /// Stop the pipeline and release the camera, file or connection.
     Stop,
-    /// Take the switches as they are now.
+    /// Apply the current switches.
     Switch,
-    /// Stop for good.
+    /// Stop and end the thread.
     End,
 }
 
-/// What a source does.
+/// The state of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
-    /// Nothing was seen yet.
+    /// No frame has arrived yet.
     Connecting,
-    /// A browser is to send pictures and does not.
+    /// The browser sends no pictures.
     Waiting,
-    /// Frames come.
+    /// Frames arrive.
     Playing,
-    /// It broke and will be tried again.
+    /// The pipeline failed and will be restarted.
     Failed {
-        /// Why, for people.
+        /// A message for the user.
         reason: String,
-        /// When, in milliseconds since 1970.
+        /// Time of the next attempt, in milliseconds since 1970.
         retry_at: u64,
-        /// How often it broke in a row.
+        /// Number of failures in a row.
         attempts: u32,
     },
-    /// Somebody stopped it.
+    /// A viewer stopped it.
     Stopped,
 }
 
-/// What viewers may switch; both reach the elements.
+/// Switches of the page that set properties of the elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Switches {
-    /// Nothing is drawn, told or recorded of single faces.
+    /// Draws, sends and records no individual faces.
     #[serde(default)]
     pub aggregate_only: bool,
-    /// Faces cannot be recognised in pictures.
+    /// Makes faces in the pictures unrecognisable.
     #[serde(default)]
     pub blur: bool,
 }
 
-/// A source in the list.
+/// A source as the list shows it.
 #[derive(Debug, Serialize)]
 pub struct Description {
     id: u32,
@@ -110,22 +110,22 @@ pub struct Description {
     recording_error: Option<String>,
 }
 
-/// What a source is made of.
+/// What [`Source::new`] needs.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Its number.
+    /// Its id.
     pub id: u32,
     /// Its name.
     pub name: String,
     /// Where its video comes from.
     pub input: Input,
-    /// The folder of its records.
+    /// The folder for its records.
     pub folder: &'a Path,
-    /// Most bytes of one record.
+    /// Maximum size of one record.
     pub record_bytes: u64,
-    /// Where it says that its description changed.
+    /// Incremented when its description changes.
     pub changes: watch::Sender<u64>,
-    /// The time of day.
+    /// The clock of all sources.
     pub calendar: Calendar,
 }
 
@@ -134,7 +134,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Source {
-    /// A source that does nothing yet, and what it will be asked to do.
+    /// A source that is not running yet, and the receiver of its commands.
     pub fn new(plan: Plan<'_>) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel();
         let record = |name: &'static str| {
@@ -163,7 +163,7 @@ impl Source {
         (source, receiver)
     }
 
-    /// As the list shows it.
+    /// The source as the list shows it.
     pub fn description(&self) -> Description {
         Description {
             id: self.id,
@@ -175,24 +175,24 @@ impl Source {
         }
     }
 
-    /// Asks for something; nothing happens if the source has ended.
+    /// Sends a command. Nothing happens if the source has ended.
     pub fn command(&self, command: Command) {
         let _ = lock(&self.commands).send(command);
     }
 
-    /// The switches as they are.
+    /// The current switches.
     pub fn switches(&self) -> Switches {
         *lock(&self.switches)
     }
 
-    /// Sets the switches; they reach the elements at once.
+    /// Sets the switches and applies them to the elements.
     pub fn switch(&self, switches: Switches) {
         *lock(&self.switches) = switches;
         self.command(Command::Switch);
         self.changed();
     }
 
-    /// Says what the source does now.
+    /// Changes the state.
     pub fn set_state(&self, state: State) {
         let before = std::mem::replace(&mut *lock(&self.state), state.clone());
         if before != state {
@@ -200,33 +200,33 @@ impl Source {
         }
     }
 
-    /// Where a browser's pictures go; none while there is no pipeline for them.
+    /// Sets where a browser's pictures go; none while no pipeline runs.
     pub fn set_feed(&self, feed: Option<gst_app::AppSrc>) {
         *lock(&self.feed) = feed;
     }
 
-    /// Takes a browser's picture.
+    /// Sends a browser's picture into the pipeline.
     pub fn feed(&self, jpeg: Bytes) {
         let feed = lock(&self.feed).clone();
         if let Some(feed) = feed {
-            // Refused by a pipeline that is just being stopped.
+            // Fails if the pipeline is being stopped.
             let _ = feed.push_buffer(gst::Buffer::from_slice(jpeg));
         }
     }
 
-    /// Another run of the pipeline begins.
+    /// Resets what belongs to one run of the pipeline.
     pub fn begin_run(&self) {
         self.last_frame_ms.store(0, Ordering::Relaxed);
-        lock(&self.live).forget_persons();
+        lock(&self.live).forget_tracks();
     }
 
-    /// How long ago the last frame of this run was; none before the first.
+    /// Time since the last frame of this run; none before the first.
     pub fn since_last_frame(&self) -> Option<Duration> {
         let last = Some(self.last_frame_ms.load(Ordering::Relaxed)).filter(|&ms| ms > 0)?;
         Some(self.started.elapsed().saturating_sub(Duration::from_millis(last)))
     }
 
-    /// Takes the faces of a frame.
+    /// Updates the state with the faces of a frame.
     pub fn observe(&self, size: Size, faces: &[FaceRecord]) {
         let now = Instant::now();
         let ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
@@ -238,7 +238,7 @@ impl Source {
         }
     }
 
-    /// Takes a picture of that age.
+    /// Publishes a picture. `age` is the time since its frame was captured.
     pub fn show(&self, jpeg: Bytes, age: Option<Duration>) {
         if let Some(age) = age {
             self.latency_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -246,7 +246,7 @@ impl Source {
         self.pictures.send_replace(Some(jpeg));
     }
 
-    /// Adds to a record: a header, which all of its files begin with, or lines.
+    /// Adds lines to a record, or sets the header that its files start with.
     pub fn record(&self, index: usize, text: &[u8], is_header: bool) {
         let written = {
             let mut recorder = lock(&self.records[index]);
@@ -264,16 +264,16 @@ impl Source {
         }
     }
 
-    /// A record by the name of its download, as it is now.
+    /// The current content of a record; none if no record has this name.
     ///
     /// # Errors
-    /// None for a name that there is not; those of the file system.
+    /// If the file cannot be read.
     pub fn recorded(&self, name: &str) -> Option<io::Result<Box<dyn Read + Send>>> {
         let index = RECORDS.iter().position(|record| *record == name)?;
         Some(lock(&self.records[index]).reader())
     }
 
-    /// The past, looked at while the pipeline waits; so not for long.
+    /// Calls `look` with the live state. The pipeline waits meanwhile, so `look` must be quick.
     pub fn with_live<T>(&self, look: impl FnOnce(&Live) -> T) -> T {
         look(&lock(&self.live))
     }
@@ -283,7 +283,7 @@ impl Source {
     }
 }
 
-/// Something that nobody guesses.
+/// 128 random bits, in hexadecimal.
 fn random_key() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system has random numbers");

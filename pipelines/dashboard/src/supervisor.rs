@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Looks after one source: starts it, says what became of it and tries again, later and later.
+//! Runs one source: starts its pipeline, reports its state, and restarts it after growing pauses.
 
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -12,27 +12,27 @@ use crate::input::Input;
 use crate::live::Calendar;
 use crate::source::{Command, Source, State};
 
-/// How often commands and the time since the last frame are looked at.
+/// How often commands and the time since the last frame are checked.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
-/// A source without a frame for that long is started anew.
+/// A source without a frame for this long is restarted.
 const STALL: Duration = Duration::from_secs(20);
-/// A browser without a picture for that long is told to be away.
-const PAUSE: Duration = Duration::from_secs(3);
-/// What has played for that long begins to wait anew.
-const WELL: Duration = Duration::from_secs(30);
-/// Longest time to the next attempt.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A browser that sends no picture for this long is shown as waiting.
+const BROWSER_PAUSE: Duration = Duration::from_secs(3);
+/// A run of this length resets the pauses between attempts.
+const STABLE_RUN: Duration = Duration::from_secs(30);
+/// Longest pause before the next attempt.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How one run ended.
+/// Why a run ended.
 enum End {
-    Told(Command),
+    Commanded(Command),
     Failed(String),
 }
 
-/// Starts to look after `source` on a thread of its own.
+/// Runs `source` on a new thread.
 ///
 /// # Errors
-/// If there is no thread to be had.
+/// If the thread cannot be started.
 pub fn spawn(
     source: Arc<Source>,
     commands: mpsc::Receiver<Command>,
@@ -50,22 +50,22 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
         source.set_state(State::Connecting);
         let mut end = run(source, commands, labels);
         if let End::Failed(reason) = &end {
-            attempts = if began.elapsed() >= WELL { 1 } else { attempts + 1 };
+            attempts = if began.elapsed() >= STABLE_RUN { 1 } else { attempts + 1 };
             let reason = source.input.without_password(reason);
             if attempts == 1 {
                 eprintln!("emotion-dashboard: {}: {reason}", source.name);
             }
-            let pause = wait(attempts);
+            let pause = pause_after(attempts);
             let retry_at = u64::try_from(calendar.at(Instant::now() + pause).as_millis()).unwrap_or(u64::MAX);
             source.set_state(State::Failed { reason, retry_at, attempts });
-            end = End::Told(sleep(commands, pause));
+            end = End::Commanded(sleep(commands, pause));
         }
         match end {
-            End::Told(Command::End) => return,
-            End::Told(Command::Stop) => {
+            End::Commanded(Command::End) => return,
+            End::Commanded(Command::Stop) => {
                 attempts = 0;
                 source.set_state(State::Stopped);
-                // Whatever else is asked for has to wait until it starts.
+                // Switches are applied when the source starts.
                 loop {
                     match commands.recv().unwrap_or(Command::End) {
                         Command::End => return,
@@ -79,12 +79,12 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
     }
 }
 
-/// Seconds before the attempt after so many that failed: 1, 2, 4, ... 30.
-fn wait(attempts: u32) -> Duration {
-    Duration::from_secs(1 << attempts.saturating_sub(1).min(6)).min(LONGEST_WAIT)
+/// The pause after so many failed attempts: 1, 2, 4, ... 30 seconds.
+fn pause_after(attempts: u32) -> Duration {
+    Duration::from_secs(1 << attempts.saturating_sub(1).min(6)).min(MAX_PAUSE)
 }
 
-/// What is asked for meanwhile, or to start once the time is over.
+/// Returns the command that arrives during the pause, or `Start` after it.
 fn sleep(commands: &mpsc::Receiver<Command>, pause: Duration) -> Command {
     let end = Instant::now() + pause;
     loop {
@@ -97,7 +97,7 @@ fn sleep(commands: &mpsc::Receiver<Command>, pause: Duration) -> Command {
     }
 }
 
-/// One life of a pipeline, from building to stopping it.
+/// Builds, runs and stops the pipeline once.
 fn run(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str) -> End {
     source.begin_run();
     let graph = match Graph::build(source, labels) {
@@ -113,7 +113,7 @@ fn run(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str) -
 
 fn play(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, graph: &Graph) -> End {
     let Some(bus) = graph.pipeline.bus() else { return End::Failed("the pipeline has no bus".into()) };
-    // An element that cannot start says why on the bus.
+    // An element that cannot start posts the reason on the bus.
     let started = graph.pipeline.set_state(gst::State::Playing);
     let began = Instant::now();
     loop {
@@ -121,30 +121,29 @@ fn play(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, graph: &Graph)
         let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency];
         match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Error(error)) => return End::Failed(reason(error)),
-            Some(gst::MessageView::Eos(_)) => return End::Failed("the stream has ended".into()),
+            Some(gst::MessageView::Eos(_)) => return End::Failed("the stream ended".into()),
             Some(gst::MessageView::Latency(_)) => {
                 let _ = graph.pipeline.recalculate_latency();
             }
-            _ if started.is_err() => return End::Failed("the pipeline does not start".into()),
+            _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
             _ => {}
         }
         loop {
             match commands.try_recv() {
                 Ok(Command::Switch) => graph.switch(source.switches()),
                 Ok(Command::Start) => {}
-                Ok(command) => return End::Told(command),
+                Ok(command) => return End::Commanded(command),
                 Err(mpsc::TryRecvError::Empty) => break,
-                Err(mpsc::TryRecvError::Disconnected) => return End::Told(Command::End),
+                Err(mpsc::TryRecvError::Disconnected) => return End::Commanded(Command::End),
             }
         }
         if !graph.rewind_if_ended() {
-            return End::Failed("the file cannot be played from its beginning again".into());
+            return End::Failed("the file cannot be rewound".into());
         }
-        let quiet = source.since_last_frame();
-        match (&source.input, quiet) {
+        match (&source.input, source.since_last_frame()) {
             (Input::Browser, None) => source.set_state(State::Waiting),
-            (Input::Browser, Some(quiet)) if quiet > PAUSE => source.set_state(State::Waiting),
-            (_, Some(quiet)) if quiet > STALL => return End::Failed(format!("no frame for {} seconds", STALL.as_secs())),
+            (Input::Browser, Some(silence)) if silence > BROWSER_PAUSE => source.set_state(State::Waiting),
+            (_, Some(silence)) if silence > STALL => return End::Failed(format!("no frame for {} seconds", STALL.as_secs())),
             (_, None) if began.elapsed() > STALL => return End::Failed(format!("no frame in {} seconds", STALL.as_secs())),
             (_, Some(_)) => source.set_state(State::Playing),
             (_, None) => {}
@@ -152,12 +151,12 @@ fn play(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, graph: &Graph)
     }
 }
 
-/// An error in a line: what GStreamer says to users, and to developers behind it, which often is where the reason is.
+/// GStreamer's message for users, with the last line of the details for developers, which often has the cause.
 fn reason(error: &gst::message::Error) -> String {
-    let said = error.error().to_string();
+    let text = error.error().to_string();
     let debug = error.debug().unwrap_or_default();
     let detail = debug.lines().skip(1).last().unwrap_or_default().trim_end_matches(" (Generic error)");
-    if detail.is_empty() || said.contains(detail) { said } else { format!("{said} {detail}") }
+    if detail.is_empty() || text.contains(detail) { text } else { format!("{text} {detail}") }
 }
 
 #[cfg(test)]
@@ -165,14 +164,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_come_later_and_later() {
-        let seconds: Vec<u64> = (1..=8).map(|attempts| wait(attempts).as_secs()).collect();
+    fn pauses_grow_up_to_the_maximum() {
+        let seconds: Vec<u64> = (1..=8).map(|attempts| pause_after(attempts).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        assert_eq!(wait(u32::MAX), LONGEST_WAIT);
+        assert_eq!(pause_after(u32::MAX), MAX_PAUSE);
     }
 
     #[test]
-    fn someone_who_starts_it_does_not_wait() {
+    fn a_start_command_ends_the_pause() {
         let (sender, commands) = mpsc::channel();
         sender.send(Command::Switch).unwrap();
         sender.send(Command::Start).unwrap();

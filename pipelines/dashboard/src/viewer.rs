@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What viewers get over their WebSockets.
+//! The messages that viewers receive over their WebSockets.
 //!
-//! A picture is sent only to a viewer who has said `next` for one before, but for the first few: whoever is slow skips
-//! pictures and never sees an old one, and nothing piles up in between.
+//! After the first few, a picture is sent only when the viewer has acknowledged an earlier one with `next`. A slow viewer
+//! skips pictures: it never sees an old one, and no queue grows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use crate::listing;
 use crate::registry::Registry;
 
-/// Pictures on their way to one viewer at a time.
-const IN_FLIGHT: u32 = 2;
-/// A viewer who does not take a message for that long is gone.
+/// Maximum number of pictures in flight to one viewer.
+const MAX_IN_FLIGHT: u32 = 2;
+/// The connection is closed if the viewer does not take a message for this long.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a viewer is asked whether it is there.
+/// How often a viewer is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// A viewer who says nothing for that long, not even that it is there, is gone.
-const SILENCE: Duration = Duration::from_secs(70);
-/// Least time from one list to the next.
+/// The connection is closed if the viewer sends nothing for this long, not even a pong.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(70);
+/// Minimum time between two lists.
 const LIST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Sends pictures (binary) and readings (text) until the viewer or the source is gone.
 pub async fn watch(mut socket: WebSocket, mut pictures: watch::Receiver<Option<Bytes>>, mut readings: watch::Receiver<Option<Utf8Bytes>>) {
-    // Whoever comes sees at once what there is.
+    // A new viewer gets the current picture and reading at once.
     pictures.mark_changed();
     readings.mark_changed();
-    let mut credit = IN_FLIGHT;
+    let mut credit = MAX_IN_FLIGHT;
     let mut presence = Presence::new();
     loop {
         let message = tokio::select! {
             received = socket.recv() => match presence.note(received) {
-                Heard::Next => { credit = (credit + 1).min(IN_FLIGHT); continue }
+                Heard::Next => { credit = (credit + 1).min(MAX_IN_FLIGHT); continue }
                 Heard::Something => continue,
                 Heard::End => return,
             },
@@ -84,12 +84,12 @@ pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
     }
 }
 
-/// False if the other side is gone.
+/// Returns false if the viewer is gone.
 async fn send(socket: &mut WebSocket, message: Message) -> bool {
     matches!(timeout(SEND_TIMEOUT, socket.send(message)).await, Ok(Ok(())))
 }
 
-/// Whether the other side is still there.
+/// Tracks whether the viewer is still connected.
 struct Presence {
     heard: Instant,
     pings: tokio::time::Interval,
@@ -117,9 +117,9 @@ impl Presence {
         }
     }
 
-    /// Waits until it is time to ask; none if nobody has been there for long.
+    /// Waits until the next ping is due; none if the viewer has been silent for too long.
     async fn ping(&mut self) -> Option<Message> {
         self.pings.tick().await;
-        (self.heard.elapsed() < SILENCE).then(|| Message::Ping(Bytes::new()))
+        (self.heard.elapsed() < RECEIVE_TIMEOUT).then(|| Message::Ping(Bytes::new()))
     }
 }

@@ -284,5 +284,5 @@ fn with_a_token_those_who_do_not_know_it_are_refused() {
 fn other_machines_are_not_served_without_a_token() {
     let (_relay, lines) = start_relay(&["--listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
     let first = lines.recv_timeout(PATIENCE).expect("a line");
-    assert!(first.contains("0.0.0.0:0 can be reached from elsewhere: give viewers a secret with --token"), "{first}");
+    assert!(first.contains("other machines can reach 0.0.0.0:0: set a secret with --token"), "{first}");
 }
