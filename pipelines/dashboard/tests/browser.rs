@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The page in a real browser: headless Chromium, whose camera shows the average faces, spoken to over the DevTools
-//! protocol. Where there is no Chromium (Debian: chromium; `CHROMIUM` names another) the test says so and passes.
+//! The page in headless Chromium, controlled over the DevTools protocol. The browser's fake camera shows average faces.
+//! Without Chromium (Debian: chromium; `CHROMIUM` names another program) the test prints a note and passes.
 //!
-//! Pictures of the page are left in `target/tmp/`.
+//! Screenshots are saved in `target/tmp/`.
 
 mod support;
 
@@ -31,7 +31,7 @@ fn the_page_in_chromium() {
     page.wait("the page", "document.querySelector('#empty')?.hidden === false");
     page.take("empty");
 
-    // Grants the camera and sees itself.
+    // Share the camera.
     page.run("document.querySelector('#add').click()");
     page.wait("the dialog", "document.querySelector('#adding').open");
     page.take("dialog");
@@ -40,29 +40,29 @@ fn the_page_in_chromium() {
     page.wait("a tile that is live", "document.querySelector('.tile')?.dataset.state === 'playing'");
     let names = "[...document.querySelectorAll('.person .label b')].map((b) => b.textContent).sort().join()";
     page.wait("the right labels", &format!("{names} === 'happiness,neutral'"));
-    assert_eq!(page.run("document.querySelector('.tile h2').textContent"), "Kitchen <i>table</i>", "a name is text");
+    assert_eq!(page.run("document.querySelector('.tile h2').textContent"), "Kitchen <i>table</i>", "names are not HTML");
     assert_eq!(page.run("document.querySelector('#sharing').hidden"), false);
     page.wait("the picture", "document.querySelector('.picture').width === 640");
 
-    // Loaded anew, the tab goes on with its camera.
+    // After a reload the tab continues with its camera.
     page.command("Page.reload", json!({}));
     page.wait("the camera after a reload", "document.querySelector('#sharing')?.hidden === false");
     page.wait("the right labels after a reload", &format!("{names} === 'happiness,neutral'"));
     assert_eq!(page.run("document.querySelectorAll('.tile').length"), 1);
 
-    // The timeline grows.
+    // The timeline gets new points.
     let points = "import('./sources.js').then(({tiles}) => tiles.get(1).timeline.data.points.length)";
     let more_points_than = |count: u64| format!("{points}.then((count) => count > {count})");
     page.wait("a timeline", &more_points_than(1));
     let before = page.run(points).as_u64().unwrap();
     page.wait("a longer timeline", &more_points_than(before + 1));
     page.wait("a timeline in words", "document.querySelector('.timeline').getAttribute('aria-label').includes('mostly')");
-    page.wait("a past to scroll back to", &more_points_than(8));
+    page.wait("points to scroll back to", &more_points_than(8));
     page.run("document.querySelector('.timeline').dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp'}))");
-    page.wait("the way back to the present", "document.querySelector('.now').hidden === false");
+    page.wait("the button back to the present", "document.querySelector('.now').hidden === false");
     page.run("document.querySelector('.now').click()");
 
-    // Every download that is offered parses.
+    // Every download parses.
     let links = page.run("[...document.querySelectorAll('.tile a')].filter((a) => !a.parentElement.hidden).map((a) => a.href)");
     let links: Vec<_> = links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect();
     assert!(links.len() >= 5, "{links:?}");
@@ -71,23 +71,23 @@ fn the_page_in_chromium() {
         parses(link, text.as_str().unwrap_or_else(|| panic!("{link}: {text}")));
     }
 
-    // Other words.
+    // Another language.
     page.run("{ const choice = document.querySelector('#language'); choice.value = 'de'; choice.onchange() }");
     page.wait("German labels", &format!("{names} === 'Freude,neutral'"));
     page.run("{ const choice = document.querySelector('#language'); choice.value = 'en'; choice.onchange() }");
 
-    assert_eq!(nameless(&mut page), Vec::<String>::new(), "everything that can be pressed has a name");
+    assert_eq!(unnamed_controls(&mut page), Vec::<String>::new(), "every control has an accessible name");
     take_all(&mut page, "one");
 
-    // Only the room.
+    // Totals only.
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
-    page.wait("the room alone", "document.querySelector('.nobody').textContent === 'Individual faces are hidden'");
+    page.wait("totals only", "document.querySelector('.nobody').textContent === 'Individual faces are hidden'");
     assert_eq!(page.run("document.querySelectorAll('.person').length"), 0);
     page.wait("the switch", "document.querySelector('[data-switch=aggregate_only]').getAttribute('aria-checked') === 'true'");
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
-    page.wait("people again", &format!("{names} === 'happiness,neutral'"));
+    page.wait("individual faces again", &format!("{names} === 'happiness,neutral'"));
 
-    // Several sources, one of them dead.
+    // Several sources, one of which fails.
     for body in [
         json!({"kind": "file", "address": "clip.avi", "name": "Hall"}),
         json!({"kind": "rtsp", "address": "rtsp://127.0.0.1:1/", "name": "Door"}),
@@ -100,19 +100,19 @@ fn the_page_in_chromium() {
     take_all(&mut page, "several");
     page.resize(1920, 1080, 1.0);
     page.run("document.querySelector('#wall').click()");
-    page.wait("a screen with nothing to press", "getComputedStyle(document.querySelector('.controls')).display === 'none'");
+    page.wait("a screen without controls", "getComputedStyle(document.querySelector('.controls')).display === 'none'");
     page.take("hung-on-a-wall");
     page.run("document.querySelector('#wall').click()");
     page.wait("the controls again", "getComputedStyle(document.querySelector('.controls')).display !== 'none'");
 
-    // Whoever takes the camera away gets it back by hand only.
+    // Stop sharing, then remove the source.
     page.run("document.querySelector('#sharing button').click()");
     page.wait("a source that waits", "document.querySelector('.tile').dataset.state === 'waiting'");
-    for _ in 0..2 {
-        page.run("document.querySelector('.tile .remove').click()");
-    }
+    page.run("document.querySelector('.tile .remove').click()");
+    assert_eq!(page.run("document.querySelector('.tile .remove').textContent"), "Really remove?");
+    page.run("document.querySelector('.tile .remove').click()");
     page.wait("one tile less", "document.querySelectorAll('.tile').length === 2");
-    // But for what was asked of the source while it was taken away.
+    // Requests for the source may fail while it is being removed.
     page.complaints.retain(|complaint| !(complaint.contains("404") && complaint.contains("/api/sources/1/")));
     assert_eq!(page.complaints, Vec::<String>::new());
 }
@@ -126,11 +126,11 @@ fn parses(link: &str, text: &str) {
         Some("csv") => assert!(csv::Reader::from_reader(text.as_bytes()).records().all(|row| row.is_ok()), "{link}"),
         Some("html") => assert!(text.contains("happiness") && text.trim_end().ends_with("</html>"), "{link}"),
         Some("jpg") => assert!(!text.is_empty(), "{link}"),
-        _ => panic!("{link} is of no known kind"),
+        _ => panic!("{link} has an unknown type"),
     }
 }
 
-/// Pictures on a phone, a laptop and a wall, light and dark. Nothing may stand out at the side.
+/// Screenshots for a phone, a laptop and a wall display, light and dark. The page must not be wider than the screen.
 fn take_all(page: &mut Browser, name: &str) {
     for (screen, width, height, scale) in [("phone", 390, 844, 2.0), ("laptop", 1366, 900, 1.0), ("wall", 2560, 1440, 1.0)] {
         page.resize(width, height, scale);
@@ -145,11 +145,11 @@ fn take_all(page: &mut Browser, name: &str) {
     page.resize(1366, 900, 1.0);
 }
 
-/// Buttons, links and fields that a screen reader has no name for.
-fn nameless(page: &mut Browser) -> Vec<String> {
+/// Controls without an accessible name.
+fn unnamed_controls(page: &mut Browser) -> Vec<String> {
     let tree = page.command("Accessibility.getFullAXTree", json!({}));
-    let pressed = ["button", "link", "switch", "combobox", "textbox", "radio", "DisclosureTriangle"];
+    let control_roles = ["button", "link", "switch", "combobox", "textbox", "radio", "DisclosureTriangle"];
     let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
-    let nodes = nodes.filter(|node| pressed.contains(&node["role"]["value"].as_str().unwrap_or_default()));
+    let nodes = nodes.filter(|node| control_roles.contains(&node["role"]["value"].as_str().unwrap_or_default()));
     nodes.filter(|node| node["name"]["value"].as_str().unwrap_or_default().trim().is_empty()).map(Value::to_string).collect()
 }

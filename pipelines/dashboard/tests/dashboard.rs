@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The dashboard as those who look at it meet it: over HTTP and WebSockets, with a clip of average faces.
+//! The dashboard over HTTP and WebSockets, with a clip of average faces.
 
 mod support;
 
@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use support::{Dashboard, Shown, fetched, jpeg, labels, next, reading, until};
 use tungstenite::Message;
 
-const RIGHT: [&str; 2] = ["happiness", "neutral"];
+/// The labels of the clip, from left to right.
+const EXPECTED_LABELS: [&str; 2] = ["happiness", "neutral"];
 
 #[test]
-fn pictures_faces_the_past_and_records_of_a_clip() {
+fn a_clip_has_pictures_readings_a_timeline_and_records() {
     if !fetched() {
         return;
     }
@@ -23,7 +24,7 @@ fn pictures_faces_the_past_and_records_of_a_clip() {
     assert_eq!(dashboard.source(1)["name"], "clip");
 
     let mut viewer = dashboard.socket("api/sources/1/watch");
-    let seen = reading(&mut viewer, "two faces", |reading| labels(reading) == RIGHT);
+    let seen = reading(&mut viewer, "two faces", |reading| labels(reading) == EXPECTED_LABELS);
     assert_eq!(seen["frame"], json!([320, 240]));
     assert_eq!((seen["room"]["faces"].as_u64(), seen["labels"].as_array().map(Vec::len)), (Some(2), Some(8)));
     let picture = loop {
@@ -33,19 +34,19 @@ fn pictures_faces_the_past_and_records_of_a_clip() {
     };
     assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]), "a whole JPEG picture");
 
-    // The clip lasts a second and a half; it goes on, and its second and third time are in the records.
-    let lines = until("records of three rounds", || {
+    // The clip lasts 1.5 seconds and plays in a loop, so that times in the records restart.
+    let lines = until("records of three loops", || {
         let text = dashboard.get("/api/sources/1/records/faces.ndjson").text();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let rounds = lines.windows(2).filter(|pair| pair[0]["pts"].as_u64() > pair[1]["pts"].as_u64()).count();
-        (rounds >= 2).then_some(lines)
+        let restarts = lines.windows(2).filter(|pair| pair[0]["pts"].as_u64() > pair[1]["pts"].as_u64()).count();
+        (restarts >= 2).then_some(lines)
     });
-    assert!(lines.iter().all(|line| line["type"] == "face" && RIGHT.contains(&line["label"].as_str().unwrap())), "{lines:?}");
+    assert!(lines.iter().all(|line| line["type"] == "face" && EXPECTED_LABELS.contains(&line["label"].as_str().unwrap())), "{lines:?}");
     let table = dashboard.get("/api/sources/1/records/faces.csv");
     assert!(table.headers.contains("attachment; filename=\"clip-faces.csv\""), "{}", table.headers);
     let mut table = csv::Reader::from_reader(table.body.as_slice());
     let column = table.headers().unwrap().iter().position(|name| name == "label").unwrap();
-    assert!(table.records().all(|row| RIGHT.contains(&&row.unwrap()[column])));
+    assert!(table.records().all(|row| EXPECTED_LABELS.contains(&&row.unwrap()[column])));
     let room = dashboard.get("/api/sources/1/records/room.ndjson").text();
     let room: Vec<Value> = room.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(room.iter().any(|line| line["type"] == "summary" && line["faces_max"] == 2), "{room:?}");
@@ -60,7 +61,7 @@ fn pictures_faces_the_past_and_records_of_a_clip() {
     if dashboard.get("/api/sources").json()["can_report"] == true {
         let report = dashboard.get("/api/sources/1/report.html");
         assert_eq!(report.status, 200, "{}", report.text());
-        assert!(report.text().contains("happiness"), "the report names what was seen");
+        assert!(report.text().contains("happiness"), "the report names the label");
     }
 }
 
@@ -71,15 +72,15 @@ fn switches_reach_pictures_readings_and_records() {
     }
     let dashboard = Dashboard::start("switches", &["media/clip.avi"]);
     let mut viewer = dashboard.socket("api/sources/1/watch");
-    reading(&mut viewer, "faces", |reading| labels(reading) == RIGHT);
-    // The snapshot is the newest picture; boxes make its bytes differ from those of the same scene without.
+    reading(&mut viewer, "faces", |reading| labels(reading) == EXPECTED_LABELS);
+    // The snapshot is the newest picture. It has more bytes while boxes are drawn.
     let drawn = until("a picture", || Some(dashboard.get("/api/sources/1/snapshot.jpg")).filter(|answer| answer.status == 200)).body;
 
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"aggregate_only": true})).status, 204);
     assert_eq!(dashboard.source(1)["switches"]["aggregate_only"], true);
-    let room = reading(&mut viewer, "the room alone", |reading| reading["faces"].is_null() && reading["room"]["faces"] == 2);
+    let room = reading(&mut viewer, "totals only", |reading| reading["faces"].is_null() && reading["room"]["faces"] == 2);
     assert!(room["room"]["scores"][1].as_f64().unwrap() > 0.2, "{room}");
-    until("a picture with nothing drawn", || {
+    until("a picture without boxes", || {
         next(&mut viewer);
         let bare = dashboard.get("/api/sources/1/snapshot.jpg").body;
         (bare.len() * 100 < drawn.len() * 97).then_some(())
@@ -88,7 +89,7 @@ fn switches_reach_pictures_readings_and_records() {
     assert_eq!(dashboard.get("/api/sources/1/records/room.csv").status, 200);
 
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
-    reading(&mut viewer, "faces again", |reading| labels(reading) == RIGHT);
+    reading(&mut viewer, "faces again", |reading| labels(reading) == EXPECTED_LABELS);
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"faces": 1})).status, 422);
 
     if dashboard.get("/api/sources").json()["can_blur"] == true {
@@ -100,7 +101,7 @@ fn switches_reach_pictures_readings_and_records() {
 }
 
 #[test]
-fn a_source_that_is_dead_is_shown_and_tried_again() {
+fn a_failing_source_is_reported_and_retried() {
     let dashboard = Dashboard::start("dead", &["rtsp://user:secret@127.0.0.1:1/"]);
     let failed = dashboard.wait_for(1, "a second attempt", |source| source["attempts"].as_u64() >= Some(2));
     assert_eq!((&failed["state"], &failed["name"]), (&json!("failed"), &json!("127.0.0.1:1")));
@@ -115,7 +116,7 @@ fn a_source_that_is_dead_is_shown_and_tried_again() {
 }
 
 #[test]
-fn a_source_that_comes_back_to_life_plays() {
+fn a_repaired_source_plays_again() {
     if !fetched() {
         return;
     }
@@ -135,7 +136,7 @@ fn a_source_that_comes_back_to_life_plays() {
 }
 
 #[test]
-fn a_network_camera_is_seen_again_whenever_it_comes_back() {
+fn a_network_camera_is_reconnected() {
     use gst_rtsp_server::prelude::*;
     if !fetched() {
         return;
@@ -146,7 +147,7 @@ fn a_network_camera_is_seen_again_whenever_it_comes_back() {
     server.set_service("0"); // any port that is free
     let factory = gst_rtsp_server::RTSPMediaFactory::new();
     let clip = dashboard.folder.0.join("media/clip.avi");
-    // It goes away at the end of the clip.
+    // The stream ends with the clip.
     factory.set_launch(&format!("( filesrc location={} ! avidemux ! jpegparse ! rtpjpegpay name=pay0 )", clip.display()));
     server.mount_points().unwrap().add_factory("/camera", factory);
     let context = gst::glib::MainContext::new();
@@ -161,7 +162,7 @@ fn a_network_camera_is_seen_again_whenever_it_comes_back() {
     assert_eq!(dashboard.post("/api/sources", &json!({"kind": "rtsp", "address": address})).status, 201);
     let mut viewer = dashboard.socket("api/sources/1/watch");
     for time in ["first", "second"] {
-        reading(&mut viewer, &format!("faces for the {time} time"), |reading| labels(reading) == RIGHT);
+        reading(&mut viewer, &format!("faces for the {time} time"), |reading| labels(reading) == EXPECTED_LABELS);
         let failed = dashboard.wait_for(1, "the camera to go", |source| source["state"] == "failed");
         assert!(failed["reason"].as_str().unwrap().contains("ended"), "{failed}");
     }
@@ -170,7 +171,7 @@ fn a_network_camera_is_seen_again_whenever_it_comes_back() {
 }
 
 #[test]
-fn the_pictures_of_a_browser_are_a_source() {
+fn a_browser_can_send_pictures() {
     if !fetched() {
         return;
     }
@@ -185,22 +186,22 @@ fn the_pictures_of_a_browser_are_a_source() {
     let feeding = std::thread::spawn({
         let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
         move || {
-            // Until the other side is gone.
+            // Until the connection is closed.
             while camera.send(Message::Binary(jpeg().into())).is_ok() && camera.read().is_ok() {
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
     });
-    reading(&mut viewer, "faces of the browser's pictures", |reading| labels(reading) == RIGHT);
+    reading(&mut viewer, "faces of the browser's pictures", |reading| labels(reading) == EXPECTED_LABELS);
     dashboard.wait_for(1, "a source that plays", |source| source["state"] == "playing");
 
     for wrong in [b"not a picture".to_vec(), [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8][..], &[0xff; 12]].concat(), vec![0; 2 << 20]] {
         let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
         let _ = camera.send(Message::Binary(wrong.into()));
         let end = (0..100).find_map(|_| camera.read().map_or(Some(true), |message| message.is_close().then_some(true)));
-        assert_eq!(end, Some(true), "what is no picture is not taken");
+        assert_eq!(end, Some(true), "invalid pictures close the connection");
     }
-    assert_eq!(dashboard.source(1)["state"], "playing", "and does not harm those that are");
+    assert_eq!(dashboard.source(1)["state"], "playing", "the other connection keeps playing");
 
     dashboard.ask("DELETE", "/api/sources/1", &[], b"");
     feeding.join().unwrap();
@@ -215,13 +216,13 @@ fn the_pictures_of_a_browser_are_a_source() {
 }
 
 #[test]
-fn twenty_five_viewers_and_one_who_never_reads() {
+fn many_viewers_are_served_and_slow_ones_skip_pictures() {
     if !fetched() {
         return;
     }
     let dashboard = Dashboard::start("viewers", &["media/clip.avi"]);
     dashboard.wait_for(1, "the clip to play", |source| source["state"] == "playing");
-    let sleeper = dashboard.socket("api/sources/1/watch");
+    let never_reads = dashboard.socket("api/sources/1/watch");
     let viewers: Vec<_> = (0..24).map(|_| dashboard.socket("api/sources/1/watch")).collect();
     let began = Instant::now();
     let watching = viewers.into_iter().map(|mut viewer| {
@@ -239,17 +240,17 @@ fn twenty_five_viewers_and_one_who_never_reads() {
     });
     let viewers: Vec<_> = watching.collect::<Vec<_>>().into_iter().map(|viewer| viewer.join().unwrap()).collect();
     let memory = dashboard.memory_kib();
-    // These do not read now; another one counts how many pictures go by. What is not taken is left out, not kept.
+    // These viewers stop reading while another one receives 30 pictures. Pictures for them are skipped, not queued.
     let mut counter = dashboard.socket("api/sources/1/watch");
     (0..30).for_each(|_| while !matches!(next(&mut counter), Shown::Picture(_)) {});
     let grown = dashboard.memory_kib().saturating_sub(memory);
     assert!(grown < 40_000, "{grown} KiB more");
     assert_eq!(dashboard.source(1)["state"], "playing");
-    drop((sleeper, viewers));
+    drop((never_reads, viewers));
 }
 
 #[test]
-fn viewers_who_come_and_go_leave_nothing_behind() {
+fn closed_connections_free_their_memory() {
     if !fetched() {
         return;
     }
@@ -260,26 +261,26 @@ fn viewers_who_come_and_go_leave_nothing_behind() {
             let mut viewer = dashboard.socket("api/sources/1/watch");
             while !matches!(next(&mut viewer), Shown::Picture(_)) {}
             assert_eq!(dashboard.get("/").status, 200);
-            // Without a word of farewell.
+            // Without a close frame.
             drop(viewer);
         }
         dashboard.memory_kib()
     };
-    // What is allocated once is there after the first of them.
+    // One-time allocations happen with the first viewers.
     let memory = [50, 100, 100].map(come_and_go);
     println!("KiB after 50, 150 and 250 viewers: {memory:?}");
     assert!(memory[2].saturating_sub(memory[1]) < 8_000, "KiB after 50, 150 and 250 viewers: {memory:?}");
 }
 
 #[test]
-fn only_our_own_pages_by_our_own_names_are_served() {
+fn other_hosts_and_origins_are_refused() {
     let dashboard = Dashboard::start("guard", &["--max-sources", "1", "--host", "wall.example"]);
     let page = dashboard.get("/");
     assert_eq!(page.status, 200);
     assert!(page.headers.contains("content-security-policy: default-src 'none'"), "{}", page.headers);
     assert!(
         !page.text().contains("style=") && !page.text().contains("onclick") && !page.text().contains("http"),
-        "nothing inline, nothing from elsewhere"
+        "no inline code and nothing from other servers"
     );
     for file in ["/app.js", "/tile.js", "/style.css", "/icon.svg", "/api/choices"] {
         assert_eq!(dashboard.get(file).status, 200, "{file}");
@@ -310,7 +311,7 @@ fn only_our_own_pages_by_our_own_names_are_served() {
 }
 
 #[test]
-fn a_list_follows_what_changes() {
+fn the_list_is_updated() {
     let dashboard = Dashboard::start("list", &[]);
     let mut list = dashboard.socket("api/list");
     let mut next = || serde_json::from_str::<Value>(list.read().unwrap().to_text().unwrap()).unwrap_or_default();
@@ -320,7 +321,7 @@ fn a_list_follows_what_changes() {
 }
 
 #[test]
-fn with_a_token_only_those_who_know_it_come_in() {
+fn a_token_is_required_if_set() {
     let token = "0123456789abcdef";
     let dashboard = Dashboard::start("token", &["--token", token]);
     assert_eq!(dashboard.get("/").status, 401);
@@ -335,13 +336,13 @@ fn with_a_token_only_those_who_know_it_come_in() {
 }
 
 #[test]
-fn half_sent_requests_lock_nobody_out() {
+fn half_sent_requests_do_not_block_others() {
     let dashboard = Dashboard::start_with_descriptors("half-sent", 128);
     let mut list = dashboard.socket("api/list");
     let half_sent: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = TcpStream::connect(dashboard.address).unwrap();
-            // Those that had to make room may be closed already.
+            // Evicted connections may be closed already.
             let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n");
             stream
         })
@@ -349,18 +350,18 @@ fn half_sent_requests_lock_nobody_out() {
     assert_eq!(dashboard.get("/").status, 200);
     dashboard.post("/api/sources", &json!({"kind": "browser", "name": "One"}));
     let mut next = || serde_json::from_str::<Value>(list.read().unwrap().to_text().unwrap()).unwrap_or_default();
-    until("the new source, at a viewer who was there before", || (next()["sources"][0]["name"] == "One").then_some(()));
+    until("the new source, at a viewer who was connected before", || (next()["sources"][0]["name"] == "One").then_some(()));
     drop(half_sent);
 }
 
 #[test]
-fn who_finds_no_room_is_told_so() {
-    // Room for 32 connections, 21 of them WebSockets: with both kinds busy the next one is told.
+fn connections_over_the_limit_are_refused() {
+    // The limit is 32 connections, of which 21 may be WebSockets.
     let dashboard = Dashboard::start_with_descriptors("full", 64);
     let viewers: Vec<_> = (0..21).map(|_| dashboard.socket("api/list")).collect();
     let refused = dashboard.socket_from("api/list", &format!("http://{}", dashboard.address)).unwrap_err();
     assert!(refused.contains("503"), "{refused}");
-    assert_eq!(dashboard.get("/").status, 200, "requests have room left");
+    assert_eq!(dashboard.get("/").status, 200, "requests are still served");
     drop(viewers);
-    until("room for another viewer", || dashboard.socket_from("api/list", &format!("http://{}", dashboard.address)).ok());
+    until("a connection for another viewer", || dashboard.socket_from("api/list", &format!("http://{}", dashboard.address)).ok());
 }

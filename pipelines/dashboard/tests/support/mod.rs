@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The dashboard as a process of its own, with a clip of average faces, and how to talk to it.
-#![allow(dead_code)] // No test uses all of it.
+//! Runs the dashboard as a child process with a clip of average faces, and talks to it.
+#![allow(dead_code)] // No test binary uses all of it.
 
 #[path = "../../../../tests/support/average_faces.rs"]
 #[allow(missing_docs)]
@@ -24,11 +24,11 @@ use tungstenite::{Message, WebSocket};
 
 pub const WIDTH: usize = 320;
 pub const HEIGHT: usize = 240;
-/// Nothing that is waited for may take longer; much of it is for machines that are busy.
+/// The time limit for everything that tests wait for, generous for busy machines.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// True if ONNX Runtime and the detector are where the elements find them. Under `make test` they have to be; a bare
-/// `cargo test` says how many tests it leaves out.
+/// True if the elements find ONNX Runtime and the detector. `make test` requires them; a bare `cargo test` prints how many
+/// tests it skips.
 pub fn fetched() -> bool {
     let search = SearchPath::from_env(None);
     let missing = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err());
@@ -39,13 +39,13 @@ pub fn fetched() -> bool {
     missing.is_none()
 }
 
-/// A smiling person on the left and a neutral one on the right, who keep still.
+/// A smiling face on the left and a neutral one on the right, which do not move.
 fn scene() -> Scene {
     let still = |x, expression| vec![Key::new(0.0, (x, 110.0), 120.0, expression), Key::new(100.0, (x, 110.0), 120.0, expression)];
     Scene::new(WIDTH, HEIGHT).actor(still(95.0, "happiness")).actor(still(235.0, "neutral"))
 }
 
-/// Sends `frames` times the scene through a launch line into `path`.
+/// Encodes the scene for `frames` frames with a launch line and writes it to `path`.
 fn encode(frames: usize, line: &str, path: &Path) {
     gst::init().unwrap();
     let line = format!(
@@ -69,17 +69,17 @@ fn encode(frames: usize, line: &str, path: &Path) {
     pipeline.set_state(gst::State::Null).unwrap();
 }
 
-/// The scene for a second and a half, as a file that is played in a loop.
+/// The scene for 1.5 seconds, as a video file.
 pub fn write_clip(path: &Path) {
     encode(15, "videoconvert ! video/x-raw,format=I420 ! jpegenc quality=95 ! avimux", path);
 }
 
-/// The scene as JPEG pictures one after the other, as browsers take them for a camera.
+/// The scene as a stream of JPEG pictures, which Chromium accepts as a fake camera.
 pub fn write_mjpeg(path: &Path) {
     encode(10, "videoconvert ! videoscale ! video/x-raw,format=I420,width=640,height=480 ! jpegenc quality=95", path);
 }
 
-/// The scene as one JPEG picture.
+/// The scene as a JPEG picture.
 pub fn jpeg() -> &'static [u8] {
     static JPEG: OnceLock<Vec<u8>> = OnceLock::new();
     JPEG.get_or_init(|| {
@@ -89,7 +89,7 @@ pub fn jpeg() -> &'static [u8] {
     })
 }
 
-/// A folder of its own, removed at the end.
+/// A temporary folder, removed when dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -114,7 +114,7 @@ pub struct Dashboard {
     pub folder: Folder,
 }
 
-/// An answer: status, headers in lower case, body.
+/// A response: status, headers in lower case, body.
 pub struct Answer {
     pub status: u16,
     pub headers: String,
@@ -132,12 +132,12 @@ impl Answer {
 }
 
 impl Dashboard {
-    /// Starts one on a free port, with `clip.avi` among its media and `arguments` at the end of its line.
+    /// Starts a dashboard on a free port, with `clip.avi` in its media folder and additional `arguments`.
     pub fn start(test: &str, arguments: &[&str]) -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_emotion-dashboard")), test, arguments)
     }
 
-    /// Starts one that may have so many open files, sockets included.
+    /// Starts a dashboard with a limit of file descriptors.
     pub fn start_with_descriptors(test: &str, descriptors: u32) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_emotion-dashboard")]);
@@ -159,24 +159,24 @@ impl Dashboard {
         self.ask("GET", path, &[], b"")
     }
 
-    /// Sends JSON; nothing where it is null.
+    /// Sends a POST request with a JSON body, or without a body if it is null.
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.ask("POST", path, &["content-type: application/json"], text.as_bytes())
     }
 
-    /// A request as it goes over the wire. `headers` may hold another `host`.
+    /// Sends a request. `headers` may include a `host` header.
     pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // Of the older version of the protocol, an answer ends with the connection.
+        // In HTTP/1.0 the response ends with the connection.
         let mut request = format!("{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n", body.len());
         if !headers.iter().any(|header| header.starts_with("host:")) {
             request += &format!("host: {}\r\n", self.address);
         }
         headers.iter().for_each(|header| request += &format!("{header}\r\n"));
         stream.write_all((request + "\r\n").as_bytes()).unwrap();
-        // A request that is too long is not read to its end.
+        // Fails if the server refuses a long request before its end.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -186,12 +186,12 @@ impl Dashboard {
         Answer { status, headers, body: answer[end + 4..].to_vec() }
     }
 
-    /// A WebSocket from a page of our own.
+    /// A WebSocket with the origin of the dashboard's page.
     pub fn socket(&self, path: &str) -> WebSocket<TcpStream> {
         self.socket_from(path, &format!("http://{}", self.address)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// A WebSocket from a page at `origin`.
+    /// A WebSocket with another origin.
     pub fn socket_from(&self, path: &str, origin: &str) -> Result<WebSocket<TcpStream>, String> {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -200,18 +200,18 @@ impl Dashboard {
         tungstenite::client(request, stream).map(|(socket, _)| socket).map_err(|error| error.to_string())
     }
 
-    /// The list's only source, or the one of that number.
+    /// The source with this id in the list, or null.
     pub fn source(&self, id: u64) -> Value {
         let list = self.get("/api/sources").json();
         list["sources"].as_array().unwrap().iter().find(|source| source["id"] == id).cloned().unwrap_or(Value::Null)
     }
 
-    /// Waits until a source is as it should be.
-    pub fn wait_for(&self, id: u64, what: &str, right: impl Fn(&Value) -> bool) -> Value {
-        until(what, || Some(self.source(id)).filter(|source| right(source)))
+    /// Waits until the source with this id fulfils the condition `is_met`.
+    pub fn wait_for(&self, id: u64, what: &str, is_met: impl Fn(&Value) -> bool) -> Value {
+        until(what, || Some(self.source(id)).filter(|source| is_met(source)))
     }
 
-    /// Memory of the process in KiB, as the kernel counts it.
+    /// Resident memory of the process in KiB.
     pub fn memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -226,24 +226,25 @@ impl Drop for Dashboard {
     }
 }
 
-/// Asks again and again until there is something, which has to be within [`PATIENCE`].
+/// Calls `look` until it returns a value, for at most [`PATIENCE`].
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// The next message of a source: a picture, answered with `next`, or a reading.
+/// A message about a source.
 pub enum Shown {
     Picture(Vec<u8>),
     Reading(Value),
 }
 
+/// The next message. A picture is acknowledged with `next`.
 pub fn next(socket: &mut WebSocket<TcpStream>) -> Shown {
     loop {
         match socket.read().expect("a message") {
@@ -257,20 +258,20 @@ pub fn next(socket: &mut WebSocket<TcpStream>) -> Shown {
     }
 }
 
-/// Reads on until a reading is right.
-pub fn reading(socket: &mut WebSocket<TcpStream>, what: &str, right: impl Fn(&Value) -> bool) -> Value {
+/// Waits for a reading that fulfils the condition `is_met`.
+pub fn reading(socket: &mut WebSocket<TcpStream>, what: &str, is_met: impl Fn(&Value) -> bool) -> Value {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Shown::Reading(reading) = next(socket)
-            && right(&reading)
+            && is_met(&reading)
         {
             return reading;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "timed out waiting for {what}");
     }
 }
 
-/// The labels of a reading, from the left of the picture to its right.
+/// The labels of a reading, from left to right in the picture.
 pub fn labels(reading: &Value) -> Vec<String> {
     let mut faces = reading["faces"].as_array().cloned().unwrap_or_default();
     faces.sort_by(|a, b| a["box"][0].as_f64().partial_cmp(&b["box"][0].as_f64()).unwrap());
