@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The camera's side: built anew whenever it fails, ends or falls silent.
+//! The pipeline that plays the camera, rebuilt when it fails, ends or stalls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,28 +11,29 @@ use gst_app::{AppSink, AppSinkCallbacks};
 use crate::options::{Options, Protocol};
 use crate::outlet::{Outlet, Stream};
 
-/// Pauses between attempts: the first, which then doubles, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// How often the bus is left to look for a stall.
+/// Pause before the second attempt; it doubles with each further one.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// How often the pipeline is checked for a stall.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(250);
 
-/// Keeps the camera's stream coming for ever.
-pub fn watch(options: &Options, outlet: &Arc<Outlet>) {
-    let mut pause = PAUSES.0;
+/// Plays the camera and reconnects whenever the stream ends. Does not return.
+pub fn run(options: &Options, outlet: &Arc<Outlet>) {
+    let mut pause = MIN_PAUSE;
     loop {
         let frames = Arc::new(AtomicU64::new(0));
         let reason = play(options, outlet, &frames).unwrap_or_else(|error| error.to_string());
         let frames = frames.load(Ordering::Relaxed);
-        pause = if frames > 0 { PAUSES.0 } else { (pause * 2).min(PAUSES.1) };
-        eprintln!("rtsp-relay: {reason}, after {frames} frames; again in {:.2} s", pause.as_secs_f32());
+        pause = if frames > 0 { MIN_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
+        eprintln!("rtsp-relay: {reason} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
         std::thread::sleep(pause);
     }
 }
 
-/// Plays the camera's stream into `outlet`; why it ended.
+/// Plays the camera's stream into `outlet`. Returns why it ended.
 fn play(options: &Options, outlet: &Arc<Outlet>, frames: &Arc<AtomicU64>) -> Result<String, gst::glib::Error> {
     let (width, height) = options.size;
-    // One frame may wait before each of the slow steps, the newest one.
+    // Before each slow element a queue keeps the newest frame only.
     let newest = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
     let pipeline = gst::parse::launch(&format!(
         "rtspsrc name=camera ! application/x-rtp,media=video ! decodebin ! {newest} ! videoconvert ! videoscale \
@@ -51,7 +52,7 @@ fn play(options: &Options, outlet: &Arc<Outlet>, frames: &Arc<AtomicU64>) -> Res
     camera.set_property_from_str("protocols", if options.protocol == Protocol::Tcp { "tcp" } else { "udp" });
     let stall_us = u64::try_from(options.stall.as_micros()).unwrap_or(u64::MAX);
     camera.set_property("tcp-timeout", stall_us);
-    // Of UDP; it would go over to TCP by itself after this time.
+    // For UDP: after this time rtspsrc falls back to TCP.
     camera.set_property("timeout", stall_us);
 
     for (name, stream) in [("video", Stream::Video), ("text", Stream::Text)] {
@@ -60,22 +61,22 @@ fn play(options: &Options, outlet: &Arc<Outlet>, frames: &Arc<AtomicU64>) -> Res
         let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             if matches!(stream, Stream::Video) && frames.fetch_add(1, Ordering::Relaxed) == 0 {
-                eprintln!("rtsp-relay: the camera's stream is there");
+                eprintln!("rtsp-relay: receiving the camera's stream");
             }
             outlet.push(stream, &sample);
             Ok(gst::FlowSuccess::Ok)
         });
         sink.set_callbacks(callbacks.build());
     }
-    let reason = until_it_ends(&pipeline, options.stall, frames);
+    let reason = wait_for_end(&pipeline, options.stall, frames);
     let _ = pipeline.set_state(gst::State::Null);
     Ok(reason)
 }
 
-/// Runs `pipeline` until an error, the end of the stream, or `stall` without a frame.
-fn until_it_ends(pipeline: &gst::Pipeline, stall: Duration, frames: &AtomicU64) -> String {
+/// Runs `pipeline` until an error, the end of the stream, or `stall` without a frame. Returns the reason.
+fn wait_for_end(pipeline: &gst::Pipeline, stall: Duration, frames: &AtomicU64) -> String {
     let Some(bus) = pipeline.bus() else { unreachable!("a pipeline has a bus") };
-    // A start that fails says why on the bus.
+    // If the start fails, the reason is on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
     let (mut seen, mut since) = (0, Instant::now());
     loop {

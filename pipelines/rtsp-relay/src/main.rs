@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes a camera's RTSP stream and serves it again with the faces drawn on it, and what was found as a second stream.
+//! Serves a camera's RTSP stream again with faces drawn in the picture, and with records of the faces as a second stream.
 //!
 //! ```text
 //! emotion-rtsp-relay rtsp://camera/stream
 //! gst-launch-1.0 playbin uri=rtsp://127.0.0.1:8554/faces
 //! ```
 //!
-//! The camera may vanish and come back, stutter, or change its resolution: its side is built anew as often as it takes,
-//! while the clients of this side stay connected and see the picture go on. Frames that cannot be kept up with are left
-//! out, so that what is seen is never older than the camera's jitter buffer and one frame of each step.
+//! The camera may disconnect, stall or change its resolution: its pipeline is rebuilt, while clients stay connected and see
+//! the stream continue. Frames that cannot be processed in time are skipped, so that the latency is at most the camera's
+//! jitter buffer plus one frame for each step.
 
 mod camera;
 mod options;
@@ -25,9 +25,10 @@ use gst_rtsp_server::prelude::*;
 use options::Options;
 use outlet::Outlet;
 
-/// Whose secret it is, in the addresses that clients use.
+/// The user name in the addresses of clients.
 const USER: &str = "viewer";
-/// Threads for clients. A DESCRIBE keeps its thread until the media has a picture, and whoever shares the thread waits.
+/// Maximum number of threads for clients. A DESCRIBE request blocks its thread, and all clients of that thread, until the
+/// stream has a picture.
 const CLIENT_THREADS: i32 = 64;
 
 fn main() -> ExitCode {
@@ -60,23 +61,23 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
     server.set_service(&options.listen.port().to_string());
-    server.thread_pool().ok_or("the RTSP server has no threads")?.set_max_threads(CLIENT_THREADS);
+    server.thread_pool().ok_or("the RTSP server has no thread pool")?.set_max_threads(CLIENT_THREADS);
     let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
     let factory = outlet::factory(&outlet);
     if let Some(token) = &options.token {
-        require(&server, &factory, token);
+        require_secret(&server, &factory, token);
     }
     mounts.add_factory(&options.path, factory);
-    server.attach(None).map_err(|_| format!("cannot listen at {}: is the port taken?", options.listen))?;
+    server.attach(None).map_err(|_| format!("cannot listen on {}: is the port in use?", options.listen))?;
     println!("rtsp-relay: serving rtsp://{}:{}{}", options.listen.ip(), server.bound_port(), options.path);
 
-    std::thread::Builder::new().name("camera".into()).spawn(move || camera::watch(&options, &outlet))?;
+    std::thread::Builder::new().name("camera".into()).spawn(move || camera::run(&options, &outlet))?;
     glib::MainLoop::new(None, false).run();
     Ok(())
 }
 
-/// Lets only those in who know `secret`. It is not sent: a client shows that it knows it (Digest, RFC 2069).
-fn require(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory, secret: &str) {
+/// Requires `secret` from clients. They prove that they know it without sending it (digest authentication, RFC 2069).
+fn require_secret(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory, secret: &str) {
     let role = gst::Structure::builder(USER)
         .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
         .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);

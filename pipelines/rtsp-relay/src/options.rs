@@ -13,20 +13,21 @@ use crate::secret;
 pub const USAGE: &str = "\
 Usage: emotion-rtsp-relay [OPTIONS] rtsp://CAMERA
 
-Serves a camera's stream again with faces and their apparent expressions drawn on it (stream 0, H.264)
-and written down (stream 1, NDJSON as application/x-gst).
+Serves a camera's RTSP stream again with faces and their apparent expressions: drawn in the picture (stream 0,
+H.264) and as records (stream 1, NDJSON in application/x-gst).
 
-      --listen ADDRESS:PORT  where to serve [127.0.0.1:8554]
-      --token SECRET         what viewers must know, 16 characters or more; needed to listen on any but a loopback address.
-                             They open rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Better in the environment, as EMOTION_RELAY_TOKEN
-      --path PATH            what to serve it as [/faces]
-      --size WIDTHxHEIGHT    of the served picture, whatever the camera sends [1280x720]
-      --latency MS           the camera's jitter buffer [200]
-      --protocol tcp|udp     to the camera [tcp]
-      --stall SECONDS        without a frame until the camera is called again [5]
-  -h, --help";
+      --listen ADDRESS:PORT  address of the server [127.0.0.1:8554]
+      --token SECRET         secret that clients need, at least 16 characters; required unless the address is a
+                             loopback address. Clients open rtsp://viewer:SECRET@ADDRESS:PORT/PATH.
+                             Prefer the environment variable EMOTION_RELAY_TOKEN
+      --path PATH            path of the stream [/faces]
+      --size WIDTHxHEIGHT    size of the served picture [1280x720]
+      --latency MS           length of the camera's jitter buffer [200]
+      --protocol tcp|udp     protocol to the camera [tcp]
+      --stall SECONDS        time without a frame before the relay reconnects [5]
+  -h, --help                 print this help";
 
-/// How the camera is asked to send.
+/// The protocol of the camera's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Interleaved with the RTSP connection.
@@ -35,29 +36,29 @@ pub enum Protocol {
     Udp,
 }
 
-/// What the user asked for.
+/// The options of the relay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Address of the camera, `rtsp://` or `rtsps://`.
     pub camera: String,
-    /// Where to serve.
+    /// Address of the server.
     pub listen: SocketAddr,
-    /// What viewers must know.
+    /// Secret that clients need.
     pub token: Option<String>,
-    /// Path of the served stream, beginning with a slash.
+    /// Path of the served stream, with a leading slash.
     pub path: String,
     /// Width and height of the served picture.
     pub size: (u32, u32),
-    /// Jitter buffer of the camera.
+    /// Length of the camera's jitter buffer.
     pub latency: Duration,
-    /// How the camera sends.
+    /// Protocol of the camera's stream.
     pub protocol: Protocol,
-    /// How long it may send nothing.
+    /// Time without a frame before the relay reconnects.
     pub stall: Duration,
 }
 
 impl Options {
-    /// The command line of this process; none if it asks for help.
+    /// Reads the arguments of this process. Returns none if they ask for help.
     pub fn from_env() -> Result<Option<Self>, lexopt::Error> {
         Self::parse(std::env::args_os().skip(1))
     }
@@ -65,7 +66,7 @@ impl Options {
     /// Reads the arguments after the program's name.
     ///
     /// # Errors
-    /// An argument that is unknown, out of range or missing, in words.
+    /// If an argument is unknown, invalid or missing.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, lexopt::Error> {
         let mut camera = None;
         let mut options = Self {
@@ -105,12 +106,12 @@ fn address_of(text: &str) -> Result<String, String> {
 }
 
 fn path(text: &str) -> Result<String, String> {
-    (text.len() > 1 && text.starts_with('/')).then(|| text.to_string()).ok_or_else(|| "a path begins with a slash".into())
+    (text.len() > 1 && text.starts_with('/')).then(|| text.to_string()).ok_or_else(|| "a path starts with a slash".into())
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    // Even ones: the encoder halves the colours.
+    // Even numbers, because the encoder subsamples the colours.
     sides
         .filter(|&(width, height)| [width, height].iter().all(|side| (16..=8192).contains(side) && side % 2 == 0))
         .ok_or_else(|| format!("\"{text}\" is not WIDTHxHEIGHT with even numbers from 16 to 8192"))
@@ -138,18 +139,18 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_is_enough() {
+    fn only_the_camera_is_required() {
         let options = parse("rtsp://camera/stream").unwrap().unwrap();
         assert_eq!(options.camera, "rtsp://camera/stream");
-        assert_eq!(options.listen.to_string(), "127.0.0.1:8554", "nobody else sees the faces unless asked for");
+        assert_eq!(options.listen.to_string(), "127.0.0.1:8554", "other machines cannot connect by default");
         assert_eq!(parse("--help"), Ok(None));
         let shared = parse("rtsp://camera/stream --listen 0.0.0.0:8554 --token 0123456789abcdef").unwrap().unwrap();
         assert_eq!(shared.token.as_deref(), Some("0123456789abcdef"));
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
-        for (line, said) in [
+    fn errors_name_the_problem() {
+        for (line, expected) in [
             ("", "address is missing"),
             ("camera.mp4", "camera.mp4"),
             ("rtsp://a rtsp://b", "rtsp://b"),
@@ -165,7 +166,7 @@ mod tests {
             ("rtsp://a --wat", "wat"),
         ] {
             let error = parse(line).unwrap_err();
-            assert!(error.contains(said), "{line}: {error}");
+            assert!(error.contains(expected), "{line}: {error}");
         }
     }
 }

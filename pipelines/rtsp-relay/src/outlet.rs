@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The side of the clients: one RTSP media that all of them share, fed with what the camera's side has.
+//! The stream to the clients: one RTSP media that all of them share, fed by the camera's pipeline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +8,8 @@ use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
 
-/// One payloader for the picture and one for the records. The sources stamp what comes with the time it came at, so
-/// that a camera that starts from zero again does not matter, and keep the newest of what nobody takes.
+/// The launch line of the media, with a payloader for the picture and one for the records. The sources set the arrival time
+/// as timestamp, so that the camera's timestamps may restart, and drop the oldest buffers if they are full.
 const MEDIA: &str = "( \
     appsrc name=video is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream \
         ! videoconvert ! x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
@@ -17,11 +17,11 @@ const MEDIA: &str = "( \
     appsrc name=text is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
         ! rtpgstpay name=pay1 pt=97 config-interval=1 )";
 
-/// The first record of the second stream: a stream is described to clients once something came on it, and a scene
-/// without faces has no records.
-const HELLO: &str = "{\"type\":\"relay\",\"version\":1}\n";
+/// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
+/// scene without faces has no records.
+const FIRST_RECORD: &str = "{\"type\":\"relay\",\"version\":1}\n";
 
-/// Where frames and records go.
+/// Passes frames and records on to the media, while there is one.
 #[derive(Default)]
 pub struct Outlet {
     sources: Mutex<Option<Sources>>,
@@ -32,7 +32,7 @@ struct Sources {
     text: AppSrc,
 }
 
-/// Which of the two streams.
+/// The two streams of the media.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
     /// Raw video.
@@ -42,7 +42,7 @@ pub enum Stream {
 }
 
 impl Outlet {
-    /// Sends `sample` to the clients, if there are any.
+    /// Sends `sample` to the clients. It is dropped if there are none.
     pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
         let source = {
             let sources = self.sources();
@@ -63,8 +63,8 @@ impl Outlet {
         let source = |name: &str| bin.by_name(name)?.downcast::<AppSrc>().ok();
         let (Some(video), Some(text)) = (source("video"), source("text")) else { return };
         text.set_caps(Some(&gst::Caps::new_empty_simple("application/x-ndjson")));
-        // Nothing takes it away before the media plays, and it has no clock yet: the time is put on it as it leaves.
-        let _ = text.push_buffer(gst::Buffer::from_slice(HELLO));
+        // Pushed before the media plays: it stays queued, and gets its timestamp when it leaves the source.
+        let _ = text.push_buffer(gst::Buffer::from_slice(FIRST_RECORD));
         *self.sources() = Some(Sources { video, text });
     }
 
@@ -77,8 +77,8 @@ impl Outlet {
     }
 }
 
-/// Hands `buffer` to `source` if that plays. One that is only about to may have its clock and not yet the time that it
-/// counts from; what it stamps then lies in the far future, and everything after it would wait for that.
+/// Pushes `buffer` into `source` if that is playing. A source that is still starting may have a clock but no base time. Its
+/// timestamps would then be far in the future, and all later buffers would wait for them.
 fn push(source: &AppSrc, mut buffer: gst::Buffer) {
     if source.current_state() != gst::State::Playing {
         return;
@@ -86,11 +86,11 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
     let writable = buffer.make_mut();
     writable.set_pts(None);
     writable.set_dts(None);
-    // It fails while the media is taken down, and then nobody looks at it any more.
+    // Fails while the media is being stopped, when no clients are left.
     let _ = source.push_buffer(buffer);
 }
 
-/// The media, made when the first client comes and taken down after the last.
+/// The factory of the media, which exists from the first client to the last.
 pub fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
     let factory = RTSPMediaFactory::new();
     factory.set_launch(MEDIA);
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_stamped_before_the_media_plays() {
+    fn buffers_are_dropped_until_the_media_plays() {
         gst::init().unwrap();
         let source = AppSrc::builder().is_live(true).format(gst::Format::Time).do_timestamp(true).build();
         let sink = gst_app::AppSink::builder().sync(false).build();
@@ -119,7 +119,7 @@ mod tests {
         pipeline.add_many([source.upcast_ref(), sink.upcast_ref::<gst::Element>()]).unwrap();
         source.link(&sink).unwrap();
         pipeline.set_state(gst::State::Paused).unwrap();
-        // As while a pipeline hands its clock around on the way to playing.
+        // As when a pipeline that is starting distributes its clock.
         source.set_clock(Some(&gst::SystemClock::obtain())).unwrap();
         push(&source, gst::Buffer::from_slice(b"too early"));
         assert_eq!(source.current_level_buffers(), 0);
@@ -128,7 +128,7 @@ mod tests {
         let (played, ..) = pipeline.state(gst::ClockTime::from_seconds(10));
         played.unwrap();
         push(&source, gst::Buffer::from_slice(b"now"));
-        let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("what was pushed");
+        let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("the pushed buffer");
         let time = sample.buffer().and_then(gst::BufferRef::pts).expect("a time");
         assert!(time < gst::ClockTime::from_seconds(20), "{time}");
         pipeline.set_state(gst::State::Null).unwrap();

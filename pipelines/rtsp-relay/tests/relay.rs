@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The relay between a camera that is killed and started again, with another resolution each time, and a client that
-//! stays connected all the while. `RELAY_ROUNDS=100 cargo test -p emotion-rtsp-relay` does it a hundred times.
+//! The relay between a client that stays connected and a camera that is killed and restarted, with another resolution each
+//! time. `RELAY_ROUNDS=100 cargo test -p emotion-rtsp-relay` repeats it a hundred times.
 
 #[path = "../../../tests/support/average_faces.rs"]
 #[allow(dead_code)]
@@ -22,12 +22,12 @@ use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use gstemotion::model::search_path::SearchPath;
 
-/// Where the child that plays the camera finds what to do: port, picture, width and height.
+/// Environment variable for the child process that acts as the camera: port, picture, width and height.
 const CAMERA: &str = "EMOTION_TEST_CAMERA";
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &str = "0123456789abcdef";
 
-/// Ends a child process with its owner.
+/// A child process, killed when dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -41,7 +41,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// A picture of a happy average face, `width` x `height`, as raw RGB.
+/// Writes a picture of a happy average face as raw RGB.
 fn picture(folder: &Path, width: usize, height: usize) -> PathBuf {
     let file = folder.join(format!("{width}x{height}.rgb"));
     let (center, side) = ((width as f32 / 2.0, height as f32 / 2.0), height as f32 * 0.6);
@@ -51,10 +51,10 @@ fn picture(folder: &Path, width: usize, height: usize) -> PathBuf {
 }
 
 #[test]
-#[ignore = "the camera of the other tests, which start it"]
+#[ignore = "not a test: the camera that the other tests start"]
 fn camera() {
-    let order = std::env::var(CAMERA).expect("what to play");
-    let mut words = order.split(' ');
+    let arguments = std::env::var(CAMERA).expect("the camera's arguments");
+    let mut words = arguments.split(' ');
     let (port, file) = (words.next().expect("a port"), words.next().expect("a file"));
     let (width, height) = (words.next().expect("a width"), words.next().expect("a height"));
     gst::init().expect("GStreamer starts");
@@ -76,14 +76,18 @@ fn camera() {
 
 fn start_camera(port: u16, folder: &Path, (width, height): (usize, usize)) -> Running {
     let file = picture(folder, width, height);
-    let order = format!("{port} {} {width} {height}", file.display());
+    let arguments = format!("{port} {} {width} {height}", file.display());
     let test = std::env::current_exe().expect("this test");
-    let child =
-        Command::new(test).args(["--exact", "camera", "--ignored"]).env(CAMERA, order).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = Command::new(test)
+        .args(["--exact", "camera", "--ignored"])
+        .env(CAMERA, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     Running(child.expect("a camera"))
 }
 
-/// The relay and the lines it prints to either output.
+/// Starts the relay. The receiver gets the lines of both of its outputs.
 fn start_relay(arguments: &[&str]) -> (Running, Receiver<String>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-rtsp-relay"));
     let mut child =
@@ -110,12 +114,12 @@ fn wait_for_line(lines: &Receiver<String>, part: &str) {
         match line {
             Ok(line) if line.contains(part) => return,
             Ok(_) => {}
-            Err(_) => panic!("the relay did not say \"{part}\""),
+            Err(_) => panic!("the relay did not print \"{part}\""),
         }
     }
 }
 
-/// What the client of the relay has got so far.
+/// What the client of the relay has received.
 #[derive(Default)]
 struct Received {
     frames: usize,
@@ -125,7 +129,7 @@ struct Received {
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
     start.elapsed()
@@ -138,7 +142,7 @@ fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
          relay. ! application/x-rtp,media=application ! rtpgstdepay ! fakesink name=text sync=false"
     );
     let pipeline = gst::parse::launch(&line).expect("a client").downcast::<gst::Pipeline>().expect("a pipeline");
-    // Beside what the relay says, so that a test that waits in vain tells why.
+    // Printed with the relay's output, to explain a test that times out.
     pipeline.bus().expect("a bus").set_sync_handler(|_, message| {
         if let gst::MessageView::Error(error) = message.view() {
             println!("client: {} ({:?})", error.error(), error.debug());
@@ -151,7 +155,7 @@ fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
         let received = received.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let map = info.buffer().expect("a buffer").map_readable().expect("bytes");
-            take(&mut received.lock().expect("what came"), &map);
+            take(&mut received.lock().expect("no panic"), &map);
             gst::PadProbeReturn::Ok
         });
     };
@@ -162,16 +166,16 @@ fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
 }
 
 #[test]
-fn a_camera_over_tcp_comes_and_goes() {
-    camera_comes_and_goes("tcp");
+fn clients_survive_restarts_of_a_camera_over_tcp() {
+    restart_camera("tcp");
 }
 
 #[test]
-fn a_camera_over_udp_comes_and_goes() {
-    camera_comes_and_goes("udp");
+fn clients_survive_restarts_of_a_camera_over_udp() {
+    restart_camera("udp");
 }
 
-fn camera_comes_and_goes(protocol: &str) {
+fn restart_camera(protocol: &str) {
     let search = SearchPath::from_env(None);
     if let Some(error) = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err()) {
         assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
@@ -190,46 +194,46 @@ fn camera_comes_and_goes(protocol: &str) {
     let options = ["--listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
     let (_relay, lines) = start_relay(&[&options[..], &["--token", SECRET]].concat());
     wait_for_line(&lines, "serving");
-    wait_for_line(&lines, "again in");
+    wait_for_line(&lines, "reconnecting in");
     let mut camera = start_camera(camera_port, &folder, sizes[0]);
-    wait_for_line(&lines, "the camera's stream is there");
+    wait_for_line(&lines, "receiving the camera's stream");
 
     let (pipeline, received) = client(&format!("rtsp://viewer:{SECRET}@127.0.0.1:{relay_port}/faces"));
-    let frames = || received.lock().expect("what came").frames;
+    let frames = || received.lock().expect("no panic").frames;
     wait_until("the first frames", || frames() > 5);
-    wait_until("a record of the face", || received.lock().expect("what came").text.contains(r#""label":"happiness""#));
-    assert!(received.lock().expect("what came").text.starts_with(r#"{"type":"relay","#));
+    wait_until("a record of the face", || received.lock().expect("no panic").text.contains(r#""label":"happiness""#));
+    assert!(received.lock().expect("no panic").text.starts_with(r#"{"type":"relay","#));
 
     let mut longest = Duration::ZERO;
     for round in 1..=rounds {
         drop(camera);
-        wait_for_line(&lines, "again in");
+        wait_for_line(&lines, "reconnecting in");
         camera = start_camera(camera_port, &folder, sizes[round % sizes.len()]);
-        wait_for_line(&lines, "the camera's stream is there");
-        let (before, text) = (frames(), received.lock().expect("what came").text.len());
+        wait_for_line(&lines, "receiving the camera's stream");
+        let (before, text) = (frames(), received.lock().expect("no panic").text.len());
         longest = longest.max(wait_until("frames after the camera came back", || frames() > before + 5));
-        wait_until("records after the camera came back", || received.lock().expect("what came").text.len() > text);
+        wait_until("records after the camera came back", || received.lock().expect("no panic").text.len() > text);
     }
-    println!("{protocol}, {rounds} times: at most {longest:?} from the camera's first frame to the client's sixth");
+    println!("{protocol}, {rounds} restarts: at most {longest:?} from the camera's first frame to the client's sixth");
     let failed = pipeline.bus().expect("a bus").pop_filtered(&[gst::MessageType::Error, gst::MessageType::Eos]);
     assert!(failed.is_none(), "{failed:?}");
     pipeline.set_state(gst::State::Null).expect("the client stops");
-    for line in received.lock().expect("what came").text.lines() {
-        assert!(line.starts_with('{') && line.ends_with('}'), "half a record: {line}");
+    for line in received.lock().expect("no panic").text.lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "incomplete record: {line}");
     }
 }
 
-/// A relay of a camera that is not there, and its address.
+/// Starts a relay of a camera that does not exist. Returns its address too.
 fn relay_without_camera(arguments: &[&str]) -> (Running, String) {
     let (camera, listen) = (format!("rtsp://127.0.0.1:{}/live", free_port()), format!("127.0.0.1:{}", free_port()));
     let (relay, lines) = start_relay(&[&["--listen", &listen, &camera], arguments].concat());
     wait_for_line(&lines, "serving");
-    // Whatever else it says is read on.
+    // Later lines are read and discarded.
     std::thread::spawn(move || lines.iter().for_each(drop));
     (relay, listen)
 }
 
-/// Sends a DESCRIBE, with `headers` that each end a line.
+/// Sends a DESCRIBE request. Each of `headers` ends with a line break.
 fn describe(listen: &str, path: &str, headers: &str) -> TcpStream {
     let mut stream = TcpStream::connect(listen).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
@@ -238,41 +242,41 @@ fn describe(listen: &str, path: &str, headers: &str) -> TcpStream {
     stream
 }
 
-/// The head of the answer.
+/// The head of the response.
 fn answer(stream: &TcpStream) -> String {
     let lines = BufReader::new(stream).lines().map(|line| line.expect("an answer"));
     lines.take_while(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }
 
 #[test]
-fn a_description_does_not_wait_for_one_of_another_path() {
+fn a_blocked_request_does_not_block_other_paths() {
     let (_relay, listen) = relay_without_camera(&[]);
-    // Without a camera there is no picture to describe, so that these wait.
+    // Without a camera there is no picture to describe, so these requests wait.
     let waiting = [(); 3].map(|()| describe(&listen, "/faces", ""));
     let other = describe(&listen, "/other", "");
     assert!(answer(&other).starts_with("RTSP/1.0 404"));
     for stream in waiting {
         stream.set_nonblocking(true).expect("a socket");
-        let unanswered = (&stream).read(&mut [0; 1]).expect_err("an answer came first");
+        let unanswered = (&stream).read(&mut [0; 1]).expect_err("no response yet");
         assert_eq!(unanswered.kind(), std::io::ErrorKind::WouldBlock);
     }
 }
 
 #[test]
-fn with_a_token_those_who_do_not_know_it_are_refused() {
+fn clients_without_the_token_are_refused() {
     let (_relay, listen) = relay_without_camera(&["--token", SECRET]);
     let stream = describe(&listen, "/faces", "");
     let refused = answer(&stream);
     assert!(refused.starts_with("RTSP/1.0 401") && refused.contains("WWW-Authenticate: Digest"), "{refused}");
-    // What a password is worth is told by the realm and a number of this connection's own.
+    // The digest depends on the realm and on this connection's nonce.
     let value = |name: &str| refused.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).expect("a value");
     let (realm, nonce, uri) = (value("realm"), value("nonce"), format!("rtsp://{listen}/faces"));
     let md5 = |text: String| glib::compute_checksum_for_string(glib::ChecksumType::Md5, text).expect("a checksum");
-    let (who, what) = (md5(format!("viewer:{realm}:a guess")), md5(format!("DESCRIBE:{uri}")));
-    let response = md5(format!("{who}:{nonce}:{what}"));
-    let shown = format!("Digest username=\"viewer\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"");
+    let (user, method) = (md5(format!("viewer:{realm}:a guess")), md5(format!("DESCRIBE:{uri}")));
+    let response = md5(format!("{user}:{nonce}:{method}"));
+    let digest = format!("Digest username=\"viewer\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"");
     let basic = format!("Basic {}", glib::base64_encode(format!("viewer:{SECRET}").as_bytes()));
-    for authorization in [shown, basic] {
+    for authorization in [digest, basic] {
         let request = format!("DESCRIBE {uri} RTSP/1.0\r\nCSeq: 2\r\nAuthorization: {authorization}\r\n\r\n");
         (&stream).write_all(request.as_bytes()).expect("a request");
         let refused = answer(&stream);
