@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes the demo clip's frames to standard output: RGB, 640x480, 30 a second, ten seconds.
+//! Writes the demo clip to standard output: ten seconds of RGB frames, 640x480 pixels, 30 frames per second.
 //!
 //! ```text
 //! cargo run --release --example average-faces-clip |
 //!     gst-launch-1.0 fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! videoconvert ! autovideosink
 //! ```
-//! `average-faces-clip FRAMES FACES WIDTHxHEIGHT` writes that many frames of that many faces, which keep still.
+//! `average-faces-clip FRAMES FACES WIDTHxHEIGHT` writes frames with a number of faces that do not move.
 
 #[path = "../tests/support/average_faces.rs"]
 #[allow(dead_code)]
@@ -18,7 +18,7 @@ use gstemotion::scores::FERPLUS_LABELS;
 
 const FRAMES_PER_SECOND: f32 = 30.0;
 
-/// One face goes through four expressions; two more join it, one of whom leaves by the side.
+/// One face goes through four expressions. Two more enter, and one of them leaves again.
 fn demo() -> Scene {
     Scene::new(640, 480)
         .actor(vec![
@@ -50,14 +50,14 @@ fn demo() -> Scene {
         ])
 }
 
-/// Rows of faces that fill the frame.
-fn still(faces: u32, width: u32, height: u32) -> Scene {
+/// Faces that do not move, in rows that fill the frame.
+fn still_faces(faces: u32, width: u32, height: u32) -> Scene {
     let columns = (faces as f32 * width as f32 / height as f32).sqrt().ceil().max(1.0) as u32;
     let step = (width as f32 / columns as f32, height as f32 / faces.div_ceil(columns).max(1) as f32);
     (0..faces).fold(Scene::new(width as usize, height as usize), |scene, face| {
-        let place = (((face % columns) as f32 + 0.5) * step.0, ((face / columns) as f32 + 0.5) * step.1);
+        let center = (((face % columns) as f32 + 0.5) * step.0, ((face / columns) as f32 + 0.5) * step.1);
         let expression = FERPLUS_LABELS[face as usize % FERPLUS_LABELS.len()];
-        scene.actor([0.0, 600.0].map(|time| Key::new(time, place, 0.8 * step.0.min(step.1), expression)).into())
+        scene.actor([0.0, 600.0].map(|time| Key::new(time, center, 0.8 * step.0.min(step.1), expression)).into())
     })
 }
 
@@ -69,9 +69,9 @@ fn main() -> std::io::Result<()> {
         [] => demo(),
         [faces, size] => {
             let (width, height) = size.split_once('x').expect("WIDTHxHEIGHT");
-            still(number(faces), number(&width.into()), number(&height.into()))
+            still_faces(number(faces), number(&width.into()), number(&height.into()))
         }
-        _ => panic!("FRAMES FACES WIDTHxHEIGHT"),
+        _ => panic!("usage: average-faces-clip [FRAMES [FACES WIDTHxHEIGHT]]"),
     };
     let frames = frames.unwrap_or((scene.duration_s() * FRAMES_PER_SECOND) as usize);
     let mut out = BufWriter::new(std::io::stdout().lock());

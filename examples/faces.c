@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Faces and their apparent expression in an application of one's own: one line for each face of a file.
+// Reads faces and their apparent expressions in an application: prints a line for each face in each frame of a file.
 //   cc faces.c -o faces $(pkg-config --cflags --libs gstreamer-1.0) && ./faces clip.mp4
 #include <gst/gst.h>
 
-// Called with each frame. What `emotionclassify` wrote on it: docs/metadata.md lists the fields.
+// Called with each frame. docs/metadata.md lists the fields of the metadata.
 static void print_faces(GstElement *sink, GstBuffer *frame, GstPad *pad, gpointer data) {
   (void)sink, (void)pad, (void)data;
   GstCustomMeta *meta = gst_buffer_get_custom_meta(frame, "GstEmotionMeta");
@@ -12,11 +12,11 @@ static void print_faces(GstElement *sink, GstBuffer *frame, GstPad *pad, gpointe
     const GstStructure *face = gst_value_get_structure(gst_value_array_get_value(faces, i));
     const char *label = gst_structure_get_string(face, "label");
     gint id = 0;
-    gdouble x = 0, y = 0, w = 0, h = 0, confidence = 0; // the box in 0..1 of the frame
+    gdouble x = 0, y = 0, w = 0, h = 0, confidence = 0; // the box, as a share of the frame's width and height
     gst_structure_get(face, "id", G_TYPE_INT, &id, "x", G_TYPE_DOUBLE, &x, "y", G_TYPE_DOUBLE, &y, NULL);
     gst_structure_get(face, "w", G_TYPE_DOUBLE, &w, "h", G_TYPE_DOUBLE, &h, NULL);
     gst_structure_get_double(face, "confidence", &confidence);
-    g_print("face %d at %.2f,%.2f %.2fx%.2f: %s %.2f\n", id, x, y, w, h, label ? label : "not scored yet", confidence);
+    g_print("face %d at %.2f,%.2f %.2fx%.2f: %s %.2f\n", id, x, y, w, h, label ? label : "not classified yet", confidence);
   }
 }
 

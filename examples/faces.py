@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Faces and their apparent expression in an application of one's own: one line for each face of a file.
+"""Reads faces and their apparent expressions in an application: prints a line for each face in each frame of a file.
 
     python3 faces.py clip.mp4
 
@@ -15,24 +15,27 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
 
-# GObject calls its array deprecated; without gst-python there is no other way to one's values.
+# GObject.ValueArray is deprecated, but without gst-python there is no other way to read the array.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
-LINE = "filesrc name=file ! decodebin ! videoconvert ! emotionfacedetect ! emotionclassify ! fakesink name=out signal-handoffs=true"
+LINE = (
+    "filesrc name=file ! decodebin ! videoconvert ! emotionfacedetect ! emotionclassify ! "
+    "fakesink name=out signal-handoffs=true"
+)
 
 
 def faces_of(frame):
-    """What `emotionclassify` wrote on the frame; docs/metadata.md lists the fields."""
+    """Returns the faces in the metadata of a frame; docs/metadata.md lists the fields."""
     meta = frame.get_custom_meta("GstEmotionMeta")
     found, faces = meta.get_structure().get_array("faces") if meta else (False, None)
-    # Copies, since the array takes its structures along when it goes.
+    # Copied, because the array frees its structures.
     return [faces.get_nth(index).copy() for index in range(faces.n_values)] if found else []
 
 
 def print_faces(_sink, frame, _pad):
     for face in faces_of(frame):
-        x, y, w, h = (face.get_value(side) for side in "xywh")  # in 0..1 of the frame
-        label = face.get_string("label") or "not scored yet"
+        x, y, w, h = (face.get_value(side) for side in "xywh")  # shares of the frame's width and height
+        label = face.get_string("label") or "not classified yet"
         _, confidence = face.get_double("confidence")
         print(f"face {face.get_value('id')} at {x:.2f},{y:.2f} {w:.2f}x{h:.2f}: {label} {confidence:.2f}")
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces and their apparent expression in an application of one's own: one line for each face of a file.
+//! Reads faces and their apparent expressions in an application: prints a line for each face in each frame of a file.
 //!
 //! ```text
 //! cargo run --example faces clip.mp4
@@ -12,14 +12,14 @@ const LINE: &str =
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What `emotionclassify` wrote on the frame; `docs/metadata.md` lists the fields.
+/// Prints the faces in the metadata of a frame; `docs/metadata.md` lists the fields.
 fn print_faces(frame: &gst::BufferRef) -> Result<()> {
     let Ok(meta) = gst::meta::CustomMeta::from_buffer(frame, "GstEmotionMeta") else { return Ok(()) };
     for face in meta.structure().get::<gst::ArrayRef>("faces")?.iter() {
         let face = face.get::<&gst::StructureRef>()?;
-        let side = |name: &str| face.get::<f64>(name); // in 0..1 of the frame
+        let side = |name: &str| face.get::<f64>(name); // as a share of the frame's width or height
         let (x, y, w, h) = (side("x")?, side("y")?, side("w")?, side("h")?);
-        let label = face.get::<&str>("label").unwrap_or("not scored yet");
+        let label = face.get::<&str>("label").unwrap_or("not classified yet");
         let confidence = face.get::<f64>("confidence").unwrap_or_default();
         println!("face {} at {x:.2},{y:.2} {w:.2}x{h:.2}: {label} {confidence:.2}", face.get::<i32>("id")?);
     }
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
         printed.unwrap_or_else(|error| eprintln!("{error}"));
         None
     });
-    // A source that cannot start has said why on the bus.
+    // If the start fails, the reason is on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
     let bus = pipeline.bus().ok_or("no bus")?;
     let end = bus.timed_pop_filtered(None, &[gst::MessageType::Eos, gst::MessageType::Error]);

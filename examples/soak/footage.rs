@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The frames that a stream shows again and again.
+//! The frames that a stream plays in a loop.
 
 use gst::prelude::*;
 use gst_video::VideoFormat;
@@ -10,10 +10,10 @@ use crate::average_faces::{Key, Scene};
 use crate::options::Options;
 use crate::{FRAMES_PER_SECOND, gstreamer};
 
-/// A rendered scene repeats after so many frames.
+/// Length of a rendered scene.
 const LOOP_FRAMES: u32 = 90;
 
-/// Frames without times, and their caps.
+/// Frames without timestamps, and their caps.
 pub struct Footage {
     pub frames: Vec<gst::Buffer>,
     pub caps: gst::Caps,
@@ -35,7 +35,7 @@ impl Footage {
         Self { frames, caps: infos[0].to_caps().expect("caps") }
     }
 
-    /// The first frames of `clip`, forwards and backwards, since a cut would end all tracks.
+    /// The first frames of `clip`, forwards and backwards: a cut between two loops would end all tracks.
     fn decoded(clip: &str, size: Size) -> Self {
         let Size { width, height } = size;
         let line = format!(
@@ -49,19 +49,19 @@ impl Footage {
         let samples: Vec<_> = std::iter::from_fn(|| sink.pull_sample().ok()).take(LOOP_FRAMES as usize).collect();
         pipeline.set_state(gst::State::Null).expect("a pipeline stops");
         let caps = samples.first().and_then(|sample| sample.caps_owned()).unwrap_or_else(|| panic!("no video in {clip}"));
-        Self { frames: samples.iter().chain(samples.iter().rev()).map(untimed).collect(), caps }
+        Self { frames: samples.iter().chain(samples.iter().rev()).map(without_timestamps).collect(), caps }
     }
 }
 
-/// The frame of a sample. The source gives it a time each time that it is shown.
-fn untimed(sample: &gst::Sample) -> gst::Buffer {
+/// The frame of a sample without timestamps. The source sets them each time it plays the frame.
+fn without_timestamps(sample: &gst::Sample) -> gst::Buffer {
     let mut buffer = sample.buffer_owned().expect("a frame");
     buffer.make_mut().set_pts(gst::ClockTime::NONE);
     buffer.make_mut().set_dts(gst::ClockTime::NONE);
     buffer
 }
 
-/// Faces in rows and columns. Each moves to and fro by a sixth of its height and changes its expression.
+/// A grid of faces. Each moves back and forth by a sixth of its height and changes its expression.
 fn scene(size: Size, faces: usize, height_px: Option<f32>) -> Scene {
     let columns = (1..).find(|columns| columns * columns * 9 >= faces * 16 || *columns == faces).unwrap_or(1);
     let (width, height) = (size.width as f32 / columns as f32, size.height as f32 / faces.div_ceil(columns) as f32);

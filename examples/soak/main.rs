@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs live streams for a long time and reports each minute what a user would notice: frames a second, frames lost, how
-//! long frames were held, how often each face is found and classified, CPU time, memory, file descriptors and threads.
+//! Runs live streams for a long time and prints a report every minute: frames per second, lost frames, latency, how often
+//! each face is detected and classified, CPU time, memory, file descriptors and threads.
 //!
 //! ```text
 //! cargo run --release --example soak -- minutes=60 streams=3 size=1280x720 faces=2 disturb=true
 //! ```
-//! `options.rs` lists the options. The faces are average faces that move and change their expressions. Frames come at 30 a
-//! second, whether the pipeline is ready for them or not. The elements have their default properties unless `chain` says
-//! otherwise.
+//! `options.rs` lists the options. The faces are average faces that move and change their expressions. Each source produces
+//! 30 frames per second, even if the pipeline cannot process them. The elements have their default properties, unless
+//! `chain` sets others.
 
 #[path = "../../tests/support/average_faces.rs"]
 #[allow(dead_code)]
@@ -27,11 +27,11 @@ use footage::Footage;
 use gstemotion::geometry::Size;
 use options::Options;
 use process::{Usage, cpu_time};
-use stream::{Feed, OfFace, Seen, Stream};
+use stream::{FaceCounts, Feed, Seen, Stream};
 
 const FRAMES_PER_SECOND: u32 = 30;
 const MINUTE: Duration = Duration::from_secs(60);
-/// With `disturb`: the stream that is rebuilt each minute, and the one whose frames change their size.
+/// With `disturb`: the index of the stream that is rebuilt every minute, and of the one whose frame size changes.
 const REBUILT: usize = 1;
 const RESIZED: usize = 2;
 
@@ -43,7 +43,7 @@ fn main() {
     gstreamer::init();
     let feeds = feeds(&options);
     println!("soak: {options:?}");
-    println!("soak: {} with nothing but the frames", Usage::now());
+    println!("soak: {} before the streams start", Usage::now());
     let mut streams: Vec<Stream> = feeds.iter().map(|feed| Stream::start(feed.clone(), &options.chain)).collect();
 
     let (start, mut reported, mut cpu, mut usages) = (Instant::now(), Instant::now(), cpu_time(), Vec::new());
@@ -69,13 +69,13 @@ fn main() {
         }
         stream.stop();
     }
-    // The first tenth is the time to warm up.
+    // The first tenth of the run is the warm-up.
     if let (Some(first), Some(last)) = (usages.get(usages.len() / 10), usages.last()) {
         println!("soak: after the warm-up {first}\nsoak: at the end       {last}");
     }
 }
 
-/// What each stream shows.
+/// The frames for each stream.
 fn feeds(options: &Options) -> Vec<Arc<Feed>> {
     let footage = Arc::new(Footage::new(options, options.size));
     let halved = Size::new(options.size.width / 2, options.size.height / 2);
@@ -92,26 +92,25 @@ fn report(streams: &[Stream], at: Duration, span: Duration, cpu: Duration, usage
     println!("soak: minute {:.1}, {usage}, {cores:.2} cores", at.as_secs_f32() / 60.0);
     for (index, stream) in streams.iter().enumerate() {
         let seen = stream.seen.lock().expect("a log").take();
-        let (least_found, found) = rates(&seen, |face| face.found);
-        let (least_classified, classified) = rates(&seen, |face| face.classified);
+        let (min_detected, detected) = rates(&seen, |face| face.detected);
+        let (min_classified, classified) = rates(&seen, |face| face.classified);
         println!(
-            "soak:   stream {index}: {:.2} frames/s, {} lost, {} too late to be shown, held {:.0} / {:.0} ms (p50 / p99), {:.1} faces, \
-             found {least_found:.1} times/s at least and {found:.1} on average, classified {least_classified:.1} and {classified:.1}",
+            "soak:   stream {index}: {:.2} frames/s, {} lost, {} late, latency {:.0} / {:.0} ms (p50 / p99), {:.1} faces, \
+             detected {min_detected:.1} times/s (minimum), {detected:.1} (mean), classified {min_classified:.1}, {classified:.1}",
             seen.frames as f64 / span.as_secs_f64(),
             seen.lost,
             seen.late,
-            seen.held.percentile_us(0.5) as f64 / 1e3,
-            seen.held.percentile_us(0.99) as f64 / 1e3,
+            seen.latency.percentile_us(0.5) as f64 / 1e3,
+            seen.latency.percentile_us(0.99) as f64 / 1e3,
             seen.faces as f64 / seen.frames.max(1) as f64,
         );
     }
 }
 
-/// How often a second something happened to a face, at least and on average, of the faces that were there for most of the
-/// time.
-fn rates(seen: &Seen, count: fn(&OfFace) -> u64) -> (f64, f64) {
-    let steady = seen.of_face.values().filter(|face| face.there * 2 > seen.frames);
-    let rates: Vec<f64> = steady.map(|face| (count(face) * u64::from(FRAMES_PER_SECOND)) as f64 / face.there as f64).collect();
-    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-    (least, rates.iter().sum::<f64>() / rates.len().max(1) as f64)
+/// The minimum and the mean rate of an event per second and face, over the faces that were present in most frames.
+fn rates(seen: &Seen, count: fn(&FaceCounts) -> u64) -> (f64, f64) {
+    let steady = seen.by_face.values().filter(|face| face.present * 2 > seen.frames);
+    let rates: Vec<f64> = steady.map(|face| (count(face) * u64::from(FRAMES_PER_SECOND)) as f64 / face.present as f64).collect();
+    let min = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    (min, rates.iter().sum::<f64>() / rates.len().max(1) as f64)
 }

@@ -7,32 +7,32 @@ use gstemotion::geometry::Size;
 
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify ! emotionoverlay";
 
-/// What is run, and for how long.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Options {
     /// `minutes`: length of the run.
     pub length: Duration,
-    /// `streams`: pipelines that run at the same time.
+    /// `streams`: number of pipelines that run at the same time.
     pub streams: usize,
     /// `size`: width and height of the frames.
     pub size: Size,
-    /// `faces`: average faces on each frame.
+    /// `faces`: number of average faces in each frame.
     pub faces: usize,
-    /// `face-size`: their height in pixels; as there is room where it is not given.
+    /// `face-size`: their height in pixels; by default they fill the frame.
     pub face_size: Option<f32>,
-    /// `clip`: a file whose frames are shown instead.
+    /// `clip`: a file whose frames replace the average faces.
     pub clip: Option<String>,
-    /// `chain`: the elements.
+    /// `chain`: the elements under test.
     pub chain: String,
-    /// `disturb=true`: each minute the second stream is rebuilt and the third changes the size of its frames.
+    /// `disturb=true`: every minute the second stream is rebuilt and the third one changes its frame size.
     pub disturb: bool,
 }
 
 impl Options {
-    /// Reads the arguments of the program. An empty value is as good as none.
+    /// Reads the arguments of the program. An option with an empty value keeps its default.
     ///
     /// # Errors
-    /// Which argument is wrong, and what was expected.
+    /// If an argument is unknown or invalid.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             length: Duration::from_secs(3600),

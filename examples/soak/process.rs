@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this process uses, as Linux tells.
+//! The resources that this process uses, from Linux's `/proc`.
 
 use std::time::Duration;
 
-/// Memory, file descriptors and threads at one time.
+/// Memory, file descriptors and threads at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Resident memory in MiB.
@@ -13,13 +13,13 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What is used now.
+    /// The current usage.
     pub fn now() -> Self {
         let entries = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
         let pages = std::fs::read_to_string("/proc/self/statm").ok();
         let pages: f64 = pages.as_deref().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0.0);
         let memory_mib = pages * rustix::param::page_size() as f64 / f64::from(1 << 20);
-        // Reading the folder takes a descriptor itself.
+        // Reading the folder needs a descriptor too.
         Self { memory_mib, descriptors: entries("/proc/self/fd").saturating_sub(1), threads: entries("/proc/self/task") }
     }
 }
@@ -30,7 +30,7 @@ impl std::fmt::Display for Usage {
     }
 }
 
-/// CPU time of this process so far, all threads together.
+/// CPU time of this process so far, over all threads.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A live pipeline, the thread that feeds it, and what comes out.
+//! A live pipeline, the thread that feeds it, and counts of its output.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,35 +16,35 @@ use gstemotion::statistics::Histogram;
 use crate::FRAMES_PER_SECOND;
 use crate::footage::Footage;
 
-/// As video sinks have it by default.
+/// The default of video sinks.
 const MAX_LATENESS: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
-/// What came out of one stream since the last report.
+/// Counts of one stream's output since the last report.
 #[derive(Default)]
 pub struct Seen {
     pub frames: u64,
-    /// Frames that went in before one that came out, and did not.
+    /// Frames that did not arrive, although a later one did.
     pub lost: u64,
-    /// Frames that came out so late that a window would not have shown them.
+    /// Frames that arrived too late for a video sink to show them.
     pub late: u64,
     pub faces: u64,
-    /// From a frame's way into the pipeline to its arrival at the sink, the sink's own waiting not counted.
-    pub held: Histogram,
-    pub of_face: HashMap<u32, OfFace>,
+    /// Time from the source to the sink, without the sink's wait for the clock.
+    pub latency: Histogram,
+    pub by_face: HashMap<u32, FaceCounts>,
     /// Number of the next frame.
     next: u64,
 }
 
-/// Frames on which a face was there, was found, and was classified.
+/// Numbers of frames in which a face was present, detected and classified.
 #[derive(Default)]
-pub struct OfFace {
-    pub there: u64,
-    pub found: u64,
+pub struct FaceCounts {
+    pub present: u64,
+    pub detected: u64,
     pub classified: u64,
 }
 
 impl Seen {
-    /// What was seen until now; counting starts anew.
+    /// Returns the counts and resets them.
     pub fn take(&mut self) -> Self {
         let next = self.next;
         std::mem::replace(self, Self { next, ..Self::default() })
@@ -58,32 +58,32 @@ impl Seen {
         if let Some((sink, pts)) = sink.zip(buffer.pts())
             && let Some(now) = sink.current_running_time()
         {
-            self.held.record(now.saturating_sub(pts).into());
+            self.latency.record(now.saturating_sub(pts).into());
             self.late += u64::from(now > pts + sink.latency() + MAX_LATENESS);
         }
         let info = pad.current_caps().and_then(|caps| VideoInfo::from_caps(&caps).ok());
         let size = info.map_or(Size::default(), |info| Size::new(info.width(), info.height()));
         for face in read_faces(buffer, size) {
             self.faces += 1;
-            let of_face = self.of_face.entry(face.id).or_default();
-            of_face.there += 1;
-            of_face.found += u64::from(face.detection.is_some_and(|detection| detection.age.is_zero()));
-            of_face.classified += u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero() && emotion.label_id.is_some()));
+            let counts = self.by_face.entry(face.id).or_default();
+            counts.present += 1;
+            counts.detected += u64::from(face.detection.is_some_and(|detection| detection.age.is_zero()));
+            counts.classified += u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero() && emotion.label_id.is_some()));
         }
     }
 }
 
-/// Frames in turn from one of several footages.
+/// Plays one or more footages in turn.
 pub struct Feed {
     footages: Vec<Arc<Footage>>,
-    /// Time after which the next footage is shown.
-    each: Duration,
+    /// How long each footage plays.
+    turn_length: Duration,
 }
 
 impl Feed {
-    /// Shows `footages` in turn, each for the time `each`.
-    pub fn new(footages: Vec<Arc<Footage>>, each: Duration) -> Self {
-        Self { footages, each }
+    /// Plays `footages` in turn, each for `turn_length`.
+    pub fn new(footages: Vec<Arc<Footage>>, turn_length: Duration) -> Self {
+        Self { footages, turn_length }
     }
 
     fn run(&self, source: &gst_app::AppSrc, stop: &AtomicBool) {
@@ -95,14 +95,14 @@ impl Feed {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let turn = (elapsed.as_secs_f64() / self.each.as_secs_f64()) as usize % self.footages.len();
+            let turn = (elapsed.as_secs_f64() / self.turn_length.as_secs_f64()) as usize % self.footages.len();
             let footage = &self.footages[turn];
             if shown.replace(turn) != Some(turn) {
                 source.set_caps(Some(&footage.caps));
             }
             let mut numbered = footage.frames[index as usize % footage.frames.len()].clone();
             numbered.make_mut().set_offset(index.into());
-            // A full queue answers with an error; the frame is lost, and is missed at the sink.
+            // Fails if the queue is full; the sink counts the frame as lost.
             let _ = source.push_buffer(numbered);
         }
     }
@@ -117,7 +117,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Builds the pipeline and plays it.
+    /// Builds the pipeline and starts it.
     pub fn start(feed: Arc<Feed>, chain: &str) -> Self {
         let line = format!(
             "appsrc name=source is-live=true format=time do-timestamp=true max-buffers=10 max-bytes=0 max-time=0 leaky-type=upstream ! {chain} ! \
@@ -140,7 +140,7 @@ impl Stream {
         Self { pipeline, seen, stop, feeder }
     }
 
-    /// Ends the program where the stream has failed; has latencies asked for where they changed.
+    /// Panics if the stream has failed. Recalculates the pipeline's latency if an element changed its own.
     pub fn check(&self) {
         let bus = self.pipeline.bus().expect("a bus");
         while let Some(message) = bus.pop() {
@@ -157,7 +157,7 @@ impl Stream {
         self.pipeline.by_name(name).map(|element| element.property("stats"))
     }
 
-    /// Takes the pipeline down and waits for its feeder.
+    /// Stops the feeder and the pipeline.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.feeder.join().expect("a feeder ends");
