@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Finds and names the faces in a clip, draws them and writes them down, and says how it went.
+# Detects and classifies the faces in a clip, draws them, exports them and prints a summary.
 #
 #   pipelines/demo.sh [FILE] [FOLDER]        (make demo INPUT=FILE OUTPUT=FOLDER)
 #
-# Needs:  nothing; without FILE it renders a clip of average faces, people who do not exist
+# Needs:  nothing; without FILE it renders a clip of average faces, which show no real person
 # Shows:  faces per frame and frames per second; writes demo.mp4, demo.ndjson, demo.png and a report,
-#         demo.html, to FOLDER (target/demo)
+#         demo.html, to FOLDER (default: target/demo)
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -25,7 +25,7 @@ if [ -z "$input" ]; then
 fi
 [ -f "$input" ] || { printf 'demo: no such file: %s\n' "$input" >&2; exit 1; }
 
-printf 'demo: looking for faces in %s\n' "$input"
+printf 'demo: analysing %s\n' "$input"
 started=$(date +%s.%N)
 gst-launch-1.0 -q filesrc location="$input" ! decodebin ! \
     videoflip video-direction=auto ! videoconvert ! \
@@ -35,11 +35,11 @@ gst-launch-1.0 -q filesrc location="$input" ! decodebin ! \
     faces. ! queue ! emotionexport format=ndjson ! filesink location="$folder/demo.ndjson" async=false
 seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
 
-# Counts the frames and keeps the one that shows most.
+# Counts the frames and saves the most interesting one.
 gst-launch-1.0 -q filesrc location="$folder/demo.mp4" ! decodebin ! videoconvert ! avenc_ppm ! fdsink |
     "$python" "$pipelines/summary.py" "$folder" "$seconds"
 
-# With key frames where Python can open videos.
+# The report has key frames if GStreamer's Python bindings are installed.
 video=()
 if "$python" -c 'import gi; gi.require_version("Gst", "1.0")' 2>/dev/null; then video=("$input"); fi
 "$pipelines/report.sh" "$folder/demo.ndjson" "${video[@]}" "$folder/demo.html" >/dev/null

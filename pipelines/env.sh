@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# shellcheck disable=SC2034 # its variables are for them
-# Sourced by the scripts beside it. What may be set from outside:
-#   SINK     where pictures go instead of a window, as one writes it in gst-launch-1.0:  SINK='fakesink sync=false'
-#   ENCODER  how recordings are encoded, likewise
-#   PLUGINS  a folder with libgstemotion.so, instead of this checkout's build or the installed one
+# shellcheck disable=SC2034 # the scripts use its variables
+# Sourced by the other scripts. Environment variables:
+#   SINK     elements that show the picture, instead of a window:  SINK='fakesink sync=false'
+#   ENCODER  elements that encode recordings
+#   PLUGINS  folder with libgstemotion.so, instead of this checkout's build or the installed plugin
 set -euo pipefail
 
 pipelines=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=${pipelines%/*}
 target=${CARGO_TARGET_DIR:-$checkout/target}
 
-# In a checkout that was built, what was built; alone in a folder, since GStreamer takes everything below it for plugins.
+# Uses the checkout's release build if there is one. It is linked into a folder of its own, because GStreamer loads
+# everything in the folder as plugins.
 if [ -z "${PLUGINS:-}" ] && [ -f "$target/release/libgstemotion.so" ]; then
     PLUGINS=$target/plugins
     mkdir -p "$PLUGINS"
@@ -22,16 +23,16 @@ if [ -n "${PLUGINS:-}" ]; then
     export GST_PLUGIN_PATH=$PLUGINS${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 fi
 
-if ! gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1; then # --exists wants GStreamer's own version
-    printf '%s: GStreamer does not find the plugin; run make build or make install first\n' "$0" >&2
+if ! gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1; then # --exists compares with GStreamer's version
+    printf '%s: GStreamer cannot find the plugin; run make build or make install first\n' "$0" >&2
     exit 1
 fi
 
-# The distribution's own Python, where it has one: GStreamer's bindings are installed for that.
+# Prefer the distribution's Python, because GStreamer's bindings are installed for it.
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 
-# The arguments a script cannot do without: `need "FILE [OUT]" "$@"` shows the usage unless at least one came.
+# Checks for a required argument: `need "FILE [OUT]" "$@"` prints the usage if there is none.
 need() {
     if [ $# -lt 2 ] || [ -z "$2" ]; then
         printf 'usage: %s %s\n' "$0" "$1" >&2
@@ -39,8 +40,8 @@ need() {
     fi
 }
 
-# A camera's device, a network camera's address or a file, as the beginning of a pipeline. What cannot be kept up with of
-# a camera is left out.
+# Sets `source` to the first elements of a pipeline for a camera, a network camera or a file. Frames of a network camera
+# that cannot be processed in time are dropped.
 open_source() {
     case $1 in
     /dev/video*) source=(v4l2src device="$1") ;;
@@ -49,7 +50,7 @@ open_source() {
     esac
 }
 
-# H.264 where there is an encoder for it; without a delay, so that no branch of a tee waits for another.
+# H.264 if an encoder is installed, without lookahead, so that no branch of a tee waits for another.
 if [ -z "${ENCODER:-}" ]; then
     if gst-inspect-1.0 --exists x264enc; then
         ENCODER='x264enc tune=zerolatency speed-preset=veryfast bitrate=4000 ! h264parse'
@@ -61,10 +62,10 @@ if [ -z "${ENCODER:-}" ]; then
 fi
 read -ra show <<<"${SINK:-autovideosink}"
 read -ra encode <<<"${ENCODER:-}"
-# videoconvert would pick a format that few players show.
+# Without I420, videoconvert would choose a format that few players support.
 encode=("video/x-raw,format=I420" ! "${encode[@]}")
 
-# Renders the demo's clip, average faces of people who do not exist, into a file.
+# Renders the demo clip of average faces into a file.
 render_clip() {
     cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --example average-faces-clip
     "$target/release/examples/average-faces-clip" |

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs the pipeline of hls.sh and writes its streams as segments and playlists of HTTP Live Streaming (RFC 8216).
+"""Runs the pipeline of hls.sh and writes segments and playlists for HTTP Live Streaming (RFC 8216).
 
     hls.py FOLDER SECONDS KEPT PIPELINE...
 
-Video and captions are cut at the same frames, see segments.py. A playlist is replaced as a whole, and names a segment
-when both its files are complete; the one that was open when a run was killed is named by the next run.
+Video and captions are cut at the same frames, see segments.py. Playlists are replaced atomically. A segment is listed
+when both of its files are complete. If a run is killed, the next run lists the segment that was open.
 """
 
 import math
@@ -15,12 +15,13 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from segments import PROBED, Cuts, Gst, after, data, is_cut, launch, run
+from segments import PROBED, Cuts, Gst, data, is_cut, launch, next_number, run
 
 MASTER = """#EXTM3U
 #EXT-X-VERSION:7
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="faces",NAME="Apparent expressions",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="captions.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="faces",NAME="Apparent expressions",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,\
+URI="captions.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS="{codecs}",RESOLUTION={size},SUBTITLES="faces"
 video.m3u8
 """
@@ -31,7 +32,7 @@ def number(data):
 
 
 def boxes(data):
-    """The complete boxes of an MP4 file (ISO/IEC 14496-12), one after the other: kind, bytes."""
+    """Yields the complete boxes of an MP4 file (ISO/IEC 14496-12) as (type, bytes)."""
     while len(data) >= 8 and 8 <= number(data[:4]) <= len(data):
         size = number(data[:4])
         yield data[4:8], data[:size]
@@ -39,26 +40,26 @@ def boxes(data):
 
 
 def inner(box, *path):
-    """The box at the end of a path of kinds through `box`."""
+    """Returns the box inside `box` that a path of box types leads to."""
     for kind in path:
         box = next(found for name, found in boxes(box[8:]) if name == kind)
     return box
 
 
 def timescale(moov):
-    """Units of time in a second of the first track."""
+    """Returns the units per second of the first track's times."""
     header = inner(moov, b"trak", b"mdia", b"mdhd")
     return number(header[28:32] if header[8] else header[20:24])
 
 
 def codecs(moov):
-    """The H.264 track's codec, as RFC 6381 names it."""
+    """Returns the codec of the H.264 track in the syntax of RFC 6381."""
     at = moov.index(b"avcC")
     return "avc1." + moov[at + 5 : at + 8].hex()
 
 
 def times(moof):
-    """A fragment's decode time and duration."""
+    """Returns the decode time and the duration of a fragment."""
     traf = inner(moof, b"traf")
     start, header, run = (inner(traf, kind) for kind in (b"tfdt", b"tfhd", b"trun"))
     flags, samples = number(run[9:12]), number(run[12:16])
@@ -66,22 +67,22 @@ def times(moof):
     size = 4 * (flags & 0xF00).bit_count()
     if flags & 0x100:
         duration = sum(number(run[at + size * index :][:4]) for index in range(samples))
-    else:  # the same for all, after what else is there
+    else:  # one duration for all samples, after the optional fields
         duration = samples * number(header[16 + 8 * bool(header[11] & 0x1) + 4 * bool(header[11] & 0x2) :][:4])
     return number(start[12:20] if start[8] else start[12:16]), duration
 
 
 @dataclass
 class Entry:
-    """A segment as the playlists name it: `name`.m4s, `name`.vtt."""
+    """A segment in the playlists: the files `name`.m4s and `name`.vtt."""
 
     name: str
     seconds: float
-    init: str  # the file that begins every segment of one run
+    init: str  # the initialisation file of its run
 
 
 class Playlists:
-    """The playlists of a folder, also those that the run before has left."""
+    """The playlists of a folder, including those of earlier runs."""
 
     def __init__(self, folder, seconds, kept):
         self.folder, self.kept = folder, kept
@@ -110,7 +111,7 @@ class Playlists:
                 self.entries.append(Entry(line.removesuffix(".m4s"), seconds, init))
 
     def adopt(self):
-        """Names the segment that was open when a run was killed, up to its last whole fragment."""
+        """Adds the segment that was open when a run was killed, up to its last complete fragment."""
         last = self.entries[-1] if self.entries else None
         name = f"{int(last.name) + 1:05}" if last else ""
         video, captions = (self.folder / f"{name}.{kind}" for kind in ("m4s", "vtt"))
@@ -118,7 +119,7 @@ class Playlists:
             return
         scale = timescale(dict(boxes((self.folder / last.init).read_bytes()))[b"moov"])
         found = list(boxes(video.read_bytes()))
-        found = found[: len(found) // 2 * 2]  # moof, mdat
+        found = found[: len(found) // 2 * 2]  # pairs of moof and mdat
         os.truncate(video, sum(len(box) for _, box in found))
         seconds = sum(times(box)[1] for kind, box in found if kind == b"moof") / scale
         if seconds:
@@ -131,15 +132,16 @@ class Playlists:
     def add(self, entry):
         self.entries.append(entry)
         self.target = max(self.target, round(entry.seconds))
-        self.bandwidth = max(self.bandwidth, math.ceil(8 * (self.folder / f"{entry.name}.m4s").stat().st_size / entry.seconds))
+        size = (self.folder / f"{entry.name}.m4s").stat().st_size
+        self.bandwidth = max(self.bandwidth, math.ceil(8 * size / entry.seconds))
         while self.kept and len(self.entries) > self.kept:
             old = self.entries.pop(0)
             self.sequence += 1
-            gone = [f"{old.name}.m4s", f"{old.name}.vtt"]
+            unused = [f"{old.name}.m4s", f"{old.name}.vtt"]
             if old.init != self.entries[0].init:
                 self.runs += 1
-                gone.append(old.init)
-            for name in gone:
+                unused.append(old.init)
+            for name in unused:
                 (self.folder / name).unlink(missing_ok=True)
 
     def write(self, codecs, size, ended):
@@ -167,18 +169,18 @@ class Playlists:
 
 
 class Stream:
-    """Puts what muxer and exporter send into segments."""
+    """Writes the output of the muxer and of the exporter into segments."""
 
     def __init__(self, folder, seconds, kept, pipeline):
         self.folder, self.playlists = folder, Playlists(folder, seconds, kept)
-        self.first = after(folder, "*.m4s")
+        self.first = next_number(folder, "*.m4s")
         self.init = f"init-{self.first:05}.mp4"
-        self.lock = threading.Lock()  # muxer and exporter have threads of their own
-        self.files = {}  # that are open, by kind
-        self.closed = {"m4s": 0, "vtt": 0}  # segments of this run
+        self.lock = threading.Lock()  # the muxer and the exporter run in different threads
+        self.files = {}  # open files by kind
+        self.closed = {"m4s": 0, "vtt": 0}  # closed segments of this run, by kind
         self.bytes, self.moov, self.moof = b"", None, b""
-        self.seconds = [0]  # of each segment of this run
-        self.cues = []  # of the open segment: end in running time, text
+        self.seconds = [0]  # duration of each segment of this run
+        self.cues = []  # of the open segment: (end in running time, text)
         self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), int(seconds * Gst.SECOND))
         self.video, captions = pipeline.get_by_name("video"), pipeline.get_by_name("captions")
         self.video.get_static_pad("src").add_probe(PROBED, self.on_video)
@@ -204,9 +206,9 @@ class Stream:
         return Gst.PadProbeReturn.OK
 
     def on_fragment(self, time, duration):
-        """Closes the open segment if a fragment begins the next one; `time` is 0 at the first frame."""
+        """Closes the open segment if a fragment starts the next one. `time` is in seconds since the first frame."""
         starts, next_ = self.cuts.starts, self.closed["m4s"] + 1
-        # But for the rounding of times, where a segment starts a fragment does.
+        # Each segment starts with a fragment; times may differ by a rounding error.
         if next_ < len(starts) and time >= (starts[next_] - starts[0]) / Gst.SECOND - 0.001:
             self.close("m4s")
             self.seconds.append(0)
@@ -217,7 +219,7 @@ class Stream:
             if is_cut(info):
                 self.close("vtt")
                 start = self.cuts.starts[self.closed["vtt"]]
-                # What is still to be read is told again, for those who begin here.
+                # Cues that are still visible are repeated, for players that start with this segment.
                 self.cues = [cue for cue in self.cues if cue[0] > start]
                 self.write("vtt", b"".join(text for _, text in self.cues))
             elif (text := data(info)) and not info.get_buffer().has_flags(Gst.BufferFlags.HEADER):
@@ -232,15 +234,15 @@ class Stream:
             name = self.folder / f"{self.first + self.closed[kind]:05}.{kind}"
             self.files[kind] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
             if kind == "vtt":
-                # The cues' times are the stream's, and those of the video begin with 0.
+                # Times of cues are stream times; times of the video start at 0.
                 seconds, ms = divmod(self.cuts.first // Gst.MSECOND, 1000)
                 local = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}"
                 bytes_ = f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{local},MPEGTS:0\n\n".encode() + bytes_
-        # Without a buffer of Python's own in between: what is written survives this process.
+        # Unbuffered, so that data survives a crash of this process.
         os.write(self.files[kind], bytes_)
 
     def close(self, kind, ended=False):
-        """Ends a file, and names the segment if it is the second one to be whole."""
+        """Closes a file. Lists the segment if its other file is already closed."""
         self.write(kind, b"")
         os.close(self.files.pop(kind))
         self.closed[kind] += 1
@@ -251,7 +253,7 @@ class Stream:
             self.playlists.write(codecs(self.moov), f"{caps.get_value('width')}x{caps.get_value('height')}", ended)
 
     def end(self):
-        """Names the last segment, and says that it is the last."""
+        """Lists the last segment and marks the end of the playlists."""
         if self.moov:
             for kind in self.closed:
                 self.close(kind, ended=True)

@@ -5,8 +5,8 @@
 #
 #   pipelines/image.sh FILE [OUT.png]
 #
-# Needs:  a picture in any format that GStreamer reads
-# Shows:  nothing; writes OUT.png (FILE's name with -faces.png in the current folder)
+# Needs:  a picture in any format that GStreamer can read
+# Shows:  nothing; writes OUT.png (default: FILE's name with -faces.png, in the current folder)
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Faces and their apparent expressions as lines of JSON, while they are seen.
+# Prints faces and their apparent expressions as lines of JSON.
 #
-#   pipelines/ndjson.sh [FILE or DEVICE] [emotionexport's properties]
+#   pipelines/ndjson.sh [FILE or DEVICE] [properties of emotionexport]
 #   pipelines/ndjson.sh | jq --unbuffered -r 'select(.score > 0.8) | "\(.id) \(.label)"'
 #   pipelines/ndjson.sh /dev/video0 aggregate-only=true interval=5000000000 >>counts.ndjson
 #
-# Needs:  a camera unless a file is named
-# Shows:  a line for every face on every frame, on standard output; each is written at once and whole
-# Stop:   the end of the file, or Ctrl-C
+# Needs:  a camera, unless a file is given
+# Shows:  one line for each face in each frame, on standard output, without buffering
+# Stop:   ends with the file, or press Ctrl-C
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Records a camera, or converts a file, twice at once: as it is and with the faces drawn.
+# Records a camera, or converts a file, into two videos: the original picture, and the picture with faces drawn.
 #
 #   pipelines/record.sh [FILE or DEVICE] [FOLDER]
 #
-# Needs:  a camera unless a file is named
-# Shows:  nothing; writes clean.mp4 and annotated.mp4 to FOLDER (the current one)
-# Stop:   Ctrl-C, once; both files are closed properly
+# Needs:  a camera, unless a file is given
+# Shows:  nothing; writes clean.mp4 and annotated.mp4 to FOLDER (default: the current folder)
+# Stop:   press Ctrl-C once; both files are finalised
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"

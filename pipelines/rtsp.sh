@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Faces and their apparent expressions in a network camera's picture.
+# Shows faces and their apparent expressions in a network camera's picture.
 #
 #   pipelines/rtsp.sh rtsp://ADDRESS/PATH
 #
 # Needs:  the camera's address and a screen
-# Shows:  the picture with a box, a name and scores for every face; never older than it must be
-# Stop:   Ctrl-C, or close the window
+# Shows:  the picture with a box, a label and scores for each face, with minimum latency
+# Stop:   press Ctrl-C, or close the window
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 need "rtsp://ADDRESS/PATH" "$@"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs the pipeline of segments.sh and says where its files end.
+"""Runs the pipeline of segments.sh and decides where its files end.
 
     segments.py FOLDER SECONDS PIPELINE...
 
-A frame that begins a new pair of files is announced by an event for a key frame. It makes the encoder begin anew, where
-the recording can be cut, and it reaches the exported text between the records of two frames.
+A force-key-unit event precedes the first frame of a new pair of files. It makes the encoder produce a key frame, where
+the recording can be cut, and it arrives between the records of the two frames.
 """
 
 import os
@@ -20,19 +20,19 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402, after require_version
 
 PROBED = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM
-# Muxers hold back what follows a key frame until the next one comes; a crash takes that much.
+# Muxers write the data after a key frame when the next one arrives, so a crash loses up to this much.
 KEY_INTERVAL = Gst.SECOND
 
 
 class Cuts:
-    """Announces a cut before each frame on `pad` that is a segment's length after the last one, and key frames between."""
+    """Sends an event before the first frame of each segment on `pad`, and events for key frames in between."""
 
     def __init__(self, pad, length, on_cut=lambda time: None):
         self.length, self.on_cut = length, on_cut
-        self.starts = []  # of the segments, in running time
+        self.starts = []  # running times of the segments
         self.next_cut = self.next_key = None
         self.keys = 0
-        self.first = None  # frame's stream time
+        self.first = None  # stream time of the first frame
         self.segment = None
         pad.add_probe(PROBED, self.on_frame)
 
@@ -64,30 +64,30 @@ class Cuts:
 
 
 def is_cut(info):
-    """Whether a probe sees the event between two segments: key frames in the middle come without headers."""
+    """Returns whether a probe sees the event between two segments. Events inside a segment have all-headers=false."""
     structure = info.type & Gst.PadProbeType.EVENT_DOWNSTREAM and info.get_event().get_structure()
     return bool(structure) and structure.get_name() == "GstForceKeyUnit" and structure.get_boolean("all-headers")[1]
 
 
 def data(info):
-    """The bytes of the buffer that a probe sees; none of an event."""
+    """Returns the bytes of the buffer that a probe sees; empty for an event."""
     buffer = info.get_buffer() if info.type & Gst.PadProbeType.BUFFER else None
     return buffer.extract_dup(0, buffer.get_size()) if buffer else b""
 
 
-def after(folder, pattern):
-    """The number after the highest that a file of the folder has, so that no recording is written over."""
+def next_number(folder, pattern):
+    """Returns the number after the highest one of the files in the folder, so that no recording is overwritten."""
     return 1 + max((int(file.stem) for file in folder.glob(pattern) if file.stem.isdigit()), default=-1)
 
 
 def launch(words):
-    """The pipeline that `words` of a shell describe."""
+    """Builds a pipeline from the words of a shell command."""
     Gst.init(None)
     return Gst.parse_launch(" ".join(word if word == "!" else shlex.quote(word) for word in words))
 
 
 def run(pipeline, at_end=lambda: None):
-    """Plays until the end, which an interrupt brings about, or an error, which is returned."""
+    """Plays until the end of the stream, an interrupt or an error. Returns the error as text, or None."""
     loop, failures = GLib.MainLoop(), []
 
     def on_message(_bus, message):
@@ -101,7 +101,7 @@ def run(pipeline, at_end=lambda: None):
         bus.post(Gst.Message.new_error(pipeline, GLib.Error(str(error)), type(error).__name__))
 
     bus = pipeline.get_bus()
-    sys.excepthook = on_exception  # of probes: a full disk, say
+    sys.excepthook = on_exception  # for exceptions in probes, such as a full disk
     bus.add_signal_watch()
     bus.connect("message", on_message)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -115,11 +115,11 @@ def run(pipeline, at_end=lambda: None):
 
 
 class Segments:
-    """Cuts recording and records at the same frames."""
+    """Cuts the recording and the records at the same frames."""
 
     def __init__(self, folder, length, pipeline):
         self.folder = folder
-        self.number = max(after(folder, "*.mp4"), after(folder, "*.ndjson"))
+        self.number = max(next_number(folder, "*.mp4"), next_number(folder, "*.ndjson"))
         self.recording = pipeline.get_by_name("recording")
         self.recording.set_property("location", str(folder / "%05d.mp4"))
         self.recording.set_property("start-index", self.number)
@@ -136,7 +136,7 @@ class Segments:
             self.number += 1
             self.records = self.open_records()
         else:
-            # Without a buffer of Python's own in between: what is written survives this process.
+            # Unbuffered, so that records survive a crash of this process.
             os.write(self.records, data(info))
         return Gst.PadProbeReturn.OK
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# A recording with what its faces look like as a subtitle track, to be switched on in any player.
+# Records a video with the apparent expressions as a subtitle track.
 #
 #   pipelines/subtitles.sh [FILE or DEVICE] [OUT.mkv]
 #
-# Needs:  a camera unless a file is named
-# Shows:  nothing; writes OUT.mkv (faces.mkv)
-# Stop:   the end of the file; Ctrl-C, once, closes the recording properly
+# Needs:  a camera, unless a file is given
+# Shows:  nothing; writes OUT.mkv (default: faces.mkv)
+# Stop:   ends with the file; press Ctrl-C once to finalise the recording
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"
 
-# Twice a second is what can be read.
+# Two subtitles per second are still readable.
 gst-launch-1.0 -q -e "${source[@]}" ! videoconvert ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
     faces. ! queue ! videoconvert ! "${encode[@]}" ! matroskamux name=recording ! filesink location="${2:-faces.mkv}" \

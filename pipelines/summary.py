@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Says what demo.sh found, and makes demo.png.
+"""Prints the summary of demo.sh and writes demo.png.
 
     ... ! avenc_ppm ! fdsink | summary.py FOLDER SECONDS
 
-Reads the annotated pictures (PPM, one after the other) from standard input and what was exported from
-FOLDER/demo.ndjson. SECONDS is how long the pipeline took.
+Reads the annotated pictures (a stream of PPM) from standard input and the records from FOLDER/demo.ndjson. SECONDS is
+the run time of the pipeline.
 """
 
 import collections
@@ -17,11 +17,11 @@ import zlib
 
 
 def read_ppm(stream):
-    """The next picture as (width, height, RGB bytes), or None at the end."""
+    """Returns the next picture as (width, height, RGB bytes), or None at the end."""
     if stream.readline().strip() != b"P6":
         return None
     width, height = map(int, stream.readline().split())
-    stream.readline()  # the highest value, always 255
+    stream.readline()  # maximum value, always 255
     return width, height, stream.read(width * height * 3)
 
 
@@ -36,24 +36,29 @@ def write_png(path, width, height, rgb):
 
 
 def best_frame(faces):
-    """Of the longest run of frames with the most faces, the one that shows most: different expressions, and certain ones."""
-    on = collections.defaultdict(list)
+    """Returns the frame for demo.png: of the longest run of frames with the most faces, the one with the most labels and,
+    among those, with the highest minimum score."""
+    by_frame = collections.defaultdict(list)
     for face in faces:
-        on[face["frame"]].append(face)
-    most = max(map(len, on.values()), default=0)
-    best, run = [0], []
-    for frame in sorted(frame for frame, there in on.items() if len(there) == most):
+        by_frame[face["frame"]].append(face)
+    max_faces = max(map(len, by_frame.values()), default=0)
+    longest, run = [0], []
+    for frame in sorted(frame for frame, in_frame in by_frame.items() if len(in_frame) == max_faces):
         run = [*run, frame] if run and frame == run[-1] + 1 else [frame]
-        best = max(best, run, key=len)
-    shows = lambda frame: (len({face["label"] for face in on[frame]}), min((face["score"] or 0 for face in on[frame]), default=0))
-    return max(best, key=shows)
+        longest = max(longest, run, key=len)
+
+    def rank(frame):
+        labels = {face["label"] for face in by_frame[frame]}
+        return len(labels), min((face["score"] or 0 for face in by_frame[frame]), default=0)
+
+    return max(longest, key=rank)
 
 
 def main():
     folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
     records = [json.loads(line) for line in (folder / "demo.ndjson").read_text().splitlines()]
     faces = [record for record in records if record["type"] == "face"]
-    faces_on = collections.Counter(face["frame"] for face in faces)
+    faces_in = collections.Counter(face["frame"] for face in faces)
     labels = collections.Counter(face["label"] for face in faces if face["label"])
 
     chosen, frames = best_frame(faces), 0
@@ -62,12 +67,12 @@ def main():
             write_png(folder / "demo.png", *picture)
         frames += 1
 
-    by_count = collections.Counter(faces_on.values())
-    by_count[0] = frames - len(faces_on)
-    different = len({face["id"] for face in faces})
+    by_count = collections.Counter(faces_in.values())
+    by_count[0] = frames - len(faces_in)
+    ids = len({face["id"] for face in faces})
     print(f"""
-  frames        {frames}, {frames / seconds:.1f} a second with reading, drawing and encoding
-  faces         {len(faces) / max(frames, 1):.2f} per frame, {different} different""")
+  frames        {frames}, {frames / seconds:.1f} per second including decoding, drawing and encoding
+  faces         {len(faces) / max(frames, 1):.2f} per frame, {ids} tracks""")
     for count, number in sorted(by_count.items()):
         if number:
             print(f"                {number:>5} frames with {count}")

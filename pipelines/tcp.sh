@@ -6,9 +6,10 @@
 #   pipelines/tcp.sh [FILE or DEVICE] [PORT] [HOST]
 #   nc 127.0.0.1 5000
 #
-# Needs:  a camera unless a file is named, which is played at its own speed
-# Shows:  nothing; clients get what is seen from then on. HOST 0.0.0.0 lets other machines in, whoever they are.
-# Stop:   the end of the file, or Ctrl-C
+# Needs:  a camera, unless a file is given, which plays in real time
+# Shows:  nothing; clients receive records from the time they connect. HOST 0.0.0.0 admits other machines, without a
+#         password.
+# Stop:   ends with the file, or press Ctrl-C
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"

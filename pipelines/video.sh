@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Faces and their apparent expressions in a video file.
+# Shows faces and their apparent expressions in a video file.
 #
 #   pipelines/video.sh FILE
 #
 # Needs:  a screen
-# Shows:  the picture with a box, a name and scores for every face
-# Stop:   the end of the file, Ctrl-C, or close the window
+# Shows:  the picture with a box, a label and scores for each face
+# Stop:   ends with the file, or press Ctrl-C or close the window
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 need FILE "$@"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# A video for a web page, with what its faces look like as captions.
+# Makes a web page of a video with the apparent expressions as captions.
 #
 #   pipelines/web.sh FILE [FOLDER]
 #   python3 -m http.server --directory FOLDER       # then open http://127.0.0.1:8000
 #
 # Needs:  a video
-# Shows:  nothing; writes video.mp4, faces.vtt and a page with both, index.html, to FOLDER (the current one). A browser
-#         loads captions from a server, not from a folder.
+# Shows:  nothing; writes video.mp4, faces.vtt and the page, index.html, to FOLDER (default: the current folder).
+#         Browsers load captions from a server only, not from a folder.
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Faces and their apparent expression, live on a page in your browser.
+# Shows faces and their apparent expressions live on a web page.
 #
 #   pipelines/dashboard/run.sh [OPTION or SOURCE]...        (make dashboard SOURCES='/dev/video0 clip.mp4')
 #
-# Needs:  nothing; without a source it plays a clip of average faces, people who do not exist
-# Shows:  the page's address; --help tells what else there is
-# Stop:   Ctrl-C
+# Needs:  nothing; without a source it plays a rendered clip of average faces
+# Shows:  the address of the page; --help lists the options
+# Stop:   press Ctrl-C
 # shellcheck source-path=SCRIPTDIR source=../env.sh
 set -euo pipefail
-# With the plugin, in one go: built one after the other, with other features of what both need, each would undo the other.
+# Builds the plugin too. In two separate builds, their shared dependencies would have different features, and each build
+# would recompile them.
 cargo build --locked --release --manifest-path "$(dirname "${BASH_SOURCE[0]}")/../../Cargo.toml" \
     --package gst-plugin-emotion --package emotion-dashboard --lib --bins
 source "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
@@ -19,12 +20,12 @@ if [ $# -eq 0 ]; then
     mkdir -p "${clip%/*}"
     if [ ! -f "$clip" ]; then
         printf 'dashboard: rendering a clip of average faces\n'
-        # Whole or not at all, should somebody stop this.
+        # Renamed when complete, in case the script is interrupted.
         render_clip "$clip.part"
         mv "$clip.part" "$clip"
     fi
     set -- "$clip"
 fi
-# The elements are linked in; a copy of the plugin that GStreamer finds elsewhere would only be in their way.
+# The elements are linked into the program; another copy of the plugin would conflict with them.
 unset GST_PLUGIN_PATH
 exec "$target/release/emotion-dashboard" "$@"
