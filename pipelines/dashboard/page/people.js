@@ -12,7 +12,7 @@ const FADE_MS = 1200;
 export class People {
   constructor(section) {
     this.list = $("ul", section);
-    this.message = $(".nobody", section);
+    this.message = $(".no-faces", section);
     this.cards = new Map(); // by face id
   }
 

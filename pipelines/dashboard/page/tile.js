@@ -26,7 +26,7 @@ export class Tile {
     this.canvas = this.$(".picture");
     this.pen = this.canvas.getContext("2d", { alpha: false });
     this.people = new People(this.$(".people"));
-    this.timeline = new Timeline(this.$(".past"), this.path("timeline"));
+    this.timeline = new Timeline(this.$(".history"), this.path("timeline"));
     this.announced = { text: "", at: 0 };
     this.error = "";
     this.bind();

@@ -81,7 +81,7 @@ fn the_page_in_chromium() {
 
     // Totals only.
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
-    page.wait("totals only", "document.querySelector('.nobody').textContent === 'Individual faces are hidden'");
+    page.wait("totals only", "document.querySelector('.no-faces').textContent === 'Individual faces are hidden'");
     assert_eq!(page.run("document.querySelectorAll('.person').length"), 0);
     page.wait("the switch", "document.querySelector('[data-switch=aggregate_only]').getAttribute('aria-checked') === 'true'");
     page.run("document.querySelector('[data-switch=aggregate_only]').click()");
