@@ -25,6 +25,7 @@ features = $(if $(FEATURES),--features $(FEATURES))
 
 # Python for models/training: PYTHON=yours, or one in a folder of the build with the packages of a list there.
 python = $(or $(PYTHON),$(TARGET)/training/bin/python)
+training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
 # Where `make install` goes: the user's own plugin folder, or PREFIX's.
@@ -74,9 +75,9 @@ test: setup $(call packages_of,requirements-data) ## everything that is checked,
 	$(call heading,tests)
 	cargo test --locked --workspace $(features)
 	$(call heading,training tools on synthetic data)
-	$(python) models/training/self_test_data.py
-	$(python) models/training/face/self_test_data.py
-	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(python) models/training/self_test.py && $(python) models/training/face/self_test.py; \
+	$(training).expression.self_test_data
+	$(training).face.self_test_data
+	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(training).expression.self_test && $(training).face.self_test; \
 	else echo "skipped: both self_test.py need models/training/requirements.txt"; fi
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
@@ -109,27 +110,27 @@ $(TARGET)/training/%.installed: models/training/%.txt
 	touch $@
 
 faces: setup $(call packages_of,requirements-data) ## the test faces of the data set DATA=... as pictures, to OUTPUT=folder outside of here
-	$(python) models/training/export_faces.py --data "$(DATA)" --output "$(OUTPUT)"
+	$(training).expression.export_faces --data "$(DATA)" --output "$(OUTPUT)"
 
 soak: setup ## live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2 FACE_SIZE=pixels CLIP=file CHAIN=elements DISTURB=true
 	cargo run --locked --release $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" size="$(SIZE)" faces="$(FACES)" \
 	    face-size="$(FACE_SIZE)" clip="$(CLIP)" chain="$(CHAIN)" disturb="$(DISTURB)"
 
 train: setup $(call packages_of,requirements) ## an expression model from DATA=..., to its card, in RUN=folder; OPTIONS= of train.py
-	$(python) models/training/run.py --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
+	$(training).expression.run --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
 
 NAME ?= expression
 model: setup $(call packages_of,requirements) ## WEIGHTS=run/final.pt, trained on DATA=..., as models/NAME (expression or expression-tiny), with test fixture and card
-	$(python) models/training/export_onnx.py --data "$(DATA)" --weights $(WEIGHTS) --output models/$(NAME)/model.onnx $(OPTIONS)
-	$(python) models/training/golden.py tests/data/$(NAME).json --model models/$(NAME)/model.onnx
+	$(training).expression.export --data "$(DATA)" --weights $(WEIGHTS) --output models/$(NAME)/model.onnx $(OPTIONS)
+	$(training).expression.golden tests/data/$(NAME).json --model models/$(NAME)/model.onnx
 	$(MAKE) card DATA="$(DATA)" NAME=$(NAME)
 
 # A committed model's figures: report and diagrams of emotion-evaluate on the test faces of DATA, put into its card.
 card: setup $(call packages_of,requirements-data) ## the figures in the card of models/NAME (expression), from the data set DATA=...
-	$(python) models/training/export_faces.py --data "$(DATA)" --output $(TARGET)/faces
+	$(training).expression.export_faces --data "$(DATA)" --output $(TARGET)/faces
 	$(evaluator) expression --conditions --model models/$(NAME)/model.onnx \
 	    --json $(TARGET)/card.json --svg $(TARGET)/card $(TARGET)/faces
-	$(python) models/training/card.py --report $(TARGET)/card.json --card models/$(NAME)/CARD.md --description models/$(NAME)/model.toml
+	$(training).expression.card --report $(TARGET)/card.json --card models/$(NAME)/CARD.md --description models/$(NAME)/model.toml
 	cp $(TARGET)/card/reliability-scores-votes.svg $(TARGET)/card/confusion-scores-votes.svg models/$(NAME)
 
 licences: $(TOOLS)/bin/cargo-deny ## licences and sources of what we depend on

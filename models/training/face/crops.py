@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from photos import ANIMAL_SOURCES, MASKED
+from training.face.photos import ANIMAL_SOURCES, MASKED
 
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 8.0

@@ -12,17 +12,14 @@ Writes `judged.json` into the cache of `photos.py`: `{file: [index, ...]}` of it
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-from boxes import overlaps
-from detectors import CenterFace, YuNet
-from photos import ANIMAL_SOURCES, JUDGED_FILE, UNSURE_SOURCES, load_photos, split
-from score import letterbox
+from training.common.boxes import overlaps
+from training.common.detectors import CenterFace, YuNet
+from training.face.photos import ANIMAL_SOURCES, JUDGED_FILE, UNSURE_SOURCES, load_photos, split
+from training.face.evaluate import letterbox
 
 # Of a box's longer side, in pixels of the photo.
 SMALLEST = 8

@@ -9,7 +9,7 @@ many depends on how well they fit already. A cell's target score is the overlap 
 import torch
 import torch.nn.functional as F
 
-from facenet import STRIDES
+from training.face.network import STRIDES
 
 # Sizes (square root of the area) of the faces that a stride answers for, in units of the stride.
 SIZE_RANGE = {4: (0.0, 4.0), 8: (1.25, 7.0), 16: (1.5, 7.5), 32: (2.25, 1e9)}

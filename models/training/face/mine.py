@@ -11,16 +11,13 @@ pixels of the photo, the best score of each labelled face, 0 if it was not found
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-from boxes import overlaps, suppress
-from photos import ANIMAL_SOURCES, HARD_FILE, UNSURE_SOURCES, load_photos, split
-from score import OnnxDetector, in_ignored, letterbox
+from training.common.boxes import overlaps, suppress
+from training.face.photos import ANIMAL_SOURCES, HARD_FILE, UNSURE_SOURCES, load_photos, split
+from training.face.evaluate import OnnxDetector, in_ignored, letterbox
 
 SIDES = (224, 320, 480, 640)
 LOWEST_SCORE = 0.2

@@ -12,16 +12,13 @@ their landmarks and marks those that nobody boxed as `ignore`; `human` stays as 
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-from boxes import overlaps
+from training.common.boxes import overlaps
 
 # Set apart for validation, whole: no photo of theirs is trained on. Of the animals, those after the first ones by name.
 HELD_OUT_SOURCES = ("street", "worksite", "facens", "cats")
@@ -154,7 +151,7 @@ def main():
     options = parser.parse_args()
     teacher = None
     if options.teacher:
-        from detectors import CenterFace
+        from training.common.detectors import CenterFace
 
         teacher = CenterFace(str(options.teacher), threshold=0.3)
     build(options.data, options.cache, teacher)

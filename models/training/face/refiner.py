@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from facenet import Separable, conv_norm
+from training.face.network import Separable, conv_norm
 
 # Pixels of the square that it sees, and how much longer that is than the longer side of the box.
 SIDE, REACH = 32, 1.6

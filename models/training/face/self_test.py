@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import cut_boxes
-import detectors
-from calibrate_face import logistic
-from crops import photo_weights, random_crop
-from export_face import export, largest_difference, load_network
-from facenet import BETWEEN, STRIDES, FaceNet
-from loss import assign, box_loss, cells, decode, flatten, losses
-from mix_face import mix
-from onnx_file import fold_batch_norm
-from refiner import REACH, Refiner
-from self_test_data import photo
-from take_apart import differences, taken_apart
-from train import collate, twin
-from train_refiner import Boxes, degrade, views
-from train_refiner import export as export_refiner
-from train_refiner import losses as losses_of_look
+from training.face import cut_patches as cut_boxes
+from training.common import detectors
+from training.face.calibrate import logistic
+from training.face.crops import photo_weights, random_crop
+from training.face.export import export, largest_difference, load_network
+from training.face.network import BETWEEN, STRIDES, FaceNet
+from training.face.loss import assign, box_loss, cells, decode, flatten, losses
+from training.face.mix import mix
+from training.common.onnx_file import fold_batch_norm
+from training.face.refiner import REACH, Refiner
+from training.face.self_test_data import photo
+from training.face.factorise import differences, taken_apart
+from training.face.train import collate, twin
+from training.face.train_refiner import Boxes, degrade, views
+from training.face.train_refiner import export as export_refiner
+from training.face.train_refiner import losses as losses_of_look
 
 SIDE = 128
 

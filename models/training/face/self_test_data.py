@@ -3,7 +3,6 @@
 """Self-test of all that needs no torch, on synthetic photos: `python self_test_data.py` (seconds; numpy and pillow)."""
 
 import json
-import sys
 import tempfile
 import unittest
 from dataclasses import replace
@@ -12,17 +11,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-import crops
-import detectors
-from boxes import suppress
-from crops import cut_turned, mirror, photo_weights, random_crop
-from cut_boxes import describe, found_boxes
-from judge import none
-from mine import look
-from photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
-from score import average_precision, landmarks_of, letterbox, match, scores_of
+from training.face import crops
+from training.common import detectors
+from training.common.boxes import suppress
+from training.face.crops import cut_turned, mirror, photo_weights, random_crop
+from training.face.cut_patches import describe, found_boxes
+from training.face.judge import none
+from training.face.mine import look
+from training.face.photos import HARD_FILE, HELD_OUT_SOURCES, JUDGED_FILE, Photo, build, load_photos, split
+from training.face.evaluate import average_precision, landmarks_of, letterbox, match, scores_of
 
 RED = np.array([250, 10, 10])
 

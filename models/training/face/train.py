@@ -12,7 +12,6 @@ averaged weights alone, what `export_face.py` reads).
 import argparse
 import copy
 import json
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,16 +20,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-from crops import mirror, photo_weights, random_crop
-from export_face import export, load_network
-from facenet import STRIDES, FaceNet
-from loss import cells, losses
-from onnx_file import renew_batch_norm
-from optimisation import FAST_BFLOAT16, MovingAverage, decay_groups, learning_rate_factor
-from photos import load_photos, split
-from score import validate
+from training.face.crops import mirror, photo_weights, random_crop
+from training.face.export import export, load_network
+from training.face.network import STRIDES, FaceNet
+from training.face.loss import cells, losses
+from training.common.onnx_file import renew_batch_norm
+from training.common.optimisation import FAST_BFLOAT16, MovingAverage, decay_groups, learning_rate_factor
+from training.face.photos import load_photos, split
+from training.face.evaluate import validate
 
 WARMUP = 500
 SAVE_EVERY = 250

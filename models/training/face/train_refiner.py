@@ -14,7 +14,6 @@ import argparse
 import copy
 import hashlib
 import math
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,13 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-
-import cut_boxes
-from crops import MIRRORED
-from onnx_file import OPSET, fold_batch_norm, write_digest
-from optimisation import MovingAverage, decay_groups, learning_rate_factor
-from refiner import BOX, LANDMARKS, REACH, SCORE, SIDE, Refiner
+from training.common.paths import MODELS
+from training.face import cut_patches as cut_boxes
+from training.face.crops import MIRRORED
+from training.common.onnx_file import OPSET, fold_batch_norm, write_digest
+from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor
+from training.face.refiner import BOX, LANDMARKS, REACH, SCORE, SIDE, Refiner
 
 # Of a batch: faces, and what is none.
 FACES, OTHERS = 110, 146
@@ -156,7 +154,7 @@ def export(network, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--boxes", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "face-refiner" / "model.onnx")
+    parser.add_argument("--output", type=Path, default=MODELS / "face-refiner" / "model.onnx")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)

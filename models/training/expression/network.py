@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The expression network: a small squeeze-and-excitation ResNet with a linear head for each set of labels."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from training.expression.dataset import HEADS, LABELLED_HEADS, PIXEL_SCALE
+from training.common.onnx_file import initializers, unfold_batch_norm
+
+
+def conv_norm(inputs, outputs, kernel=3, stride=1):
+    """Convolution without bias, batch norm (folded into the convolution on export)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class Standardise(nn.Module):
+    """Each picture of [N, 1, H, W] to mean 0 and standard deviation 1, so that light and contrast hardly matter.
+
+    Where the deviation is about `FAINT` grey levels or less, there is more noise than face, and it stays below 1. What is
+    more than `MOST` deviations away counts as so many, so that eight bits resolve the rest.
+    """
+
+    FAINT, MOST = 4.0, 4.0
+
+    def forward(self, x):
+        return F.instance_norm(x, eps=(self.FAINT * PIXEL_SCALE) ** 2).clamp(-self.MOST, self.MOST)
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gates in 0..1 from the global average of a feature map [N, C, H, W]."""
+
+    def __init__(self, channels, reduction=8):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, channels // reduction, 1)
+        self.expand = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x):
+        squeezed = torch.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))
+        return x * torch.sigmoid(self.expand(squeezed))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, channel gates, and a shortcut (averaged and projected where the shape changes)."""
+
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        self.first = conv_norm(inputs, outputs, 3, stride)
+        self.second = conv_norm(outputs, outputs)
+        nn.init.zeros_(self.second[1].weight)
+        self.gate = SqueezeExcite(outputs)
+        pool = [nn.AvgPool2d(2, 2)] if stride == 2 else []
+        project = [conv_norm(inputs, outputs, 1)] if inputs != outputs else []
+        self.shortcut = nn.Sequential(*pool, *project)
+
+    def forward(self, x):
+        y = self.second(torch.relu(self.first(x)))
+        return torch.relu(self.gate(y) + self.shortcut(x))
+
+
+# Channels of the stem and its stride, channels and residual blocks of the stages, of which each halves the map of the one
+# before. The first stage of `fine`, which costs as much as `default`, and of `large` sees all pixels. `large` teaches
+# the others and is not shipped.
+SIZES = {
+    "tiny": {"stem": 8, "stride": 2, "widths": (16, 40, 88), "depths": (1, 2, 2)},
+    "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
+    "fine": {"stem": 16, "stride": 1, "widths": (16, 32, 64, 128), "depths": (1, 2, 2, 2)},
+    "large": {"stem": 32, "stride": 1, "widths": (32, 64, 128, 256), "depths": (2, 2, 2, 2)},
+}
+
+
+class ExpressionNet(nn.Module):
+    """Grey faces [N, 1, 48, 48], value = (pixel - 128) / 64, to a tuple of logits [N, classes], one for each head.
+
+    `size` is one of `SIZES`; `heads` are the first few names of `HEADS`.
+    """
+
+    def __init__(self, size="default", dropout=0.3, heads=LABELLED_HEADS):
+        super().__init__()
+        stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
+        self.standardise = Standardise()
+        self.stem = nn.Sequential(
+            conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU()
+        )
+        blocks, channels = [], widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, depths)):
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(ResidualBlock(channels, width, stride))
+                channels = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = tuple(heads)
+        for head in self.heads:
+            self.add_module(head, nn.Linear(channels, len(HEADS[head])))
+
+    def forward(self, x):
+        features = self.dropout(F.adaptive_avg_pool2d(self.blocks(self.stem(self.standardise(x))), 1).flatten(1))
+        return tuple(self.get_submodule(head)(features) for head in self.heads)
+
+
+def network_of(state):
+    """A network of the size and with the heads that some weights have, with them; in evaluation mode."""
+    heads = [head for head in HEADS if f"{head}.weight" in state]
+    for size in SIZES:
+        network = ExpressionNet(size, heads=heads)
+        if {name: value.shape for name, value in network.state_dict().items()} == {name: value.shape for name, value in state.items()}:
+            network.load_state_dict(state)
+            return network.eval()
+    raise ValueError(f"weights of none of the sizes {', '.join(SIZES)}")
+
+
+def read_network(path):
+    """The network of a file, a `final.pt` or an exported `.onnx`, with its size and heads; in evaluation mode."""
+    if path.suffix != ".onnx":
+        return network_of(torch.load(path))
+    stored = initializers(path)
+    heads = [head for head in HEADS if f"{head}.weight" in stored]
+    for size in SIZES:
+        network = ExpressionNet(size, heads=heads)
+        try:
+            unfold_batch_norm(network, path)
+        except ValueError as wrong:
+            why = wrong
+        else:
+            return network.eval()
+    raise why
+
+
+def count_cost(network, side=48):
+    """(parameters, multiply-adds of one picture) of the network as it stands."""
+    multiply_adds = 0
+
+    def count(module, _inputs, output):
+        nonlocal multiply_adds
+        positions = output[0, 0].numel() if output.dim() == 4 else 1
+        multiply_adds += positions * module.weight.numel()
+
+    layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = network.training
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 1, side, side))
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return sum(p.numel() for p in network.parameters()), multiply_adds

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Score the training pictures and the faces without labels with teachers, once, for `train.py --cache`.
+
+    python teacher_scores.py --data DATA --cache CACHE --networks RUN/final.pt ...
+                             [--teachers FOLDER]
+
+--networks   networks of this project, whose mean scores teach the heads `ferplus` and `fer2013`
+--teachers   a folder whose `teachers.py` runs the outside networks (outside.py), which teach `five` and `seven`;
+             without it, their scores in the cache are used again
+
+What all teachers say together of a face without a label teaches the head `joint`. The rule that joins them (combine.py) is
+fitted to the training split alone: no weight is taught by labels of another collection, nor by numbers fitted to them.
+
+CACHE holds `faces.npy` (unlabelled.py) and receives float32 arrays, mean probabilities over several views of a picture:
+
+    training-<head>.npy   [N, classes]  of the training split, in its order
+    faces-<head>.npy      [M, classes]
+
+The head `joint` has such a file for the faces alone: of a training picture it learns what `ferplus` does.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.expression.augmentation import augment
+from training.expression.combine import combined, describe, fit_rule
+from training.expression.dataset import HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, TRAINING, load_faces
+from training.expression.evaluate import log_softmax
+from training.expression.network import read_network
+from training.expression.outside_teachers import mean_scores, read_teachers
+from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
+
+# Sides of the middle part of an unlabelled face that the outside networks see; each also mirrored.
+VIEW_SIDES = (60, 66)
+# Our own networks see augmented views: they know the plain training pictures by heart.
+AUGMENTED_VIEWS, STRENGTH, BATCH = 6, 0.5, 256
+
+
+def middle(faces, side):
+    """The middle [M, side, side] of faces [M, S, S]."""
+    edge = (faces.shape[1] - side) // 2
+    return faces[:, edge : edge + side, edge : edge + side]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures to score.
+
+    images  uint8 [N, S, S]; the middle `framed` of their side is framed as a training picture
+    views   crops of them, arrays uint8 [N, H, W], that the outside networks see
+    """
+
+    images: np.ndarray
+    views: list
+    framed: float = 1.0
+
+
+@torch.no_grad()
+def network_scores(networks, images, framed, seed=0):
+    """{head: mean probabilities float32 [N, classes]} of our own networks over augmented views.
+
+    `images` are uint8 [N, S, S]; `framed` is the fraction of their side that is framed as a training picture.
+    """
+    device = next(networks[0].parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    parts = []
+    for start in range(0, len(images), BATCH):
+        plain = torch.from_numpy(images[start : start + BATCH])[:, None].float().to(device)
+        sums = 0
+        for _ in range(AUGMENTED_VIEWS):
+            x = (augment(plain.clone(), generator, STRENGTH, framed) - PIXEL_MEAN) * PIXEL_SCALE
+            for network in networks:
+                with torch.autocast(device.type, dtype=torch.bfloat16):
+                    logits = network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)]
+                sums = sums + torch.cat([head.float().softmax(1) for head in logits], dim=1)
+        parts.append(sums.cpu() / (AUGMENTED_VIEWS * len(networks)))
+    ferplus, fer2013 = torch.cat(parts).split([len(HEADS[head]) for head in LABELLED_HEADS], dim=1)
+    return {"ferplus": ferplus.numpy(), "fer2013": fer2013.numpy()}
+
+
+def read_scores(cache, name, heads):
+    """{head: mean probabilities float32 [N, classes]} from the files `<name>-<head>.npy` of a cache."""
+    return {head: np.load(cache / f"{name}-{head}.npy") for head in heads}
+
+
+def write_scores(cache, name, scores):
+    """Write `<name>-<head>.npy` for each head."""
+    for head, values in scores.items():
+        np.save(cache / f"{name}-{head}.npy", values)
+
+
+def all_scores(cache, name, pictures, networks, teachers):
+    """{head: mean probabilities [N, classes]} of pictures, also written to the cache.
+
+    Without the outside networks in `teachers`, their scores come from the cache.
+    """
+    outside = mean_scores(teachers, pictures.views) if teachers else read_scores(cache, name, OUTSIDE_HEADS)
+    scores = network_scores(networks, pictures.images, pictures.framed) | outside
+    write_scores(cache, name, scores)
+    return {head: scores[head] for head in (*LABELLED_HEADS, *OUTSIDE_HEADS)}
+
+
+def as_logits(scores):
+    """Log-probabilities of each head, in the order of `HEADS`."""
+    return tuple(np.log(np.maximum(values, 1e-5)) for values in scores.values())
+
+
+def joined(scores, rule):
+    """Probabilities float32 [N, 8] that a rule makes of the scores of all teachers."""
+    return np.exp(log_softmax(combined(as_logits(scores), rule))).astype(np.float32)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--networks", type=Path, nargs="+", required=True)
+    parser.add_argument("--teachers", type=Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    teachers = read_teachers(options.teachers) if options.teachers else None
+    networks = [read_network(path).to(options.device, memory_format=torch.channels_last) for path in options.networks]
+    score = lambda name, pictures: all_scores(options.cache, name, pictures, networks, teachers)
+    training, faces = load_faces(options.data, TRAINING), np.load(options.cache / FACES_FILE)
+    training_scores = score("training", Pictures(training.images, [training.images]))
+    views = [middle(faces, side) for side in VIEW_SIDES]
+    face_scores = score("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE))
+    rule = fit_rule(as_logits(training_scores), training)
+    print(f"all teachers together: {describe(rule)}")
+    write_scores(options.cache, "faces", {JOINT_HEAD: joined(face_scores, rule)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Train the expression network on both label sets at once, and on what teachers say of faces without labels.
+
+    python train.py --data FOLDER --run FOLDER [--epochs 40] ...
+
+With `--cache`, a folder that unlabelled.py and teacher_scores.py filled, the network has five heads (`HEADS` in
+dataset.py): the two label sets', which also learn from our own networks' scores, two that learn the scores of outside
+networks, and one that learns what all teachers say together. Each batch then holds faces without labels as well.
+
+The run folder receives `log.jsonl` (one line per epoch: losses, validation figures, seconds),
+`last.pt` (everything needed to go on: started again, training resumes there) and, at the end,
+`final.pt` (the averaged weights alone, what `export_onnx.py` reads).
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from training.expression.augmentation import augment
+from training.expression.dataset import (
+    HEADS, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, PUBLIC_TEST, TRAINING, load_faces, load_strangers,
+)
+from training.expression.evaluate import accuracies, strangers_accuracies, torch_logits
+from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
+from training.common.onnx_file import renew_batch_norm
+from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor
+from training.expression.teacher_scores import read_scores
+from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="folder with load.py (see dataset.py)")
+    parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints")
+    parser.add_argument("--size", choices=SIZES, default="default", help="of the network")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop before an epoch that would end later")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=0.1)
+    parser.add_argument("--weight-decay", type=float, default=5e-4)
+    parser.add_argument("--label-smoothing", type=float, default=0.1, help="of the fer2013 head")
+    parser.add_argument("--mixup", type=float, default=0.0, help="alpha of the beta distribution; 0 = off")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights, per step")
+    parser.add_argument("--dropout", type=float, default=0.3)
+    parser.add_argument("--strength", type=float, default=1.0, help="of the augmentations, 0..1")
+    parser.add_argument("--final-strength", type=float, help="of the augmentations, reached linearly at the end")
+    parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
+    parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
+    parser.add_argument("--teacher", type=Path, nargs="+", help="weights of networks that judge each view too")
+    parser.add_argument("--teacher-share", type=float, default=0.5, help="of teachers in what labelled pictures teach")
+    parser.add_argument("--cache", type=Path, help="faces without labels and teachers' scores (teacher_scores.py)")
+    parser.add_argument("--unlabelled-batch", type=int, default=48, help="faces of the cache in a batch besides")
+    parser.add_argument("--strangers", type=Path, help="npz of another collection, to validate on (dataset.py)")
+    parser.add_argument("--compile", action="store_true", help="compile the network, which makes it a sixth faster")
+    parser.add_argument("--device", default="cpu", help="of torch, such as cuda")
+    parser.add_argument("--threads", type=int, default=2, help="of the processor")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def mix(x, targets, alpha, generator):
+    """Mixup: each picture and its targets blended with another one of the batch."""
+    seed = torch.randint(2**31, (1,), generator=generator, device=x.device)
+    share = np.random.default_rng(int(seed)).beta(alpha, alpha)
+    other = torch.randperm(len(x), generator=generator, device=x.device)
+    blend = lambda a: share * a + (1 - share) * a[other]
+    return blend(x), [blend(target) for target in targets]
+
+
+def label_targets(faces, smoothing):
+    """What the labels teach: FER+'s soft label times its share of votes [N, 8]; FER2013's label, smoothed [N, 7]."""
+    ferplus = torch.from_numpy(faces.ferplus * faces.ferplus_weight[:, None])
+    fer2013 = F.one_hot(torch.from_numpy(faces.fer2013), 7).float()
+    return [ferplus, fer2013 * (1 - smoothing) + smoothing / 7]
+
+
+def score_tensors(cache, name, heads):
+    """Teachers' scores [N, classes] of some heads, from a cache of teacher_scores.py."""
+    return [torch.from_numpy(scores) for scores in read_scores(cache, name, heads).values()]
+
+
+def cross_entropy(logits, target):
+    """Mean cross entropy with targets [N, classes]; rows that sum to less than 1 count less."""
+    return -(target * logits.float().log_softmax(1)).sum(1).mean()
+
+
+@torch.no_grad()
+def mean_scores(networks, x):
+    """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks."""
+    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+        each = [network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)] for network in networks]
+    return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*each))
+
+
+class Trainer:
+    """Network, optimiser, average and random state of one run."""
+
+    def __init__(self, options):
+        self.options = options
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(options.seed)
+        self.generator = torch.Generator(options.device).manual_seed(options.seed)
+        self.epoch = 0
+        self.read_pictures()
+        self.validation = load_faces(options.data, PUBLIC_TEST)
+        self.strangers = load_strangers(options.strangers, half=0) if options.strangers else None
+        self.teachers = [self.placed(read_network(weights)) for weights in options.teacher or ()]
+        heads = HEADS if options.cache else LABELLED_HEADS
+        self.network = self.placed(ExpressionNet(options.size, options.dropout, heads))
+        if options.start:
+            self.start_from(options.start)
+        self.forward = torch.compile(self.network) if options.compile else self.network
+        self.average = MovingAverage(self.network, options.ema)
+        self.optimizer = torch.optim.SGD(
+            decay_groups(self.network, options.weight_decay), lr=options.learning_rate, momentum=0.9, nesterov=True
+        )
+        self.steps_per_epoch = len(self.images) // options.batch
+
+    def placed(self, network):
+        """A network on the device, its weights arranged for speed."""
+        return network.to(self.options.device, memory_format=torch.channels_last)
+
+    def read_pictures(self):
+        """Pictures uint8 [N, 1, 48, 48], faces without labels uint8 [M, 1, 72, 72]; targets [N or M, classes]."""
+        training, cache, share = load_faces(self.options.data, TRAINING), self.options.cache, self.options.teacher_share
+        on_device = lambda array: torch.as_tensor(array).to(self.options.device)
+        self.images = on_device(training.images)[:, None]
+        targets = label_targets(training, self.options.label_smoothing)
+        if cache:
+            scores = score_tensors(cache, "training", (*LABELLED_HEADS, *OUTSIDE_HEADS))
+            taught = [torch.lerp(*pair, share) for pair in zip(targets, scores)]
+            targets = [*taught, *scores[len(taught) :], taught[0]]  # `joint` learns what `ferplus` does
+            self.faces = on_device(np.load(cache / FACES_FILE))[:, None]
+            self.face_targets = [on_device(target) for target in score_tensors(cache, "faces", HEADS)]
+        self.targets = [on_device(target) for target in targets]
+
+    def start_from(self, path):
+        """Begin with the weights of a file; heads that it lacks stay random."""
+        missing, unexpected = self.network.load_state_dict(read_network(path).state_dict(), strict=False)
+        if unexpected or any(name.split(".")[0] not in HEADS for name in missing):
+            raise ValueError(f"{path}: not of the size {self.options.size}")
+        if path.suffix == ".onnx":
+            rows = self.shuffled()[:1024]
+            renew_batch_norm(self.network, self.batch(rows)[0])
+
+    def batch(self, rows):
+        """Augmented, normalised pictures [B, 1, 48, 48] of some rows and faces without labels; targets of each head."""
+        strength = self.strength()
+        x = augment(self.images[rows].float(), self.generator, strength)
+        targets = [target[rows] for target in self.targets]
+        if self.options.cache:
+            count = (self.options.unlabelled_batch,)
+            chosen = torch.randint(len(self.faces), count, generator=self.generator, device=self.options.device)
+            x = torch.cat([x, augment(self.faces[chosen].float(), self.generator, strength, FRAMED_SIDE / FACE_SIDE)])
+            targets = [torch.cat([target, faces[chosen]]) for target, faces in zip(targets, self.face_targets)]
+        x = (x - PIXEL_MEAN) * PIXEL_SCALE
+        return mix(x, targets, self.options.mixup, self.generator) if self.options.mixup > 0 else (x, targets)
+
+    def shuffled(self):
+        """The rows of the training pictures in random order."""
+        return torch.randperm(len(self.images), generator=self.generator, device=self.options.device)
+
+    def strength(self):
+        """Strength of the augmentations in this epoch."""
+        first, last = self.options.strength, self.options.final_strength
+        return first if last is None else first + (last - first) * self.epoch / max(1, self.options.epochs - 1)
+
+    def losses(self, x, targets):
+        """Loss of each head: by the targets, and by what teachers say of the very same view."""
+        small = F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True) if self.epoch < self.options.small_epochs else x
+        with torch.autocast(x.device.type, dtype=torch.bfloat16):
+            logits = self.forward(small.to(memory_format=torch.channels_last))
+        losses = [cross_entropy(*pair) for pair in zip(logits, targets)]
+        if self.teachers:
+            for head, scores in enumerate(mean_scores(self.teachers, x)):
+                losses[head] = torch.lerp(losses[head], cross_entropy(logits[head], scores), self.options.teacher_share)
+        return losses
+
+    def set_learning_rate(self, step):
+        total = self.options.epochs * self.steps_per_epoch
+        factor = learning_rate_factor(step, total, self.steps_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * factor
+
+    def train_epoch(self):
+        """One pass over the training pictures; {head: mean loss}."""
+        self.network.train()
+        order, sums = self.shuffled(), torch.zeros(len(self.network.heads), device=self.options.device)
+        began = time.monotonic()
+        for step in range(self.steps_per_epoch):
+            self.set_learning_rate(self.epoch * self.steps_per_epoch + step)
+            rows = order[step * self.options.batch : (step + 1) * self.options.batch]
+            losses = self.losses(*self.batch(rows))
+            self.optimizer.zero_grad(set_to_none=True)
+            sum(losses).backward()
+            self.optimizer.step()
+            self.average.update(self.network)
+            sums += torch.stack([loss.detach() for loss in losses])
+            show_progress(self.epoch, step + 1, self.steps_per_epoch, sums / (step + 1), began)
+        return dict(zip(self.network.heads, (sums / self.steps_per_epoch).tolist()))
+
+    def validate(self):
+        """PublicTest accuracies of the averaged weights, and those of each head on the strangers, if there are any."""
+        network = network_of(self.average.state).to(self.options.device)
+        ferplus, fer2013 = torch_logits(network, self.validation.images)[: len(LABELLED_HEADS)]
+        figures = accuracies(ferplus, fer2013, self.validation)
+        if self.strangers:
+            images, labels = self.strangers
+            logits = zip(network.heads, torch_logits(network, images))
+            figures["strangers"] = {head: strangers_accuracies(values, HEADS[head], labels) for head, values in logits}
+        return figures
+
+    def save(self, path):
+        state = {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "average": self.average.state,
+            "average_steps": self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "torch_random": torch.get_rng_state(),
+        }
+        temporary = path.with_suffix(".part")
+        torch.save(state, temporary)
+        temporary.rename(path)
+
+    def resume(self, path):
+        state = torch.load(path, map_location="cpu")
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.average.load(state["average"], state["average_steps"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_random"])
+
+
+def show_progress(epoch, step, steps, losses, began):
+    """A progress bar on one terminal line, refreshed every ten steps."""
+    if step % 10 and step != steps:
+        return
+    filled = 30 * step // steps
+    left = (time.monotonic() - began) / step * (steps - step)
+    bar = "#" * filled + "." * (30 - filled)
+    named = " ".join(f"{head} {loss:.3f}" for head, loss in zip(HEADS, losses.tolist()))
+    text = f"\repoch {epoch + 1:3d} [{bar}] {step}/{steps} {named} {left:4.0f} s left"
+    print(text, end="\n" if step == steps else "", flush=True)
+
+
+def main():
+    options = parse_arguments()
+    options.run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(options)
+    parameters, multiply_adds = count_cost(trainer.network)
+    size = f"{parameters / 1e6:.3f} M parameters, {multiply_adds / 1e6:.1f} M multiply-adds"
+    print(f"{len(trainer.images)} training faces, {size}")
+    last = options.run / "last.pt"
+    if last.exists():
+        trainer.resume(last)
+    stop, seconds = time.monotonic() + 60 * options.minutes, 0.0
+    with open(options.run / "log.jsonl", "a") as log:
+        while trainer.epoch < options.epochs:
+            began = time.monotonic()
+            if began + seconds > stop:
+                print(f"stopped after epoch {trainer.epoch} of {options.epochs}: start again to go on")
+                return
+            losses = trainer.train_epoch()
+            trainer.epoch += 1
+            trainer.save(last)
+            seconds = time.monotonic() - began
+            entry = {"epoch": trainer.epoch} | {f"{head}_loss": loss for head, loss in losses.items()}
+            entry |= trainer.validate() | {"seconds": round(seconds, 1)}
+            print(json.dumps(entry), file=log, flush=True)
+            print(f"          PublicTest FER+ {entry['ferplus']:.4f}, FER2013 {entry['fer2013']:.4f}", flush=True)
+    torch.save(trainer.average.state, options.run / "final.pt")
+
+
+if __name__ == "__main__":
+    main()
