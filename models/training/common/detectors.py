@@ -33,7 +33,10 @@ def suppress(detections):
         return []
     columns = [[*d.box, *([] if d.landmarks is None else np.ravel(d.landmarks))] for d in detections]
     rows, scores, _ = nms.suppress(np.array(columns, float), np.array([d.score for d in detections]))
-    return [Detection(tuple(row[:4]), row[4:].reshape(5, 2) if len(row) > 4 else None, score) for row, score in zip(rows, scores.tolist())]
+    return [
+        Detection(tuple(row[:4]), row[4:].reshape(5, 2) if len(row) > 4 else None, score)
+        for row, score in zip(rows, scores.tolist())
+    ]
 
 
 def _session(model, threads):
@@ -139,7 +142,9 @@ class EmotionFace:
             values, corner = cells[:, rows, columns], np.stack([columns, rows])
             centre, size = (corner + values[1:3]) * stride, np.exp(values[3:5]) * stride
             points = corner[:, None].repeat(5, 1) + values[5:].reshape(5, 2, -1).transpose(1, 0, 2)
-            found.append((np.concatenate([centre - size / 2, size]).T, points.transpose(2, 1, 0) * stride, score[rows, columns]))
+            found.append(
+                (np.concatenate([centre - size / 2, size]).T, points.transpose(2, 1, 0) * stride, score[rows, columns])
+            )
         return tuple(np.concatenate(part) for part in zip(*found))
 
 
@@ -186,7 +191,11 @@ class Refiner:
         share = (1 / (1 + sizes * zoom / self.AS_MUCH))[:, None]
         scores = 1 / (1 + (1 / scores - 1) * np.exp(-more[:, 0].astype(np.float64)))
         best = np.argsort(-scores, kind="stable")
-        return (boxes + share * (found - boxes))[best], (middles[:, None] + marks.reshape(-1, 5, 2) * lengths[:, None])[best], scores[best]
+        return (
+            (boxes + share * (found - boxes))[best],
+            (middles[:, None] + marks.reshape(-1, 5, 2) * lengths[:, None])[best],
+            scores[best],
+        )
 
 
 class Haar:

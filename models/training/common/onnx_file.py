@@ -16,7 +16,10 @@ OPSET = 17
 
 def conv_norm_pairs(network):
     """The parts of a network that are a convolution and its batch norm, by name."""
-    is_pair = lambda module: isinstance(module, nn.Sequential) and [type(m) for m in module] == [nn.Conv2d, nn.BatchNorm2d]
+    is_pair = lambda module: isinstance(module, nn.Sequential) and [type(m) for m in module] == [
+        nn.Conv2d,
+        nn.BatchNorm2d,
+    ]
     return {name: module for name, module in network.named_modules() if is_pair(module)}
 
 
@@ -53,7 +56,9 @@ def unfold_batch_norm(network, path):
     for name, value in state.items():
         found = stored.get(name)
         if found is None or found.shape != value.shape:
-            raise ValueError(f"{path}: {name} of shape {tuple(value.shape)} expected, found {None if found is None else found.shape}")
+            raise ValueError(
+                f"{path}: {name} of shape {tuple(value.shape)} expected, found {None if found is None else found.shape}"
+            )
         value.copy_(torch.tensor(found))
 
 
@@ -63,6 +68,7 @@ def renew_batch_norm(network, batch, length=3**-0.5):
 
     Filters are brought to a length as that of random ones: folded ones have lengths that a learning rate is not meant for.
     """
+
     def renew(pair, given, _output):
         conv, norm = pair
         scale = length / conv.weight.flatten(1).norm(dim=1).clamp(min=1e-8)
@@ -98,8 +104,11 @@ def write_modelinfo(path, ident, given, outputs):
     given    name, dimensions and the range that pixels of 0..255 are brought to, of the input
     outputs  name to dimensions of each output
     """
+
     def section(name, id, dims, direction):
-        return f"[{name}]\nid={id}\ntype=float32\ndims={','.join(map(str, dims))}\ndir={direction}\ndims-order=row-major\n"
+        return (
+            f"[{name}]\nid={id}\ntype=float32\ndims={','.join(map(str, dims))}\ndir={direction}\ndims-order=row-major\n"
+        )
 
     name, dims, (low, high) = given
     ranges = ";".join([f"{low},{high}"] * dims[1])

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 
 from training.expression.dataset import PICTURE_SIDE
 
-
 # JPEG's quantisation table for luminance at quality 50 (ITU-T T.81, table K.1) and its discrete cosine transform.
 JPEG_BLOCK = 8
 JPEG_LUMINANCE = torch.tensor(

@@ -193,7 +193,14 @@ def check(folder, detector, session):
                 continue
             score, *outputs = one
             names = zip(outputs, (FERPLUS_LABELS, FERPLUS_LABELS, FER2013_LABELS))
-            told.append(", ".join([f"face {score:.2f}", *(f"{labels[output.argmax()]} {output.max():.2f}" for output, labels in names)]))
+            told.append(
+                ", ".join(
+                    [
+                        f"face {score:.2f}",
+                        *(f"{labels[output.argmax()]} {output.max():.2f}" for output, labels in names),
+                    ]
+                )
+            )
         print(f"{name:10s} " + "; ".join(told))
 
 

@@ -34,9 +34,22 @@ def summary(report):
         for figures in output["figures"]:
             covered = figures["coverage_at_95"]
             answered = f"{percent(covered['answered'])} (from {covered['min_confidence']:.2f})" if covered else "-"
-            shares = [figures[name] for name in ("accuracy", "macro_recall", "least_recall", "macro_f1", "calibration_error")]
-            rows.append([output["output"], PROTOCOLS[figures["protocol"]], figures["count"], *map(percent, shares), answered])
-    header = ["output", "protocol", "pictures", "accuracy %", "macro-recall %", "least recall %", "macro-F1 %", "calibration error %"]
+            shares = [
+                figures[name] for name in ("accuracy", "macro_recall", "least_recall", "macro_f1", "calibration_error")
+            ]
+            rows.append(
+                [output["output"], PROTOCOLS[figures["protocol"]], figures["count"], *map(percent, shares), answered]
+            )
+    header = [
+        "output",
+        "protocol",
+        "pictures",
+        "accuracy %",
+        "macro-recall %",
+        "least recall %",
+        "macro-F1 %",
+        "calibration error %",
+    ]
     return table([*header, "answered % at 95 % right (min-confidence)"], rows)
 
 
@@ -50,7 +63,10 @@ def recalls(report, protocol):
     if not columns:
         return ""
     classes = next(iter(columns.values()))
-    rows = [[c["label"], c["count"], *(percent(column[i]["recall"]) for column in columns.values())] for i, c in enumerate(classes)]
+    rows = [
+        [c["label"], c["count"], *(percent(column[i]["recall"]) for column in columns.values())]
+        for i, c in enumerate(classes)
+    ]
     return f"Recall by the {PROTOCOLS[protocol]}, %:\n\n" + table(["class", "pictures", *columns], rows) + "\n"
 
 
@@ -68,7 +84,10 @@ def robustness(report):
     losses = report["conditions"][0]["losses"]
     header = ["condition", *(cell for loss in losses for cell in (f"{PROTOCOLS[loss['protocol']]} %", "lost"))]
     rows = [
-        [entry["condition"], *(cell for loss in entry["losses"] for cell in (percent(loss["accuracy"]), f"{100 * loss['lost']:+.1f}"))]
+        [
+            entry["condition"],
+            *(cell for loss in entry["losses"] for cell in (percent(loss["accuracy"]), f"{100 * loss['lost']:+.1f}")),
+        ]
         for entry in report["conditions"]
     ]
     return f"### When faces look worse\n\nOutput {report['outputs'][0]['output']}:\n\n" + table(header, rows) + "\n"
@@ -101,7 +120,9 @@ def measured(report):
             protocol = {"votes": "ferplus", "labels": "fer2013"}[figures["protocol"]]
             if index == 0 or output["output"] == protocol:
                 name = f"{output['output']}_{protocol}" if index == 0 else protocol
-                lines |= {f"{name}_{key}": round(figures[key], 4) for key in ("accuracy", "macro_recall", "calibration_error")}
+                lines |= {
+                    f"{name}_{key}": round(figures[key], 4) for key in ("accuracy", "macro_recall", "calibration_error")
+                }
     return lines
 
 

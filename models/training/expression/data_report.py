@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.expression.dataset import FER2013_LABELS, FERPLUS_LABELS, PICTURE_SIDE, PRIVATE_TEST, PUBLIC_TEST, TRAINING, VOTE_COLUMNS, majority_labels, read_arrays
+from training.expression.dataset import (
+    FER2013_LABELS,
+    FERPLUS_LABELS,
+    PICTURE_SIDE,
+    PRIVATE_TEST,
+    PUBLIC_TEST,
+    TRAINING,
+    VOTE_COLUMNS,
+    majority_labels,
+    read_arrays,
+)
 
 SPLIT_NAMES = {TRAINING: "Training", PUBLIC_TEST: "PublicTest", PRIVATE_TEST: "PrivateTest"}
 SAMPLES_PER_CLASS = 12
@@ -29,7 +39,9 @@ def table(header, rows):
 def counts_by_split(labels, names, split):
     """Rows (name, count of each split that occurs) and the header."""
     splits = [s for s in SPLIT_NAMES if (split == s).any()]
-    rows = [[name, *(int(((labels == index) & (split == s)).sum()) for s in splits)] for index, name in enumerate(names)]
+    rows = [
+        [name, *(int(((labels == index) & (split == s)).sum()) for s in splits)] for index, name in enumerate(names)
+    ]
     return ["class", *(SPLIT_NAMES[s] for s in splits)], rows
 
 
@@ -44,13 +56,18 @@ def describe_votes(arrays):
     share = agreement(arrays.votes)
     header, rows = counts_by_split(majority, FERPLUS_LABELS, arrays.split)
     left_out = int((majority < 0).sum())
-    text = ["## FER+ votes\n", f"{left_out} of {len(majority)} pictures have no majority among the eight (a tie, unknown, not a face).\n"]
+    text = [
+        "## FER+ votes\n",
+        f"{left_out} of {len(majority)} pictures have no majority among the eight (a tie, unknown, not a face).\n",
+    ]
     text.append(table(header, rows))
     bounds = [[f"at least {bound:.0%}", f"{100 * (share >= bound).mean():.1f}"] for bound in AGREEMENTS]
     text.append("How many of the voters the most voted word has:\n\n" + table(["agreement", "% of pictures"], bounds))
     counted = majority >= 0
     labels = np.array([FERPLUS_LABELS.index(label) for label in FER2013_LABELS])[arrays.fer2013]
-    text.append(f"Label and majority agree on {100 * (labels == majority)[counted].mean():.1f} % of the pictures that have one. Rows: label, columns: votes, %:\n")
+    text.append(
+        f"Label and majority agree on {100 * (labels == majority)[counted].mean():.1f} % of the pictures that have one. Rows: label, columns: votes, %:\n"
+    )
     means = [arrays.votes[arrays.fer2013 == label].sum(0) for label in range(len(FER2013_LABELS))]
     rows = [[name, *(f"{100 * v:.0f}" for v in mean / max(mean.sum(), 1))] for name, mean in zip(FER2013_LABELS, means)]
     text.append(table(["label", *VOTE_COLUMNS], rows))
@@ -83,7 +100,11 @@ def write_report(arrays, folder):
     training = rows and max(row[1] for row in rows) / max(1, min(row[1] for row in rows))
     text = f"# Data\n\n{len(arrays.images)} pictures, {duplicates(arrays.images)} of them repetitions of another.\n\n## Labels\n\n"
     text += table(header, rows) + f"\nThe largest class is {training:.0f} times the smallest.\n\n"
-    text += describe_votes(arrays) if arrays.votes is not None else "No votes: the ferplus head learns from the labels, and nothing is measured by the FER+ protocol.\n"
+    text += (
+        describe_votes(arrays)
+        if arrays.votes is not None
+        else "No votes: the ferplus head learns from the labels, and nothing is measured by the FER+ protocol.\n"
+    )
     Image.fromarray(sample_grid(arrays)).save(folder / "samples.png")
     text += f"\nSamples, a row for each of {', '.join(FER2013_LABELS)}: ![samples](samples.png)\n"
     (folder / "data.md").write_text(text)

@@ -28,7 +28,10 @@ SEVEN_LABELS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "
 # Labels of each head of the network, in the order of its outputs. The two label sets teach the first two, an outside
 # network each the next two; the last learns FER+'s labels where there are some, else what all teachers say together.
 HEADS = {
-    "ferplus": FERPLUS_LABELS, "fer2013": FER2013_LABELS, "five": FIVE_LABELS, "seven": SEVEN_LABELS,
+    "ferplus": FERPLUS_LABELS,
+    "fer2013": FER2013_LABELS,
+    "five": FIVE_LABELS,
+    "seven": SEVEN_LABELS,
     "joint": FERPLUS_LABELS,
 }
 LABELLED_HEADS, OUTSIDE_HEADS, JOINT_HEAD = ("ferplus", "fer2013"), ("five", "seven"), "joint"
@@ -172,7 +175,9 @@ def _read_folders(folder):
                 labels.append(index)
                 splits.append(split)
     if not images:
-        raise ValueError(f"{folder}: expected load.py, {' or '.join(CSV_NAMES)}, or train/angry, train/happy, ...; found none of them")
+        raise ValueError(
+            f"{folder}: expected load.py, {' or '.join(CSV_NAMES)}, or train/angry, train/happy, ...; found none of them"
+        )
     return Arrays(np.stack(images), None, np.array(labels), np.array(splits, np.uint8))
 
 

@@ -70,8 +70,12 @@ def pack(options):
     half = strangers["half"] == 0
     np.savez_compressed(
         options.packed / "labels.npz",
-        counts=counts, votes=arrays.votes[rows], fer2013=arrays.fer2013[rows], split=arrays.split[rows],
-        strangers=strangers["images"][half], strangers_label=strangers["label"][half],
+        counts=counts,
+        votes=arrays.votes[rows],
+        fer2013=arrays.fer2013[rows],
+        split=arrays.split[rows],
+        strangers=strangers["images"][half],
+        strangers_label=strangers["label"][half],
         **{f"{name}-{head}": values.astype(np.float16) for name in SCORED for head, values in scores[name].items()},
     )
     write_sheets(arrays.images[arrays.split == TRAINING], options.packed, "training", quality=TRAINING_QUALITY)
@@ -114,7 +118,11 @@ def train_side_by_side(runs, options, stop):
         command += ["--strangers", options.work / STRANGERS_FILE, "--minutes", f"{minutes:.2f}", "--threads", "2"]
         command += [*BATCH.split(), *given.split()]
         with open(options.work / name / "output", "a") as output:
-            processes.append(subprocess.Popen([str(part) for part in command], env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT))
+            processes.append(
+                subprocess.Popen(
+                    [str(part) for part in command], env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT
+                )
+            )
     for name, process in zip(waiting, processes):
         if process.wait():
             raise SystemExit(f"{name}: train.py failed, see {options.work / name / 'output'}")

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Figures of an exported model: PublicTest by both protocols, or another collection; or its speed.
 
-    python evaluate.py --data FOLDER [--model ../expression/model.onnx]
-    python evaluate.py --strangers STRANGERS.npz [--half 1] [--min-confidence 0.8] [--model ../expression/model.onnx]
-    python evaluate.py --time [--model ../expression/model.onnx]
+python evaluate.py --data FOLDER [--model ../expression/model.onnx]
+python evaluate.py --strangers STRANGERS.npz [--half 1] [--min-confidence 0.8] [--model ../expression/model.onnx]
+python evaluate.py --time [--model ../expression/model.onnx]
 """
 
 import argparse
@@ -15,7 +15,14 @@ import numpy as np
 
 from training.common.paths import MODELS
 from training.expression.dataset import (
-    FER2013_LABELS, FERPLUS_LABELS, FIVE_LABELS, PUBLIC_TEST, TRAINING, load_faces, load_strangers, normalise,
+    FER2013_LABELS,
+    FERPLUS_LABELS,
+    FIVE_LABELS,
+    PUBLIC_TEST,
+    TRAINING,
+    load_faces,
+    load_strangers,
+    normalise,
 )
 
 # Column of FERPLUS_LABELS for each of FER2013_LABELS (contempt has none).
@@ -40,9 +47,12 @@ def _run_onnx(model, outputs, images, batch):
     """Some outputs of an ONNX file, or of an open `InferenceSession`, for pictures [N, 48, 48] 0..255."""
     import onnxruntime
 
-    session = model if hasattr(model, "run") else onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session = (
+        model if hasattr(model, "run") else onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    )
     parts = [
-        session.run(outputs, {"input": normalise(images[start : start + batch])}) for start in range(0, len(images), batch)
+        session.run(outputs, {"input": normalise(images[start : start + batch])})
+        for start in range(0, len(images), batch)
     ]
     return tuple(np.concatenate(output) for output in zip(*parts))
 
@@ -102,7 +112,9 @@ def calibration_error(probabilities, truth, bins=15):
     """Expected calibration error of the top class, equal-width bins; 0..1."""
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == truth
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[index == b].mean() - correct[index == b].mean()) * (index == b).mean() for b in np.unique(index)]
+    gaps = [
+        abs(confidence[index == b].mean() - correct[index == b].mean()) * (index == b).mean() for b in np.unique(index)
+    ]
     return float(sum(gaps))
 
 
@@ -156,8 +168,12 @@ def print_head(name, logits, truth, labels):
     before = calibration_error(np.exp(log_softmax(logits)), truth)
     after = calibration_error(np.exp(log_softmax(logits / temperature)), truth)
     recall = recalls(predicted, truth, len(labels))
-    print(f"## {name}: accuracy {100 * (predicted == truth).mean():.2f} % of {len(truth)}, macro-recall {100 * recall.mean():.1f} %")
-    print(f"temperature {temperature:.3f}, expected calibration error {100 * before:.1f} % before, {100 * after:.1f} % after\n")
+    print(
+        f"## {name}: accuracy {100 * (predicted == truth).mean():.2f} % of {len(truth)}, macro-recall {100 * recall.mean():.1f} %"
+    )
+    print(
+        f"temperature {temperature:.3f}, expected calibration error {100 * before:.1f} % before, {100 * after:.1f} % after\n"
+    )
     rows = zip(labels, (float(r) for r in recall), *confusion(predicted, truth, len(labels)).T.tolist())
     print_table(["truth \\ predicted", "recall %", *labels], rows)
 

@@ -26,7 +26,14 @@ from training.common.paths import MODELS
 from training.expression.augmentation import augment
 from training.expression.combine import calibrated, describe, fit_rule, linear, strangers_evidence
 from training.expression.dataset import (
-    FER2013_LABELS, FERPLUS_LABELS, LABELLED_HEADS, PUBLIC_TEST, TRAINING, faces_of, load_strangers, read_arrays,
+    FER2013_LABELS,
+    FERPLUS_LABELS,
+    LABELLED_HEADS,
+    PUBLIC_TEST,
+    TRAINING,
+    faces_of,
+    load_strangers,
+    read_arrays,
 )
 from training.expression.evaluate import fit_temperature, onnx_logits, onnx_scores, torch_logits
 from training.expression.network import count_cost, network_of
@@ -140,7 +147,12 @@ def main():
     description = options.output.with_name("model.toml")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
     write_digest(description, digest)
-    write_modelinfo(options.output, f"gst-plugin-emotion-{model_name(description)}", ("input", (-1, 1, 48, 48), (-2.0, 1.984375)), {name: (-1, count) for name, count in OUTPUTS.items()})
+    write_modelinfo(
+        options.output,
+        f"gst-plugin-emotion-{model_name(description)}",
+        ("input", (-1, 1, 48, 48), (-2.0, 1.984375)),
+        {name: (-1, count) for name, count in OUTPUTS.items()},
+    )
     truths = (test.ferplus_truth, test.fer2013)
     for name, logits, truth in zip(LABELLED_HEADS, torch_logits(network, test.images), truths):
         if (truth >= 0).any():

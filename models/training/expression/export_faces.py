@@ -40,8 +40,12 @@ def main():
     parser.add_argument("--output", type=Path, required=True, help="a folder outside the repository")
     parser.add_argument("--split", choices=SPLITS, default="public-test")
     options = parser.parse_args()
-    if options.output.resolve().is_relative_to(REPOSITORY) and not options.output.resolve().is_relative_to(REPOSITORY / "target"):
-        parser.error(f"{options.output} lies in the repository, where no picture of a data set may be: choose a folder outside")
+    if options.output.resolve().is_relative_to(REPOSITORY) and not options.output.resolve().is_relative_to(
+        REPOSITORY / "target"
+    ):
+        parser.error(
+            f"{options.output} lies in the repository, where no picture of a data set may be: choose a folder outside"
+        )
     count = export_faces(read_arrays(options.data), SPLITS[options.split], options.output)
     print(f"{count} pictures and labels.csv in {options.output}")
 

@@ -187,7 +187,13 @@ def median_rules(pairs):
 
 def print_relations(name, pairs, count):
     print(f"\n## {name}: {len(pairs)} of {count} found")
-    labels = ["box: side / height", "box: side / sqrt(w h)", "box: side / width", "box: offset x / height", "box: offset y / height"]
+    labels = [
+        "box: side / height",
+        "box: side / sqrt(w h)",
+        "box: side / width",
+        "box: offset x / height",
+        "box: offset y / height",
+    ]
     for label, column in zip(labels, relative_to_boxes(pairs).T):
         print(f"{label:34s} {spread(column)}")
     if pairs[0][0].landmarks is None:
@@ -254,7 +260,10 @@ def measure_accuracy(detectors, rules, faces, model, count, turn):
         subset = faces.subset(np.array(rows[name]))
         for rule, pictures in {"direct": subset.images, **crops[name]}.items():
             figures = accuracies(*onnx_logits(model, np.asarray(pictures)), subset)
-            print(f"| {name} | {rule} | {len(subset)} | {100 * figures['ferplus']:.2f} | {100 * figures['fer2013']:.2f} |", flush=True)
+            print(
+                f"| {name} | {rule} | {len(subset)} | {100 * figures['ferplus']:.2f} | {100 * figures['fer2013']:.2f} |",
+                flush=True,
+            )
 
 
 def main():
@@ -266,8 +275,12 @@ def main():
     parser.add_argument("--emotion-face", type=Path)
     parser.add_argument("--refiner", type=Path, help="what has a second look at what --emotion-face finds")
     parser.add_argument("--model", help="measure accuracy too, with this ONNX file")
-    parser.add_argument("--turn", type=float, default=0.0, help="degrees that the faces are turned by at most to measure accuracy")
-    parser.add_argument("--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)")
+    parser.add_argument(
+        "--turn", type=float, default=0.0, help="degrees that the faces are turned by at most to measure accuracy"
+    )
+    parser.add_argument(
+        "--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)"
+    )
     options = parser.parse_args()
     detectors = {"centerface": CenterFace(options.centerface)}
     if options.yunet:
@@ -279,9 +292,14 @@ def main():
     rules = measure_relations(detectors, load_faces(options.data, TRAINING), options.count)
     for name, found in rules.items():
         for rule, values in found.items():
-            print(f"{name} {rule}: " + ", ".join(f"{key} = {value:.3f}" for key, value in zip(("side", "offset_x", "offset_y"), values)))
+            print(
+                f"{name} {rule}: "
+                + ", ".join(f"{key} = {value:.3f}" for key, value in zip(("side", "offset_x", "offset_y"), values))
+            )
     if options.model:
-        measure_accuracy(detectors, rules, load_faces(options.data, PUBLIC_TEST), options.model, options.count, options.turn)
+        measure_accuracy(
+            detectors, rules, load_faces(options.data, PUBLIC_TEST), options.model, options.count, options.turn
+        )
 
 
 if __name__ == "__main__":

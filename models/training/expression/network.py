@@ -11,10 +11,7 @@ from training.common.onnx_file import initializers, unfold_batch_norm
 
 def conv_norm(inputs, outputs, kernel=3, stride=1):
     """Convolution without bias, batch norm (folded into the convolution on export)."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
 class Standardise(nn.Module):
@@ -82,9 +79,7 @@ class ExpressionNet(nn.Module):
         super().__init__()
         stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
         self.standardise = Standardise()
-        self.stem = nn.Sequential(
-            conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU()
-        )
+        self.stem = nn.Sequential(conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU())
         blocks, channels = [], widths[0]
         for stage, (width, depth) in enumerate(zip(widths, depths)):
             for index in range(depth):
@@ -107,7 +102,9 @@ def network_of(state):
     heads = [head for head in HEADS if f"{head}.weight" in state]
     for size in SIZES:
         network = ExpressionNet(size, heads=heads)
-        if {name: value.shape for name, value in network.state_dict().items()} == {name: value.shape for name, value in state.items()}:
+        if {name: value.shape for name, value in network.state_dict().items()} == {
+            name: value.shape for name, value in state.items()
+        }:
             network.load_state_dict(state)
             return network.eval()
     raise ValueError(f"weights of none of the sizes {', '.join(SIZES)}")

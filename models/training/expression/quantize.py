@@ -31,7 +31,9 @@ class Faces(CalibrationDataReader):
     """Training faces in batches, as calibration wants them."""
 
     def __init__(self, images, batch=64):
-        self.batches = iter([{"input": normalise(images[start : start + batch])} for start in range(0, len(images), batch)])
+        self.batches = iter(
+            [{"input": normalise(images[start : start + batch])} for start in range(0, len(images), batch)]
+        )
 
     def get_next(self):
         return next(self.batches, None)

@@ -28,7 +28,18 @@ from training.expression.dataset import PUBLIC_TEST, read_arrays
 from training.expression.export_faces import export_faces
 
 EXPRESSION = MODELS / "expression"
-EVALUATE = ("cargo", "run", "--locked", "--release", "--no-default-features", "--features", "evaluate", "--bin", "emotion-evaluate", "--")
+EVALUATE = (
+    "cargo",
+    "run",
+    "--locked",
+    "--release",
+    "--no-default-features",
+    "--features",
+    "evaluate",
+    "--bin",
+    "emotion-evaluate",
+    "--",
+)
 
 
 def step(name, *command, **keywords):
@@ -43,7 +54,18 @@ def script(name, *arguments):
 
 def evaluate(evaluator, model, faces, output, *options):
     """Write what emotion-evaluate says of a model."""
-    done = step(f"emotion-evaluate {model}", *evaluator, "expression", "--model", model, *options, faces, cwd=REPOSITORY, capture_output=True, text=True)
+    done = step(
+        f"emotion-evaluate {model}",
+        *evaluator,
+        "expression",
+        "--model",
+        model,
+        *options,
+        faces,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
     output.write_text(done.stdout)
 
 
@@ -77,7 +99,17 @@ def main():
     export_faces(arrays, PUBLIC_TEST, run / "faces")
     evaluator = [options.evaluator] if options.evaluator else EVALUATE
     report = run / "report.json"
-    evaluate(evaluator, run / "model" / "model.onnx", run / "faces", run / "report.md", "--conditions", "--json", report, "--svg", run / "figures")
+    evaluate(
+        evaluator,
+        run / "model" / "model.onnx",
+        run / "faces",
+        run / "report.md",
+        "--conditions",
+        "--json",
+        report,
+        "--svg",
+        run / "figures",
+    )
     evaluate(evaluator, run / "int8" / "model.onnx", run / "faces", run / "int8.md")
     card = (EXPRESSION / "CARD.md").read_text()
     (run / "CARD.md").write_text(replace_figures(card, figures_section(json.loads(report.read_text()))))

@@ -114,10 +114,30 @@ class Training(unittest.TestCase):
 
     def trainer(self, **changes):
         options = dict(
-            data=self.folder, size="tiny", epochs=4, minutes=1.0, batch=16, learning_rate=0.03, weight_decay=5e-4,
-            label_smoothing=0.1, mixup=0.0, ema=0.5, dropout=0.1, strength=0.3, final_strength=None, small_epochs=1,
-            start=None, teacher=None, teacher_share=0.5, cache=None, unlabelled_batch=8, strangers=None, compile=False,
-            device="cpu", threads=1, seed=1,
+            data=self.folder,
+            size="tiny",
+            epochs=4,
+            minutes=1.0,
+            batch=16,
+            learning_rate=0.03,
+            weight_decay=5e-4,
+            label_smoothing=0.1,
+            mixup=0.0,
+            ema=0.5,
+            dropout=0.1,
+            strength=0.3,
+            final_strength=None,
+            small_epochs=1,
+            start=None,
+            teacher=None,
+            teacher_share=0.5,
+            cache=None,
+            unlabelled_batch=8,
+            strangers=None,
+            compile=False,
+            device="cpu",
+            threads=1,
+            seed=1,
         )
         return Trainer(Namespace(**(options | changes)))
 
@@ -187,7 +207,6 @@ class Training(unittest.TestCase):
         for head in range(2):
             torch.testing.assert_close(both[head], (each[0][head] + each[1][head]) / 2)
             torch.testing.assert_close(both[head].sum(1), torch.ones(4))
-
 
     def test_it_goes_on_from_an_exported_file(self):
         first = self.trainer(epochs=3)

@@ -12,14 +12,41 @@ import numpy as np
 from PIL import Image
 
 from training.expression.card import END, START, figures_section, measured, replace_figures, replace_measured
-from training.expression.combine import FERPLUS_COST, Rule, calibrated, combined, ferplus_accuracy, fit_rule, strangers_evidence
+from training.expression.combine import (
+    FERPLUS_COST,
+    Rule,
+    calibrated,
+    combined,
+    ferplus_accuracy,
+    fit_rule,
+    strangers_evidence,
+)
 from training.expression.data_report import write_report
 from training.expression.dataset import (
-    FER2013_LABELS, FERPLUS_LABELS, FIVE_LABELS, HEADS, PICTURE_SIDE, PUBLIC_TEST, TRAINING, VOTE_COLUMNS, Arrays,
-    Faces, load_faces, load_strangers, majority_labels, read_arrays, soft_labels,
+    FER2013_LABELS,
+    FERPLUS_LABELS,
+    FIVE_LABELS,
+    HEADS,
+    PICTURE_SIDE,
+    PUBLIC_TEST,
+    TRAINING,
+    VOTE_COLUMNS,
+    Arrays,
+    Faces,
+    load_faces,
+    load_strangers,
+    majority_labels,
+    read_arrays,
+    soft_labels,
 )
 from training.expression.evaluate import (
-    FERPLUS_OF_FER2013, accuracies, calibration_error, fit_temperature, log_softmax, recalls, strangers_accuracies,
+    FERPLUS_OF_FER2013,
+    accuracies,
+    calibration_error,
+    fit_temperature,
+    log_softmax,
+    recalls,
+    strangers_accuracies,
 )
 from training.expression.export_faces import export_faces
 from training.expression.outside_teachers import TEMPERATURES, mean_scores, read_teachers
@@ -39,7 +66,13 @@ def synthetic_faces(count=2000, shares=(0.4, 0.3, 0.12, 0.08, 0.05, 0.03, 0.02))
     """Faces with empty pictures, the classes of FER2013 as unlike in number as FER+'s; votes and labels agree."""
     ferplus = np.random.default_rng(5).choice(len(shares), count, p=shares)
     fer2013 = np.array([FERPLUS_OF_FER2013.index(label) for label in range(len(shares))])[ferplus]
-    return Faces(np.zeros((count, 48, 48), np.uint8), np.eye(8, dtype=np.float32)[ferplus], np.ones(count, np.float32), ferplus, fer2013)
+    return Faces(
+        np.zeros((count, 48, 48), np.uint8),
+        np.eye(8, dtype=np.float32)[ferplus],
+        np.ones(count, np.float32),
+        ferplus,
+        fer2013,
+    )
 
 
 class Labels(unittest.TestCase):
@@ -69,7 +102,11 @@ class Readers(unittest.TestCase):
         (self.folder / "fer2013.csv").write_text("\n".join(lines) + "\n")
         if votes:
             rows = ["Usage,Image name," + ",".join([*FERPLUS_LABELS, "unknown", "NF"])]
-            rows += ["Training,a.png,0,9,1,0,0,0,0,0,0,0", "PublicTest,b.png,8,0,0,2,0,0,0,0,0,0", "PrivateTest,,0,0,0,0,0,0,0,0,0,10"]
+            rows += [
+                "Training,a.png,0,9,1,0,0,0,0,0,0,0",
+                "PublicTest,b.png,8,0,0,2,0,0,0,0,0,0",
+                "PrivateTest,,0,0,0,0,0,0,0,0,0,10",
+            ]
             (self.folder / "fer2013new.csv").write_text("\n".join(rows[: 1 + votes]) + "\n")
 
     def test_csv_with_votes(self):
@@ -94,7 +131,10 @@ class Readers(unittest.TestCase):
             (self.folder / split / label).mkdir(parents=True)
             Image.new("L", (48, 48), 77).save(self.folder / split / label / "1.png")
         arrays = read_arrays(self.folder)
-        self.assertEqual(sorted(zip(arrays.split.tolist(), arrays.fer2013.tolist())), [(TRAINING, 3), (TRAINING, 4), (PUBLIC_TEST, 0)])
+        self.assertEqual(
+            sorted(zip(arrays.split.tolist(), arrays.fer2013.tolist())),
+            [(TRAINING, 3), (TRAINING, 4), (PUBLIC_TEST, 0)],
+        )
         self.assertIsNone(arrays.votes)
 
     def test_something_else_says_what_was_expected(self):
@@ -132,19 +172,41 @@ class Reports(unittest.TestCase):
 
     def test_figures_replace_figures(self):
         classes = [{"label": "a", "count": 3, "recall": 1 / 3}, {"label": "b", "count": 0, "recall": None}]
-        figures = {"protocol": "labels", "count": 3, "accuracy": 0.5, "macro_recall": 0.25, "least_recall": 0.0, "macro_f1": 0.4}
+        figures = {
+            "protocol": "labels",
+            "count": 3,
+            "accuracy": 0.5,
+            "macro_recall": 0.25,
+            "least_recall": 0.0,
+            "macro_f1": 0.4,
+        }
         figures |= {"calibration_error": 0.02, "coverage_at_95": None, "classes": classes}
         figures |= {"confusion": {"labels": ["a", "b"], "counts": [[1, 2], [0, 0]]}}
-        report = {"pictures": 3, "inference_ms": 0.5, "preprocess_ms": 0.1, "outputs": [{"output": "scores", "figures": [figures]}]}
+        report = {
+            "pictures": 3,
+            "inference_ms": 0.5,
+            "preprocess_ms": 0.1,
+            "outputs": [{"output": "scores", "figures": [figures]}],
+        }
         loss = {"protocol": "labels", "accuracy": 0.4, "lost": 0.1}
         report["conditions"] = [{"condition": "dark", "losses": [loss]}]
         card = replace_figures(f"# Card\n\n{START}\nold\n{END}\nrest\n", figures_section(report))
-        for part in ("| scores | FER2013 protocol | 3 | 50.0 |", "| a | 3 | 33.3 |", "| b | 0 | - |", "| dark | 40.0 | +10.0 |", f"{END}\nrest"):
+        for part in (
+            "| scores | FER2013 protocol | 3 | 50.0 |",
+            "| a | 3 | 33.3 |",
+            "| b | 0 | - |",
+            "| dark | 40.0 | +10.0 |",
+            f"{END}\nrest",
+        ):
             self.assertIn(part, card)
         self.assertNotIn("old", card)
         description = replace_measured('name = "a"\n\n[measured]\nold = 2\nparameters = 7\n', measured(report))
         self.assertTrue(description.startswith('name = "a"\n\n[measured] '))
-        self.assertTrue(description.endswith("scores_fer2013_accuracy = 0.5\nscores_fer2013_macro_recall = 0.25\nscores_fer2013_calibration_error = 0.02\nparameters = 7\n"))
+        self.assertTrue(
+            description.endswith(
+                "scores_fer2013_accuracy = 0.5\nscores_fer2013_macro_recall = 0.25\nscores_fer2013_calibration_error = 0.02\nparameters = 7\n"
+            )
+        )
 
 
 TEACHERS = """

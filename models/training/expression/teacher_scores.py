@@ -29,7 +29,16 @@ import torch
 
 from training.expression.augmentation import augment
 from training.expression.combine import combined, describe, fit_rule
-from training.expression.dataset import HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, TRAINING, load_faces
+from training.expression.dataset import (
+    HEADS,
+    JOINT_HEAD,
+    LABELLED_HEADS,
+    OUTSIDE_HEADS,
+    PIXEL_MEAN,
+    PIXEL_SCALE,
+    TRAINING,
+    load_faces,
+)
 from training.expression.evaluate import log_softmax
 from training.expression.network import read_network
 from training.expression.outside_teachers import mean_scores, read_teachers

@@ -25,7 +25,15 @@ import torch.nn.functional as F
 
 from training.expression.augmentation import augment
 from training.expression.dataset import (
-    HEADS, LABELLED_HEADS, OUTSIDE_HEADS, PIXEL_MEAN, PIXEL_SCALE, PUBLIC_TEST, TRAINING, load_faces, load_strangers,
+    HEADS,
+    LABELLED_HEADS,
+    OUTSIDE_HEADS,
+    PIXEL_MEAN,
+    PIXEL_SCALE,
+    PUBLIC_TEST,
+    TRAINING,
+    load_faces,
+    load_strangers,
 )
 from training.expression.evaluate import accuracies, strangers_accuracies, torch_logits
 from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
@@ -52,7 +60,9 @@ def parse_arguments():
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentations, 0..1")
     parser.add_argument("--final-strength", type=float, help="of the augmentations, reached linearly at the end")
     parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
-    parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
+    parser.add_argument(
+        "--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones"
+    )
     parser.add_argument("--teacher", type=Path, nargs="+", help="weights of networks that judge each view too")
     parser.add_argument("--teacher-share", type=float, default=0.5, help="of teachers in what labelled pictures teach")
     parser.add_argument("--cache", type=Path, help="faces without labels and teachers' scores (teacher_scores.py)")
@@ -174,7 +184,11 @@ class Trainer:
 
     def losses(self, x, targets):
         """Loss of each head: by the targets, and by what teachers say of the very same view."""
-        small = F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True) if self.epoch < self.options.small_epochs else x
+        small = (
+            F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True)
+            if self.epoch < self.options.small_epochs
+            else x
+        )
         with torch.autocast(x.device.type, dtype=torch.bfloat16):
             logits = self.forward(small.to(memory_format=torch.channels_last))
         losses = [cross_entropy(*pair) for pair in zip(logits, targets)]

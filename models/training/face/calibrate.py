@@ -70,7 +70,9 @@ def main():
     for stride, head in zip(STRIDES, network.heads):
         of_stride = found[found[:, 0] == stride]
         own_slope, own_offset = logistic(of_stride[:, 1], of_stride[:, 2])
-        print(f"stride {stride}: {len(of_stride)} boxes, {of_stride[:, 2].mean():.1%} faces, every second one at logit {-own_offset / own_slope:.2f}")
+        print(
+            f"stride {stride}: {len(of_stride)} boxes, {of_stride[:, 2].mean():.1%} faces, every second one at logit {-own_offset / own_slope:.2f}"
+        )
         head.weight.data[0] *= own_slope / slope
         head.bias.data[0] = (own_slope * head.bias.data[0] + own_offset - offset) / slope
     torch.save(network.state_dict(), options.output)

@@ -16,7 +16,17 @@ from training.face.photos import ANIMAL_SOURCES, MASKED
 # Faces with a smaller longer side than this, in pixels of the crop, are neither positive nor negative.
 SMALLEST = 8.0
 # How much more often than a photo of other sources one of these is drawn; crowds hold many faces each and mostly `ignore`.
-SOURCE_WEIGHTS = {MASKED: 2.0, "shA": 0.6, "shB": 1.2, "helmet": 1.3, "portrait": 1.3, "animal": 4.0, "hands": 2.0, "clothes": 2.0, "lsp": 1.5}
+SOURCE_WEIGHTS = {
+    MASKED: 2.0,
+    "shA": 0.6,
+    "shB": 1.2,
+    "helmet": 1.3,
+    "portrait": 1.3,
+    "animal": 4.0,
+    "hands": 2.0,
+    "clothes": 2.0,
+    "lsp": 1.5,
+}
 STRETCHED_WEIGHT = 0.7
 # How often a crop aims at what looks like a face and is none, where a photo has both.
 HARD = 0.45
@@ -52,7 +62,9 @@ def photo_weights(photos, stretched=STRETCHED_WEIGHT):
     def weight(photo):
         faces, places = troubles(photo)
         trouble = 0.4 * (faces - 0.55).clip(0).sum() + 0.7 * places.sum()
-        return SOURCE_WEIGHTS.get(photo.source, 1.0) * (stretched if photo.stretched else 1.0) * (0.7 + min(1.0, trouble))
+        return (
+            SOURCE_WEIGHTS.get(photo.source, 1.0) * (stretched if photo.stretched else 1.0) * (0.7 + min(1.0, trouble))
+        )
 
     weights = np.array([weight(photo) for photo in photos])
     return weights / weights.sum()
@@ -123,7 +135,9 @@ def cut(photo, zoom, corner, side, rng):
     corner = np.asarray(corner, np.float64)
     low = np.maximum(np.ceil(-corner), 0).astype(int)
     high = np.minimum(np.floor(np.array([width, height]) * zooms - corner), side).astype(int)
-    canvas = Image.new("RGB", (side, side), (0, 0, 0) if rng.random() < 0.5 else tuple(int(v) for v in rng.integers(0, 256, 3)))
+    canvas = Image.new(
+        "RGB", (side, side), (0, 0, 0) if rng.random() < 0.5 else tuple(int(v) for v in rng.integers(0, 256, 3))
+    )
     if (high > low).all():
         # Only what is needed is handed over: reading the whole photo would cost more than resampling it.
         first, last = (corner + low) / zooms, (corner + high) / zooms
@@ -131,9 +145,14 @@ def cut(photo, zoom, corner, side, rng):
         stop = np.minimum(np.ceil(last) + 2, (width, height)).astype(int)
         part = Image.fromarray(photo.pixels[start[1] : stop[1], start[0] : stop[0]])
         box = (*np.maximum(first - start, 0), *np.minimum(last - start, stop - start))
-        canvas.paste(part.resize(tuple(int(v) for v in high - low), Image.Resampling.BILINEAR, box=box), tuple(int(v) for v in low))
+        canvas.paste(
+            part.resize(tuple(int(v) for v in high - low), Image.Resampling.BILINEAR, box=box),
+            tuple(int(v) for v in low),
+        )
     place = lambda boxes: boxes * np.tile(zooms, 2) - np.concatenate([corner, [0, 0]])
-    crop = Crop(np.array(canvas), place(photo.boxes), photo.landmarks * zooms - corner, photo.scores.copy(), place(photo.ignore))
+    crop = Crop(
+        np.array(canvas), place(photo.boxes), photo.landmarks * zooms - corner, photo.scores.copy(), place(photo.ignore)
+    )
     if photo.source in ANIMAL_SOURCES:
         # Where one teacher saw a face on such a photo there is a muzzle, by far most often.
         crop.ignore = crop.ignore[:0]
@@ -159,7 +178,9 @@ def cut_turned(photo, zoom, corner, side, rng):
     inverse = np.array([[cos, sin], [-sin, cos]])
     origin = np.full(2, reach / 2) - inverse @ np.full(2, side / 2)
     matrix = (*inverse[0], origin[0], *inverse[1], origin[1])
-    crop.pixels = np.array(Image.fromarray(crop.pixels).transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+    crop.pixels = np.array(
+        Image.fromarray(crop.pixels).transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    )
     turn = lambda points: (points - reach / 2) @ inverse + side / 2
     crop.landmarks = turn(crop.landmarks)
     # A tilted head is round enough to keep its box; what is ignored grows to the box around it.
@@ -240,7 +261,15 @@ def draw_mask(draw, box, points, rng):
     at = lambda right, low: tuple(eyes + across * right + down * low)
     top = rng.uniform(0.25, 0.55)
     edge = rng.uniform(0.85, 1.1)
-    outline = [at(-edge, top + 0.15), at(0, top - 0.1), at(edge, top + 0.15), at(0.8 * edge, 1.35), at(0.3, 1.75), at(-0.3, 1.75), at(-0.8 * edge, 1.35)]
+    outline = [
+        at(-edge, top + 0.15),
+        at(0, top - 0.1),
+        at(edge, top + 0.15),
+        at(0.8 * edge, 1.35),
+        at(0.3, 1.75),
+        at(-0.3, 1.75),
+        at(-0.8 * edge, 1.35),
+    ]
     white, blue = np.array([225, 225, 225]), np.array([140, 185, 215])
     colour = [white, blue, rng.integers(0, 256, 3), rng.integers(0, 60, 3)][rng.integers(4)] * rng.uniform(0.6, 1.1)
     draw.polygon(outline, fill=tuple(int(v) for v in np.clip(colour, 0, 255)))
@@ -257,7 +286,12 @@ def distract(picture, crop, rng):
     """Words, as in captions and logos, and balls, often in the colours of skin: from afar the dot of an i looks like a head."""
     draw = ImageDraw.Draw(picture)
     taken = np.concatenate([crop.boxes, crop.ignore])
-    colour = lambda: tuple(int(v) for v in (SKIN[rng.integers(len(SKIN))] + rng.integers(-25, 26, 3) if rng.random() < 0.5 else rng.integers(0, 256, 3)))
+    colour = lambda: tuple(
+        int(v)
+        for v in (
+            SKIN[rng.integers(len(SKIN))] + rng.integers(-25, 26, 3) if rng.random() < 0.5 else rng.integers(0, 256, 3)
+        )
+    )
     for _ in range(int(rng.integers(1, 5))):
         size = log_uniform(rng, 6, 60)
         edge = int(rng.random() < 0.5) * max(1, round(size / 12))

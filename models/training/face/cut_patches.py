@@ -64,7 +64,13 @@ def found_boxes(detector, photo, teachers, random):
 def describe(photo, box, score, label, face):
     """A row of `boxes.npz`."""
     middle, size = box[:2] + box[2:] / 2, max(box[2:])
-    row = {"scores": score, "labels": label, "sizes": size, "faces": np.full(4, np.nan), "landmarks": np.full((5, 2), np.nan)}
+    row = {
+        "scores": score,
+        "labels": label,
+        "sizes": size,
+        "faces": np.full(4, np.nan),
+        "landmarks": np.full((5, 2), np.nan),
+    }
     if face is not None:
         x, y, *sides = photo.boxes[face]
         row["faces"] = np.append((x, y) + np.array(sides) / 2 - middle, sides) / (REACH * size)
@@ -92,7 +98,10 @@ def main():
             if index % 500 == 499:
                 print(f"{index + 1} of {len(photos)} photos, {len(rows)} boxes", flush=True)
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    np.savez(options.output / "boxes.npz", **{name: column.astype(np.float32) if column.dtype.kind == "f" else column for name, column in columns.items()})
+    np.savez(
+        options.output / "boxes.npz",
+        **{name: column.astype(np.float32) if column.dtype.kind == "f" else column for name, column in columns.items()},
+    )
     labels = columns["labels"]
     print(f"{len(rows)} boxes, {(labels == 1).sum()} of them faces and {((labels > 0) & (labels < 1)).sum()} perhaps")
 

@@ -41,7 +41,9 @@ def letterbox(pixels, side):
 def open_detector(path, lowest):
     """Ours, or one of the references in `detectors.py`, with scores of `lowest` and more; RGB 0..255."""
     names = [value.name for value in detectors._session(str(path), 1).get_outputs()]
-    kind = detectors.EmotionFace if "stride_8" in names else detectors.YuNet if len(names) == 12 else detectors.CenterFace
+    kind = (
+        detectors.EmotionFace if "stride_8" in names else detectors.YuNet if len(names) == 12 else detectors.CenterFace
+    )
     return kind(str(path), lowest)
 
 
@@ -49,7 +51,10 @@ class OnnxDetector:
     """The boxes of a detector, as arrays."""
 
     def __init__(self, path, refiner=None):
-        self.detector, self.refiner = open_detector(path, detectors.Refiner.doubtful(LOWEST_SCORE) if refiner else LOWEST_SCORE), refiner
+        self.detector, self.refiner = (
+            open_detector(path, detectors.Refiner.doubtful(LOWEST_SCORE) if refiner else LOWEST_SCORE),
+            refiner,
+        )
 
     def detect(self, picture):
         """(boxes [N, 4] as x, y, width, height; scores [N])"""
@@ -119,7 +124,11 @@ def scores_of(detector, photos, side):
         results += found
         faces += count
     sure = [hit for score, hit in results if score >= 0.5]
-    figures = {"ap": average_precision(results, faces), "recall": sum(sure) / max(faces, 1), "precision": sum(sure) / max(len(sure), 1)}
+    figures = {
+        "ap": average_precision(results, faces),
+        "recall": sum(sure) / max(faces, 1),
+        "precision": sum(sure) / max(len(sure), 1),
+    }
     if animal_photos:
         figures["animals"] = 100 * animals / animal_photos
     return {name: round(value, 4) for name, value in figures.items()}
@@ -141,7 +150,12 @@ def landmarks_of(detector, photos, side, refiner=None):
         found = detector.detect(picture)
         shared = overlaps(photo.boxes, np.array([d.box for d in found], float).reshape(-1, 4) / zoom)
         for box, labelled, fits in zip(photo.boxes, photo.landmarks, shared):
-            if not np.isfinite(labelled).all() or max(box[2:]) * zoom < MARKED_SIZE or fits.max(initial=0) < IOU or abs(tilt(labelled)) > LYING:
+            if (
+                not np.isfinite(labelled).all()
+                or max(box[2:]) * zoom < MARKED_SIZE
+                or fits.max(initial=0) < IOU
+                or abs(tilt(labelled)) > LYING
+            ):
                 continue
             best = found[fits.argmax()]
             marks = best.landmarks / zoom
@@ -156,7 +170,11 @@ def landmarks_of(detector, photos, side, refiner=None):
         return counts
     # Of constant tilts, as of an untrained network, there is none.
     correlation = np.corrcoef(labelled, ours)[0, 1] if ours.std() > 0 else 0
-    figures = {"marks_error": 100 * np.mean(errors), "tilt": correlation, "tilt_off": np.median(np.abs(ours - labelled)[tilted])}
+    figures = {
+        "marks_error": 100 * np.mean(errors),
+        "tilt": correlation,
+        "tilt_off": np.median(np.abs(ours - labelled)[tilted]),
+    }
     return counts | {name: round(float(value), 3) for name, value in figures.items()}
 
 
@@ -184,7 +202,9 @@ def main():
         for side in options.sides:
             for name, photos in (("human", human), ("held out", held_out)):
                 began = time.monotonic()
-                figures = scores_of(detector, photos, side) | ({} if name == "human" else landmarks_of(marked, photos, side, refiner))
+                figures = scores_of(detector, photos, side) | (
+                    {} if name == "human" else landmarks_of(marked, photos, side, refiner)
+                )
                 print(f"{path.name} {side} {name}: {figures} {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -34,7 +34,9 @@ def load_network(path, even_at=(0.5,)):
     taught is how well a box fits, and which of them means "rather a face than not" is chosen afterwards.
     """
     if path.suffix == ".onnx":
-        parts = {tensor.name for tensor in onnx.load(path).graph.initializer} & {f"{name}.1.0.weight" for name in HALVING}
+        parts = {tensor.name for tensor in onnx.load(path).graph.initializer} & {
+            f"{name}.1.0.weight" for name in HALVING
+        }
         network = FaceNet(between=BETWEEN) if parts else FaceNet()
         unfold_batch_norm(network, path)
         network = whole(network) if parts else network
@@ -56,8 +58,15 @@ def export(network, path):
     names = [f"stride_{stride}" for stride in STRIDES]
     axes = {"input": {0: "N", 2: "H", 3: "W"}} | {name: {0: "N", 2: f"H_{name}", 3: f"W_{name}"} for name in names}
     torch.onnx.export(
-        folded, (torch.zeros(1, 3, 64, 64),), str(path), input_names=["input"], output_names=names, dynamic_axes=axes,
-        opset_version=OPSET, dynamo=False, verbose=False,
+        folded,
+        (torch.zeros(1, 3, 64, 64),),
+        str(path),
+        input_names=["input"],
+        output_names=names,
+        dynamic_axes=axes,
+        opset_version=OPSET,
+        dynamo=False,
+        verbose=False,
     )
 
 
@@ -90,7 +99,13 @@ def write(network, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--even-at", type=float, nargs="+", default=[0.5], help="score of training that becomes .5 in the file, or one for each stride")
+    parser.add_argument(
+        "--even-at",
+        type=float,
+        nargs="+",
+        default=[0.5],
+        help="score of training that becomes .5 in the file, or one for each stride",
+    )
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     write(load_network(options.weights, options.even_at), options.output)

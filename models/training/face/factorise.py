@@ -68,13 +68,20 @@ def parts(conv, pictures, between):
 def taken_apart(whole, photos, between=BETWEEN):
     """A network in parts that says nearly what `whole` says; batch norm is folded in both."""
     given = {name: [] for name in HALVING}
-    hooks = [whole.get_submodule(name)[0].register_forward_hook(lambda _, inputs, __, name=name: given[name].append(inputs[0])) for name in HALVING]
+    hooks = [
+        whole.get_submodule(name)[0].register_forward_hook(
+            lambda _, inputs, __, name=name: given[name].append(inputs[0])
+        )
+        for name in HALVING
+    ]
     for photo in photos:
         whole(torch.from_numpy(letterbox(photo.pixels, SIDE)[0]).permute(2, 0, 1)[None] / 255)
     for hook in hooks:
         hook.remove()
     network = fold_batch_norm(FaceNet(between=between).eval())
-    network.load_state_dict({name: value for name, value in whole.state_dict().items() if not name.startswith(HALVING)}, strict=False)
+    network.load_state_dict(
+        {name: value for name, value in whole.state_dict().items() if not name.startswith(HALVING)}, strict=False
+    )
     for name, channels in zip(HALVING, between):
         conv, (along_rows, (along_columns, _)) = whole.get_submodule(name)[0], network.get_submodule(name)
         first, second = parts(conv, given[name], channels)
@@ -93,7 +100,9 @@ def view(photo, random):
     corner = np.array([random.integers(0, most + 1) for most in size - shown])
     box = (*corner / zoom, *np.minimum((corner + shown) / zoom, (width, height)))
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
-    picture[: shown[1], : shown[0]] = np.asarray(Image.fromarray(photo.pixels).resize(tuple(shown), Image.Resampling.BILINEAR, box=box))
+    picture[: shown[1], : shown[0]] = np.asarray(
+        Image.fromarray(photo.pixels).resize(tuple(shown), Image.Resampling.BILINEAR, box=box)
+    )
     if random.random() < 0.5:
         picture = picture[:, ::-1]
     if random.random() < 0.4:
@@ -121,11 +130,16 @@ class Insides:
     def __init__(self, network):
         self.maps = {}
         for name in ("stem.3", "stages.0", "stages.1", "laterals.0"):
-            network.get_submodule(name).register_forward_hook(lambda _, __, output, name=name: self.maps.update({name: output}))
+            network.get_submodule(name).register_forward_hook(
+                lambda _, __, output, name=name: self.maps.update({name: output})
+            )
 
     def difference(self, other):
         """Mean square, as a share of how much the other's vary."""
-        each = [(ours - theirs).square().mean() / theirs.var() for ours, theirs in zip(self.maps.values(), other.maps.values())]
+        each = [
+            (ours - theirs).square().mean() / theirs.var()
+            for ours, theirs in zip(self.maps.values(), other.maps.values())
+        ]
         return sum(each) / len(each)
 
 
@@ -140,8 +154,15 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     photos, random = split(load_photos(options.cache))[0], np.random.default_rng(7)
-    often = np.array([ANIMALS_OFTEN if photo.source in ANIMAL_SOURCES else FACES_OFTEN if len(photo.boxes) else 1.0 for photo in photos])
-    some = [photos[index] for index in np.random.default_rng(0).choice(len(photos), min(PHOTOS, len(photos)), replace=False)]
+    often = np.array(
+        [
+            ANIMALS_OFTEN if photo.source in ANIMAL_SOURCES else FACES_OFTEN if len(photo.boxes) else 1.0
+            for photo in photos
+        ]
+    )
+    some = [
+        photos[index] for index in np.random.default_rng(0).choice(len(photos), min(PHOTOS, len(photos)), replace=False)
+    ]
     whole = fold_batch_norm(load_network(options.model)).requires_grad_(False)
     network = taken_apart(whole, some)
     average, result = MovingAverage(network, 0.998), copy.deepcopy(network)
@@ -168,7 +189,10 @@ def main():
         step += 1
         history.append([one.item() for one in (score, boxes, landmarks, inside)])
         if step % 200 == 0:
-            means = ", ".join(f"{name} {value:.4f}" for name, value in zip(("scores", "boxes", "landmarks", "inside"), np.mean(history[-200:], axis=0)))
+            means = ", ".join(
+                f"{name} {value:.4f}"
+                for name, value in zip(("scores", "boxes", "landmarks", "inside"), np.mean(history[-200:], axis=0))
+            )
             print(f"step {step} ({progress:.0%}): off by {means}", flush=True)
     result.load_state_dict(average.state)
     write(result, options.output)

@@ -45,7 +45,9 @@ def main():
     sure = np.nonzero(scores >= Refiner.doubtful(THRESHOLD))[0]
     faces = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).numpy()[sure]
     kept, kept_scores, _ = suppress(faces, scores[sure])
-    kept, landmarks, kept_scores = Refiner(options.refiner).refine(pixels[0].transpose(1, 2, 0).astype(np.uint8), kept, kept_scores)
+    kept, landmarks, kept_scores = Refiner(options.refiner).refine(
+        pixels[0].transpose(1, 2, 0).astype(np.uint8), kept, kept_scores
+    )
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden.py",
@@ -55,7 +57,8 @@ def main():
         "pixels": picture.ravel().tolist(),
         "faces": [
             {"box": rounded(face), "score": round(float(score), 5), "landmarks": rounded(marks.ravel())}
-            for face, score, marks in zip(kept, kept_scores, landmarks) if score >= THRESHOLD
+            for face, score, marks in zip(kept, kept_scores, landmarks)
+            if score >= THRESHOLD
         ],
     }
     options.output.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

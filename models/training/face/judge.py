@@ -42,7 +42,10 @@ def look(photo, teachers):
     """(boxes [N, 4] in pixels of the photo, scores [N]) of what each teacher finds."""
     picture, zoom = letterbox(photo.pixels, SIDE)
     found = [teacher.detect(picture) for teacher in teachers]
-    return [(np.array([d.box for d in some], float).reshape(-1, 4) / zoom, np.array([d.score for d in some])) for some in found]
+    return [
+        (np.array([d.box for d in some], float).reshape(-1, 4) / zoom, np.array([d.score for d in some]))
+        for some in found
+    ]
 
 
 def chances(boxes, looked):
@@ -59,7 +62,8 @@ def apart(boxes, faces):
     """Which of the boxes [N] neither hold the middle of a face nor have theirs in or near one."""
     middle = lambda some: some[:, :2] + some[:, 2:] / 2
     inside = lambda points, some, margin: (
-        (points[:, None] > some[:, :2] - margin * some[:, 2:]) & (points[:, None] < some[:, :2] + (1 + margin) * some[:, 2:])
+        (points[:, None] > some[:, :2] - margin * some[:, 2:])
+        & (points[:, None] < some[:, :2] + (1 + margin) * some[:, 2:])
     ).all(-1)
     return ~(inside(middle(faces), boxes, 0.1).any(0) | inside(middle(boxes), faces, 0.3).any(1))
 
@@ -67,7 +71,9 @@ def apart(boxes, faces):
 def none(photo, teachers):
     """Indices of the boxes of `ignore` that are no faces."""
     large = photo.ignore[:, 2:].max(1) >= SMALLEST
-    return np.nonzero(large & apart(photo.ignore, photo.boxes) & (chances(photo.ignore, look(photo, teachers)) < CHANCE))[0]
+    return np.nonzero(
+        large & apart(photo.ignore, photo.boxes) & (chances(photo.ignore, look(photo, teachers)) < CHANCE)
+    )[0]
 
 
 def main():
@@ -82,7 +88,11 @@ def main():
     judged = {}
     for photo in split(load_photos(options.cache))[0]:
         # On photos of animals without people all that is `ignore` counts as none anyway.
-        if not len(photo.ignore) or photo.source in UNSURE_SOURCES or (photo.source in ANIMAL_SOURCES and not len(photo.boxes)):
+        if (
+            not len(photo.ignore)
+            or photo.source in UNSURE_SOURCES
+            or (photo.source in ANIMAL_SOURCES and not len(photo.boxes))
+        ):
             continue
         indices = none(photo, teachers)
         if len(indices):

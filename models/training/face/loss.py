@@ -46,7 +46,11 @@ def decode(outputs, corners, strides):
 
 def paired_iou(boxes, others):
     """Intersection over union of boxes [..., 4] with as many others, as corners."""
-    shared = (torch.minimum(boxes[..., 2:], others[..., 2:]) - torch.maximum(boxes[..., :2], others[..., :2])).clamp(min=0).prod(-1)
+    shared = (
+        (torch.minimum(boxes[..., 2:], others[..., 2:]) - torch.maximum(boxes[..., :2], others[..., :2]))
+        .clamp(min=0)
+        .prod(-1)
+    )
     area = lambda corners: (corners[..., 2:] - corners[..., :2]).prod(-1)
     return shared / (area(boxes) + area(others) - shared).clamp(min=1e-6)
 
@@ -93,7 +97,9 @@ def box_loss(boxes, faces):
     """EIoU (Zhang et al., 2021): 1 - IoU plus the squared distances of centres, widths and heights over the common hull's."""
     low, high = torch.minimum(boxes[:, :2], faces[:, :2]), torch.maximum(boxes[:, 2:], faces[:, 2:])
     hull = (high - low).square().clamp(min=1e-6)
-    shared = (torch.minimum(boxes[:, 2:], faces[:, 2:]) - torch.maximum(boxes[:, :2], faces[:, :2])).clamp(min=0).prod(-1)
+    shared = (
+        (torch.minimum(boxes[:, 2:], faces[:, 2:]) - torch.maximum(boxes[:, :2], faces[:, :2])).clamp(min=0).prod(-1)
+    )
     size, wanted = boxes[:, 2:] - boxes[:, :2], faces[:, 2:] - faces[:, :2]
     iou = shared / (size.prod(-1) + wanted.prod(-1) - shared).clamp(min=1e-6)
     offset = (boxes[:, :2] + boxes[:, 2:] - faces[:, :2] - faces[:, 2:]) / 2
@@ -110,7 +116,9 @@ def losses(maps, labels, grid):
     """
     outputs = flatten(maps)
     logits = outputs[..., 0]
-    picture, cell, face, iou, best = assign(logits.detach(), decode(outputs.detach(), *grid)[0], labels["faces"], labels["picture"], *grid)
+    picture, cell, face, iou, best = assign(
+        logits.detach(), decode(outputs.detach(), *grid)[0], labels["faces"], labels["picture"], *grid
+    )
     boxes, landmarks = decode(outputs[picture, cell], *(values[cell] for values in grid))
     # Near 1 on the best cell of a face, less on those that fit less.
     weight = labels["confidence"][face] * (0.5 + 0.5 * best[face]) * (iou / best[face].clamp(min=1e-6))
@@ -127,4 +135,8 @@ def losses(maps, labels, grid):
     known = weight * points.isfinite().all(-1).all(-1) * ((side - MARKS_FROM) / MARKS_FULL).clamp(0, 1)
     error = (landmarks - points.nan_to_num()) / side[:, None, None]
     marks = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="none").mean((-1, -2))
-    return (focal * learns).sum() / total, (fit * weight).sum() / total, (marks * known).sum() / known.sum().clamp(min=1.0)
+    return (
+        (focal * learns).sum() / total,
+        (fit * weight).sum() / total,
+        (marks * known).sum() / known.sum().clamp(min=1.0),
+    )

@@ -57,7 +57,9 @@ def main():
     (options.cache / HARD_FILE).write_text(json.dumps(seen))
     scores = np.array([place[4] for one in seen.values() for place in one["hard"]])
     found = np.array([score for one in seen.values() for score in one["found"]])
-    print(f"{len(scores)} places that are no faces, {(scores >= 0.5).sum()} of them at .5 and more; {(found >= 0.5).mean():.1%} of {len(found)} faces at .5 and more")
+    print(
+        f"{len(scores)} places that are no faces, {(scores >= 0.5).sum()} of them at .5 and more; {(found >= 0.5).mean():.1%} of {len(found)} faces at .5 and more"
+    )
 
 
 if __name__ == "__main__":

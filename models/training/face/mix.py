@@ -17,7 +17,9 @@ from training.common.onnx_file import fold_batch_norm
 def mix(first, second, share):
     """A network with `share` of the second's weights and the rest of the first's, batch norm folded in both."""
     mixed, other = fold_batch_norm(first), fold_batch_norm(second).state_dict()
-    mixed.load_state_dict({name: (1 - share) * values + share * other[name] for name, values in mixed.state_dict().items()})
+    mixed.load_state_dict(
+        {name: (1 - share) * values + share * other[name] for name, values in mixed.state_dict().items()}
+    )
     return mixed.eval()
 
 

@@ -22,8 +22,7 @@ FIRST_GUESS = [-4.6, 0.5, 0.5, 0.7, 0.7, 0.1, 0.3, 0.9, 0.3, 0.5, 0.6, 0.2, 0.95
 def conv_norm(inputs, outputs, kernel=3, stride=1, groups=1):
     """Convolution without bias, batch norm (folded into the convolution on export)."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
     )
 
 
@@ -64,7 +63,10 @@ class FaceNet(nn.Module):
     def __init__(self, stem=16, widths=(32, 64, 64, 64), depths=(1, 3, 2, 2), neck=64, between=(None, None)):
         super().__init__()
         self.stem = nn.Sequential(
-            conv_norm(3, stem, 3, 2), nn.ReLU(inplace=True), halving(stem, widths[0], between[0]), nn.ReLU(inplace=True),
+            conv_norm(3, stem, 3, 2),
+            nn.ReLU(inplace=True),
+            halving(stem, widths[0], between[0]),
+            nn.ReLU(inplace=True),
             *[Separable(widths[0], widths[0]) for _ in range(depths[0])],
         )
         self.stages = nn.ModuleList()
@@ -104,7 +106,10 @@ def whole(network):
     state = network.state_dict()
     for name in HALVING:
         first, second = state.pop(f"{name}.0.weight"), state.pop(f"{name}.1.0.weight")
-        state |= {f"{name}.1.{part}": state.pop(f"{name}.1.1.{part}") for part in network.get_submodule(f"{name}.1.1").state_dict()}
+        state |= {
+            f"{name}.1.{part}": state.pop(f"{name}.1.1.{part}")
+            for part in network.get_submodule(f"{name}.1.1").state_dict()
+        }
         state[f"{name}.0.weight"] = torch.einsum("oby,bix->oiyx", second[..., 0], first[:, :, 0])
     joined = FaceNet()
     joined.load_state_dict(state)

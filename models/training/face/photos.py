@@ -100,7 +100,11 @@ def split(photos):
     held_out = lambda photo: photo.source in HELD_OUT_SOURCES or photo.name in apart
     photos = [photo for photo in photos if photo.name not in UNLABELLED_PEOPLE]
     training = [photo for photo in photos if photo.source != HUMAN and not held_out(photo)]
-    return training, [photo for photo in photos if held_out(photo)], [photo for photo in photos if photo.source == HUMAN]
+    return (
+        training,
+        [photo for photo in photos if held_out(photo)],
+        [photo for photo in photos if photo.source == HUMAN],
+    )
 
 
 def complete(entry, picture, teacher):
@@ -115,7 +119,9 @@ def complete(entry, picture, teacher):
     for face, row in zip(entry["faces"], iou):
         if len(row) and row.max() > 0.45:
             face["landmarks"] = (found[row.argmax()].landmarks / scale).tolist()
-    entry["ignore"] = [[float(value) for value in box] for box, column in zip(boxes, iou.T) if not len(column) or column.max() < 0.3]
+    entry["ignore"] = [
+        [float(value) for value in box] for box, column in zip(boxes, iou.T) if not len(column) or column.max() < 0.3
+    ]
 
 
 def read_labels(data):
@@ -123,7 +129,9 @@ def read_labels(data):
     data = Path(data)
     for folder, source in ((data, None), (data / MASKED, MASKED), (data / HUMAN, HUMAN)):
         for name, entry in json.loads((folder / "labels.json").read_text()).items():
-            yield folder / "photos" / name, {"source": source, "stretched": False, "ignore": []} | entry | {"name": name}
+            yield folder / "photos" / name, {"source": source, "stretched": False, "ignore": []} | entry | {
+                "name": name
+            }
 
 
 def build(data, cache, teacher):

@@ -33,7 +33,9 @@ class Crops(CalibrationDataReader):
         if start is None:
             return None
         seeds = range(start, start + self.batch)
-        crops = [random_crop(self.photos, self.weights, self.side, np.random.default_rng([0, seed])).pixels for seed in seeds]
+        crops = [
+            random_crop(self.photos, self.weights, self.side, np.random.default_rng([0, seed])).pixels for seed in seeds
+        ]
         return {"input": np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)}
 
 

@@ -23,9 +23,16 @@ class Refiner(nn.Module):
         super().__init__()
         first, second, third, rest = widths
         self.body = nn.Sequential(
-            conv_norm(3, first, 3, 2), nn.ReLU(inplace=True), conv_norm(first, second, 3, 2), nn.ReLU(inplace=True),
-            Separable(second, third), Separable(third, third), Separable(third, third),
-            Separable(third, rest, 2), Separable(rest, rest), Separable(rest, rest),
+            conv_norm(3, first, 3, 2),
+            nn.ReLU(inplace=True),
+            conv_norm(first, second, 3, 2),
+            nn.ReLU(inplace=True),
+            Separable(second, third),
+            Separable(third, third),
+            Separable(third, third),
+            Separable(third, rest, 2),
+            Separable(rest, rest),
+            Separable(rest, rest),
             nn.Flatten(),
         )
         self.head = nn.Linear(rest * (SIDE // 8) ** 2, len(FIRST_GUESS))

@@ -87,7 +87,12 @@ class Loss(unittest.TestCase):
     def test_ignored_cells_learn_nothing(self):
         _, labels = batch(1)
         labels["ignored"][:] = True
-        labels |= {"faces": torch.zeros(0, 4), "picture": torch.zeros(0, dtype=torch.long), "confidence": torch.zeros(0), "landmarks": torch.zeros(0, 5, 2)}
+        labels |= {
+            "faces": torch.zeros(0, 4),
+            "picture": torch.zeros(0, dtype=torch.long),
+            "confidence": torch.zeros(0),
+            "landmarks": torch.zeros(0, 5, 2),
+        }
         score, _, _ = losses([torch.randn(1, 15, SIDE // s, SIDE // s) for s in STRIDES], labels, self.grid)
         self.assertEqual(score.item(), 0)
 
@@ -108,7 +113,9 @@ class Network(unittest.TestCase):
 
     def test_maps_have_the_stated_shapes(self):
         maps = FaceNet().eval()(torch.zeros(2, 3, 96, 160))
-        self.assertEqual([tuple(one.shape) for one in maps], [(2, 15, 24, 40), (2, 15, 12, 20), (2, 15, 6, 10), (2, 15, 3, 5)])
+        self.assertEqual(
+            [tuple(one.shape) for one in maps], [(2, 15, 24, 40), (2, 15, 12, 20), (2, 15, 6, 10), (2, 15, 3, 5)]
+        )
         self.assertEqual(flatten(maps).shape, (2, 24 * 40 + 12 * 20 + 6 * 10 + 3 * 5, 15))
 
     def test_exported_file_gives_the_same_maps(self):
@@ -158,7 +165,9 @@ class Network(unittest.TestCase):
         first, second, pictures = FaceNet().eval(), FaceNet().eval(), torch.rand(1, 3, 64, 64)
         for share, one in ((0, first), (1, second)):
             torch.testing.assert_close(mix(first, second, share)(pictures), one(pictures))
-        torch.testing.assert_close(mix(first, second, 0.25).heads[2].weight, 0.75 * first.heads[2].weight + 0.25 * second.heads[2].weight)
+        torch.testing.assert_close(
+            mix(first, second, 0.25).heads[2].weight, 0.75 * first.heads[2].weight + 0.25 * second.heads[2].weight
+        )
 
     def test_a_twin_shares_the_weights_alone(self):
         network = FaceNet()
@@ -181,7 +190,9 @@ class Network(unittest.TestCase):
             optimizer.zero_grad()
             (each * torch.tensor([1.0, 2.0, 1.0])).sum().backward()
             optimizer.step()
-        for name, first, last in zip(("score", "box", "landmarks"), torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)):
+        for name, first, last in zip(
+            ("score", "box", "landmarks"), torch.stack(history[:5]).mean(0), torch.stack(history[-5:]).mean(0)
+        ):
             self.assertLess(last, 0.6 * first, name)
 
 
@@ -208,7 +219,10 @@ class SecondLook(unittest.TestCase):
         torch.testing.assert_close(boxes[:, :2], marks.mean(1))
         self.assertLess((boxes[:, 2:] - torch.tensor([0.4, 0.5]) * cut_boxes.REACH / REACH).abs().max(), 0.2)
         down, across = marks[:, 3:].mean(1) - marks[:, :2].mean(1), marks[:, 1] - marks[:, 0]
-        self.assertTrue((across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]).all(), "the right eye stays right of the face in mirror images")
+        self.assertTrue(
+            (across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]).all(),
+            "the right eye stays right of the face in mirror images",
+        )
         self.assertGreater(torch.atan2(across[:, 1], across[:, 0]).std(), 0.3)
 
     def test_what_is_degraded_stays_a_picture(self):
@@ -223,11 +237,19 @@ class SecondLook(unittest.TestCase):
             # The teachers disagree about box 93.
             labels, flags = self.hits.float().numpy(), {"animals": np.zeros(96, bool), "masked": np.zeros(96, bool)}
             labels[93] = 0.25
-            some = {"scores": np.full(96, 0.3, np.float32), "sizes": np.full(96, 48, np.float32), "faces": self.boxes, "landmarks": unknown}
+            some = {
+                "scores": np.full(96, 0.3, np.float32),
+                "sizes": np.full(96, 48, np.float32),
+                "faces": self.boxes,
+                "landmarks": unknown,
+            }
             np.savez(folder / "boxes.npz", labels=labels, **flags, **some)
             pictures, labels, hits, boxes, landmarks, counts = Boxes(folder).batch(50, 700)
         self.assertEqual((labels[hits].unique().tolist(), labels[~hits].unique().tolist()), ([1], [0, 0.25]))
-        self.assertEqual((pictures.shape, hits.sum().item(), boxes.shape, landmarks.shape), ((750, 3, 32, 32), 50, (750, 4), (750, 5, 2)))
+        self.assertEqual(
+            (pictures.shape, hits.sum().item(), boxes.shape, landmarks.shape),
+            ((750, 3, 32, 32), 50, (750, 4), (750, 5, 2)),
+        )
         self.assertTrue((counts == hits).all(), "what is no face has no landmarks that count")
 
     def test_dots_are_learnt_and_found_through_the_file(self):
@@ -235,7 +257,9 @@ class SecondLook(unittest.TestCase):
         optimizer, history = torch.optim.AdamW(network.parameters(), lr=3e-3), []
         for _ in range(250):
             seen, boxes, marks = views(self.pictures, self.boxes, self.landmarks)
-            score, box, landmarks, error = losses_of_look(network(seen), self.hits.float(), self.hits, boxes, marks, self.hits.float())
+            score, box, landmarks, error = losses_of_look(
+                network(seen), self.hits.float(), self.hits, boxes, marks, self.hits.float()
+            )
             optimizer.zero_grad()
             (score + 5 * box + 10 * landmarks).backward()
             optimizer.step()
@@ -248,13 +272,19 @@ class SecondLook(unittest.TestCase):
             # A face and what is none, each at twice its size in a larger picture and in half the light.
             canvas = np.full((200, 440, 3), 25, np.uint8)
             for index, x in ((0, 60), (1, 260)):
-                large = torch.nn.functional.interpolate(self.pictures[index : index + 1], scale_factor=2, mode="bilinear")[0]
+                large = torch.nn.functional.interpolate(
+                    self.pictures[index : index + 1], scale_factor=2, mode="bilinear"
+                )[0]
                 canvas[40:168, x : x + 128] = (127 * large.permute(1, 2, 0)).numpy()
             side, middles = 128 / cut_boxes.REACH, np.array([(124, 104), (324, 104)])
-            boxes, landmarks, scores = detectors.Refiner(path).refine(canvas, [(*middle - side / 2, side, side) for middle in middles], [0.5, 0.5])
+            boxes, landmarks, scores = detectors.Refiner(path).refine(
+                canvas, [(*middle - side / 2, side, side) for middle in middles], [0.5, 0.5]
+            )
         self.assertGreater(scores[0], 0.6)
         self.assertLess(scores[1], 0.4)
-        self.assertLess(np.abs(landmarks[0] - 128 * self.landmarks[0].numpy() - middles[0]).mean(), REACH * side * history[0][2] / 2)
+        self.assertLess(
+            np.abs(landmarks[0] - 128 * self.landmarks[0].numpy() - middles[0]).mean(), REACH * side * history[0][2] / 2
+        )
         # Of a large face the refiner's box counts as 20 to its size.
         width, height = (side + (128 * wanted - side) * 20 / (20 + side) for wanted in (0.4, 0.5))
         np.testing.assert_allclose(boxes[0, 2:], (width, height), atol=0.05 * side)

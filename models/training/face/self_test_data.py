@@ -32,7 +32,11 @@ def photo(boxes=((60, 40, 30, 40), (150, 90, 20, 24)), source="ppl", ignore=(), 
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     places = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
     landmarks = boxes[:, None, :2] + places * boxes[:, None, 2:]
-    ones, ignore, hard = np.ones(len(boxes), np.float32), np.array(ignore, np.float32).reshape(-1, 4), np.array(hard, np.float32).reshape(-1, 5)
+    ones, ignore, hard = (
+        np.ones(len(boxes), np.float32),
+        np.array(ignore, np.float32).reshape(-1, 4),
+        np.array(hard, np.float32).reshape(-1, 5),
+    )
     return Photo("a", source, False, pixels, boxes, landmarks, ones, ignore, 0.5 * ones, hard)
 
 
@@ -48,10 +52,14 @@ class Cache(unittest.TestCase):
                 for name, source in labels.items():
                     Image.fromarray(photo().pixels).save(data / part / "photos" / name, lossless=True)
                     entries[name] = {"width": 240, "height": 180, "faces": [face if source else {"box": face["box"]}]}
-                    entries[name] |= {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4], [9, 9, 8, 8]]} if source else {}
+                    entries[name] |= (
+                        {"source": source, "stretched": False, "ignore": [[1, 2, 3, 4], [9, 9, 8, 8]]} if source else {}
+                    )
                 (data / part / "labels.json").write_text(json.dumps(entries))
             build(data, data / "cache", None)
-            (data / "cache" / HARD_FILE).write_text(json.dumps({"one.webp": {"hard": [[5, 6, 7, 8, 0.5]], "found": [0.75]}}))
+            (data / "cache" / HARD_FILE).write_text(
+                json.dumps({"one.webp": {"hard": [[5, 6, 7, 8, 0.5]], "found": [0.75]}})
+            )
             (data / "cache" / JUDGED_FILE).write_text(json.dumps({"one.webp": [1]}))
             photos = load_photos(data / "cache")
             training, held_out, human = split(photos)
@@ -91,7 +99,11 @@ class Crops(unittest.TestCase):
                 if not any(abs(edge - 32 * round(edge / 32)) < 0.5 for edge in (x, x + w)):  # not cut off by its tile
                     self.assertTrue(((points[:, 0] > x) & (points[:, 0] < x + w)).all(), f"seed {seed}")
                 across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
-                self.assertGreater(across[0] * down[1] - across[1] * down[0], 0, "the person's right eye is on the left of an upright face")
+                self.assertGreater(
+                    across[0] * down[1] - across[1] * down[0],
+                    0,
+                    "the person's right eye is on the left of an upright face",
+                )
                 seen += 1
         self.assertGreater(seen, 30)
 
@@ -138,7 +150,6 @@ class Crops(unittest.TestCase):
         self.assertGreater(there(blue), there(replace(blue, hard=blue.hard[:0])))
         self.assertFalse(any(len(self.crop(seed, [blue]).boxes) for seed in range(10)))
 
-
     def test_what_is_missed_is_seen_more_often(self):
         easy, missed = (replace(photo(), found=np.array(found, np.float32)) for found in ((0.9, 0.9), (0.9, 0.2)))
         light, heavy = photo_weights([easy, missed])
@@ -162,7 +173,9 @@ class Squares(unittest.TestCase):
             def candidates(self, picture):
                 zoom = picture.shape[1] / 240
                 # The first face, nothing, what may be a face, half of the second one, and what is too small.
-                boxes = np.array([[60, 41, 30, 40], [10, 100, 20, 24], [200, 10, 20, 20], [160, 92, 20, 24], [5, 5, 6, 6]], float)
+                boxes = np.array(
+                    [[60, 41, 30, 40], [10, 100, 20, 24], [200, 10, 20, 20], [160, 92, 20, 24], [5, 5, 6, 6]], float
+                )
                 return boxes * zoom, np.zeros((5, 5, 2)), np.array([0.9, 0.5, 0.8, 0.7, 0.6])
 
         class Teacher:
@@ -170,11 +183,18 @@ class Squares(unittest.TestCase):
                 zoom = picture.shape[1] / 240
                 return [detectors.Detection((200 * zoom, 10 * zoom, 20 * zoom, 20 * zoom), None, 0.5)]
 
-        cut = lambda **of: [(score, round(float(label), 3), face) for _, score, label, face in found_boxes(Detector(), photo(**of), [Teacher()] * 2, np.random.default_rng(0))]
+        cut = lambda **of: [
+            (score, round(float(label), 3), face)
+            for _, score, label, face in found_boxes(Detector(), photo(**of), [Teacher()] * 2, np.random.default_rng(0))
+        ]
         face, disputed, none = (0.9, 1, 0), (0.8, round(1 / (1 + np.exp(-0.68)), 3), None), (0.5, 0, None)
         found = sorted(cut(ignore=[(200, 10, 20, 20)]), key=lambda one: -one[0])
-        self.assertEqual(found, [face] * 2 + [disputed] * 2 + [none] * 2, "once at every size that is not larger than life")
-        self.assertNotIn(disputed, cut(ignore=[(190, 0, 50, 50)]), "what lies in a crowd that is left open says nothing")
+        self.assertEqual(
+            found, [face] * 2 + [disputed] * 2 + [none] * 2, "once at every size that is not larger than life"
+        )
+        self.assertNotIn(
+            disputed, cut(ignore=[(190, 0, 50, 50)]), "what lies in a crowd that is left open says nothing"
+        )
         self.assertEqual(set(cut(source="shA")), {face}, "where faces are not labelled nothing is none")
         self.assertEqual({label for _, label, _ in cut(source="animal", boxes=(), ignore=[(200, 10, 20, 20)])}, {0})
 
@@ -191,7 +211,10 @@ class Mining(unittest.TestCase):
         class Eager:
             def detect(self, picture):
                 zoom = picture.shape[1] / 240
-                boxes = np.array([[60, 40, 30, 40], [10, 100, 20, 24], [11, 100, 20, 24], [200, 10, 20, 20], [120, 120, 16, 16]], float)
+                boxes = np.array(
+                    [[60, 40, 30, 40], [10, 100, 20, 24], [11, 100, 20, 24], [200, 10, 20, 20], [120, 120, 16, 16]],
+                    float,
+                )
                 return boxes * zoom, np.array([0.9, 0.5, 0.4, 0.7, 0.1])
 
         places, found = look(Eager(), photo(ignore=[(195, 5, 30, 30)]))
@@ -241,7 +264,11 @@ class Scoring(unittest.TestCase):
         boxes = np.array([[60, 40, 30, 40], [61, 41, 30, 40], [125, 30, 30, 40], [5, 100, 30, 40], [5, 5, 4, 4]], float)
         results, faces = match(one, boxes, np.array([0.9, 0.8, 0.7, 0.6, 0.5]))
         self.assertEqual(faces, 1, "a face of four pixels does not count")
-        self.assertEqual(results, [(0.9, True), (0.8, False), (0.6, False)], "a second box, one in an ignored area, one of nothing, a small one")
+        self.assertEqual(
+            results,
+            [(0.9, True), (0.8, False), (0.6, False)],
+            "a second box, one in an ignored area, one of nothing, a small one",
+        )
 
     def test_figures_of_a_detector_that_finds_half(self):
         class Half:
@@ -256,7 +283,10 @@ class Scoring(unittest.TestCase):
             """Finds both faces of a photo enlarged twice; of the second, all is turned by 30 degrees about its middle."""
 
             def detect(self, picture):
-                return [detectors.Detection(tuple(2 * box), 2 * marks + shift, 0.9) for box, marks, shift in zip(one.boxes, self.marks, (3.0, 0.0))]
+                return [
+                    detectors.Detection(tuple(2 * box), 2 * marks + shift, 0.9)
+                    for box, marks, shift in zip(one.boxes, self.marks, (3.0, 0.0))
+                ]
 
         one, turned = photo(), Turned()
         turned.marks = one.landmarks.copy()

@@ -41,7 +41,9 @@ def parse_arguments():
     parser.add_argument("--cache", type=Path, required=True, help="what photos.py made")
     parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints")
     parser.add_argument("--steps", type=int, default=30000)
-    parser.add_argument("--minutes", type=float, help="wall time of the whole schedule, instead of steps: for a machine that others use")
+    parser.add_argument(
+        "--minutes", type=float, help="wall time of the whole schedule, instead of steps: for a machine that others use"
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--side", type=int, default=256, help="of most crops")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
@@ -49,11 +51,23 @@ def parse_arguments():
     parser.add_argument("--box-weight", type=float, default=2.0)
     parser.add_argument("--landmark-weight", type=float, default=5.0)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights, per step")
-    parser.add_argument("--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones")
+    parser.add_argument(
+        "--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones"
+    )
     parser.add_argument("--validate-every", type=int, default=1000)
-    parser.add_argument("--only", type=int, default=0, help="train and validate on so many photos alone, to see that it can learn them")
-    parser.add_argument("--threads", type=int, default=1, choices=(1, 2), help="a second one learns from half of each batch")
-    parser.add_argument("--frozen", type=int, default=0, choices=(0, 2, 4), help="layers of the stem that stay as --start has them, which saves a third of the time")
+    parser.add_argument(
+        "--only", type=int, default=0, help="train and validate on so many photos alone, to see that it can learn them"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, choices=(1, 2), help="a second one learns from half of each batch"
+    )
+    parser.add_argument(
+        "--frozen",
+        type=int,
+        default=0,
+        choices=(0, 2, 4),
+        help="layers of the stem that stay as --start has them, which saves a third of the time",
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -80,7 +94,10 @@ class Batches(IterableDataset):
     def crops(self, weights, step):
         rng = np.random.default_rng([self.options.seed, step + 1])
         times = 1 if (step + 1) % LARGE_EVERY else 2
-        return [random_crop(self.photos, weights, times * self.options.side, rng) for _ in range(max(1, self.options.batch // 2 // times**2))]
+        return [
+            random_crop(self.photos, weights, times * self.options.side, rng)
+            for _ in range(max(1, self.options.batch // 2 // times**2))
+        ]
 
 
 def collate(crops):
@@ -136,7 +153,9 @@ class Trainer:
             renew_batch_norm(self.network, pictures / 255)
         self.network.stem[: options.frozen].requires_grad_(False)
         # Each half of a batch is learnt from on a thread of its own: two threads that share every operation wait for each other.
-        self.twins, self.pool = (self.network, twin(self.network)), ThreadPoolExecutor(options.threads, initializer=torch.set_num_threads, initargs=(1,))
+        self.twins, self.pool = (self.network, twin(self.network)), ThreadPoolExecutor(
+            options.threads, initializer=torch.set_num_threads, initargs=(1,)
+        )
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
         self.weights = torch.tensor([1.0, options.box_weight, options.landmark_weight])
@@ -239,7 +258,9 @@ def main():
     last = options.run / "last.pt"
     if last.exists():
         trainer.resume(last)
-    batches = DataLoader(Batches(trainer.training, options, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4)
+    batches = DataLoader(
+        Batches(trainer.training, options, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4
+    )
     log = Log(options.run / "log.jsonl")
     began = time.monotonic()
     for halves in batches:

@@ -54,8 +54,13 @@ def views(pictures, boxes, landmarks):
     shift = SHIFT / cut_boxes.REACH * torch.randn(count, 2).clamp(-2, 2)
     side = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
     # From a place in the view to one in the picture, both from the middle: mirror, turn, shrink, move.
-    turn = torch.stack([roll.cos() * side, -roll.sin(), roll.sin() * side, roll.cos()], 1).view(-1, 2, 2) * share[:, None, None]
-    grid = F.affine_grid(torch.cat([turn, 2 * shift[:, :, None]], 2), (count, pictures.shape[1], SIDE, SIDE), align_corners=False)
+    turn = (
+        torch.stack([roll.cos() * side, -roll.sin(), roll.sin() * side, roll.cos()], 1).view(-1, 2, 2)
+        * share[:, None, None]
+    )
+    grid = F.affine_grid(
+        torch.cat([turn, 2 * shift[:, :, None]], 2), (count, pictures.shape[1], SIDE, SIDE), align_corners=False
+    )
     seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
     back = lambda points: (points - shift[:, None]) @ turn.inverse().transpose(1, 2)
     marks = back(landmarks)
@@ -104,7 +109,9 @@ class Boxes:
 
     def __init__(self, folder):
         stored = np.load(folder / "boxes.npz")
-        self.labels, self.boxes, self.landmarks = (torch.from_numpy(stored[name]) for name in ("labels", "faces", "landmarks"))
+        self.labels, self.boxes, self.landmarks = (
+            torch.from_numpy(stored[name]) for name in ("labels", "faces", "landmarks")
+        )
         shape = (len(self.labels), cut_boxes.PICTURE, cut_boxes.PICTURE, 3)
         self.pictures = np.memmap(folder / "pictures.u8", np.uint8, "r", shape=shape)
         scores, sizes = (torch.from_numpy(stored[name]).double() for name in ("scores", "sizes"))
@@ -114,11 +121,15 @@ class Boxes:
         self.counts = ((sizes - COUNTS_FROM) / (COUNTS_FULLY - COUNTS_FROM)).clamp(0.03, 1).float() * known
         # Small faces less often, masked ones more, what looks most like a face most.
         often = torch.where(self.hits, (1 + masked) * (sizes / 20).clamp(0.5, 2), (0.15 + scores) * (1 + 5 * animals))
-        self.draws = [(indices, often[indices].cumsum(0)) for indices in (self.hits.nonzero()[:, 0], (~self.hits).nonzero()[:, 0])]
+        self.draws = [
+            (indices, often[indices].cumsum(0)) for indices in (self.hits.nonzero()[:, 0], (~self.hits).nonzero()[:, 0])
+        ]
 
     def batch(self, faces=FACES, others=OTHERS):
         """(pictures [N, 3, 32, 32] 0..1, how likely faces [N], which are [N], boxes [N, 4], landmarks [N, 5, 2], what these count [N])"""
-        draw = lambda indices, sums, count: indices[torch.searchsorted(sums, torch.rand(count, dtype=sums.dtype) * sums[-1])]
+        draw = lambda indices, sums, count: indices[
+            torch.searchsorted(sums, torch.rand(count, dtype=sums.dtype) * sums[-1])
+        ]
         chosen = torch.cat([draw(*some, count) for some, count in zip(self.draws, (faces, others))])
         pictures = torch.from_numpy(self.pictures[chosen.numpy()]).permute(0, 3, 1, 2).float() / 255
         pictures, boxes, landmarks = views(pictures, self.boxes[chosen], self.landmarks[chosen])
@@ -144,8 +155,14 @@ def export(network, path):
     """Write the ONNX file and its checksum."""
     names = ["score", "box", "landmarks"]
     torch.onnx.export(
-        Deployed(fold_batch_norm(network.eval())), (torch.zeros(2, 3, SIDE, SIDE),), str(path), input_names=["input"], output_names=names,
-        dynamic_axes={name: {0: "N"} for name in ("input", *names)}, opset_version=OPSET, dynamo=False,
+        Deployed(fold_batch_norm(network.eval())),
+        (torch.zeros(2, 3, SIDE, SIDE),),
+        str(path),
+        input_names=["input"],
+        output_names=names,
+        dynamic_axes={name: {0: "N"} for name in ("input", *names)},
+        opset_version=OPSET,
+        dynamo=False,
     )
     onnx.checker.check_model(str(path), full_check=True)
     write_digest(path.with_name("model.toml"), hashlib.sha256(path.read_bytes()).hexdigest())
@@ -183,7 +200,10 @@ def main():
         history.append((score.item(), box.item(), REACH * error.item()))
         if step % 500 == 0:
             score, box, error = np.mean(history[-500:], axis=0)
-            print(f"step {step} ({progress:.0%}): score {score:.4f}, box {box:.4f}, landmarks off by {100 * error:.2f} % of the box", flush=True)
+            print(
+                f"step {step} ({progress:.0%}): score {score:.4f}, box {box:.4f}, landmarks off by {100 * error:.2f} % of the box",
+                flush=True,
+            )
     network.load_state_dict(average.state)
     export(network, options.output)
     print(f"{step} steps, {options.output}")
