@@ -23,7 +23,7 @@ model_files := centerface/centerface.onnx centerface/model.toml
 licence_files := licenses/onnxruntime/LICENSE licenses/onnxruntime/ThirdPartyNotices.txt licenses/centerface/LICENSE
 features = $(if $(FEATURES),--features $(FEATURES))
 
-# Python for models/training: PYTHON=yours, or one in a folder of the build with the packages of a list there.
+# Python for models/training: PYTHON=path, or a virtual environment in the build folder with the packages of a list there.
 python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
@@ -75,10 +75,8 @@ test: setup $(call packages_of,requirements-data) ## everything that is checked,
 	$(call heading,tests)
 	cargo test --locked --workspace $(features)
 	$(call heading,training tools on synthetic data)
-	$(training).expression.self_test_data
-	$(training).face.self_test_data
-	@if $(python) -c 'import onnxruntime, torch' 2>/dev/null; then $(training).expression.self_test && $(training).face.self_test; \
-	else echo "skipped: both self_test.py need models/training/requirements.txt"; fi
+	PYTHONPATH=models $(python) -m unittest discover --start-directory models/training --top-level-directory models
+	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || echo "skipped: tests that need models/training/requirements.txt"
 	$(call heading,documentation)
 	cargo doc --locked --no-deps $(features)
 	$(call heading,the plugin as gst-inspect-1.0 sees it)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What every export here does on the way from torch to an ONNX file."""
+"""From torch to an ONNX file and back: folded batch norm, checksums, and descriptions for GStreamer."""
 
 import copy
 import re
@@ -15,7 +15,7 @@ OPSET = 17
 
 
 def conv_norm_pairs(network):
-    """The parts of a network that are a convolution and its batch norm, by name."""
+    """{name: module} of the parts of a network that are a convolution and its batch norm."""
     is_pair = lambda module: isinstance(module, nn.Sequential) and [type(m) for m in module] == [
         nn.Conv2d,
         nn.BatchNorm2d,
@@ -24,7 +24,7 @@ def conv_norm_pairs(network):
 
 
 def fold_batch_norm(network):
-    """A copy in which every (convolution, batch norm) pair is one convolution with bias."""
+    """A copy in which each pair of convolution and batch norm is one convolution with bias."""
     network = copy.deepcopy(network)
     for pair in conv_norm_pairs(network).values():
         pair[0] = fuse_conv_bn_eval(pair[0], pair[1])
@@ -40,9 +40,9 @@ def initializers(path):
 
 @torch.no_grad()
 def unfold_batch_norm(network, path):
-    """Give a network the weights of an ONNX file that `fold_batch_norm` went into; its norms add the biases, no more.
+    """Load the weights of an ONNX file that was written with folded batch norm; the norms only add the biases.
 
-    ValueError names the file and the weight that it lacks or has in another shape.
+    A ValueError names the file and the weight that is missing or has another shape.
     """
     stored = initializers(path)
     state = network.state_dict()
@@ -64,9 +64,9 @@ def unfold_batch_norm(network, path):
 
 @torch.no_grad()
 def renew_batch_norm(network, batch, length=3**-0.5):
-    """Make the norms measure `batch` without changing what the network says of it in evaluation mode.
+    """Set the statistics of the norms to those of `batch` without changing the network's outputs in evaluation mode.
 
-    Filters are brought to a length as that of random ones: folded ones have lengths that a learning rate is not meant for.
+    Filters are scaled to the length of random ones, because learning rates do not suit the lengths of folded ones.
     """
 
     def renew(pair, given, _output):
@@ -91,18 +91,18 @@ def renew_batch_norm(network, batch, length=3**-0.5):
 
 
 def write_digest(description, digest):
-    """Set the `sha256` line of a model.toml, if there is one."""
+    """Set the `sha256` line of a model.toml, if the file exists."""
     if description.exists():
         text = description.read_text()
         description.write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', text, flags=re.M))
 
 
 def write_modelinfo(path, ident, given, outputs):
-    """The description that GStreamer's `onnxinference` reads: `<model>.modelinfo`.
+    """Write `<model>.modelinfo`, which GStreamer's `onnxinference` reads.
 
-    ident    what the ids of all tensors begin with
-    given    name, dimensions and the range that pixels of 0..255 are brought to, of the input
-    outputs  name to dimensions of each output
+    ident    prefix of the ids of all tensors
+    given    name and dimensions of the input, and the range that pixels of 0..255 are mapped to
+    outputs  {name: dimensions}
     """
 
     def section(name, id, dims, direction):

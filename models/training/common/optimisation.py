@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What every training here does with its weights: their average, the learning rate, weight decay."""
+"""Averages of weights, the schedule of the learning rate, and weight decay."""
 
 import math
 
 import torch
 
-# False where bfloat16 is only emulated and makes a step ten times longer.
+# False where bfloat16 is only emulated, which makes a step take ten times as long.
 FAST_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class MovingAverage:
-    """Exponential moving average of all weights and batch-norm statistics."""
+    """Exponential moving average of all weights and batch norm statistics."""
 
     def __init__(self, network, decay):
         self.decay = decay
@@ -18,7 +18,7 @@ class MovingAverage:
         self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     def load(self, state, steps):
-        """Continue from a stored average after so many steps."""
+        """Continue from a stored average that has had `steps` updates."""
         self.steps = steps
         for name, value in state.items():
             self.state[name].copy_(value)
@@ -35,14 +35,14 @@ class MovingAverage:
 
 
 def learning_rate_factor(step, steps, warmup):
-    """Linear warm-up, then half a cosine down to zero; 0..1."""
+    """The share of the peak learning rate at a step, 0..1: linear warm-up, then half a cosine down to 0."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def decay_groups(network, weight_decay):
-    """Optimiser groups: weight decay on matrices and kernels, none on biases and norms."""
+    """Parameter groups of an optimiser: weight decay for matrices and kernels, none for biases and norms."""
     kernels = [p for p in network.parameters() if p.dim() > 1]
     others = [p for p in network.parameters() if p.dim() <= 1]
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Augmentations of whole batches of grey faces, float [N, 1, H, W], pixel values 0..255.
+"""Augmentation of whole batches of grey faces, float [N, 1, H, W], pixel values 0..255.
 
-Pictures and random generator are on the same device. The augmentations stand for what differs between a training
-picture and a webcam: where the detector puts the crop (place, size, roll), light and contrast, small or blurred faces,
-noise, compression, things in front of the face, and another background.
+Pictures and random generator are on the same device. The augmentations cover the differences between a training picture
+and a webcam: the detector's crop (position, size, roll), light and contrast, small or blurred faces, noise,
+compression, occlusion, and the background.
 """
 
 import math
@@ -11,9 +11,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from training.expression.dataset import PICTURE_SIDE
+from training.expression.readers import PICTURE_SIDE
 
-# JPEG's quantisation table for luminance at quality 50 (ITU-T T.81, table K.1) and its discrete cosine transform.
+# JPEG's luminance quantisation table at quality 50 (ITU-T T.81, table K.1), and its discrete cosine transform below.
 JPEG_BLOCK = 8
 JPEG_LUMINANCE = torch.tensor(
     [
@@ -41,15 +41,15 @@ def _uniform(shape, low, high, generator):
 
 
 def _chosen(count, probability, generator):
-    """Indices of the pictures an augmentation applies to."""
+    """Indices of the pictures that an augmentation is applied to."""
     return torch.nonzero(_rand(count, generator) < probability).flatten()
 
 
 def random_affine(x, generator, degrees=20.0, shift=0.10, zoom=0.12, aspect=0.06, framed=1.0):
-    """Mirror, roll (uniform, +-degrees), shift (fraction of the side), zoom and aspect change; gives [N, 1, 48, 48].
+    """Mirror, roll (uniform, +-degrees), shift (fraction of the side), zoom and change of aspect, to [N, 1, 48, 48].
 
-    The middle `framed` of the side is framed as a training picture. What lies outside the picture is filled by
-    reflection: a real crop has background there.
+    The middle of each picture, the fraction `framed` of its side, is framed like a training picture. Reflection fills
+    the area outside the picture, where a real crop has background.
     """
     n = len(x)
     angle = _uniform(n, -degrees, degrees, generator) * (math.pi / 180)
@@ -66,9 +66,9 @@ def random_affine(x, generator, degrees=20.0, shift=0.10, zoom=0.12, aspect=0.06
 
 
 def random_background(x, generator, probability=0.2, black=0.7, framed=1.0):
-    """Replace what lies outside a rough outline of the face by black or an even grey; the outline is flatter above.
+    """Replace the area outside a rough outline of the face, flatter at the top, by black or a uniform grey.
 
-    An expression does not depend on the background, and some sources deliver faces that are cut out.
+    An expression does not depend on the background, and some sources deliver faces without one.
     """
     rows = _chosen(len(x), probability, generator)
     n = (len(rows), 1, 1, 1)
@@ -84,7 +84,7 @@ def random_background(x, generator, probability=0.2, black=0.7, framed=1.0):
 
 
 def random_light(x, generator, gain=0.35, offset=30.0, gamma=0.35, probability=0.7):
-    """Contrast about the picture's own mean, brightness, gamma; clipped to 0..255 like a sensor."""
+    """Change contrast about the picture's mean, brightness and gamma; clip to 0..255 as a sensor does."""
     rows = _chosen(len(x), probability, generator)
     n = (len(rows), 1, 1, 1)
     part = x[rows]
@@ -95,15 +95,16 @@ def random_light(x, generator, gain=0.35, offset=30.0, gamma=0.35, probability=0
     return x
 
 
-def random_dark(x, generator, probability=0.08, least=0.08, most=0.4):
-    """What a camera that has not adapted sees of a dark room: all levels times a small factor."""
+def random_dark(x, generator, probability=0.08, min_gain=0.08, max_gain=0.4):
+    """Multiply all levels by a small gain, like a camera in a dark room before it adapts."""
     rows = _chosen(len(x), probability, generator)
-    x[rows] = x[rows] * torch.exp(_uniform((len(rows), 1, 1, 1), math.log(least), math.log(most), generator))
+    gain = torch.exp(_uniform((len(rows), 1, 1, 1), math.log(min_gain), math.log(max_gain), generator))
+    x[rows] = x[rows] * gain
     return x
 
 
 def random_blur(x, generator, probability=0.12, kernel=5):
-    """A small box of random length and direction (motion) on some of the pictures."""
+    """Blur some pictures by a small Gaussian of random length, width and direction (motion)."""
     rows = _chosen(len(x), probability, generator)
     if len(rows) == 0:
         return x
@@ -120,28 +121,28 @@ def random_blur(x, generator, probability=0.12, kernel=5):
     return x
 
 
-def random_downscale(x, generator, probability=0.2, smallest=16):
-    """Shrink some pictures to a smaller side and enlarge them again: a face far from the camera."""
+def random_downscale(x, generator, probability=0.2, min_side=16):
+    """Shrink some pictures and enlarge them again, like a face far from the camera."""
     side = x.shape[-1]
     for rows in _chosen(len(x), probability, generator).chunk(4):
         if len(rows) == 0:
             continue
-        small = int(_uniform(1, smallest, side, generator))
-        part = F.interpolate(x[rows], size=(small, small), mode="bilinear", antialias=True)
+        reduced = int(_uniform(1, min_side, side, generator))
+        part = F.interpolate(x[rows], size=(reduced, reduced), mode="bilinear", antialias=True)
         x[rows] = F.interpolate(part, size=(side, side), mode="bilinear")
     return x
 
 
-def random_noise(x, generator, probability=0.2, strongest=12.0):
-    """Gaussian sensor noise, standard deviation up to `strongest` grey levels."""
+def random_noise(x, generator, probability=0.2, max_deviation=12.0):
+    """Add Gaussian sensor noise with a standard deviation of up to `max_deviation` grey levels."""
     rows = _chosen(len(x), probability, generator)
-    strength = _uniform((len(rows), 1, 1, 1), 0, strongest, generator)
-    x[rows] = (x[rows] + strength * torch.randn(x[rows].shape, generator=generator, device=x.device)).clamp(0, 255)
+    deviation = _uniform((len(rows), 1, 1, 1), 0, max_deviation, generator)
+    x[rows] = (x[rows] + deviation * torch.randn(x[rows].shape, generator=generator, device=x.device)).clamp(0, 255)
     return x
 
 
 def jpeg(x, quality):
-    """What JPEG leaves of pictures [N, 1, H, W], sides multiples of 8, at qualities [N, 1, 1, 1] of 1 to 100."""
+    """Pictures [N, 1, H, W] after JPEG compression at qualities [N, 1, 1, 1] of 1..100; sides are multiples of 8."""
     n, _, height, width = x.shape
     cosines, luminance = COSINES.to(x.device), JPEG_LUMINANCE.to(x.device)
     blocks = x.view(n, height // JPEG_BLOCK, JPEG_BLOCK, width // JPEG_BLOCK, JPEG_BLOCK).transpose(2, 3).flatten(1, 2)
@@ -153,20 +154,20 @@ def jpeg(x, quality):
     return rows.reshape(x.shape).round().clamp(0, 255)
 
 
-def random_jpeg(x, generator, probability=0.12, worst=15, best=60):
-    """Compress some pictures, at a quality of `worst` to `best`, as cameras and streams do."""
+def random_jpeg(x, generator, probability=0.12, min_quality=15, max_quality=60):
+    """Compress some pictures at a random quality, as cameras and streams do."""
     rows = _chosen(len(x), probability, generator)
-    x[rows] = jpeg(x[rows].round(), _uniform((len(rows), 1, 1, 1), worst, best + 1, generator).floor())
+    x[rows] = jpeg(x[rows].round(), _uniform((len(rows), 1, 1, 1), min_quality, max_quality + 1, generator).floor())
     return x
 
 
-def random_erase(x, generator, probability=0.4, smallest=0.15, largest=0.45):
-    """Cover one rectangle (sides as fractions of the picture's) with an even grey or with noise."""
+def random_erase(x, generator, probability=0.4, min_side=0.15, max_side=0.45):
+    """Cover a rectangle of some pictures, sides as fractions of the picture's, with uniform grey or noise."""
     side = x.shape[-1]
     rows = _chosen(len(x), probability, generator)
     n = (len(rows), 1, 1, 1)
-    height = _uniform(n, smallest, largest, generator) * side
-    width = _uniform(n, smallest, largest, generator) * side
+    height = _uniform(n, min_side, max_side, generator) * side
+    width = _uniform(n, min_side, max_side, generator) * side
     top = _rand(n, generator) * (side - height)
     left = _rand(n, generator) * (side - width)
     line = torch.arange(side, device=x.device).float()
@@ -179,9 +180,9 @@ def random_erase(x, generator, probability=0.4, smallest=0.15, largest=0.45):
 
 
 def augment(x, generator, strength=1.0, framed=1.0):
-    """All of the above in camera order, [N, 1, S, S] to [N, 1, 48, 48].
+    """All of the above, in the order in which a camera applies them, from [N, 1, S, S] to [N, 1, 48, 48].
 
-    `strength` scales geometry and the chance of each degradation; `framed` is that of `random_affine`.
+    `strength` scales geometry and the probability of each degradation; `framed` is that of `random_affine`.
     """
     x = random_background(x, generator, probability=0.2 * strength, framed=framed)
     x = random_affine(x, generator, 20 * strength, 0.10 * strength, 0.12 * strength, framed=framed)

@@ -1,17 +1,18 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Put the figures of an `emotion-evaluate` report into a model card.
 
-    python card.py --report REPORT.json --card CARD.md [--description model.toml]
+    python -m training.expression.card --report REPORT.json --card CARD.md [--description model.toml]
 
-What stands between the lines `<!-- figures -->` and `<!-- end of figures -->` is replaced; without them it is added at the end.
-With `--description`, what `[measured]` of a model.toml says of the outputs is brought up to date too.
+The figures replace the text between the lines `<!-- figures -->` and `<!-- end of figures -->`. In a card without these
+lines, they are appended. `--description` names a model.toml whose table `[measured]` is updated as well.
 """
 
 import argparse
 import json
 import re
 from pathlib import Path
+
+from training.expression.markdown import table
 
 START, END = "<!-- figures -->", "<!-- end of figures -->"
 PROTOCOLS = {"votes": "FER+ protocol", "labels": "FER2013 protocol"}
@@ -21,19 +22,13 @@ def percent(share):
     return "-" if share is None else f"{100 * share:.1f}"
 
 
-def table(header, rows):
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
-
-
 def summary(report):
-    """One row for each output and protocol."""
+    """A table with a row for each output and protocol."""
     rows = []
     for output in report["outputs"]:
         for figures in output["figures"]:
-            covered = figures["coverage_at_95"]
-            answered = f"{percent(covered['answered'])} (from {covered['min_confidence']:.2f})" if covered else "-"
+            coverage = figures["coverage_at_95"]
+            answered = f"{percent(coverage['answered'])} (from {coverage['min_confidence']:.2f})" if coverage else "-"
             shares = [
                 figures[name] for name in ("accuracy", "macro_recall", "least_recall", "macro_f1", "calibration_error")
             ]
@@ -46,15 +41,15 @@ def summary(report):
         "pictures",
         "accuracy %",
         "macro-recall %",
-        "least recall %",
+        "lowest recall %",
         "macro-F1 %",
         "calibration error %",
     ]
-    return table([*header, "answered % at 95 % right (min-confidence)"], rows)
+    return table([*header, "coverage % at 95 % accuracy (min-confidence)"], rows)
 
 
-def recalls(report, protocol):
-    """Recall of each class by one protocol, a column for each output; empty if the report does not have it."""
+def recall_table(report, protocol):
+    """Recall of each class by one protocol, with a column for each output; empty if the report lacks the protocol."""
     columns = {}
     for output in report["outputs"]:
         for figures in output["figures"]:
@@ -74,11 +69,11 @@ def confusion(figures):
     """The confusion matrix as counts."""
     matrix = figures["confusion"]
     rows = [[label, *counts] for label, counts in zip(matrix["labels"], matrix["counts"])]
-    return table(["truth \\ given", *matrix["labels"]], rows)
+    return table(["label \\ predicted", *matrix["labels"]], rows)
 
 
 def robustness(report):
-    """Accuracy of the first output under each condition, and what it loses."""
+    """Accuracy of the first output under each condition, and how much it loses."""
     if not report["conditions"]:
         return ""
     losses = report["conditions"][0]["losses"]
@@ -90,21 +85,24 @@ def robustness(report):
         ]
         for entry in report["conditions"]
     ]
-    return f"### When faces look worse\n\nOutput {report['outputs'][0]['output']}:\n\n" + table(header, rows) + "\n"
+    return f"### Degraded faces\n\nOutput {report['outputs'][0]['output']}:\n\n" + table(header, rows) + "\n"
 
 
 def figures_section(report):
-    """All of it as Markdown."""
+    """The whole section as Markdown."""
     first = report["outputs"][0]
-    text = f"{report['pictures']} pictures; {report['inference_ms']:.2f} ms a face in the network, {report['preprocess_ms']:.2f} ms to fill its input (medians, one thread).\n\n"
-    text += summary(report) + "\n" + recalls(report, "votes") + recalls(report, "labels")
+    times = (
+        f"{report['inference_ms']:.2f} ms per face for inference, {report['preprocess_ms']:.2f} ms for preprocessing"
+    )
+    text = f"{report['pictures']} pictures; {times} (medians, one thread).\n\n"
+    text += summary(report) + "\n" + recall_table(report, "votes") + recall_table(report, "labels")
     for figures in first["figures"]:
         text += f"Output {first['output']}, {PROTOCOLS[figures['protocol']]}:\n\n" + confusion(figures) + "\n"
     return text + robustness(report)
 
 
 def replace_figures(card, section):
-    """The card with the section in its place."""
+    """The card with the section in place of the old figures."""
     block = f"{START}\n{section}{END}"
     if START not in card:
         return f"{card.rstrip()}\n\n## Figures\n\n{block}\n"
@@ -113,7 +111,10 @@ def replace_figures(card, section):
 
 
 def measured(report):
-    """Lines for `[measured]`: accuracy, macro-recall and calibration error of each output by its own protocol, and of the first by both."""
+    """Values for `[measured]`: accuracy, macro-recall and calibration error.
+
+    The first output is measured by both protocols, each other output by its own.
+    """
     lines = {}
     for index, output in enumerate(report["outputs"]):
         for figures in output["figures"]:
@@ -127,13 +128,17 @@ def measured(report):
 
 
 def replace_measured(description, lines):
-    """The model.toml with these lines in `[measured]`, which is its last table; counts of parameters and multiply-adds stay."""
-    before, kept = description, ""
+    """The model.toml with these lines in `[measured]`, its last table.
+
+    The counts of parameters and multiply-adds stay.
+    """
+    before, counts = description, ""
     if "[measured]" in description:
         before, rest = description.split("[measured]", 1)
-        kept = "".join(f"{line}\n" for line in re.findall(r"^(?:parameters|multiply_adds) = .*$", rest, flags=re.M))
+        counts = "".join(f"{line}\n" for line in re.findall(r"^(?:parameters|multiply_adds) = .*$", rest, flags=re.M))
     figures = "".join(f"{name} = {value}\n" for name, value in lines.items())
-    return f"{before.rstrip()}\n\n[measured]                     # PublicTest, one crop, by emotion-evaluate; see CARD.md\n{figures}{kept}"
+    heading = "[measured]                     # PublicTest, one crop, by emotion-evaluate; see CARD.md"
+    return f"{before.rstrip()}\n\n{heading}\n{figures}{counts}"
 
 
 def main():

@@ -1,45 +1,45 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""One set of scores from all heads: what the element gives.
+"""The scores that the element reports: all heads in one.
 
-Each head knows one way of labelling, and how often each class came in its pictures. The scores join them log-linearly:
+Each head has its own labels and its own class frequencies. The scores combine the heads log-linearly:
 
     z[class] = sum over the heads that have the class of weight[head] * log_softmax(head)[class]  +  bias[class]
     scores   = softmax(z / temperature)
 
-A head adds nothing for classes that it lacks, as contempt for all but `ferplus`; the biases correct for that.
+A head adds nothing to classes that it lacks (contempt, for all but `ferplus` and `joint`); the biases correct for that.
 
-Protocol (its history is in EXPERIMENTS.md):
+Protocol (EXPERIMENTS.md has its history):
 
-1. Weights, none below 0, and biases minimise a sum of two cross entropies, each a mean over pictures. The first is over
-   the training pictures, augmented with a fixed seed (the network knows the plain ones by heart), with the FER+ votes
-   as soft labels and all classes weighted alike. The second is over half 0 of the strangers, faces of another
-   collection with as many pictures of each class but contempt, and their mirror images.
-2. The second term gets the largest weight of a grid that costs at most `FERPLUS_COST` of the ferplus head's own
-   accuracy on the augmented training pictures: a larger one calls more neutral faces afraid or sad.
+1. Non-negative weights and biases minimise a sum of two cross entropies, each a mean over pictures. The first covers
+   the training pictures, augmented with a fixed seed because the network has memorised the plain ones. The FER+ votes are
+   its soft labels, and all classes have equal weight. The second covers half 0 of the strangers (faces of another
+   collection, with equally many pictures of each class and none of contempt) and their mirror images.
+2. The second term has the largest weight of a grid that costs at most `FERPLUS_COST` of the ferplus head's own accuracy
+   on the augmented training pictures. A larger weight makes more neutral faces come out as fear or sadness.
 3. The bias of contempt is the largest of a grid that costs the other classes at most `CONTEMPT_COST` of macro-recall.
-4. The temperature is fitted on PublicTest, by the FER+ protocol, and on half 0; both count alike.
+4. The temperature is fitted to PublicTest by the FER+ protocol and to half 0, with equal weight.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.expression.dataset import FERPLUS_LABELS, HEADS
-from training.expression.evaluate import FERPLUS_OF_FER2013, fit_temperature, log_softmax, recalls
+from training.expression.labels import FERPLUS_LABELS, FERPLUS_OF_FER2013, HEADS
+from training.expression.metrics import fit_temperature, log_softmax, recalls
 
 CLASSES, CONTEMPT = len(FERPLUS_LABELS), FERPLUS_LABELS.index("contempt")
 FERPLUS_COST = 0.03
 STRANGERS_WEIGHTS = (4.0, 2.0, 1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.0)
 CONTEMPT_BIASES = tuple(np.arange(-3.0, 4.1, 0.25).tolist())
 CONTEMPT_COST = 0.005
-# Strength of the penalty on squared weights and biases: without it, a class that never occurs has no best bias.
+# Penalty on squared weights and biases. Without it, the bias of a class that never occurs is undetermined.
 DECAY = 1e-3
 NEWTON_STEPS = 30
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How the heads are joined; the names are those of the formula above, weights in the order of `HEADS`."""
+    """The parameters of the formula above; weights are in the order of `HEADS`."""
 
     weights: tuple = (0.5, 0.5)
     biases: tuple = (0.0,) * CLASSES
@@ -48,10 +48,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a rule is fitted to: pictures with labels of C classes.
+    """Pictures with labels of C classes, to fit a rule to.
 
-    values   [N, C, heads + 8]: logits of the scores of these classes = values @ (weights, biases)
-    targets  [N, C]  soft labels, times the weight of each picture
+    values   [N, C, heads + 8]  the logits of the scores of these classes are values @ (weights, biases)
+    targets  [N, C]             soft labels times the weight of each picture
     """
 
     values: np.ndarray
@@ -64,7 +64,7 @@ def columns_of(head):
 
 
 def linear(rule):
-    """(matrix [8, outputs], bias [8]) from the log-probabilities of all heads, side by side, to the scores' logits."""
+    """(matrix [8, outputs], bias [8]) from the concatenated log-probabilities of all heads to the scores' logits."""
     blocks = [weight * np.eye(CLASSES)[:, columns_of(head)] for head, weight in zip(HEADS, rule.weights)]
     return np.concatenate(blocks, axis=1) / rule.temperature, np.array(rule.biases) / rule.temperature
 
@@ -85,19 +85,19 @@ def features(logits):
 
 
 def training_evidence(logits, faces):
-    """Of augmented training pictures: the votes, with all classes weighted alike."""
+    """The `Evidence` of augmented training pictures: their votes, with equal weight for all classes."""
     votes = faces.ferplus * faces.ferplus_weight[:, None]
     weights = (votes / np.maximum(votes.sum(0), 1)).sum(1) / np.maximum(votes.sum(1), 1e-6)
     return Evidence(features(logits), votes * (weights / weights.sum())[:, None])
 
 
 def strangers_evidence(logits, labels):
-    """Of faces with one label each, an index into FER2013_LABELS, and no contempt: every face counts alike."""
+    """The `Evidence` of faces with one label each, an index into FER2013_LABELS; all faces have equal weight."""
     return Evidence(features(logits)[:, FERPLUS_OF_FER2013], np.eye(len(FERPLUS_OF_FER2013))[labels] / len(labels))
 
 
 def loss_and_slopes(parameters, parts):
-    """(loss, gradient, Hessian) of the cross entropies of `parts`, (values, targets) each, and of the penalty."""
+    """(loss, gradient, Hessian) of the penalty and of the cross entropies of `parts`, which are (values, targets)."""
     loss, gradient, hessian = 0.5 * DECAY * (parameters**2).sum(), DECAY * parameters, DECAY * np.eye(len(parameters))
     for values, targets in parts:
         log_scores = log_softmax(values @ parameters)
@@ -111,7 +111,7 @@ def loss_and_slopes(parameters, parts):
 
 
 def minimise(parts, heads):
-    """The weights and biases of least loss, by Newton's method with step halving; weights do not fall below 0."""
+    """The rule with the lowest loss, by Newton's method with step halving; weights are clipped at 0."""
     parameters = np.concatenate([np.full(heads, 1 / heads), np.zeros(CLASSES)])
     loss, gradient, hessian = loss_and_slopes(parameters, parts)
     for _ in range(NEWTON_STEPS):
@@ -131,8 +131,8 @@ def minimise(parts, heads):
     return Rule(tuple(parameters[:heads].tolist()), tuple(parameters[heads:].tolist()))
 
 
-def joining(training_logits, training, strangers=None):
-    """A function from the weight of the second term to the `Rule` of least loss; see `fit_rule`."""
+def rule_by_weight(training_logits, training, strangers=None):
+    """A function from the weight of the second term to the `Rule` with the lowest loss; see `fit_rule`."""
     first = training_evidence(training_logits, training)
     parts = [(first.values, first.targets)]
 
@@ -144,7 +144,7 @@ def joining(training_logits, training, strangers=None):
 
 
 def ferplus_accuracy(logits, faces):
-    """Accuracy by the FER+ protocol of logits [N, 8]; by the label, where nobody voted."""
+    """Accuracy of logits [N, 8] by the FER+ protocol, or by FER2013's labels in a data set without votes."""
     counted = faces.ferplus_truth >= 0
     truth = np.where(counted, faces.ferplus_truth, np.array(FERPLUS_OF_FER2013)[faces.fer2013])
     right = logits.argmax(1) == truth
@@ -152,7 +152,7 @@ def ferplus_accuracy(logits, faces):
 
 
 def votes_macro_recall(logits, faces):
-    """Macro-recall by the majority of the votes over all classes but contempt, of logits that may name any."""
+    """Macro-recall by the majority of the votes over all classes except contempt, which may be predicted."""
     counted = faces.ferplus_truth >= 0
     return np.nanmean(np.delete(recalls(logits[counted].argmax(1), faces.ferplus_truth[counted], CLASSES), CONTEMPT))
 
@@ -163,27 +163,27 @@ def with_contempt(rule, logits, faces):
         return rule
     biased = lambda bias: replace(rule, biases=(*rule.biases[:CONTEMPT], bias, *rule.biases[CONTEMPT + 1 :]))
     quality = lambda bias: votes_macro_recall(combined(logits, biased(bias)), faces)
-    least = quality(-np.inf) - CONTEMPT_COST
-    return biased(max((bias for bias in CONTEMPT_BIASES if quality(bias) >= least), default=CONTEMPT_BIASES[0]))
+    minimum = quality(-np.inf) - CONTEMPT_COST
+    return biased(max((bias for bias in CONTEMPT_BIASES if quality(bias) >= minimum), default=CONTEMPT_BIASES[0]))
 
 
 def fit_rule(training_logits, training, strangers=None):
-    """The `Rule` of the protocol above, but for the temperature.
+    """The `Rule` of the protocol above, without the temperature.
 
     training_logits  logits of each head of the augmented training pictures `training`
-    strangers        `Evidence` of half 0; without it, the first term alone counts
+    strangers        `Evidence` of half 0; without it, only the first term counts
     """
-    rule_of = joining(training_logits, training, strangers)
-    least = ferplus_accuracy(training_logits[0], training) - FERPLUS_COST
+    rule_of = rule_by_weight(training_logits, training, strangers)
+    minimum = ferplus_accuracy(training_logits[0], training) - FERPLUS_COST
     for weight in STRANGERS_WEIGHTS if strangers else (0.0,):
         rule = with_contempt(rule_of(weight), training_logits, training)
-        if ferplus_accuracy(combined(training_logits, rule), training) >= least:
+        if ferplus_accuracy(combined(training_logits, rule), training) >= minimum:
             break
     return rule
 
 
 def calibrated(rule, test_logits, test, strangers=None):
-    """The rule with the temperature of least cross entropy on the test faces and, counting alike, on the strangers."""
+    """The rule with the temperature that minimises the cross entropy of the test faces and, equally, the strangers."""
     counted = test.ferplus_truth >= 0
     truth = test.ferplus_truth if counted.any() else np.array(FERPLUS_OF_FER2013)[test.fer2013]
     rows = counted if counted.any() else np.ones(len(truth), bool)

@@ -1,6 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Draw a run's curves: `python curves.py --run RUN` reads `log.jsonl` and writes `curves.svg` (loss, PublicTest accuracy by epoch)."""
+"""Plot loss and PublicTest accuracy of a run by epoch.
+
+    python -m training.expression.curves --run RUN
+
+RUN holds `log.jsonl` and receives `curves.svg`.
+"""
 
 import argparse
 import json
@@ -13,7 +17,7 @@ import matplotlib.pyplot as plt
 
 
 def draw(entries, path):
-    """Losses on the left, accuracies on the right; `entries` are the lines of `log.jsonl`."""
+    """Plot losses on the left and accuracies on the right; `entries` are the lines of `log.jsonl`."""
     epochs = [entry["epoch"] for entry in entries]
     figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for head in ("ferplus", "fer2013"):

@@ -1,20 +1,21 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Train several large networks and the students that they teach on a GPU, in commands of a few minutes each.
+"""Train several large networks and their students on a GPU, in commands of a few minutes each.
 
-    python ensemble.py pack --data DATA --cache CACHE --strangers STRANGERS.npz --packed PACKED
-    python ensemble.py train --packed PACKED --work WORK --results RESULTS [--minutes 9] [--device cuda]
+    python -m training.expression.ensemble pack --data DATA --cache CACHE --strangers STRANGERS.npz --packed PACKED
+    python -m training.expression.ensemble train --packed PACKED --work WORK --results RESULTS [--minutes 9]
+                                                 [--device cuda]
 
-`pack` puts what training needs into a folder of some 45 MiB: PublicTest as it is, other pictures in lossy WebP.
+`pack` writes all data that training needs into a folder of about 45 MiB: PublicTest losslessly, other pictures as lossy
+WebP.
 
-`train` works through the stages below. It is started again until it says that all is done: each run that the clock
-stopped resumes from its checkpoint. The networks of a stage train side by side, since a small one leaves a GPU idle.
+`train` goes through the stages below. Repeat it until it prints that all is done: each run that was stopped for lack of
+time resumes from its checkpoint. The networks of a stage train in parallel, because a small network leaves a GPU idle.
 
-1. large networks from random weights, taught by labels, outside networks and the scores that were packed
-2. their mean scores of all pictures (teacher_scores.py)
-3. students of the sizes that can be shipped, the default one from the shipped weights
+1. Large networks from random weights, taught by labels, outside networks and the packed scores.
+2. Their mean scores of all pictures (teacher_scores.py).
+3. Students of the sizes that can be shipped; the default one starts from the shipped weights.
 
-RESULTS receives the `final.pt` and `log.jsonl` of each network that is done, as NAME.pt and NAME.jsonl.
+RESULTS receives `final.pt` and `log.jsonl` of each finished network as NAME.pt and NAME.jsonl.
 """
 
 import argparse
@@ -28,9 +29,10 @@ from PIL import Image
 
 from training.common.modules import ENVIRONMENT, module_command
 from training.common.paths import MODELS
-from training.expression.dataset import HEADS, LABELLED_HEADS, OUTSIDE_HEADS, PUBLIC_TEST, TRAINING, read_arrays
+from training.expression.labels import HEADS, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.readers import PUBLIC_TEST, TRAINING, read_arrays
 from training.expression.teacher_scores import read_scores, write_scores
-from training.expression.unlabelled import FACES_FILE, SHEET_COLUMNS, SHEET_ROWS, cells
+from training.expression.unlabelled import FACES_FILE, SHEET_COLUMNS, SHEET_ROWS, read_sheet
 
 SHIPPED = MODELS / "expression" / "model.onnx"
 TRAINING_QUALITY, FACES_QUALITY = 92, 80
@@ -44,7 +46,7 @@ BATCH = "--batch 96 --unlabelled-batch 48"
 
 
 def write_sheets(images, folder, name, **encoding):
-    """Write pictures uint8 [N, S, S] as `<name>-NN.webp`, 40 rows of 50; the last sheet is padded with black."""
+    """Write pictures uint8 [N, S, S] as sheets `<name>-NN.webp` of 40 rows of 50; the last one is padded with black."""
     side, size = images.shape[1], SHEET_ROWS * SHEET_COLUMNS
     for number, start in enumerate(range(0, len(images), size)):
         part = images[start : start + size]
@@ -55,8 +57,8 @@ def write_sheets(images, folder, name, **encoding):
 
 
 def read_sheets(folder, name, count):
-    """The first `count` pictures of `<name>-NN.webp`, uint8 [count, S, S]."""
-    return np.concatenate([cells(path) for path in sorted(folder.glob(f"{name}-*.webp"))])[:count]
+    """The first `count` pictures of the sheets `<name>-NN.webp`, uint8 [count, S, S]."""
+    return np.concatenate([read_sheet(path) for path in sorted(folder.glob(f"{name}-*.webp"))])[:count]
 
 
 def pack(options):
@@ -86,7 +88,7 @@ def pack(options):
 
 
 def unpack(packed, work):
-    """Write what the other programs read, `arrays.npz`, `strangers.npz` and `cache`, from a packed folder."""
+    """Unpack a folder into `arrays.npz`, `strangers.npz` and `cache`, the inputs of the other modules."""
     cache, stored = work / "cache", np.load(packed / "labels.npz")
     cache.mkdir(parents=True, exist_ok=True)
     names = ("training", "public", "faces")
@@ -101,56 +103,56 @@ def unpack(packed, work):
 
 
 def data_options(options):
-    """Options of train.py and teacher_scores.py that name what was unpacked, and the device."""
+    """Options of train.py and teacher_scores.py for the unpacked data and the device."""
     files = {"--data": ARRAYS_FILE, "--cache": "cache"}
     named = [part for option, file in files.items() for part in (option, options.work / file)]
     return [*named, "--device", options.device]
 
 
-def train_side_by_side(runs, options, stop):
-    """Train networks, {name: options of train.py}, until the clock stops them; whether all are done."""
-    waiting = {name: given for name, given in runs.items() if not (options.work / name / "final.pt").exists()}
+def train_in_parallel(runs, options, stop):
+    """Train networks, {name: options of train.py}, until `stop` on the monotonic clock; True if all are done."""
+    unfinished = {name: settings for name, settings in runs.items() if not (options.work / name / "final.pt").exists()}
     processes = []
-    for name, given in waiting.items():
+    for name, settings in unfinished.items():
         (options.work / name).mkdir(exist_ok=True)
         command = module_command("expression.train", *data_options(options), "--run", options.work / name)
         minutes = (stop - time.monotonic()) / 60
         command += ["--strangers", options.work / STRANGERS_FILE, "--minutes", f"{minutes:.2f}", "--threads", "2"]
-        command += [*BATCH.split(), *given.split()]
+        command += [*BATCH.split(), *settings.split()]
         with open(options.work / name / "output", "a") as output:
             processes.append(
                 subprocess.Popen(
                     [str(part) for part in command], env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT
                 )
             )
-    for name, process in zip(waiting, processes):
+    for name, process in zip(unfinished, processes):
         if process.wait():
             raise SystemExit(f"{name}: train.py failed, see {options.work / name / 'output'}")
     return all((options.work / name / "final.pt").exists() for name in runs)
 
 
-def teach(teachers, options):
-    """Score all pictures with the mean of the large networks, once."""
-    done = options.work / "taught"
-    if done.exists():
+def score_with_teachers(teachers, options):
+    """Score all pictures with the mean of the large networks, unless that is done already."""
+    marker = options.work / "taught"
+    if marker.exists():
         return
     networks = [options.work / name / "final.pt" for name in teachers]
     command = module_command("expression.teacher_scores", *data_options(options), "--networks", *networks)
     subprocess.run(command, env=ENVIRONMENT, check=True)
-    done.touch()
+    marker.touch()
 
 
-def keep_results(names, options):
-    """Copy what is done to the results."""
+def copy_results(names, options):
+    """Copy weights and logs of the finished networks to the results."""
     options.results.mkdir(parents=True, exist_ok=True)
     for name in names:
-        for file, kept in (("final.pt", f"{name}.pt"), ("log.jsonl", f"{name}.jsonl")):
+        for file, copy in (("final.pt", f"{name}.pt"), ("log.jsonl", f"{name}.jsonl")):
             if (options.work / name / "final.pt").exists():
-                shutil.copy(options.work / name / file, options.results / kept)
+                shutil.copy(options.work / name / file, options.results / copy)
 
 
 def train(options):
-    """Go through the stages until all are done or the clock stops them."""
+    """Go through the stages until all are done or the time is up."""
     stop = time.monotonic() + 60 * options.minutes
     if not (options.work / ARRAYS_FILE).exists():
         unpack(options.packed, options.work)
@@ -159,29 +161,31 @@ def train(options):
     starts = {"default": f"--start {SHIPPED} {STUDENT.format(rate=0.05)}", "fine": STUDENT.format(rate=0.1)}
     common = f"--epochs {options.student_epochs} --seed 300"
     students = {f"student-{size}": f"--size {size} {start} {common}" for size, start in starts.items()}
-    finished = train_side_by_side(teachers, options, stop)
+    finished = train_in_parallel(teachers, options, stop)
     if finished:
-        teach(teachers, options)
-        finished = train_side_by_side(students, options, stop)
-    keep_results([*teachers, *students], options)
-    print("all done" if finished else "stopped by the clock: start again to go on")
+        score_with_teachers(teachers, options)
+        finished = train_in_parallel(students, options, stop)
+    copy_results([*teachers, *students], options)
+    print("all done" if finished else "out of time: run the command again to continue")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True)
-    packing = commands.add_parser("pack", help="write what training needs into a folder")
+    packing = commands.add_parser("pack", help="write the data that training needs into a folder")
     packing.set_defaults(run=pack)
     packing.add_argument("--data", required=True)
-    packing.add_argument("--cache", type=Path, required=True, help="of unlabelled.py and teacher_scores.py")
+    packing.add_argument(
+        "--cache", type=Path, required=True, help="folder written by unlabelled.py and teacher_scores.py"
+    )
     packing.add_argument("--strangers", type=Path, required=True)
-    training = commands.add_parser("train", help="train for some minutes")
+    training = commands.add_parser("train", help="train for a limited time")
     training.set_defaults(run=train)
     training.add_argument("--work", type=Path, required=True)
     training.add_argument("--results", type=Path, required=True)
-    training.add_argument("--minutes", type=float, default=9.0)
-    training.add_argument("--device", default="cuda")
-    training.add_argument("--teachers", type=int, default=3)
+    training.add_argument("--minutes", type=float, default=9.0, help="time limit of this command")
+    training.add_argument("--device", default="cuda", help="torch device")
+    training.add_argument("--teachers", type=int, default=3, help="number of large networks")
     training.add_argument("--teacher-epochs", type=int, default=60)
     training.add_argument("--student-epochs", type=int, default=100)
     for command in (packing, training):

@@ -1,16 +1,16 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export trained weights as one self-contained ONNX file with batch norm folded and all heads combined, and check it.
+"""Export trained weights as one self-contained ONNX file with folded batch norm and combined heads, and verify it.
 
-    python export_onnx.py --data DATA --weights RUN/final.pt [MORE/final.pt ...] [--shares 0.3 0.7]
-                          [--strangers STRANGERS.npz] [--output ../expression/model.onnx]
+    python -m training.expression.export --data DATA --weights RUN/final.pt [MORE/final.pt ...] [--shares 0.3 0.7]
+                                         [--strangers STRANGERS.npz] [--output models/expression/model.onnx]
 
-Several weights, of which each continues the one before, are averaged by their shares. How the heads are combined
-(`combine.py`) and the softmax temperatures are fitted to the data set and, if given, to half 0 of the strangers.
+Several weights are averaged by their shares; each must come from a run that continues the one before. The rule that
+combines the heads (`combine.py`) and the softmax temperatures are fitted to the data set and, if given, to half 0 of
+the strangers.
 
-Input `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs: probabilities `scores` [N, 8], logits `ferplus` [N, 8]
-and `fer2013` [N, 7]. Written beside the file: its `.modelinfo`, for GStreamer's onnxinference; and into a `model.toml` that is
-there, its sha256 and the temperatures of the heads.
+Input: `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs: probabilities `scores` [N, 8],
+logits `ferplus` [N, 8] and `fer2013` [N, 7]. `<output>.modelinfo`, for GStreamer's onnxinference, is written as well. A
+`model.toml` in the same folder is updated: its sha256 and the temperatures of the heads.
 """
 
 import argparse
@@ -22,36 +22,30 @@ import numpy as np
 import onnx
 import torch
 
+from training.common.onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
 from training.common.paths import MODELS
 from training.expression.augmentation import augment
 from training.expression.combine import calibrated, describe, fit_rule, linear, strangers_evidence
-from training.expression.dataset import (
-    FER2013_LABELS,
-    FERPLUS_LABELS,
-    LABELLED_HEADS,
-    PUBLIC_TEST,
-    TRAINING,
-    faces_of,
-    load_strangers,
-    read_arrays,
-)
-from training.expression.evaluate import fit_temperature, onnx_logits, onnx_scores, torch_logits
+from training.expression.dataset import faces_of, load_strangers
+from training.expression.inference import onnx_logits, onnx_scores, torch_logits
+from training.expression.labels import FER2013_LABELS, FERPLUS_LABELS, LABELLED_HEADS
+from training.expression.metrics import fit_temperature
 from training.expression.network import count_cost, network_of
-from training.common.onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
+from training.expression.readers import PUBLIC_TEST, TRAINING, read_arrays
 
 TOLERANCE = 1e-3
 OUTPUTS = {"scores": len(FERPLUS_LABELS), "ferplus": len(FERPLUS_LABELS), "fer2013": len(FER2013_LABELS)}
 
 
 def load_network(paths, shares):
-    """The network in evaluation mode with the weighted average of the weights in some `final.pt`."""
+    """A network with the weighted average of the weights in several `final.pt`, in evaluation mode."""
     states = [torch.load(path, map_location="cpu") for path in paths]
     mean = {name: sum(share * state[name].double() for share, state in zip(shares, states)) for name in states[0]}
     return network_of({name: value.to(states[0][name].dtype) for name, value in mean.items()})
 
 
 class Combined(torch.nn.Module):
-    """A network with the scores of all heads, probabilities [N, 8], before the logits of those that labels taught."""
+    """A network whose outputs are the combined scores, probabilities [N, 8], and the logits of the labelled heads."""
 
     def __init__(self, network, matrix, bias):
         super().__init__()
@@ -66,7 +60,7 @@ class Combined(torch.nn.Module):
 
 
 def export(network, rule, path):
-    """Write the ONNX file, weights inside."""
+    """Write the ONNX file, including the weights."""
     torch.onnx.export(
         Combined(fold_batch_norm(network), *linear(rule)),
         (torch.zeros(2, 1, 48, 48),),
@@ -81,44 +75,44 @@ def export(network, rule, path):
 
 
 def largest_difference(network, rule, path):
-    """Largest difference of a value between torch and ONNX Runtime, over random pictures in batches of 1 and 7."""
+    """The largest difference between outputs of torch and ONNX Runtime for random pictures in batches of 1 and 7."""
     random = np.random.default_rng(0)
     combined = Combined(network, *linear(rule)).eval()
-    worst = 0.0
+    largest = 0.0
     for count in (1, 7):
         pictures = random.integers(0, 256, (count, 48, 48), dtype=np.uint8)
         theirs = (onnx_scores(path, pictures), *onnx_logits(path, pictures))
         for ours, theirs in zip(torch_logits(combined, pictures), theirs):
-            worst = max(worst, float(np.abs(ours - theirs).max()))
-    return worst
+            largest = max(largest, float(np.abs(ours - theirs).max()))
+    return largest
 
 
 def augmented(images, seed=0, batch=256):
-    """Training pictures [N, 48, 48] as uint8, each augmented once as in training."""
+    """Training pictures uint8 [N, 48, 48], each augmented once as in training."""
     generator = torch.Generator().manual_seed(seed)
     parts = [torch.from_numpy(images[start : start + batch])[:, None].float() for start in range(0, len(images), batch)]
     return np.concatenate([augment(part, generator)[:, 0].round().byte().numpy() for part in parts])
 
 
 def fitted_rule(network, training, test, strangers):
-    """The `Rule` that combine.py's protocol gives; `strangers` are images [N, 48, 48] and labels of half 0, or None."""
+    """The `Rule` by the protocol of combine.py; `strangers` is (images [N, 48, 48], labels) of half 0 or None."""
     evidence = None
     if strangers:
         images, labels = strangers
-        both = [torch_logits(network, view) for view in (images, np.ascontiguousarray(images[:, :, ::-1]))]
-        evidence = strangers_evidence(tuple(np.concatenate(head) for head in zip(*both)), np.tile(labels, 2))
+        views = [torch_logits(network, view) for view in (images, np.ascontiguousarray(images[:, :, ::-1]))]
+        evidence = strangers_evidence(tuple(np.concatenate(head) for head in zip(*views)), np.tile(labels, 2))
     rule = fit_rule(torch_logits(network, augmented(training.images)), training, evidence)
     return calibrated(rule, torch_logits(network, test.images), test, evidence)
 
 
 def model_name(description):
-    """The `name` in a model.toml, or what it usually is."""
+    """The `name` in a model.toml, or the default."""
     found = description.exists() and re.search(r'^name = "(.*)"$', description.read_text(), flags=re.M)
     return found[1] if found else "expression"
 
 
 def write_temperature(description, output, temperature):
-    """Set the `temperature` of an output in a model.toml, if there is one."""
+    """Set the `temperature` of an output in a model.toml, if the file exists."""
     if description.exists():
         line = rf'(name = "{output}"\n(?:(?!\[\[).*\n)*?temperature = )[0-9.]+'
         description.write_text(re.sub(line, rf"\g<1>{temperature:.3f}", description.read_text()))
@@ -126,15 +120,19 @@ def write_temperature(description, output, temperature):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="the data set, in any form dataset.py reads")
+    parser.add_argument("--data", required=True, help="data set in any form that readers.py reads")
     parser.add_argument("--weights", type=Path, nargs="+", required=True)
-    parser.add_argument("--shares", type=float, nargs="+", help="of each, summing to 1; equal without")
-    parser.add_argument("--strangers", type=Path, help="npz of another collection (see dataset.py)")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", help="share of each of the weights, with a sum of 1; equal by default"
+    )
+    parser.add_argument(
+        "--strangers", type=Path, help="npz of labelled faces from another collection (load_strangers in dataset.py)"
+    )
     parser.add_argument("--output", type=Path, default=MODELS / "expression" / "model.onnx")
     options = parser.parse_args()
     shares = options.shares or [1 / len(options.weights)] * len(options.weights)
     if len(shares) != len(options.weights) or abs(sum(shares) - 1) > 1e-6:
-        parser.error("give one share for each of the weights, summing to 1")
+        parser.error("--shares needs one share for each of the weights, with a sum of 1")
     network = load_network(options.weights, shares)
     arrays = read_arrays(options.data)
     training, test = faces_of(arrays, TRAINING), faces_of(arrays, PUBLIC_TEST)
@@ -143,7 +141,7 @@ def main():
     export(network, rule, options.output)
     difference = largest_difference(network, rule, options.output)
     if difference > TOLERANCE:
-        raise SystemExit(f"ONNX Runtime differs from torch by {difference:.2e}, more than {TOLERANCE}")
+        raise SystemExit(f"ONNX Runtime and torch differ by {difference:.2e}, more than {TOLERANCE}")
     description = options.output.with_name("model.toml")
     digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
     write_digest(description, digest)

@@ -1,10 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the faces of one split as pictures with a table, for `emotion-evaluate`: outside the repository.
+"""Write the faces of one split as pictures with a table of labels, the input of `emotion-evaluate`.
 
-    python export_faces.py --data DATA --output FOLDER [--split public-test]
+    python -m training.expression.export_faces --data DATA --output FOLDER [--split public-test]
 
-FOLDER receives `pictures/NNNNN.png` and `labels.csv`: file, label (FER2013's) and, where the data have them, the ten columns of FER+ votes.
+FOLDER, which must lie outside the repository, receives `pictures/NNNNN.png` and `labels.csv`: file, label (FER2013's)
+and, if the data set has them, the ten columns of FER+ votes.
 """
 
 import argparse
@@ -13,14 +13,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.common.paths import REPOSITORY
-from training.expression.dataset import FER2013_LABELS, PUBLIC_TEST, TRAINING, VOTE_COLUMNS, read_arrays
+from training.common.paths import in_repository
+from training.expression.labels import FER2013_LABELS, VOTE_COLUMNS
+from training.expression.readers import PUBLIC_TEST, TRAINING, read_arrays
 
 SPLITS = {"training": TRAINING, "public-test": PUBLIC_TEST}
 
 
 def export_faces(arrays, split, folder):
-    """Write the pictures of a split; their number."""
+    """Write the pictures and labels of a split and return the number of pictures."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     rows = (arrays.split == split).nonzero()[0]
     with open(folder / "labels.csv", "w", newline="") as file:
@@ -40,12 +41,8 @@ def main():
     parser.add_argument("--output", type=Path, required=True, help="a folder outside the repository")
     parser.add_argument("--split", choices=SPLITS, default="public-test")
     options = parser.parse_args()
-    if options.output.resolve().is_relative_to(REPOSITORY) and not options.output.resolve().is_relative_to(
-        REPOSITORY / "target"
-    ):
-        parser.error(
-            f"{options.output} lies in the repository, where no picture of a data set may be: choose a folder outside"
-        )
+    if in_repository(options.output):
+        parser.error(f"{options.output} is in the repository, which must not hold pictures of a data set")
     count = export_faces(read_arrays(options.data), SPLITS[options.split], options.output)
     print(f"{count} pictures and labels.csv in {options.output}")
 

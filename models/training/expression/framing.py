@@ -1,43 +1,43 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""How a face detector's result relates to the framing of the training pictures.
+"""Measure how a face detector's box and landmarks relate to the framing of the training pictures.
 
-    python framing.py --data FOLDER --centerface F.onnx [--yunet F.onnx] [--haar F.xml] [--emotion-face ../face/model.onnx]
-                      [--refiner ../face-refiner/model.onnx]
-                      [--model ../expression/model.onnx [--turn 0]] [--count 3000]
+    python -m training.expression.framing --data DATA --centerface F.onnx [--yunet F.onnx] [--haar F.xml]
+        [--emotion-face models/face/model.onnx] [--refiner models/face-refiner/model.onnx]
+        [--model models/expression/model.onnx [--turn 0]] [--count 3000]
 
-Training pictures are pasted, enlarged, into larger canvases, so that the square that makes a good crop is known;
-each detector is run on the canvases, and the square is expressed relative to the detector's box and landmarks.
-With `--model`, accuracy on PublicTest of detect, crop by rule, classify is compared with the known square, for faces that are
-turned by up to `--turn` degrees.
+Training pictures are enlarged and pasted into larger canvases, so that the square of a perfect crop is known. Each
+detector runs on the canvases, and the square is expressed relative to its box and landmarks.
+
+With `--model`, the accuracy on PublicTest of detecting, cropping by rule and classifying is compared with that of the
+known square. The faces are rotated by up to `--turn` degrees.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from training.expression.dataset import PUBLIC_TEST, TRAINING, load_faces
-from training.common.detectors import CenterFace, EmotionFace, Haar, YuNet
+from training.common.face_model import EmotionFace
+from training.common.reference_detectors import CenterFace, Haar, YuNet
+from training.expression.dataset import load_faces
+from training.expression.inference import onnx_logits
+from training.expression.metrics import accuracies
+from training.expression.readers import PUBLIC_TEST, TRAINING
+from training.expression.squares import (
+    Square,
+    bilinear,
+    crop,
+    landmark_frame,
+    landmark_size,
+    square_from_box,
+    square_from_landmarks,
+)
 
 CANVAS_SIDE = 320
 FACE_SIDES = (112, 200)
 BACKGROUNDS = ("plain", "edge", "gradient")
-
-
-@dataclass(frozen=True)
-class Square:
-    """A square crop in pixels: centre, side, clockwise roll in radians (y points down)."""
-
-    x: float
-    y: float
-    side: float
-    roll: float = 0.0
-
-
-# ---- canvases -------------------------------------------------------------------------------
 
 
 def background(kind, random):
@@ -49,7 +49,7 @@ def background(kind, random):
 
 
 def paste(picture, random):
-    """(canvas uint8 [S, S, 3], the `Square` the picture [48, 48] went to)."""
+    """(canvas uint8 [S, S, 3], `Square` of the picture in it) for a picture [48, 48]."""
     side = int(random.integers(*FACE_SIDES))
     left, top = (int(v) for v in random.integers(40, CANVAS_SIDE - 40 - side + 1, 2))
     large = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
@@ -64,8 +64,8 @@ def paste(picture, random):
     return canvas, Square(left + side / 2, top + side / 2, side)
 
 
-def turned(canvas, square, roll):
-    """(canvas turned clockwise by `roll` radians about the square's centre, the square turned with it); its edge is repeated."""
+def rotated(canvas, square, roll):
+    """(canvas, square) rotated clockwise by `roll` radians about the square's centre; edge pixels are repeated."""
     x, y = np.meshgrid(np.arange(canvas.shape[1]) + 0.5 - square.x, np.arange(canvas.shape[0]) + 0.5 - square.y)
     cos, sin = np.cos(roll), np.sin(roll)
     plane = bilinear(canvas[:, :, 0].astype(np.float32), square.x + cos * x + sin * y, square.y - sin * x + cos * y)
@@ -73,7 +73,7 @@ def turned(canvas, square, roll):
 
 
 def find(detector, canvas, square):
-    """The best detection whose centre lies inside the pasted picture, or None."""
+    """The best detection with its centre inside the pasted picture, or None."""
     found = []
     for detection in detector.detect(canvas):
         x, y, w, h = detection.box
@@ -82,78 +82,14 @@ def find(detector, canvas, square):
     return max(found, key=lambda d: (d.score, d.box[3]), default=None)
 
 
-# ---- crops ----------------------------------------------------------------------------------
-
-
-def landmark_frame(landmarks):
-    """(centre [2], eye-to-mouth distance, eye distance, roll) of five landmarks.
-
-    The centre is midway between the eyes' midpoint and the mouth corners' midpoint; the roll is that of
-    the line from the right eye to the left eye.
-    """
-    eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
-    across = landmarks[1] - landmarks[0]
-    return (eyes + mouth) / 2, np.hypot(*(mouth - eyes)), np.hypot(*across), np.arctan2(across[1], across[0])
-
-
-def square_from_landmarks(landmarks, rule, rotate=False):
-    """The crop by `rule` = (side, offset_x, offset_y), in units of `landmark_size`."""
-    centre, _, _, roll = landmark_frame(landmarks)
-    size = landmark_size(landmarks)
-    roll = roll if rotate else 0.0
-    side, offset_x, offset_y = (value * size for value in rule)
-    cos, sin = np.cos(roll), np.sin(roll)
-    return Square(centre[0] + cos * offset_x - sin * offset_y, centre[1] + sin * offset_x + cos * offset_y, side, roll)
-
-
-def landmark_size(landmarks):
-    """Root of the sum of squares of eye-to-mouth distance and eye distance: steadier under yaw and pitch than either."""
-    _, height, width, _ = landmark_frame(landmarks)
-    return float(np.hypot(height, width))
-
-
-def square_from_box(box, rule):
-    """The crop by `rule` = (side, offset_x, offset_y), in units of the box height."""
-    x, y, w, h = box
-    side, offset_x, offset_y = rule
-    return Square(x + w / 2 + offset_x * h, y + h / 2 + offset_y * h, side * h)
-
-
-def crop(canvas, square, side=48):
-    """The grey crop uint8 [side, side]: bilinear samples on a grid fine enough for the scale, averaged per pixel.
-
-    Outside the canvas its edge is repeated.
-    """
-    fine = max(1, int(np.ceil(square.side / side)))
-    steps = (np.arange(side * fine) + 0.5) / (side * fine) - 0.5
-    u, v = np.meshgrid(steps * square.side, steps * square.side)
-    cos, sin = np.cos(square.roll), np.sin(square.roll)
-    samples = bilinear(canvas[:, :, 0].astype(np.float32), square.x + cos * u - sin * v, square.y + sin * u + cos * v)
-    return samples.reshape(side, fine, side, fine).mean((1, 3)).round().clip(0, 255).astype(np.uint8)
-
-
-def bilinear(plane, x, y):
-    """Samples of a plane [H, W] at points in pixels (pixel centres at .5)."""
-    height, width = plane.shape
-    x, y = np.clip(x - 0.5, 0, width - 1), np.clip(y - 0.5, 0, height - 1)
-    left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
-    a, b = x - left, y - top
-    upper = plane[top, left] * (1 - a) + plane[top, left + 1] * a
-    lower = plane[top + 1, left] * (1 - a) + plane[top + 1, left + 1] * a
-    return upper * (1 - b) + lower * b
-
-
-# ---- measuring ------------------------------------------------------------------------------
-
-
 def spread(values):
-    """'median (quarter .. three quarters)'."""
+    """Median, first and third quartile, and their difference relative to the median, as text."""
     low, middle, high = np.percentile(values, (25, 50, 75))
     return f"{middle:+.3f} ({low:+.3f} .. {high:+.3f}), relative spread {(high - low) / max(1e-6, abs(middle)):.3f}"
 
 
 def relative_to_boxes(pairs):
-    """Per (detection, square): side over height, over sqrt(area), over width; offsets over height. [N, 5]."""
+    """For each (detection, square): side / height, side / sqrt(area), side / width, offsets / height, [N, 5]."""
     table = []
     for detection, square in pairs:
         x, y, w, h = detection.box
@@ -163,7 +99,10 @@ def relative_to_boxes(pairs):
 
 
 def relative_to_landmarks(pairs):
-    """Per pair: side over size, over eye-to-mouth, over eye distance; offsets over size, level and along the face; roll. [N, 8]."""
+    """For each (detection, square): side / size, / eye-to-mouth, / eye distance; offsets / size; roll, [N, 8].
+
+    The offsets are those along the axes of the picture, then those along the axes of the face.
+    """
     table = []
     for detection, square in pairs:
         centre, height, width, roll = landmark_frame(detection.landmarks)
@@ -175,7 +114,7 @@ def relative_to_landmarks(pairs):
 
 
 def median_rules(pairs):
-    """{'box': rule, 'landmarks': rule, 'rotated': rule} from the medians; a face has no preferred side, so offset_x is 0."""
+    """{'box': rule, 'landmarks': rule, 'rotated': rule} from the medians, with offset_x 0: faces are symmetric."""
     boxes = np.median(relative_to_boxes(pairs), axis=0)
     rules = {"box": (boxes[0], 0.0, boxes[4])}
     if pairs[0][0].landmarks is not None:
@@ -214,7 +153,7 @@ def pasted(faces, count, seed):
 
 
 def measure_relations(detectors, faces, count):
-    """Print each detector's relation and return {name: rules}."""
+    """Print the relations of each detector and return {name: rules}."""
     pairs = {name: [] for name in detectors}
     for _row, canvas, square in pasted(faces, count, seed=1):
         for name, detector in detectors.items():
@@ -227,7 +166,7 @@ def measure_relations(detectors, faces, count):
 
 
 def squares_by_rule(detection, rules):
-    """{'box', 'turned box', 'landmarks', 'rotated': Square} as far as the detection allows."""
+    """{'box', 'turned box', 'landmarks', 'rotated': Square}; only the first without landmarks."""
     box = square_from_box(detection.box, rules["box"])
     squares = {"box": box}
     if detection.landmarks is not None:
@@ -238,16 +177,16 @@ def squares_by_rule(detection, rules):
 
 
 def measure_accuracy(detectors, rules, faces, model, count, turn):
-    """Print the accuracy of every rule, on the rows each detector found, beside that of the known square; faces are turned by up to
-    `turn` degrees."""
-    from training.expression.evaluate import accuracies, onnx_logits
+    """Print the accuracy of each rule and of the known square, over the rows where each detector finds the face.
 
+    The faces are rotated by up to `turn` degrees.
+    """
     crops = {name: {} for name in detectors}
     rows = {name: [] for name in detectors}
     random = np.random.default_rng(3)
     for row, canvas, square in pasted(faces, count, seed=2):
         if turn:
-            canvas, square = turned(canvas, square, np.radians(random.uniform(-turn, turn)))
+            canvas, square = rotated(canvas, square, np.radians(random.uniform(-turn, turn)))
         for name, detector in detectors.items():
             detection = find(detector, canvas, square)
             if detection is None:
@@ -261,7 +200,8 @@ def measure_accuracy(detectors, rules, faces, model, count, turn):
         for rule, pictures in {"direct": subset.images, **crops[name]}.items():
             figures = accuracies(*onnx_logits(model, np.asarray(pictures)), subset)
             print(
-                f"| {name} | {rule} | {len(subset)} | {100 * figures['ferplus']:.2f} | {100 * figures['fer2013']:.2f} |",
+                f"| {name} | {rule} | {len(subset)} | {100 * figures['ferplus']:.2f} "
+                f"| {100 * figures['fer2013']:.2f} |",
                 flush=True,
             )
 
@@ -273,13 +213,13 @@ def main():
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--haar", type=Path)
     parser.add_argument("--emotion-face", type=Path)
-    parser.add_argument("--refiner", type=Path, help="what has a second look at what --emotion-face finds")
-    parser.add_argument("--model", help="measure accuracy too, with this ONNX file")
+    parser.add_argument("--refiner", type=Path, help="refiner of the detections of --emotion-face")
+    parser.add_argument("--model", help="measure accuracy as well, with this ONNX file")
     parser.add_argument(
-        "--turn", type=float, default=0.0, help="degrees that the faces are turned by at most to measure accuracy"
+        "--turn", type=float, default=0.0, help="maximum rotation of the faces in degrees, for accuracy"
     )
     parser.add_argument(
-        "--count", type=int, default=3000, help="pictures to paste (accuracy: all of PublicTest at most)"
+        "--count", type=int, default=3000, help="number of pictures to paste (for accuracy, at most all of PublicTest)"
     )
     options = parser.parse_args()
     detectors = {"centerface": CenterFace(options.centerface)}

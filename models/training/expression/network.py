@@ -1,30 +1,28 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The expression network: a small squeeze-and-excitation ResNet with a linear head for each set of labels."""
+"""The expression network: a small ResNet with squeeze and excitation, and a linear head for each set of labels."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.expression.dataset import HEADS, LABELLED_HEADS, PIXEL_SCALE
+from training.common.layers import conv_norm
 from training.common.onnx_file import initializers, unfold_batch_norm
-
-
-def conv_norm(inputs, outputs, kernel=3, stride=1):
-    """Convolution without bias, batch norm (folded into the convolution on export)."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
+from training.expression.dataset import PIXEL_SCALE
+from training.expression.labels import HEADS, LABELLED_HEADS
 
 
 class Standardise(nn.Module):
-    """Each picture of [N, 1, H, W] to mean 0 and standard deviation 1, so that light and contrast hardly matter.
+    """Normalises each picture of [N, 1, H, W] to mean 0 and deviation 1, against changes of light and contrast.
 
-    Where the deviation is about `FAINT` grey levels or less, there is more noise than face, and it stays below 1. What is
-    more than `MOST` deviations away counts as so many, so that eight bits resolve the rest.
+    Pictures whose deviation is about `NOISE_LEVEL` grey levels or less are mostly noise, so theirs stays below 1.
+    Values are clipped to `MAX_DEVIATIONS`, so that eight bits resolve the remaining range.
     """
 
-    FAINT, MOST = 4.0, 4.0
+    NOISE_LEVEL, MAX_DEVIATIONS = 4.0, 4.0
 
     def forward(self, x):
-        return F.instance_norm(x, eps=(self.FAINT * PIXEL_SCALE) ** 2).clamp(-self.MOST, self.MOST)
+        x = F.instance_norm(x, eps=(self.NOISE_LEVEL * PIXEL_SCALE) ** 2)
+        return x.clamp(-self.MAX_DEVIATIONS, self.MAX_DEVIATIONS)
 
 
 class SqueezeExcite(nn.Module):
@@ -58,9 +56,9 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.gate(y) + self.shortcut(x))
 
 
-# Channels of the stem and its stride, channels and residual blocks of the stages, of which each halves the map of the one
-# before. The first stage of `fine`, which costs as much as `default`, and of `large` sees all pixels. `large` teaches
-# the others and is not shipped.
+# Channels and stride of the stem; channels and number of residual blocks of the stages. Each stage halves the map of
+# the one before. The first stages of `fine`, which costs as much as `default`, and of `large` have full resolution.
+# `large` is a teacher and is not shipped.
 SIZES = {
     "tiny": {"stem": 8, "stride": 2, "widths": (16, 40, 88), "depths": (1, 2, 2)},
     "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
@@ -70,7 +68,7 @@ SIZES = {
 
 
 class ExpressionNet(nn.Module):
-    """Grey faces [N, 1, 48, 48], value = (pixel - 128) / 64, to a tuple of logits [N, classes], one for each head.
+    """Takes grey faces [N, 1, 48, 48], value = (pixel - 128) / 64; returns the logits [N, classes] of each head.
 
     `size` is one of `SIZES`; `heads` are the first few names of `HEADS`.
     """
@@ -98,7 +96,7 @@ class ExpressionNet(nn.Module):
 
 
 def network_of(state):
-    """A network of the size and with the heads that some weights have, with them; in evaluation mode."""
+    """A network with the given weights, which determine its size and heads, in evaluation mode."""
     heads = [head for head in HEADS if f"{head}.weight" in state]
     for size in SIZES:
         network = ExpressionNet(size, heads=heads)
@@ -107,11 +105,11 @@ def network_of(state):
         }:
             network.load_state_dict(state)
             return network.eval()
-    raise ValueError(f"weights of none of the sizes {', '.join(SIZES)}")
+    raise ValueError(f"the weights fit none of the sizes {', '.join(SIZES)}")
 
 
 def read_network(path):
-    """The network of a file, a `final.pt` or an exported `.onnx`, with its size and heads; in evaluation mode."""
+    """The network of a `final.pt` or an exported `.onnx`, in evaluation mode."""
     if path.suffix != ".onnx":
         return network_of(torch.load(path))
     stored = initializers(path)
@@ -120,15 +118,15 @@ def read_network(path):
         network = ExpressionNet(size, heads=heads)
         try:
             unfold_batch_norm(network, path)
-        except ValueError as wrong:
-            why = wrong
+        except ValueError as mismatch:
+            error = mismatch
         else:
             return network.eval()
-    raise why
+    raise error
 
 
 def count_cost(network, side=48):
-    """(parameters, multiply-adds of one picture) of the network as it stands."""
+    """(number of parameters, multiply-adds per picture) of a network."""
     multiply_adds = 0
 
     def count(module, _inputs, output):

@@ -1,23 +1,22 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Score the training pictures and the faces without labels with teachers, once, for `train.py --cache`.
+"""Score the training pictures and the unlabelled faces with teachers, once, for `train.py --cache`.
 
-    python teacher_scores.py --data DATA --cache CACHE --networks RUN/final.pt ...
-                             [--teachers FOLDER]
+    python -m training.expression.teacher_scores --data DATA --cache CACHE --networks RUN/final.pt ...
+                                                 [--teachers FOLDER]
 
 --networks   networks of this project, whose mean scores teach the heads `ferplus` and `fer2013`
---teachers   a folder whose `teachers.py` runs the outside networks (outside.py), which teach `five` and `seven`;
-             without it, their scores in the cache are used again
+--teachers   a folder whose `teachers.py` runs the outside networks (outside_teachers.py), which teach `five` and
+             `seven`; by default, their scores in the cache are used again
 
-What all teachers say together of a face without a label teaches the head `joint`. The rule that joins them (combine.py) is
-fitted to the training split alone: no weight is taught by labels of another collection, nor by numbers fitted to them.
+The joint scores of all teachers for an unlabelled face teach the head `joint`. The rule that combines them (combine.py)
+is fitted to the training split only: no weight learns from labels of another collection or from numbers fitted to them.
 
 CACHE holds `faces.npy` (unlabelled.py) and receives float32 arrays, mean probabilities over several views of a picture:
 
     training-<head>.npy   [N, classes]  of the training split, in its order
-    faces-<head>.npy      [M, classes]
+    faces-<head>.npy      [M, classes]  of the unlabelled faces
 
-The head `joint` has such a file for the faces alone: of a training picture it learns what `ferplus` does.
+For the head `joint` there is only the second file: on a training picture, it learns the targets of `ferplus`.
 """
 
 import argparse
@@ -29,24 +28,17 @@ import torch
 
 from training.expression.augmentation import augment
 from training.expression.combine import combined, describe, fit_rule
-from training.expression.dataset import (
-    HEADS,
-    JOINT_HEAD,
-    LABELLED_HEADS,
-    OUTSIDE_HEADS,
-    PIXEL_MEAN,
-    PIXEL_SCALE,
-    TRAINING,
-    load_faces,
-)
-from training.expression.evaluate import log_softmax
+from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces
+from training.expression.labels import HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.metrics import log_softmax
 from training.expression.network import read_network
 from training.expression.outside_teachers import mean_scores, read_teachers
+from training.expression.readers import TRAINING
 from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
 
-# Sides of the middle part of an unlabelled face that the outside networks see; each also mirrored.
+# Sides of the central crops of an unlabelled face that the outside networks see, each also mirrored.
 VIEW_SIDES = (60, 66)
-# Our own networks see augmented views: they know the plain training pictures by heart.
+# Our own networks see augmented views, because they have memorised the plain training pictures.
 AUGMENTED_VIEWS, STRENGTH, BATCH = 6, 0.5, 256
 
 
@@ -60,8 +52,8 @@ def middle(faces, side):
 class Pictures:
     """Pictures to score.
 
-    images  uint8 [N, S, S]; the middle `framed` of their side is framed as a training picture
-    views   crops of them, arrays uint8 [N, H, W], that the outside networks see
+    images  uint8 [N, S, S]; their middle, the fraction `framed` of the side, is framed like a training picture
+    views   crops of the images for the outside networks, arrays uint8 [N, H, W]
     """
 
     images: np.ndarray
@@ -73,16 +65,16 @@ class Pictures:
 def network_scores(networks, images, framed, seed=0):
     """{head: mean probabilities float32 [N, classes]} of our own networks over augmented views.
 
-    `images` are uint8 [N, S, S]; `framed` is the fraction of their side that is framed as a training picture.
+    `images` and `framed` are those of `Pictures`.
     """
     device = next(networks[0].parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     parts = []
     for start in range(0, len(images), BATCH):
-        plain = torch.from_numpy(images[start : start + BATCH])[:, None].float().to(device)
+        original = torch.from_numpy(images[start : start + BATCH])[:, None].float().to(device)
         sums = 0
         for _ in range(AUGMENTED_VIEWS):
-            x = (augment(plain.clone(), generator, STRENGTH, framed) - PIXEL_MEAN) * PIXEL_SCALE
+            x = (augment(original.clone(), generator, STRENGTH, framed) - PIXEL_MEAN) * PIXEL_SCALE
             for network in networks:
                 with torch.autocast(device.type, dtype=torch.bfloat16):
                     logits = network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)]
@@ -104,9 +96,9 @@ def write_scores(cache, name, scores):
 
 
 def all_scores(cache, name, pictures, networks, teachers):
-    """{head: mean probabilities [N, classes]} of pictures, also written to the cache.
+    """{head: mean probabilities [N, classes]} of pictures, which are also written to the cache.
 
-    Without the outside networks in `teachers`, their scores come from the cache.
+    If `teachers` is None, the scores of the outside networks come from the cache.
     """
     outside = mean_scores(teachers, pictures.views) if teachers else read_scores(cache, name, OUTSIDE_HEADS)
     scores = network_scores(networks, pictures.images, pictures.framed) | outside
@@ -119,8 +111,8 @@ def as_logits(scores):
     return tuple(np.log(np.maximum(values, 1e-5)) for values in scores.values())
 
 
-def joined(scores, rule):
-    """Probabilities float32 [N, 8] that a rule makes of the scores of all teachers."""
+def joint_scores(scores, rule):
+    """Probabilities float32 [N, 8] from the scores of all teachers by a rule."""
     return np.exp(log_softmax(combined(as_logits(scores), rule))).astype(np.float32)
 
 
@@ -142,8 +134,8 @@ def main():
     views = [middle(faces, side) for side in VIEW_SIDES]
     face_scores = score("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE))
     rule = fit_rule(as_logits(training_scores), training)
-    print(f"all teachers together: {describe(rule)}")
-    write_scores(options.cache, "faces", {JOINT_HEAD: joined(face_scores, rule)})
+    print(f"joint scores: {describe(rule)}")
+    write_scores(options.cache, "faces", {JOINT_HEAD: joint_scores(face_scores, rule)})
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Train the expression network on both label sets at once, and on what teachers say of faces without labels.
+"""Train the expression network on both label sets at once, and on teachers' scores of unlabelled faces.
 
-    python train.py --data FOLDER --run FOLDER [--epochs 40] ...
+    python -m training.expression.train --data DATA --run RUN [--epochs 40] ...
 
-With `--cache`, a folder that unlabelled.py and teacher_scores.py filled, the network has five heads (`HEADS` in
-dataset.py): the two label sets', which also learn from our own networks' scores, two that learn the scores of outside
-networks, and one that learns what all teachers say together. Each batch then holds faces without labels as well.
+With `--cache`, a folder written by unlabelled.py and teacher_scores.py, the network has five heads (`HEADS` in
+labels.py). Those of the two label sets also learn from scores of our own networks, two learn from scores of outside
+networks, and one from the joint scores of all teachers. Each batch then holds unlabelled faces as well.
 
-The run folder receives `log.jsonl` (one line per epoch: losses, validation figures, seconds),
-`last.pt` (everything needed to go on: started again, training resumes there) and, at the end,
-`final.pt` (the averaged weights alone, what `export_onnx.py` reads).
+RUN receives `log.jsonl` (one line per epoch: losses, validation figures, seconds), `last.pt` (the state from which a
+restarted run continues) and, at the end, `final.pt` (the averaged weights, the input of export.py).
 """
 
 import argparse
@@ -23,60 +21,66 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from training.expression.augmentation import augment
-from training.expression.dataset import (
-    HEADS,
-    LABELLED_HEADS,
-    OUTSIDE_HEADS,
-    PIXEL_MEAN,
-    PIXEL_SCALE,
-    PUBLIC_TEST,
-    TRAINING,
-    load_faces,
-    load_strangers,
-)
-from training.expression.evaluate import accuracies, strangers_accuracies, torch_logits
-from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
 from training.common.onnx_file import renew_batch_norm
 from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor
+from training.expression.augmentation import augment
+from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces, load_strangers
+from training.expression.inference import torch_logits
+from training.expression.labels import HEADS, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.metrics import accuracies, strangers_accuracies
+from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
+from training.expression.readers import PUBLIC_TEST, TRAINING
 from training.expression.teacher_scores import read_scores
 from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="folder with load.py (see dataset.py)")
+    parser.add_argument("--data", required=True, help="data set in any form that readers.py reads")
     parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints")
-    parser.add_argument("--size", choices=SIZES, default="default", help="of the network")
+    parser.add_argument("--size", choices=SIZES, default="default", help="size of the network")
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop before an epoch that would end later")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="time limit: stop before an epoch that would exceed it"
+    )
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--weight-decay", type=float, default=5e-4)
-    parser.add_argument("--label-smoothing", type=float, default=0.1, help="of the fer2013 head")
-    parser.add_argument("--mixup", type=float, default=0.0, help="alpha of the beta distribution; 0 = off")
+    parser.add_argument("--label-smoothing", type=float, default=0.1, help="label smoothing of the fer2013 head")
+    parser.add_argument("--mixup", type=float, default=0.0, help="alpha of mixup's beta distribution; 0 disables mixup")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights, per step")
     parser.add_argument("--dropout", type=float, default=0.3)
-    parser.add_argument("--strength", type=float, default=1.0, help="of the augmentations, 0..1")
-    parser.add_argument("--final-strength", type=float, help="of the augmentations, reached linearly at the end")
-    parser.add_argument("--small-epochs", type=int, default=0, help="first epochs on 40x40 pictures (faster)")
+    parser.add_argument("--strength", type=float, default=1.0, help="strength of the augmentations, 0..1")
+    parser.add_argument("--final-strength", type=float, help="strength at the end; it changes linearly")
     parser.add_argument(
-        "--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones"
+        "--small-epochs", type=int, default=0, help="number of first epochs on 40x40 pictures, which are faster"
     )
-    parser.add_argument("--teacher", type=Path, nargs="+", help="weights of networks that judge each view too")
-    parser.add_argument("--teacher-share", type=float, default=0.5, help="of teachers in what labelled pictures teach")
-    parser.add_argument("--cache", type=Path, help="faces without labels and teachers' scores (teacher_scores.py)")
-    parser.add_argument("--unlabelled-batch", type=int, default=48, help="faces of the cache in a batch besides")
-    parser.add_argument("--strangers", type=Path, help="npz of another collection, to validate on (dataset.py)")
+    parser.add_argument("--start", type=Path, help="initial weights (final.pt or an exported .onnx)")
+    parser.add_argument("--teacher", type=Path, nargs="+", help="weights of networks that score each view as well")
+    parser.add_argument(
+        "--teacher-share",
+        type=float,
+        default=0.5,
+        help="weight of the teachers in the targets of labelled pictures, 0..1",
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="folder with unlabelled faces and teachers' scores (teacher_scores.py)"
+    )
+    parser.add_argument(
+        "--unlabelled-batch", type=int, default=48, help="number of unlabelled faces added to each batch"
+    )
+    parser.add_argument(
+        "--strangers", type=Path, help="npz of labelled faces from another collection, for validation (dataset.py)"
+    )
     parser.add_argument("--compile", action="store_true", help="compile the network, which makes it a sixth faster")
-    parser.add_argument("--device", default="cpu", help="of torch, such as cuda")
-    parser.add_argument("--threads", type=int, default=2, help="of the processor")
+    parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
+    parser.add_argument("--threads", type=int, default=2, help="number of CPU threads")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 def mix(x, targets, alpha, generator):
-    """Mixup: each picture and its targets blended with another one of the batch."""
+    """Mixup: each picture and its targets are blended with another one of the batch."""
     seed = torch.randint(2**31, (1,), generator=generator, device=x.device)
     share = np.random.default_rng(int(seed)).beta(alpha, alpha)
     other = torch.randperm(len(x), generator=generator, device=x.device)
@@ -85,32 +89,32 @@ def mix(x, targets, alpha, generator):
 
 
 def label_targets(faces, smoothing):
-    """What the labels teach: FER+'s soft label times its share of votes [N, 8]; FER2013's label, smoothed [N, 7]."""
+    """Targets from the labels: FER+'s soft label times its weight [N, 8], and FER2013's smoothed label [N, 7]."""
     ferplus = torch.from_numpy(faces.ferplus * faces.ferplus_weight[:, None])
     fer2013 = F.one_hot(torch.from_numpy(faces.fer2013), 7).float()
     return [ferplus, fer2013 * (1 - smoothing) + smoothing / 7]
 
 
 def score_tensors(cache, name, heads):
-    """Teachers' scores [N, classes] of some heads, from a cache of teacher_scores.py."""
+    """Teachers' scores [N, classes] of each head in `heads`, from a cache of teacher_scores.py."""
     return [torch.from_numpy(scores) for scores in read_scores(cache, name, heads).values()]
 
 
 def cross_entropy(logits, target):
-    """Mean cross entropy with targets [N, classes]; rows that sum to less than 1 count less."""
+    """Mean cross entropy with targets [N, classes]; rows with a sum below 1 have less weight."""
     return -(target * logits.float().log_softmax(1)).sum(1).mean()
 
 
 @torch.no_grad()
 def mean_scores(networks, x):
-    """(ferplus [N, 8], fer2013 [N, 7]) probabilities: the mean over trained networks."""
+    """(ferplus [N, 8], fer2013 [N, 7]): mean probabilities of trained networks."""
     with torch.autocast(x.device.type, dtype=torch.bfloat16):
-        each = [network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)] for network in networks]
-    return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*each))
+        outputs = [network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)] for network in networks]
+    return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*outputs))
 
 
 class Trainer:
-    """Network, optimiser, average and random state of one run."""
+    """Network, optimiser, averaged weights and random state of a run."""
 
     def __init__(self, options):
         self.options = options
@@ -134,34 +138,34 @@ class Trainer:
         self.steps_per_epoch = len(self.images) // options.batch
 
     def placed(self, network):
-        """A network on the device, its weights arranged for speed."""
+        """A network on the device, with its weights in the faster memory format."""
         return network.to(self.options.device, memory_format=torch.channels_last)
 
     def read_pictures(self):
-        """Pictures uint8 [N, 1, 48, 48], faces without labels uint8 [M, 1, 72, 72]; targets [N or M, classes]."""
+        """Read pictures uint8 [N, 1, 48, 48], unlabelled faces uint8 [M, 1, 72, 72] and targets [N or M, classes]."""
         training, cache, share = load_faces(self.options.data, TRAINING), self.options.cache, self.options.teacher_share
         on_device = lambda array: torch.as_tensor(array).to(self.options.device)
         self.images = on_device(training.images)[:, None]
         targets = label_targets(training, self.options.label_smoothing)
         if cache:
             scores = score_tensors(cache, "training", (*LABELLED_HEADS, *OUTSIDE_HEADS))
-            taught = [torch.lerp(*pair, share) for pair in zip(targets, scores)]
-            targets = [*taught, *scores[len(taught) :], taught[0]]  # `joint` learns what `ferplus` does
+            blended = [torch.lerp(*pair, share) for pair in zip(targets, scores)]
+            targets = [*blended, *scores[len(blended) :], blended[0]]  # `joint` has the targets of `ferplus`
             self.faces = on_device(np.load(cache / FACES_FILE))[:, None]
             self.face_targets = [on_device(target) for target in score_tensors(cache, "faces", HEADS)]
         self.targets = [on_device(target) for target in targets]
 
     def start_from(self, path):
-        """Begin with the weights of a file; heads that it lacks stay random."""
+        """Load the weights of a file; heads that it lacks stay random."""
         missing, unexpected = self.network.load_state_dict(read_network(path).state_dict(), strict=False)
         if unexpected or any(name.split(".")[0] not in HEADS for name in missing):
-            raise ValueError(f"{path}: not of the size {self.options.size}")
+            raise ValueError(f"{path}: not a network of the size {self.options.size}")
         if path.suffix == ".onnx":
             rows = self.shuffled()[:1024]
             renew_batch_norm(self.network, self.batch(rows)[0])
 
     def batch(self, rows):
-        """Augmented, normalised pictures [B, 1, 48, 48] of some rows and faces without labels; targets of each head."""
+        """(pictures [B, 1, 48, 48], targets of each head): some rows and unlabelled faces, augmented and normalised."""
         strength = self.strength()
         x = augment(self.images[rows].float(), self.generator, strength)
         targets = [target[rows] for target in self.targets]
@@ -178,19 +182,19 @@ class Trainer:
         return torch.randperm(len(self.images), generator=self.generator, device=self.options.device)
 
     def strength(self):
-        """Strength of the augmentations in this epoch."""
+        """The strength of the augmentations in this epoch."""
         first, last = self.options.strength, self.options.final_strength
         return first if last is None else first + (last - first) * self.epoch / max(1, self.options.epochs - 1)
 
     def losses(self, x, targets):
-        """Loss of each head: by the targets, and by what teachers say of the very same view."""
-        small = (
+        """The loss of each head, by the targets and by the teachers' scores of the same views."""
+        reduced = (
             F.interpolate(x, size=(40, 40), mode="bilinear", antialias=True)
             if self.epoch < self.options.small_epochs
             else x
         )
         with torch.autocast(x.device.type, dtype=torch.bfloat16):
-            logits = self.forward(small.to(memory_format=torch.channels_last))
+            logits = self.forward(reduced.to(memory_format=torch.channels_last))
         losses = [cross_entropy(*pair) for pair in zip(logits, targets)]
         if self.teachers:
             for head, scores in enumerate(mean_scores(self.teachers, x)):
@@ -204,10 +208,10 @@ class Trainer:
             group["lr"] = self.options.learning_rate * factor
 
     def train_epoch(self):
-        """One pass over the training pictures; {head: mean loss}."""
+        """Train on each training picture once and return {head: mean loss}."""
         self.network.train()
         order, sums = self.shuffled(), torch.zeros(len(self.network.heads), device=self.options.device)
-        began = time.monotonic()
+        started = time.monotonic()
         for step in range(self.steps_per_epoch):
             self.set_learning_rate(self.epoch * self.steps_per_epoch + step)
             rows = order[step * self.options.batch : (step + 1) * self.options.batch]
@@ -217,11 +221,11 @@ class Trainer:
             self.optimizer.step()
             self.average.update(self.network)
             sums += torch.stack([loss.detach() for loss in losses])
-            show_progress(self.epoch, step + 1, self.steps_per_epoch, sums / (step + 1), began)
+            show_progress(self.epoch, step + 1, self.steps_per_epoch, sums / (step + 1), started)
         return dict(zip(self.network.heads, (sums / self.steps_per_epoch).tolist()))
 
     def validate(self):
-        """PublicTest accuracies of the averaged weights, and those of each head on the strangers, if there are any."""
+        """Accuracies of the averaged weights on PublicTest and, if given, those of each head on the strangers."""
         network = network_of(self.average.state).to(self.options.device)
         ferplus, fer2013 = torch_logits(network, self.validation.images)[: len(LABELLED_HEADS)]
         figures = accuracies(ferplus, fer2013, self.validation)
@@ -255,12 +259,12 @@ class Trainer:
         torch.set_rng_state(state["torch_random"])
 
 
-def show_progress(epoch, step, steps, losses, began):
-    """A progress bar on one terminal line, refreshed every ten steps."""
+def show_progress(epoch, step, steps, losses, started):
+    """Draw a progress bar on one line of the terminal, every ten steps."""
     if step % 10 and step != steps:
         return
     filled = 30 * step // steps
-    left = (time.monotonic() - began) / step * (steps - step)
+    left = (time.monotonic() - started) / step * (steps - step)
     bar = "#" * filled + "." * (30 - filled)
     named = " ".join(f"{head} {loss:.3f}" for head, loss in zip(HEADS, losses.tolist()))
     text = f"\repoch {epoch + 1:3d} [{bar}] {step}/{steps} {named} {left:4.0f} s left"
@@ -280,14 +284,14 @@ def main():
     stop, seconds = time.monotonic() + 60 * options.minutes, 0.0
     with open(options.run / "log.jsonl", "a") as log:
         while trainer.epoch < options.epochs:
-            began = time.monotonic()
-            if began + seconds > stop:
-                print(f"stopped after epoch {trainer.epoch} of {options.epochs}: start again to go on")
+            started = time.monotonic()
+            if started + seconds > stop:
+                print(f"stopped after epoch {trainer.epoch} of {options.epochs}: run the command again to continue")
                 return
             losses = trainer.train_epoch()
             trainer.epoch += 1
             trainer.save(last)
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - started
             entry = {"epoch": trainer.epoch} | {f"{head}_loss": loss for head, loss in losses.items()}
             entry |= trainer.validate() | {"seconds": round(seconds, 1)}
             print(json.dumps(entry), file=log, flush=True)

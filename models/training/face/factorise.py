@@ -1,12 +1,12 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Do the two convolutions of a face network that take most of its time in two parts each, and teach it to say what it said before.
+"""Factorise the two most expensive convolutions of a face network, and train it on the outputs of the original.
 
-    python take_apart.py --cache FOLDER --model WHOLE.onnx [--minutes 40] [--output ../../face/model.onnx]
+    python -m training.face.factorise --cache CACHE --model WHOLE.onnx [--minutes 40] [--output models/face/model.onnx]
 
-WHOLE.onnx is what `export_face.py` wrote. A convolution of 3x3 becomes one along the rows and one along the columns with fewer
-channels between them, at first those that differ least from it on training photos; then all weights learn to give the whole network's
-maps. No labels are used. The `sha256` line of the `model.toml` beside the output is brought up to date.
+WHOLE.onnx was written by `export.py`. Each 3x3 convolution becomes one along the rows and one along the columns, with
+fewer channels between them. The initial weights are those that differ least from it on training photos. Then all
+weights are trained on the outputs of the original network, without labels. The sha256 in the `model.toml` of the
+output's folder is updated.
 """
 
 import argparse
@@ -20,71 +20,72 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from training.common.paths import MODELS
-from training.face.export import load_network, write
-from training.face.network import BETWEEN, HALVING, FaceNet
-from training.face.loss import flatten
 from training.common.onnx_file import fold_batch_norm
 from training.common.optimisation import MovingAverage
-from training.face.photos import ANIMAL_SOURCES, load_photos, split
-from training.face.evaluate import letterbox
+from training.common.paths import MODELS
+from training.face.cells import flatten
+from training.face.export import export_verified, load_network
+from training.face.network import FACTORISED, INNER_CHANNELS, FaceNet
+from training.face.photos import ANIMAL_SOURCES, letterbox, load_photos, split
 
-# What the convolutions are seen doing, to find the first parts: so many places on so many photos.
-PHOTOS, PLACES = 200, 300
+# Number of photos, and of positions in each of them, that the initial weights are fitted to.
+PHOTOS, POSITIONS = 200, 300
 SIDE, BATCH = 320, 12
-# Longer sides that photos are brought to; those with faces and those of animals come so many times as often.
-SMALLEST, LARGEST = 224, 720
-FACES_OFTEN, ANIMALS_OFTEN = 3, 6
+# Range of the longer side of a photo, and sampling weights of photos with faces and of animals; others have 1.
+MIN_SIZE, MAX_SIZE = 224, 720
+FACES_WEIGHT, ANIMALS_WEIGHT = 3, 6
 WARMUP = 200
-# Cells of this score and less still count that much; boxes and landmarks from the other one on.
-LEAST, SURE = 0.002, 0.02
-# What boxes, landmarks and the maps inside count beside the score.
-COUNT_BOXES, COUNT_LANDMARKS, COUNT_INSIDE = 2.0, 1.0, 2.0
+# Minimum weight of a cell in the loss of the scores, and minimum score of a cell in those of boxes and landmarks.
+MIN_WEIGHT, MIN_SCORE = 0.002, 0.02
+# Weights of the losses of boxes, landmarks and inner maps; that of the scores is 1.
+BOX_WEIGHT, LANDMARK_WEIGHT, INNER_WEIGHT = 2.0, 1.0, 2.0
 
 
 @torch.no_grad()
-def parts(conv, pictures, between):
-    """Weights [B, I, 1, 3] and [O, B, 3, 1] that do together what a convolution of 3x3 with stride 2 does, as nearly as so many channels
-    between them can on what it was given, [N, I, H, W] each."""
+def factors(conv, maps, inner):
+    """Weights [B, I, 1, 3] and [O, B, 3, 1] whose product approximates a 3x3 convolution of stride 2.
+
+    The squared error is minimal on its input `maps`, [N, I, H, W] each.
+    """
     random = torch.Generator().manual_seed(0)
     rows = []
-    for picture in pictures:
-        patches = F.unfold(picture, 3, padding=1, stride=2).transpose(1, 2).flatten(0, 1)
-        rows.append(patches[torch.randperm(len(patches), generator=random)[:PLACES]])
+    for map_ in maps:
+        patches = F.unfold(map_, 3, padding=1, stride=2).transpose(1, 2).flatten(0, 1)
+        rows.append(patches[torch.randperm(len(patches), generator=random)[:POSITIONS]])
     inputs, outputs = conv.in_channels, conv.out_channels
-    # Three values along a row, in any of the three rows, are what the first part sees.
-    seen = torch.cat(rows).view(-1, inputs, 3, 3).transpose(1, 2).reshape(-1, 3 * inputs).double()
-    spread = seen.T @ seen / len(seen)
-    root = torch.linalg.cholesky(spread + 1e-6 * spread.diagonal().mean() * torch.eye(len(spread))).T
+    # The first factor sees three values along a row, in any of the three rows.
+    samples = torch.cat(rows).view(-1, inputs, 3, 3).transpose(1, 2).reshape(-1, 3 * inputs).double()
+    covariance = samples.T @ samples / len(samples)
+    root = torch.linalg.cholesky(covariance + 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))).T
     weight = conv.weight.double().permute(1, 3, 0, 2).reshape(3 * inputs, 3 * outputs)
-    left, sizes, right = torch.linalg.svd(root @ weight, full_matrices=False)
-    sizes = sizes[:between].sqrt()
-    first = torch.linalg.solve(root, left[:, :between] * sizes).T.reshape(between, inputs, 1, 3)
-    second = (sizes[:, None] * right[:between]).view(between, outputs, 3, 1).transpose(0, 1)
+    left, values, right = torch.linalg.svd(root @ weight, full_matrices=False)
+    values = values[:inner].sqrt()
+    first = torch.linalg.solve(root, left[:, :inner] * values).T.reshape(inner, inputs, 1, 3)
+    second = (values[:, None] * right[:inner]).view(inner, outputs, 3, 1).transpose(0, 1)
     return first.float(), second.float()
 
 
 @torch.no_grad()
-def taken_apart(whole, photos, between=BETWEEN):
-    """A network in parts that says nearly what `whole` says; batch norm is folded in both."""
-    given = {name: [] for name in HALVING}
+def factorised(original, photos, inner=INNER_CHANNELS):
+    """A factorised network that approximates the original on photos; batch norm is folded in both."""
+    inputs = {name: [] for name in FACTORISED}
     hooks = [
-        whole.get_submodule(name)[0].register_forward_hook(
-            lambda _, inputs, __, name=name: given[name].append(inputs[0])
+        original.get_submodule(name)[0].register_forward_hook(
+            lambda _, given, __, name=name: inputs[name].append(given[0])
         )
-        for name in HALVING
+        for name in FACTORISED
     ]
     for photo in photos:
-        whole(torch.from_numpy(letterbox(photo.pixels, SIDE)[0]).permute(2, 0, 1)[None] / 255)
+        original(torch.from_numpy(letterbox(photo.pixels, SIDE)[0]).permute(2, 0, 1)[None] / 255)
     for hook in hooks:
         hook.remove()
-    network = fold_batch_norm(FaceNet(between=between).eval())
+    network = fold_batch_norm(FaceNet(inner=inner).eval())
     network.load_state_dict(
-        {name: value for name, value in whole.state_dict().items() if not name.startswith(HALVING)}, strict=False
+        {name: value for name, value in original.state_dict().items() if not name.startswith(FACTORISED)}, strict=False
     )
-    for name, channels in zip(HALVING, between):
-        conv, (along_rows, (along_columns, _)) = whole.get_submodule(name)[0], network.get_submodule(name)
-        first, second = parts(conv, given[name], channels)
+    for name, channels in zip(FACTORISED, inner):
+        conv, (along_rows, (along_columns, _)) = original.get_submodule(name)[0], network.get_submodule(name)
+        first, second = factors(conv, inputs[name], channels)
         along_rows.weight.copy_(first)
         along_columns.weight.copy_(second)
         along_columns.bias.copy_(conv.bias)
@@ -92,12 +93,15 @@ def taken_apart(whole, photos, between=BETWEEN):
 
 
 def view(photo, random):
-    """uint8 [SIDE, SIDE, 3]: as a detector sees a photo, or a part of it where that is larger; half of them mirrored, some with another light."""
+    """A photo of random size, or the part of it that fits into [SIDE, SIDE, 3], as uint8.
+
+    Half of the views are mirrored, and some have another light.
+    """
     height, width = photo.pixels.shape[:2]
-    zoom = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST))) / max(height, width)
+    zoom = np.exp(random.uniform(np.log(MIN_SIZE), np.log(MAX_SIZE))) / max(height, width)
     size = np.maximum(np.round(np.array([width, height]) * zoom).astype(int), 1)
     shown = np.minimum(size, SIDE)
-    corner = np.array([random.integers(0, most + 1) for most in size - shown])
+    corner = np.array([random.integers(0, spare + 1) for spare in size - shown])
     box = (*corner / zoom, *np.minimum((corner + shown) / zoom, (width, height)))
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
     picture[: shown[1], : shown[0]] = np.asarray(
@@ -114,18 +118,19 @@ def view(photo, random):
     return picture
 
 
-def differences(ours, theirs):
-    """What [N, 15, A] lacks to be the whole network's: of scores, of boxes, of landmarks; each cell as much as that is sure of a face there."""
-    mean = lambda errors, counts: (errors * counts).sum() / counts.sum().clamp(min=1.0)
-    score = theirs[:, 0].sigmoid()
-    sure = score * (score > SURE)
-    logits = F.huber_loss(ours[:, 0], theirs[:, 0], reduction="none")
-    away = (ours - theirs).abs()
-    return mean(logits, score + LEAST), mean(away[:, 1:5].mean(1), sure), mean(away[:, 5:].mean(1), sure)
+def differences(outputs, targets):
+    """Differences of scores, boxes and landmarks of outputs [N, 15, A]; cells are weighted by their target score."""
+    mean = lambda errors, weights: (errors * weights).sum() / weights.sum().clamp(min=1.0)
+    score = targets[:, 0].sigmoid()
+    face_weight = score * (score > MIN_SCORE)
+    logits = F.huber_loss(outputs[:, 0], targets[:, 0], reduction="none")
+    errors = (outputs - targets).abs()
+    boxes, landmarks = errors[:, 1:5].mean(1), errors[:, 5:].mean(1)
+    return mean(logits, score + MIN_WEIGHT), mean(boxes, face_weight), mean(landmarks, face_weight)
 
 
-class Insides:
-    """The maps inside a network that its parts are to give as before, kept from its last pass."""
+class InnerMaps:
+    """Maps inside a network from its last pass, which the factorised network is to reproduce."""
 
     def __init__(self, network):
         self.maps = {}
@@ -135,67 +140,70 @@ class Insides:
             )
 
     def difference(self, other):
-        """Mean square, as a share of how much the other's vary."""
-        each = [
-            (ours - theirs).square().mean() / theirs.var()
-            for ours, theirs in zip(self.maps.values(), other.maps.values())
-        ]
-        return sum(each) / len(each)
+        """The mean squared difference relative to the variance of the other network's maps."""
+        pairs = zip(self.maps.values(), other.maps.values())
+        errors = [(values - targets).square().mean() / targets.var() for values, targets in pairs]
+        return sum(errors) / len(errors)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cache", type=Path, required=True, help="what photos.py made")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=MODELS / "face" / "model.onnx")
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--learning-rate", type=float, default=4e-4)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    photos, random = split(load_photos(options.cache))[0], np.random.default_rng(7)
-    often = np.array(
-        [
-            ANIMALS_OFTEN if photo.source in ANIMAL_SOURCES else FACES_OFTEN if len(photo.boxes) else 1.0
-            for photo in photos
-        ]
+def sampling_probabilities(photos):
+    weight = lambda photo: (
+        ANIMALS_WEIGHT if photo.source in ANIMAL_SOURCES else FACES_WEIGHT if len(photo.boxes) else 1.0
     )
-    some = [
-        photos[index] for index in np.random.default_rng(0).choice(len(photos), min(PHOTOS, len(photos)), replace=False)
-    ]
-    whole = fold_batch_norm(load_network(options.model)).requires_grad_(False)
-    network = taken_apart(whole, some)
-    average, result = MovingAverage(network, 0.998), copy.deepcopy(network)
-    whole, network = (one.to(memory_format=torch.channels_last) for one in (whole, network))
-    insides, wanted = Insides(network), Insides(whole)
+    weights = np.array([weight(photo) for photo in photos])
+    return weights / weights.sum()
+
+
+def train(network, original, photos, options):
+    """Train a factorised network on the outputs of the original and return the averaged weights."""
+    average = MovingAverage(network, 0.998)
+    original, network = (part.to(memory_format=torch.channels_last) for part in (original, network))
+    inner, target_inner = InnerMaps(network), InnerMaps(original)
     optimizer = torch.optim.Adam(network.parameters(), betas=(0.9, 0.98))
-    chances = often / often.sum()
-    batch = lambda: np.stack([view(photos[index], random) for index in random.choice(len(photos), BATCH, p=chances)])
-    # The next batch is made while this one is learnt from.
+    probabilities, random = sampling_probabilities(photos), np.random.default_rng(7)
+    choose = lambda: random.choice(len(photos), BATCH, p=probabilities)
+    batch = lambda: np.stack([view(photos[index], random) for index in choose()])
+    # A thread makes the next batch during the step.
     pool = ThreadPoolExecutor(1)
-    began, step, history, following = time.monotonic(), 0, [], pool.submit(batch)
-    while (progress := (time.monotonic() - began) / (60 * options.minutes)) < 1:
-        pictures, following = torch.from_numpy(following.result()).permute(0, 3, 1, 2) / 255, pool.submit(batch)
+    started, step, history, next_batch = time.monotonic(), 0, [], pool.submit(batch)
+    while (progress := (time.monotonic() - started) / (60 * options.minutes)) < 1:
+        pictures, next_batch = torch.from_numpy(next_batch.result()).permute(0, 3, 1, 2) / 255, pool.submit(batch)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * (1 - progress) * min(1.0, (step + 1) / WARMUP)
-        flat = lambda maps: flatten(maps).transpose(1, 2)
-        score, boxes, landmarks = differences(*(flat(one(pictures)) for one in (network, whole)))
-        inside = insides.difference(wanted)
+        outputs, targets = (flatten(part(pictures)).transpose(1, 2) for part in (network, original))
+        score, boxes, landmarks = differences(outputs, targets)
+        inner_loss = inner.difference(target_inner)
         optimizer.zero_grad()
-        (score + COUNT_BOXES * boxes + COUNT_LANDMARKS * landmarks + COUNT_INSIDE * inside).backward()
+        (score + BOX_WEIGHT * boxes + LANDMARK_WEIGHT * landmarks + INNER_WEIGHT * inner_loss).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         average.update(network)
         step += 1
-        history.append([one.item() for one in (score, boxes, landmarks, inside)])
+        history.append([loss.item() for loss in (score, boxes, landmarks, inner_loss)])
         if step % 200 == 0:
-            means = ", ".join(
-                f"{name} {value:.4f}"
-                for name, value in zip(("scores", "boxes", "landmarks", "inside"), np.mean(history[-200:], axis=0))
-            )
-            print(f"step {step} ({progress:.0%}): off by {means}", flush=True)
-    result.load_state_dict(average.state)
-    write(result, options.output)
+            means = zip(("scores", "boxes", "landmarks", "inner maps"), np.mean(history[-200:], axis=0))
+            losses = ", ".join(f"{name} {value:.4f}" for name, value in means)
+            print(f"step {step} ({progress:.0%}): losses of {losses}", flush=True)
+    return average.state
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cache", type=Path, required=True, help="folder written by photos.py")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=MODELS / "face" / "model.onnx")
+    parser.add_argument("--minutes", type=float, default=40, help="duration of the training")
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--threads", type=int, default=2, help="number of CPU threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    photos = split(load_photos(options.cache))[0]
+    chosen = np.random.default_rng(0).choice(len(photos), min(PHOTOS, len(photos)), replace=False)
+    original = fold_batch_norm(load_network(options.model)).requires_grad_(False)
+    network = factorised(original, [photos[index] for index in chosen])
+    result = copy.deepcopy(network)
+    result.load_state_dict(train(network, original, photos, options))
+    export_verified(result, options.output)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the golden fixture: a small picture with two average faces, and what the face network and the refiner must find on it.
+"""Write the golden fixture of the face network: a picture of two average faces, and what must be found on it.
 
-    python golden_face.py OUTPUT.json [--model ../../face/model.onnx] [--refiner ../../face-refiner/model.onnx]
+    python -m training.face.golden OUTPUT.json [--model models/face/model.onnx]
+                                   [--refiner models/face-refiner/model.onnx]
 
-Each average face is laid over mid grey and halved, as in `golden.py`, so no photo is in it. Decoding and the removal of overlaps are
-those of training and scoring here, not those of the plugin.
+The fixture holds no photo. Outputs are decoded and suppressed by the code of training, not by that of the plugin.
 """
 
 import argparse
@@ -15,17 +14,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training.common.average_face import BACKGROUND, average_face
 from training.common.boxes import suppress
-from training.common.detectors import Refiner, _session
+from training.common.detection import open_session
+from training.common.face_model import Refiner
 from training.common.paths import MODELS
-from training.expression.golden import BACKGROUND, flatten, halved
-from training.face.loss import cells
-from training.face.loss import decode as decode_cells
-from training.face.loss import flatten as flatten_cells
+from training.face.cells import cell_grid, decode, flatten
 
 WIDTH, HEIGHT = 128, 96
 FACES = {"neutral": (8, 20), "happiness": (68, 34)}
 THRESHOLD = 0.3
+
+
+def candidates(model, picture):
+    """(boxes [N, 4] as x, y, width, height; scores [N]) that the refiner is to look at."""
+    maps = open_session(str(model)).run(None, {"input": np.ascontiguousarray(picture)})
+    outputs = flatten([torch.from_numpy(values) for values in maps])
+    corners = decode(outputs, *cell_grid(HEIGHT, WIDTH))[0][0]
+    scores = outputs[0, :, 0].sigmoid().numpy()
+    found = np.nonzero(scores >= Refiner.min_candidate_score(THRESHOLD))[0]
+    boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).numpy()[found]
+    return boxes, scores[found]
 
 
 def main():
@@ -36,18 +45,11 @@ def main():
     options = parser.parse_args()
     picture = np.full((HEIGHT, WIDTH), BACKGROUND)
     for name, (x, y) in FACES.items():
-        picture[y : y + 48, x : x + 48] = halved(flatten(MODELS / "average-faces" / f"{name}.png"))
+        picture[y : y + 48, x : x + 48] = average_face(name)
     pixels = np.broadcast_to(picture.astype(np.float32), (1, 3, HEIGHT, WIDTH))
-    maps = _session(str(options.model), 1).run(None, {"input": np.ascontiguousarray(pixels)})
-    outputs = flatten_cells([torch.from_numpy(one) for one in maps])
-    corners = decode_cells(outputs, *cells(HEIGHT, WIDTH))[0][0]
-    scores = outputs[0, :, 0].sigmoid().numpy()
-    sure = np.nonzero(scores >= Refiner.doubtful(THRESHOLD))[0]
-    faces = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).numpy()[sure]
-    kept, kept_scores, _ = suppress(faces, scores[sure])
-    kept, landmarks, kept_scores = Refiner(options.refiner).refine(
-        pixels[0].transpose(1, 2, 0).astype(np.uint8), kept, kept_scores
-    )
+    boxes, scores, _ = suppress(*candidates(options.model, pixels))
+    frame = pixels[0].transpose(1, 2, 0).astype(np.uint8)
+    boxes, landmarks, scores = Refiner(options.refiner).refine(frame, boxes, scores)
     rounded = lambda values: [round(float(value), 3) for value in values]
     fixture = {
         "source": "models/training/face/golden.py",
@@ -56,8 +58,8 @@ def main():
         "threshold": THRESHOLD,
         "pixels": picture.ravel().tolist(),
         "faces": [
-            {"box": rounded(face), "score": round(float(score), 5), "landmarks": rounded(marks.ravel())}
-            for face, score, marks in zip(kept, kept_scores, landmarks)
+            {"box": rounded(box), "score": round(float(score), 5), "landmarks": rounded(points.ravel())}
+            for box, score, points in zip(boxes, scores, landmarks)
             if score >= THRESHOLD
         ],
     }

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Make an int8 copy of the exported network, as `../quantize.py` does, calibrated on crops of training photos.
+"""Make an int8 copy of the exported face network, calibrated on crops of training photos.
 
-    python quantize_face.py --cache CACHE [--model ../../face/model.onnx] --output FOLDER [--crops 256]
+    python -m training.face.quantize --cache CACHE [--model models/face/model.onnx] --output FOLDER [--crops 256]
 
-FOLDER receives `model.onnx` and `model.toml`, for `emotion-evaluate detection --model` and `facedetect model-file=`. The heads stay in
-fp32: scores, boxes and landmarks share a map there, and their ranges differ widely.
+FOLDER receives `model.onnx` and `model.toml`, for `emotion-evaluate detection --model` and `facedetect model-file=`.
+The heads stay in fp32, because scores, boxes and landmarks share a map there and have very different ranges.
 """
 
 import argparse
@@ -16,13 +15,13 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader
 
 from training.common.paths import MODELS
+from training.common.quantization import write_quantized
 from training.face.crops import photo_weights, random_crop
 from training.face.photos import load_photos, split
-from training.expression.quantize import write_quantized
 
 
-class Crops(CalibrationDataReader):
-    """Training crops in batches, as calibration wants them."""
+class CalibrationCrops(CalibrationDataReader):
+    """Training crops in batches."""
 
     def __init__(self, photos, count, side=256, batch=8):
         self.photos, self.weights, self.side, self.batch = photos, photo_weights(photos), side, batch
@@ -32,14 +31,12 @@ class Crops(CalibrationDataReader):
         start = next(self.starts, None)
         if start is None:
             return None
-        seeds = range(start, start + self.batch)
-        crops = [
-            random_crop(self.photos, self.weights, self.side, np.random.default_rng([0, seed])).pixels for seed in seeds
-        ]
+        generators = [np.random.default_rng([0, seed]) for seed in range(start, start + self.batch)]
+        crops = [random_crop(self.photos, self.weights, self.side, generator).pixels for generator in generators]
         return {"input": np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)}
 
 
-def head_nodes(path):
+def output_nodes(path):
     """Names of the nodes that give the outputs."""
     graph = onnx.load(path).graph
     outputs = {value.name for value in graph.output}
@@ -48,13 +45,13 @@ def head_nodes(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="folder written by photos.py")
     parser.add_argument("--model", type=Path, default=MODELS / "face" / "model.onnx")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--crops", type=int, default=256)
+    parser.add_argument("--crops", type=int, default=256, help="number of crops to calibrate on")
     options = parser.parse_args()
     training, _, _ = split(load_photos(options.cache))
-    write_quantized(options.model, Crops(training, options.crops), options.output, head_nodes)
+    write_quantized(options.model, CalibrationCrops(training, options.crops), options.output, output_nodes)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The refiner: a second look at one box in the frame's own pixels, of which the detector saw a reduced frame."""
+"""The refiner: it looks at a box again in the pixels of the frame, while the detector saw a reduced frame."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.face.network import Separable, conv_norm
+from training.common.layers import conv_norm
+from training.face.network import Separable
 
-# Pixels of the square that it sees, and how much longer that is than the longer side of the box.
+# Side of the input in pixels, and side of the square that it shows in units of the longer side of the box.
 SIDE, REACH = 32, 1.6
-# Values for each box: the logit that it is a face; centre from the middle of the square in its sides, and logarithm of width and height
-# in its sides; x, y of right eye, left eye, nose, right and left mouth corner, as the centre.
+# Outputs for each box: score logit; x, y of the centre and logarithm of width and height; x, y of right eye, left eye,
+# nose, right and left mouth corner. Positions are relative to the centre of the square, lengths in units of its side.
 SCORE, BOX, LANDMARKS = slice(0, 1), slice(1, 5), slice(5, 15)
-# Where that often is.
-FIRST_GUESS = [0.0, 0.0, 0.0, -0.57, -0.47, -0.12, -0.09, 0.12, -0.09, 0.0, 0.05, -0.1, 0.15, 0.1, 0.15]
+# Typical outputs, to start from.
+INITIAL_OUTPUT = [0.0, 0.0, 0.0, -0.57, -0.47, -0.12, -0.09, 0.12, -0.09, 0.0, 0.05, -0.1, 0.15, 0.1, 0.15]
 
 
 class Refiner(nn.Module):
-    """RGB [N, 3, SIDE, SIDE] of 0..`white` to values [N, 15]."""
+    """Takes RGB [N, 3, SIDE, SIDE] of 0..`white`; returns the outputs [N, 15]."""
 
     def __init__(self, widths=(16, 32, 64, 96)):
         super().__init__()
-        first, second, third, rest = widths
+        first, second, third, fourth = widths
         self.body = nn.Sequential(
             conv_norm(3, first, 3, 2),
             nn.ReLU(inplace=True),
@@ -30,16 +31,16 @@ class Refiner(nn.Module):
             Separable(second, third),
             Separable(third, third),
             Separable(third, third),
-            Separable(third, rest, 2),
-            Separable(rest, rest),
-            Separable(rest, rest),
+            Separable(third, fourth, 2),
+            Separable(fourth, fourth),
+            Separable(fourth, fourth),
             nn.Flatten(),
         )
-        self.head = nn.Linear(rest * (SIDE // 8) ** 2, len(FIRST_GUESS))
+        self.head = nn.Linear(fourth * (SIDE // 8) ** 2, len(INITIAL_OUTPUT))
         nn.init.normal_(self.head.weight, std=0.01)
-        self.head.bias.data = torch.tensor(FIRST_GUESS)
+        self.head.bias.data = torch.tensor(INITIAL_OUTPUT)
 
     def forward(self, x, white=1.0):
-        # How bright the picture is, and how strong its contrast, says nothing.
-        even = F.instance_norm(x.flatten(1)[:, None], eps=1e-4 * white**2)
-        return self.head(self.body(even.view(-1, 3, SIDE, SIDE)))
+        # Brightness and contrast of the picture carry no information.
+        normalised = F.instance_norm(x.flatten(1)[:, None], eps=1e-4 * white**2)
+        return self.head(self.body(normalised.view(-1, 3, SIDE, SIDE)))

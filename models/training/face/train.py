@@ -1,12 +1,11 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Train the face network.
 
-    python train.py --cache FOLDER --run FOLDER [--steps 30000] ...
+    python -m training.face.train --cache CACHE --run RUN [--steps 30000] ...
 
-The run folder receives `log.jsonl` (one line per validation: losses, average precision, false boxes, seconds), `last.pt`
-(everything needed to go on: started again, training resumes there, also with more steps) and, at the end, `final.pt` (the
-averaged weights alone, what `export_face.py` reads).
+RUN receives `log.jsonl` (one line per validation: losses, average precision, false boxes, seconds), `last.pt` (the
+state from which a restarted run continues, also with more steps) and, at the end, `final.pt` (the averaged weights, the
+input of export.py).
 """
 
 import argparse
@@ -16,119 +15,63 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from training.face.crops import mirror, photo_weights, random_crop
-from training.face.export import export, load_network
-from training.face.network import STRIDES, FaceNet
-from training.face.loss import cells, losses
 from training.common.onnx_file import renew_batch_norm
 from training.common.optimisation import FAST_BFLOAT16, MovingAverage, decay_groups, learning_rate_factor
-from training.face.photos import load_photos, split
+from training.face.batches import Batches
+from training.face.cells import cell_grid
 from training.face.evaluate import validate
+from training.face.export import export, load_network
+from training.face.loss import losses
+from training.face.network import FaceNet
+from training.face.photos import load_photos, split
 
 WARMUP = 500
 SAVE_EVERY = 250
-# Every so many steps the crops are twice as wide and high, and a quarter as many: faces of half a large frame are else hardly seen.
-LARGE_EVERY = 5
 LOSSES = ("score", "box", "landmarks")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cache", type=Path, required=True, help="what photos.py made")
+    parser.add_argument("--cache", type=Path, required=True, help="folder written by photos.py")
     parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints")
     parser.add_argument("--steps", type=int, default=30000)
     parser.add_argument(
-        "--minutes", type=float, help="wall time of the whole schedule, instead of steps: for a machine that others use"
+        "--minutes", type=float, help="duration of the schedule, instead of steps, for a machine with other work"
     )
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--side", type=int, default=256, help="of most crops")
+    parser.add_argument("--side", type=int, default=256, help="side of most crops, in pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.02)
     parser.add_argument("--box-weight", type=float, default=2.0)
     parser.add_argument("--landmark-weight", type=float, default=5.0)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights, per step")
-    parser.add_argument(
-        "--start", type=Path, help="weights (final.pt, or an exported .onnx) to begin with instead of random ones"
-    )
+    parser.add_argument("--start", type=Path, help="initial weights (final.pt or an exported .onnx)")
     parser.add_argument("--validate-every", type=int, default=1000)
     parser.add_argument(
-        "--only", type=int, default=0, help="train and validate on so many photos alone, to see that it can learn them"
+        "--only",
+        type=int,
+        default=0,
+        help="train and validate on this number of photos, to test that they can be learnt",
     )
     parser.add_argument(
-        "--threads", type=int, default=1, choices=(1, 2), help="a second one learns from half of each batch"
+        "--threads", type=int, default=1, choices=(1, 2), help="with 2, each thread takes half of each batch"
     )
     parser.add_argument(
         "--frozen",
         type=int,
         default=0,
         choices=(0, 2, 4),
-        help="layers of the stem that stay as --start has them, which saves a third of the time",
+        help="number of frozen layers of the stem, which saves a third of the time",
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
-class Batches(IterableDataset):
-    """Batches of crops from step `first` on, in two halves; batch n depends on the seed and n alone.
-
-    Every crop is used twice, the second time mirrored and a batch later: making one costs nearly as much as learning from it.
-    """
-
-    def __init__(self, photos, options, first):
-        self.photos, self.options, self.first = photos, options, first
-
-    def __iter__(self):
-        weights, step = photo_weights(self.photos), self.first
-        before = self.crops(weights, step - 1)
-        while True:
-            crops = self.crops(weights, step)
-            yield collate(crops), collate(before)
-            for crop in crops:
-                mirror(crop)
-            before, step = crops, step + 1
-
-    def crops(self, weights, step):
-        rng = np.random.default_rng([self.options.seed, step + 1])
-        times = 1 if (step + 1) % LARGE_EVERY else 2
-        return [
-            random_crop(self.photos, weights, times * self.options.side, rng)
-            for _ in range(max(1, self.options.batch // 2 // times**2))
-        ]
-
-
-def collate(crops):
-    """(pictures uint8 [N, 3, S, S], labels as `losses` wants them) of crops of one size."""
-    boxes = np.concatenate([crop.boxes for crop in crops])
-    labels = {
-        "faces": np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1).astype(np.float32),
-        "picture": np.repeat(np.arange(len(crops)), [len(crop.boxes) for crop in crops]),
-        # A face that the teachers were less sure of may be none, or one that is hard to see.
-        "confidence": np.clip(0.6 + 0.5 * np.concatenate([crop.scores for crop in crops]), 0, 1).astype(np.float32),
-        "landmarks": np.concatenate([crop.landmarks for crop in crops]).astype(np.float32),
-        "ignored": np.stack([ignored_cells(crop.ignore, crop.pixels.shape[0]) for crop in crops]),
-    }
-    pictures = torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2)
-    return pictures, {name: torch.from_numpy(values) for name, values in labels.items()}
-
-
-def ignored_cells(boxes, side):
-    """Cells [A] of which some part of the inner half lies in one of the boxes."""
-    maps = []
-    for stride in STRIDES:
-        ignored = np.zeros((side // stride, side // stride), bool)
-        for x, y, w, h in boxes:
-            left, top = max(int(x / stride + 0.25), 0), max(int(y / stride + 0.25), 0)
-            ignored[top : int((y + h) / stride + 0.75), left : int((x + w) / stride + 0.75)] = True
-        maps.append(ignored.ravel())
-    return np.concatenate(maps)
-
-
 def twin(network):
-    """A copy with the same weights, in the same memory, and gradients and statistics of its own."""
+    """A copy that shares the memory of the weights and has its own gradients and batch norm statistics."""
     other = copy.deepcopy(network)
     for theirs, ours in zip(other.parameters(), network.parameters()):
         theirs.data = ours.data
@@ -136,7 +79,7 @@ def twin(network):
 
 
 class Trainer:
-    """Network, optimiser and average of one run."""
+    """Network, optimiser and averaged weights of a run."""
 
     def __init__(self, options):
         self.options = options
@@ -152,38 +95,37 @@ class Trainer:
             (pictures, _), _ = next(iter(Batches(training, options, 0)))
             renew_batch_norm(self.network, pictures / 255)
         self.network.stem[: options.frozen].requires_grad_(False)
-        # Each half of a batch is learnt from on a thread of its own: two threads that share every operation wait for each other.
-        self.twins, self.pool = (self.network, twin(self.network)), ThreadPoolExecutor(
-            options.threads, initializer=torch.set_num_threads, initargs=(1,)
-        )
+        # Each half of a batch has its own thread: threads that share each operation wait for each other.
+        self.twins = self.network, twin(self.network)
+        self.pool = ThreadPoolExecutor(options.threads, initializer=torch.set_num_threads, initargs=(1,))
         self.average = MovingAverage(self.network, options.ema)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
         self.weights = torch.tensor([1.0, options.box_weight, options.landmark_weight])
-        self.grids = {side: cells(side, side) for side in (options.side, 2 * options.side)}
+        self.grids = {side: cell_grid(side, side) for side in (options.side, 2 * options.side)}
         self.step, self.seconds = 0, 0.0
 
     def progress(self):
-        """How much of the schedule is done, 0..1."""
+        """The finished part of the schedule, 0..1."""
         return self.seconds / (60 * self.options.minutes) if self.options.minutes else self.step / self.options.steps
 
-    def learn(self, network, half):
-        """The three losses of half a batch, whose gradients are added to the network's."""
+    def backward(self, network, half):
+        """Add the gradients of half a batch to the network's and return its three losses."""
         pictures, labels = half
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=FAST_BFLOAT16):
             maps = network(pictures.to(memory_format=torch.channels_last) / 255)
-        each = torch.stack(losses(maps, labels, self.grids[pictures.shape[-1]]))
-        (each * self.weights).sum().div(2).backward()
-        return each.detach()
+        values = torch.stack(losses(maps, labels, self.grids[pictures.shape[-1]]))
+        (values * self.weights).sum().div(2).backward()
+        return values.detach()
 
     def train_step(self, halves):
-        """One step; the three losses."""
+        """Make one step and return the three losses."""
         factor = learning_rate_factor(self.progress(), 1.0, 0.0) * min(1.0, (self.step + 1) / WARMUP)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * factor
         for network in self.twins:
             network.train().zero_grad(set_to_none=True)
             network.stem[: self.options.frozen].eval()
-        each = torch.stack(list(self.pool.map(self.learn, self.twins, halves))).mean(0)
+        values = torch.stack(list(self.pool.map(self.backward, self.twins, halves))).mean(0)
         for ours, theirs in zip(*(network.parameters() for network in self.twins)):
             if ours.requires_grad:
                 ours.grad += theirs.grad
@@ -191,10 +133,10 @@ class Trainer:
         self.optimizer.step()
         self.average.update(self.network)
         self.step += 1
-        return each
+        return values
 
     def validate(self, path):
-        """Figures of the averaged weights, by way of the file that is to be used."""
+        """Figures of the averaged weights, measured on the exported file."""
         network = FaceNet()
         network.load_state_dict(self.average.state)
         export(network.eval(), path)
@@ -225,7 +167,7 @@ class Trainer:
 
 
 class Log:
-    """Means of the losses since the last line, one JSON line per validation."""
+    """Writes a JSON line per validation, with the mean losses since the last one."""
 
     def __init__(self, path):
         self.path = path
@@ -262,11 +204,11 @@ def main():
         Batches(trainer.training, options, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4
     )
     log = Log(options.run / "log.jsonl")
-    began = time.monotonic()
+    started = time.monotonic()
     for halves in batches:
-        each = trainer.train_step(halves)
-        trainer.seconds += time.monotonic() - began
-        log.add(each, trainer)
+        step_losses = trainer.train_step(halves)
+        trainer.seconds += time.monotonic() - started
+        log.add(step_losses, trainer)
         finished = trainer.progress() >= 1
         if trainer.step % SAVE_EVERY == 0 or finished:
             trainer.save(last)
@@ -274,7 +216,7 @@ def main():
             log.write(trainer, trainer.validate(options.run / "last.onnx"))
         if finished:
             break
-        began = time.monotonic()
+        started = time.monotonic()
     torch.save(trainer.average.state, options.run / "final.pt")
 
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Int8 copies of exported models: QDQ, unsigned activations, signed 7-bit weights with a scale per channel."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from training.common.onnx_file import write_digest
+
+QUANTIZED_OPERATORS = ("Conv", "Gemm", "MatMul")
+
+
+def quantize(model, batches, output, excluded_nodes):
+    """Write the int8 copy of a model.
+
+    batches         a `CalibrationDataReader` of inputs
+    excluded_nodes  a function from the path of the prepared file to the names of the nodes that stay in fp32
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(output),
+            batches,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED_OPERATORS),
+            per_channel=True,
+            # x86 without VNNI adds two products in 16 bits, which 8-bit weights would overflow.
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=excluded_nodes(prepared),
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+
+def write_quantized(model, batches, folder, excluded_nodes):
+    """Write the int8 copy into a folder, with copies of the model's `model.toml` and `.modelinfo`.
+
+    An existing `model.toml` stays, except for its sha256.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "model.onnx"
+    quantize(model, batches, target, excluded_nodes)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    description = folder / "model.toml"
+    if not description.exists():
+        description.write_text(model.with_name("model.toml").read_text())
+    write_digest(description, digest)
+    if Path(f"{model}.modelinfo").exists():
+        shutil.copy(f"{model}.modelinfo", f"{target}.modelinfo")
+    print(f"{target}: {target.stat().st_size} bytes, sha256 {digest}")
