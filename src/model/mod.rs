@@ -4,7 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`description`] | the schema of `model.toml` |
-//! | [`file`] | an ONNX file with its description and checksum |
+//! | [`file`](mod@file) | an ONNX file with its description and checksum |
 //! | [`search_path`] | where ONNX Runtime and models are looked up |
 //! | `embedded` | models that are compiled in |
 //! | `preset` | descriptions of well-known expression models |
