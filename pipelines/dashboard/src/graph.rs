@@ -69,25 +69,24 @@ impl Graph {
     /// If an element is missing.
     pub fn build(source: &Arc<Source>, labels: &str) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
-        let add = Builder(&pipeline);
-        let entry = add.queue(1)?;
+        let builder = Builder(&pipeline);
+        let entry = builder.queue(1)?;
         // The lateness of the last frame when it leaves the clocksync of a file, in nanoseconds.
         let file_lateness = Arc::new(AtomicI64::new(0));
-        let (feed, file_loop) = add.input(&source.input, &entry, &file_lateness)?;
+        let (feed, file_loop) = builder.input(&source.input, &entry, &file_lateness)?;
 
-        // Frames of a camera do not wait for the networks. Frames of a browser or a file are few enough to wait for their
-        // faces.
+        // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
         let asynchronous = matches!(source.input, Input::Camera(_) | Input::Rtsp(_));
-        let convert = add.make("videoconvert")?;
+        let convert = builder.make("videoconvert")?;
         // Under the name `facedetect` GStreamer may pick the element of its OpenCV plugin.
-        let detect = add.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
-        let classify = add.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
-        let tee = add.make("tee")?;
+        let detect = builder.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
+        let classify = builder.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
+        let tee = builder.make("tee")?;
         gst::Element::link_many([&entry, &convert, &detect, &classify, &tee])?;
         read_faces(&pad(&classify, "src")?, source.clone());
 
-        let overlay = add.pictures(&tee, source, labels, &file_lateness)?;
-        let valves = add.records(&tee, source)?;
+        let overlay = builder.pictures(&tee, source, labels, &file_lateness)?;
+        let valves = builder.records(&tee, source)?;
         let graph = Self { pipeline, feed, overlay, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
