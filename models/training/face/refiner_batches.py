@@ -84,7 +84,7 @@ class Batch:
     labels     [N], probability that the box is a face
     is_face    bool [N], True where the box is known to be a face
     boxes      [N, 4], as `faces` of cut_patches.py, relative to the picture
-    landmarks  [N, 5, 2], likewise
+    landmarks  [N, 5, 2], also relative to the picture
     weights    [N], weight of the landmarks
     """
 
