@@ -11,8 +11,8 @@ A head adds nothing to classes that it lacks (contempt, for all but `ferplus` an
 Protocol (EXPERIMENTS.md has its history):
 
 1. Non-negative weights and biases minimise a sum of two cross entropies, each a mean over pictures. The first covers
-   the training pictures, augmented with a fixed seed because the network has memorised the plain ones. The FER+ votes are
-   its soft labels, and all classes have equal weight. The second covers half 0 of the strangers (faces of another
+   the training pictures, augmented with a fixed seed because the network has memorised the plain ones. The FER+ votes
+   are its soft labels, and all classes have equal weight. The second covers half 0 of the strangers (faces of another
    collection, with equally many pictures of each class and none of contempt) and their mirror images.
 2. The second term has the largest weight of a grid that costs at most `FERPLUS_COST` of the ferplus head's own accuracy
    on the augmented training pictures. A larger weight makes more neutral faces come out as fear or sadness.
