@@ -3,8 +3,8 @@
 //!
 //! `cargo bench --bench draw`
 //!
-//! - `steady`: boxes and scores as on the frame before, so that every picture is there already
-//! - `moving`: boxes move and breathe, percentages and bars change with every frame
+//! - `steady`: boxes and scores of the previous frame, so that all pictures are cached
+//! - `moving`: boxes move and change size, percentages and bars change with every frame
 //! - `gstreamer`: the pictures of `steady`, blended by `GstVideoOverlayComposition`
 
 use std::hint::black_box;
@@ -41,7 +41,7 @@ fn faces(step: u32) -> Vec<FaceRecord> {
         .collect()
 }
 
-/// A frame's bytes, not all the same, and where its planes lie.
+/// The bytes of a frame that is not uniform, and the layout of its planes.
 struct Frame {
     info: VideoInfo,
     bytes: Vec<u8>,

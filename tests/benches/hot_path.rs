@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the time of a frame goes, on one thread, and how much of it is ours.
+//! The time of each step of a frame, on one thread, compared with a baseline.
 //!
 //! `cargo bench --bench hot_path`
 //!
 //! - frame to tensor, against fast_image_resize (the same filter) and OpenCV (`blobFromImage` without its mean and scale:
-//!   resize, to float, one plane for each channel; `INTER_LINEAR` looks at four pixels and aliases, `INTER_AREA` at all)
-//! - a detector and the classifier, against the bare call of ONNX Runtime with a ready tensor
+//!   resize, to float, one plane for each channel; `INTER_LINEAR` reads four pixels and aliases, `INTER_AREA` reads all)
+//! - a detector and the classifier, against a bare call of ONNX Runtime with a prepared tensor
 //!
-//! Rows of one table take turns and the least CPU time of many rounds counts, so that other load of the machine hardly
-//! shows.
+//! The rows of a table take turns, and the minimum CPU time of many rounds counts, so that other load of the machine hardly
+//! matters.
 
 #[path = "../support/average_faces.rs"]
 #[allow(dead_code)]
@@ -40,20 +40,20 @@ const SIZES: [(&str, Size); 4] = [
     ("1920x1080", Size::new(1920, 1080)),
     ("3840x2160", Size::new(3840, 2160)),
 ];
-/// Longer side of what a detector sees.
+/// Longer side of a detector's input.
 const DETECT_SIZE: u32 = 320;
 /// In pixels.
 const LARGEST_FACE: f32 = 300.0;
-/// Multiply-adds of the networks for a picture of 320x256 and for a face, counted from their graphs.
+/// Multiply-adds of the networks for a picture of 320x256 and for a face, counted in their graphs.
 const EMOTION_FACE: f64 = 104.6e6;
 const CENTERFACE: f64 = 493.7e6;
 const EXPRESSION: f64 = 78.2e6;
 const ONE_THREAD: RunOptions = RunOptions { threads: 1, provider: Provider::Cpu };
 
-/// What is measured, by its name.
+/// A measured function and its name.
 type Row<'a> = (String, Box<dyn FnMut() + 'a>);
 
-/// The least time of each row in milliseconds; rows take turns for as long as `budget`.
+/// The minimum time of each row in milliseconds; rows take turns for the time `budget`.
 fn least(budget: Duration, rows: &mut [Row]) -> Vec<f64> {
     let mut best = vec![f64::INFINITY; rows.len()];
     let start = Instant::now();
@@ -69,7 +69,7 @@ fn least(budget: Duration, rows: &mut [Row]) -> Vec<f64> {
     best
 }
 
-/// The processor's time that this thread has had.
+/// CPU time of this thread.
 fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a clock that counts up")
 }
@@ -82,7 +82,7 @@ fn print(title: &str, rows: &[Row], times: &[f64], against: impl Fn(usize) -> us
     }
 }
 
-/// Multiply-adds a second of one core at most: in registers, as wide and as many at once as there are.
+/// Peak multiply-adds per second of one core, in as many and as wide registers as there are.
 fn peak() -> f64 {
     const ROUNDS: usize = 1_000_000;
     const SUMS: usize = 192;
@@ -108,7 +108,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// A frame that looks like nothing but is not all the same.
+    /// A frame with a synthetic pattern that is not uniform.
     fn noise(format: PixelFormat, size: Size) -> Self {
         let plane = |plane| {
             let (rows, bytes) = format.plane_extent(plane, size);
@@ -124,7 +124,7 @@ impl Frame {
     }
 }
 
-/// What the frame of `size` becomes for a detector.
+/// The detector's input for a frame of `size`.
 fn reduced(size: Size) -> Size {
     let side = |length: u32| (length * DETECT_SIZE + size.width / 2) / size.width;
     Size::new(side(size.width), side(size.height))
@@ -181,7 +181,7 @@ fn frame_to_tensor(name: &str, size: Size) {
     print(&format!("{name} to {}x{}", target.width, target.height), &rows, &times, |_| 0);
 }
 
-/// Rows of average faces, some turned, with landmarks to turn them back by.
+/// Rows of average faces, some of them rotated, with their landmarks.
 fn faces(columns: usize, rows: usize, size: Size) -> (Frame, Vec<(Rect, Landmarks5)>) {
     let mut scene = Scene::new(size.width as usize, size.height as usize);
     let (step_x, step_y) = (size.width as f32 / columns as f32, size.height as f32 / rows as f32);
@@ -195,7 +195,7 @@ fn faces(columns: usize, rows: usize, size: Size) -> (Frame, Vec<(Rect, Landmark
     (Frame { format: PixelFormat::Rgb, size, planes: vec![(rgb, size.width as usize * 3)] }, found)
 }
 
-/// Where the landmarks of a face with that box would be if it were turned by `roll`.
+/// The landmarks of a face with this box and the rotation `roll`.
 fn landmarks(face: Rect, roll: f32) -> Landmarks5 {
     let (sin, cos) = roll.sin_cos();
     Landmarks5([(-0.2, -0.15), (0.2, -0.15), (0.0, 0.05), (-0.15, 0.25), (0.15, 0.25)].map(|(x, y)| {
@@ -231,7 +231,7 @@ fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f6
     println!("  at the machine's peak the network would take {:.2} ms for 320x256", multiply_adds / peak * 1e3);
 }
 
-/// A detector's network for pictures of any size.
+/// The network of a detector, for pictures of any size.
 fn free_network(model: &ModelFile, search: &SearchPath) -> Network {
     let name = Network::load(model, search, ONE_THREAD).expect("a network").inputs()[0].name.clone();
     let bytes = gstemotion::model::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the metadata of 50 faces costs on one buffer: every encoding written by the detector and the classifier, and
-//! read again, in microseconds. The limit is 60 for writing all of it and reading it back.
+//! The time to write the metadata of 50 faces to a buffer: every encoding written by the detector and the classifier, and
+//! read back, in microseconds. The limit for writing and reading all of it is 60 µs.
 //!
 //! ```text
 //! cargo bench --bench meta

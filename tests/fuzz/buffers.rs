@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Buffers whose metadata says anything about where their pixels are: read as a frame, and drawn on by `emotionoverlay`.
+//! Buffers with arbitrary layouts in their metadata: read as a frame, and drawn on by `emotionoverlay`.
 
 use std::cell::RefCell;
 
@@ -13,11 +13,11 @@ use gstemotion::image::resample::{Resampler, Samples};
 use crate::complaints;
 use crate::input::Input;
 
-/// Bytes before and behind the memory of a buffer that nobody may touch.
+/// Number of guard bytes before and after the memory of a buffer.
 const SLACK: usize = 4 << 10;
 const BEFORE: u8 = 0x5a;
 
-/// A buffer is refused, or what is read from it depends on its own bytes alone; drawing leaves all others as they are.
+/// A buffer is rejected, or only its own bytes are read. Drawing changes no other bytes.
 pub fn check(input: &mut Input) {
     complaints::init();
     let size = Size::new(1 + input.below(40) as u32, 1 + input.below(40) as u32);
@@ -25,14 +25,14 @@ pub fn check(input: &mut Input) {
     let layout = Layout::any(input, &info);
     let (first, second) = (layout.buffer(0), layout.buffer(1));
     let (first, second) = (read(&first, &info), read(&second, &info));
-    assert_eq!(first, second, "{layout:?} of {info:?}: what lies beyond the buffer was read");
+    assert_eq!(first, second, "{layout:?} of {info:?}: bytes beyond the buffer were read");
     let shared = frame::share_pixels(&layout.buffer(0));
-    assert_eq!(read(&shared, &info), first, "{layout:?} of {info:?}: shared pixels are not where they were");
+    assert_eq!(read(&shared, &info), first, "{layout:?} of {info:?}: shared pixels have moved");
     draw(input, &info, &layout);
     complaints::none();
 }
 
-/// A whole frame, sampled; none if it is refused.
+/// The samples of the whole frame; none if it is rejected.
 fn read(buffer: &gst::BufferRef, info: &VideoInfo) -> Option<Vec<f32>> {
     let mapped = frame::map(buffer, info).ok()?;
     let view = frame::view(&mapped).ok()?;
@@ -42,18 +42,18 @@ fn read(buffer: &gst::BufferRef, info: &VideoInfo) -> Option<Vec<f32>> {
     Some(pixels)
 }
 
-/// How a buffer is made.
+/// The layout of a buffer.
 #[derive(Debug)]
 struct Layout {
     size: usize,
-    /// Where the bytes are cut into memories.
+    /// Offsets at which the bytes are split into memories.
     cut: Option<usize>,
     meta: Option<(VideoFormat, Size, Vec<usize>, Vec<i32>)>,
     crop: Option<(u32, u32, u32, u32)>,
 }
 
 impl Layout {
-    /// Mostly one that describes the picture well, or nearly so.
+    /// Usually a layout that describes the picture correctly or nearly so.
     fn any(input: &mut Input, info: &VideoInfo) -> Self {
         let whole = Size::new(info.width() + input.below(3) as u32 * 8, info.height() + input.below(3) as u32 * 8);
         let padded = VideoInfo::builder(info.format(), whole.width, whole.height).build().expect("a format and size");
@@ -90,7 +90,7 @@ impl Layout {
         Self { size, cut: input.one_in(4).then(|| input.below(size + 1)), meta, crop }
     }
 
-    /// A buffer between bytes that are not its own; those behind it follow from `beyond`.
+    /// A buffer between guard bytes. Those after it are derived from `beyond`.
     fn buffer(&self, beyond: u8) -> gst::Buffer {
         let memory = |from: usize, to: usize| {
             let mut bytes = vec![BEFORE ^ beyond; SLACK];
@@ -108,7 +108,7 @@ impl Layout {
         }
         if let Some((format, size, offsets, strides)) = &self.meta {
             let described = VideoMeta::add_full(writable, VideoFrameFlags::empty(), *format, size.width, size.height, offsets, strides);
-            // Another number of planes is refused by the bindings.
+            // The bindings reject another number of planes.
             drop(described.map(|_| ()));
         }
         if let Some(crop) = self.crop {
@@ -120,11 +120,11 @@ impl Layout {
 }
 
 thread_local! {
-    /// An overlay for each way of drawing, and the caps that it was told last.
+    /// An overlay for each way of drawing, and its current caps.
     static OVERLAYS: RefCell<Vec<(Harness, Option<gst::Caps>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has `emotionoverlay` draw any regions on the buffer.
+/// Lets `emotionoverlay` draw arbitrary regions on the buffer.
 fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
     let mut buffer = layout.buffer(0);
     let writable = buffer.make_mut();
@@ -147,13 +147,13 @@ fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
         }
         let pushed = harness.push(buffer);
         let Some(mut out) = harness.try_pull() else {
-            // A frame that cannot be blurred must not be seen.
+            // A frame that cannot be blurred must not be shown.
             assert!(pushed.is_err() && blurs, "{layout:?} of {info:?}: {pushed:?}");
             return;
         };
         assert_eq!(pushed, Ok(gst::FlowSuccess::Ok), "{layout:?} of {info:?}");
         if layout.cut.is_some() {
-            // Mapping has joined the parts, in new memory.
+            // Mapping has merged the parts in new memory.
             return;
         }
         let writable = out.get_mut().expect("nobody else has the frame");
@@ -161,13 +161,13 @@ fn draw(input: &mut Input, info: &VideoInfo, layout: &Layout) {
     });
 }
 
-/// The bytes around a memory are as they were.
+/// Asserts that the guard bytes are unchanged.
 fn untouched(memory: &mut gst::MemoryRef, layout: &Layout) {
     let (size, offset, whole) = memory.sizes();
     memory.resize_maxsize(0..whole);
     let bytes = memory.map_readable().expect("memory of the system");
     let mut around = bytes[..offset].iter().chain(&bytes[offset + size..]);
-    assert!(around.all(|byte| *byte == BEFORE), "{layout:?}: what lies beyond the buffer was written");
+    assert!(around.all(|byte| *byte == BEFORE), "{layout:?}: bytes beyond the buffer were written");
 }
 
 fn overlay(blur: &str) -> Harness {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GStreamer, started, and what it complains about: a critical message says that a call broke its rules.
+//! GStreamer, and its critical messages, which report calls that violate its contracts.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -24,7 +24,7 @@ pub fn init() {
     });
 }
 
-/// Fails if this thread has broken a rule since the last time.
+/// Panics if GStreamer has logged a critical message on this thread since the last call.
 pub fn none() {
     let complaints = COMPLAINTS.take();
     assert!(complaints.is_empty(), "{complaints:?}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `model.toml`: descriptions that are right, that contradict themselves, and text that is none.
+//! `model.toml`: valid descriptions, contradictory ones, and arbitrary text.
 
 use std::fmt::Write;
 
@@ -10,12 +10,12 @@ use gstemotion::model::{ModelDescription, ModelFile};
 
 use crate::input::Input;
 
-/// A case that begins with this or more makes a description; text begins with less.
+/// Cases whose first byte is at least this are descriptions; others are text.
 const BUILT: u8 = 0x80;
-/// The longer side of the largest input that is tried out.
+/// Longer side of the largest tested input.
 const MOST_SIDE: u32 = 64;
 
-/// A description is refused in one line that names the file, or what it says can be done with any face.
+/// A description is rejected with one line that names the file, or it can be applied to any face.
 pub fn check(input: &mut Input) {
     let first = input.byte();
     let (text, right) = if first >= BUILT { built(input) } else { (raw(first, input), false) };
@@ -30,13 +30,13 @@ pub fn check(input: &mut Input) {
         }
     };
     let description = model.description.expect("a description was given");
-    // They go into metadata, whose strings end with a NUL.
+    // They are written to metadata, whose strings end with a NUL.
     let texts = description.outputs.iter().flat_map(|output| &output.labels).chain([&description.name]);
-    assert!(!texts.into_iter().any(|text| text.contains('\0')), "a text with a NUL was taken:\n{text}");
+    assert!(!texts.into_iter().any(|text| text.contains('\0')), "a text with a NUL was accepted:\n{text}");
     crops(input, &description);
 }
 
-/// Whatever it is told to crop fills its input.
+/// Any crop fills the whole input.
 fn crops(input: &mut Input, description: &ModelDescription) {
     let size = description.input.size().unwrap_or(Size::new(8, 8));
     if size.is_empty() || size.width.max(size.height) > MOST_SIDE {
@@ -51,12 +51,12 @@ fn crops(input: &mut Input, description: &ModelDescription) {
     let mut picture = vec![f32::MAX; format.shape(1, size).iter().product()];
     Preprocessor::default().write_crop(&view, crop, &format, size, &mut picture);
     if crop.bounds().is_valid() {
-        // All pixels are alike, so every value of a channel is.
+        // All pixels are equal, so all values of a channel are equal.
         let expected = |channel: usize| (90.0 - format.normalization.mean[channel]) * format.normalization.scale[channel];
         let like =
             |value: f32, channel: usize| !expected(channel).is_finite() || (value - expected(channel)).abs() <= expected(channel).abs();
-        let alike = picture.iter().all(|&value| (0..3).any(|channel| like(value, channel)));
-        assert!(alike || !expected(0).is_finite(), "{crop:?} of a picture of one colour as {format:?}: {picture:?}");
+        let uniform = picture.iter().all(|&value| (0..3).any(|channel| like(value, channel)));
+        assert!(uniform || !expected(0).is_finite(), "{crop:?} of a picture of one colour as {format:?}: {picture:?}");
     }
 }
 
@@ -64,7 +64,7 @@ fn raw(first: u8, input: &mut Input) -> String {
     String::from_utf8_lossy(&[&[first], input.bytes(usize::MAX)].concat()).into_owned()
 }
 
-/// A description, and true if nothing is wrong with it.
+/// A description, and true if it is valid.
 fn built(input: &mut Input) -> (String, bool) {
     let mut right = true;
     let mut text = String::new();
@@ -107,7 +107,7 @@ fn built(input: &mut Input) -> (String, bool) {
     (text, right)
 }
 
-/// A number as TOML has it; out of the ordinary ones make a description that may be refused.
+/// A number in TOML syntax. With an unusual one, a description may be rejected.
 fn number(input: &mut Input, right: &mut bool) -> String {
     let odd = input.one_in(6);
     *right &= !odd;
@@ -132,7 +132,7 @@ fn toml_float(value: f32) -> String {
     if value.is_nan() { "nan".into() } else { format!("{value:?}") }
 }
 
-/// A basic string of TOML.
+/// A basic string in TOML syntax.
 fn quoted(text: &str) -> String {
     let escaped: String =
         text.chars().map(|c| if c.is_alphanumeric() || c == ' ' { c.to_string() } else { format!("\\U{:08X}", u32::from(c)) }).collect();

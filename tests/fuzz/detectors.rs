@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The decoders of every family of detector and of the refiner, on networks whose outputs are what the frame says: each
-//! sample of the frame picks a number from a table, among them some that no network should give.
+//! The decoders of all detector families and of the refiner, with networks whose outputs are chosen by the frame: each
+//! sample of the frame selects a number from a table, including some that no network should output.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,13 +28,13 @@ const REFINER: &str = "fuzzed-refiner";
 /// Side of its input.
 const REFINER_SIDE: u64 = 8;
 
-/// A network, made once.
+/// The design of a network, which is built once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Design {
     /// Index among [`Family::ALL`].
     family: usize,
     refined: bool,
-    /// Index of an output that is of another length, and which.
+    /// Index of an output with a wrong length, and that length.
     odd: Option<(usize, u64)>,
 }
 
@@ -42,14 +42,14 @@ thread_local! {
     static DETECTORS: RefCell<HashMap<Design, Option<NetworkDetector>>> = RefCell::default();
 }
 
-/// Whatever a network gives, what is told are faces on the frame, or an error.
+/// Any output of a network yields faces on the frame, or an error.
 pub fn check(input: &mut Input) {
     let design = Design {
         family: input.below(Family::ALL.len()),
         refined: input.one_in(4),
         odd: input.one_in(4).then(|| (input.below(4), input.pick(&[0, 1, 3]))),
     };
-    // Of another size the outputs have the wrong number of cells.
+    // At another size, the outputs have the wrong number of cells.
     let (width, height) = if input.one_in(8) { input.pick(&[(32, 64), (96, 32)]) } else { (SIDE as u32, SIDE as u32) };
     let frame = Size::new(width, height);
     let pixels = pixels(input, frame);
@@ -91,7 +91,7 @@ fn check_found(found: &[Detection], options: &DetectOptions, frame: Size) {
     }
 }
 
-/// Samples that mostly pick the first number, which is none of a face, and a few others.
+/// Samples that usually select the first number, which does not yield a face, and a few others.
 fn pixels(input: &mut Input, frame: Size) -> Vec<u8> {
     let count = 3 * (frame.width * frame.height) as usize;
     let (fill, step) = (input.byte(), if input.one_in(3) { input.byte() } else { 0 });
@@ -103,7 +103,7 @@ fn pixels(input: &mut Input, frame: Size) -> Vec<u8> {
     pixels
 }
 
-/// What a sample of each value picks.
+/// The number that each sample value selects.
 fn table() -> [f32; 256] {
     std::array::from_fn(|index| match index {
         0..16 => -9.0,
@@ -114,7 +114,7 @@ fn table() -> [f32; 256] {
     })
 }
 
-/// The detector of a design; none if it is refused, or if there is no runtime.
+/// The detector of a design; none if it is rejected, or without ONNX Runtime.
 fn load(design: Design) -> Option<NetworkDetector> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-models-{}", std::process::id()));
     let search = SearchPath { model_folders: vec![folder.clone()], ..SearchPath::from_env(None) };
@@ -200,7 +200,7 @@ fn model(graph: Message) -> Message {
         .message(MODEL_GRAPH, graph)
 }
 
-/// From `input` to `numbers`: samples, in the shape `flat`, become numbers of the table.
+/// Nodes from `input` to `numbers`: samples, in the shape `flat`, are replaced by numbers from the table.
 fn numbers(input: &[Option<u64>; 4], flat: &[i64]) -> Message {
     let table: Vec<u8> = table().iter().flat_map(|value| value.to_le_bytes()).collect();
     let cast = Message::default().bytes(ATTRIBUTE_NAME, "to").integer(ATTRIBUTE_INTEGER, INT64).integer(ATTRIBUTE_TYPE, INTEGER);
@@ -213,7 +213,7 @@ fn numbers(input: &[Option<u64>; 4], flat: &[i64]) -> Message {
         .message(GRAPH_NODE, node("Gather", &["table", "places"], "numbers"))
 }
 
-/// Adds an output: some of the numbers, along one axis, in another shape.
+/// Adds an output: a part of the numbers along one axis, in another shape.
 fn piece(graph: Message, name: &str, axis: i64, (start, end): (i64, i64), shape: &[i64]) -> Message {
     let own = |part: &str| format!("{name}.{part}");
     let [starts, ends, axes, axis_lengths, values] = ["start", "end", "axes", "shape", "values"].map(own);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs a target: first the committed corpus, then random cases and mutations of the corpus.
 //!
-//! A case is a string of bytes from which the target makes its values. One that fails is reduced, saved and printed. One
-//! that ends the process, or never ends, is in `target/tmp/fuzz/NAME-PID.running`. The environment says how long to go on:
+//! A case is a byte string from which the target derives its values. A failing case is reduced, saved and printed. A case
+//! that crashes or hangs the process is in `target/tmp/fuzz/NAME-PID.running`. Environment variables set the duration:
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
@@ -21,20 +21,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::input::Input;
 
-/// What `cargo test` starts from, so that it runs the same cases each time.
+/// Seed of `cargo test`, so that it runs the same cases each time.
 const SEED: u64 = 1;
-/// Most random bytes of a case. Most cases are much shorter.
+/// Maximum length of a random case in bytes. Most cases are much shorter.
 const LONGEST: usize = 2048;
-/// Tries to make a failing case shorter or simpler.
+/// Number of attempts to reduce a failing case.
 const REDUCTIONS: usize = 20_000;
 
-/// One thing to fuzz.
+/// A fuzz target.
 pub struct Target {
     /// Name of the test and of the folder in `corpus`.
     pub name: &'static str,
-    /// Cases that `cargo test` runs, a few seconds' worth.
+    /// Number of cases in `cargo test`, which take a few seconds.
     pub cases: u64,
-    /// Files of the repository that are mutated along with the corpus.
+    /// Files of the repository that are mutated in addition to the corpus.
     pub seeds: &'static [&'static str],
     /// Panics if a property does not hold for a case.
     pub check: fn(&mut Input),
@@ -55,10 +55,10 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// Small lengths are as likely as large ones.
-    fn length(&mut self, most: usize) -> usize {
-        let limit = 1 << (1 + self.below(most.ilog2() as usize));
-        self.below(limit.min(most) + 1)
+    /// A length, with small and large ones equally likely.
+    fn length(&mut self, max_cases: usize) -> usize {
+        let limit = 1 << (1 + self.below(max_cases.ilog2() as usize));
+        self.below(limit.min(max_cases) + 1)
     }
 
     fn fill(&mut self, bytes: &mut Vec<u8>) {
@@ -70,7 +70,7 @@ impl Random {
 }
 
 impl Target {
-    /// Runs the target as the environment says.
+    /// Runs the target as configured by the environment.
     ///
     /// # Panics
     /// If a case fails.
@@ -83,18 +83,18 @@ impl Target {
         let (seconds, cases) = (number("FUZZ_SECONDS"), number("FUZZ_CASES"));
         let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(SEED, |time| time.as_nanos() as u64);
         let seed = number("FUZZ_SEED").unwrap_or_else(|| if seconds.or(cases).is_some() { now() } else { SEED });
-        let most = cases.unwrap_or(if seconds.is_some() { u64::MAX } else { self.cases });
+        let max_cases = cases.unwrap_or(if seconds.is_some() { u64::MAX } else { self.cases });
         let time = seconds.map_or(Duration::MAX, Duration::from_secs);
         say(&format!("fuzz: {}: seed {seed}", self.name));
 
         let start = Instant::now();
-        let done = self.search(seed, most, || start.elapsed() < time);
+        let done = self.search(seed, max_cases, || start.elapsed() < time);
         let seconds = start.elapsed().as_secs_f64();
         say(&format!("fuzz: {}: {done} cases in {seconds:.1} s, {:.0} each second", self.name, done as f64 / seconds));
     }
 
-    /// Runs cases until there were `most` or `go_on` says no, and counts them.
-    fn search(&self, seed: u64, most: u64, go_on: impl Fn() -> bool) -> u64 {
+    /// Runs up to `max_cases` cases while `go_on` returns true, and counts them.
+    fn search(&self, seed: u64, max_cases: u64, go_on: impl Fn() -> bool) -> u64 {
         let corpus = self.corpus();
         let mut running = Running::new(self.name);
         let mut attempt = |case: &[u8]| {
@@ -105,7 +105,7 @@ impl Target {
         };
         corpus.iter().for_each(|case| attempt(case));
         let (mut random, mut case, mut done) = (Random(seed), Vec::new(), corpus.len() as u64);
-        while done < most && go_on() {
+        while done < max_cases && go_on() {
             if corpus.is_empty() || random.below(2) == 0 {
                 random.fill(&mut case);
             } else {
@@ -117,7 +117,7 @@ impl Target {
         done
     }
 
-    /// The committed cases, those with names that come first in the alphabet first.
+    /// The committed cases, sorted by name.
     fn corpus(&self) -> Vec<Vec<u8>> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = repository.join("tests/fuzz/corpus").join(self.name);
@@ -129,7 +129,7 @@ impl Target {
         files.iter().map(read).collect()
     }
 
-    /// Reduces and saves a failing case, then lets it fail for all to see.
+    /// Reduces and saves a failing case, then runs it again so that the test fails with its panic.
     fn report(&self, case: &[u8]) -> ! {
         let reduced = reduce(self.check, case.to_vec());
         let digest = reduced.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
@@ -144,18 +144,18 @@ impl Target {
             self.name
         ));
         (self.check)(&mut Input::new(&reduced));
-        panic!("the case failed before and does not any more: the target depends on more than its case");
+        panic!("the case no longer fails: the target depends on more than its case");
     }
 }
 
-/// The folder for cases that fail.
+/// The folder for failing cases.
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz");
     std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     folder
 }
 
-/// The case that is being run, in a file: what is left there if a case ends the whole process.
+/// The running case, saved in a file that remains if the case crashes the process.
 struct Running {
     file: std::fs::File,
     path: PathBuf,
@@ -170,7 +170,7 @@ impl Running {
     }
 
     fn note(&mut self, case: &[u8]) {
-        // A case that cannot be noted is run all the same.
+        // A case that cannot be saved is run nevertheless.
         let _ = self.file.write_all_at(case, 0);
         if case.len() < self.length {
             let _ = self.file.set_len(case.len() as u64);
@@ -185,7 +185,7 @@ impl Drop for Running {
     }
 }
 
-/// One of the corpus with some bytes changed, inserted, repeated or left out, or joined to another one.
+/// A case of the corpus with some bytes changed, inserted, repeated or removed, or joined with another case.
 fn mutate(random: &mut Random, corpus: &[Vec<u8>], case: &mut Vec<u8>) {
     case.clear();
     case.extend_from_slice(&corpus[random.below(corpus.len())]);
@@ -211,7 +211,7 @@ fn mutate(random: &mut Random, corpus: &[Vec<u8>], case: &mut Vec<u8>) {
 }
 
 thread_local! {
-    /// True while a case is tried out, whose panics nobody wants to read.
+    /// True while a case is tried, whose panics are not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -232,7 +232,7 @@ fn fails(check: fn(&mut Input), case: &[u8]) -> bool {
     failed
 }
 
-/// A case that fails as well, with fewer bytes and more zeros.
+/// A reduced case that still fails, with fewer bytes and more zeros.
 fn reduce(check: fn(&mut Input), mut case: Vec<u8>) -> Vec<u8> {
     let mut left = REDUCTIONS;
     let mut still_fails = |case: &[u8]| {
@@ -263,7 +263,7 @@ fn reduce(check: fn(&mut Input), mut case: Vec<u8>) -> Vec<u8> {
     case
 }
 
-/// Prints a line even where the test passes: only what the macros print is captured.
+/// Prints a line even if the test passes: the test harness captures only the print macros.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

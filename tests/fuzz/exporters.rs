@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Exports of any faces, names, labels, numbers and times: each format's own readers have to understand them.
+//! Exports of arbitrary faces, names, labels, numbers and times, which readers of each format have to parse.
 
 use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options, Output, Span, Utc};
 use gstemotion::record::FaceRecord;
@@ -10,7 +10,7 @@ use crate::records::record;
 
 const FORMATS: [Format; 5] = [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text];
 
-/// One export: what was written, and the faces that it may tell of.
+/// An export: the written text, and the faces that it may contain.
 struct Export {
     options: Options,
     stream: String,
@@ -19,7 +19,7 @@ struct Export {
     faces: Vec<FaceRecord>,
 }
 
-/// Whatever was exported is whole and means what the records say.
+/// Each export is complete and equals the records.
 pub fn check(input: &mut Input) {
     let options = Options {
         format: input.pick(&FORMATS),
@@ -50,7 +50,7 @@ pub fn check(input: &mut Input) {
                 output
             }
         };
-        let span = match output.expect("what is written to memory does not fail") {
+        let span = match output.expect("writing to memory does not fail") {
             Output::Text(chunk) => {
                 let span = chunk.span;
                 export.add(chunk);
@@ -70,7 +70,7 @@ pub fn check(input: &mut Input) {
     export.check();
 }
 
-/// Of a stream whose times are in order: what leaves starts no earlier than what left before ends.
+/// In a stream with ordered times, each output starts no earlier than the previous one ends.
 fn check_span(span: Span, covered_ns: &mut Option<u64>) {
     if let Some(covered) = *covered_ns {
         assert!(span.pts_ns >= covered || span.duration_ns == 0, "{span:?} begins before {covered}");
@@ -100,7 +100,7 @@ impl Export {
             self.text.push_str(&header);
         }
         let body = String::from_utf8(chunk.body).expect("UTF-8");
-        assert!(body.is_empty() || body.ends_with('\n'), "{body:?} is cut off");
+        assert!(body.is_empty() || body.ends_with('\n'), "{body:?} is truncated");
         self.text.push_str(&body);
     }
 
@@ -113,11 +113,11 @@ impl Export {
         }
     }
 
-    /// One JSON object on a line, in which no key stands twice.
+    /// Checks that each line is a JSON object without repeated keys.
     fn check_object(&self, line: &str) {
         assert!(!line.contains(['\n', '\r']), "{line:?}");
         let object: Strict = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let Strict::Object(fields) = object else { panic!("{line} is no object") };
+        let Strict::Object(fields) = object else { panic!("{line} is not an object") };
         let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         assert_eq!(field("stream"), Some(&Strict::String(self.stream.clone())), "{line}");
         if field("type") == Some(&Strict::String("face".into())) {
@@ -131,14 +131,14 @@ impl Export {
         }
     }
 
-    /// A header, and rows with as many cells that hold what the columns say.
+    /// Checks that there is a header, and that all rows have the same number of cells with the values of their columns.
     fn check_table(&self) {
         let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(self.text.as_bytes());
         let header = reader.headers().expect("a header").clone();
         let column = |name: &str| header.iter().position(|column| column == name);
         for row in reader.records() {
             let row = row.unwrap_or_else(|error| panic!("{error}: {:?}", self.text));
-            // A cell that a spreadsheet would take for a formula is written behind an apostrophe.
+            // A cell that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
             let plain = |cell: &str| cell.strip_prefix('\'').filter(|_| !self.stream.starts_with('\'')).unwrap_or(cell).to_owned();
             assert_eq!(plain(&row[0]), self.stream, "{row:?}");
             let numbers = ["pts", "duration", "x", "y", "w", "h", "confidence", "score", "age", "frames", "faces_mean", "label_id"];
@@ -153,7 +153,7 @@ impl Export {
         }
     }
 
-    /// `WEBVTT`, then cues that end after they start and hold neither an empty line nor an arrow.
+    /// Checks for `WEBVTT`, then cues that end after they start and contain neither an empty line nor an arrow.
     fn check_cues(&self) {
         let cues = self.text.strip_prefix("WEBVTT\n\n").unwrap_or_else(|| panic!("no header: {:?}", self.text));
         for cue in cues.split_terminator("\n\n") {
@@ -161,7 +161,7 @@ impl Export {
             let (start, end) = times.split_once(" --> ").unwrap_or_else(|| panic!("no times: {cue:?}"));
             assert!(milliseconds(start) < milliseconds(end), "{times}");
             assert!(!payload.contains("-->"), "{payload:?}");
-            // A reader of WebVTT takes each of these for the end of a line.
+            // WebVTT readers treat each of these as the end of a line.
             assert!(payload.split(['\n', '\r']).all(|line| !line.is_empty()), "{payload:?}");
             if self.options.format == Format::WebVttMetadata {
                 self.check_object(payload);
@@ -172,18 +172,18 @@ impl Export {
         }
     }
 
-    /// A line for people.
+    /// Checks a line of plain text.
     fn check_line(&self, line: &str) {
         assert!(!line.chars().any(char::is_control), "{line:?}");
         let begins = if self.options.aggregate_only { line.contains(" faces") } else { line.starts_with("face") };
         assert!(begins, "{line:?}");
         assert!(!line.contains("NaN") && !line.contains("inf"), "{line:?}");
         let unscored = self.faces.iter().all(|face| face.emotion.is_none());
-        assert!(!unscored || !line.contains('%') && !line.contains(UNKNOWN), "{line:?}: nobody was scored");
+        assert!(!unscored || !line.contains('%') && !line.contains(UNKNOWN), "{line:?}: no face was scored");
     }
 }
 
-/// `hh:mm:ss.mmm` or more digits of hours, in milliseconds.
+/// Parses `hh:mm:ss.mmm`, with two or more digits of hours, to milliseconds.
 fn milliseconds(time: &str) -> u64 {
     let parts: Vec<u64> = time.split([':', '.']).map(|part| part.parse().unwrap_or_else(|error| panic!("{time}: {error}"))).collect();
     let [hours, minutes, seconds, milliseconds] = parts[..] else { panic!("{time}") };
@@ -191,7 +191,7 @@ fn milliseconds(time: &str) -> u64 {
     ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
 }
 
-/// JSON in which a key may stand only once and numbers are finite.
+/// JSON without repeated keys, with finite numbers.
 #[derive(Debug, PartialEq)]
 enum Strict {
     Object(Vec<(String, Strict)>),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frame views of any format, size, stride and length of plane, and crops of them.
+//! Frame views with any format, size, stride and plane length, and crops of them.
 
 use gstemotion::geometry::{Crop, Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
@@ -11,7 +11,7 @@ use crate::input::Input;
 /// Largest plane, in bytes.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// A view is made exactly if every row lies in its plane; what is sampled from it depends on its pixels alone.
+/// A view is created exactly if every row lies inside of its plane. Samples depend only on its pixels.
 pub fn check(input: &mut Input) {
     let format = input.pick(&PixelFormat::ALL);
     let size = Size::new(side(input), side(input));
@@ -41,12 +41,12 @@ pub fn check(input: &mut Input) {
     }
     let others: Vec<Vec<u8>> = shapes.iter().map(|shape| picture(shape, if flat { 0 } else { 29 }, value, !padding)).collect();
     let other = self::view(format, size, &shapes, &others, colorimetry).expect("a view of the same shape");
-    assert_eq!(sampled(&mut resampler, &other, source, out, samples), rows, "what lies between the rows was sampled");
+    assert_eq!(sampled(&mut resampler, &other, source, out, samples), rows, "padding between the rows was sampled");
 
     cropped(input, &view);
 }
 
-/// Any crop, turned or not, fills the whole of a network's input.
+/// Any crop, rotated or not, fills the whole input of a network.
 fn cropped(input: &mut Input, view: &FrameView) {
     let bounds = rect(input, view.size());
     let roll = if input.flag() { input.float() } else { 0.0 };
@@ -62,7 +62,7 @@ fn cropped(input: &mut Input, view: &FrameView) {
     assert!(picture.iter().all(|value| (-0.01..=255.01).contains(value)), "{crop:?} of {:?}: {picture:?}", view.size());
 }
 
-/// How a plane lies in memory.
+/// The layout of a plane.
 #[derive(Debug)]
 struct Shape {
     rows: usize,
@@ -72,7 +72,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// True if every row is inside, counted without any overflow, and no two overlap.
+    /// True if every row is inside of the plane, computed without overflow, and no rows overlap.
     fn fits(&self) -> bool {
         let end = self.stride as u128 * (self.rows as u128).saturating_sub(1) + self.row_bytes as u128;
         end <= self.length as u128 && (self.rows <= 1 || self.stride >= self.row_bytes)
@@ -83,7 +83,7 @@ fn side(input: &mut Input) -> u32 {
     if input.one_in(16) { input.integer() as u32 } else { input.below(48) as u32 }
 }
 
-/// Mostly one that fits or nearly does.
+/// Usually a layout that fits or nearly fits.
 fn shape(input: &mut Input, (rows, row_bytes): (usize, usize)) -> Shape {
     let stride = match input.byte() % 8 {
         0 => input.integer() as usize,
@@ -99,7 +99,7 @@ fn shape(input: &mut Input, (rows, row_bytes): (usize, usize)) -> Shape {
     Shape { rows, row_bytes, stride, length }
 }
 
-/// The bytes of a plane: what belongs to a row follows from its place and `value`, the others are `padding`.
+/// The bytes of a plane: those of rows are derived from their position and `value`, the others are `padding`.
 fn picture(shape: &Shape, step: usize, value: u8, padding: u8) -> Vec<u8> {
     let mut bytes = vec![padding; shape.length];
     if shape.fits() {
@@ -122,7 +122,7 @@ fn view<'a>(
     FrameView::new(format, size, &planes, colorimetry)
 }
 
-/// Around the frame, or anywhere.
+/// A rectangle near the frame, or anywhere.
 fn rect(input: &mut Input, size: Size) -> Rect {
     if input.one_in(4) {
         return Rect::new(input.float(), input.float(), input.float(), input.float());
@@ -131,12 +131,12 @@ fn rect(input: &mut Input, size: Size) -> Rect {
     Rect::new(x, y, w, h).from_norm(size)
 }
 
-/// What is sampled, a pixel an entry; of luma the first value of each.
+/// The samples of each pixel; for luma only the first value is used.
 fn sampled(resampler: &mut Resampler, view: &FrameView, source: Rect, out: Size, samples: Samples) -> Vec<[f32; 3]> {
     let mut pixels = Vec::new();
     let mut rows = 0;
     resampler.sample(view, source, out, samples, |y, [r, g, b]| {
-        assert_eq!((y, r.len()), (rows, out.width as usize), "rows come in order and whole");
+        assert_eq!((y, r.len()), (rows, out.width as usize), "rows are in order and complete");
         rows += 1;
         match samples {
             Samples::Luma => pixels.extend(r.iter().map(|&value| [value; 3])),

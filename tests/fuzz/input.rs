@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Values made from the bytes of a case.
+//! Values derived from the bytes of a case.
 
 /// Floats at which arithmetic tends to go wrong.
 const FLOATS: [f32; 24] = [
@@ -83,8 +83,8 @@ const PIECES: [&str; 30] = [
     "\u{202e}",
 ];
 
-/// Takes values off the bytes of a case, one after the other. Bytes that are missing count as zeros, so that every case is
-/// a valid one and a shorter case is a simpler one.
+/// Reads values from the bytes of a case. Missing bytes count as zeros, so that every case is
+/// valid, and a shorter case is simpler.
 pub struct Input<'a> {
     rest: &'a [u8],
 }
@@ -109,7 +109,7 @@ impl<'a> Input<'a> {
         self.byte() % times == times - 1
     }
 
-    /// An integer below `limit`, which is at most 65,536.
+    /// An integer below `limit`, which is at max 65,536.
     pub fn below(&mut self, limit: usize) -> usize {
         let wide = if limit > 256 { usize::from(self.byte()) << 8 } else { 0 };
         (wide | usize::from(self.byte())) % limit.max(1)
@@ -119,7 +119,7 @@ impl<'a> Input<'a> {
         choices[self.below(choices.len())]
     }
 
-    /// Any integer: a small one, one of those where arithmetic tends to go wrong, or eight bytes as they are.
+    /// Any integer: a small one, one at which arithmetic tends to go wrong, or eight raw bytes.
     pub fn integer(&mut self) -> u64 {
         match self.byte() % 4 {
             0 | 1 => u64::from(self.byte()),
@@ -133,7 +133,7 @@ impl<'a> Input<'a> {
         low + (high - low) * (self.below(65_536) as f32 / 65_535.0)
     }
 
-    /// Any float: one from 0 to 1, one where arithmetic tends to go wrong, or four bytes as they are.
+    /// Any float: one from 0 to 1, one at which arithmetic tends to go wrong, or four raw bytes.
     pub fn float(&mut self) -> f32 {
         match self.byte() % 4 {
             0 | 1 => self.within(0.0, 1.0),
@@ -142,19 +142,19 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Up to `most` values.
-    pub fn many<T>(&mut self, most: usize, mut value: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        (0..self.below(most + 1)).map(|_| value(self)).collect()
+    /// Up to `max` values.
+    pub fn many<T>(&mut self, max: usize, mut value: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        (0..self.below(max + 1)).map(|_| value(self)).collect()
     }
 
-    /// Text of a few pieces; there are not many different ones, since some of it is interned for ever.
+    /// Text of a few pieces. The number of different texts is small, since some are interned for the life of the process.
     pub fn text(&mut self) -> String {
         self.many(2, |input| input.pick(&PIECES)).concat()
     }
 
-    /// Up to `most` bytes.
-    pub fn bytes(&mut self, most: usize) -> &'a [u8] {
-        let (taken, rest) = self.rest.split_at(most.min(self.rest.len()));
+    /// Up to `max` bytes.
+    pub fn bytes(&mut self, max: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at(max.min(self.rest.len()));
         self.rest = rest;
         taken
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Fuzz targets: what may come from outside, in any shape. Each asserts what has to hold for every case.
+//! Fuzz targets for all external input. Each asserts properties that hold for every case.
 //!
-//! `cargo test` runs a fixed number of cases, `make fuzz MINUTES=10` goes on for longer; see [`driver`].
+//! `cargo test` runs a fixed number of cases, `make fuzz MINUTES=10` runs longer; see [`driver`].
 
 #[cfg(feature = "plugin")]
 mod buffers;

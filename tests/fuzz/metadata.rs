@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The readers of metadata: regions with params, `GstEmotionMeta` and, where the build has it, relation metadata, with
+//! The readers of metadata: regions with params, `GstEmotionMeta` and, if the build supports it, relation metadata, with
 //! fields that are missing, of another type, of another length or out of range.
 
 use gst::glib;
@@ -14,10 +14,10 @@ use crate::complaints;
 use crate::input::Input;
 use crate::records::record;
 
-/// What is written comes back within this, in shares of the frame.
+/// Maximum error of coordinates that are written and read back, in 0..1 of the frame.
 const EXACT: f32 = 1e-5;
 
-/// What is read is whole, whatever it was read from; what is written is read again.
+/// Records read from any metadata are valid, and written records are read back.
 pub fn check(input: &mut Input) {
     complaints::init();
     let frame = if input.one_in(8) { Size::new(input.integer() as u32, input.integer() as u32) } else { Size::new(640, 480) };
@@ -36,7 +36,7 @@ pub fn check(input: &mut Input) {
     faces.iter().for_each(check_face);
     let debug = |faces: &[FaceRecord]| format!("{faces:?}");
     assert_eq!(debug(&read_faces(writable, frame)), debug(&faces), "reading changes nothing");
-    // As emotionclassify does, on top of what is there.
+    // As emotionclassify does, in addition to the existing metadata.
     write_emotions(writable, frame, &faces);
     let again = read_faces(writable, frame);
     assert!(again.len() >= faces.len(), "{again:?} of {faces:?}");
@@ -46,7 +46,7 @@ pub fn check(input: &mut Input) {
     complaints::none();
 }
 
-/// Faces as this plugin finds them, written and read.
+/// Faces as this plugin finds them, written and read back.
 fn round_trip(input: &mut Input) {
     let frame = Size::new(1280, 720);
     let mut faces = input.many(4, record);
@@ -54,7 +54,7 @@ fn round_trip(input: &mut Input) {
         let (x, y) = (index as f32 * 0.25, input.within(0.0, 0.8));
         face.rect_norm = Rect::new(x, y, input.within(0.01, 0.2), input.within(0.01, 0.2));
         face.id = 1 + index as u32;
-        // A description whose texts hold a NUL is refused, so no model has such labels.
+        // A description with a NUL in its texts is rejected, so no model has such labels.
         if let Some(detection) = &mut face.detection {
             detection.model_name = detection.model_name.replace('\0', "").into();
         }
@@ -71,7 +71,7 @@ fn round_trip(input: &mut Input) {
     for (face, read) in faces.iter().zip(&read) {
         assert_eq!(read.id, face.id);
         let near = |a: f32, b: f32, tolerance: f32| (a - b).abs() <= tolerance;
-        // A box without a detector's params has been rounded to whole pixels.
+        // A box without the params of a detector is rounded to whole pixels.
         let tolerance = if face.detection.is_some() { EXACT } else { 1.0 / frame.height as f32 };
         let sides = |rect: Rect| [rect.x, rect.y, rect.right(), rect.bottom()];
         let same = sides(face.rect_norm).into_iter().zip(sides(read.rect_norm)).all(|(a, b)| near(a, b, tolerance));
@@ -87,7 +87,7 @@ fn round_trip(input: &mut Input) {
     }
 }
 
-/// What overlay, export and the classifier rely on.
+/// Properties on which overlay, export and the classifier rely.
 fn check_face(face: &FaceRecord) {
     assert!(i32::try_from(face.id).is_ok(), "the id {} does not fit into metadata", face.id);
     let Rect { x, y, w, h } = face.rect_norm;
@@ -106,7 +106,7 @@ fn check_face(face: &FaceRecord) {
     }
 }
 
-/// Adds regions, most of them of faces, and counts those.
+/// Adds regions, most of them faces, and returns the number of faces.
 fn add_regions(input: &mut Input, buffer: &mut gst::BufferRef) -> usize {
     let mut faces = 0;
     for _ in 0..input.below(5) {
@@ -142,7 +142,7 @@ fn add_custom(input: &mut Input, buffer: &mut gst::BufferRef) {
     target.set_value("faces", if input.one_in(8) { value(input, Kind::Any) } else { send(gst::Array::new(faces)) });
 }
 
-/// What a field should hold.
+/// The expected type of a field.
 #[derive(Clone, Copy)]
 enum Kind {
     Integer,
@@ -222,7 +222,7 @@ fn value(input: &mut Input, kind: Kind) -> glib::SendValue {
     }
 }
 
-/// Text as a GObject value can hold it.
+/// Text that a GObject value can hold.
 fn text(input: &mut Input) -> String {
     input.text().replace('\0', "")
 }

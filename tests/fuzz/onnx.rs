@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The edits of ONNX files, on models, on broken ones and on what is none.
+//! The edits of ONNX files, on valid models, broken models and other files.
 
 use gstemotion::model::onnx::{constant_weights, free_size};
 
@@ -12,10 +12,10 @@ use crate::protobuf::{
 /// Names of inputs and weights, few enough that some are equal.
 const NAMES: [&str; 4] = ["input", "weight", "", "Glück"];
 
-/// A case that begins with this or more makes a model; the committed files begin with less.
+/// Cases whose first byte is at least this are models; the committed files begin with less.
 const BUILT: u8 = 0x80;
 
-/// What is edited is a message as before, no longer, and edited again it stays the same.
+/// An edited file is still a valid message, not longer than before, and a second edit does not change it.
 pub fn check(input: &mut Input) {
     let first = input.byte();
     let rest = input;
@@ -29,7 +29,7 @@ pub fn check(input: &mut Input) {
         let same = |(before, after): (&protobuf::Field<'_>, &protobuf::Field<'_>)| {
             before.0 == after.0 && (before.0 == MODEL_GRAPH || before.1 == after.1)
         };
-        assert!(before.len() == after.len() && before.iter().zip(&after).all(same), "a field beside the graph was changed");
+        assert!(before.len() == after.len() && before.iter().zip(&after).all(same), "a field outside of the graph was changed");
     }
     if let Some(edited) = constant_weights(&model) {
         for graph in graphs(&edited) {
@@ -55,7 +55,7 @@ fn graphs(model: &[u8]) -> Vec<Vec<protobuf::Field<'_>>> {
     graphs.into_iter().map(|graph| fields(graph).expect("an edited graph is a message")).collect()
 }
 
-/// The first field of that number, if it is a name.
+/// The first field with this number, if it is a name.
 fn name(message: &[u8], number: u64) -> Option<&[u8]> {
     fields(message)?.into_iter().find(|field| field.0 == number)?.1
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! As much of protocol buffers as it takes to write ONNX files and to read them back.
+//! The part of protocol buffers that is needed to write ONNX files and to read them back.
 
 /// Fields of `onnx.proto`.
 pub const MODEL_IR_VERSION: u64 = 1;
@@ -35,7 +35,7 @@ pub const FLOAT: u64 = 1;
 pub const INT64: u64 = 7;
 pub const INTEGER: u64 = 2;
 
-/// A message that grows field by field.
+/// A message that is built field by field.
 #[derive(Clone, Default)]
 pub struct Message(pub Vec<u8>);
 
@@ -78,7 +78,7 @@ pub fn value_info(name: &str, axes: &[Option<u64>]) -> Message {
 /// Number and payload of a field; integers have none.
 pub type Field<'a> = (u64, Option<&'a [u8]>);
 
-/// The fields of a message; none if it is not one. Written apart from the reader that is fuzzed.
+/// The fields of a message; none if it is invalid. This reader is independent of the one that is fuzzed.
 pub fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut found = Vec::new();
     while !message.is_empty() {
@@ -107,7 +107,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// The payloads of all fields of that number.
+/// The payloads of all fields with this number.
 pub fn all<'a>(fields: &[Field<'a>], number: u64) -> Vec<&'a [u8]> {
     fields.iter().filter(|field| field.0 == number).filter_map(|field| field.1).collect()
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Face records of any content, as readers of foreign metadata may hand them on.
+//! Face records with arbitrary content, as readers of foreign metadata may return them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn detection(input: &mut Input) -> DetectionInfo {
     DetectionInfo { confidence: input.float(), landmarks_norm, model_name: input.text().into(), age: Duration::from_nanos(input.integer()) }
 }
 
-/// As the readers make it: as many scores as labels, and a label of theirs or none.
+/// As readers return it: as many scores as labels, and one of these labels or none.
 fn emotion(input: &mut Input) -> EmotionResult {
     let labels = LabelSet::new((0..1 + input.below(5)).map(|_| input.text()).collect::<Vec<_>>());
     let scores = Scores::from_probabilities((0..labels.len()).map(|_| input.float()));

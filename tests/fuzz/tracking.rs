@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Suppression of overlapping boxes, and the tracker, with boxes and times of any kind.
+//! Non-maximum suppression and the tracker, with arbitrary boxes and times.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use gstemotion::track::tracker::Tracker;
 
 use crate::input::Input;
 
-/// What metadata can hold: ids are signed there.
+/// Largest id in metadata, which stores signed numbers.
 const LARGEST_ID: u32 = i32::MAX as u32;
 
 fn detection(input: &mut Input, hostile: bool) -> Detection {
@@ -27,7 +27,7 @@ fn detection(input: &mut Input, hostile: bool) -> Detection {
     Detection { rect, confidence, landmarks }
 }
 
-/// What is kept are the best of boxes that do not overlap, each within those it stands for.
+/// The kept boxes are the best of each group of overlapping boxes, and each lies within the boxes of its group.
 pub fn check_suppression(input: &mut Input) {
     let hostile = input.flag();
     let threshold = if hostile { input.float() } else { input.within(0.0, 1.0) };
@@ -45,7 +45,7 @@ pub fn check_suppression(input: &mut Input) {
     for face in &kept {
         assert!(face.rect.is_valid(), "{face:?} of {all:?}");
         let origins: Vec<_> = all.iter().filter(|found| found.confidence == face.confidence).collect();
-        assert!(!origins.is_empty(), "{face:?} is none of {all:?}");
+        assert!(!origins.is_empty(), "{face:?} is not derived from {all:?}");
         let (mut low, mut high) = ([f32::INFINITY; 4], [f32::NEG_INFINITY; 4]);
         for found in &all {
             for (index, side) in [found.rect.x, found.rect.y, found.rect.w, found.rect.h].into_iter().enumerate() {
@@ -55,23 +55,23 @@ pub fn check_suppression(input: &mut Input) {
         let slack = |index: usize| 1e-4 * low[index].abs().max(high[index].abs());
         let sides = [face.rect.x, face.rect.y, face.rect.w, face.rect.h];
         let inside = (0..4).all(|index| (low[index] - slack(index)..=high[index] + slack(index)).contains(&sides[index]));
-        assert!(inside, "{face:?} is no mean of {all:?}");
+        assert!(inside, "{face:?} is not a mean of {all:?}");
     }
     for found in &all {
         let stands_for = |origin: &Detection| origin.rect.iou(found.rect) > threshold || origin == found;
         let origin = |face: &Detection| all.iter().any(|origin| origin.confidence == face.confidence && stands_for(origin));
-        assert!(kept.iter().any(origin), "{found:?} is gone and nothing kept overlaps it");
+        assert!(kept.iter().any(origin), "{found:?} was dropped, and no kept box overlaps it");
     }
 }
 
-/// Ids are those of metadata, no two faces of a frame share one, and none is given a second time.
+/// Ids fit into metadata, no two faces of a frame have the same one, and none is reused.
 pub fn check_tracker(input: &mut Input) {
     let hostile = input.flag();
     let size = Size::new(640, 480);
     let mut tracker = Tracker::new(Duration::from_millis(input.integer()));
     let (mut now, mut newest, mut last_seen) = (Duration::ZERO, 0, HashMap::new());
     let mut step = 0;
-    // Most cases are short; a long one ends with its bytes.
+    // Most cases are short. A long one ends with its bytes.
     for _ in 0..1 + input.below(24) {
         step += 1;
         match input.byte() % 12 {
@@ -90,14 +90,14 @@ pub fn check_tracker(input: &mut Input) {
             assert!((1..=LARGEST_ID).contains(&track.id), "id {}", track.id);
             let before = last_seen.insert(track.id, step);
             assert_ne!(before, Some(step), "two faces of a frame have the id {}", track.id);
-            assert!(before.is_some() || track.id > newest, "the id {} was given before", track.id);
+            assert!(before.is_some() || track.id > newest, "the id {} was already used", track.id);
             newest = newest.max(track.id);
         }
         let later = now.saturating_add(Duration::from_millis(input.below(600) as u64));
         for shown in [tracker.predict(now, size), tracker.predict(later, size)] {
-            assert!(shown.iter().all(|track| last_seen.contains_key(&track.id)), "a face is shown that was never found");
+            assert!(shown.iter().all(|track| last_seen.contains_key(&track.id)), "a face is reported that was never detected");
             let ids: HashSet<_> = shown.iter().map(|track| track.id).collect();
-            assert_eq!(ids.len(), shown.len(), "a face is shown twice");
+            assert_eq!(ids.len(), shown.len(), "a face is reported twice");
         }
     }
 }
