@@ -78,7 +78,7 @@ fn an_unknown_signature_is_an_error_that_lists_what_is_supported() {
 #[test]
 fn skipped_tests_are_counted_in_the_output() {
     let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
-    command.args(["each_is_recognised", "another_signature"]).env_remove("GST_EMOTION_REQUIRE_MODELS");
+    command.args(["known_models_are_recognised", "an_unknown_signature"]).env_remove("GST_EMOTION_REQUIRE_MODELS");
     let output = command.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so").output().expect("this test program runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("left out: 2 tests: ONNX Runtime"), "{output:?}");
