@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
+use gstemotion::elements::picture_changes::PictureChanges;
 use gstemotion::geometry::{Rect, Size};
-use gstemotion::meta::{Moved, custom, roi, write_detections, write_emotions};
+use gstemotion::meta::{custom, roi, write_detections, write_emotions};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use support::gstreamer::{init, play};
@@ -148,7 +149,7 @@ impl Arrived {
         let scored = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.emotion.is_some());
         let regions = roi::read(buffer, size);
         Self {
-            faces: Moved::before(pad).read_faces(buffer, size),
+            faces: PictureChanges::upstream_of(pad).read_faces(buffer, size),
             region: buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == 2 && ids(&regions),
             params: scored(&regions),
             custom: scored(&custom::read(buffer)),

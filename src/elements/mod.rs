@@ -10,7 +10,7 @@ pub mod engine;
 pub mod facedetect;
 pub mod frame;
 mod layout;
-mod picture_changes;
+pub mod picture_changes;
 pub mod statistics;
 pub mod stream;
 

@@ -26,7 +26,7 @@ macro_rules! embedded {
     };
 }
 
-static MODELS: [EmbeddedModel; 5] = embedded!("face", "face-refiner", "expression", "expression-int8", "expression-tiny");
+static MODELS: [EmbeddedModel; 5] = embedded!("expression", "expression-int8", "expression-tiny", "face", "face-refiner");
 
 impl ModelFile {
     /// The model `name`: the file `NAME/model.onnx` in the first folder of the search path that has it, else the model of
