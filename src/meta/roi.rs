@@ -63,7 +63,10 @@ pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
 }
 
 fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer: &mut Writer) {
-    let (x, y, w, h) = pixels(face.rect_norm, frame);
+    // The reader computes the pixels from the corners in `detection`. They have to be computed from the same numbers here, or
+    // an edge halfway between two pixels may be rounded to different ones.
+    let Rect { x: left, y: top, .. } = face.rect_norm;
+    let (x, y, w, h) = pixels(Rect::from_corners(left, top, face.rect_norm.right(), face.rect_norm.bottom()), frame);
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
     meta.set_id(int_id(face.id));
     if let Some(detection) = &face.detection {
