@@ -12,11 +12,11 @@
 //! describes each stage and where to add code.
 
 // Values that all stages use.
-pub mod error;
 pub mod geometry;
+pub mod error;
 pub mod ids;
-pub mod record;
 pub mod scores;
+pub mod record;
 pub mod statistics;
 pub mod worker;
 

@@ -5,6 +5,7 @@
 use gst_video::{VideoCropMeta, VideoInfo, VideoMeta};
 
 use crate::error::{Error, Result};
+use crate::geometry::Size;
 use crate::image::PixelFormat;
 
 /// Maximum number of planes of a format.
@@ -39,7 +40,7 @@ pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFo
         let outside = || Error::Config(format!("plane {index} starts at byte {offset} of a buffer of {} bytes", buffer.size()));
         let available = available.ok_or_else(outside)?;
         let start = offset_of(format, index, corner, stride).ok_or_else(|| misaligned(corner))?;
-        let (rows, row_bytes) = format.plane_extent(index, super::frame::size(info));
+        let (rows, row_bytes) = format.plane_extent(index, Size::new(info.width(), info.height()));
         let needed = stride.max(row_bytes).saturating_mul(rows);
         *extent = Extent { start, length: available.saturating_sub(start).min(needed), stride };
     }

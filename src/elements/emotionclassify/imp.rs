@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The implementation of `emotionclassify`: its properties and class.
+//! The implementation of `emotionclassify`: its class.
 
-use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -12,84 +10,9 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 
 use super::scoring::{CAT, FaceScoring};
+use super::settings;
 use crate::elements::analyser::{Analyser, base_transform_impl};
-use crate::elements::{
-    ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, extract, frame, plugin_folder, provider_param_spec, statistics,
-};
-use crate::error::Result;
-use crate::expression::classifier::Classifier;
-use crate::expression::scorer::ScoringOptions;
-use crate::model::runtime::RunOptions;
-use crate::model::search_path::SearchPath;
-use crate::model::{ModelFile, embedded};
-
-/// The values of the properties.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    model_file: Option<String>,
-    batch_size: u32,
-    reclassify_interval: u32,
-    max_faces_per_frame: u32,
-    smoothing: u64,
-    min_confidence: f64,
-    min_face_size: u32,
-    threads: u32,
-    provider: ExecutionProvider,
-    pub(super) asynchronous: bool,
-    pub(super) post_messages: PostMessages,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            model_file: None,
-            batch_size: 0,
-            reclassify_interval: 1,
-            max_faces_per_frame: 16,
-            smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
-            min_confidence: 0.0,
-            min_face_size: 16,
-            threads: 0,
-            provider: ExecutionProvider::default(),
-            asynchronous: false,
-            post_messages: PostMessages::default(),
-        }
-    }
-}
-
-impl Settings {
-    /// How faces are scored.
-    pub(super) fn scoring_options(&self) -> ScoringOptions {
-        ScoringOptions {
-            reclassify_interval: u64::from(self.reclassify_interval),
-            budget: self.max_faces_per_frame as usize,
-            half_life: Duration::from_nanos(self.smoothing),
-            min_confidence: self.min_confidence as f32,
-            min_face_size: self.min_face_size as f32,
-        }
-    }
-
-    /// Loads the chosen model.
-    pub(super) fn load_classifier(&self) -> Result<Classifier> {
-        let search = SearchPath::from_env(plugin_folder());
-        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
-        let model = match self.model_file.as_deref() {
-            None => ModelFile::named(embedded::EXPRESSION, &search)?,
-            Some(name) if is_name(name) => ModelFile::named(name, &search)?,
-            Some(file) => ModelFile::open(Path::new(file))?,
-        };
-        let mut classifier = Classifier::load(model, &search, run)?;
-        classifier.set_batch_size(self.batch_size as usize);
-        Ok(classifier)
-    }
-}
-
-/// True if `model` is the name of a model rather than a path: a single component without an extension, and no such file
-/// exists.
-fn is_name(model: &str) -> bool {
-    let path = Path::new(model);
-    path.components().count() == 1 && path.extension().is_none() && !path.is_file()
-}
+use crate::elements::{extract, frame, statistics};
 
 /// The instance of `emotionclassify`.
 #[derive(Default)]
@@ -106,71 +29,7 @@ impl ObjectSubclass for EmotionClassify {
 
 impl ObjectImpl for EmotionClassify {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let default = Settings::default();
-            vec![
-                glib::ParamSpecString::builder("model-file")
-                    .nick("Model file")
-                    .blurb("Expression model: an ONNX file with its description beside it, or a name: expression (default), expression-int8, expression-tiny")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecUInt::builder("batch-size")
-                    .nick("Batch size")
-                    .blurb("Maximum number of faces in one run of the network (0 = all faces of the frame)")
-                    .default_value(default.batch_size)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecUInt::builder("reclassify-interval")
-                    .nick("Reclassification interval")
-                    .blurb("Classify each face on every n-th frame")
-                    .minimum(1)
-                    .default_value(default.reclassify_interval)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("max-faces-per-frame")
-                    .nick("Maximum faces per frame")
-                    .blurb("Maximum number of faces classified on a frame, in turn; the others keep their last scores")
-                    .minimum(1)
-                    .default_value(default.max_faces_per_frame)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt64::builder("smoothing")
-                    .nick("Smoothing")
-                    .blurb("Half-life of each face's mean scores, in nanoseconds (0 = no smoothing)")
-                    .default_value(default.smoothing)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecDouble::builder("min-confidence")
-                    .nick("Minimum confidence")
-                    .blurb("Label of a face is unknown if its top score is below this")
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(default.min_confidence)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("min-face-size")
-                    .nick("Minimum face size")
-                    .blurb("Label of a face is unknown if its width or height is below this, in pixels")
-                    .default_value(default.min_face_size)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("threads")
-                    .nick("Threads")
-                    .blurb("Threads of the network (0 = one per core, shared by all elements of the process)")
-                    .maximum(MAX_THREADS)
-                    .default_value(default.threads)
-                    .mutable_ready()
-                    .build(),
-                provider_param_spec(),
-                async_param_spec(),
-                glib::ParamSpecEnum::builder_with_default("post-messages", default.post_messages)
-                    .nick("Post messages")
-                    .blurb("When to post an element message with the faces and their scores")
-                    .mutable_playing()
-                    .build(),
-                statistics::param_spec(),
-            ]
-        });
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
         &PROPERTIES
     }
 

@@ -50,6 +50,7 @@
 
 mod imp;
 mod scoring;
+mod settings;
 
 use gst::glib;
 use gst::prelude::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gst_base::prelude::*;
 
-use super::imp::Settings;
+use super::settings::Settings;
 use crate::elements::analyser::{Analysis, Frame};
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work};

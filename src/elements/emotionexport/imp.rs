@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The implementation of `emotionexport`: its properties, pads and class.
+//! The implementation of `emotionexport`: its pads and class.
 
 use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -9,21 +9,13 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::EmotionExportFormat;
+use super::settings::{self, Settings};
 use super::state::{Outputs, State};
 use crate::elements::{extract, lock};
 use crate::export::Utc;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("emotionexport", gst::DebugColorFlags::empty(), Some("Faces as timed text")));
-
-/// The values of the properties.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settings {
-    pub(super) format: EmotionExportFormat,
-    pub(super) interval: u64,
-    pub(super) on_change: bool,
-    pub(super) aggregate_only: bool,
-}
 
 /// The instance of `emotionexport`.
 ///
@@ -142,37 +134,7 @@ impl ObjectSubclass for EmotionExport {
 
 impl ObjectImpl for EmotionExport {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let default = Settings::default();
-            vec![
-                glib::ParamSpecEnum::builder_with_default("format", default.format)
-                    .nick("Format")
-                    .blurb("Format of the text")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecUInt64::builder("interval")
-                    .nick("Interval")
-                    .blurb("Export one frame, or one summary, per interval of this length, in nanoseconds (0 = every frame)")
-                    .default_value(default.interval)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecBoolean::builder("on-change")
-                    .nick("On change")
-                    .blurb(
-                        "Export a frame only when a face appears, disappears or changes its label, and a summary only when its counts \
-                         change; each record is valid until the next one",
-                    )
-                    .default_value(default.on_change)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecBoolean::builder("aggregate-only")
-                    .nick("Aggregate only")
-                    .blurb("Export only counts and mean scores of each interval, without boxes and ids")
-                    .default_value(default.aggregate_only)
-                    .mutable_ready()
-                    .build(),
-            ]
-        });
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
         &PROPERTIES
     }
 

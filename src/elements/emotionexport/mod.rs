@@ -54,6 +54,7 @@
 mod events;
 mod imp;
 mod push;
+mod settings;
 mod state;
 
 use gst::glib;

@@ -5,7 +5,7 @@ use std::io;
 
 use smallvec::SmallVec;
 
-use super::imp::Settings;
+use super::settings::Settings;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::picture_changes::PictureChanges;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};

@@ -81,6 +81,7 @@
 mod imp;
 mod opencv;
 mod search;
+mod settings;
 
 use gst::glib;
 use gst::prelude::*;

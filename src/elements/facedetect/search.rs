@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use super::imp::Settings;
 use super::opencv::{Updates, unusable_profile};
+use super::settings::Settings;
 use crate::detector::FaceDetector;
 use crate::detector::tiles::TiledDetector;
 use crate::elements::analyser::{Analysis, Frame};

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The properties of `facedetect` and their values.
+
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::Detector;
+use super::opencv::{self, OpencvSettings, Updates};
+use crate::detector::network::{Family, NetworkDetector};
+use crate::detector::{DetectOptions, FaceDetector};
+use crate::elements::{ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, plugin_folder, provider_param_spec, statistics};
+use crate::error::Result;
+use crate::model::ModelFile;
+use crate::model::runtime::RunOptions;
+use crate::model::search_path::SearchPath;
+use crate::track::finder::FindOptions;
+
+/// Maximum `detect-size` and `tile-size`; no known camera has larger frames.
+const MAX_DETECT_SIZE: u32 = 16_384;
+
+/// The values of the properties.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(super) detector: Detector,
+    pub(super) model_file: Option<String>,
+    pub(super) score_threshold: f64,
+    pub(super) iou_threshold: f64,
+    pub(super) max_faces: u32,
+    pub(super) min_face_size: u32,
+    pub(super) detect_size: u32,
+    pub(super) tile_size: u32,
+    pub(super) detect_interval: u32,
+    pub(super) track: bool,
+    pub(super) track_timeout: u64,
+    pub(super) threads: u32,
+    pub(super) provider: ExecutionProvider,
+    pub(super) asynchronous: bool,
+    pub(super) updates: Updates,
+    pub(super) opencv: OpencvSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            detector: Detector::default(),
+            model_file: None,
+            score_threshold: 0.5,
+            iou_threshold: 0.3,
+            max_faces: 0,
+            min_face_size: 0,
+            detect_size: 320,
+            tile_size: 0,
+            detect_interval: 1,
+            track: true,
+            track_timeout: gst::ClockTime::SECOND.nseconds(),
+            threads: 0,
+            provider: ExecutionProvider::default(),
+            asynchronous: false,
+            updates: Updates::default(),
+            opencv: OpencvSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// What to find on each frame.
+    pub(super) fn find_options(&self) -> FindOptions {
+        let detect = DetectOptions {
+            score_threshold: self.score_threshold as f32,
+            iou_threshold: self.iou_threshold as f32,
+            max_faces: self.max_faces as usize,
+            min_face_size: self.min_face_size as f32,
+            cascade: self.opencv.cascade(),
+        };
+        FindOptions {
+            detect,
+            interval_frames: self.detect_interval,
+            track: self.track,
+            track_timeout: Duration::from_nanos(self.track_timeout),
+        }
+    }
+
+    /// Loads the chosen detector.
+    pub(super) fn load_detector(&self) -> Result<Box<dyn FaceDetector>> {
+        let search = SearchPath::from_env(plugin_folder());
+        let family = match self.detector {
+            #[cfg(feature = "haar")]
+            Detector::Haar => return self.load_cascade(),
+            #[cfg(feature = "haar")]
+            Detector::Auto if self.model_file.is_none() && self.opencv.profile.is_some() => return self.load_cascade(),
+            Detector::Auto => None,
+            Detector::EmotionFace => Some(Family::EmotionFace),
+            Detector::CenterFace => Some(Family::CenterFace),
+            Detector::UltraFace => Some(Family::UltraFace),
+            Detector::YuNet => Some(Family::YuNet),
+        };
+        let model = match &self.model_file {
+            Some(file) => ModelFile::open(file.as_ref())?,
+            None => family.unwrap_or(Family::EmotionFace).default_model(&search)?,
+        };
+        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
+        Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, run)?))
+    }
+
+    #[cfg(feature = "haar")]
+    fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
+        let profile = self.opencv.profile.as_deref().unwrap_or(crate::detector::DEFAULT_CASCADE);
+        Ok(Box::new(crate::detector::haar::HaarDetector::load(profile.as_ref())?))
+    }
+}
+
+/// The properties.
+pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+    let default = Settings::default();
+    let mut specs = vec![
+        glib::ParamSpecEnum::builder_with_default("detector", default.detector)
+            .nick("Detector")
+            .blurb("Detector that finds the faces")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("model-file")
+            .nick("Model file")
+            .blurb("ONNX file of a face detector, recognised by its outputs (unset = the default model of the detector)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("score-threshold")
+            .nick("Score threshold")
+            .blurb("Minimum confidence of a reported face")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(default.score_threshold)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("iou-threshold")
+            .nick("IoU threshold")
+            .blurb("Boxes whose intersection over union exceeds this are one face")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(default.iou_threshold)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-faces")
+            .nick("Maximum faces")
+            .blurb("Maximum number of faces on a frame; the most confident ones are reported (0 = all, at most 1000)")
+            .default_value(default.max_faces)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("min-face-size")
+            .nick("Minimum face size")
+            .blurb("Minimum width and height of a face, in pixels of the frame")
+            .default_value(default.min_face_size)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("detect-size")
+            .nick("Detection size")
+            .blurb("Longer side of the network's input, in pixels; frames are scaled to it (0 = the frame's own size)")
+            .maximum(MAX_DETECT_SIZE)
+            .default_value(default.detect_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("tile-size")
+            .nick("Tile size")
+            .blurb(
+                "Maximum side of a tile, in pixels, at least 128 (0 = no tiles): to find small faces, each search also covers one \
+                 tile of the frame at full resolution, in turn",
+            )
+            .maximum(MAX_DETECT_SIZE)
+            .default_value(default.tile_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("detect-interval")
+            .nick("Detection interval")
+            .blurb("Detect on every n-th frame; on the others the faces' positions are predicted")
+            .minimum(1)
+            .default_value(default.detect_interval)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("track")
+            .nick("Track")
+            .blurb("Track faces, and give each an id that it keeps")
+            .default_value(default.track)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("track-timeout")
+            .nick("Track timeout")
+            .blurb("Time without a detection after which a face is forgotten, in nanoseconds")
+            .default_value(default.track_timeout)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("threads")
+            .nick("Threads")
+            .blurb("Threads of the network (0 = one per core, shared by all elements of the process)")
+            .maximum(MAX_THREADS)
+            .default_value(default.threads)
+            .mutable_ready()
+            .build(),
+        provider_param_spec(),
+        async_param_spec(),
+        glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
+            .nick("Post messages")
+            .blurb("When to post an element message with the faces")
+            .mutable_playing()
+            .build(),
+        statistics::param_spec(),
+    ];
+    specs.extend(opencv::param_specs());
+    specs
+}
