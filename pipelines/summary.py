@@ -36,8 +36,11 @@ def write_png(path, width, height, rgb):
 
 
 def best_frame(faces):
-    """Returns the frame for demo.png: of the longest run of frames with the most faces, the one with the most labels and,
-    among those, with the highest minimum score."""
+    """Returns the number of the frame for demo.png.
+
+    The frame is from the longest run of frames with the most faces. It has the most labels and, among those, the
+    highest minimum score.
+    """
     by_frame = collections.defaultdict(list)
     for face in faces:
         by_frame[face["frame"]].append(face)

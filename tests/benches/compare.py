@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""CPU time per frame of the elements and of what they are compared with, all on one core and in one run.
+"""CPU time per frame of the elements and of the alternatives, all on one core and in one run.
 
     compare.py TARGET CLIPS PEERS
 
-TARGET has the release build, CLIPS a frame of each clip (see `run`), PEERS the peers' models. Every row is a process of
-its own, pinned to one core, which goes through one frame many times; its CPU time, user and system, less start-up (the
-same process on few frames) and less that of reading the frames alone, over the number of frames. Rows of a table take
-turns, and the least of the rounds counts.
+TARGET holds the release build, CLIPS one frame of each clip (see `run`), and PEERS the models of other projects. Each
+row runs in its own process, pinned to one core, which processes one frame many times. The result is the user and system
+time, without the start-up (the same process on few frames) and without reading the frames, divided by the number of
+frames. The rows of a table take turns, and the minimum of all rounds counts.
 """
 import dataclasses
 import importlib.util
@@ -19,15 +19,16 @@ import sys
 import tempfile
 
 ROUNDS = 3
+START_UP_FRAMES = 5  # of the run that measures the start-up
 CASCADE = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml"
 HERE = pathlib.Path(__file__).parent
 ROOTS = pathlib.Path(os.environ.get("GST_EMOTION_ROOTS", pathlib.Path.home() / ".cache/gst-emotion/roots"))
-# Runs a command inside another root folder that is lent some of this one's: ROOT "FOLDER..." COMMAND...
+# Runs a command in another root folder, with folders of this one mounted into it: ROOT "FOLDER..." COMMAND...
 IN_ROOT = """
-root=$1 lent=$2; shift 2
+root=$1 mounted=$2; shift 2
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
-for folder in $lent; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
+for folder in $mounted; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
 exec chroot "$root" "$@"
 """
 
@@ -50,24 +51,24 @@ class Clip:
 
 @dataclasses.dataclass
 class Row:
-    """What is measured: a command that goes through `frames` frames of a clip."""
+    """A command that is measured."""
 
     name: str
     clip: Clip
-    command: object
+    command: object  # function from the number of frames to the words of the command
     environment: dict
-    missing: str = ""
-    reading: bool = True
+    missing: str = ""  # why the row cannot be measured
+    subtract_reading: bool = True  # false if the command does not read the clip through GStreamer
 
 
 def cpu_seconds(command, environment):
-    """User and system time of one run, of all its threads, and the most memory it held, in MiB."""
+    """Returns the user and system time of all threads of one run, and its peak memory in MiB."""
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    complaint = process.stderr.read()
+    errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {complaint.decode().strip()}")
+        raise RuntimeError(f"{' '.join(map(str, command))}: {errors.decode().strip()}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
@@ -77,104 +78,129 @@ class Bench:
         plugins = stage / "plugins"
         plugins.mkdir()
         shutil.copy(target / "release/libgstemotion.so", plugins)
-        single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self.environment = os.environ | single | {"GST_REGISTRY": str(stage / "registry.bin")}
-        self.ours = self.environment | {"GST_PLUGIN_PATH": str(plugins)}
-        # A registry without ours, in which `facedetect` is OpenCV's.
-        self.stock = self.environment | {"GST_REGISTRY": str(stage / "stock.bin")}
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.environment = os.environ | one_thread | {"GST_REGISTRY": str(stage / "registry.bin")}
+        self.with_plugin = self.environment | {"GST_PLUGIN_PATH": str(plugins)}
+        # In a registry without this plugin, `facedetect` is OpenCV's.
+        self.without_plugin = self.environment | {"GST_REGISTRY": str(stage / "stock.bin")}
 
     def launch(self, clip, elements, frames, sink="fakesink"):
-        caps = f"video/x-raw,format={clip.format},width={clip.width},height={clip.height},framerate=30/1,colorimetry=bt601"
+        size = f"width={clip.width},height={clip.height}"
+        caps = f"video/x-raw,format={clip.format},{size},framerate=30/1,colorimetry=bt601"
         source = f"multifilesrc location={clip.file(self.clips)} loop=true num-buffers={frames} caps={caps}"
         return ["gst-launch-1.0", "-q", *f"{source} ! {elements} ! {sink}".split()]
 
     def pipeline(self, name, clip, elements, environment=None, missing=""):
-        return Row(name, clip, lambda frames: self.launch(clip, elements, frames), environment or self.ours, missing)
+        def command(frames):
+            return self.launch(clip, elements, frames)
+
+        return Row(name, clip, command, environment or self.with_plugin, missing)
 
     def python_loop(self, name, clip, network, missing):
         def command(frames):
             return [sys.executable, HERE / "python_loop.py", clip.file(self.clips), str(frames), CASCADE, str(network)]
 
-        return Row(name, clip, command, self.environment, missing, reading=False)
+        return Row(name, clip, command, self.environment, missing, subtract_reading=False)
 
     def peer(self, name):
-        """A peer's model, and what is missing if there is none."""
+        """Returns the path of another project's model, and a message if it is missing."""
         model = self.peers / name
-        return model, "" if model.is_file() else f"no {model}; PEERS=FOLDER names another place"
+        return model, "" if model.is_file() else f"no {model}; set PEERS=FOLDER to use another folder"
+
+    def peer_detector(self, clip, name):
+        """A row for `facedetect` with another project's model."""
+        model, missing = self.peer(name)
+        return self.pipeline(f"facedetect model-file={name}", clip, f"{DETECT} model-file={model}", missing=missing)
 
     def measure(self, rows, frames=60):
-        """Milliseconds of CPU time per frame of each row that nothing is missing for; the others are told."""
+        """Prints and returns the CPU time per frame, in milliseconds, of each row that can be measured."""
         clips = {row.clip.file(self.clips): row.clip for row in rows}
-        reading = {file: self.pipeline(f"reading {file.name}", clip, "identity") for file, clip in clips.items()}
-        here = [row for row in [*reading.values(), *rows] if not row.missing]
-        run = lambda row, count: cpu_seconds(["taskset", "-c", "0", *row.command(count)], row.environment)[0]
-        best = {}
-        for row in here:
-            run(row, 1)  # whoever is first scans the plugins
-        for _ in range(ROUNDS):
-            for row in here:
-                seconds = run(row, frames + 5) - run(row, 5)
-                best[row.name] = min(best.get(row.name, seconds), seconds)
-        found = {}
+        readers = {file: self.pipeline(f"reading {file.name}", clip, "identity") for file, clip in clips.items()}
+        seconds = self.min_seconds([row for row in [*readers.values(), *rows] if not row.missing], frames)
+        times_ms = {}
         for row in rows:
             if row.missing:
                 print(f"  {row.name:<58} skipped: {row.missing}")
                 continue
-            of_reading = best[reading[row.clip.file(self.clips)].name] if row.reading else 0
-            found[row.name] = (best[row.name] - of_reading) / frames * 1e3
-            print(f"  {row.name:<58} {found[row.name]:8.2f} ms")
-        return found
+            reading = seconds[readers[row.clip.file(self.clips)].name] if row.subtract_reading else 0
+            times_ms[row.name] = (seconds[row.name] - reading) / frames * 1e3
+            print(f"  {row.name:<58} {times_ms[row.name]:8.2f} ms")
+        return times_ms
+
+    def min_seconds(self, rows, frames):
+        """Returns the minimum CPU time of each row for `frames` frames, without the start-up."""
+
+        def run(row, count):
+            return cpu_seconds(["taskset", "-c", "0", *row.command(count)], row.environment)[0]
+
+        best = {}
+        for row in rows:
+            run(row, 1)  # the first run also scans the plugins
+        for _ in range(ROUNDS):
+            for row in rows:
+                seconds = run(row, frames + START_UP_FRAMES) - run(row, START_UP_FRAMES)
+                best[row.name] = min(best.get(row.name, seconds), seconds)
+        return best
 
     def faces_found(self, clip):
-        """Faces on a frame of a clip; each is a line of the export."""
+        """Returns the number of faces on a frame of a clip, which is the number of lines of its export."""
         export = self.launch(clip, f"{DETECT} ! emotionexport", 1, "fdsink")
-        return len(subprocess.run(export, env=self.ours, capture_output=True, check=True).stdout.splitlines())
+        return len(subprocess.run(export, env=self.with_plugin, capture_output=True, check=True).stdout.splitlines())
+
+    def opencv_detector(self, clip):
+        exists = subprocess.run(["gst-inspect-1.0", "--exists", "cvlaplace"], env=self.without_plugin).returncode == 0
+        missing = "" if exists else "gstreamer1.0-opencv is not installed"
+        return self.pipeline("gst-opencv's facedetect", clip, "facedetect display=false", self.without_plugin, missing)
 
     def detectors_and_chain(self):
         clip = Clip("5", "RGB", 640, 480)
-        opencv = subprocess.run(["gst-inspect-1.0", "--exists", "cvlaplace"], env=self.stock).returncode == 0
-        yunet, no_yunet = self.peer("yunet_n.onnx")
-        ultraface, no_ultraface = self.peer("ultraface_rfb320.onnx")
         xception, no_xception = self.peer("mini_xception.onnx")
-        no_keras = "" if importlib.util.find_spec("tensorflow") else f"no Keras; `{sys.executable} -m pip install tensorflow-cpu` brings it"
+        has_keras = importlib.util.find_spec("tensorflow")
+        no_keras = "" if has_keras else f"no Keras; run `{sys.executable} -m pip install tensorflow-cpu`"
         print("\n640x480, RGB, five faces")
-        ms = self.measure([
+        times_ms = self.measure([
             detector := self.pipeline("facedetect", clip, DETECT),
             self.pipeline("facedetect detector=centerface", clip, f"{DETECT} detector=centerface"),
-            self.pipeline("facedetect model-file=yunet_n.onnx", clip, f"{DETECT} model-file={yunet}", missing=no_yunet),
-            self.pipeline("facedetect model-file=ultraface_rfb320.onnx", clip, f"{DETECT} model-file={ultraface}", missing=no_ultraface),
+            self.peer_detector(clip, "yunet_n.onnx"),
+            self.peer_detector(clip, "ultraface_rfb320.onnx"),
             self.pipeline("facedetect detector=haar", clip, f"{DETECT} detector=haar"),
-            haar := self.pipeline("gst-opencv's facedetect", clip, "facedetect display=false", self.stock, "" if opencv else "no gstreamer1.0-opencv"),
+            opencv := self.opencv_detector(clip),
             chain := self.pipeline("facedetect ! emotionclassify ! emotionoverlay", clip, CHAIN),
             onnx := self.python_loop("Python: Haar, mini-XCEPTION in onnxruntime", clip, xception, no_xception),
             keras := self.python_loop("Python: Haar, mini-XCEPTION in Keras", clip, "keras", no_keras),
         ])
-        for ours, theirs in [(detector, haar), (chain, onnx), (chain, keras)]:
-            ratio(ms, ours, theirs)
+        for row, alternative in [(detector, opencv), (chain, onnx), (chain, keras)]:
+            print_ratio(times_ms, row, alternative)
 
-    def against_stock(self):
-        clip = Clip("1", "RGB", 320, 240)
+    def stock_detector(self, clip):
+        """A row for the detector of GStreamer 1.28, which runs in a root folder with Debian sid."""
         ultraface, missing = self.peer("ultraface_rfb320.onnx")
         root = ROOTS / "sid"
         if not (root / "usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgstonnx.so").exists():
             missing = missing or f"no Debian sid with GStreamer's onnxinference in {root} (GST_EMOTION_ROOTS=FOLDER)"
         elif os.geteuid() != 0:
             missing = missing or "only root can enter another root folder"
-        lent = f"{self.clips} {self.peers} {self.stage}"
+        mounted = f"{self.clips} {self.peers} {self.stage}"
 
-        def inside(frames):
+        def command(frames):
             elements = f"onnxinference model-file={ultraface} ! ultralightfacedetectortensordec"
-            return ["unshare", "--mount", "bash", "-euc", IN_ROOT, "_", root, lent, *self.launch(clip, elements, frames)]
+            line = self.launch(clip, elements, frames)
+            return ["unshare", "--mount", "bash", "-euc", IN_ROOT, "_", root, mounted, *line]
 
-        stage = self.environment | {"GST_REGISTRY": str(self.stage / "sid.bin")}
-        print("\n320x240, RGB, one face; stock is GStreamer 1.28's, in a folder with Debian sid")
-        ms = self.measure([
-            ours := self.pipeline("facedetect", clip, DETECT),
-            same := self.pipeline("facedetect model-file=ultraface_rfb320.onnx", clip, f"{DETECT} model-file={ultraface}", missing=self.peer(ultraface)[1]),
-            stock := Row("stock onnxinference ! ultralightfacedetectortensordec", clip, inside, stage, missing),
+        environment = self.environment | {"GST_REGISTRY": str(self.stage / "sid.bin")}
+        name = "stock onnxinference ! ultralightfacedetectortensordec"
+        return Row(name, clip, command, environment, missing)
+
+    def against_stock(self):
+        clip = Clip("1", "RGB", 320, 240)
+        print("\n320x240, RGB, one face; the stock elements are from GStreamer 1.28 in a root folder of Debian sid")
+        times_ms = self.measure([
+            detector := self.pipeline("facedetect", clip, DETECT),
+            same_model := self.peer_detector(clip, "ultraface_rfb320.onnx"),
+            stock := self.stock_detector(clip),
         ])
-        ratio(ms, ours, stock)
-        ratio(ms, same, stock)
+        print_ratio(times_ms, detector, stock)
+        print_ratio(times_ms, same_model, stock)
 
     def by_faces(self):
         print("\nfacedetect ! emotionclassify ! emotionoverlay at 1920x1080, I420, by number of faces")
@@ -186,11 +212,12 @@ class Bench:
 
     def by_smallest_face(self):
         clip = Clip("50", "I420", 1920, 1080)
-        print("\nfacedetect at 1920x1080, I420, by how small faces are looked for")
+        print("\nfacedetect at 1920x1080, I420, by detector, tile size and detection size")
         settings = ["", "tile-size=640", "tile-size=320 detect-size=640", "tile-size=1280", "detect-size=0"]
-        detectors = [f"detector={name} {setting}".strip() for name in ("emotion-face", "centerface") for setting in settings]
-        # Rounds of eight and of forty tiles.
-        self.measure([self.pipeline(detector, clip, f"{DETECT} {detector}") for detector in detectors], frames=40)
+        detectors = ["emotion-face", "centerface"]
+        names = [f"detector={detector} {setting}".strip() for detector in detectors for setting in settings]
+        # 40 frames are a whole number of cycles of 8 and of 40 tiles.
+        self.measure([self.pipeline(name, clip, f"{DETECT} {name}") for name in names], frames=40)
 
     def by_resolution(self):
         print("\nfacedetect ! emotionclassify ! emotionoverlay with five faces, I420, by resolution")
@@ -199,20 +226,23 @@ class Bench:
 
     def streams(self):
         clip = Clip("2", "I420", 1280, 720)
-        print("\nstreams of 1280x720 at 30 frames a second, I420, two faces, through all three elements")
-        [ms] = self.measure([row := self.pipeline("CPU time per frame", clip, CHAIN)]).values()
-        print(f"  by that, streams in real time on two cores: {2000 / 30 / ms:.1f}")
-        memory = []
+        print("\nstreams of 1280x720 at 30 frames per second, I420, two faces, through all three elements")
+        row = self.pipeline("CPU time per frame", clip, CHAIN)
+        [frame_ms] = self.measure([row]).values()
+        print(f"  streams in real time on two cores, at that rate: {2000 / 30 / frame_ms:.1f}")
+        memory_mib = []
         for count in (1, 2, 4, 8):
             branches = [self.launch(clip, CHAIN, 60)[2:] for _ in range(count)]
-            memory.append(min(cpu_seconds(["gst-launch-1.0", "-q", *sum(branches, [])], row.environment)[1] for _ in range(ROUNDS)))
-            print(f"  memory of {count} in one process, at most{'':<23} {memory[-1]:8.0f} MiB")
-        print(f"  of each further stream, its frames included{'':<16} {(memory[-1] - memory[0]) / 7:8.1f} MiB")
+            line = ["gst-launch-1.0", "-q", *sum(branches, [])]
+            memory_mib.append(min(cpu_seconds(line, row.environment)[1] for _ in range(ROUNDS)))
+            print(f"  peak memory of {count} in one process{'':<27} {memory_mib[-1]:8.0f} MiB")
+        print(f"  each further stream, including its frames{'':<18} {(memory_mib[-1] - memory_mib[0]) / 7:8.1f} MiB")
 
 
-def ratio(ms, ours, theirs):
-    if ours.name in ms and theirs.name in ms:
-        print(f"  -> {ours.name} against {theirs.name}: 1/{ms[theirs.name] / ms[ours.name]:.1f}")
+def print_ratio(times_ms, row, alternative):
+    if row.name in times_ms and alternative.name in times_ms:
+        ratio = times_ms[alternative.name] / times_ms[row.name]
+        print(f"  -> {row.name} compared with {alternative.name}: 1/{ratio:.1f}")
 
 
 def processor():
