@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Writes resample.json: `python make_resample.py > resample.json`.
 
-Crops and sizes as Pillow makes them or, from a reduction of two on, as means of what each pixel of the result covers.
+The values are Pillow's bilinear resizing of each crop. From a reduction factor of 2 on, each value is the mean of the
+area that the result's pixel covers.
 """
 import json
 
@@ -25,19 +26,20 @@ pixels = (noise + ramp).astype(np.uint8)
 picture = Image.fromarray(pixels.astype(np.float32), "F")
 
 
-def covered(start, end, count, available):
-    """Shares [count, available] of the samples that each of `count` equal parts from start to end covers."""
+def area_weights(start, end, count, available):
+    """Returns the weights [count, available] of the samples in each of `count` equal intervals from start to end."""
     edges = np.linspace(start, end, count + 1)
-    sample = np.arange(available)
-    parts = np.minimum(edges[1:, None], sample + 1) - np.maximum(edges[:-1, None], sample)
-    return np.clip(parts, 0, None) / np.diff(edges)[:, None]
+    samples = np.arange(available)
+    overlaps = np.minimum(edges[1:, None], samples + 1) - np.maximum(edges[:-1, None], samples)
+    return np.clip(overlaps, 0, None) / np.diff(edges)[:, None]
 
 
 def resized(box, size):
-    """The crop `box` of the picture at a size; both reductions are on the same side of two."""
+    """Returns the crop `box` of the picture at a size. Both reduction factors must be below 2, or both at least 2."""
     if (box[2] - box[0]) / size[0] < 2:
         return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box))
-    return covered(box[1], box[3], size[1], HEIGHT) @ pixels @ covered(box[0], box[2], size[0], WIDTH).T
+    rows, columns = area_weights(box[1], box[3], size[1], HEIGHT), area_weights(box[0], box[2], size[0], WIDTH)
+    return rows @ pixels @ columns.T
 
 
 cases = [{"box": box, "size": size, "values": resized(box, size).round(3).ravel().tolist()} for box, size in CASES]
