@@ -45,7 +45,9 @@ need() {
 open_source() {
     case $1 in
     /dev/video*) source=(v4l2src device="$1") ;;
-    rtsp://* | rtsps://*) source=(rtspsrc location="$1" latency=200 ! "application/x-rtp,media=video" ! decodebin ! queue leaky=downstream) ;;
+    rtsp://* | rtsps://*)
+        source=(rtspsrc location="$1" latency=200 ! "application/x-rtp,media=video" ! decodebin ! queue leaky=downstream)
+        ;;
     *) source=(filesrc location="$1" ! decodebin) ;;
     esac
 }

@@ -22,5 +22,6 @@ cp "$pipelines/hls.html" "$folder/index.html"
 
 exec "$python" "$pipelines/hls.py" "$folder" "${3:-4}" "${4:-$kept}" "${source[@]}" ! videoconvert ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
-    faces. ! queue ! videoconvert ! "${encode[@]}" ! video/x-h264 ! mp4mux name=video streamable=true fragment-duration=1000 ! fakesink sync=false \
+    faces. ! queue ! videoconvert ! "${encode[@]}" ! video/x-h264 ! \
+    mp4mux name=video streamable=true fragment-duration=1000 ! fakesink sync=false \
     faces. ! queue ! emotionexport name=captions format=webvtt interval=500000000 ! fakesink sync=false
