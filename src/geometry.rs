@@ -161,6 +161,13 @@ impl Rect {
     }
 
     /// Converts pixels of a picture of `size` to 0..1.
+    ///
+    /// ```
+    /// use gstemotion::geometry::{Rect, Size};
+    /// let half = Rect::new(160.0, 120.0, 320.0, 240.0).to_norm(Size::new(640, 480));
+    /// assert_eq!(half, Rect::new(0.25, 0.25, 0.5, 0.5));
+    /// assert_eq!(half.from_norm(Size::new(320, 240)), Rect::new(80.0, 60.0, 160.0, 120.0));
+    /// ```
     pub fn to_norm(self, size: Size) -> Self {
         self.scaled(1.0 / size.width.max(1) as f32, 1.0 / size.height.max(1) as f32)
     }
@@ -188,6 +195,13 @@ impl AxisMap {
     pub const IDENTITY: Self = Self { swap: false, scale: (1.0, 1.0), offset: (0.0, 0.0) };
 
     /// The transform that applies `self`, then `next`.
+    ///
+    /// ```
+    /// use gstemotion::geometry::{AxisMap, Point};
+    /// let mirror = AxisMap { scale: (-1.0, 1.0), offset: (1.0, 0.0), ..AxisMap::IDENTITY };
+    /// let transpose = AxisMap { swap: true, ..AxisMap::IDENTITY };
+    /// assert_eq!(mirror.then(transpose).point(Point::new(0.25, 0.5)), Point::new(0.5, 0.75));
+    /// ```
     pub fn then(self, next: Self) -> Self {
         let turn = |(x, y): (f32, f32)| if next.swap { (y, x) } else { (x, y) };
         let ((sx, sy), (ox, oy)) = (turn(self.scale), turn(self.offset));

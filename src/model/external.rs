@@ -162,7 +162,9 @@ impl<'a> ExternalData<'a> {
     }
 }
 
-/// True if the relative path `location` stays below the folder that it starts from. Symbolic links are not checked.
+/// True if the relative path `location` stays below the folder that it starts from, as the ONNX specification ("External
+/// Data") requires. What a network computes from a file may reveal the file, so a model must not choose any other one.
+/// Symbolic links are followed: whoever makes them in the model's folder chooses the files.
 fn is_below(location: &str) -> bool {
     let parts = Path::new(location).components().filter(|part| *part != Component::CurDir);
     let mut are_names = parts.map(|part| matches!(part, Component::Normal(_))).peekable();
