@@ -111,6 +111,17 @@ impl From<ExecutionProvider> for Provider {
     }
 }
 
+/// The property `threads`.
+fn threads_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder("threads")
+        .nick("Threads")
+        .blurb("Threads of the network (0 = one per core, shared by all elements of the process)")
+        .maximum(MAX_THREADS)
+        .default_value(0)
+        .mutable_ready()
+        .build()
+}
+
 /// The property `execution-provider`.
 fn provider_param_spec() -> glib::ParamSpec {
     glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())

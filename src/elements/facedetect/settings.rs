@@ -10,7 +10,9 @@ use super::Detector;
 use super::opencv::{self, OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
-use crate::elements::{ExecutionProvider, MAX_THREADS, PostMessages, async_param_spec, plugin_folder, provider_param_spec, statistics};
+use crate::elements::{
+    ExecutionProvider, PostMessages, async_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
+};
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
@@ -189,13 +191,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.track_timeout)
             .mutable_playing()
             .build(),
-        glib::ParamSpecUInt::builder("threads")
-            .nick("Threads")
-            .blurb("Threads of the network (0 = one per core, shared by all elements of the process)")
-            .maximum(MAX_THREADS)
-            .default_value(default.threads)
-            .mutable_ready()
-            .build(),
+        threads_param_spec(),
         provider_param_spec(),
         async_param_spec(),
         glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
