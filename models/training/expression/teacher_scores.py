@@ -8,8 +8,8 @@
 --teachers   a folder whose `teachers.py` runs the outside networks (outside_teachers.py), which teach `five` and
              `seven`; by default, their scores in the cache are used again
 
-The joint scores of all teachers for an unlabelled face teach the head `joint`. The rule that combines them (combine.py)
-is fitted to the training split only: no weight learns from labels of another collection or from numbers fitted to them.
+The joint scores of several teachers for an unlabelled face teach the head `joint`. No number in them is fitted
+(see `joint_scores`), so no weight learns from the labels of another collection.
 
 CACHE holds `faces.npy` (unlabelled.py) and receives float32 arrays, mean probabilities over several views of a picture:
 
@@ -27,10 +27,16 @@ import numpy as np
 import torch
 
 from training.expression.augmentation import augment
-from training.expression.combine import combined, describe, fit_rule
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces
-from training.expression.labels import HEADS, JOINT_HEAD, LABELLED_HEADS, OUTSIDE_HEADS
-from training.expression.metrics import log_softmax
+from training.expression.labels import (
+    FERPLUS_LABELS,
+    FERPLUS_OF_FER2013,
+    FIVE_LABELS,
+    HEADS,
+    JOINT_HEAD,
+    LABELLED_HEADS,
+    OUTSIDE_HEADS,
+)
 from training.expression.network import read_network
 from training.expression.outside_teachers import mean_scores, read_teachers
 from training.expression.readers import TRAINING
@@ -106,14 +112,21 @@ def all_scores(cache, name, pictures, networks, teachers):
     return {head: scores[head] for head in (*LABELLED_HEADS, *OUTSIDE_HEADS)}
 
 
-def as_logits(scores):
-    """Log-probabilities of each head, in the order of `HEADS`."""
-    return tuple(np.log(np.maximum(values, 1e-5)) for values in scores.values())
+def joint_scores(scores):
+    """Probabilities float32 [N, 8] from the scores of all teachers.
 
-
-def joint_scores(scores, rule):
-    """Probabilities float32 [N, 8] from the scores of all teachers by a rule."""
-    return np.exp(log_softmax(combined(as_logits(scores), rule))).astype(np.float32)
+    The five classes that retail-0003 knows share their total according to the geometric mean of the `five` and
+    `fer2013` scores. Fear and disgust come from `fer2013`, contempt from `ferplus`.
+    """
+    five = [FERPLUS_LABELS.index(label) for label in FIVE_LABELS]
+    contempt = FERPLUS_LABELS.index("contempt")
+    joint = np.zeros((len(scores["five"]), len(FERPLUS_LABELS)))
+    joint[:, FERPLUS_OF_FER2013] = scores["fer2013"]
+    mean = np.sqrt(joint[:, five] * scores["five"]) + 1e-9
+    joint[:, five] = mean / mean.sum(1, keepdims=True) * joint[:, five].sum(1, keepdims=True)
+    joint *= 1 - scores["ferplus"][:, contempt : contempt + 1]
+    joint[:, contempt] = scores["ferplus"][:, contempt]
+    return joint.astype(np.float32)
 
 
 def main():
@@ -130,12 +143,10 @@ def main():
     networks = [read_network(path).to(options.device, memory_format=torch.channels_last) for path in options.networks]
     score = lambda name, pictures: all_scores(options.cache, name, pictures, networks, teachers)
     training, faces = load_faces(options.data, TRAINING), np.load(options.cache / FACES_FILE)
-    training_scores = score("training", Pictures(training.images, [training.images]))
+    score("training", Pictures(training.images, [training.images]))
     views = [middle(faces, side) for side in VIEW_SIDES]
     face_scores = score("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE))
-    rule = fit_rule(as_logits(training_scores), training)
-    print(f"joint scores: {describe(rule)}")
-    write_scores(options.cache, "faces", {JOINT_HEAD: joint_scores(face_scores, rule)})
+    write_scores(options.cache, "faces", {JOINT_HEAD: joint_scores(face_scores)})
 
 
 if __name__ == "__main__":
