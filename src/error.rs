@@ -72,6 +72,38 @@ pub enum Error {
     Config(String),
 }
 
+impl Error {
+    /// What happened and what to do about it, in words for the user of an application. [`details`](Self::details) has the
+    /// rest.
+    pub fn message(&self) -> String {
+        match self {
+            Self::NotFound { what, remedy, .. } => format!("{what} was not found. {remedy}."),
+            Self::Io { path, source } => format!("Cannot open {}: {source}. Check its path and permissions.", path.display()),
+            Self::Runtime { path, .. } => {
+                format!("The ONNX Runtime library {} cannot be loaded. Remove it, or set ORT_DYLIB_PATH to another one.", path.display())
+            }
+            Self::Model { path, expected, .. } => {
+                let path = path.display();
+                format!("The model {path} cannot be used: expected {expected}. Check the file and its description, or choose another one.")
+            }
+            Self::Image { .. } => "A picture is smaller than its caps say. Put videoconvert before this element.".into(),
+            Self::Inference { model, .. } => format!("Running {model} failed. Choose another model or execution provider."),
+            Self::Config(text) => format!("{text}."),
+        }
+    }
+
+    /// What helps to find the cause and is not in [`message`](Self::message); none if there is no more to say.
+    pub fn details(&self) -> Option<String> {
+        match self {
+            Self::NotFound { looked, .. } => Some(format!("searched: {}", list(looked))),
+            Self::Runtime { message, .. } | Self::Inference { message, .. } => Some(message.clone()),
+            Self::Model { found, .. } => Some(format!("found {found}")),
+            Self::Image { .. } => Some(self.to_string()),
+            Self::Io { .. } | Self::Config(_) => None,
+        }
+    }
+}
+
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 

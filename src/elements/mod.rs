@@ -153,17 +153,22 @@ fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
 
 /// Converts an error of the core to a GStreamer error message. No other place does this.
 pub fn error_message(error: &Error) -> gst::ErrorMessage {
-    // GStreamer's strings end at a NUL, which names in a model file may contain.
-    let text = error.to_string().replace('\0', " ");
     match error {
-        Error::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{text}"]),
-        Error::Io { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ["{text}"]),
-        Error::Model { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{text}"]),
-        Error::Runtime { .. } => gst::error_msg!(gst::LibraryError::Init, ["{text}"]),
-        Error::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ["{text}"]),
-        Error::Image { .. } => gst::error_msg!(gst::StreamError::Format, ["{text}"]),
-        Error::Inference { .. } => gst::error_msg!(gst::StreamError::Failed, ["{text}"]),
+        Error::NotFound { .. } => message_of(gst::ResourceError::NotFound, error),
+        Error::Io { .. } => message_of(gst::ResourceError::OpenRead, error),
+        Error::Model { .. } => message_of(gst::ResourceError::Settings, error),
+        Error::Runtime { .. } => message_of(gst::LibraryError::Init, error),
+        Error::Config(_) => message_of(gst::LibraryError::Settings, error),
+        Error::Image { .. } => message_of(gst::StreamError::Format, error),
+        Error::Inference { .. } => message_of(gst::StreamError::Failed, error),
     }
+}
+
+fn message_of(kind: impl gst::MessageErrorDomain, error: &Error) -> gst::ErrorMessage {
+    // GStreamer's strings end at a NUL, which names in a model file may contain.
+    let without_nul = |text: String| text.replace('\0', " ");
+    let (message, details) = (without_nul(error.message()), error.details().map(without_nul));
+    gst::ErrorMessage::new(&kind, Some(&message), details.as_deref(), file!(), glib::function_name!(), line!())
 }
 
 /// Answers an ALLOCATION query to an in-place element. Downstream's pools are offered to upstream, and two kinds of

@@ -42,7 +42,7 @@ impl ModelFile {
             (Err(_), Some(model)) => Self::embedded(&format!("{name}/model.onnx"), model.bytes, model.description),
             (Err(Error::NotFound { what, looked, .. }), None) => {
                 let names = MODELS.each_ref().map(|model| model.name).join(", ");
-                let remedy = format!("give the path of an ONNX file, or the name of a model that is compiled in: {names}");
+                let remedy = format!("Give the path of an ONNX file, or the name of a model that is compiled in: {names}");
                 Err(Error::NotFound { what, looked, remedy })
             }
             (Err(error), None) => Err(error),

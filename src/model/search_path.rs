@@ -9,6 +9,9 @@
 //! | 4 | `lib/` of the data home | `models/` of the data home |
 //! | 5 | the system's library folders | compiled into the plugin |
 //!
+//! For a program that contains the elements, the plugin's folder is that of the installed plugin: in the program's own prefix,
+//! or else the user's.
+//!
 //! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it. A relative
 //! `$XDG_DATA_HOME` is ignored, as the XDG Base Directory Specification requires. Empty entries of folder lists are ignored:
 //! the working directory is searched only if it is named.
@@ -19,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// What the user can do if a file is missing.
-const REMEDY: &str = "`make setup` in the source folder fetches it, `make install` puts it beside the plugin";
+const REMEDY: &str = "Run `make setup` in the source folder, which fetches it, and `make install`, which puts it beside the plugin";
 
 /// The files and folders that are searched.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +31,7 @@ pub struct SearchPath {
     pub runtime_file: Option<PathBuf>,
     /// `$GST_EMOTION_MODEL_PATH`.
     pub model_folders: Vec<PathBuf>,
-    /// The folder of the plugin's library.
+    /// The folder of the plugin's library, or of the one that was installed with this program.
     pub plugin_folder: Option<PathBuf>,
     /// The folder that `make setup` fills.
     pub data_home: Option<PathBuf>,
@@ -37,10 +40,15 @@ pub struct SearchPath {
 }
 
 impl SearchPath {
-    /// The search path according to the environment of this process. `plugin_folder` is the folder of the plugin's library, if
-    /// there is one.
+    /// The search path according to the environment of this process. `plugin_folder` is the folder of the plugin's library;
+    /// none if the elements are linked into this program.
     pub fn from_env(plugin_folder: Option<PathBuf>) -> Self {
-        Self::from_variables(plugin_folder, |name| std::env::var_os(name))
+        let mut search = Self::from_variables(plugin_folder, |name| std::env::var_os(name));
+        if search.plugin_folder.is_none() {
+            let program = std::env::current_exe().ok();
+            search.plugin_folder = installed_plugin(program.as_deref(), search.data_home.as_deref());
+        }
+        search
     }
 
     /// [`from_env`](Self::from_env) with a function that looks up environment variables, so that tests need not set any.
@@ -114,6 +122,16 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == OsStr::new(name))
 }
 
+/// The first folder of plugins that has files of this plugin: in the prefix of a program `PREFIX/bin/NAME`, or beside the data
+/// home.
+fn installed_plugin(program: Option<&Path>, data_home: Option<&Path>) -> Option<PathBuf> {
+    let programs = program.and_then(Path::parent).filter(|folder| folder.ends_with("bin"));
+    let multiarch = format!("../lib/{}-linux-gnu", std::env::consts::ARCH);
+    let of_prefix = programs.map(|folder| [&multiarch, "../lib64", "../lib"].map(|lib| folder.join(lib).join("gstreamer-1.0")));
+    let of_user = data_home.map(|folder| folder.with_file_name("gstreamer-1.0").join("plugins"));
+    of_prefix.into_iter().flatten().chain(of_user).find(|folder| folder.join("emotion").is_dir())
+}
+
 fn not_found(what: &str, looked: Vec<PathBuf>) -> Error {
     Error::NotFound { what: what.into(), looked, remedy: REMEDY.into() }
 }
@@ -178,6 +196,24 @@ mod tests {
         let search =
             SearchPath { runtime_file: Some("/nowhere/ort.so".into()), system_folders: vec!["/usr/lib".into()], ..Default::default() };
         assert!(search.runtime_library().unwrap_err().to_string().contains("/nowhere/ort.so"));
+    }
+
+    #[test]
+    fn a_program_finds_the_plugin_of_its_prefix_and_then_the_users() {
+        let top = temporary_folder("prefix");
+        let (program, data_home) = (top.join("bin/emotion-dashboard"), top.join("share/gst-emotion"));
+        let multiarch = top.join(format!("lib/{}-linux-gnu/gstreamer-1.0", std::env::consts::ARCH));
+        let (of_prefix, of_user) = (top.join("lib/gstreamer-1.0"), top.join("share/gstreamer-1.0/plugins"));
+        std::fs::create_dir_all(top.join("bin")).unwrap();
+        let found = || installed_plugin(Some(&program), Some(&data_home)).map(|folder| folder.canonicalize().unwrap());
+        assert_eq!(found(), None, "other plugins alone do not count");
+        for folder in [&of_user, &of_prefix, &multiarch] {
+            std::fs::create_dir_all(folder.join("emotion")).unwrap();
+            assert_eq!(found().as_ref(), Some(folder));
+        }
+        let built = top.join("target/release/emotion-dashboard");
+        assert_eq!(installed_plugin(Some(&built), Some(&data_home)), Some(of_user), "a program that is not installed");
+        std::fs::remove_dir_all(top).unwrap();
     }
 
     fn with_variables(variables: &[(&str, &str)]) -> SearchPath {

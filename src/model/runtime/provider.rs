@@ -85,5 +85,7 @@ pub(super) fn check_provider(provider: Provider, library: &Path) -> Result<()> {
     }
     let available: Vec<_> = Provider::ALL.into_iter().filter(|provider| provider.is_available()).map(Provider::name).collect();
     let (name, library, available) = (provider.name(), library.display(), available.join(", "));
-    Err(Error::Config(format!("execution provider {name} is not part of the ONNX Runtime library {library}, which offers {available}")))
+    Err(Error::Config(format!(
+        "execution provider {name} is not part of the ONNX Runtime library {library}, which offers {available}; choose one of these"
+    )))
 }
