@@ -301,6 +301,15 @@ impl Crop {
     }
 }
 
+/// The box as x, y, width and height in whole pixels, inside the frame and at least one pixel large.
+pub fn pixels(rect_norm: Rect, frame: Size) -> (u32, u32, u32, u32) {
+    let rect = rect_norm.from_norm(frame);
+    let start = |value: f32, limit: u32| (value.round().max(0.0) as u32).min(limit.saturating_sub(1));
+    let (x, y) = (start(rect.x, frame.width), start(rect.y, frame.height));
+    let length = |end: f32, start: u32, limit: u32| (end.round().max(0.0) as u32).min(limit).saturating_sub(start).max(1);
+    (x, y, length(rect.right(), x, frame.width), length(rect.bottom(), y, frame.height))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

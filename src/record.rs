@@ -18,6 +18,9 @@ pub struct FaceRecord {
     pub detection: Option<DetectionInfo>,
     /// The apparent expression; none before the first classification.
     pub emotion: Option<EmotionResult>,
+    /// False for a face of a live stream that was found only once so far. It may be no face, so it is neither drawn nor
+    /// exported, but it is blurred.
+    pub confirmed: bool,
 }
 
 /// Details of a detection, apart from the box.

@@ -91,7 +91,7 @@ fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
     let total: f32 = (0..8).filter(|&i| Some(i) != shown).map(rest).sum();
     let scores = (0..8).map(|i| if Some(i) == shown { score } else { (1.0 - score) * rest(i) / total });
     let result = EmotionResult { labels, scores: Scores::from_probabilities(scores), label_id: shown, smoothed: true, age: Duration::ZERO };
-    FaceRecord { id, rect_norm, detection: None, emotion: Some(result) }
+    FaceRecord { id, rect_norm, detection: None, emotion: Some(result), confirmed: true }
 }
 
 /// A rectangle in units of the height of a 16:9 frame.
@@ -125,7 +125,7 @@ fn crowd() -> Vec<FaceRecord> {
 /// An unclassified face, an unknown one, and some at the edges of the frame.
 fn edge_cases() -> Vec<FaceRecord> {
     vec![
-        FaceRecord { id: 1, rect_norm: wide(0.5, 0.3, 0.2, 0.25), detection: None, emotion: None },
+        FaceRecord { id: 1, rect_norm: wide(0.5, 0.3, 0.2, 0.25), detection: None, emotion: None, confirmed: true },
         face(2, wide(1.0, 0.3, 0.2, 0.25), "unknown", 0.0),
         face(3, wide(-0.05, -0.05, 0.25, 0.3), "fear", 0.51),
         face(4, wide(1.6, 0.8, 0.3, 0.4), "contempt", 0.62),
@@ -250,16 +250,34 @@ fn an_unchanged_frame_returns_the_same_pictures() {
 #[test]
 fn plates_stay_inside_the_frame_and_do_not_overlap() {
     for (faces, size) in [(five_faces(), P720), (five_faces(), P240), (crowd(), P2160), (crowd(), P720)] {
-        let style = Style { boxes: false, ..Style::default() };
-        let pictures = Painter::new(style).draw(&faces, None, size);
-        // Bars lie on plates, so only plates are compared. A plate has a translucent middle of its upper edge.
-        let is_plate = |placed: &&Placed| placed.picture.rgba()[placed.picture.size().width as usize / 2 * 4 + 3] == 204;
-        let plates: Vec<Rect> = pictures.iter().filter(is_plate).map(Placed::rect).collect();
+        let plates = plates(&faces, size);
         assert!(plates.len() >= faces.len());
         for (index, plate) in plates.iter().enumerate() {
             assert_eq!(plate.clamp_to(size), *plate, "inside the frame");
             assert!(plates[..index].iter().all(|other| plate.intersection(*other).area() == 0.0), "plates overlap at {size:?}");
             assert!(faces.iter().all(|face| plate.intersection(face.rect_norm.from_norm(size)).area() < 2.0 * plate.w), "{plate:?}");
+        }
+    }
+}
+
+/// The plates of a frame without boxes. Bars lie on plates and are left out: a plate has a translucent middle of its upper edge.
+fn plates(faces: &[FaceRecord], size: Size) -> Vec<Rect> {
+    let pictures = Painter::new(Style { boxes: false, ..Style::default() }).draw(faces, None, size);
+    let is_plate = |placed: &&Placed| placed.picture.rgba()[placed.picture.size().width as usize / 2 * 4 + 3] == 204;
+    pictures.iter().filter(is_plate).map(Placed::rect).collect()
+}
+
+#[test]
+fn each_face_of_a_dense_crowd_has_a_label_that_hides_no_other_face() {
+    for gap in [2, 6, 10, 14, 18, 22, 30] {
+        let (step, side) = ((110 + gap) as f32, 110.0);
+        let at = |i: u32| Rect::new((i % 5) as f32 * step, (i / 5) as f32 * step, side, side);
+        let faces: Vec<FaceRecord> = (0..25).map(|i| face(i + 1, at(i).to_norm(P720), "happiness", 0.6)).collect();
+        let plates = plates(&faces, P720);
+        assert_eq!(plates.len(), faces.len(), "gap {gap}");
+        for plate in plates {
+            let hidden = faces.iter().filter(|face| plate.intersection(face.rect_norm.from_norm(P720)).area() > 1.5 * plate.w).count();
+            assert!(hidden <= 1, "gap {gap}: {plate:?} hides {hidden} faces");
         }
     }
 }

@@ -212,7 +212,7 @@ const CHANGES: [(&str, &str, [&str; 2]); 16] = [
     ("detect", "scale-factor", ["1.1", "1.25"]),
     ("detect", "min-neighbors", ["1", "3"]),
     ("classify", "reclassify-interval", ["5", "1"]),
-    ("classify", "max-faces-per-frame", ["1", "16"]),
+    ("classify", "max-faces-per-frame", ["1", "0"]),
     ("classify", "smoothing", ["0", "200000000"]),
     ("classify", "min-confidence", ["1.0", "0.0"]),
     ("classify", "min-face-size", ["500", "16"]),

@@ -27,6 +27,7 @@ fn detected(id: u32) -> FaceRecord {
             age: Duration::from_millis(66),
         }),
         emotion: None,
+        confirmed: true,
     }
 }
 
@@ -61,6 +62,27 @@ fn assert_same(read: &[FaceRecord], written: &[FaceRecord], encoding: &str) {
         assert_eq!((&a.labels, a.label_id, a.label()), (&b.labels, b.label_id, b.label()), "{encoding}");
         assert!(close(a.scores.as_slice(), b.scores.as_slice()), "{encoding}: {:?} for {:?}", a.scores, b.scores);
     }
+}
+
+#[test]
+fn an_unconfirmed_face_stays_so_in_each_encoding_and_without_its_params() {
+    init();
+    let faces = [detected(1), FaceRecord { confirmed: false, ..detected(2) }];
+    let confirmed = |faces: &[FaceRecord]| faces.iter().map(|face| face.confirmed).collect::<Vec<_>>();
+    let mut buffer = gst::Buffer::new();
+    write_search(buffer.make_mut(), VGA, &faces, SearchAge::Never);
+    assert_eq!(confirmed(&roi::read(&buffer, VGA)), [true, false], "regions");
+    assert_eq!(confirmed(&custom::read(&buffer)), [true, false], "GstEmotionMeta");
+    assert_eq!(confirmed(&read_faces(&buffer, VGA)), [true, false]);
+    // As after a conversion of the format, which drops the params of regions.
+    let mut converted = gst::Buffer::new();
+    custom::write(converted.make_mut(), VGA, &faces);
+    for face in &faces {
+        let rect = face.rect_norm.from_norm(VGA);
+        let region = (rect.x as u32, rect.y as u32, rect.w as u32, rect.h as u32);
+        VideoRegionOfInterestMeta::add(converted.make_mut(), "face", region).set_id(face.id as i32);
+    }
+    assert_eq!(confirmed(&read_faces(&converted, VGA)), [true, false], "without params");
 }
 
 #[test]
@@ -135,7 +157,7 @@ fn faces_without_ids_are_matched_by_position_at_any_scale() {
     init();
     // At a width of 10 px, rounding to whole pixels lowers the IoU far below that of one face.
     let exact = [Rect::new(100.4, 100.4, 10.0, 12.0), Rect::new(111.3, 100.4, 10.0, 12.0)].map(|rect| rect.to_norm(VGA));
-    let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None });
+    let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None, confirmed: true });
     for frame in [VGA, Size::new(320, 240), Size::new(1280, 960)] {
         let mut buffer = gst::Buffer::new();
         custom::write_search(buffer.make_mut(), VGA, &faces, SearchAge::Ago(Duration::ZERO));

@@ -34,7 +34,7 @@ fn scored(label_id: usize) -> FaceRecord {
     let emotion =
         EmotionResult { labels: LabelSet::new(FERPLUS_LABELS), scores, label_id: Some(label_id), smoothed: true, age: Duration::ZERO };
     let detection = DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into(), age: Duration::ZERO };
-    FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion) }
+    FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion), confirmed: true }
 }
 
 /// The output of the stock overlay for a plain frame with the metadata that `mark` writes.

@@ -129,6 +129,7 @@ fn faces() -> Vec<FaceRecord> {
             smoothed: true,
             age: Duration::ZERO,
         }),
+        confirmed: true,
     };
     vec![face(3, Rect::new(0.15, 0.2, 0.1, 0.2)), face(5, Rect::new(0.6, 0.5, 0.15, 0.25))]
 }

@@ -57,7 +57,7 @@ struct ExpressionArguments {
 
 #[derive(Args)]
 struct DetectionArguments {
-    /// Folder with labels.json ({file: {faces: [{box: [x, y, w, h]}], ignore: [box]}}) and the pictures in photos/
+    /// Folder with labels.json ({file: {faces: [{box: [x, y, w, h]}], ignore: [box, ...]}}) and the pictures in photos/
     data: PathBuf,
     /// ONNX file of a detector, recognised by its outputs; may be given several times
     #[arg(long, required = true)]

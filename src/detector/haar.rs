@@ -31,7 +31,7 @@ impl HaarDetector {
     /// [`Error::NotFound`] if there is no such file, [`Error::Model`] if it is not a cascade.
     pub fn load(path: &Path) -> Result<Self> {
         if !path.is_file() {
-            let remedy = "install Debian's package opencv-data, or set `profile` to the path of another cascade".into();
+            let remedy = "Install Debian's package opencv-data, or set `profile` to the path of another cascade".into();
             return Err(Error::NotFound { what: "the OpenCV cascade".into(), looked: vec![path.into()], remedy });
         }
         let not_a_cascade = |found: String| Error::Model { path: path.into(), expected: "an OpenCV cascade in XML".into(), found };

@@ -123,6 +123,11 @@ pub trait FaceDetector: Send {
     /// Those of [`detect`](Self::detect).
     fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
 
+    /// The minimum confidence of a reported face that suits this detector.
+    fn score_threshold(&self) -> f32 {
+        DetectOptions::default().score_threshold
+    }
+
     /// The factor by which [`detect`](Self::detect) scales a whole frame of this size; below 1 if it reduces the frame.
     fn scale(&self, _frame: Size) -> f32 {
         1.0

@@ -109,6 +109,7 @@ pub struct NetworkDetector {
     detect_size: u32,
     /// The size of input that the graph is fixed to.
     fixed_size: Option<Size>,
+    score_threshold: f32,
     preprocessor: Preprocessor,
     step_times: StepTimes,
 }
@@ -149,6 +150,7 @@ impl NetworkDetector {
         let probed = fixed_size.unwrap_or(PROBE_SIZE);
         let expected = format!("outputs of {} for a picture of {}x{}", family.name(), probed.width, probed.height);
         network.probe(&model.path, format.shape(1, probed), &expected, |outputs| family.decode()(outputs, probed, 0.5, &mut Vec::new()))?;
+        let described_threshold = description.and_then(|description| description.score_threshold);
         let refiner = description.and_then(|description| description.refiner.as_deref());
         let refiner = refiner.map(|name| Refiner::load(name, search, run)).transpose()?;
         Ok(Self {
@@ -159,6 +161,7 @@ impl NetworkDetector {
             decode: family.decode(),
             detect_size,
             fixed_size,
+            score_threshold: described_threshold.unwrap_or(DetectOptions::default().score_threshold),
             preprocessor: Preprocessor::quick(),
             step_times: StepTimes::default(),
         })
@@ -244,6 +247,10 @@ impl FaceDetector for NetworkDetector {
         let size = Size::new(region.w as u32, region.h as u32);
         let longer_side = self.detect_size.max(size.width.max(size.height));
         self.search(view, region, self.letterbox(size, longer_side), options, detections)
+    }
+
+    fn score_threshold(&self) -> f32 {
+        self.score_threshold
     }
 
     fn scale(&self, frame: Size) -> f32 {

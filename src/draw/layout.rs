@@ -81,8 +81,18 @@ pub(super) const GRAPH_SPOTS: [Spot; 12] = [
 pub(super) struct Candidate {
     pub spot: Spot,
     pub rect: Rect,
-    /// Area that the plate hides. The box of the face itself counts once, other faces count twice.
+    /// Area that the plate hides. The box of the face itself counts once, other faces count [`OTHERS_WEIGHT`] times.
     pub hidden_area: f32,
+}
+
+/// So much that a plate hides another face only if it has no other spot: it would seem to belong to that face.
+const OTHERS_WEIGHT: f32 = 100.0;
+
+impl Candidate {
+    /// True if the plate hides at most this share of its own area, and next to nothing of other faces.
+    pub(super) fn hides_at_most(&self, share: f32) -> bool {
+        self.hidden_area <= share * self.rect.area()
+    }
 }
 
 /// The faces of a frame and the plates placed so far.
@@ -154,7 +164,7 @@ impl Layout {
     /// The area that `plate` would hide, see [`Candidate::hidden_area`]; `own` is the face that it belongs to.
     pub(super) fn hidden_area(&self, own: Option<usize>, plate: Rect) -> f32 {
         let area = |other: &Rect| plate.intersection(*other).area();
-        self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { 2.0 * area(face) }).sum()
+        self.faces.iter().enumerate().map(|(i, face)| if Some(i) == own { area(face) } else { OTHERS_WEIGHT * area(face) }).sum()
     }
 }
 
@@ -203,6 +213,18 @@ mod tests {
         assert_eq!(best(&layout, 0).rect.y, 72.0, "below, since a face is above");
         layout.add_plate(Rect::new(40.0, 70.0, 60.0, 20.0));
         assert_eq!(best(&layout, 0).spot, spot(Side::Right, Start));
+    }
+
+    #[test]
+    fn a_plate_between_faces_goes_onto_its_own_face() {
+        // Columns and rows of faces that leave no room for a plate, which would hide the least of the face above.
+        let place = |n: usize| Rect::new((n % 4) as f32 * 48.0, (n / 4) as f32 * 34.0, 44.0, 26.0);
+        let layout = Layout::new(FRAME, (0..12).map(place).collect());
+        for own in 0..12 {
+            let found = best(&layout, own);
+            assert_eq!(found.spot.side, Side::Inside, "face {own}");
+            assert!(found.hides_at_most(1.0));
+        }
     }
 
     #[test]

@@ -188,19 +188,10 @@ impl Painter {
         drawn.len() <= Self::MAX_DETAILED_FACES && drawn[index].rect.h >= Self::MIN_DETAILED_HEIGHT_EM * drawn[index].sizes.font_px as f32
     }
 
-    /// Draws the full label where it hides nothing, or the first of the shorter ones for which there is a spot.
+    /// Draws the label of [`choose_label`](Self::choose_label), if there is one.
     fn draw_label(&mut self, drawn: &[DrawnFace], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
         let face = &drawn[index];
-        let best = |label: Label| {
-            let found = (!label.is_empty()).then(|| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label));
-            found.flatten().map(|found| (label, found))
-        };
-        let hides_little = |found: &Candidate| found.hidden_area == 0.0 || found.rect.area() < face.rect.area() / 8.0;
-        let full = Self::is_detailed(drawn, index).then(|| best(self.label(face))).flatten();
-        let (label, found) = full
-            .filter(|(_, found)| hides_little(found))
-            .or_else(|| best(self.short_label(face)))
-            .or_else(|| best(Label { text: None, percentage: Percentage::None, ..self.short_label(face) }))?;
+        let (label, found) = self.choose_label(drawn, index, layout)?;
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
         place(picture, found, layout, placed);
         if let Some((result, x)) = face.record.emotion.as_ref().zip(label.percentage_x()) {
@@ -209,6 +200,30 @@ impl Painter {
             placed.push(Placed::whole(picture, found.rect.x as i32 + x, found.rect.y as i32));
         }
         Some(found.spot)
+    }
+
+    /// The longest label that has a free spot, and the spot. If none has one, a label goes onto the face itself, never onto
+    /// another one.
+    fn choose_label(&self, drawn: &[DrawnFace], index: usize, layout: &Layout) -> Option<(Label, Candidate)> {
+        let face = &drawn[index];
+        let best = |label: &Label| {
+            let found = (!label.is_empty()).then(|| layout.best(index, label.size(), face.gap(), &LABEL_SPOTS, face.last.label));
+            found.flatten().map(|found| (label.clone(), found))
+        };
+        // A label that was there may hide a little, so that it does not flicker.
+        let allowed = if face.last.label.is_some() { Layout::INERTIA } else { 0.0 };
+        let is_free = |(_, found): &(Label, Candidate)| found.hides_at_most(allowed);
+        let is_on_own_face = |(_, found): &(Label, Candidate)| found.hides_at_most(1.0);
+        let is_small = |(_, found): &(Label, Candidate)| found.rect.area() < face.rect.area() / 8.0;
+
+        let full = Self::is_detailed(drawn, index).then(|| self.label(face));
+        let short = self.short_label(face);
+        let badge = Label { percentage: Percentage::None, ..short.clone() };
+        full.and_then(|full| best(&full).filter(|found| is_free(found) || (is_small(found) && is_on_own_face(found))))
+            .or_else(|| best(&short).filter(is_free))
+            .or_else(|| best(&badge).filter(is_free))
+            .or_else(|| best(&short).filter(is_on_own_face))
+            .or_else(|| best(&badge).filter(is_on_own_face))
     }
 
     fn label(&self, face: &DrawnFace) -> Label {
@@ -253,7 +268,7 @@ impl Painter {
         let found = layout.best(index, graph.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
         // A graph that was there may hide a little more, so that it does not flicker.
         let allowed = if face.last.graph.is_some() { Layout::INERTIA } else { 0.0 };
-        if found.hidden_area > allowed * found.rect.area() {
+        if !found.hides_at_most(allowed) {
             return None;
         }
         let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph.background(words(), top));

@@ -12,7 +12,7 @@ use gst_base::prelude::*;
 use gst_video::VideoInfo;
 
 use super::engine::{Engine, Work, catch_panic};
-use super::stream::{HoldTime, Lateness, StreamClock, buffer_times, frame_step};
+use super::stream::{HoldTime, Lateness, Liveness, StreamClock, buffer_times, frame_step};
 use super::{error_message, frame, lock, post_latency, propose_allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -69,6 +69,8 @@ pub struct Frame<'a, A: Analysis> {
     pub times: BufferTimes,
     /// The time that tracks and smoothing use.
     pub now: Duration,
+    /// True if the source is live, such as a camera.
+    pub is_live: bool,
     /// What downstream said about late frames.
     pub lateness: &'a Lateness,
     statistics: &'a Mutex<Statistics>,
@@ -95,6 +97,7 @@ struct Stream<A: Analysis> {
 pub struct Analyser<A: Analysis> {
     settings: Mutex<A::Settings>,
     stream: Mutex<Option<Stream<A>>>,
+    liveness: Liveness,
     lateness: Lateness,
     hold_time: HoldTime,
     statistics: Arc<Mutex<Statistics>>,
@@ -105,6 +108,7 @@ impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
         Self {
             settings: Mutex::default(),
             stream: Mutex::new(None),
+            liveness: Liveness::default(),
             lateness: Lateness::default(),
             hold_time: HoldTime::default(),
             statistics: Arc::default(),
@@ -135,6 +139,7 @@ impl<A: Analysis> Analyser<A> {
         let (element, settings) = (element.upcast_ref(), self.settings().clone());
         let name = element.name();
         let (analysis, work) = catch_panic(&name, || A::load(&settings, element)).map_err(|error| error_message(&error))?;
+        self.liveness.reset();
         self.lateness.reset();
         self.hold_time.reset();
         *self.statistics() = Statistics::default();
@@ -167,11 +172,15 @@ impl<A: Analysis> Analyser<A> {
 
     /// Takes note of an event on the sink pad.
     pub fn observe_sink_event(&self, event: &gst::Event) {
-        if matches!(event.view(), gst::EventView::FlushStop(_)) {
-            self.lateness.reset();
-            if let Some(stream) = &mut *self.stream() {
-                stream.analysis.restart(&mut stream.engine);
+        match event.view() {
+            gst::EventView::FlushStop(_) => {
+                self.lateness.reset();
+                if let Some(stream) = &mut *self.stream() {
+                    stream.analysis.restart(&mut stream.engine);
+                }
             }
+            gst::EventView::Segment(_) => self.liveness.reset(),
+            _ => {}
         }
     }
 
@@ -208,13 +217,15 @@ impl<A: Analysis> Analyser<A> {
         buffer: &mut gst::BufferRef,
     ) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
         let (element, settings) = (element.upcast_ref(), self.settings().clone());
+        let is_live = self.liveness.get(element.sink_pad());
         let mut guard = self.stream();
         let Stream { analysis, engine, clock, info, is_failing } = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let info = info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         let (size, times) = (frame::size(info), buffer_times(element, buffer));
         let now = clock.advance(times.running_time, frame_step(info));
         self.statistics().frames += 1;
-        let mut frame = Frame { element, engine, info, size, times, now, lateness: &self.lateness, statistics: &self.statistics };
+        let (lateness, statistics) = (&self.lateness, &*self.statistics);
+        let mut frame = Frame { element, engine, info, size, times, now, is_live, lateness, statistics };
         match analysis.analyse(buffer, &mut frame, &settings) {
             Ok(()) => {
                 *is_failing = false;

@@ -52,6 +52,33 @@ pub fn frame_step(info: &gst_video::VideoInfo) -> Duration {
     }
 }
 
+/// True if the source of the stream is live, such as a camera, by a LATENCY query to upstream. No lock may be held meanwhile.
+pub fn is_upstream_live(sink_pad: &gst::Pad) -> bool {
+    let mut query = gst::query::Latency::new();
+    sink_pad.peer_query(&mut query) && query.result().0
+}
+
+/// Whether a stream is live. Upstream is queried once for each segment.
+#[derive(Debug, Default)]
+pub struct Liveness(Mutex<Option<bool>>);
+
+impl Liveness {
+    /// True if the stream that arrives at `sink_pad` is live.
+    pub fn get(&self, sink_pad: &gst::Pad) -> bool {
+        let known = *lock(&self.0);
+        known.unwrap_or_else(|| {
+            let is_live = is_upstream_live(sink_pad);
+            *lock(&self.0) = Some(is_live);
+            is_live
+        })
+    }
+
+    /// Queries upstream again at the next call of [`get`](Self::get).
+    pub fn reset(&self) {
+        *lock(&self.0) = None;
+    }
+}
+
 /// The time from `last` to `now`. If time has gone backwards, as after a seek, it is [`Duration::MAX`]: nothing was done yet
 /// on the new timeline.
 pub fn since(last: Duration, now: Duration) -> Duration {
@@ -203,7 +230,7 @@ impl HoldTime {
             gst::element_warning!(
                 element,
                 gst::CoreError::Clock,
-                ["the live source can buffer only {max}, but a latency of {needed} is needed: put a queue before this element"]
+                ("the live source can buffer only {max}, but a latency of {needed} is needed: put a queue before this element")
             );
         }
     }

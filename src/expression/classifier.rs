@@ -12,6 +12,9 @@ use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, T
 use crate::scores::{LabelSet, Scores};
 use crate::statistics::{StepTimes, Stopwatch};
 
+/// Maximum number of faces in one run of the network, unless another number is set. It bounds the memory for a large crowd.
+pub const MAX_BATCH: usize = 64;
+
 /// A face to classify.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Face<'a> {
@@ -91,7 +94,7 @@ impl Classifier {
         })
     }
 
-    /// Sets the maximum number of faces in one run of the network; 0 is no limit.
+    /// Sets the maximum number of faces in one run of the network; 0 is [`MAX_BATCH`].
     pub fn set_batch_size(&mut self, batch_size: usize) {
         self.batch_size = batch_size;
     }
@@ -146,7 +149,7 @@ impl Classifier {
         self.scores.clear();
         let batch = match self.batch_size {
             _ if self.one_by_one => 1,
-            0 => crops.len().max(1),
+            0 => crops.len().clamp(1, MAX_BATCH),
             limit => limit,
         };
         for crops in crops.chunks(batch) {

@@ -191,7 +191,8 @@ impl FaceScorer {
     /// Indices of the faces to classify.
     fn due_faces(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<usize> {
         // If there are more faces than the tracker accepts, the remaining ones have no id.
-        let is_eligible = |face: &FaceRecord| face.id != 0 && is_large_enough(face, size, options);
+        // An unconfirmed face may be none; it is classified on the frame that confirms it.
+        let is_eligible = |face: &FaceRecord| face.id != 0 && face.confirmed && is_large_enough(face, size, options);
         let eligible: Vec<usize> = (0..faces.len()).filter(|&index| is_eligible(&faces[index])).collect();
         // A pending classification counts as done, so that a face is not chosen again while a worker is busy with it.
         let last_frame = |id: u32| self.pending.get(&id).copied().max(self.last.get(&id).map(|last| last.frame));
@@ -243,7 +244,8 @@ mod tests {
 
     /// The ids of the faces on a frame of `size`, given their ids on arrival and their boxes.
     fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u64) -> Vec<u32> {
-        let record = |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None };
+        let record =
+            |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None, confirmed: true };
         let mut faces: Vec<_> = rects_px.iter().map(record).collect();
         scorer.choose(&mut faces, size, &OPTIONS, Duration::from_millis(time_ms));
         faces.iter().map(|face| face.id).collect()

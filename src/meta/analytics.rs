@@ -208,6 +208,7 @@ fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> Fa
             age: Duration::ZERO,
         }),
         emotion: emotion(meta, object.object_box.mtd),
+        confirmed: true,
     }
 }
 

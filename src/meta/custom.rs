@@ -8,7 +8,7 @@
 //! - `searched` (uint64): time since the frame that was last searched for faces, in ns; 0 on that frame, [`u64::MAX`] if no
 //!   search of this scene has ended yet, absent if the detector is another project's
 //! - `faces`: array of structures `face` with id (int), x, y, w, h (double, 0..1 of that frame) and, once the face was
-//!   classified, the fields of `emotion`
+//!   classified, the fields of `emotion`; `confirmed` (boolean) only if it is false
 
 use std::sync::Once;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use gst::meta::CustomMeta;
 use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::matching::matching_iou;
+use super::roi::{CONFIRMED, is_confirmed};
 use super::value::Plain;
 use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
@@ -105,10 +106,20 @@ pub(super) fn join(
                 _ => face.id == id,
             };
             match (faces.iter_mut().find(|face| is_same(face)), rect) {
-                (Some(face), _) if face.emotion.is_none() => face.emotion = scores.fields(entry),
-                (Some(_), _) => {}
+                (Some(face), _) => {
+                    face.confirmed &= is_confirmed(entry);
+                    if face.emotion.is_none() {
+                        face.emotion = scores.fields(entry);
+                    }
+                }
                 (None, Some(rect_norm)) => {
-                    faces.push(FaceRecord { id, rect_norm, detection: None, emotion: scores.fields(entry) });
+                    faces.push(FaceRecord {
+                        id,
+                        rect_norm,
+                        detection: None,
+                        emotion: scores.fields(entry),
+                        confirmed: is_confirmed(entry),
+                    });
                     joined.added += 1;
                 }
                 (None, None) => joined.left_out += 1,
@@ -189,6 +200,9 @@ fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {
     let mut structure = gst::Structure::new_empty_from_static(FACE);
     ID.set(&mut structure, Plain::int(int_id(face.id)));
     SIDES.iter().zip([x, y, w, h]).for_each(|(field, value)| field.set(&mut structure, Plain::double(value)));
+    if !face.confirmed {
+        CONFIRMED.set(&mut structure, Plain::boolean(false));
+    }
     if let Some(result) = &face.emotion {
         scores.set_fields(&mut structure, result);
     }
@@ -205,5 +219,5 @@ fn rect(face: &gst::StructureRef) -> Option<Rect> {
 }
 
 fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord> {
-    Some(FaceRecord { id: id(face), rect_norm: rect(face)?, detection: None, emotion: scores.fields(face) })
+    Some(FaceRecord { id: id(face), rect_norm: rect(face)?, detection: None, emotion: scores.fields(face), confirmed: is_confirmed(face) })
 }

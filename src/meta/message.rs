@@ -25,18 +25,18 @@ pub struct BufferTimes {
     pub duration: Option<gst::ClockTime>,
 }
 
-/// The message `facedetect`.
+/// The message `facedetect`, with the confirmed ones of `faces`.
 pub fn facedetect(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
-    message("facedetect", times, faces.iter().map(|face| face_structure(face, frame)))
+    message("facedetect", times, confirmed(faces).map(|face| face_structure(face, frame)))
 }
 
-/// The message `emotion`.
+/// The message `emotion`, with the confirmed ones of `faces`.
 pub fn emotion(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
     let mut scores = Writer::default();
     message(
         "emotion",
         times,
-        faces.iter().map(|face| {
+        confirmed(faces).map(|face| {
             let mut structure = face_structure(face, frame);
             if let Some(result) = &face.emotion {
                 scores.set_fields(&mut structure, result);
@@ -44,6 +44,10 @@ pub fn emotion(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::S
             structure
         }),
     )
+}
+
+fn confirmed(faces: &[FaceRecord]) -> impl Iterator<Item = &FaceRecord> {
+    faces.iter().filter(|face| face.confirmed)
 }
 
 fn message(name: &str, times: &BufferTimes, faces: impl Iterator<Item = gst::Structure>) -> gst::Structure {

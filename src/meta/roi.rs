@@ -4,7 +4,7 @@
 //! Params, each a `GstStructure`:
 //! - `detection`: confidence, x_min, x_max, y_min, y_max (double, 0..1), landmarks (array of 10 doubles 0..1: x, y of right
 //!   eye, left eye, nose, right and left corner of the mouth; right and left are the person's own), model_name (string),
-//!   age (uint64, ns since the frame on which the face was found)
+//!   age (uint64, ns since the frame on which the face was found), confirmed (boolean, only if it is false)
 //! - `object_id`: id (int)
 //! - `emotion`: see [`super`]
 //!
@@ -21,6 +21,7 @@ use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::int_id;
 use super::value::{Plain, array, double};
+pub(super) use crate::geometry::pixels;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, FaceRecord};
@@ -39,6 +40,7 @@ static Y_MAX: Field = Field::new("y_max");
 static LANDMARKS: Field = Field::new("landmarks");
 static MODEL_NAME: Field = Field::new("model_name");
 static AGE: Field = Field::new("age");
+pub(super) static CONFIRMED: Field = Field::new("confirmed");
 static ID: Field = Field::new("id");
 
 /// The faces among the buffer's regions, in order.
@@ -70,7 +72,7 @@ fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
     meta.set_id(int_id(face.id));
     if let Some(detection) = &face.detection {
-        meta.add_param(detection_structure(face.rect_norm, detection, writer));
+        meta.add_param(detection_structure(face, detection, writer));
     }
     meta.add_param(object_id_structure(face.id));
     add_emotion(&mut meta, face, writer);
@@ -121,7 +123,13 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(|param| read_detection(param, reader)),
         emotion: emotion.and_then(|param| reader.fields(param)),
+        confirmed: detection.is_none_or(is_confirmed),
     }
+}
+
+/// True unless the structure of a face says otherwise, as those of other elements never do.
+pub(super) fn is_confirmed(structure: &gst::StructureRef) -> bool {
+    CONFIRMED.get(structure).unwrap_or(true)
 }
 
 fn object_id_structure(id: u32) -> gst::Structure {
@@ -130,7 +138,8 @@ fn object_id_structure(id: u32) -> gst::Structure {
     structure
 }
 
-fn detection_structure(rect: Rect, detection: &DetectionInfo, writer: &mut Writer) -> gst::Structure {
+fn detection_structure(face: &FaceRecord, detection: &DetectionInfo, writer: &mut Writer) -> gst::Structure {
+    let rect = face.rect_norm;
     let mut structure = gst::Structure::new_empty_from_static(DETECTION);
     CONFIDENCE.set(&mut structure, Plain::double(detection.confidence));
     X_MIN.set(&mut structure, Plain::double(rect.x));
@@ -139,6 +148,9 @@ fn detection_structure(rect: Rect, detection: &DetectionInfo, writer: &mut Write
     Y_MAX.set(&mut structure, Plain::double(rect.bottom()));
     MODEL_NAME.set(&mut structure, writer.name(&detection.model_name));
     AGE.set(&mut structure, Plain::nanoseconds(detection.age));
+    if !face.confirmed {
+        CONFIRMED.set(&mut structure, Plain::boolean(false));
+    }
     if let Some(Landmarks5(points)) = detection.landmarks_norm {
         let values: [Plain; 10] = std::array::from_fn(|n| {
             let point = points[n / 2];
@@ -177,13 +189,4 @@ fn exact_rect(param: &gst::StructureRef, rect: Rect, frame: Size) -> Option<Rect
     let (x, y, w, h) = pixels(exact, frame);
     // The difference of two finite corners may be infinite.
     (exact.w.is_finite() && exact.h.is_finite() && Rect::new(x as f32, y as f32, w as f32, h as f32) == rect).then_some(exact)
-}
-
-/// The box as x, y, width and height in whole pixels, inside the frame and at least one pixel large.
-pub(super) fn pixels(rect_norm: Rect, frame: Size) -> (u32, u32, u32, u32) {
-    let rect = rect_norm.from_norm(frame);
-    let start = |value: f32, limit: u32| (value.round().max(0.0) as u32).min(limit.saturating_sub(1));
-    let (x, y) = (start(rect.x, frame.width), start(rect.y, frame.height));
-    let length = |end: f32, start: u32, limit: u32| (end.round().max(0.0) as u32).min(limit).saturating_sub(start).max(1);
-    (x, y, length(rect.right(), x, frame.width), length(rect.bottom(), y, frame.height))
 }

@@ -23,6 +23,8 @@ pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
         let is_divisor = output.temperature.is_finite() && output.temperature > 0.0;
         require(is_divisor, || "[[output]] temperature above 0".into(), output.temperature)?;
     }
+    let threshold = description.score_threshold.unwrap_or(0.0);
+    require((0.0..=1.0).contains(&threshold), || "score_threshold of 0 to 1".into(), threshold)?;
     for (key, what, name) in [("refiner", "the name of a folder", &description.refiner), ("file", "the name of a file", &description.file)]
     {
         let name = name.as_deref();

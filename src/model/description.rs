@@ -53,6 +53,9 @@ pub struct ModelDescription {
     /// The model that refines the detections of a face model: the name of its folder in the models' folders, not a path.
     #[serde(default)]
     pub refiner: Option<String>,
+    /// Minimum confidence, 0..1, of a face that a face model reports, unless another one is set; 0.5 if absent.
+    #[serde(default)]
+    pub score_threshold: Option<f32>,
     /// Name of the ONNX file, not a path. It informs people and scripts; it does not decide which file is loaded.
     #[serde(default)]
     pub file: Option<String>,
@@ -249,6 +252,8 @@ mod tests {
             ("unheard_of = 1", "refiner = \"..\"", "refiner"),
             ("unheard_of = 1", "refiner = \"\"", "refiner"),
             ("unheard_of = 1", "file = \"../model.onnx\"", "file"),
+            ("unheard_of = 1", "score_threshold = -0.1", "score_threshold of 0 to 1, found -0.1"),
+            ("unheard_of = 1", "score_threshold = nan", "score_threshold of 0 to 1"),
         ];
         for (right, wrong, expected) in wrong {
             assert!(TOML.contains(right));

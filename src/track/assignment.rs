@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn the_better_pair_is_assigned_first() {
         let found = |x: f32| Detection { rect: Rect::new(x, 0.0, 40.0, 40.0), confidence: 0.9, landmarks: None };
-        let track = |x: f32| Track::new(1, &found(x), Default::default(), Duration::ZERO);
+        let track = |x: f32| Track::new(1, &found(x), Default::default(), true, Duration::ZERO);
         let assigned = assign(&[track(0.0), track(30.0)], &[found(10.0), found(1.0), found(500.0)], Duration::ZERO);
         assert_eq!(assigned, [Some(1), Some(0), None]);
     }

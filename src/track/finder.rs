@@ -40,6 +40,15 @@ pub struct FindOptions {
     pub track: bool,
     /// Time after which a missed face is forgotten.
     pub track_timeout: Duration,
+    /// True if a face is confirmed only when a second search finds it. Only with `track`.
+    pub confirm: bool,
+}
+
+impl FindOptions {
+    /// True if a new face needs a second hit.
+    fn confirms(&self) -> bool {
+        self.confirm && self.track
+    }
 }
 
 /// The search of one frame: its options, and the detections after it has run.
@@ -137,7 +146,8 @@ impl FaceFinder {
         now: Duration,
         is_late: impl FnOnce(u32, Duration) -> bool,
     ) -> std::result::Result<Search, Skipped> {
-        let due = self.frames_since_search == 0 || self.frames_since_search >= options.interval_frames;
+        let confirms = options.confirms() && self.tracker.awaits_confirmation();
+        let due = self.frames_since_search == 0 || self.frames_since_search >= options.interval_frames || confirms;
         // If time went back, the last search belongs to another timeline and does not count.
         let since_search = now.checked_sub(self.last_begun).unwrap_or(Duration::MAX);
         let late = self.frames_since_search > 0 && is_late(self.frames_since_search, since_search);
@@ -156,6 +166,7 @@ impl FaceFinder {
     pub fn finish(&mut self, search: Search, options: &FindOptions) {
         self.tracker.set_timeout(options.track_timeout);
         self.tracker.set_tile_schedule(search.tile_schedule);
+        self.tracker.set_confirmation(options.confirms());
         self.tracker.update(&search.detections, options.detect.score_threshold, search.time);
         (self.detections, self.last_completed, self.is_fresh) = (search.detections, Some(search.time), true);
     }
@@ -203,18 +214,20 @@ impl FaceFinder {
         let mut tracks = self.tracker.predict(now, size);
         tracks.retain(|track| track.rect.w.min(track.rect.h) >= min_face_size);
         if tracks.len() > max_faces {
-            // Missed faces are dropped first, then the least confident ones.
-            tracks.sort_by(|a, b| a.is_missed().cmp(&b.is_missed()).then(b.confidence.total_cmp(&a.confidence)));
+            // Missed faces are dropped first, then unconfirmed ones, then the least confident ones.
+            let order = |track: &Track| (track.is_missed(), options.confirms() && !track.confirmed);
+            tracks.sort_by(|a, b| order(a).cmp(&order(b)).then(b.confidence.total_cmp(&a.confidence)));
         }
-        tracks.iter().take(max_faces).map(|track| self.tracked_record(track, options.track, size)).collect()
+        tracks.iter().take(max_faces).map(|track| self.tracked_record(track, options, size)).collect()
     }
 
-    /// The record of a tracked face; its id is 0 without `with_id`.
-    fn tracked_record(&self, track: &Track, with_id: bool, size: Size) -> FaceRecord {
+    /// The record of a tracked face; its id is 0 if faces are not tracked.
+    fn tracked_record(&self, track: &Track, options: &FindOptions, size: Size) -> FaceRecord {
         let found = Detection { rect: track.rect, confidence: track.confidence, landmarks: track.landmarks };
         let mut face = self.record(&found, size);
         face.detection.iter_mut().for_each(|detection| detection.age = track.age);
-        FaceRecord { id: if with_id { track.id } else { 0 }, ..face }
+        let confirmed = track.confirmed || !options.confirms();
+        FaceRecord { id: if options.track { track.id } else { 0 }, confirmed, ..face }
     }
 
     /// The record of a detection, without an id.
@@ -229,6 +242,7 @@ impl FaceFinder {
                 age: Duration::ZERO,
             }),
             emotion: None,
+            confirmed: true,
         }
     }
 }
@@ -243,7 +257,7 @@ mod tests {
     const FACE: Rect = Rect::new(10.0, 10.0, 20.0, 20.0);
 
     fn options(track: bool, interval_frames: u32) -> FindOptions {
-        FindOptions { detect: DetectOptions::default(), interval_frames, track, track_timeout: Duration::from_secs(1) }
+        FindOptions { detect: DetectOptions::default(), interval_frames, track, track_timeout: Duration::from_secs(1), confirm: false }
     }
 
     fn time(frame: u64) -> Duration {
@@ -335,6 +349,36 @@ mod tests {
             finder.faces(&options, SIZE, time(confidences.len() as u64 - 1)).0.len()
         };
         assert_eq!((faces(&[0.4]), faces(&[0.6, 0.4])), (0, 1));
+    }
+
+    /// Searched frames, and on each frame the confirmed flag of the face, which is there from frame 1 on.
+    fn confirmations(options: &FindOptions, frames: u64) -> Vec<(bool, Option<bool>)> {
+        let mut finder = FaceFinder::new("test", false);
+        let frame = |number| {
+            let search = finder.begin(options, time(number), |_, _| false);
+            let searched = search.is_ok();
+            if let Ok(search) = search {
+                let confidence = if number == 0 { 0.0 } else { 0.9 };
+                finder.finish(completed(search, confidence), options);
+            }
+            (searched, finder.faces(options, SIZE, time(number)).0.first().map(|face| face.confirmed))
+        };
+        (0..frames).map(frame).collect()
+    }
+
+    #[test]
+    fn a_new_face_forces_the_search_that_confirms_it() {
+        let live = FindOptions { confirm: true, ..options(true, 3) };
+        let no = (false, Some(true));
+        let expected = [(true, None), (false, None), (false, None), (true, Some(false)), (true, Some(true)), no, no, (true, Some(true))];
+        assert_eq!(confirmations(&live, 8), expected);
+    }
+
+    #[test]
+    fn without_confirmation_a_face_is_confirmed_at_once() {
+        for options in [options(true, 1), FindOptions { confirm: true, ..options(false, 1) }] {
+            assert_eq!(confirmations(&options, 3)[1], (true, Some(true)), "{options:?}");
+        }
     }
 
     #[test]

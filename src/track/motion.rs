@@ -16,6 +16,9 @@ const VELOCITY_GAIN: f32 = 0.4;
 /// Positions are extrapolated no further than this beyond the last detection.
 pub(super) const MAX_PREDICTION: Duration = Duration::from_millis(500);
 
+/// A face is confirmed if one of this many searches after a hit finds it again: two hits in three searches.
+const SEARCHES_TO_CONFIRM: u32 = 2;
+
 /// A face as the tracker knows it at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
@@ -29,6 +32,8 @@ pub struct Track {
     pub confidence: f32,
     /// Time since the last detection.
     pub age: Duration,
+    /// False until the face is found again, if tracks need a confirmation; see [`Tracker`](super::tracker::Tracker).
+    pub confirmed: bool,
     /// Pixels per second.
     velocity: Point,
     /// Time of the last detection.
@@ -43,16 +48,21 @@ pub struct Track {
 
 impl Track {
     /// A new track for `found`.
-    pub(super) fn new(id: u32, found: &Detection, tile_schedule: TileSchedule, now: Duration) -> Self {
+    pub(super) fn new(id: u32, found: &Detection, tile_schedule: TileSchedule, confirmed: bool, now: Duration) -> Self {
         let Detection { rect, confidence, landmarks } = found.clone();
         let searches_per_hit = searches_per_hit(rect, tile_schedule);
         let (age, velocity, searches_unseen) = (Duration::ZERO, Point::default(), 0);
-        Self { id, rect, landmarks, confidence, age, velocity, last_seen: now, hits: 1, searches_unseen, searches_per_hit }
+        Self { id, rect, landmarks, confidence, age, confirmed, velocity, last_seen: now, hits: 1, searches_unseen, searches_per_hit }
     }
 
     /// True if a search should have found the face again by now and none did.
     pub fn is_missed(&self) -> bool {
         self.searches_unseen >= self.searches_per_hit
+    }
+
+    /// True if the next search of a whole frame may confirm the face. A small face is confirmed by a search of its tile.
+    pub(super) fn awaits_confirmation(&self) -> bool {
+        !self.confirmed && self.searches_per_hit == 1 && self.searches_unseen < SEARCHES_TO_CONFIRM
     }
 
     /// True if the track is not forgotten at `now`. A face that is not missed stays as long as the detector keeps searching;
@@ -87,6 +97,7 @@ impl Track {
             self.velocity.y += gain * ((to.y - from.y) / elapsed_s - self.velocity.y);
         }
         self.hits = self.hits.saturating_add(1);
+        self.confirmed |= self.searches_unseen <= SEARCHES_TO_CONFIRM * self.searches_per_hit;
         // Some large faces are found only in their tile, so the expectation follows the observed interval up to a whole round.
         // If a face is found more often, the expectation falls by one search with each hit.
         let scheduled = searches_per_hit(found.rect, tile_schedule);

@@ -40,6 +40,7 @@ pub struct Tracker {
     ids: TrackIds,
     timeout: Duration,
     tile_schedule: TileSchedule,
+    needs_confirmation: bool,
 }
 
 impl Tracker {
@@ -47,7 +48,7 @@ impl Tracker {
     pub fn new(timeout: Duration) -> Self {
         let (last_search, search_period) = (Duration::ZERO, Duration::ZERO);
         let (ids, tile_schedule) = (TrackIds::default(), TileSchedule::default());
-        Self { tracks: Vec::new(), last_search, search_period, ids, timeout, tile_schedule }
+        Self { tracks: Vec::new(), last_search, search_period, ids, timeout, tile_schedule, needs_confirmation: false }
     }
 
     /// Changes the time after which a missed face is forgotten.
@@ -58,6 +59,17 @@ impl Tracker {
     /// Sets how often the detector finds a face, starting with the next [`update`](Self::update).
     pub fn set_tile_schedule(&mut self, tile_schedule: TileSchedule) {
         self.tile_schedule = tile_schedule;
+    }
+
+    /// Sets whether a new face is unconfirmed until it is found by two of three successive searches, starting with the next
+    /// [`update`](Self::update). A false detection is rarely found twice.
+    pub fn set_confirmation(&mut self, needs_confirmation: bool) {
+        self.needs_confirmation = needs_confirmation;
+    }
+
+    /// True if there is a new face that a search of the next frame may confirm.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.tracks.iter().any(Track::awaits_confirmation)
     }
 
     /// Forgets all faces, for example after a seek. Ids continue and are not reused.
@@ -135,7 +147,7 @@ impl Tracker {
     /// Adds a track for `found` and returns its index.
     fn start_track(&mut self, found: &Detection, now: Duration) -> usize {
         let id = self.ids.give(|id| self.tracks.iter().any(|track| track.id == id));
-        self.tracks.push(Track::new(id, found, self.tile_schedule, now));
+        self.tracks.push(Track::new(id, found, self.tile_schedule, !self.needs_confirmation, now));
         self.tracks.len() - 1
     }
 }
@@ -197,6 +209,55 @@ mod tests {
         assert!(tracker.update(std::slice::from_ref(&weak), 0.5, Duration::ZERO).is_empty());
         tracker.update(&[face(0.0, 0.0)], 0.5, FRAME);
         assert_eq!(ids(&tracker.update(&[weak], 0.5, FRAME * 2)), [1]);
+    }
+
+    /// For each search, whether it finds a face, and what is then known of it: shown and confirmed.
+    fn confirmations(tracker: &mut Tracker, found: &[bool]) -> Vec<Option<bool>> {
+        let search = |(step, &found): (u32, &bool)| {
+            tracker.update(&[face(0.0, 0.0)][..usize::from(found)], 0.5, FRAME * step);
+            tracker.predict(FRAME * step, SIZE).first().map(|track| track.confirmed)
+        };
+        (0..).zip(found).map(search).collect()
+    }
+
+    #[test]
+    fn two_hits_in_three_searches_confirm_a_face() {
+        let confirmed = |found: &[bool]| {
+            let mut tracker = tracker();
+            tracker.set_confirmation(true);
+            confirmations(&mut tracker, found)
+        };
+        assert_eq!(confirmed(&[true, true, false]), [Some(false), Some(true), None]);
+        assert_eq!(confirmed(&[true, false, true]), [Some(false), None, Some(true)]);
+        assert_eq!(confirmed(&[true, false, false, true, true]), [Some(false), None, None, Some(false), Some(true)]);
+        assert_eq!(confirmations(&mut tracker(), &[true, false]), [Some(true), None], "unless no confirmation is needed");
+    }
+
+    #[test]
+    fn a_new_face_awaits_its_confirmation_for_two_searches() {
+        let mut tracker = tracker();
+        tracker.set_confirmation(true);
+        let awaits: Vec<_> = [true, false, false]
+            .iter()
+            .zip(0..)
+            .map(|(&found, step)| {
+                tracker.update(&[face(0.0, 0.0)][..usize::from(found)], 0.5, FRAME * step);
+                tracker.awaits_confirmation()
+            })
+            .collect();
+        assert_eq!(awaits, [true, true, false]);
+    }
+
+    #[test]
+    fn a_small_face_is_confirmed_by_the_next_search_of_its_tile() {
+        let mut tracker = tracker();
+        tracker.set_confirmation(true);
+        for step in 0..16 {
+            search_with_tiles(&mut tracker, step, true);
+            let small = tracker.predict(FRAME * step, SIZE).into_iter().find(|track| track.rect.w < 60.0);
+            assert_eq!(small.map(|track| track.confirmed), (step >= 2).then_some(step >= 7), "step {step}");
+            assert!(!tracker.awaits_confirmation() || step == 0, "only the large face can be confirmed by the next search");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `emotionclassify` with pushed buffers: faces of any detector, in any format.
 #![cfg(feature = "plugin")]
 
+mod budget;
 mod ids;
 mod lateness;
 #[path = "../support/mod.rs"]
@@ -17,7 +18,7 @@ use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
 use gstemotion::record::FaceRecord;
 use support::average_faces::{Key, Scene};
-use support::gstreamer::{buffer, flush, frame_at, init};
+use support::gstreamer::{buffer, flush, frame_at, init, play};
 use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);

@@ -70,6 +70,25 @@ fn blurred_faces_keep_their_labels_and_blur_can_be_switched_off() {
 }
 
 #[test]
+fn an_unconfirmed_face_is_blurred_but_not_drawn() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let faces = [FaceRecord { confirmed: false, ..face(3, BOX, VGA, Some(0.93)) }];
+    let stripes = striped(&info, &faces);
+    let plain = harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out");
+    assert!(bytes(&plain) == bytes(&stripes), "nothing is drawn");
+    let element = harness.element().expect("the element");
+    element.set_property_from_str("blur-faces", "blur");
+    let blurred = harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out");
+    assert!(sample(&blurred, &info, 280, 290).abs_diff(sample(&blurred, &info, 284, 290)) < 30, "the face is hidden");
+    for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+        element.set_property(part, false);
+    }
+    let nothing_drawn = harness.push_and_pull(striped(&info, &faces)).expect("a frame comes out");
+    assert!(bytes(&blurred) == bytes(&nothing_drawn), "there is neither a box nor a label");
+}
+
+#[test]
 fn faces_are_blurred_in_the_frame_even_if_labels_are_attached() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = composing(&info);

@@ -69,7 +69,7 @@ fn round_trip(input: &mut Input) {
     let read = read_faces(&buffer, frame);
     assert_eq!(read.len(), faces.len(), "{read:?} of {faces:?}");
     for (face, read) in faces.iter().zip(&read) {
-        assert_eq!(read.id, face.id);
+        assert_eq!((read.id, read.confirmed), (face.id, face.confirmed));
         let near = |a: f32, b: f32, tolerance: f32| (a - b).abs() <= tolerance;
         // A box without the params of a detector is rounded to whole pixels.
         let tolerance = if face.detection.is_some() { EXACT } else { 1.0 / frame.height as f32 };

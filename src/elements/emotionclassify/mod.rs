@@ -16,8 +16,9 @@
 //! - `expression-tiny`, which is smaller and less accurate.
 //! - The path of an ONNX file with a `model.toml` that describes it.
 //!
-//! At most `max-faces-per-frame` faces are classified on a frame, those with the oldest scores first. If the stream is late,
-//! fewer are classified, as many as there is time for. Frames are never dropped.
+//! All faces of a frame are classified, so that a photo of many people has a label for each. In a live stream, at most 16
+//! are classified on a frame, those with the oldest scores first; `max-faces-per-frame` sets another number for any stream.
+//! If the stream is late, fewer are classified, as many as there is time for. Frames are never dropped.
 //!
 //! ## Latency
 //!

@@ -115,7 +115,7 @@ impl Analysis for FaceScoring {
 impl FaceScoring {
     /// Adds ids and scores to `faces`, which are on `buffer`.
     fn score(&mut self, buffer: &gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings, faces: &mut [FaceRecord]) -> Result<()> {
-        let mut options = settings.scoring_options();
+        let mut options = settings.scoring_options(frame.is_live);
         let wanted = options.budget.min(faces.len());
         options.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
         let is_late = options.budget < wanted;
@@ -160,7 +160,7 @@ impl FaceScoring {
             self.is_source_logged = true;
         }
         if let Some(warning) = self.detector_watch.observe(buffer) {
-            gst::element_warning!(element, gst::StreamError::Failed, ["{warning}"]);
+            gst::element_warning!(element, gst::StreamError::Failed, ("{warning}"));
         }
     }
 
@@ -169,7 +169,7 @@ impl FaceScoring {
             return false;
         }
         let label = |face: &FaceRecord| face.emotion.as_ref().map_or("", |emotion| emotion.label()).to_string();
-        let mut labels: Vec<_> = faces.iter().map(|face| (face.id, label(face))).collect();
+        let mut labels: Vec<_> = faces.iter().filter(|face| face.confirmed).map(|face| (face.id, label(face))).collect();
         labels.sort_unstable();
         let is_changed = labels != self.posted;
         self.posted = labels;

@@ -17,6 +17,10 @@ use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, embedded};
 
+/// Maximum number of faces that are classified on a frame of a live stream, unless `max-faces-per-frame` is set. More would
+/// delay the frames; the faces take turns instead. A file or a photo has time for all of them, and a photo has no later frame.
+const LIVE_FACES_PER_FRAME: usize = 16;
+
 /// The values of the properties.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -39,7 +43,7 @@ impl Default for Settings {
             model_file: None,
             batch_size: 0,
             reclassify_interval: 1,
-            max_faces_per_frame: 16,
+            max_faces_per_frame: 0,
             smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
             min_confidence: 0.0,
             min_face_size: 16,
@@ -52,11 +56,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How faces are scored.
-    pub(super) fn scoring_options(&self) -> ScoringOptions {
+    /// How faces are scored in a stream that is live or not.
+    pub(super) fn scoring_options(&self, is_live: bool) -> ScoringOptions {
+        let budget = match self.max_faces_per_frame {
+            0 if is_live => LIVE_FACES_PER_FRAME,
+            0 => usize::MAX,
+            number => number as usize,
+        };
         ScoringOptions {
             reclassify_interval: u64::from(self.reclassify_interval),
-            budget: self.max_faces_per_frame as usize,
+            budget,
             half_life: Duration::from_nanos(self.smoothing),
             min_confidence: self.min_confidence as f32,
             min_face_size: self.min_face_size as f32,
@@ -96,7 +105,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
             .nick("Batch size")
-            .blurb("Maximum number of faces in one run of the network (0 = all faces of the frame)")
+            .blurb("Maximum number of faces in one run of the network (0 = all faces of the frame, up to 64)")
             .default_value(default.batch_size)
             .mutable_ready()
             .build(),
@@ -109,8 +118,10 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("max-faces-per-frame")
             .nick("Maximum faces per frame")
-            .blurb("Maximum number of faces classified on a frame, in turn; the others keep their last scores")
-            .minimum(1)
+            .blurb(
+                "Maximum number of faces classified on a frame, in turn; the others keep their last scores (0 = all, or 16 if the \
+                 stream is live)",
+            )
             .default_value(default.max_faces_per_frame)
             .mutable_playing()
             .build(),

@@ -76,7 +76,7 @@ impl EmotionOverlay {
         buffer: &mut gst::BufferRef,
         record: &FrameRecord,
     ) -> Result<Shown, gst::FlowError> {
-        let warn = |text: &str| gst::element_imp_warning!(self, gst::LibraryError::Settings, ["blur-faces: {text}"]);
+        let warn = |text: &str| gst::element_imp_warning!(self, gst::LibraryError::Settings, ("blur-faces: {text}"));
         state.privacy.apply(buffer, &state.info, &settings.blur, record, warn).map_err(|error| {
             self.post_error_message(error_message(&error));
             gst::FlowError::Error
@@ -106,7 +106,7 @@ impl EmotionOverlay {
         let unknown: Vec<&str> = state.style.translations.unknown_names(classes).collect();
         if !unknown.is_empty() {
             let (unknown, classes) = (unknown.join(", "), classes.join(", "));
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["labels: the model has no class {unknown}; it has {classes}"]);
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("labels: the model has no class {unknown}; it has {classes}"));
         }
     }
 
@@ -118,7 +118,7 @@ impl EmotionOverlay {
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
-                ["labels: \"{entry}\" is not of the form class=word, such as happiness=glücklich; it is ignored"]
+                ("labels: \"{entry}\" is not of the form class=word, such as happiness=glücklich; it is ignored")
             );
         }
     }
@@ -315,12 +315,12 @@ impl BaseTransformImpl for EmotionOverlay {
         let settings = self.settings().clone();
         let mut state = self.state();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let record = lock(&self.picture_changes).read(buffer, frame::size(&state.info));
-        let faces = match self.blur(state, &settings, buffer, &record)? {
-            Shown::Current => record.faces.as_slice(),
-            Shown::Repeated => &[],
-        };
-        let placed = self.draw(state, &settings, buffer, faces);
+        let mut record = lock(&self.picture_changes).read(buffer, frame::size(&state.info));
+        match self.blur(state, &settings, buffer, &record)? {
+            Shown::Current => record.faces.retain(|face| face.confirmed),
+            Shown::Repeated => record.faces.clear(),
+        }
+        let placed = self.draw(state, &settings, buffer, &record.faces);
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }

@@ -130,6 +130,11 @@ impl BaseTransformImpl for EmotionFaceDetect {
     const MODE: BaseTransformMode = FaceDetect::MODE;
     const PASSTHROUGH_ON_SAME_CAPS: bool = FaceDetect::PASSTHROUGH_ON_SAME_CAPS;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = FaceDetect::TRANSFORM_IP_ON_PASSTHROUGH;
+
+    // The default implementation calls that of the parent class, which posts the error, and adds an error of its own.
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.obj().upcast_ref::<super::FaceDetect>().imp().start()
+    }
 }
 
 impl FaceDetectImpl for EmotionFaceDetect {}

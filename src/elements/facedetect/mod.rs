@@ -8,6 +8,13 @@
 //! Frames are never dropped: if the stream is late, detections are skipped. Between detections the positions of the faces
 //! are predicted. A scene cut ends all tracks, and the new scene is searched immediately.
 //!
+//! ## New faces of a live stream
+//!
+//! In a live stream, a face that was found once is attached with the field `confirmed=false`, and the next frame is searched
+//! regardless of `detect-interval`. Two hits in three successive searches confirm the face. `emotionoverlay` blurs an
+//! unconfirmed face but does not draw it, and the other elements leave it out, since most false detections come only once.
+//! Faces of a file or a photo are confirmed at once, and so are all faces with `track=false`.
+//!
 //! ## Small faces
 //!
 //! The network searches the whole frame, scaled down to `detect-size` pixels on its longer side. There it finds faces from

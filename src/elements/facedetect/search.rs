@@ -25,6 +25,8 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// The faces of a stream.
 pub struct FaceSearch {
     finder: FaceFinder,
+    /// The detector's own threshold.
+    score_threshold: f32,
     /// Ids in the last message, sorted.
     posted_ids: Vec<u32>,
 }
@@ -40,15 +42,16 @@ impl Analysis for FaceSearch {
     fn load(settings: &Settings, element: &gst_base::BaseTransform) -> Result<(Self, Work<Search>)> {
         let mut detector = settings.load_detector()?;
         if let Some(warning) = unusable_profile(settings.opencv.profile.as_deref(), cfg!(feature = "haar")) {
-            gst::element_warning!(element, gst::LibraryError::Settings, ["{warning}"]);
+            gst::element_warning!(element, gst::LibraryError::Settings, ("{warning}"));
         }
         gst::info!(CAT, obj = element, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         intern([detector.name()]);
         let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);
+        let score_threshold = detector.score_threshold();
         if settings.tile_size > 0 {
             detector = Box::new(TiledDetector::new(detector, settings.tile_size));
         }
-        Ok((Self { finder, posted_ids: Vec::new() }, search_with(detector)))
+        Ok((Self { finder, score_threshold, posted_ids: Vec::new() }, search_with(detector)))
     }
 
     fn is_async(settings: &Settings) -> bool {
@@ -70,7 +73,7 @@ impl Analysis for FaceSearch {
 
     fn analyse(&mut self, buffer: &mut gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings) -> Result<()> {
         let (faces, searched) = self.find(buffer, frame, settings)?;
-        frame.statistics().faces += faces.len() as u64;
+        frame.statistics().faces += faces.iter().filter(|face| face.confirmed).count() as u64;
         write_search(buffer, frame.size, &faces, searched);
         if self.is_message_due(settings.updates, &faces) {
             post(frame.element, message::facedetect(&frame.times, frame.size, &faces));
@@ -86,7 +89,7 @@ impl Analysis for FaceSearch {
 impl FaceSearch {
     /// The faces on `buffer`, detected or predicted, and when the scene was last searched.
     fn find(&mut self, buffer: &gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings) -> Result<(Vec<FaceRecord>, SearchAge)> {
-        let options = settings.find_options();
+        let options = settings.find_options(self.score_threshold, frame.is_live);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
         if self.finder.observe(&view) {
@@ -113,14 +116,14 @@ impl FaceSearch {
     }
 
     fn is_message_due(&mut self, updates: Updates, faces: &[FaceRecord]) -> bool {
-        let mut ids: Vec<u32> = faces.iter().map(|face| face.id).collect();
+        let mut ids: Vec<u32> = faces.iter().filter(|face| face.confirmed).map(|face| face.id).collect();
         ids.sort_unstable();
         let is_changed = ids != self.posted_ids;
         self.posted_ids = ids;
         match updates {
             Updates::None => false,
             Updates::EveryFrame => true,
-            Updates::OnFace => !faces.is_empty(),
+            Updates::OnFace => !self.posted_ids.is_empty(),
             Updates::OnChange => is_changed,
         }
     }

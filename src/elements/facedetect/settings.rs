@@ -48,7 +48,7 @@ impl Default for Settings {
         Self {
             detector: Detector::default(),
             model_file: None,
-            score_threshold: 0.5,
+            score_threshold: -1.0,
             iou_threshold: 0.3,
             max_faces: 0,
             min_face_size: 0,
@@ -67,10 +67,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What to find on each frame.
-    pub(super) fn find_options(&self) -> FindOptions {
+    /// What to find on each frame of a stream that is live or not, with a detector whose own threshold is `score_threshold`.
+    pub(super) fn find_options(&self, score_threshold: f32, is_live: bool) -> FindOptions {
         let detect = DetectOptions {
-            score_threshold: self.score_threshold as f32,
+            score_threshold: if self.score_threshold < 0.0 { score_threshold } else { self.score_threshold as f32 },
             iou_threshold: self.iou_threshold as f32,
             max_faces: self.max_faces as usize,
             min_face_size: self.min_face_size as f32,
@@ -81,6 +81,7 @@ impl Settings {
             interval_frames: self.detect_interval,
             track: self.track,
             track_timeout: Duration::from_nanos(self.track_timeout),
+            confirm: is_live,
         }
     }
 
@@ -129,8 +130,8 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("score-threshold")
             .nick("Score threshold")
-            .blurb("Minimum confidence of a reported face")
-            .minimum(0.0)
+            .blurb("Minimum confidence of a reported face (-1 = the model's own, in its model.toml)")
+            .minimum(-1.0)
             .maximum(1.0)
             .default_value(default.score_threshold)
             .mutable_playing()
