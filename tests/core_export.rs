@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The exact text of known records, and that third-party readers parse it.
 
+#[path = "core_export/dlstreamer.rs"]
+mod dlstreamer;
+#[path = "core_export/events.rs"]
+mod events;
+
 use std::time::Duration;
 
 use gstemotion::export::{Aggregator, Content, Exporter, Format, FrameReport, FrameTime, Options, Output, RecordWriter, Span, Utc};
-use gstemotion::geometry::{Landmarks5, Point, Rect};
+use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
@@ -17,7 +22,7 @@ fn time(frame: u64) -> FrameTime {
 }
 
 fn report(frame: u64, faces: &[FaceRecord]) -> FrameReport<'_> {
-    FrameReport { stream: "cam", frame, time: time(frame), faces }
+    FrameReport { stream: "cam", frame, time: time(frame), size: Size::new(640, 480), faces }
 }
 
 fn emotion(label_id: Option<usize>, scores: &[f32]) -> EmotionResult {
@@ -27,7 +32,7 @@ fn emotion(label_id: Option<usize>, scores: &[f32]) -> EmotionResult {
 }
 
 fn found(id: u32) -> FaceRecord {
-    FaceRecord { id, rect_norm: Rect::new(0.25, 0.125, 0.5, 1.0 / 3.0), detection: None, emotion: None }
+    FaceRecord { id, rect_norm: Rect::new(0.25, 0.125, 0.5, 1.0 / 3.0), detection: None, emotion: None, confirmed: true }
 }
 
 fn scored(id: u32, label_id: Option<usize>, scores: &[f32]) -> FaceRecord {
@@ -67,7 +72,7 @@ fn ndjson_of_a_scored_face() {
     assert_eq!(
         text_of(Format::Ndjson, &frame),
         concat!(
-            r#"{"type":"face","version":1,"stream":"cam","frame":2,"pts":80000000,"duration":40000000,"#,
+            r#"{"type":"face","version":1,"stream":"cam","frame":2,"time_s":0.08,"duration_s":0.04,"pts":80000000,"duration":40000000,"#,
             r#""stream_time":80000000,"running_time":80000001,"utc":"2023-11-14T22:13:20.123456Z","id":3,"#,
             r#""box":{"x":0.25,"y":0.125,"w":0.5,"h":0.33333},"confidence":0.9123,"detector":"centerface","#,
             r#""landmarks":{"right_eye":{"x":0.3,"y":0.2},"left_eye":{"x":0.4,"y":0.2},"nose":{"x":0.35,"y":0.3},"#,
@@ -98,7 +103,7 @@ fn an_unknown_expression_has_a_label_a_score_and_no_label_id() {
 
 #[test]
 fn a_frame_without_faces_writes_nothing() {
-    for format in [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text] {
+    for format in [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text, Format::Events, Format::DlStreamer] {
         let output = Exporter::new(Options { format, ..Options::default() }).frame(&report(0, &[])).unwrap();
         assert!(matches!(output, Output::Gap(_)), "{format:?}: {output:?}");
     }
@@ -120,7 +125,7 @@ fn each_format_escapes_labels() {
     let table = writer.header(frame.labels()).unwrap() + &written(writer.as_mut(), &frame, 0);
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     assert_eq!(reader.headers().unwrap().iter().next_back(), Some(format!("score_{label}").as_str()));
-    assert_eq!(reader.records().next().unwrap().unwrap().get(14), Some(label));
+    assert_eq!(reader.records().next().unwrap().unwrap().get(16), Some(label));
 
     assert_eq!(text_of(Format::WebVtt, &frame), "00:00:00.000 --> 00:00:00.040\nface 1: a,\"b\" &lt;i&gt;--&gt;&amp; 100 %\n\n");
     let cue = text_of(Format::WebVttMetadata, &frame);
@@ -128,6 +133,18 @@ fn each_format_escapes_labels() {
     let json: serde_json::Value = serde_json::from_str(cue.lines().nth(1).unwrap()).unwrap();
     assert_eq!(json["label"], label);
     assert_eq!(text_of(Format::Text, &frame), "face 1: a,\"b\" <i>-->& 100 %\n");
+}
+
+#[test]
+fn seconds_start_at_zero_although_timestamps_do_not() {
+    let faces = [found(1)];
+    let mut frame = report(0, &faces);
+    frame.time = FrameTime { pts_ns: 83_416_666, duration_ns: 41_708_333, stream_time_ns: Some(0), ..FrameTime::default() };
+    let record: serde_json::Value = serde_json::from_str(&text_of(Format::Ndjson, &frame)).unwrap();
+    assert_eq!((&record["time_s"], &record["duration_s"], &record["pts"]), (&0.0.into(), &0.041708.into(), &83_416_666.into()));
+    assert!(text_of(Format::Csv, &frame).starts_with("cam,0,0.041708,83416666,41708333,0,"));
+    frame.time.stream_time_ns = None;
+    assert!(text_of(Format::Csv, &frame).starts_with("cam,0.083417,0.041708,83416666,41708333,,"), "the timestamp is all that is known");
 }
 
 #[test]
@@ -139,11 +156,11 @@ fn csv_has_crlf_lines_and_parses_back() {
     assert_eq!(
         table,
         concat!(
-            "stream,pts,duration,stream_time,running_time,utc,frame,id,x,y,w,h,confidence,detector,label,label_id,score,",
+            "stream,time_s,duration_s,pts,duration,stream_time,running_time,utc,frame,id,x,y,w,h,confidence,detector,label,label_id,score,",
             "smoothed,age,score_neutral,score_happiness,score_fear\r\n",
-            "cam,80000000,40000000,80000000,80000001,,2,3,0.25,0.125,0.5,0.33333,0.9123,centerface,happiness,1,0.93,",
+            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,3,0.25,0.125,0.5,0.33333,0.9123,centerface,happiness,1,0.93,",
             "true,80000000,0.06,0.93,0.01\r\n",
-            "cam,80000000,40000000,80000000,80000001,,2,,0.25,0.125,0.5,0.33333,,,,,,,,,,\r\n",
+            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,,0.25,0.125,0.5,0.33333,,,,,,,,,,\r\n",
         )
     );
     let rows = csv::Reader::from_reader(table.as_bytes()).into_records().collect::<Result<Vec<_>, _>>().unwrap();
@@ -162,8 +179,8 @@ fn csv_cells_are_never_formulas_and_numbers_stay_numbers() {
         let table = text_of(Format::Csv, &FrameReport { stream: text, ..report(0, &faces) });
         let row = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes()).records().next().unwrap().unwrap();
         let told = format!("'{text}");
-        assert_eq!([&row[0], &row[13], &row[14]], [told.as_str(); 3], "stream, detector and label");
-        assert_eq!(&row[8], "-0.5", "a negative number is not a formula");
+        assert_eq!([&row[0], &row[15], &row[16]], [told.as_str(); 3], "stream, detector and label");
+        assert_eq!(&row[10], "-0.5", "a negative number is not a formula");
     }
 }
 
@@ -229,7 +246,7 @@ fn a_summary_has_counts_and_means_but_no_single_faces() {
     assert_eq!(
         summary_of(Format::Ndjson, &frames),
         concat!(
-            r#"{"type":"summary","version":1,"stream":"cam","pts":0,"duration":120000000,"stream_time":0,"running_time":1,"#,
+            r#"{"type":"summary","version":1,"stream":"cam","time_s":0.0,"duration_s":0.12,"pts":0,"duration":120000000,"stream_time":0,"running_time":1,"#,
             r#""utc":null,"frames":3,"faces_mean":1.3333,"faces_max":2,"faces_scored":3,"#,
             r#""counts":{"neutral":1,"happiness":1,"fear":0,"unknown":1},"#,
             r#""scores":{"neutral":0.3,"happiness":0.5167,"fear":0.1833}}"#,
@@ -239,9 +256,9 @@ fn a_summary_has_counts_and_means_but_no_single_faces() {
     assert_eq!(
         summary_of(Format::Csv, &frames),
         concat!(
-            "stream,pts,duration,stream_time,running_time,utc,frames,faces_mean,faces_max,faces_scored,",
+            "stream,time_s,duration_s,pts,duration,stream_time,running_time,utc,frames,faces_mean,faces_max,faces_scored,",
             "count_neutral,count_happiness,count_fear,count_unknown,score_neutral,score_happiness,score_fear\r\n",
-            "cam,0,120000000,0,1,,3,1.3333,2,3,1,1,0,1,0.3,0.5167,0.1833\r\n"
+            "cam,0,0.12,0,120000000,0,1,,3,1.3333,2,3,1,1,0,1,0.3,0.5167,0.1833\r\n"
         )
     );
     assert_eq!(
@@ -321,8 +338,8 @@ fn on_change_exports_that_the_last_face_has_gone() {
     assert_eq!(record["pts"], FRAME_NS);
     let row = told(Format::Csv, true);
     let cells: Vec<_> = row.trim_end().split(',').collect();
-    assert_eq!((cells.len(), cells[1], cells[6]), (27, &*FRAME_NS.to_string(), "1"), "{row}");
-    assert!(cells[7..].iter().all(|cell| cell.is_empty()), "{row}");
+    assert_eq!((cells.len(), cells[3], cells[8]), (29, &*FRAME_NS.to_string(), "1"), "{row}");
+    assert!(cells[9..].iter().all(|cell| cell.is_empty()), "{row}");
     assert!(told(Format::WebVttMetadata, true).contains(r#""faces":0"#));
     for format in [Format::Text, Format::WebVtt] {
         assert_eq!(told(format, true), "", "viewers see that no caption is shown");
@@ -366,8 +383,9 @@ proptest! {
         interval in 0u64..6,
         on_change: bool,
         aggregate_only: bool,
+        format in prop::sample::select(vec![Format::Ndjson, Format::Events]),
     ) {
-        let options = Options { format: Format::Ndjson, interval_ns: interval * 30_000_000, on_change, aggregate_only };
+        let options = Options { format, interval_ns: interval * 30_000_000, on_change, aggregate_only, hysteresis_ns: 80_000_000 };
         let frames: Vec<Vec<FaceRecord>> = faces.iter().map(|&count| (1..=count as u32).map(found).collect()).collect();
         let mut exporter = Exporter::new(options);
         let mut until_ns = 0;

@@ -8,7 +8,7 @@ use crate::scores::UNKNOWN;
 /// The summary of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Stream id of the video.
+    /// Name of the video.
     pub stream: String,
     /// Times of the first frame, with a duration that extends to the end of the last.
     pub time: FrameTime,

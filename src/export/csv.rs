@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::field::{coordinate, id, score};
+use super::field::{coordinate, id, score, seconds};
 use super::ndjson::labelled_scores;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary};
 use crate::record::FaceRecord;
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
-const TIME_COLUMNS: [&str; 6] = ["stream", "pts", "duration", "stream_time", "running_time", "utc"];
+const TIME_COLUMNS: [&str; 8] = ["stream", "time_s", "duration_s", "pts", "duration", "stream_time", "running_time", "utc"];
 const FACE_COLUMNS: [&str; 12] = ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "score", "smoothed"];
 const AGE_COLUMN: &str = "age";
 const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_scored"];
@@ -44,7 +44,7 @@ impl RecordWriter for CsvWriter {
         let mut row = Row::default();
         TIME_COLUMNS.iter().for_each(|name| row.text(name));
         match self.content {
-            Content::Faces => {
+            Content::Faces | Content::Events => {
                 FACE_COLUMNS.iter().chain([&AGE_COLUMN]).for_each(|name| row.text(name));
             }
             Content::Summaries => {
@@ -136,6 +136,8 @@ struct Row(String);
 impl Row {
     fn times(&mut self, stream: &str, time: &FrameTime) {
         self.text(stream);
+        self.number(Some(seconds(time.position_ns())));
+        self.number(Some(seconds(time.duration_ns)));
         self.value(Some(time.pts_ns));
         self.value(Some(time.duration_ns));
         self.value(time.stream_time_ns);

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Aggregator, Content, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary};
+use super::{Aggregator, Content, Event, EventTracker, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary};
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,8 +14,21 @@ pub struct Options {
     pub interval_ns: u64,
     /// Exports only records that differ from the previous one.
     pub on_change: bool,
-    /// Exports summaries of intervals instead of faces.
+    /// Exports summaries of intervals instead of faces or events.
     pub aggregate_only: bool,
+    /// Time for which something must last to be an event.
+    pub hysteresis_ns: u64,
+}
+
+impl Options {
+    /// What a record describes.
+    fn content(&self) -> Content {
+        match self.format {
+            _ if self.aggregate_only => Content::Summaries,
+            Format::Events => Content::Events,
+            _ => Content::Faces,
+        }
+    }
 }
 
 /// Text for a span of the timeline. It consists of complete lines.
@@ -53,6 +66,9 @@ pub struct Exporter {
     writer: Box<dyn RecordWriter>,
     schedule: Schedule,
     aggregator: Aggregator,
+    events: EventTracker,
+    /// Stream id of the last frame, for events that become known after it.
+    stream: String,
     covered_until_ns: Option<u64>,
     last_counts: Option<Vec<u64>>,
     header_done: bool,
@@ -62,12 +78,13 @@ pub struct Exporter {
 impl Exporter {
     /// An exporter before its first frame.
     pub fn new(options: Options) -> Self {
-        let content = if options.aggregate_only { Content::Summaries } else { Content::Faces };
         Self {
             options,
-            writer: options.format.writer(content),
+            writer: options.format.writer(options.content()),
             schedule: Schedule::new(options.interval_ns, options.on_change),
             aggregator: Aggregator::new(options.interval_ns),
+            events: EventTracker::new(options.hysteresis_ns),
+            stream: String::new(),
             covered_until_ns: None,
             last_counts: None,
             header_done: false,
@@ -80,11 +97,19 @@ impl Exporter {
     /// # Errors
     /// Those of [`RecordWriter`].
     pub fn frame(&mut self, frame: &FrameReport<'_>) -> io::Result<Output> {
-        let chunk = if self.options.aggregate_only {
-            let summary = self.aggregator.add(frame);
-            self.summary_chunk(summary)?
-        } else {
-            self.faces_chunk(frame)?
+        let chunk = match self.options.content() {
+            Content::Faces => self.faces_chunk(frame)?,
+            Content::Summaries => {
+                let summary = self.aggregator.add(frame);
+                self.summary_chunk(summary)?
+            }
+            Content::Events => {
+                if self.stream != frame.stream {
+                    frame.stream.clone_into(&mut self.stream);
+                }
+                let events = self.events.frame(frame);
+                self.events_chunk(&events, frame.time.span())?
+            }
         };
         Ok(self.cover(chunk, frame.time.span()))
     }
@@ -100,18 +125,27 @@ impl Exporter {
             ..*time
         };
         let summary = self.aggregator.advance(&end);
-        let chunk = self.summary_chunk(summary)?;
+        let events = self.events.advance(&end);
+        let chunk = match self.summary_chunk(summary)? {
+            None => self.events_chunk(&events, time.span())?,
+            summary => summary,
+        };
         Ok(self.cover(chunk, time.span()))
     }
 
-    /// Ends a continuous part of the stream and returns the summary that is still open, if any. The next frame may be
+    /// Ends a continuous part of the stream and returns what is still open, if anything: a summary, or faces that leave. The next frame may be
     /// anywhere on the timeline.
     ///
     /// # Errors
     /// Those of [`RecordWriter`].
     pub fn finish(&mut self) -> io::Result<Option<Chunk>> {
         let summary = self.aggregator.finish();
-        let chunk = self.summary_chunk(summary)?;
+        let events = self.events.finish();
+        let end = Span { pts_ns: self.covered_until_ns.unwrap_or_default(), duration_ns: 0 };
+        let chunk = match self.summary_chunk(summary)? {
+            None => self.events_chunk(&events, end)?,
+            summary => summary,
+        };
         self.restart();
         Ok(chunk)
     }
@@ -121,10 +155,11 @@ impl Exporter {
         self.take_header(None)
     }
 
-    /// Drops the open summary and the position on the timeline, as after a seek. The header is not written again.
+    /// Drops the open summary, the faces in view and the position on the timeline, as after a seek. The header is not written again.
     pub fn restart(&mut self) {
         self.schedule = Schedule::new(self.options.interval_ns, self.options.on_change);
         self.aggregator = Aggregator::new(self.options.interval_ns);
+        self.events = EventTracker::new(self.options.hysteresis_ns);
         self.covered_until_ns = None;
         self.last_counts = None;
     }
@@ -151,6 +186,15 @@ impl Exporter {
             return Ok(None);
         }
         Ok(Some(Chunk { span: self.summary_span(&summary), header, body, warning: self.warn_once(&labels) }))
+    }
+
+    /// The text of `events`, in the time in which they become known.
+    fn events_chunk(&mut self, events: &[Event], span: Span) -> io::Result<Option<Chunk>> {
+        let mut body = Vec::new();
+        events.iter().try_for_each(|event| self.writer.write_event(&self.stream, event, &mut body))?;
+        let pts_ns = self.covered_until_ns.map_or(span.pts_ns, |covered| covered.max(span.pts_ns));
+        let duration_ns = span.end_ns().saturating_sub(pts_ns);
+        Ok((!body.is_empty()).then_some(Chunk { span: Span { pts_ns, duration_ns }, header: None, body, warning: None }))
     }
 
     fn differs_from_last(&mut self, summary: &Summary) -> bool {

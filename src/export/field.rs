@@ -3,6 +3,11 @@
 
 use crate::record::FaceRecord;
 
+/// A time in seconds, rounded to microseconds.
+pub(super) fn seconds(ns: u64) -> f64 {
+    rounded(ns as f64 / 1e9, 1e6)
+}
+
 /// A coordinate in 0..1, rounded to 5 decimal places.
 pub(super) fn coordinate(value: f32) -> f64 {
     rounded(f64::from(value), 1e5)
@@ -32,6 +37,8 @@ mod tests {
         assert_eq!(coordinate(0.1).to_string(), "0.1");
         assert_eq!(coordinate(1.0 / 3.0).to_string(), "0.33333");
         assert_eq!(score(0.93456_f32).to_string(), "0.9346");
+        assert_eq!(seconds(83_416_666).to_string(), "0.083417");
+        assert_eq!(seconds(3_600_000_000_000).to_string(), "3600");
         assert_eq!(coordinate(-0.000_001).to_string(), "0");
     }
 }

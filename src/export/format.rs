@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The export formats and their writers.
 
-use super::{Content, RecordWriter, csv, ndjson, text, webvtt};
+use super::{Content, RecordWriter, csv, dlstreamer, ndjson, text, webvtt};
 
 /// An export format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,17 +17,22 @@ pub enum Format {
     WebVttMetadata,
     /// Plain text, one line per face.
     Text,
+    /// Events, one JSON object per line.
+    Events,
+    /// The JSON of DL Streamer's `gvametaconvert`, one object per line.
+    DlStreamer,
 }
 
 impl Format {
     /// Creates a writer of this format.
     pub fn writer(self, content: Content) -> Box<dyn RecordWriter> {
         match self {
-            Self::Ndjson => Box::new(ndjson::NdjsonWriter),
+            Self::Ndjson | Self::Events => Box::new(ndjson::NdjsonWriter),
             Self::Csv => Box::new(csv::CsvWriter::new(content)),
             Self::WebVtt => Box::new(webvtt::CaptionWriter),
             Self::WebVttMetadata => Box::new(webvtt::MetadataWriter),
             Self::Text => Box::new(text::TextWriter),
+            Self::DlStreamer => Box::new(dlstreamer::DlStreamerWriter),
         }
     }
 }

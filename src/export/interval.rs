@@ -77,19 +77,19 @@ fn face_states(frame: &FrameReport<'_>) -> Vec<FaceState> {
 mod tests {
     use super::*;
     use crate::export::FrameTime;
-    use crate::geometry::Rect;
+    use crate::geometry::{Rect, Size};
     use crate::record::FaceRecord;
 
     #[test]
     fn a_selected_frame_holds_until_the_next_one_despite_rounded_timestamps() {
-        let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None }];
+        let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, confirmed: true }];
         let rates = [(33_333_333, 0.0), (33_333_333, 1.0 / 3.0), (33_366_666, 2.0 / 3.0), (16_666_666, 0.0), (16_666_666, 2.0 / 3.0)];
         for (duration_ns, rest_ns) in rates {
             let mut schedule = Schedule::new(500_000_000, false);
             let at = |frame: u64| (frame as f64 * (duration_ns as f64 + rest_ns)) as u64;
             let selected = (0..300).filter_map(|frame| {
                 let time = FrameTime { pts_ns: at(frame), duration_ns, ..FrameTime::default() };
-                let hold_ns = schedule.select(&FrameReport { stream: "s", frame, time, faces: &faces })?;
+                let hold_ns = schedule.select(&FrameReport { stream: "s", frame, time, size: Size::default(), faces: &faces })?;
                 Some((at(frame), at(frame) + hold_ns))
             });
             let selected: Vec<_> = selected.collect();

@@ -2,6 +2,7 @@
 //! Durations for frames that arrive without one, as at variable frame rates: a frame lasts until the next one begins.
 
 use super::{FrameReport, FrameTime};
+use crate::geometry::Size;
 use crate::record::FaceRecord;
 
 /// Duration of a frame that has neither a successor nor a predecessor: 25 frames per second.
@@ -13,13 +14,14 @@ pub struct OpenFrame {
     stream: String,
     frame: u64,
     time: FrameTime,
+    size: Size,
     faces: Vec<FaceRecord>,
 }
 
 impl OpenFrame {
     /// The frame as it arrived, with its duration.
     pub fn report(&self) -> FrameReport<'_> {
-        FrameReport { stream: &self.stream, frame: self.frame, time: self.time, faces: &self.faces }
+        FrameReport { stream: &self.stream, frame: self.frame, time: self.time, size: self.size, faces: &self.faces }
     }
 }
 
@@ -34,8 +36,8 @@ pub struct FrameLengths {
 impl FrameLengths {
     /// Holds back a frame of unknown duration. It replaces a frame that is still held, so end that one first.
     pub fn keep(&mut self, frame: FrameReport<'_>) {
-        let FrameReport { stream, frame, time, faces } = frame;
-        self.open = Some(OpenFrame { stream: stream.to_owned(), frame, time, faces: faces.to_vec() });
+        let FrameReport { stream, frame, time, size, faces } = frame;
+        self.open = Some(OpenFrame { stream: stream.to_owned(), frame, time, size, faces: faces.to_vec() });
     }
 
     /// Returns the held frame, which ends where the next frame or gap begins, at `pts_ns`. In reverse playback the next
@@ -74,7 +76,8 @@ mod tests {
         let mut ended = Vec::new();
         for (frame, &pts_ns) in (0..).zip(starts_ns) {
             ended.extend(lengths.end_at(pts_ns));
-            lengths.keep(FrameReport { stream: "s", frame, time: FrameTime { pts_ns, ..FrameTime::default() }, faces: &[] });
+            let time = FrameTime { pts_ns, ..FrameTime::default() };
+            lengths.keep(FrameReport { stream: "s", frame, time, size: Size::default(), faces: &[] });
         }
         ended.extend(lengths.end());
         ended.iter().map(|open| (open.report().time.pts_ns, open.report().time.duration_ns)).collect()
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn a_cleared_frame_is_not_returned() {
         let mut lengths = FrameLengths::default();
-        lengths.keep(FrameReport { stream: "s", frame: 0, time: FrameTime::default(), faces: &[] });
+        lengths.keep(FrameReport { stream: "s", frame: 0, time: FrameTime::default(), size: Size::default(), faces: &[] });
         lengths.clear();
         assert_eq!(lengths.end_at(40), None);
         assert_eq!(lengths.end(), None);

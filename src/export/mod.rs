@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces as timed text: NDJSON, CSV, WebVTT and plain text, either every face or a summary of each interval.
+//! Faces as timed text: NDJSON, CSV, WebVTT and plain text, either every face, a summary of each interval,
+//! or events.
 //!
 //! ```text
-//! FrameReport → Exporter (Schedule or Aggregator → RecordWriter) → Chunk of text with its Span
+//! FrameReport → Exporter (Schedule, Aggregator or EventTracker → RecordWriter) → Chunk of text with its Span
 //! ```
 //!
 //! # Fields of a face
@@ -16,11 +17,13 @@
 //! |---|---|---|---|
 //! | `type` | | string | `face` |
 //! | `version` | | int | [`VERSION`] of these fields |
-//! | `stream` | `stream` | string | stream id of the video |
+//! | `stream` | `stream` | string | name of the video: the property `source`, or its stream id |
 //! | `frame` | `frame` | int | number of frames that arrived before this one |
-//! | `pts` | `pts` | int, ns | the frame's timestamp, exact |
+//! | `time_s` | `time_s` | number, s | position of the frame in the media: `stream_time`, or `pts` where that is null |
+//! | `duration_s` | `duration_s` | number, s | duration of the frame |
+//! | `pts` | `pts` | int, ns | the frame's timestamp, exact; it need not start at 0 |
 //! | `duration` | `duration` | int, ns | duration of the frame |
-//! | `stream_time` | `stream_time` | int, ns, or null | position in the media |
+//! | `stream_time` | `stream_time` | int, ns, or null | position in the media, 0 at its start |
 //! | `running_time` | `running_time` | int, ns, or null | time since the pipeline began to play |
 //! | `utc` | `utc` | string or null | capture time of the frame, RFC 3339; null where it is unknown, as in a file |
 //! | `id` | `id` | int or null | track id, unique in the stream |
@@ -44,37 +47,60 @@
 //! # Fields of a summary
 //!
 //! One record is one interval. It contains no box and no id. Intervals without faces are written too. `stream` and the
-//! times are those of the first frame, as above; `duration` extends to the end of the last.
+//! times are those of the first frame, as above; the duration extends to the end of the last.
 //!
 //! | NDJSON | CSV | type | meaning |
 //! |---|---|---|---|
 //! | `type` | | string | `summary` |
 //! | `version` | | int | [`VERSION`] of these fields |
-//! | `stream`, `pts`, `duration`, `stream_time`, `running_time`, `utc` | the same | | |
+//! | `stream`, `time_s`, `duration_s`, `pts`, `duration`, `stream_time`, `running_time`, `utc` | the same | | |
 //! | `frames` | `frames` | int | number of frames in the interval |
 //! | `faces_mean`, `faces_max` | the same | number, int | mean and maximum number of faces on a frame |
 //! | `faces_scored` | `faces_scored` | int | number of scored faces over all frames; one face on ten frames counts ten times |
 //! | `counts` | `count_<label>`, `count_unknown` | object of ints | number of scored faces with this label |
 //! | `scores` | `score_<label>` | object of numbers or null | mean score over the scored faces; null without any |
 //!
+//! # Fields of an event
+//!
+//! One record is one event of one face, in NDJSON. A face has appeared or left, or its expression has changed, only after
+//! that has lasted for the hysteresis. The times are those at which it happened. A face without a track id has no events.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `type` | string | `appeared`, `expression` or `left` |
+//! | `version` | int | [`VERSION`] of these fields |
+//! | `stream`, `pts`, `stream_time`, `running_time`, `utc` | | as above, of the moment at which it happened |
+//! | `duration` | int, ns | `expression`: how long the face showed `from`; `left`: how long it was in view; `appeared`: 0 |
+//! | `id` | int | track id |
+//! | `from` | string or null | of `expression`: the previous label; null for the first expression |
+//! | `to` | string | of `expression`: the new label |
+//! | `shares` | object of numbers or null | of `left`: the share of each label in the time with an expression, largest first; null if no expression lasted |
+//!
+//! # JSON of DL Streamer
+//!
+//! One record is one frame, as in [`dlstreamer`].
+//!
 //! Numbers do not depend on the locale. Positions are rounded to 5 decimal places (a tenth of a pixel at 8K), scores to
-//! 4. NDJSON and CSV print the shortest decimal that reads back as the rounded number.
+//! 4, and seconds to 6. NDJSON and CSV print the shortest decimal that reads back as the rounded number.
 
 pub mod utc;
 mod report;
 pub mod length;
 pub mod interval;
 pub mod aggregate;
+pub mod events;
 mod writer;
 mod field;
 pub mod ndjson;
 pub mod csv;
+pub mod dlstreamer;
 pub mod text;
 pub mod webvtt;
 mod format;
 pub mod exporter;
 
 pub use aggregate::{Aggregator, ClassSummary, Summary};
+pub use events::{Event, EventKind, EventTracker};
 pub use exporter::{Chunk, Exporter, Options, Output};
 pub use format::Format;
 pub use interval::Schedule;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Newline-delimited JSON: an object for each face on each exported frame, or for each interval, and one when the last
-//! face has gone.
+//! Newline-delimited JSON: an object for each face on each exported frame, for each interval or for each event, and one
+//! when the last face has gone.
 
 use std::io;
 
 use serde::{Serialize, Serializer};
 
-use super::field::{coordinate, id, score};
-use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
+use super::field::{coordinate, id, score, seconds};
+use super::{Event, EventKind, FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
 use crate::geometry::{Landmarks5, Point, Rect};
 use crate::record::{EmotionResult, FaceRecord};
 
@@ -22,6 +22,10 @@ impl RecordWriter for NdjsonWriter {
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "{}", summary_json(summary)?)
+    }
+
+    fn write_event(&mut self, stream: &str, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(out, "{}", event_json(stream, event)?)
     }
 }
 
@@ -79,6 +83,20 @@ pub(super) fn summary_json(summary: &Summary) -> io::Result<String> {
     Ok(serde_json::to_string(&line)?)
 }
 
+/// The object of one event, on one line.
+fn event_json(stream: &str, event: &Event) -> io::Result<String> {
+    let (kind, change) = match &event.kind {
+        EventKind::Appeared => ("appeared", Change::Appeared {}),
+        EventKind::Expression { from, to } => ("expression", Change::Expression { from: from.as_deref(), to }),
+        EventKind::Left { shares } => {
+            let shares: Vec<_> = shares.iter().map(|(label, share)| (label.as_str(), score(*share))).collect();
+            ("left", Change::Left { shares: (!shares.is_empty()).then_some(ByLabel(shares)) })
+        }
+    };
+    let line = EventLine { kind, version: VERSION, stream, times: (&event.time).into(), id: event.id, change };
+    Ok(serde_json::to_string(&line)?)
+}
+
 /// Label and score of each class, in the model's order.
 pub(super) fn labelled_scores(emotion: &EmotionResult) -> impl Iterator<Item = (&str, f32)> {
     emotion.labels.as_slice().iter().map(String::as_str).zip(emotion.scores.as_slice().iter().copied())
@@ -87,6 +105,8 @@ pub(super) fn labelled_scores(emotion: &EmotionResult) -> impl Iterator<Item = (
 /// The times of a frame, or of the first frame of an interval.
 #[derive(Serialize)]
 struct Times {
+    time_s: f64,
+    duration_s: f64,
     pts: u64,
     duration: u64,
     stream_time: Option<u64>,
@@ -98,6 +118,8 @@ struct Times {
 impl From<&FrameTime> for Times {
     fn from(time: &FrameTime) -> Self {
         Self {
+            time_s: seconds(time.position_ns()),
+            duration_s: seconds(time.duration_ns),
             pts: time.pts_ns,
             duration: time.duration_ns,
             stream_time: time.stream_time_ns,
@@ -159,6 +181,27 @@ struct SummaryLine<'a> {
 }
 
 #[derive(Serialize)]
+struct EventLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    stream: &'a str,
+    #[serde(flatten)]
+    times: Times,
+    id: u32,
+    #[serde(flatten)]
+    change: Change<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Change<'a> {
+    Appeared {},
+    Expression { from: Option<&'a str>, to: &'a str },
+    Left { shares: Option<ByLabel<'a, f64>> },
+}
+
+#[derive(Serialize)]
 struct BoxJson {
     x: f64,
     y: f64,
@@ -202,7 +245,7 @@ impl From<Landmarks5> for LandmarksJson {
 
 /// An object whose keys are labels, in the order given. Of equal labels only the first is written, because JSON parsers
 /// disagree about repeated keys.
-struct ByLabel<'a, T>(Vec<(&'a str, T)>);
+pub(super) struct ByLabel<'a, T>(pub(super) Vec<(&'a str, T)>);
 
 impl<T: Serialize> Serialize for ByLabel<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

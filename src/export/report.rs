@@ -2,6 +2,7 @@
 //! The input of an export: the faces of one frame and the frame's times.
 
 use super::Utc;
+use crate::geometry::Size;
 use crate::record::FaceRecord;
 
 /// A span of the timeline.
@@ -50,17 +51,31 @@ impl FrameTime {
     pub fn end_ns(&self) -> u64 {
         self.pts_ns.saturating_add(self.duration_ns)
     }
+
+    /// The moment at which the frame ends; its duration is 0.
+    pub(super) fn end(&self) -> Self {
+        let later = |start_ns: u64| start_ns.saturating_add(self.duration_ns);
+        Self {
+            pts_ns: self.end_ns(),
+            duration_ns: 0,
+            stream_time_ns: self.stream_time_ns.map(later),
+            running_time_ns: self.running_time_ns.map(later),
+            utc: self.utc.map(|Utc(start_ns)| Utc(later(start_ns))),
+        }
+    }
 }
 
 /// The faces of one frame, with the fields that every record has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrameReport<'a> {
-    /// Stream id of the video.
+    /// Name of the video.
     pub stream: &'a str,
     /// Number of frames that arrived before this one.
     pub frame: u64,
     /// Times of the frame.
     pub time: FrameTime,
+    /// Size of the frame in pixels.
+    pub size: Size,
     /// All faces on the frame.
     pub faces: &'a [FaceRecord],
 }

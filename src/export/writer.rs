@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{FrameReport, Summary};
+use super::{Event, FrameReport, Summary};
 
 /// What one record of an output describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Content {
     Faces,
     /// An interval.
     Summaries,
+    /// An event of a face.
+    Events,
 }
 
 /// Writes records in one format. Each call ends with a complete line, so that a file cut off between two calls is valid.
@@ -40,4 +42,10 @@ pub trait RecordWriter: Send {
 
     /// Writes the summary of an interval.
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Writes an event. Only NDJSON has them; another format writes nothing.
+    fn write_event(&mut self, stream: &str, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        let _ = (stream, event, out);
+        Ok(())
+    }
 }

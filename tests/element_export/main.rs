@@ -45,6 +45,7 @@ fn face(id: u32, label_id: usize) -> FaceRecord {
             smoothed: false,
             age: Duration::ZERO,
         }),
+        confirmed: true,
     }
 }
 
@@ -87,8 +88,12 @@ fn gaps(harness: &mut Harness) -> Vec<(u64, u64)> {
 #[test]
 fn each_format_has_its_caps_and_header() {
     for (format, caps, header) in [
-        ("ndjson", "application/x-ndjson", None),
-        ("csv", "text/csv", Some("stream,pts,")),
+        ("ndjson", "application/x-ndjson,schema=faces", None),
+        ("ndjson aggregate-only=true", "application/x-ndjson,schema=summary", None),
+        ("events hysteresis=0", "application/x-ndjson,schema=events", None),
+        ("dlstreamer", "application/x-ndjson,schema=dlstreamer", None),
+        ("events aggregate-only=true", "application/x-ndjson,schema=summary", None),
+        ("csv", "text/csv", Some("stream,time_s,")),
         ("webvtt", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
         ("webvtt-metadata", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
         ("text", "text/x-raw,format=utf8", None),
@@ -99,7 +104,9 @@ fn each_format_has_its_caps_and_header() {
         let src_caps = h.sinkpad().unwrap().current_caps().unwrap();
         assert!(src_caps.is_subset(&caps.parse::<gst::Caps>().unwrap()), "{src_caps}");
         let buffers = pulled(&mut h);
-        assert_eq!(buffers.len(), if header.is_some() { 3 } else { 2 }, "{format}");
+        // The second frame has no event.
+        let texts = if src_caps.to_string().contains("events") { 1 } else { 2 };
+        assert_eq!(buffers.len(), texts + usize::from(header.is_some()), "{format}");
         let stream_header = src_caps.structure(0).unwrap().get::<gst::Array>("streamheader").ok();
         assert_eq!(stream_header.is_some(), header.is_some());
         if let Some(header) = header {
@@ -124,6 +131,20 @@ fn text_has_the_time_of_its_frame_and_the_values_of_its_metadata() {
     assert_eq!((&records[0]["label"], &records[1]["label"]), (&"happiness".into(), &"fear".into()));
     assert_eq!(records[0]["box"], serde_json::json!({"x": 0.25, "y": 0.25, "w": 0.25, "h": 0.5}));
     assert_eq!(records[0]["utc"], Value::Null);
+}
+
+#[test]
+fn events_are_sent_after_the_hysteresis_and_at_the_end() {
+    let mut h = harness("emotionexport format=events hysteresis=80000000");
+    (0..4).for_each(|index| assert!(h.push(frame(index, &[face(3, 1)])).is_ok()));
+    let buffer = h.pull().unwrap();
+    assert_eq!((buffer.pts(), buffer.duration()), (Some(FRAME * 2), Some(FRAME)));
+    let kinds: Vec<_> = json(&buffer).iter().map(|event| (event["type"].to_string(), event["pts"].as_u64())).collect();
+    assert_eq!(kinds, [("\"appeared\"".into(), Some(0)), ("\"expression\"".into(), Some(0))]);
+    assert_eq!(gaps(&mut h), [(0, 40), (40, 40), (120, 40)]);
+    h.push_event(gst::event::Eos::new());
+    let left = json(&h.pull().unwrap());
+    assert_eq!((&left[0]["type"], &left[0]["duration"]), (&"left".into(), &(FRAME * 4).nseconds().into()));
 }
 
 #[test]
@@ -207,6 +228,14 @@ fn a_change_of_size_changes_nothing_downstream() {
 }
 
 #[test]
+fn unconfirmed_faces_are_not_exported() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[face(1, 1), FaceRecord { confirmed: false, ..face(2, 1) }])).unwrap();
+    let ids: Vec<_> = json(&h.pull().unwrap()).iter().map(|record| record["id"].clone()).collect();
+    assert_eq!(ids, [1]);
+}
+
+#[test]
 fn streams_have_separate_ids_and_frame_numbers() {
     init();
     let mut streams = ["left", "right"].map(|id| {
@@ -227,6 +256,21 @@ fn streams_have_separate_ids_and_frame_numbers() {
         let start = h.sinkpad().unwrap().sticky_event::<gst::event::StreamStart>(0).unwrap();
         assert_eq!(start.stream_id(), format!("{id}/emotion"));
         assert!(start.stream_flags().contains(gst::StreamFlags::SPARSE));
+    }
+}
+
+#[test]
+fn the_property_source_names_the_stream_in_every_record() {
+    for (format, field) in [("ndjson", r#""stream":"door""#), ("csv", "door,0.04,0.04,"), ("webvtt-metadata", r#""stream":"door""#)] {
+        for summaries in [false, true] {
+            let mut h = harness(&format!("emotionexport source=gate format={format} aggregate-only={summaries}"));
+            h.push(frame(0, &[face(1, 1)])).unwrap();
+            assert!(pulled(&mut h).iter().map(text).collect::<String>().contains("gate"), "{format}");
+            h.find_element("emotionexport").unwrap().set_property("source", "door");
+            h.push(frame(1, &[face(1, 1)])).unwrap();
+            let renamed = pulled(&mut h).iter().map(text).collect::<String>();
+            assert!(renamed.contains(field) && !renamed.contains("gate"), "{renamed}");
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 //! Exports of arbitrary faces, names, labels, numbers and times, which readers of each format have to parse.
 
 use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options, Output, Span, Utc};
+use gstemotion::geometry::Size;
 use gstemotion::record::FaceRecord;
 use gstemotion::scores::UNKNOWN;
 
 use crate::input::Input;
 use crate::records::record;
 
-const FORMATS: [Format; 5] = [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text];
+const FORMATS: [Format; 7] =
+    [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text, Format::Events, Format::DlStreamer];
 
 /// An export: the written text, and the faces that it may contain.
 struct Export {
@@ -26,10 +28,12 @@ pub fn check(input: &mut Input) {
         interval_ns: if input.flag() { 0 } else { input.integer() },
         on_change: input.flag(),
         aggregate_only: input.flag(),
+        hysteresis_ns: if input.flag() { 0 } else { input.integer() },
     };
     let mut export = Export { options, stream: input.text(), text: String::new(), faces: Vec::new() };
     let mut exporter = Exporter::new(options);
     let steady = input.flag();
+    let size = Size::new(input.integer() as u32, input.integer() as u32);
     let mut pts_ns = 0u64;
     let mut covered_ns = None;
     for frame in 0..1 + input.below(6) as u64 {
@@ -45,7 +49,7 @@ pub fn check(input: &mut Input) {
             }
             _ => {
                 let faces = input.many(3, record);
-                let output = exporter.frame(&FrameReport { stream: &export.stream, frame, time, faces: &faces });
+                let output = exporter.frame(&FrameReport { stream: &export.stream, frame, time, size, faces: &faces });
                 export.faces.extend(faces);
                 output
             }
@@ -106,7 +110,9 @@ impl Export {
 
     fn check(&self) {
         match self.options.format {
-            Format::Ndjson => self.text.split_terminator('\n').for_each(|line| self.check_object(line)),
+            Format::Ndjson | Format::Events | Format::DlStreamer => {
+                self.text.split_terminator('\n').for_each(|line| self.check_object(line))
+            }
             Format::Csv => self.check_table(),
             Format::WebVtt | Format::WebVttMetadata => self.check_cues(),
             Format::Text => self.text.split_terminator('\n').for_each(|line| self.check_line(line)),
@@ -119,7 +125,8 @@ impl Export {
         let object: Strict = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let Strict::Object(fields) = object else { panic!("{line} is not an object") };
         let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        assert_eq!(field("stream"), Some(&Strict::String(self.stream.clone())), "{line}");
+        let stream = field("stream").or(field("source"));
+        assert_eq!(stream, Some(&Strict::String(self.stream.clone())), "{line}");
         if field("type") == Some(&Strict::String("face".into())) {
             let Some(label) = field("label") else { panic!("{line} has no label") };
             let known = |face: &FaceRecord| match (&face.emotion, label) {
@@ -141,7 +148,22 @@ impl Export {
             // A cell that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
             let plain = |cell: &str| cell.strip_prefix('\'').filter(|_| !self.stream.starts_with('\'')).unwrap_or(cell).to_owned();
             assert_eq!(plain(&row[0]), self.stream, "{row:?}");
-            let numbers = ["pts", "duration", "x", "y", "w", "h", "confidence", "score", "age", "frames", "faces_mean", "label_id"];
+            let numbers = [
+                "time_s",
+                "duration_s",
+                "pts",
+                "duration",
+                "x",
+                "y",
+                "w",
+                "h",
+                "confidence",
+                "score",
+                "age",
+                "frames",
+                "faces_mean",
+                "label_id",
+            ];
             for name in numbers {
                 let cell = column(name).map_or("", |column| &row[column]);
                 assert!(cell.is_empty() || cell.parse::<f64>().is_ok_and(f64::is_finite), "{name} is {cell:?} in {row:?}");

@@ -132,7 +132,7 @@ fn a_late_client_gets_the_header_first() {
     client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let lines: Vec<_> = BufReader::new(client).lines().take(5).collect::<Result<_, _>>().unwrap();
     pipeline.set_state(gst::State::Null).unwrap();
-    assert!(lines[0].starts_with("stream,pts,"), "{lines:?}");
+    assert!(lines[0].starts_with("stream,time_s,"), "{lines:?}");
     assert!(lines[1..].iter().all(|line| !line.starts_with("stream,") && line.contains(",test,")), "{lines:?}");
 }
 

@@ -11,6 +11,7 @@ use gst::subclass::prelude::*;
 use super::EmotionExportFormat;
 use super::settings::{self, Settings};
 use super::state::{Outputs, State};
+use crate::elements::stream::is_upstream_live;
 use crate::elements::{extract, lock};
 use crate::export::Utc;
 
@@ -47,7 +48,7 @@ impl EmotionExport {
     /// The text and gaps that follow from the frame.
     fn export(&self, buffer: &gst::BufferRef) -> Result<Outputs, gst::FlowError> {
         let is_live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.is_live;
-        let is_live = is_live.unwrap_or_else(|| self.is_upstream_live());
+        let is_live = is_live.unwrap_or_else(|| is_upstream_live(&self.sink_pad));
         let (outputs, warning) = {
             let mut state = self.state();
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
@@ -55,18 +56,17 @@ impl EmotionExport {
             (state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns)), state.detector_watch.observe(buffer))
         };
         if let Some(warning) = warning {
-            gst::element_imp_warning!(self, gst::StreamError::Failed, ["{warning}"]);
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{warning}"));
         }
         let Some(outputs) = outputs else {
-            gst::element_imp_error!(self, gst::CoreError::Negotiation, ["received a buffer before caps"]);
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Negotiation,
+                ("A frame arrived before its caps. Put videoconvert before this element.")
+            );
             return Err(gst::FlowError::NotNegotiated);
         };
         self.check_written(outputs)
-    }
-
-    fn is_upstream_live(&self) -> bool {
-        let mut query = gst::query::Latency::new();
-        self.sink_pad.peer_query(&mut query) && query.result().0
     }
 
     /// UTC at `running_time_ns`: the system's time, minus how long ago that was on the pipeline's clock.
@@ -81,7 +81,7 @@ impl EmotionExport {
     /// Posts an error if the text could not be written.
     pub(super) fn check_written<T>(&self, result: std::io::Result<T>) -> Result<T, gst::FlowError> {
         result.map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Encode, ["failed to write the records: {error}"]);
+            gst::element_imp_error!(self, gst::StreamError::Encode, ("The records cannot be written: {error}."));
             gst::FlowError::Error
         })
     }
@@ -98,7 +98,7 @@ impl EmotionExport {
 
     fn src_query(&self, query: &mut gst::QueryRef) -> bool {
         if let gst::QueryViewMut::Caps(caps_query) = query.view_mut() {
-            let caps = self.settings().format.caps();
+            let caps = self.settings().caps();
             let filtered = caps_query.filter().map(|filter| filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First));
             caps_query.set_result(&filtered.unwrap_or(caps));
             return true;
@@ -145,6 +145,13 @@ impl ObjectImpl for EmotionExport {
             "interval" => settings.interval = extract(value),
             "on-change" => settings.on_change = extract(value),
             "aggregate-only" => settings.aggregate_only = extract(value),
+            "source" => {
+                settings.source = extract(value);
+                if let Some(state) = self.state().as_mut() {
+                    state.source = settings.source.clone();
+                }
+            }
+            "hysteresis" => settings.hysteresis = extract(value),
             name => unreachable!("property {name} is not installed"),
         }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
@@ -157,6 +164,8 @@ impl ObjectImpl for EmotionExport {
             "interval" => settings.interval.to_value(),
             "on-change" => settings.on_change.to_value(),
             "aggregate-only" => settings.aggregate_only.to_value(),
+            "source" => settings.source.to_value(),
+            "hysteresis" => settings.hysteresis.to_value(),
             name => unreachable!("property {name} is not installed"),
         }
     }
@@ -177,7 +186,7 @@ impl ElementImpl for EmotionExport {
             gst::subclass::ElementMetadata::new(
                 "Expression exporter",
                 "Converter/Analyzer/Video",
-                "Converts the faces and expressions on video buffers to timed text: NDJSON, CSV, WebVTT or subtitles",
+                "Converts the faces and expressions on video buffers to timed text: NDJSON, events, CSV, WebVTT or subtitles",
                 env!("CARGO_PKG_AUTHORS"),
             )
         });
@@ -186,13 +195,9 @@ impl ElementImpl for EmotionExport {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            use EmotionExportFormat::{Csv, Ndjson, Text, Webvtt};
             // Any pixel format in any memory: only the metadata of the buffers is read.
             let video = gst::Caps::builder("video/x-raw").any_features().build();
-            let text = [Ndjson, Csv, Webvtt, Text].into_iter().fold(gst::Caps::new_empty(), |mut caps, format| {
-                caps.make_mut().append(format.caps());
-                caps
-            });
+            let text = EmotionExportFormat::all_caps();
             let template = |name, direction, caps| {
                 gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).expect("the template is valid")
             };
@@ -203,7 +208,7 @@ impl ElementImpl for EmotionExport {
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
-            let settings = *self.settings();
+            let settings = self.settings().clone();
             *self.state() = Some(State::new(settings));
         }
         let success = self.parent_change_state(transition)?;

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # emotionexport
 //!
-//! Converts the faces on video buffers to timed text: NDJSON, CSV, WebVTT or plain subtitles. It reads the metadata that a
+//! Converts the faces on video buffers to timed text: NDJSON, events, CSV, WebVTT or plain subtitles. It reads the metadata that a
 //! detector and `emotionclassify` wrote. The video ends here, so put the element on a branch of a `tee` or at the end of the
 //! pipeline.
 //!
-//! [`crate::export`] lists the fields of a record.
+//! [`crate::export`] lists the fields of a record. The property `source` names the video in the field `stream` of every
+//! record. Without it that is the stream id, which GStreamer generates. The caps of NDJSON have a field `schema` that names
+//! what a record is: `faces`, `events`, `dlstreamer` or `summary`.
+//!
+//! ## Events
+//!
+//! `format=events` reports that a face has appeared or left, or that its expression has changed. Each is reported after it
+//! has lasted for `hysteresis`, with the time at which it happened. At the end of the stream every face leaves. After a
+//! seek the faces in view are new ones. `interval` and `on-change` have no effect.
 //!
 //! ## Timestamps
+//!
+//! A record has its times in seconds (`time_s`, `duration_s`) and in nanoseconds. `time_s` is the position in the media, as
+//! a player shows it: 0 at the start, whatever the timestamps of the file start at.
 //!
 //! Every text buffer has a timestamp and a duration. Buffers do not overlap, and GAP events fill the time between them, so a
 //! muxer does not have to wait for text. If neither the frame nor the caps give a frame's duration, its text is sent when
@@ -40,7 +51,7 @@
 //! A CSV file:
 //!
 //! ```text
-//! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! filesink location=faces.csv
+//! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv source=test ! filesink location=faces.csv
 //! ```
 //!
 //! A CSV file for each second:
@@ -61,6 +72,18 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::export::Format;
+
+/// The media type of lines that are JSON objects.
+const NDJSON: &str = "application/x-ndjson";
+/// The schema of records that describe intervals.
+const SUMMARY: &str = "summary";
+/// The values of the caps' field `schema`.
+const SCHEMAS: [&str; 4] = ["faces", "events", "dlstreamer", SUMMARY];
+
+/// The caps of records in JSON.
+pub(super) fn record_caps() -> gst::Caps {
+    gst::Caps::builder(NDJSON).field("schema", gst::List::new(SCHEMAS)).build()
+}
 
 /// The values of the property `format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -83,17 +106,35 @@ pub enum EmotionExportFormat {
     /// `text/x-raw`.
     #[enum_value(name = "Text: one line per face, for muxers and textoverlay", nick = "text")]
     Text,
+    /// `application/x-ndjson`, one object for each event.
+    #[enum_value(name = "Events: one JSON object when a face appears, changes its expression or leaves", nick = "events")]
+    Events,
+    /// `application/x-ndjson`, one object for each frame.
+    #[enum_value(name = "DL Streamer: the JSON of gvametaconvert, one object per frame", nick = "dlstreamer")]
+    Dlstreamer,
 }
 
 impl EmotionExportFormat {
     /// The caps of the source pad.
-    fn caps(self) -> gst::Caps {
+    fn caps(self, aggregate_only: bool) -> gst::Caps {
+        let ndjson = |schema| gst::Caps::builder(NDJSON).field("schema", if aggregate_only { SUMMARY } else { schema }).build();
         match self {
-            Self::Ndjson => gst::Caps::new_empty_simple("application/x-ndjson"),
+            Self::Ndjson => ndjson("faces"),
+            Self::Events => ndjson("events"),
+            Self::Dlstreamer => ndjson("dlstreamer"),
             Self::Csv => gst::Caps::new_empty_simple("text/csv"),
             Self::Webvtt | Self::WebvttMetadata => gst::Caps::new_empty_simple("application/x-subtitle-vtt"),
             Self::Text => gst::Caps::builder("text/x-raw").field("format", "utf8").build(),
         }
+    }
+
+    /// The caps of all formats.
+    fn all_caps() -> gst::Caps {
+        let mut caps = record_caps();
+        for format in [Self::Csv, Self::Webvtt, Self::Text] {
+            caps.make_mut().append(format.caps(false));
+        }
+        caps
     }
 }
 
@@ -105,6 +146,8 @@ impl From<EmotionExportFormat> for Format {
             EmotionExportFormat::Webvtt => Self::WebVtt,
             EmotionExportFormat::WebvttMetadata => Self::WebVttMetadata,
             EmotionExportFormat::Text => Self::Text,
+            EmotionExportFormat::Events => Self::Events,
+            EmotionExportFormat::Dlstreamer => Self::DlStreamer,
         }
     }
 }

@@ -29,7 +29,7 @@ impl EmotionExport {
 
     fn push_chunk(&self, chunk: Chunk) -> Result<gst::FlowSuccess, gst::FlowError> {
         if let Some(warning) = chunk.warning {
-            gst::element_imp_warning!(self, gst::StreamError::Encode, ["{warning}"]);
+            gst::element_imp_warning!(self, gst::StreamError::Encode, ("{warning}"));
         }
         let pts = clock_time(chunk.span.pts_ns);
         if let Some(header) = chunk.header {

@@ -7,12 +7,34 @@ use gst::prelude::*;
 use super::EmotionExportFormat;
 
 /// The values of the properties.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) format: EmotionExportFormat,
     pub(super) interval: u64,
     pub(super) on_change: bool,
     pub(super) aggregate_only: bool,
+    pub(super) source: Option<String>,
+    pub(super) hysteresis: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            format: EmotionExportFormat::default(),
+            interval: 0,
+            on_change: false,
+            aggregate_only: false,
+            source: None,
+            hysteresis: gst::ClockTime::from_mseconds(500).nseconds(),
+        }
+    }
+}
+
+impl Settings {
+    /// The caps of the source pad.
+    pub(super) fn caps(&self) -> gst::Caps {
+        self.format.caps(self.aggregate_only)
+    }
 }
 
 /// The properties.
@@ -43,6 +65,20 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .nick("Aggregate only")
             .blurb("Export only counts and mean scores of each interval, without boxes and ids")
             .default_value(default.aggregate_only)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("source")
+            .nick("Source")
+            .blurb("Name of the video in the field `stream` of every record (unset = the stream id)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("hysteresis")
+            .nick("Hysteresis")
+            .blurb(
+                "With format=events: how long a face must be in view, be gone or show another expression before that is \
+                 reported, in nanoseconds",
+            )
+            .default_value(default.hysteresis)
             .mutable_ready()
             .build(),
     ]

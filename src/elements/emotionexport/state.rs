@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) picture_changes: PictureChanges,
     pub(super) segment: gst::FormattedSegment<gst::ClockTime>,
     pub(super) stream_id: String,
+    /// Name of the video in the records; none is `stream_id`.
+    pub(super) source: Option<String>,
     /// Frames of this stream so far.
     pub(super) frames: u64,
     /// End of the last frame or gap.
@@ -51,14 +53,16 @@ impl State {
             interval_ns: settings.interval,
             on_change: settings.on_change,
             aggregate_only: settings.aggregate_only,
+            hysteresis_ns: settings.hysteresis,
         };
         Self {
             exporter: Exporter::new(options),
-            caps: settings.format.caps(),
+            caps: settings.caps(),
             video: None,
             picture_changes: PictureChanges::default(),
             segment: gst::FormattedSegment::new(),
             stream_id: String::new(),
+            source: settings.source,
             frames: 0,
             position: None,
             is_live: None,
@@ -79,13 +83,15 @@ impl State {
         }
         self.position = Some(clock_time(time.end_ns()));
         self.frames += 1;
-        let faces = self.picture_changes.read_faces(buffer, video.size);
-        Some(self.report(time, length.is_some(), &faces))
+        let mut faces = self.picture_changes.read_faces(buffer, video.size);
+        faces.retain(|face| face.confirmed);
+        Some(self.report(time, length.is_some(), video.size, &faces))
     }
 
-    fn report(&mut self, time: FrameTime, is_length_known: bool, faces: &[FaceRecord]) -> io::Result<Outputs> {
+    fn report(&mut self, time: FrameTime, is_length_known: bool, size: Size, faces: &[FaceRecord]) -> io::Result<Outputs> {
         let mut outputs = self.end_held_frame(Some(time.pts_ns))?;
-        let report = FrameReport { stream: &self.stream_id, frame: self.frames - 1, time, faces };
+        let stream = self.source.as_deref().unwrap_or(&self.stream_id);
+        let report = FrameReport { stream, frame: self.frames - 1, time, size, faces };
         if is_length_known {
             outputs.push(self.exporter.frame(&report)?);
         } else {
