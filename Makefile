@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The entry point of the repository. `make` lists the targets.
 
-# Debian packages for building, testing and the pipelines.
+# Debian packages for building and the pipelines.
 PACKAGES := g++ pkg-config clang libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
     libgstrtspserver-1.0-dev libopencv-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-opencv gstreamer1.0-x \
-    opencv-data libgstreamer-plugins-bad1.0-dev gstreamer1.0-plugins-base-apps jq python3-venv python3-gi \
+    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x opencv-data \
+    libgstreamer-plugins-bad1.0-dev gstreamer1.0-plugins-base-apps jq python3-venv python3-gi \
     gir1.2-gstreamer-1.0
+# Packages that only tests and benches need. The facedetect of gstreamer1.0-opencv can replace this plugin's, and the
+# brokers start as services.
+TEST_PACKAGES := gstreamer1.0-opencv mosquitto mosquitto-clients nats-server openssl
 
-# The cargo feature for the analytics library of the installed GStreamer, besides the default features.
+# The cargo features besides the default ones: the element for brokers, and the analytics library of the installed GStreamer.
 analytics_feature = $(shell pkg-config --atleast-version=1.$(1) gstreamer-analytics-1.0 2>/dev/null && echo v1_$(1))
-FEATURES = $(lastword $(foreach minor,24 26 28,$(call analytics_feature,$(minor))))
+FEATURES = publish-nats$(addprefix $(comma),$(lastword $(foreach minor,24 26 28,$(call analytics_feature,$(minor)))))
+comma := ,
 CARGO_DENY := 0.20.2
 CARGO_DEB := 3.6.4
 
@@ -100,7 +104,7 @@ test-newer: setup ## build and test with the GStreamer of Debian 13, in a cached
 	.ci/newer trixie
 
 packages:
-	@echo $(PACKAGES)
+	@echo $(PACKAGES) $(TEST_PACKAGES)
 
 bench: build ## measure the figures in docs/performance.md
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi

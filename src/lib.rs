@@ -29,6 +29,7 @@ pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;
 pub mod export;
+pub mod publish;
 pub mod evaluation;
 
 // The only modules that use GStreamer.

@@ -11,7 +11,7 @@ use support::runtime_fetched;
 
 const OPENCV: &str = "gstreamer-1.0/libgstopencv.so";
 
-/// True if the OpenCV plugin is installed; `make setup` does.
+/// True if the OpenCV plugin is installed; `make test` installs it.
 fn opencv_installed() -> bool {
     let output = std::process::Command::new("pkg-config").args(["--variable=libdir", "gstreamer-1.0"]).output();
     let folder = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
@@ -122,4 +122,27 @@ fn properties_have_the_types_and_ranges_of_opencvs_element() {
     assert_eq!((scale.minimum(), scale.maximum(), scale.default_value()), (1.1, 10.0, 1.25));
     assert_eq!(element.property::<String>("profile"), gstemotion::detector::DEFAULT_CASCADE);
     assert!(element.property::<bool>("display"));
+}
+
+#[test]
+fn one_line_says_which_facedetect_answers() {
+    if !opencv_installed() {
+        return;
+    }
+    let says = |stage: &Stage| {
+        let output = stage.command(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/facedetect")).output().expect("the script runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let stage = Stage::new("says");
+    assert!(says(&stage).contains("GStreamer now uses the OpenCV plugin's; emotionfacedetect"), "only the other plugin is installed");
+    // A plugin that the registry of before did not have is scanned last.
+    let stage = stage.with_plugin();
+    let said = says(&stage);
+    assert!(said.contains("GStreamer now uses this plugin's; emotionfacedetect is always this plugin's"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    let mut alone = stage.command(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/facedetect"));
+    alone.env("GST_PLUGIN_SYSTEM_PATH_1_0", stage.path().join("none")).env("GST_REGISTRY", stage.path().join("alone.bin"));
+    assert_eq!(alone.output().expect("the script runs").stdout, b"", "nothing to choose without the other plugin");
 }

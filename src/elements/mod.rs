@@ -6,6 +6,8 @@ mod detector_watch;
 pub mod emotionclassify;
 pub mod emotionexport;
 pub mod emotionoverlay;
+#[cfg(feature = "publish")]
+pub mod emotionpublish;
 pub mod engine;
 pub mod facedetect;
 pub mod frame;
@@ -33,6 +35,8 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     facedetect::register(plugin)?;
     emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;
+    #[cfg(feature = "publish")]
+    emotionpublish::register(plugin)?;
     emotionexport::register(plugin)
 }
 

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The implementation of `emotionpublish`: caps, stream and class.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::settings::{self, Settings};
+use crate::elements::{emotionexport, error_message, extract, lock};
+use crate::error::Result;
+use crate::publish::mqtt::Mqtt;
+use crate::publish::session::{Notice, Publisher};
+use crate::publish::{Counts, Outbox, Protocol, without_password};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("emotionpublish", gst::DebugColorFlags::empty(), Some("Records to a message broker")));
+
+/// The instance of `emotionpublish`.
+#[derive(Default)]
+pub struct EmotionPublish {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Exists while the element is started. Shared, so that no lock is held while it drains.
+    publisher: Option<Arc<Publisher>>,
+    /// From the caps.
+    schema: Option<Arc<str>>,
+    /// The counts of the last publisher.
+    last_counts: Counts,
+}
+
+impl EmotionPublish {
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn publisher(&self) -> Option<Arc<Publisher>> {
+        self.state().publisher.clone()
+    }
+
+    fn start_publisher(&self) -> Result<Publisher> {
+        let settings = self.settings().clone();
+        let location = settings.location()?;
+        let outbox = Outbox::open(&settings.limits()?)?;
+        let login = settings.login(&location, outbox.start())?;
+        if login.tls.is_none() && login.password.is_some() {
+            gst::warning!(CAT, imp = self, "the password is sent in the clear; mqtts:// and nats+tls:// encrypt it");
+        }
+        match location.protocol {
+            Protocol::Mqtt => {
+                let broker = Mqtt { location, version: settings.mqtt_version.into(), login };
+                Publisher::start(outbox, broker, self.observer())
+            }
+            #[cfg(feature = "publish-nats")]
+            Protocol::Nats => Publisher::start(outbox, crate::publish::nats::Nats { location, login }, self.observer()),
+            #[cfg(not(feature = "publish-nats"))]
+            Protocol::Nats => Err(crate::error::Error::Config("this build has no NATS; its cargo feature is publish-nats".into())),
+        }
+    }
+
+    /// Translates notices into messages on the bus. The stream goes on whatever happens to the broker.
+    fn observer(&self) -> impl FnMut(Notice) + Send + 'static {
+        let element = self.obj().downgrade();
+        let mut was_disconnected = false;
+        move |notice| {
+            let Some(element) = element.upgrade() else { return };
+            match notice {
+                Notice::Connected if std::mem::take(&mut was_disconnected) => {
+                    gst::element_info!(element, gst::ResourceError::OpenWrite, ["connected to the broker"]);
+                }
+                Notice::Connected => gst::info!(CAT, obj = element, "connected to the broker"),
+                Notice::Disconnected(reason) => {
+                    was_disconnected = true;
+                    gst::element_warning!(element, gst::ResourceError::OpenWrite, ["no connection to the broker: {reason}; trying again"]);
+                }
+                Notice::Problem(problem) => gst::element_warning!(element, gst::ResourceError::Write, ["{problem}"]),
+            }
+        }
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let publisher = self.publisher();
+        let counts = publisher.as_ref().map_or_else(|| self.state().last_counts, |publisher| publisher.counts());
+        let Counts { exported, recovered, sent, queued, dropped, reconnects, queued_bytes } = counts;
+        gst::Structure::builder("application/x-emotionpublish-stats")
+            .field("exported", exported)
+            .field("recovered", recovered)
+            .field("sent", sent)
+            .field("queued", queued)
+            .field("dropped", dropped)
+            .field("reconnects", reconnects)
+            .field("queued-bytes", queued_bytes)
+            .field("connected", publisher.is_some_and(|publisher| publisher.is_connected()))
+            .build()
+    }
+
+    /// Waits until everything is sent. What is left after the timeout stays in the spool, or is lost.
+    fn drain(&self, publisher: &Publisher) {
+        let limit = self.settings().drain_timeout();
+        if !publisher.drain(limit) {
+            let queued = publisher.counts().queued;
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ["{queued} messages were not sent within {limit:?}"]);
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for EmotionPublish {
+    const NAME: &'static str = "GstEmotionPublish";
+    type Type = super::EmotionPublish;
+    type ParentType = gst_base::BaseSink;
+}
+
+impl ObjectImpl for EmotionPublish {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let mut settings = self.settings();
+        match pspec.name() {
+            "location" => settings.location = extract(value),
+            "client-id" => settings.client_id = extract(value),
+            "mqtt-version" => settings.mqtt_version = extract(value),
+            "password-file" => settings.password_file = extract(value),
+            "ca-file" => settings.ca_file = extract(value),
+            "certificate-file" => settings.certificate_file = extract(value),
+            "key-file" => settings.key_file = extract(value),
+            "leaky" => settings.leaky = extract(value),
+            "max-size-bytes" => settings.max_size_bytes = extract(value),
+            "spool-location" => settings.spool_location = extract(value),
+            "max-spool-bytes" => settings.max_spool_bytes = extract(value),
+            "drain-timeout" => settings.drain_timeout = extract(value),
+            name => unreachable!("property {name} is not installed"),
+        }
+        // Without the value, since a location may contain a password by mistake.
+        gst::info!(CAT, imp = self, "{} is set", pspec.name());
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let settings = self.settings();
+        match pspec.name() {
+            "location" => settings.location.as_deref().map(without_password).to_value(),
+            "client-id" => settings.client_id.to_value(),
+            "mqtt-version" => settings.mqtt_version.to_value(),
+            "password-file" => settings.password_file.to_value(),
+            "ca-file" => settings.ca_file.to_value(),
+            "certificate-file" => settings.certificate_file.to_value(),
+            "key-file" => settings.key_file.to_value(),
+            "leaky" => settings.leaky.to_value(),
+            "max-size-bytes" => settings.max_size_bytes.to_value(),
+            "spool-location" => settings.spool_location.to_value(),
+            "max-spool-bytes" => settings.max_spool_bytes.to_value(),
+            "drain-timeout" => settings.drain_timeout.to_value(),
+            "stats" => self.stats().to_value(),
+            name => unreachable!("property {name} is not installed"),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        // Records are sent when they come. Waiting for the first one would keep the pipeline from starting.
+        element.set_sync(false);
+        element.set_async(false);
+        element.set_enable_last_sample(false);
+    }
+}
+
+impl GstObjectImpl for EmotionPublish {}
+
+impl ElementImpl for EmotionPublish {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Expression publisher",
+                "Sink/Network",
+                "Publishes the records of emotionexport to a message broker",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = emotionexport::record_caps();
+            let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &caps);
+            vec![template.expect("the template is valid")]
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseSinkImpl for EmotionPublish {
+    fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        let publisher = self.start_publisher().map_err(|error| error_message(&error))?;
+        let mut state = self.state();
+        *state = State { publisher: Some(Arc::new(publisher)), ..State::default() };
+        Ok(())
+    }
+
+    fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        let mut state = self.state();
+        let publisher = state.publisher.take();
+        state.last_counts = publisher.as_ref().map(|publisher| publisher.counts()).unwrap_or_default();
+        drop(state);
+        // Without the lock: says goodbye to the broker, which may take a second.
+        drop(publisher);
+        Ok(())
+    }
+
+    fn set_caps(&self, caps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
+        let schema = caps.structure(0).and_then(|structure| structure.get::<&str>("schema").ok());
+        let schema = schema.ok_or_else(|| gst::loggable_error!(CAT, "caps without a schema: {caps:?}"))?;
+        self.state().schema = Some(schema.into());
+        Ok(())
+    }
+
+    fn render(&self, buffer: &gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
+        let (publisher, schema) = {
+            let state = self.state();
+            (state.publisher.clone().ok_or(gst::FlowError::Flushing)?, state.schema.clone().ok_or(gst::FlowError::NotNegotiated)?)
+        };
+        let text = buffer.map_readable().map_err(|_| {
+            gst::element_imp_error!(self, gst::ResourceError::Read, ["could not map a buffer"]);
+            gst::FlowError::Error
+        })?;
+        publisher.push(&schema, &text);
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        if let (gst::EventView::Eos(_), Some(publisher)) = (event.view(), self.publisher()) {
+            self.drain(&publisher);
+        }
+        self.parent_event(event)
+    }
+
+    fn unlock(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        self.publisher().inspect(|publisher| publisher.interrupt(true));
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
+        self.publisher().inspect(|publisher| publisher.interrupt(false));
+        Ok(())
+    }
+}

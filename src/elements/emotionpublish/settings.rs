@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The properties of `emotionpublish` and their values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::{Leaky, MqttVersion};
+use crate::error::{Error, Result};
+use crate::publish::tls::{Login, TlsFiles};
+use crate::publish::{Limits, Location, SpoolLimits};
+
+/// Where a password is read from if `password-file` is not set.
+const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
+
+/// The values of the properties.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// As set; a password in it is refused at the start and never read back.
+    pub(super) location: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) mqtt_version: MqttVersion,
+    pub(super) password_file: Option<String>,
+    pub(super) ca_file: Option<String>,
+    pub(super) certificate_file: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) leaky: Leaky,
+    pub(super) max_size_bytes: u32,
+    pub(super) spool_location: Option<String>,
+    pub(super) max_spool_bytes: u64,
+    pub(super) drain_timeout: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            location: None,
+            client_id: None,
+            mqtt_version: MqttVersion::default(),
+            password_file: None,
+            ca_file: None,
+            certificate_file: None,
+            key_file: None,
+            leaky: Leaky::default(),
+            max_size_bytes: 10 << 20,
+            spool_location: None,
+            max_spool_bytes: 1 << 30,
+            drain_timeout: gst::ClockTime::from_seconds(5).nseconds(),
+        }
+    }
+}
+
+impl Settings {
+    /// The address.
+    ///
+    /// # Errors
+    /// Those of [`Location::parse`], or if it is not set.
+    pub(super) fn location(&self) -> Result<Location> {
+        let location = self
+            .location
+            .as_deref()
+            .ok_or_else(|| Error::Config("location is not set: expected an address such as mqtt://broker/emotion/door".into()))?;
+        Location::parse(location)
+    }
+
+    /// The bounds of the queue.
+    ///
+    /// # Errors
+    /// If the messages shall be kept, but there is no folder for them.
+    pub(super) fn limits(&self) -> Result<Limits> {
+        let max_bytes = self.max_size_bytes as usize;
+        let spool = match (self.leaky, &self.spool_location) {
+            (Leaky::Downstream, _) => None,
+            (Leaky::No, Some(folder)) => Some(SpoolLimits { folder: folder.into(), max_bytes: self.max_spool_bytes }),
+            (Leaky::No, None) => return Err(Error::Config("leaky=no requires spool-location, a folder for what waits".into())),
+        };
+        Ok(Limits { max_bytes, spool })
+    }
+
+    /// How to log in at `location`. `start` is a random number of this start.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not what it should be.
+    pub(super) fn login(&self, location: &Location, start: u64) -> Result<Login> {
+        Ok(Login {
+            client_id: self.client_id.clone().unwrap_or_else(|| format!("emotion-{start:016x}")),
+            password: self.password()?,
+            tls: if location.tls { Some(self.tls_files()?.load()?) } else { None },
+        })
+    }
+
+    fn tls_files(&self) -> Result<TlsFiles> {
+        let client = match (&self.certificate_file, &self.key_file) {
+            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            (None, None) => None,
+            _ => return Err(Error::Config("certificate-file and key-file belong together: set both or neither".into())),
+        };
+        Ok(TlsFiles { authorities: self.ca_file.as_ref().map(PathBuf::from), client })
+    }
+
+    /// The password, from the file or the environment.
+    fn password(&self) -> Result<Option<String>> {
+        let Some(file) = &self.password_file else { return Ok(std::env::var(PASSWORD_VARIABLE).ok()) };
+        let text = std::fs::read_to_string(file).map_err(|source| Error::Io { path: file.into(), source })?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    pub(super) fn drain_timeout(&self) -> Duration {
+        Duration::from_nanos(self.drain_timeout)
+    }
+}
+
+fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
+}
+
+/// The properties.
+pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+    let default = Settings::default();
+    vec![
+        text("location", "Location", "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://"),
+        text("client-id", "Client id", "Name of the connection, unique at the broker (unset = a random one)"),
+        glib::ParamSpecEnum::builder_with_default("mqtt-version", default.mqtt_version)
+            .nick("MQTT version")
+            .blurb("Version of MQTT")
+            .mutable_ready()
+            .build(),
+        text("password-file", "Password file", "File with the password (unset = GST_EMOTION_PUBLISH_PASSWORD in the environment)"),
+        text("ca-file", "CA file", "Certificates of the authorities to trust, in PEM format (unset = those of the system)"),
+        text("certificate-file", "Certificate file", "Certificate of this client, in PEM format"),
+        text("key-file", "Key file", "Private key of certificate-file, in PEM format"),
+        glib::ParamSpecEnum::builder_with_default("leaky", default.leaky)
+            .nick("Leaky")
+            .blurb("What happens to messages that do not fit into memory")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("max-size-bytes")
+            .nick("Maximum size")
+            .blurb("Maximum memory of the messages that wait, in bytes")
+            .default_value(default.max_size_bytes)
+            .mutable_ready()
+            .build(),
+        text("spool-location", "Spool location", "With leaky=no: folder for the messages that wait, for one element alone"),
+        glib::ParamSpecUInt64::builder("max-spool-bytes")
+            .nick("Maximum spool size")
+            .blurb("Maximum size of the files in spool-location, in bytes; after that, new messages are dropped")
+            .default_value(default.max_spool_bytes)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("drain-timeout")
+            .nick("Drain timeout")
+            .blurb("Maximum time at the end of the stream to send what waits, in nanoseconds")
+            .default_value(default.drain_timeout)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Counts of messages; exported + recovered = sent + queued + dropped")
+            .read_only()
+            .build(),
+    ]
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The address of a broker and a topic, and the rules for topics.
+
+use crate::error::{Error, Result};
+
+/// The part of a topic for the state of a publisher.
+pub const STATUS: &str = "status";
+/// Maximum length of a topic in bytes (MQTT 5.0, section 1.5.4), less room for the last part.
+const MAX_TOPIC: usize = 65_535 - 256;
+
+/// The protocol of a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT.
+    Mqtt,
+    /// NATS JetStream.
+    Nats,
+}
+
+/// Where to publish, such as `mqtts://user@broker:8883/emotion/door`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// True if the connection is encrypted.
+    pub tls: bool,
+    /// The user, if there is one.
+    pub user: Option<String>,
+    /// Name or address of the broker; an IPv6 address is in brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The topic, to which the last part is added.
+    pub topic: String,
+}
+
+/// The schemes, with protocol, encryption and usual port.
+const SCHEMES: [(&str, Protocol, bool, u16); 4] = [
+    ("mqtt", Protocol::Mqtt, false, 1883),
+    ("mqtts", Protocol::Mqtt, true, 8883),
+    ("nats", Protocol::Nats, false, 4222),
+    ("nats+tls", Protocol::Nats, true, 4222),
+];
+
+impl Location {
+    /// Reads `scheme://user@host:port/topic`. User and port may be left out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the part that is wrong. A password is one, because an address is readable by others;
+    /// the message does not contain it.
+    ///
+    /// ```
+    /// use gstemotion::publish::Location;
+    /// let location = Location::parse("mqtts://camera@broker.example/emotion/door").unwrap();
+    /// assert_eq!((location.host.as_str(), location.port), ("broker.example", 8883));
+    /// assert_eq!(location.topic("events"), "emotion/door/events");
+    /// ```
+    pub fn parse(text: &str) -> Result<Self> {
+        let shown = without_password(text);
+        let wrong = |what: &str| Error::Config(format!("location {shown:?}: {what}"));
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("expected mqtt://host/topic"))?;
+        let (_, protocol, tls, port) = *SCHEMES
+            .iter()
+            .find(|known| known.0 == scheme)
+            .ok_or_else(|| wrong(&format!("expected a scheme of {}", SCHEMES.map(|known| known.0).join(", "))))?;
+        let (authority, topic) = rest.split_once('/').ok_or_else(|| wrong("expected a topic after the host"))?;
+        let (user, address) = match authority.rsplit_once('@') {
+            Some((user, _)) if user.contains(':') => {
+                return Err(wrong(
+                    "expected no password here; set password-file, or the environment variable GST_EMOTION_PUBLISH_PASSWORD",
+                ));
+            }
+            Some((user, address)) => (Some(decoded(user).ok_or_else(|| wrong("the user is not valid text"))?), address),
+            None => (None, authority),
+        };
+        let (host, port) = split_port(address, port).ok_or_else(|| wrong("expected a port of 1 to 65535 after the colon"))?;
+        if host.is_empty() {
+            return Err(wrong("expected a host"));
+        }
+        let topic = decoded(topic).ok_or_else(|| wrong("the topic is not valid text"))?;
+        let topic = checked_topic(&topic, protocol).map_err(|what| wrong(&what))?;
+        Ok(Self { protocol, tls, user: user.filter(|user| !user.is_empty()), host: host.to_owned(), port, topic })
+    }
+
+    /// The topic, or with NATS the subject, that ends with `last`.
+    pub fn topic(&self, last: &str) -> String {
+        match self.protocol {
+            Protocol::Mqtt => format!("{}/{last}", self.topic),
+            Protocol::Nats => format!("{}.{last}", self.topic),
+        }
+    }
+}
+
+/// `text` with the password replaced by `***`, for people to read.
+pub fn without_password(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
+    let password =
+        text[start..end].rfind('@').and_then(|at| text[start..start + at].find(':').map(|colon| (start + colon + 1, start + at)));
+    password.map_or_else(|| text.to_owned(), |(from, to)| format!("{}***{}", &text[..from], &text[to..]))
+}
+
+fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
+    // The colons inside of the brackets of an IPv6 address are not followed by a port.
+    match address.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((host, port)) => Some((host, port.parse().ok().filter(|port| *port > 0)?)),
+        None => Some((address, usual)),
+    }
+}
+
+/// The topic as the protocol writes it: parts separated by `/`, with NATS by `.`.
+fn checked_topic(topic: &str, protocol: Protocol) -> std::result::Result<String, String> {
+    let topic = topic.trim_end_matches('/');
+    let (forbidden, separator): (&[char], _) = match protocol {
+        Protocol::Mqtt => (&['+', '#'], "/"),
+        Protocol::Nats => (&['*', '>', '.', ' '], "."),
+    };
+    let wrong = topic.chars().find(|letter| forbidden.contains(letter) || letter.is_control());
+    match wrong {
+        _ if topic.is_empty() => Err("expected a topic after the host".into()),
+        _ if topic.len() > MAX_TOPIC => Err(format!("expected a topic of at most {MAX_TOPIC} bytes, found {}", topic.len())),
+        _ if topic.starts_with('$') => Err("expected a topic that does not begin with $, which brokers reserve".into()),
+        _ if topic.split('/').any(str::is_empty) => Err("expected no empty part in the topic".into()),
+        Some(letter) => Err(format!("expected a topic without {letter:?}")),
+        None => Ok(topic.replace('/', separator)),
+    }
+}
+
+/// `text` with `%20` and the like decoded; none if that is not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(text: &str) -> Location {
+        Location::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn error(text: &str) -> String {
+        Location::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn schemes_have_their_protocol_and_port() {
+        let of = |scheme: &str| {
+            let location = location(&format!("{scheme}://h/t"));
+            (location.protocol, location.tls, location.port)
+        };
+        assert_eq!(of("mqtt"), (Protocol::Mqtt, false, 1883));
+        assert_eq!(of("mqtts"), (Protocol::Mqtt, true, 8883));
+        assert_eq!(of("nats"), (Protocol::Nats, false, 4222));
+        assert_eq!(of("nats+tls"), (Protocol::Nats, true, 4222));
+        assert!(error("http://h/t").contains("mqtt, mqtts, nats, nats+tls"));
+    }
+
+    #[test]
+    fn user_host_port_and_topic_are_read() {
+        let full = location("mqtts://door%40home@broker.example:9000/emotion/front%20door/");
+        assert_eq!(full.user.as_deref(), Some("door@home"));
+        assert_eq!((full.host.as_str(), full.port), ("broker.example", 9000));
+        assert_eq!((full.topic("faces"), full.topic(STATUS)), ("emotion/front door/faces".into(), "emotion/front door/status".into()));
+        let ipv6 = location("mqtt://[::1]/t");
+        assert_eq!((ipv6.host.as_str(), ipv6.port), ("[::1]", 1883));
+        assert_eq!(location("mqtt://[::1]:7/t").port, 7);
+        assert_eq!(location("nats://h/emotion/door").topic("events"), "emotion.door.events");
+    }
+
+    #[test]
+    fn a_password_is_refused_and_never_repeated() {
+        for text in ["mqtt://user:s3cret@h/t", "mqtt://:s3cret@h/t", "mqtt://user:s3:cr@et@h/t"] {
+            let error = error(text);
+            assert!(error.contains("password-file") && !error.contains("s3") && !error.contains("et@"), "{error}");
+        }
+        assert_eq!(without_password("mqtt://user:s3cret@h:1/t:a@b"), "mqtt://user:***@h:1/t:a@b");
+        assert_eq!(without_password("user:s3cret@h"), "user:***@h");
+        assert_eq!(without_password("mqtt://user@h:1/t"), "mqtt://user@h:1/t");
+    }
+
+    #[test]
+    fn wrong_addresses_name_the_wrong_part() {
+        for (text, part) in [
+            ("broker/t", "mqtt://host/topic"),
+            ("mqtt://h", "a topic"),
+            ("mqtt://h/", "a topic"),
+            ("mqtt:///t", "a host"),
+            ("mqtt://h:0/t", "a port"),
+            ("mqtt://h:port/t", "a port"),
+            ("mqtt://h/a+b", "without '+'"),
+            ("mqtt://h/a%23", "without '#'"),
+            ("mqtt://h/a%00", "without '\\0'"),
+            ("mqtt://h/a//b", "no empty part"),
+            ("mqtt://h/$SYS/a", "$"),
+            ("mqtt://h/%ff", "not valid text"),
+            ("mqtt://h/%e", "not valid text"),
+            ("nats://h/a.b", "without '.'"),
+            ("nats://h/a>", "without '>'"),
+        ] {
+            assert!(error(text).contains(part), "{text}: {}", error(text));
+        }
+        assert!(error(&format!("mqtt://h/{}", "a".repeat(65_536))).contains("bytes"));
+    }
+}

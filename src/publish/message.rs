@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages, and the id by which a receiver recognises one that it has already received.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// The key of the id, at the start of each object.
+const KEY: &str = "{\"message_id\":\"";
+/// Estimated memory of a message besides its text.
+const OVERHEAD: usize = 128;
+
+/// A JSON object on its way to the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Position in the stream of messages, which decides their order.
+    pub sequence: u64,
+    /// What the object describes, such as `faces` or `events`: the last part of the topic.
+    pub schema: Arc<str>,
+    /// The object, with the key `message_id`.
+    pub payload: Arc<[u8]>,
+}
+
+impl Message {
+    /// The value of `message_id`.
+    pub fn id(&self) -> &str {
+        let rest = self.payload.get(KEY.len()..).unwrap_or_default();
+        let end = rest.iter().position(|byte| *byte == b'"').unwrap_or_default();
+        std::str::from_utf8(&rest[..end]).unwrap_or_default()
+    }
+
+    /// Bytes of memory that the message takes.
+    pub fn size(&self) -> usize {
+        self.payload.len() + OVERHEAD
+    }
+
+    /// A line of a spool: the schema, a space and the object.
+    pub fn to_line(&self) -> Vec<u8> {
+        [self.schema.as_bytes(), b" ", &self.payload, b"\n"].concat()
+    }
+
+    /// Reads a line of a spool, without its end. None if it is damaged.
+    pub fn from_line(line: &[u8], sequence: u64) -> Option<Self> {
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        let (schema, payload) = (std::str::from_utf8(&line[..space]).ok()?, &line[space + 1..]);
+        let is_whole = !schema.is_empty() && payload.starts_with(KEY.as_bytes()) && payload.ends_with(b"}");
+        is_whole.then(|| Self { sequence, schema: schema.into(), payload: payload.into() })
+    }
+}
+
+/// Gives each message an id that no other message of this or another publisher has: a random number for each start of a
+/// publisher, and a count.
+#[derive(Clone, Debug)]
+pub struct MessageIds {
+    start: u64,
+    count: u64,
+}
+
+impl MessageIds {
+    /// Ids of a new start.
+    pub fn new() -> Self {
+        // The standard library's hasher has random keys.
+        Self { start: RandomState::new().hash_one(std::process::id()), count: 0 }
+    }
+
+    /// The random number of this start.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The object on `line` with the key `message_id` added; none if `line` is not a JSON object.
+    pub fn stamp(&mut self, line: &[u8]) -> Option<Arc<[u8]>> {
+        let fields = line.trim_ascii().strip_prefix(b"{").filter(|fields| fields.ends_with(b"}") && !fields.contains(&b'\n'))?;
+        let id = format!("{KEY}{:016x}-{}\"", self.start, self.count);
+        self.count += 1;
+        let separator: &[u8] = if fields.trim_ascii() == b"}" { b"" } else { b"," };
+        Some([id.as_bytes(), separator, fields].concat().into())
+    }
+}
+
+impl Default for MessageIds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A random number in 0..1.
+pub fn random() -> f64 {
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(line: &[u8]) -> Message {
+        Message { sequence: 7, schema: "faces".into(), payload: MessageIds { start: 255, count: 3 }.stamp(line).unwrap() }
+    }
+
+    #[test]
+    fn an_object_is_stamped_and_stays_an_object() {
+        let stamped = message(b"{\"a\":1}\n");
+        assert_eq!(&*stamped.payload, br#"{"message_id":"00000000000000ff-3","a":1}"#);
+        assert_eq!(stamped.id(), "00000000000000ff-3");
+        assert_eq!(&*message(b"{ }").payload, br#"{"message_id":"00000000000000ff-3" }"#);
+    }
+
+    #[test]
+    fn text_that_is_no_object_is_refused() {
+        let lines: [&[u8]; 5] = [b"", b"[1]", b"{\"a\":1", b"\"}\"", b"{\"a\":\n1}"];
+        lines.iter().for_each(|line| assert_eq!(MessageIds::new().stamp(line), None, "{}", String::from_utf8_lossy(line)));
+    }
+
+    #[test]
+    fn ids_count_up_and_differ_between_starts() {
+        let (mut one, mut other) = (MessageIds::new(), MessageIds::new());
+        let ids: Vec<_> = [&mut one, &mut other].into_iter().flat_map(|ids| [ids.stamp(b"{}"), ids.stamp(b"{}")]).collect();
+        assert!((1..ids.len()).all(|index| !ids[..index].contains(&ids[index])), "{ids:?}");
+    }
+
+    #[test]
+    fn a_line_of_a_spool_is_read_back_and_damage_is_noticed() {
+        let stamped = message(b"{\"a\":1}");
+        let line = stamped.to_line();
+        assert_eq!(Message::from_line(line.strip_suffix(b"\n").unwrap(), 7), Some(stamped));
+        for damaged in [&line[..line.len() - 2], b"faces", b"\0\0\0\0", b"{}", b"faces {}"] {
+            assert_eq!(Message::from_line(damaged, 7), None, "{}", String::from_utf8_lossy(damaged));
+        }
+    }
+
+    #[test]
+    fn random_numbers_are_spread_over_the_range() {
+        let numbers: Vec<f64> = (0..64).map(|_| random()).collect();
+        assert!(numbers.iter().all(|number| (0.0..=1.0).contains(number)));
+        assert!(numbers.iter().any(|number| *number < 0.5) && numbers.iter().any(|number| *number > 0.5));
+    }
+}

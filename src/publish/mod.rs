@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records on their way to a message broker.
+//!
+//! ```text
+//! line → MessageIds → Outbox (memory, Spool) → session::Publisher → Broker: mqtt::Mqtt, nats::Nats
+//!                        ▲ sent, rejected, retry ┘
+//! ```
+//!
+//! A line gets a `message_id`. The [`Outbox`] keeps it until the broker has acknowledged it, so each message is delivered at
+//! least once, unless it is dropped and counted. Only the modules `mqtt` and `nats` use the network.
+
+mod backoff;
+mod location;
+mod message;
+#[cfg(feature = "publish")]
+pub mod mqtt;
+#[cfg(feature = "publish-nats")]
+pub mod nats;
+mod outbox;
+#[cfg(feature = "publish")]
+pub mod session;
+mod spool;
+#[cfg(feature = "publish")]
+pub mod tls;
+
+pub use backoff::Backoff;
+pub use location::{Location, Protocol, STATUS, without_password};
+pub use message::{Message, MessageIds, random};
+pub use outbox::{Limits, Outbox, SpoolLimits};
+pub use spool::{Refusal, Spool};
+
+/// The status of a publisher that is connected.
+#[cfg(feature = "publish")]
+const ONLINE: &str = "online";
+/// The status of a publisher that is not connected.
+#[cfg(feature = "publish")]
+const OFFLINE: &str = "offline";
+
+/// What happened to the messages of an [`Outbox`]. `exported + recovered` is `sent + queued + dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages from the stream.
+    pub exported: u64,
+    /// Messages that an earlier process left in the spool.
+    pub recovered: u64,
+    /// Messages that the broker has acknowledged.
+    pub sent: u64,
+    /// Messages that wait or are in flight.
+    pub queued: u64,
+    /// Messages that were lost, since there was no room or the broker refused them.
+    pub dropped: u64,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Memory of the messages that wait or are in flight, in bytes.
+    pub queued_bytes: u64,
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread that connects an [`Outbox`] with a broker: sends, waits for outcomes, and connects again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{Backoff, Counts, Message, Outbox, random};
+use crate::error::{Error, Result};
+
+/// Maximum number of messages in flight. Mosquitto takes 20 unless configured otherwise, and the client waits for it.
+const WINDOW: usize = 64;
+/// Maximum time to connect, including encryption and log in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time without an outcome while messages are in flight. After that the connection is considered dead.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum time to say goodbye to the broker.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Description of a failure of a connection, for people to read.
+pub type Failure = String;
+
+/// A broker to connect to.
+pub trait Broker: Send {
+    /// A connection to the broker.
+    type Link: Link;
+
+    /// Connects and announces that the publisher is online.
+    ///
+    /// # Errors
+    /// The reason for which there is no connection.
+    fn connect(&mut self) -> impl Future<Output = std::result::Result<Self::Link, Failure>>;
+}
+
+/// A connection to a broker.
+pub trait Link {
+    /// Starts to send a message. The outcome follows.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn send(&mut self, message: &Message) -> std::result::Result<(), Failure>;
+
+    /// Waits for the next outcome. May be dropped and called again.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn outcome(&mut self) -> impl Future<Output = std::result::Result<Outcome, Failure>>;
+
+    /// Announces that the publisher is offline and closes the connection.
+    fn close(self) -> impl Future<Output = ()>;
+}
+
+/// The outcome of a message, named by its sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The broker has acknowledged it.
+    Sent(u64),
+    /// The broker refuses it, for a reason.
+    Rejected(u64, String),
+}
+
+/// What a publisher reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The broker is connected.
+    Connected,
+    /// There is no connection. Reported once for each reason until the next connection.
+    Disconnected(Failure),
+    /// Messages are lost or will be repeated.
+    Problem(String),
+}
+
+/// Sends messages on its own thread. No method waits for the broker, except for [`Self::drain`].
+pub struct Publisher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    outbox: Mutex<Outbox>,
+    /// Notified at each outcome and by [`Publisher::interrupt`].
+    settled: Condvar,
+    /// Wakes the thread.
+    wake: Notify,
+    is_stopping: AtomicBool,
+    is_connected: AtomicBool,
+    is_interrupted: AtomicBool,
+}
+
+impl Publisher {
+    /// Starts the thread. It calls `observe` for each notice.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the operating system cannot start a thread.
+    pub fn start<B: Broker + 'static>(outbox: Outbox, broker: B, observe: impl FnMut(Notice) + Send + 'static) -> Result<Self> {
+        let failed = |error| Error::Config(format!("could not start the thread of the publisher: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let shared = Arc::new(Shared {
+            outbox: Mutex::new(outbox),
+            settled: Condvar::new(),
+            wake: Notify::new(),
+            is_stopping: AtomicBool::new(false),
+            is_connected: AtomicBool::new(false),
+            is_interrupted: AtomicBool::new(false),
+        });
+        let session = Session { shared: shared.clone(), observe: Box::new(observe), last_failure: None, waiting_since: None };
+        let run = move || {
+            runtime.block_on(session.run(broker));
+            // Looking up a host name may take long and cannot be cancelled.
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(run).map_err(failed)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Adds each line of `text` as a message.
+    pub fn push(&self, schema: &Arc<str>, text: &[u8]) {
+        let mut outbox = self.shared.outbox();
+        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).for_each(|line| outbox.push(schema, line));
+        drop(outbox);
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until no message is left, for at most `limit`, or until [`Self::interrupt`]. True if none is left.
+    pub fn drain(&self, limit: Duration) -> bool {
+        let is_waiting = |outbox: &mut Outbox| outbox.queued() > 0 && !self.shared.is_interrupted.load(Ordering::Acquire);
+        let waited = self.shared.settled.wait_timeout_while(self.shared.outbox(), limit, is_waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0.queued() == 0
+    }
+
+    /// Ends [`Self::drain`], now and until it is allowed again.
+    pub fn interrupt(&self, is_interrupted: bool) {
+        self.shared.is_interrupted.store(is_interrupted, Ordering::Release);
+        // With the lock, so that a drain that is about to wait does not miss the notification.
+        drop(self.shared.outbox());
+        self.shared.settled.notify_all();
+    }
+
+    /// What happened to the messages so far.
+    pub fn counts(&self) -> Counts {
+        self.shared.outbox().counts()
+    }
+
+    /// True while there is a connection.
+    pub fn is_connected(&self) -> bool {
+        self.shared.is_connected.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
+        self.shared.wake.notify_one();
+        let thread = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id());
+        // A panic has already been printed to standard error by the panic hook.
+        let _ = thread.map(JoinHandle::join);
+    }
+}
+
+impl Shared {
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// The next message, if there is room for one in flight.
+    fn next(&self) -> Option<Message> {
+        let mut outbox = self.outbox();
+        if outbox.in_flight() < WINDOW { outbox.take() } else { None }
+    }
+
+    async fn stopped(&self) {
+        while !self.is_stopping() {
+            self.wake.notified().await;
+        }
+    }
+}
+
+struct Session {
+    shared: Arc<Shared>,
+    observe: Box<dyn FnMut(Notice) + Send>,
+    /// The failure that was reported last, until there is a connection.
+    last_failure: Option<Failure>,
+    /// When the broker was last known to answer; none while no message is in flight.
+    waiting_since: Option<Instant>,
+}
+
+impl Session {
+    async fn run(mut self, mut broker: impl Broker) {
+        let shared = self.shared.clone();
+        let mut backoff = Backoff::default();
+        let mut is_first = true;
+        while !shared.is_stopping() {
+            let connected = tokio::select! {
+                biased;
+                () = shared.stopped() => break,
+                connected = timeout(CONNECT_TIMEOUT, broker.connect()) => connected,
+            };
+            let failure = match connected {
+                Ok(Ok(link)) => {
+                    let start = Instant::now();
+                    self.connected(std::mem::take(&mut is_first));
+                    let failure = self.serve(link).await;
+                    backoff.connection_ended(start.elapsed());
+                    failure
+                }
+                Ok(Err(failure)) => Some(failure),
+                Err(_) => Some(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
+            };
+            let Some(failure) = failure else { break };
+            self.disconnected(failure);
+            tokio::select! {
+                () = shared.stopped() => break,
+                () = sleep(backoff.wait(random())) => {}
+            }
+        }
+        shared.is_connected.store(false, Ordering::Release);
+    }
+
+    /// Sends until the connection is lost, for which it returns the reason, or until the publisher stops.
+    async fn serve(&mut self, mut link: impl Link) -> Option<Failure> {
+        loop {
+            match self.exchange(&mut link).await {
+                Ok(()) if self.shared.is_stopping() => break,
+                Ok(()) => self.report_problem(),
+                Err(failure) => return Some(failure),
+            }
+        }
+        // If the broker does not answer, it sends the last will.
+        let _ = timeout(CLOSE_TIMEOUT, link.close()).await;
+        None
+    }
+
+    /// Sends what there is room for, and waits for an outcome or for more to send.
+    async fn exchange(&mut self, link: &mut impl Link) -> std::result::Result<(), Failure> {
+        while let Some(message) = self.shared.next() {
+            link.send(&message)?;
+        }
+        let is_waiting = self.shared.outbox().in_flight() > 0;
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        if !is_waiting {
+            self.waiting_since = None;
+        }
+        tokio::select! {
+            outcome = link.outcome() => {
+                self.apply(outcome?);
+                self.waiting_since = None;
+            }
+            () = self.shared.wake.notified() => {}
+            () = sleep_until(since + OUTCOME_TIMEOUT), if is_waiting => {
+                return Err(format!("no answer within {} s", OUTCOME_TIMEOUT.as_secs()));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, outcome: Outcome) {
+        let mut outbox = self.shared.outbox();
+        match outcome {
+            Outcome::Sent(sequence) => outbox.sent(sequence),
+            Outcome::Rejected(sequence, reason) => outbox.rejected(sequence, &reason),
+        }
+        drop(outbox);
+        self.shared.settled.notify_all();
+    }
+
+    fn connected(&mut self, is_first: bool) {
+        if !is_first {
+            self.shared.outbox().reconnected();
+        }
+        (self.last_failure, self.waiting_since) = (None, None);
+        self.shared.is_connected.store(true, Ordering::Release);
+        (self.observe)(Notice::Connected);
+    }
+
+    fn disconnected(&mut self, failure: Failure) {
+        self.shared.is_connected.store(false, Ordering::Release);
+        self.shared.outbox().retry();
+        if self.last_failure.as_ref() != Some(&failure) {
+            (self.observe)(Notice::Disconnected(failure.clone()));
+            self.last_failure = Some(failure);
+        }
+        self.report_problem();
+    }
+
+    fn report_problem(&mut self) {
+        let problem = self.shared.outbox().take_problem().map(str::to_owned);
+        problem.into_iter().for_each(|problem| (self.observe)(Notice::Problem(problem)));
+    }
+}
