@@ -4,16 +4,24 @@
 
     python3 faces.py clip.mp4
 
-Needs PyGObject (Debian: python3-gi, gir1.2-gstreamer-1.0).
+Needs GStreamer's Python bindings (Debian: python3-gi, gir1.2-gstreamer-1.0).
 """
 
 import sys
 import warnings
 
-import gi
+try:
+    import gi
 
-gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
+    gi.require_version("Gst", "1.0")
+    from gi.repository import Gst
+except (ImportError, ValueError) as error:
+    sys.exit(
+        f"{sys.argv[0]}: {sys.executable} has no GStreamer bindings: {error}\n"
+        "On Debian and Ubuntu: apt install python3-gi gir1.2-gstreamer-1.0, and run /usr/bin/python3.\n"
+        "Python from pyenv, conda or a virtual environment does not see these packages; make the environment with\n"
+        "/usr/bin/python3 -m venv --system-site-packages, or install PyGObject in it (pip install PyGObject)."
+    )
 
 # GObject.ValueArray is deprecated, but without gst-python there is no other way to read the array.
 warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -23,20 +23,33 @@ if [ -z "$input" ]; then
         mv "$input.part" "$input"
     fi
 fi
-[ -f "$input" ] || { printf 'demo: no such file: %s\n' "$input" >&2; exit 1; }
+
+open_source_with_sound "$input" mp4 video.
+
+# Limits the bit rate so that demo.mp4 is at most twice as large as its source, with 128 kbit/s for the sound. x264 may
+# exceed its limit for up to a second. A picture has no duration.
+sound_rate=$((${#sound[@]} ? 128 : 0))
+rate=$({ LC_ALL=C gst-discoverer-1.0 "$input" 2>/dev/null || true; } |
+    awk -F: -v bytes="$(stat -c %s "$input")" -v sound_rate=$sound_rate '$1 ~ /Duration/ {
+        seconds = 3600 * $2 + 60 * $3 + $4
+        rate = (1.9 * bytes * 8 / 1000 - sound_rate * seconds) / (seconds + 1)
+        if (seconds) print int(rate > 50 ? rate : 50)
+    }')
+[ -z "$rate" ] || encode_within "$rate"
 
 printf 'demo: analysing %s\n' "$input"
 started=$(date +%s.%N)
-gst-launch-1.0 -q filesrc location="$input" ! decodebin ! \
-    videoflip video-direction=auto ! videoconvert ! \
+gst-launch-1.0 -q "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
     faces. ! queue ! emotionoverlay ! \
-    videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$folder/demo.mp4" \
-    faces. ! queue ! emotionexport format=ndjson ! filesink location="$folder/demo.ndjson" async=false
+    videoconvert ! "${encode[@]}" ! mp4mux name=video ! filesink location="$folder/demo.mp4" \
+    faces. ! queue ! emotionexport format=ndjson ! filesink location="$folder/demo.ndjson" async=false \
+    "${sound[@]}"
 seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
 
-# Counts the frames and saves the most interesting one.
-gst-launch-1.0 -q filesrc location="$folder/demo.mp4" ! decodebin ! videoconvert ! avenc_ppm ! fdsink |
+# Counts the frames and saves the one that shows the faces best.
+open_source "$folder/demo.mp4"
+gst-launch-1.0 -q "${source[@]}" ! avenc_ppm ! fdsink |
     "$python" "$pipelines/summary.py" "$folder" "$seconds"
 
 # The report has key frames if GStreamer's Python bindings are installed.

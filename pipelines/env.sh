@@ -7,26 +7,45 @@
 #   ENCODER  elements that encode recordings
 #   PLUGINS  folder with libgstemotion.so, instead of this checkout's build or the installed plugin
 set -euo pipefail
+export PYTHONDONTWRITEBYTECODE=1 # an installed copy of this folder has no other files than those of its package
 
 pipelines=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=${pipelines%/*}
 target=${CARGO_TARGET_DIR:-$checkout/target}
+# An installed copy of this folder writes to the current folder.
+[ -f "$checkout/Cargo.toml" ] || checkout='' target=.
+
+if ! command -v gst-launch-1.0 >/dev/null; then
+    printf '%s: gst-launch-1.0 was not found (Debian: gstreamer1.0-tools)\n' "$0" >&2
+    exit 1
+fi
 
 # Uses the checkout's release build if there is one. It is linked into a folder of its own, because GStreamer loads
 # everything in the folder as plugins.
-if [ -z "${PLUGINS:-}" ] && [ -f "$target/release/libgstemotion.so" ]; then
+if [ -z "${PLUGINS:-}" ] && [ -n "$checkout" ] && [ -f "$target/release/libgstemotion.so" ]; then
     PLUGINS=$target/plugins
     mkdir -p "$PLUGINS"
     ln -sf "$(cd "$target/release" && pwd)/libgstemotion.so" "$PLUGINS/libgstemotion.so"
+elif [ -z "${PLUGINS:-}" ] && [ -f "${pipelines%/share/*}/lib/gstreamer-1.0/libgstemotion.so" ]; then
+    PLUGINS=${pipelines%/share/*}/lib/gstreamer-1.0 # installed with a PREFIX that GStreamer does not search
 fi
 if [ -n "${PLUGINS:-}" ]; then
     export GST_PLUGIN_PATH=$PLUGINS${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 fi
 
-if ! gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1; then # --exists compares with GStreamer's version
-    printf '%s: GStreamer cannot find the plugin; run make build or make install first\n' "$0" >&2
+# Prints a message to standard error.
+say() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+}
+
+fail() {
+    say "$1"
     exit 1
-fi
+}
+
+# --exists would compare the plugin's version with GStreamer's.
+gst-inspect-1.0 emotionfacedetect >/dev/null 2>&1 ||
+    fail 'GStreamer cannot find the plugin; run make build or make install first'
 
 # Prefer the distribution's Python, because GStreamer's bindings are installed for it.
 python=/usr/bin/python3
@@ -40,35 +59,133 @@ need() {
     fi
 }
 
-# Sets `source` to the first elements of a pipeline for a camera, a network camera or a file. Frames of a network camera
-# that cannot be processed in time are dropped.
+# Sets `source` to the first elements of a pipeline for a camera, a network camera or a file. The pictures are turned
+# upright if the file has a rotation tag, as videos from phones do. Frames of a network camera that cannot be processed
+# in time are dropped. The second argument lists caps of sound that is not decoded; without it, sound is ignored.
 open_source() {
+    local decode=(decodebin expose-all-streams=false "caps=video/x-raw(ANY)${2:+;$2;audio/x-raw}")
     case $1 in
-    /dev/video*) source=(v4l2src device="$1") ;;
     rtsp://* | rtsps://*)
-        source=(rtspsrc location="$1" latency=200 ! "application/x-rtp,media=video" ! decodebin ! queue leaky=downstream)
+        source=(rtspsrc name=input location="$1" latency=200 ! "application/x-rtp,media=video" !
+            "${decode[@]}" ! queue leaky=downstream)
         ;;
-    *) source=(filesrc location="$1" ! decodebin) ;;
+    *)
+        [ -e "$1" ] || fail "no such file or camera: $1"
+        source=(filesrc location="$1" ! "${decode[@]}" name=input)
+        [[ $1 != /dev/video* ]] || source=(v4l2src device="$1")
+        ;;
     esac
+    source+=(! videoconvert ! videoflip video-direction=auto)
 }
 
-# H.264 if an encoder is installed, without lookahead, so that no branch of a tee waits for another.
-if [ -z "${ENCODER:-}" ]; then
-    if gst-inspect-1.0 --exists x264enc; then
-        ENCODER='x264enc tune=zerolatency speed-preset=veryfast bitrate=4000 ! h264parse'
-    elif gst-inspect-1.0 --exists openh264enc; then
-        ENCODER='openh264enc bitrate=4000000 ! h264parse'
-    elif gst-inspect-1.0 --exists avenc_mpeg4; then
-        ENCODER='avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse'
+# As open_source, and sets `sound` to the elements that take the sound to muxers: `open_source_with_sound FILE mp4 mux.`
+# Formats that players expect in such a file are copied, others are encoded as AAC. Without sound, `sound` is empty.
+open_source_with_sound() {
+    local copied format encoder muxer
+    case $2 in
+    hls) copied='audio/mpeg,mpegversion=4' ;;
+    mp4) copied='audio/mpeg,mpegversion=4;audio/mpeg,mpegversion=1,layer=3' ;;
+    mkv) copied='audio/mpeg,mpegversion=4;audio/mpeg,mpegversion=1;audio/x-opus;audio/x-vorbis;audio/x-flac;audio/x-ac3' ;;
+    esac
+    open_source "$1" "$copied"
+    sound=()
+    case $1 in
+    /dev/video*) return ;;
+    rtsp://* | rtsps://*)
+        format=$(sound_format "$copied" rtspsrc location="$1" ! application/x-rtp,media=audio)
+        sound=(input. ! "application/x-rtp,media=audio" ! decodebin "caps=$copied;audio/x-raw" !)
+        ;;
+    *)
+        format=$(sound_format "$copied" filesrc location="$1")
+        sound=(input. !)
+        ;;
+    esac
+    case $format in
+    '') sound=() && return ;;
+    audio/x-raw)
+        encoder=$(aac_encoder)
+        if [ -z "$encoder" ]; then
+            say 'the sound is left out, because there is no AAC encoder (Debian: gstreamer1.0-libav)'
+            sound=() && return
+        fi
+        say 'the sound is encoded as AAC'
+        sound+=(audioconvert ! audioresample ! "$encoder" ! aacparse)
+        ;;
+    audio/mpeg,mpegversion=4) sound+=(aacparse) ;;
+    audio/mpeg,*) sound+=(mpegaudioparse) ;;
+    *) sound+=("${format#audio/x-}parse") ;;
+    esac
+    sound+=(! tee name=sound)
+    for muxer in "${@:3}"; do sound+=(sound. ! queue ! "$muxer"); done
+}
+
+# Prints which of the formats (caps, separated by semicolons) the sound of a source has, or else audio/x-raw. Prints
+# nothing if there is no sound. Each check is a pipeline that ends with success after a buffer of that format.
+sound_format() {
+    local format formats
+    has_sound "$1;audio/x-raw" "${@:2}" || return 0
+    IFS=';' read -ra formats <<<"$1"
+    for format in "${formats[@]}"; do
+        if has_sound "$format" "${@:2}"; then
+            printf '%s' "$format"
+            return
+        fi
+    done
+    printf audio/x-raw
+}
+
+has_sound() {
+    timeout 10 gst-launch-1.0 -q "${@:2}" ! decodebin expose-all-streams=false "caps=$1" ! \
+        fakesink num-buffers=1 >/dev/null 2>&1
+}
+
+# Prints the name of the first AAC encoder that is installed, if any.
+aac_encoder() {
+    local encoder
+    for encoder in fdkaacenc avenc_aac voaacenc; do
+        if gst-inspect-1.0 --exists "$encoder"; then
+            printf '%s' "$encoder"
+            return
+        fi
+    done
+}
+
+# Sets `show` to the elements that show the picture. Fails without a screen, unless SINK is set.
+open_screen() {
+    # DirectFB's sink crashes without a screen, and autovideosink tries it last.
+    export GST_PLUGIN_FEATURE_RANK=dfbvideosink:NONE${GST_PLUGIN_FEATURE_RANK:+,$GST_PLUGIN_FEATURE_RANK}
+    if [ -z "${SINK:-}${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && [ "$(uname)" = Linux ] &&
+        ! compgen -G '/dev/dri/card*' >/dev/null; then
+        fail "no screen was found; SINK names elements that take the picture instead: SINK='fakesink sync=false'"
     fi
-fi
-read -ra show <<<"${SINK:-autovideosink}"
-read -ra encode <<<"${ENCODER:-}"
-# Without I420, videoconvert would choose a format that few players support.
-encode=("video/x-raw,format=I420" ! "${encode[@]}")
+    read -ra show <<<"${SINK:-autovideosink}"
+}
+
+# Sets `encode` to the elements that encode video, with at most this many kbit/s. H.264 if an encoder is installed,
+# without lookahead, so that no branch of a tee waits for another.
+encode_within() {
+    local encoder=${ENCODER:-}
+    if [ -n "$encoder" ]; then
+        :
+    elif gst-inspect-1.0 --exists x264enc; then
+        encoder="x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=$1 ! h264parse"
+    elif gst-inspect-1.0 --exists openh264enc; then
+        encoder="openh264enc bitrate=${1}000 ! h264parse"
+    elif gst-inspect-1.0 --exists avenc_mpeg4; then
+        encoder="avenc_mpeg4 bitrate=${1}000 ! mpeg4videoparse"
+    fi
+    read -ra encode <<<"$encoder"
+    # Without I420, videoconvert would choose a format that few players support.
+    encode=("video/x-raw,format=I420" ! "${encode[@]}")
+}
+encode_within 4000
 
 # Renders the demo clip of average faces into a file.
 render_clip() {
+    if [ -z "$checkout" ]; then
+        printf '%s: name a video; the clip of average faces is rendered from the sources only\n' "$0" >&2
+        exit 2
+    fi
     cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --example average-faces-clip
     "$target/release/examples/average-faces-clip" |
         gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \

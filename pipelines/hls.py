@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from segments import PROBED, Cuts, Gst, data, is_cut, launch, next_number, run
 
+START_TIMEOUT_S = 30  # for the first frame
 MASTER = """#EXTM3U
 #EXT-X-VERSION:7
 #EXT-X-INDEPENDENT-SEGMENTS
@@ -46,21 +47,29 @@ def inner(box, *path):
     return box
 
 
-def timescale(moov):
-    """Returns the units per second of the first track's times."""
-    header = inner(moov, b"trak", b"mdia", b"mdhd")
-    return number(header[28:32] if header[8] else header[20:24])
+def timescales(moov):
+    """Returns the units per second of each track's times, by the id of the track. The first track is the video."""
+    scales = {}
+    for trak in (box for kind, box in boxes(moov[8:]) if kind == b"trak"):
+        track, media = inner(trak, b"tkhd"), inner(trak, b"mdia", b"mdhd")
+        scales[number(track[28:32] if track[8] else track[20:24])] = number(media[28:32] if media[8] else media[20:24])
+    return scales
 
 
 def codecs(moov):
-    """Returns the codec of the H.264 track in the syntax of RFC 6381."""
+    """Returns the codecs of the H.264 track and, if there is one, of the AAC track in the syntax of RFC 6381."""
     at = moov.index(b"avcC")
-    return "avc1." + moov[at + 5 : at + 8].hex()
+    return "avc1." + moov[at + 5 : at + 8].hex() + (",mp4a.40.2" if b"mp4a" in moov else "")
+
+
+def track_of(moof):
+    """Returns the id of the track of a fragment."""
+    return number(inner(moof, b"traf", b"tfhd")[12:16])
 
 
 def times(moof):
     """Returns the decode time and the duration of a fragment."""
-    traf = inner(moof, b"traf")
+    traf = inner(moof[: number(moof[:4])], b"traf")
     start, header, run = (inner(traf, kind) for kind in (b"tfdt", b"tfhd", b"trun"))
     flags, samples = number(run[9:12]), number(run[12:16])
     at = 16 + 4 * bool(flags & 0x1) + 4 * bool(flags & 0x4)
@@ -70,6 +79,13 @@ def times(moof):
     else:  # one duration for all samples, after the optional fields
         duration = samples * number(header[16 + 8 * bool(header[11] & 0x1) + 4 * bool(header[11] & 0x2) :][:4])
     return number(start[12:20] if start[8] else start[12:16]), duration
+
+
+def delayed(moof, units):
+    """Returns a fragment that is decoded later by a number of units."""
+    at = moof.index(b"tfdt") + 8
+    end = at + (8 if moof[at - 4] else 4)
+    return moof[:at] + (number(moof[at:end]) + units).to_bytes(end - at, "big") + moof[end:]
 
 
 @dataclass
@@ -117,11 +133,12 @@ class Playlists:
         video, captions = (self.folder / f"{name}.{kind}" for kind in ("m4s", "vtt"))
         if not video.exists():
             return
-        scale = timescale(dict(boxes((self.folder / last.init).read_bytes()))[b"moov"])
+        scales = timescales(dict(boxes((self.folder / last.init).read_bytes()))[b"moov"])
+        track, scale = next(iter(scales.items()))
         found = list(boxes(video.read_bytes()))
         found = found[: len(found) // 2 * 2]  # pairs of moof and mdat
         os.truncate(video, sum(len(box) for _, box in found))
-        seconds = sum(times(box)[1] for kind, box in found if kind == b"moof") / scale
+        seconds = sum(times(box)[1] for kind, box in found if kind == b"moof" and track_of(box) == track) / scale
         if seconds:
             if not captions.exists():
                 captions.write_text("WEBVTT\n\n")
@@ -179,12 +196,16 @@ class Stream:
         self.files = {}  # open files by kind
         self.closed = {"m4s": 0, "vtt": 0}  # closed segments of this run, by kind
         self.bytes, self.moov, self.moof = b"", None, b""
+        self.sound = []  # fragments of sound that are not yet written: (start in seconds, bytes)
+        self.sound_start = None  # running time
         self.seconds = [0]  # duration of each segment of this run
         self.cues = []  # of the open segment: (end in running time, text)
         self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), int(seconds * Gst.SECOND))
         self.video, captions = pipeline.get_by_name("video"), pipeline.get_by_name("captions")
         self.video.get_static_pad("src").add_probe(PROBED, self.on_video)
         captions.get_static_pad("src").add_probe(PROBED, self.on_captions)
+        if sound := pipeline.get_by_name("sound"):
+            sound.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, self.on_sound)
 
     def on_video(self, _pad, info):
         self.bytes += data(info)
@@ -201,18 +222,44 @@ class Stream:
                 elif kind == b"moof":
                     self.moof = box
                 elif kind == b"mdat":
-                    self.on_fragment(*(time / timescale(self.moov) for time in times(self.moof)))
-                    self.write("m4s", self.moof + box)
+                    self.on_fragment(self.moof + box)
         return Gst.PadProbeReturn.OK
 
-    def on_fragment(self, time, duration):
-        """Closes the open segment if a fragment starts the next one. `time` is in seconds since the first frame."""
+    def on_fragment(self, fragment):
+        """Writes a fragment of video after the earlier ones of sound. Closes the open segment if it starts the next."""
+        scale = timescales(self.moov)
+        track = track_of(self.moof)
+        if track != next(iter(scale)):
+            # The muxer starts each track at 0.
+            late = (self.sound_start - self.cuts.starts[0]) * scale[track] // Gst.SECOND
+            fragment = delayed(fragment, late)
+            self.sound.append((times(fragment)[0] / scale[track], fragment))
+            return
+        time, duration = (time / scale[track] for time in times(self.moof))  # in seconds since the first frame
+        self.write_sound(time)
         starts, next_ = self.cuts.starts, self.closed["m4s"] + 1
-        # Each segment starts with a fragment; times may differ by a rounding error.
+        # Each segment starts with a fragment of video; times may differ by a rounding error.
         if next_ < len(starts) and time >= (starts[next_] - starts[0]) / Gst.SECOND - 0.001:
             self.close("m4s")
             self.seconds.append(0)
         self.seconds[-1] += duration
+        self.write("m4s", fragment)
+
+    def write_sound(self, end=math.inf):
+        """Writes the fragments of sound that start before `end`."""
+        while self.sound and self.sound[0][0] < end:
+            self.write("m4s", self.sound.pop(0)[1])
+
+    def on_sound(self, pad, info):
+        """Drops the sound before the first frame, because the times of the files start at that frame."""
+        self.cuts.started.wait(START_TIMEOUT_S)
+        segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0).parse_segment()
+        time = segment.to_running_time(Gst.Format.TIME, info.get_buffer().pts)
+        if time == Gst.CLOCK_TIME_NONE or not self.cuts.starts or time < self.cuts.starts[0]:
+            return Gst.PadProbeReturn.DROP
+        if self.sound_start is None:
+            self.sound_start = time
+        return Gst.PadProbeReturn.OK
 
     def on_captions(self, pad, info):
         with self.lock:
@@ -249,12 +296,13 @@ class Stream:
         index = self.closed[kind] - 1
         if min(self.closed.values()) > index:
             self.playlists.add(Entry(f"{self.first + index:05}", self.seconds[index], self.init))
-            caps = self.video.sinkpads[0].get_current_caps().get_structure(0)
+            caps = self.cuts.pad.get_current_caps().get_structure(0)
             self.playlists.write(codecs(self.moov), f"{caps.get_value('width')}x{caps.get_value('height')}", ended)
 
     def end(self):
         """Lists the last segment and marks the end of the playlists."""
         if self.moov:
+            self.write_sound()
             for kind in self.closed:
                 self.close(kind, ended=True)
 

@@ -13,15 +13,16 @@
 # Stop:   ends with the file; press Ctrl-C once to end the playlist
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-open_source "${1:-/dev/video0}"
+open_source_with_sound "${1:-/dev/video0}" hls video.
 folder=${2:-hls}
 kept=0
 [ -f "${1:-}" ] || kept=15
 mkdir -p "$folder"
 cp "$pipelines/hls.html" "$folder/index.html"
 
-exec "$python" "$pipelines/hls.py" "$folder" "${3:-4}" "${4:-$kept}" "${source[@]}" ! videoconvert ! \
+exec "$python" "$pipelines/hls.py" "$folder" "${3:-4}" "${4:-$kept}" "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
     faces. ! queue ! videoconvert ! "${encode[@]}" ! video/x-h264 ! \
-    mp4mux name=video streamable=true fragment-duration=1000 ! fakesink sync=false \
-    faces. ! queue ! emotionexport name=captions format=webvtt interval=500000000 ! fakesink sync=false
+    mp4mux name=video streamable=true fragment-duration=200 ! fakesink sync=false \
+    faces. ! queue ! emotionexport name=captions format=webvtt interval=500000000 ! fakesink sync=false \
+    "${sound[@]}"

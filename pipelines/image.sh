@@ -3,19 +3,54 @@
 #
 # Faces and their apparent expressions in a photo.
 #
-#   pipelines/image.sh FILE [OUT.png]
+#   pipelines/image.sh FILE [OUT.png] [properties of emotionfacedetect, emotionclassify and emotionoverlay]
+#   pipelines/image.sh crowd.jpg detect-size=1280 draw-scores=false emotionclassify::model-file=expression-tiny
 #
 # Needs:  a picture in any format that GStreamer can read
 # Shows:  nothing; writes OUT.png (default: FILE's name with -faces.png, in the current folder)
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-need "FILE [OUT.png]" "$@"
+need "FILE [OUT.png] [PROPERTY=VALUE …]" "$@"
+open_source "$1"
 name=${1##*/}
-out=${2:-${name%.*}-faces.png}
+out=${name%.*}-faces.png
+shift
+if [ $# -gt 0 ] && [[ $1 != *=* ]]; then
+    out=$1
+    shift
+fi
 
-gst-launch-1.0 -q filesrc location="$1" ! decodebin ! \
-    videoflip video-direction=auto ! videoconvert ! \
-    emotionfacedetect detect-size=640 ! emotionclassify ! emotionoverlay ! \
+# Sets `element` to the element with the property: the one named before `::`, or the only one that has it.
+find_element() {
+    local candidate property=${1##*::} found=()
+    for candidate in emotionfacedetect emotionclassify emotionoverlay; do
+        if [[ $1 == "$property" || $1 == "$candidate::$property" ]] &&
+            gst-inspect-1.0 "$candidate" | grep "^  $property *: " >/dev/null; then
+            found+=("$candidate")
+        fi
+    done
+    case ${#found[@]} in
+    0) fail "no element has the property $1; gst-inspect-1.0 emotionfacedetect lists those of one element" ;;
+    1) element=${found[0]} ;;
+    *) fail "${found[*]} have the property $1; write ${found[0]}::$1=… for one of them" ;;
+    esac
+}
+
+emotionfacedetect=(detect-size=640)
+emotionclassify=()
+emotionoverlay=()
+for setting; do
+    [[ $setting == *=* ]] || fail "expected PROPERTY=VALUE, found $setting"
+    name=${setting%%=*}
+    find_element "$name"
+    declare -n properties=$element
+    properties+=("${name##*::}=${setting#*=}")
+done
+
+gst-launch-1.0 -q "${source[@]}" ! \
+    emotionfacedetect "${emotionfacedetect[@]}" ! \
+    emotionclassify "${emotionclassify[@]}" ! \
+    emotionoverlay "${emotionoverlay[@]}" ! \
     videoconvert ! pngenc snapshot=true ! filesink location="$out"
 printf 'wrote %s\n' "$out"

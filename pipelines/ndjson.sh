@@ -14,5 +14,5 @@
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"
 
-gst-launch-1.0 -q "${source[@]}" ! videoconvert ! \
+gst-launch-1.0 -q "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! emotionexport "${@:2}" ! fdsink fd=3 3>&1 >&2

@@ -10,13 +10,14 @@
 # Stop:   press Ctrl-C once; both files are finalised
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-open_source "${1:-/dev/video0}"
+open_source_with_sound "${1:-/dev/video0}" mp4 clean. annotated.
 folder=${2:-.}
 mkdir -p "$folder"
 
-gst-launch-1.0 -e "${source[@]}" ! videoconvert ! tee name=pictures \
+gst-launch-1.0 -e "${source[@]}" ! tee name=pictures \
     pictures. ! queue ! \
-    videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$folder/clean.mp4" \
+    videoconvert ! "${encode[@]}" ! mp4mux name=clean ! filesink location="$folder/clean.mp4" \
     pictures. ! queue ! \
     emotionfacedetect ! emotionclassify ! emotionoverlay ! \
-    videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$folder/annotated.mp4"
+    videoconvert ! "${encode[@]}" ! mp4mux name=annotated ! filesink location="$folder/annotated.mp4" \
+    "${sound[@]}"

@@ -15,7 +15,8 @@ if [ $# -lt 1 ] || [ $# -gt 3 ] || [ -z "$1" ]; then
     printf 'usage: %s FILE.ndjson [VIDEO] [OUT.html]\n' "$0" >&2
     exit 2
 fi
-# Prefer the distribution's Python, because GStreamer's bindings are installed for it.
+# Prefer the distribution's Python, because GStreamer's bindings are installed for it. -B: an installed copy of this
+# folder has no other files than those of its package.
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
-exec "$python" "$(dirname "${BASH_SOURCE[0]}")/report.py" "$@"
+exec "$python" -B "$(dirname "${BASH_SOURCE[0]}")/report.py" "$@"

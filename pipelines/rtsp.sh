@@ -5,14 +5,16 @@
 #
 #   pipelines/rtsp.sh rtsp://ADDRESS/PATH
 #
-# Needs:  the camera's address and a screen
+# Needs:  the camera's address and a screen, or SINK
 # Shows:  the picture with a box, a label and scores for each face, with minimum latency
 # Stop:   press Ctrl-C, or close the window
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 need "rtsp://ADDRESS/PATH" "$@"
+open_source "$1"
+open_screen
 
-gst-launch-1.0 rtspsrc location="$1" latency=200 ! application/x-rtp,media=video ! decodebin ! videoconvert ! \
+gst-launch-1.0 "${source[@]}" ! \
     queue leaky=downstream max-size-buffers=1 ! \
     emotionfacedetect ! emotionclassify ! emotionoverlay ! \
     videoconvert ! "${show[@]}"

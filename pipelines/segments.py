@@ -10,14 +10,18 @@ the recording can be cut, and it arrives between the records of the two frames.
 
 import os
 import pathlib
-import shlex
 import signal
 import sys
+import threading
 
-import gi
+try:
+    import gi
 
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402, after require_version
+    gi.require_version("Gst", "1.0")
+    from gi.repository import GLib, Gst
+except (ImportError, ValueError) as error:
+    bindings = "GStreamer's Python bindings (Debian: python3-gi, gir1.2-gstreamer-1.0)"
+    sys.exit(f"{sys.argv[0]}: {sys.executable} has no {bindings}: {error}")
 
 PROBED = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM
 # Muxers write the data after a key frame when the next one arrives, so a crash loses up to this much.
@@ -28,11 +32,12 @@ class Cuts:
     """Sends an event before the first frame of each segment on `pad`, and events for key frames in between."""
 
     def __init__(self, pad, length, on_cut=lambda time: None):
-        self.length, self.on_cut = length, on_cut
+        self.pad, self.length, self.on_cut = pad, length, on_cut
         self.starts = []  # running times of the segments
         self.next_cut = self.next_key = None
         self.keys = 0
         self.first = None  # stream time of the first frame
+        self.started = threading.Event()  # set with the first frame
         self.segment = None
         pad.add_probe(PROBED, self.on_frame)
 
@@ -49,6 +54,7 @@ class Cuts:
             self.first = self.segment.to_stream_time(Gst.Format.TIME, pts)
             self.starts.append(time)
             self.next_cut, self.next_key = time + self.length, time + KEY_INTERVAL
+            self.started.set()
         cut = time >= self.next_cut
         if cut:
             while self.next_cut <= time:
@@ -83,7 +89,7 @@ def next_number(folder, pattern):
 def launch(words):
     """Builds a pipeline from the words of a shell command."""
     Gst.init(None)
-    return Gst.parse_launch(" ".join(word if word == "!" else shlex.quote(word) for word in words))
+    return Gst.parse_launchv(words)
 
 
 def run(pipeline, at_end=lambda: None):

@@ -12,12 +12,13 @@
 # Stop:   ends with the file; press Ctrl-C once to finalise the recording
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-open_source "${1:-/dev/video0}"
+open_source_with_sound "${1:-/dev/video0}" mp4 recording.audio_0
 folder=${2:-.}
 mkdir -p "$folder"
 
-exec "$python" "$pipelines/segments.py" "$folder" "${3:-60}" "${source[@]}" ! videoconvert ! \
+exec "$python" "$pipelines/segments.py" "$folder" "${3:-60}" "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
     faces. ! queue ! videoconvert ! "${encode[@]}" ! splitmuxsink name=recording \
     muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 sink::buffer-mode=unbuffered \
-    faces. ! queue ! emotionexport name=records ! fakesink sync=false
+    faces. ! queue ! emotionexport name=records ! fakesink sync=false \
+    "${sound[@]}"

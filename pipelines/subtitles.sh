@@ -10,10 +10,12 @@
 # Stop:   ends with the file; press Ctrl-C once to finalise the recording
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-open_source "${1:-/dev/video0}"
+open_source_with_sound "${1:-/dev/video0}" mkv recording.
 
-# Two subtitles per second are still readable.
-gst-launch-1.0 -q -e "${source[@]}" ! videoconvert ! \
+# Two subtitles per second are still readable. The muxer waits for the next one, so the encoded video is queued.
+gst-launch-1.0 -q -e "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
-    faces. ! queue ! videoconvert ! "${encode[@]}" ! matroskamux name=recording ! filesink location="${2:-faces.mkv}" \
-    faces. ! queue ! emotionexport format=text interval=500000000 ! queue ! recording.
+    faces. ! queue ! videoconvert ! "${encode[@]}" ! queue max-size-buffers=0 max-size-time=5000000000 ! \
+    matroskamux name=recording ! filesink location="${2:-faces.mkv}" \
+    faces. ! queue ! emotionexport format=text interval=500000000 ! queue ! recording. \
+    "${sound[@]}"

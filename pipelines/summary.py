@@ -15,6 +15,10 @@ import struct
 import sys
 import zlib
 
+DARK, BRIGHT = 80, 200  # mean brightness, 0..255
+GRID = 12  # brightness is measured on GRID x GRID pixels
+WHOLE = {"x": 0, "y": 0, "w": 1, "h": 1}
+
 
 def read_ppm(stream):
     """Returns the next picture as (width, height, RGB bytes), or None at the end."""
@@ -35,43 +39,44 @@ def write_png(path, width, height, rgb):
     path.write_bytes(png)
 
 
-def best_frame(faces):
-    """Returns the number of the frame for demo.png.
+def exposure(picture, box):
+    """Returns 1 for a part of medium brightness, less for a darker or brighter one, 0 for black and white."""
+    width, height, rgb = picture
+    steps = [0.2 + 0.6 * (step + 0.5) / GRID for step in range(GRID)]  # inside the lines of the drawn box
+    columns = [min(max(int((box["x"] + box["w"] * step) * width), 0), width - 1) for step in steps]
+    rows = [min(max(int((box["y"] + box["h"] * step) * height), 0), height - 1) for step in steps]
+    mean = sum(rgb[(row * width + column) * 3 + 1] for row in rows for column in columns) / GRID**2  # of green
+    return min(1, mean / DARK, (255 - mean) / (255 - BRIGHT))
 
-    The frame is from the longest run of frames with the most faces. It has the most labels and, among those, the
-    highest minimum score.
-    """
-    by_frame = collections.defaultdict(list)
-    for face in faces:
-        by_frame[face["frame"]].append(face)
-    max_faces = max(map(len, by_frame.values()), default=0)
-    longest, run = [0], []
-    for frame in sorted(frame for frame, in_frame in by_frame.items() if len(in_frame) == max_faces):
-        run = [*run, frame] if run and frame == run[-1] + 1 else [frame]
-        longest = max(longest, run, key=len)
 
-    def rank(frame):
-        labels = {face["label"] for face in by_frame[frame]}
-        return len(labels), min((face["score"] or 0 for face in by_frame[frame]), default=0)
-
-    return max(longest, key=rank)
+def appeal(faces, picture):
+    """Returns how well a picture shows faces: many, with clear and different expressions, neither dark nor bright."""
+    known = [face for face in faces if face["score"] and face["label"] != "unknown"]
+    labels = {face["label"] for face in known}
+    clear = sum(face["score"] * exposure(picture, face["box"]) for face in known)
+    return clear + exposure(picture, WHOLE) * (0.1 + 0.25 * len(labels))
 
 
 def main():
     folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
     records = [json.loads(line) for line in (folder / "demo.ndjson").read_text().splitlines()]
     faces = [record for record in records if record["type"] == "face"]
-    faces_in = collections.Counter(face["frame"] for face in faces)
+    by_frame = collections.defaultdict(list)
+    for face in faces:
+        by_frame[face["frame"]].append(face)
     labels = collections.Counter(face["label"] for face in faces if face["label"])
 
-    chosen, frames = best_frame(faces), 0
-    while picture := read_ppm(sys.stdin.buffer):
-        if frames == chosen:
-            write_png(folder / "demo.png", *picture)
+    chosen, best, picture, frames = 0, -1, None, 0
+    while read := read_ppm(sys.stdin.buffer):
+        value = appeal(by_frame.get(frames, []), read)
+        if value > best:
+            chosen, best, picture = frames, value, read
         frames += 1
+    if picture:
+        write_png(folder / "demo.png", *picture)
 
-    by_count = collections.Counter(faces_in.values())
-    by_count[0] = frames - len(faces_in)
+    by_count = collections.Counter(map(len, by_frame.values()))
+    by_count[0] = frames - len(by_frame)
     ids = len({face["id"] for face in faces})
     print(f"""
   frames        {frames}, {frames / seconds:.1f} per second including decoding, drawing and encoding

@@ -14,6 +14,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 open_source "${1:-/dev/video0}"
 
-gst-launch-1.0 -q "${source[@]}" ! videoconvert ! identity sync=true ! queue leaky=downstream max-size-buffers=1 ! \
+gst-launch-1.0 -q "${source[@]}" ! identity sync=true ! queue leaky=downstream max-size-buffers=1 ! \
     emotionfacedetect ! emotionclassify ! emotionexport ! \
     tcpserversink host="${3:-127.0.0.1}" port="${2:-5000}" sync=false

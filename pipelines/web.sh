@@ -13,12 +13,13 @@
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 need "FILE [FOLDER]" "$@"
+open_source_with_sound "$1" mp4 video.
 folder=${2:-.}
 mkdir -p "$folder"
 
-gst-launch-1.0 -q filesrc location="$1" ! decodebin ! \
-    videoflip video-direction=auto ! videoconvert ! \
+gst-launch-1.0 -q "${source[@]}" ! \
     emotionfacedetect ! emotionclassify ! tee name=faces \
-    faces. ! queue ! videoconvert ! "${encode[@]}" ! mp4mux faststart=true ! filesink location="$folder/video.mp4" \
-    faces. ! queue ! emotionexport format=webvtt interval=500000000 ! filesink location="$folder/faces.vtt" async=false
+    faces. ! queue ! videoconvert ! "${encode[@]}" ! mp4mux name=video faststart=true ! filesink location="$folder/video.mp4" \
+    faces. ! queue ! emotionexport format=webvtt interval=500000000 ! filesink location="$folder/faces.vtt" async=false \
+    "${sound[@]}"
 cp "$pipelines/web.html" "$folder/index.html"

@@ -99,6 +99,16 @@ fn the_python_program_works() {
 }
 
 #[test]
+fn the_python_program_says_which_package_is_missing() {
+    // -S hides the packages of the distribution, as an interpreter of pyenv or conda does.
+    let output = Command::new("/usr/bin/python3").arg("-S").arg(source("faces.py")).arg("clip.mp4").output();
+    let Ok(output) = output else { return skip("/usr/bin/python3") };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && !said.contains("Traceback"), "{said}");
+    assert!(said.contains("apt install python3-gi gir1.2-gstreamer-1.0"), "{said}");
+}
+
+#[test]
 fn the_rust_program_works() {
     let Some(stage) = stage("embed-rust") else { return };
     // `cargo test` builds the examples, unless only some tests are selected.

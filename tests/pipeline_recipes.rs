@@ -48,6 +48,29 @@ fn a_missing_file_makes_the_script_fail() {
 }
 
 #[test]
+fn a_script_without_a_screen_says_so_and_names_sink() {
+    let Some(stage) = stage("screen") else { return };
+    if std::fs::read_dir("/dev/dri").is_ok_and(|entries| entries.count() > 0) {
+        return support::left_out::note("this machine has a screen");
+    }
+    for (name, source) in [("video.sh", "clip.mp4"), ("webcam.sh", "clip.mp4"), ("rtsp.sh", "rtsp://127.0.0.1:9/camera")] {
+        let without_screen = |source: &str| {
+            let mut command = script(&stage, name);
+            command.arg(source).env_remove("SINK").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+            let output = run(&mut command);
+            assert_eq!(output.status.code(), Some(1), "{name}");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let said = without_screen(source);
+        assert!(said.contains("no screen") && said.contains("SINK="), "{name}: {said}");
+        if name != "rtsp.sh" {
+            let said = without_screen("nowhere.mp4");
+            assert!(said.contains("nowhere.mp4") && !said.contains("screen"), "{name}: a wrong file name comes first: {said}");
+        }
+    }
+}
+
+#[test]
 fn video_shows_every_frame_with_the_faces_marked() {
     let Some(stage) = stage("video") else { return };
     succeed(run(script(&stage, "video.sh").arg(clip(&stage)).env("SINK", SHOWS_RGB)));
@@ -71,6 +94,31 @@ fn image_names_its_result_after_the_photo() {
     write_png(&stage.path().join("me.png"), &scene().render(0.0));
     succeed(run(script(&stage, "image.sh").arg(stage.path().join("me.png"))));
     assert!(stage.path().join("me-faces.png").is_file());
+}
+
+#[test]
+fn image_gives_properties_to_the_elements_that_have_them() {
+    let Some(stage) = stage("image-properties") else { return };
+    let photo = stage.path().join("me.png");
+    write_png(&photo, &scene().render(0.0));
+    let image = |arguments: &[&str]| run(script(&stage, "image.sh").arg(&photo).args(arguments));
+    for (arguments, marked) in [
+        (&["max-faces=2", "emotionfacedetect::threads=1", "emotionclassify::threads=1"][..], true),
+        (&["draw-boxes=false", "draw-emoji=false", "draw-labels=false", "draw-scores=false", "draw-ids=false"], false),
+        (&["score-threshold=1"], false),
+    ] {
+        succeed(image(arguments));
+        let picture = &decode(&stage, &stage.path().join("me-faces.png"))[0];
+        let changed = difference(picture, &scene().render(0.0), |_, _| true);
+        assert_eq!(changed > 0.3, marked, "{arguments:?}: mean difference {changed}");
+    }
+    for (argument, expected) in
+        [("no-such=1", "no-such"), ("threads=1", "emotionfacedetect::threads="), ("emotionoverlay::threads=1", "threads")]
+    {
+        let output = image(&[argument]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(expected), "{argument}: {said}");
+    }
 }
 
 #[test]
@@ -106,6 +154,43 @@ fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
 
     let picture = &decode(&stage, &stage.path().join("result/demo.png"))[0];
     assert_marked(picture, &scene().render(0.0));
+
+    let size = |name: &str| stage.path().join(name).metadata().unwrap().len();
+    assert!(size("result/demo.mp4") <= 2 * size("clip.mp4"), "{} bytes from {}", size("result/demo.mp4"), size("clip.mp4"));
+}
+
+#[test]
+fn demo_takes_a_photo() {
+    let Some(stage) = stage("demo-photo") else { return };
+    write_png(&stage.path().join("photo.png"), &scene().render(0.0));
+    let said = succeed(run(script(&stage, "demo.sh").args(["photo.png", "result"])));
+    assert!(said.contains("1 frames with 2\n"), "{said}");
+    let report = read(&stage.path().join("result/demo.html"));
+    assert!(report.contains("Face 2"), "{report}");
+    assert_eq!(report.matches("<figure>").count(), if bindings() { 2 } else { 0 }, "a picture of each face");
+}
+
+#[test]
+fn the_picture_of_the_demo_is_not_dark() {
+    let stage = Stage::new("recipe-summary");
+    let face = |frame: u64, score: f64| {
+        let face_box = serde_json::json!({"x": 0.2, "y": 0.2, "w": 0.3, "h": 0.4});
+        serde_json::json!({"type": "face", "frame": frame, "id": 1, "label": "happiness", "score": score, "box": face_box})
+    };
+    let records: String = (0..3).map(|frame| format!("{}\n", face(frame, [0.99, 0.9, 0.95][frame as usize]))).collect();
+    std::fs::write(stage.path().join("demo.ndjson"), records).unwrap();
+    // Nearly black, of medium brightness, nearly white.
+    let pictures = [8_u8, 110, 250].map(|level| [b"P6\n64 48\n255\n".to_vec(), vec![level; 64 * 48 * 3]].concat());
+    std::fs::write(stage.path().join("pictures.ppm"), pictures.concat()).unwrap();
+    let input = std::fs::File::open(stage.path().join("pictures.ppm")).unwrap();
+    let mut summary = Command::new("/usr/bin/python3");
+    summary.arg(folder().join("summary.py")).arg(stage.path()).arg("1");
+    let output = summary.stdin(input).output().unwrap();
+    assert!(succeed(output).contains("frame 1 "));
+    let decoder = png::Decoder::new(BufReader::new(std::fs::File::open(stage.path().join("demo.png")).unwrap()));
+    let mut pixels = vec![0; 64 * 48 * 3];
+    decoder.read_info().unwrap().next_frame(&mut pixels).unwrap();
+    assert!(pixels.iter().all(|&value| value == 110));
 }
 
 #[test]

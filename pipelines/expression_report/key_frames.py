@@ -15,13 +15,14 @@ FRAME_WIDTH = 480  # pixels
 OPEN_TIMEOUT_S = 60
 FRAME_TIMEOUT_S = 10
 PIPELINE = (
-    "filesrc name=file ! decodebin ! videoflip video-direction=auto ! videoconvert ! videoscale add-borders=false ! "
+    'filesrc name=file ! decodebin expose-all-streams=false caps="video/x-raw(ANY)" ! '
+    "videoconvert ! videoflip video-direction=auto ! videoconvert ! videoscale add-borders=false ! "
     f"video/x-raw,width={FRAME_WIDTH},pixel-aspect-ratio=1/1 ! jpegenc quality=80 ! appsink name=out sync=false"
 )
 
 
 class Video:
-    """A video file whose frames can be read as JPEG pictures. Needs GStreamer's Python bindings."""
+    """A video or picture file whose frames can be read as JPEG pictures. Needs GStreamer's Python bindings."""
 
     def __init__(self, path):
         try:
@@ -40,7 +41,10 @@ class Video:
         self.pipeline.set_state(Gst.State.PAUSED)
         self.wait()
         found, self.duration = self.pipeline.query_duration(Gst.Format.TIME)
-        if not found or self.duration <= 0:
+        self.is_picture = self.format().startswith("image/")
+        if self.is_picture:
+            self.duration = 0
+        elif not found or self.duration <= 0:
             raise BadInput(f"{path}: expected a seekable video, found one of unknown length")
 
     def __enter__(self):
@@ -48,6 +52,10 @@ class Video:
 
     def __exit__(self, *_error):
         self.pipeline.set_state(self.gst.State.NULL)
+
+    def format(self):
+        """Returns the media type of the file."""
+        return self.pipeline.get_by_name("typefind").get_property("caps").get_structure(0).get_name()
 
     def wait(self):
         """Waits until the pipeline has opened the file, or has finished a seek."""
@@ -59,12 +67,15 @@ class Video:
             raise BadInput(f"{self.path}: expected a video, but it cannot be read: {reason}")
 
     def jpeg(self, time):
-        """Returns the frame at `time` in nanoseconds, or None after the end."""
-        flags = self.gst.SeekFlags.FLUSH | self.gst.SeekFlags.ACCURATE
-        if not self.pipeline.seek_simple(self.gst.Format.TIME, flags, int(time)):
-            return None
-        self.wait()
-        sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
+        """Returns the frame at `time` in nanoseconds, or None after the end. A picture has one frame for all times."""
+        if self.is_picture:
+            sample = self.out.get_property("last-sample")
+        else:
+            flags = self.gst.SeekFlags.FLUSH | self.gst.SeekFlags.ACCURATE
+            if not self.pipeline.seek_simple(self.gst.Format.TIME, flags, int(time)):
+                return None
+            self.wait()
+            sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
         if sample is None:
             return None
         buffer = sample.get_buffer()

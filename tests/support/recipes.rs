@@ -142,6 +142,11 @@ pub fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
+/// The targets of a Markdown page's links to other files and headings.
+pub fn links(page: &str) -> Vec<&str> {
+    page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://")).collect()
+}
+
 /// A network camera that streams the scene until it is dropped.
 pub struct Camera {
     /// Its address.
