@@ -58,11 +58,22 @@ setup: ## install missing packages; download ONNX Runtime and CenterFace
 	@.ci/packages $(PACKAGES)
 	@models/fetch
 
-build: setup ## build the plugin, optimised
+test bench: test-packages
+test-packages: setup
+	@.ci/packages $(TEST_PACKAGES)
+
+build: setup ## build the plugin and the programs, optimised
+	cargo build --locked --release --workspace --exclude emotion-python $(features)
+
+plugin: setup
 	cargo build --locked --release $(features)
 
-demo: build ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
+demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
 	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
+	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" .ci/facedetect
+
+scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; writes a table and a page
+	pipelines/scan/run.sh "$(INPUT)" "$(OUTPUT)"
 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
@@ -75,7 +86,7 @@ test fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
-test: setup $(call packages_of,requirements-data) ## run all checks and tests
+test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --all --check
@@ -106,7 +117,10 @@ test-newer: setup ## build and test with the GStreamer of Debian 13, in a cached
 packages:
 	@echo $(PACKAGES) $(TEST_PACKAGES)
 
-bench: build ## measure the figures in docs/performance.md
+programs:
+	@echo $(programs)
+
+bench: plugin ## measure the figures in docs/performance.md
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi
 
 MODEL ?= models/expression/model.onnx
@@ -119,6 +133,12 @@ evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder
 $(TARGET)/training/%.installed: models/training/%.txt
 	[ -x $(TARGET)/training/bin/python ] || python3 -m venv $(TARGET)/training
 	$(TARGET)/training/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# DuckDB and pyarrow, with which tests read the tables of emotion-scan.
+$(TARGET)/scan/readers/installed: pipelines/scan/tests/requirements.txt
+	[ -x $(@D)/bin/python ] || python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 faces: setup $(call packages_of,requirements-data) ## write the test faces of DATA=... as pictures to OUTPUT=folder

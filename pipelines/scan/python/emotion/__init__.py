@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Finds faces in photos and recordings and scores their apparent expression.
+
+    import emotion
+
+    table = emotion.scan("recordings", every=0.2)  # a pyarrow.Table: one row for each face of each examined frame
+    table.to_pandas().groupby("file")["score_happiness"].mean()
+
+    for face in emotion.faces(picture):  # a numpy array of RGB pixels
+        print(face["label"], face["score"], face["box"])
+
+docs/scan.md describes the columns. `scan` releases the interpreter's lock while it works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+from . import _emotion
+
+if TYPE_CHECKING:
+    import numpy
+    import pyarrow
+
+__all__ = ["Box", "Face", "Tables", "faces", "scan", "scan_tables"]
+
+PathLike = str | os.PathLike[str]
+
+
+class Box(TypedDict):
+    """Left, top, width and height in 0..1 of the picture."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Face(TypedDict):
+    """A face in a picture."""
+
+    box: Box
+    #: The detector's confidence, 0..1.
+    confidence: float | None
+    #: x and y in 0..1 of `right_eye`, `left_eye`, `nose`, `right_mouth` and `left_mouth`; None if the detector has none.
+    landmarks: dict[str, tuple[float, float]] | None
+    #: Apparent expression, or "unknown"; None if the face was not scored.
+    label: str | None
+    #: Score of the label, 0..1.
+    score: float | None
+    #: Score of each class.
+    scores: dict[str, float]
+
+
+class Tables(NamedTuple):
+    """The two tables of a scan."""
+
+    #: One row for each face of each examined frame.
+    faces: pyarrow.Table
+    #: One row for each file: its kind, length, number of frames and faces, and its error.
+    files: pyarrow.Table
+
+
+def scan(
+    path: PathLike | Iterable[PathLike],
+    *,
+    every: float | None = None,
+    set: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+) -> pyarrow.Table:
+    """Examines photos, videos and folders, and returns a row for each face of each examined frame.
+
+    `every` is the number of seconds between examined frames; without it, every frame is examined. `set` has properties
+    of elements, such as `{"facedetect.tile-size": 640}`. `jobs` is the number of files examined at the same time; without
+    it, one for each core. A file that cannot be read has no rows; `scan_tables` also returns its error.
+
+    Raises ValueError for a wrong option, OSError if the disk is full, and RuntimeError if a model is missing.
+    """
+    return scan_tables(path, every=every, set=set, jobs=jobs).faces
+
+
+def scan_tables(
+    path: PathLike | Iterable[PathLike],
+    *,
+    every: float | None = None,
+    set: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+) -> Tables:
+    """Does the same as `scan`, and also returns a row for each file."""
+    import pyarrow.parquet
+
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
+        output = Path(folder, "scan.parquet")
+        _emotion.scan(paths, output, every, _settings(set), jobs)
+        faces, files = output, output.with_suffix(".files.parquet")
+        return Tables(*(pyarrow.parquet.read_table(table, memory_map=False) for table in (faces, files)))
+
+
+def faces(array: numpy.ndarray, *, set: Mapping[str, Any] | None = None) -> list[Face]:
+    """Returns the faces of one picture, in the detector's order.
+
+    `array` has the type uint8 and the shape (height, width, 3), RGB, or (height, width), grey. `set` has properties of
+    elements, as for `scan`. The models stay loaded until a call with another `set`.
+
+    Raises ValueError for an array of another type or shape.
+    """
+    shape = tuple(array.shape)
+    if str(array.dtype) != "uint8" or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3) or 0 in shape:
+        expected = "expected uint8 pixels of shape (height, width, 3) or (height, width)"
+        raise ValueError(f"{expected}, found {array.dtype} of shape {shape}")
+    channels = 3 if len(shape) == 3 else 1
+    found: list[Face] = json.loads(_emotion.faces(array.tobytes(), shape[1], shape[0], channels, _settings(set)))
+    return found
+
+
+def _settings(properties: Mapping[str, Any] | None) -> list[str]:
+    def text(value: Any) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return [f"{name}={text(value)}" for name, value in (properties or {}).items()]

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+def scan(
+    inputs: Sequence[str | os.PathLike[str]], output: Path, every: float | None, set: list[str], jobs: int | None
+) -> list[tuple[str, str]]: ...
+def faces(pixels: bytes, width: int, height: int, channels: int, set: list[str]) -> str: ...

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The module `emotion._emotion`, which the Python package wraps: scans and single pictures.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use emotion_scan::analysis::Analyser;
+use emotion_scan::options::Setting;
+use emotion_scan::{Error, Options, picture};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+/// Files that could not be examined: name and error.
+type Errors = Vec<(String, String)>;
+
+/// Examines `inputs`, writes the tables and returns the errors of files.
+#[pyfunction]
+fn scan(
+    py: Python<'_>,
+    inputs: Vec<PathBuf>,
+    output: PathBuf,
+    every: Option<f64>,
+    set: Vec<String>,
+    jobs: Option<u16>,
+) -> PyResult<Errors> {
+    let mut options = Options::new(inputs, output);
+    options.every = every.map(interval).transpose()?;
+    options.set = settings(&set)?;
+    options.jobs = jobs.filter(|&jobs| jobs > 0);
+    Ok(py.detach(|| emotion_scan::scan(&options)).map_err(python_error)?.errors)
+}
+
+/// The faces of a picture, as JSON. `pixels` are rows of `channels` bytes for each pixel: 1 is grey, 3 is RGB.
+#[pyfunction]
+fn faces(py: Python<'_>, pixels: &[u8], width: u32, height: u32, channels: u32, set: Vec<String>) -> PyResult<String> {
+    static LOADED: Mutex<Option<(Vec<String>, Analyser)>> = Mutex::new(None);
+    let settings = settings(&set)?;
+    let pixels = pixels.to_vec();
+    let found = py.detach(|| {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.as_ref().is_none_or(|(known, _)| *known != set) {
+            emotion_scan::scan::start_elements()?;
+            *loaded = Some((set, Analyser::new(&settings, 0)?));
+        }
+        let (_, analyser) = loaded.as_mut().expect("loaded above");
+        picture::faces(analyser, pixels, width, height, channels)
+    });
+    serde_json::to_string(&found.map_err(python_error)?).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+fn interval(seconds: f64) -> PyResult<Duration> {
+    let interval = Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero());
+    interval.ok_or_else(|| PyValueError::new_err(format!("every: expected more than 0 seconds, found {seconds}")))
+}
+
+fn settings(set: &[String]) -> PyResult<Vec<Setting>> {
+    set.iter().map(|text| text.parse().map_err(|error| PyValueError::new_err(format!("set: {error}, found {text}")))).collect()
+}
+
+fn python_error(error: Error) -> PyErr {
+    match error {
+        Error::Option(text) => PyValueError::new_err(text),
+        Error::Io { .. } | Error::Busy(_) => PyOSError::new_err(error.to_string()),
+        _ => PyRuntimeError::new_err(error.to_string()),
+    }
+}
+
+#[pymodule]
+fn _emotion(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(scan, module)?)?;
+    module.add_function(wrap_pyfunction!(faces, module)?)
+}

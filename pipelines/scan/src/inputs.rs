@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files, folders and lists, as one list of files in a fixed order.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::record::FileKey;
+
+/// A file to examine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is called in the tables, and its version.
+    pub key: FileKey,
+    /// Why it cannot be examined, if that is already known.
+    pub error: Option<String>,
+}
+
+/// Lists the files of the options: first those of the command line, then those of the lists. Files of a folder are sorted by
+/// name; hidden files and folders in it are skipped. A file that is named twice is examined once.
+///
+/// # Errors
+/// If a list cannot be read, or there is nothing to examine.
+pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
+    let mut inputs = Inputs { options, files: Vec::new(), known: HashSet::new(), folders: HashSet::new() };
+    options.inputs.iter().for_each(|path| inputs.add(path, false));
+    for list in &options.list {
+        for path in read_list(list)? {
+            inputs.add(&path, false);
+        }
+    }
+    if options.inputs.is_empty() && options.list.is_empty() {
+        return Err(Error::Option("expected photos, videos, folders or --list, found none".into()));
+    }
+    Ok(inputs.files)
+}
+
+/// The paths of a list, one on each line. Empty lines are skipped.
+fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
+    let reader: Box<dyn BufRead> = match list.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(BufReader::new(fs::File::open(list).map_err(Error::at(list))?)),
+    };
+    let lines = reader.split(b'\n').map(|line| line.map(|line| line.strip_suffix(b"\r").map_or(line.clone(), <[u8]>::to_vec)));
+    let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>().map_err(Error::at(list))?;
+    Ok(lines.into_iter().filter(|line| !line.is_empty()).map(|line| std::ffi::OsString::from_vec(line).into()).collect())
+}
+
+struct Inputs<'a> {
+    options: &'a Options,
+    files: Vec<Input>,
+    known: HashSet<PathBuf>,
+    /// Device and inode of the folders above and before, so that a link cannot make a loop.
+    folders: HashSet<(u64, u64)>,
+}
+
+impl Inputs<'_> {
+    /// Adds a file, or the files of a folder. Other kinds of files, such as sockets, are skipped in folders.
+    fn add(&mut self, path: &Path, is_in_folder: bool) {
+        if self.options.is_own(path) || !self.known.insert(path.to_owned()) {
+            return;
+        }
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                if self.folders.insert((found.dev(), found.ino())) {
+                    self.walk(path);
+                }
+            }
+            Ok(found) if found.is_file() => self.push(path, Some(&found), None),
+            Ok(_) if is_in_folder => {}
+            Ok(found) => self.push(path, None, Some(format!("expected a file or folder, found {:?}", found.file_type()))),
+            Err(error) => self.push(path, None, Some(error.to_string())),
+        }
+    }
+
+    fn walk(&mut self, folder: &Path) {
+        let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
+        match entries {
+            Ok(mut paths) => {
+                paths.sort_unstable();
+                let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+                paths.iter().filter(|path| !is_hidden(path)).for_each(|path| self.add(path, true));
+            }
+            Err(error) => self.push(folder, None, Some(error.to_string())),
+        }
+    }
+
+    fn push(&mut self, path: &Path, found: Option<&Metadata>, error: Option<String>) {
+        self.files.push(Input { path: path.to_owned(), key: key(path, found), error });
+    }
+}
+
+fn key(path: &Path, found: Option<&Metadata>) -> FileKey {
+    let (size, modified_ns) = found.map_or((0, 0), version);
+    FileKey { name: path.to_string_lossy().into_owned(), size, modified_ns }
+}
+
+/// Size and time of the last change, in nanoseconds since 1970.
+fn version(found: &Metadata) -> (u64, i64) {
+    (found.size(), found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec()))
+}
+
+/// True if the file was changed since it was listed.
+pub fn is_changed(input: &Input) -> bool {
+    fs::metadata(&input.path).map_or(true, |found| version(&found) != (input.key.size, input.key.modified_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A temporary folder that is removed at the end.
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn folder(test: &str, files: &[&str]) -> Folder {
+        let folder = std::env::temp_dir().join(format!("emotion-scan-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        for file in files {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        Folder(folder)
+    }
+
+    fn names(options: &Options, folder: &Folder) -> Vec<String> {
+        let relative = |input: &Input| input.path.strip_prefix(&folder.0).unwrap().to_string_lossy().into_owned();
+        collect(options).unwrap().iter().map(relative).collect()
+    }
+
+    #[test]
+    fn folders_are_walked_in_the_order_of_names_without_hidden_files_and_own_output() {
+        let at =
+            folder("walk", &["b/2.jpg", "b/10.jpg", "a.mp4", ".hidden/x.jpg", ".DS_Store", "out.csv", "out.files.csv", "out.csv.parts/0"]);
+        std::os::unix::fs::symlink(&at.0, at.0.join("b/loop")).unwrap();
+        let options = Options::new(vec![at.0.clone(), at.0.join("a.mp4")], at.0.join("out.csv"));
+        assert_eq!(names(&options, &at), ["a.mp4", "b/10.jpg", "b/2.jpg"]);
+    }
+
+    #[test]
+    fn lists_keep_their_order_and_missing_files_have_an_error() {
+        let at = folder("list", &["1.jpg", "2.jpg"]);
+        let lines = format!("{0}/2.jpg\r\n\n{0}/none.jpg\n{0}/1.jpg", at.0.display());
+        fs::write(at.0.join("list.txt"), lines).unwrap();
+        let options = Options { list: vec![at.0.join("list.txt")], ..Options::new(Vec::new(), "out.csv".into()) };
+        assert_eq!(names(&options, &at), ["2.jpg", "none.jpg", "1.jpg"]);
+        let errors: Vec<bool> = collect(&options).unwrap().iter().map(|input| input.error.is_some()).collect();
+        assert_eq!(errors, [false, true, false]);
+    }
+
+    #[test]
+    fn a_changed_file_has_another_key() {
+        let at = folder("changed", &["1.jpg"]);
+        let input = &collect(&Options::new(vec![at.0.clone()], "out.csv".into())).unwrap()[0];
+        assert!(!is_changed(input));
+        fs::write(at.0.join("1.jpg"), "longer than before").unwrap();
+        assert!(is_changed(input));
+    }
+}

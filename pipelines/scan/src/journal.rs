@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The results of finished slices, in a folder beside the output, so that a killed scan continues where it was.
+//!
+//! ```text
+//! results.parquet.parts/
+//!   lock             held while a scan runs
+//!   settings.json    settings that the rows depend on
+//!   0000.log, …      results, one on each line: checksum, space, JSON
+//! ```
+//!
+//! Every worker of every run writes a log of its own, and only appends to it. A line whose checksum is wrong is the end of
+//! its log: there the scan was killed, or the disk was full. Its work is done again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::record::{FileFacts, FileKey, SliceResult};
+
+/// Results of this much time may be lost by a power failure.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// Digits of the checksum, and the space behind it.
+const CHECKSUM_BYTES: usize = 9;
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entry {
+    /// A file was opened.
+    File(FileKey, FileFacts),
+    /// A slice was examined.
+    Slice(FileKey, usize, SliceResult),
+}
+
+/// Where a result is.
+#[derive(Clone, Copy, Debug)]
+pub struct Location {
+    log: usize,
+    offset: u64,
+    bytes: usize,
+}
+
+/// What is known about a file.
+#[derive(Clone, Debug, Default)]
+struct FileState {
+    facts: Option<FileFacts>,
+    slices: BTreeMap<usize, Location>,
+}
+
+/// The folder of parts, locked for this process.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    /// Dropped last: this releases the lock.
+    _lock: File,
+    logs: Vec<PathBuf>,
+    files: HashMap<FileKey, FileState>,
+    labels: Vec<String>,
+}
+
+impl Journal {
+    /// Opens the folder, or creates it, and reads what an earlier run has finished.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, another process holds it, or it belongs to a scan with other settings.
+    pub fn open(folder: &Path, settings: &str) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::at(folder))?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(Error::at(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy(folder.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(Error::at(&path)(error)),
+        }
+        check_settings(folder, settings)?;
+        let mut journal = Self { folder: folder.to_owned(), _lock: lock, logs: Vec::new(), files: HashMap::new(), labels: Vec::new() };
+        journal.read_logs()?;
+        Ok(journal)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is known about a file.
+    pub fn facts(&self, key: &FileKey) -> Option<&FileFacts> {
+        self.files.get(key)?.facts.as_ref()
+    }
+
+    /// True if the slice is finished.
+    pub fn has_slice(&self, key: &FileKey, slice: usize) -> bool {
+        self.files.get(key).is_some_and(|file| file.slices.contains_key(&slice))
+    }
+
+    /// The result of a finished slice.
+    ///
+    /// # Errors
+    /// If its log cannot be read.
+    pub fn slice(&self, key: &FileKey, slice: usize) -> Result<Option<SliceResult>, Error> {
+        let Some(location) = self.files.get(key).and_then(|file| file.slices.get(&slice)) else { return Ok(None) };
+        let path = &self.logs[location.log];
+        match read_at(path, *location).map_err(Error::at(path))? {
+            Entry::Slice(_, _, result) => Ok(Some(result)),
+            Entry::File(..) => Ok(None),
+        }
+    }
+
+    /// A new log for one worker.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn create_log(&mut self) -> Result<Log, Error> {
+        let path = self.folder.join(log_name(self.logs.len()));
+        let file = File::create_new(&path).map_err(Error::at(&path))?;
+        self.logs.push(path.clone());
+        Ok(Log { path, index: self.logs.len() - 1, file, offset: 0, last_sync: Instant::now() })
+    }
+
+    /// Takes note of a result that a worker has written.
+    pub fn note(&mut self, entry: Entry, location: Location) {
+        self.insert(entry, location);
+    }
+
+    /// Classes of the expression model; empty if no face was scored.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// Removes the folder. If this is interrupted, the next scan does the removed work again.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.folder).map_err(Error::at(&self.folder))
+    }
+
+    fn read_logs(&mut self) -> Result<(), Error> {
+        for index in 0.. {
+            let path = self.folder.join(log_name(index));
+            match File::open(&path) {
+                Ok(file) => self.read_log(index, &mut BufReader::new(file)).map_err(Error::at(&path))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(Error::at(&path)(error)),
+            }
+            self.logs.push(path);
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self, log: usize, reader: &mut dyn BufRead) -> io::Result<()> {
+        let (mut line, mut offset) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            let bytes = reader.read_until(b'\n', &mut line)?;
+            let Some(entry) = parse(&line) else { return Ok(()) };
+            self.insert(entry, Location { log, offset, bytes });
+            offset += bytes as u64;
+        }
+    }
+
+    fn insert(&mut self, entry: Entry, location: Location) {
+        match entry {
+            Entry::File(key, facts) => self.files.entry(key).or_default().facts = Some(facts),
+            Entry::Slice(key, slice, result) => {
+                if self.labels.is_empty() {
+                    self.labels = result.labels;
+                }
+                self.files.entry(key).or_default().slices.insert(slice, location);
+            }
+        }
+    }
+}
+
+/// The name of log number `index`.
+fn log_name(index: usize) -> String {
+    format!("{index:04}.log")
+}
+
+/// Compares the settings of the folder with those of this scan; writes them if there are no results.
+fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
+    let path = folder.join("settings.json");
+    match fs::read_to_string(&path) {
+        Ok(found) if found == settings => Ok(()),
+        Ok(found) if folder.join(log_name(0)).exists() => {
+            Err(Error::OtherSettings { folder: folder.to_owned(), expected: settings.to_owned(), found })
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(&path)(error)),
+        _ => write_whole(&path, settings.as_bytes()).map_err(Error::at(&path)),
+    }
+}
+
+/// Writes a file under a temporary name first, so that it is never seen in part.
+fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = File::create(&part)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    fs::rename(part, path)
+}
+
+/// The log of one worker.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    index: usize,
+    file: File,
+    offset: u64,
+    last_sync: Instant,
+}
+
+impl Log {
+    /// Appends a result.
+    ///
+    /// # Errors
+    /// If it cannot be written, for example because the disk is full.
+    pub fn append(&mut self, entry: &Entry) -> Result<Location, Error> {
+        let line = line(entry);
+        self.file.write_all(&line).and_then(|()| self.sync()).map_err(Error::at(&self.path))?;
+        let location = Location { log: self.index, offset: self.offset, bytes: line.len() };
+        self.offset += line.len() as u64;
+        Ok(location)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.last_sync.elapsed() >= SYNC_INTERVAL {
+            self.file.sync_data()?;
+            self.last_sync = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+fn line(entry: &Entry) -> Vec<u8> {
+    let json = serde_json::to_vec(entry).expect("numbers and texts become JSON");
+    let mut line = format!("{:08x} ", crc32fast::hash(&json)).into_bytes();
+    line.extend(json);
+    line.push(b'\n');
+    line
+}
+
+/// The entry of a line; none if the line is not whole.
+fn parse(line: &[u8]) -> Option<Entry> {
+    let json = line.strip_suffix(b"\n")?.get(CHECKSUM_BYTES..)?;
+    let checksum = std::str::from_utf8(&line[..CHECKSUM_BYTES - 1]).ok().and_then(|text| u32::from_str_radix(text, 16).ok())?;
+    if checksum == crc32fast::hash(json) { serde_json::from_slice(json).ok() } else { None }
+}
+
+fn read_at(path: &Path, location: Location) -> io::Result<Entry> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(location.offset))?;
+    let mut line = vec![0; location.bytes];
+    file.read_exact(&mut line)?;
+    parse(&line).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("the line at byte {} has changed", location.offset)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(test: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("emotion-scan-journal-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn key(name: &str) -> FileKey {
+        FileKey { name: name.into(), size: 1, modified_ns: 2 }
+    }
+
+    fn result(frames: u64) -> SliceResult {
+        SliceResult { frames, ..SliceResult::default() }
+    }
+
+    fn write(folder: &Path, slices: std::ops::Range<usize>) -> Result<(), Error> {
+        let mut journal = Journal::open(folder, "{}")?;
+        let mut log = journal.create_log()?;
+        for slice in slices {
+            let entry = Entry::Slice(key("a"), slice, result(slice as u64));
+            let location = log.append(&entry)?;
+            journal.note(entry, location);
+            assert_eq!(journal.slice(&key("a"), slice)?, Some(result(slice as u64)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_second_run_finds_the_results_of_the_first() {
+        let folder = folder("again");
+        write(&folder, 0..2).unwrap();
+        write(&folder, 2..3).unwrap();
+        let journal = Journal::open(&folder, "{}").unwrap();
+        for slice in 0..3 {
+            assert_eq!(journal.slice(&key("a"), slice).unwrap(), Some(result(slice as u64)));
+        }
+        assert!(!journal.has_slice(&key("a"), 3) && !journal.has_slice(&key("b"), 0));
+        journal.remove().unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_log_cut_anywhere_keeps_the_lines_before() {
+        let folder = folder("cut");
+        write(&folder, 0..3).unwrap();
+        let log = folder.join("0000.log");
+        let whole = fs::read(&log).unwrap();
+        let ends: Vec<usize> = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(index, _)| index + 1).collect();
+        for cut in 0..=whole.len() {
+            fs::write(&log, &whole[..cut]).unwrap();
+            let journal = Journal::open(&folder, "{}").unwrap();
+            let expected = ends.iter().filter(|end| **end <= cut).count();
+            assert_eq!((0..3).filter(|slice| journal.has_slice(&key("a"), *slice)).count(), expected, "cut at {cut}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_flipped_bit_is_not_read() {
+        let folder = folder("bit");
+        write(&folder, 0..1).unwrap();
+        let mut bytes = fs::read(folder.join("0000.log")).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(folder.join("0000.log"), bytes).unwrap();
+        assert!(!Journal::open(&folder, "{}").unwrap().has_slice(&key("a"), 0));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn two_scans_do_not_share_a_folder_and_settings_must_agree() {
+        let folder = folder("lock");
+        let mut first = Journal::open(&folder, "{\"every\":1}").unwrap();
+        first.create_log().unwrap();
+        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
+        drop(first);
+        let error = Journal::open(&folder, "{\"every\":2}").unwrap_err().to_string();
+        assert!(error.contains("\"every\":1") && error.contains("\"every\":2"), "{error}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finds faces in photos and recordings, scores their apparent expression, and writes one table.
+//!
+//! ```text
+//! inputs → scan: workers ── unit: decoder → analysis ──→ journal → table: Parquet, CSV, NDJSON
+//!                  plan: which part of a file is a unit
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | [`options`] | the command line |
+//! | [`error`] | what stops a scan |
+//! | [`inputs`] | files, folders and lists to a list of files |
+//! | [`record`] | what is known about a file, a slice and a face |
+//! | [`plan`] | cuts long files into slices; chooses the frames to examine |
+//! | [`decoder`] | a file to frames |
+//! | [`analysis`] | a frame to faces, with the elements of the plugin |
+//! | [`unit`] | examines one slice of one file |
+//! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
+//! | [`queue`] | the tasks that the workers share |
+//! | [`table`] | columns and their writers |
+//! | [`progress`] | a progress bar, or lines |
+//! | [`report`] | the page of `pipelines/report.sh` |
+//! | [`annotate`] | photos and videos with the faces drawn |
+//! | [`picture`] | the faces of a picture in memory |
+//! | [`scan`](mod@scan) | the workers, and the tables at the end |
+
+pub mod options;
+pub mod error;
+pub mod inputs;
+pub mod record;
+pub mod plan;
+pub mod decoder;
+pub mod analysis;
+pub mod unit;
+pub mod journal;
+pub mod queue;
+pub mod table;
+pub mod progress;
+pub mod report;
+pub mod annotate;
+pub mod picture;
+pub mod scan;
+
+pub use error::Error;
+pub use options::Options;
+pub use scan::{Summary, scan};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command `emotion-scan`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use emotion_scan::{Error, Options, Summary, scan};
+
+/// Some files could not be read.
+const EXIT_UNREADABLE: u8 = 3;
+/// An option is wrong, as for `clap`.
+const EXIT_USAGE: u8 = 2;
+/// Errors of files that are printed; the table of files has all.
+const PRINTED_ERRORS: usize = 10;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match scan(&options) {
+        Ok(summary) => {
+            report(&options, &summary);
+            if summary.errors.is_empty() { ExitCode::SUCCESS } else { EXIT_UNREADABLE.into() }
+        }
+        Err(error) => {
+            eprintln!("emotion-scan: {error}");
+            if matches!(error, Error::Option(_)) { EXIT_USAGE.into() } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn report(options: &Options, summary: &Summary) {
+    let (output, files) = (options.output.display(), options.files_output());
+    if !options.quiet {
+        eprintln!("wrote {output}: {} faces on {} frames of {} files", summary.faces, summary.frames, summary.files);
+    }
+    for (file, error) in summary.errors.iter().take(PRINTED_ERRORS) {
+        eprintln!("emotion-scan: {file}: {error}");
+    }
+    if summary.errors.len() > PRINTED_ERRORS {
+        eprintln!("emotion-scan: {} files could not be read; {} has all errors", summary.errors.len(), files.display());
+    }
+}

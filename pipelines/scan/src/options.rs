@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::error::Error;
+use crate::table::Format;
+
+const EXIT_STATUSES: &str = "\
+The output is two tables: one row for each face of each examined frame in OUTPUT, and one row for each file in \
+OUTPUT's name with .files before the suffix. docs/scan.md describes the columns.
+
+If the scan is interrupted, the same command continues it.
+
+Exit status: 0 if all files were examined or are no pictures, 3 if a file could not be read (its row has the error), \
+1 if the scan stopped, 2 if an option is wrong.";
+
+/// Finds faces in photos and recordings, scores their apparent expression, and writes one table.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "emotion-scan", version, after_help = EXIT_STATUSES)]
+pub struct Options {
+    /// Photos, videos and folders; folders are searched with their subfolders
+    pub inputs: Vec<PathBuf>,
+
+    /// Table to write, a .parquet, .csv or .ndjson file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// File with further inputs, one on each line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub list: Vec<PathBuf>,
+
+    /// Seconds between examined frames; without it, every frame is examined
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub every: Option<Duration>,
+
+    /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property
+    #[arg(long, value_name = "ELEMENT.PROPERTY=VALUE")]
+    pub set: Vec<Setting>,
+
+    /// Number of files or slices examined at the same time; without it, one for each core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// Page to write, with timelines and shares; needs Python
+    #[arg(long, value_name = "PAGE.html")]
+    pub report: Option<PathBuf>,
+
+    /// Folder for photos and videos with the faces drawn
+    #[arg(long, value_name = "FOLDER")]
+    pub annotated: Option<PathBuf>,
+
+    /// Seconds without a decoded frame after which a file is given up
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub timeout: Duration,
+
+    /// Print no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Options {
+    /// The options of a scan of `inputs` to `output`, all others at their defaults.
+    pub fn new(inputs: Vec<PathBuf>, output: PathBuf) -> Self {
+        Self {
+            inputs,
+            output,
+            list: Vec::new(),
+            every: None,
+            set: Vec::new(),
+            jobs: None,
+            report: None,
+            annotated: None,
+            timeout: Duration::from_secs(60),
+            quiet: true,
+        }
+    }
+
+    /// The format of the output, by its suffix.
+    ///
+    /// # Errors
+    /// If the suffix is another one.
+    pub fn format(&self) -> Result<Format, Error> {
+        let suffix = self.output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match suffix.as_str() {
+            "parquet" => Ok(Format::Parquet),
+            "csv" => Ok(Format::Csv),
+            "ndjson" | "jsonl" => Ok(Format::Ndjson),
+            _ => Err(Error::Option(format!("--output: expected a .parquet, .csv or .ndjson file, found {}", self.output.display()))),
+        }
+    }
+
+    /// The table of files: `results.files.parquet` beside `results.parquet`.
+    pub fn files_output(&self) -> PathBuf {
+        let suffix = self.output.extension().unwrap_or_default().to_string_lossy().into_owned();
+        self.output.with_extension(format!("files.{suffix}"))
+    }
+
+    /// The folder of finished slices, `results.parquet.parts` beside `results.parquet`.
+    pub fn parts(&self) -> PathBuf {
+        let mut name = self.output.file_name().unwrap_or_default().to_owned();
+        name.push(".parts");
+        self.output.with_file_name(name)
+    }
+
+    /// True if `path` is something that the scan itself writes.
+    pub fn is_own(&self, path: &Path) -> bool {
+        let tables = [self.output.clone(), self.files_output(), self.parts()];
+        tables.iter().chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
+    }
+
+    /// The number of workers, and of threads of each worker's networks.
+    pub fn workers(&self) -> (usize, u32) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.map_or(cores, usize::from);
+        (jobs, (cores / jobs).max(1) as u32)
+    }
+
+    /// The expression model, as `emotionclassify` is told.
+    pub fn classifier(&self) -> String {
+        let is_model = |set: &&Setting| ["*", "emotionclassify"].contains(&set.element.as_str()) && set.property == "model-file";
+        self.set.iter().rfind(is_model).map_or_else(|| "expression".to_owned(), |set| set.value.clone())
+    }
+
+    /// What the rows depend on besides the files, as JSON.
+    pub fn fingerprint(&self) -> String {
+        let set: Vec<String> = self.set.iter().map(Setting::to_string).collect();
+        let every_s = self.every.map(|every| every.as_secs_f64());
+        serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set}).to_string()
+    }
+}
+
+/// True if both paths name the same existing file, or are equal.
+fn is_same(a: &Path, b: &Path) -> bool {
+    // Only for equal names, since looking up the paths of a million files would take long.
+    a == b || a.file_name() == b.file_name() && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// A positive number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    let duration = Duration::try_from_secs_f64(number).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "expected more than 0 seconds".to_owned())
+}
+
+/// A property of an element and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Name of the element, or `*`.
+    pub element: String,
+    /// Name of the property.
+    pub property: String,
+    /// The value, as in a launch line.
+    pub value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected ELEMENT.PROPERTY=VALUE")?;
+        let (element, property) = name.split_once('.').ok_or("expected ELEMENT.PROPERTY=VALUE")?;
+        Ok(Self { element: element.into(), property: property.into(), value: value.into() })
+    }
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}={}", self.element, self.property, self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(std::iter::once("emotion-scan").chain(line.split(' ')))
+    }
+
+    #[test]
+    fn the_suffix_of_the_output_gives_format_and_names() {
+        let options = parse("clips --output out/results.v2.parquet").unwrap();
+        assert_eq!(options.format().unwrap(), Format::Parquet);
+        assert_eq!(options.files_output(), Path::new("out/results.v2.files.parquet"));
+        assert_eq!(options.parts(), Path::new("out/results.v2.parquet.parts"));
+        let message = parse("clips --output results.xlsx").unwrap().format().unwrap_err().to_string();
+        assert!(message.contains(".parquet, .csv or .ndjson") && message.contains("results.xlsx"), "{message}");
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for line in ["a -o b.csv --every 0", "a -o b.csv --every x", "a -o b.csv --jobs 0", "a -o b.csv --set tile-size=3", "a"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_setting_names_element_property_and_value() {
+        let set = parse("a -o b.csv --set emotionclassify.model-file=a.b=c.onnx").unwrap().set;
+        assert_eq!(set, [Setting { element: "emotionclassify".into(), property: "model-file".into(), value: "a.b=c.onnx".into() }]);
+    }
+
+    #[test]
+    fn the_fingerprint_has_what_changes_rows() {
+        let of = |line| parse(line).unwrap().fingerprint();
+        assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The faces of one picture in memory, for programs that have pixels and no file.
+
+use serde::{Serialize, Serializer};
+
+use crate::analysis::Analyser;
+use crate::error::Error;
+use crate::record::Face;
+use crate::table::LANDMARKS;
+
+/// A face of a picture, with names for its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PictureFace {
+    /// `x`, `y`, `w` and `h` in 0..1 of the picture.
+    #[serde(rename = "box")]
+    pub rect: Named<f32>,
+    /// The detector's confidence, 0..1.
+    pub confidence: Option<f32>,
+    /// x and y in 0..1 of each landmark.
+    pub landmarks: Option<Named<[f32; 2]>>,
+    /// Apparent expression, or `unknown`.
+    pub label: Option<String>,
+    /// Score of the label.
+    pub score: Option<f32>,
+    /// Score of each class.
+    pub scores: Named<f32>,
+}
+
+/// Values with names, which become an object of JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named<T>(pub Vec<(String, T)>);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Joins names and values of the same order.
+fn named<T>(names: &[impl ToString], values: impl IntoIterator<Item = T>) -> Named<T> {
+    Named(names.iter().map(ToString::to_string).zip(values).collect())
+}
+
+/// Finds the faces of a picture. `pixels` are rows without padding, with `channels` bytes for each pixel: 1 is grey, 3 is RGB.
+///
+/// # Errors
+/// If there are too few or too many pixels, or the analysis fails.
+pub fn faces(analyser: &mut Analyser, pixels: Vec<u8>, width: u32, height: u32, channels: u32) -> Result<Vec<PictureFace>, Error> {
+    let format = if channels == 1 { gst_video::VideoFormat::Gray8 } else { gst_video::VideoFormat::Rgb };
+    let expected = width as usize * height as usize * channels as usize;
+    if pixels.len() != expected || !matches!(channels, 1 | 3) || width == 0 || height == 0 {
+        let found = pixels.len();
+        return Err(Error::Option(format!(
+            "expected {width}x{height} pixels of 1 or 3 bytes, found {found} bytes, {channels} for each pixel"
+        )));
+    }
+    let failed = |error: String| Error::Elements(error);
+    let info = gst_video::VideoInfo::builder(format, width, height).build().map_err(|error| failed(error.to_string()))?;
+    let caps = info.to_caps().map_err(|error| failed(error.to_string()))?;
+    let buffer = packed(pixels, &info, (width * channels) as usize).map_err(|error| failed(error.to_string()))?;
+    analyser.restart(&[]).map_err(failed)?;
+    let found = analyser.analyse(gst::Sample::builder().buffer(&buffer).caps(&caps).build()).map_err(failed)?;
+    let labels = found.records.iter().find_map(|record| record.emotion.as_ref()).map(|emotion| emotion.labels.clone());
+    let labels = labels.as_ref().map_or(&[][..], |labels| labels.as_slice());
+    Ok(found.records.iter().map(|record| picture_face(Face::new(record, 0, 0, None), labels)).collect())
+}
+
+/// A buffer in which rows have the stride of `info`.
+fn packed(pixels: Vec<u8>, info: &gst_video::VideoInfo, row_bytes: usize) -> Result<gst::Buffer, gst::glib::BoolError> {
+    let stride = info.stride()[0] as usize;
+    if stride == row_bytes {
+        return Ok(gst::Buffer::from_mut_slice(pixels));
+    }
+    let mut padded = vec![0; info.size()];
+    padded.chunks_mut(stride).zip(pixels.chunks(row_bytes)).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
+    Ok(gst::Buffer::from_mut_slice(padded))
+}
+
+fn picture_face(face: Face, labels: &[String]) -> PictureFace {
+    let points = |at: [f32; 10]| named(&LANDMARKS, std::array::from_fn::<_, 5, _>(|point| [at[2 * point], at[2 * point + 1]]));
+    PictureFace {
+        rect: named(&["x", "y", "w", "h"], face.rect),
+        confidence: face.confidence,
+        landmarks: face.landmarks.map(points),
+        label: face.label,
+        score: face.score,
+        scores: named(labels, face.scores),
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which part of a file is a unit of work, and which of its frames are examined.
+//!
+//! The rules use the file and the options alone. So the tables do not depend on the number of workers, or on whether a scan
+//! was interrupted.
+
+use std::time::Duration;
+
+/// Usual length of a slice.
+const SLICE_NS: u64 = 60_000_000_000;
+/// Minimum length of a slice. A file of up to `SLICE_NS + MIN_SLICE_NS` is a single one.
+const MIN_SLICE_NS: u64 = SLICE_NS / 2;
+/// Time before a slice that is analysed too, but not reported: faces then have tracks and smoothed scores at its start.
+const RUN_UP_NS: u64 = 1_000_000_000;
+/// Timestamps may be rounded down by this much.
+const ROUNDING_NS: u64 = 500_000;
+
+/// Times near which a file of this length is cut.
+pub fn cuts(length_ns: u64) -> impl Iterator<Item = u64> {
+    (1..).map(|slice| slice * SLICE_NS).take_while(move |cut| cut + MIN_SLICE_NS < length_ns)
+}
+
+/// Adds the start of a slice, at the keyframe at or before a cut. A keyframe that is too close to the last start is skipped,
+/// because keyframes may be further apart than slices are long.
+pub fn add_slice(slices: &mut Vec<u64>, keyframe_ns: u64, cut_ns: u64) {
+    let last = slices.last().copied().unwrap_or(0);
+    if keyframe_ns <= cut_ns && keyframe_ns >= last + MIN_SLICE_NS {
+        slices.push(keyframe_ns);
+    }
+}
+
+/// A slice of a file, in nanoseconds of the file's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Time at which decoding begins.
+    pub run_up_ns: u64,
+    /// Time of the first frame that is reported.
+    pub start_ns: u64,
+    /// Time of the first frame of the next slice; none for the last slice.
+    pub end_ns: Option<u64>,
+}
+
+impl Slice {
+    /// Slice number `index` of a file whose slices begin at `starts`.
+    pub fn of(starts: &[u64], index: usize) -> Self {
+        let start_ns = starts.get(index).copied().unwrap_or(0);
+        Self { run_up_ns: start_ns.saturating_sub(RUN_UP_NS), start_ns, end_ns: starts.get(index + 1).copied() }
+    }
+}
+
+/// Number of the interval of length `every` that contains `time_ns`. Intervals begin at the start of the file.
+pub fn interval(time_ns: u64, every: Duration) -> u64 {
+    let every_ns = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+    time_ns.saturating_add(ROUNDING_NS) / every_ns.max(1)
+}
+
+/// Chooses the frames to examine: the first one of each interval.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    every: Option<Duration>,
+    last: Option<u64>,
+}
+
+impl Sampler {
+    /// Examines a frame each `every`, or all frames.
+    pub fn new(every: Option<Duration>) -> Self {
+        Self { every, last: None }
+    }
+
+    /// True if the frame at `time_ns` is examined.
+    pub fn wants(&mut self, time_ns: u64) -> bool {
+        let Some(every) = self.every else { return true };
+        let interval = Some(interval(time_ns, every));
+        std::mem::replace(&mut self.last, interval) != interval
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn files_of_up_to_90_seconds_are_one_slice() {
+        assert_eq!(cuts(90 * S).count(), 0);
+        assert_eq!(cuts(91 * S).collect::<Vec<_>>(), [60 * S]);
+        assert_eq!(cuts(3600 * S).last(), Some(59 * 60 * S));
+    }
+
+    #[test]
+    fn slices_begin_at_keyframes_and_distant_keyframes_make_longer_slices() {
+        let mut slices = vec![0];
+        for (keyframe, cut) in [(58, 60), (118, 120), (118, 180), (233, 240), (301, 300)] {
+            add_slice(&mut slices, keyframe * S, cut * S);
+        }
+        assert_eq!(slices, [0, 58 * S, 118 * S, 233 * S]);
+    }
+
+    #[test]
+    fn a_slice_has_a_run_up_and_ends_where_the_next_begins() {
+        let starts = [0, 58 * S];
+        assert_eq!(Slice::of(&starts, 0), Slice { run_up_ns: 0, start_ns: 0, end_ns: Some(58 * S) });
+        assert_eq!(Slice::of(&starts, 1), Slice { run_up_ns: 57 * S, start_ns: 58 * S, end_ns: None });
+    }
+
+    #[test]
+    fn one_frame_of_each_interval_is_examined() {
+        let mut sampler = Sampler::new(Some(Duration::from_millis(200)));
+        let examined: Vec<u64> = (0..30).filter(|frame| sampler.wants(frame * S / 30)).collect();
+        assert_eq!(examined, [0, 6, 12, 18, 24]);
+        let mut all = Sampler::new(None);
+        assert!((0..3).all(|_| all.wants(0)), "photos have no time");
+    }
+}

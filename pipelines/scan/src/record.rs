@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is known about a file, a slice of it, and a face: the values between workers, journal and tables.
+
+use gstemotion::record::FaceRecord;
+use serde::{Deserialize, Serialize};
+
+/// The name of a file in the tables, and its version. A file with another key is examined again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileKey {
+    /// The path as it was given, or found in a folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Time of the last change, in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// What a file contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A picture.
+    Photo,
+    /// A video.
+    Video,
+    /// Anything else: sound, text, an archive.
+    Other,
+}
+
+impl Kind {
+    /// Its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Video => "video",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What is known about a file before its frames are examined.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// None if the file could not be opened.
+    pub kind: Option<Kind>,
+    /// Length of a video, if its container has it.
+    pub length_ns: Option<u64>,
+    /// Start of each slice, in nanoseconds of the file's time. The first one is 0. Files that are not examined have none.
+    pub slices: Vec<u64>,
+    /// Why the file could not be opened.
+    pub error: Option<String>,
+}
+
+/// The result of one slice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SliceResult {
+    /// Number of frames in the slice.
+    pub frames: u64,
+    /// Number of frames that were examined.
+    pub examined: u64,
+    /// Width and height of the frames, upright, in pixels; those of the last frame.
+    pub size: Option<(u32, u32)>,
+    /// Classes of the expression model; empty if no face was scored.
+    pub labels: Vec<String>,
+    /// The faces, in the order of the frames.
+    pub faces: Vec<Face>,
+    /// Why the slice was not examined to its end.
+    pub error: Option<String>,
+}
+
+/// A face on an examined frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Face {
+    /// Number of frames of the slice before this one.
+    pub frame: u64,
+    /// Position of the frame in the file, in nanoseconds.
+    pub time_ns: u64,
+    /// Track within the slice, from 1 in the order of appearance; none if faces are not tracked.
+    pub track: Option<u32>,
+    /// Left, top, width and height in 0..1 of the upright frame.
+    pub rect: [f32; 4],
+    /// The detector's confidence, 0..1.
+    pub confidence: Option<f32>,
+    /// Name of the detector's model.
+    pub detector: Option<String>,
+    /// x and y of the right eye, left eye, nose, right and left corner of the mouth, in 0..1 of the frame.
+    pub landmarks: Option<[f32; 10]>,
+    /// Apparent expression, or `unknown`.
+    pub label: Option<String>,
+    /// Score of the label.
+    pub score: Option<f32>,
+    /// Score of each class.
+    pub scores: Vec<f32>,
+}
+
+impl Face {
+    /// The face of `record` on frame `frame` at `time_ns`. Numbers are rounded as `emotionexport` does.
+    pub fn new(record: &FaceRecord, frame: u64, time_ns: u64, track: Option<u32>) -> Self {
+        let (rect, detection, emotion) = (record.rect_norm, record.detection.as_ref(), record.emotion.as_ref());
+        let landmarks = detection.and_then(|detection| detection.landmarks_norm);
+        Self {
+            frame,
+            time_ns,
+            track,
+            rect: [rect.x, rect.y, rect.w, rect.h].map(coordinate),
+            confidence: detection.map(|detection| score(detection.confidence)),
+            detector: detection.map(|detection| detection.model_name.to_string()).filter(|name| !name.is_empty()),
+            landmarks: landmarks.map(|landmarks| {
+                let numbers: Vec<f32> = landmarks.0.iter().flat_map(|point| [point.x, point.y]).map(coordinate).collect();
+                std::array::from_fn(|index| numbers[index])
+            }),
+            label: emotion.map(|emotion| emotion.label().to_owned()),
+            score: emotion.map(|emotion| score(emotion.confidence())),
+            scores: emotion.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(score).collect()),
+        }
+    }
+}
+
+/// A coordinate in 0..1, rounded to 5 decimal places.
+fn coordinate(value: f32) -> f32 {
+    rounded(value, 1e5)
+}
+
+/// A score in 0..1, rounded to 4 decimal places.
+fn score(value: f32) -> f32 {
+    rounded(value, 1e4)
+}
+
+fn rounded(value: f32, steps: f64) -> f32 {
+    // Adding zero turns -0 into 0.
+    ((f64::from(value) * steps).round() / steps + 0.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_as_in_exports() {
+        assert_eq!(coordinate(1.0 / 3.0).to_string(), "0.33333");
+        assert_eq!(score(0.93456).to_string(), "0.9346");
+        assert_eq!(coordinate(-0.000_001).to_string(), "0");
+    }
+
+    #[test]
+    fn numbers_survive_the_journal() {
+        let numbers = [0.1_f32, 0.33333, 0.9346, 1e-5];
+        let text = serde_json::to_string(&numbers).unwrap();
+        assert_eq!(text, "[0.1,0.33333,0.9346,0.00001]");
+        assert_eq!(serde_json::from_str::<[f32; 4]>(&text).unwrap(), numbers);
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The page of `pipelines/report.sh`, of all files of a scan.
+//!
+//! The script's code is part of this program, so that an installed program makes the same page.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+use crate::inputs::Input;
+use crate::journal::Journal;
+use crate::record::{Face, FileFacts, Kind};
+use crate::table::face_id;
+
+/// The program of `report.sh` and its modules.
+macro_rules! files {
+    ($($name:literal),*) => { [$(($name, include_str!(concat!("../../", $name)))),*] };
+}
+const PROGRAM: [(&str, &str); 14] = files!(
+    "report.py",
+    "expression_report/__init__.py",
+    "expression_report/charts.py",
+    "expression_report/colours.py",
+    "expression_report/face_page.py",
+    "expression_report/faces.py",
+    "expression_report/key_frames.py",
+    "expression_report/notes.py",
+    "expression_report/page.html",
+    "expression_report/page.py",
+    "expression_report/records.py",
+    "expression_report/sections.py",
+    "expression_report/summary_page.py",
+    "expression_report/text.py"
+);
+/// Time that a photo takes on the page.
+const PHOTO_NS: u64 = 1_000_000_000;
+/// GStreamer's Python bindings, which pictures on the page need.
+const BINDINGS: &str = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
+
+/// Writes the page. The files follow one another on its time axis. A single video has key frames.
+///
+/// # Errors
+/// If Python is missing or the page cannot be written.
+pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal) -> Result<(), Error> {
+    let folder = journal.folder().join("report");
+    let records = folder.join(name).with_extension("ndjson");
+    unpack(&folder).and_then(|()| write_records(&records, inputs, journal)).map_err(Error::at(&folder))?;
+    let mut command = Command::new(python());
+    command.arg(folder.join("report.py")).arg(&records).args(single_video(inputs, journal)).arg(page);
+    let output = command.stdin(Stdio::null()).output().map_err(|error| Error::Report(format!("python3: {error}")))?;
+    if output.status.success() { Ok(()) } else { Err(Error::Report(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+}
+
+fn unpack(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder.join("expression_report"))?;
+    PROGRAM.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
+
+/// The distribution's Python, because GStreamer's bindings are installed for it.
+fn python() -> &'static str {
+    let usual = "/usr/bin/python3";
+    if Path::new(usual).is_file() { usual } else { "python3" }
+}
+
+/// The video, if the scan has no other file and its pictures can be read.
+fn single_video(inputs: &[Input], journal: &Journal) -> Option<PathBuf> {
+    let [input] = inputs else { return None };
+    let is_video = journal.facts(&input.key).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
+    let can_read = || Command::new(python()).args(["-c", BINDINGS]).output().is_ok_and(|output| output.status.success());
+    (is_video && can_read()).then(|| input.path.clone())
+}
+
+/// Writes the faces as records of `emotionexport`.
+fn write_records(path: &Path, inputs: &[Input], journal: &Journal) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    let mut start_ns = 0;
+    for input in inputs {
+        let facts = journal.facts(&input.key).cloned().unwrap_or_default();
+        start_ns += write_file(&mut out, input, &facts, start_ns, journal)?;
+    }
+    out.flush()
+}
+
+/// Writes the faces of a file that begins at `start_ns`, and returns its length.
+fn write_file(out: &mut impl Write, input: &Input, facts: &FileFacts, start_ns: u64, journal: &Journal) -> io::Result<u64> {
+    let (mut frames_before, mut last_ns) = (0, 0);
+    for slice in 0..facts.slices.len() {
+        let result = journal.slice(&input.key, slice).map_err(io::Error::other)?.unwrap_or_default();
+        let end_ns = facts.slices.get(slice + 1).copied().or(facts.length_ns);
+        let slice_ns = end_ns.map_or(PHOTO_NS, |end| end.saturating_sub(facts.slices[slice]));
+        let duration_ns = slice_ns / result.frames.max(1);
+        for face in &result.faces {
+            let scores: Map<String, Value> = result.labels.iter().cloned().zip(face.scores.iter().map(|score| json!(score))).collect();
+            let (frame, pts) = (frames_before + face.frame, start_ns + face.time_ns);
+            let record = json!({
+                "type": "face", "version": 1, "stream": input.key.name, "frame": frame, "pts": pts, "duration": duration_ns,
+                "stream_time": pts, "id": face_id(slice, face), "box": rect(face), "detector": face.detector, "label": face.label,
+                "score": face.score, "scores": face.label.is_some().then_some(scores), "smoothed": facts.kind == Some(Kind::Video),
+            });
+            writeln!(out, "{record}")?;
+            last_ns = last_ns.max(face.time_ns + duration_ns);
+        }
+        frames_before += result.frames;
+    }
+    Ok(facts.length_ns.unwrap_or(if facts.slices.is_empty() { 0 } else { last_ns.max(PHOTO_NS) }))
+}
+
+fn rect(face: &Face) -> Value {
+    let [x, y, w, h] = face.rect;
+    json!({"x": x, "y": y, "w": w, "h": h})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_has_all_files_of_the_package() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../expression_report");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<String> = files.filter(|name| name.contains('.')).map(|name| format!("expression_report/{name}")).collect();
+        files.sort_unstable();
+        assert_eq!(PROGRAM[1..].iter().map(|(name, _)| *name).collect::<Vec<_>>(), files);
+    }
+}

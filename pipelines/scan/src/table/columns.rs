@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the columns of the two tables contain. docs/scan.md describes them for readers of the tables.
+
+use std::io::{self, Write};
+
+use gstemotion::scores::FERPLUS_LABELS;
+
+use super::{Column, Format, RowWriter, Type, Value};
+use crate::record::{Face, Kind};
+
+/// Ids of slice n begin at n times this number. No minute of video has as many tracks.
+const IDS_PER_SLICE: u64 = 1_000_000;
+/// Landmarks in the order of `Face::landmarks`.
+pub const LANDMARKS: [&str; 5] = ["right_eye", "left_eye", "nose", "right_mouth", "left_mouth"];
+/// Numbers of a face's landmarks.
+const LANDMARK_NUMBERS: usize = 2 * LANDMARKS.len();
+
+/// The table of faces: a row for each face of each examined frame.
+pub struct FaceTable<'a> {
+    writer: Box<dyn RowWriter + 'a>,
+    labels: Vec<String>,
+    classifier: &'a str,
+}
+
+impl<'a> FaceTable<'a> {
+    /// A table for scores of `labels` by the model `classifier`. Without labels, since no face was found, it has those of FER+.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn new(format: Format, labels: &[String], classifier: &'a str, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
+        let labels = if labels.is_empty() { FERPLUS_LABELS.map(String::from).into() } else { labels.to_vec() };
+        Ok(Self { writer: format.writer(&face_columns(&labels), settings, out)?, labels, classifier })
+    }
+
+    /// Writes a face of slice `slice` of `file`, in which `frames_before` frames are before the slice.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&mut self, file: &str, slice: usize, frames_before: u64, face: &Face) -> io::Result<()> {
+        let mut row = vec![
+            Value::Text(file),
+            Some(frames_before + face.frame).into(),
+            Value::Double(seconds(face.time_ns)),
+            Some(face.time_ns).into(),
+            face_id(slice, face).into(),
+        ];
+        row.extend(face.rect.map(Value::Float));
+        row.extend([Value::from(face.confidence), face.detector.as_deref().into()]);
+        row.extend((0..LANDMARK_NUMBERS).map(|number| Value::from(face.landmarks.map(|numbers| numbers[number]))));
+        row.extend([Value::from(face.label.as_deref()), face.score.into()]);
+        row.extend((0..self.labels.len()).map(|class| Value::from(face.scores.get(class).copied())));
+        row.push(face.label.is_some().then_some(self.classifier).into());
+        self.writer.write(&row)
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn finish(self) -> io::Result<()> {
+        self.writer.finish()
+    }
+}
+
+/// The id of a face of slice `slice` in the table; none if faces are not tracked.
+pub fn face_id(slice: usize, face: &Face) -> Option<u64> {
+    face.track.map(|track| slice as u64 * IDS_PER_SLICE + u64::from(track))
+}
+
+fn face_columns(labels: &[String]) -> Vec<Column> {
+    let mut columns = vec![
+        column("file", Type::Category),
+        column("frame", Type::Int),
+        column("time_s", Type::Double),
+        column("time_ns", Type::Int),
+        column("id", Type::Int),
+    ];
+    columns.extend(["x", "y", "w", "h", "confidence"].map(|name| column(name, Type::Float)));
+    columns.push(column("detector", Type::Category));
+    columns.extend(LANDMARKS.iter().flat_map(|name| ["x", "y"].map(|axis| column(&format!("{name}_{axis}"), Type::Float))));
+    columns.extend([column("label", Type::Category), column("score", Type::Float)]);
+    columns.extend(labels.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
+    columns.push(column("classifier", Type::Category));
+    columns
+}
+
+/// A row of the table of files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FileRow {
+    /// Name of the file.
+    pub file: String,
+    /// What it is, if it could be opened.
+    pub kind: Option<Kind>,
+    /// Length of a video.
+    pub length_ns: Option<u64>,
+    /// Size of the frames, upright.
+    pub size: Option<(u32, u32)>,
+    /// Number of frames.
+    pub frames: u64,
+    /// Number of examined frames.
+    pub examined: u64,
+    /// Number of rows in the table of faces.
+    pub faces: u64,
+    /// Why the file was not examined to its end.
+    pub error: Option<String>,
+}
+
+/// The table of files: a row for each file.
+pub struct FileTable<'a>(Box<dyn RowWriter + 'a>);
+
+impl<'a> FileTable<'a> {
+    /// An empty table.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn new(format: Format, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
+        Ok(Self(format.writer(&file_columns(), settings, out)?))
+    }
+
+    /// Writes a file. Without an examined frame, the number of faces is unknown.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&mut self, row: &FileRow) -> io::Result<()> {
+        let (width, height) = row.size.unzip();
+        self.0.write(&[
+            Value::Text(&row.file),
+            row.kind.map(Kind::name).into(),
+            row.length_ns.map_or(Value::Missing, |length| Value::Double(seconds(length))),
+            width.map(u64::from).into(),
+            height.map(u64::from).into(),
+            Some(row.frames).into(),
+            Some(row.examined).into(),
+            (row.examined > 0).then_some(row.faces).into(),
+            row.error.as_deref().into(),
+        ])
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn finish(self) -> io::Result<()> {
+        self.0.finish()
+    }
+}
+
+fn file_columns() -> Vec<Column> {
+    let columns = [
+        ("file", Type::Text),
+        ("kind", Type::Category),
+        ("length_s", Type::Double),
+        ("width", Type::Int),
+        ("height", Type::Int),
+        ("frames", Type::Int),
+        ("examined", Type::Int),
+        ("faces", Type::Int),
+        ("error", Type::Text),
+    ];
+    columns.map(|(name, kind)| column(name, kind)).into()
+}
+
+fn column(name: &str, kind: Type) -> Column {
+    Column { name: name.to_owned(), kind }
+}
+
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face() -> Face {
+        Face {
+            frame: 2,
+            time_ns: 61_500_000_000,
+            track: Some(3),
+            rect: [0.1, 0.2, 0.3, 0.4],
+            confidence: Some(0.9),
+            detector: Some("face".into()),
+            landmarks: None,
+            label: Some("happiness".into()),
+            score: Some(0.75),
+            scores: vec![0.25, 0.75],
+        }
+    }
+
+    fn written(format: Format) -> Vec<u8> {
+        let mut out = Vec::new();
+        let labels = ["neutral".to_owned(), "happiness".to_owned()];
+        let mut table = FaceTable::new(format, &labels, "expression", "{}", &mut out).unwrap();
+        table.write("=a.mp4", 1, 1800, &face()).unwrap();
+        table.finish().unwrap();
+        out
+    }
+
+    #[test]
+    fn csv_has_empty_cells_for_missing_values_and_no_formulas() {
+        let text = String::from_utf8(written(Format::Csv)).unwrap();
+        let lines: Vec<&str> = text.split("\r\n").collect();
+        assert!(lines[0].starts_with("file,frame,time_s,time_ns,id,x,y,w,h,confidence,detector,right_eye_x,right_eye_y,"), "{}", lines[0]);
+        assert!(lines[0].ends_with(",label,score,score_neutral,score_happiness,classifier"), "{}", lines[0]);
+        assert_eq!(
+            lines[1],
+            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,0.75,0.25,0.75,expression"
+        );
+    }
+
+    #[test]
+    fn ndjson_has_every_key() {
+        let text = String::from_utf8(written(Format::Ndjson)).unwrap();
+        let row: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(row["file"], "=a.mp4");
+        assert_eq!(row["id"], 1_000_003);
+        assert!(row["nose_x"].is_null() && row.get("nose_x").is_some());
+        assert!(text.contains("\"x\":0.1,"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_was_not_examined_has_no_number_of_faces() {
+        let mut out = Vec::new();
+        let mut table = FileTable::new(Format::Csv, "{}", &mut out).unwrap();
+        let examined = FileRow { file: "a".into(), kind: Some(Kind::Photo), frames: 1, examined: 1, ..FileRow::default() };
+        table.write(&examined).unwrap();
+        table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
+        table.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with("a,photo,,,,1,1,0,\r\nb,other,,,,0,0,,\r\n"), "{text}");
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Comma-separated values as defined by RFC 4180: a header line, lines that end in CR LF, an empty cell for a missing value.
+
+use std::io::{self, Write};
+
+use super::{Column, RowWriter, Value};
+
+/// Writes a table as CSV.
+pub struct CsvWriter<W: Write> {
+    writer: ::csv::Writer<W>,
+    cell: String,
+}
+
+impl<W: Write> CsvWriter<W> {
+    /// Writes the header line.
+    pub fn new(columns: &[Column], out: W) -> io::Result<Self> {
+        let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+        writer.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
+        Ok(Self { writer, cell: String::new() })
+    }
+}
+
+impl<W: Write> RowWriter for CsvWriter<W> {
+    fn write(&mut self, row: &[Value<'_>]) -> io::Result<()> {
+        use std::fmt::Write as _;
+        for value in row {
+            self.cell.clear();
+            let _ = match value {
+                Value::Missing => Ok(()),
+                Value::Text(text) => write!(self.cell, "{}{text}", if is_formula(text) { "'" } else { "" }),
+                Value::Int(number) => write!(self.cell, "{number}"),
+                Value::Float(number) => write!(self.cell, "{number}"),
+                Value::Double(number) => write!(self.cell, "{number}"),
+            };
+            self.writer.write_field(&self.cell)?;
+        }
+        self.writer.write_record(None::<&[u8]>)?;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// True if a spreadsheet would evaluate the text. Such a text is prefixed with an apostrophe, as `emotionexport` does.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Apache Parquet: typed columns, ZSTD, dictionaries. No other module uses arrow or parquet.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::builder::{ArrayBuilder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use super::{Column, RowWriter, Type, Value};
+
+/// Rows that are collected before they are passed on.
+const BATCH_ROWS: usize = 16_384;
+/// Key of the settings in the file's metadata.
+const SETTINGS_KEY: &str = "emotion-scan";
+
+/// Writes a table as Parquet.
+pub struct ParquetWriter<W: Write + Send> {
+    schema: Arc<Schema>,
+    builders: Vec<Builder>,
+    writer: ArrowWriter<W>,
+}
+
+impl<W: Write + Send> ParquetWriter<W> {
+    /// Writes the beginning of the file.
+    pub fn new(columns: &[Column], settings: &str, out: W) -> io::Result<Self> {
+        let fields: Vec<Field> = columns.iter().map(|column| Field::new(&column.name, data_type(column.kind), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_created_by(concat!("emotion-scan ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(vec![KeyValue::new(SETTINGS_KEY.to_owned(), settings.to_owned())]))
+            .build();
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
+        Ok(Self { schema, builders: columns.iter().map(|column| Builder::new(column.kind)).collect(), writer })
+    }
+
+    fn write_batch(&mut self) -> io::Result<()> {
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect();
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(io::Error::other)?;
+        Ok(self.writer.write(&batch)?)
+    }
+}
+
+impl<W: Write + Send> RowWriter for ParquetWriter<W> {
+    fn write(&mut self, row: &[Value<'_>]) -> io::Result<()> {
+        self.builders.iter_mut().zip(row).for_each(|(builder, value)| builder.append(*value));
+        if self.builders.first().is_some_and(|builder| builder.len() >= BATCH_ROWS) {
+            self.write_batch()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.write_batch()?;
+        let mut out = self.writer.into_inner()?;
+        out.flush()
+    }
+}
+
+fn data_type(kind: Type) -> DataType {
+    match kind {
+        Type::Text => DataType::Utf8,
+        Type::Category => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        Type::Int => DataType::Int64,
+        Type::Float => DataType::Float32,
+        Type::Double => DataType::Float64,
+    }
+}
+
+/// The values of one column.
+enum Builder {
+    Text(StringBuilder),
+    Category(StringDictionaryBuilder<Int32Type>),
+    Int(Int64Builder),
+    Float(Float32Builder),
+    Double(Float64Builder),
+}
+
+impl Builder {
+    fn new(kind: Type) -> Self {
+        match kind {
+            Type::Text => Self::Text(StringBuilder::new()),
+            Type::Category => Self::Category(StringDictionaryBuilder::new()),
+            Type::Int => Self::Int(Int64Builder::new()),
+            Type::Float => Self::Float(Float32Builder::new()),
+            Type::Double => Self::Double(Float64Builder::new()),
+        }
+    }
+
+    fn append(&mut self, value: Value<'_>) {
+        match (self, value) {
+            (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
+            (Self::Category(builder), Value::Text(text)) => builder.append_value(text),
+            (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
+            (Self::Float(builder), Value::Float(number)) => builder.append_value(number),
+            (Self::Double(builder), Value::Double(number)) => builder.append_value(number),
+            (builder, value) => {
+                debug_assert_eq!(value, Value::Missing, "the value of another type");
+                builder.append_missing();
+            }
+        }
+    }
+
+    fn append_missing(&mut self) {
+        match self {
+            Self::Text(builder) => builder.append_null(),
+            Self::Category(builder) => builder.append_null(),
+            Self::Int(builder) => builder.append_null(),
+            Self::Float(builder) => builder.append_null(),
+            Self::Double(builder) => builder.append_null(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(builder) => builder.len(),
+            Self::Category(builder) => builder.len(),
+            Self::Int(builder) => builder.len(),
+            Self::Float(builder) => builder.len(),
+            Self::Double(builder) => builder.len(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(builder) => Arc::new(builder.finish()),
+            Self::Category(builder) => Arc::new(builder.finish()),
+            Self::Int(builder) => Arc::new(builder.finish()),
+            Self::Float(builder) => Arc::new(builder.finish()),
+            Self::Double(builder) => Arc::new(builder.finish()),
+        }
+    }
+}

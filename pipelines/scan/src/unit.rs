@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The unit of work: one slice of one file.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use gstemotion::record::FaceRecord;
+
+use crate::analysis::{Analyser, Faces};
+use crate::decoder::{Decoder, Failure, Frame};
+use crate::plan::{self, Sampler, Slice};
+use crate::progress::Counts;
+use crate::record::{Face, FileFacts, Kind, SliceResult};
+
+/// Finds out what a file is and where it is cut into slices.
+pub fn inspect(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
+    let kind = decoder.kind();
+    let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
+    let mut slices = vec![0];
+    for cut in length_ns.into_iter().flat_map(plan::cuts) {
+        let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
+        plan::add_slice(&mut slices, keyframe, cut);
+    }
+    if length_ns.is_some_and(|length| plan::cuts(length).next().is_some()) {
+        // Back from the last keyframe, so that the first slice begins as every other does.
+        decoder.continue_at(0)?;
+    }
+    Ok(FileFacts { kind: Some(kind), length_ns, slices, error: None })
+}
+
+/// The facts of a file that could not be opened.
+pub fn unreadable(failure: Failure) -> FileFacts {
+    match failure {
+        Failure::Other => FileFacts { kind: Some(Kind::Other), ..FileFacts::default() },
+        Failure::Broken(error) => FileFacts { error: Some(error), ..FileFacts::default() },
+    }
+}
+
+/// Examines the frames of `slice`, at which `decoder` is. An error ends the slice and is part of the result.
+pub fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: Option<Duration>, counts: &Counts) -> SliceResult {
+    let mut examination = Examination { slice, sampler: Sampler::new(every), tracks: HashMap::new(), result: SliceResult::default() };
+    let ended = examination.run(decoder, analyser, counts);
+    let mut result = examination.result;
+    result.error = match ended {
+        Ok(()) if result.frames == 0 => Some("expected frames, found none".into()),
+        Ok(()) => None,
+        Err(Failure::Broken(error)) => Some(error),
+        Err(Failure::Other) => Some("the video ended unexpectedly".into()),
+    };
+    result
+}
+
+struct Examination {
+    slice: Slice,
+    sampler: Sampler,
+    /// Number of each track within the slice.
+    tracks: HashMap<u32, u32>,
+    result: SliceResult,
+}
+
+impl Examination {
+    fn run(&mut self, decoder: &mut Decoder, analyser: &mut Analyser, counts: &Counts) -> Result<(), Failure> {
+        analyser.restart(&decoder.tags()).map_err(Failure::Broken)?;
+        while let Some(frame) = decoder.next_frame()? {
+            if self.slice.end_ns.is_some_and(|end| frame.time_ns >= end) {
+                break;
+            }
+            self.take(frame, analyser, counts).map_err(Failure::Broken)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), String> {
+        let (time_ns, is_wanted) = (frame.time_ns, self.sampler.wants(frame.time_ns));
+        let is_run_up = time_ns < self.slice.start_ns;
+        if is_wanted {
+            let faces = analyser.analyse(frame.sample)?;
+            if !is_run_up {
+                counts.add_frame(faces.records.len());
+                self.report(&faces, time_ns);
+            }
+        }
+        self.result.frames += u64::from(!is_run_up);
+        Ok(())
+    }
+
+    fn report(&mut self, faces: &Faces, time_ns: u64) {
+        self.result.examined += 1;
+        self.result.size = Some((faces.size.width, faces.size.height));
+        let frame = self.result.frames;
+        for record in &faces.records {
+            if let (true, Some(emotion)) = (self.result.labels.is_empty(), &record.emotion) {
+                self.result.labels = emotion.labels.as_slice().to_vec();
+            }
+            let track = self.track(record);
+            self.result.faces.push(Face::new(record, frame, time_ns, track));
+        }
+    }
+
+    /// The elements count tracks on from file to file. Within a slice they are numbered from 1.
+    fn track(&mut self, record: &FaceRecord) -> Option<u32> {
+        let next = self.tracks.len() as u32 + 1;
+        (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Photos and videos of average faces in a temporary folder, and the command that scans them.
+#![allow(dead_code)] // No test program uses all of it.
+
+#[path = "../../../../tests/support/average_faces.rs"]
+#[allow(missing_docs)]
+mod average_faces;
+#[path = "../../../../tests/support/left_out.rs"]
+pub mod left_out;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use average_faces::{Key, Scene};
+use gst::prelude::*;
+use gstemotion::model::search_path::SearchPath;
+use serde_json::Value;
+
+pub const WIDTH: usize = 320;
+pub const HEIGHT: usize = 240;
+
+/// A folder that is removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder, if the elements find ONNX Runtime. `make test` requires it; a bare `cargo test` prints how many tests
+    /// it skips.
+    pub fn new(test: &str) -> Option<Self> {
+        if let Err(error) = SearchPath::from_env(None).runtime_library() {
+            assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
+            left_out::note(error.to_string());
+            return None;
+        }
+        let folder = std::env::temp_dir().join(format!("emotion-scan-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Some(Self(folder))
+    }
+
+    /// The path of a file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file with these contents.
+    pub fn write(&self, name: &str, contents: &[u8]) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), contents).unwrap();
+    }
+
+    /// Writes a photo of a smiling face on the left and a neutral one on the right.
+    pub fn photo(&self, name: &str) {
+        self.encode(name, 1, 1, "jpegenc quality=95");
+    }
+
+    /// The same photo, stored on its side with a tag that says so.
+    pub fn rotated_photo(&self, name: &str) {
+        let tag = "taginject tags=image-orientation=rotate-90";
+        self.encode(name, 1, 1, &format!("videoflip method=counterclockwise ! {tag} ! jpegenc quality=95 ! jifmux"));
+    }
+
+    /// Writes a video of the faces with `frames` frames, `rate` a second, and a keyframe every ten seconds.
+    pub fn video(&self, name: &str, frames: usize, rate: usize) {
+        let encoder = format!("x264enc speed-preset=ultrafast key-int-max={} option-string=scenecut=0", 10 * rate);
+        self.encode(name, frames, rate, &format!("{encoder} ! h264parse ! mp4mux"));
+    }
+
+    /// Writes a video with a sound of its length.
+    pub fn video_with_sound(&self, name: &str, frames: usize, rate: usize) {
+        let sound = format!("audiotestsrc num-buffers={} samplesperbuffer={} ! opusenc ! mux.", frames, 48_000 / rate);
+        self.encode(name, frames, rate, &format!("x264enc speed-preset=ultrafast ! matroskamux name=mux {sound} mux."));
+    }
+
+    /// The frames of a photo or video, upright, as packed RGB.
+    pub fn frames(&self, name: &str) -> Vec<Vec<u8>> {
+        let raw = self.path("frames.rgb");
+        let (from, to) = (self.path(name).display().to_string(), raw.display());
+        let convert = "videoflip video-direction=auto ! videoconvert ! video/x-raw,format=RGB";
+        run_line(&format!("filesrc location={from} ! decodebin ! {convert} ! filesink location={to}"), |_| {});
+        fs::read(raw).unwrap().chunks(WIDTH * HEIGHT * 3).map(<[u8]>::to_vec).collect()
+    }
+
+    /// True if the file has a sound that can be decoded.
+    pub fn has_sound(&self, name: &str) -> bool {
+        let raw = self.path("sound.raw");
+        let (from, to) = (self.path(name).display().to_string(), raw.display());
+        run_line(
+            &format!("filesrc location={from} ! decodebin ! audioconvert ! audio/x-raw,format=S16LE ! filesink location={to}"),
+            |_| {},
+        );
+        fs::read(raw).unwrap().iter().any(|byte| *byte != 0)
+    }
+
+    /// Writes a sound of half a second.
+    pub fn sound(&self, name: &str) {
+        run_line(&format!("audiotestsrc num-buffers=25 ! wavenc ! filesink location={}", self.path(name).display()), |_| {});
+    }
+
+    fn encode(&self, name: &str, frames: usize, rate: usize, line: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        let caps = format!("video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate={rate}/1");
+        let convert = "videoconvert ! video/x-raw,format=I420";
+        let line = format!("appsrc name=in format=time caps={caps} ! {convert} ! {line} ! filesink location={}", self.path(name).display());
+        run_line(&line, |pipeline| {
+            let source = pipeline.by_name("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+            let picture = scene().render(0.0);
+            let duration = gst::ClockTime::SECOND / rate as u64;
+            for frame in 0..frames as u64 {
+                let mut buffer = gst::Buffer::from_slice(picture.clone());
+                buffer.get_mut().unwrap().set_pts(duration * frame);
+                buffer.get_mut().unwrap().set_duration(duration);
+                source.push_buffer(buffer).unwrap();
+            }
+            source.end_of_stream().unwrap();
+        });
+    }
+
+    /// The command in this folder, with arguments separated by spaces.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-scan"));
+        command.args(arguments.split(' ')).current_dir(&self.0);
+        command
+    }
+
+    /// Runs the command, which must exit with `status`, and returns what it prints.
+    pub fn run(&self, arguments: &str, status: i32) -> String {
+        ended(self.command(arguments).output().unwrap(), status)
+    }
+
+    /// The contents of a file.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The rows of an NDJSON table.
+    pub fn rows(&self, name: &str) -> Vec<Value> {
+        self.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a process printed, which must have exited with `status`.
+pub fn ended(output: Output, status: i32) -> String {
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{printed}");
+    printed
+}
+
+/// The clips of real people, if this machine has them.
+pub fn real_clips() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/media");
+    if !folder.is_dir() {
+        left_out::note("no clips of real people");
+    }
+    folder.is_dir().then_some(folder)
+}
+
+/// A smiling face on the left and a neutral one on the right, which do not move.
+fn scene() -> Scene {
+    let still = |x, expression| vec![Key::new(0.0, (x, 110.0), 120.0, expression), Key::new(100.0, (x, 110.0), 120.0, expression)];
+    Scene::new(WIDTH, HEIGHT).actor(still(95.0, "happiness")).actor(still(235.0, "neutral"))
+}
+
+fn run_line(line: &str, feed: impl FnOnce(&gst::Pipeline)) {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    feed(&pipeline);
+    let types = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
