@@ -78,7 +78,6 @@ scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
 
-# The core has its own build folder, because the library has the same file name whatever its features are.
 # GST_EMOTION_REQUIRE_MODELS makes tests fail if downloaded files are missing. The registry and the plugin path keep an
 # installed copy of the plugin out of the tests.
 test fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
@@ -92,17 +91,17 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 	cargo fmt --all --check
 	$(call heading,lints)
 	cargo clippy --locked --workspace --all-targets --features evaluate $(features) -- -D warnings
+	$(call heading,lints of the core and its tests without GStreamer)
 	cargo clippy --locked --no-default-features --features onnx -- -D warnings
-	$(call heading,tests of the core without GStreamer)
-	cargo test --locked --no-default-features --features evaluate,draw --target-dir $(TARGET)/core
+	cargo clippy --locked --no-default-features --features evaluate,draw --all-targets -- -D warnings
 	$(call heading,tests)
-	cargo test --locked --workspace $(features)
+	cargo test --locked --workspace --features evaluate $(features)
 	$(call heading,tests of the training tools on synthetic data)
 	PYTHONPATH=models $(python) -m unittest discover --start-directory models/training --top-level-directory models
 	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || \
 	    echo "skipped: tests that need models/training/requirements.txt"
 	$(call heading,documentation)
-	cargo doc --locked --no-deps $(features)
+	cargo doc --locked --no-deps --features evaluate $(features)
 	$(call heading,gst-inspect-1.0 on the plugin)
 	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
