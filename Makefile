@@ -16,7 +16,6 @@ analytics_feature = $(shell pkg-config --atleast-version=1.$(1) gstreamer-analyt
 FEATURES = publish-nats$(addprefix $(comma),$(lastword $(foreach minor,24 26 28,$(call analytics_feature,$(minor)))))
 comma := ,
 CARGO_DENY := 0.20.2
-CARGO_DEB := 3.6.4
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/tools
@@ -26,7 +25,7 @@ DATA_HOME := $(if $(filter /%,$(XDG_DATA_HOME)),$(XDG_DATA_HOME),$(HOME)/.local/
 fetched := $(DATA_HOME)/gst-emotion
 runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)
 model_files := centerface/centerface.onnx centerface/model.toml
-licence_files := licenses/onnxruntime/LICENSE licenses/onnxruntime/ThirdPartyNotices.txt licenses/centerface/LICENSE
+licence_files := onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt centerface/LICENSE
 features = $(if $(FEATURES),--features $(FEATURES))
 
 # The Python interpreter for models/training: PYTHON=path, or a virtual environment in the build folder with the
@@ -35,18 +34,45 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
-# The folder that `make install` installs to: the user's own plugin folder, or that of PREFIX.
+# What `make install` installs besides the plugin, under the names of the repository. Recipes come with the files that
+# they use.
+programs := emotion-dashboard emotion-rtsp-relay emotion-scan
+manuals := $(wildcard pipelines/*.[1-9] pipelines/*/*.[1-9])
+recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html))
+documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
+    pipelines/*/README.md $(addprefix models/*/,CARD.md README.md *.svg *.toml))
+
+# The folders that `make install` installs to: the user's own, or those of PREFIX.
 ifdef PREFIX
 gstreamer_of = $(shell pkg-config --variable=$(1) gstreamer-1.0)
 prefix = $(patsubst %/,%,$(PREFIX))
 is_gstreamers_prefix = $(filter $(prefix),$(call gstreamer_of,prefix))
-plugins = $(DESTDIR)$(if $(is_gstreamers_prefix),$(call gstreamer_of,pluginsdir),$(prefix)/lib/gstreamer-1.0)
+plugin_folder = $(if $(is_gstreamers_prefix),$(call gstreamer_of,pluginsdir),$(prefix)/lib/gstreamer-1.0)
+program_folder = $(prefix)/bin
+data = $(prefix)/share
 else
-plugins = $(DESTDIR)$(DATA_HOME)/gstreamer-1.0/plugins
+plugin_folder = $(DATA_HOME)/gstreamer-1.0/plugins
+program_folder = $(HOME)/.local/bin
+data = $(DATA_HOME)
 endif
+recipe_folder = $(data)/gst-plugin-emotion
+document_folder = $(data)/doc/gst-plugin-emotion
+licence_folder = $(plugin_folder)/emotion/licenses
+plugins = $(DESTDIR)$(plugin_folder)
+installed_programs = $(addprefix "$(DESTDIR)$(program_folder)"/,$(programs))
+installed_recipes = $(patsubst pipelines/%,"$(DESTDIR)$(recipe_folder)"/%,$(recipes))
+installed_documents = $(addprefix "$(DESTDIR)$(document_folder)"/,README.md $(documents))
+installed_licences = $(addprefix "$(DESTDIR)$(licence_folder)"/,$(licence_files))
+section = $(patsubst .%,%,$(suffix $(1)))
+installed_manuals = $(foreach file,$(manuals),"$(DESTDIR)$(data)"/man/man$(call section,$(file))/$(notdir $(file)))
 
-.PHONY: help setup packages build demo dashboard test fuzz test-newer bench soak evaluate faces licences audit \
-    install uninstall clean deb test-deb train model card
+# Texts that name the folders of the Debian package, which `make install` replaces.
+texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/man/man7/gst-plugin-emotion.7"
+# GStreamer's cache of the plugins that the caller has.
+registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
+
+.PHONY: help setup test-packages packages programs build plugin demo scan dashboard test fuzz test-newer bench soak \
+    evaluate faces licences audit install uninstall clean deb test-deb train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -179,37 +205,58 @@ $(TOOLS)/bin/cargo-deny: Makefile
 	@$@ --version 2>/dev/null | grep -qFx 'cargo-deny $(CARGO_DENY)' || $(call install_tool,cargo-deny,$(CARGO_DENY))
 	@rm -rf $(TOOLS)/build && touch $@
 
-$(TOOLS)/bin/cargo-deb: Makefile
-	@$@ --version 2>/dev/null | grep -qFx 'cargo-deb $(CARGO_DEB)' || \
-	    $(call install_tool,cargo-deb,$(CARGO_DEB) --no-default-features)
-	@rm -rf $(TOOLS)/build && touch $@
-
 install_tool = CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force $(1) --version $(2) --root $(TOOLS)
 
-install: build ## install the plugin for you alone, or with PREFIX=/usr for all users; DESTDIR=folder
+# $(call put,FILES,DESTINATIONS) installs each file at the destination of the same position. Scripts stay executable.
+define put
+@set -- $(2); for file in $(1); do \
+    [ -x "$$file" ] && mode=755 || mode=644; \
+    install -D -m $$mode "$$file" "$$1" && shift || exit 1; \
+done
+endef
+
+install: build ## install plugin, programs and recipes for you alone, or for all users with PREFIX=/usr; DESTDIR=folder
 	install -D -m 644 $(TARGET)/release/libgstemotion.so "$(plugins)/libgstemotion.so"
 	install -d "$(plugins)/emotion/models/centerface"
 	rm -f "$(plugins)"/emotion/libonnxruntime.so.*
 	[ ! -f "$(fetched)/lib/$(runtime)" ] || install -m 644 "$(fetched)/lib/$(runtime)" "$(plugins)/emotion"
 	install -m 644 $(addprefix "$(fetched)"/models/,$(model_files)) "$(plugins)/emotion/models/centerface"
 	for text in $(licence_files); do \
-	    [ ! -f "$(fetched)/$$text" ] || install -D -m 644 "$(fetched)/$$text" "$(plugins)/emotion/$$text"; \
+	    [ ! -f "$(fetched)/licenses/$$text" ] || \
+	        install -D -m 644 "$(fetched)/licenses/$$text" "$(DESTDIR)$(licence_folder)/$$text"; \
 	done
+	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
+	$(call put,$(recipes),$(installed_recipes))
+	$(call put,pipelines/package/installed.md $(documents),$(installed_documents))
+	$(call put,$(manuals),$(installed_manuals))
+	@sed -i -e 's|/usr/share/doc/gstreamer1.0-emotion|$(document_folder)|g' \
+	    -e 's|/usr/share/gst-plugin-emotion|$(recipe_folder)|g' $(texts_with_paths)
+	@printf 'installed the plugin in %s, programs in %s, recipes in %s, documentation in %s\n' \
+	    "$(plugins)" "$(DESTDIR)$(program_folder)" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"
+	@case :$$PATH: in *:"$(program_folder)":*) ;; *) echo "note: $(program_folder) is not in PATH" ;; esac
+	@$(if $(DESTDIR),,.ci/facedetect)
 
-# Removes folders only if they are empty.
+# Removes folders only if they are empty. Also removes GStreamer's cache, which leaves out an element of another plugin
+# that this plugin's element of the same name replaced.
 uninstall: ## remove the files that install installed
 	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* \
-	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(addprefix "$(plugins)"/emotion/,$(licence_files))
-	for folder in models/centerface models licenses/onnxruntime licenses/centerface licenses; do \
-	    [ ! -d "$(plugins)/emotion/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/emotion/$$folder"; \
+	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(installed_licences)
+	rm -f $(installed_programs) $(installed_manuals)
+	rm -f $(installed_recipes) $(installed_documents)
+	for folder in "$(plugins)/emotion" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"; do \
+	    [ ! -d "$$folder" ] || find "$$folder" -depth -type d -empty -delete; \
 	done
-	[ ! -d "$(plugins)/emotion" ] || rmdir --ignore-fail-on-non-empty "$(plugins)/emotion"
+	$(if $(DESTDIR),,rm -f $(registries))
 
-deb: build $(TOOLS)/bin/cargo-deb ## build a package for this Debian release, in target/debian
-	@.ci/packages dpkg-dev xz-utils
-	rm -rf target/deb
-	$(MAKE) --no-print-directory install plugins=target/deb
-	$(TOOLS)/bin/cargo-deb deb --no-build --multiarch=same $(if $(FEATURES),--features $(FEATURES))
+package_documents := /usr/share/doc/gstreamer1.0-emotion
+deb: build ## build a package for this Debian release, in target/debian
+	@.ci/packages debhelper
+	rm -rf $(TARGET)/debian
+	$(MAKE) --no-print-directory --old-file=build install PREFIX=/usr DESTDIR=$(abspath $(TARGET))/debian/build \
+	    document_folder=$(package_documents) licence_folder=$(package_documents)
+	cp -R pipelines/package/debian $(TARGET)/debian/build
+	cd $(TARGET)/debian/build && dpkg-buildpackage --build=binary --no-check-builddeps --no-sign
+	rm -r $(TARGET)/debian/build
 
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	.ci/deb bookworm

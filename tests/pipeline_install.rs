@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make install` and `make uninstall` with the library that the tests have built, and the configuration of cargo-c.
+//! `make install` and `make uninstall` with the library that the tests have built and stand-ins for the programs, and the
+//! configuration of cargo-c.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
 mod support;
@@ -9,23 +10,44 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::gstreamer::{Stage, library};
-use support::recipes::{run, succeed};
+use support::recipes::{clip, encode_clip, json_lines, links, read, run, succeed};
 
 /// Runs `make TARGET` with the files that are already built and fetched.
 fn make(stage: &Stage, target: &str, variables: &[String]) {
-    let built = stage.path().join("target/release/libgstemotion.so");
+    let built = stage.path().join("target/release");
     if !built.exists() {
-        std::fs::create_dir_all(built.parent().unwrap()).unwrap();
-        std::fs::copy(library(), built).unwrap();
+        std::fs::create_dir_all(&built).unwrap();
+        std::fs::copy(library(), built.join("libgstemotion.so")).unwrap();
+        for program in programs() {
+            std::fs::copy("/bin/true", built.join(program)).unwrap();
+        }
     }
     let mut command = Command::new("make");
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", stage.path().join("target")).env("XDG_DATA_HOME", home(stage));
+    // `make uninstall` removes the registry of whoever calls it.
+    command.env("HOME", home(stage)).env("GST_REGISTRY", registry(stage)).env_remove("GST_REGISTRY_1_0").env_remove("XDG_CACHE_HOME");
     succeed(run(command.args(["--no-print-directory", "--old-file=build", target]).args(variables)));
+}
+
+/// The programs of the workspace: the names of its members that are programs.
+fn programs() -> Vec<String> {
+    let manifest =
+        |folder: &str| read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("Cargo.toml")).parse::<toml::Table>().unwrap();
+    let top = manifest("");
+    let members = top["workspace"]["members"].as_array().unwrap();
+    let folders = members.iter().map(|member| member.as_str().unwrap());
+    let programs = folders.filter(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("src/main.rs").is_file());
+    programs.map(|folder| manifest(folder)["package"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The data folder of a user who has run `make setup`.
 fn home(stage: &Stage) -> PathBuf {
     stage.path().join("home")
+}
+
+/// GStreamer's cache of plugins. [`Stage::command`] names it in the environment.
+fn registry(stage: &Stage) -> PathBuf {
+    stage.path().join("registry.bin")
 }
 
 fn fetched(stage: &Stage) -> PathBuf {
@@ -55,6 +77,41 @@ fn use_it(stage: &Stage, plugins: Option<&Path>) {
     succeed(run(command.args(line.split(' '))));
 }
 
+/// Runs an installed recipe and an installed program. Only the installed plugin can be found.
+fn use_them(stage: &Stage, recipes: &Path, folder: &Path) {
+    if !clip(stage).exists() {
+        encode_clip(stage, 5, 10);
+    }
+    let recipe = recipes.join("ndjson.sh");
+    let mut command = stage.command(recipe.to_str().unwrap());
+    command.env("XDG_DATA_HOME", home(stage)).env("HOME", home(stage)).env_remove("PLUGINS").env_remove("CARGO_TARGET_DIR");
+    let lines = succeed(run(command.current_dir(stage.path()).arg("clip.mp4")));
+    assert_eq!(json_lines(&lines).len(), 10, "two faces in each of five frames");
+    for program in programs() {
+        succeed(run(&mut Command::new(folder.join(program))));
+    }
+}
+
+/// The README and the manual name the folders where the files are, and links lead to installed files.
+fn documented(documents: &Path, manuals: &Path, recipes: &Path) {
+    let readme = read(&documents.join("README.md"));
+    assert!(readme.contains(&format!("{}/video.sh", recipes.display())), "{readme}");
+    for file in [readme, read(&manuals.join("man7/gst-plugin-emotion.7"))] {
+        assert!(!file.contains("/usr/share"), "{file}");
+    }
+    for program in programs() {
+        assert!(manuals.join(format!("man1/{program}.1")).is_file(), "{program}");
+    }
+    for page in files(documents).into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        let text = read(&page);
+        // The dashboard's page also explains its source.
+        let targets = links(&text).into_iter().map(|target| target.split('#').next().unwrap());
+        for target in targets.filter(|target| !target.starts_with("src/") && *target != "page") {
+            assert!(page.with_file_name(target).exists(), "{}: {target}", page.display());
+        }
+    }
+}
+
 #[test]
 fn make_installs_and_uninstalls_for_one_user() {
     if !support::fetched("centerface") {
@@ -67,12 +124,20 @@ fn make_installs_and_uninstalls_for_one_user() {
     let plugins = home(&stage).join("gstreamer-1.0/plugins");
     assert!(plugins.join("libgstemotion.so").is_file());
     use_it(&stage, None);
+    let recipes = home(&stage).join("gst-plugin-emotion");
+    use_them(&stage, &recipes, &home(&stage).join(".local/bin"));
+    documented(&home(&stage).join("doc/gst-plugin-emotion"), &home(&stage).join("man"), &recipes);
+    let cache = home(&stage).join(".cache/gstreamer-1.0/registry.x86_64.bin");
+    std::fs::create_dir_all(cache.parent().unwrap()).unwrap();
+    std::fs::write(&cache, "").unwrap();
 
     // Files of others stay.
-    let theirs = [plugins.join("other.txt"), plugins.join("emotion/models/mine.onnx")];
+    let theirs = [plugins.join("other.txt"), plugins.join("emotion/models/mine.onnx"), recipes.join("mine.sh")];
     theirs.iter().for_each(|file| std::fs::write(file, "theirs").unwrap());
     make(&stage, "uninstall", &[]);
-    assert_eq!(files(&plugins), theirs.into());
+    assert!(!registry(&stage).exists() && !cache.exists(), "GStreamer has to look again for elements of other plugins");
+    // Nor do the plugin and ONNX Runtime leave files of their own, such as an id of the device.
+    assert_eq!(files(&home(&stage)), theirs.into());
     let inspect = run(stage.command("gst-inspect-1.0").arg("emotionclassify").env("XDG_DATA_HOME", home(&stage)));
     assert!(!inspect.status.success(), "the plugin is removed");
 }
@@ -99,10 +164,29 @@ fn make_installs_and_uninstalls_system_wide() {
         assert!(plugins.join("libgstemotion.so").is_file(), "{}", plugins.display());
         std::fs::rename(&fetched, stage.path().join("away")).unwrap();
         use_it(&stage, Some(&plugins));
+        if prefix.starts_with("/opt") {
+            let installed = root.join("opt/emotion");
+            use_them(&stage, &installed.join("share/gst-plugin-emotion"), &installed.join("bin"));
+        }
         std::fs::rename(stage.path().join("away"), &fetched).unwrap();
         make(&stage, "uninstall", &variables);
         assert_eq!(files(&root), BTreeSet::new());
+        assert!(registry(&stage).exists(), "a staged installation changes nothing outside DESTDIR");
     }
+}
+
+#[test]
+fn make_installs_every_program_of_the_workspace() {
+    let said = succeed(run(Command::new("make").args(["--silent", "programs"]).current_dir(env!("CARGO_MANIFEST_DIR"))));
+    assert_eq!(said.split_whitespace().collect::<BTreeSet<_>>(), programs().iter().map(String::as_str).collect());
+}
+
+#[test]
+fn the_debian_package_has_the_version_and_the_authors_of_the_plugin() {
+    let file = |name: &str| read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/package/debian").join(name));
+    let heading = format!("gst-plugin-emotion ({}) ", env!("CARGO_PKG_VERSION"));
+    assert!(file("changelog").starts_with(&heading), "{heading}");
+    assert!(file("control").contains(&format!("Maintainer: {} <", env!("CARGO_PKG_AUTHORS"))));
 }
 
 #[test]

@@ -138,7 +138,9 @@ fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
         let video = pad.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
         if let (Some(video), Some(buffer)) = (video, info.buffer()) {
             let size = Size { width: video.width(), height: video.height() };
-            source.observe(size, &meta::read_faces(buffer, size));
+            let mut faces = meta::read_faces(buffer, size);
+            faces.retain(|face| face.confirmed);
+            source.observe(size, &faces);
         }
         gst::PadProbeReturn::Ok
     });

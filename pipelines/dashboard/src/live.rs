@@ -174,7 +174,7 @@ impl Live {
     fn aggregate(&mut self, now: Instant, faces: &[FaceRecord]) {
         let pts_ns = u64::try_from(self.calendar.at(now).as_nanos()).unwrap_or(u64::MAX);
         let time = FrameTime { pts_ns, ..FrameTime::default() };
-        let report = FrameReport { stream: "", frame: self.frames, time, faces };
+        let report = FrameReport { stream: "", frame: self.frames, time, size: Size::default(), faces };
         self.frames += 1;
         if let Some(summary) = self.second.add(&report) {
             self.history.push(summary.time.pts_ns / SECOND_NS, &summary);
@@ -247,7 +247,7 @@ mod tests {
             smoothed: false,
             age: Duration::ZERO,
         };
-        FaceRecord { id, rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5), detection: None, emotion: Some(emotion) }
+        FaceRecord { id, rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5), detection: None, emotion: Some(emotion), confirmed: true }
     }
 
     fn observe(live: &mut Live, start: Instant, at_ms: u64, faces: &[FaceRecord], aggregate_only: bool) -> Option<serde_json::Value> {

@@ -73,7 +73,7 @@ impl Options {
             token: std::env::var("EMOTION_DASHBOARD_TOKEN").ok().filter(|token| !token.is_empty()),
             hosts: Vec::new(),
             media: PathBuf::from("."),
-            data: state_folder(),
+            data: user_folder("XDG_STATE_HOME", ".local/state").join("gst-emotion/dashboard"),
             record_bytes: 256 << 20,
             max_sources: 32,
             labels: String::new(),
@@ -111,16 +111,25 @@ impl Options {
     }
 }
 
-/// The folder for state data of the user (XDG Base Directory Specification).
-fn state_folder() -> PathBuf {
-    let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, |home| PathBuf::from(home).join(".local/state"));
-    let folder = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    folder.unwrap_or_else(home).join("gst-emotion/dashboard")
+/// The user's folder that an environment variable names, or else a folder of the home (XDG Base Directory Specification).
+pub fn user_folder(variable: &str, default: &str) -> PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, |home| PathBuf::from(home).join(default));
+    let folder = std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    folder.unwrap_or_else(home)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_manual_has_every_option_of_the_help() {
+        let manual = include_str!("../emotion-dashboard.1");
+        let options = HELP.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+        for option in options.map(|option| option.trim_end_matches([',', '.', ';'])) {
+            assert!(manual.contains(&format!("Fl -{option}")), "--{option} is missing");
+        }
+    }
 
     fn parse(line: &str) -> Result<Command, String> {
         Options::parse(line.split_whitespace().map(OsString::from))

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::options::user_folder;
+
 /// A report covers at most the newest bytes of a record.
 const MAX_BYTES: u64 = 32 << 20;
 /// The script is killed if it takes longer.
@@ -16,10 +18,18 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Reports are made one at a time, so that requests cannot start many processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// The script in the checkout that this program was built in, if it still exists.
+/// The script that was installed with this program, or else that of the checkout that it was built in.
 pub fn script() -> Option<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../report.sh");
-    script.is_file().then_some(script)
+    let user_data = user_folder("XDG_DATA_HOME", ".local/share");
+    let installed = std::env::current_exe().ok().and_then(|program| installed_script(&program, &user_data));
+    installed.or_else(|| Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../report.sh")).filter(|script| script.is_file()))
+}
+
+/// The script in the prefix of a program `PREFIX/bin/NAME`, or else in the user's folder for data.
+fn installed_script(program: &Path, user_data: &Path) -> Option<PathBuf> {
+    let programs = program.parent().filter(|folder| folder.ends_with("bin"))?;
+    let of_prefix = programs.with_file_name("share");
+    [&of_prefix, user_data].into_iter().map(|folder| folder.join("gst-plugin-emotion/report.sh")).find(|script| script.is_file())
 }
 
 /// The page of an NDJSON record, as HTML; `name` is the name of the record on the page.
@@ -91,6 +101,20 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_installed_program_uses_the_script_that_was_installed_with_it() {
+        let folder = Folder::new().unwrap();
+        let (program, user_data) = (folder.0.join("bin/emotion-dashboard"), folder.0.join("data"));
+        assert_eq!(installed_script(&program, &user_data), None);
+        let script_in = |data: &str| folder.0.join(data).join("gst-plugin-emotion/report.sh");
+        for script in [script_in("data"), script_in("share")] {
+            fs::create_dir_all(script.parent().unwrap()).unwrap();
+            fs::write(&script, "").unwrap();
+            assert_eq!(installed_script(&program, &user_data), Some(script));
+        }
+        assert_eq!(installed_script(&folder.0.join("target/release/emotion-dashboard"), &user_data), None);
+    }
 
     #[test]
     fn a_long_record_is_cut_to_its_last_whole_lines() {

@@ -134,6 +134,15 @@ fn stall(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_manual_has_every_option_of_the_help() {
+        let manual = include_str!("../emotion-rtsp-relay.1");
+        let options = USAGE.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+        for option in options.map(|option| option.trim_end_matches([',', '.', ';'])) {
+            assert!(manual.contains(&format!("Fl -{option}")), "--{option} is missing");
+        }
+    }
+
     fn parse(line: &str) -> Result<Option<Options>, String> {
         Options::parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
     }
