@@ -59,11 +59,15 @@ need() {
     fi
 }
 
+# Properties of decodebin. FFmpeg's decoders write into buffers of the pipeline, and GStreamer 1.24 and 1.26 sometimes abort
+# when they do so for a video whose width is not a multiple of 16.
+safe_decoding=(avdec_h264-0::direct-rendering=false avdec_h265-0::direct-rendering=false)
+
 # Sets `source` to the first elements of a pipeline for a camera, a network camera or a file. The pictures are turned
 # upright if the file has a rotation tag, as videos from phones do. Frames of a network camera that cannot be processed
 # in time are dropped. The second argument lists caps of sound that is not decoded; without it, sound is ignored.
 open_source() {
-    local decode=(decodebin expose-all-streams=false "caps=video/x-raw(ANY)${2:+;$2;audio/x-raw}")
+    local decode=(decodebin expose-all-streams=false "caps=video/x-raw(ANY)${2:+;$2;audio/x-raw}" "${safe_decoding[@]}")
     case $1 in
     rtsp://* | rtsps://*)
         source=(rtspsrc name=input location="$1" latency=200 ! "application/x-rtp,media=video" !
