@@ -13,6 +13,9 @@ use support::recipes::*;
 /// AAC of about the clip's length.
 const TONE: &str = "audiotestsrc num-buffers=56 samplesperbuffer=1024 ! audio/x-raw,rate=44100,channels=1 ! avenc_aac ! aacparse";
 
+/// A decoder. Why it has this property: `safe_decoding` in `pipelines/env.sh`.
+const DECODE: &str = "decodebin expose-all-streams=false avdec_h264-0::direct-rendering=false";
+
 /// Runs a launch line in which `FROM` and `TO` are the paths of files.
 fn convert(stage: &Stage, from: &Path, line: &str, to: &Path) {
     let word = |word: &str| match word {
@@ -66,7 +69,7 @@ fn size(stage: &Stage, file: &Path) -> (u32, u32) {
     convert(
         stage,
         file,
-        "filesrc FROM ! decodebin expose-all-streams=false caps=video/x-raw(ANY) ! videoconvert ! pngenc snapshot=true ! filesink TO",
+        &format!("filesrc FROM ! {DECODE} caps=video/x-raw(ANY) ! videoconvert ! pngenc snapshot=true ! filesink TO"),
         &png,
     );
     png::Decoder::new(std::io::BufReader::new(std::fs::File::open(png).unwrap())).read_info().unwrap().info().size()
@@ -78,7 +81,9 @@ fn count_frames(stage: &Stage, file: &Path) -> usize {
     convert(
         stage,
         file,
-        "filesrc FROM ! decodebin expose-all-streams=false caps=video/x-raw(ANY) ! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=8,height=8 ! filesink TO",
+        &format!(
+            "filesrc FROM ! {DECODE} caps=video/x-raw(ANY) ! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=8,height=8 ! filesink TO"
+        ),
         &grey,
     );
     std::fs::read(grey).unwrap().len() / 64

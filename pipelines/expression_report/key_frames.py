@@ -15,7 +15,9 @@ FRAME_WIDTH = 480  # pixels
 OPEN_TIMEOUT_S = 60
 FRAME_TIMEOUT_S = 10
 PIPELINE = (
-    'filesrc name=file ! decodebin expose-all-streams=false caps="video/x-raw(ANY)" ! '
+    # env.sh says why the decoder has this property.
+    "filesrc name=file ! decodebin avdec_h264-0::direct-rendering=false expose-all-streams=false "
+    'caps="video/x-raw(ANY)" ! '
     "videoconvert ! videoflip video-direction=auto ! videoconvert ! videoscale add-borders=false ! "
     f"video/x-raw,width={FRAME_WIDTH},pixel-aspect-ratio=1/1 ! jpegenc quality=80 ! appsink name=out sync=false"
 )
