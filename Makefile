@@ -71,8 +71,8 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 # GStreamer's cache of the plugins that the caller has.
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
-.PHONY: help setup test-packages packages programs build plugin demo scan dashboard test fuzz test-newer bench soak \
-    evaluate faces licences audit install uninstall clean deb test-deb train model card
+.PHONY: help setup test-packages packages programs build plugin demo scan dashboard test fuzz test-newer test-remote \
+    bench soak evaluate faces licences audit install uninstall clean deb test-deb train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -89,7 +89,7 @@ test-packages: setup
 	@.ci/packages $(TEST_PACKAGES)
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release --workspace --exclude emotion-python $(features)
+	cargo build --locked --release --workspace --exclude emotion-python $(features) --features emotion-scan/remote
 
 plugin: setup
 	cargo build --locked --release $(features)
@@ -106,9 +106,9 @@ dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://c
 
 # GST_EMOTION_REQUIRE_MODELS makes tests fail if downloaded files are missing. The registry and the plugin path keep an
 # installed copy of the plugin out of the tests.
-test fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
-test fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
-test fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
+test test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
+test test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
+test test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTDOCFLAGS := -Dwarnings
 heading = @printf '\n== %s\n' '$(1)'
 test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests
@@ -138,6 +138,10 @@ fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, in a cached root folder (needs root, network)
 	.ci/newer trixie
+
+test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
+	cargo clippy --locked --package emotion-scan --all-targets --features test-remote -- -D warnings
+	cargo test --locked --package emotion-scan --features test-remote --lib --test remote
 
 packages:
 	@echo $(PACKAGES) $(TEST_PACKAGES)

@@ -5,7 +5,7 @@
 #
 #   pipelines/scan/run.sh INPUT [FOLDER] [OPTION]...        (make scan INPUT=recordings OUTPUT=folder)
 #
-# Needs:  photos and videos; docs/scan.md lists the options
+# Needs:  photos and videos, or their URLs; docs/scan.md lists the options
 # Shows:  the progress; writes results.parquet, results.files.parquet and report.html to FOLDER (default: target/scan)
 # Stop:   ends by itself; after an interruption the same command continues
 # shellcheck source-path=SCRIPTDIR source=../env.sh
@@ -14,7 +14,7 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Builds the plugin too. In two separate builds, their shared dependencies would have different features, and each build
 # would recompile them.
 cargo build --locked --release --manifest-path "$checkout/Cargo.toml" \
-    --package gst-plugin-emotion --package emotion-scan --lib --bins
+    --package gst-plugin-emotion --package emotion-scan --features emotion-scan/remote --lib --bins
 source "$checkout/pipelines/env.sh"
 need "INPUT [FOLDER] [OPTION]..." "$@"
 input=$1

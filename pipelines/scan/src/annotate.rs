@@ -21,6 +21,7 @@ use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
 use gstemotion::scores::{LabelSet, Scores};
 
+use crate::copies::Copies;
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::Journal;
@@ -44,15 +45,24 @@ const SOUND_ENCODERS: [(&str, &str); 3] = [("fdkaacenc", "fdkaacenc"), ("avenc_a
 ///
 /// # Errors
 /// If an encoder is missing, a file cannot be written, or a name would replace an input.
-pub fn write(folder: &Path, options: &Options, inputs: &[Input], journal: &Arc<Journal>) -> Result<Vec<(String, String)>, Error> {
+pub fn write(
+    folder: &Path,
+    options: &Options,
+    inputs: &[Input],
+    journal: &Arc<Journal>,
+    copies: &Copies,
+) -> Result<Vec<(String, String)>, Error> {
     let mut errors = Vec::new();
-    for input in inputs {
+    for (file, input) in inputs.iter().enumerate() {
         let facts = journal.facts(&input.key).cloned().unwrap_or_default();
         let Some(kind @ (Kind::Photo | Kind::Video)) = facts.kind else { continue };
-        let output = output_path(folder, &input.path, kind);
+        let output = output_path(folder, input.path_of_results(), kind);
         if !is_drawn(&output, journal.folder()) {
             let results = Results::new(journal, input, facts, options.every);
-            let drawn = draw(&input.path, kind, &output, results, options.timeout)?;
+            let drawn = copies.with(file, input, |path| match path {
+                Ok(path) => draw(path, kind, &output, results, options.timeout),
+                Err(error) => Ok(Err(error)),
+            })?;
             errors.extend(drawn.err().map(|error| (output.to_string_lossy().into_owned(), error)));
         }
     }
@@ -65,7 +75,7 @@ pub fn write(folder: &Path, options: &Options, inputs: &[Input], journal: &Arc<J
 /// If there is such a file.
 pub fn check(folder: &Path, inputs: &[Input]) -> Result<(), Error> {
     let is_replaced = |input: &&Input| {
-        let outputs = [Kind::Photo, Kind::Video].map(|kind| output_path(folder, &input.path, kind));
+        let outputs = [Kind::Photo, Kind::Video].map(|kind| output_path(folder, input.path_of_results(), kind));
         let input = fs::canonicalize(&input.path);
         outputs.iter().any(|output| matches!((fs::canonicalize(output), &input), (Ok(output), Ok(input)) if output == *input))
     };

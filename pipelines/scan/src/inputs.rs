@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files, folders and lists, as one list of files in a fixed order.
+//! Files, folders, lists and URLs, as one list of files in a fixed order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::options::Options;
 use crate::record::FileKey;
+use crate::remote::{Address, Client};
 
 /// A file to examine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Where it is.
+    /// Where it is; the whole URL of a remote file.
     pub path: PathBuf,
     /// What it is called in the tables, and its version.
     pub key: FileKey,
@@ -23,13 +24,26 @@ pub struct Input {
     pub error: Option<String>,
 }
 
+impl Input {
+    /// True if it has to be downloaded.
+    pub fn is_remote(&self) -> bool {
+        Address::parse(&self.path).is_some()
+    }
+
+    /// Its path below a folder that has results of all files.
+    pub fn path_of_results(&self) -> &Path {
+        if self.is_remote() { Path::new(self.key.name.split_once("://").map_or("", |(_, rest)| rest)) } else { &self.path }
+    }
+}
+
 /// Lists the files of the options: first those of the command line, then those of the lists. Files of a folder are sorted by
-/// name; hidden files and folders in it are skipped. A file that is named twice is examined once.
+/// name; hidden files and folders in it are skipped. Remote folders are listed in the same way. A file that is named twice is
+/// examined once.
 ///
 /// # Errors
-/// If a list cannot be read, or there is nothing to examine.
+/// If a list cannot be read, there is nothing to examine, or a URL is given to a program without remote inputs.
 pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
-    let mut inputs = Inputs { options, files: Vec::new(), known: HashSet::new(), folders: HashSet::new() };
+    let mut inputs = Inputs { options, files: Vec::new(), remote: Vec::new(), known: HashSet::new(), folders: HashSet::new() };
     options.inputs.iter().for_each(|path| inputs.add(path, false));
     for list in &options.list {
         for path in read_list(list)? {
@@ -39,7 +53,7 @@ pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
     if options.inputs.is_empty() && options.list.is_empty() {
         return Err(Error::Option("expected photos, videos, folders or --list, found none".into()));
     }
-    Ok(inputs.files)
+    inputs.finish()
 }
 
 /// The paths of a list, one on each line. Empty lines are skipped.
@@ -56,6 +70,8 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
 struct Inputs<'a> {
     options: &'a Options,
     files: Vec<Input>,
+    /// URLs, each with the number of local files before it.
+    remote: Vec<(usize, Address)>,
     known: HashSet<PathBuf>,
     /// Device and inode of the folders above and before, so that a link cannot make a loop.
     folders: HashSet<(u64, u64)>,
@@ -65,6 +81,10 @@ impl Inputs<'_> {
     /// Adds a file, or the files of a folder. Other kinds of files, such as sockets, are skipped in folders.
     fn add(&mut self, path: &Path, is_in_folder: bool) {
         if self.options.is_own(path) || !self.known.insert(path.to_owned()) {
+            return;
+        }
+        if let Some(address) = Address::parse(path).filter(|_| !is_in_folder) {
+            self.remote.push((self.files.len(), address));
             return;
         }
         match fs::metadata(path) {
@@ -92,6 +112,23 @@ impl Inputs<'_> {
         }
     }
 
+    /// Looks up the URLs and inserts their files.
+    fn finish(self) -> Result<Vec<Input>, Error> {
+        if self.remote.is_empty() {
+            return Ok(self.files);
+        }
+        let (positions, addresses): (Vec<usize>, Vec<Address>) = self.remote.into_iter().unzip();
+        let listed = Client::new(self.options.timeout)?.list(&addresses);
+        let mut local = self.files.into_iter().enumerate().peekable();
+        let mut files = Vec::new();
+        for (position, remote) in positions.into_iter().zip(listed) {
+            files.extend(std::iter::from_fn(|| local.next_if(|(index, _)| *index < position)).map(|(_, file)| file));
+            files.extend(remote);
+        }
+        files.extend(local.map(|(_, file)| file));
+        Ok(distinct(files))
+    }
+
     fn push(&mut self, path: &Path, found: Option<&Metadata>, error: Option<String>) {
         self.files.push(Input { path: path.to_owned(), key: key(path, found), error });
     }
@@ -99,7 +136,7 @@ impl Inputs<'_> {
 
 fn key(path: &Path, found: Option<&Metadata>) -> FileKey {
     let (size, modified_ns) = found.map_or((0, 0), version);
-    FileKey { name: path.to_string_lossy().into_owned(), size, modified_ns }
+    FileKey { name: path.to_string_lossy().into_owned(), size, modified_ns, etag: None }
 }
 
 /// Size and time of the last change, in nanoseconds since 1970.
@@ -107,9 +144,22 @@ fn version(found: &Metadata) -> (u64, i64) {
     (found.size(), found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec()))
 }
 
-/// True if the file was changed since it was listed.
+/// Removes files that are found twice, and numbers those whose URLs differ only in their secrets.
+fn distinct(mut files: Vec<Input>) -> Vec<Input> {
+    let (mut known, mut names) = (HashSet::new(), HashMap::<String, usize>::new());
+    files.retain(|file| known.insert(file.path.clone()));
+    for file in files.iter_mut().filter(|file| file.is_remote()) {
+        let count = names.entry(file.key.name.clone()).and_modify(|count| *count += 1).or_insert(1);
+        if *count > 1 {
+            file.key.name = format!("{}#{count}", file.key.name);
+        }
+    }
+    files
+}
+
+/// True if a local file was changed since it was listed. A remote one is examined as it was when it was downloaded.
 pub fn is_changed(input: &Input) -> bool {
-    fs::metadata(&input.path).map_or(true, |found| version(&found) != (input.key.size, input.key.modified_ns))
+    !input.is_remote() && fs::metadata(&input.path).map_or(true, |found| version(&found) != (input.key.size, input.key.modified_ns))
 }
 
 #[cfg(test)]

@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn key(name: &str) -> FileKey {
-        FileKey { name: name.into(), size: 1, modified_ns: 2 }
+        FileKey { name: name.into(), size: 1, modified_ns: 2, etag: None }
     }
 
     fn result(frames: u64) -> SliceResult {

@@ -2,16 +2,18 @@
 //! Finds faces in photos and recordings, scores their apparent expression, and writes one table.
 //!
 //! ```text
-//! inputs → scan: workers ── unit: decoder → analysis ──→ journal → table: Parquet, CSV, NDJSON
-//!                  plan: which part of a file is a unit
+//! inputs → scan: workers ── copies ── unit: decoder → analysis ──→ journal → table: Parquet, CSV, NDJSON
+//! remote ↗         plan: which part of a file is a unit
 //! ```
 //!
 //! | module | does |
 //! |---|---|
 //! | [`options`] | the command line |
 //! | [`error`] | what stops a scan |
-//! | [`inputs`] | files, folders and lists to a list of files |
 //! | [`record`] | what is known about a file, a slice and a face |
+//! | [`remote`] | lists and downloads from web servers and object stores |
+//! | [`inputs`] | files, folders, lists and URLs to a list of files |
+//! | [`copies`] | remote files on this machine while they are examined |
 //! | [`plan`] | cuts long files into slices; chooses the frames to examine |
 //! | [`decoder`] | a file to frames |
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
@@ -27,8 +29,10 @@
 
 pub mod options;
 pub mod error;
-pub mod inputs;
 pub mod record;
+pub mod remote;
+pub mod inputs;
+pub mod copies;
 pub mod plan;
 pub mod decoder;
 pub mod analysis;

@@ -23,7 +23,7 @@ Exit status: 0 if all files were examined or are no pictures, 3 if a file could 
 #[derive(Clone, Debug, Parser)]
 #[command(name = "emotion-scan", version, after_help = EXIT_STATUSES)]
 pub struct Options {
-    /// Photos, videos and folders; folders are searched with their subfolders
+    /// Photos, videos and folders, or their http, https and s3 URLs; folders are searched with their subfolders
     pub inputs: Vec<PathBuf>,
 
     /// Table to write, a .parquet, .csv or .ndjson file
@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER")]
     pub annotated: Option<PathBuf>,
 
-    /// Seconds without a decoded frame after which a file is given up
+    /// Seconds without a decoded frame, or without data from a server, after which a file is given up
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub timeout: Duration,
 

@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 /// The name of a file in the tables, and its version. A file with another key is examined again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileKey {
-    /// The path as it was given, or found in a folder.
+    /// The path as it was given, or found in a folder; the URL without secrets.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// Time of the last change, in nanoseconds since 1970.
     pub modified_ns: i64,
+    /// The version that a server gives; none for local files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// What a file contains.

@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
+use crate::copies::Copies;
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::Journal;
@@ -45,12 +46,21 @@ const BINDINGS: &str = "import gi; gi.require_version('Gst', '1.0'); from gi.rep
 ///
 /// # Errors
 /// If Python is missing or the page cannot be written.
-pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal) -> Result<(), Error> {
+pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copies: &Copies) -> Result<(), Error> {
     let folder = journal.folder().join("report");
     let records = folder.join(name).with_extension("ndjson");
     unpack(&folder).and_then(|()| write_records(&records, inputs, journal)).map_err(Error::at(&folder))?;
+    let program = folder.join("report.py");
+    match single_video(inputs, journal) {
+        // A video that can no longer be read has no pictures on the page.
+        Some(video) => copies.with(0, video, |path| run(&program, &records, path.ok(), page)),
+        None => run(&program, &records, None, page),
+    }
+}
+
+fn run(program: &Path, records: &Path, video: Option<&Path>, page: &Path) -> Result<(), Error> {
     let mut command = Command::new(python());
-    command.arg(folder.join("report.py")).arg(&records).args(single_video(inputs, journal)).arg(page);
+    command.arg(program).arg(records).args(video).arg(page);
     let output = command.stdin(Stdio::null()).output().map_err(|error| Error::Report(format!("python3: {error}")))?;
     if output.status.success() { Ok(()) } else { Err(Error::Report(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
 }
@@ -67,11 +77,11 @@ fn python() -> &'static str {
 }
 
 /// The video, if the scan has no other file and its pictures can be read.
-fn single_video(inputs: &[Input], journal: &Journal) -> Option<PathBuf> {
+fn single_video<'a>(inputs: &'a [Input], journal: &Journal) -> Option<&'a Input> {
     let [input] = inputs else { return None };
     let is_video = journal.facts(&input.key).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
     let can_read = || Command::new(python()).args(["-c", BINDINGS]).output().is_ok_and(|output| output.status.success());
-    (is_video && can_read()).then(|| input.path.clone())
+    (is_video && can_read()).then_some(input)
 }
 
 /// Writes the faces as records of `emotionexport`.

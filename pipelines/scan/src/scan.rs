@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::analysis::{self, Analyser};
+use crate::copies::Copies;
 use crate::decoder::{Decoder, Failure};
 use crate::error::Error;
 use crate::inputs::{self, Input};
@@ -45,24 +46,25 @@ pub fn scan(options: &Options) -> Result<Summary, Error> {
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
     let journal = Journal::open(&options.parts(), &options.fingerprint())?;
-    let journal = examine(options, &inputs, journal)?;
+    let copies = Copies::new(journal.folder().join("downloads"), &inputs, options.timeout)?;
+    let journal = examine(options, &inputs, journal, &copies)?;
     let (faces, files) = (journal.folder().join("faces"), journal.folder().join("files"));
     let mut summary = write_tables(options, &inputs, &journal, &faces, &files)?;
     publish(&files, &options.files_output())?;
     publish(&faces, &options.output)?;
     let journal = Arc::new(journal);
-    summary.errors.extend(show(options, &inputs, &journal)?);
+    summary.errors.extend(show(options, &inputs, &journal, &copies)?);
     journal.remove()?;
     Ok(summary)
 }
 
 /// Makes the page and the drawn files that are asked for. Returns name and error of each file that could not be drawn.
-fn show(options: &Options, inputs: &[Input], journal: &Arc<Journal>) -> Result<Vec<(String, String)>, Error> {
+fn show(options: &Options, inputs: &[Input], journal: &Arc<Journal>, copies: &Copies) -> Result<Vec<(String, String)>, Error> {
     if let Some(page) = &options.report {
         let name = options.output.file_name().unwrap_or_default().to_string_lossy();
-        report::write(page, &name, inputs, journal)?;
+        report::write(page, &name, inputs, journal, copies)?;
     }
-    options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal))
+    options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal, copies))
 }
 
 fn write_tables(options: &Options, inputs: &[Input], journal: &Journal, faces: &Path, files: &Path) -> Result<Summary, Error> {
@@ -86,15 +88,16 @@ pub fn start_elements() -> Result<(), Error> {
 }
 
 /// Examines what the journal does not have yet.
-fn examine(options: &Options, inputs: &[Input], journal: Journal) -> Result<Journal, Error> {
+fn examine(options: &Options, inputs: &[Input], journal: Journal, copies: &Copies) -> Result<Journal, Error> {
     let tasks = remaining(inputs, &journal);
     if tasks.is_empty() {
         return Ok(journal);
     }
+    tasks.iter().for_each(|task| copies.begin(task.file(), 1));
     let counts = Arc::new(Counts::default());
     let totals = totals(&tasks, inputs);
     let progress = (!options.quiet).then(|| Progress::start(counts.clone(), totals));
-    let shared = Shared { options, inputs, journal: Mutex::new(journal), queue: Queue::new(tasks), counts };
+    let shared = Shared { options, inputs, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts };
     let (jobs, threads) = options.workers();
     let result = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| shared.work(threads))).collect();
@@ -134,6 +137,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Shared<'a> {
     options: &'a Options,
     inputs: &'a [Input],
+    copies: &'a Copies,
     journal: Mutex<Journal>,
     queue: Queue,
     counts: Arc<Counts>,
@@ -151,6 +155,7 @@ impl Shared<'_> {
         let mut tools = None;
         while let Some(running) = self.queue.take() {
             self.tools(&mut tools, threads).and_then(|tools| self.run(running.task, tools))?;
+            self.copies.end(running.task.file());
             running.done();
         }
         Ok(())
@@ -169,21 +174,28 @@ impl Shared<'_> {
             Task::File(file) => self.examine_file(file, tools),
             Task::Slice(file, slice) => {
                 let starts = lock(&self.journal).facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default();
-                let decoder = Decoder::open(&self.inputs[file].path, self.options.timeout);
+                let decoder = self.open(file)?;
                 self.examine_slice(file, slice, &starts, decoder, tools)
             }
         }
     }
 
+    /// Opens a file, which is downloaded first if it is remote. The inner error is that of the file.
+    fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
+        let path = self.copies.path(file, &self.inputs[file])?;
+        Ok(path.map_err(Failure::Broken).and_then(|path| Decoder::open(&path, self.options.timeout)))
+    }
+
     fn examine_file(&self, file: usize, tools: &mut Tools) -> Result<(), Error> {
         let input = &self.inputs[file];
-        let opened = Decoder::open(&input.path, self.options.timeout).and_then(|mut decoder| Ok((unit::inspect(&mut decoder)?, decoder)));
+        let opened = self.open(file)?.and_then(|mut decoder| Ok((unit::inspect(&mut decoder)?, decoder)));
         let (facts, decoder) = match opened {
             Ok((facts, decoder)) => (facts, Some(decoder)),
             Err(failure) => (unit::unreadable(failure), None),
         };
         let starts = facts.slices.clone();
         self.commit(file, Entry::File(input.key.clone(), facts), tools)?;
+        self.copies.begin(file, starts.len().saturating_sub(1));
         self.queue.add((1..starts.len()).map(|slice| Task::Slice(file, slice)));
         decoder.map_or(Ok(()), |decoder| self.examine_slice(file, 0, &starts, Ok(decoder), tools))
     }

@@ -354,3 +354,11 @@ fn annotated_files_show_the_faces_of_the_table_and_keep_their_sound() {
     let printed = folder.run("in/photo.jpg --output again.ndjson --annotated .", 2);
     assert!(printed.contains("would be replaced"), "{printed}");
 }
+
+#[cfg(not(feature = "remote"))]
+#[test]
+fn a_program_without_remote_inputs_says_how_to_build_one_with_them() {
+    let Some(folder) = Folder::new("without-remote") else { return };
+    let printed = folder.run("s3://clips/in/ --output out.ndjson", 2);
+    assert!(printed.contains("found a URL; this program was built without") && printed.contains("--features remote"), "{printed}");
+}

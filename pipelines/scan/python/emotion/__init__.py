@@ -73,7 +73,7 @@ def scan(
     set: Mapping[str, Any] | None = None,
     jobs: int | None = None,
 ) -> pyarrow.Table:
-    """Examines photos, videos and folders, and returns a row for each face of each examined frame.
+    """Examines photos, videos and folders, or their URLs, and returns a row for each face of each examined frame.
 
     `every` is the number of seconds between examined frames; without it, every frame is examined. `set` has properties
     of elements, such as `{"facedetect.tile-size": 640}`. `jobs` is the number of files examined at the same time; without

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Copies of remote files on this machine, each for as long as its slices are in work.
+//!
+//! A worker begins a file only if no slice of another one waits. So there are at most as many copies as workers.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::inputs::Input;
+use crate::remote::{Address, Client, Failure};
+
+/// The copy of a file, or why there is none. Empty until the first use.
+type Copy = Arc<Mutex<Option<Result<PathBuf, String>>>>;
+
+/// A file whose tasks are not all done.
+#[derive(Debug, Default)]
+struct Use {
+    tasks: usize,
+    copy: Copy,
+}
+
+/// The copies of a scan, in a folder that is removed at the end.
+#[derive(Debug)]
+pub struct Copies {
+    folder: PathBuf,
+    /// None if all files are local.
+    client: Option<Client>,
+    uses: Mutex<HashMap<usize, Use>>,
+}
+
+impl Copies {
+    /// Copies in `folder`, without those that a killed scan left there. A server that sends nothing for `limit` is given up.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn new(folder: PathBuf, inputs: &[Input], limit: Duration) -> Result<Self, Error> {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Error::at(&folder))?;
+        }
+        let client = inputs.iter().any(Input::is_remote).then(|| Client::new(limit)).transpose()?;
+        if client.is_some() {
+            fs::create_dir(&folder).map_err(Error::at(&folder))?;
+        }
+        Ok(Self { folder, client, uses: Mutex::default() })
+    }
+
+    /// Announces tasks that use file number `file`. Its copy is kept until all of them have ended.
+    pub fn begin(&self, file: usize, tasks: usize) {
+        if self.client.is_some() {
+            lock(&self.uses).entry(file).or_default().tasks += tasks;
+        }
+    }
+
+    /// Ends a task.
+    pub fn end(&self, file: usize) {
+        let mut uses = lock(&self.uses);
+        let Some(used) = uses.get_mut(&file) else { return };
+        used.tasks = used.tasks.saturating_sub(1);
+        if used.tasks > 0 {
+            return;
+        }
+        let copy = uses.remove(&file).and_then(|used| lock(&used.copy).take());
+        if let Some(Ok(path)) = copy {
+            // If it stays, the whole folder is removed later.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Where file number `file` is on this machine. The first use downloads it, others wait for that. The inner error is that
+    /// of the file.
+    ///
+    /// # Errors
+    /// If the copy cannot be written.
+    pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, String>, Error> {
+        let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path)) else { return Ok(Ok(input.path.clone())) };
+        let copy = lock(&self.uses).entry(file).or_default().copy.clone();
+        let mut copy = lock(&copy);
+        if let Some(known) = &*copy {
+            return Ok(known.clone());
+        }
+        // GStreamer also recognises some formats by their extension.
+        let path = self.folder.join(file.to_string()).with_extension(address.extension());
+        let result = match client.download(input, &path) {
+            Ok(()) => Ok(path),
+            Err(Failure::Disk(error)) => return Err(Error::at(&path)(error)),
+            Err(Failure::Remote(error)) => {
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        };
+        Ok(copy.insert(result).clone())
+    }
+
+    /// Calls `use_file` with the path of a file on this machine, or with its error.
+    ///
+    /// # Errors
+    /// If the copy cannot be written, or that of `use_file`.
+    pub fn with<T>(
+        &self,
+        file: usize,
+        input: &Input,
+        use_file: impl FnOnce(Result<&Path, String>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.begin(file, 1);
+        let path = self.path(file, input)?;
+        let result = use_file(path.as_deref().map_err(Clone::clone));
+        self.end(file);
+        result
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

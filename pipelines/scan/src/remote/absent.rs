@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes the place of the client in a program without the feature `remote`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Address, Failure};
+use crate::error::Error;
+use crate::inputs::Input;
+
+/// The client, which this program does not have.
+#[derive(Debug)]
+pub enum Client {}
+
+impl Client {
+    /// Says how to build a program with a client.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new(_limit: Duration) -> Result<Self, Error> {
+        Err(Error::Option(
+            "expected files and folders, found a URL; this program was built without remote inputs. `make build` or `cargo build \
+             --release --package emotion-scan --features remote` builds it with them"
+                .into(),
+        ))
+    }
+
+    /// Nothing, since there is no client.
+    pub fn list(&self, _addresses: &[Address]) -> Vec<Vec<Input>> {
+        match *self {}
+    }
+
+    /// Nothing, since there is no client.
+    ///
+    /// # Errors
+    /// None.
+    pub fn download(&self, _input: &Input, _copy: &Path) -> Result<(), Failure> {
+        match *self {}
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Errors of servers and connections in words. The texts of the crates below contain whole URLs, whose secrets must not be
+//! shown.
+
+use std::path::Path;
+use std::time::Duration;
+
+use object_store::Error;
+use object_store::client::{HttpError, HttpErrorKind};
+
+use super::Address;
+
+/// What object_store writes before the status of an answer.
+const STATUS: &str = "Server returned non-2xx status code: ";
+
+/// What was expected, and what was found. `limit` is the longest time without data.
+pub fn describe(error: &Error, limit: Duration) -> String {
+    let status = status(error);
+    match (error, status.as_deref()) {
+        (Error::Precondition { .. }, _) => CHANGED.into(),
+        (_, Some(status)) if status.starts_with("404") => format!("expected a file, found none ({status})"),
+        (_, Some(status)) if status.starts_with("401") || status.starts_with("403") => {
+            format!("expected a file that may be read, found: {status}; check the credentials and their rights")
+        }
+        (_, Some(status)) => format!("expected a file, the server answered {status}"),
+        (_, None) => match kind(error) {
+            Some(HttpErrorKind::Timeout) => format!("expected data, found none within {} s", limit.as_secs_f64()),
+            Some(HttpErrorKind::Connect) => format!("expected a connection to the server, found: {}", cause(error)),
+            Some(_) => format!("expected the whole file, the connection broke: {}", cause(error)),
+            None => format!("expected a file, found: {}", cause(error)),
+        },
+    }
+}
+
+/// The error of a file that is no longer the one that was listed.
+pub const CHANGED: &str = "the file was changed while it was examined";
+
+/// True if a repetition from the start may help: a connection broke, or the server did not continue where it broke.
+pub fn is_transient(error: &Error) -> bool {
+    match kind(error) {
+        Some(kind) => kind != HttpErrorKind::Timeout,
+        None => matches!(error, Error::NotSupported { .. } | Error::Generic { .. }) && status(error).is_none(),
+    }
+}
+
+/// True if there is no connection to the server.
+pub fn is_unreachable(error: &Error) -> bool {
+    matches!(kind(error), Some(HttpErrorKind::Connect | HttpErrorKind::Timeout))
+}
+
+/// What is wrong with the connection, if that is it.
+fn kind(error: &Error) -> Option<HttpErrorKind> {
+    chain(error).find_map(|error| error.downcast_ref::<HttpError>()).map(HttpError::kind)
+}
+
+/// Code and name of the answer, such as `500 Internal Server Error`.
+fn status(error: &Error) -> Option<String> {
+    let texts = chain(error).map(ToString::to_string);
+    texts.filter_map(|text| Some(text.strip_prefix(STATUS)?.split(':').next()?.to_owned())).next()
+}
+
+/// The innermost error, without secrets.
+fn cause(error: &Error) -> String {
+    let innermost = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let first = innermost.lines().next().unwrap_or_default();
+    first.split(' ').map(without_secrets).collect::<Vec<_>>().join(" ")
+}
+
+fn without_secrets(word: &str) -> String {
+    Address::parse(Path::new(word.trim_matches(['"', '\'', '(', ')', ',']))).map_or_else(|| word.to_owned(), |address| address.name())
+}
+
+/// The error and its causes.
+fn chain(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let error: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Generic { store: "test", source: source.into() }
+    }
+
+    #[test]
+    fn answers_and_broken_connections_are_told_apart() {
+        let limit = Duration::from_secs(3);
+        let answer = generic("Server returned non-2xx status code: 503 Service Unavailable: <a long page>");
+        assert_eq!(describe(&answer, limit), "expected a file, the server answered 503 Service Unavailable");
+        assert!(!is_transient(&answer));
+        let refused = describe(&generic("Server returned non-2xx status code: 403 Forbidden: "), limit);
+        assert!(refused.starts_with("expected a file that may be read, found: 403 Forbidden;"), "{refused}");
+        let late = generic(HttpError::new(HttpErrorKind::Timeout, std::io::Error::other("late")));
+        assert_eq!(describe(&late, limit), "expected data, found none within 3 s");
+        assert!(!is_transient(&late) && is_unreachable(&late));
+        let cut = generic(HttpError::new(HttpErrorKind::Interrupted, std::io::Error::other("reset")));
+        assert_eq!(describe(&cut, limit), "expected the whole file, the connection broke: reset");
+        assert!(is_transient(&cut) && !is_unreachable(&cut));
+    }
+
+    #[test]
+    fn texts_of_other_crates_have_no_secrets() {
+        let error = generic("cannot open 'https://me:pw@host/a?sig=1' now\n<Secret/>");
+        assert_eq!(describe(&error, Duration::ZERO), "expected a file, found: cannot open https://***@host/a?sig=*** now");
+    }
+}

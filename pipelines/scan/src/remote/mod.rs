@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Inputs on web servers and in object stores. Only [`Client`] uses the network, and only with the cargo feature `remote`.
+
+mod address;
+pub use address::Address;
+
+#[cfg(feature = "remote")]
+mod failure;
+#[cfg(feature = "remote")]
+mod stores;
+#[cfg(feature = "remote")]
+mod listing;
+#[cfg(feature = "remote")]
+mod download;
+#[cfg(feature = "remote")]
+mod client;
+#[cfg(feature = "remote")]
+pub use client::Client;
+
+#[cfg(not(feature = "remote"))]
+mod absent;
+#[cfg(not(feature = "remote"))]
+pub use absent::Client;
+
+/// Why there is no copy of a remote file.
+#[derive(Debug)]
+pub enum Failure {
+    /// It cannot be fetched: what was expected, and what was found.
+    Remote(String),
+    /// The copy cannot be written.
+    Disk(std::io::Error),
+}
