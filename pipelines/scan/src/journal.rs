@@ -196,7 +196,7 @@ fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
 }
 
 /// Writes a file under a temporary name first, so that it is never seen in part.
-fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
     let mut file = File::create(&part)?;
     file.write_all(contents)?;

@@ -26,6 +26,9 @@
 //! | [`annotate`] | photos and videos with the faces drawn |
 //! | [`picture`] | the faces of a picture in memory |
 //! | [`scan`](mod@scan) | the workers, and the tables at the end |
+//! | `partition` | several tables instead of one, for many files |
+//! | `dispatch` | gives the tasks to workers in other processes |
+//! | [`worker`] | such a worker |
 
 pub mod options;
 pub mod error;
@@ -45,6 +48,9 @@ pub mod report;
 pub mod annotate;
 pub mod picture;
 pub mod scan;
+mod partition;
+mod dispatch;
+pub mod worker;
 
 pub use error::Error;
 pub use options::Options;

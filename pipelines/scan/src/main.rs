@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use emotion_scan::{Error, Options, Summary, scan};
+use emotion_scan::{Error, Options, Summary, scan, worker};
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -15,16 +15,20 @@ const PRINTED_ERRORS: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match scan(&options) {
-        Ok(summary) => {
-            report(&options, &summary);
-            if summary.errors.is_empty() { ExitCode::SUCCESS } else { EXIT_UNREADABLE.into() }
-        }
-        Err(error) => {
-            eprintln!("emotion-scan: {error}");
-            if matches!(error, Error::Option(_)) { EXIT_USAGE.into() } else { ExitCode::FAILURE }
-        }
+    if options.worker {
+        return exit(worker::run(&options, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
     }
+    exit(scan(&options).map(|summary| {
+        report(&options, &summary);
+        if summary.errors.is_empty() { ExitCode::SUCCESS } else { EXIT_UNREADABLE.into() }
+    }))
+}
+
+fn exit(ended: Result<ExitCode, Error>) -> ExitCode {
+    ended.unwrap_or_else(|error| {
+        eprintln!("emotion-scan: {error}");
+        if matches!(error, Error::Option(_)) { EXIT_USAGE.into() } else { ExitCode::FAILURE }
+    })
 }
 
 fn report(options: &Options, summary: &Summary) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -46,6 +47,10 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
+    /// Make OUTPUT a folder of tables, each of so many files; also OUTPUT's name with .files before the suffix
+    #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated"])]
+    pub partition: Option<NonZeroUsize>,
+
     /// Page to write, with timelines and shares; needs Python
     #[arg(long, value_name = "PAGE.html")]
     pub report: Option<PathBuf>,
@@ -61,6 +66,18 @@ pub struct Options {
     /// Print no progress
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Examine nothing here: write tasks to standard output and read their results from standard input
+    #[arg(long, conflicts_with = "worker")]
+    pub dispatch: bool,
+
+    /// Examine the tasks of a scan with --dispatch and the same options; the inputs are ignored
+    #[arg(long)]
+    pub worker: bool,
+
+    /// Number of the part, if these are the options of one part of a partition.
+    #[arg(skip)]
+    pub part: Option<usize>,
 }
 
 impl Options {
@@ -73,10 +90,14 @@ impl Options {
             every: None,
             set: Vec::new(),
             jobs: None,
+            partition: None,
             report: None,
             annotated: None,
             timeout: Duration::from_secs(60),
             quiet: true,
+            dispatch: false,
+            worker: false,
+            part: None,
         }
     }
 
@@ -94,17 +115,41 @@ impl Options {
         }
     }
 
+    /// Checks what the command line alone does not.
+    ///
+    /// # Errors
+    /// If an option is wrong.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.dispatch && self.list.iter().any(|list| list == Path::new("-")) {
+            return Err(Error::Option("--list: expected a file, found -; with --dispatch, answers come from standard input".into()));
+        }
+        self.format().map(|_| ())
+    }
+
+    /// The options of part `number` of a partition: `results.parquet/part-00000.parquet`.
+    pub fn of_part(&self, number: usize) -> Self {
+        Self { part: Some(number), output: self.output.join(self.part_name(number)), ..self.clone() }
+    }
+
+    /// File name of part `number`.
+    pub fn part_name(&self, number: usize) -> String {
+        format!("part-{number:05}.{}", self.output.extension().unwrap_or_default().to_string_lossy())
+    }
+
     /// The table of files: `results.files.parquet` beside `results.parquet`.
     pub fn files_output(&self) -> PathBuf {
-        let suffix = self.output.extension().unwrap_or_default().to_string_lossy().into_owned();
-        self.output.with_extension(format!("files.{suffix}"))
+        if let (Some(_), Some(folder), Some(name)) = (self.part, self.output.parent(), self.output.file_name()) {
+            return files_of(folder).join(name);
+        }
+        files_of(&self.output)
     }
 
     /// The folder of finished slices, `results.parquet.parts` beside `results.parquet`.
     pub fn parts(&self) -> PathBuf {
-        let mut name = self.output.file_name().unwrap_or_default().to_owned();
-        name.push(".parts");
-        self.output.with_file_name(name)
+        if let (Some(_), Some(folder), Some(name)) = (self.part, self.output.parent(), self.output.file_name()) {
+            return parts_of(folder).join(name);
+        }
+        parts_of(&self.output)
     }
 
     /// True if `path` is something that the scan itself writes.
@@ -132,6 +177,18 @@ impl Options {
         let every_s = self.every.map(|every| every.as_secs_f64());
         serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set}).to_string()
     }
+}
+
+/// `results.files.parquet` for `results.parquet`.
+fn files_of(output: &Path) -> PathBuf {
+    output.with_extension(format!("files.{}", output.extension().unwrap_or_default().to_string_lossy()))
+}
+
+/// `results.parquet.parts` for `results.parquet`.
+fn parts_of(output: &Path) -> PathBuf {
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    output.with_file_name(name)
 }
 
 /// True if both paths name the same existing file, or are equal.
@@ -190,6 +247,14 @@ mod tests {
         assert_eq!(options.parts(), Path::new("out/results.v2.parquet.parts"));
         let message = parse("clips --output results.xlsx").unwrap().format().unwrap_err().to_string();
         assert!(message.contains(".parquet, .csv or .ndjson") && message.contains("results.xlsx"), "{message}");
+    }
+
+    #[test]
+    fn the_parts_of_a_partition_are_in_folders() {
+        let part = parse("clips --output out/results.parquet --partition 10").unwrap().of_part(3);
+        assert_eq!(part.output, Path::new("out/results.parquet/part-00003.parquet"));
+        assert_eq!(part.files_output(), Path::new("out/results.files.parquet/part-00003.parquet"));
+        assert_eq!(part.parts(), Path::new("out/results.parquet.parts/part-00003.parquet"));
     }
 
     #[test]

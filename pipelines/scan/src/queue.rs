@@ -60,6 +60,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// True if there is nothing left to do, and nothing being done.
+    pub fn is_empty(&self) -> bool {
+        let state = lock(&self.state);
+        state.tasks.is_empty() && state.running == 0
+    }
+
     fn end_task(&self, is_failed: bool) {
         let mut state = lock(&self.state);
         state.running -= 1;

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::{self, Analyser};
 use crate::copies::Copies;
 use crate::decoder::{Decoder, Failure};
@@ -15,15 +17,14 @@ use crate::error::Error;
 use crate::inputs::{self, Input};
 use crate::journal::{Entry, Journal, Log};
 use crate::options::Options;
-use crate::plan::Slice;
 use crate::progress::{Counts, Progress, Totals};
 use crate::queue::{Queue, Task};
 use crate::record::{FileFacts, SliceResult};
 use crate::table::{FaceTable, FileRow, FileTable};
-use crate::{annotate, report, unit};
+use crate::{annotate, dispatch, partition, report, unit};
 
 /// What a scan found.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Number of files.
     pub files: u64,
@@ -40,20 +41,31 @@ pub struct Summary {
 /// # Errors
 /// If the scan cannot start or cannot write. Finished work is kept for the next call with the same options.
 pub fn scan(options: &Options) -> Result<Summary, Error> {
-    options.format()?;
+    options.check()?;
     start_elements()?;
     analysis::elements(&options.set, 1)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
+    match options.partition {
+        Some(files) => partition::scan(options, &inputs, files.get()),
+        None => scan_inputs(options, &inputs),
+    }
+}
+
+/// Examines these inputs and writes their tables.
+///
+/// # Errors
+/// As [`scan`](fn@scan).
+pub(crate) fn scan_inputs(options: &Options, inputs: &[Input]) -> Result<Summary, Error> {
     let journal = Journal::open(&options.parts(), &options.fingerprint())?;
-    let copies = Copies::new(journal.folder().join("downloads"), &inputs, options.timeout)?;
-    let journal = examine(options, &inputs, journal, &copies)?;
+    let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
+    let journal = examine(options, inputs, journal, &copies)?;
     let (faces, files) = (journal.folder().join("faces"), journal.folder().join("files"));
-    let mut summary = write_tables(options, &inputs, &journal, &faces, &files)?;
+    let mut summary = write_tables(options, inputs, &journal, &faces, &files)?;
     publish(&files, &options.files_output())?;
     publish(&faces, &options.output)?;
     let journal = Arc::new(journal);
-    summary.errors.extend(show(options, &inputs, &journal, &copies)?);
+    summary.errors.extend(show(options, inputs, &journal, &copies)?);
     journal.remove()?;
     Ok(summary)
 }
@@ -98,14 +110,18 @@ fn examine(options: &Options, inputs: &[Input], journal: Journal, copies: &Copie
     let totals = totals(&tasks, inputs);
     let progress = (!options.quiet).then(|| Progress::start(counts.clone(), totals));
     let shared = Shared { options, inputs, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts };
-    let (jobs, threads) = options.workers();
-    let result = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| shared.work(threads))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let ended = if options.dispatch { dispatch::run(&shared) } else { work(&shared) };
     drop(progress);
-    let ended: Result<Vec<()>, Error> = result;
-    ended.map(|_| shared.journal.into_inner().unwrap_or_else(PoisonError::into_inner))
+    ended.map(|()| shared.journal.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Examines everything on threads of this process.
+fn work(shared: &Shared<'_>) -> Result<(), Error> {
+    let (jobs, threads) = shared.options.workers();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| shared.work(threads))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// What the journal does not have yet, in the order of the files.
@@ -134,12 +150,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What the workers share.
-struct Shared<'a> {
+pub(crate) struct Shared<'a> {
     options: &'a Options,
-    inputs: &'a [Input],
+    pub(crate) inputs: &'a [Input],
     copies: &'a Copies,
     journal: Mutex<Journal>,
-    queue: Queue,
+    pub(crate) queue: Queue,
     counts: Arc<Counts>,
 }
 
@@ -164,18 +180,21 @@ impl Shared<'_> {
     fn tools<'t>(&self, tools: &'t mut Option<Tools>, threads: u32) -> Result<&'t mut Tools, Error> {
         if tools.is_none() {
             let analyser = Analyser::new(&self.options.set, threads)?;
-            *tools = Some(Tools { analyser, log: lock(&self.journal).create_log()? });
+            *tools = Some(Tools { analyser, log: self.create_log()? });
         }
         Ok(tools.as_mut().expect("set above"))
+    }
+
+    pub(crate) fn create_log(&self) -> Result<Log, Error> {
+        lock(&self.journal).create_log()
     }
 
     fn run(&self, task: Task, tools: &mut Tools) -> Result<(), Error> {
         match task {
             Task::File(file) => self.examine_file(file, tools),
             Task::Slice(file, slice) => {
-                let starts = lock(&self.journal).facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default();
                 let decoder = self.open(file)?;
-                self.examine_slice(file, slice, &starts, decoder, tools)
+                self.examine_slice(file, slice, &self.slices(file), decoder, tools)
             }
         }
     }
@@ -186,15 +205,16 @@ impl Shared<'_> {
         Ok(path.map_err(Failure::Broken).and_then(|path| Decoder::open(&path, self.options.timeout)))
     }
 
+    /// Starts of the slices of a file.
+    pub(crate) fn slices(&self, file: usize) -> Vec<u64> {
+        lock(&self.journal).facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default()
+    }
+
     fn examine_file(&self, file: usize, tools: &mut Tools) -> Result<(), Error> {
         let input = &self.inputs[file];
-        let opened = self.open(file)?.and_then(|mut decoder| Ok((unit::inspect(&mut decoder)?, decoder)));
-        let (facts, decoder) = match opened {
-            Ok((facts, decoder)) => (facts, Some(decoder)),
-            Err(failure) => (unit::unreadable(failure), None),
-        };
+        let (facts, decoder) = unit::inspect(self.open(file)?);
         let starts = facts.slices.clone();
-        self.commit(file, Entry::File(input.key.clone(), facts), tools)?;
+        self.commit(file, Entry::File(input.key.clone(), facts), &mut tools.log)?;
         self.copies.begin(file, starts.len().saturating_sub(1));
         self.queue.add((1..starts.len()).map(|slice| Task::Slice(file, slice)));
         decoder.map_or(Ok(()), |decoder| self.examine_slice(file, 0, &starts, Ok(decoder), tools))
@@ -208,28 +228,15 @@ impl Shared<'_> {
         decoder: Result<Decoder, Failure>,
         tools: &mut Tools,
     ) -> Result<(), Error> {
-        let (input, slice) = (&self.inputs[file], Slice::of(starts, index));
-        let at_slice = decoder.and_then(|mut decoder| {
-            if starts.len() > 1 {
-                decoder.continue_at(slice.run_up_ns)?;
-            }
-            Ok(decoder)
-        });
-        let mut result = match at_slice {
-            Ok(mut decoder) => unit::examine(&mut decoder, &mut tools.analyser, slice, self.options.every, &self.counts),
-            Err(Failure::Broken(error)) => SliceResult { error: Some(error), ..SliceResult::default() },
-            Err(Failure::Other) => SliceResult { error: Some("expected a video, found none".into()), ..SliceResult::default() },
-        };
-        if inputs::is_changed(input) {
-            result.error = Some("the file was changed while it was examined".into());
-        }
-        self.commit(file, Entry::Slice(input.key.clone(), index, result), tools)
+        let input = &self.inputs[file];
+        let result = unit::examine_at(input, index, starts, decoder, &mut tools.analyser, self.options.every, &self.counts);
+        self.commit(file, Entry::Slice(input.key.clone(), index, result), &mut tools.log)
     }
 
     /// Writes a result to the worker's log and counts what is finished.
-    fn commit(&self, file: usize, entry: Entry, tools: &mut Tools) -> Result<(), Error> {
+    pub(crate) fn commit(&self, file: usize, entry: Entry, log: &mut Log) -> Result<(), Error> {
         let key = &self.inputs[file].key;
-        let written = tools.log.append(&entry)?;
+        let written = log.append(&entry)?;
         let mut journal = lock(&self.journal);
         let is_slice = matches!(entry, Entry::Slice(..));
         journal.note(entry, written);
@@ -282,6 +289,14 @@ impl Summary {
         self.frames += row.examined;
         self.faces += row.faces;
         self.errors.extend(row.error.map(|error| (row.file, error)));
+    }
+
+    /// Adds what was found in other files.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.files += other.files;
+        self.frames += other.frames;
+        self.faces += other.faces;
+        self.errors.extend(other.errors);
     }
 }
 

@@ -8,12 +8,21 @@ use gstemotion::record::FaceRecord;
 
 use crate::analysis::{Analyser, Faces};
 use crate::decoder::{Decoder, Failure, Frame};
+use crate::inputs::{self, Input};
 use crate::plan::{self, Sampler, Slice};
 use crate::progress::Counts;
 use crate::record::{Face, FileFacts, Kind, SliceResult};
 
+/// Finds out what a file is. Without pictures there is no decoder.
+pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>) {
+    match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
+        Ok((facts, decoder)) => (facts, Some(decoder)),
+        Err(failure) => (unreadable(failure), None),
+    }
+}
+
 /// Finds out what a file is and where it is cut into slices.
-pub fn inspect(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
+fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
     let kind = decoder.kind();
     let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
     let mut slices = vec![0];
@@ -29,15 +38,43 @@ pub fn inspect(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
 }
 
 /// The facts of a file that could not be opened.
-pub fn unreadable(failure: Failure) -> FileFacts {
+fn unreadable(failure: Failure) -> FileFacts {
     match failure {
         Failure::Other => FileFacts { kind: Some(Kind::Other), ..FileFacts::default() },
         Failure::Broken(error) => FileFacts { error: Some(error), ..FileFacts::default() },
     }
 }
 
+/// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.
+pub fn examine_at(
+    input: &Input,
+    index: usize,
+    starts: &[u64],
+    decoder: Result<Decoder, Failure>,
+    analyser: &mut Analyser,
+    every: Option<Duration>,
+    counts: &Counts,
+) -> SliceResult {
+    let slice = Slice::of(starts, index);
+    let at_slice = decoder.and_then(|mut decoder| {
+        if starts.len() > 1 {
+            decoder.continue_at(slice.run_up_ns)?;
+        }
+        Ok(decoder)
+    });
+    let mut result = match at_slice {
+        Ok(mut decoder) => examine(&mut decoder, analyser, slice, every, counts),
+        Err(Failure::Broken(error)) => SliceResult { error: Some(error), ..SliceResult::default() },
+        Err(Failure::Other) => SliceResult { error: Some("expected a video, found none".into()), ..SliceResult::default() },
+    };
+    if inputs::is_changed(input) {
+        result.error = Some("the file was changed while it was examined".into());
+    }
+    result
+}
+
 /// Examines the frames of `slice`, at which `decoder` is. An error ends the slice and is part of the result.
-pub fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: Option<Duration>, counts: &Counts) -> SliceResult {
+fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: Option<Duration>, counts: &Counts) -> SliceResult {
     let mut examination = Examination { slice, sampler: Sampler::new(every), tracks: HashMap::new(), result: SliceResult::default() };
     let ended = examination.run(decoder, analyser, counts);
     let mut result = examination.result;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tables in parts, for so many files that one table would be too large.
+//!
+//! ```text
+//! results.parquet/part-00000.parquet, …         faces
+//! results.files.parquet/part-00000.parquet, …   files
+//! results.parquet.parts/part-00000.done, …      what is in a finished part, until all are finished
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::inputs::Input;
+use crate::journal::write_whole;
+use crate::options::Options;
+use crate::record::FileKey;
+use crate::scan::{Summary, scan_inputs};
+
+/// A finished part.
+#[derive(Debug, Serialize, Deserialize)]
+struct Done {
+    settings: String,
+    files: Vec<FileKey>,
+    summary: Summary,
+}
+
+/// Writes one pair of tables for each `files` inputs. Parts that an earlier run has finished are kept if their files and the
+/// settings are the same.
+///
+/// # Errors
+/// As a scan to one table.
+pub fn scan(options: &Options, inputs: &[Input], files: usize) -> Result<Summary, Error> {
+    let folders = [options.output.clone(), options.files_output(), options.parts()];
+    folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
+    let mut whole = Summary::default();
+    for (number, inputs) in inputs.chunks(files).enumerate() {
+        whole.extend(scan_part(&options.of_part(number), inputs)?);
+    }
+    let [faces, files_of, parts] = folders;
+    for folder in [&faces, &files_of] {
+        remove_from(folder, &options.part_name(inputs.len().div_ceil(files))).map_err(Error::at(folder))?;
+    }
+    fs::remove_dir_all(&parts).map_err(Error::at(&parts))?;
+    Ok(whole)
+}
+
+fn scan_part(part: &Options, inputs: &[Input]) -> Result<Summary, Error> {
+    let path = part.parts().with_extension("done");
+    let keys: Vec<FileKey> = inputs.iter().map(|input| input.key.clone()).collect();
+    let done = read(&path).filter(|done| done.settings == part.fingerprint() && done.files == keys);
+    if let Some(done) = done.filter(|_| part.output.exists() && part.files_output().exists()) {
+        return Ok(done.summary);
+    }
+    let summary = scan_inputs(part, inputs)?;
+    let done = Done { settings: part.fingerprint(), files: keys, summary };
+    let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
+    write_whole(&path, &json).map_err(Error::at(&path))?;
+    Ok(done.summary)
+}
+
+/// What is in a finished part. An unreadable note means that the part is not finished.
+fn read(path: &Path) -> Option<Done> {
+    serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
+}
+
+/// Removes the parts of an earlier scan of more files: `first` and those after it.
+fn remove_from(folder: &Path, first: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("part-") && name >= first) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
