@@ -11,6 +11,9 @@ use gst::prelude::*;
 
 use crate::record::Kind;
 
+/// Time after which a file is opened a second time. decodebin loses an error that a demuxer posts while it starts (GStreamer
+/// 1.22; one of 40 times for an MP4 file without an index), and then waits for ever.
+const FIRST_TRY: Duration = Duration::from_secs(5);
 /// Frames that are decoded ahead.
 const QUEUED_FRAMES: u32 = 4;
 /// Time between two looks at the bus while waiting for a frame.
@@ -70,8 +73,16 @@ impl Decoder {
     /// # Errors
     /// If the file has no pictures or cannot be decoded.
     pub fn open(path: &Path, limit: Duration) -> Result<Self> {
-        let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
-        Self::start(&source, limit).map_err(|failure| {
+        let start = |limit| {
+            let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
+            Self::start(&source, limit)
+        };
+        let short = limit.min(FIRST_TRY);
+        let opened = match start(short) {
+            Err(failure) if failure == no_frame(short) => start(limit),
+            opened => opened,
+        };
+        opened.map_err(|failure| {
             let is_unknown = failure == Failure::Broken(UNKNOWN.into());
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
             if is_unknown && !VISUAL_EXTENSIONS.contains(&extension.as_str()) { Failure::Other } else { failure }
@@ -182,7 +193,7 @@ impl Decoder {
 
     fn stuck(&mut self) -> Failure {
         self.is_stuck = true;
-        Failure::Broken(format!("no frame within {} s", self.limit.as_secs_f64()))
+        no_frame(self.limit)
     }
 
     fn failure(&self, message: &gst::Message) -> Failure {
@@ -200,6 +211,10 @@ impl Decoder {
             _ => Failure::Other,
         }
     }
+}
+
+fn no_frame(limit: Duration) -> Failure {
+    Failure::Broken(format!("no frame within {} s", limit.as_secs_f64()))
 }
 
 /// The error of a file whose contents nothing recognises.

@@ -82,6 +82,8 @@ fn what_was_answered_before_the_dispatching_process_died_is_kept() {
         assert!(printed.contains("before all tasks were answered"), "{printed}");
         answered.push(task);
     }
+    drop(tasks);
+    assert!(worker.wait().unwrap().success());
     answered.sort();
     answered.dedup();
     assert_eq!(answered.len(), 3, "no task is given twice: {answered:?}");
@@ -135,6 +137,8 @@ fn finished_parts_are_kept_and_changed_ones_are_examined_again() {
         writeln!(scan.stdin.as_mut().unwrap(), "{}", answers.next().unwrap().unwrap()).unwrap();
     }
     assert!(tasks.next().unwrap().unwrap().contains("photo-2"), "the first two parts are finished");
+    drop(to_worker);
+    assert!(worker.wait().unwrap().success());
     scan.kill().unwrap();
     scan.wait().unwrap();
     folder.write("in/photo-1.jpg", b"\xff\xd8\xff\xe0 broken now");
