@@ -71,8 +71,8 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 # GStreamer's cache of the plugins that the caller has.
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
-.PHONY: help setup test-packages packages programs build plugin demo scan dashboard test fuzz test-newer test-remote \
-    bench soak evaluate faces licences audit install uninstall clean deb test-deb train model card
+.PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard test fuzz test-cluster \
+    test-newer test-remote bench soak evaluate faces licences audit install uninstall clean deb test-deb train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -100,6 +100,9 @@ demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rend
 
 scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; writes a table and a page
 	pipelines/scan/run.sh "$(INPUT)" "$(OUTPUT)"
+
+cluster-demo: setup $(TARGET)/cluster/python/installed ## emotion-scan on three Ray nodes on this machine: INPUT=folder OUTPUT=folder
+	pipelines/cluster/demo.sh "$(INPUT)" "$(OUTPUT)"
 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
@@ -136,6 +139,12 @@ fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY
 	FUZZ_SECONDS=$$(( $(or $(MINUTES),10) * 60 / $(if $(ONLY),1,$$(grep -c '^#\[test\]' tests/fuzz/main.rs)) )) \
 	    cargo test --locked $(features) --test fuzz -- --test-threads 1 $(ONLY)
 
+test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers and the driver of scans on Ray
+	pipelines/cluster/clips.sh $(TARGET)/cluster/clips
+	cargo build --locked --package emotion-scan
+	SCAN=$(abspath $(TARGET))/debug/emotion-scan CLIPS=$(abspath $(TARGET))/cluster/clips \
+	    $(TARGET)/cluster/python/bin/python -m unittest discover --start-directory pipelines/cluster/tests
+
 test-newer: setup ## build and test with the GStreamer of Debian 13, in a cached root folder (needs root, network)
 	.ci/newer trixie
 
@@ -162,6 +171,12 @@ evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder
 $(TARGET)/training/%.installed: models/training/%.txt
 	[ -x $(TARGET)/training/bin/python ] || python3 -m venv $(TARGET)/training
 	$(TARGET)/training/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Ray, for pipelines/cluster.
+$(TARGET)/cluster/python/installed: pipelines/cluster/requirements.txt
+	[ -x $(@D)/bin/python ] || python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 # DuckDB and pyarrow, with which tests read the tables of emotion-scan.
