@@ -36,7 +36,9 @@ packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
 # What `make install` installs besides the plugin, under the names of the repository. Recipes come with the files that
 # they use.
-programs := emotion-dashboard emotion-rtsp-relay emotion-scan
+programs := emotion-camera emotion-dashboard emotion-scan
+# Another name of emotion-camera.
+alias := emotion-rtsp-relay
 manuals := $(wildcard pipelines/*.[1-9] pipelines/*/*.[1-9])
 recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html))
 documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
@@ -245,6 +247,7 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 	        install -D -m 644 "$(fetched)/licenses/$$text" "$(DESTDIR)$(licence_folder)/$$text"; \
 	done
 	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
+	ln -sf emotion-camera "$(DESTDIR)$(program_folder)/$(alias)"
 	$(call put,$(recipes),$(installed_recipes))
 	$(call put,pipelines/package/installed.md $(documents),$(installed_documents))
 	$(call put,$(manuals),$(installed_manuals))
@@ -260,7 +263,7 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 uninstall: ## remove the files that install installed
 	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* \
 	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(installed_licences)
-	rm -f $(installed_programs) $(installed_manuals)
+	rm -f $(installed_programs) "$(DESTDIR)$(program_folder)/$(alias)" $(installed_manuals)
 	rm -f $(installed_recipes) $(installed_documents)
 	for folder in "$(plugins)/emotion" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"; do \
 	    [ ! -d "$$folder" ] || find "$$folder" -depth -type d -empty -delete; \

@@ -112,8 +112,8 @@ fn slug(heading: &str) -> String {
 /// The reason why a command is not run here, if it is not.
 fn left_out(command: &str) -> Option<&'static str> {
     let others = [
-        ("cargo run --release -p emotion-rtsp-relay", "pipelines/rtsp-relay/tests run it"),
-        ("gst-launch-1.0 -q rtspsrc", "pipelines/rtsp-relay/tests read this stream, which needs the relay"),
+        ("cargo run --release -p emotion-camera", "pipelines/camera/tests run it"),
+        ("gst-launch-1.0 -q rtspsrc", "pipelines/camera/tests read this stream, which needs the program"),
         ("podman", ".ci/deb runs the steps of the Containerfile"),
     ];
     others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)

@@ -12,11 +12,13 @@
 //! Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
 //! as fast as possible; a clocksync before the queue plays them at their own speed.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use emotion_supervise::input::{self, FileLoop, Reading};
+use emotion_supervise::place::Place;
 use gst::glib;
 use gst::prelude::*;
 use gstemotion::geometry::Size;
@@ -37,7 +39,7 @@ const FACES_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Time that one record of totals covers.
 const ROOM_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
 /// Length of the jitter buffer for network cameras.
-const JITTER_BUFFER_MS: u32 = 100;
+const JITTER_BUFFER: Duration = Duration::from_millis(100);
 
 type Result<T> = std::result::Result<T, glib::BoolError>;
 
@@ -53,14 +55,6 @@ pub struct Graph {
     file_loop: Option<FileLoop>,
 }
 
-/// Plays a file in a loop.
-#[derive(Debug)]
-struct FileLoop {
-    sink_pad: gst::Pad,
-    /// Set when the file has ended.
-    ended: Arc<AtomicBool>,
-}
-
 impl Graph {
     /// Builds the pipeline of `source`, which receives its pictures, faces and records. `labels` is the text of labels in the
     /// pictures.
@@ -74,9 +68,10 @@ impl Graph {
         // The lateness of the last frame when it leaves the clocksync of a file, in nanoseconds.
         let file_lateness = Arc::new(AtomicI64::new(0));
         let (feed, file_loop) = builder.input(&source.input, &entry, &file_lateness)?;
+        number_frames(&pad(&entry, "sink")?, source.clone());
 
         // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
-        let asynchronous = matches!(source.input, Input::Camera(_) | Input::Rtsp(_));
+        let asynchronous = matches!(source.input, Input::Place(Place::Device(_) | Place::Rtsp(_)));
         let convert = builder.make("videoconvert")?;
         // Under the name `facedetect` GStreamer may pick the element of its OpenCV plugin.
         let detect = builder.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
@@ -105,20 +100,7 @@ impl Graph {
 
     /// Seeks a file that has ended to its start. Returns false if the seek fails.
     pub fn rewind_if_ended(&self) -> bool {
-        match &self.file_loop {
-            Some(file_loop) if file_loop.ended.swap(false, Ordering::Relaxed) => {
-                let (start, open_end) = (gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                file_loop.sink_pad.push_event(gst::event::Seek::new(
-                    1.0,
-                    gst::SeekFlags::FLUSH,
-                    gst::SeekType::Set,
-                    start,
-                    gst::SeekType::None,
-                    open_end,
-                ))
-            }
-            _ => true,
-        }
+        self.file_loop.as_ref().is_none_or(FileLoop::rewind_if_ended)
     }
 }
 
@@ -132,6 +114,16 @@ pub fn can_blur() -> bool {
     *CAN_BLUR
 }
 
+/// Numbers the frames, to count those that are skipped.
+fn number_frames(pad: &gst::Pad, source: Arc<Source>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            source.progress.received(buffer.make_mut());
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// Reads the faces of every frame on `pad`. Embedding needs no more than a probe and `meta::read_faces`.
 fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -140,6 +132,7 @@ fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
             let size = Size { width: video.width(), height: video.height() };
             let mut faces = meta::read_faces(buffer, size);
             faces.retain(|face| face.confirmed);
+            source.progress.analysed(buffer, faces.len());
             source.observe(size, &faces);
         }
         gst::PadProbeReturn::Ok
@@ -186,38 +179,14 @@ impl Builder<'_> {
         file_lateness: &Arc<AtomicI64>,
     ) -> Result<(Option<gst_app::AppSrc>, Option<FileLoop>)> {
         match input {
-            Input::File(path) => {
-                let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
-                let decode = self.decode()?;
-                file.link(&decode)?;
-                // Phones store the orientation as a tag.
-                let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
-                let clock = self.built(gst::ElementFactory::make("clocksync").property("sync-to-first", true))?;
-                gst::Element::link_many([&flip, &clock, entry])?;
-                link_later(&decode, &flip);
-                Ok((None, Some(loop_file(&clock, file_lateness)?)))
-            }
-            Input::Camera(device) => {
-                let camera = self.built(gst::ElementFactory::make("v4l2src").property("device", device.to_string_lossy().as_ref()))?;
-                // Cameras prefer their largest size, but face detection does not need it.
-                let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
-                    let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, MAX_WIDTH));
-                    caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, MAX_HEIGHT)).build());
-                    caps
-                });
-                let filter = self.built(gst::ElementFactory::make("capsfilter").property("caps", caps))?;
-                let decode = self.decode()?;
-                gst::Element::link_many([&camera, &filter, &decode])?;
-                link_later(&decode, entry);
-                Ok((None, None))
-            }
-            Input::Rtsp(address) => {
-                let camera = gst::ElementFactory::make("rtspsrc").property("location", address);
-                let camera = self.built(camera.property("latency", JITTER_BUFFER_MS).property("drop-on-latency", true))?;
-                let decode = self.decode()?;
-                link_later(&camera, &decode);
-                link_later(&decode, entry);
-                Ok((None, None))
+            Input::Place(place) => {
+                let reading = Reading { max_size: (MAX_WIDTH, MAX_HEIGHT), latency: JITTER_BUFFER, protocols: None, timeout: None };
+                let file_loop = input::add(self.0, place, &reading, entry)?;
+                if let Some(file_loop) = &file_loop {
+                    file_loop.hold_end()?;
+                    measure_lateness(&file_loop.clock, file_lateness)?;
+                }
+                Ok((None, file_loop))
             }
             Input::Browser => {
                 let caps = gst::Caps::builder("image/jpeg").field("framerate", gst::Fraction::new(0, 1)).build();
@@ -230,17 +199,6 @@ impl Builder<'_> {
                 Ok((Some(feed), None))
             }
         }
-    }
-
-    /// A decoder for video that leaves audio and text encoded.
-    fn decode(&self) -> Result<gst::Element> {
-        let decode = self.make("decodebin")?;
-        decode.connect("autoplug-continue", false, |arguments| {
-            let caps = arguments[2].get::<gst::Caps>().ok()?;
-            let is_other = caps.structure(0).is_some_and(|first| ["audio/", "text/"].iter().any(|kind| first.name().starts_with(kind)));
-            Some((!is_other).to_value())
-        });
-        Ok(decode)
     }
 
     /// The branch of pictures for viewers. Returns the overlay.
@@ -307,36 +265,10 @@ fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
     element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }
 
-/// Links the first video pad that `from` adds.
-fn link_later(from: &gst::Element, to: &gst::Element) {
-    let to = to.downgrade();
-    from.connect_pad_added(move |_, pad| {
-        let Some(sink_pad) = to.upgrade().and_then(|to| to.static_pad("sink")) else { return };
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        let is_video = caps
-            .structure(0)
-            .is_some_and(|first| first.name().starts_with("video/") || first.get::<&str>("media").is_ok_and(|media| media == "video"));
-        if is_video && !sink_pad.is_linked() {
-            // A pad that cannot be linked causes an error on the bus with its first buffer.
-            let _ = pad.link(&sink_pad);
-        }
-    });
-}
-
-/// Drops the end-of-stream event before the clocksync, so that the file can be played again. Also measures the lateness of
-/// the frames after it.
-fn loop_file(clock: &gst::Element, file_lateness: &Arc<AtomicI64>) -> Result<FileLoop> {
-    let (sink_pad, ended) = (pad(clock, "sink")?, Arc::new(AtomicBool::new(false)));
-    let has_ended = ended.clone();
-    sink_pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event().map(|event| event.type_()) {
-        Some(gst::EventType::Eos) => {
-            has_ended.store(true, Ordering::Relaxed);
-            gst::PadProbeReturn::Handled
-        }
-        _ => gst::PadProbeReturn::Ok,
-    });
+/// Measures the lateness of the frames of a file when they leave its clocksync.
+fn measure_lateness(clock: &gst::Element, file_lateness: &Arc<AtomicI64>) -> Result<()> {
+    let clock_pad = pad(clock, "src")?;
     let (file_lateness, clock) = (file_lateness.clone(), clock.downgrade());
-    let clock_pad = clock.upgrade().and_then(|clock| clock.static_pad("src")).ok_or_else(|| glib::bool_error!("no clocksync"))?;
     clock_pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let times = segment.zip(info.buffer()).zip(clock.upgrade());
@@ -346,7 +278,7 @@ fn loop_file(clock: &gst::Element, file_lateness: &Arc<AtomicI64>) -> Result<Fil
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(FileLoop { sink_pad, ended })
+    Ok(())
 }
 
 /// Nanoseconds between the running time of `buffer` and now.

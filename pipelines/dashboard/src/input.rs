@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where video comes from, and which inputs a viewer may choose.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use emotion_supervise::place::Place;
 use serde::{Deserialize, Serialize};
 
 /// Maximum length of a source's name, in characters.
@@ -17,12 +18,8 @@ const VIDEO_EXTENSIONS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4"
 /// Where video comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A file, played in a loop.
-    File(PathBuf),
-    /// A Video4Linux device.
-    Camera(PathBuf),
-    /// A network camera.
-    Rtsp(String),
+    /// A file, played in a loop, or a camera.
+    Place(Place),
     /// A browser that sends JPEG pictures.
     Browser,
 }
@@ -31,11 +28,11 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// [`Input::File`].
+    /// [`Place::File`].
     File,
-    /// [`Input::Camera`].
+    /// [`Place::Device`].
     Camera,
-    /// [`Input::Rtsp`].
+    /// [`Place::Rtsp`].
     Rtsp,
     /// [`Input::Browser`].
     Browser,
@@ -47,15 +44,7 @@ impl Input {
     /// # Errors
     /// A message for the user.
     pub fn from_argument(argument: &str) -> Result<Self, String> {
-        match argument {
-            address if address.contains("://") => rtsp(address),
-            device if device.starts_with("/dev/") => camera(device),
-            path => match std::fs::canonicalize(path) {
-                Ok(path) if path.is_file() => Ok(Self::File(path)),
-                Ok(_) => Err(format!("{path}: not a file")),
-                Err(error) => Err(format!("{path}: {error}")),
-            },
-        }
+        Place::parse(argument).map(Self::Place)
     }
 
     /// An input from the page. Files must be in the folder `media`.
@@ -68,13 +57,13 @@ impl Input {
         }
         match kind {
             Kind::Browser => Ok(Self::Browser),
-            Kind::Rtsp => rtsp(address),
-            Kind::Camera => camera(address),
+            Kind::Rtsp => Place::rtsp(address).map(Self::Place),
+            Kind::Camera => Place::device(address).map(Self::Place),
             Kind::File => {
                 let outside = || format!("no file {address} in the folder of --media");
                 let folder = std::fs::canonicalize(media).map_err(|error| format!("{}: {error}", media.display()))?;
                 let path = std::fs::canonicalize(folder.join(address)).map_err(|_| outside())?;
-                if path.starts_with(&folder) && path.is_file() { Ok(Self::File(path)) } else { Err(outside()) }
+                if path.starts_with(&folder) && path.is_file() { Ok(Self::Place(Place::File(path))) } else { Err(outside()) }
             }
         }
     }
@@ -82,9 +71,7 @@ impl Input {
     /// The default name of a source with this input.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.file_stem().map_or_else(|| "File".into(), |stem| stem.to_string_lossy().into_owned()),
-            Self::Camera(path) => path.file_name().map_or_else(|| "Camera".into(), |name| name.to_string_lossy().into_owned()),
-            Self::Rtsp(address) => host(address).to_owned(),
+            Self::Place(place) => place.name(),
             Self::Browser => "Browser camera".into(),
         }
     }
@@ -92,9 +79,9 @@ impl Input {
     /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::File(_) => Kind::File,
-            Self::Camera(_) => Kind::Camera,
-            Self::Rtsp(_) => Kind::Rtsp,
+            Self::Place(Place::File(_)) => Kind::File,
+            Self::Place(Place::Device(_)) => Kind::Camera,
+            Self::Place(Place::Rtsp(_)) => Kind::Rtsp,
             Self::Browser => Kind::Browser,
         }
     }
@@ -102,11 +89,8 @@ impl Input {
     /// `text` without the user name and password of this input's address.
     pub fn without_password(&self, text: &str) -> String {
         match self {
-            Self::Rtsp(address) => match credentials(address) {
-                Some(secret) => text.replace(&format!("{secret}@"), ""),
-                None => text.to_owned(),
-            },
-            _ => text.to_owned(),
+            Self::Place(place) => place.without_password(text),
+            Self::Browser => text.to_owned(),
         }
     }
 }
@@ -115,37 +99,6 @@ impl Input {
 pub fn clean_name(name: &str) -> Option<String> {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     Some(shown.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-fn rtsp(address: &str) -> Result<Input, String> {
-    let known = ["rtsp://", "rtsps://", "rtspt://", "rtspu://"].iter().any(|scheme| address.starts_with(scheme));
-    let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
-    if known && plain && !host(address).is_empty() {
-        Ok(Input::Rtsp(address.to_owned()))
-    } else {
-        Err(format!("expected rtsp://HOST/PATH, found {address}"))
-    }
-}
-
-fn camera(device: &str) -> Result<Input, String> {
-    match device.strip_prefix("/dev/video") {
-        Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Input::Camera(device.into())),
-        _ => Err(format!("expected a camera such as /dev/video0, found {device}")),
-    }
-}
-
-/// The part between the scheme and the path.
-fn authority(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-fn host(address: &str) -> &str {
-    authority(address).rsplit('@').next().unwrap_or_default()
-}
-
-fn credentials(address: &str) -> Option<&str> {
-    authority(address).rsplit_once('@').map(|(credentials, _)| credentials)
 }
 
 /// The cameras and files that a viewer can choose from.
@@ -159,7 +112,7 @@ impl Choices {
     /// Lists the cameras in `/dev` and the videos in the folder `media`, without subfolders.
     pub fn find(media: &Path) -> Self {
         let mut cameras: Vec<String> =
-            names(Path::new("/dev")).map(|name| format!("/dev/{name}")).filter(|path| camera(path).is_ok()).collect();
+            names(Path::new("/dev")).map(|name| format!("/dev/{name}")).filter(|path| Place::device(path).is_ok()).collect();
         let is_video = |name: &String| {
             let extension = Path::new(name).extension();
             extension.is_some_and(|extension| VIDEO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
@@ -188,7 +141,7 @@ mod tests {
         std::fs::write(folder.join("secret.mp4"), b"").unwrap();
         let media = folder.join("media");
         let open = |address: &str| Input::from_request(Kind::File, address, &media);
-        assert!(matches!(open("clip.mp4"), Ok(Input::File(path)) if path.ends_with("media/clip.mp4")));
+        assert!(matches!(open("clip.mp4"), Ok(Input::Place(Place::File(path))) if path.ends_with("media/clip.mp4")));
         for outside in ["../secret.mp4", "/etc/passwd", "nothing.mp4", "", "."] {
             assert!(open(outside).unwrap_err().contains("--media"), "{outside}");
         }
@@ -210,13 +163,6 @@ mod tests {
             assert!(of(Kind::Rtsp, address).is_err(), "{address}");
         }
         assert!(of(Kind::Rtsp, &format!("rtsp://{}", "a".repeat(2000))).is_err());
-    }
-
-    #[test]
-    fn passwords_are_removed() {
-        let input = Input::Rtsp("rtsp://user:p@ss@camera/live".into());
-        assert_eq!(input.name(), "camera");
-        assert_eq!(input.without_password("no answer from rtsp://user:p@ss@camera/live"), "no answer from rtsp://camera/live");
     }
 
     #[test]

@@ -21,13 +21,12 @@ mod input;
 mod jpeg;
 mod listing;
 mod live;
+mod metrics;
 mod options;
 mod page;
 mod recorder;
 mod registry;
 mod report;
-#[path = "../../secret.rs"]
-mod secret;
 mod server;
 mod source;
 mod supervisor;

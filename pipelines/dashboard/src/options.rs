@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use emotion_supervise::secret;
 use lexopt::prelude::*;
 
 use crate::input::Input;
-use crate::secret;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -107,7 +107,7 @@ impl Options {
     }
 
     fn checked(self) -> Result<Self, String> {
-        secret::check(self.listen, self.token.as_deref()).map(|()| self)
+        secret::check(self.listen, self.token.as_deref(), "--token").map(|()| self)
     }
 }
 
@@ -120,6 +120,8 @@ pub fn user_folder(variable: &str, default: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use emotion_supervise::place::Place;
+
     use super::*;
 
     #[test]
@@ -166,6 +168,6 @@ mod tests {
     #[test]
     fn the_form_of_a_source_gives_its_kind() {
         let inputs = options("/dev/video3 rtsp://camera/1").inputs;
-        assert_eq!(inputs, [Input::Camera("/dev/video3".into()), Input::Rtsp("rtsp://camera/1".into())]);
+        assert_eq!(inputs, [Input::Place(Place::Device("/dev/video3".into())), Input::Place(Place::Rtsp("rtsp://camera/1".into()))]);
     }
 }

@@ -96,6 +96,11 @@ impl Registry {
         self.sources().running.values().map(|(source, _)| source.description()).collect()
     }
 
+    /// All sources.
+    pub fn all(&self) -> Vec<Arc<Source>> {
+        self.sources().running.values().map(|(source, _)| source.clone()).collect()
+    }
+
     /// Ends all sources and waits for them, at most [`STOP_TIMEOUT`].
     pub fn remove_all(&self) {
         let running = std::mem::take(&mut self.sources().running);

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
 use crate::source::{Command, RECORDS, Source, Switches};
-use crate::{connections, feed, graph, guard, listing, page, report, viewer};
+use crate::{connections, feed, graph, guard, listing, metrics, page, report, viewer};
 
 /// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
 /// the list and one for each source.
@@ -95,6 +95,7 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
 fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
     let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3)) };
     page::router()
+        .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
         .route("/api/choices", get(choices))
         .route("/api/sources", get(sources).post(add))
@@ -115,6 +116,10 @@ fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
 
 async fn sources(State(registry): State<Arc<Registry>>) -> Json<Value> {
     Json(listing::of(&registry))
+}
+
+async fn measured(State(registry): State<Arc<Registry>>) -> Response {
+    ([(CONTENT_TYPE, emotion_supervise::metrics::CONTENT_TYPE)], metrics::of(&registry)).into_response()
 }
 
 async fn choices(State(registry): State<Arc<Registry>>) -> Json<Choices> {

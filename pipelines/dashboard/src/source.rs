@@ -3,12 +3,12 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
+use emotion_supervise::progress::Progress;
 use gstemotion::geometry::Size;
 use gstemotion::record::FaceRecord;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct Source {
     pub input: Input,
     /// Secret that allows a browser to send pictures to [`Input::Browser`].
     pub key: String,
+    /// Counts of its frames and faces.
+    pub progress: Progress,
     /// The newest annotated picture, as JPEG.
     pub pictures: watch::Sender<Option<Bytes>>,
     /// The newest reading, as JSON.
@@ -44,10 +46,6 @@ pub struct Source {
     recording_error: Mutex<Option<String>>,
     commands: Mutex<mpsc::Sender<Command>>,
     changes: watch::Sender<u64>,
-    started: Instant,
-    /// Time of the last frame, in milliseconds after `started`; 0 before the first frame of a run.
-    last_frame_ms: AtomicU64,
-    latency_us: AtomicU64,
 }
 
 /// Commands for a source's supervisor.
@@ -146,6 +144,7 @@ impl Source {
             name: plan.name,
             input: plan.input,
             key: random_key(),
+            progress: Progress::new(),
             pictures: watch::Sender::new(None),
             readings: watch::Sender::new(None),
             feed: Mutex::new(None),
@@ -156,9 +155,6 @@ impl Source {
             recording_error: Mutex::default(),
             commands: Mutex::new(commands),
             changes: plan.changes,
-            started: Instant::now(),
-            last_frame_ms: AtomicU64::new(0),
-            latency_us: AtomicU64::new(0),
         };
         (source, receiver)
     }
@@ -216,22 +212,15 @@ impl Source {
 
     /// Resets what belongs to one run of the pipeline.
     pub fn begin_run(&self) {
-        self.last_frame_ms.store(0, Ordering::Relaxed);
+        self.progress.begin_run();
         lock(&self.live).forget_tracks();
-    }
-
-    /// Time since the last frame of this run; none before the first.
-    pub fn since_last_frame(&self) -> Option<Duration> {
-        let last = Some(self.last_frame_ms.load(Ordering::Relaxed)).filter(|&ms| ms > 0)?;
-        Some(self.started.elapsed().saturating_sub(Duration::from_millis(last)))
     }
 
     /// Updates the state with the faces of a frame.
     pub fn observe(&self, size: Size, faces: &[FaceRecord]) {
         let now = Instant::now();
-        let ms = u64::try_from((now - self.started).as_millis()).unwrap_or(u64::MAX);
-        self.last_frame_ms.store(ms.max(1), Ordering::Relaxed);
-        let latency = Duration::from_micros(self.latency_us.load(Ordering::Relaxed));
+        self.progress.beat();
+        let latency = self.progress.counts().latency;
         let reading = lock(&self.live).observe(&Frame { now, size, latency, faces }, self.switches().aggregate_only);
         if let Some(reading) = reading {
             self.readings.send_replace(Some(reading.into()));
@@ -241,7 +230,7 @@ impl Source {
     /// Publishes a picture. `age` is the time since its frame was captured.
     pub fn show(&self, jpeg: Bytes, age: Option<Duration>) {
         if let Some(age) = age {
-            self.latency_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.progress.set_latency(age);
         }
         self.pictures.send_replace(Some(jpeg));
     }

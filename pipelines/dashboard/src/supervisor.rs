@@ -5,6 +5,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use emotion_supervise::backoff::Backoff;
+use emotion_supervise::run::{self, End};
 use gst::prelude::*;
 
 use crate::graph::Graph;
@@ -12,22 +14,14 @@ use crate::input::Input;
 use crate::live::Calendar;
 use crate::source::{Command, Source, State};
 
-/// How often commands and the time since the last frame are checked.
-const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// A source without a frame for this long is restarted.
 const STALL: Duration = Duration::from_secs(20);
 /// A browser that sends no picture for this long is shown as waiting.
 const BROWSER_PAUSE: Duration = Duration::from_secs(3);
 /// A run of this length resets the pauses between attempts.
 const STABLE_RUN: Duration = Duration::from_secs(30);
-/// Longest pause before the next attempt.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// Why a run ended.
-enum End {
-    Commanded(Command),
-    Failed(String),
-}
+/// Shortest and longest pause before the next attempt.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Runs `source` on a new thread.
 ///
@@ -44,26 +38,30 @@ pub fn spawn(
 }
 
 fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str, calendar: Calendar) {
-    let mut attempts = 0;
+    let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
         let began = Instant::now();
         source.set_state(State::Connecting);
-        let mut end = run(source, commands, labels);
-        if let End::Failed(reason) = &end {
-            attempts = if began.elapsed() >= STABLE_RUN { 1 } else { attempts + 1 };
-            let reason = source.input.without_password(reason);
-            if attempts == 1 {
-                eprintln!("emotion-dashboard: {}: {reason}", source.name);
+        let command = match run_once(source, commands, labels) {
+            End::Told(command) => command,
+            end => {
+                let reason = if let End::Failed(reason) = end { reason } else { "the stream ended".into() };
+                source.progress.end_run();
+                let pause = backoff.pause(began.elapsed() >= STABLE_RUN);
+                let (reason, attempts) = (source.input.without_password(&reason), backoff.failures());
+                if attempts == 1 {
+                    eprintln!("emotion-dashboard: {}: {reason}", source.name);
+                }
+                let retry_at = u64::try_from(calendar.at(Instant::now() + pause).as_millis()).unwrap_or(u64::MAX);
+                source.set_state(State::Failed { reason, retry_at, attempts });
+                sleep(commands, pause)
             }
-            let pause = pause_after(attempts);
-            let retry_at = u64::try_from(calendar.at(Instant::now() + pause).as_millis()).unwrap_or(u64::MAX);
-            source.set_state(State::Failed { reason, retry_at, attempts });
-            end = End::Commanded(sleep(commands, pause));
-        }
-        match end {
-            End::Commanded(Command::End) => return,
-            End::Commanded(Command::Stop) => {
-                attempts = 0;
+        };
+        match command {
+            Command::End => return,
+            Command::Stop => {
+                backoff.reset();
+                source.progress.stop();
                 source.set_state(State::Stopped);
                 // Switches are applied when the source starts.
                 loop {
@@ -74,14 +72,9 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
                     }
                 }
             }
-            _ => {}
+            Command::Start | Command::Switch => {}
         }
     }
-}
-
-/// The pause after so many failed attempts: 1, 2, 4, ... 30 seconds.
-fn pause_after(attempts: u32) -> Duration {
-    Duration::from_secs(1 << attempts.saturating_sub(1).min(6)).min(MAX_PAUSE)
 }
 
 /// Returns the command that arrives during the pause, or `Start` after it.
@@ -98,77 +91,47 @@ fn sleep(commands: &mpsc::Receiver<Command>, pause: Duration) -> Command {
 }
 
 /// Builds, runs and stops the pipeline once.
-fn run(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str) -> End {
+fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str) -> End<Command> {
     source.begin_run();
     let graph = match Graph::build(source, labels) {
         Ok(graph) => graph,
         Err(error) => return End::Failed(error.message.to_string()),
     };
     source.set_feed(graph.feed.clone());
-    let end = play(source, commands, &graph);
+    // A browser may pause for as long as it likes.
+    let stall = (source.input != Input::Browser).then_some(STALL);
+    let end = run::play(&graph.pipeline, &source.progress, stall, |silence| tick(source, commands, &graph, silence));
     source.set_feed(None);
     let _ = graph.pipeline.set_state(gst::State::Null);
     end
 }
 
-fn play(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, graph: &Graph) -> End {
-    let Some(bus) = graph.pipeline.bus() else { return End::Failed("the pipeline has no bus".into()) };
-    // An element that cannot start posts the reason on the bus.
-    let started = graph.pipeline.set_state(gst::State::Playing);
-    let began = Instant::now();
+/// Follows commands and updates the state. `silence` is the time since the last frame of this run.
+fn tick(source: &Source, commands: &mpsc::Receiver<Command>, graph: &Graph, silence: Option<Duration>) -> Option<End<Command>> {
     loop {
-        let wait = if started.is_err() { gst::ClockTime::from_seconds(2) } else { TICK };
-        let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency];
-        match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => return End::Failed(reason(error)),
-            Some(gst::MessageView::Eos(_)) => return End::Failed("the stream ended".into()),
-            Some(gst::MessageView::Latency(_)) => {
-                let _ = graph.pipeline.recalculate_latency();
-            }
-            _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
-            _ => {}
-        }
-        loop {
-            match commands.try_recv() {
-                Ok(Command::Switch) => graph.switch(source.switches()),
-                Ok(Command::Start) => {}
-                Ok(command) => return End::Commanded(command),
-                Err(mpsc::TryRecvError::Empty) => break,
-                Err(mpsc::TryRecvError::Disconnected) => return End::Commanded(Command::End),
-            }
-        }
-        if !graph.rewind_if_ended() {
-            return End::Failed("the file cannot be rewound".into());
-        }
-        match (&source.input, source.since_last_frame()) {
-            (Input::Browser, None) => source.set_state(State::Waiting),
-            (Input::Browser, Some(silence)) if silence > BROWSER_PAUSE => source.set_state(State::Waiting),
-            (_, Some(silence)) if silence > STALL => return End::Failed(format!("no frame for {} seconds", STALL.as_secs())),
-            (_, None) if began.elapsed() > STALL => return End::Failed(format!("no frame in {} seconds", STALL.as_secs())),
-            (_, Some(_)) => source.set_state(State::Playing),
-            (_, None) => {}
+        match commands.try_recv() {
+            Ok(Command::Switch) => graph.switch(source.switches()),
+            Ok(Command::Start) => {}
+            Ok(command) => return Some(End::Told(command)),
+            Err(mpsc::TryRecvError::Empty) => break,
+            Err(mpsc::TryRecvError::Disconnected) => return Some(End::Told(Command::End)),
         }
     }
-}
-
-/// GStreamer's message for users, with the last line of the details for developers, which often has the cause.
-fn reason(error: &gst::message::Error) -> String {
-    let text = error.error().to_string();
-    let debug = error.debug().unwrap_or_default();
-    let detail = debug.lines().skip(1).last().unwrap_or_default().trim_end_matches(" (Generic error)");
-    if detail.is_empty() || text.contains(detail) { text } else { format!("{text} {detail}") }
+    if !graph.rewind_if_ended() {
+        return Some(End::Failed("the file cannot be rewound".into()));
+    }
+    match (&source.input, silence) {
+        (Input::Browser, None) => source.set_state(State::Waiting),
+        (Input::Browser, Some(silence)) if silence > BROWSER_PAUSE => source.set_state(State::Waiting),
+        (_, Some(_)) => source.set_state(State::Playing),
+        (_, None) => {}
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_the_maximum() {
-        let seconds: Vec<u64> = (1..=8).map(|attempts| pause_after(attempts).as_secs()).collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        assert_eq!(pause_after(u32::MAX), MAX_PAUSE);
-    }
 
     #[test]
     fn a_start_command_ends_the_pause() {

@@ -14,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use emotion_supervise::decoding::forbid_direct_rendering;
 use gst::prelude::*;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::ids::track_id;
@@ -165,6 +166,7 @@ fn build(input: &Path, kind: Kind, output: &Path, part: &Path, results: Results)
     attach(&element("overlay")?, results);
     let (video, mux, inner) = (element("video")?, element("mux")?, pipeline.downgrade());
     let sound = (kind == Kind::Video).then(|| installed(&SOUND_ENCODERS)).transpose()?;
+    forbid_direct_rendering(&pipeline);
     element("decode")?.connect_pad_added(move |decode, pad| {
         let name = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name().to_string())).unwrap_or_default();
         let linked = match (name.as_str(), inner.upgrade()) {

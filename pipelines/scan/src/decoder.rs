@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use emotion_supervise::decoding::forbid_direct_rendering;
 use gst::prelude::*;
 
 use crate::record::Kind;
@@ -98,6 +99,7 @@ impl Decoder {
         accept_any_stride(&sink);
         pipeline.add_many([source, &decode, sink.upcast_ref()]).map_err(broken)?;
         source.link(&decode).map_err(broken)?;
+        forbid_direct_rendering(&decode);
         let found = watch(&decode, &sink);
         let mut decoder = Self { pipeline, sink, found, limit, is_stuck: false };
         let started = decoder.pipeline.set_state(gst::State::Paused);

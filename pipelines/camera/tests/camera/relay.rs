@@ -1,123 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The relay between a client that stays connected and a camera that is killed and restarted, with another resolution each
-//! time. `RELAY_ROUNDS=100 cargo test -p emotion-rtsp-relay` repeats it a hundred times.
-
-#[path = "../../../tests/support/average_faces.rs"]
-#[allow(dead_code)]
-mod average_faces;
-#[path = "../../../tests/support/left_out.rs"]
-mod left_out;
+//! The RTSP outlet, under the name emotion-rtsp-relay, between a client that stays connected and a camera that is killed and
+//! restarted, with another resolution each time. `RELAY_ROUNDS=100 cargo test -p emotion-camera` repeats it a hundred times.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use average_faces::{Key, Scene};
 use gst::glib;
 use gst::prelude::*;
-use gst_rtsp_server::prelude::*;
-use gstemotion::model::search_path::SearchPath;
 
-/// Environment variable for the child process that acts as the camera: port, picture, width and height.
-const CAMERA: &str = "EMOTION_TEST_CAMERA";
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, Running, fetched, free_port, start, start_camera, wait_for_line, wait_until};
+
 const SECRET: &str = "0123456789abcdef";
-
-/// A child process, killed when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-/// Writes a picture of a happy average face as raw RGB.
-fn picture(folder: &Path, width: usize, height: usize) -> PathBuf {
-    let file = folder.join(format!("{width}x{height}.rgb"));
-    let (center, side) = ((width as f32 / 2.0, height as f32 / 2.0), height as f32 * 0.6);
-    let still = [0.0, 100.0].map(|at_s| Key::new(at_s, center, side, "happiness"));
-    std::fs::write(&file, Scene::new(width, height).actor(still.to_vec()).render(0.0)).expect("a picture");
-    file
-}
-
-#[test]
-#[ignore = "not a test: the camera that the other tests start"]
-fn camera() {
-    let arguments = std::env::var(CAMERA).expect("the camera's arguments");
-    let mut words = arguments.split(' ');
-    let (port, file) = (words.next().expect("a port"), words.next().expect("a file"));
-    let (width, height) = (words.next().expect("a width"), words.next().expect("a height"));
-    gst::init().expect("GStreamer starts");
-    let server = gst_rtsp_server::RTSPServer::new();
-    server.set_address("127.0.0.1");
-    server.set_service(port);
-    let factory = gst_rtsp_server::RTSPMediaFactory::new();
-    factory.set_shared(true);
-    factory.set_launch(&format!(
-        "( filesrc location={file} blocksize={} ! rawvideoparse format=rgb width={width} height={height} framerate=15/1 \
-         ! imagefreeze is-live=true ! video/x-raw,framerate=15/1 ! videoconvert \
-         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay name=pay0 pt=96 )",
-        width.parse::<usize>().expect("a number") * height.parse::<usize>().expect("a number") * 3
-    ));
-    server.mount_points().expect("mount points").add_factory("/live", factory);
-    server.attach(None).expect("the port is free");
-    glib::MainLoop::new(None, false).run();
-}
-
-fn start_camera(port: u16, folder: &Path, (width, height): (usize, usize)) -> Running {
-    let file = picture(folder, width, height);
-    let arguments = format!("{port} {} {width} {height}", file.display());
-    let test = std::env::current_exe().expect("this test");
-    let child = Command::new(test)
-        .args(["--exact", "camera", "--ignored"])
-        .env(CAMERA, arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    Running(child.expect("a camera"))
-}
-
-/// Starts the relay. The receiver gets the lines of both of its outputs.
-fn start_relay(arguments: &[&str]) -> (Running, Receiver<String>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-rtsp-relay"));
-    let mut child =
-        command.args(arguments).env_remove("EMOTION_RELAY_TOKEN").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the relay");
-    let (send, lines) = channel();
-    let outputs: [Box<dyn std::io::Read + Send>; 2] =
-        [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
-    for output in outputs {
-        let send = send.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                println!("{line}");
-                let _ = send.send(line);
-            }
-        });
-    }
-    (Running(child), lines)
-}
-
-fn wait_for_line(lines: &Receiver<String>, part: &str) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let line = lines.recv_timeout(until.saturating_duration_since(Instant::now()));
-        match line {
-            Ok(line) if line.contains(part) => return,
-            Ok(_) => {}
-            Err(_) => panic!("the relay did not print \"{part}\""),
-        }
-    }
-}
 
 /// What the client of the relay has received.
 #[derive(Default)]
@@ -126,13 +23,12 @@ struct Received {
     text: String,
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "timed out waiting for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    start.elapsed()
+/// Starts the program under its old name.
+fn start_relay(arguments: &[&str]) -> (Running, Receiver<String>) {
+    let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emotion-rtsp-relay");
+    // Other tests make the same link.
+    let _ = std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_emotion-camera"), &link);
+    start(&link, arguments)
 }
 
 fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
@@ -176,10 +72,7 @@ fn clients_survive_restarts_of_a_camera_over_udp() {
 }
 
 fn restart_camera(protocol: &str) {
-    let search = SearchPath::from_env(None);
-    if let Some(error) = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err()) {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
-        left_out::note(error.to_string());
+    if !fetched() {
         return;
     }
     gst::init().expect("GStreamer starts");
@@ -288,5 +181,5 @@ fn clients_without_the_token_are_refused() {
 fn other_machines_are_not_served_without_a_token() {
     let (_relay, lines) = start_relay(&["--listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
     let first = lines.recv_timeout(PATIENCE).expect("a line");
-    assert!(first.contains("other machines can reach 0.0.0.0:0: set a secret with --token"), "{first}");
+    assert!(first.contains("other machines can reach 0.0.0.0:0: set a secret with --rtsp-token"), "{first}");
 }

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stream to the clients: one RTSP media that all of them share, fed by the camera's pipeline.
+//! The RTSP server: one media that all clients share, fed by the pipeline of the analysis.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
+
+use crate::options::Rtsp;
+
+/// The user name in the addresses of clients.
+const USER: &str = "viewer";
+/// Maximum number of threads for clients. A DESCRIBE request blocks its thread, and all clients of that thread, until the
+/// stream has a picture.
+const CLIENT_THREADS: i32 = 64;
 
 /// The launch line of the media, with a payloader for the picture and one for the records. The sources set the arrival time
 /// as timestamp, so that the camera's timestamps may restart, and drop the oldest buffers if they are full.
@@ -20,6 +29,39 @@ const MEDIA: &str = "( \
 /// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
 /// scene without faces has no records.
 const FIRST_RECORD: &str = "{\"type\":\"relay\",\"version\":1}\n";
+
+/// Starts the server on the default main context.
+///
+/// # Errors
+/// If it cannot listen on its address.
+pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), Box<dyn Error>> {
+    let server = gst_rtsp_server::RTSPServer::new();
+    server.set_address(&options.listen.ip().to_string());
+    server.set_service(&options.listen.port().to_string());
+    server.thread_pool().ok_or("the RTSP server has no thread pool")?.set_max_threads(CLIENT_THREADS);
+    let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
+    let factory = factory(outlet);
+    if let Some(token) = &options.token {
+        require_secret(&server, &factory, token);
+    }
+    mounts.add_factory(&options.path, factory);
+    server.attach(None).map_err(|_| format!("cannot listen on {}: is the port in use?", options.listen))?;
+    println!("emotion-camera: serving rtsp://{}:{}{}", options.listen.ip(), server.bound_port(), options.path);
+    Ok(())
+}
+
+/// Requires `secret` from clients. They prove that they know it without sending it (digest authentication, RFC 2069).
+fn require_secret(server: &gst_rtsp_server::RTSPServer, factory: &RTSPMediaFactory, secret: &str) {
+    let role = gst::Structure::builder(USER)
+        .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
+        .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
+    factory.add_role_from_structure(&role.build());
+    let token = gst_rtsp_server::RTSPToken::builder().field(gst_rtsp_server::RTSP_TOKEN_MEDIA_FACTORY_ROLE, USER).build();
+    let auth = gst_rtsp_server::RTSPAuth::new();
+    auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
+    auth.add_digest(USER, secret, &token);
+    server.set_auth(Some(&auth));
+}
 
 /// Passes frames and records on to the media, while there is one.
 #[derive(Default)]
@@ -59,6 +101,11 @@ impl Outlet {
         push(&source, buffer);
     }
 
+    /// True if there are clients.
+    pub fn is_open(&self) -> bool {
+        self.sources().is_some()
+    }
+
     fn open(&self, bin: &gst::Bin) {
         let source = |name: &str| bin.by_name(name)?.downcast::<AppSrc>().ok();
         let (Some(video), Some(text)) = (source("video"), source("text")) else { return };
@@ -91,7 +138,7 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
 }
 
 /// The factory of the media, which exists from the first client to the last.
-pub fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
+fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
     let factory = RTSPMediaFactory::new();
     factory.set_launch(MEDIA);
     factory.set_shared(true);
@@ -114,7 +161,7 @@ mod tests {
     fn buffers_are_dropped_until_the_media_plays() {
         gst::init().unwrap();
         let source = AppSrc::builder().is_live(true).format(gst::Format::Time).do_timestamp(true).build();
-        let sink = gst_app::AppSink::builder().sync(false).build();
+        let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
         let pipeline = gst::Pipeline::new();
         pipeline.add_many([source.upcast_ref(), sink.upcast_ref::<gst::Element>()]).unwrap();
         source.link(&sink).unwrap();

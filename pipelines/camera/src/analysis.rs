@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pipeline that finds and classifies faces and feeds the outlets. It plays from the start of the program to its end,
+//! while the source comes and goes.
+//!
+//! ```text
+//! appsrc ! queue ! videoconvert ! videoscale ! emotionfacedetect ! emotionclassify ! tee name=faces
+//!   faces. ! queue ! emotionoverlay ! tee name=pictures
+//!     pictures. ! queue ! appsink                          RTSP: pictures
+//!     pictures. ! queue ! encoder ! splitmuxsink           files: recordings
+//!   faces. ! queue ! emotionexport ! appsink               RTSP: records
+//!   faces. ! queue ! emotionexport ! fakesink              files: records, written by a pad probe
+//!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
+//! ```
+//!
+//! Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
+//! replace each other in the queue before it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use emotion_supervise::progress::Progress;
+use emotion_supervise::run::reason;
+use gst::prelude::*;
+use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
+use gstemotion::geometry::Size;
+use gstemotion::meta;
+
+use crate::options::{Options, Publish, Schema};
+use crate::recorder;
+use crate::rtsp::{Outlet, Stream};
+
+/// A queue that keeps the newest frame only.
+const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
+/// A queue for frames that must not be lost.
+const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
+
+/// The pipeline of the analysis.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The pipeline.
+    pub pipeline: gst::Pipeline,
+    /// Takes the frames of the source.
+    entry: AppSrc,
+    /// The element of the broker.
+    publisher: Option<gst::Element>,
+}
+
+impl Analysis {
+    /// Builds the pipeline. Pictures and records for RTSP go to `outlet`.
+    ///
+    /// # Errors
+    /// If an element is missing or does not take a setting.
+    pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, Box<dyn Error>> {
+        let pipeline = gst::parse::launch(&line(options)?)?;
+        let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "expected a pipeline")?;
+        let element = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("the pipeline has no {name}"));
+        let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| "expected an appsrc")?;
+        for export in pipeline.iterate_elements().into_iter().flatten() {
+            if export.factory().is_some_and(|factory| factory.name() == "emotionexport") {
+                export.set_property("source", &options.name);
+            }
+        }
+        count(&element("classify")?, Size { width: options.size.0, height: options.size.1 }, progress)?;
+        if options.rtsp.is_some() || options.files.is_some() {
+            let overlay = element("overlay")?;
+            for name in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+                overlay.set_property(name, options.picture.draw);
+            }
+            overlay.set_property("labels", &options.picture.labels);
+            overlay.set_property_from_str("blur-faces", options.picture.blur);
+        }
+        if let Some(outlet) = outlet {
+            feed(&element("video")?, Stream::Video, outlet)?;
+            feed(&element("text")?, Stream::Text, outlet)?;
+            if options.files.is_none() {
+                skip_unwatched(&element("pictures-queue")?, outlet.clone())?;
+            }
+        }
+        if let Some(files) = &options.files {
+            recorder::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
+        }
+        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish)).transpose()?;
+        Ok(Self { pipeline, entry, publisher })
+    }
+
+    /// Starts the pipeline.
+    ///
+    /// # Errors
+    /// The message of the element that does not start.
+    pub fn start(&self) -> Result<(), Box<dyn Error>> {
+        if self.pipeline.set_state(gst::State::Playing).is_ok() {
+            return Ok(());
+        }
+        let wait = gst::ClockTime::from_seconds(2);
+        let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(wait, &[gst::MessageType::Error]));
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => Err(reason(error).into()),
+            _ => Err("the pipeline did not start".into()),
+        }
+    }
+
+    /// Takes a frame of the source. It is dropped if the pipeline does not play yet, or does no more.
+    pub fn push(&self, sample: &gst::SampleRef, progress: &Progress) {
+        let (Some(caps), Some(mut buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+        if self.entry.current_state() != gst::State::Playing {
+            return;
+        }
+        if self.entry.caps().as_deref() != Some(caps) {
+            self.entry.set_caps(Some(&caps.to_owned()));
+        }
+        let frame = buffer.make_mut();
+        frame.set_pts(None);
+        frame.set_dts(None);
+        progress.received(frame);
+        // Fails at the end of the program.
+        let _ = self.entry.push_buffer(buffer);
+    }
+
+    /// Tells the exporters that the last `length` had no frames, so that faces leave and summaries end.
+    pub fn gap(&self, length: Duration) {
+        let length = gst::ClockTime::try_from(length).unwrap_or(gst::ClockTime::ZERO);
+        let now = self.entry.caps().and_then(|_| self.entry.current_running_time());
+        if let Some(now) = now.filter(|_| !length.is_zero()) {
+            self.entry.send_event(gst::event::Gap::builder(now.saturating_sub(length)).duration(length).build());
+        }
+    }
+
+    /// Ends the stream and waits until files are finished and messages sent, for at most `limit`.
+    ///
+    /// # Errors
+    /// If that fails or takes longer.
+    pub fn finish(&self, limit: Duration) -> Result<(), String> {
+        let _ = self.entry.end_of_stream();
+        let limit = gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::MAX);
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(limit, &types));
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Eos(_)) => Ok(()),
+            Some(gst::MessageView::Error(error)) => Err(reason(error)),
+            _ => Err(format!("not everything was written within {} s", limit.seconds())),
+        }
+    }
+
+    /// The property `stats` of `emotionpublish`.
+    pub fn publisher_stats(&self) -> Option<gst::Structure> {
+        self.publisher.as_ref().map(|publisher| publisher.property("stats"))
+    }
+}
+
+fn line(options: &Options) -> Result<String, String> {
+    let (width, height) = options.size;
+    let mut line = format!(
+        "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
+         ! {NEWEST} ! videoconvert ! videoscale ! video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 \
+         ! emotionfacedetect ! emotionclassify name=classify ! tee name=faces "
+    );
+    if options.rtsp.is_some() || options.files.is_some() {
+        let queue = if options.files.is_some() { ALL } else { NEWEST };
+        line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
+    }
+    if options.rtsp.is_some() {
+        line += &format!(
+            "pictures. ! {NEWEST} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
+             faces. ! queue ! emotionexport ! appsink name=text sync=false async=false max-buffers=100 drop=true "
+        );
+    }
+    if options.files.is_some() {
+        line += &format!(
+            "pictures. ! {ALL} ! videoconvert ! {} ! splitmuxsink name=recording \
+             muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 sink::buffer-mode=unbuffered \
+             faces. ! queue ! emotionexport name=records ! fakesink sync=false async=false ",
+            recorder::encoder()?
+        );
+    }
+    if let Some(publish) = &options.publish {
+        line += "funnel name=schemas ! emotionpublish name=publish ";
+        for schema in &publish.schemas {
+            line += &format!("faces. ! queue ! emotionexport {} ! schemas. ", export(*schema, publish));
+        }
+    }
+    Ok(line)
+}
+
+/// The properties of the `emotionexport` of a schema.
+fn export(schema: Schema, publish: &Publish) -> String {
+    let (interval, hysteresis) = (publish.interval.as_nanos(), publish.hysteresis.as_nanos());
+    match schema {
+        Schema::Events => format!("format=events hysteresis={hysteresis}"),
+        Schema::Faces => format!("interval={interval}"),
+        Schema::Summary => format!("aggregate-only=true interval={interval}"),
+        Schema::DlStreamer => format!("format=dlstreamer interval={interval}"),
+    }
+}
+
+/// Sets the properties of `emotionpublish`.
+fn set_up(publisher: gst::Element, publish: &Publish) -> Result<gst::Element, String> {
+    for (name, text) in &publish.properties {
+        let known = publisher.find_property(name).ok_or_else(|| format!("emotionpublish has no property {name}"))?;
+        let value = gst::glib::Value::deserialize(text, known.value_type());
+        let value = value.map_err(|_| format!("publish.{name}: expected a value of {}, found {text}", known.value_type()))?;
+        publisher.set_property_from_value(name, &value);
+    }
+    publisher.set_property("drain-timeout", u64::try_from(publish.drain_timeout.as_nanos()).unwrap_or(u64::MAX));
+    Ok(publisher)
+}
+
+/// Counts the frames that leave `classify`, and their faces.
+fn count(classify: &gst::Element, size: Size, progress: &Arc<Progress>) -> Result<(), String> {
+    let progress = progress.clone();
+    let pad = classify.static_pad("src").ok_or("emotionclassify has no pad")?;
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if let Some(buffer) = info.buffer() {
+            let faces = meta::read_faces(buffer, size).iter().filter(|face| face.confirmed).count();
+            progress.analysed(buffer, faces);
+            let now = pad.parent_element().and_then(|element| element.current_running_time());
+            if let Some((now, arrived)) = now.zip(buffer.pts()) {
+                progress.set_latency(now.saturating_sub(arrived).into());
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Passes the samples of an appsink on to the clients.
+fn feed(sink: &gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), String> {
+    let sink = sink.downcast_ref::<AppSink>().ok_or("expected an appsink")?;
+    let outlet = outlet.clone();
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        outlet.push(stream, &sample);
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+    Ok(())
+}
+
+/// Skips drawing while there are no clients.
+fn skip_unwatched(queue: &gst::Element, outlet: Arc<Outlet>) -> Result<(), String> {
+    let pad = queue.static_pad("sink").ok_or("a queue without a pad")?;
+    // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
+    let skipped = move |_: &gst::Pad, _: &mut gst::PadProbeInfo<'_>| {
+        if outlet.is_open() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER, skipped);
+    Ok(())
+}

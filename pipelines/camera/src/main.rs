@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finds faces in the video of one camera, as a service.
+//!
+//! ```text
+//!  source.rs                    analysis.rs                        outlets
+//!  the source, opened again  →  faces and expressions, always  →   rtsp.rs      a picture and records for clients
+//!  whenever it vanishes         playing                            recorder.rs  recordings and records in files
+//!                                                                  emotionpublish   records to a broker
+//! ```
+//!
+//! Started as `emotion-rtsp-relay`, it serves by RTSP, as the program of that name did.
+
+mod analysis;
+mod metrics;
+mod options;
+mod recorder;
+mod rtsp;
+mod settings;
+mod source;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use emotion_supervise::progress::Progress;
+use emotion_supervise::run::reason;
+use gst::glib;
+use gst::prelude::*;
+use tokio::signal::unix::{SignalKind, signal};
+
+use analysis::Analysis;
+use options::Options;
+use rtsp::Outlet;
+use settings::{Program, Settings};
+
+/// Time to finish files, in addition to that of the publisher.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time to close the source.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let is_relay = std::path::Path::new(&name).file_name().is_some_and(|name| name == "emotion-rtsp-relay");
+    let program = if is_relay { Program::Relay } else { Program::Camera };
+    let options = match Settings::read(program, arguments) {
+        Ok(None) => {
+            print!("{}", settings::help(program));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Some(settings)) => Options::new(&settings, |name| std::env::var(name).ok()),
+        Err(error) => Err(error),
+    };
+    match options {
+        Ok(options) => match serve(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("emotion-camera: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("emotion-camera: {error}; see --help");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs until a signal, the end of a file, or a failure of an outlet.
+fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    gst::init()?;
+    gstemotion::plugin_register_static()?;
+    let progress = Arc::new(Progress::new());
+    let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
+    let analysis = Arc::new(Analysis::build(&options, outlet.as_ref(), &progress)?);
+    analysis.start()?;
+    if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
+        rtsp::serve(rtsp, outlet)?;
+    }
+    if let Some(listen) = options.metrics {
+        metrics::serve(listen, options.name.clone(), analysis.clone(), progress.clone())?;
+    }
+
+    let main_loop = glib::MainLoop::new(None, false);
+    quit_on_signals(main_loop.clone())?;
+    let failure: Arc<Mutex<Option<String>>> = Arc::default();
+    let watch = watch(&analysis, &main_loop, &failure)?;
+    let drain = options.publish.as_ref().map_or(Duration::ZERO, |publish| publish.drain_timeout);
+    let (stop, stopped) = channel();
+    let reader = std::thread::Builder::new().name("source".into()).spawn({
+        let (analysis, main_loop) = (analysis.clone(), main_loop.clone());
+        move || {
+            source::run(&options, &analysis, &progress, &stopped);
+            main_loop.quit();
+        }
+    })?;
+    main_loop.run();
+
+    drop((watch, stop));
+    let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let finished = match failed {
+        Some(failure) => Err(failure),
+        None => analysis.finish(drain + FINISH_TIMEOUT),
+    };
+    let _ = analysis.pipeline.set_state(gst::State::Null);
+    let end = Instant::now() + CLOSE_TIMEOUT;
+    while !reader.is_finished() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(finished?)
+}
+
+/// Quits `main_loop` at the first signal that asks the program to end, and ends the program at the second one.
+fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _context = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            for count in 0..2 {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                main_loop.quit();
+                if count > 0 {
+                    std::process::exit(1);
+                }
+            }
+        });
+    })?;
+    Ok(())
+}
+
+/// Prints what outlets report, and ends the program if one fails.
+fn watch(analysis: &Analysis, main_loop: &glib::MainLoop, failure: &Arc<Mutex<Option<String>>>) -> Result<impl Sized, Box<dyn Error>> {
+    let bus = analysis.pipeline.bus().ok_or("a pipeline without a bus")?;
+    let (main_loop, failure) = (main_loop.clone(), failure.clone());
+    let pipeline = analysis.pipeline.downgrade();
+    let guard = bus.add_watch(move |_, message| {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| reason(error));
+                main_loop.quit();
+            }
+            gst::MessageView::Warning(warning) => eprintln!("emotion-camera: {}", warning.error()),
+            gst::MessageView::Info(info) => eprintln!("emotion-camera: {}", info.error()),
+            gst::MessageView::Latency(_) => {
+                let _ = pipeline.upgrade().map(|pipeline| pipeline.recalculate_latency());
+            }
+            _ => {}
+        }
+        glib::ControlFlow::Continue
+    })?;
+    Ok(guard)
+}

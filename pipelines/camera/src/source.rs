@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reads the source, again and again if it vanishes, while the analysis and its outlets stay up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use emotion_supervise::backoff::Backoff;
+use emotion_supervise::input::{self, FileLoop, Reading};
+use emotion_supervise::place::Place;
+use emotion_supervise::progress::Progress;
+use emotion_supervise::run::{self, End};
+use gst::glib;
+use gst::prelude::*;
+use gst_app::{AppSink, AppSinkCallbacks};
+
+use crate::analysis::Analysis;
+use crate::options::Options;
+
+/// Shortest and longest pause before the next attempt.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// How often the analysis is told that there are no frames.
+const GAP: Duration = Duration::from_millis(500);
+
+/// Reads the source until `stop` has a message or is closed, or a file that is not repeated ends.
+pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>, stop: &Receiver<()>) {
+    let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+    loop {
+        progress.begin_run();
+        let frames = Arc::new(AtomicU64::new(0));
+        let end = once(options, analysis, progress, &frames, stop);
+        let end = end.unwrap_or_else(|error| End::Failed(error.message.to_string()));
+        let reason = match end {
+            End::Told(()) => return progress.stop(),
+            End::Finished if matches!(options.source, Place::File(_)) => return progress.stop(),
+            End::Finished => "the camera ended its stream".into(),
+            End::Failed(reason) => options.source.without_password(&reason),
+        };
+        progress.end_run();
+        let frames = frames.load(Ordering::Relaxed);
+        let pause = backoff.pause(frames > 0);
+        eprintln!("emotion-camera: {reason} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
+        if wait(pause, analysis, stop) {
+            return progress.stop();
+        }
+    }
+}
+
+/// Waits for `pause`. True if the program is told to stop.
+fn wait(pause: Duration, analysis: &Analysis, stop: &Receiver<()>) -> bool {
+    let end = Instant::now() + pause;
+    loop {
+        let began = Instant::now();
+        match stop.recv_timeout(GAP.min(end.saturating_duration_since(began))) {
+            Err(RecvTimeoutError::Timeout) => analysis.gap(began.elapsed()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+    }
+}
+
+/// Opens and reads the source once.
+fn once(
+    options: &Options,
+    analysis: &Arc<Analysis>,
+    progress: &Arc<Progress>,
+    frames: &Arc<AtomicU64>,
+    stop: &Receiver<()>,
+) -> Result<End<()>, glib::BoolError> {
+    let pipeline = gst::Pipeline::new();
+    let caps = gst::Caps::new_empty_simple("video/x-raw");
+    let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
+    pipeline.add(&sink)?;
+    let (analysis, beats, frames) = (analysis.clone(), progress.clone(), frames.clone());
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        if frames.fetch_add(1, Ordering::Relaxed) == 0 {
+            eprintln!("emotion-camera: receiving the camera's stream");
+        }
+        beats.beat();
+        analysis.push(&sample, &beats);
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    let reading = Reading {
+        max_size: (side(options.size.0), side(options.size.1)),
+        latency: options.latency,
+        protocols: Some(options.protocol),
+        timeout: Some(options.stall),
+    };
+    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.loops);
+    file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
+    let end = run::play(&pipeline, progress, Some(options.stall), |_| {
+        if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
+            return Some(End::Told(()));
+        }
+        let rewound = file_loop.as_ref().is_none_or(FileLoop::rewind_if_ended);
+        (!rewound).then(|| End::Failed("the file cannot be rewound".into()))
+    });
+    let _ = pipeline.set_state(gst::State::Null);
+    Ok(end)
+}

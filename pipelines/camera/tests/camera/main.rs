@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The program with cameras, clients and a broker.
+
+mod relay;
+mod service;
+mod support;

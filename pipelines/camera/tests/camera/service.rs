@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The program as a service: a configuration file, a broker, recordings, metrics, signals, and a source that vanishes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gst::prelude::*;
+use serde_json::Value;
+
+use crate::support::{PATIENCE, Running, fetched, free_port, installed, picture, start, start_camera, wait_for_line, wait_until};
+
+/// A folder that is empty at the start of a test.
+pub fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("camera-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A clip of a happy face, 2 seconds at 15 frames a second.
+pub fn clip(folder: &Path) -> PathBuf {
+    gst::init().unwrap();
+    let (picture, clip) = (picture(folder, 320, 240), folder.join("clip.mp4"));
+    let line = format!(
+        "filesrc location={} blocksize={} ! rawvideoparse format=rgb width=320 height=240 framerate=15/1 ! imagefreeze num-buffers=30 \
+         ! video/x-raw,framerate=15/1 ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location={}",
+        picture.display(),
+        320 * 240 * 3,
+        clip.display()
+    );
+    play(&line);
+    clip
+}
+
+/// Plays a pipeline to its end. Returns the number of buffers that its element `count` took, if it has one.
+fn play(line: &str) -> usize {
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let count = Arc::new(Mutex::new(0));
+    if let Some(pad) = pipeline.by_name("count").and_then(|element| element.static_pad("sink")) {
+        let count = count.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            *count.lock().unwrap() += 1;
+            gst::PadProbeReturn::Ok
+        });
+    }
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let types = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::try_from(PATIENCE).unwrap(), &types).expect("an end");
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{line}: {end:?}");
+    let count = *count.lock().unwrap();
+    count
+}
+
+/// Number of frames of a recording.
+fn frames(file: &Path) -> usize {
+    play(&format!("filesrc location={} ! decodebin ! fakesink name=count sync=false", file.display()))
+}
+
+/// A broker and what a subscriber of it receives: topic and payload.
+struct Broker {
+    port: u16,
+    received: Arc<Mutex<Vec<(String, String)>>>,
+    _server: Running,
+    _subscriber: Running,
+}
+
+impl Broker {
+    fn start(folder: &Path) -> Self {
+        let port = free_port();
+        let configuration = folder.join("mosquitto.conf");
+        fs::write(&configuration, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+        let quiet = |command: &mut Command| Running(command.stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+        let server = quiet(Command::new("/usr/sbin/mosquitto").arg("-c").arg(&configuration));
+        wait_until("the broker", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let mut subscriber = quiet(Command::new("mosquitto_sub").args(["-p", &port.to_string(), "-q", "1", "-v", "-t", "emotion/#"]));
+        let received: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (lines, sink) = (BufReader::new(subscriber.0.stdout.take().unwrap()).lines(), received.clone());
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let (topic, payload) = line.split_once(' ').unwrap();
+                sink.lock().unwrap().push((topic.to_owned(), payload.to_owned()));
+            }
+        });
+        Self { port, received, _server: server, _subscriber: subscriber }
+    }
+
+    fn of(&self, topic: &str) -> Vec<String> {
+        self.received.lock().unwrap().iter().filter(|(known, _)| known == topic).map(|(_, payload)| payload.clone()).collect()
+    }
+
+    fn events(&self, topic: &str, kind: &str) -> Vec<Value> {
+        let all = self.of(topic).into_iter().map(|text| serde_json::from_str::<Value>(&text).unwrap());
+        all.filter(|event| event["type"] == kind).collect()
+    }
+}
+
+fn run(arguments: &[&str]) -> (Running, Receiver<String>) {
+    start(Path::new(env!("CARGO_BIN_EXE_emotion-camera")), arguments)
+}
+
+pub fn signal(program: &Running, name: &str) {
+    assert!(Command::new("kill").args([name, &program.0.id().to_string()]).status().unwrap().success());
+}
+
+/// The values of the metrics page, by name.
+fn metrics(port: u16) -> impl Fn(&str) -> f64 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    move |name| {
+        let sample = page.lines().find(|line| !line.starts_with('#') && line.split(['{', ' ']).next() == Some(name));
+        let sample = sample.unwrap_or_else(|| panic!("no {name} in {page}"));
+        assert!(page.contains(&format!("# HELP {name} ")) && page.contains(&format!("# TYPE {name} ")), "{page}");
+        sample.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn a_clip_is_published_recorded_and_measured_until_a_signal() {
+    if !fetched() || !installed(&["mosquitto", "mosquitto_sub"]) {
+        return;
+    }
+    let folder = folder("service");
+    let (clip, broker, port) = (clip(&folder), Broker::start(&folder), free_port());
+    let configuration = folder.join("door.toml");
+    let text = format!(
+        "source = '{}'\nloop = true\nname = 'front door'\nsize = '320x240'\n\
+         [publish]\nlocation = 'mqtt://127.0.0.1:{}/emotion/door'\nschemas = ['events', 'summary']\ninterval = 500\n\
+         [files]\nfolder = '{}'\nseconds = 2\n[metrics]\nlisten = '127.0.0.1:{port}'\n",
+        clip.display(),
+        broker.port,
+        folder.join("days").display()
+    );
+    fs::write(&configuration, text).unwrap();
+    let configuration = configuration.to_str().unwrap();
+    let (mut camera, _lines) = run(&["--config", configuration]);
+    wait_until("an expression", || {
+        broker.events("emotion/door/events", "expression").iter().any(|event| event["to"] == "happiness" && event["stream"] == "front door")
+    });
+    wait_until("a summary", || broker.events("emotion/door/summary", "summary").iter().any(|summary| summary["faces_max"] == 1));
+    assert_eq!(broker.of("emotion/door/status"), ["online"]);
+    wait_until("the third recording", || folder.join("days/00002.ndjson").exists());
+    let metric = metrics(port);
+    assert_eq!((metric("emotion_source_up"), metric("emotion_faces"), metric("emotion_reconnects_total")), (1.0, 1.0, 0.0));
+    let (received, analysed, skipped) =
+        (metric("emotion_frames_received_total"), metric("emotion_frames_analysed_total"), metric("emotion_frames_skipped_total"));
+    assert!(received > 30.0 && analysed > 10.0 && (received - analysed - skipped).abs() <= 3.0, "{received} {analysed} {skipped}");
+    assert!(metric("emotion_face_sightings_total") > 5.0 && metric("emotion_latency_seconds") > 0.0);
+    assert!(metric("emotion_publish_connected") == 1.0 && metric("emotion_publish_sent_total") > 0.0);
+    assert_eq!((metric("emotion_publish_dropped_total"), metric("emotion_publish_reconnects_total")), (0.0, 0.0));
+
+    signal(&camera, "-TERM");
+    assert!(camera.0.wait().unwrap().success());
+    wait_until("a goodbye", || broker.of("emotion/door/status") == ["online", "offline"]);
+    let left = broker.events("emotion/door/events", "left");
+    assert!(!left.is_empty(), "the queue was drained");
+    for number in 0..3 {
+        let recorded = frames(&folder.join(format!("days/{number:05}.mp4")));
+        assert!(recorded > 0 && recorded <= 40, "{recorded} frames in {number}");
+        let records = fs::read_to_string(folder.join(format!("days/{number:05}.ndjson"))).unwrap();
+        let records: Vec<Value> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(records.iter().all(|record| record["type"] == "face" && record["stream"] == "front door"), "{records:?}");
+        // A frame at the start of the stream has a face that is not confirmed yet.
+        assert!(records.len() <= recorded && records.len() + 10 >= recorded, "{} records, {recorded} frames", records.len());
+    }
+
+    // Killed: the broker says so, and what was recorded can be played. The next run continues with the next number.
+    let known = fs::read_dir(folder.join("days")).unwrap().count();
+    let (mut camera, lines) = run(&["--config", configuration]);
+    wait_for_line(&lines, "receiving the camera's stream");
+    let cut = folder.join(format!("days/{:05}.mp4", known / 2));
+    wait_until("a video", || cut.metadata().is_ok_and(|file| file.len() > 2000));
+    std::thread::sleep(Duration::from_millis(1500));
+    camera.0.kill().unwrap();
+    camera.0.wait().unwrap();
+    let took = wait_until("the last will", || broker.of("emotion/door/status").last().is_some_and(|status| status == "offline"));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(frames(&cut) > 0);
+}
+
+#[test]
+fn a_source_that_vanishes_leaves_the_outlets_up() {
+    if !fetched() || !installed(&["mosquitto", "mosquitto_sub"]) {
+        return;
+    }
+    gst::init().unwrap();
+    let folder = folder("vanishes");
+    let (broker, camera_port, port) = (Broker::start(&folder), free_port(), free_port());
+    let camera = start_camera(camera_port, &folder, (320, 240));
+    let (address, location) = (format!("rtsp://127.0.0.1:{camera_port}/live"), format!("mqtt://127.0.0.1:{}/emotion/gate", broker.port));
+    let (listen, recordings) = (format!("127.0.0.1:{port}"), folder.join("days"));
+    let options = ["--publish-location", &location, "--size", "320x240", "--stall", "2", "--metrics-listen", &listen];
+    let (mut program, lines) = run(&[&options[..], &["--files-folder", recordings.to_str().unwrap(), &address]].concat());
+    let appeared = || broker.events("emotion/gate/events", "appeared");
+    wait_until("a face", || !appeared().is_empty());
+    drop(camera);
+    wait_for_line(&lines, "reconnecting in");
+    wait_until("the face to leave", || !broker.events("emotion/gate/events", "left").is_empty());
+    let metric = metrics(port);
+    assert_eq!((metric("emotion_source_up"), metric("emotion_publish_connected"), metric("emotion_faces")), (0.0, 1.0, 0.0));
+    assert!(metric("emotion_reconnects_total") >= 1.0);
+    let before = appeared().len();
+    let _camera = start_camera(camera_port, &folder, (640, 480));
+    wait_until("the face again", || appeared().len() > before);
+    let ids: Vec<_> = appeared().iter().map(|event| event["id"].as_u64().unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "ids are not used again: {ids:?}");
+    assert_eq!(broker.of("emotion/gate/status"), ["online"]);
+    signal(&program, "-INT");
+    assert!(program.0.wait().unwrap().success());
+    assert!(frames(&recordings.join("00000.mp4")) > 10, "one recording over the outage");
+}
+
+#[test]
+fn a_file_that_is_not_repeated_ends_the_program() {
+    if !fetched() {
+        return;
+    }
+    let folder = folder("once");
+    let clip = clip(&folder);
+    let (mut program, _lines) = run(&["--files-folder", folder.join("days").to_str().unwrap(), clip.to_str().unwrap()]);
+    assert!(program.0.wait().unwrap().success());
+    assert!(frames(&folder.join("days/00000.mp4")) > 10);
+}
+
+#[test]
+fn an_outlet_that_fails_ends_the_program_with_the_reason() {
+    let folder = folder("fails");
+    let clip = clip(&folder);
+    let (clip, password) = (clip.to_str().unwrap(), folder.join("none").display().to_string());
+    for (arguments, reason) in [
+        (["--publish-location", "mqtt://localhost/a/b", "--publish-password-file", &password], password.as_str()),
+        (["--files-folder", clip, "--size", "320x240"], clip),
+        (["--publish-location", "mqtt://localhost/a/b", "--publish-mqtt-version", "4"], "publish.mqtt-version: expected"),
+    ] {
+        let (mut program, lines) = run(&[&arguments[..], &[clip]].concat());
+        assert_eq!(program.0.wait().unwrap().code(), Some(1), "{reason}");
+        wait_for_line(&lines, reason);
+    }
+}
+
+#[test]
+fn without_frames_it_still_stops_at_once() {
+    let folder = folder("no-frames");
+    let address = format!("rtsp://127.0.0.1:{}/live", free_port());
+    let (mut program, lines) = run(&["--files-folder", folder.join("days").to_str().unwrap(), &address]);
+    wait_for_line(&lines, "reconnecting in");
+    signal(&program, "-TERM");
+    let took = wait_until("the end", || program.0.try_wait().unwrap().is_some());
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(program.0.wait().unwrap().success());
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A decoder for video.
+
+use gst::glib;
+use gst::prelude::*;
+
+/// A `decodebin` that leaves audio and text encoded.
+///
+/// # Errors
+/// If GStreamer has no `decodebin`.
+pub fn video_decoder() -> Result<gst::Element, glib::BoolError> {
+    let decode = gst::ElementFactory::make("decodebin").build()?;
+    decode.connect("autoplug-continue", false, |arguments| {
+        let caps = arguments[2].get::<gst::Caps>().ok()?;
+        let is_other = caps.structure(0).is_some_and(|first| ["audio/", "text/"].iter().any(|kind| first.name().starts_with(kind)));
+        Some((!is_other).to_value())
+    });
+    forbid_direct_rendering(&decode);
+    Ok(decode)
+}
+
+/// Switches off direct rendering in the decoders that `bin`, such as a `decodebin` or a pipeline, adds from now on.
+///
+/// FFmpeg's decoders then write into buffers of their own instead of the pipeline's. GStreamer 1.24 and 1.26 sometimes abort
+/// otherwise if the width of a video is not a multiple of 16: "video meta uses 368x640 instead of 360x640".
+pub fn forbid_direct_rendering(bin: &impl IsA<gst::Element>) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(|_, _, element| {
+        if element.has_property_with_type("direct-rendering", bool::static_type()) {
+            element.set_property("direct-rendering", false);
+        }
+    });
+}
+
+/// Links the first video pad that `from` adds to `to`.
+pub fn link_video_later(from: &gst::Element, to: &gst::Element) {
+    let to = to.downgrade();
+    from.connect_pad_added(move |_, pad| {
+        let Some(sink_pad) = to.upgrade().and_then(|to| to.static_pad("sink")) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let is_video = caps
+            .structure(0)
+            .is_some_and(|first| first.name().starts_with("video/") || first.get::<&str>("media").is_ok_and(|media| media == "video"));
+        if is_video && !sink_pad.is_linked() {
+            // A pad that cannot be linked causes an error on the bus with its first buffer.
+            let _ = pad.link(&sink_pad);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes a video whose width is no multiple of 16, and returns the FFmpeg decoders with a property for direct rendering.
+    fn decoders(decode: &gst::Element) -> Vec<gst::Element> {
+        let pipeline = gst::parse::launch("videotestsrc num-buffers=3 ! video/x-raw,width=360,height=640 ! avenc_mpeg4 name=last").unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        let sink = gst::ElementFactory::make("fakesink").property("sync", false).build().unwrap();
+        pipeline.add_many([decode, &sink]).unwrap();
+        pipeline.by_name("last").unwrap().link(decode).unwrap();
+        link_video_later(decode, &sink);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        let all = decode.downcast_ref::<gst::Bin>().unwrap().iterate_recurse().into_iter().flatten();
+        let found = all.filter(|element| element.has_property("direct-rendering")).collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        found
+    }
+
+    #[test]
+    fn decoders_of_ffmpeg_do_not_render_directly() {
+        gst::init().unwrap();
+        let found = decoders(&video_decoder().unwrap());
+        assert!(!found.is_empty(), "no decoder of FFmpeg was used (Debian: gstreamer1.0-libav)");
+        assert!(found.iter().all(|decoder| !decoder.property::<bool>("direct-rendering")));
+        // Otherwise this test would pass without the function.
+        let other = decoders(&gst::ElementFactory::make("decodebin").build().unwrap());
+        assert!(other.iter().any(|decoder| decoder.property::<bool>("direct-rendering")));
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The elements that read a source, built in code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::decoding::{link_video_later, video_decoder};
+use crate::place::Place;
+
+type Result<T> = std::result::Result<T, glib::BoolError>;
+
+/// How to read a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Maximum width and height that a device may send. Cameras prefer their largest size, but face detection does not need it.
+    pub max_size: (i32, i32),
+    /// Length of the jitter buffer for network cameras.
+    pub latency: Duration,
+    /// Protocols of a network camera's stream, as the property `protocols` of `rtspsrc` spells them; none is its default.
+    pub protocols: Option<&'static str>,
+    /// Time after which a connection without data is given up; none is the default of `rtspsrc`.
+    pub timeout: Option<Duration>,
+}
+
+/// A file that can be played again once it has ended.
+#[derive(Clone, Debug)]
+pub struct FileLoop {
+    /// The element that plays the file at its own speed.
+    pub clock: gst::Element,
+    /// Set when the file has ended.
+    ended: Arc<AtomicBool>,
+}
+
+/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. Files are played at their
+/// own speed, turned upright if they have a rotation tag.
+///
+/// # Errors
+/// If an element is missing.
+pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &gst::Element) -> Result<Option<FileLoop>> {
+    let add = |element: gst::Element| pipeline.add(&element).map(|()| element);
+    match place {
+        Place::File(path) => {
+            let file = add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
+            let decode = add(video_decoder()?)?;
+            file.link(&decode)?;
+            // Phones store the orientation as a tag.
+            let flip = add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
+            let clock = add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
+            gst::Element::link_many([&flip, &clock, entry])?;
+            link_video_later(&decode, &flip);
+            Ok(Some(FileLoop { clock, ended: Arc::default() }))
+        }
+        Place::Device(device) => {
+            let device = device.to_string_lossy();
+            let camera = add(gst::ElementFactory::make("v4l2src").property("device", device.as_ref()).build()?)?;
+            let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
+                let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, reading.max_size.0));
+                caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, reading.max_size.1)).build());
+                caps
+            });
+            let filter = add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
+            let decode = add(video_decoder()?)?;
+            gst::Element::link_many([&camera, &filter, &decode])?;
+            link_video_later(&decode, entry);
+            Ok(None)
+        }
+        Place::Rtsp(address) => {
+            let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
+            let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
+            let camera = add(camera.property("drop-on-latency", true).build()?)?;
+            if let Some(protocols) = reading.protocols {
+                camera.set_property_from_str("protocols", protocols);
+            }
+            if let Some(timeout) = reading.timeout {
+                let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+                camera.set_property("tcp-timeout", microseconds);
+                // For UDP: after this time rtspsrc falls back to TCP.
+                camera.set_property("timeout", microseconds);
+            }
+            let decode = add(video_decoder()?)?;
+            link_video_later(&camera, &decode);
+            link_video_later(&decode, entry);
+            Ok(None)
+        }
+    }
+}
+
+impl FileLoop {
+    /// Holds back the end of the stream, so that the file can be played again.
+    ///
+    /// # Errors
+    /// If the element has no sink pad.
+    pub fn hold_end(&self) -> Result<()> {
+        let ended = self.ended.clone();
+        self.sink_pad()?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event().map(|event| event.type_()) {
+            Some(gst::EventType::Eos) => {
+                ended.store(true, Ordering::Relaxed);
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        });
+        Ok(())
+    }
+
+    /// Seeks a file that has ended to its start. Returns false if the seek fails.
+    pub fn rewind_if_ended(&self) -> bool {
+        if !self.ended.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        let (start, open_end) = (gst::ClockTime::ZERO, gst::ClockTime::NONE);
+        let seek = gst::event::Seek::new(1.0, gst::SeekFlags::FLUSH, gst::SeekType::Set, start, gst::SeekType::None, open_end);
+        self.sink_pad().is_ok_and(|pad| pad.push_event(seek))
+    }
+
+    fn sink_pad(&self) -> Result<gst::Pad> {
+        self.clock.static_pad("sink").ok_or_else(|| glib::bool_error!("clocksync has no sink pad"))
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What programs share that keep sources of video running: `emotion-camera`, `emotion-dashboard` and `emotion-scan`.
+//!
+//! | module | has |
+//! |---|---|
+//! | [`place`] | addresses of sources: files, devices, network cameras |
+//! | [`input`] | the elements that read a source |
+//! | [`decoding`] | a decoder for video |
+//! | [`run`] | runs a pipeline until it ends, fails or stalls |
+//! | [`backoff`] | pauses between attempts |
+//! | [`progress`] | counts of frames and faces, and the time of the last frame |
+//! | [`metrics`] | text for Prometheus |
+//! | [`secret`] | the rule that viewers on other machines need a secret |
+
+pub mod backoff;
+pub mod decoding;
+pub mod input;
+pub mod metrics;
+pub mod place;
+pub mod progress;
+pub mod run;
+pub mod secret;

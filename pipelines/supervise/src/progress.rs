@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Counts of frames and faces of a source. Streaming threads write them, and others read them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// The progress of one source over all of its runs.
+#[derive(Debug)]
+pub struct Progress {
+    created: Instant,
+    /// Time of the last frame of this run, in milliseconds after `created`; 0 before the first.
+    last_ms: AtomicU64,
+    is_up: AtomicBool,
+    restarts: AtomicU64,
+    received: AtomicU64,
+    analysed: AtomicU64,
+    skipped: AtomicU64,
+    /// Number of the last frame that was analysed; 0 before the first.
+    last_number: AtomicU64,
+    faces: AtomicU64,
+    sightings: AtomicU64,
+    latency_us: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// True while frames arrive.
+    pub is_up: bool,
+    /// Runs after the first.
+    pub restarts: u64,
+    /// Frames that the source delivered.
+    pub received: u64,
+    /// Frames that were analysed.
+    pub analysed: u64,
+    /// Frames that were replaced by newer ones before they could be analysed.
+    pub skipped: u64,
+    /// Faces in the last frame.
+    pub faces: u64,
+    /// Faces, added up over all frames.
+    pub sightings: u64,
+    /// Time from the arrival of the last frame to its result.
+    pub latency: Duration,
+}
+
+impl Progress {
+    /// The progress of a source that has not run yet.
+    pub fn new() -> Self {
+        Self {
+            created: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            is_up: AtomicBool::new(false),
+            restarts: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            analysed: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            last_number: AtomicU64::new(0),
+            faces: AtomicU64::new(0),
+            sightings: AtomicU64::new(0),
+            latency_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes that a run begins.
+    pub fn begin_run(&self) {
+        self.last_ms.store(0, Relaxed);
+    }
+
+    /// Notes that a run ended and that another one follows.
+    pub fn end_run(&self) {
+        self.is_up.store(false, Relaxed);
+        self.faces.store(0, Relaxed);
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that the source has stopped, without another run.
+    pub fn stop(&self) {
+        self.is_up.store(false, Relaxed);
+        self.faces.store(0, Relaxed);
+    }
+
+    /// Notes that a frame has arrived now.
+    pub fn beat(&self) {
+        let ms = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(ms.max(1), Relaxed);
+        self.is_up.store(true, Relaxed);
+    }
+
+    /// Time since the last frame of this run; none before the first.
+    pub fn since_last_frame(&self) -> Option<Duration> {
+        let last = Some(self.last_ms.load(Relaxed)).filter(|&ms| ms > 0)?;
+        Some(self.created.elapsed().saturating_sub(Duration::from_millis(last)))
+    }
+
+    /// Counts a frame of the source and numbers it in its offset, which elements up to [`Self::analysed`] keep.
+    pub fn received(&self, frame: &mut gst::BufferRef) {
+        frame.set_offset(self.received.fetch_add(1, Relaxed) + 1);
+    }
+
+    /// Counts a frame with its result. Missing numbers before it are skipped frames.
+    pub fn analysed(&self, frame: &gst::BufferRef, faces: usize) {
+        let number = frame.offset();
+        let last = self.last_number.swap(number, Relaxed);
+        self.skipped.fetch_add(number.saturating_sub(last).saturating_sub(1), Relaxed);
+        self.analysed.fetch_add(1, Relaxed);
+        self.faces.store(faces as u64, Relaxed);
+        self.sightings.fetch_add(faces as u64, Relaxed);
+    }
+
+    /// Notes the time from the arrival of a frame to its result.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// The counts now.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            is_up: self.is_up.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            received: self.received.load(Relaxed),
+            analysed: self.analysed.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            faces: self.faces.load(Relaxed),
+            sightings: self.sightings.load(Relaxed),
+            latency: Duration::from_micros(self.latency_us.load(Relaxed)),
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_between_two_analysed_ones_are_skipped() {
+        gst::init().unwrap();
+        let progress = Progress::new();
+        let frames: Vec<gst::Buffer> = (0..10)
+            .map(|_| {
+                let mut frame = gst::Buffer::new();
+                progress.received(frame.get_mut().unwrap());
+                frame
+            })
+            .collect();
+        [1, 2, 6].iter().for_each(|&index: &usize| progress.analysed(&frames[index], index));
+        let counts = progress.counts();
+        assert_eq!((counts.received, counts.analysed, counts.skipped, counts.faces, counts.sightings), (10, 3, 4, 6, 9));
+    }
+
+    #[test]
+    fn a_source_is_up_from_a_frame_to_the_end_of_its_run() {
+        let progress = Progress::new();
+        progress.begin_run();
+        assert_eq!((progress.since_last_frame(), progress.counts().is_up), (None, false));
+        progress.beat();
+        assert!(progress.since_last_frame().is_some() && progress.counts().is_up);
+        progress.end_run();
+        assert_eq!((progress.counts().restarts, progress.counts().is_up), (1, false));
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Runs a pipeline until it ends, fails or stalls.
+
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+
+use crate::progress::Progress;
+
+/// How often the caller is asked and the time since the last frame is checked.
+const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// How long to wait for the reason why a pipeline does not start.
+const START_REASON: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End<C> {
+    /// The caller ended it.
+    Told(C),
+    /// The stream ended.
+    Finished,
+    /// It failed, for a reason to show to the user.
+    Failed(String),
+}
+
+/// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame in `progress`; none never stalls. Asks
+/// `tick` ten times a second whether to end it, with the time since the last frame. Leaves the pipeline playing.
+pub fn play<C>(
+    pipeline: &gst::Pipeline,
+    progress: &Progress,
+    stall: Option<Duration>,
+    mut tick: impl FnMut(Option<Duration>) -> Option<End<C>>,
+) -> End<C> {
+    let Some(bus) = pipeline.bus() else { return End::Failed("the pipeline has no bus".into()) };
+    // An element that cannot start posts the reason on the bus.
+    let started = pipeline.set_state(gst::State::Playing);
+    let began = Instant::now();
+    let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency];
+    loop {
+        let wait = if started.is_err() { START_REASON } else { TICK };
+        match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => return End::Failed(reason(error)),
+            Some(gst::MessageView::Eos(_)) => return End::Finished,
+            Some(gst::MessageView::Latency(_)) => {
+                let _ = pipeline.recalculate_latency();
+            }
+            _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
+            _ => {}
+        }
+        let silence = progress.since_last_frame();
+        if let Some(end) = tick(silence) {
+            return end;
+        }
+        if let Some(stall) = stall.filter(|&stall| silence.unwrap_or_else(|| began.elapsed()) > stall) {
+            return End::Failed(format!("no frame for {} s", stall.as_secs_f32()));
+        }
+    }
+}
+
+/// GStreamer's message for users, with the last line of the details for developers, which often has the cause.
+pub fn reason(error: &gst::message::Error) -> String {
+    let text = error.error().to_string();
+    let debug = error.debug().unwrap_or_default();
+    let detail = debug.lines().skip(1).last().unwrap_or_default().trim_end_matches(" (Generic error)");
+    let reason = if detail.is_empty() || text.contains(detail) { text } else { format!("{text} {detail}") };
+    reason.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipeline(line: &str) -> gst::Pipeline {
+        gst::init().unwrap();
+        gst::parse::launch(line).unwrap().downcast().unwrap()
+    }
+
+    fn run(line: &str, stall: Option<Duration>, tick: impl FnMut(Option<Duration>) -> Option<End<()>>) -> End<()> {
+        let pipeline = pipeline(line);
+        let end = play(&pipeline, &Progress::new(), stall, tick);
+        pipeline.set_state(gst::State::Null).unwrap();
+        end
+    }
+
+    #[test]
+    fn the_end_of_the_stream_and_errors_end_a_run() {
+        assert_eq!(run("videotestsrc num-buffers=1 ! fakesink", None, |_| None), End::Finished);
+        let End::Failed(reason) = run("filesrc location=/nowhere/clip.mp4 ! fakesink", None, |_| None) else { panic!("it plays") };
+        assert!(reason.contains("/nowhere/clip.mp4"), "{reason}");
+    }
+
+    #[test]
+    fn a_run_without_frames_stalls() {
+        let stalled = run("fakesrc is-live=true ! fakesink", Some(Duration::from_millis(300)), |_| None);
+        assert_eq!(stalled, End::Failed("no frame for 0.3 s".into()));
+    }
+
+    #[test]
+    fn the_caller_can_end_a_run() {
+        assert_eq!(run("fakesrc is-live=true ! fakesink", None, |_| Some(End::Told(()))), End::Told(()));
+    }
+}
