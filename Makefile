@@ -34,10 +34,9 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
-# What `make install` installs besides the plugin, under the names of the repository. Recipes come with the files that
-# they use.
+# What `make install` installs besides the plugin, under the names of the repository. The alias is another name of
+# emotion-camera, and recipes come with the files that they use.
 programs := emotion-camera emotion-dashboard emotion-scan
-# Another name of emotion-camera.
 alias := emotion-rtsp-relay
 manuals := $(wildcard pipelines/*.[1-9] pipelines/*/*.[1-9])
 recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html))
@@ -52,6 +51,8 @@ is_gstreamers_prefix = $(filter $(prefix),$(call gstreamer_of,prefix))
 plugin_folder = $(if $(is_gstreamers_prefix),$(call gstreamer_of,pluginsdir),$(prefix)/lib/gstreamer-1.0)
 program_folder = $(prefix)/bin
 data = $(prefix)/share
+# The template unit of emotion-camera, for services of the machine.
+unit = "$(DESTDIR)$(prefix)/lib/systemd/system/emotion-camera@.service"
 else
 plugin_folder = $(DATA_HOME)/gstreamer-1.0/plugins
 program_folder = $(HOME)/.local/bin
@@ -73,8 +74,9 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 # GStreamer's cache of the plugins that the caller has.
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
-.PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard test fuzz test-cluster \
-    test-newer test-remote bench soak evaluate faces licences audit install uninstall clean deb test-deb train model card
+.PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard fleet test fuzz \
+    test-cluster test-newer test-remote bench soak evaluate faces licences audit install uninstall clean deb test-deb \
+    train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -108,6 +110,10 @@ cluster-demo: setup $(TARGET)/cluster/python/installed ## emotion-scan on three 
 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
+
+fleet: setup ## four cameras that publish to a broker here, and what they publish: SOURCES='clip.mp4', or a rendered clip
+	@.ci/packages mosquitto mosquitto-clients
+	pipelines/camera/fleet.sh $(SOURCES)
 
 # GST_EMOTION_REQUIRE_MODELS makes tests fail if downloaded files are missing. The registry and the plugin path keep an
 # installed copy of the plugin out of the tests.
@@ -247,6 +253,8 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 	        install -D -m 644 "$(fetched)/licenses/$$text" "$(DESTDIR)$(licence_folder)/$$text"; \
 	done
 	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
+	$(if $(PREFIX),install -D -m 644 pipelines/camera/emotion-camera@.service $(unit))
+	$(if $(PREFIX),sed -i 's|/usr/bin|$(program_folder)|' $(unit))
 	ln -sf emotion-camera "$(DESTDIR)$(program_folder)/$(alias)"
 	$(call put,$(recipes),$(installed_recipes))
 	$(call put,pipelines/package/installed.md $(documents),$(installed_documents))
@@ -263,7 +271,7 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 uninstall: ## remove the files that install installed
 	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* \
 	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(installed_licences)
-	rm -f $(installed_programs) "$(DESTDIR)$(program_folder)/$(alias)" $(installed_manuals)
+	rm -f $(installed_programs) "$(DESTDIR)$(program_folder)/$(alias)" $(unit) $(installed_manuals)
 	rm -f $(installed_recipes) $(installed_documents)
 	for folder in "$(plugins)/emotion" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"; do \
 	    [ ! -d "$$folder" ] || find "$$folder" -depth -type d -empty -delete; \

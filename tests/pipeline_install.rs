@@ -162,6 +162,8 @@ fn make_installs_and_uninstalls_system_wide() {
         make(&stage, "install", &variables);
         let plugins = root.join(plugins.strip_prefix("/").unwrap());
         assert!(plugins.join("libgstemotion.so").is_file(), "{}", plugins.display());
+        let unit = root.join(prefix.strip_prefix("/").unwrap()).join("lib/systemd/system/emotion-camera@.service");
+        assert!(read(&unit).contains(&format!("\nExecStart={}/bin/emotion-camera ", prefix.display())), "{}", read(&unit));
         std::fs::rename(&fetched, stage.path().join("away")).unwrap();
         use_it(&stage, Some(&plugins));
         if prefix.starts_with("/opt") {

@@ -4,3 +4,4 @@
 mod relay;
 mod service;
 mod support;
+mod unit;

@@ -38,6 +38,15 @@ pub fn installed(programs: &[&str]) -> bool {
     is_there((!missing.is_empty()).then(|| format!("{missing:?} are missing")))
 }
 
+/// True if a program is installed that setup does not install.
+pub fn has(program: &str) -> bool {
+    let found = Path::new("/usr/bin").join(program).exists();
+    if !found {
+        left_out::note(format!("no {program}"));
+    }
+    found
+}
+
 fn is_there(missing: Option<String>) -> bool {
     let Some(missing) = missing else { return true };
     assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{missing}");
