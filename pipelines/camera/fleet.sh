@@ -29,7 +29,7 @@ if [ $# -eq 0 ]; then
     if [ ! -f "$clip" ]; then
         printf 'fleet: rendering a clip of average faces\n'
         # shellcheck source=../env.sh
-        (source pipelines/env.sh && render_clip "$clip.part")
+        (source pipelines/env.sh; render_clip "$clip.part")
         mv "$clip.part" "$clip"
     fi
     set -- "$clip"

@@ -46,6 +46,8 @@ pub struct Mqtt {
     pub version: Version,
     /// How to log in.
     pub login: Login,
+    /// Topics and payloads that are published after each connect, retained.
+    pub retained: Vec<(String, String)>,
 }
 
 impl Broker for Mqtt {
@@ -68,6 +70,9 @@ impl Broker for Mqtt {
             task,
         };
         link.publish_status(ONLINE)?;
+        for (topic, payload) in &self.retained {
+            link.publish_retained(topic.clone(), payload)?;
+        }
         Ok(link)
     }
 }
@@ -198,9 +203,9 @@ pub struct MqttLink {
     location: Location,
     max_packet: usize,
     signals: mpsc::UnboundedReceiver<Result<Signal, Failure>>,
-    /// The sequence numbers that have no packet id yet, in order; none for the status.
+    /// The sequence numbers that have no packet id yet, in order; none for what is no record.
     submitted: VecDeque<Option<u64>>,
-    /// The sequence number of each packet id in use; none for the status.
+    /// The sequence number of each packet id in use; none for what is no record.
     unacknowledged: HashMap<u16, Option<u64>>,
     /// Messages that the broker has announced not to take.
     too_large: VecDeque<(u64, usize)>,
@@ -231,7 +236,7 @@ impl Link for MqttLink {
                     self.unacknowledged.insert(packet, self.submitted.pop_front().flatten());
                 }
                 Signal::Answered(packet, refusal) => {
-                    // None is the status.
+                    // None is no record.
                     if let Some(sequence) = self.unacknowledged.remove(&packet).flatten() {
                         return Ok(refusal.map_or(Outcome::Sent(sequence), |reason| Outcome::Rejected(sequence, reason)));
                     }
@@ -256,7 +261,12 @@ impl Link for MqttLink {
 
 impl MqttLink {
     fn publish_status(&mut self, status: &str) -> Result<(), Failure> {
-        self.publish(self.location.topic(STATUS), true, status.into())?;
+        self.publish_retained(self.location.topic(STATUS), status)
+    }
+
+    /// Publishes a message that is no record, so that its outcome is not reported.
+    fn publish_retained(&mut self, topic: String, payload: &str) -> Result<(), Failure> {
+        self.publish(topic, true, payload.into())?;
         self.submitted.push_back(None);
         Ok(())
     }

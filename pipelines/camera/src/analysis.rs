@@ -26,6 +26,7 @@ use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 
+use crate::homeassistant;
 use crate::options::{Options, Publish, Schema};
 use crate::recorder;
 use crate::rtsp::{Outlet, Stream};
@@ -80,7 +81,7 @@ impl Analysis {
         if let Some(files) = &options.files {
             recorder::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
         }
-        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish)).transpose()?;
+        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, &options.name)).transpose()?;
         Ok(Self { pipeline, entry, publisher })
     }
 
@@ -194,12 +195,15 @@ fn export(schema: Schema, publish: &Publish) -> String {
 }
 
 /// Sets the properties of `emotionpublish`.
-fn set_up(publisher: gst::Element, publish: &Publish) -> Result<gst::Element, String> {
+fn set_up(publisher: gst::Element, publish: &Publish, name: &str) -> Result<gst::Element, String> {
     for (name, text) in &publish.properties {
         let known = publisher.find_property(name).ok_or_else(|| format!("emotionpublish has no property {name}"))?;
         let value = gst::glib::Value::deserialize(text, known.value_type());
         let value = value.map_err(|_| format!("publish.{name}: expected a value of {}, found {text}", known.value_type()))?;
         publisher.set_property_from_value(name, &value);
+    }
+    if let Some(prefix) = &publish.homeassistant {
+        publisher.set_property("retained-messages", homeassistant::messages(prefix, name, publish));
     }
     publisher.set_property("drain-timeout", u64::try_from(publish.drain_timeout.as_nanos()).unwrap_or(u64::MAX));
     Ok(publisher)

@@ -11,6 +11,7 @@
 //! Started as `emotion-rtsp-relay`, it serves by RTSP, as the program of that name did.
 
 mod analysis;
+mod homeassistant;
 mod metrics;
 mod options;
 mod recorder;

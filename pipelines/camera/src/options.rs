@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use emotion_supervise::place::Place;
 use emotion_supervise::secret;
-use gstemotion::publish::Location;
+use gstemotion::publish::{Location, Protocol};
 
 use crate::settings::Settings;
 
@@ -75,6 +75,10 @@ pub struct Publish {
     pub properties: Vec<(&'static str, String)>,
     /// Maximum time at the end to send what waits.
     pub drain_timeout: Duration,
+    /// Where the broker is, and the topic.
+    pub location: Location,
+    /// The topic below which Home Assistant looks for devices.
+    pub homeassistant: Option<String>,
 }
 
 /// What is published.
@@ -151,10 +155,13 @@ fn rtsp(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Re
 }
 
 fn publish(settings: &Settings) -> Result<Option<Publish>, String> {
-    let location = settings.parsed("publish.location", |text| Location::parse(text).map(drop).map_err(|error| error.to_string()))?;
-    if location.is_none() {
-        return Ok(None);
-    }
+    let location = settings.parsed("publish.location", |text| Location::parse(text).map_err(|error| error.to_string()))?;
+    let homeassistant = settings.parsed("homeassistant.prefix", |text| match &location {
+        Some(location) if location.protocol == Protocol::Mqtt && !text.is_empty() && !text.contains([' ', '+', '#']) => Ok(text.to_owned()),
+        Some(location) if location.protocol == Protocol::Mqtt => Err(format!("expected a topic such as homeassistant, found {text}")),
+        _ => Err("Home Assistant discovers devices by MQTT: set --publish-location to mqtt:// or mqtts://".into()),
+    })?;
+    let Some(location) = location else { return Ok(None) };
     let own = ["schemas", "hysteresis", "interval", "drain-timeout"];
     let mut properties: Vec<(&str, String)> =
         settings.table("publish.").filter(|(name, _)| !own.contains(name)).map(|(name, text)| (name, text.to_owned())).collect();
@@ -167,6 +174,8 @@ fn publish(settings: &Settings) -> Result<Option<Publish>, String> {
         interval: settings.parsed("publish.interval", milliseconds)?.unwrap_or(Duration::from_secs(1)),
         drain_timeout: settings.parsed("publish.drain-timeout", milliseconds)?.unwrap_or(Duration::from_secs(5)),
         properties,
+        location,
+        homeassistant,
     }))
 }
 
@@ -262,6 +271,8 @@ mod tests {
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "expected a path such as /faces, found faces"),
             ("--publish-location mqtt://host/a --publish-schemas events,events", "each schema once"),
             ("--publish-location http://host/a", "--publish-location: "),
+            ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
+            ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
             ("--blur yes", "expected one of none, pixelate, blur"),
             ("--rtsp-listen 127.0.0.1:1 --rtsp-token-file /nowhere", "/nowhere: "),
         ] {

@@ -23,7 +23,7 @@ const fn key(name: &'static str, value: &'static str, help: &'static str) -> Key
 }
 
 /// All settings.
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 32] = [
     key("source", "SOURCE", "the source, as the argument"),
     key("name", "NAME", "name of the camera in every record [host, device or file]"),
     key("loop", "", "play a file again when it ends"),
@@ -57,6 +57,11 @@ pub const KEYS: [Key; 31] = [
     key("publish.spool-location", "FOLDER", "keep messages that wait in this folder, so that they survive a crash"),
     key("publish.max-spool-bytes", "BYTES", "maximum size of that folder [1073741824]"),
     key("publish.drain-timeout", "MS", "maximum time at the end to send what waits [5000]"),
+    key(
+        "homeassistant.prefix",
+        "TOPIC",
+        "let Home Assistant discover the camera below this topic of the broker, usually homeassistant; off does not [off]",
+    ),
     key("files.folder", "FOLDER", "record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing [off]"),
     key("files.seconds", "SECONDS", "length of a recording [600]"),
     key("metrics.listen", "ADDRESS:PORT", "serve /metrics for Prometheus by HTTP; off serves nothing [off]"),
@@ -269,7 +274,10 @@ mod tests {
         let error = with_file("table", "[rtsp]\npaht = '/x'\n", "").unwrap_err();
         assert!(error.contains(".toml: unknown key rtsp.paht; listen, path, token, token-file are allowed"), "{error}");
         let error = with_file("top", "sizes = '1x1'\n", "").unwrap_err();
-        assert!(error.contains("unknown key sizes; source, name, ") && error.contains("blur, rtsp, publish, files, metrics"), "{error}");
+        assert!(
+            error.contains("unknown key sizes; source, name, ") && error.contains("blur, rtsp, publish, homeassistant, files, metrics"),
+            "{error}"
+        );
         let error = with_file("kind", "size = { width = 1 }\n", "").unwrap_err();
         assert!(error.contains("size: expected a text"), "{error}");
         assert!(with_file("syntax", "size = \n", "").unwrap_err().contains(".toml: "));

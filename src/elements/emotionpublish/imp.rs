@@ -59,7 +59,7 @@ impl EmotionPublish {
         }
         match location.protocol {
             Protocol::Mqtt => {
-                let broker = Mqtt { location, version: settings.mqtt_version.into(), login };
+                let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained: settings.retained()? };
                 Publisher::start(outbox, broker, self.observer())
             }
             #[cfg(feature = "publish-nats")]
@@ -138,6 +138,7 @@ impl ObjectImpl for EmotionPublish {
             "ca-file" => settings.ca_file = extract(value),
             "certificate-file" => settings.certificate_file = extract(value),
             "key-file" => settings.key_file = extract(value),
+            "retained-messages" => settings.retained_messages = extract(value),
             "leaky" => settings.leaky = extract(value),
             "max-size-bytes" => settings.max_size_bytes = extract(value),
             "spool-location" => settings.spool_location = extract(value),
@@ -159,6 +160,7 @@ impl ObjectImpl for EmotionPublish {
             "ca-file" => settings.ca_file.to_value(),
             "certificate-file" => settings.certificate_file.to_value(),
             "key-file" => settings.key_file.to_value(),
+            "retained-messages" => settings.retained_messages.to_value(),
             "leaky" => settings.leaky.to_value(),
             "max-size-bytes" => settings.max_size_bytes.to_value(),
             "spool-location" => settings.spool_location.to_value(),

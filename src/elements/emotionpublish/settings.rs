@@ -14,6 +14,8 @@ use crate::publish::{Limits, Location, SpoolLimits};
 
 /// Where a password is read from if `password-file` is not set.
 const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
+/// Maximum number of retained messages. The client's queue also has room for the records in flight.
+const MAX_RETAINED: usize = 32;
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
@@ -26,6 +28,7 @@ pub(super) struct Settings {
     pub(super) ca_file: Option<String>,
     pub(super) certificate_file: Option<String>,
     pub(super) key_file: Option<String>,
+    pub(super) retained_messages: Option<String>,
     pub(super) leaky: Leaky,
     pub(super) max_size_bytes: u32,
     pub(super) spool_location: Option<String>,
@@ -43,6 +46,7 @@ impl Default for Settings {
             ca_file: None,
             certificate_file: None,
             key_file: None,
+            retained_messages: None,
             leaky: Leaky::default(),
             max_size_bytes: 10 << 20,
             spool_location: None,
@@ -91,6 +95,27 @@ impl Settings {
         })
     }
 
+    /// Topics and payloads of the retained messages.
+    ///
+    /// # Errors
+    /// If a line has no payload, or its topic a wildcard.
+    pub(super) fn retained(&self) -> Result<Vec<(String, String)>> {
+        let wrong = |line: &str| {
+            Error::Config(format!("retained-messages: expected a topic without + and #, a space and a payload, found {line:?}"))
+        };
+        let lines = self.retained_messages.as_deref().unwrap_or_default().lines();
+        let read = |line: &str| {
+            let (topic, payload) = line.split_once(' ').ok_or_else(|| wrong(line))?;
+            let is_topic = !topic.is_empty() && !topic.contains(['+', '#']);
+            if is_topic { Ok((topic.to_owned(), payload.to_owned())) } else { Err(wrong(line)) }
+        };
+        let retained: Vec<_> = lines.map(read).collect::<Result<_>>()?;
+        if retained.len() > MAX_RETAINED {
+            return Err(Error::Config(format!("retained-messages: expected at most {MAX_RETAINED} lines, found {}", retained.len())));
+        }
+        Ok(retained)
+    }
+
     fn tls_files(&self) -> Result<TlsFiles> {
         let client = match (&self.certificate_file, &self.key_file) {
             (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
@@ -131,6 +156,11 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         text("ca-file", "CA file", "Certificates of the authorities to trust, in PEM format (unset = those of the system)"),
         text("certificate-file", "Certificate file", "Certificate of this client, in PEM format"),
         text("key-file", "Key file", "Private key of certificate-file, in PEM format"),
+        text(
+            "retained-messages",
+            "Retained messages",
+            "With MQTT: messages to publish after each connect, retained; a line each: topic, space, payload",
+        ),
         glib::ParamSpecEnum::builder_with_default("leaky", default.leaky)
             .nick("Leaky")
             .blurb("What happens to messages that do not fit into memory")
@@ -161,4 +191,21 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .read_only()
             .build(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retained_messages_are_lines_of_topic_and_payload() {
+        let retained = |text: &str| Settings { retained_messages: Some(text.into()), ..Settings::default() }.retained();
+        assert_eq!(Settings::default().retained().unwrap(), []);
+        let pairs = [("a/b", "{\"c\": 1}"), ("d", "")].map(|(topic, payload)| (topic.to_owned(), payload.to_owned()));
+        assert_eq!(retained("a/b {\"c\": 1}\nd \n").unwrap(), pairs);
+        for wrong in ["a/b", " payload", "a/# x", "a/+/b x"] {
+            assert!(retained(wrong).unwrap_err().to_string().contains("a topic without + and #"), "{wrong}");
+        }
+        assert!(retained(&"a b\n".repeat(33)).unwrap_err().to_string().contains("at most 32 lines, found 33"));
+    }
 }

@@ -54,8 +54,7 @@ fn play(line: &str) -> usize {
     let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::try_from(PATIENCE).unwrap(), &types).expect("an end");
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!(end.type_(), gst::MessageType::Eos, "{line}: {end:?}");
-    let count = *count.lock().unwrap();
-    count
+    *count.lock().unwrap()
 }
 
 /// Number of frames of a recording.
@@ -135,6 +134,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
     let text = format!(
         "source = '{}'\nloop = true\nname = 'front door'\nsize = '320x240'\n\
          [publish]\nlocation = 'mqtt://127.0.0.1:{}/emotion/door'\nschemas = ['events', 'summary']\ninterval = 500\n\
+         [homeassistant]\nprefix = 'emotion/discovery'\n\
          [files]\nfolder = '{}'\nseconds = 2\n[metrics]\nlisten = '127.0.0.1:{port}'\n",
         clip.display(),
         broker.port,
@@ -148,6 +148,9 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
     });
     wait_until("a summary", || broker.events("emotion/door/summary", "summary").iter().any(|summary| summary["faces_max"] == 1));
     assert_eq!(broker.of("emotion/door/status"), ["online"]);
+    let discovered = broker.of("emotion/discovery/sensor/emotion_door/faces/config");
+    let discovered: Value = serde_json::from_str(&discovered[0]).unwrap();
+    assert_eq!((&discovered["state_topic"], &discovered["device"]["name"]), (&"emotion/door/summary".into(), &"front door".into()));
     wait_until("the third recording", || folder.join("days/00002.ndjson").exists());
     let metric = metrics(port);
     assert_eq!((metric("emotion_source_up"), metric("emotion_faces"), metric("emotion_reconnects_total")), (1.0, 1.0, 0.0));
