@@ -57,9 +57,10 @@ impl EmotionPublish {
         if login.tls.is_none() && login.password.is_some() {
             gst::warning!(CAT, imp = self, "the password is sent in the clear; mqtts:// and nats+tls:// encrypt it");
         }
+        let retained = settings.retained(location.protocol)?;
         match location.protocol {
             Protocol::Mqtt => {
-                let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained: settings.retained()? };
+                let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained };
                 Publisher::start(outbox, broker, self.observer())
             }
             #[cfg(feature = "publish-nats")]

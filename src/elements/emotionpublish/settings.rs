@@ -10,7 +10,7 @@ use gst::prelude::*;
 use super::{Leaky, MqttVersion};
 use crate::error::{Error, Result};
 use crate::publish::tls::{Login, TlsFiles};
-use crate::publish::{Limits, Location, SpoolLimits};
+use crate::publish::{Limits, Location, Protocol, SpoolLimits};
 
 /// Where a password is read from if `password-file` is not set.
 const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
@@ -98,8 +98,8 @@ impl Settings {
     /// Topics and payloads of the retained messages.
     ///
     /// # Errors
-    /// If a line has no payload, or its topic a wildcard.
-    pub(super) fn retained(&self) -> Result<Vec<(String, String)>> {
+    /// If a line has no payload, or its topic a wildcard, or the protocol has no retained messages.
+    pub(super) fn retained(&self, protocol: Protocol) -> Result<Vec<(String, String)>> {
         let wrong = |line: &str| {
             Error::Config(format!("retained-messages: expected a topic without + and #, a space and a payload, found {line:?}"))
         };
@@ -110,6 +110,9 @@ impl Settings {
             if is_topic { Ok((topic.to_owned(), payload.to_owned())) } else { Err(wrong(line)) }
         };
         let retained: Vec<_> = lines.map(read).collect::<Result<_>>()?;
+        if protocol != Protocol::Mqtt && !retained.is_empty() {
+            return Err(Error::Config("retained-messages requires MQTT: expected mqtt:// or mqtts:// in location".into()));
+        }
         if retained.len() > MAX_RETAINED {
             return Err(Error::Config(format!("retained-messages: expected at most {MAX_RETAINED} lines, found {}", retained.len())));
         }
@@ -199,8 +202,10 @@ mod tests {
 
     #[test]
     fn retained_messages_are_lines_of_topic_and_payload() {
-        let retained = |text: &str| Settings { retained_messages: Some(text.into()), ..Settings::default() }.retained();
-        assert_eq!(Settings::default().retained().unwrap(), []);
+        let settings = |text: &str| Settings { retained_messages: Some(text.into()), ..Settings::default() };
+        let retained = |text: &str| settings(text).retained(Protocol::Mqtt);
+        assert_eq!(Settings::default().retained(Protocol::Nats).unwrap(), []);
+        assert!(settings("a b").retained(Protocol::Nats).unwrap_err().to_string().contains("requires MQTT"));
         let pairs = [("a/b", "{\"c\": 1}"), ("d", "")].map(|(topic, payload)| (topic.to_owned(), payload.to_owned()));
         assert_eq!(retained("a/b {\"c\": 1}\nd \n").unwrap(), pairs);
         for wrong in ["a/b", " payload", "a/# x", "a/+/b x"] {
