@@ -18,8 +18,7 @@ use support::fetched;
 use support::gstreamer::{buffer, flush, init};
 
 const HD: Size = Size::new(1920, 1080);
-/// A low threshold, since CenterFace has little confidence in the smallest average faces, which are blurred.
-const LINE: &str = "emotionfacedetect detector=centerface score-threshold=0.3 tile-size=640";
+const LINE: &str = "emotionfacedetect tile-size=640";
 /// Number of frames in which all tiles of 640 pixels in 1080p are searched.
 const CYCLE: u64 = 8;
 /// Height of a head whose face has 16 x 20 pixels.
@@ -83,10 +82,7 @@ fn count(harness: &mut Harness, name: &str) -> u64 {
 
 #[test]
 fn small_faces_are_found_within_one_tile_cycle_and_keep_their_ids() {
-    if !fetched("centerface") {
-        return;
-    }
-    let (scene, mut tiled, mut reduced) = (crowd(), harness(LINE), harness("emotionfacedetect detector=centerface score-threshold=0.3"));
+    let (scene, mut tiled, mut reduced) = (crowd(), harness(LINE), harness("emotionfacedetect"));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     assert!(places.iter().all(|face| face.w < 16.0 && face.h < 20.0), "{places:?}");
     let first = (0..CYCLE).map(|index| ids_at(&faces(&mut tiled, &frame, index), &places)).last().expect("a round");
@@ -101,10 +97,7 @@ fn small_faces_are_found_within_one_tile_cycle_and_keep_their_ids() {
 
 #[test]
 fn an_unreduced_frame_shows_small_faces_at_once() {
-    if !fetched("centerface") {
-        return;
-    }
-    let (scene, mut harness) = (crowd(), harness("emotionfacedetect detector=centerface score-threshold=0.3 detect-size=0 tile-size=640"));
+    let (scene, mut harness) = (crowd(), harness("emotionfacedetect detect-size=0 tile-size=640"));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let found = faces(&mut harness, &frame, 0);
     assert!(ids_at(&found, &places).iter().all(Option::is_some), "{found:?}");
@@ -125,9 +118,6 @@ fn tiles_smaller_than_the_reduced_frame_are_enlarged() {
 
 #[test]
 fn a_small_face_that_leaves_is_dropped_within_two_cycles() {
-    if !fetched("centerface") {
-        return;
-    }
     let scene = empty().actor(still((500.0, 500.0), SMALL)).actor(still((1500.0, 300.0), SMALL));
     let (both, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let one = frame(&empty().actor(still((500.0, 500.0), SMALL)), 0.0);
@@ -142,9 +132,6 @@ fn a_small_face_that_leaves_is_dropped_within_two_cycles() {
 
 #[test]
 fn a_face_that_moves_across_tiles_keeps_its_id() {
-    if !fetched("centerface") {
-        return;
-    }
     // Twice the width of the face per second for 2 s, across the edges at x = 436 and 608.
     let walk = vec![Key::new(0.0, (400.0, 250.0), SMALL, "neutral"), Key::new(10.0, (400.0 + 10.0 * 120.0, 250.0), SMALL, "neutral")];
     let scene = empty().actor(walk);
@@ -164,9 +151,6 @@ fn a_face_that_moves_across_tiles_keeps_its_id() {
 
 #[test]
 fn a_large_face_across_tiles_is_one_face_on_every_frame() {
-    if !fetched("centerface") {
-        return;
-    }
     // A face across the edge of two tiles that is wider than their overlap, and one that is larger than a tile.
     let scene = empty().actor(still((520.0, 300.0), 200.0)).actor(still((960.0, 520.0), 330.0)).actor(still((1560.0, 560.0), 800.0));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
@@ -182,9 +166,6 @@ fn a_large_face_across_tiles_is_one_face_on_every_frame() {
 
 #[test]
 fn a_scene_cut_ends_small_tracks_and_finds_large_faces_at_once() {
-    if !fetched("centerface") {
-        return;
-    }
     let (before, after) = (crowd(), empty().background([20.0; 3], [240.0, 30.0, 30.0]).actor(still((960.0, 400.0), 300.0)));
     let (first, second) = (frame(&before, 0.0), frame(&after, 0.0));
     let mut harness = harness(LINE);
@@ -199,9 +180,6 @@ fn a_scene_cut_ends_small_tracks_and_finds_large_faces_at_once() {
 
 #[test]
 fn flushes_and_size_changes_restart_the_tiles() {
-    if !fetched("centerface") {
-        return;
-    }
     let (scene, mut harness) = (crowd(), harness(LINE));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let known = |harness: &mut Harness| {
@@ -225,9 +203,6 @@ fn flushes_and_size_changes_restart_the_tiles() {
 
 #[test]
 fn an_interval_lengthens_the_tile_cycle_without_losing_faces() {
-    if !fetched("centerface") {
-        return;
-    }
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} detect-interval=3 track-timeout=300000000")));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let round = 3 * CYCLE;
@@ -245,9 +220,6 @@ fn an_interval_lengthens_the_tile_cycle_without_losing_faces() {
 
 #[test]
 fn the_most_confident_faces_are_kept_above_the_limit() {
-    if !fetched("centerface") {
-        return;
-    }
     let large = still((960.0, 800.0), 300.0);
     let (scene, mut harness) = (crowd().actor(large), harness(&format!("{LINE} max-faces=4")));
     let frame = frame(&scene, 0.0);
@@ -265,9 +237,6 @@ fn the_most_confident_faces_are_kept_above_the_limit() {
 
 #[test]
 fn without_tracking_faces_persist_between_cycles_without_ids() {
-    if !fetched("centerface") {
-        return;
-    }
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} track=false score-threshold=0.2")));
     let frame = frame(&scene, 0.0);
     let found = (0..CYCLE).map(|index| faces(&mut harness, &frame, index)).last().expect("a round");
@@ -276,9 +245,6 @@ fn without_tracking_faces_persist_between_cycles_without_ids() {
 
 #[test]
 fn a_worker_searches_consecutive_tiles_at_its_own_pace() {
-    if !fetched("centerface") {
-        return;
-    }
     let (scene, mut harness) = (crowd(), harness(&format!("{LINE} async=true track-timeout=100000000000")));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
     let start = Instant::now();
@@ -298,9 +264,6 @@ fn a_worker_searches_consecutive_tiles_at_its_own_pace() {
 
 #[test]
 fn all_detectors_use_tiles_where_they_reduce_the_frame() {
-    if !fetched("centerface") {
-        return;
-    }
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peers");
     let scene = empty().actor(still((400.0, 300.0), 40.0)).actor(still((1400.0, 700.0), 40.0));
     let (frame, places) = (frame(&scene, 0.0), truth(&scene, 0.0));
