@@ -26,7 +26,7 @@ from training.common.optimisation import MovingAverage, decay_groups, learning_r
 from training.expression.augmentation import augment
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces, load_strangers
 from training.expression.inference import torch_logits
-from training.expression.labels import HEADS, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.labels import FERPLUS_OF_FER2013, HEADS, LABELLED_HEADS, OUTSIDE_HEADS
 from training.expression.metrics import accuracies, strangers_accuracies
 from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
 from training.expression.readers import PUBLIC_TEST, TRAINING
@@ -70,6 +70,11 @@ def parse_arguments():
         "--unlabelled-batch", type=int, default=48, help="number of unlabelled faces added to each batch"
     )
     parser.add_argument(
+        "--joint-targets",
+        action="store_true",
+        help="on unlabelled faces, ferplus and fer2013 learn the joint scores of all teachers instead of our own",
+    )
+    parser.add_argument(
         "--strangers", type=Path, help="npz of labelled faces from another collection, for validation (dataset.py)"
     )
     parser.add_argument("--compile", action="store_true", help="compile the network, which makes it a sixth faster")
@@ -98,6 +103,12 @@ def label_targets(faces, smoothing):
 def score_tensors(cache, name, heads):
     """Teachers' scores [N, classes] of each head in `heads`, from a cache of teacher_scores.py."""
     return [torch.from_numpy(scores) for scores in read_scores(cache, name, heads).values()]
+
+
+def labelled_scores(joint):
+    """Scores [N, 8] and [N, 7] of the labelled heads from joint scores [N, 8]: FER2013 has no contempt."""
+    fer2013 = joint[:, FERPLUS_OF_FER2013]
+    return [joint, fer2013 / fer2013.sum(1, keepdim=True)]
 
 
 def cross_entropy(logits, target):
@@ -152,7 +163,10 @@ class Trainer:
             blended = [torch.lerp(*pair, share) for pair in zip(targets, scores)]
             targets = [*blended, *scores[len(blended) :], blended[0]]  # `joint` has the targets of `ferplus`
             self.faces = on_device(np.load(cache / FACES_FILE))[:, None]
-            self.face_targets = [on_device(target) for target in score_tensors(cache, "faces", HEADS)]
+            face_scores = score_tensors(cache, "faces", HEADS)
+            if self.options.joint_targets:
+                face_scores[: len(LABELLED_HEADS)] = labelled_scores(face_scores[-1])
+            self.face_targets = [on_device(target) for target in face_scores]
         self.targets = [on_device(target) for target in targets]
 
     def start_from(self, path):

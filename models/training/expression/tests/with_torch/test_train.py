@@ -47,6 +47,7 @@ class Training(unittest.TestCase):
             teacher=None,
             teacher_share=0.5,
             cache=None,
+            joint_targets=False,
             unlabelled_batch=8,
             strangers=None,
             compile=False,
@@ -102,6 +103,12 @@ class Training(unittest.TestCase):
         figures = trainer.validate()
         self.assertEqual((figures["ferplus"], figures["fer2013"]), (1.0, 1.0))
         self.assertEqual(figures["strangers"], {head: [1.0, 1.0] for head in HEADS})
+        # With --joint-targets, the labelled heads have the targets of `joint`, of which one class is not in FER2013.
+        joint = np.tile(np.float32([0.4, 0.1, 0, 0, 0, 0, 0, 0.5]), (192, 1))
+        np.save(cache / "faces-joint.npy", joint)
+        ferplus, fer2013, *_ = self.trainer(cache=cache, joint_targets=True).face_targets
+        np.testing.assert_allclose(ferplus, joint)
+        np.testing.assert_allclose(fer2013[0], [0, 0, 0, 0.2, 0, 0, 0.8])
 
     def test_teachers_score_training_pictures_and_unlabelled_faces(self):
         (self.folder / "teachers.py").write_text(TEACHERS)
