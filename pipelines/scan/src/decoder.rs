@@ -12,9 +12,9 @@ use gst::prelude::*;
 
 use crate::record::Kind;
 
-/// Time after which a file is opened a second time. decodebin loses an error that a demuxer posts while it starts (GStreamer
-/// 1.22; one of 40 times for an MP4 file without an index), and then waits for ever.
-const FIRST_TRY: Duration = Duration::from_secs(5);
+/// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
+/// one of 40 times for an MP4 file without an index, more often under load), and then waits for ever.
+const TRIES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];
 /// Frames that are decoded ahead.
 const QUEUED_FRAMES: u32 = 4;
 /// Time between two looks at the bus while waiting for a frame.
@@ -78,11 +78,9 @@ impl Decoder {
             let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
             Self::start(&source, limit)
         };
-        let short = limit.min(FIRST_TRY);
-        let opened = match start(short) {
-            Err(failure) if failure == no_frame(short) => start(limit),
-            opened => opened,
-        };
+        let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&no_frame(short)));
+        let tries = TRIES.into_iter().filter(|&short| short < limit);
+        let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
         opened.map_err(|failure| {
             let is_unknown = failure == Failure::Broken(UNKNOWN.into());
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
