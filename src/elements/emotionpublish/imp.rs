@@ -78,14 +78,14 @@ impl EmotionPublish {
             let Some(element) = element.upgrade() else { return };
             match notice {
                 Notice::Connected if std::mem::take(&mut was_disconnected) => {
-                    gst::element_info!(element, gst::ResourceError::OpenWrite, ["connected to the broker"]);
+                    gst::element_info!(element, gst::ResourceError::OpenWrite, ("connected to the broker"));
                 }
                 Notice::Connected => gst::info!(CAT, obj = element, "connected to the broker"),
                 Notice::Disconnected(reason) => {
                     was_disconnected = true;
-                    gst::element_warning!(element, gst::ResourceError::OpenWrite, ["no connection to the broker: {reason}; trying again"]);
+                    gst::element_warning!(element, gst::ResourceError::OpenWrite, ("no connection to the broker: {reason}; trying again"));
                 }
-                Notice::Problem(problem) => gst::element_warning!(element, gst::ResourceError::Write, ["{problem}"]),
+                Notice::Problem(problem) => gst::element_warning!(element, gst::ResourceError::Write, ("{problem}")),
             }
         }
     }
@@ -111,7 +111,7 @@ impl EmotionPublish {
         let limit = self.settings().drain_timeout();
         if !publisher.drain(limit) {
             let queued = publisher.counts().queued;
-            gst::element_imp_warning!(self, gst::ResourceError::Write, ["{queued} messages were not sent within {limit:?}"]);
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("{queued} messages were not sent within {limit:?}"));
         }
     }
 }
@@ -175,9 +175,9 @@ impl ObjectImpl for EmotionPublish {
     fn constructed(&self) {
         self.parent_constructed();
         let element = self.obj();
-        // Records are sent when they come. Waiting for the first one would keep the pipeline from starting.
+        // Records are sent when they come. The sink is asynchronous nevertheless, and starts with the first record or gap:
+        // otherwise gst-launch-1.0 of GStreamer 1.22 misses the end of most files that decodebin decodes.
         element.set_sync(false);
-        element.set_async(false);
         element.set_enable_last_sample(false);
     }
 }
@@ -238,7 +238,7 @@ impl BaseSinkImpl for EmotionPublish {
             (state.publisher.clone().ok_or(gst::FlowError::Flushing)?, state.schema.clone().ok_or(gst::FlowError::NotNegotiated)?)
         };
         let text = buffer.map_readable().map_err(|_| {
-            gst::element_imp_error!(self, gst::ResourceError::Read, ["could not map a buffer"]);
+            gst::element_imp_error!(self, gst::ResourceError::Read, ("could not map a buffer"));
             gst::FlowError::Error
         })?;
         publisher.push(&schema, &text);
