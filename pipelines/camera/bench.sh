@@ -64,30 +64,29 @@ kill "$subscriber"
 printf '| 500 publishers, 10 records a second each, for 30 s | %d of 150000 records received, %d of them different |\n' \
     "$(wc -l <"$work/received.ndjson")" "$(sort -u "$work/received.ndjson" | wc -l)"
 
-# Prints the sum of a metric over all cameras; `emotion_latency_seconds` is averaged by the caller.
+# Prints the sum of a metric over all cameras.
 metric() { cat "$work"/*.metrics | awk -v name="$1" '$1 ~ "^" name "({|$)" { sum += $2 } END { print sum + 0 }'; }
-for cameras in "${@:-1 2 3 4 5 6}"; do
-    for count in $cameras; do
-        running=()
-        rm -f "$work"/*.metrics
-        for camera in $(seq "$count"); do
-            env -u GST_PLUGIN_PATH "$target/release/emotion-camera" --name "$camera" --loop "$work/clip.mp4" \
-                --rtsp-listen "127.0.0.1:$((port + camera))" --publish-location "$broker/$camera" \
-                --files-folder "$work/$camera" --metrics-listen "127.0.0.1:$((port + 100 + camera))" >"$work/$camera.log" 2>&1 &
-            running+=($!)
-        done
-        sleep 40
-        for camera in $(seq "$count"); do
-            python3 -c 'import sys, urllib.request as web; print(web.urlopen(sys.argv[1]).read().decode())' \
-                "http://127.0.0.1:$((port + 100 + camera))/metrics" >"$work/$camera.metrics"
-        done
-        used=$(ps -o cputimes= -p "$(IFS=,; printf '%s' "${running[*]}")" | awk '{ sum += $1 } END { print sum }')
-        kill "${running[@]}"
-        wait "${running[@]}" || true
-        awk -v cameras="$count" -v used="$used" -v received="$(metric emotion_frames_received_total)" \
-            -v analysed="$(metric emotion_frames_analysed_total)" -v latency="$(metric emotion_latency_seconds)" \
-            -v faces="$(metric emotion_face_sightings_total)" 'BEGIN {
-                printf "| %d cameras of 1280x720 at 30 frames a second, %.1f faces each, served, recorded and published | ", cameras, faces / analysed
-                printf "%.1f of %.1f frames a second analysed, %.0f ms, %.2f cores |\n", analysed / 40 / cameras, received / 40 / cameras, 1000 * latency / cameras, used / 40 }'
+[ $# -gt 0 ] || set -- 1 2 3 4 5 6
+for count; do
+    running=()
+    rm -f "$work"/*.metrics
+    for camera in $(seq "$count"); do
+        env -u GST_PLUGIN_PATH "$target/release/emotion-camera" --name "$camera" --loop "$work/clip.mp4" \
+            --rtsp-listen "127.0.0.1:$((port + camera))" --publish-location "$broker/$camera" \
+            --files-folder "$work/$camera" --metrics-listen "127.0.0.1:$((port + 100 + camera))" >"$work/$camera.log" 2>&1 &
+        running+=($!)
     done
+    sleep 40
+    for camera in $(seq "$count"); do
+        python3 -c 'import sys, urllib.request as web; print(web.urlopen(sys.argv[1]).read().decode())' \
+            "http://127.0.0.1:$((port + 100 + camera))/metrics" >"$work/$camera.metrics"
+    done
+    used=$(ps -o cputimes= -p "$(IFS=,; printf '%s' "${running[*]}")" | awk '{ sum += $1 } END { print sum }')
+    kill "${running[@]}"
+    wait "${running[@]}" || true
+    awk -v cameras="$count" -v used="$used" -v received="$(metric emotion_frames_received_total)" \
+        -v analysed="$(metric emotion_frames_analysed_total)" -v latency="$(metric emotion_latency_seconds)" \
+        -v faces="$(metric emotion_face_sightings_total)" 'BEGIN {
+            printf "| %d cameras of 1280x720 at 30 frames a second, %.1f faces each, served, recorded and published | ", cameras, faces / analysed
+            printf "%.1f of %.1f frames a second analysed, %.0f ms, %.2f cores |\n", analysed / 40 / cameras, received / 40 / cameras, 1000 * latency / cameras, used / 40 }'
 done
