@@ -2,6 +2,8 @@
 //! What happens when the broker is stopped, refuses, never answers or is slow, and when the disk is full. Every push
 //! returns in each case, so the stream never waits.
 
+use std::time::{Duration, Instant};
+
 use super::broker::{Folder, Manner, Mosquitto, Relay, Subscriber, free_port, installed, wait};
 use super::{EVENTS, MOSQUITTO, Publisher, STATUS, numbers};
 
@@ -48,6 +50,39 @@ fn nothing_is_lost_when_the_broker_restarts() {
         assert_eq!((publisher.stat("reconnects"), publisher.stat("dropped")), (1, 0));
         publisher.end();
     }
+}
+
+#[test]
+fn a_broker_that_is_away_for_a_minute_gets_everything_and_the_stream_keeps_its_rate() {
+    if !installed(&MOSQUITTO) {
+        return;
+    }
+    let mut broker = Mosquitto::open("minute");
+    let subscriber = Subscriber::new(broker.port, &[]);
+    let mut publisher = Publisher::start(&[("location", &broker.location())]);
+    publisher.push(1);
+    publisher.wait_until_sent(1);
+    broker.stop();
+    let stopped = Instant::now();
+    let mut longest = Duration::ZERO;
+    while stopped.elapsed() < Duration::from_secs(60) {
+        let pushed = Instant::now();
+        publisher.push(1);
+        longest = longest.max(pushed.elapsed());
+        std::thread::sleep(Duration::from_millis(33));
+    }
+    // An attempt to connect takes longer than that, and the back-off far longer.
+    assert!(longest < Duration::from_secs(1), "a push took {longest:?}");
+    let count = publisher.next;
+    assert_eq!(publisher.stat("queued"), count - 1);
+    broker.start();
+    publisher.wait_until_sent(count);
+    wait("all messages", || subscriber.received.numbers(EVENTS).len() as u64 >= count);
+    let mut received = subscriber.received.numbers(EVENTS);
+    received.sort_unstable();
+    received.dedup();
+    assert_eq!(received, numbers(count), "each at least once");
+    assert_eq!((publisher.stat("reconnects"), publisher.stat("dropped")), (1, 0));
 }
 
 #[test]
