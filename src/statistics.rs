@@ -126,6 +126,10 @@ pub struct Statistics {
     pub skipped: u64,
     /// Number of frames skipped because they arrived too late.
     pub late: u64,
+    /// Number of frames on which no network ran because nothing had changed.
+    pub unchanged: u64,
+    /// Number of frames on which a network ran only on what had changed.
+    pub partial: u64,
     /// Number of faces over all frames.
     pub faces: u64,
     /// Total processing time of frames on which a network ran.

@@ -21,9 +21,10 @@ const FRAME: Duration = Duration::from_nanos(16_666_667);
 /// Side of a square that the slow detector detects as a face: it finds one box around a bright square of at least 12 px.
 const SIDE: usize = 12;
 
+/// An element with a slow network that runs on each frame, whether something changed or not.
 fn slow(element: &str) -> String {
     let model = if element == "emotionclassify" { "slow-expression.onnx" } else { "slow-detector.onnx" };
-    format!("{element} model-file={}", data(model).display())
+    format!("{element} motion-gate=false model-file={}", data(model).display())
 }
 
 fn slow_detector() -> String {

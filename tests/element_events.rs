@@ -200,12 +200,14 @@ fn frames_without_timestamps_are_timed_by_the_frame_rate() {
 }
 
 /// Every property that may change while playing, with two values for each.
-const CHANGES: [(&str, &str, [&str; 2]); 16] = [
+const CHANGES: [(&str, &str, [&str; 2]); 21] = [
     ("detect", "score-threshold", ["0.3", "0.7"]),
     ("detect", "iou-threshold", ["0.2", "0.5"]),
     ("detect", "max-faces", ["1", "0"]),
     ("detect", "min-face-size", ["200", "0"]),
     ("detect", "detect-interval", ["3", "1"]),
+    ("detect", "motion-gate", ["false", "true"]),
+    ("detect", "idle-interval", ["0", "1000000000"]),
     ("detect", "track-timeout", ["0", "1000000000"]),
     ("detect", "post-messages", ["every", "none"]),
     ("detect", "updates", ["on_face", "none"]),
@@ -213,6 +215,9 @@ const CHANGES: [(&str, &str, [&str; 2]); 16] = [
     ("detect", "min-neighbors", ["1", "3"]),
     ("classify", "reclassify-interval", ["5", "1"]),
     ("classify", "max-faces-per-frame", ["1", "0"]),
+    ("classify", "time-budget", ["1000000", "0"]),
+    ("classify", "motion-gate", ["false", "true"]),
+    ("classify", "idle-interval", ["0", "1000000000"]),
     ("classify", "smoothing", ["0", "200000000"]),
     ("classify", "min-confidence", ["1.0", "0.0"]),
     ("classify", "min-face-size", ["500", "16"]),

@@ -123,6 +123,15 @@ pub trait FaceDetector: Send {
     /// Those of [`detect`](Self::detect).
     fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()>;
 
+    /// Replaces `detections` with the faces in `part` of `view`, and possibly others, in pixels of the frame. The part is scaled as
+    /// `detect` scales the whole frame. A detector that cannot search parts searches the frame.
+    ///
+    /// # Errors
+    /// Those of [`detect`](Self::detect).
+    fn detect_part(&mut self, view: &FrameView, _part: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        self.detect(view, options, detections)
+    }
+
     /// The minimum confidence of a reported face that suits this detector.
     fn score_threshold(&self) -> f32 {
         DetectOptions::default().score_threshold

@@ -16,6 +16,9 @@ use crate::statistics::{StepTimes, Stopwatch};
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
 const SIDE_MULTIPLE: u32 = 32;
+/// Inputs that show a part of a frame have sides that are multiples of this, so that there are few different sizes.
+/// ONNX Runtime plans the memory of each.
+const PART_MULTIPLE: u32 = 2 * SIDE_MULTIPLE;
 /// Size of the trial run of a network that accepts any size: more than one cell of each stride.
 const PROBE_SIZE: Size = Size::new(2 * SIDE_MULTIPLE, 2 * SIDE_MULTIPLE);
 
@@ -247,6 +250,14 @@ impl FaceDetector for NetworkDetector {
         let size = Size::new(region.w as u32, region.h as u32);
         let longer_side = self.detect_size.max(size.width.max(size.height));
         self.search(view, region, self.letterbox(size, longer_side), options, detections)
+    }
+
+    fn detect_part(&mut self, view: &FrameView, part: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
+        if self.fixed_size.is_some() {
+            return self.detect(view, options, detections);
+        }
+        let (region, letterbox) = self.letterbox(view.size(), self.detect_size).of_part(part, PART_MULTIPLE);
+        self.search(view, region, letterbox, options, detections)
     }
 
     fn score_threshold(&self) -> f32 {

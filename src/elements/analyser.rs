@@ -41,6 +41,9 @@ pub trait Analysis: Sized + Send + 'static {
     /// Takes new caps. `is_resized` says whether the frame's size differs from that of the previous caps.
     fn set_caps(&mut self, element: &gst_base::BaseTransform, engine: &mut Engine<Self::Task>, is_resized: bool);
 
+    /// The name of the loaded model.
+    fn model_name(&self) -> &str;
+
     /// Forgets all faces and running inferences, since the next frame does not follow the previous one. Ids continue.
     fn restart(&mut self, engine: &mut Engine<Self::Task>);
 
@@ -101,6 +104,8 @@ pub struct Analyser<A: Analysis> {
     lateness: Lateness,
     hold_time: HoldTime,
     statistics: Arc<Mutex<Statistics>>,
+    /// Name of the model while the element is started. Not in `stream`, which is locked during an inference.
+    model_name: Mutex<Option<String>>,
 }
 
 impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
@@ -112,6 +117,7 @@ impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
             lateness: Lateness::default(),
             hold_time: HoldTime::default(),
             statistics: Arc::default(),
+            model_name: Mutex::default(),
         }
     }
 }
@@ -125,6 +131,11 @@ impl<A: Analysis> Analyser<A> {
     /// The counters of the property `stats`.
     pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
         lock(&self.statistics)
+    }
+
+    /// The name of the loaded model; `None` unless the element is started.
+    pub fn model_name(&self) -> Option<String> {
+        lock(&self.model_name).clone()
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Stream<A>>> {
@@ -145,6 +156,7 @@ impl<A: Analysis> Analyser<A> {
         *self.statistics() = Statistics::default();
         let engine = Engine::new(&name, A::is_async(&settings), self.statistics.clone(), work);
         let engine = engine.map_err(|error| error_message(&error))?;
+        *lock(&self.model_name) = Some(analysis.model_name().to_owned());
         *self.stream() = Some(Stream { analysis, engine, clock: StreamClock::default(), info: None, is_failing: false });
         Ok(())
     }
@@ -154,6 +166,7 @@ impl<A: Analysis> Analyser<A> {
         // Dropping the engine waits for its thread. The lock is released before that.
         let stream = self.stream().take();
         drop(stream);
+        *lock(&self.model_name) = None;
     }
 
     /// `GstBaseTransform.set_caps`.

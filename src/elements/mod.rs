@@ -144,6 +144,30 @@ fn async_param_spec() -> glib::ParamSpec {
         .build()
 }
 
+fn motion_gate_param_spec(blurb: &str) -> glib::ParamSpec {
+    glib::ParamSpecBoolean::builder("motion-gate").nick("Motion gate").blurb(blurb).default_value(true).mutable_playing().build()
+}
+
+fn model_name_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecString::builder("model-name")
+        .nick("Model name")
+        .blurb("Name of the loaded model (unset unless the element is started)")
+        .read_only()
+        .build()
+}
+
+/// Default of the property `idle-interval`.
+const IDLE_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
+
+fn idle_interval_param_spec(blurb: &str) -> glib::ParamSpec {
+    glib::ParamSpecUInt64::builder("idle-interval")
+        .nick("Idle interval")
+        .blurb(blurb)
+        .default_value(IDLE_INTERVAL.nseconds())
+        .mutable_playing()
+        .build()
+}
+
 /// Makes the pipeline query the latency again.
 fn post_latency(element: &impl IsA<gst::Element>) {
     let _ = element.post_message(gst::message::Latency::builder().src(element.upcast_ref()).build());

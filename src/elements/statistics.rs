@@ -9,8 +9,9 @@ use crate::statistics::{Histogram, Statistics};
 /// The structure that the elements' documentation describes. `whole` is the name of the time per frame.
 pub fn structure(name: &str, whole: &str, statistics: &Statistics) -> gst::Structure {
     let mut structure = gst::Structure::new_empty(name);
-    let Statistics { frames, inferred, skipped, late, faces, .. } = *statistics;
-    for (name, count) in [("frames", frames), ("inferred", inferred), ("skipped", skipped), ("late", late), ("faces", faces)] {
+    let Statistics { frames, inferred, skipped, late, unchanged, partial, faces, .. } = *statistics;
+    let work = [("inferred", inferred), ("skipped", skipped), ("late", late), ("unchanged", unchanged), ("partial", partial)];
+    for (name, count) in [("frames", frames), ("faces", faces)].into_iter().chain(work) {
         structure.set(name, count);
     }
     let Statistics { whole: whole_times, preprocess, inference, postprocess, .. } = statistics;

@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `classifier` | the network: crops of faces to scores |
+//! | [`face_change`] | whether a face looks as it did when it was classified |
 //! | [`framing`] | the square that is cropped for a face |
 //! | [`schedule`] | which faces are classified on a frame |
 //! | `scorer` | what callers use: keeps the scores of all faces of a stream |
@@ -11,6 +12,7 @@
 
 #[cfg(feature = "onnx")]
 pub mod classifier;
+pub mod face_change;
 pub mod framing;
 pub mod schedule;
 #[cfg(feature = "onnx")]

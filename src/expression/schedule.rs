@@ -10,17 +10,16 @@ pub struct Candidate {
     pub area: f32,
 }
 
-/// Indices of the candidates to classify: first those without a classification, then those with the oldest one; among equals,
-/// larger faces first. At most `budget` faces are chosen, and only if at least `interval` frames have passed since their last
-/// classification. No face starves, because a waiting face becomes the oldest.
-pub fn choose(candidates: &[Candidate], interval: u64, budget: usize) -> Vec<usize> {
+/// Indices of the candidates whose last classification is at least `interval` frames old: first those without one, then those
+/// with the oldest one; among equals, larger faces first. If only the first few are classified on each frame, no face starves,
+/// because a waiting face becomes the oldest.
+pub fn by_urgency(candidates: &[Candidate], interval: u64) -> Vec<usize> {
     let is_due = |candidate: &Candidate| candidate.age.is_none_or(|age| age >= interval);
     let mut chosen: Vec<usize> = (0..candidates.len()).filter(|&index| is_due(&candidates[index])).collect();
     chosen.sort_by(|&a, &b| {
         let age = |index: usize| candidates[index].age.unwrap_or(u64::MAX);
         age(b).cmp(&age(a)).then(candidates[b].area.total_cmp(&candidates[a].area))
     });
-    chosen.truncate(budget);
     chosen
 }
 
@@ -35,9 +34,8 @@ mod tests {
     #[test]
     fn new_faces_come_first_then_the_oldest_then_the_largest() {
         let faces = [candidate(Some(3), 9.0), candidate(None, 1.0), candidate(Some(5), 1.0), candidate(Some(5), 2.0)];
-        assert_eq!(choose(&faces, 1, 16), [1, 3, 2, 0]);
-        assert_eq!(choose(&faces, 1, 2), [1, 3]);
-        assert_eq!(choose(&faces, 4, 16), [1, 3, 2], "the interval excludes recent classifications");
+        assert_eq!(by_urgency(&faces, 1), [1, 3, 2, 0]);
+        assert_eq!(by_urgency(&faces, 4), [1, 3, 2], "the interval excludes recent classifications");
     }
 
     #[test]
@@ -45,7 +43,7 @@ mod tests {
         let mut last = [None::<u64>; 10];
         for now in 0..40 {
             let faces: Vec<_> = last.iter().enumerate().map(|(i, last)| candidate(last.map(|last| now - last), i as f32)).collect();
-            for index in choose(&faces, 1, 3) {
+            for index in by_urgency(&faces, 1).into_iter().take(3) {
                 last[index] = Some(now);
             }
             if now >= 4 {

@@ -15,7 +15,8 @@ use std::time::Duration;
 use crate::detector::Detection;
 use crate::error::Result;
 use crate::expression::classifier::{Classifier, Face};
-use crate::expression::schedule::{Candidate, choose};
+use crate::expression::face_change::FacePicture;
+use crate::expression::schedule::{Candidate, by_urgency};
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::geometry::Size;
 use crate::image::FrameView;
@@ -25,6 +26,8 @@ use crate::track::tracker::Tracker;
 
 /// Scores are forgotten this long after the classification.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
+/// Weight of a newly measured duration in the mean duration of a classification.
+const DURATION_GAIN: f32 = 0.1;
 /// Faces that arrive without an id are tracked across gaps of at most this duration.
 const TRACK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -42,22 +45,37 @@ pub struct ScoringOptions {
     /// Minimum width and height of a face, in pixels of the frame. Smaller faces are not classified and their label is
     /// `unknown`.
     pub min_face_size: f32,
+    /// Classifies a face only when it looks different than at its last classification, or when that was this long ago; `None` to
+    /// classify regardless of how it looks.
+    pub motion_gate: Option<Duration>,
+    /// Time for the classifications of one frame, which limits their number by their measured duration, but not below 1; `None`
+    /// for no limit.
+    pub time_budget: Option<Duration>,
 }
 
-/// The latest scores of a face, after smoothing.
+/// The latest scores of a face.
 struct LastScores {
+    /// The scores of the classified frame.
+    raw: Scores,
+    /// The scores after smoothing.
     scores: Scores,
     label: usize,
     /// Time of the classified frame.
     time: Duration,
     /// Number of the classified frame.
     frame: u64,
+    /// How the face looked.
+    picture: Option<FacePicture>,
 }
 
 /// The faces to classify on one frame.
 #[derive(Clone, Debug)]
 pub struct Batch {
     faces: Vec<FaceRecord>,
+    /// How each face looks; empty without a motion gate.
+    pictures: Vec<FacePicture>,
+    /// Number of faces that are due and look unchanged.
+    unchanged: usize,
     /// Time of the frame.
     time: Duration,
     /// Number of the frame.
@@ -68,6 +86,11 @@ impl Batch {
     /// True if there are no faces to classify.
     pub fn is_empty(&self) -> bool {
         self.faces.is_empty()
+    }
+
+    /// Number of faces that would be classified without the motion gate, and are not because they look unchanged.
+    pub fn unchanged(&self) -> usize {
+        self.unchanged
     }
 
     /// The scores of each face; `view` is the frame of the batch.
@@ -96,6 +119,8 @@ pub struct FaceScorer {
     pending: HashMap<u32, u64>,
     /// Number of the current frame.
     frame: u64,
+    /// Mean duration of the classification of one face; `None` before the first one.
+    duration: Option<Duration>,
     /// Size of the last frame with faces that arrived without an id: the tracks are in pixels of that size.
     tracked_size: Size,
 }
@@ -104,7 +129,8 @@ impl FaceScorer {
     /// A scorer for a model with these classes, before the first frame.
     pub fn new(labels: LabelSet) -> Self {
         let (smoother, tracker) = (ScoreSmoother::default(), Tracker::new(TRACK_TIMEOUT));
-        Self { labels, smoother, tracker, last: HashMap::new(), pending: HashMap::new(), frame: 0, tracked_size: Size::default() }
+        let (last, pending) = Default::default();
+        Self { labels, smoother, tracker, last, pending, frame: 0, duration: None, tracked_size: Size::default() }
     }
 
     /// Forgets all faces, for example after a seek.
@@ -120,15 +146,27 @@ impl FaceScorer {
         self.tracker.clear();
     }
 
-    /// Gives an id to each face on the frame of `size` pixels at `now`, and returns the faces to classify.
-    pub fn choose(&mut self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) -> Batch {
+    /// Gives an id to each face on the frame `view` at `now`, and returns the faces to classify.
+    pub fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &ScoringOptions, now: Duration) -> Batch {
         self.frame += 1;
         self.last.retain(|_, last| last.time <= now && now - last.time <= FORGET_AFTER);
         self.smoother.forget_old(now);
-        self.assign_ids(faces, size, now);
-        let chosen = self.due_faces(faces, size, options);
-        self.pending.extend(chosen.iter().map(|&index| (faces[index].id, self.frame)));
-        Batch { faces: chosen.into_iter().map(|index| faces[index].clone()).collect(), time: now, frame: self.frame }
+        self.assign_ids(faces, view.size(), now);
+        let mut due = self.due_faces(faces, view.size(), options);
+        let unchanged =
+            options.motion_gate.map_or(Vec::new(), |idle_interval| self.take_unchanged(&mut due, view, faces, idle_interval, now));
+        for &id in &unchanged {
+            self.repeat(id, options, now);
+        }
+        due.truncate(self.affordable(options));
+        self.pending.extend(due.iter().map(|due| (faces[due.index].id, self.frame)));
+        Batch {
+            faces: due.iter().map(|due| faces[due.index].clone()).collect(),
+            pictures: due.into_iter().filter_map(|due| due.picture).collect(),
+            unchanged: unchanged.len(),
+            time: now,
+            frame: self.frame,
+        }
     }
 
     /// Withdraws a batch that will not be classified, so that its faces can be chosen again.
@@ -143,16 +181,35 @@ impl FaceScorer {
         self.pending.clear();
     }
 
-    /// Stores the scores of a batch, which has one for each of its faces.
-    pub fn store(&mut self, batch: &Batch, scores: Vec<Scores>, options: &ScoringOptions) {
+    /// Stores the scores of a batch, which has one for each of its faces. Its classification took `duration`.
+    pub fn store(&mut self, batch: &Batch, scores: Vec<Scores>, duration: Duration, options: &ScoringOptions) {
         self.give_up(batch);
+        let measured = duration / batch.faces.len().max(1) as u32;
+        let gain = if self.duration.is_some() { DURATION_GAIN } else { 1.0 };
+        self.duration = Some(self.duration.unwrap_or_default().mul_f32(1.0 - gain) + measured.mul_f32(gain));
+        let mut pictures = batch.pictures.iter().cloned();
         for (face, scores) in batch.faces.iter().zip(scores) {
-            let scores = self.smoother.update(face.id, scores, options.half_life, batch.time);
-            // Without smoothing each frame gets the top class of its own scores.
-            let shown = self.last.get(&face.id).filter(|_| !options.half_life.is_zero()).map(|last| last.label);
-            let label = steady_label(&scores, shown);
-            self.last.insert(face.id, LastScores { scores, label, time: batch.time, frame: batch.frame });
+            let shown = self.last.get(&face.id).map(|last| last.label);
+            let (smoothed, label) = self.smooth(face.id, &scores, shown, options, batch.time);
+            let (time, frame, picture) = (batch.time, batch.frame, pictures.next());
+            self.last.insert(face.id, LastScores { raw: scores, scores: smoothed, label, time, frame, picture });
         }
+    }
+
+    /// Takes the last scores of a face as those of the frame at `now`, on which it looks the same.
+    fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
+        if let Some(mut last) = self.last.remove(&id) {
+            (last.scores, last.label) = self.smooth(id, &last.raw, Some(last.label), options, now);
+            self.last.insert(id, last);
+        }
+    }
+
+    /// The smoothed scores of a face at `now`, and its label, given the one that is `shown`.
+    fn smooth(&mut self, id: u32, scores: &Scores, shown: Option<usize>, options: &ScoringOptions, now: Duration) -> (Scores, usize) {
+        let smoothed = self.smoother.update(id, scores.clone(), options.half_life, now);
+        // Without smoothing each frame gets the top class of its own scores.
+        let label = steady_label(&smoothed, shown.filter(|_| !options.half_life.is_zero()));
+        (smoothed, label)
     }
 
     /// Gives each face on the frame at `now` its latest scores. A face without scores remains unchanged, unless it is too small:
@@ -188,8 +245,41 @@ impl FaceScorer {
         }
     }
 
-    /// Indices of the faces to classify.
-    fn due_faces(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<usize> {
+    /// Maximum number of faces that are classified on a frame.
+    fn affordable(&self, options: &ScoringOptions) -> usize {
+        let fitting = options.time_budget.zip(self.duration).map(|(budget, duration)| {
+            let fitting = budget.as_nanos().checked_div(duration.as_nanos()).unwrap_or(u128::MAX);
+            usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
+        });
+        options.budget.min(fitting.unwrap_or(usize::MAX))
+    }
+
+    /// Removes the faces that look as at their last classification, if that was less than `idle_interval` ago, and returns their
+    /// ids. The others get their pictures.
+    fn take_unchanged(
+        &self,
+        due: &mut Vec<Due>,
+        view: &FrameView,
+        faces: &[FaceRecord],
+        idle_interval: Duration,
+        now: Duration,
+    ) -> Vec<u32> {
+        let mut unchanged = Vec::new();
+        due.retain_mut(|due| {
+            let face = &faces[due.index];
+            let picture = due.picture.insert(FacePicture::take(view, face.rect_norm.from_norm(view.size())));
+            let recent = self.last.get(&face.id).filter(|last| now.saturating_sub(last.time) < idle_interval);
+            let is_changed = recent.and_then(|last| last.picture.as_ref()).is_none_or(|last| picture.differs_from(last));
+            if !is_changed {
+                unchanged.push(face.id);
+            }
+            is_changed
+        });
+        unchanged
+    }
+
+    /// The faces that the interval allows to classify, the most urgent first.
+    fn due_faces(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<Due> {
         // If there are more faces than the tracker accepts, the remaining ones have no id.
         // An unconfirmed face may be none; it is classified on the frame that confirms it.
         let is_eligible = |face: &FaceRecord| face.id != 0 && face.confirmed && is_large_enough(face, size, options);
@@ -200,8 +290,8 @@ impl FaceScorer {
             age: last_frame(faces[index].id).map(|frame| self.frame - frame),
             area: faces[index].rect_norm.area(),
         });
-        let chosen = choose(&candidates.collect::<Vec<_>>(), options.reclassify_interval, options.budget);
-        chosen.into_iter().map(|candidate| eligible[candidate]).collect()
+        let due = by_urgency(&candidates.collect::<Vec<_>>(), options.reclassify_interval);
+        due.into_iter().map(|candidate| Due { index: eligible[candidate], picture: None }).collect()
     }
 
     /// The latest result of face `id`, with its age at `now`. A face without scores gets `None`, or `unknown` with uniform scores
@@ -225,6 +315,14 @@ impl FaceScorer {
     }
 }
 
+/// A face that may be classified.
+struct Due {
+    /// Its index among the faces of the frame.
+    index: usize,
+    /// How it looks; `None` without a motion gate.
+    picture: Option<FacePicture>,
+}
+
 /// True if width and height of `face` reach the minimum size.
 fn is_large_enough(face: &FaceRecord, frame: Size, options: &ScoringOptions) -> bool {
     let rect = face.rect_norm.from_norm(frame);
@@ -237,18 +335,79 @@ fn is_large_enough(face: &FaceRecord, frame: Size, options: &ScoringOptions) -> 
 mod tests {
     use super::*;
     use crate::geometry::Rect;
+    use crate::image::{Colorimetry, PixelFormat, Plane};
 
-    const OPTIONS: ScoringOptions =
-        ScoringOptions { reclassify_interval: 1, budget: 16, half_life: Duration::ZERO, min_confidence: 0.0, min_face_size: 1.0 };
+    const OPTIONS: ScoringOptions = ScoringOptions {
+        reclassify_interval: 1,
+        budget: 16,
+        half_life: Duration::ZERO,
+        min_confidence: 0.0,
+        min_face_size: 1.0,
+        motion_gate: None,
+        time_budget: None,
+    };
     const VGA: Size = Size::new(640, 480);
 
-    /// The ids of the faces on a frame of `size`, given their ids on arrival and their boxes.
-    fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u64) -> Vec<u32> {
+    /// The faces to classify on a grey frame of `size` with stripes of this width, given the ids of the faces on arrival and their
+    /// boxes; then also their ids.
+    fn choose(
+        scorer: &mut FaceScorer,
+        (size, stripes): (Size, usize),
+        rects_px: &[(u32, Rect)],
+        options: &ScoringOptions,
+        time_ms: u64,
+    ) -> (Batch, Vec<u32>) {
         let record =
             |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None, confirmed: true };
         let mut faces: Vec<_> = rects_px.iter().map(record).collect();
-        scorer.choose(&mut faces, size, &OPTIONS, Duration::from_millis(time_ms));
-        faces.iter().map(|face| face.id).collect()
+        let data: Vec<u8> = (0..(size.width * size.height) as usize).map(|at| (at / stripes % 2 * 100) as u8).collect();
+        let plane = Plane { data: &data, stride: size.width as usize };
+        let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).unwrap();
+        let batch = scorer.choose(&view, &mut faces, options, Duration::from_millis(time_ms));
+        (batch, faces.iter().map(|face| face.id).collect())
+    }
+
+    /// The ids of the faces on a frame of `size`, given their ids on arrival and their boxes.
+    fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u64) -> Vec<u32> {
+        choose(scorer, (size, 16), rects_px, &OPTIONS, time_ms).1
+    }
+
+    #[test]
+    fn a_face_that_looks_the_same_is_classified_once_in_an_idle_interval_and_its_scores_settle() {
+        let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "happiness"]));
+        let half_life = Duration::from_millis(40);
+        let gated = ScoringOptions { motion_gate: Some(Duration::from_millis(200)), half_life, ..OPTIONS };
+        let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
+        let mut frame = |time_ms, stripes, score| {
+            let (batch, _) = choose(&mut scorer, (VGA, stripes), &face, &gated, time_ms);
+            let number = batch.faces.len();
+            assert_eq!(number + batch.unchanged(), 1);
+            scorer.store(&batch, vec![Scores::from_probabilities([1.0 - score, score]); number], Duration::ZERO, &gated);
+            (number, scorer.last[&1].scores.as_slice()[1], scorer.last[&1].label)
+        };
+        assert_eq!(frame(0, 16, 0.0), (1, 0.0, 0));
+        assert_eq!(frame(40, 16, 1.0), (0, 0.0, 0), "not classified");
+        assert_eq!(frame(80, 40, 1.0), (1, 0.5, 0));
+        let (classified, score, label) = frame(160, 40, 0.0);
+        assert!(classified == 0 && (score - 0.875).abs() < 1e-3 && label == 1, "the last scores hold: {score}");
+        assert_eq!(frame(240, 40, 1.0).0, 0);
+        assert_eq!(frame(280, 40, 1.0).0, 1, "idle");
+    }
+
+    #[test]
+    fn a_time_budget_limits_the_number_of_faces_by_their_measured_duration() {
+        let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+        let faces: Vec<_> = (1..=6).map(|id| (id, Rect::new(60.0 * id as f32, 20.0, 50.0, 50.0))).collect();
+        let mut classified = |time_ms, budget_ms: u64, duration_ms: u64| {
+            let options = ScoringOptions { time_budget: Some(Duration::from_millis(budget_ms)), ..OPTIONS };
+            let (batch, _) = choose(&mut scorer, (VGA, 16), &faces, &options, time_ms);
+            let number = batch.faces.len();
+            let scores = vec![Scores::from_probabilities([1.0]); number];
+            scorer.store(&batch, scores, Duration::from_millis(duration_ms) * number as u32, &options);
+            number
+        };
+        assert_eq!(classified(0, 10, 3), 6, "nothing is measured yet");
+        assert_eq!([classified(40, 10, 3), classified(80, 2, 3), classified(120, 100, 3)], [3, 1, 6]);
     }
 
     #[test]

@@ -30,6 +30,25 @@ impl Letterbox {
         Self { source, content: scaled(source, scale), input }
     }
 
+    /// The region of the frame that contains `part`, in whole pixels, and how it is scaled by the same factor into an input of its
+    /// own. The sides of that input are multiples of `multiple`, or those of this letterbox's input if they are smaller; the
+    /// region is enlarged to fill it.
+    pub fn of_part(&self, part: Rect, multiple: u32) -> (Rect, Self) {
+        let (sx, sy) = self.factors();
+        let axis = |start: f32, length: f32, factor: f32, source: u32, content: u32, input: u32| {
+            let side = ((length / factor).ceil() as u32).max(1).next_multiple_of(multiple).min(input);
+            let shown = side.min(content);
+            let pixels = ((shown as f32 * factor).round() as u32).clamp(1, source);
+            // Even starts keep subsampled chroma aligned.
+            let centred = (start + (length - pixels as f32) / 2.0).clamp(0.0, (source - pixels) as f32) as u32 / 2 * 2;
+            (centred, pixels, shown, side)
+        };
+        let (x, w, shown_w, input_w) = axis(part.x, part.w, sx, self.source.width, self.content.width, self.input.width);
+        let (y, h, shown_h, input_h) = axis(part.y, part.h, sy, self.source.height, self.content.height, self.input.height);
+        let letterbox = Self { source: Size::new(w, h), content: Size::new(shown_w, shown_h), input: Size::new(input_w, input_h) };
+        (Rect::new(x as f32, y as f32, w as f32, h as f32), letterbox)
+    }
+
     /// Pixels of the input per pixel of the frame.
     pub fn scale(&self) -> f32 {
         let longer = |size: Size| size.width.max(size.height) as f32;
@@ -83,6 +102,19 @@ mod tests {
             let letterbox = Letterbox::within(Size::new(source.0, source.1), input);
             assert_eq!((letterbox.content, letterbox.input), (Size::new(content.0, content.1), input));
         }
+    }
+
+    #[test]
+    fn a_part_is_scaled_as_the_whole_frame_and_fills_its_input() {
+        let whole = Letterbox::new(Size::new(1920, 1080), 320, 32);
+        let (region, part) = whole.of_part(Rect::new(600.0, 300.0, 200.0, 100.0), 64);
+        assert_eq!((part.content, part.input), (Size::new(64, 64), Size::new(64, 64)));
+        assert_eq!(region, Rect::new(508.0, 158.0, 384.0, 384.0), "centred on the part");
+        assert_eq!(part.scale(), whole.scale());
+        let (region, part) = whole.of_part(Rect::new(1900.0, 0.0, 20.0, 1080.0), 64);
+        assert_eq!(region, Rect::new(1536.0, 0.0, 384.0, 1080.0), "inside the frame");
+        assert_eq!((part.content, part.input), (Size::new(64, 180), Size::new(64, 192)));
+        assert_eq!(whole.of_part(whole.source.rect(), 64), (whole.source.rect(), whole));
     }
 
     #[test]

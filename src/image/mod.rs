@@ -13,6 +13,7 @@ pub mod letterbox;
 mod rows;
 mod taps;
 mod sparse;
+pub mod cells;
 pub mod resample;
 pub mod rotate;
 pub mod tensor;

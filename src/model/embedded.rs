@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 
 /// Name of the default face detector.
 pub const FACE: &str = "face";
-/// Name of the default expression model.
+/// Name of the expression model.
 pub const EXPRESSION: &str = "expression";
+/// Name of the expression model in 8 bits.
+const EXPRESSION_INT8: &str = "expression-int8";
 
 struct EmbeddedModel {
     name: &'static str,
@@ -29,6 +31,17 @@ macro_rules! embedded {
 static MODELS: [EmbeddedModel; 5] = embedded!("expression", "expression-int8", "expression-tiny", "face", "face-refiner");
 
 impl ModelFile {
+    /// The default expression model: the one named [`EXPRESSION`] on the search path, else one that is compiled in, in 8 bits if
+    /// `runs_on_cpu` and this processor multiplies bytes faster than floating-point numbers.
+    ///
+    /// # Errors
+    /// Those of [`ModelFile::named`].
+    pub fn default_expression(search: &SearchPath, runs_on_cpu: bool) -> Result<Self> {
+        let is_replaced = search.model(EXPRESSION, "model.onnx").is_ok();
+        let in_8_bits = runs_on_cpu && !is_replaced && has_byte_dot_products();
+        Self::named(if in_8_bits { EXPRESSION_INT8 } else { EXPRESSION }, search)
+    }
+
     /// The model `name`: the file `NAME/model.onnx` in the first folder of the search path that has it, else the model of
     /// this name that is compiled in.
     ///
@@ -50,6 +63,17 @@ impl ModelFile {
     }
 }
 
+/// True if the processor has instructions that add up products of bytes: VNNI on x86-64, the dot products of ARM. Without them,
+/// 8 bits are not known to be faster.
+fn has_byte_dot_products() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("dotprod");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +85,19 @@ mod tests {
             let description = found.description.expect("a description");
             assert!(description.sha256.is_some_and(|sum| sum.len() == 64), "{}", model.name);
         }
+    }
+
+    #[test]
+    fn the_default_expression_model_depends_on_processor_provider_and_search_path() {
+        let name = |search: &SearchPath, runs_on_cpu| {
+            let model = ModelFile::default_expression(search, runs_on_cpu).unwrap();
+            model.description.expect("a description").name
+        };
+        let fastest = if has_byte_dot_products() { EXPRESSION_INT8 } else { EXPRESSION };
+        assert_eq!(name(&SearchPath::default(), true), fastest);
+        assert_eq!(name(&SearchPath::default(), false), EXPRESSION);
+        let own = SearchPath { model_folders: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/models").into()], ..SearchPath::default() };
+        assert_eq!(name(&own, true), EXPRESSION, "a model of that name on the search path replaces the one compiled in");
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! pass. For each frame, call in this order:
 //!
 //! 1. [`observe`](FaceFinder::observe) looks for a scene cut, which ends all tracks. The caller then discards searches that are
-//!    still running.
-//! 2. [`begin`](FaceFinder::begin) returns a [`Search`] if the frame is to be searched, else the reason why not
-//!    ([`Skipped`]).
+//!    still running. It also measures what [changed](super::change).
+//! 2. [`begin`](FaceFinder::begin) returns a [`Search`] if the frame is to be searched, of the whole frame or of the part that
+//!    changed, else the reason why not ([`Skipped`]).
 //! 3. [`Search::run`] runs the detector, at once or on another thread.
 //! 4. [`finish`](FaceFinder::finish) takes the completed search and updates the tracks. This may be on a later frame.
 //! 5. [`faces`](FaceFinder::faces) returns the faces of the frame. Tracks fill in between searches.
@@ -16,74 +16,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::change::{Change, ChangeMap};
 use super::motion::Track;
 use super::scene_cut::CutDetector;
+use super::search::{FindOptions, Search, Skipped};
 use super::tracker::Tracker;
-use crate::detector::{DetectOptions, Detection, FaceDetector, TileSchedule};
-use crate::error::Result;
-use crate::geometry::Size;
+use crate::detector::{DetectOptions, Detection, TileSchedule};
+use crate::geometry::{Rect, Size};
 use crate::image::FrameView;
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
-use crate::statistics::StepTimes;
 
 /// A tracked face needs this share of the confidence of a new face (see [`tracker`](super::tracker)).
 const CONTINUED_SHARE: f32 = 0.6;
-
-/// Which faces are reported, and how often frames are searched. May differ from frame to frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FindOptions {
-    /// Options of the detector. With tracking, its score threshold applies to new faces; a tracked face needs less confidence.
-    pub detect: DetectOptions,
-    /// Number of frames from one search to the next, at least 1.
-    pub interval_frames: u32,
-    /// True if faces get ids and are tracked between searches.
-    pub track: bool,
-    /// Time after which a missed face is forgotten.
-    pub track_timeout: Duration,
-    /// True if a face is confirmed only when a second search finds it. Only with `track`.
-    pub confirm: bool,
-}
-
-impl FindOptions {
-    /// True if a new face needs a second hit.
-    fn confirms(&self) -> bool {
-        self.confirm && self.track
-    }
-}
-
-/// The search of one frame: its options, and the detections after it has run.
-#[derive(Debug)]
-pub struct Search {
-    options: DetectOptions,
-    /// Time of the frame.
-    time: Duration,
-    detections: Vec<Detection>,
-    tile_schedule: TileSchedule,
-}
-
-impl Search {
-    /// Runs `detector` on `view` and returns the duration of each step, if the detector measures them.
-    ///
-    /// # Errors
-    /// Those of [`FaceDetector::detect`].
-    pub fn run(&mut self, detector: &mut dyn FaceDetector, view: &FrameView) -> Result<Option<StepTimes>> {
-        detector.detect(view, &self.options, &mut self.detections)?;
-        self.tile_schedule = detector.tile_schedule();
-        Ok(detector.step_times())
-    }
-}
-
-/// Why a frame is not searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skipped {
-    /// Fewer frames than the interval have passed since the last search.
-    Interval,
-    /// The stream is late.
-    Late {
-        /// True if the frame would have been searched if the stream were not late.
-        due: bool,
-    },
-}
 
 /// Decides which frames of a stream are searched, and knows the faces of each frame. See the [module](self).
 #[derive(Debug)]
@@ -93,14 +37,19 @@ pub struct FaceFinder {
     keeps_faces: bool,
     tracker: Tracker,
     cuts: CutDetector,
-    /// Detections of the last completed search; the next search reuses the allocation.
+    changes: ChangeMap,
+    /// Detections of the last completed search; empty while a search of a whole frame runs, which reuses the allocation.
     detections: Vec<Detection>,
+    /// Set while a search runs.
+    is_searching: bool,
     /// Set if a search was completed since the last call of `observe`.
     is_fresh: bool,
     /// Number of frames from the last searched frame to the next frame; 0 if the next frame must be searched.
     frames_since_search: u32,
     /// Time of the frame on which the last search began.
     last_begun: Duration,
+    /// Time and options of the last search of a whole frame.
+    last_whole: (Duration, DetectOptions),
     /// Time of the frame of the last completed search; `None` before the first one of a scene.
     last_completed: Option<Duration>,
 }
@@ -115,21 +64,33 @@ impl FaceFinder {
             keeps_faces,
             tracker: Tracker::new(Duration::ZERO),
             cuts: CutDetector::default(),
+            changes: ChangeMap::default(),
             detections: Vec::new(),
+            is_searching: false,
             is_fresh: false,
             frames_since_search: 0,
             last_begun: Duration::ZERO,
+            last_whole: (Duration::ZERO, DetectOptions::default()),
             last_completed: None,
         }
     }
 
+    /// The name of the detector.
+    pub fn detector_name(&self) -> &str {
+        &self.detector_name
+    }
+
     /// Examines the next frame. Returns true at a scene cut: all faces are then forgotten, and the caller must discard searches
     /// that are still running.
-    pub fn observe(&mut self, view: &FrameView) -> bool {
+    pub fn observe(&mut self, view: &FrameView, options: &FindOptions) -> bool {
         self.is_fresh = false;
         let cut = self.cuts.observe(view);
         if cut {
             self.clear();
+        }
+        match options.motion_gate {
+            Some(gate) => self.changes.observe(view, gate.scale(view.size())),
+            None => self.changes.reset(),
         }
         cut
     }
@@ -140,12 +101,7 @@ impl FaceFinder {
     ///
     /// # Errors
     /// The reason why the frame is not searched.
-    pub fn begin(
-        &mut self,
-        options: &FindOptions,
-        now: Duration,
-        is_late: impl FnOnce(u32, Duration) -> bool,
-    ) -> std::result::Result<Search, Skipped> {
+    pub fn begin(&mut self, options: &FindOptions, now: Duration, is_late: impl FnOnce(u32, Duration) -> bool) -> Result<Search, Skipped> {
         let confirms = options.confirms() && self.tracker.awaits_confirmation();
         let due = self.frames_since_search == 0 || self.frames_since_search >= options.interval_frames || confirms;
         // If time went back, the last search belongs to another timeline and does not count.
@@ -155,11 +111,31 @@ impl FaceFinder {
             self.frames_since_search = self.frames_since_search.saturating_add(1);
             return Err(if late { Skipped::Late { due } } else { Skipped::Interval });
         }
-        (self.frames_since_search, self.last_begun) = (1, now);
+        let part = match if confirms { Ok(None) } else { self.part(options, now) } {
+            Ok(part) => part,
+            Err(Skipped::Unchanged) => {
+                self.frames_since_search = 1;
+                if !self.is_searching {
+                    self.repeat(options, now);
+                }
+                return Err(Skipped::Unchanged);
+            }
+            Err(skipped) => {
+                self.frames_since_search += 1;
+                return Err(skipped);
+            }
+        };
+        (self.frames_since_search, self.last_begun, self.is_searching) = (1, now, true);
+        self.changes.mark_searched();
         // Less confident detections may continue a track; `finish` applies the full threshold to new faces.
         let share = if options.track { CONTINUED_SHARE } else { 1.0 };
         let detect = DetectOptions { score_threshold: options.detect.score_threshold * share, ..options.detect };
-        Ok(Search { options: detect, time: now, detections: std::mem::take(&mut self.detections), tile_schedule: TileSchedule::default() })
+        let mut detections = std::mem::take(&mut self.detections);
+        match part {
+            Some(part) => detections.retain(|found| found.rect.intersection(part).area() <= 0.0),
+            None => self.last_whole = (now, options.detect),
+        }
+        Ok(Search { options: detect, time: now, part, detections, tile_schedule: TileSchedule::default() })
     }
 
     /// Takes a completed search and updates the tracks.
@@ -169,6 +145,7 @@ impl FaceFinder {
         self.tracker.set_confirmation(options.confirms());
         self.tracker.update(&search.detections, options.detect.score_threshold, search.time);
         (self.detections, self.last_completed, self.is_fresh) = (search.detections, Some(search.time), true);
+        self.is_searching = search.time != self.last_begun;
     }
 
     /// The faces on the frame of `size` pixels at `now`, and the age of the last search.
@@ -191,14 +168,51 @@ impl FaceFinder {
     /// Forgets all faces and starts a new scene, whose first frame is searched. Ids continue.
     pub fn clear(&mut self) {
         self.tracker.clear();
+        self.changes.reset();
         self.frames_since_search = 0;
         self.last_completed = None;
+        self.is_searching = false;
     }
 
     /// Same as [`clear`](Self::clear), and the next frame is not compared with the previous one. For use after a seek.
     pub fn restart(&mut self) {
         self.clear();
         self.cuts.reset();
+    }
+
+    /// The part of the frame at `now` that has to be searched; `None` for all of it.
+    fn part(&self, options: &FindOptions, now: Duration) -> Result<Option<Rect>, Skipped> {
+        // If time went back, the last search belongs to another timeline.
+        let (last, detect) = self.last_whole;
+        let since_whole = now.checked_sub(last).unwrap_or(Duration::MAX);
+        let is_idle = options.motion_gate.is_none_or(|gate| since_whole >= gate.idle_interval);
+        if is_idle || detect != options.detect || self.frames_since_search == 0 {
+            return Ok(None);
+        }
+        match self.changes.change().including(self.detections.iter().map(|found| found.rect), self.changes.size()) {
+            Change::None => Err(Skipped::Unchanged),
+            _ if self.frames_since_search == 1 && self.is_steady(options) => Err(Skipped::Steady),
+            // The other faces are known only after the search that is still running.
+            Change::Part(part) if !self.is_searching => Ok(Some(part)),
+            Change::Part(_) | Change::All => Ok(None),
+        }
+    }
+
+    /// True if the faces hardly move, and nothing changed except around them: another face can hardly have appeared.
+    fn is_steady(&self, options: &FindOptions) -> bool {
+        let around = |found: &Detection| {
+            let Rect { x, y, w, h } = found.rect;
+            Rect::new(x - w, y - h / 2.0, 3.0 * w, 5.0 * h)
+        };
+        let can_predict = options.track && !self.is_searching && !self.detections.is_empty();
+        can_predict && self.tracker.is_steady() && self.changes.is_within(&self.detections.iter().map(around).collect::<Vec<_>>())
+    }
+
+    /// Updates the tracks with the detections of the last search, which hold for the frame at `now` too.
+    fn repeat(&mut self, options: &FindOptions, now: Duration) {
+        self.tracker.set_timeout(options.track_timeout);
+        self.tracker.update(&self.detections, options.detect.score_threshold, now);
+        (self.last_completed, self.is_fresh) = (Some(now), true);
     }
 
     /// The time from the last completed search to `now`. A search in the future of `now` is ignored.
@@ -248,19 +262,29 @@ impl FaceFinder {
 }
 
 #[cfg(test)]
+mod gate_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::geometry::Rect;
     use crate::image::{Colorimetry, PixelFormat, Plane};
 
-    const SIZE: Size = Size::new(64, 48);
+    pub(super) const SIZE: Size = Size::new(64, 48);
     const FACE: Rect = Rect::new(10.0, 10.0, 20.0, 20.0);
 
-    fn options(track: bool, interval_frames: u32) -> FindOptions {
-        FindOptions { detect: DetectOptions::default(), interval_frames, track, track_timeout: Duration::from_secs(1), confirm: false }
+    pub(super) fn options(track: bool, interval_frames: u32) -> FindOptions {
+        FindOptions {
+            detect: DetectOptions::default(),
+            interval_frames,
+            track,
+            track_timeout: Duration::from_secs(1),
+            confirm: false,
+            motion_gate: None,
+        }
     }
 
-    fn time(frame: u64) -> Duration {
+    pub(super) fn time(frame: u64) -> Duration {
         Duration::from_millis(40 * frame)
     }
 
@@ -269,11 +293,11 @@ mod tests {
         let shade = |x: u32| if bright { 255 - 2 * x as u8 } else { 2 * x as u8 };
         let data: Vec<u8> = (0..SIZE.width * SIZE.height).map(|at| shade(at % SIZE.width)).collect();
         let plane = Plane { data: &data, stride: SIZE.width as usize };
-        finder.observe(&FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap())
+        finder.observe(&FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap(), &options(true, 1))
     }
 
     /// Completes `search` with one face of this confidence.
-    fn completed(mut search: Search, confidence: f32) -> Search {
+    pub(super) fn completed(mut search: Search, confidence: f32) -> Search {
         search.detections = vec![Detection { rect: FACE, confidence, landmarks: None }];
         search
     }
@@ -291,7 +315,7 @@ mod tests {
         (0..frames).map(&mut frame).collect()
     }
 
-    fn ago(frames: u64) -> SearchAge {
+    pub(super) fn ago(frames: u64) -> SearchAge {
         SearchAge::Ago(time(frames))
     }
 

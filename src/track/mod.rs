@@ -7,10 +7,14 @@
 //! | `assignment` | which detection continues which track |
 //! | [`tracker`] | all tracks of a stream, and their ids |
 //! | [`scene_cut`] | detection of scene cuts |
+//! | [`change`] | what changed since the last search |
+//! | [`search`] | the search of one frame, or of a part of it |
 //! | [`finder`] | what callers use: schedules searches and gives the faces of each frame |
 
 pub mod motion;
 mod assignment;
 pub mod tracker;
 pub mod scene_cut;
+pub mod change;
+pub mod search;
 pub mod finder;

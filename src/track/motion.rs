@@ -16,6 +16,10 @@ const VELOCITY_GAIN: f32 = 0.4;
 /// Positions are extrapolated no further than this beyond the last detection.
 pub(super) const MAX_PREDICTION: Duration = Duration::from_millis(500);
 
+/// A face is steady if its velocity is at most this many mean sides per second, which are a few pixels per frame.
+const MAX_STEADY_SPEED: f32 = 0.5;
+/// Number of hits after which the velocity is known well enough for that.
+const HITS_TO_BE_STEADY: u32 = 3;
 /// A face is confirmed if one of this many searches after a hit finds it again: two hits in three searches.
 const SEARCHES_TO_CONFIRM: u32 = 2;
 
@@ -58,6 +62,13 @@ impl Track {
     /// True if a search should have found the face again by now and none did.
     pub fn is_missed(&self) -> bool {
         self.searches_unseen >= self.searches_per_hit
+    }
+
+    /// True if the next searches are likely to find the face where it is now.
+    pub(super) fn is_steady(&self) -> bool {
+        let side = (self.rect.w + self.rect.h) / 2.0;
+        let is_slow = self.velocity.x.hypot(self.velocity.y) <= MAX_STEADY_SPEED * side;
+        is_slow && self.searches_unseen == 0 && self.hits >= HITS_TO_BE_STEADY
     }
 
     /// True if the next search of a whole frame may confirm the face. A small face is confirmed by a search of its tile.

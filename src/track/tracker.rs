@@ -72,6 +72,11 @@ impl Tracker {
         self.tracks.iter().any(Track::awaits_confirmation)
     }
 
+    /// True if all faces were found by the last search and hardly move.
+    pub fn is_steady(&self) -> bool {
+        self.tracks.iter().all(Track::is_steady)
+    }
+
     /// Forgets all faces, for example after a seek. Ids continue and are not reused.
     pub fn clear(&mut self) {
         self.tracks.clear();

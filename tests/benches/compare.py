@@ -10,6 +10,7 @@ frames. The rows of a table take turns, and the minimum of all rounds counts.
 """
 import dataclasses
 import importlib.util
+import json
 import os
 import pathlib
 import platform
@@ -32,6 +33,10 @@ for folder in $mounted; do mkdir -p "$root$folder"; mount --bind "$folder" "$roo
 exec chroot "$root" "$@"
 """
 
+# What is compared in this run: CPU time of a row divided by that of its alternative.
+RATIOS = {}
+# A ratio that grew by more than this since the last run is marked.
+REGRESSION = 0.1
 DETECT = "emotionfacedetect threads=1"
 CHAIN = f"{DETECT} ! emotionclassify threads=1 max-faces-per-frame=64 ! emotionoverlay"
 
@@ -224,6 +229,20 @@ class Bench:
         sizes = [(640, 480), (1280, 720), (1920, 1080), (3840, 2160)]
         self.measure([self.pipeline(f"{w}x{h}", Clip("5", "I420", w, h), CHAIN) for w, h in sizes], frames=40)
 
+    def by_change(self):
+        """A still picture: with the motion gate, the networks run on one frame in 30."""
+        print("\nfacedetect ! emotionclassify ! emotionoverlay on a still picture, I420")
+        gated = CHAIN.replace("threads=1", "threads=1 motion-gate=true")
+        fp32 = CHAIN.replace("emotionclassify", "emotionclassify model-file=expression")
+        for clip in (Clip("2", "I420", 1280, 720), Clip("50", "I420", 1920, 1080)):
+            size = f"{clip.width}x{clip.height}, {clip.name} faces"
+            times_ms = self.measure([
+                still := self.pipeline(f"{size}, motion-gate=true", clip, gated),
+                self.pipeline(f"{size}, motion-gate=false", clip, CHAIN),
+                whole := self.pipeline(f"{size}, motion-gate=false model-file=expression", clip, fp32),
+            ], frames=120)
+            print_ratio(times_ms, still, whole)
+
     def streams(self):
         clip = Clip("2", "I420", 1280, 720)
         print("\nstreams of 1280x720 at 30 frames per second, I420, two faces, through all three elements")
@@ -243,6 +262,24 @@ def print_ratio(times_ms, row, alternative):
     if row.name in times_ms and alternative.name in times_ms:
         ratio = times_ms[alternative.name] / times_ms[row.name]
         print(f"  -> {row.name} compared with {alternative.name}: 1/{ratio:.1f}")
+        RATIOS[f"{row.name} / {alternative.name}"] = round(1 / ratio, 4)
+
+
+def record(history):
+    """Appends the ratios of this run to a file, and prints those that are worse than in the last run on such a machine."""
+    describe = ["git", "describe", "--always", "--dirty"]
+    git = subprocess.run(describe, cwd=HERE, capture_output=True, text=True, check=False)
+    entry = {"commit": git.stdout.strip(), "machine": processor(), "ratios": RATIOS}
+    earlier = [json.loads(line) for line in history.read_text().splitlines()] if history.exists() else []
+    last = next((run for run in reversed(earlier) if run["machine"] == entry["machine"]), None)
+    with history.open("a") as file:
+        print(json.dumps(entry), file=file)
+    if last:
+        print(f"\ncompared with {last['commit']}")
+        for name in RATIOS.keys() & last["ratios"].keys():
+            change = RATIOS[name] / last["ratios"][name]
+            if change > 1 + REGRESSION:
+                print(f"  REGRESSION: {name}: {last['ratios'][name]} became {RATIOS[name]}, {change:.2f} times")
 
 
 def processor():
@@ -261,7 +298,9 @@ def main(target, clips, peers):
         bench.by_faces()
         bench.by_smallest_face()
         bench.by_resolution()
+        bench.by_change()
         bench.streams()
+    record(pathlib.Path(target) / "bench" / "history.ndjson")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 mod budget;
 mod ids;
 mod lateness;
+mod motion_gate;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -24,10 +25,12 @@ use support::{runtime_fetched, three_faces};
 const VGA: Size = Size::new(640, 480);
 const NAMES: [&str; 3] = ["neutral", "happiness", "surprise"];
 
+/// The element without its motion gate, as these tests show it still pictures.
 fn harness(info: &VideoInfo, properties: &[(&str, &str)]) -> Harness {
     init();
     let mut harness = Harness::new("emotionclassify");
     let element = harness.element().expect("an element");
+    element.set_property("motion-gate", false);
     properties.iter().for_each(|(name, value)| element.set_property_from_str(name, value));
     harness.set_src_caps(info.to_caps().expect("caps"));
     harness

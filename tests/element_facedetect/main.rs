@@ -4,6 +4,7 @@
 
 mod confirmation;
 mod lateness;
+mod motion_gate;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,7 +18,8 @@ use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
-use support::gstreamer::{Stage, buffer, flush, frame_at, init};
+use support::average_faces::Key;
+use support::gstreamer::{Stage, buffer, flush, frame_at, init, play};
 use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
@@ -27,9 +29,11 @@ fn detector(format: VideoFormat) -> (Harness, gst::Buffer) {
     (harness(&info), frame)
 }
 
+/// The element without its motion gate, as these tests show it still pictures.
 fn harness(info: &VideoInfo) -> Harness {
     init();
     let mut harness = Harness::new("emotionfacedetect");
+    harness.element().expect("an element").set_property("motion-gate", false);
     harness.set_src_caps(info.to_caps().expect("caps"));
     harness
 }

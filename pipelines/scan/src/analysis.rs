@@ -170,6 +170,8 @@ pub fn elements(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>,
     elements[2].set_property("threads", threads);
     elements[3].set_property("threads", threads);
     elements[3].set_property("max-faces-per-frame", MAX_FACES);
+    // The default model depends on the processor, and the machines of a cluster may differ.
+    elements[3].set_property("model-file", "expression");
     settings.iter().try_for_each(|setting| apply(setting, &elements))?;
     Ok(elements)
 }

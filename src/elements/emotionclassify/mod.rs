@@ -9,16 +9,26 @@
 //! quarter. The scores are written to the region of each face, and those of all faces also to the buffer's
 //! `GstEmotionMeta`, which format conversions keep.
 //!
-//! The property `model-file` selects the model:
+//! The property `model-file` selects the model. Unless it is set, `expression-int8` is used on processors with VNNI or ARM's dot
+//! products, and `expression` on others. The read-only property `model-name` tells which one is loaded.
 //!
-//! - `expression`, the default.
-//! - `expression-int8`, the same network in 8 bits.
+//! - `expression`, in floating-point numbers.
+//! - `expression-int8`, the same network in 8 bits: as accurate, and more than twice as fast on those processors.
 //! - `expression-tiny`, which is smaller and less accurate.
 //! - The path of an ONNX file with a `model.toml` that describes it.
 //!
 //! All faces of a frame are classified, so that a photo of many people has a label for each. In a live stream, at most 16
 //! are classified on a frame, those with the oldest scores first; `max-faces-per-frame` sets another number for any stream.
-//! If the stream is late, fewer are classified, as many as there is time for. Frames are never dropped.
+//! If the stream is late, fewer are classified, as many as there is time for. Frames are never dropped. `time-budget` limits
+//! the time that classifications take on a frame.
+//!
+//! ## Motion gate
+//!
+//! In a live stream a face is classified only when it looks different than at its last classification, but at least once in
+//! `idle-interval`. Otherwise its last scores hold: smoothing goes on with them, and `age` is the time since they were
+//! computed. The comparison is of a coarse picture of the face relative to its mean brightness, so light that changes evenly
+//! is no difference. `motion-gate=true` does the same for files, `motion-gate=false` classifies all faces on each frame of a
+//! live stream, as far as `max-faces-per-frame` allows.
 //!
 //! ## Latency
 //!
@@ -29,7 +39,8 @@
 //! ## Statistics
 //!
 //! The property `stats` is a structure. Since the start it counts `frames`, `inferred` and `skipped` frames, `late` ones
-//! (skipped because the stream was late), and `faces`. It also has the percentiles `classify-p50`, `classify-p95` and
+//! (skipped because the stream was late), `unchanged` ones (all faces were left out by the motion gate), `partial` ones (some
+//! were), and `faces`. It also has the percentiles `classify-p50`, `classify-p95` and
 //! `classify-p99` of the time per frame with classifications in microseconds, and those of its steps `preprocess`,
 //! `inference` and `postprocess`. All fields are uint64.
 //!

@@ -20,6 +20,7 @@ use crate::image::FrameView;
 use crate::meta::{intern, message, write_emotions};
 use crate::record::FaceRecord;
 use crate::scores::Scores;
+use crate::statistics::Stopwatch;
 use crate::track::scene_cut::CutDetector;
 
 /// The category of the log lines.
@@ -31,10 +32,13 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct Classification {
     batch: Batch,
     scores: Vec<Scores>,
+    /// Duration of the classification.
+    duration: Duration,
 }
 
 /// The faces of a stream and their scores.
 pub struct FaceScoring {
+    model_name: String,
     scorer: FaceScorer,
     cuts: CutDetector,
     /// What elements after the detector did to the picture.
@@ -61,6 +65,7 @@ impl Analysis for FaceScoring {
         gst::info!(CAT, obj = element, "classifying with {}", classifier.name());
         intern(classifier.labels().as_slice());
         let scoring = Self {
+            model_name: classifier.name().to_owned(),
             scorer: FaceScorer::new(classifier.labels().clone()),
             cuts: CutDetector::default(),
             picture_changes: PictureChanges::default(),
@@ -90,6 +95,10 @@ impl Analysis for FaceScoring {
                 "the effect of {names} on the picture is unknown, so faces may be lost: move it before the detector"
             );
         }
+    }
+
+    fn model_name(&self) -> &str {
+        &self.model_name
     }
 
     fn restart(&mut self, engine: &mut Engine<Classification>) {
@@ -122,31 +131,32 @@ impl FaceScoring {
         if is_late {
             gst::trace!(CAT, obj = frame.element, "the stream is late: {} of {wanted} classifications on this frame", options.budget);
         }
-        if faces.iter().any(|face| face.id == 0) {
-            // Faces without an id are tracked here, and a scene cut ends their tracks.
-            let mapped = frame::map(buffer, frame.info)?;
-            if self.cuts.observe(&frame::view(&mapped)?) {
-                gst::debug!(CAT, obj = frame.element, "scene cut");
-                self.scorer.end_tracks();
-            }
+        let mapped = frame::map(buffer, frame.info)?;
+        let view = frame::view(&mapped)?;
+        // Faces without an id are tracked here, and a scene cut ends their tracks.
+        if faces.iter().any(|face| face.id == 0) && self.cuts.observe(&view) {
+            gst::debug!(CAT, obj = frame.element, "scene cut");
+            self.scorer.end_tracks();
         }
-        let batch = self.scorer.choose(faces, frame.size, &options, frame.now);
+        let batch = self.scorer.choose(&view, faces, &options, frame.now);
+        let is_gated = batch.unchanged() > 0;
         frame.statistics().faces += faces.len() as u64;
         if batch.is_empty() {
             let mut statistics = frame.statistics();
             statistics.skipped += 1;
             statistics.late += u64::from(is_late);
+            statistics.unchanged += u64::from(is_gated);
         } else {
             self.last_inference = frame.now;
-            let mapped = frame::map(buffer, frame.info)?;
-            let classification = Classification { batch, scores: Vec::new() };
-            if let Some(replaced) = frame.engine.submit(buffer, frame.info, &frame::view(&mapped)?, classification) {
+            frame.statistics().partial += u64::from(is_gated);
+            let classification = Classification { batch, scores: Vec::new(), duration: Duration::ZERO };
+            if let Some(replaced) = frame.engine.submit(buffer, frame.info, &view, classification) {
                 self.scorer.give_up(&replaced.batch);
                 frame.statistics().skipped += 1;
             }
         }
         while let Some(done) = frame.engine.take().inspect_err(|_| self.scorer.give_up_all())? {
-            self.scorer.store(&done.batch, done.scores, &options);
+            self.scorer.store(&done.batch, done.scores, done.duration, &options);
         }
         self.scorer.complete(faces, frame.size, &options, frame.now);
         Ok(())
@@ -179,7 +189,9 @@ impl FaceScoring {
 
 fn classify_with(mut classifier: Classifier) -> Work<Classification> {
     Box::new(move |view: &FrameView, task: &mut Classification| {
+        let mut clock = Stopwatch::start();
         task.scores = task.batch.classify(&mut classifier, view)?;
+        task.duration = clock.lap();
         Ok(Some(classifier.step_times()))
     })
 }

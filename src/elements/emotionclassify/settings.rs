@@ -8,14 +8,15 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::elements::{
-    ExecutionProvider, PostMessages, async_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
+    ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
+    motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
 };
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
+use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
-use crate::model::{ModelFile, embedded};
 
 /// Maximum number of faces that are classified on a frame of a live stream, unless `max-faces-per-frame` is set. More would
 /// delay the frames; the faces take turns instead. A file or a photo has time for all of them, and a photo has no later frame.
@@ -28,6 +29,10 @@ pub struct Settings {
     pub(super) batch_size: u32,
     pub(super) reclassify_interval: u32,
     pub(super) max_faces_per_frame: u32,
+    pub(super) time_budget: u64,
+    /// `None` until it is set: live streams are then gated.
+    pub(super) motion_gate: Option<bool>,
+    pub(super) idle_interval: u64,
     pub(super) smoothing: u64,
     pub(super) min_confidence: f64,
     pub(super) min_face_size: u32,
@@ -44,6 +49,9 @@ impl Default for Settings {
             batch_size: 0,
             reclassify_interval: 1,
             max_faces_per_frame: 0,
+            time_budget: 0,
+            motion_gate: None,
+            idle_interval: IDLE_INTERVAL.nseconds(),
             smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
             min_confidence: 0.0,
             min_face_size: 16,
@@ -69,6 +77,8 @@ impl Settings {
             half_life: Duration::from_nanos(self.smoothing),
             min_confidence: self.min_confidence as f32,
             min_face_size: self.min_face_size as f32,
+            motion_gate: self.motion_gate.unwrap_or(is_live).then_some(Duration::from_nanos(self.idle_interval)),
+            time_budget: (self.time_budget > 0).then_some(Duration::from_nanos(self.time_budget)),
         }
     }
 
@@ -77,7 +87,7 @@ impl Settings {
         let search = SearchPath::from_env(plugin_folder());
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let model = match self.model_file.as_deref() {
-            None => ModelFile::named(embedded::EXPRESSION, &search)?,
+            None => ModelFile::default_expression(&search, self.provider == ExecutionProvider::default())?,
             Some(name) if is_name(name) => ModelFile::named(name, &search)?,
             Some(file) => ModelFile::open(Path::new(file))?,
         };
@@ -100,7 +110,8 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder("model-file")
             .nick("Model file")
-            .blurb("Expression model: an ONNX file with its description beside it, or a name: expression (default), expression-int8, expression-tiny")
+            .blurb("Expression model: an ONNX file with its description beside it, or a name: expression, expression-int8, expression-tiny (unset \
+                 = expression-int8 on processors with VNNI or ARM's dot products, expression on others)")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
@@ -125,6 +136,20 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.max_faces_per_frame)
             .mutable_playing()
             .build(),
+        glib::ParamSpecUInt64::builder("time-budget")
+            .nick("Time budget")
+            .blurb(
+                "Time in nanoseconds that classifications may take on a frame, which limits their number by their measured duration; \
+                 at least one face is classified (0 = no limit)",
+            )
+            .default_value(default.time_budget)
+            .mutable_playing()
+            .build(),
+        motion_gate_param_spec(
+            "Classify a face only when it looks different than at its last classification. Unless it is set, live streams are gated \
+             and others are not",
+        ),
+        idle_interval_param_spec("With motion-gate: maximum time between two classifications of a face, in nanoseconds"),
         glib::ParamSpecUInt64::builder("smoothing")
             .nick("Smoothing")
             .blurb("Half-life of each face's mean scores, in nanoseconds (0 = no smoothing)")
@@ -153,6 +178,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .blurb("When to post an element message with the faces and their scores")
             .mutable_playing()
             .build(),
+        model_name_param_spec(),
         statistics::param_spec(),
     ]
 }

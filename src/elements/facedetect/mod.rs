@@ -34,6 +34,18 @@
 //! 5,000 most confident boxes, at most 1,000 faces are reported, the refiner checks the 256 most confident ones, and the
 //! sides of a tile have at least 128 pixels.
 //!
+//! ## Motion gate
+//!
+//! In a live stream only what changed is searched. The element compares the brightness of small cells with that of the last
+//! searched frame. If nothing changed, the faces of that search stay, at no cost; if a part changed, that part is searched, and
+//! the faces outside of it stay; otherwise the frame is searched. If all faces hardly move and nothing changed except around
+//! them, every second frame is searched. An unconfirmed face, a scene cut and the end of
+//! `idle-interval` make the element search the whole frame. A frame on which nothing changed counts as searched: its faces and
+//! its `GstEmotionMeta` have the age 0.
+//!
+//! `motion-gate=true` does the same for files, `motion-gate=false` searches each frame of a live stream. There is no gate with
+//! `tile-size`, and a cascade or a network with a fixed input size does not search parts.
+//!
 //! ## Latency
 //!
 //! By default a frame waits for its detection, and the element reports this time in LATENCY queries. With `async=true` a
@@ -44,7 +56,8 @@
 //! ## Statistics
 //!
 //! The property `stats` is a structure. Since the start it counts `frames`, `inferred` and `skipped` frames, `late` ones
-//! (skipped because the stream was late), and `faces`. It also has the percentiles `detect-p50`, `detect-p95` and
+//! (skipped because the stream was late), `unchanged` ones (skipped by the motion gate), `partial` ones (searched in part), and
+//! `faces`. It also has the percentiles `detect-p50`, `detect-p95` and
 //! `detect-p99` of the time per detection in microseconds, and those of its steps `preprocess`, `inference` and
 //! `postprocess`. All fields are uint64.
 //!

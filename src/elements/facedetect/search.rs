@@ -15,7 +15,8 @@ use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::meta::{intern, message, write_search};
 use crate::record::{FaceRecord, SearchAge};
-use crate::track::finder::{FaceFinder, Search, Skipped};
+use crate::track::finder::FaceFinder;
+use crate::track::search::{Search, Skipped};
 
 /// The category of the log lines.
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -66,6 +67,10 @@ impl Analysis for FaceSearch {
         self.finder.search_next();
     }
 
+    fn model_name(&self) -> &str {
+        self.finder.detector_name()
+    }
+
     fn restart(&mut self, engine: &mut Engine<Search>) {
         self.finder.restart();
         engine.forget();
@@ -92,13 +97,14 @@ impl FaceSearch {
         let options = settings.find_options(self.score_threshold, frame.is_live);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
-        if self.finder.observe(&view) {
+        if self.finder.observe(&view, &options) {
             gst::debug!(CAT, obj = frame.element, "scene cut");
             frame.engine.forget();
         }
         let is_late = |frames, idle| frame.lateness.should_skip(frame.times.running_time, frames, options.interval_frames, idle);
         match self.finder.begin(&options, frame.now, is_late) {
             Ok(search) => {
+                frame.statistics().partial += u64::from(search.is_partial());
                 let replaced = frame.engine.submit(buffer, frame.info, &view, search);
                 frame.statistics().skipped += u64::from(replaced.is_some());
             }
@@ -106,6 +112,7 @@ impl FaceSearch {
                 let mut statistics = frame.statistics();
                 statistics.skipped += 1;
                 statistics.late += u64::from(skipped == Skipped::Late { due: true });
+                statistics.unchanged += u64::from(skipped == Skipped::Unchanged);
                 gst::trace!(CAT, obj = frame.element, "this frame is not searched: {skipped:?}");
             }
         }

@@ -11,13 +11,14 @@ use super::opencv::{self, OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
 use crate::elements::{
-    ExecutionProvider, PostMessages, async_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
+    ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
+    motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
 };
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
-use crate::track::finder::FindOptions;
+use crate::track::search::{FindOptions, MotionGate};
 
 /// Maximum `detect-size` and `tile-size`; no known camera has larger frames.
 const MAX_DETECT_SIZE: u32 = 16_384;
@@ -34,6 +35,9 @@ pub struct Settings {
     pub(super) detect_size: u32,
     pub(super) tile_size: u32,
     pub(super) detect_interval: u32,
+    /// `None` until it is set: live streams are then gated.
+    pub(super) motion_gate: Option<bool>,
+    pub(super) idle_interval: u64,
     pub(super) track: bool,
     pub(super) track_timeout: u64,
     pub(super) threads: u32,
@@ -55,6 +59,8 @@ impl Default for Settings {
             detect_size: 320,
             tile_size: 0,
             detect_interval: 1,
+            motion_gate: None,
+            idle_interval: IDLE_INTERVAL.nseconds(),
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
             threads: 0,
@@ -82,7 +88,15 @@ impl Settings {
             track: self.track,
             track_timeout: Duration::from_nanos(self.track_timeout),
             confirm: is_live,
+            motion_gate: self.motion_gate(is_live),
         }
+    }
+
+    /// The gate of a stream that is live or not. With tiles there is none: a search then covers only one of them, so its
+    /// detections do not hold for the whole frame.
+    fn motion_gate(&self, is_live: bool) -> Option<MotionGate> {
+        let gate = MotionGate { idle_interval: Duration::from_nanos(self.idle_interval), detect_size: self.detect_size };
+        (self.motion_gate.unwrap_or(is_live) && self.tile_size == 0).then_some(gate)
     }
 
     /// Loads the chosen detector.
@@ -180,6 +194,11 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.detect_interval)
             .mutable_playing()
             .build(),
+        motion_gate_param_spec(
+            "Search only what changed since the last search. Unless it is set, live streams are gated and others are not. Has no effect \
+             with tile-size",
+        ),
+        idle_interval_param_spec("With motion-gate: maximum time between two searches of the whole frame, in nanoseconds"),
         glib::ParamSpecBoolean::builder("track")
             .nick("Track")
             .blurb("Track faces, and give each an id that it keeps")
@@ -200,6 +219,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .blurb("When to post an element message with the faces")
             .mutable_playing()
             .build(),
+        model_name_param_spec(),
         statistics::param_spec(),
     ];
     specs.extend(opencv::param_specs());
