@@ -76,7 +76,7 @@ fn an_unconfirmed_face_stays_so_in_each_encoding_and_without_its_params() {
     assert_eq!(confirmed(&read_faces(&buffer, VGA)), [true, false]);
     // As after a conversion of the format, which drops the params of regions.
     let mut converted = gst::Buffer::new();
-    custom::write(converted.make_mut(), VGA, &faces);
+    custom::write(converted.make_mut(), VGA, &faces, &[]);
     for face in &faces {
         let rect = face.rect_norm.from_norm(VGA);
         let region = (rect.x as u32, rect.y as u32, rect.w as u32, rect.h as u32);
@@ -114,14 +114,36 @@ fn all_encodings_together_are_read_as_one_record_per_face() {
 #[test]
 fn a_region_without_params_gets_its_scores_from_the_custom_meta() {
     let faces = [scored(1, Some(1)), scored(2, Some(2))];
-    let full = written(&faces);
-    // What remains after a format-changing videoconvert of 1.22: the regions and their ids.
+    let (bare, region_ids) = without_params(&written(&faces));
+    for (region_ids, case) in [(region_ids, "the meta names the regions"), (vec![1, 2], "or they have the ids of the tracks")] {
+        let mut buffer = bare.copy();
+        let regions = buffer.make_mut().iter_meta_mut::<VideoRegionOfInterestMeta>();
+        regions.zip(&region_ids).for_each(|(mut region, id)| region.set_id(*id));
+        custom::write(buffer.make_mut(), VGA, &faces, if case.starts_with("the") { &region_ids } else { &[] });
+        assert_same(&read_faces(&buffer, VGA), &faces, case);
+    }
+}
+
+/// What remains of regions after a format-changing videoconvert of 1.22: boxes and ids.
+fn without_params(full: &gst::BufferRef) -> (gst::Buffer, Vec<i32>) {
     let mut bare = gst::Buffer::new();
     for region in full.iter_meta::<VideoRegionOfInterestMeta>() {
         VideoRegionOfInterestMeta::add(bare.make_mut(), "face", region.rect()).set_id(region.id());
     }
-    custom::write(bare.make_mut(), VGA, &faces);
-    assert_same(&read_faces(&bare, VGA), &faces, "matched by id");
+    let ids = bare.iter_meta::<VideoRegionOfInterestMeta>().map(|region| region.id()).collect();
+    (bare, ids)
+}
+
+/// As from `facedetect track=false`: the id of a region is no track id, whatever remains of the region.
+#[test]
+fn a_region_of_an_untracked_face_has_no_track_id_without_its_params() {
+    init();
+    let faces = [1, 2, 3].map(|id| FaceRecord { id: 0, ..detected(id) });
+    let mut full = gst::Buffer::new();
+    let region_ids = write_detections(full.make_mut(), VGA, &faces);
+    let (mut bare, _) = without_params(&full);
+    custom::write(bare.make_mut(), VGA, &faces, &region_ids);
+    assert_eq!(read_faces(&bare, VGA).iter().map(|face| face.id).collect::<Vec<_>>(), [0, 0, 0]);
 }
 
 #[test]
@@ -129,7 +151,7 @@ fn a_face_in_the_custom_meta_alone_is_read_only_on_the_same_picture() {
     init();
     let faces = [scored(1, Some(1))];
     let mut buffer = gst::Buffer::new();
-    custom::write(buffer.make_mut(), VGA, &faces);
+    custom::write(buffer.make_mut(), VGA, &faces, &[]);
     for same in [VGA, Size::new(320, 240), Size::new(1280, 960), Size::new(213, 160)] {
         assert_same(&read_faces(&buffer, same), &faces, "the same picture, at another scale");
     }
@@ -160,7 +182,7 @@ fn faces_without_ids_are_matched_by_position_at_any_scale() {
     let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None, confirmed: true });
     for frame in [VGA, Size::new(320, 240), Size::new(1280, 960)] {
         let mut buffer = gst::Buffer::new();
-        custom::write_search(buffer.make_mut(), VGA, &faces, SearchAge::Ago(Duration::ZERO));
+        custom::write_search(buffer.make_mut(), VGA, &faces, &[], SearchAge::Ago(Duration::ZERO));
         for rect in exact {
             // As videoscale scales a region that was already rounded.
             let pixels = rect.from_norm(VGA);

@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -116,7 +117,8 @@ fn turned(rect: Rect) -> Rect {
     Rect::new(1.0 - rect.bottom(), rect.x, rect.h, rect.w)
 }
 
-/// Two faces that no transform of the table moves out of the frame or onto each other.
+/// Four faces that no transform of the table moves out of the frame or onto each other. Some have the ids that are the
+/// numbers of other faces' objects.
 fn faces() -> Vec<FaceRecord> {
     let face = |id: u32, rect_norm: Rect| FaceRecord {
         id,
@@ -131,7 +133,12 @@ fn faces() -> Vec<FaceRecord> {
         }),
         confirmed: true,
     };
-    vec![face(3, Rect::new(0.15, 0.2, 0.1, 0.2)), face(5, Rect::new(0.6, 0.5, 0.15, 0.25))]
+    vec![
+        face(4, Rect::new(0.15, 0.2, 0.1, 0.2)),
+        face(2, Rect::new(0.6, 0.5, 0.15, 0.25)),
+        face(6, Rect::new(0.3, 0.55, 0.1, 0.15)),
+        face(3, Rect::new(0.6, 0.15, 0.12, 0.2)),
+    ]
 }
 
 /// The metadata of one buffer.
@@ -146,12 +153,12 @@ struct Arrived {
 impl Arrived {
     /// The metadata as read by an element with the sink pad `pad`.
     fn at(pad: &gst::Pad, buffer: &gst::BufferRef, size: Size) -> Self {
-        let ids = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.id != 0);
-        let scored = |faces: &[FaceRecord]| faces.len() == 2 && faces.iter().all(|face| face.emotion.is_some());
+        let scored = |read: &[FaceRecord]| read.len() == faces().len() && read.iter().all(|face| face.emotion.is_some());
         let regions = roi::read(buffer, size);
+        let region_ids: BTreeSet<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|region| region.id()).collect();
         Self {
             faces: PictureChanges::upstream_of(pad).read_faces(buffer, size),
-            region: buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == 2 && ids(&regions),
+            region: regions.len() == faces().len() && region_ids.len() == faces().len(),
             params: scored(&regions),
             custom: scored(&custom::read(buffer)),
             #[cfg(feature = "v1_24")]

@@ -62,7 +62,7 @@ mod tests {
     fn a_searched_stream_without_faces_gets_no_warning() {
         let mut watch = DetectorWatch::default();
         let mut searched = unmarked();
-        custom::write(searched.make_mut(), Size::new(640, 480), &[]);
+        custom::write(searched.make_mut(), Size::new(640, 480), &[], &[]);
         assert_eq!(watch.observe(&searched), None);
         assert!((0..2 * FRAMES_BEFORE_WARNING).all(|_| watch.observe(&unmarked()).is_none()));
     }

@@ -3,9 +3,13 @@
 //!
 //! ```text
 //! ODMtd "face" ──CONTAIN|RELATE_TO──▶ ClsMtd, the top class alone ──RELATE_TO──▶ ClsMtd, all classes, best first
-//!      │       ◀──────IS_PART_OF─────
+//!      │  ▲    ◀──────IS_PART_OF─────                                                │
+//!      │  └───────────────────────────────IS_PART_OF─────────────────────────────────┘
 //!      └──RELATE_TO──▶ TrackingMtd
 //! ```
+//!
+//! The region of a face has the id of the ODMtd. DL Streamer finds it by that, and takes a ClsMtd that is part of no object for
+//! a classification of the whole frame.
 //!
 //! The separate ClsMtd for the top class serves GStreamer's own consumers: `objectdetectionoverlay` shows index 0 of the first
 //! ClsMtd related to an object, and others follow only one kind of relation. This encoding has no fields for `smoothed`,
@@ -21,7 +25,7 @@ use gst_analytics::{
 };
 
 use super::matching::matching_iou;
-use super::roi;
+use super::roi::{self, RegionFaces};
 use crate::geometry::{Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
@@ -68,9 +72,9 @@ pub(super) fn has_faces(buffer: &gst::BufferRef) -> bool {
     buffer.meta::<AnalyticsRelationMeta>().is_some_and(|meta| meta.iter::<AnalyticsODMtd>().any(|object| object.obj_type() == Some(face)))
 }
 
-/// Adds ids and scores from the buffer's objects to `faces`, which come from regions, and adds the objects that match no
-/// region.
-pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRecord>) {
+/// Adds ids and scores from the buffer's objects to the faces of regions, and adds the objects that match no region.
+pub(super) fn join(buffer: &gst::BufferRef, frame: Size, regions: &mut RegionFaces) {
+    let RegionFaces { faces, unresolved } = regions;
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return };
     let has_classes = meta.iter::<AnalyticsClassificationMtd>().next().is_some();
     let mut matcher = FaceMatcher::new(faces.len());
@@ -90,22 +94,31 @@ pub(super) fn join(buffer: &gst::BufferRef, frame: Size, faces: &mut Vec<FaceRec
         if face.id == 0 {
             face.id = object.id;
         }
+        // Otherwise the region's id is an application's.
+        unresolved[index] = unresolved[index].filter(|&region_id| u32::try_from(region_id) != Ok(object.object_box.mtd));
         if face.emotion.is_none() {
             face.emotion = emotion(&meta, object.object_box.mtd);
         }
     }
 }
 
-/// Adds an object and a track for each face.
-pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+/// Adds an object and a track for each face. Returns the numbers of the objects, in the order of the faces. There are fewer
+/// if the meta cannot grow; the faces are still in the other encodings.
+pub(super) fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) -> Vec<u32> {
     let seen = buffer.pts();
-    // Adding fails only if the meta cannot grow. The faces are still in the other encodings.
-    let _ = with_meta(buffer, faces.len(), |meta| faces.iter().try_for_each(|face| add_object(meta, frame, face, seen).map(|_| ())));
+    let mut written = Vec::with_capacity(faces.len());
+    let _ = with_meta(buffer, faces.len(), |meta| {
+        for face in faces {
+            written.push(add_object(meta, frame, face, seen)?);
+        }
+        Ok(())
+    });
+    written
 }
 
 /// Adds the scores of `faces` to their objects, a track to objects without one of this id, and an object for each face
-/// without one.
-pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+/// without one. Returns the numbers of the objects, as [`write_detections`] does.
+pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) -> Vec<u32> {
     let seen = buffer.pts();
     let objects: Vec<Object> = buffer.meta::<AnalyticsRelationMeta>().map(|meta| objects(&meta, frame).collect()).unwrap_or_default();
     let mut matcher = FaceMatcher::new(faces.len());
@@ -116,6 +129,7 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
         }
     }
     let mut quarks = Quarks::default();
+    let mut written = Vec::with_capacity(faces.len());
     let _ = with_meta(buffer, faces.len(), |meta| {
         for (face, object) in faces.iter().zip(object_of) {
             let mtd = match object {
@@ -127,12 +141,14 @@ pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRec
                     object.object_box.mtd
                 }
             };
+            written.push(mtd);
             if let Some(result) = &face.emotion {
                 add_classes(meta, mtd, result, &mut quarks)?;
             }
         }
         Ok(())
     });
+    written
 }
 
 /// Matches objects to faces. Both are mostly in the same order, so the face after the last match is tried first.
@@ -287,7 +303,8 @@ fn add_classes(meta: &mut Meta, object: u32, result: &EmotionResult, quarks: &mu
     meta.set_relation(RelTypes::CONTAIN | RelTypes::RELATE_TO, object, top)?;
     meta.set_relation(RelTypes::IS_PART_OF, top, object)?;
     let all = meta.add_cls_mtd(&scores, &labels)?.id();
-    meta.set_relation(RelTypes::RELATE_TO, top, all)
+    meta.set_relation(RelTypes::RELATE_TO, top, all)?;
+    meta.set_relation(RelTypes::IS_PART_OF, all, object)
 }
 
 fn face_type() -> glib::Quark {

@@ -7,8 +7,8 @@
 //! - `width`, `height` (int): size of the frame on which it was written, in pixels
 //! - `searched` (uint64): time since the frame that was last searched for faces, in ns; 0 on that frame, [`u64::MAX`] if no
 //!   search of this scene has ended yet, absent if the detector is another project's
-//! - `faces`: array of structures `face` with id (int), x, y, w, h (double, 0..1 of that frame) and, once the face was
-//!   classified, the fields of `emotion`; `confirmed` (boolean) only if it is false
+//! - `faces`: array of structures `face` with id (int) of the track, region_id (int), x, y, w, h (double, 0..1 of that frame)
+//!   and, once the face was classified, the fields of `emotion`; `confirmed` (boolean) only if it is false
 
 use std::sync::Once;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use gst::meta::CustomMeta;
 use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::matching::matching_iou;
-use super::roi::{CONFIRMED, is_confirmed};
+use super::roi::{CONFIRMED, RegionFaces, is_confirmed};
 use super::value::Plain;
 use super::{VERSION, int_id};
 use crate::geometry::{Rect, Size};
@@ -36,6 +36,7 @@ static HEIGHT: Field = Field::new("height");
 static SEARCHED: Field = Field::new("searched");
 static FACES: Field = Field::new("faces");
 static ID: Field = Field::new("id");
+static REGION_ID: Field = Field::new("region_id");
 static SIDES: [Field; 4] = [Field::new("x"), Field::new("y"), Field::new("w"), Field::new("h")];
 
 /// Registers the meta with GStreamer, at the first call.
@@ -72,6 +73,23 @@ pub fn searched(buffer: &gst::BufferRef) -> SearchAge {
         Some(u64::MAX) => SearchAge::Never,
         Some(age) => SearchAge::Ago(Duration::from_nanos(age)),
     }
+}
+
+/// Gives the faces of regions that lost their params the track ids that the buffer's `GstEmotionMeta` has for these regions.
+pub(super) fn resolve(buffer: &gst::BufferRef, regions: &mut RegionFaces) {
+    let RegionFaces { faces, unresolved } = regions;
+    if unresolved.iter().all(Option::is_none) {
+        return;
+    }
+    with_faces(buffer, |_, entries| {
+        for entry in structures(entries) {
+            let Some(region_id) = REGION_ID.get::<i32>(entry) else { continue };
+            if let Some(index) = unresolved.iter().position(|unresolved| *unresolved == Some(region_id)) {
+                unresolved[index] = None;
+                faces[index].id = id(entry);
+            }
+        }
+    });
 }
 
 /// What [`join`] did with the faces of the meta that were not in the list.
@@ -136,23 +154,24 @@ pub(super) fn unless_cropped(frame: Size) -> impl Fn(Option<Size>, Rect) -> Opti
     move |written_on, rect_norm| written_on.is_none_or(|size| same_proportions(size, frame)).then_some(rect_norm)
 }
 
-/// Replaces the faces in the buffer's `GstEmotionMeta`. The field `searched` is kept.
-pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
-    set(buffer, frame, faces, None);
+/// Replaces the faces in the buffer's `GstEmotionMeta`. The field `searched` is kept. `region_ids` are the ids of the faces'
+/// regions; faces beyond them have no region.
+pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32]) {
+    set(buffer, frame, faces, region_ids, None);
 }
 
-/// Replaces the faces in the buffer's `GstEmotionMeta` and sets when the frame was last searched.
-pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
+/// [`write`], which also sets when the frame was last searched.
+pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32], searched: SearchAge) {
     let age = match searched {
         SearchAge::Unknown => None,
         // Saturates to `u64::MAX` nanoseconds.
         SearchAge::Never => Some(Duration::MAX),
         SearchAge::Ago(age) => Some(age),
     };
-    set(buffer, frame, faces, age);
+    set(buffer, frame, faces, region_ids, age);
 }
 
-fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: Option<Duration>) {
+fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32], searched: Option<Duration>) {
     register();
     if CustomMeta::from_buffer(buffer, NAME).is_err() && CustomMeta::add(buffer, NAME).is_err() {
         return;
@@ -166,7 +185,8 @@ fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched:
         if let Some(age) = searched {
             SEARCHED.set(structure, Plain::nanoseconds(age));
         }
-        let faces = gst::Array::new(faces.iter().map(|face| face_structure(face, &mut scores)));
+        let region_ids = region_ids.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let faces = gst::Array::new(faces.iter().zip(region_ids).map(|(face, region_id)| face_structure(face, region_id, &mut scores)));
         FACES.set(structure, glib::SendValue::from_owned(faces));
     }
 }
@@ -195,10 +215,13 @@ fn same_proportions(a: Size, b: Size) -> bool {
     (a.height as f32 * scale - b.height as f32).abs() <= 1.0 + scale
 }
 
-fn face_structure(face: &FaceRecord, scores: &mut Writer) -> gst::Structure {
+fn face_structure(face: &FaceRecord, region_id: Option<i32>, scores: &mut Writer) -> gst::Structure {
     let Rect { x, y, w, h } = face.rect_norm;
     let mut structure = gst::Structure::new_empty_from_static(FACE);
     ID.set(&mut structure, Plain::int(int_id(face.id)));
+    if let Some(region_id) = region_id {
+        REGION_ID.set(&mut structure, Plain::int(region_id));
+    }
     SIDES.iter().zip([x, y, w, h]).for_each(|(field, value)| field.set(&mut structure, Plain::double(value)));
     if !face.confirmed {
         CONFIRMED.set(&mut structure, Plain::boolean(false));

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use gst::glib;
 
-use super::VERSION;
 use super::field::Field;
 use super::value::{Plain, array, double, text, text_address};
+use super::{VERSION, intern};
 use crate::record::EmotionResult;
 use crate::scores::{LabelSet, Scores};
 
 /// `label_id` of a face with the label `unknown`.
 const UNKNOWN_ID: i32 = -1;
+/// The name of the classifier in the params of a region. DL Streamer wants one, and face records do not name the network.
+const CLASSIFIER: &str = "emotionclassify";
 
 static LABEL: Field = Field::new("label");
 static LABEL_ID: Field = Field::new("label_id");
@@ -31,6 +33,7 @@ static VERSION_FIELD: Field = Field::new("version");
 pub(super) struct Writer {
     labels: Option<(LabelSet, Option<Vec<Plain>>)>,
     name: Option<(Arc<str>, Option<Plain>)>,
+    classifier: Option<Plain>,
 }
 
 impl Writer {
@@ -56,6 +59,14 @@ impl Writer {
             _ => self.name.insert((name.clone(), Plain::string(name))).1,
         };
         value.map_or_else(|| text(name), Into::into)
+    }
+
+    /// The value of the classifier's name.
+    pub(super) fn classifier(&mut self) -> Plain {
+        *self.classifier.get_or_insert_with(|| {
+            intern([CLASSIFIER]);
+            Plain::string(CLASSIFIER).expect("it is in GLib's string table")
+        })
     }
 
     /// The values of `labels`; none if one of the texts is not in GLib's string table. The last set is cached.

@@ -8,7 +8,7 @@
 //! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
 //! `GstEmotionMeta` exists for two reasons. First, `videoscale`, and `videoconvert` to another format, drop the params of a
-//! region but keep its id. They keep custom metadata without tags, and [`read`] joins both by id. Second, no other encoding
+//! region but keep its id. They keep custom metadata without tags, and [`read`] joins both by the region's id. Second, no other encoding
 //! has a field for the time since the last search. Readers ignore unknown fields. A buffer without any of this metadata has
 //! no faces.
 //!
@@ -75,9 +75,11 @@ pub struct FacesOnBuffer {
 /// picture still has its proportions, because elements that crop keep this metadata.
 pub fn read(buffer: &gst::BufferRef, frame: Size, change: Option<AxisMap>) -> FacesOnBuffer {
     let mut scores = emotion::Reader::default();
-    let mut faces = roi::read_with(buffer, frame, &mut scores);
+    let mut regions = roi::read_with(buffer, frame, &mut scores);
+    custom::resolve(buffer, &mut regions);
     #[cfg(feature = "v1_24")]
-    analytics::join(buffer, frame, &mut faces);
+    analytics::join(buffer, frame, &mut regions);
+    let mut faces = regions.finish();
     let joined = match change {
         None => custom::join(buffer, frame, &mut faces, &mut scores, custom::unless_cropped(frame)),
         Some(change) => {
@@ -109,22 +111,37 @@ fn move_face(face: &mut FaceRecord, change: AxisMap) {
 /// Writes detected faces and when the scene was last searched: a region for each face, an object from GStreamer 1.24 on, and
 /// all faces in the buffer's `GstEmotionMeta`.
 pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], searched: SearchAge) {
-    write_detections(buffer, frame, faces);
-    custom::write_search(buffer, frame, faces, searched);
+    let region_ids = write_detections(buffer, frame, faces);
+    custom::write_search(buffer, frame, faces, &region_ids, searched);
 }
 
-/// Writes a region and, from GStreamer 1.24 on, an object for each face.
-pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
-    roi::write(buffer, frame, faces);
+/// Writes a region and, from GStreamer 1.24 on, an object for each face. Returns the ids of the regions, for
+/// `GstEmotionMeta`.
+pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) -> Vec<i32> {
     #[cfg(feature = "v1_24")]
-    analytics::write_detections(buffer, frame, faces);
+    let objects = analytics::write_detections(buffer, frame, faces);
+    #[cfg(not(feature = "v1_24"))]
+    let objects = Vec::new();
+    let region_ids = region_ids(faces, &objects);
+    roi::write(buffer, frame, faces, &region_ids);
+    region_ids
 }
 
 /// Writes the scores, and new ids, to each face's region and object and to the buffer's `GstEmotionMeta`. Faces without a
 /// region or object get one.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
-    roi::write_emotions(buffer, frame, faces);
     #[cfg(feature = "v1_24")]
-    analytics::write_emotions(buffer, frame, faces);
-    custom::write(buffer, frame, faces);
+    let objects = analytics::write_emotions(buffer, frame, faces);
+    #[cfg(not(feature = "v1_24"))]
+    let objects = Vec::new();
+    let region_ids = region_ids(faces, &objects);
+    roi::write_emotions(buffer, frame, faces, &region_ids);
+    custom::write(buffer, frame, faces, &region_ids);
+}
+
+/// The ids of the faces' regions: the numbers of their objects, by which DL Streamer looks them up. Faces beyond `objects`
+/// have none, and their regions have the track id.
+fn region_ids(faces: &[FaceRecord], objects: &[u32]) -> Vec<i32> {
+    let objects = objects.iter().map(|&object| i32::try_from(object).ok()).chain(std::iter::repeat(None));
+    faces.iter().zip(objects).map(|(face, object)| object.unwrap_or(int_id(face.id))).collect()
 }

@@ -5,12 +5,15 @@
 //! - `detection`: confidence, x_min, x_max, y_min, y_max (double, 0..1), landmarks (array of 10 doubles 0..1: x, y of right
 //!   eye, left eye, nose, right and left corner of the mouth; right and left are the person's own), model_name (string),
 //!   age (uint64, ns since the frame on which the face was found), confirmed (boolean, only if it is false)
-//! - `object_id`: id (int)
-//! - `emotion`: see [`super`]
+//! - `object_id`: id (int) of the track; absent if there is none
+//! - `emotion`: see [`super`], and model_name (string)
 //!
-//! Regions of other elements need no params. DL Streamer writes `detection` with the same fields. It gives every region a new
-//! number as its id, and writes the id of a tracked object to `object_id`. [`read`] therefore uses `object_id` and ignores the id
-//! of a region with `detection`. A region without params comes from an application or has lost its params, and its own id is used.
+//! The id of a region is the number of its object where relation metadata is written, else the track id. DL Streamer looks a
+//! region up by the number of its object, and exports a classification only if the param has `label` and `model_name`.
+//!
+//! Regions of other elements need no params. DL Streamer writes `detection` with the same fields and the id of a tracked object
+//! to `object_id`. [`read`] therefore uses `object_id` and ignores the id of a region with `detection`. A region without these
+//! params comes from an application, and its own id is the track, or it has lost its params: [`super::read`] finds out which.
 
 use std::time::Duration;
 
@@ -43,14 +46,35 @@ static AGE: Field = Field::new("age");
 pub(super) static CONFIRMED: Field = Field::new("confirmed");
 static ID: Field = Field::new("id");
 
-/// The faces among the buffer's regions, in order.
-pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
-    read_with(buffer, frame, &mut Reader::default())
+/// The faces of a buffer's regions, in order.
+pub(super) struct RegionFaces {
+    pub faces: Vec<FaceRecord>,
+    /// For each face, the id of its region, if no param says which track it is. That id is the number of an object or, in a
+    /// region of an application, the track id. The face's own id is 0 until then.
+    pub unresolved: Vec<Option<i32>>,
 }
 
-pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, reader: &mut Reader) -> Vec<FaceRecord> {
+impl RegionFaces {
+    /// The faces. Unresolved ids are track ids.
+    pub fn finish(mut self) -> Vec<FaceRecord> {
+        for (face, region_id) in self.faces.iter_mut().zip(self.unresolved) {
+            if let Some(region_id) = region_id.filter(|_| face.id == 0) {
+                face.id = track_id(region_id);
+            }
+        }
+        self.faces
+    }
+}
+
+/// The faces among the buffer's regions, in order.
+pub fn read(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
+    read_with(buffer, frame, &mut Reader::default()).finish()
+}
+
+pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, reader: &mut Reader) -> RegionFaces {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE);
-    regions.map(|meta| read_one(&meta, frame, reader)).collect()
+    let (faces, unresolved) = regions.map(|meta| read_one(&meta, frame, reader)).unzip();
+    RegionFaces { faces, unresolved }
 }
 
 /// True if the buffer has a region of type `face`.
@@ -58,53 +82,65 @@ pub fn is_on(buffer: &gst::BufferRef) -> bool {
     buffer.iter_meta::<VideoRegionOfInterestMeta>().any(|meta| meta.roi_type() == FACE)
 }
 
-/// Adds a region for each face, with the params `object_id` and, if known, `detection` and `emotion`.
-pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+/// Adds a region for each face, with the id in `region_ids` and those of the params `detection`, `object_id` and `emotion` that
+/// are known.
+pub(super) fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32]) {
     let mut writer = Writer::default();
-    faces.iter().for_each(|face| write_one(buffer, frame, face, &mut writer));
+    faces.iter().zip(region_ids).for_each(|(face, &region_id)| write_one(buffer, frame, face, region_id, &mut writer));
 }
 
-fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, writer: &mut Writer) {
+fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, region_id: i32, writer: &mut Writer) {
     // The reader computes the pixels from the corners in `detection`. They have to be computed from the same numbers here, or
     // an edge halfway between two pixels may be rounded to different ones.
     let Rect { x: left, y: top, .. } = face.rect_norm;
     let (x, y, w, h) = pixels(Rect::from_corners(left, top, face.rect_norm.right(), face.rect_norm.bottom()), frame);
     let mut meta = VideoRegionOfInterestMeta::add(buffer, FACE, (x, y, w, h));
-    meta.set_id(int_id(face.id));
+    meta.set_id(region_id);
     if let Some(detection) = &face.detection {
         meta.add_param(detection_structure(face, detection, writer));
     }
-    meta.add_param(object_id_structure(face.id));
+    if face.id != 0 {
+        meta.add_param(object_id_structure(face.id));
+    }
     add_emotion(&mut meta, face, writer);
 }
 
-/// Adds `emotion` to the region of each face. Faces and regions are matched by their order, which [`read`] keeps, since
-/// regions may have no id yet; they get it here. Faces beyond the last region are added.
-pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+/// Adds `emotion` and new ids to the region of each face. Faces and regions are matched by their order, which [`read`] keeps,
+/// since regions may have no id yet. Faces beyond the last region are added.
+pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32]) {
     let mut writer = Writer::default();
-    let mut remaining = faces.iter();
+    let mut remaining = faces.iter().zip(region_ids.iter().copied());
     for mut meta in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE) {
-        let Some(face) = remaining.next() else { break };
-        if meta.id() != int_id(face.id) {
-            meta.set_id(int_id(face.id));
+        let Some((face, region_id)) = remaining.next() else { break };
+        if face.id != 0 && object_id(&meta).is_none_or(|id| id != int_id(face.id)) {
             meta.add_param(object_id_structure(face.id));
+        }
+        if meta.id() != region_id {
+            meta.set_id(region_id);
         }
         add_emotion(&mut meta, face, &mut writer);
     }
-    for face in remaining {
-        write_one(buffer, frame, face, &mut writer);
+    for (face, region_id) in remaining {
+        write_one(buffer, frame, face, region_id, &mut writer);
     }
+}
+
+/// The track id in the params of a region; that of the last element that wrote one.
+fn object_id(meta: &VideoRegionOfInterestMeta) -> Option<i32> {
+    meta.params().filter(|param| param.name() == OBJECT_ID).filter_map(|param| ID.get(param)).last()
 }
 
 fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, writer: &mut Writer) {
     if let Some(result) = &face.emotion {
         let mut structure = gst::Structure::new_empty_from_static(EMOTION);
         writer.set_fields(&mut structure, result);
+        MODEL_NAME.set(&mut structure, writer.classifier());
         meta.add_param(structure);
     }
 }
 
-fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) -> FaceRecord {
+/// The face of a region, and the region's id if no param says which track it is.
+fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) -> (FaceRecord, Option<i32>) {
     let (x, y, w, h) = meta.rect();
     let rect = Rect::new(x as f32, y as f32, w as f32, h as f32);
     let (mut detection, mut object_id, mut emotion) = (None, None, None);
@@ -117,14 +153,15 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
             _ => {}
         }
     }
-    let id = object_id.unwrap_or(if detection.is_some() { 0 } else { meta.id() });
-    FaceRecord {
-        id: track_id(id),
+    let is_resolved = object_id.is_some() || detection.is_some();
+    let face = FaceRecord {
+        id: object_id.map_or(0, track_id),
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(|param| read_detection(param, reader)),
         emotion: emotion.and_then(|param| reader.fields(param)),
         confirmed: detection.is_none_or(is_confirmed),
-    }
+    };
+    (face, (!is_resolved).then(|| meta.id()))
 }
 
 /// True unless the structure of a face says otherwise, as those of other elements never do.

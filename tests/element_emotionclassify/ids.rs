@@ -52,7 +52,7 @@ fn faces_without_an_id_get_a_persistent_one() {
     for index in 0..4 {
         let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
         assert_eq!(faces(&out).iter().map(|face| face.id).collect::<Vec<_>>(), [1, 2, 3]);
-        let regions: Vec<_> = out.iter_meta::<VideoRegionOfInterestMeta>().map(|meta| meta.id()).collect();
+        let regions: Vec<_> = roi::read(&out, VGA).iter().map(|face| face.id).collect();
         assert_eq!(regions, [1, 2, 3], "ids are written back to the regions");
     }
 }

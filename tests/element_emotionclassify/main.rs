@@ -199,7 +199,7 @@ fn a_missing_detector_upstream_is_one_warning_on_the_bus() {
         for index in 0..700 {
             let mut frame = gst::Buffer::from_mut_slice(vec![0_u8; 32 * 32]);
             if searched {
-                custom::write(frame.make_mut(), Size::new(32, 32), &[]);
+                custom::write(frame.make_mut(), Size::new(32, 32), &[], &[]);
             }
             chain.push(frame_at(&frame, index)).expect("a frame");
         }

@@ -47,7 +47,7 @@ fn frame(pixels: Vec<u8>, size: Size, index: u64, searched: SearchAge, faces: &[
     let writable = buffer.get_mut().expect("the buffer is new");
     writable.set_pts(gst::ClockTime::from_mseconds(index * STEP_MS));
     if searched != SearchAge::Unknown {
-        custom::write_search(writable, size, faces, searched);
+        custom::write_search(writable, size, faces, &[], searched);
     }
     write_detections(writable, size, faces);
     buffer
@@ -130,7 +130,7 @@ fn a_face_that_cannot_be_placed_hides_the_frame() {
     let (mut harness, bus) = overlay("blur-faces=pixelate", VGA);
     let mut cropped = gst::Buffer::from_mut_slice(striped(VGA, 40, 210));
     // The face was marked on a wider picture, from which an element has cut off an unknown part and the regions.
-    custom::write_search(cropped.get_mut().expect("the buffer is new"), Size::new(1280, 480), &[face(1)], ago(0));
+    custom::write_search(cropped.get_mut().expect("the buffer is new"), Size::new(1280, 480), &[face(1)], &[], ago(0));
     let out = harness.push_and_pull(cropped).expect("a frame comes out");
     assert!(is_hidden(&out));
     assert_eq!(warnings(&bus).len(), 1);
