@@ -5,6 +5,8 @@
 mod dlstreamer;
 #[path = "core_export/events.rs"]
 mod events;
+#[path = "core_export/onvif.rs"]
+mod onvif;
 
 use std::time::Duration;
 
@@ -383,7 +385,7 @@ proptest! {
         interval in 0u64..6,
         on_change: bool,
         aggregate_only: bool,
-        format in prop::sample::select(vec![Format::Ndjson, Format::Events]),
+        format in prop::sample::select(vec![Format::Ndjson, Format::Events, Format::Onvif]),
     ) {
         let options = Options { format, interval_ns: interval * 30_000_000, on_change, aggregate_only, hysteresis_ns: 80_000_000 };
         let frames: Vec<Vec<FaceRecord>> = faces.iter().map(|&count| (1..=count as u32).map(found).collect()).collect();

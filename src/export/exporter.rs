@@ -78,10 +78,11 @@ pub struct Exporter {
 impl Exporter {
     /// An exporter before its first frame.
     pub fn new(options: Options) -> Self {
+        let writer = options.format.writer(options.content());
         Self {
             options,
-            writer: options.format.writer(options.content()),
-            schedule: Schedule::new(options.interval_ns, options.on_change),
+            schedule: Schedule::new(options.interval_ns, options.on_change, writer.marks_absence()),
+            writer,
             aggregator: Aggregator::new(options.interval_ns),
             events: EventTracker::new(options.hysteresis_ns),
             stream: String::new(),
@@ -157,7 +158,7 @@ impl Exporter {
 
     /// Drops the open summary, the faces in view and the position on the timeline, as after a seek. The header is not written again.
     pub fn restart(&mut self) {
-        self.schedule = Schedule::new(self.options.interval_ns, self.options.on_change);
+        self.schedule = Schedule::new(self.options.interval_ns, self.options.on_change, self.writer.marks_absence());
         self.aggregator = Aggregator::new(self.options.interval_ns);
         self.events = EventTracker::new(self.options.hysteresis_ns);
         self.covered_until_ns = None;

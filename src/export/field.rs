@@ -10,7 +10,12 @@ pub(super) fn seconds(ns: u64) -> f64 {
 
 /// A coordinate in 0..1, rounded to 5 decimal places.
 pub(super) fn coordinate(value: f32) -> f64 {
-    rounded(f64::from(value), 1e5)
+    coordinate_of(f64::from(value))
+}
+
+/// A coordinate in any range, likewise.
+pub(super) fn coordinate_of(value: f64) -> f64 {
+    rounded(value, 1e5)
 }
 
 /// A score in 0..1, rounded to 4 decimal places.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The export formats and their writers.
 
-use super::{Content, RecordWriter, csv, dlstreamer, ndjson, text, webvtt};
+use super::{Content, RecordWriter, csv, dlstreamer, ndjson, onvif, text, webvtt};
 
 /// An export format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Format {
     Events,
     /// The JSON of DL Streamer's `gvametaconvert`, one object per line.
     DlStreamer,
+    /// ONVIF metadata, one XML document per line.
+    Onvif,
 }
 
 impl Format {
@@ -33,6 +35,7 @@ impl Format {
             Self::WebVttMetadata => Box::new(webvtt::MetadataWriter),
             Self::Text => Box::new(text::TextWriter),
             Self::DlStreamer => Box::new(dlstreamer::DlStreamerWriter),
+            Self::Onvif => Box::new(onvif::OnvifWriter),
         }
     }
 }

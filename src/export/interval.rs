@@ -4,13 +4,16 @@
 use super::FrameReport;
 
 /// Selects frames: every frame, one in each interval, or only those on which something changed. A frame without faces is
-/// selected only where that is the change.
+/// selected only where that is the change, and the format or the user wants to know.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     interval_ns: u64,
     on_change: bool,
+    marks_absence: bool,
     last_ns: Option<u64>,
     last_faces: Vec<FaceState>,
+    /// The last selected frame had no faces.
+    is_absence_marked: bool,
 }
 
 /// Id and label of a face, which a change is detected by. The outer `None` is a face that is not scored yet, the inner one
@@ -19,9 +22,10 @@ type FaceState = (u32, Option<Option<usize>>);
 
 impl Schedule {
     /// Selects at most one frame in `interval_ns`, where 0 sets no limit. With `on_change`, it selects a frame only if a
-    /// face has appeared, disappeared or changed its label since the last selected frame.
-    pub fn new(interval_ns: u64, on_change: bool) -> Self {
-        Self { interval_ns, on_change, last_ns: None, last_faces: Vec::new() }
+    /// face has appeared, disappeared or changed its label since the last selected frame. With `marks_absence`, it also
+    /// selects the first frame without faces at the start and after each frame with faces.
+    pub fn new(interval_ns: u64, on_change: bool, marks_absence: bool) -> Self {
+        Self { interval_ns, on_change, marks_absence, last_ns: None, last_faces: Vec::new(), is_absence_marked: false }
     }
 
     /// Selects the frame or skips it. For a selected frame, returns the time in nanoseconds for which its text holds: until
@@ -30,17 +34,20 @@ impl Schedule {
     /// Intervals begin at positions in the media that are multiples of their length, and the first frame with a face is
     /// selected. With `on_change` an interval begins at the change, so that a change is exported without delay.
     pub fn select(&mut self, frame: &FrameReport<'_>) -> Option<u64> {
-        if frame.faces.is_empty() && !self.on_change {
+        let is_absence = frame.faces.is_empty();
+        let is_absence_due = is_absence && self.marks_absence && !self.is_absence_marked;
+        if is_absence && !self.on_change && !is_absence_due {
             return None;
         }
         let hold_ns = self.hold_ns(frame)?;
         if self.on_change {
             let faces = face_states(frame);
-            if faces == self.last_faces {
+            if faces == self.last_faces && !is_absence_due {
                 return None;
             }
             self.last_faces = faces;
         }
+        self.is_absence_marked = is_absence;
         self.last_ns = Some(frame.time.position_ns());
         Some(hold_ns)
     }
@@ -85,7 +92,7 @@ mod tests {
         let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, confirmed: true }];
         let rates = [(33_333_333, 0.0), (33_333_333, 1.0 / 3.0), (33_366_666, 2.0 / 3.0), (16_666_666, 0.0), (16_666_666, 2.0 / 3.0)];
         for (duration_ns, rest_ns) in rates {
-            let mut schedule = Schedule::new(500_000_000, false);
+            let mut schedule = Schedule::new(500_000_000, false, false);
             let at = |frame: u64| (frame as f64 * (duration_ns as f64 + rest_ns)) as u64;
             let selected = (0..300).filter_map(|frame| {
                 let time = FrameTime { pts_ns: at(frame), duration_ns, ..FrameTime::default() };

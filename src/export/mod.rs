@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces as timed text: NDJSON, CSV, WebVTT and plain text, either every face, a summary of each interval,
+//! Faces as timed text: NDJSON, CSV, WebVTT, ONVIF metadata and plain text, either every face, a summary of each interval,
 //! or events.
 //!
 //! ```text
@@ -80,6 +80,10 @@
 //!
 //! One record is one frame, as in [`dlstreamer`].
 //!
+//! # ONVIF metadata
+//!
+//! One record is one frame, an XML document as in [`onvif`].
+//!
 //! Numbers do not depend on the locale. Positions are rounded to 5 decimal places (a tenth of a pixel at 8K), scores to
 //! 4, and seconds to 6. NDJSON and CSV print the shortest decimal that reads back as the rounded number.
 
@@ -94,6 +98,7 @@ mod field;
 pub mod ndjson;
 pub mod csv;
 pub mod dlstreamer;
+pub mod onvif;
 pub mod text;
 pub mod webvtt;
 mod format;

@@ -35,6 +35,12 @@ pub trait RecordWriter: Send {
         true
     }
 
+    /// True if a frame without faces has a record where the last face has gone, and at the start, even if not only changes
+    /// are exported.
+    fn marks_absence(&self) -> bool {
+        false
+    }
+
     /// Writes each face of a frame. For a frame without faces, it writes that the last one has gone, where the format can
     /// represent that. `hold_ns` is the time for which the record holds: the frame's duration, or longer where not every
     /// frame is exported.

@@ -97,6 +97,8 @@ fn each_format_has_its_caps_and_header() {
         ("webvtt", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
         ("webvtt-metadata", "application/x-subtitle-vtt", Some("WEBVTT\n\n")),
         ("text", "text/x-raw,format=utf8", None),
+        ("onvif-metadata", "application/x-onvif-metadata,parsed=true", None),
+        ("onvif-metadata aggregate-only=true", "application/x-onvif-metadata,parsed=true", None),
     ] {
         let mut h = harness(&format!("emotionexport format={format}"));
         h.push(frame(0, &[face(1, 1)])).unwrap();

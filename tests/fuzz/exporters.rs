@@ -9,8 +9,8 @@ use gstemotion::scores::UNKNOWN;
 use crate::input::Input;
 use crate::records::record;
 
-const FORMATS: [Format; 7] =
-    [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text, Format::Events, Format::DlStreamer];
+const FORMATS: [Format; 8] =
+    [Format::Ndjson, Format::Csv, Format::WebVtt, Format::WebVttMetadata, Format::Text, Format::Events, Format::DlStreamer, Format::Onvif];
 
 /// An export: the written text, and the faces that it may contain.
 struct Export {
@@ -116,6 +116,7 @@ impl Export {
             Format::Csv => self.check_table(),
             Format::WebVtt | Format::WebVttMetadata => self.check_cues(),
             Format::Text => self.text.split_terminator('\n').for_each(|line| self.check_line(line)),
+            Format::Onvif => self.text.split_terminator('\n').for_each(check_document),
         }
     }
 
@@ -203,6 +204,29 @@ impl Export {
         let unscored = self.faces.iter().all(|face| face.emotion.is_none());
         assert!(!unscored || !line.contains('%') && !line.contains(UNKNOWN), "{line:?}: no face was scored");
     }
+}
+
+/// Checks that the line is one well-formed XML document without comments and sections.
+fn check_document(line: &str) {
+    let is_allowed = |c: char| c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}';
+    assert!(line.chars().all(is_allowed), "{line:?}");
+    let elements = line.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?><").unwrap_or_else(|| panic!("no declaration: {line}"));
+    let mut open = Vec::new();
+    for (index, part) in elements.split('<').enumerate() {
+        let (tag, text) = part.split_once('>').unwrap_or_else(|| panic!("no end of <{part}: {line}"));
+        assert!(index == 0 || !open.is_empty(), "a second root: {line}");
+        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}: {line}");
+        assert!(!text.contains('>'), "{text}: {line}");
+        let references = part.match_indices('&').map(|(at, _)| &part[at..]);
+        let known = ["&amp;", "&lt;", "&gt;", "&quot;", "&#9;", "&#10;", "&#13;"];
+        assert!(references.into_iter().all(|text| known.iter().any(|reference| text.starts_with(reference))), "{part}: {line}");
+        match tag.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "{line}"),
+            None if tag.ends_with('/') => {}
+            None => open.push(tag.split(' ').next().unwrap_or_default()),
+        }
+    }
+    assert!(open.is_empty(), "{open:?} are open: {line}");
 }
 
 /// Parses `hh:mm:ss.mmm`, with two or more digits of hours, to milliseconds.

@@ -7,7 +7,7 @@
 //!   faces. ! queue ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
 //!     pictures. ! queue ! encoder ! splitmuxsink           files: recordings
-//!   faces. ! queue ! emotionexport ! appsink               RTSP: records
+//!   faces. ! queue ! emotionexport ! appsink               RTSP: records; once more for ONVIF metadata
 //!   faces. ! queue ! emotionexport ! fakesink              files: records, written by a pad probe
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
@@ -74,6 +74,9 @@ impl Analysis {
         if let Some(outlet) = outlet {
             feed(&element("video")?, Stream::Video, outlet)?;
             feed(&element("text")?, Stream::Text, outlet)?;
+            if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
+                feed(&element("onvif")?, Stream::Onvif, outlet)?;
+            }
             if options.files.is_none() {
                 skip_unwatched(&element("pictures-queue")?, outlet.clone())?;
             }
@@ -160,11 +163,15 @@ fn line(options: &Options) -> Result<String, String> {
         let queue = if options.files.is_some() { ALL } else { NEWEST };
         line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
     }
-    if options.rtsp.is_some() {
+    if let Some(rtsp) = &options.rtsp {
         line += &format!(
             "pictures. ! {NEWEST} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
              faces. ! queue ! emotionexport ! appsink name=text sync=false async=false max-buffers=100 drop=true "
         );
+        if rtsp.onvif {
+            line += "faces. ! queue ! emotionexport format=onvif-metadata \
+                     ! appsink name=onvif sync=false async=false max-buffers=100 drop=true ";
+        }
     }
     if options.files.is_some() {
         line += &format!(

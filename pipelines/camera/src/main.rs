@@ -13,6 +13,7 @@
 mod analysis;
 mod homeassistant;
 mod metrics;
+mod onvif;
 mod options;
 mod recorder;
 mod rtsp;

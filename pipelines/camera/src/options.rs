@@ -60,6 +60,8 @@ pub struct Rtsp {
     pub path: String,
     /// Secret that clients need.
     pub token: Option<String>,
+    /// Serves the faces as ONVIF metadata, too.
+    pub onvif: bool,
 }
 
 /// The publisher.
@@ -151,7 +153,12 @@ fn rtsp(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Re
     let token = settings.text("rtsp.token").map(str::to_owned).or(from_file).or_else(from_environment);
     let token = token.filter(|token| !token.is_empty());
     secret::check(listen, token.as_deref(), "--rtsp-token")?;
-    Ok(Some(Rtsp { listen, path: settings.parsed("rtsp.path", path)?.unwrap_or_else(|| "/faces".into()), token }))
+    Ok(Some(Rtsp {
+        listen,
+        path: settings.parsed("rtsp.path", path)?.unwrap_or_else(|| "/faces".into()),
+        token,
+        onvif: settings.parsed("rtsp.onvif", boolean)?.unwrap_or(false),
+    }))
 }
 
 fn publish(settings: &Settings) -> Result<Option<Publish>, String> {

@@ -9,6 +9,7 @@ use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
 
+use crate::onvif;
 use crate::options::Rtsp;
 
 /// The user name in the addresses of clients.
@@ -19,12 +20,21 @@ const CLIENT_THREADS: i32 = 64;
 
 /// The launch line of the media, with a payloader for the picture and one for the records. The sources set the arrival time
 /// as timestamp, so that the camera's timestamps may restart, and drop the oldest buffers if they are full.
-const MEDIA: &str = "( \
+const MEDIA: &str = "\
     appsrc name=video is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream \
         ! videoconvert ! x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
         ! video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=-1 \
     appsrc name=text is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
-        ! rtpgstpay name=pay1 pt=97 config-interval=1 )";
+        ! rtpgstpay name=pay1 pt=97 config-interval=1";
+
+/// What is added to it for ONVIF metadata.
+fn onvif_media() -> String {
+    format!(
+        "appsrc name=onvif is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
+         ! {} name=pay2 pt=98",
+        onvif::PAYLOADER
+    )
+}
 
 /// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
 /// scene without faces has no records.
@@ -40,7 +50,7 @@ pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), Box<dyn Error>>
     server.set_service(&options.listen.port().to_string());
     server.thread_pool().ok_or("the RTSP server has no thread pool")?.set_max_threads(CLIENT_THREADS);
     let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
-    let factory = factory(outlet);
+    let factory = factory(outlet, options.onvif)?;
     if let Some(token) = &options.token {
         require_secret(&server, &factory, token);
     }
@@ -72,15 +82,18 @@ pub struct Outlet {
 struct Sources {
     video: AppSrc,
     text: AppSrc,
+    onvif: Option<AppSrc>,
 }
 
-/// The two streams of the media.
+/// The streams of the media.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
     /// Raw video.
     Video,
     /// NDJSON.
     Text,
+    /// ONVIF metadata.
+    Onvif,
 }
 
 impl Outlet {
@@ -92,6 +105,10 @@ impl Outlet {
             match stream {
                 Stream::Video => sources.video.clone(),
                 Stream::Text => sources.text.clone(),
+                Stream::Onvif => match &sources.onvif {
+                    Some(onvif) => onvif.clone(),
+                    None => return,
+                },
             }
         };
         let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
@@ -112,7 +129,12 @@ impl Outlet {
         text.set_caps(Some(&gst::Caps::new_empty_simple("application/x-ndjson")));
         // Pushed before the media plays: it stays queued, and gets its timestamp when it leaves the source.
         let _ = text.push_buffer(gst::Buffer::from_slice(FIRST_RECORD));
-        *self.sources() = Some(Sources { video, text });
+        let onvif = source("onvif");
+        if let Some(onvif) = &onvif {
+            onvif.set_caps(onvif::CAPS.parse().ok().as_ref());
+            let _ = onvif.push_buffer(gst::Buffer::from_slice(onvif::empty_document()));
+        }
+        *self.sources() = Some(Sources { video, text, onvif });
     }
 
     fn close(&self) {
@@ -138,9 +160,15 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
 }
 
 /// The factory of the media, which exists from the first client to the last.
-fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
+fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, gst::glib::BoolError> {
     let factory = RTSPMediaFactory::new();
-    factory.set_launch(MEDIA);
+    let onvif = if has_onvif {
+        onvif::register()?;
+        onvif_media()
+    } else {
+        String::new()
+    };
+    factory.set_launch(&format!("( {MEDIA} {onvif} )"));
     factory.set_shared(true);
     let outlet = outlet.clone();
     factory.connect_media_configure(move |_, media| {
@@ -150,7 +178,7 @@ fn factory(outlet: &Arc<Outlet>) -> RTSPMediaFactory {
         let outlet = outlet.clone();
         media.connect_unprepared(move |_| outlet.close());
     });
-    factory
+    Ok(factory)
 }
 
 #[cfg(test)]

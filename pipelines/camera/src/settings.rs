@@ -23,7 +23,7 @@ const fn key(name: &'static str, value: &'static str, help: &'static str) -> Key
 }
 
 /// All settings.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 33] = [
     key("source", "SOURCE", "the source, as the argument"),
     key("name", "NAME", "name of the camera in every record [host, device or file]"),
     key("loop", "", "play a file again when it ends"),
@@ -43,6 +43,7 @@ pub const KEYS: [Key; 32] = [
          the environment variable EMOTION_CAMERA_TOKEN",
     ),
     key("rtsp.token-file", "FILE", "file with that secret"),
+    key("rtsp.onvif", "true|false", "serve the faces as a third stream, of ONVIF metadata [false]"),
     key("publish.location", "URL", "publish records to a broker, such as mqtt://user@host/emotion/door; off publishes nothing [off]"),
     key("publish.schemas", "LIST", "what to publish: events, faces, summary, dlstreamer [events]"),
     key("publish.hysteresis", "MS", "how long something lasts before it is an event [500]"),
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_errors_that_list_what_is_allowed() {
         let error = with_file("table", "[rtsp]\npaht = '/x'\n", "").unwrap_err();
-        assert!(error.contains(".toml: unknown key rtsp.paht; listen, path, token, token-file are allowed"), "{error}");
+        assert!(error.contains(".toml: unknown key rtsp.paht; listen, path, token, token-file, onvif are allowed"), "{error}");
         let error = with_file("top", "sizes = '1x1'\n", "").unwrap_err();
         assert!(
             error.contains("unknown key sizes; source, name, ") && error.contains("blur, rtsp, publish, homeassistant, files, metrics"),

@@ -186,7 +186,7 @@ impl ElementImpl for EmotionExport {
             gst::subclass::ElementMetadata::new(
                 "Expression exporter",
                 "Converter/Analyzer/Video",
-                "Converts the faces and expressions on video buffers to timed text: NDJSON, events, CSV, WebVTT or subtitles",
+                "Converts the faces and expressions on video buffers to timed text: NDJSON, events, CSV, WebVTT, ONVIF metadata or subtitles",
                 env!("CARGO_PKG_AUTHORS"),
             )
         });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # emotionexport
 //!
-//! Converts the faces on video buffers to timed text: NDJSON, events, CSV, WebVTT or plain subtitles. It reads the metadata that a
+//! Converts the faces on video buffers to timed text: NDJSON, events, CSV, WebVTT, ONVIF metadata or plain subtitles. It reads the metadata that a
 //! detector and `emotionclassify` wrote. The video ends here, so put the element on a branch of a `tee` or at the end of the
 //! pipeline.
 //!
@@ -14,6 +14,12 @@
 //! `format=events` reports that a face has appeared or left, or that its expression has changed. Each is reported after it
 //! has lasted for `hysteresis`, with the time at which it happened. At the end of the stream every face leaves. After a
 //! seek the faces in view are new ones. `interval` and `on-change` have no effect.
+//!
+//! ## ONVIF
+//!
+//! `format=onvif-metadata` writes an XML document for each frame with faces, and one without objects at the start and when the
+//! last face has gone. Only in a live pipeline, or with a `GstReferenceTimestampMeta`, does `UtcTime` have the time of day.
+//! The documents fit `rtponvifmetadatapay` of gst-plugins-rs and its other elements for this type.
 //!
 //! ## Timestamps
 //!
@@ -75,6 +81,8 @@ use crate::export::Format;
 
 /// The media type of lines that are JSON objects.
 const NDJSON: &str = "application/x-ndjson";
+/// The media type of ONVIF metadata.
+const ONVIF: &str = "application/x-onvif-metadata";
 /// The schema of records that describe intervals.
 const SUMMARY: &str = "summary";
 /// The values of the caps' field `schema`.
@@ -112,6 +120,9 @@ pub enum EmotionExportFormat {
     /// `application/x-ndjson`, one object for each frame.
     #[enum_value(name = "DL Streamer: the JSON of gvametaconvert, one object per frame", nick = "dlstreamer")]
     Dlstreamer,
+    /// `application/x-onvif-metadata`, one XML document for each frame.
+    #[enum_value(name = "ONVIF: XML metadata, one document per frame", nick = "onvif-metadata")]
+    OnvifMetadata,
 }
 
 impl EmotionExportFormat {
@@ -125,13 +136,14 @@ impl EmotionExportFormat {
             Self::Csv => gst::Caps::new_empty_simple("text/csv"),
             Self::Webvtt | Self::WebvttMetadata => gst::Caps::new_empty_simple("application/x-subtitle-vtt"),
             Self::Text => gst::Caps::builder("text/x-raw").field("format", "utf8").build(),
+            Self::OnvifMetadata => gst::Caps::builder(ONVIF).field("parsed", true).build(),
         }
     }
 
     /// The caps of all formats.
     fn all_caps() -> gst::Caps {
         let mut caps = record_caps();
-        for format in [Self::Csv, Self::Webvtt, Self::Text] {
+        for format in [Self::Csv, Self::Webvtt, Self::Text, Self::OnvifMetadata] {
             caps.make_mut().append(format.caps(false));
         }
         caps
@@ -148,6 +160,7 @@ impl From<EmotionExportFormat> for Format {
             EmotionExportFormat::Text => Self::Text,
             EmotionExportFormat::Events => Self::Events,
             EmotionExportFormat::Dlstreamer => Self::DlStreamer,
+            EmotionExportFormat::OnvifMetadata => Self::Onvif,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! The program with cameras, clients and a broker.
 
 mod fleet;
+mod onvif;
 mod relay;
 mod service;
 mod support;
