@@ -164,7 +164,7 @@ fn stock_inference_runs_our_models() {
     if !installed("onnxinference") || gst::version() < (1, 28, 0, 0) {
         return;
     }
-    for (model, size, tensors) in [("expression", (48, 48), 3), ("face", (320, 256), 3)] {
+    for (model, size, tensors) in [("expression", (48, 48), 3), ("face", (320, 256), 4)] {
         let file = format!("{}/models/{model}/model.onnx", env!("CARGO_MANIFEST_DIR"));
         let (width, height) = size;
         let line = format!(
