@@ -76,7 +76,7 @@ registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.
 
 .PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard fleet test fuzz \
     test-cluster test-newer test-remote bench soak evaluate faces licences audit install uninstall clean deb test-deb \
-    train model card
+    wheel test-wheel train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -291,6 +291,17 @@ deb: build ## build a package for this Debian release, in target/debian
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	.ci/deb bookworm
 	.ci/deb trixie
+
+# In a build folder of its own: the libraries have other features than those of `make build`.
+wheel_build := $(TARGET)/wheel/build
+wheel: setup ## build a Python wheel with the plugin, for the GStreamer of Debian 12 and newer, in target/wheel
+	cargo build --locked --release --target-dir $(wheel_build) --no-default-features --package emotion-python \
+	    --package gst-plugin-emotion --features emotion-python/remote,gst-plugin-emotion/plugin,gst-plugin-emotion/publish-nats
+	python3 pipelines/scan/python/wheel.py --module $(wheel_build)/release/libemotion_python.so \
+	    --plugin $(wheel_build)/release/libgstemotion.so --output $(TARGET)/wheel
+
+test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 (needs network, root for Debian 13)
+	.ci/wheel $(TARGET)/wheel
 
 clean: ## remove the build results; files that setup downloaded stay
 	cargo clean

@@ -5,9 +5,11 @@
 //! |---|---|---|
 //! | 1 | the file `$ORT_DYLIB_PATH` | the element's `model-file` |
 //! | 2 | | the folders of `$GST_EMOTION_MODEL_PATH` (colon-separated) |
-//! | 3 | the plugin's folder, then `emotion/` in it | `emotion/models/` in the plugin's folder |
+//! | 3 | the plugin's folder, then `emotion/` in it, then `../../onnxruntime/capi` | `emotion/models/` in the plugin's folder |
 //! | 4 | `lib/` of the data home | `models/` of the data home |
 //! | 5 | the system's library folders | compiled into the plugin |
+//!
+//! The third folder of the plugin is that of the Python package `onnxruntime` beside the package with the plugin.
 //!
 //! For a program that contains the elements, the plugin's folder is that of the installed plugin: in the program's own prefix,
 //! or else the user's.
@@ -86,6 +88,7 @@ impl SearchPath {
         let mut folders = Vec::new();
         if let Some(folder) = &self.plugin_folder {
             folders.extend([folder.clone(), folder.join("emotion")]);
+            folders.extend(folder.ancestors().nth(2).map(|packages| packages.join("onnxruntime/capi")));
         }
         folders.extend(self.data_home.as_ref().map(|folder| folder.join("lib")));
         folders.extend(self.system_folders.iter().cloned());
@@ -189,6 +192,17 @@ mod tests {
         {
             assert!(message.contains(part), "{part} not in: {message}");
         }
+    }
+
+    #[test]
+    fn the_runtime_of_a_python_package_beside_the_plugins_is_found() {
+        let packages = temporary_folder("packages");
+        let runtime = packages.join("onnxruntime/capi/libonnxruntime.so.1.31.1");
+        std::fs::create_dir_all(runtime.parent().unwrap()).unwrap();
+        std::fs::write(&runtime, "").unwrap();
+        let search = SearchPath { plugin_folder: Some(packages.join("emotion/gstreamer-1.0")), ..Default::default() };
+        assert_eq!(search.runtime_library().unwrap(), runtime);
+        std::fs::remove_dir_all(packages).unwrap();
     }
 
     #[test]

@@ -14,6 +14,7 @@ docs/scan.md describes the columns. `scan` releases the interpreter's lock while
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import tempfile
@@ -26,6 +27,17 @@ from . import _emotion
 if TYPE_CHECKING:
     import numpy
     import pyarrow
+
+
+def _use_runtime_of_package() -> None:
+    """Lets the module load the library of the package `onnxruntime`, unless the environment names another one."""
+    package = importlib.util.find_spec("onnxruntime")
+    for folder in (package and package.submodule_search_locations) or ():
+        for library in sorted(Path(folder, "capi").glob("libonnxruntime.so.*")):
+            os.environ.setdefault("ORT_DYLIB_PATH", str(library))
+
+
+_use_runtime_of_package()
 
 __all__ = ["Box", "Face", "Tables", "faces", "scan", "scan_tables"]
 

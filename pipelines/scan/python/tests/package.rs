@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them.
+//! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them. Builds the
+//! wheel, installs it and uses its plugin.
 
 #[path = "../../../../tests/support/average_faces.rs"]
 #[allow(missing_docs, dead_code)]
@@ -10,17 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use average_faces::{Key, Scene};
+use gstemotion::model::search_path::SearchPath;
 
 #[test]
 fn the_package_finds_faces_in_files_and_arrays() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let python = target.join("scan/readers/bin/python");
-    if !Command::new(&python).args(["-c", "import numpy, pyarrow"]).output().is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "no pyarrow for {}; make test installs it", python.display());
-        eprintln!("left out: no pyarrow; make test installs it");
-        return;
-    }
-    let folder = Folder(std::env::temp_dir().join(format!("emotion-python-{}", std::process::id())));
+    let Some(python) = python() else { return };
+    let folder = Folder::new("package");
     install(&folder.0.join("site/emotion"));
     let pictures = folder.0.join("pictures");
     fs::create_dir_all(&pictures).unwrap();
@@ -28,6 +24,78 @@ fn the_package_finds_faces_in_files_and_arrays() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/test_package.py");
     let run = Command::new(python).arg(tests).arg("--verbose").arg(&pictures).env("PYTHONPATH", folder.0.join("site")).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// What the command prints, without the line break.
+fn printed(command: &mut Command) -> String {
+    let run = command.output().unwrap();
+    assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_wheel_has_a_plugin_that_runs_with_the_runtime_of_its_requirement() {
+    let Some(python) = python() else { return };
+    let folder = Folder::new("wheel");
+    let libraries = std::env::current_exe().unwrap();
+    let wheel = printed(
+        Command::new(&python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("wheel.py"))
+            .args(["--module".as_ref(), libraries.with_file_name("libemotion_python.so").as_os_str()])
+            .args(["--plugin".as_ref(), libraries.with_file_name("libgstemotion.so").as_os_str()])
+            .args(["--output".as_ref(), folder.0.as_os_str()]),
+    );
+    // pip checks the tags and the sums in RECORD.
+    let site = folder.0.join("site");
+    let pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", "--target"];
+    printed(Command::new(&python).args(pip).arg(&site).arg(wheel));
+    // As the package onnxruntime has it.
+    let runtime = SearchPath::from_env(None).runtime_library().unwrap();
+    fs::create_dir_all(site.join("onnxruntime/capi")).unwrap();
+    std::os::unix::fs::symlink(&runtime, site.join("onnxruntime/capi").join(runtime.file_name().unwrap())).unwrap();
+
+    let module = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        // Python also searches the working directory.
+        command.args(["-m", "emotion"]).args(arguments).env("PYTHONPATH", &site).current_dir(&folder.0);
+        command
+    };
+    let plugins = printed(&mut module(&["plugin-path"]));
+    assert_eq!(Path::new(&plugins), site.join("emotion/gstreamer-1.0"));
+    assert!(!module(&[]).output().unwrap().status.success(), "no command");
+    let picture = folder.0.join("picture.rgb");
+    fs::write(&picture, scene().render(0.0)).unwrap();
+    let line = format!(
+        "filesrc location={} blocksize=230400 ! rawvideoparse format=rgb width=320 height=240 ! emotionfacedetect ! emotionclassify \
+         ! emotionexport ! fdsink",
+        picture.display()
+    );
+    let records = printed(
+        Command::new("gst-launch-1.0")
+            .arg("-q")
+            .args(line.split_whitespace())
+            .env("GST_PLUGIN_PATH", &plugins)
+            .env("GST_REGISTRY", folder.0.join("registry.bin"))
+            .env("XDG_DATA_HOME", folder.0.join("none"))
+            .env_remove("ORT_DYLIB_PATH"),
+    );
+    assert!(records.contains(r#""label":"happiness""#) && records.contains(r#""label":"neutral""#), "{records}");
+
+    fs::remove_dir_all(&plugins).unwrap();
+    let missing = module(&["plugin-path"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("has no plugin"), "{missing:?}");
+}
+
+/// The Python of `make test`, with pyarrow and numpy.
+fn python() -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
+    let python = target.join("scan/readers/bin/python");
+    if Command::new(&python).args(["-c", "import numpy, pyarrow"]).output().is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "no pyarrow for {}; make test installs it", python.display());
+    eprintln!("left out: no pyarrow; make test installs it");
+    None
 }
 
 /// Copies the package and the module that cargo has built for this test.
@@ -49,6 +117,14 @@ fn scene() -> Scene {
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let folder = Self(std::env::temp_dir().join(format!("emotion-python-{test}-{}", std::process::id())));
+        fs::create_dir_all(&folder.0).unwrap();
+        folder
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
