@@ -15,6 +15,8 @@ mod layout;
 pub mod picture_changes;
 pub mod statistics;
 pub mod stream;
+#[cfg(feature = "v1_28")]
+pub mod tensordecoders;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -35,6 +37,8 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     facedetect::register(plugin)?;
     emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;
+    #[cfg(feature = "v1_28")]
+    tensordecoders::register(plugin)?;
     #[cfg(feature = "publish")]
     emotionpublish::register(plugin)?;
     emotionexport::register(plugin)

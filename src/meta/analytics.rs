@@ -289,15 +289,30 @@ fn add_track(meta: &mut Meta, object: u32, id: u32, seen: Option<gst::ClockTime>
     meta.set_relation(RelTypes::RELATE_TO, object, track)
 }
 
+/// Adds the scores of the whole picture, best first, related to no object.
+#[cfg(feature = "v1_28")]
+pub fn write_classification(buffer: &mut gst::BufferRef, labels: &LabelSet, scores: &Scores) {
+    let mut quarks = Quarks::default();
+    let Some(labels) = quarks.of(labels) else { return };
+    let (labels, scores) = sorted(labels, scores);
+    // Adding fails only if the meta cannot grow.
+    let _ = with_meta(buffer, 1, |meta| meta.add_cls_mtd(&scores, &labels).map(|_| ()));
+}
+
+/// Labels and their scores, best first.
+fn sorted(labels: &[glib::Quark], scores: &Scores) -> (Vec<glib::Quark>, Vec<f32>) {
+    let mut classes: Vec<(glib::Quark, f32)> = labels.iter().copied().zip(scores.as_slice().iter().copied()).collect();
+    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    classes.into_iter().unzip()
+}
+
 fn add_classes(meta: &mut Meta, object: u32, result: &EmotionResult, quarks: &mut Quarks) -> Result<(), glib::BoolError> {
     let Some(labels) = quarks.of(&result.labels) else { return Ok(()) };
-    let mut classes: Vec<(glib::Quark, f32)> = labels.iter().copied().zip(result.scores.as_slice().iter().copied()).collect();
-    let shown = match result.label_id.and_then(|id| classes.get(id)) {
-        Some((label, _)) => *label,
+    let shown = match result.label_id.and_then(|id| labels.get(id)) {
+        Some(label) => *label,
         None => glib::Quark::from_str(result.label()),
     };
-    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let (labels, scores): (Vec<_>, Vec<_>) = classes.into_iter().unzip();
+    let (labels, scores) = sorted(labels, &result.scores);
 
     let top = meta.add_one_cls_mtd(result.confidence(), shown)?.id();
     meta.set_relation(RelTypes::CONTAIN | RelTypes::RELATE_TO, object, top)?;

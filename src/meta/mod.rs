@@ -22,6 +22,8 @@ mod field;
 mod matching;
 pub mod message;
 pub mod roi;
+#[cfg(feature = "v1_28")]
+pub mod tensors;
 mod value;
 
 use crate::geometry::{AxisMap, Rect, Size};
