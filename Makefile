@@ -153,8 +153,8 @@ test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers an
 	SCAN=$(abspath $(TARGET))/debug/emotion-scan CLIPS=$(abspath $(TARGET))/cluster/clips \
 	    $(TARGET)/cluster/python/bin/python -m unittest discover --start-directory pipelines/cluster/tests
 
-test-newer: setup ## build and test with the GStreamer of Debian 13, in a cached root folder (needs root, network)
-	.ci/newer trixie
+test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=sid, in a cached root folder (needs root, network)
+	.ci/newer $(or $(ROOT),trixie)
 
 test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
 	cargo clippy --locked --package emotion-scan --all-targets --features test-remote -- -D warnings

@@ -14,9 +14,8 @@ const START: &str = concat!(
 );
 const END: &str = "</tt:Frame></tt:VideoAnalytics></tt:MetadataStream>\n";
 /// The box 0.25, 0.125 of 0.5 x 0.33333.
-const SHAPE: &str = concat!(
-    r#"<tt:Shape><tt:BoundingBox left="-0.5" top="0.75" right="0.5" bottom="0.08333"/><tt:CenterOfGravity x="0" y="0.41667"/></tt:Shape>"#
-);
+const SHAPE: &str =
+    r#"<tt:Shape><tt:BoundingBox left="-0.5" top="0.75" right="0.5" bottom="0.08333"/><tt:CenterOfGravity x="0" y="0.41667"/></tt:Shape>"#;
 
 #[test]
 fn onvif_has_an_object_for_each_face_and_our_scores_as_an_extension() {
