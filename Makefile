@@ -75,7 +75,7 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
 .PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard fleet test fuzz \
-    test-cluster test-newer test-remote bench soak evaluate faces licences audit install uninstall clean deb test-deb \
+    test-cluster test-newer test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb \
     wheel test-wheel train model card
 
 help: ## list the targets
@@ -155,6 +155,9 @@ test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers an
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=sid, in a cached root folder (needs root, network)
 	.ci/newer $(or $(ROOT),trixie)
+
+test-validate: plugin ## run the tests of tests/validate with gst-validate, where it is installed
+	tests/validate/run $(TARGET)/release/libgstemotion.so
 
 test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
 	cargo clippy --locked --package emotion-scan --all-targets --features test-remote -- -D warnings

@@ -127,7 +127,7 @@ fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>)
     let output = command.output().expect("gst-launch-1.0 runs");
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{line}: {complaints}");
-    let message = said.lines().filter(|line| line.contains("): emotion, ")).last().unwrap_or_default();
+    let message = said.lines().rfind(|line| line.contains("): emotion, ")).unwrap_or_default();
     message.matches("label_id").count()
 }
 
