@@ -25,6 +25,28 @@ impl Utc {
     pub fn from_ntp(ns: u64) -> Option<Self> {
         ns.checked_sub(NTP_TO_UNIX_S * US_PER_S * NS_PER_US).map(Self)
     }
+
+    /// Reads a time as it is displayed; none if the text has another form.
+    ///
+    /// ```
+    /// use gstemotion::export::Utc;
+    /// assert_eq!(Utc::parse("2000-02-29T00:00:00.250000Z"), Some(Utc(951_782_400_250_000_000)));
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+        let fits = |(byte, form): (u8, u8)| if form == b'd' { byte.is_ascii_digit() } else { byte == form };
+        if text.len() != FORM.len() || !text.bytes().zip(FORM.iter().copied()).all(fits) {
+            return None;
+        }
+        let number = |from: usize, to: usize| text[from..to].parse::<u64>().ok();
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let seconds = days(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
+        (seconds * US_PER_S + number(20, 26)?).checked_mul(NS_PER_US).map(Self)
+    }
 }
 
 impl fmt::Display for Utc {
@@ -51,6 +73,14 @@ fn civil(days: u64) -> (u64, u64, u64) {
     if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
 }
 
+/// The inverse of [`civil`], `days_from_civil` of the same source. The year is at least 1970.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +103,24 @@ mod tests {
     fn the_ntp_epoch_is_seventy_years_earlier() {
         assert_eq!(Utc::from_ntp(2_208_988_800_000_000_000), Some(Utc(0)));
         assert_eq!(Utc::from_ntp(1), None);
+    }
+
+    #[test]
+    fn a_displayed_time_is_read_back() {
+        for seconds in [0, 951_782_400, 1_700_000_000, 4_102_444_799, 253_402_300_799 / 64] {
+            let time = Utc(seconds * 1_000_000_000 + 123_456_000);
+            assert_eq!(Utc::parse(&time.to_string()), Some(time));
+        }
+        for wrong in [
+            "",
+            "2000-02-29",
+            "2000-02-29T00:00:00Z",
+            "2000-13-29T00:00:00.250000Z",
+            "1969-12-31T23:59:59.000000Z",
+            "2970-01-01T00:00:00.000000Z",
+            "２000-02-29T00:00:00.25Z",
+        ] {
+            assert_eq!(Utc::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -56,6 +56,24 @@ impl Location {
     /// assert_eq!(location.topic("events"), "emotion/door/events");
     /// ```
     pub fn parse(text: &str) -> Result<Self> {
+        Self::read(text, false)
+    }
+
+    /// Reads the address of what several publishers send: `+` stands for any one part of the topic. Only MQTT has this.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]. The first part of the topic must not be `+`.
+    ///
+    /// ```
+    /// use gstemotion::publish::Location;
+    /// let location = Location::parse_filter("mqtt://broker.example/emotion/+").unwrap();
+    /// assert_eq!((location.topic("events"), location.fixed_topic()), ("emotion/+/events".into(), "emotion"));
+    /// ```
+    pub fn parse_filter(text: &str) -> Result<Self> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &str, is_filter: bool) -> Result<Self> {
         let shown = without_password(text);
         let wrong = |what: &str| Error::Config(format!("location {shown:?}: {what}"));
         let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("expected mqtt://host/topic"))?;
@@ -78,7 +96,7 @@ impl Location {
             return Err(wrong("expected a host"));
         }
         let topic = decoded(topic).ok_or_else(|| wrong("the topic is not valid text"))?;
-        let topic = checked_topic(&topic, protocol).map_err(|what| wrong(&what))?;
+        let topic = checked_topic(&topic, protocol, is_filter).map_err(|what| wrong(&what))?;
         Ok(Self { protocol, tls, user: user.filter(|user| !user.is_empty()), host: host.to_owned(), port, topic })
     }
 
@@ -88,6 +106,11 @@ impl Location {
             Protocol::Mqtt => format!("{}/{last}", self.topic),
             Protocol::Nats => format!("{}.{last}", self.topic),
         }
+    }
+
+    /// The topic up to the first part that is `+`; the whole topic if none is.
+    pub fn fixed_topic(&self) -> &str {
+        self.topic.find("/+").map_or(&self.topic, |end| &self.topic[..end])
     }
 }
 
@@ -108,15 +131,18 @@ fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
     }
 }
 
-/// The topic as the protocol writes it: parts separated by `/`, with NATS by `.`.
-fn checked_topic(topic: &str, protocol: Protocol) -> std::result::Result<String, String> {
+/// The topic as the protocol writes it: parts separated by `/`, with NATS by `.`. Parts of a filter may be `+`.
+fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::result::Result<String, String> {
     let topic = topic.trim_end_matches('/');
     let (forbidden, separator): (&[char], _) = match protocol {
+        Protocol::Nats if is_filter => return Err("expected mqtt:// or mqtts://, since only MQTT can be subscribed to".into()),
         Protocol::Mqtt => (&['+', '#'], "/"),
         Protocol::Nats => (&['*', '>', '.', ' '], "."),
     };
-    let wrong = topic.chars().find(|letter| forbidden.contains(letter) || letter.is_control());
+    let mut fixed = topic.split('/').filter(|part| !(is_filter && *part == "+"));
+    let wrong = fixed.find_map(|part| part.chars().find(|letter| forbidden.contains(letter) || letter.is_control()));
     match wrong {
+        _ if is_filter && topic.starts_with('+') => Err("expected a topic whose first part is not +".into()),
         _ if topic.is_empty() => Err("expected a topic after the host".into()),
         _ if topic.len() > MAX_TOPIC => Err(format!("expected a topic of at most {MAX_TOPIC} bytes, found {}", topic.len())),
         _ if topic.starts_with('$') => Err("expected a topic that does not begin with $, which brokers reserve".into()),
@@ -207,5 +233,22 @@ mod tests {
             assert!(error(text).contains(part), "{text}: {}", error(text));
         }
         assert!(error(&format!("mqtt://h/{}", "a".repeat(65_536))).contains("bytes"));
+    }
+
+    #[test]
+    fn a_filter_has_a_plus_for_whole_parts() {
+        let filter = |text: &str| Location::parse_filter(text);
+        assert_eq!(filter("mqtts://h/site/+/cameras/+").unwrap().topic(STATUS), "site/+/cameras/+/status");
+        assert_eq!(filter("mqtts://h/site/+/cameras/+").unwrap().fixed_topic(), "site");
+        assert_eq!(filter("mqtt://h/emotion/door").unwrap().fixed_topic(), "emotion/door");
+        for (text, part) in [
+            ("mqtt://h/+", "first part is not +"),
+            ("mqtt://h/emotion/a+", "without '+'"),
+            ("mqtt://h/emotion/#", "without '#'"),
+            ("nats://h/emotion/+", "mqtt://"),
+        ] {
+            let error = filter(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
     }
 }

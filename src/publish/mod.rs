@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A line gets a `message_id`. The [`Outbox`] keeps it until the broker has acknowledged it, so each message is delivered at
-//! least once, unless it is dropped and counted. Only the modules `mqtt` and `nats` use the network.
+//! least once, unless it is dropped and counted. `subscriber` receives messages instead. Only the modules `mqtt`, `nats` and
+//! `subscriber` use the network.
 
 mod backoff;
 mod location;
@@ -18,8 +19,12 @@ pub mod mqtt;
 pub mod nats;
 mod outbox;
 #[cfg(feature = "publish")]
+pub mod secrets;
+#[cfg(feature = "publish")]
 pub mod session;
 mod spool;
+#[cfg(feature = "publish")]
+pub mod subscriber;
 #[cfg(feature = "publish")]
 pub mod tls;
 

@@ -15,14 +15,14 @@ use super::{Location, Message, OFFLINE, ONLINE, STATUS};
 /// Pause after which a ping is sent. A broker sends the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The client's own limit of the time to connect, which is longer than that of a session.
-const CLIENT_TIMEOUT_S: u64 = 30;
+pub(super) const CLIENT_TIMEOUT_S: u64 = 30;
 /// Requests that wait for the client's task: more than a session has in flight.
-const REQUESTS: usize = 128;
+pub(super) const REQUESTS: usize = 128;
 /// Limit of packet ids in use, since the client reserves memory for each.
 const MAX_IN_FLIGHT: u16 = 100;
 /// The largest packet of MQTT (MQTT 5.0, section 2.1.4).
 const MAX_PACKET: usize = 268_435_455;
-/// The largest packet that a broker may send; only acknowledgements are expected.
+/// The largest packet that a broker may send: an acknowledgement, or a record.
 const MAX_INCOMING: usize = 64 << 10;
 /// Bytes of a PUBLISH packet besides topic and payload, rounded up.
 const PUBLISH_OVERHEAD: usize = 64;
@@ -48,6 +48,8 @@ pub struct Mqtt {
     pub login: Login,
     /// Topics and payloads that are published after each connect, retained.
     pub retained: Vec<(String, String)>,
+    /// True if the topic's `status` tells whether this client is connected. Subscribers have no status.
+    pub has_status: bool,
 }
 
 impl Broker for Mqtt {
@@ -62,6 +64,7 @@ impl Broker for Mqtt {
         let mut link = MqttLink {
             client,
             location: self.location.clone(),
+            has_status: self.has_status,
             max_packet,
             signals: received,
             submitted: VecDeque::new(),
@@ -95,7 +98,8 @@ impl Mqtt {
         self.login.tls.as_ref().map_or(Transport::Tcp, |tls| Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())))
     }
 
-    async fn connect_v5(&self, signals: Signals) -> Result<Connection, Failure> {
+    /// Options of a connection without a last will.
+    fn options_v5(&self) -> v5::MqttOptions {
         let mut options = v5::MqttOptions::new(&self.login.client_id, &self.location.host, self.location.port);
         options.set_keep_alive(KEEP_ALIVE).set_clean_start(true).set_transport(self.transport());
         options.set_max_packet_size(Some(MAX_INCOMING as u32)).set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
@@ -103,8 +107,26 @@ impl Mqtt {
         if let Some((user, password)) = self.credentials() {
             options.set_credentials(user, password);
         }
+        options
+    }
+
+    /// Options of a connection without a last will.
+    pub(super) fn options_v311(&self) -> rumqttc::MqttOptions {
+        let mut options = rumqttc::MqttOptions::new(&self.login.client_id, &self.location.host, self.location.port);
+        options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_transport(self.transport());
+        options.set_max_packet_size(MAX_INCOMING, MAX_PACKET).set_inflight(MAX_IN_FLIGHT);
+        if let Some((user, password)) = self.credentials() {
+            options.set_credentials(user, password);
+        }
+        options
+    }
+
+    async fn connect_v5(&self, signals: Signals) -> Result<Connection, Failure> {
+        let mut options = self.options_v5();
         let will = v5::mqttbytes::v5::LastWill::new(self.location.topic(STATUS), OFFLINE, v5::mqttbytes::QoS::AtLeastOnce, true, None);
-        options.set_last_will(will);
+        if self.has_status {
+            options.set_last_will(will);
+        }
         let (client, mut events) = v5::AsyncClient::new(options, REQUESTS);
         let acknowledged = loop {
             if let v5::Event::Incoming(v5::Incoming::ConnAck(acknowledged)) = events.poll().await.map_err(|error| described(&error))? {
@@ -118,13 +140,10 @@ impl Mqtt {
     }
 
     async fn connect_v311(&self, signals: Signals) -> Result<Connection, Failure> {
-        let mut options = rumqttc::MqttOptions::new(&self.login.client_id, &self.location.host, self.location.port);
-        options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_transport(self.transport());
-        options.set_max_packet_size(MAX_INCOMING, MAX_PACKET).set_inflight(MAX_IN_FLIGHT);
-        if let Some((user, password)) = self.credentials() {
-            options.set_credentials(user, password);
+        let mut options = self.options_v311();
+        if self.has_status {
+            options.set_last_will(rumqttc::LastWill::new(self.location.topic(STATUS), OFFLINE, rumqttc::QoS::AtLeastOnce, true));
         }
-        options.set_last_will(rumqttc::LastWill::new(self.location.topic(STATUS), OFFLINE, rumqttc::QoS::AtLeastOnce, true));
         let (client, mut events) = rumqttc::AsyncClient::new(options, REQUESTS);
         events.network_options.set_connection_timeout(CLIENT_TIMEOUT_S);
         while !matches!(events.poll().await.map_err(|error| described(&error))?, rumqttc::Event::Incoming(rumqttc::Incoming::ConnAck(_))) {}
@@ -179,7 +198,7 @@ fn signal_of(outgoing: &Outgoing) -> Option<Signal> {
 }
 
 /// The error with its causes, without those that its own text already contains.
-fn described(error: &dyn std::error::Error) -> Failure {
+pub(super) fn described(error: &dyn std::error::Error) -> Failure {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -201,6 +220,7 @@ enum Client {
 pub struct MqttLink {
     client: Client,
     location: Location,
+    has_status: bool,
     max_packet: usize,
     signals: mpsc::UnboundedReceiver<Result<Signal, Failure>>,
     /// The sequence numbers that have no packet id yet, in order; none for what is no record.
@@ -261,6 +281,9 @@ impl Link for MqttLink {
 
 impl MqttLink {
     fn publish_status(&mut self, status: &str) -> Result<(), Failure> {
+        if !self.has_status {
+            return Ok(());
+        }
         self.publish_retained(self.location.topic(STATUS), status)
     }
 

@@ -60,7 +60,7 @@ impl EmotionPublish {
         let retained = settings.retained(location.protocol)?;
         match location.protocol {
             Protocol::Mqtt => {
-                let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained };
+                let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained, has_status: true };
                 Publisher::start(outbox, broker, self.observer())
             }
             #[cfg(feature = "publish-nats")]

@@ -9,11 +9,10 @@ use gst::prelude::*;
 
 use super::{Leaky, MqttVersion};
 use crate::error::{Error, Result};
-use crate::publish::tls::{Login, TlsFiles};
+use crate::publish::secrets::Secrets;
+use crate::publish::tls::Login;
 use crate::publish::{Limits, Location, Protocol, SpoolLimits};
 
-/// Where a password is read from if `password-file` is not set.
-const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
 /// Maximum number of retained messages. The client's queue also has room for the records in flight.
 const MAX_RETAINED: usize = 32;
 
@@ -88,11 +87,15 @@ impl Settings {
     /// # Errors
     /// If a file cannot be read or is not what it should be.
     pub(super) fn login(&self, location: &Location, start: u64) -> Result<Login> {
-        Ok(Login {
-            client_id: self.client_id.clone().unwrap_or_else(|| format!("emotion-{start:016x}")),
-            password: self.password()?,
-            tls: if location.tls { Some(self.tls_files()?.load()?) } else { None },
-        })
+        let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
+        let secrets = Secrets {
+            client_id: self.client_id.clone(),
+            password_file: path(&self.password_file),
+            ca_file: path(&self.ca_file),
+            certificate_file: path(&self.certificate_file),
+            key_file: path(&self.key_file),
+        };
+        secrets.login(location, start)
     }
 
     /// Topics and payloads of the retained messages.
@@ -117,22 +120,6 @@ impl Settings {
             return Err(Error::Config(format!("retained-messages: expected at most {MAX_RETAINED} lines, found {}", retained.len())));
         }
         Ok(retained)
-    }
-
-    fn tls_files(&self) -> Result<TlsFiles> {
-        let client = match (&self.certificate_file, &self.key_file) {
-            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
-            (None, None) => None,
-            _ => return Err(Error::Config("certificate-file and key-file belong together: set both or neither".into())),
-        };
-        Ok(TlsFiles { authorities: self.ca_file.as_ref().map(PathBuf::from), client })
-    }
-
-    /// The password, from the file or the environment.
-    fn password(&self) -> Result<Option<String>> {
-        let Some(file) = &self.password_file else { return Ok(std::env::var(PASSWORD_VARIABLE).ok()) };
-        let text = std::fs::read_to_string(file).map_err(|source| Error::Io { path: file.into(), source })?;
-        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
     pub(super) fn drain_timeout(&self) -> Duration {
