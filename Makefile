@@ -111,7 +111,7 @@ cluster-demo: setup $(TARGET)/cluster/python/installed ## emotion-scan on three 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
 	pipelines/dashboard/run.sh $(SOURCES)
 
-fleet: setup ## four cameras that publish to a broker here, and what they publish: SOURCES='clip.mp4', or a rendered clip
+fleet: setup ## four cameras that publish to a broker here, and a page that shows them: SOURCES='clip.mp4', or a rendered clip
 	@.ci/packages mosquitto mosquitto-clients
 	pipelines/camera/fleet.sh $(SOURCES)
 

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Four cameras that publish to one broker, on this machine: a fleet to try.
+# Four cameras that publish to one broker, and a page that shows them, on this machine: a fleet to try.
 #
 #   pipelines/camera/fleet.sh [SOURCE]...        (make fleet)
 #
 # Needs:  mosquitto and mosquitto_sub (Debian: mosquitto, mosquitto-clients); without a source it plays a rendered clip of
 #         average faces
-# Shows:  every event, status and summary; the cameras are door, gate, hall and yard. A camera that ends is started again
-#         after two seconds, as systemd does.
+# Shows:  the address of the page; every event, status and summary. The cameras are door, gate, hall and yard. A camera that
+#         ends is started again after two seconds, as systemd does.
 # Stop:   press Ctrl-C
 #
-# EMOTION_CAMERA=PROGRAM uses a program that is already built, FLEET=FOLDER another folder than target/fleet.
+# EMOTION_CAMERA=PROGRAM uses a program that is already built, with EMOTION_DASHBOARD=PROGRAM for the page or else without a
+# page. FLEET=FOLDER is another folder than target/fleet.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 target=${CARGO_TARGET_DIR:-target}
@@ -19,9 +20,12 @@ folder=${FLEET:-$target/fleet}
 mkdir -p "$folder"
 
 program=${EMOTION_CAMERA:-$target/release/emotion-camera}
+dashboard=${EMOTION_DASHBOARD:-}
 if [ -z "${EMOTION_CAMERA:-}" ]; then
     # Builds the plugin too. In two separate builds, their shared dependencies would have different features.
-    cargo build --locked --release --package gst-plugin-emotion --package emotion-camera --lib --bins --features publish-nats
+    cargo build --locked --release --package gst-plugin-emotion --package emotion-camera --package emotion-dashboard \
+        --lib --bins --features publish-nats
+    dashboard=$target/release/emotion-dashboard
 fi
 if [ $# -eq 0 ]; then
     clip=$target/dashboard/average-faces.mp4
@@ -38,7 +42,7 @@ fi
 unset GST_PLUGIN_PATH
 
 names=(door gate hall yard)
-keepers=() broker='' subscriber=''
+keepers=() broker='' subscriber='' page=''
 
 # Ends all processes, cameras first, so that their goodbyes are shown.
 stop() {
@@ -46,6 +50,7 @@ stop() {
     [ ${#keepers[@]} -eq 0 ] || kill "${keepers[@]}" 2>/dev/null || true
     wait "${keepers[@]}" 2>/dev/null || true
     sleep 0.2
+    [ -z "$page" ] || kill "$page" 2>/dev/null || true
     [ -z "$subscriber" ] || kill "$subscriber" 2>/dev/null || true
     [ -z "$broker" ] || kill "$broker" 2>/dev/null || true
     wait
@@ -97,6 +102,22 @@ for index in "${!names[@]}"; do
     keep "${names[index]}" "${sources[index % $#]}" &
     keepers+=($!)
 done
+if [ -n "$dashboard" ]; then
+    : >"$folder/page.log"
+    "$dashboard" --listen 127.0.0.1:0 --data "$folder/page" "mqtt://127.0.0.1:$port/emotion/+" >"$folder/page.log" 2>&1 &
+    page=$!
+    for ((look = 0; look < 100; look++)); do
+        kill -0 "$page" 2>/dev/null || break
+        address=$(grep -m 1 '^http://' "$folder/page.log") && break
+        sleep 0.1
+    done
+    if [ -z "${address:-}" ]; then
+        printf 'fleet: the dashboard does not start:\n' >&2
+        cat "$folder/page.log" >&2
+        exit 1
+    fi
+    printf 'fleet: the page is at %s\n' "$address"
+fi
 printf 'fleet: four cameras publish to mqtt://127.0.0.1:%s; kill -9 "$(cat %s/door.pid)" is a crash; Ctrl-C stops all\n' \
     "$port" "$folder"
 wait "$subscriber"

@@ -114,6 +114,36 @@ impl Browser {
         }
     }
 
+    /// Controls without an accessible name.
+    #[allow(dead_code)] // Not every test needs it.
+    pub fn unnamed_controls(&mut self) -> Vec<String> {
+        let tree = self.command("Accessibility.getFullAXTree", json!({}));
+        let control_roles = ["button", "checkbox", "combobox", "DisclosureTriangle", "link", "radio", "searchbox", "switch", "textbox"];
+        let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
+        let nodes = nodes.filter(|node| control_roles.contains(&node["role"]["value"].as_str().unwrap_or_default()));
+        nodes.filter(|node| node["name"]["value"].as_str().unwrap_or_default().trim().is_empty()).map(Value::to_string).collect()
+    }
+
+    /// Memory of the page's process in MB, from which what it shares with other processes is taken in proportion.
+    #[allow(dead_code)] // Not every test needs it.
+    pub fn memory_mb(&mut self) -> u64 {
+        // The tree for accessibility is there because of the tests.
+        self.command("Accessibility.disable", json!({}));
+        self.command("HeapProfiler.collectGarbage", json!({}));
+        let session = std::mem::take(&mut self.session);
+        let processes = self.command("SystemInfo.getProcessInfo", json!({}))["processInfo"].clone();
+        self.session = session;
+        let renderers = processes.as_array().unwrap().iter().filter(|process| process["type"] == "renderer");
+        let memory_kib = |process: &Value| {
+            let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process["id"])).unwrap();
+            let line = text.lines().find(|line| line.starts_with("Pss:")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        self.command("Accessibility.enable", json!({}));
+        // The browser's first, empty page has a process too.
+        renderers.map(memory_kib).max().unwrap() * 1024 / 1_000_000
+    }
+
     /// Evaluates an expression. If it is a promise, waits for its value.
     pub fn run(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true});

@@ -3,7 +3,9 @@
 
 import { shareCamera } from "./camera.js";
 import { $, $$, setText } from "./dom.js";
+import { formatPercent } from "./format.js";
 import { request } from "./server.js";
+import { uploadFile } from "./upload.js";
 
 export function bindAddDialog() {
   const dialog = $("#adding");
@@ -44,17 +46,23 @@ async function submit(dialog, form) {
   button.disabled = true;
   setText(error, "");
   try {
-    await addSource(form);
+    await addSource(form, (share) => setText(button, `Sending … ${formatPercent(share)}`));
     dialog.close();
   } catch (failure) {
     setText(error, failure.message);
   } finally {
     button.disabled = false;
+    setText(button, "Add");
   }
 }
 
-async function addSource(form) {
+async function addSource(form, onProgress) {
   const [kind, name] = [form.elements.kind.value, form.elements.name.value];
   if (kind === "browser") return shareCamera(name);
+  if (kind === "upload") {
+    const [file] = form.elements.upload.files;
+    if (!file) throw new Error("Choose a photo or a video.");
+    return uploadFile(file, onProgress);
+  }
   return request("api/sources", { method: "POST", body: { kind, address: form.elements[kind].value, name } });
 }

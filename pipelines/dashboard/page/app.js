@@ -5,15 +5,25 @@ import { bindAddDialog } from "./add-dialog.js";
 import { bindTheme, bindWallMode } from "./appearance.js";
 import { $, setText } from "./dom.js";
 import { drawFace } from "./expressions.js";
+import { bindFleet } from "./fleet.js";
 import { bindLanguageMenu } from "./labels.js";
+import { followOverview } from "./overview.js";
 import { keepConnected } from "./server.js";
 import { redrawTimelines, showList } from "./sources.js";
+import { bindMenu } from "./tile-controls.js";
+import { bindChoice } from "./tiles.js";
+import { bindDrop } from "./upload.js";
 
 drawFace($("#empty .face"), "happiness");
 bindTheme($("#theme"), redrawTimelines);
 bindLanguageMenu($("#language"));
 bindWallMode($("#wall"));
 bindAddDialog();
+bindMenu($("#choice"));
+bindChoice($("#choice"));
+bindFleet();
+bindDrop($("#drop"), $("#uploading"));
+followOverview();
 keepConnected("api/list", {
   onJson: (list) => {
     setText($("#connection"), "");

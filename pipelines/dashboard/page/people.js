@@ -21,12 +21,18 @@ export class People {
     const present = new Set();
     for (const face of faces ?? []) {
       present.add(face.id);
-      fillCard(this.cards.get(face.id) ?? this.add(face.id), face, labels, at);
+      const known = this.cards.get(face.id);
+      fillCard(known && !known.dataset.gone ? known : this.place(face.id, known), face, labels, at);
     }
     for (const [id, card] of this.cards) {
       if (present.has(id)) continue;
-      if (faces && at - Number(card.dataset.seen) < FADE_MS) card.dataset.gone = "yes";
-      else this.remove(id, card);
+      if (!faces || at - Number(card.dataset.seen) >= FADE_MS) {
+        this.remove(id, card);
+      } else if (!card.dataset.gone) {
+        // Faces that have left are behind those that are present.
+        card.dataset.gone = "yes";
+        this.list.append(card);
+      }
     }
     setText(this.message, !faces ? "Individual faces are hidden" : this.cards.size ? "" : "No faces in view");
   }
@@ -39,12 +45,11 @@ export class People {
     return hadCards;
   }
 
-  add(id) {
-    const card = fromTemplate("person");
+  /** Puts a card, or a new one, among those of present faces, which are sorted by id. */
+  place(id, card = fromTemplate("person")) {
     card.dataset.id = id;
     this.cards.set(id, card);
-    // Cards are sorted by id, so that a face that returns gets its old position.
-    const next = [...this.list.children].find((other) => Number(other.dataset.id) > id);
+    const next = [...this.list.children].find((other) => other !== card && (other.dataset.gone || Number(other.dataset.id) > id));
     this.list.insertBefore(card, next ?? null);
     return card;
   }

@@ -3,9 +3,11 @@
 
 import { followSources } from "./camera.js";
 import { $ } from "./dom.js";
+import { cameras } from "./fleet.js";
 import { setServerLabels } from "./labels.js";
 import { syncClock } from "./server-clock.js";
 import { Tile } from "./tile.js";
+import { addTile, removeTile } from "./tiles.js";
 
 /** Tiles by the id of their source. */
 export const tiles = new Map();
@@ -23,28 +25,30 @@ export function showList(list) {
   for (const source of list.sources) {
     const tile = tiles.get(source.id);
     if (tile) tile.update(source, capabilities);
-    else addTile(source, capabilities);
+    else add(source, capabilities);
   }
-  $("#empty").hidden = list.sources.length > 0;
+  $("#empty").hidden = list.sources.length > 0 || list.has_fleet;
   $("#add").disabled = list.sources.length >= list.max_sources;
   followSources(list.sources);
 }
 
 export function redrawTimelines() {
-  tiles.forEach((tile) => tile.timeline.draw());
+  for (const tile of [...tiles.values(), ...cameras.values()]) tile.timeline.draw();
 }
 
-function addTile(source, capabilities) {
+function add(source, capabilities) {
   const tile = new Tile(source, capabilities);
   tiles.set(source.id, tile);
-  $("#sources").append(tile.root);
+  $("#own").append(tile.root);
   resizes.observe(tile.root);
+  addTile(tile);
 }
 
 function removeTilesExcept(ids) {
   for (const [id, tile] of tiles) {
     if (ids.has(id)) continue;
-    tile.remove();
     tiles.delete(id);
+    removeTile(tile);
+    tile.remove();
   }
 }

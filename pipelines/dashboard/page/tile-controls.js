@@ -26,6 +26,12 @@ export function bindMenu(menu) {
     menu.open = false;
     $("summary", menu).focus();
   });
+  menu.addEventListener("toggle", () => {
+    // Opens to the left where there is no room on the right.
+    menu.removeAttribute("data-right");
+    const edge = (menu.closest(".tile") ?? document.body).getBoundingClientRect().right;
+    menu.toggleAttribute("data-right", menu.lastElementChild.getBoundingClientRect().right > edge);
+  });
   menu.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
   });

@@ -6,6 +6,7 @@ import { People } from "./people.js";
 import { serverTime, syncClock } from "./server-clock.js";
 import { keepConnected, request } from "./server.js";
 import { bindMenu, bindRemove } from "./tile-controls.js";
+import { bindMaximise } from "./tiles.js";
 import { Timeline } from "./timeline.js";
 import { describeTotals, showTotals } from "./totals.js";
 
@@ -21,6 +22,9 @@ const ANNOUNCEMENT_MS = 10000;
 export class Tile {
   constructor(source, capabilities) {
     this.id = source.id;
+    this.key = `source ${source.name}`;
+    this.subject = `source ${source.id}`;
+    this.title = source.name;
     this.root = fromTemplate("tile");
     this.root.dataset.id = source.id;
     this.canvas = this.$(".picture");
@@ -31,10 +35,8 @@ export class Tile {
     this.error = "";
     this.bind();
     this.update(source, capabilities);
-    this.disconnect = keepConnected(this.path("watch"), {
-      onBlob: (blob, socket) => this.showPicture(blob, socket),
-      onJson: (reading) => this.showReading(reading),
-    });
+    this.disconnect = null;
+    this.setVisible(true);
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -53,8 +55,25 @@ export class Tile {
       const isOn = () => button.getAttribute("aria-checked") === "true";
       button.onclick = () => this.send("switches", { ...this.source.switches, [button.dataset.switch]: !isOn() });
     }
+    for (const select of $$("[data-setting]", this.root)) {
+      // An empty value is null: the setting of the model.
+      const value = () => select.value === "" ? null : Number(select.value);
+      select.onchange = () => this.send("switches", { ...this.source.switches, [select.dataset.setting]: value() });
+    }
+    bindMaximise(this, this.$(".maximise"));
     bindRemove(this.$(".remove"), () => this.send("", undefined, "DELETE"));
-    this.unbindMenu = bindMenu(this.$(".menu"));
+    this.unbindMenus = $$(".menu", this.root).map(bindMenu);
+  }
+
+  /** Pictures and readings are received only while they can be seen. */
+  setVisible(isVisible) {
+    if (isVisible === (this.disconnect !== null)) return;
+    this.disconnect?.();
+    this.disconnect = !isVisible ? null : keepConnected(this.path("watch"), {
+      onBlob: (blob, socket) => this.showPicture(blob, socket),
+      onJson: (reading) => this.showReading(reading),
+    });
+    this.isVisible = isVisible;
   }
 
   /** Sends a command for this source; an error is shown in the tile. */
@@ -88,6 +107,7 @@ export class Tile {
     for (const button of $$(".switch", root)) {
       button.setAttribute("aria-checked", String(source.switches[button.dataset.switch]));
     }
+    for (const select of $$("[data-setting]", root)) showSetting(select, source.switches[select.dataset.setting]);
     this.$('[data-switch="blur"]').hidden = !canBlur;
     this.$("[data-report]").hidden = !canReport;
     for (const item of $$("[data-faces]", root)) item.hidden = source.switches.aggregate_only;
@@ -151,6 +171,7 @@ export class Tile {
   }
 
   tick() {
+    if (!this.isVisible) return;
     if (this.source.state === "failed") this.showNotice();
     const isStale = !this.reading || serverTime() - this.reading.at > STALE_MS;
     if (isStale && this.people.clear()) showTotals(this.root, { faces: 0, scores: null }, this.reading.labels);
@@ -158,9 +179,16 @@ export class Tile {
   }
 
   remove() {
-    this.disconnect();
+    this.setVisible(false);
     clearInterval(this.timer);
-    this.unbindMenu();
+    this.unbindMenus.forEach((unbind) => unbind());
     this.root.remove();
   }
+}
+
+/** Selects a value, which another program may have set to one that is not in the list. */
+function showSetting(select, value) {
+  const text = value === null ? "" : String(value);
+  if (![...select.options].some((option) => option.value === text)) select.append(new Option(text, text));
+  if (select !== document.activeElement) select.value = text;
 }

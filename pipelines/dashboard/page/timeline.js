@@ -9,7 +9,7 @@ import { request } from "./server.js";
 import { drawTimeline } from "./timeline-chart.js";
 
 /** The lengths to choose from, in seconds, and their names. */
-const ZOOMS = [[120, "2 min"], [600, "10 min"], [3600, "1 h"], [21600, "6 h"], [86400, "24 h"]];
+export const ZOOMS = [[120, "2 min"], [600, "10 min"], [3600, "1 h"], [21600, "6 h"], [86400, "24 h"]];
 /** Keys that scroll, and by which share of the range. */
 const SCROLL_KEYS = { ArrowLeft: -.25, ArrowRight: .25, PageUp: -1, PageDown: 1 };
 const MAX_POINTS = 600;
@@ -21,8 +21,12 @@ const SCROLL_PAUSE_MS = 60;
 const now = () => serverTime() / 1000;
 
 export class Timeline {
-  /** `section` has the canvas and the buttons; `path` is where the server answers with points. */
-  constructor(section, path) {
+  /**
+   * `section` has the canvas and the buttons; `path` is where the server answers with points, of which there are new ones
+   * every `refresh` milliseconds.
+   */
+  constructor(section, path, refresh = MIN_REFRESH_MS) {
+    this.minRefresh = refresh;
     this.section = section;
     this.path = path;
     this.canvas = $(".timeline", section);
@@ -112,7 +116,7 @@ export class Timeline {
 
   /** Called regularly; requests new points when they are due. */
   tick() {
-    const refresh = Math.min(Math.max(MIN_REFRESH_MS, this.length / ZOOMS[0][0] * 1000), MAX_REFRESH_MS);
+    const refresh = Math.min(Math.max(this.minRefresh, this.length / ZOOMS[0][0] * 1000), MAX_REFRESH_MS);
     const isDue = Date.now() - this.requestedAt >= refresh && !document.hidden;
     if (isDue && (this.end === null || !this.data.points.length)) this.fetch();
     else if (this.end === null) this.draw();
@@ -128,6 +132,11 @@ export class Timeline {
       this.data = await request(`${this.path}?from=${from}&to=${until}&points=${MAX_POINTS}`);
       this.draw();
     } catch { /* the next request may succeed */ }
+  }
+
+  /** Frees the memory of the picture until it is drawn again. */
+  release() {
+    this.canvas.width = this.canvas.height = 0;
   }
 
   draw() {

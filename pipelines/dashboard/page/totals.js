@@ -6,7 +6,13 @@ import { coloredElement } from "./expressions.js";
 import { formatFaces, formatPercent } from "./format.js";
 import { labelText } from "./labels.js";
 
+/** Number of labels in the legend of a small tile. */
+const SHORT_LEGEND = 2;
+
 const indexOfMax = (scores) => scores.indexOf(Math.max(...scores));
+
+const indicesOfLargest = (scores, count) =>
+  scores.map((_, index) => index).sort((a, b) => scores[b] - scores[a]).slice(0, count);
 
 /** Shows `{ faces, scores }` in a tile; `scores` is null if no face was classified. */
 export function showTotals(tile, { faces, scores }, labels) {
@@ -17,10 +23,12 @@ export function showTotals(tile, { faces, scores }, labels) {
     legend.replaceChildren(...labels.map(legendItem));
   }
   const top = scores ? indexOfMax(scores) : -1;
+  const shown = new Set(indicesOfLargest(scores ?? [], SHORT_LEGEND));
   labels.forEach((label, index) => {
     bar.children[index].style.width = `${(scores?.[index] ?? 0) * 100}%`;
     const item = legend.children[index];
     item.toggleAttribute("data-top", index === top);
+    item.toggleAttribute("data-shown", shown.has(index));
     setText(item.firstElementChild, labelText(label));
     setText(item.lastElementChild, scores ? formatPercent(scores[index]) : "–");
   });

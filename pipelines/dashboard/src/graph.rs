@@ -12,11 +12,13 @@
 //! Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
 //! as fast as possible; a clocksync before the queue plays them at their own speed.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use emotion_supervise::decoding::{link_video_later, video_decoder};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use gst::glib;
@@ -26,6 +28,7 @@ use gstemotion::meta;
 
 use crate::input::Input;
 use crate::source::{RECORDS, Source, Switches};
+use crate::upload::is_photo;
 
 /// Maximum size of the pictures for viewers.
 const MAX_WIDTH: i32 = 1280;
@@ -38,6 +41,8 @@ const UNWATCHED_INTERVAL: Duration = Duration::from_secs(1);
 const FACES_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Time that one record of totals covers.
 const ROOM_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
+/// Frames per second of a photo: enough for totals that are up to date.
+const PHOTO_FRAME_RATE: i32 = 2;
 /// Length of the jitter buffer for network cameras.
 const JITTER_BUFFER: Duration = Duration::from_millis(100);
 
@@ -50,6 +55,7 @@ pub struct Graph {
     pub pipeline: gst::Pipeline,
     /// The entry for a browser's pictures.
     pub feed: Option<gst_app::AppSrc>,
+    detect: gst::Element,
     overlay: gst::Element,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
@@ -82,13 +88,16 @@ impl Graph {
 
         let overlay = builder.pictures(&tee, source, labels, &file_lateness)?;
         let valves = builder.records(&tee, source)?;
-        let graph = Self { pipeline, feed, overlay, valves, file_loop };
+        let graph = Self { pipeline, feed, detect, overlay, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
     }
 
     /// Applies the switches to the elements.
     pub fn switch(&self, switches: Switches) {
+        // Below 0 is the threshold of the model.
+        self.detect.set_property("score-threshold", switches.threshold.unwrap_or(-1.0));
+        self.detect.set_property("detect-interval", switches.interval);
         for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
             self.overlay.set_property(name, !switches.aggregate_only);
         }
@@ -179,6 +188,10 @@ impl Builder<'_> {
         file_lateness: &Arc<AtomicI64>,
     ) -> Result<(Option<gst_app::AppSrc>, Option<FileLoop>)> {
         match input {
+            Input::Place(Place::File(path)) if is_photo(path) => {
+                self.photo(path, entry)?;
+                Ok((None, None))
+            }
             Input::Place(place) => {
                 let reading = Reading { max_size: (MAX_WIDTH, MAX_HEIGHT), latency: JITTER_BUFFER, protocols: None, timeout: None };
                 let file_loop = input::add(self.0, place, &reading, entry)?;
@@ -199,6 +212,23 @@ impl Builder<'_> {
                 Ok((Some(feed), None))
             }
         }
+    }
+
+    /// A photo as a video that does not move.
+    fn photo(&self, path: &Path, entry: &gst::Element) -> Result<()> {
+        let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
+        let decode = video_decoder()?;
+        self.0.add(&decode)?;
+        // Cameras store the orientation as a tag.
+        let convert = self.make("videoconvert")?;
+        let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
+        let freeze = self.built(gst::ElementFactory::make("imagefreeze").property("is-live", true))?;
+        let rate = gst::Caps::builder("video/x-raw").field("framerate", gst::Fraction::new(PHOTO_FRAME_RATE, 1)).build();
+        let rate = self.built(gst::ElementFactory::make("capsfilter").property("caps", rate))?;
+        file.link(&decode)?;
+        gst::Element::link_many([&convert, &flip, &freeze, &rate, entry])?;
+        link_video_later(&decode, &convert);
+        Ok(())
     }
 
     /// The branch of pictures for viewers. Returns the overlay.

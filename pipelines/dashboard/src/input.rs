@@ -13,7 +13,7 @@ const MAX_ADDRESS_BYTES: usize = 1024;
 /// Maximum number of files to choose from.
 const MAX_FILES: usize = 200;
 /// File extensions of video files.
-const VIDEO_EXTENSIONS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm"];
+pub const VIDEO_EXTENSIONS: [&str; 10] = ["avi", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm"];
 
 /// Where video comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub fn of(registry: &Registry) -> Value {
     json!({
         "now": registry.now_ms(),
         "can_blur": graph::can_blur(),
+        "has_fleet": !registry.fleet.brokers.is_empty(),
         "can_report": report::script().is_some(),
         "max_sources": options.max_sources,
         "labels": options.labels,

@@ -11,6 +11,7 @@ use gstemotion::scores::LabelSet;
 use serde::Serialize;
 
 use crate::history::History;
+use crate::sample::Sample;
 
 /// Minimum time between two readings.
 const READING_INTERVAL: Duration = Duration::from_millis(100);
@@ -52,6 +53,8 @@ pub struct Live {
     frames: u64,
     /// Totals of the last day.
     pub history: History,
+    /// Totals of the last complete second.
+    pub latest: Option<Sample>,
 }
 
 /// A tracked face.
@@ -126,7 +129,8 @@ impl Live {
             published: None,
             labels: None,
             frames: 0,
-            history: History::default(),
+            history: History::new(1),
+            latest: None,
         }
     }
 
@@ -177,7 +181,9 @@ impl Live {
         let report = FrameReport { stream: "", frame: self.frames, time, size: Size::default(), faces };
         self.frames += 1;
         if let Some(summary) = self.second.add(&report) {
-            self.history.push(summary.time.pts_ns / SECOND_NS, &summary);
+            let second = summary.time.pts_ns / SECOND_NS;
+            self.history.push(second, 1, &summary);
+            self.latest = Some(Sample::of(&summary, second * 1000, (second + 1) * 1000));
         }
     }
 

@@ -7,13 +7,18 @@
 //! input → graph ───┬─→ pictures ─→ viewers            graph.rs: the pipeline, built in code
 //!                  ├─→ live ─────→ viewers, timeline  live.rs: readings of the metadata, history.rs: the last day
 //!                  └─→ recorder ─→ downloads          recorder.rs: NDJSON and CSV of limited size
+//! broker → fleet ──────→ viewers                       fleet/: cameras on any machine, by what they publish
+//! live, fleet ─→ alerts → viewers, broker              alerts/: rules, whether or not a page is open
 //! ```
 //!
 //! It is also an example of how to embed the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
 //! buffers in a pad probe, with the types of `gstemotion`.
 
+mod alerts;
+mod configuration;
 mod connections;
 mod feed;
+mod fleet;
 mod graph;
 mod guard;
 mod history;
@@ -27,9 +32,11 @@ mod page;
 mod recorder;
 mod registry;
 mod report;
+mod sample;
 mod server;
 mod source;
 mod supervisor;
+mod upload;
 mod viewer;
 
 use std::process::ExitCode;
@@ -44,7 +51,7 @@ fn main() -> ExitCode {
             print!("{}", options::HELP);
             Ok(())
         }
-        Command::Serve(options) => serve(options),
+        Command::Serve(options) => serve(*options),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,7 +67,7 @@ fn serve(options: Options) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
     gstemotion::plugin_register_static().map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start the async runtime: {error}"))?;
-    let registry = Arc::new(Registry::new(options));
+    let registry = Arc::new(Registry::new(options)?);
     for input in registry.options().inputs.clone() {
         let name = input.name();
         registry.add(input, name)?;

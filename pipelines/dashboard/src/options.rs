@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use emotion_supervise::secret;
+use gstemotion::publish::Location;
 use lexopt::prelude::*;
 
+use crate::configuration::Configuration;
 use crate::input::Input;
 
 /// What `--help` prints.
@@ -16,8 +18,10 @@ Shows faces and their apparent expressions live on a web page.
 
 Usage: emotion-dashboard [OPTION]... [SOURCE]...
 
-A SOURCE is a video file (plays in a loop), a camera such as /dev/video0, or rtsp://ADDRESS.
+A SOURCE is a video file (plays in a loop), a camera such as /dev/video0, rtsp://ADDRESS, or the cameras that publish to a
+broker, such as mqtt://broker/emotion/+, in which + stands for any name.
 
+  --config FILE          configuration in TOML: sources, secrets of brokers, alerts
   --listen ADDRESS:PORT  address of the page [127.0.0.1:8765]
   --token SECRET         secret that viewers need, at least 16 characters; required unless the address is a loopback
                          address. Prefer the environment variable EMOTION_DASHBOARD_TOKEN
@@ -26,6 +30,7 @@ A SOURCE is a video file (plays in a loop), a camera such as /dev/video0, or rts
   --data FOLDER          folder for records [~/.local/state/gst-emotion/dashboard]
   --record-size MIB      maximum size of each record on disk; the oldest lines are deleted [256]
   --max-sources N        maximum number of sources [32]
+  --upload-size MIB      maximum size of a photo or video that viewers drop onto the page; 0 allows none [256]
   --labels MAP           text of labels in the pictures, such as happiness=glücklich,anger=Ärger
   -h, --help             print this help
 ";
@@ -36,7 +41,7 @@ pub enum Command {
     /// Print the help text.
     Help,
     /// Serve the page.
-    Serve(Options),
+    Serve(Box<Options>),
 }
 
 /// The options of a server.
@@ -58,8 +63,14 @@ pub struct Options {
     pub max_sources: usize,
     /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
     pub labels: String,
+    /// Maximum size of a file from a viewer; 0 allows none.
+    pub upload_bytes: u64,
     /// Sources to start with.
     pub inputs: Vec<Input>,
+    /// Brokers whose cameras are shown.
+    pub brokers: Vec<Location>,
+    /// What the configuration file says, without its sources.
+    pub configuration: Configuration,
 }
 
 impl Options {
@@ -77,10 +88,13 @@ impl Options {
             record_bytes: 256 << 20,
             max_sources: 32,
             labels: String::new(),
+            upload_bytes: 256 << 20,
             inputs: Vec::new(),
+            brokers: Vec::new(),
+            configuration: Configuration::default(),
         };
         match options.read(lexopt::Parser::from_args(arguments)) {
-            Ok(true) => options.checked().map(Command::Serve),
+            Ok(true) => options.checked().map(|options| Command::Serve(Box::new(options))),
             Ok(false) => Ok(Command::Help),
             Err(error) => Err(format!("{error}; see --help")),
         }
@@ -99,11 +113,27 @@ impl Options {
                 Long("max-sources") => self.max_sources = parser.value()?.parse()?,
                 Long("labels") => self.labels = parser.value()?.string()?,
                 Long("help") | Short('h') => return Ok(false),
-                Value(source) => self.inputs.push(Input::from_argument(&source.string()?)?),
+                Long("upload-size") => self.upload_bytes = parser.value()?.parse::<u32>().map(|mib| u64::from(mib) << 20)?,
+                Long("config") => {
+                    self.configuration = Configuration::read(&PathBuf::from(parser.value()?))?;
+                    for source in std::mem::take(&mut self.configuration.sources) {
+                        self.add(&source)?;
+                    }
+                }
+                Value(source) => self.add(&source.string()?)?,
                 other => return Err(other.unexpected()),
             }
         }
         Ok(true)
+    }
+
+    fn add(&mut self, source: &str) -> Result<(), String> {
+        if source.starts_with("mqtt://") || source.starts_with("mqtts://") {
+            self.brokers.push(Location::parse_filter(source).map_err(|error| error.to_string())?);
+        } else {
+            self.inputs.push(Input::from_argument(source)?);
+        }
+        Ok(())
     }
 
     fn checked(self) -> Result<Self, String> {
@@ -139,7 +169,7 @@ mod tests {
 
     fn options(line: &str) -> Options {
         match parse(line) {
-            Ok(Command::Serve(options)) => options,
+            Ok(Command::Serve(options)) => *options,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -169,5 +199,9 @@ mod tests {
     fn the_form_of_a_source_gives_its_kind() {
         let inputs = options("/dev/video3 rtsp://camera/1").inputs;
         assert_eq!(inputs, [Input::Place(Place::Device("/dev/video3".into())), Input::Place(Place::Rtsp("rtsp://camera/1".into()))]);
+        let fleet = options("mqtts://viewer@broker/emotion/+");
+        assert_eq!((fleet.inputs.len(), fleet.brokers[0].topic.as_str()), (0, "emotion/+"));
+        assert!(parse("mqtt://broker/#").unwrap_err().contains("'#'"));
+        assert!(parse("--config /missing.toml").unwrap_err().contains("/missing.toml"));
     }
 }

@@ -23,14 +23,19 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/style.css": "style.css", CSS;
     "/icon.svg": "icon.svg", SVG;
     "/add-dialog.js": "add-dialog.js", JAVASCRIPT;
+    "/alerts.js": "alerts.js", JAVASCRIPT;
     "/app.js": "app.js", JAVASCRIPT;
     "/appearance.js": "appearance.js", JAVASCRIPT;
     "/camera-stream.js": "camera-stream.js", JAVASCRIPT;
+    "/camera-tile.js": "camera-tile.js", JAVASCRIPT;
+    "/camera-worker.js": "camera-worker.js", JAVASCRIPT;
     "/camera.js": "camera.js", JAVASCRIPT;
     "/dom.js": "dom.js", JAVASCRIPT;
     "/expressions.js": "expressions.js", JAVASCRIPT;
+    "/fleet.js": "fleet.js", JAVASCRIPT;
     "/format.js": "format.js", JAVASCRIPT;
     "/labels.js": "labels.js", JAVASCRIPT;
+    "/overview.js": "overview.js", JAVASCRIPT;
     "/people.js": "people.js", JAVASCRIPT;
     "/preferences.js": "preferences.js", JAVASCRIPT;
     "/server-clock.js": "server-clock.js", JAVASCRIPT;
@@ -38,9 +43,11 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/sources.js": "sources.js", JAVASCRIPT;
     "/tile-controls.js": "tile-controls.js", JAVASCRIPT;
     "/tile.js": "tile.js", JAVASCRIPT;
+    "/tiles.js": "tiles.js", JAVASCRIPT;
     "/timeline-chart.js": "timeline-chart.js", JAVASCRIPT;
     "/timeline.js": "timeline.js", JAVASCRIPT;
     "/totals.js": "totals.js", JAVASCRIPT;
+    "/upload.js": "upload.js", JAVASCRIPT;
 };
 
 /// Serves each file at its path.

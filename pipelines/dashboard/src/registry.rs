@@ -10,6 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use gstemotion::export::Utc;
 use tokio::sync::watch;
 
+use crate::alerts::Log;
+use crate::configuration::Configuration;
+use crate::fleet::{AlertPublisher, Broker, Fleet};
 use crate::input::Input;
 use crate::live::Calendar;
 use crate::options::Options;
@@ -20,25 +23,57 @@ use crate::supervisor;
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The sources of this process.
-#[derive(Debug)]
 pub struct Registry {
     options: Options,
     calendar: Calendar,
     /// Incremented when the list of sources changes.
     pub changes: watch::Sender<u64>,
+    /// Cameras that publish to brokers.
+    pub fleet: Arc<Fleet>,
+    alerts: Mutex<Log>,
+    /// Publishes alerts of this program's own sources.
+    alert_publisher: Option<AlertPublisher>,
     sources: Mutex<Sources>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Sources {
     last_id: u32,
     running: BTreeMap<u32, (Arc<Source>, JoinHandle<()>)>,
 }
 
 impl Registry {
-    /// A registry without sources.
-    pub fn new(options: Options) -> Self {
-        Self { options, calendar: Calendar::new(), changes: watch::Sender::new(0), sources: Mutex::default() }
+    /// A registry without sources of its own, and without cameras until they publish.
+    ///
+    /// # Errors
+    /// If a secret of a broker cannot be read.
+    pub fn new(options: Options) -> Result<Self, String> {
+        let calendar = Calendar::new();
+        let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
+        let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));
+        let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar);
+        let location = alerts_location.clone().filter(|_| !rules.is_empty());
+        Ok(Self {
+            calendar,
+            changes: watch::Sender::new(0),
+            fleet: Arc::new(fleet),
+            alerts: Mutex::new(Log::new(rules.clone())),
+            alert_publisher: location.map(|location| AlertPublisher::new(location, secrets)).transpose()?,
+            sources: Mutex::default(),
+            options,
+        })
+    }
+
+    /// Calls `look` with the alerts.
+    pub fn with_alerts<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
+        look(&mut self.alerts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Publishes an alert of one of this program's own sources, if the configuration says where.
+    pub fn publish_alert(&self, record: &str) {
+        if let Some(publisher) = &self.alert_publisher {
+            publisher.publish("", record);
+        }
     }
 
     /// The options of this process.

@@ -23,8 +23,8 @@ use tokio::sync::Semaphore;
 
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
-use crate::source::{Command, RECORDS, Source, Switches};
-use crate::{connections, feed, graph, guard, listing, metrics, page, report, viewer};
+use crate::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
+use crate::{alerts, connections, feed, graph, guard, listing, metrics, page, report, upload, viewer};
 
 /// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
 /// the list and one for each source.
@@ -41,6 +41,7 @@ const TIMELINE_SECONDS: u64 = 600;
 struct App {
     registry: Arc<Registry>,
     sockets: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 impl FromRef<App> for Arc<Registry> {
@@ -83,9 +84,11 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
         }
         Some(())
     };
+    registry.fleet.follow();
     let max_connections = connections::max_connections();
     tokio::select! {
-        () = connections::serve(listener, router(registry, max_connections), max_connections) => {}
+        () = connections::serve(listener, router(registry.clone(), max_connections), max_connections) => {}
+        () = alerts::run(registry) => {}
         _ = stop => {}
     }
     Ok(())
@@ -93,10 +96,14 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
 
 /// The routes of a server with at most `max_connections`.
 fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
-    let app = App { registry: registry.clone(), sockets: Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3)) };
+    let sockets = Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3));
+    let app = App { registry: registry.clone(), sockets, uploads: Arc::new(Semaphore::new(upload::MAX_UPLOADS)) };
     page::router()
         .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
+        .route("/api/overview", get(follow_overview))
+        .route("/api/cameras/{id}/timeline", get(camera_timeline))
+        .route("/api/upload", get(receive_upload))
         .route("/api/choices", get(choices))
         .route("/api/sources", get(sources).post(add))
         .route("/api/sources/{id}", delete(remove))
@@ -170,6 +177,12 @@ async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, swit
     if switches.blur && !graph::can_blur() {
         return Err(Refused(StatusCode::BAD_REQUEST, "this version of emotionoverlay cannot blur faces".into()));
     }
+    if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+        return Err(Refused(StatusCode::BAD_REQUEST, "expected a threshold of 0 to 1".into()));
+    }
+    if !(1..=MAX_INTERVAL).contains(&switches.interval) {
+        return Err(Refused(StatusCode::BAD_REQUEST, format!("expected an interval of 1 to {MAX_INTERVAL} frames")));
+    }
     source.switch(switches);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -181,13 +194,27 @@ struct TimelineQuery {
     points: Option<u64>,
 }
 
+impl TimelineQuery {
+    /// `from`, `to` and `points`, by default of the last minutes.
+    fn range(&self, registry: &Registry) -> (u64, u64, u64) {
+        let to = self.to.unwrap_or_else(|| registry.now_ms() / 1000 + 1);
+        (self.from.unwrap_or_else(|| to.saturating_sub(TIMELINE_SECONDS)), to, self.points.unwrap_or(TIMELINE_SECONDS))
+    }
+}
+
 /// The seconds `from..to` since 1970, in at most `points` points.
 async fn timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(query): Query<TimelineQuery>) -> Answer {
     let source = find(&registry, id)?;
-    let to = query.to.unwrap_or_else(|| registry.now_ms() / 1000 + 1);
-    let from = query.from.unwrap_or_else(|| to.saturating_sub(TIMELINE_SECONDS));
-    let timeline = source.with_live(|live| live.history.timeline(from, to, query.points.unwrap_or(TIMELINE_SECONDS)));
-    Ok(Json(timeline).into_response())
+    let (from, to, points) = query.range(&registry);
+    Ok(Json(source.with_live(|live| live.history.timeline(from, to, points))).into_response())
+}
+
+async fn camera_timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(query): Query<TimelineQuery>) -> Answer {
+    let (from, to, points) = query.range(&registry);
+    let timeline = registry.fleet.timeline(id, from, to, points);
+    timeline
+        .map(|timeline| Json(timeline).into_response())
+        .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no camera {id}")))
 }
 
 async fn snapshot(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
@@ -252,6 +279,30 @@ async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answe
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
         viewer::follow_list(socket, app.registry).await;
         drop(permit);
+    }))
+}
+
+async fn follow_overview(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
+    let permit = app.socket()?;
+    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
+        viewer::follow_overview(socket, app.registry).await;
+        drop(permit);
+    }))
+}
+
+#[derive(Deserialize)]
+struct UploadQuery {
+    name: String,
+}
+
+async fn receive_upload(State(app): State<App>, Query(query): Query<UploadQuery>, upgrade: WebSocketUpgrade) -> Answer {
+    let turn = app.uploads.clone().try_acquire_owned();
+    let turn = turn.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many files are being sent".into()))?;
+    let permit = app.socket()?;
+    let upgrade = upgrade.max_message_size(upload::MAX_CHUNK_BYTES).max_frame_size(upload::MAX_CHUNK_BYTES);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        upload::receive(socket, app.registry, query.name).await;
+        drop((turn, permit));
     }))
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::input::{Input, Kind};
 use crate::live::{Calendar, Frame, Live};
 use crate::recorder::Recorder;
+use crate::upload::Upload;
 
 /// The names of the records that can be downloaded.
 pub const RECORDS: [&str; 4] = ["faces.ndjson", "faces.csv", "room.ndjson", "room.csv"];
@@ -42,7 +43,12 @@ pub struct Source {
     live: Mutex<Live>,
     records: [Mutex<Recorder>; 4],
     state: Mutex<State>,
+    calendar: Calendar,
+    /// Since when it has failed without playing in between.
+    failing_since_ms: Mutex<Option<u64>>,
     switches: Mutex<Switches>,
+    /// The file that is played, if a viewer has sent it.
+    upload: Mutex<Option<Upload>>,
     recording_error: Mutex<Option<String>>,
     commands: Mutex<mpsc::Sender<Command>>,
     changes: watch::Sender<u64>,
@@ -85,15 +91,26 @@ pub enum State {
 }
 
 /// Switches of the page that set properties of the elements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// Draws, sends and records no individual faces.
-    #[serde(default)]
     pub aggregate_only: bool,
     /// Makes faces in the pictures unrecognisable.
-    #[serde(default)]
     pub blur: bool,
+    /// Minimum confidence of a reported face, 0..1; none is the threshold of the model.
+    pub threshold: Option<f64>,
+    /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
+    pub interval: u32,
+}
+
+/// Maximum of [`Switches::interval`].
+pub const MAX_INTERVAL: u32 = 300;
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { aggregate_only: false, blur: false, threshold: None, interval: 1 }
+    }
 }
 
 /// A source as the list shows it.
@@ -151,7 +168,10 @@ impl Source {
             live: Mutex::new(Live::new(plan.calendar)),
             records: RECORDS.map(record),
             state: Mutex::new(State::Connecting),
+            calendar: plan.calendar,
+            failing_since_ms: Mutex::default(),
             switches: Mutex::default(),
+            upload: Mutex::default(),
             recording_error: Mutex::default(),
             commands: Mutex::new(commands),
             changes: plan.changes,
@@ -171,6 +191,11 @@ impl Source {
         }
     }
 
+    /// Keeps a viewer's file as long as the source.
+    pub fn keep(&self, upload: Upload) {
+        *lock(&self.upload) = Some(upload);
+    }
+
     /// Sends a command. Nothing happens if the source has ended.
     pub fn command(&self, command: Command) {
         let _ = lock(&self.commands).send(command);
@@ -188,8 +213,21 @@ impl Source {
         self.changed();
     }
 
+    /// Since when it has failed without playing in between, in milliseconds since 1970; none if it has not.
+    pub fn failing_since_ms(&self) -> Option<u64> {
+        *lock(&self.failing_since_ms)
+    }
+
     /// Changes the state.
     pub fn set_state(&self, state: State) {
+        match &state {
+            State::Failed { .. } => {
+                let now_ms = u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX);
+                lock(&self.failing_since_ms).get_or_insert(now_ms);
+            }
+            State::Playing | State::Stopped => *lock(&self.failing_since_ms) = None,
+            State::Connecting | State::Waiting => {}
+        }
         let before = std::mem::replace(&mut *lock(&self.state), state.clone());
         if before != state {
             self.changed();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -23,6 +24,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// The connection is closed if the viewer sends nothing for this long, not even a pong.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(70);
+/// Minimum time between two messages about the fleet.
+const OVERVIEW_INTERVAL: Duration = Duration::from_millis(1000);
 /// Minimum time between two lists.
 const LIST_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -75,6 +78,37 @@ pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
                 sleep(LIST_INTERVAL).await;
                 changes.mark_unchanged();
                 Message::Text(listing::of(&registry).to_string().into())
+            }
+            ping = presence.ping() => match ping { Some(ping) => ping, None => return },
+        };
+        if !send(&mut socket, message).await {
+            return;
+        }
+    }
+}
+
+/// Sends what changes in the fleet and in the alerts.
+pub async fn follow_overview(mut socket: WebSocket, registry: Arc<Registry>) {
+    let mut presence = Presence::new();
+    let mut looks = interval(OVERVIEW_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut fleet_version, mut alerts_version) = (0, None);
+    loop {
+        let message = tokio::select! {
+            received = socket.recv() => match presence.note(received) {
+                Heard::End => return,
+                Heard::Next | Heard::Something => continue,
+            },
+            _ = looks.tick() => {
+                let fleet = registry.fleet.changes_since(fleet_version);
+                let alerts = registry.with_alerts(|log| {
+                    (alerts_version.replace(log.version) != Some(log.version)).then(|| json!(log.alerts().collect::<Vec<_>>()))
+                });
+                if fleet.is_none() && alerts.is_none() {
+                    continue;
+                }
+                let fleet = fleet.map(|(version, fleet)| { fleet_version = version; fleet });
+                Message::Text(json!({ "now": registry.now_ms(), "fleet": fleet, "alerts": alerts }).to_string().into())
             }
             ping = presence.ping() => match ping { Some(ping) => ping, None => return },
         };

@@ -106,6 +106,54 @@ fn switches_reach_pictures_readings_and_records() {
 }
 
 #[test]
+fn threshold_and_interval_are_changed_while_playing() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("settings", &["media/clip.avi"]);
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    reading(&mut viewer, "two faces", |reading| labels(reading) == EXPECTED_LABELS);
+    assert_eq!(dashboard.source(1)["switches"], json!({"aggregate_only": false, "blur": false, "threshold": null, "interval": 1}));
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"threshold": 1.0, "interval": 2})).status, 204);
+    reading(&mut viewer, "no face above the threshold", |reading| reading["room"]["faces"] == 0);
+    assert_eq!(dashboard.source(1)["switches"]["interval"], 2);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    reading(&mut viewer, "two faces again", |reading| labels(reading) == EXPECTED_LABELS);
+    for wrong in [json!({"threshold": 1.5}), json!({"interval": 0}), json!({"interval": 1000})] {
+        let answer = dashboard.post("/api/sources/1/switches", &wrong);
+        assert!(answer.status == 400 && answer.text().contains("expected"), "{wrong}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_viewers_photo_or_video_becomes_a_source() {
+    if !fetched() {
+        return;
+    }
+    let dashboard = Dashboard::start("upload", &["--upload-size", "1"]);
+    assert_eq!(dashboard.upload("Two%20faces.JPG", jpeg()), json!({"id": 1}));
+    assert_eq!(dashboard.source(1)["name"], "Two faces");
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    reading(&mut viewer, "the faces of the photo", |reading| labels(reading) == EXPECTED_LABELS);
+    let clip = std::fs::read(dashboard.folder.0.join("media/clip.avi")).unwrap();
+    assert_eq!(dashboard.upload("clip.avi", &clip), json!({"id": 2}));
+    dashboard.wait_for(2, "the clip to play", |source| source["state"] == "playing");
+
+    let error = |name: &str, bytes: &[u8]| dashboard.upload(name, bytes)["error"].as_str().unwrap_or_default().to_owned();
+    assert!(error("notes.txt", b"text").contains("expected a photo"));
+    assert!(error("photo.png", b"text").contains("JPEG or PNG"));
+    assert!(error("playlist.mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n").contains("found text"));
+    assert!(error("large.mp4", &vec![0; 2_000_000]).contains("at most 1 MiB"));
+    let files = || std::fs::read_dir(dashboard.folder.0.join("data/uploads")).unwrap().count();
+    until("only the files of the two sources", || (files() == 2).then_some(()));
+    for id in [1, 2] {
+        assert_eq!(dashboard.ask("DELETE", &format!("/api/sources/{id}"), &[], b"").status, 204);
+    }
+    drop(viewer);
+    until("no file without a source", || (files() == 0).then_some(()));
+}
+
+#[test]
 fn a_failing_source_is_reported_and_retried() {
     let dashboard = Dashboard::start("dead", &["rtsp://user:secret@127.0.0.1:1/"]);
     let failed = dashboard.wait_for(1, "a second attempt", |source| source["attempts"].as_u64() >= Some(2));

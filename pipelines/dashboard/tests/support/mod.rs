@@ -200,6 +200,20 @@ impl Dashboard {
         tungstenite::client(request, stream).map(|(socket, _)| socket).map_err(|error| error.to_string())
     }
 
+    /// Sends a file as the page does, and returns the answer.
+    pub fn upload(&self, name: &str, bytes: &[u8]) -> Value {
+        let mut socket = self.socket(&format!("api/upload?name={name}"));
+        for chunk in bytes.chunks(500_000) {
+            socket.send(Message::Binary(chunk.to_vec().into())).unwrap();
+            match socket.read().unwrap() {
+                Message::Text(answer) if answer.as_str() == "next" => {}
+                answer => return serde_json::from_str(answer.to_text().unwrap()).unwrap(),
+            }
+        }
+        socket.send(Message::Text("end".into())).unwrap();
+        serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap()
+    }
+
     /// The source with this id in the list, or null.
     pub fn source(&self, id: u64) -> Value {
         let list = self.get("/api/sources").json();

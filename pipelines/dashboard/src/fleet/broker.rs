@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A broker: the subscription to what cameras publish, and the publisher of their alerts.
+
+use gstemotion::publish::mqtt::{Mqtt, Version};
+use gstemotion::publish::secrets::Secrets;
+use gstemotion::publish::session::{Notice, Publisher};
+use gstemotion::publish::subscriber::Report;
+use gstemotion::publish::{Limits, Location, MessageIds, Outbox, Protocol};
+
+/// The last parts of topics that cameras publish.
+const SCHEMAS: [&str; 4] = ["status", "summary", "events", "faces"];
+/// The last part of the topic of alerts.
+const ALERTS: &str = "alerts";
+/// Memory for alerts that wait for the broker. When it is full, the oldest are dropped.
+const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// A broker and the topics of cameras.
+pub struct Broker {
+    /// Its address on the page, without a user.
+    pub address: String,
+    mqtt: Mqtt,
+    alerts: Option<AlertPublisher>,
+}
+
+impl Broker {
+    /// The broker at `location`, whose topic may have `+`. With `has_alerts`, it also gets the cameras' alerts.
+    ///
+    /// # Errors
+    /// If a file of `secrets` is wrong, or no thread can be started.
+    pub fn new(location: &Location, secrets: &Secrets, has_alerts: bool) -> Result<Self, String> {
+        let scheme = if location.tls { "mqtts" } else { "mqtt" };
+        let address = format!("{scheme}://{}:{}/{}", location.host, location.port, location.topic);
+        let fixed = Location { topic: location.fixed_topic().to_owned(), ..location.clone() };
+        let alerts = if has_alerts { Some(AlertPublisher::new(fixed, secrets)?) } else { None };
+        Ok(Self { address, mqtt: client(location.clone(), secrets)?, alerts })
+    }
+
+    /// Subscribes, and calls `observe` for each report. Does not return.
+    pub async fn follow(&self, observe: impl FnMut(Report<'_>)) {
+        let topics = SCHEMAS.map(|schema| self.mqtt.location.topic(schema));
+        self.mqtt.subscribe(&topics, observe).await;
+    }
+
+    /// The name of the camera with this topic: the parts from the first `+` on, or else the last part.
+    pub fn camera_name(&self, topic: &str) -> String {
+        let own = topic.strip_prefix(self.mqtt.location.fixed_topic()).and_then(|rest| rest.strip_prefix('/'));
+        own.or_else(|| topic.rsplit('/').next()).unwrap_or(topic).to_owned()
+    }
+
+    /// Publishes an alert of the camera with this topic.
+    pub fn publish_alert(&self, topic: &str, record: &str) {
+        if let Some(alerts) = &self.alerts {
+            alerts.publish(topic.strip_prefix(self.mqtt.location.fixed_topic()).unwrap_or_default(), record);
+        }
+    }
+}
+
+/// Publishes alerts on a thread of its own. It has no status, which would look like that of a camera.
+pub struct AlertPublisher(Publisher);
+
+impl AlertPublisher {
+    /// A publisher to the topics below that of `location`.
+    ///
+    /// # Errors
+    /// If a file of `secrets` is wrong, or no thread can be started.
+    pub fn new(location: Location, secrets: &Secrets) -> Result<Self, String> {
+        if location.protocol != Protocol::Mqtt {
+            return Err("alerts-location: expected mqtt:// or mqtts://".into());
+        }
+        let outbox = Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| error.to_string())?;
+        let mqtt = client(location, secrets)?;
+        let publisher = Publisher::start(outbox, mqtt, |notice| {
+            if let Notice::Disconnected(reason) | Notice::Problem(reason) = notice {
+                eprintln!("emotion-dashboard: alerts are not published: {reason}");
+            }
+        });
+        publisher.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Publishes an alert to the topic that `path`, empty or with a slash before each part, and `alerts` are added to.
+    pub fn publish(&self, path: &str, record: &str) {
+        let schema = format!("{path}/{ALERTS}");
+        self.0.push(&schema.trim_start_matches('/').into(), record.as_bytes());
+    }
+}
+
+/// A client with a name of its own: two connections with one name would end each other.
+fn client(location: Location, secrets: &Secrets) -> Result<Mqtt, String> {
+    let start = MessageIds::new().start();
+    let client_id = secrets.client_id.as_ref().map(|name| format!("{name}-{start:016x}"));
+    let login = Secrets { client_id, ..secrets.clone() }.login(&location, start).map_err(|error| error.to_string())?;
+    Ok(Mqtt { location, version: Version::V311, login, retained: Vec::new(), has_status: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_are_named_by_what_the_plus_stands_for() {
+        let broker = |address: &str| Broker::new(&Location::parse_filter(address).unwrap(), &Secrets::default(), false).unwrap();
+        assert_eq!(broker("mqtt://user@host/emotion/+").camera_name("emotion/front door"), "front door");
+        assert_eq!(broker("mqtt://user@host/emotion/+/+").camera_name("emotion/site/door"), "site/door");
+        assert_eq!(broker("mqtt://user@host/emotion/door").camera_name("emotion/door"), "door");
+        assert_eq!(broker("mqtt://user@host/emotion/+").address, "mqtt://host:1883/emotion/+");
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One camera of the fleet: what it has published.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::record::{self, Event, Frame, Stretch};
+use crate::history::History;
+use crate::sample::Sample;
+
+/// Length of a span of its history, in seconds. A day of it takes about 1 MB.
+const SPAN_S: u64 = 10;
+/// Number of events that are remembered.
+const MAX_EVENTS: usize = 20;
+/// Faces are counted from the records of faces if there was no summary for this long.
+const SUMMARY_TIMEOUT_MS: u64 = 60_000;
+
+/// Whether a camera is connected to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It has published no status.
+    #[default]
+    Unknown,
+    /// It is.
+    Online,
+    /// It is not.
+    Offline,
+}
+
+/// A camera.
+#[derive(Debug)]
+pub struct Camera {
+    /// Its topic, without the last part.
+    pub topic: String,
+    /// Its name: the parts of the topic for which the address has `+`.
+    pub name: String,
+    /// Index of its broker.
+    pub broker: usize,
+    /// The version of the fleet in which it changed last.
+    pub version: u64,
+    /// When a message of it arrived last, in milliseconds since 1970.
+    pub heard_ms: u64,
+    /// Whether it is connected.
+    pub status: Status,
+    /// Since when, in milliseconds since 1970.
+    since_ms: u64,
+    /// True if the status was already there when the dashboard connected, so that it is older than `since_ms`.
+    is_older: bool,
+    faces_max: u64,
+    /// The newest totals.
+    pub latest: Option<Sample>,
+    /// When the last summary arrived.
+    summary_ms: Option<u64>,
+    open: Option<Frame>,
+    events: VecDeque<Event>,
+    /// Totals of the last day.
+    pub history: History,
+}
+
+/// A camera as the page receives it.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    id: u32,
+    name: &'a str,
+    topic: &'a str,
+    broker: usize,
+    status: Status,
+    since: u64,
+    is_older: bool,
+    /// The newest totals; none before the first.
+    totals: Option<Totals<'a>>,
+    /// The newest one first.
+    events: Vec<&'a Event>,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals<'a> {
+    from: u64,
+    until: u64,
+    faces_mean: f64,
+    faces_max: u64,
+    labels: Vec<&'a str>,
+    scores: Option<Vec<f64>>,
+}
+
+impl Camera {
+    /// A camera that has published nothing yet.
+    pub fn new(broker: usize, topic: &str, name: &str, now_ms: u64) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            name: name.to_owned(),
+            broker,
+            version: 0,
+            heard_ms: now_ms,
+            status: Status::Unknown,
+            since_ms: now_ms,
+            is_older: false,
+            faces_max: 0,
+            latest: None,
+            summary_ms: None,
+            open: None,
+            events: VecDeque::new(),
+            history: History::new(SPAN_S),
+        }
+    }
+
+    /// Takes a message. Returns whether it changed what the page shows.
+    pub fn take(&mut self, schema: &str, payload: &[u8], is_retained: bool, now_ms: u64) -> bool {
+        self.heard_ms = now_ms;
+        match schema {
+            "status" => self.take_status(payload, is_retained, now_ms),
+            "events" => record::event(payload, now_ms).is_some_and(|event| self.take_event(event)),
+            "summary" => record::summary(payload, now_ms).is_some_and(|(summary, stretch)| {
+                self.summary_ms = Some(now_ms);
+                self.take_summary(&summary, stretch)
+            }),
+            "faces" if self.summary_ms.is_none_or(|at| now_ms.saturating_sub(at) > SUMMARY_TIMEOUT_MS) => {
+                record::face(&mut self.open, payload, now_ms).is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch))
+            }
+            _ => false,
+        }
+    }
+
+    fn take_status(&mut self, payload: &[u8], is_retained: bool, now_ms: u64) -> bool {
+        let status = match payload {
+            b"online" => Status::Online,
+            b"offline" => Status::Offline,
+            _ => return false,
+        };
+        if status == self.status {
+            return false;
+        }
+        (self.status, self.since_ms, self.is_older) = (status, now_ms, is_retained);
+        if status == Status::Offline {
+            self.latest = None;
+        }
+        true
+    }
+
+    fn take_event(&mut self, event: Event) -> bool {
+        let index = self.events.partition_point(|known| known.at <= event.at);
+        self.events.insert(index, event);
+        if self.events.len() > MAX_EVENTS {
+            self.events.pop_front();
+        }
+        true
+    }
+
+    fn take_summary(&mut self, summary: &gstemotion::export::Summary, stretch: Stretch) -> bool {
+        let Stretch { from_ms, until_ms } = stretch;
+        self.history.push(from_ms / 1000, until_ms.saturating_sub(from_ms).div_ceil(1000), summary);
+        // A record that waited while the broker was away is older than what is shown.
+        if self.latest.as_ref().is_none_or(|latest| until_ms >= latest.until_ms) {
+            self.latest = Some(Sample::of(summary, from_ms, until_ms));
+            self.faces_max = summary.faces_max;
+        }
+        true
+    }
+
+    /// Since when it is offline, in milliseconds since 1970; none if it is not.
+    pub fn offline_since(&self) -> Option<u64> {
+        (self.status == Status::Offline).then_some(self.since_ms)
+    }
+
+    /// The camera as the page receives it.
+    pub fn view(&self, id: u32) -> View<'_> {
+        let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+        let totals = self.latest.as_ref().map(|sample| Totals {
+            from: sample.from_ms,
+            until: sample.until_ms,
+            faces_mean: rounded(sample.faces),
+            faces_max: self.faces_max,
+            labels: sample.scores.iter().map(|(label, _)| label.as_str()).collect(),
+            scores: (!sample.scores.is_empty()).then(|| sample.scores.iter().map(|(_, score)| rounded(*score)).collect()),
+        });
+        View {
+            id,
+            name: &self.name,
+            topic: &self.topic,
+            broker: self.broker,
+            status: self.status,
+            since: self.since_ms,
+            is_older: self.is_older,
+            totals,
+            events: self.events.iter().rev().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera() -> Camera {
+        Camera::new(0, "emotion/door", "door", 1000)
+    }
+
+    #[test]
+    fn a_status_has_the_time_at_which_it_changed() {
+        let mut camera = camera();
+        assert!(camera.take("status", b"online", true, 2000));
+        assert!(!camera.take("status", b"online", false, 3000), "nothing changes");
+        assert_eq!((camera.status, camera.since_ms, camera.is_older), (Status::Online, 2000, true));
+        assert!(camera.take("status", b"offline", false, 4000));
+        assert_eq!((camera.offline_since(), camera.is_older), (Some(4000), false));
+        assert!(!camera.take("status", b"perhaps", false, 5000));
+    }
+
+    #[test]
+    fn events_are_sorted_and_their_number_is_limited() {
+        let mut camera = camera();
+        for number in 0..1000_u64 {
+            let at = if number == 999 { 500 } else { number };
+            let text = format!(r#"{{"type":"appeared","id":{number},"utc":"1970-01-01T00:00:{:02}.{:06}Z"}}"#, at / 1000, at % 1000 * 1000);
+            assert!(camera.take("events", text.as_bytes(), false, 60_000));
+        }
+        assert_eq!(camera.events.len(), MAX_EVENTS);
+        assert_eq!((camera.events[0].id, camera.events[MAX_EVENTS - 1].id), (979, 998), "a late one is not among the newest");
+    }
+
+    #[test]
+    fn an_older_summary_goes_into_the_history_only() {
+        let mut camera = camera();
+        let summary = |faces: u64, second: u64| {
+            format!(
+                r#"{{"type":"summary","utc":"1970-01-01T00:00:{second:02}.000000Z","duration":10000000000,"frames":10,"faces_mean":{faces},
+                "faces_max":{faces},"faces_scored":0,"counts":{{}},"scores":null}}"#
+            )
+        };
+        assert!(camera.take("summary", summary(3, 40).as_bytes(), false, 60_000));
+        assert!(camera.take("summary", summary(1, 20).as_bytes(), false, 60_100));
+        assert_eq!((camera.faces_max, camera.latest.as_ref().map(|latest| latest.until_ms)), (3, Some(50_000)));
+        let points = camera.history.timeline(0, 60, 100).points;
+        assert_eq!(points.iter().map(|point| (point.at, point.faces)).collect::<Vec<_>>(), [(20, 1.0), (40, 3.0)]);
+    }
+
+    #[test]
+    fn faces_count_only_without_summaries() {
+        let face = |frame: u64| format!(r#"{{"frame":{frame},"utc":null,"duration":1000000000,"label":null,"scores":null}}"#);
+        let mut camera = camera();
+        assert!(!camera.take("faces", face(1).as_bytes(), false, 2000));
+        assert!(camera.take("faces", face(2).as_bytes(), false, 3000));
+        assert_eq!(camera.latest.as_ref().map(|latest| latest.faces), Some(1.0));
+        camera.summary_ms = Some(4000);
+        assert!(!camera.take("faces", face(3).as_bytes(), false, 5000));
+        assert!(!camera.take("dlstreamer", b"{}", false, 5000));
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fleet: cameras on any machine that publish to a broker (`emotion-camera`, `emotionpublish`).
+//!
+//! ```text
+//! broker → broker.rs: subscription → camera.rs: status, totals, events, history → viewers, alerts
+//! ```
+
+mod broker;
+mod camera;
+mod record;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use gstemotion::publish::subscriber::Report;
+use serde_json::{Value, json};
+
+pub use broker::{AlertPublisher, Broker};
+use camera::{Camera, Status};
+
+use crate::history::Timeline;
+use crate::live::Calendar;
+use crate::sample::Sample;
+
+/// Maximum number of cameras, over all brokers.
+const MAX_CAMERAS: usize = 200;
+
+/// All brokers and their cameras.
+pub struct Fleet {
+    calendar: Calendar,
+    /// The brokers, in the order of the command line.
+    pub brokers: Vec<Broker>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Incremented with each change.
+    version: u64,
+    last_id: u32,
+    cameras: BTreeMap<u32, Camera>,
+    /// Ids by broker and topic.
+    ids: HashMap<(usize, String), u32>,
+    /// For each broker the reason for which there is no connection; none while there is one.
+    failures: Vec<Option<String>>,
+    /// True if cameras were left out, since there are too many.
+    is_full: bool,
+}
+
+/// What alerts look at.
+pub struct Condition {
+    /// Id of the camera.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Since when it is offline, in milliseconds since 1970; none if it is not.
+    pub offline_since: Option<u64>,
+    /// Its newest totals.
+    pub sample: Option<Sample>,
+}
+
+impl Fleet {
+    /// A fleet without cameras.
+    pub fn new(brokers: Vec<Broker>, calendar: Calendar) -> Self {
+        let failures = brokers.iter().map(|_| Some("connecting".to_owned())).collect();
+        Self { calendar, brokers, state: Mutex::new(State { version: 1, failures, ..State::default() }) }
+    }
+
+    /// Follows all brokers, each in a task of the current runtime.
+    pub fn follow(self: &Arc<Self>) {
+        for index in 0..self.brokers.len() {
+            let fleet = self.clone();
+            tokio::spawn(async move { fleet.brokers[index].follow(|report| fleet.report(index, report)).await });
+        }
+    }
+
+    /// Takes a report of a broker.
+    fn report(&self, broker: usize, report: Report<'_>) {
+        let address = &self.brokers[broker].address;
+        match report {
+            Report::Connected => {
+                eprintln!("emotion-dashboard: {address}: connected");
+                self.state().set_failure(broker, None);
+            }
+            Report::Disconnected(reason) => {
+                eprintln!("emotion-dashboard: {address}: no connection: {reason}; trying again");
+                self.state().set_failure(broker, Some(reason.to_owned()));
+            }
+            Report::Message { topic, payload, is_retained } => {
+                let Some((topic, schema)) = topic.rsplit_once('/') else { return };
+                let now_ms = self.now_ms();
+                let name = self.brokers[broker].camera_name(topic);
+                self.state().take(broker, topic, &name, (schema, payload, is_retained), now_ms);
+            }
+        }
+    }
+
+    /// What changed after `version`: the current version, and the message to viewers; none if nothing did.
+    pub fn changes_since(&self, version: u64) -> Option<(u64, Value)> {
+        let state = self.state();
+        if state.version <= version {
+            return None;
+        }
+        let cameras: Vec<_> =
+            state.cameras.iter().filter(|(_, camera)| camera.version > version).map(|(&id, camera)| camera.view(id)).collect();
+        let brokers = self.brokers.iter().zip(&state.failures);
+        let brokers: Vec<_> = brokers.map(|(broker, failure)| json!({ "address": broker.address, "failure": failure })).collect();
+        let ids: Vec<u32> = state.cameras.keys().copied().collect();
+        let full = state.is_full.then_some(MAX_CAMERAS);
+        Some((state.version, json!({ "brokers": brokers, "ids": ids, "cameras": cameras, "max_cameras": full })))
+    }
+
+    /// The seconds `from..to` of a camera, in at most `points` points; none if there is no camera with this id.
+    pub fn timeline(&self, id: u32, from: u64, to: u64, points: u64) -> Option<Timeline> {
+        self.state().cameras.get(&id).map(|camera| camera.history.timeline(from, to, points))
+    }
+
+    /// What alerts look at, for each camera.
+    pub fn conditions(&self) -> Vec<Condition> {
+        let of = |(&id, camera): (&u32, &Camera)| Condition {
+            id,
+            name: camera.name.clone(),
+            offline_since: camera.offline_since(),
+            sample: camera.latest.clone(),
+        };
+        self.state().cameras.iter().map(of).collect()
+    }
+
+    /// Publishes an alert to the topic of a camera.
+    pub fn publish_alert(&self, id: u32, record: &str) {
+        let camera = self.state().cameras.get(&id).map(|camera| (camera.broker, camera.topic.clone()));
+        if let Some((broker, topic)) = camera {
+            self.brokers[broker].publish_alert(&topic, record);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn set_failure(&mut self, broker: usize, failure: Option<String>) {
+        self.version += 1;
+        self.failures[broker] = failure;
+    }
+
+    /// Takes a message: schema, payload, and whether it is retained.
+    fn take(&mut self, broker: usize, topic: &str, name: &str, message: (&str, &[u8], bool), now_ms: u64) {
+        let (schema, payload, is_retained) = message;
+        let key = (broker, topic.to_owned());
+        let known = self.ids.get(&key).copied();
+        // An empty message removes a retained one: the camera was taken out of service.
+        if schema == "status" && payload.is_empty() {
+            if let Some(id) = known {
+                self.remove(id);
+            }
+            return;
+        }
+        let Some(id) = known.or_else(|| self.add(key, name, now_ms)) else { return };
+        let Some(camera) = self.cameras.get_mut(&id) else { return };
+        if camera.take(schema, payload, is_retained, now_ms) {
+            self.version += 1;
+            camera.version = self.version;
+        }
+    }
+
+    /// Adds a camera. If there are too many, it replaces the one that is offline and was not heard of for the longest time.
+    fn add(&mut self, key: (usize, String), name: &str, now_ms: u64) -> Option<u32> {
+        if self.cameras.len() >= MAX_CAMERAS {
+            self.is_full = true;
+            let offline = self.cameras.iter().filter(|(_, camera)| camera.status == Status::Offline);
+            let longest = offline.min_by_key(|(_, camera)| camera.heard_ms).map(|(&id, _)| id);
+            self.remove(longest?);
+        }
+        self.last_id += 1;
+        self.version += 1;
+        let mut camera = Camera::new(key.0, &key.1, name, now_ms);
+        camera.version = self.version;
+        self.cameras.insert(self.last_id, camera);
+        self.ids.insert(key, self.last_id);
+        Some(self.last_id)
+    }
+
+    fn remove(&mut self, id: u32) {
+        if let Some(camera) = self.cameras.remove(&id) {
+            self.ids.remove(&(camera.broker, camera.topic));
+            self.version += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(state: &mut State, topic: &str, schema: &str, payload: &[u8], now_ms: u64) {
+        state.take(0, topic, topic, (schema, payload, false), now_ms);
+    }
+
+    #[test]
+    fn the_number_of_cameras_is_limited_and_those_that_are_gone_make_room() {
+        let mut state = State::default();
+        for number in 0..MAX_CAMERAS {
+            take(&mut state, &format!("emotion/{number}"), "status", b"online", number as u64);
+        }
+        take(&mut state, "emotion/more", "status", b"online", 1000);
+        assert!(state.is_full && !state.ids.contains_key(&(0, "emotion/more".into())), "all are online");
+        take(&mut state, "emotion/7", "status", b"offline", 1001);
+        take(&mut state, "emotion/5", "status", b"offline", 1002);
+        take(&mut state, "emotion/more", "status", b"online", 1003);
+        assert_eq!(state.cameras.len(), MAX_CAMERAS);
+        assert!(state.ids.contains_key(&(0, "emotion/more".into())) && !state.ids.contains_key(&(0, "emotion/7".into())));
+    }
+
+    #[test]
+    fn an_empty_status_removes_a_camera() {
+        let mut state = State::default();
+        take(&mut state, "emotion/door", "status", b"offline", 1);
+        take(&mut state, "emotion/door", "status", b"", 2);
+        take(&mut state, "emotion/gate", "status", b"", 3);
+        assert!(state.cameras.is_empty() && state.ids.is_empty());
+    }
+}
