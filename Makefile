@@ -39,7 +39,7 @@ packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 programs := emotion-camera emotion-dashboard emotion-scan
 alias := emotion-rtsp-relay
 manuals := $(wildcard pipelines/*.[1-9] pipelines/*/*.[1-9])
-recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html cluster/scan.py expression_report/*.py expression_report/*.html))
+recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html cluster/scan.py expression_report/*.py expression_report/*.html expression_report/*.js))
 documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
     pipelines/*/README.md $(addprefix models/*/,CARD.md README.md *.svg *.toml))
 

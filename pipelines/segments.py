@@ -34,6 +34,7 @@ class Cuts:
     def __init__(self, pad, length, on_cut=lambda time: None):
         self.pad, self.length, self.on_cut = pad, length, on_cut
         self.starts = []  # running times of the segments
+        self.timestamps = []  # of the first frame of each segment
         self.next_cut = self.next_key = None
         self.keys = 0
         self.first = None  # stream time of the first frame
@@ -53,6 +54,7 @@ class Cuts:
         if not self.starts:
             self.first = self.segment.to_stream_time(Gst.Format.TIME, pts)
             self.starts.append(time)
+            self.timestamps.append(pts)
             self.next_cut, self.next_key = time + self.length, time + KEY_INTERVAL
             self.started.set()
         cut = time >= self.next_cut
@@ -60,6 +62,7 @@ class Cuts:
             while self.next_cut <= time:
                 self.next_cut += self.length
             self.starts.append(time)
+            self.timestamps.append(pts)
             self.on_cut(time)
         if cut or time >= self.next_key:
             self.next_key = time + KEY_INTERVAL
@@ -130,7 +133,8 @@ class Segments:
         self.recording.set_property("location", str(folder / "%05d.mp4"))
         self.recording.set_property("start-index", self.number)
         self.records = self.open_records()
-        Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), length, self.on_cut)
+        self.part = 0  # number of the segment of this run that records belong to
+        self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), length, self.on_cut)
         pipeline.get_by_name("records").get_static_pad("src").add_probe(PROBED, self.on_records)
 
     def on_cut(self, time):
@@ -140,11 +144,19 @@ class Segments:
         if is_cut(info):
             os.close(self.records)
             self.number += 1
+            self.part += 1
             self.records = self.open_records()
         else:
             # Unbuffered, so that records survive a crash of this process.
-            os.write(self.records, data(info))
+            os.write(self.records, self.with_time(data(info), info.get_buffer()))
         return Gst.PadProbeReturn.OK
+
+    def with_time(self, lines, buffer):
+        """Adds the position in the recording beside the records: their own times are those of the whole stream."""
+        if buffer is None or not lines:
+            return lines
+        time = max(0, buffer.pts - self.cuts.timestamps[self.part])
+        return lines.replace(b"}\n", b',"recording_time":%d}\n' % time)
 
     def open_records(self):
         return os.open(self.folder / f"{self.number:05}.ndjson", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

@@ -7,7 +7,7 @@
 #
 # Needs:  a camera, unless a file is given; GStreamer's Python bindings (Debian: python3-gi, gir1.2-gstreamer-1.0)
 # Shows:  nothing; writes 00000.mp4, 00000.ndjson, 00001.mp4 … to FOLDER (default: the current folder), a pair
-#         every SECONDS (60). The next run continues with the next number. A crash loses up to three seconds of the
+#         every SECONDS (60). recording_time in a record is its position in the video beside it, in nanoseconds. The next run continues with the next number. A crash loses up to three seconds of the
 #         open video, which stays playable, and no records.
 # Stop:   ends with the file; press Ctrl-C once to finalise the recording
 # shellcheck source-path=SCRIPTDIR source=env.sh

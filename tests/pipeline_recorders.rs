@@ -30,6 +30,9 @@ fn each_segment_of_a_recording_has_its_records() {
         let mut frames = Vec::new();
         for index in run_before..run_before + 3 {
             let seen = recorded(&part(index, "ndjson"));
+            let first = std::fs::read_to_string(part(index, "ndjson")).unwrap();
+            let first: serde_json::Value = serde_json::from_str(first.lines().next().expect("a record")).unwrap();
+            assert_eq!(first["recording_time"], 0, "times of the video beside it: {first}");
             assert_eq!(decode(&stage, &part(index, "mp4")).len(), seen.len(), "frames of part {index}");
             frames.extend(seen);
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use sha2::Digest;
 
 const FRAME_NS: u64 = 40_000_000;
 
@@ -95,6 +96,58 @@ fn the_page_loads_no_resources_and_runs_no_scripts() {
         assert!(!page.contains(foreign), "{foreign}");
     }
     assert!(page.contains("&lt;script&gt;"), "labels are text");
+}
+
+#[test]
+fn a_video_beside_the_records_is_played_by_the_pages_own_script() {
+    let folder = folder("player");
+    std::fs::write(folder.join("faces.ndjson"), text(&clip())).expect("target can be written");
+    std::fs::write(folder.join("faces.mp4"), "").expect("target can be written");
+    std::fs::create_dir(folder.join("pages")).expect("target can be written");
+    run(&[folder.join("faces.ndjson"), folder.join("pages/page.html")]).expect("a page");
+    let page = std::fs::read_to_string(folder.join("pages/page.html")).expect("the page was written");
+    assert!(
+        page.contains("src=\"../faces.mp4\"") && page.contains("href=\"../faces.mp4#t=1.000\" data-time=\"1.000\">0:01.0</a>"),
+        "{page}"
+    );
+    assert!(page.contains("data-start=\"0.000000\" data-length=\"4.000000\""), "the charts have the times of the records");
+    // The content policy allows this script and no other.
+    let script = page.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha2::Sha256::digest(script));
+    let policy =
+        page.split("http-equiv=\"Content-Security-Policy\" content=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a policy");
+    assert_eq!(
+        policy,
+        format!("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; media-src 'self' file:")
+    );
+    assert_eq!(page.matches("<script").count(), 1);
+}
+
+#[test]
+fn the_times_of_a_loop_go_on_and_those_of_a_recording_are_its_own() {
+    let looped: Vec<Value> = (0..3).flat_map(|_| (0..50).map(|frame| face(frame, 1, Some("joy")))).collect();
+    let page = report("loop", &text(&looped)).expect("a page");
+    assert!(page.contains("Visible for 6.0 s between 0:00.0 and 0:06.0."), "{page}");
+    assert!(page.contains("The times of the records start over 2 times"), "{page}");
+    let in_recording = |frame: u64| {
+        let mut record = face(1000 + frame, 1, Some("joy"));
+        record["recording_time"] = json!(frame * FRAME_NS);
+        record
+    };
+    let page = report("recording", &text(&(25..50).map(in_recording).collect::<Vec<_>>())).expect("a page");
+    assert!(page.contains("Visible for 1.0 s between 0:01.0 and 0:02.0."), "{page}");
+}
+
+#[test]
+fn a_face_is_cut_out_with_a_margin_inside_of_the_frame() {
+    let program = "import sys; from expression_report.key_frames import borders\n\
+        for box in ((.25, .25, .5, .5), (0, 0, .1, .1), (.9, .9, .1, .1), (2, 2, 0, 0)):\n    \
+        print(*borders(dict(zip('xywh', box)), (640, 480)).values())";
+    let pipelines = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let output = Command::new("python3").args(["-B", "-c", program]).env("PYTHONPATH", pipelines).output().expect("Python");
+    // left, right, top, bottom: the side is 1.7 times that of the box
+    let expected = "48 48 0 0\n0 552 0 400\n552 0 400 0\n610 2 450 2\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

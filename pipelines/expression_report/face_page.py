@@ -17,8 +17,8 @@ from .text import SECOND, clock, count, duration, percent
 MAX_FACES = 60  # with a section of their own: those visible for the longest time
 
 
-def page_of_faces(records, notes, video):
-    """Returns the fields of page.html. `video` may be None."""
+def page_of_faces(records, notes, video, player):
+    """Returns the fields of page.html, and the axis of time. `video` and `player` may be None."""
     faces, records, step, sampled = group_faces(records, notes)
     order = list(dict.fromkeys(label for record in records for label in record["scores"] or {}))
     labels = dict.fromkeys([*order, *(label_of(record) for record in records)])
@@ -30,9 +30,9 @@ def page_of_faces(records, notes, video):
         totals.update(dict(time_by_label(face)))
     shares = totals.most_common()
 
-    sections = face_sections(faces, order, colours, axis, step, video)
+    sections = face_sections(faces, order, colours, axis, step, video, player)
     counts = face_counts(faces, axis, axis.columns(step))
-    return {
+    fields = {
         "tiles": tiles(records, faces, axis),
         "overall": overall_chart(counts, ranked, colours, axis, f"Faces over time by label: {in_words(shares)}"),
         "overall_title": "All faces over time",
@@ -50,6 +50,7 @@ def page_of_faces(records, notes, video):
         + sections,
         "notes": notes + export_notes(records, step, sampled),
     }
+    return fields, axis
 
 
 def group_faces(records, notes):
@@ -97,14 +98,14 @@ def tiles(records, faces, axis):
     )
 
 
-def face_sections(faces, order, colours, axis, step, video):
+def face_sections(faces, order, colours, axis, step, video, player):
     """The sections of the faces that are visible for the longest time, in the order in which they appear."""
     longest = sorted(faces, key=lambda key: -sum(seen.hold for seen in faces[key]))
     shown = sorted(longest[:MAX_FACES], key=lambda key: faces[key][0].start)
-    figures = key_frames(video, {key: faces[key] for key in shown}, colours) if video else {}
+    figures = key_frames(video, {key: faces[key] for key in shown}, colours, player) if video else {}
     streams = len({stream for stream, _ in faces})
     sections = [
-        face_section(faces[key], face_name(key, streams), figures.get(key), order, colours, axis, step)
+        face_section(faces[key], face_name(key, streams), figures.get(key), order, colours, axis, step, player)
         for key in shown
     ]
     hidden = len(faces) - len(shown)

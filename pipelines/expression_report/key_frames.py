@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Pictures of the video at the moments that show each face best."""
+"""Pictures of each face at the moments that show it best, cut out of the video."""
 
 import base64
 import collections
 
 from .faces import time_by_label
 from .records import UNKNOWN, UNSCORED, BadInput
+from .player import moment
 from .sections import swatch
 from .text import clock, escaped
 
 FRAMES_PER_FACE = 3
 MAX_FRAMES = 40  # of the page
-FRAME_WIDTH = 480  # pixels
+PICTURE_WIDTH = 240  # pixels
+MARGIN = 0.35  # of the longer side of the face's box, on each side
+MIN_SIDE = 16  # pixels of the frame
 OPEN_TIMEOUT_S = 60
 FRAME_TIMEOUT_S = 10
 PIPELINE = (
     # env.sh says why the decoder has this property.
     "filesrc name=file ! decodebin avdec_h264-0::direct-rendering=false expose-all-streams=false "
     'caps="video/x-raw(ANY)" ! '
-    "videoconvert ! videoflip video-direction=auto ! videoconvert ! videoscale add-borders=false ! "
-    f"video/x-raw,width={FRAME_WIDTH},pixel-aspect-ratio=1/1 ! jpegenc quality=80 ! appsink name=out sync=false"
+    "videoconvert ! videoflip video-direction=auto ! videoconvert ! videocrop name=crop ! videoscale add-borders=false ! "
+    f"video/x-raw,width={PICTURE_WIDTH},pixel-aspect-ratio=1/1 ! jpegenc quality=85 ! appsink name=out sync=false"
 )
 
 
 class Video:
-    """A video or picture file whose frames can be read as JPEG pictures. Needs GStreamer's Python bindings."""
+    """A video or picture file whose faces can be read as JPEG pictures. Needs GStreamer's Python bindings."""
 
     def __init__(self, path):
         try:
@@ -39,10 +42,12 @@ class Video:
         self.gst, self.path = Gst, path
         self.pipeline = Gst.parse_launch(PIPELINE)
         self.pipeline.get_by_name("file").set_property("location", str(path))
-        self.out = self.pipeline.get_by_name("out")
+        self.out, self.crop = self.pipeline.get_by_name("out"), self.pipeline.get_by_name("crop")
         self.pipeline.set_state(Gst.State.PAUSED)
         self.wait()
         found, self.duration = self.pipeline.query_duration(Gst.Format.TIME)
+        size = self.crop.get_static_pad("sink").get_current_caps().get_structure(0)
+        self.size = size.get_value("width"), size.get_value("height")
         self.is_picture = self.format().startswith("image/")
         if self.is_picture:
             self.duration = 0
@@ -68,10 +73,18 @@ class Video:
             reason = message.parse_error()[0].message if message else f"no answer within {OPEN_TIMEOUT_S} s"
             raise BadInput(f"{self.path}: expected a video, but it cannot be read: {reason}")
 
-    def jpeg(self, time):
-        """Returns the frame at `time` in nanoseconds, or None after the end. A picture has one frame for all times."""
+    def jpeg(self, time, box):
+        """Returns the face in `box` of the frame at `time` in nanoseconds, or None after the end.
+
+        A picture has one frame for all times.
+        """
+        for side, pixels in borders(box, self.size).items():
+            self.crop.set_property(side, pixels)
         if self.is_picture:
-            sample = self.out.get_property("last-sample")
+            self.pipeline.set_state(self.gst.State.READY)
+            self.pipeline.set_state(self.gst.State.PAUSED)
+            self.wait()
+            sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
         else:
             flags = self.gst.SeekFlags.FLUSH | self.gst.SeekFlags.ACCURATE
             if not self.pipeline.seek_simple(self.gst.Format.TIME, flags, int(time)):
@@ -84,6 +97,23 @@ class Video:
         return buffer.extract_dup(0, buffer.get_size())
 
 
+def borders(box, size):
+    """Returns how many pixels of a frame of `size` are cut off on each side, so that the face in `box` is left."""
+    width, height = size
+    left, top = box["x"] * width, box["y"] * height
+    right, bottom = left + box["w"] * width, top + box["h"] * height
+    half = max(right - left, bottom - top, MIN_SIDE) * (0.5 + MARGIN)
+
+    def cut(middle, length):
+        """The even number of pixels that are cut off before and after the face: colours are stored for pairs."""
+        middle = min(max(middle, MIN_SIDE), length - MIN_SIDE)
+        before, after = max(0, middle - half), max(0, length - middle - half)
+        return int(before) // 2 * 2, int(after) // 2 * 2
+
+    horizontal, vertical = cut((left + right) / 2, width), cut((top + bottom) / 2, height)
+    return {"left": horizontal[0], "right": horizontal[1], "top": vertical[0], "bottom": vertical[1]}
+
+
 def key_moments(face):
     """Returns the observations in which the face's most frequent labels have their highest scores."""
     labels = [label for label, _ in time_by_label(face) if label not in (UNKNOWN, UNSCORED)][:FRAMES_PER_FACE]
@@ -91,27 +121,25 @@ def key_moments(face):
     return sorted(best, key=lambda seen: seen.start)
 
 
-def key_frames(video, faces, colours):
+def key_frames(video, faces, colours, player):
     """Returns the figures of each face in `faces`, by the same keys."""
     figures, remaining = collections.defaultdict(list), MAX_FRAMES
     for key, face in faces.items():
         for seen in key_moments(face):
             # In the middle of the frame's duration, where rounded times still find the same frame.
-            jpeg = video.jpeg(seen.start + seen.record["duration"] // 2) if remaining > 0 else None
+            middle = seen.start + seen.record["duration"] // 2
+            jpeg = video.jpeg(middle, seen.record["box"]) if remaining > 0 else None
             if jpeg is not None:
                 remaining -= 1
-                figures[key].append(figure(seen, jpeg, colours[seen.label]))
+                figures[key].append(figure(seen, jpeg, colours[seen.label], player))
     return figures
 
 
-def figure(seen, jpeg, name):
-    """A picture with the face's box, in the colour of style class `name`."""
-    sides = (seen.record["box"][side] * 100 for side in "xywh")
-    box = "left:{:.2f}%;top:{:.2f}%;width:{:.2f}%;height:{:.2f}%".format(*sides)
-    caption = f"{clock(seen.start)} {seen.label} {100 * seen.score:.0f} %"
+def figure(seen, jpeg, name, player):
+    """The face, with a border in the colour of style class `name`."""
+    said = f"{seen.label} {100 * seen.score:.0f}\u00a0%"
     data = base64.b64encode(jpeg).decode()
     return (
-        f'<figure><div class="picture"><img alt="Frame at {clock(seen.start)}" src="data:image/jpeg;base64,{data}">'
-        f'<span class="mark {name}" style="{box}"></span></div>'
-        f"<figcaption>{swatch(name)}{escaped(caption)}</figcaption></figure>"
+        f'<figure><img class="{name}" alt="Face at {clock(seen.start)}" src="data:image/jpeg;base64,{data}">'
+        f"<figcaption>{swatch(name)}{moment(seen.start, player)} {escaped(said)}</figcaption></figure>"
     )

@@ -6,6 +6,7 @@ import json
 import statistics
 
 UNKNOWN, UNSCORED = "unknown", "not scored"
+RESTART_NS = 500_000_000  # a time that is this much earlier than the one before belongs to another pass
 DEFAULT_DURATION_NS = 40_000_000  # one frame at 25 frames per second, for records without a duration
 
 
@@ -47,7 +48,9 @@ def checked(record):
         raise ValueError(f"expected version 1, found {record.get('version')!r}")
     if record["type"] not in ("face", "frame", "summary"):
         raise ValueError(f"type {record['type']!r}")
-    for name in ("pts", "duration"):
+    for name in ("pts", "duration", "recording_time"):
+        if name == "recording_time" and name not in record:
+            continue
         if not isinstance(record[name], int) or record[name] < 0:
             raise ValueError(f"{name} is {record[name]!r}")
     check_fields = {"face": check_face, "frame": check_frame, "summary": check_summary}
@@ -72,8 +75,29 @@ def check_summary(record):
     record["frames"], record["faces_mean"], record["faces_max"], record["faces_scored"]  # noqa: B018, raises KeyError
 
 
+def in_one_pass(records, notes):
+    """Returns the records with times that go on where they start over, as in a video that is played in a loop."""
+    passes, offsets, ends, last = 0, {}, {}, {}
+    unrolled = []
+    for record in records:
+        stream, time = record.get("stream"), position(record)
+        if time < last.get(stream, 0) - RESTART_NS:
+            passes += 1
+            offsets[stream] = ends[stream]
+        last[stream] = time
+        shifted = time + offsets.get(stream, 0)
+        ends[stream] = max(ends.get(stream, 0), shifted + record["duration"])
+        unrolled.append({**record, "recording_time": shifted} if passes else record)
+    if passes:
+        times = "once" if passes == 1 else f"{passes} times"
+        notes.append(f"The times of the records start over {times}, as in a loop. On this page they go on.")
+    return unrolled
+
+
 def position(record):
-    """Returns the time of the record in the video, in nanoseconds."""
+    """Returns the time of the record in the video, in nanoseconds; beside a recording, in that."""
+    if "recording_time" in record:
+        return record["recording_time"]
     return record["pts"] if record.get("stream_time") is None else record["stream_time"]
 
 

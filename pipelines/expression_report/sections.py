@@ -3,6 +3,7 @@
 
 from .charts import rect, scores_chart
 from .faces import segments_of, time_by_label
+from .player import moment
 from .text import clock, duration, escaped, percent
 
 MAX_ROWS = 100  # of a table of segments
@@ -53,7 +54,7 @@ def face_name(key, streams):
     return name if streams < 2 else f"{name}, stream {stream}"
 
 
-def face_section(face, name, figures, order, colours, axis, step):
+def face_section(face, name, figures, order, colours, axis, step, player):
     """The chart, the key frames and the table of one face."""
     shares = time_by_label(face)
     total = sum(time for _, time in shares)
@@ -62,16 +63,17 @@ def face_section(face, name, figures, order, colours, axis, step):
     frames = f'<div class="frames">{"".join(figures)}</div>' if figures else ""
     return (
         f"<section class='face'><h3>{escaped(name)}</h3>"
-        f"<p>Visible for {duration(total)} between {clock(start)} and {clock(last.start + last.hold)}.</p>"
+        f"<p>Visible for {duration(total)} between {moment(start, player)} and {moment(last.start + last.hold, player)}.</p>"
         f"{chips((colours[label], f'{label} {percent(time, total)}') for label, time in shares)}"
         f"{scores_chart(face, order, colours, axis, step, description)}{frames}"
-        f"{segments_table(segments_of(face))}</section>"
+        f"{segments_table(segments_of(face), player)}</section>"
     )
 
 
-def segments_table(segments):
+def segments_table(segments, player):
     rows = "".join(
-        f"<tr><td>{clock(segment.start)}</td><td>{clock(segment.end)}</td><td>{escaped(segment.label)}</td></tr>"
+        f"<tr><td>{moment(segment.start, player)}</td><td>{moment(segment.end, player)}</td>"
+        f"<td>{escaped(segment.label)}</td></tr>"
         for segment in segments[:MAX_ROWS]
     )
     more = f"<p>First {MAX_ROWS} of {len(segments)} rows.</p>" if len(segments) > MAX_ROWS else ""

@@ -13,7 +13,7 @@ from .text import duration
 
 
 def page_of_summaries(records, notes):
-    """Returns the fields of page.html."""
+    """Returns the fields of page.html, and the axis of time."""
     first = min(position(record) for record in records)
     last = max(position(record) + record["duration"] for record in records)
     axis = Axis(0 if first < last / 2 else first, last)
@@ -24,7 +24,7 @@ def page_of_summaries(records, notes):
     shares = [(label, faces) for label, faces in totals.most_common() if faces]
     words = in_words(shares) or "no face"
     caption = "Faces over all frames. One face in ten frames counts as ten."
-    return {
+    fields = {
         "tiles": tile(duration(axis.length), "length")
         + tile(duration(sum(record["duration"] for record in records if record["faces_max"])), "intervals with faces")
         + tile(max(record["faces_max"] for record in records), "faces at once (maximum)")
@@ -37,6 +37,7 @@ def page_of_summaries(records, notes):
         "faces": "<h2>Individual faces</h2><p>This export has totals only, without boxes or ids.</p>",
         "notes": notes + export_notes(records, step, False),
     }
+    return fields, axis
 
 
 def face_counts(records, axis, columns):

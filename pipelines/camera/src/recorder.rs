@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::prelude::*;
 
@@ -54,9 +54,14 @@ pub fn attach(files: &Files, faces: &gst::Element, recording: &gst::Element, rec
     let length = gst::ClockTime::try_from(files.length).unwrap_or(gst::ClockTime::MAX);
     let cuts = Mutex::new(Cuts { length, next_cut: None, next_key: None, count: 0 });
     let muxer = recording.clone();
+    let first: Arc<OnceLock<gst::ClockTime>> = Arc::default();
+    let begin = first.clone();
     pad(faces, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         // The stream begins at 0, so this is the running time.
         let time = info.buffer().and_then(|buffer| buffer.pts());
+        if let Some(time) = time {
+            begin.get_or_init(|| time);
+        }
         let next = time.and_then(|time| cuts.lock().unwrap_or_else(PoisonError::into_inner).next(time));
         if let Some((event, cut)) = next {
             if let Some(time) = cut {
@@ -67,12 +72,18 @@ pub fn attach(files: &Files, faces: &gst::Element, recording: &gst::Element, rec
         gst::PadProbeReturn::Ok
     });
 
-    let writer = Mutex::new(Records { folder: files.folder.clone(), number, file: None });
+    let writer = Mutex::new(Records { folder: files.folder.clone(), number, file: None, start: None });
     pad(records, "src")?.add_probe(PROBED, move |pad, info| {
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         let written = match (&info.data, info.buffer()) {
-            (_, Some(buffer)) => buffer.map_readable().map_err(io::Error::other).and_then(|text| writer.write(&text)),
-            (Some(gst::PadProbeData::Event(event)), _) if is_cut(event) => writer.next_file(),
+            (_, Some(buffer)) => buffer.map_readable().map_err(io::Error::other).and_then(|text| {
+                let start = writer.start.or_else(|| first.get().copied()).unwrap_or_default();
+                writer.write(&with_time(&text, buffer.pts().unwrap_or(start).saturating_sub(start)))
+            }),
+            (Some(gst::PadProbeData::Event(event)), _) if is_cut(event) => {
+                writer.start = event.structure().and_then(|fields| fields.get("running-time").ok());
+                writer.next_file()
+            }
             _ => Ok(()),
         };
         if let (Err(error), Some(element)) = (written, pad.parent_element()) {
@@ -134,6 +145,20 @@ struct Records {
     folder: PathBuf,
     number: u32,
     file: Option<File>,
+    /// When the recording beside it began; none before the first cut.
+    start: Option<gst::ClockTime>,
+}
+
+/// The lines with their position in the recording beside them, in nanoseconds. Their own times are those of the whole stream.
+fn with_time(lines: &[u8], time: gst::ClockTime) -> Vec<u8> {
+    let mut text = Vec::with_capacity(lines.len() + 32);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"}\n") {
+            Some(fields) => text.extend([fields, format!(",\"recording_time\":{}}}\n", time.nseconds()).as_bytes()].concat()),
+            None => text.extend(line),
+        }
+    }
+    text
 }
 
 impl Records {

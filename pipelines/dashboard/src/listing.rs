@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The list of sources, as the page receives it.
 
+use std::sync::LazyLock;
+
+use emotion_supervise::report;
 use serde_json::{Value, json};
 
 use crate::graph;
 use crate::registry::Registry;
-use crate::report;
 
 /// All sources of `registry`, and what the server can do.
 pub fn of(registry: &Registry) -> Value {
@@ -14,9 +16,14 @@ pub fn of(registry: &Registry) -> Value {
         "now": registry.now_ms(),
         "can_blur": graph::can_blur(),
         "has_fleet": !registry.fleet.brokers.is_empty(),
-        "can_report": report::script().is_some(),
+        "can_report": can_report(),
         "max_sources": options.max_sources,
         "labels": options.labels,
         "sources": registry.list(),
     })
+}
+
+fn can_report() -> bool {
+    static CAN_REPORT: LazyLock<bool> = LazyLock::new(report::is_possible);
+    *CAN_REPORT
 }

@@ -142,7 +142,7 @@ impl Options {
 }
 
 /// The user's folder that an environment variable names, or else a folder of the home (XDG Base Directory Specification).
-pub fn user_folder(variable: &str, default: &str) -> PathBuf {
+fn user_folder(variable: &str, default: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, |home| PathBuf::from(home).join(default));
     let folder = std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute());
     folder.unwrap_or_else(home)

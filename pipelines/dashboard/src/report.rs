@@ -1,48 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Makes an HTML report of a record with `pipelines/report.sh`.
+//! Makes an HTML report of a record, as `pipelines/report.sh` does.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::options::user_folder;
+use emotion_supervise::report;
 
 /// A report covers at most the newest bytes of a record.
 const MAX_BYTES: u64 = 32 << 20;
-/// The script is killed if it takes longer.
+/// The program is killed if it takes longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reports are made one at a time, so that requests cannot start many processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// The script that was installed with this program, or else that of the checkout that it was built in.
-pub fn script() -> Option<PathBuf> {
-    let user_data = user_folder("XDG_DATA_HOME", ".local/share");
-    let installed = std::env::current_exe().ok().and_then(|program| installed_script(&program, &user_data));
-    installed.or_else(|| Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../report.sh")).filter(|script| script.is_file()))
-}
-
-/// The script in the prefix of a program `PREFIX/bin/NAME`, or else in the user's folder for data.
-fn installed_script(program: &Path, user_data: &Path) -> Option<PathBuf> {
-    let programs = program.parent().filter(|folder| folder.ends_with("bin"))?;
-    let of_prefix = programs.with_file_name("share");
-    [&of_prefix, user_data].into_iter().map(|folder| folder.join("gst-plugin-emotion/report.sh")).find(|script| script.is_file())
-}
-
 /// The page of an NDJSON record, as HTML; `name` is the name of the record on the page.
 ///
 /// # Errors
-/// If the script is missing, fails or takes too long.
+/// If there is no Python, or it fails or takes too long.
 pub fn write(record: &mut dyn Read, name: &str) -> io::Result<Vec<u8>> {
-    let script = script().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no pipelines/report.sh"))?;
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = Folder::new()?;
     let (lines, page) = (folder.0.join(format!("{name}.ndjson")), folder.0.join("report.html"));
     write_newest(record, &lines, MAX_BYTES)?;
-    let mut child = Command::new(script).args([&lines, &page]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut command = report::command(&folder.0.join("program"), &lines, None, &page)?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let end = Instant::now() + TIMEOUT;
     let status = loop {
         match child.try_wait()? {
@@ -101,20 +87,6 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_installed_program_uses_the_script_that_was_installed_with_it() {
-        let folder = Folder::new().unwrap();
-        let (program, user_data) = (folder.0.join("bin/emotion-dashboard"), folder.0.join("data"));
-        assert_eq!(installed_script(&program, &user_data), None);
-        let script_in = |data: &str| folder.0.join(data).join("gst-plugin-emotion/report.sh");
-        for script in [script_in("data"), script_in("share")] {
-            fs::create_dir_all(script.parent().unwrap()).unwrap();
-            fs::write(&script, "").unwrap();
-            assert_eq!(installed_script(&program, &user_data), Some(script));
-        }
-        assert_eq!(installed_script(&folder.0.join("target/release/emotion-dashboard"), &user_data), None);
-    }
 
     #[test]
     fn a_long_record_is_cut_to_its_last_whole_lines() {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The page of `pipelines/report.sh`, of all files of a scan.
-//!
-//! The script's code is part of this program, so that an installed program makes the same page.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+use emotion_supervise::report;
 use serde_json::{Map, Value, json};
 
 use crate::copies::Copies;
@@ -17,30 +15,8 @@ use crate::journal::Journal;
 use crate::record::{Face, FileFacts, Kind};
 use crate::table::face_id;
 
-/// The program of `report.sh` and its modules.
-macro_rules! files {
-    ($($name:literal),*) => { [$(($name, include_str!(concat!("../../", $name)))),*] };
-}
-const PROGRAM: [(&str, &str); 14] = files!(
-    "report.py",
-    "expression_report/__init__.py",
-    "expression_report/charts.py",
-    "expression_report/colours.py",
-    "expression_report/face_page.py",
-    "expression_report/faces.py",
-    "expression_report/key_frames.py",
-    "expression_report/notes.py",
-    "expression_report/page.html",
-    "expression_report/page.py",
-    "expression_report/records.py",
-    "expression_report/sections.py",
-    "expression_report/summary_page.py",
-    "expression_report/text.py"
-);
 /// Time that a photo takes on the page.
 const PHOTO_NS: u64 = 1_000_000_000;
-/// GStreamer's Python bindings, which pictures on the page need.
-const BINDINGS: &str = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
 
 /// Writes the page. The files follow one another on its time axis. A single video has key frames.
 ///
@@ -49,39 +25,25 @@ const BINDINGS: &str = "import gi; gi.require_version('Gst', '1.0'); from gi.rep
 pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copies: &Copies) -> Result<(), Error> {
     let folder = journal.folder().join("report");
     let records = folder.join(name).with_extension("ndjson");
-    unpack(&folder).and_then(|()| write_records(&records, inputs, journal)).map_err(Error::at(&folder))?;
-    let program = folder.join("report.py");
+    fs::create_dir_all(&folder).and_then(|()| write_records(&records, inputs, journal)).map_err(Error::at(&folder))?;
     match single_video(inputs, journal) {
         // A video that can no longer be read has no pictures on the page.
-        Some(video) => copies.with(0, video, |path| run(&program, &records, path.ok(), page)),
-        None => run(&program, &records, None, page),
+        Some(video) => copies.with(0, video, |path| run(&folder, &records, path.ok(), page)),
+        None => run(&folder, &records, None, page),
     }
 }
 
-fn run(program: &Path, records: &Path, video: Option<&Path>, page: &Path) -> Result<(), Error> {
-    let mut command = Command::new(python());
-    command.arg(program).arg(records).args(video).arg(page);
-    let output = command.stdin(Stdio::null()).output().map_err(|error| Error::Report(format!("python3: {error}")))?;
+fn run(folder: &Path, records: &Path, video: Option<&Path>, page: &Path) -> Result<(), Error> {
+    let mut command = report::command(folder, records, video, page).map_err(Error::at(folder))?;
+    let output = command.output().map_err(|error| Error::Report(format!("python3: {error}")))?;
     if output.status.success() { Ok(()) } else { Err(Error::Report(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
-}
-
-fn unpack(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder.join("expression_report"))?;
-    PROGRAM.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
-}
-
-/// The distribution's Python, because GStreamer's bindings are installed for it.
-fn python() -> &'static str {
-    let usual = "/usr/bin/python3";
-    if Path::new(usual).is_file() { usual } else { "python3" }
 }
 
 /// The video, if the scan has no other file and its pictures can be read.
 fn single_video<'a>(inputs: &'a [Input], journal: &Journal) -> Option<&'a Input> {
     let [input] = inputs else { return None };
     let is_video = journal.facts(&input.key).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
-    let can_read = || Command::new(python()).args(["-c", BINDINGS]).output().is_ok_and(|output| output.status.success());
-    (is_video && can_read()).then_some(input)
+    (is_video && report::can_have_pictures()).then_some(input)
 }
 
 /// Writes the faces as records of `emotionexport`.
@@ -122,18 +84,4 @@ fn write_file(out: &mut impl Write, input: &Input, facts: &FileFacts, start_ns: 
 fn rect(face: &Face) -> Value {
     let [x, y, w, h] = face.rect;
     json!({"x": x, "y": y, "w": w, "h": h})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_program_has_all_files_of_the_package() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../expression_report");
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut files: Vec<String> = files.filter(|name| name.contains('.')).map(|name| format!("expression_report/{name}")).collect();
-        files.sort_unstable();
-        assert_eq!(PROGRAM[1..].iter().map(|(name, _)| *name).collect::<Vec<_>>(), files);
-    }
 }

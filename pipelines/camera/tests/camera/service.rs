@@ -172,6 +172,9 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
         let records = fs::read_to_string(folder.join(format!("days/{number:05}.ndjson"))).unwrap();
         let records: Vec<Value> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(records.iter().all(|record| record["type"] == "face" && record["stream"] == "front door"), "{records:?}");
+        // The times of the video beside it, which is two seconds long.
+        let times: Vec<u64> = records.iter().map(|record| record["recording_time"].as_u64().expect("a time")).collect();
+        assert!(times.is_sorted() && times.last().is_none_or(|time| *time < 2_500_000_000), "{times:?}");
         // A frame at the start of the stream has a face that is not confirmed yet.
         assert!(records.len() <= recorded && records.len() + 10 >= recorded, "{} records, {recorded} frames", records.len());
     }
