@@ -6,7 +6,7 @@ import { People } from "./people.js";
 import { serverTime, syncClock } from "./server-clock.js";
 import { keepConnected, request } from "./server.js";
 import { bindMenu, bindRemove } from "./tile-controls.js";
-import { bindMaximise } from "./tiles.js";
+import { bindMaximise, hasSeveral } from "./tiles.js";
 import { Timeline } from "./timeline.js";
 import { describeTotals, showTotals } from "./totals.js";
 
@@ -14,6 +14,8 @@ const STATES = {
   connecting: "connecting", waiting: "waiting for video", playing: "live", failed: "failed", stopped: "stopped",
 };
 const TICK_MS = 500;
+/** The shortest time between two pictures beside other sources, in milliseconds. */
+const PICTURE_MS = 60;
 /** Faces disappear if no reading arrives for this long, in milliseconds. */
 const STALE_MS = 2500;
 /** The shortest time between two announcements to screen readers, in milliseconds. */
@@ -31,6 +33,7 @@ export class Tile {
     this.pen = this.canvas.getContext("2d", { alpha: false });
     this.people = new People(this.$(".people"));
     this.timeline = new Timeline(this.$(".history"), this.path("timeline"));
+    this.askedAt = 0;
     this.announced = { text: "", at: 0 };
     this.error = "";
     this.bind();
@@ -149,6 +152,10 @@ export class Tile {
       this.pen.drawImage(image, 0, 0);
       image.close();
     } catch { /* an incomplete picture; the next one replaces it */ }
+    // Several sources share the browser's time, of which a camera that it sends needs a part too.
+    const pause = hasSeveral() ? this.askedAt + PICTURE_MS - performance.now() : 0;
+    if (pause > 0) await new Promise((resolve) => { setTimeout(resolve, pause); });
+    this.askedAt = performance.now();
     if (socket.readyState === WebSocket.OPEN) socket.send("next");
   }
 

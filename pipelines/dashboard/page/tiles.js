@@ -35,6 +35,9 @@ export function removeTile(tile) {
   apply();
 }
 
+/** True if more than one tile can be seen. */
+export const hasSeveral = () => [...tiles].filter(({ root }) => !root.hidden).length > 1;
+
 /** Makes the button maximise the tile and restore it. */
 export function bindMaximise(tile, button) {
   button.onclick = () => maximise(maximised === tile ? null : tile);
