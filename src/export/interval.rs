@@ -4,7 +4,7 @@
 use super::FrameReport;
 
 /// Selects frames: every frame, one in each interval, or only those on which something changed. A frame without faces is
-/// selected only where that is the change, and the format or the user wants to know.
+/// selected only where that is the change: if only changes are exported, or if the format marks the absence of faces.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     interval_ns: u64,

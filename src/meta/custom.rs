@@ -160,7 +160,7 @@ pub fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], reg
     set(buffer, frame, faces, region_ids, None);
 }
 
-/// [`write`], which also sets when the frame was last searched.
+/// [`write()`], which also sets when the frame was last searched.
 pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32], searched: SearchAge) {
     let age = match searched {
         SearchAge::Unknown => None,

@@ -8,9 +8,9 @@
 //! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
 //! `GstEmotionMeta` exists for two reasons. First, `videoscale`, and `videoconvert` to another format, drop the params of a
-//! region but keep its id. They keep custom metadata without tags, and [`read`] joins both by the region's id. Second, no other encoding
-//! has a field for the time since the last search. Readers ignore unknown fields. A buffer without any of this metadata has
-//! no faces.
+//! region but keep its id. They keep custom metadata without tags, and [`read`] joins both by the region's id. Second, no
+//! other encoding has a field for the time since the last search. Readers ignore unknown fields. A buffer without any of this
+//! metadata has no faces.
 //!
 #![doc = include_str!("../../docs/metadata.md")]
 
