@@ -40,11 +40,7 @@ class Video:
             raise BadInput(f"key frames need {packages}: {error}") from None
         Gst.init(None)
         self.gst, self.path = Gst, path
-        self.pipeline = Gst.parse_launch(PIPELINE)
-        self.pipeline.get_by_name("file").set_property("location", str(path))
-        self.out, self.crop = self.pipeline.get_by_name("out"), self.pipeline.get_by_name("crop")
-        self.pipeline.set_state(Gst.State.PAUSED)
-        self.wait()
+        self.open({})
         found, self.duration = self.pipeline.query_duration(Gst.Format.TIME)
         size = self.crop.get_static_pad("sink").get_current_caps().get_structure(0)
         self.size = size.get_value("width"), size.get_value("height")
@@ -60,6 +56,16 @@ class Video:
     def __exit__(self, *_error):
         self.pipeline.set_state(self.gst.State.NULL)
 
+    def open(self, cut):
+        """Opens the file in a new pipeline, which cuts off `cut`, as from `borders`."""
+        self.pipeline = self.gst.parse_launch(PIPELINE)
+        self.pipeline.get_by_name("file").set_property("location", str(self.path))
+        self.out, self.crop = self.pipeline.get_by_name("out"), self.pipeline.get_by_name("crop")
+        for side, pixels in cut.items():
+            self.crop.set_property(side, pixels)
+        self.pipeline.set_state(self.gst.State.PAUSED)
+        self.wait()
+
     def format(self):
         """Returns the media type of the file."""
         return self.pipeline.get_by_name("typefind").get_property("caps").get_structure(0).get_name()
@@ -71,6 +77,7 @@ class Video:
         message = bus.timed_pop_filtered(OPEN_TIMEOUT_S * self.gst.SECOND, types.ERROR | types.ASYNC_DONE)
         if message is None or message.type == types.ERROR:
             reason = message.parse_error()[0].message if message else f"no answer within {OPEN_TIMEOUT_S} s"
+            self.pipeline.set_state(self.gst.State.NULL)
             raise BadInput(f"{self.path}: expected a video, but it cannot be read: {reason}")
 
     def jpeg(self, time, box):
@@ -78,19 +85,19 @@ class Video:
 
         A picture has one frame for all times.
         """
-        for side, pixels in borders(box, self.size).items():
-            self.crop.set_property(side, pixels)
+        cut = borders(box, self.size)
         if self.is_picture:
-            self.pipeline.set_state(self.gst.State.READY)
-            self.pipeline.set_state(self.gst.State.PAUSED)
-            self.wait()
-            sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
+            # A picture cannot be sought, and the decoder of a pipeline from a launch line is linked only once.
+            self.pipeline.set_state(self.gst.State.NULL)
+            self.open(cut)
         else:
+            for side, pixels in cut.items():
+                self.crop.set_property(side, pixels)
             flags = self.gst.SeekFlags.FLUSH | self.gst.SeekFlags.ACCURATE
             if not self.pipeline.seek_simple(self.gst.Format.TIME, flags, int(time)):
                 return None
             self.wait()
-            sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
+        sample = self.out.emit("try-pull-preroll", FRAME_TIMEOUT_S * self.gst.SECOND)
         if sample is None:
             return None
         buffer = sample.get_buffer()
