@@ -9,7 +9,15 @@ use std::process::{Command, Stdio};
 
 use support::recipes::*;
 
-const PAGES: [&str; 5] = ["README.md", "docs/getting-started.md", "docs/models.md", "pipelines/README.md", "pipelines/dashboard/README.md"];
+const PAGES: [&str; 7] = [
+    "README.md",
+    "docs/getting-started.md",
+    "docs/cookbook.md",
+    "docs/coming-from.md",
+    "docs/models.md",
+    "pipelines/README.md",
+    "pipelines/dashboard/README.md",
+];
 
 /// The commands in the shell blocks of a page, without comments.
 fn commands(page: &str) -> Vec<String> {
@@ -66,9 +74,11 @@ fn the_remaining_commands_work() {
         }
         ran += 1;
     }
-    assert!(ran >= 17, "{ran} commands");
+    assert!(ran >= 40, "{ran} commands");
     let left = ["photo-faces.png", "recordings/annotated.mp4", "days/00000.ndjson", "faces.mkv", "counts.ndjson", "clip.html"];
-    for file in left.into_iter().chain(["hls/stream.m3u8", "site/index.html"]) {
+    let served = ["hls/stream.m3u8", "site/index.html"];
+    let cookbook = ["blurred.mp4", "clip.vtt", "crowd.png", "faces.xml", "gva.json", "minutes.ndjson", "net.ndjson", "seconds.csv"];
+    for file in left.into_iter().chain(served).chain(cookbook) {
         assert!(stage.path().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
     }
 }
@@ -81,6 +91,19 @@ fn the_program_of_the_readme_reads_all_faces() {
     let said = succeed(run(stage.command("/usr/bin/python3").args(["-c", program]).current_dir(stage.path())));
     assert!(said.lines().count() > 10, "{said}");
     assert!(said.lines().all(|line| line.contains(" s: face ") && line.contains(" looks like ")), "{said}");
+}
+
+#[test]
+fn the_programs_of_the_cookbook_print_faces_and_statistics() {
+    let Some(stage) = stage("docs-cookbook").filter(|_| bindings()) else { return };
+    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cookbook.md"));
+    let programs: Vec<_> = page.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let expected = ["face 1 appeared", "frames="];
+    assert_eq!(programs.len(), expected.len());
+    for (program, words) in programs.into_iter().zip(expected) {
+        let said = succeed(run(stage.command("/usr/bin/python3").args(["-c", program]).current_dir(stage.path())));
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]
@@ -114,6 +137,8 @@ fn left_out(command: &str) -> Option<&'static str> {
     let others = [
         ("cargo run --release -p emotion-camera", "pipelines/camera/tests run it"),
         ("gst-launch-1.0 -q rtspsrc", "pipelines/camera/tests read this stream, which needs the program"),
+        ("emotion-camera", "pipelines/camera/tests run it"),
+        ("emotion-scan", "pipelines/scan/tests run it"),
         ("podman", ".ci/deb runs the steps of the Containerfile"),
     ];
     others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)
@@ -128,6 +153,8 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
         ("v4l2src !", "filesrc location=clip.mp4 ! decodebin !"),
         ("/dev/video0", "clip.mp4"),
         ("! autovideosink", "! fakesink"),
+        ("v4l2sink device=/dev/video10", "fakesink"),
+        ("model-file=net.onnx", "model-file=models/expression/model.onnx"),
         ("playbin uri", "playbin video-sink='identity eos-after=4 ! fakesink' uri"),
         // tests/pipeline_recorders.rs runs them with a network camera, which never ends.
         ("hls.sh rtsp://camera/stream", "hls.sh clip.mp4"),
