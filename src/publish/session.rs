@@ -18,6 +18,8 @@ const WINDOW: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time without an outcome while messages are in flight. After that the connection is considered dead.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
+/// Messages that arrive within this time after others were sent are sent together.
+const GATHERING: Duration = Duration::from_millis(100);
 /// Maximum time to say goodbye to the broker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -107,7 +109,8 @@ impl Publisher {
             is_connected: AtomicBool::new(false),
             is_interrupted: AtomicBool::new(false),
         });
-        let session = Session { shared: shared.clone(), observe: Box::new(observe), last_failure: None, waiting_since: None };
+        let (shared_with, observe, next_send) = (shared.clone(), Box::new(observe), Instant::now());
+        let session = Session { shared: shared_with, observe, last_failure: None, waiting_since: None, next_send };
         let run = move || {
             runtime.block_on(session.run(broker));
             // Looking up a host name may take long and cannot be cancelled.
@@ -190,6 +193,8 @@ struct Session {
     last_failure: Option<Failure>,
     /// When the broker was last known to answer; none while no message is in flight.
     waiting_since: Option<Instant>,
+    /// When the next messages are sent. Most of the cost of a message is that of waking up, so those of a while are sent together.
+    next_send: Instant,
 }
 
 impl Session {
@@ -240,8 +245,17 @@ impl Session {
 
     /// Sends what there is room for, and waits for an outcome or for more to send.
     async fn exchange(&mut self, link: &mut impl Link) -> std::result::Result<(), Failure> {
-        while let Some(message) = self.shared.next() {
-            link.send(&message)?;
+        let is_gathering = Instant::now() < self.next_send;
+        if !is_gathering {
+            let mut has_sent = false;
+            while let Some(message) = self.shared.next() {
+                link.send(&message)?;
+                has_sent = true;
+            }
+            // A backlog is sent as fast as the broker answers.
+            if has_sent && self.shared.outbox().in_flight() < WINDOW {
+                self.next_send = Instant::now() + GATHERING;
+            }
         }
         let is_waiting = self.shared.outbox().in_flight() > 0;
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -253,7 +267,8 @@ impl Session {
                 self.apply(outcome?);
                 self.waiting_since = None;
             }
-            () = self.shared.wake.notified() => {}
+            () = self.shared.wake.notified(), if !is_gathering => {}
+            () = sleep_until(self.next_send), if is_gathering => {}
             () = sleep_until(since + OUTCOME_TIMEOUT), if is_waiting => {
                 return Err(format!("no answer within {} s", OUTCOME_TIMEOUT.as_secs()));
             }
