@@ -30,24 +30,22 @@ pub fn write_means(view: &FrameView, region: Rect, columns: usize, means: &mut [
         2 => 1,
         step => step.min(3),
     };
-    let mut sums = vec![0u32; columns];
     for (row, means) in means.chunks_exact_mut(columns).enumerate() {
         let (top, bottom) = y.cell(row);
         let read = (bottom - top).min(ROWS_PER_CELL);
-        sums.fill(0);
         for line in 0..read {
             let y = top + (2 * line + 1) * (bottom - top) / (2 * read);
             let start = (x.start * luma.step).min(row_bytes);
             let bytes = view.row(luma.plane, y, start..(x.end * luma.step).min(row_bytes));
-            for (column, sum) in sums.iter_mut().enumerate() {
+            for (column, sum) in means.iter_mut().enumerate() {
                 let (left, right) = x.cell(column);
                 let at = |x: usize| (x * luma.step - start).min(bytes.len());
-                *sum += sum_of(&bytes[at(left)..at(right)]);
+                *sum += sum_of(&bytes[at(left)..at(right)]) as f32;
             }
         }
-        for (column, (mean, &sum)) in means.iter_mut().zip(&sums).enumerate() {
+        for (column, mean) in means.iter_mut().enumerate() {
             let (left, right) = x.cell(column);
-            *mean = sum as f32 / ((right - left) * read * grey_bytes).max(1) as f32;
+            *mean /= ((right - left) * read * grey_bytes).max(1) as f32;
         }
     }
 }
