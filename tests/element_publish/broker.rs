@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Debian's mosquitto on a loopback port, a subscriber, and servers that misbehave.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -98,7 +99,10 @@ impl Mosquitto {
         let (folder, port) = (Folder::new(test), free_port());
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap();
-        let options = format!("user {user}\npersistence true\npersistence_location FOLDER/\nlistener {port} 127.0.0.1\n{options}\n");
+        // By default the broker keeps at most 1,000 messages for a subscriber that is away, and drops the others.
+        let options = format!(
+            "user {user}\nmax_queued_messages 100000\npersistence true\npersistence_location FOLDER/\nlistener {port} 127.0.0.1\n{options}\n"
+        );
         folder.write("mosquitto.conf", &options.replace("FOLDER", &folder.0.display().to_string()));
         Self { folder, port, child: None }
     }
@@ -150,14 +154,9 @@ impl Received {
 
     /// The objects of a topic in order, without repeats of a message id.
     pub fn objects(&self, topic: &str) -> Vec<Value> {
-        let mut objects: Vec<Value> = Vec::new();
-        for payload in self.of(topic) {
-            let object: Value = serde_json::from_str(&payload).unwrap();
-            if objects.iter().all(|known| known["message_id"] != object["message_id"]) {
-                objects.push(object);
-            }
-        }
-        objects
+        let mut known = HashSet::new();
+        let objects = self.of(topic).into_iter().map(|payload| serde_json::from_str::<Value>(&payload).unwrap());
+        objects.filter(|object| known.insert(object["message_id"].to_string())).collect()
     }
 
     /// The field `n` of these objects.
