@@ -148,9 +148,9 @@ fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY
 	    cargo test --locked $(features) --test fuzz -- --test-threads 1 $(ONLY)
 
 test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers and the driver of scans on Ray
+	cargo build --locked --release --package gst-plugin-emotion --package emotion-scan --lib --bins
 	pipelines/cluster/clips.sh $(TARGET)/cluster/clips
-	cargo build --locked --package emotion-scan
-	SCAN=$(abspath $(TARGET))/debug/emotion-scan CLIPS=$(abspath $(TARGET))/cluster/clips \
+	SCAN=$(abspath $(TARGET))/release/emotion-scan CLIPS=$(abspath $(TARGET))/cluster/clips \
 	    $(TARGET)/cluster/python/bin/python -m unittest discover --start-directory pipelines/cluster/tests
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=sid, in a cached root folder (needs root, network)

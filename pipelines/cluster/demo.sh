@@ -10,10 +10,12 @@
 # Stop:   ends by itself, and stops the nodes
 # shellcheck source-path=SCRIPTDIR source=../env.sh
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Builds the plugin too, which renders the clips.
+cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --package gst-plugin-emotion --package emotion-scan --lib --bins
+source "$checkout/pipelines/env.sh"
 folder=${2:-$target/cluster}
 input=${1:-$folder/clips}
 mkdir -p "$folder"
 [ -n "${1:-}" ] || "$(dirname "${BASH_SOURCE[0]}")/clips.sh" "$input"
-cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --package gst-plugin-emotion --package emotion-scan --lib --bins
 "$target/cluster/python/bin/python" "$(dirname "${BASH_SOURCE[0]}")/demo.py" "$target/release/emotion-scan" "$input" "$folder"
