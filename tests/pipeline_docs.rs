@@ -2,6 +2,9 @@
 //! The commands of the user documentation, run as printed, with stand-ins for cameras.
 #![cfg(all(feature = "plugin", feature = "onnx"))]
 
+#[cfg(feature = "publish")]
+#[path = "pipeline_docs/properties.rs"]
+mod properties;
 mod support;
 
 use std::path::Path;

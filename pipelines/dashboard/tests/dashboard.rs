@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The dashboard over HTTP and WebSockets, with a clip of average faces.
 
+#[path = "../../../tests/support/manual.rs"]
+mod manual;
 mod support;
 
 use std::io::Write;
@@ -439,4 +441,9 @@ fn prometheus_reads_the_counts_of_all_sources() {
     assert_eq!((sample(&text, "emotion_source_up", "1"), sample(&text, "emotion_source_up", "2")), (Some(1.0), Some(0.0)), "{text}");
     assert!(sample(&text, "emotion_frames_analysed_total", "1") > Some(0.0), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE emotion_faces ")).count(), 1, "{text}");
+}
+
+#[test]
+fn the_manual_page_has_the_options_of_the_help() {
+    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-dashboard"), concat!(env!("CARGO_MANIFEST_DIR"), "/emotion-dashboard.1"));
 }

@@ -28,7 +28,7 @@ pub struct Options {
     pub inputs: Vec<PathBuf>,
 
     /// Table to write, a .parquet, .csv or .ndjson file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "TABLE")]
     pub output: PathBuf,
 
     /// File with further inputs, one on each line; - is standard input

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command `emotion-scan` on photos and videos of average faces.
 
+#[path = "../../../tests/support/manual.rs"]
+mod manual;
 mod support;
 
 use std::collections::BTreeMap;
@@ -361,4 +363,9 @@ fn a_program_without_remote_inputs_says_how_to_build_one_with_them() {
     let Some(folder) = Folder::new("without-remote") else { return };
     let printed = folder.run("s3://clips/in/ --output out.ndjson", 2);
     assert!(printed.contains("found a URL; this program was built without") && printed.contains("--features remote"), "{printed}");
+}
+
+#[test]
+fn the_manual_page_has_the_options_of_the_help() {
+    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-scan"), concat!(env!("CARGO_MANIFEST_DIR"), "/emotion-scan.1"));
 }

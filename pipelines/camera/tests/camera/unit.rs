@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The systemd unit, as systemd itself reads it.
+//! The systemd unit, as systemd itself reads it, and the manual page.
+
+#[path = "../../../../tests/support/manual.rs"]
+mod manual;
 
 use std::fs;
 use std::process::Command;
@@ -29,4 +32,9 @@ fn the_unit_is_valid_and_hardened() {
     assert!(is_valid && said.trim().is_empty(), "{said}");
     let (is_hardened, said) = analyse(&["security", "--offline=true", "--threshold", MAX_EXPOSURE]);
     assert!(is_hardened, "{said}");
+}
+
+#[test]
+fn the_manual_page_has_the_options_of_the_help() {
+    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-camera"), concat!(env!("CARGO_MANIFEST_DIR"), "/emotion-camera.1"));
 }
