@@ -75,7 +75,7 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
 .PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard fleet test fuzz \
-    test-cluster test-newer test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb \
+    test-cluster test-newer test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
     wheel test-wheel train model card
 
 help: ## list the targets
@@ -282,7 +282,11 @@ uninstall: ## remove the files that install installed
 	$(if $(DESTDIR),,rm -f $(registries))
 
 package_documents := /usr/share/doc/gstreamer1.0-emotion
-deb: build ## build a package for this Debian release, in target/debian
+ifeq ($(ARCH),arm64)
+deb:
+	.ci/arm64 deb
+else
+deb: build ## build a package for this Debian release, in target/debian; ARCH=arm64 for Debian 12 on ARM, in target/arm64
 	@.ci/packages debhelper
 	rm -rf $(TARGET)/debian
 	$(MAKE) --no-print-directory --old-file=build install PREFIX=/usr DESTDIR=$(abspath $(TARGET))/debian/build \
@@ -290,10 +294,14 @@ deb: build ## build a package for this Debian release, in target/debian
 	cp -R pipelines/package/debian $(TARGET)/debian/build
 	cd $(TARGET)/debian/build && dpkg-buildpackage --build=binary --no-check-builddeps --no-sign
 	rm -r $(TARGET)/debian/build
+endif
 
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	.ci/deb bookworm
 	.ci/deb trixie
+
+test-arm64: setup ## build for 64-bit ARM, test the core and use the package under emulation (needs root, network)
+	.ci/arm64 test
 
 # In a build folder of its own: the libraries have other features than those of `make build`.
 wheel_build := $(TARGET)/wheel/build
