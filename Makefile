@@ -74,7 +74,7 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 # GStreamer's cache of the plugins that the caller has.
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
-.PHONY: help setup test-packages packages programs build plugin demo scan cluster-demo dashboard fleet test fuzz \
+.PHONY: help setup test-packages packages programs build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
     test-cluster test-newer test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
     wheel test-wheel train model card
 
@@ -101,6 +101,11 @@ plugin: setup
 demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
 	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" .ci/facedetect
+
+moving-picture: plugin $(call packages_of,requirements-data) ## render the picture of the README: OUTPUT=file.webp
+	cargo build --locked --release $(features) --example average-faces-clip
+	bash -c 'source pipelines/env.sh && CLIP=$(TARGET)/release/examples/average-faces-clip exec "$$@"' _ \
+	    $(python) examples/moving_picture.py $(or $(OUTPUT),pipelines/demo.webp)
 
 scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; writes a table and a page
 	pipelines/scan/run.sh "$(INPUT)" "$(OUTPUT)"
