@@ -43,6 +43,28 @@ fn assert_close(found: Rect, expected: Rect) {
 }
 
 #[test]
+fn more_streams_than_cores_share_the_sessions_of_a_model() {
+    if !runtime_fetched() {
+        return;
+    }
+    let streams = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+    let detectors: Vec<_> = (0..streams).map(|_| load("anchors.onnx", None, 320).expect("a detector")).collect();
+    // Each stream has a face of its own, so that no stream may see the tensors of another.
+    std::thread::scope(|scope| {
+        for (stream, mut detector) in detectors.into_iter().enumerate() {
+            scope.spawn(move || {
+                let white = Rect::new(64.0 * (stream % 2) as f32, 0.0, 64.0, 48.0);
+                for _ in 0..50 {
+                    let found = detect(&mut detector, Size::new(128, 48), white);
+                    assert_eq!(found.len(), 1, "{found:?}");
+                    assert_close(found[0].rect, white);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn anchor_detectors_keep_the_input_size_of_their_file() {
     if !runtime_fetched() {
         return;

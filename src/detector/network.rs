@@ -184,27 +184,30 @@ impl NetworkDetector {
         options: &DetectOptions,
         detections: &mut Vec<Detection>,
     ) -> Result<()> {
-        let mut clock = Stopwatch::start();
         detections.clear();
-        let input = self.network.input(self.format.shape(1, letterbox.input))?;
-        self.preprocessor.write(view, region, letterbox.content, &self.format, letterbox.input, input);
-        let preprocess = clock.lap();
-        let outputs = self.network.run()?;
-        let inference = clock.lap();
-        let threshold = options.score_threshold;
+        let (network_input, threshold) = (letterbox.input, options.score_threshold);
         let candidate_threshold = if self.refiner.is_some() { Refiner::candidate_threshold(threshold) } else { threshold };
-        (self.decode)(&outputs, letterbox.input, candidate_threshold, detections)?;
-        for found in detections.iter_mut() {
-            found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
-            let to_frame = |landmarks: Landmarks5| {
-                letterbox.landmarks_to_source(landmarks).map(|point| Point::new(point.x + region.x, point.y + region.y))
-            };
-            found.landmarks = found.landmarks.map(to_frame);
-        }
         // The refiner changes confidences, so the best faces are known only after it.
         let max_faces = if self.refiner.is_some() { 0 } else { options.max_faces };
-        select(detections, &DetectOptions { max_faces, ..*options }, view.size());
-        self.step_times = StepTimes { preprocess, inference, postprocess: clock.lap() };
+        let (format, preprocessor, decode) = (&self.format, &mut self.preprocessor, self.decode);
+        let write = |input: &mut [f32]| {
+            let mut clock = Stopwatch::start();
+            preprocessor.write(view, region, letterbox.content, format, network_input, input);
+            (clock.lap(), clock)
+        };
+        self.step_times = self.network.run(format.shape(1, network_input), write, |(preprocess, mut clock), outputs| {
+            let inference = clock.lap();
+            decode(outputs, network_input, candidate_threshold, detections)?;
+            for found in detections.iter_mut() {
+                found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
+                let to_frame = |landmarks: Landmarks5| {
+                    letterbox.landmarks_to_source(landmarks).map(|point| Point::new(point.x + region.x, point.y + region.y))
+                };
+                found.landmarks = found.landmarks.map(to_frame);
+            }
+            select(detections, &DetectOptions { max_faces, ..*options }, view.size());
+            Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+        })?;
         if let Some(refiner) = &mut self.refiner {
             self.step_times += refiner.refine(view, letterbox.scale(), detections)?;
             detections.retain(|found| found.confidence >= options.score_threshold);

@@ -50,7 +50,7 @@ impl Refiner {
     /// Those of [`ModelFile::named`] and [`Network::load`]; [`Error::Model`] if the model is not a refiner.
     pub fn load(name: &str, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let model = ModelFile::named(name, search)?;
-        let mut network = Network::load(&model, search, run)?;
+        let network = Network::load(&model, search, run)?;
         let error = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
         let Some(description) = model.description.as_ref().filter(|description| description.task == Task::Refine) else {
             return Err(error("a description, as model.toml beside it, of the task refine"));
@@ -82,7 +82,6 @@ impl Refiner {
     /// # Errors
     /// [`Error::Inference`] with ONNX Runtime's message.
     pub fn refine(&mut self, view: &FrameView, scale: f32, detections: &mut [Detection]) -> Result<StepTimes> {
-        let mut clock = Stopwatch::start();
         let count = detections.len().min(MAX_BOXES);
         let detections = &mut detections[..count];
         if count == 0 {
@@ -95,24 +94,27 @@ impl Refiner {
             roll: 0.0,
         }));
         let shape = self.format.shape(count, self.size);
-        let pictures = self.network.input(shape)?.chunks_exact_mut(shape[1..].iter().product());
-        for (picture, &crop) in pictures.zip(&self.crops) {
-            self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
-        }
-        let preprocess = clock.lap();
-        let outputs = self.network.run()?;
-        let inference = clock.lap();
-        let [added, boxes, landmarks] = values_of(&outputs, count)?;
-        let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
-        for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
-            let point = |x: f32, y: f32| Point::new(crop.center.x + crop.side * x, crop.center.y + crop.side * y);
-            let share = EQUAL_DETAIL_PX / (EQUAL_DETAIL_PX + scale * found.rect.w.max(found.rect.h));
-            let refined = Rect::around(point(rect[0], rect[1]), crop.side * rect[2], crop.side * rect[3]);
-            found.rect = found.rect.toward(refined, share);
-            found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
-            found.confidence = add_to_logit(found.confidence, added);
-        }
-        Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+        let write = |input: &mut [f32]| {
+            let mut clock = Stopwatch::start();
+            for (picture, &crop) in input.chunks_exact_mut(shape[1..].iter().product()).zip(&self.crops) {
+                self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
+            }
+            (clock.lap(), clock)
+        };
+        self.network.run(shape, write, |(preprocess, mut clock), outputs| {
+            let inference = clock.lap();
+            let [added, boxes, landmarks] = values_of(outputs, count)?;
+            let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
+            for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
+                let point = |x: f32, y: f32| Point::new(crop.center.x + crop.side * x, crop.center.y + crop.side * y);
+                let share = EQUAL_DETAIL_PX / (EQUAL_DETAIL_PX + scale * found.rect.w.max(found.rect.h));
+                let refined = Rect::around(point(rect[0], rect[1]), crop.side * rect[2], crop.side * rect[3]);
+                found.rect = found.rect.toward(refined, share);
+                found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
+                found.confidence = add_to_logit(found.confidence, added);
+            }
+            Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+        })
     }
 }
 

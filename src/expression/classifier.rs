@@ -51,7 +51,7 @@ impl Classifier {
     /// Those of [`Network::load`]; [`Error::Model`] if there is no description, if it describes another kind of model, if the
     /// graph's inputs and outputs differ from the description, or if a trial run fails.
     pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
-        let mut network = Network::load(&model, search, run)?;
+        let network = Network::load(&model, search, run)?;
         let error = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
         let recognised = || preset::recognise(network.inputs(), network.outputs());
         let Some(description) = model.description.clone().or_else(recognised) else {
@@ -144,7 +144,6 @@ impl Classifier {
 
     /// Replaces `self.scores` with the scores of `crops`.
     fn classify_all(&mut self, view: &FrameView, crops: &[Crop]) -> Result<()> {
-        let mut clock = Stopwatch::start();
         self.step_times = StepTimes::default();
         self.scores.clear();
         let batch = match self.batch_size {
@@ -154,21 +153,24 @@ impl Classifier {
         };
         for crops in crops.chunks(batch) {
             let shape = self.format.shape(crops.len(), self.size);
-            let pictures = self.network.input(shape)?.chunks_exact_mut(shape[1..].iter().product());
-            for (picture, &crop) in pictures.zip(crops) {
-                self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
-            }
-            let preprocess = clock.lap();
-            let outputs = self.network.run()?;
-            let inference = clock.lap();
-            let classes = self.labels.len();
-            let values = outputs.get_exactly(self.output, classes * crops.len())?;
-            let described = &self.description.outputs[0];
-            self.scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
-                Activation::Softmax => Scores::from_logits(values, described.temperature),
-                Activation::None => Scores::from_probabilities(values.iter().copied()),
-            }));
-            self.step_times += StepTimes { preprocess, inference, postprocess: clock.lap() };
+            let write = |input: &mut [f32]| {
+                let mut clock = Stopwatch::start();
+                for (picture, &crop) in input.chunks_exact_mut(shape[1..].iter().product()).zip(crops) {
+                    self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
+                }
+                (clock.lap(), clock)
+            };
+            self.step_times += self.network.run(shape, write, |(preprocess, mut clock), outputs| {
+                let inference = clock.lap();
+                let classes = self.labels.len();
+                let values = outputs.get_exactly(self.output, classes * crops.len())?;
+                let described = &self.description.outputs[0];
+                self.scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
+                    Activation::Softmax => Scores::from_logits(values, described.temperature),
+                    Activation::None => Scores::from_probabilities(values.iter().copied()),
+                }));
+                Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+            })?;
         }
         Ok(())
     }

@@ -211,12 +211,12 @@ fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f6
         let (frame, _) = faces(3, 2, size);
         let letterbox = Letterbox::new(size, DETECT_SIZE, 32);
         let (content, input) = (letterbox.content, letterbox.input);
-        let mut network = free_network(model, search);
-        let picture = network.input(format.shape(1, input)).expect("memory");
-        Preprocessor::default().write(&frame.view(), size.rect(), content, &format, input, picture);
+        let network = free_network(model, search);
+        let write = |picture: &mut [f32]| Preprocessor::default().write(&frame.view(), size.rect(), content, &format, input, picture);
+        network.run(format.shape(1, input), write, |(), _| Ok(())).expect("a run");
         rows.push((
             format!("ONNX Runtime alone, {}x{}", input.width, input.height),
-            Box::new(move || drop(black_box(network.run().expect("a run")))),
+            Box::new(move || network.run(format.shape(1, input), |_| (), |(), outputs| Ok(_ = black_box(outputs.count()))).expect("a run")),
         ));
         let mut detector = NetworkDetector::load(model.clone(), None, DETECT_SIZE, search, ONE_THREAD).expect("a detector");
         let mut found = Vec::new();
@@ -247,9 +247,11 @@ fn classifier(search: &SearchPath, peak: f64) {
     for (columns, lines) in [(1, 1), (5, 1), (5, 5), (10, 5)] {
         let (frame, found) = faces(columns, lines, SIZES[2].1);
         let count = found.len();
-        let mut network = Network::load(&model, search, ONE_THREAD).expect("a network");
-        network.input(format.shape(count, Size::new(48, 48))).expect("memory").fill(0.5);
-        rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(move || drop(black_box(network.run().expect("a run"))))));
+        let network = Network::load(&model, search, ONE_THREAD).expect("a network");
+        let shape = format.shape(count, Size::new(48, 48));
+        network.run(shape, |faces| faces.fill(0.5), |(), _| Ok(())).expect("a run");
+        let run = move || network.run(shape, |_| (), |(), outputs| Ok(_ = black_box(outputs.count()))).expect("a run");
+        rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(run)));
         for turned in [false, true] {
             let (view, found) = (Frame { planes: frame.planes.clone(), ..frame }, found.clone());
             let mut classifier = Classifier::load(model.clone(), search, ONE_THREAD).expect("a classifier");

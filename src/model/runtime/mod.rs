@@ -5,13 +5,16 @@
 //! process has one ONNX Runtime environment. It is never dropped, has telemetry switched off, and its thread pool serves all
 //! networks that do not ask for threads of their own.
 //!
-//! A session runs one frame at a time, so each stream has its own sessions. Sessions of one model share its weights, which
-//! they read in place. All sessions share one arena for intermediate results, so memory grows with the number of sessions
-//! that run at the same time, not with the number of streams.
+//! A session runs one frame at a time. The streams of a process share a pool of sessions for each model, with at most one
+//! session for each core. Sessions of one model share its weights, which they read in place, and all sessions share one arena
+//! for intermediate results. So memory grows with the number of frames that are analysed at the same time, not with the number
+//! of streams.
 
+mod network;
+mod pool;
 mod provider;
 mod session;
-mod network;
+mod worker;
 
 pub use network::{Network, Outputs, TensorSpec};
 pub use provider::{Provider, RunOptions};

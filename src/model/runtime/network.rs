@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
-use ort::memory::Allocator;
-use ort::session::{HasSelectedOutputs, OutputSelector, Session, SessionOutputs};
-use ort::value::{DynTensor, Tensor, ValueType};
+use ort::value::{DynValue, Outlet, ValueType};
 
+use super::pool::WorkerPool;
 use super::provider::{Provider, RunOptions, check_provider};
-use super::session::{environment, session};
+use super::session::environment;
+use super::worker::Worker;
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
 use crate::model::onnx::constant_weights;
@@ -31,26 +32,13 @@ impl std::fmt::Display for TensorSpec {
     }
 }
 
-/// Number of input shapes whose tensors are cached. The batch size changes with the number of faces.
-const CACHED_SHAPES: usize = 4;
-
 /// A loaded ONNX model.
 pub struct Network {
-    session: Session,
+    pool: Arc<WorkerPool>,
     name: String,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
-    /// Cached tensors by input shape, the most recently used last.
-    tensors: Vec<Tensors>,
     provider: Provider,
-}
-
-/// The tensors for one input shape, reused from run to run.
-struct Tensors {
-    shape: [usize; 4],
-    input: Tensor<f32>,
-    /// Preallocated outputs. `None` before the first run, which determines their shapes.
-    outputs: Option<ort::session::RunOptions<HasSelectedOutputs>>,
 }
 
 impl Network {
@@ -65,14 +53,17 @@ impl Network {
         check_provider(options.provider, library)?;
         // A file that cannot be edited is not an ONNX model; ONNX Runtime then reports the error.
         let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
-        let session = session(environment, &bytes, options).map_err(|error| match options.provider {
+        let pool = WorkerPool::join(environment, &bytes, options).map_err(|error| match options.provider {
             Provider::Cpu => Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() },
             other => Error::Config(format!("execution provider {} with {}: {error}", other.name(), model.path.display())),
         })?;
-        let spec = |outlet: &ort::value::Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
-        let (inputs, outputs) = (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect());
-        let (name, tensors) = (model.path.display().to_string(), Vec::with_capacity(CACHED_SHAPES));
-        Ok(Self { session, name, inputs, outputs, tensors, provider: options.provider })
+        let spec = |outlet: &Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
+        let (inputs, outputs) = {
+            let worker = pool.lease();
+            let session = worker.session();
+            (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect())
+        };
+        Ok(Self { pool, name: model.path.display().to_string(), inputs, outputs, provider: options.provider })
     }
 
     /// The inputs of the graph.
@@ -91,43 +82,31 @@ impl Network {
         format!("inputs {}; outputs {}", list(&self.inputs), list(&self.outputs))
     }
 
-    /// The input tensor for the next [`run`](Self::run), row-major, with unspecified values. The tensors of the last few shapes
-    /// are cached.
+    /// Runs the graph. `write` fills the input of `shape`, row-major, whose values are unspecified before. `read` gets what
+    /// `write` returned, and the outputs. Waits while as many streams as there are cores run the same model.
     ///
     /// # Errors
-    /// [`Error::Inference`] if the tensor cannot be allocated.
-    pub fn input(&mut self, shape: [usize; 4]) -> Result<&mut [f32]> {
-        match self.tensors.iter().position(|tensors| tensors.shape == shape) {
-            Some(index) => self.tensors[index..].rotate_left(1),
-            None => {
-                let input = Tensor::new(&Allocator::default(), shape).map_err(|error| inference_error(&self.name, error))?;
-                self.tensors.drain(..self.tensors.len().saturating_sub(CACHED_SHAPES - 1));
-                self.tensors.push(Tensors { shape, input, outputs: None });
-            }
-        }
-        let last = self.tensors.len() - 1;
-        Ok(self.tensors[last].input.extract_tensor_mut().1)
+    /// [`Error::Inference`] with ONNX Runtime's message, and those of `read`.
+    pub fn run<W, T>(
+        &self,
+        shape: [usize; 4],
+        write: impl FnOnce(&mut [f32]) -> W,
+        read: impl FnOnce(W, &Outputs) -> Result<T>,
+    ) -> Result<T> {
+        self.run_on(&mut self.pool.lease(), shape, write, read)
     }
 
-    /// Runs the graph on the values written to [`input`](Self::input).
-    ///
-    /// # Errors
-    /// [`Error::Inference`] with ONNX Runtime's message.
-    pub fn run(&mut self) -> Result<Outputs<'_>> {
-        let Self { session, name, tensors, .. } = self;
-        let Some(Tensors { input, outputs, .. }) = tensors.last_mut() else {
-            return Err(Error::Inference { model: name.clone(), message: "run without an input".into() });
-        };
-        // Preallocated outputs save an allocation per output and frame. Their shapes are known only after the first run.
-        let values = match outputs {
-            Some(outputs) => session.run_with_options(ort::inputs![&*input], outputs).map_err(|error| inference_error(name, error))?,
-            None => {
-                let values = session.run(ort::inputs![&*input]).map_err(|error| inference_error(name, error))?;
-                *outputs = Some(outputs_like(&values).map_err(|error| inference_error(name, error))?);
-                values
-            }
-        };
-        Ok(Outputs { values, model: name })
+    fn run_on<W, T>(
+        &self,
+        worker: &mut Worker,
+        shape: [usize; 4],
+        write: impl FnOnce(&mut [f32]) -> W,
+        read: impl FnOnce(W, &Outputs) -> Result<T>,
+    ) -> Result<T> {
+        let error = |error: ort::Error| Error::Inference { model: self.name.clone(), message: error.to_string() };
+        let written = write(worker.input(shape).map_err(error)?);
+        let values = worker.run().map_err(error)?;
+        read(written, &Outputs { values, specs: &self.outputs, model: &self.name })
     }
 
     /// Runs the graph on zeros of `shape` and passes the outputs to `check`, so that an unusable file fails on loading rather
@@ -135,14 +114,14 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Model`] with `path` and `expected` if the run or `check` fails.
-    pub fn probe(&mut self, path: &Path, shape: [usize; 4], expected: &str, check: impl FnOnce(&Outputs) -> Result<()>) -> Result<()> {
+    pub fn probe(&self, path: &Path, shape: [usize; 4], expected: &str, check: impl FnOnce(&Outputs) -> Result<()>) -> Result<()> {
         if self.provider != Provider::Cpu {
             return Ok(());
         }
-        self.input(shape)?.fill(0.0);
-        let checked = self.run().and_then(|outputs| check(&outputs));
-        // The stream may never use this shape.
-        self.tensors.pop();
+        let mut worker = self.pool.lease();
+        let checked = self.run_on(&mut worker, shape, |input| input.fill(0.0), |(), outputs| check(outputs));
+        // The streams may never use this shape.
+        worker.forget_shape();
         checked.map_err(|error| match error {
             Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
             other => other,
@@ -150,24 +129,10 @@ impl Network {
     }
 }
 
-fn inference_error(model: &str, error: ort::Error) -> Error {
-    Error::Inference { model: model.into(), message: error.to_string() }
-}
-
-/// Run options that write all outputs to new tensors, which have the shapes of `values`.
-fn outputs_like(values: &SessionOutputs) -> ort::Result<ort::session::RunOptions<HasSelectedOutputs>> {
-    let mut outputs = OutputSelector::default();
-    for (name, value) in values.iter() {
-        if let ValueType::Tensor { ty, shape, .. } = value.dtype() {
-            outputs = outputs.preallocate(name, DynTensor::new(&Allocator::default(), *ty, shape.clone())?);
-        }
-    }
-    Ok(ort::session::RunOptions::new()?.with_outputs(outputs))
-}
-
 /// The outputs of one run.
 pub struct Outputs<'a> {
-    values: SessionOutputs<'a>,
+    values: &'a [DynValue],
+    specs: &'a [TensorSpec],
     model: &'a str,
 }
 
@@ -183,11 +148,8 @@ impl Outputs<'_> {
     /// [`Error::Inference`] if there is no such output or its element type is not `f32`.
     pub fn get(&self, index: usize) -> Result<(&[i64], &[f32])> {
         let error = |message: String| Error::Inference { model: self.model.into(), message };
-        // Indexing panics beyond the last output.
-        if index >= self.values.len() {
-            return Err(error(format!("no output {index}: the network has {}", self.values.len())));
-        }
-        let (shape, data) = self.values[index].try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
+        let value = self.values.get(index).ok_or_else(|| error(format!("no output {index}: the network has {}", self.values.len())))?;
+        let (shape, data) = value.try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
         Ok((shape, data))
     }
 
@@ -200,8 +162,7 @@ impl Outputs<'_> {
         if values.len() == count {
             return Ok(values);
         }
-        let name = self.values.keys().nth(index).unwrap_or_default();
-        let message = format!("{} values of {name} instead of {count}", values.len());
+        let message = format!("{} values of {} instead of {count}", values.len(), self.specs[index].name);
         Err(Error::Inference { model: self.model.into(), message })
     }
 }

@@ -11,8 +11,8 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use sha2::{Digest, Sha256};
 
+use super::pool::ModelDigest;
 use super::provider::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::search_path::SearchPath;
@@ -22,7 +22,7 @@ static ENVIRONMENT: OnceCell<(Environment, PathBuf)> = OnceCell::new();
 
 /// Optimised models in ONNX Runtime's own format, by the SHA-256 of the ONNX file. Sessions read the weights in place, so
 /// an entry is never freed.
-static OPTIMISED: Mutex<Vec<(Vec<u8>, &'static [u8])>> = Mutex::new(Vec::new());
+static OPTIMISED: Mutex<Vec<(ModelDigest, &'static [u8])>> = Mutex::new(Vec::new());
 
 /// The environment of the process. The first call loads ONNX Runtime's library.
 pub(super) fn environment(search: &SearchPath) -> Result<&'static (Environment, PathBuf)> {
@@ -67,10 +67,11 @@ fn share_arena(environment: &Environment) -> ort::Result<()> {
     unsafe { ort::Error::result_from_status((ort::api().CreateAndRegisterAllocator)(environment, memory.ptr(), default_config)) }
 }
 
-/// A session for the model in `bytes`. On the CPU it shares weights with other sessions of the same model.
-pub(super) fn session(environment: &Environment, bytes: &[u8], options: RunOptions) -> ort::Result<Session> {
+/// A session for the model in `bytes`, whose SHA-256 is `digest`. On the CPU it shares weights with other sessions of the same
+/// model.
+pub(super) fn session(environment: &Environment, bytes: &[u8], digest: &ModelDigest, options: RunOptions) -> ort::Result<Session> {
     let Some(provider) = options.provider.dispatch() else {
-        return match optimised(environment, bytes) {
+        return match optimised(environment, bytes, digest) {
             Some(shared) => commit(environment, options, |builder| in_place(builder)?.commit_from_memory(shared)),
             None => commit(environment, options, |mut builder| builder.commit_from_memory(bytes)),
         };
@@ -102,10 +103,9 @@ fn in_place(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
 
 /// The model in `bytes`, optimised for this machine, in ONNX Runtime's own format. `None` if that fails; the caller then
 /// loads the model in the usual way, which also reports what is wrong with it.
-fn optimised(environment: &Environment, bytes: &[u8]) -> Option<&'static [u8]> {
-    let digest = Sha256::digest(bytes).to_vec();
+fn optimised(environment: &Environment, bytes: &[u8], digest: &ModelDigest) -> Option<&'static [u8]> {
     let mut models = OPTIMISED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, model)) = models.iter().find(|(known, _)| *known == digest) {
+    if let Some((_, model)) = models.iter().find(|(known, _)| known == digest) {
         return Some(model);
     }
     // ONNX Runtime writes an optimised model to a file only. The address makes the name unique within the process.
@@ -121,6 +121,6 @@ fn optimised(environment: &Environment, bytes: &[u8]) -> Option<&'static [u8]> {
     // A folder that cannot be removed is harmless: it lies among the system's temporary files.
     let _ = std::fs::remove_dir_all(&folder);
     let model: &'static [u8] = model?.leak();
-    models.push((digest, model));
+    models.push((*digest, model));
     Some(model)
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session with its tensors: all that running a network needs memory for.
+
+use ort::memory::Allocator;
+use ort::session::{HasSelectedOutputs, OutputSelector, Session};
+use ort::value::{DynTensor, DynValue, Outlet, Tensor, ValueType};
+
+/// Number of input shapes whose tensors are cached. The batch size changes with the number of faces, the size of a picture
+/// with the part of a frame that changed.
+const CACHED_SHAPES: usize = 8;
+
+/// A session, which runs one frame at a time, and its tensors.
+pub(super) struct Worker {
+    session: Session,
+    /// Cached tensors by input shape, the most recently used last.
+    tensors: Vec<Tensors>,
+    /// The results of the last run, in the order of the graph's outputs.
+    results: Vec<DynValue>,
+}
+
+/// The tensors for one input shape, reused from run to run.
+struct Tensors {
+    shape: [usize; 4],
+    input: Tensor<f32>,
+    /// Preallocated outputs. `None` before the first run, which determines their shapes.
+    outputs: Option<ort::session::RunOptions<HasSelectedOutputs>>,
+}
+
+impl Worker {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, tensors: Vec::with_capacity(CACHED_SHAPES), results: Vec::new() }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The input tensor for the next [`run`](Self::run), row-major, with unspecified values.
+    pub(super) fn input(&mut self, shape: [usize; 4]) -> ort::Result<&mut [f32]> {
+        match self.tensors.iter().position(|tensors| tensors.shape == shape) {
+            Some(index) => self.tensors[index..].rotate_left(1),
+            None => {
+                let input = Tensor::new(&Allocator::default(), shape)?;
+                self.tensors.drain(..self.tensors.len().saturating_sub(CACHED_SHAPES - 1));
+                self.tensors.push(Tensors { shape, input, outputs: None });
+            }
+        }
+        let last = self.tensors.len() - 1;
+        Ok(self.tensors[last].input.extract_tensor_mut().1)
+    }
+
+    /// The outputs of the graph for the values written to [`input`](Self::input); none before that.
+    pub(super) fn run(&mut self) -> ort::Result<&[DynValue]> {
+        self.results.clear();
+        if let Some(tensors) = self.tensors.last_mut() {
+            tensors.run(&mut self.session, &mut self.results)?;
+        }
+        Ok(&self.results)
+    }
+
+    /// Frees the tensors of the last run.
+    pub(super) fn forget_shape(&mut self) {
+        self.results.clear();
+        self.tensors.pop();
+    }
+}
+
+impl Tensors {
+    /// Runs the graph and appends its outputs to `results`.
+    fn run(&mut self, session: &mut Session, results: &mut Vec<DynValue>) -> ort::Result<()> {
+        // Preallocated outputs save an allocation per output and frame. Their shapes are known only after the first run.
+        let values = match &self.outputs {
+            Some(outputs) => session.run_with_options(ort::inputs![&self.input], outputs)?,
+            None => session.run(ort::inputs![&self.input])?,
+        };
+        results.extend(values.into_iter().map(|(_, value)| value));
+        if self.outputs.is_none() {
+            self.outputs = Some(outputs_like(session.outputs().iter().map(Outlet::name).zip(&*results))?);
+        }
+        Ok(())
+    }
+}
+
+/// Run options that write all outputs to new tensors, which have the shapes of the named `values`.
+fn outputs_like<'a>(values: impl Iterator<Item = (&'a str, &'a DynValue)>) -> ort::Result<ort::session::RunOptions<HasSelectedOutputs>> {
+    let mut outputs = OutputSelector::default();
+    for (name, value) in values {
+        if let ValueType::Tensor { ty, shape, .. } = value.dtype() {
+            outputs = outputs.preallocate(name, DynTensor::new(&Allocator::default(), *ty, shape.clone())?);
+        }
+    }
+    Ok(ort::session::RunOptions::new()?.with_outputs(outputs))
+}
