@@ -5,8 +5,8 @@
                                            [--faces 1024]
 
 FOLDER receives `model.onnx`, for `emotion-evaluate expression --model` and `emotionclassify model-file=`, and a
-`model.toml`; an existing one stays, except for its sha256. The nodes that combine the heads stay in fp32: they are
-cheap, and errors in them matter.
+`model.toml`; an existing one stays, except for its sha256. The first convolution, which has a single input channel and is
+slower in int8, and the nodes that combine the heads stay in fp32: they are cheap, and errors in them matter.
 """
 
 import argparse
@@ -33,10 +33,10 @@ class CalibrationFaces(CalibrationDataReader):
         return next(self.batches, None)
 
 
-def score_nodes(path):
-    """Names of the nodes behind the heads, which only the output `scores` needs."""
+def fp32_nodes(path):
+    """Names of the first convolution and of the nodes behind the heads, which only the output `scores` needs."""
     graph = onnx.load(path).graph
-    tensors, names = set(), []
+    tensors, names = set(), [next(node.name for node in graph.node if node.op_type == "Conv")]
     for node in graph.node:  # in topological order
         if tensors & set(node.input) or node.op_type == "LogSoftmax":
             tensors |= set(node.output)
@@ -54,7 +54,7 @@ def main():
     options = parser.parse_args()
     images = load_faces(options.data, TRAINING).images
     chosen = np.random.default_rng(options.seed).choice(len(images), min(options.faces, len(images)), replace=False)
-    write_quantized(options.model, CalibrationFaces(images[chosen]), options.output, score_nodes)
+    write_quantized(options.model, CalibrationFaces(images[chosen]), options.output, fp32_nodes)
 
 
 if __name__ == "__main__":
