@@ -12,7 +12,7 @@ use crate::model::onnx::free_size;
 use crate::model::runtime::{Network, Outputs, RunOptions, TensorSpec};
 use crate::model::search_path::SearchPath;
 use crate::model::{MAX_SIDE, ModelFile, embedded};
-use crate::statistics::{StepTimes, Stopwatch};
+use crate::statistics::StepTimes;
 
 /// Input sides are multiples of this, the coarsest stride of the known detectors.
 const SIDE_MULTIPLE: u32 = 32;
@@ -191,12 +191,9 @@ impl NetworkDetector {
         let max_faces = if self.refiner.is_some() { 0 } else { options.max_faces };
         let (format, preprocessor, decode) = (&self.format, &mut self.preprocessor, self.decode);
         let write = |input: &mut [f32]| {
-            let mut clock = Stopwatch::start();
             preprocessor.write(view, region, letterbox.content, format, network_input, input);
-            (clock.lap(), clock)
         };
-        self.step_times = self.network.run(format.shape(1, network_input), write, |(preprocess, mut clock), outputs| {
-            let inference = clock.lap();
+        self.step_times = self.network.run(format.shape(1, network_input), write, |outputs| {
             decode(outputs, network_input, candidate_threshold, detections)?;
             for found in detections.iter_mut() {
                 found.rect = letterbox.to_source(found.rect).translated(region.x, region.y);
@@ -206,7 +203,7 @@ impl NetworkDetector {
                 found.landmarks = found.landmarks.map(to_frame);
             }
             select(detections, &DetectOptions { max_faces, ..*options }, view.size());
-            Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+            Ok(())
         })?;
         if let Some(refiner) = &mut self.refiner {
             self.step_times += refiner.refine(view, letterbox.scale(), detections)?;

@@ -19,7 +19,7 @@ use crate::model::preset::{fits, picture_shape};
 use crate::model::runtime::{Network, Outputs, RunOptions};
 use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, Task};
-use crate::statistics::{StepTimes, Stopwatch};
+use crate::statistics::StepTimes;
 
 /// Side of the square divided by the longer side of the box.
 const REACH: f32 = 1.6;
@@ -95,14 +95,11 @@ impl Refiner {
         }));
         let shape = self.format.shape(count, self.size);
         let write = |input: &mut [f32]| {
-            let mut clock = Stopwatch::start();
             for (picture, &crop) in input.chunks_exact_mut(shape[1..].iter().product()).zip(&self.crops) {
                 self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
             }
-            (clock.lap(), clock)
         };
-        self.network.run(shape, write, |(preprocess, mut clock), outputs| {
-            let inference = clock.lap();
+        self.network.run(shape, write, |outputs| {
             let [added, boxes, landmarks] = values_of(outputs, count)?;
             let values = added.iter().zip(boxes.chunks_exact(VALUES[1])).zip(landmarks.chunks_exact(VALUES[2]));
             for ((found, crop), ((&added, rect), landmarks)) in detections.iter_mut().zip(&self.crops).zip(values) {
@@ -113,7 +110,7 @@ impl Refiner {
                 found.landmarks = Some(Landmarks5(std::array::from_fn(|index| point(landmarks[2 * index], landmarks[2 * index + 1]))));
                 found.confidence = add_to_logit(found.confidence, added);
             }
-            Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+            Ok(())
         })
     }
 }

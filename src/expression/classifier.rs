@@ -10,7 +10,7 @@ use crate::model::runtime::{Network, RunOptions};
 use crate::model::search_path::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
 use crate::scores::{LabelSet, Scores};
-use crate::statistics::{StepTimes, Stopwatch};
+use crate::statistics::StepTimes;
 
 /// Maximum number of faces in one run of the network, unless another number is set. It bounds the memory for a large crowd.
 pub const MAX_BATCH: usize = 64;
@@ -154,14 +154,11 @@ impl Classifier {
         for crops in crops.chunks(batch) {
             let shape = self.format.shape(crops.len(), self.size);
             let write = |input: &mut [f32]| {
-                let mut clock = Stopwatch::start();
                 for (picture, &crop) in input.chunks_exact_mut(shape[1..].iter().product()).zip(crops) {
                     self.preprocessor.write_crop(view, crop, &self.format, self.size, picture);
                 }
-                (clock.lap(), clock)
             };
-            self.step_times += self.network.run(shape, write, |(preprocess, mut clock), outputs| {
-                let inference = clock.lap();
+            self.step_times += self.network.run(shape, write, |outputs| {
                 let classes = self.labels.len();
                 let values = outputs.get_exactly(self.output, classes * crops.len())?;
                 let described = &self.description.outputs[0];
@@ -169,7 +166,7 @@ impl Classifier {
                     Activation::Softmax => Scores::from_logits(values, described.temperature),
                     Activation::None => Scores::from_probabilities(values.iter().copied()),
                 }));
-                Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
+                Ok(())
             })?;
         }
         Ok(())

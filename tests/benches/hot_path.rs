@@ -213,10 +213,10 @@ fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f6
         let (content, input) = (letterbox.content, letterbox.input);
         let network = free_network(model, search);
         let write = |picture: &mut [f32]| Preprocessor::default().write(&frame.view(), size.rect(), content, &format, input, picture);
-        network.run(format.shape(1, input), write, |(), _| Ok(())).expect("a run");
+        network.run(format.shape(1, input), write, |_| Ok(())).expect("a run");
         rows.push((
             format!("ONNX Runtime alone, {}x{}", input.width, input.height),
-            Box::new(move || network.run(format.shape(1, input), |_| (), |(), outputs| Ok(_ = black_box(outputs.count()))).expect("a run")),
+            Box::new(move || _ = black_box(network.run(format.shape(1, input), |_| (), |_| Ok(())).expect("a run"))),
         ));
         let mut detector = NetworkDetector::load(model.clone(), None, DETECT_SIZE, search, ONE_THREAD).expect("a detector");
         let mut found = Vec::new();
@@ -249,8 +249,8 @@ fn classifier(search: &SearchPath, peak: f64) {
         let count = found.len();
         let network = Network::load(&model, search, ONE_THREAD).expect("a network");
         let shape = format.shape(count, Size::new(48, 48));
-        network.run(shape, |faces| faces.fill(0.5), |(), _| Ok(())).expect("a run");
-        let run = move || network.run(shape, |_| (), |(), outputs| Ok(_ = black_box(outputs.count()))).expect("a run");
+        network.run(shape, |faces| faces.fill(0.5), |_| Ok(())).expect("a run");
+        let run = move || _ = black_box(network.run(shape, |_| (), |_| Ok(())).expect("a run"));
         rows.push((format!("ONNX Runtime alone, {count} faces"), Box::new(run)));
         for turned in [false, true] {
             let (view, found) = (Frame { planes: frame.planes.clone(), ..frame }, found.clone());

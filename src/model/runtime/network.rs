@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::ModelFile;
 use crate::model::onnx::constant_weights;
 use crate::model::search_path::SearchPath;
+use crate::statistics::{StepTimes, Stopwatch};
 
 /// Name and shape of one input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,31 +83,30 @@ impl Network {
         format!("inputs {}; outputs {}", list(&self.inputs), list(&self.outputs))
     }
 
-    /// Runs the graph. `write` fills the input of `shape`, row-major, whose values are unspecified before. `read` gets what
-    /// `write` returned, and the outputs. Waits while as many streams as there are cores run the same model.
+    /// Runs the graph and returns how long each step took. `write` fills the input of `shape`, row-major, whose values are
+    /// unspecified before; `read` gets the outputs. Waits first, while as many streams as there are cores run the same model.
     ///
     /// # Errors
     /// [`Error::Inference`] with ONNX Runtime's message, and those of `read`.
-    pub fn run<W, T>(
-        &self,
-        shape: [usize; 4],
-        write: impl FnOnce(&mut [f32]) -> W,
-        read: impl FnOnce(W, &Outputs) -> Result<T>,
-    ) -> Result<T> {
+    pub fn run(&self, shape: [usize; 4], write: impl FnOnce(&mut [f32]), read: impl FnOnce(&Outputs) -> Result<()>) -> Result<StepTimes> {
         self.run_on(&mut self.pool.lease(), shape, write, read)
     }
 
-    fn run_on<W, T>(
+    fn run_on(
         &self,
         worker: &mut Worker,
         shape: [usize; 4],
-        write: impl FnOnce(&mut [f32]) -> W,
-        read: impl FnOnce(W, &Outputs) -> Result<T>,
-    ) -> Result<T> {
+        write: impl FnOnce(&mut [f32]),
+        read: impl FnOnce(&Outputs) -> Result<()>,
+    ) -> Result<StepTimes> {
         let error = |error: ort::Error| Error::Inference { model: self.name.clone(), message: error.to_string() };
-        let written = write(worker.input(shape).map_err(error)?);
+        let mut clock = Stopwatch::start();
+        write(worker.input(shape).map_err(error)?);
+        let preprocess = clock.lap();
         let values = worker.run().map_err(error)?;
-        read(written, &Outputs { values, specs: &self.outputs, model: &self.name })
+        let inference = clock.lap();
+        read(&Outputs { values, specs: &self.outputs, model: &self.name })?;
+        Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 
     /// Runs the graph on zeros of `shape` and passes the outputs to `check`, so that an unusable file fails on loading rather
@@ -119,10 +119,10 @@ impl Network {
             return Ok(());
         }
         let mut worker = self.pool.lease();
-        let checked = self.run_on(&mut worker, shape, |input| input.fill(0.0), |(), outputs| check(outputs));
+        let checked = self.run_on(&mut worker, shape, |input| input.fill(0.0), check);
         // The streams may never use this shape.
         worker.forget_shape();
-        checked.map_err(|error| match error {
+        checked.map(|_| ()).map_err(|error| match error {
             Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
             other => other,
         })
