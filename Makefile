@@ -99,7 +99,7 @@ plugin: setup
 	cargo build --locked --release $(features)
 
 demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
-	pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
+	FEATURES="$(FEATURES)" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" .ci/facedetect
 
 moving-picture: plugin $(call packages_of,requirements-data) ## render the picture of the README: OUTPUT=file.webp
