@@ -109,6 +109,11 @@ impl Classifier {
         &self.description.name
     }
 
+    /// Minimum score of the top class, 0..1, below which the label is `unknown` unless another minimum is set.
+    pub fn min_confidence(&self) -> f32 {
+        self.description.outputs[0].min_confidence
+    }
+
     /// The names of the classes.
     pub fn labels(&self) -> &LabelSet {
         &self.labels

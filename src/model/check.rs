@@ -22,9 +22,9 @@ pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
     for output in &description.outputs {
         let is_divisor = output.temperature.is_finite() && output.temperature > 0.0;
         require(is_divisor, || "[[output]] temperature above 0".into(), output.temperature)?;
+        share("[[output]] min_confidence", output.min_confidence)?;
     }
-    let threshold = description.score_threshold.unwrap_or(0.0);
-    require((0.0..=1.0).contains(&threshold), || "score_threshold of 0 to 1".into(), threshold)?;
+    share("score_threshold", description.score_threshold.unwrap_or(0.0))?;
     for (key, what, name) in [("refiner", "the name of a folder", &description.refiner), ("file", "the name of a file", &description.file)]
     {
         let name = name.as_deref();
@@ -57,6 +57,10 @@ fn check_framing(framing: &Framing) -> Result<(), Wrong> {
         offset(format!("[framing.box.{detector}] offset_y_of_height"), boxed.offset_y_of_height)?;
     }
     Ok(())
+}
+
+fn share(name: &str, value: f32) -> Result<(), Wrong> {
+    require((0.0..=1.0).contains(&value), || format!("{name} of 0 to 1"), value)
 }
 
 fn require(is_valid: bool, expected: impl FnOnce() -> String, found: impl ToString) -> Result<(), Wrong> {

@@ -100,6 +100,9 @@ pub struct OutputDescription {
     /// Divisor of the logits before the softmax; above 0.
     #[serde(default = "one")]
     pub temperature: f32,
+    /// Minimum score, 0..1, of an expression model's top class, unless another one is set. Below it the label is `unknown`.
+    #[serde(default)]
+    pub min_confidence: f32,
 }
 
 fn one() -> f32 {
@@ -245,6 +248,8 @@ mod tests {
             ("offset_y_of_height = 0.1", "offset_y_of_height = -1e30", "[framing.box.other] offset_y_of_height"),
             ("[framing.box.other]", "[framing.landmarks]\nside_of_size = nan\n[framing.box.other]", "[framing.landmarks] side_of_size"),
             ("activation = \"softmax\"", "temperature = 0.0", "[[output]] temperature"),
+            ("activation = \"softmax\"", "min_confidence = 1.1", "[[output]] min_confidence of 0 to 1, found 1.1"),
+            ("activation = \"softmax\"", "min_confidence = nan", "[[output]] min_confidence of 0 to 1"),
             ("name = \"tiny\"", "name = \"ti\\u0000ny\"", "without NUL"),
             ("labels = [\"a\", \"b\"]", "labels = [\"a\", \"\\u0000\"]", "without NUL"),
             ("unheard_of = 1", "refiner = \"../face\"", "refiner"),

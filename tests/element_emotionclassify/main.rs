@@ -9,6 +9,7 @@ mod motion_gate;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -19,7 +20,7 @@ use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
 use gstemotion::record::FaceRecord;
 use support::average_faces::{Key, Scene};
-use support::gstreamer::{buffer, flush, frame_at, init, play};
+use support::gstreamer::{Stage, buffer, flush, frame_at, init, play};
 use support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
@@ -107,6 +108,31 @@ fn small_and_uncertain_faces_are_unknown() {
     let out = harness(&info, &[("min-confidence", "1.0")]).push_and_pull(frame).expect("a frame");
     assert_eq!(labels(&out), ["unknown"; 3]);
     assert!(scores(&faces(&out)[1])[1] > 0.5, "the scores of an uncertain face are still reported");
+}
+
+#[test]
+fn the_minimum_confidence_is_that_of_the_model_unless_it_is_set() {
+    if !runtime_fetched() {
+        return;
+    }
+    let stage = Stage::new("min-confidence");
+    let model = stage.path().join("model.onnx");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/expression");
+    std::fs::copy(models.join("model.onnx"), &model).expect("a copy");
+    let description = std::fs::read_to_string(models.join("model.toml")).expect("a description");
+    let without = description.lines().filter(|line| !line.starts_with("min_confidence")).collect::<Vec<_>>().join("\n");
+    let with = without.replacen("name = \"scores\"", "name = \"scores\"\nmin_confidence = 1.0", 1);
+    std::fs::write(stage.path().join("model.toml"), with).expect("a description");
+    let found = |min_confidence: &str| {
+        let (frame, info) = frame(VideoFormat::Nv12);
+        let element = gst::ElementFactory::make("emotionclassify").property("model-file", model.to_str());
+        let element = element.property_from_str("min-confidence", min_confidence).build().expect("an element");
+        let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_src_caps(info.to_caps().expect("caps"));
+        labels(&harness.push_and_pull(frame).expect("a frame"))
+    };
+    assert_eq!(found("-1"), ["unknown"; 3]);
+    assert_eq!(found("0"), NAMES);
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct Classification {
 /// The faces of a stream and their scores.
 pub struct FaceScoring {
     model_name: String,
+    /// Minimum confidence of the model's description.
+    min_confidence: f32,
     scorer: FaceScorer,
     cuts: CutDetector,
     /// What elements after the detector did to the picture.
@@ -66,6 +68,7 @@ impl Analysis for FaceScoring {
         intern(classifier.labels().as_slice());
         let scoring = Self {
             model_name: classifier.name().to_owned(),
+            min_confidence: classifier.min_confidence(),
             scorer: FaceScorer::new(classifier.labels().clone()),
             cuts: CutDetector::default(),
             picture_changes: PictureChanges::default(),
@@ -124,7 +127,7 @@ impl Analysis for FaceScoring {
 impl FaceScoring {
     /// Adds ids and scores to `faces`, which are on `buffer`.
     fn score(&mut self, buffer: &gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings, faces: &mut [FaceRecord]) -> Result<()> {
-        let mut options = settings.scoring_options(frame.is_live);
+        let mut options = settings.scoring_options(self.min_confidence, frame.is_live);
         let wanted = options.budget.min(faces.len());
         options.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
         let is_late = options.budget < wanted;

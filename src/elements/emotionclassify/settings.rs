@@ -53,7 +53,7 @@ impl Default for Settings {
             motion_gate: None,
             idle_interval: IDLE_INTERVAL.nseconds(),
             smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
-            min_confidence: 0.0,
+            min_confidence: -1.0,
             min_face_size: 16,
             threads: 0,
             provider: ExecutionProvider::default(),
@@ -64,8 +64,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How faces are scored in a stream that is live or not.
-    pub(super) fn scoring_options(&self, is_live: bool) -> ScoringOptions {
+    /// How faces are scored in a stream that is live or not, with a model whose own minimum confidence is `min_confidence`.
+    pub(super) fn scoring_options(&self, min_confidence: f32, is_live: bool) -> ScoringOptions {
         let budget = match self.max_faces_per_frame {
             0 if is_live => LIVE_FACES_PER_FRAME,
             0 => usize::MAX,
@@ -75,7 +75,7 @@ impl Settings {
             reclassify_interval: u64::from(self.reclassify_interval),
             budget,
             half_life: Duration::from_nanos(self.smoothing),
-            min_confidence: self.min_confidence as f32,
+            min_confidence: if self.min_confidence < 0.0 { min_confidence } else { self.min_confidence as f32 },
             min_face_size: self.min_face_size as f32,
             motion_gate: self.motion_gate.unwrap_or(is_live).then_some(Duration::from_nanos(self.idle_interval)),
             time_budget: (self.time_budget > 0).then_some(Duration::from_nanos(self.time_budget)),
@@ -158,8 +158,8 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("min-confidence")
             .nick("Minimum confidence")
-            .blurb("Label of a face is unknown if its top score is below this")
-            .minimum(0.0)
+            .blurb("Label of a face is unknown if its top score is below this (-1 = the model's own, in its model.toml)")
+            .minimum(-1.0)
             .maximum(1.0)
             .default_value(default.min_confidence)
             .mutable_playing()
