@@ -126,9 +126,10 @@ fn sadness_is_reported_before_happiness() {
     println!("label changes per second: {:.2} by the top score, {:.2} shown", flicker as f32 / seconds, steady as f32 / seconds);
     assert!(steady <= flicker && steady as f32 / seconds <= 3.0, "{steady} changes, {flicker} of the top score");
     let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
-    // In between she looks up with her mouth open behind a hand, which is ambiguous between neutral and surprise.
+    // In between she looks up with her mouth open behind a hand: neither sad nor happy, and too ambiguous for a label of its own.
     let between = &labels[165..225];
-    assert!(share(between, "neutral") + share(between, "surprise") > 0.95, "between crying and laughing: {between:?}");
+    let allowed = ["neutral", "surprise", "unknown"];
+    assert!(between.iter().all(|label| allowed.contains(&label.as_str())), "between crying and laughing: {between:?}");
     // She cries in the first third and laughs in the last half.
     let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
     assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));

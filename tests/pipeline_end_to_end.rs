@@ -81,9 +81,10 @@ fn detected_faces_score_like_exact_crops() {
 }
 
 /// The elements with a detector. Without tracks, a face needs no confirmation by a second frame, although the harness is a
-/// live source, and frames have nothing to do with each other.
+/// live source, and frames have nothing to do with each other. Each face gets the label of its best score, however low.
 fn chain(detector: &str) -> Harness {
-    let mut harness = Harness::new_parse(&format!("emotionfacedetect detector={detector} track=false ! emotionclassify smoothing=0"));
+    let mut harness =
+        Harness::new_parse(&format!("emotionfacedetect detector={detector} track=false ! emotionclassify smoothing=0 min-confidence=0"));
     harness.set_src_caps_str(&format!("video/x-raw,format=RGB,width={},height={},framerate=30/1", SIZE.width, SIZE.height));
     harness
 }
