@@ -68,7 +68,10 @@ impl Seen {
             let counts = self.by_face.entry(face.id).or_default();
             counts.present += 1;
             counts.detected += u64::from(face.detection.is_some_and(|detection| detection.age.is_zero()));
-            counts.classified += u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero() && emotion.label_id.is_some()));
+            // The scores of a face that is too small to be classified are uniform.
+            let is_scored = |scores: &[f32]| scores.iter().any(|score| score * scores.len() as f32 > 1.01);
+            counts.classified +=
+                u64::from(face.emotion.is_some_and(|emotion| emotion.age.is_zero() && is_scored(emotion.scores.as_slice())));
         }
     }
 }
