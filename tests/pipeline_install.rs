@@ -24,6 +24,8 @@ fn make(stage: &Stage, target: &str, variables: &[String]) {
     }
     let mut command = Command::new("make");
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", stage.path().join("target")).env("XDG_DATA_HOME", home(stage));
+    // `perf record`, for one, sets PREFIX for the commands that it runs.
+    command.env_remove("PREFIX").env_remove("DESTDIR");
     // `make uninstall` removes the registry of whoever calls it.
     command.env("HOME", home(stage)).env("GST_REGISTRY", registry(stage)).env_remove("GST_REGISTRY_1_0").env_remove("XDG_CACHE_HOME");
     succeed(run(command.args(["--no-print-directory", "--old-file=build", target]).args(variables)));
