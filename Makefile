@@ -125,25 +125,26 @@ fleet: setup ## four cameras that publish to a broker here, and a page that show
 test test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
 test test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
-test: export RUSTDOCFLAGS := -Dwarnings
+# The tests are compiled by Clippy, which is the compiler with lints, so that nothing is compiled for lints alone.
+test: export RUSTC_WORKSPACE_WRAPPER = $(shell rustc --print sysroot 2>/dev/null)/bin/clippy-driver
+test: export CLIPPY_ARGS := -Dwarnings
+test: export RUSTDOC := $(CURDIR)/.ci/rustdoc
 heading = @printf '\n== %s\n' '$(1)'
 test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --all --check
-	$(call heading,lints)
-	cargo clippy --locked --workspace --all-targets --features evaluate $(features) -- -D warnings
+	$(call heading,lints of everything)
+	cargo test --locked --workspace --all-targets --features evaluate $(features) --no-run
+	$(call heading,tests and documentation)
+	cargo test --locked --workspace --features evaluate $(features)
 	$(call heading,lints of the core and its tests without GStreamer)
 	cargo clippy --locked --no-default-features --features onnx -- -D warnings
 	cargo clippy --locked --no-default-features --features evaluate,draw --all-targets -- -D warnings
-	$(call heading,tests)
-	cargo test --locked --workspace --features evaluate $(features)
 	$(call heading,tests of the training tools on synthetic data)
 	PYTHONPATH=models $(python) -m unittest discover --start-directory models/training --top-level-directory models
 	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || \
 	    echo "skipped: tests that need models/training/requirements.txt"
-	$(call heading,documentation)
-	cargo doc --locked --no-deps --features evaluate $(features)
 	$(call heading,gst-inspect-1.0 on the plugin)
 	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
@@ -175,7 +176,7 @@ programs:
 	@echo $(programs)
 
 bench: plugin ## measure the figures in docs/performance.md
-	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked $(features); fi
+	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked --package emotion-benches; fi
 
 MODEL ?= models/expression/model.onnx
 # EVALUATOR=path uses an emotion-evaluate that is already built.

@@ -17,7 +17,7 @@
 //! | [`plan`] | cuts long files into slices; chooses the frames to examine |
 //! | [`decoder`] | a file to frames |
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
-//! | [`unit`] | examines one slice of one file |
+//! | [`mod@unit`] | examines one slice of one file |
 //! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
 //! | [`queue`] | the tasks that the workers share |
 //! | [`table`] | columns and their writers |
