@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Time for one frame of the overlay with five faces, after warm-up.
 //!
-//! `cargo bench --bench draw`
+//! `cargo bench -p emotion-benches --bench draw`
 //!
 //! - `steady`: boxes and scores of the previous frame, so that all pictures are cached
 //! - `moving`: boxes move and change size, percentages and bars change with every frame

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The time of each step of a frame, on one thread, compared with a baseline.
 //!
-//! `cargo bench --bench hot_path`
+//! `cargo bench -p emotion-benches --bench hot_path`
 //!
 //! - frame to tensor, against fast_image_resize (the same filter) and OpenCV (`blobFromImage` without its mean and scale:
 //!   resize, to float, one plane for each channel; `INTER_LINEAR` reads four pixels and aliases, `INTER_AREA` reads all)
@@ -240,7 +240,7 @@ fn free_network(model: &ModelFile, search: &SearchPath) -> Network {
 
 fn classifier(search: &SearchPath, peak: f64) {
     let mut rows: Vec<Row> = Vec::new();
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/expression/model.onnx");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/expression/model.onnx");
     let model = ModelFile::open(model.as_ref()).expect("our own model");
     let format = model.description.as_ref().expect("a description").input.format();
     let mut counts = Vec::new();

@@ -3,7 +3,7 @@
 //! read back, in microseconds. The limit for writing and reading all of it is 60 µs.
 //!
 //! ```text
-//! cargo bench --bench meta
+//! cargo bench -p emotion-benches --bench meta
 //! ```
 
 use std::hint::black_box;
