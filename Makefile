@@ -175,7 +175,7 @@ packages:
 programs:
 	@echo $(programs)
 
-bench: plugin ## measure the figures in docs/performance.md
+bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to compare with that commit
 	@if [ -x tests/benches/run ]; then tests/benches/run; else cargo bench --locked --package emotion-benches; fi
 
 MODEL ?= models/expression/model.onnx
