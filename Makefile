@@ -125,7 +125,7 @@ fleet: setup ## four cameras that publish to a broker here, and a page that show
 test test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
 test test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
-# The tests are compiled by Clippy, which is the compiler with lints, so that nothing is compiled for lints alone.
+# Clippy's compiler also generates code, so one compilation gives the lints and the tests.
 test: export RUSTC_WORKSPACE_WRAPPER = $(shell rustc --print sysroot 2>/dev/null)/bin/clippy-driver
 test: export CLIPPY_ARGS := -Dwarnings
 test: export RUSTDOC := $(CURDIR)/.ci/rustdoc
@@ -134,7 +134,7 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(call heading,formatting)
 	cargo fmt --all --check
-	$(call heading,lints of everything)
+	$(call heading,lints and compilation of the tests)
 	cargo test --locked --workspace --all-targets --features evaluate $(features) --no-run
 	$(call heading,tests and documentation)
 	cargo test --locked --workspace --features evaluate $(features)

@@ -147,6 +147,12 @@ class Bench:
                 best[row.name] = min(best.get(row.name, seconds), seconds)
         return best
 
+    def peak_mib(self, clip, elements, environment, streams):
+        """Returns the minimum peak memory in MiB of a process with a number of streams."""
+        branches = [self.launch(clip, elements, 60)[2:] for _ in range(streams)]
+        line = ["gst-launch-1.0", "-q", *sum(branches, [])]
+        return min(cpu_seconds(line, environment)[1] for _ in range(ROUNDS))
+
     def faces_found(self, clip):
         """Returns the number of faces on a frame of a clip, which is the number of lines of its export."""
         export = self.launch(clip, f"{DETECT} ! emotionexport", 1, "fdsink")
@@ -251,9 +257,7 @@ class Bench:
         print(f"  streams in real time on two cores, at that rate: {2000 / 30 / frame_ms:.1f}")
         memory_mib = []
         for count in (1, 2, 4, 8):
-            branches = [self.launch(clip, CHAIN, 60)[2:] for _ in range(count)]
-            line = ["gst-launch-1.0", "-q", *sum(branches, [])]
-            memory_mib.append(min(cpu_seconds(line, row.environment)[1] for _ in range(ROUNDS)))
+            memory_mib.append(self.peak_mib(clip, CHAIN, self.with_plugin, count))
             print(f"  peak memory of {count} in one process{'':<27} {memory_mib[-1]:8.0f} MiB")
         print(f"  each further stream, including its frames{'':<18} {(memory_mib[-1] - memory_mib[0]) / 7:8.1f} MiB")
 

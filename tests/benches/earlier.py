@@ -12,10 +12,17 @@ import subprocess
 import sys
 import tempfile
 
-from compare import CHAIN, DETECT, HERE, ROUNDS, Bench, Clip, cpu_seconds, processor
+from compare import CHAIN, DETECT, HERE, Bench, Clip, processor
 
-FIVE, LARGE_FIVE = Clip("5", "RGB", 640, 480), Clip("5", "I420", 1920, 1080)
-FIFTY, TWO = Clip("50", "I420", 1920, 1080), Clip("2", "I420", 1280, 720)
+FIVE_VGA, FIVE_1080P = Clip("5", "RGB", 640, 480), Clip("5", "I420", 1920, 1080)
+FIFTY_1080P, TWO_720P = Clip("50", "I420", 1920, 1080), Clip("2", "I420", 1280, 720)
+
+
+def resolve(name):
+    """Returns the short hash of a commit or branch. Exits with an error if there is none of this name."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--short", f"{name}^{{commit}}"]
+    found = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+    return found or sys.exit(f"earlier: error: expected a commit in EARLIER, found {name}")
 
 
 def build(commit, target):
@@ -50,32 +57,27 @@ class Comparison:
 
     def memory(self):
         """Prints the memory in MiB of each further stream in a process."""
-        print(f"\nmemory of each further stream of {TWO.width}x{TWO.height}, with its frames")
+        print(f"\nmemory of each further stream of {TWO_720P.width}x{TWO_720P.height}, with its frames")
         now = self.bench.with_plugin
         lines = [("frames alone", "identity", now), (self.commit, CHAIN, self.earlier_plugin), ("now", CHAIN, now)]
         for name, elements, environment in lines:
-            one, eight = (self.peak_mib(elements, environment, count) for count in (1, 8))
+            one, eight = (self.bench.peak_mib(TWO_720P, elements, environment, count) for count in (1, 8))
             print(f"  {name:<58} {(eight - one) / 7:8.1f} MiB")
 
-    def peak_mib(self, elements, environment, streams):
-        branches = [self.bench.launch(TWO, elements, 60)[2:] for _ in range(streams)]
-        line = ["gst-launch-1.0", "-q", *sum(branches, [])]
-        return min(cpu_seconds(line, environment)[1] for _ in range(ROUNDS))
 
-
-def main(target, clips, commit):
-    target = pathlib.Path(target).resolve()
+def main(target, clips, name):
+    target, commit = pathlib.Path(target).resolve(), resolve(name)
     library = build(commit, target)
     print(f"one core of {processor()}; CPU time per frame")
     with tempfile.TemporaryDirectory() as stage:
         bench = Bench(target, pathlib.Path(clips).resolve(), pathlib.Path(), pathlib.Path(stage))
         comparison = Comparison(bench, commit, library)
-        comparison.rows(FIVE, DETECT)
-        comparison.rows(FIVE, CHAIN)
-        comparison.rows(LARGE_FIVE, DETECT)
-        comparison.rows(FIFTY, CHAIN)
-        comparison.rows(TWO, CHAIN)
-        comparison.rows(TWO, CHAIN, gated=True)
+        comparison.rows(FIVE_VGA, DETECT)
+        comparison.rows(FIVE_VGA, CHAIN)
+        comparison.rows(FIVE_1080P, DETECT)
+        comparison.rows(FIFTY_1080P, CHAIN)
+        comparison.rows(TWO_720P, CHAIN)
+        comparison.rows(TWO_720P, CHAIN, gated=True)
         comparison.memory()
 
 
