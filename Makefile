@@ -140,7 +140,8 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 	cargo test --locked --workspace --features evaluate $(features)
 	$(call heading,lints of the core and its tests without GStreamer)
 	cargo clippy --locked --no-default-features --features onnx -- -D warnings
-	cargo clippy --locked --no-default-features --features evaluate,draw --all-targets -- -D warnings
+	cargo clippy --locked --package gst-plugin-emotion --package emotion-tests --no-default-features \
+	    --features evaluate,draw,onnx --all-targets -- -D warnings
 	$(call heading,tests of the training tools on synthetic data)
 	PYTHONPATH=models $(python) -m unittest discover --start-directory models/training --top-level-directory models
 	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || \
@@ -151,7 +152,7 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 
 fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY=one of tests/fuzz
 	FUZZ_SECONDS=$$(( $(or $(MINUTES),10) * 60 / $(if $(ONLY),1,$$(grep -c '^#\[test\]' tests/fuzz/main.rs)) )) \
-	    cargo test --locked $(features) --test fuzz -- --test-threads 1 $(ONLY)
+	    cargo test --locked --package emotion-tests $(features) --test fuzz -- --test-threads 1 $(ONLY)
 
 test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers and the driver of scans on Ray
 	cargo build --locked --release --package gst-plugin-emotion --package emotion-scan --lib --bins
@@ -207,7 +208,7 @@ faces: setup $(call packages_of,requirements-data) ## write the test faces of DA
 
 # Other options: FACE_SIZE=pixels CLIP=file CHAIN=elements DISTURB=true
 soak: setup ## run live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2
-	cargo run --locked --release $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" \
+	cargo run --locked --release --package emotion-tests $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" \
 	    size="$(SIZE)" faces="$(FACES)" face-size="$(FACE_SIZE)" clip="$(CLIP)" chain="$(CHAIN)" disturb="$(DISTURB)"
 
 # OPTIONS are those of training.expression.train.

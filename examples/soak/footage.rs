@@ -5,10 +5,11 @@ use gst::prelude::*;
 use gst_video::VideoFormat;
 use gstemotion::geometry::Size;
 use gstemotion::scores::FERPLUS_LABELS;
+use test_support::average_faces::{Key, Scene};
+use test_support::gstreamer;
 
-use crate::average_faces::{Key, Scene};
+use crate::FRAMES_PER_SECOND;
 use crate::options::Options;
-use crate::{FRAMES_PER_SECOND, gstreamer};
 
 /// Length of a rendered scene.
 const LOOP_FRAMES: u32 = 90;

@@ -3,19 +3,13 @@
 //! each face is detected and classified, CPU time, memory, file descriptors and threads.
 //!
 //! ```text
-//! cargo run --release --example soak -- minutes=60 streams=3 size=1280x720 faces=2 disturb=true
+//! cargo run --release --package emotion-tests --example soak -- minutes=60 streams=3 size=1280x720 faces=2 disturb=true
 //! ```
 //! `options.rs` lists the options. The faces are average faces that move and change their expressions. Each source produces
 //! 30 frames per second, even if the pipeline cannot process them. The elements have their default properties, unless
 //! `chain` sets others.
 
-#[path = "../../tests/support/average_faces.rs"]
-#[allow(dead_code)]
-mod average_faces;
 mod footage;
-#[path = "../../tests/support/gstreamer.rs"]
-#[allow(dead_code)]
-mod gstreamer;
 mod options;
 mod process;
 mod stream;
@@ -28,6 +22,7 @@ use gstemotion::geometry::Size;
 use options::Options;
 use process::{Usage, cpu_time};
 use stream::{FaceCounts, Feed, Seen, Stream};
+use test_support::gstreamer;
 
 const FRAMES_PER_SECOND: u32 = 30;
 const MINUTE: Duration = Duration::from_secs(60);

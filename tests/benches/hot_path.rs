@@ -10,14 +10,9 @@
 //! The rows of a table take turns, and the minimum CPU time of many rounds counts, so that other load of the machine hardly
 //! matters.
 
-#[path = "../support/average_faces.rs"]
-#[allow(dead_code)]
-mod average_faces;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use average_faces::{Key, Scene};
 use fast_image_resize as fir;
 use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::{DetectOptions, FaceDetector};
@@ -33,6 +28,7 @@ use gstemotion::scores::FERPLUS_LABELS;
 use opencv::core::{CV_8UC3, CV_32F, Mat, Size as CvSize, Vector};
 use opencv::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
+use test_support::average_faces::{Key, Scene};
 
 const SIZES: [(&str, Size); 4] = [
     ("640x480", Size::new(640, 480)),

@@ -20,6 +20,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::input::Input;
+use test_support::repository;
 
 /// Seed of `cargo test`, so that it runs the same cases each time.
 const SEED: u64 = 1;
@@ -119,12 +120,11 @@ impl Target {
 
     /// The committed cases, sorted by name.
     fn corpus(&self) -> Vec<Vec<u8>> {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = repository.join("tests/fuzz/corpus").join(self.name);
+        let folder = repository().join("tests/fuzz/corpus").join(self.name);
         let committed = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
         let mut files: Vec<PathBuf> = committed.collect();
         files.sort();
-        files.extend(self.seeds.iter().map(|file| repository.join(file)));
+        files.extend(self.seeds.iter().map(|file| repository().join(file)));
         let read = |file: &PathBuf| std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         files.iter().map(read).collect()
     }

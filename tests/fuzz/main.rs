@@ -19,8 +19,6 @@ mod metadata;
 mod onnx;
 mod protobuf;
 mod records;
-#[path = "../support/mod.rs"]
-mod support;
 mod tracking;
 
 use driver::Target;
@@ -72,7 +70,7 @@ fn buffers() {
 #[cfg(feature = "onnx")]
 #[test]
 fn detectors() {
-    if support::runtime_fetched() {
+    if test_support::runtime_fetched() {
         Target { name: "detectors", cases: 5_000, seeds: &[], check: detectors::check }.run();
     }
 }

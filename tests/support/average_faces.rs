@@ -31,6 +31,7 @@ pub struct Key {
 }
 
 impl Key {
+    /// A key frame; the parameters are the fields.
     pub fn new(at_s: f32, center: (f32, f32), height: f32, expression: &'static str) -> Self {
         Self { at_s, center: Point { x: center.0, y: center.1 }, height, expression }
     }
@@ -101,8 +102,12 @@ impl Scene {
 
     fn empty_frame(&self) -> Vec<u8> {
         let [top, bottom] = self.background;
-        let rows = (0..self.height).map(|y| blend(top, bottom, y as f32 / self.height as f32).map(|value| value.round() as u8));
-        rows.flat_map(|color| color.repeat(self.width)).collect()
+        let mut frame = vec![0; 3 * self.width * self.height];
+        for (y, row) in frame.chunks_exact_mut(3 * self.width).enumerate() {
+            let color = blend(top, bottom, y as f32 / self.height as f32).map(nearest);
+            row.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&color));
+        }
+        frame
     }
 
     /// A neck and a plain shirt, so that no head floats in the air.
@@ -123,6 +128,7 @@ impl Scene {
 
     fn draw_face(&self, frame: &mut [u8], shown: &Appearance) {
         let [from, to] = shown.expressions.map(|name| self.faces.of(name));
+        let changes = shown.expressions[0] != shown.expressions[1];
         // Small faces average several samples, otherwise edges would flicker as they move.
         let samples = (from.side as f32 / shown.height).ceil().max(1.0) as usize;
         let step = 1.0 / (shown.height * samples as f32);
@@ -132,7 +138,8 @@ impl Scene {
             for i in 0..samples * samples {
                 let at = |n: usize| (n as f32 + 0.5 - samples as f32 / 2.0) * step;
                 let (u, v) = (u + at(i % samples), v + at(i / samples));
-                let (a, b) = (from.sample(u, v), to.sample(u, v));
+                let a = from.sample(u, v);
+                let b = if changes { to.sample(u, v) } else { a };
                 (0..2).for_each(|n| sum[n] += a[n] + (b[n] - a[n]) * shown.fade);
             }
             let [grey, alpha] = sum.map(|value| value / (samples * samples) as f32);
@@ -148,7 +155,7 @@ impl Scene {
                 let (rgb, opacity) = color((x as f32 + 0.5 - place.x) / place.w, (y as f32 + 0.5 - place.y) / place.h);
                 let pixel = &mut frame[(y * self.width + x) * 3..][..3];
                 let below = [pixel[0], pixel[1], pixel[2]].map(f32::from);
-                pixel.copy_from_slice(&blend(below, rgb, opacity.clamp(0.0, 1.0)).map(|value| value.round() as u8));
+                pixel.copy_from_slice(&blend(below, rgb, opacity.clamp(0.0, 1.0)).map(nearest));
             }
         }
     }
@@ -162,6 +169,11 @@ const SHIRTS: [[f32; 3]; 3] = [[70.0, 92.0, 124.0], [104.0, 84.0, 96.0], [78.0, 
 
 fn blend(from: [f32; 3], to: [f32; 3], share: f32) -> [f32; 3] {
     std::array::from_fn(|n| from[n] + (to[n] - from[n]) * share)
+}
+
+/// The nearest whole number of a value in 0..=255.
+fn nearest(value: f32) -> u8 {
+    (value + 0.5) as u8
 }
 
 fn appearance(actor: usize, keys: &[Key], time_s: f32) -> Option<Appearance> {

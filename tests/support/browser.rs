@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
+use crate::temporary;
+
 /// Maximum waiting time, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -21,7 +23,7 @@ pub fn chromium() -> Option<PathBuf> {
     let runs = |name: &PathBuf| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
     let found = names.map(PathBuf::from).find(runs);
     if found.is_none() {
-        crate::support::left_out::note("no chromium; the package of that name has it");
+        crate::left_out::note("no chromium; the package of that name has it");
     }
     found
 }
@@ -175,7 +177,7 @@ impl Browser {
     pub fn take(&mut self, name: &str) {
         let picture = self.command("Page.captureScreenshot", json!({"format": "png"}));
         let picture = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
-        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.png", self.name)), picture).unwrap();
+        std::fs::write(temporary().join(format!("{}-{name}.png", self.name)), picture).unwrap();
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Condvar, Mutex, Once};
 use std::time::Duration;
 
-use super::gstreamer::init;
+use crate::gstreamer::init;
 
 /// Maximum waiting time, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);

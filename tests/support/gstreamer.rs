@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use gst::prelude::*;
 use gst_video::prelude::*;
@@ -92,8 +92,22 @@ pub fn library() -> PathBuf {
 pub struct Stage(PathBuf);
 
 impl Stage {
-    /// An empty folder named after `test`.
+    /// A folder named after `test`, with a registry that has GStreamer's own plugins: to scan them takes half a second.
     pub fn new(test: &str) -> Self {
+        static SCANNED: OnceLock<Vec<u8>> = OnceLock::new();
+        let stage = Self::unscanned(test);
+        let registry = stage.0.join("registry.bin");
+        let scanned = SCANNED.get_or_init(|| {
+            let status = stage.command("gst-inspect-1.0").args(["--exists", "fakesink"]).status();
+            assert!(status.expect("gst-inspect-1.0 runs").success(), "GStreamer has no fakesink");
+            std::fs::read(&registry).expect("GStreamer writes its registry")
+        });
+        std::fs::write(&registry, scanned).expect("a file in a temporary folder");
+        stage
+    }
+
+    /// A folder without a registry, as on the first run.
+    pub fn unscanned(test: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("gst-emotion-{test}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("plugins")).expect("a temporary folder");

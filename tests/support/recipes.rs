@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 
 use gst_rtsp_server::prelude::*;
 
-use super::average_faces::{Key, Scene};
-use super::gstreamer::Stage;
+use crate::average_faces::{Key, Scene};
+use crate::gstreamer::Stage;
+use crate::repository;
 
+/// Size of the clip in pixels.
 pub const WIDTH: usize = 640;
+/// See [`WIDTH`].
 pub const HEIGHT: usize = 480;
 /// Number of frames in the clip, at 30 frames per second.
 pub const FRAMES: usize = 40;
 
 /// The folder of the scripts.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")
+    repository().join("pipelines")
 }
 
 /// A command that runs a script of `pipelines/` on the stage, with the stage's library.
@@ -49,7 +52,7 @@ pub fn launch(stage: &Stage, arguments: &[&str]) {
 
 /// A stage with the clip, if all required files are fetched.
 pub fn stage(name: &str) -> Option<Stage> {
-    super::fetched("centerface").then(|| {
+    crate::fetched("centerface").then(|| {
         let stage = Stage::new(&format!("recipe-{name}")).with_plugin();
         std::fs::write(clip(&stage), encoded_clip()).unwrap();
         stage
@@ -116,7 +119,7 @@ pub fn bindings() -> bool {
     let import = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
     let found = Command::new("/usr/bin/python3").args(["-c", import]).output().is_ok_and(|output| output.status.success());
     if !found {
-        crate::support::left_out::note("no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
+        crate::left_out::note("no PyGObject with Gst (python3-gi, gir1.2-gstreamer-1.0)");
     }
     found
 }
@@ -126,7 +129,7 @@ pub fn program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file());
     if found.is_none() {
-        crate::support::left_out::note(format!("no {}", names.join(", ")));
+        crate::left_out::note(format!("no {}", names.join(", ")));
     }
     found
 }

@@ -6,12 +6,15 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use test_support::broker::installed;
+use test_support::fetched;
+
 use crate::service::{clip, folder, signal};
-use crate::support::{fetched, installed, start_command, wait_until};
+use crate::support::{start_command, wait_until};
 
 #[test]
 fn a_camera_that_crashes_is_offline_and_comes_back() {
-    if !fetched() || !installed(&["mosquitto", "mosquitto_sub"]) {
+    if !fetched("centerface") || !installed(&["mosquitto", "mosquitto_sub"]) {
         return;
     }
     let folder = folder("fleet");

@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
+use test_support::fetched;
 
 use crate::service::{clip, folder};
-use crate::support::{fetched, free_port, start, wait_for_line, wait_until};
+use crate::support::{free_port, start, wait_for_line, wait_until};
 
 #[test]
 fn a_client_receives_the_faces_as_onvif_documents() {
-    if !fetched() {
+    if !fetched("centerface") {
         return;
     }
     let folder = folder("onvif");

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
+use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, fetched, free_port, start, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, free_port, start, start_camera, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -72,7 +73,7 @@ fn clients_survive_restarts_of_a_camera_over_udp() {
 }
 
 fn restart_camera(protocol: &str) {
-    if !fetched() {
+    if !fetched("centerface") {
         return;
     }
     gst::init().expect("GStreamer starts");

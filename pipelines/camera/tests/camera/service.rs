@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use serde_json::Value;
+use test_support::broker::installed;
+use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, fetched, free_port, installed, picture, start, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, free_port, picture, start, start_camera, wait_for_line, wait_until};
 
 /// A folder that is empty at the start of a test.
 pub fn folder(test: &str) -> PathBuf {
@@ -125,7 +127,7 @@ fn metrics(port: u16) -> impl Fn(&str) -> f64 {
 
 #[test]
 fn a_clip_is_published_recorded_and_measured_until_a_signal() {
-    if !fetched() || !installed(&["mosquitto", "mosquitto_sub"]) {
+    if !fetched("centerface") || !installed(&["mosquitto", "mosquitto_sub"]) {
         return;
     }
     let folder = folder("service");
@@ -195,7 +197,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
 
 #[test]
 fn a_source_that_vanishes_leaves_the_outlets_up() {
-    if !fetched() || !installed(&["mosquitto", "mosquitto_sub"]) {
+    if !fetched("centerface") || !installed(&["mosquitto", "mosquitto_sub"]) {
         return;
     }
     gst::init().unwrap();
@@ -227,7 +229,7 @@ fn a_source_that_vanishes_leaves_the_outlets_up() {
 
 #[test]
 fn a_file_that_is_not_repeated_ends_the_program() {
-    if !fetched() {
+    if !fetched("centerface") {
         return;
     }
     let folder = folder("once");

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests share: a camera, the program, and patience.
 
-#[path = "../../../../tests/support/average_faces.rs"]
-#[allow(dead_code)]
-mod average_faces;
-#[path = "../../../../tests/support/left_out.rs"]
-mod left_out;
-
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,29 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use average_faces::{Key, Scene};
 use gst::glib;
 use gst_rtsp_server::prelude::*;
-use gstemotion::model::search_path::SearchPath;
+use test_support::average_faces::{Key, Scene};
+use test_support::left_out;
 
 /// Environment variable for the child process that acts as the camera: port, picture, width and height.
 const CAMERA: &str = "EMOTION_TEST_CAMERA";
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// True if the models are there; `make setup` fetches them.
-pub fn fetched() -> bool {
-    let search = SearchPath::from_env(None);
-    let error = search.runtime_library().err().or_else(|| search.model("centerface", "centerface.onnx").err());
-    is_there(error.map(|error| error.to_string()))
-}
-
-/// True if all programs are installed; `make setup` installs them.
-pub fn installed(programs: &[&str]) -> bool {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"];
-    let missing: Vec<_> =
-        programs.iter().filter(|program| !folders.iter().any(|folder| Path::new(folder).join(program).exists())).collect();
-    is_there((!missing.is_empty()).then(|| format!("{missing:?} are missing")))
-}
 
 /// True if a program is installed that setup does not install.
 pub fn has(program: &str) -> bool {
@@ -45,13 +24,6 @@ pub fn has(program: &str) -> bool {
         left_out::note(format!("no {program}"));
     }
     found
-}
-
-fn is_there(missing: Option<String>) -> bool {
-    let Some(missing) = missing else { return true };
-    assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{missing}");
-    left_out::note(missing);
-    false
 }
 
 /// A child process, killed when dropped.

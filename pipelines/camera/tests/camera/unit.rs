@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The systemd unit, as systemd itself reads it, and the manual page.
 
-#[path = "../../../../tests/support/manual.rs"]
-mod manual;
-
 use std::fs;
 use std::process::Command;
+
+use test_support::manual;
 
 use crate::service::folder;
 use crate::support::has;

@@ -2,16 +2,12 @@
 //! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them. Builds the
 //! wheel, installs it and uses its plugin.
 
-#[path = "../../../../tests/support/average_faces.rs"]
-#[allow(missing_docs, dead_code)]
-mod average_faces;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use average_faces::{Key, Scene};
 use gstemotion::model::search_path::SearchPath;
+use test_support::average_faces::{Key, Scene};
 
 #[test]
 fn the_package_finds_faces_in_files_and_arrays() {

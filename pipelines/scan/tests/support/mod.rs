@@ -2,20 +2,14 @@
 //! Photos and videos of average faces in a temporary folder, and the command that scans them.
 #![allow(dead_code)] // No test program uses all of it.
 
-#[path = "../../../../tests/support/average_faces.rs"]
-#[allow(missing_docs)]
-mod average_faces;
-#[path = "../../../../tests/support/left_out.rs"]
-pub mod left_out;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use average_faces::{Key, Scene};
 use gst::prelude::*;
-use gstemotion::model::search_path::SearchPath;
 use serde_json::Value;
+use test_support::average_faces::{Key, Scene};
+use test_support::{left_out, runtime_fetched};
 
 pub const WIDTH: usize = 320;
 pub const HEIGHT: usize = 240;
@@ -27,9 +21,7 @@ impl Folder {
     /// An empty folder, if the elements find ONNX Runtime. `make test` requires it; a bare `cargo test` prints how many tests
     /// it skips.
     pub fn new(test: &str) -> Option<Self> {
-        if let Err(error) = SearchPath::from_env(None).runtime_library() {
-            assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
-            left_out::note(error.to_string());
+        if !runtime_fetched() {
             return None;
         }
         let folder = std::env::temp_dir().join(format!("emotion-scan-{test}-{}", std::process::id()));

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The program with clips, cameras, browsers and a broker.
+
+mod browser;
+mod fleet;
+mod sources;
+mod support;

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command on photos and videos of average faces.
+
+mod command;
+mod queries;
+#[path = "../support/mod.rs"]
+mod support;
+mod workers;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread of a publisher, with brokers that are scripted instead of connected.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gstemotion::publish::session::{Broker, Failure, Link, Notice, Outcome, Publisher};
+use gstemotion::publish::{Limits, Message, Outbox};
+
+/// What happens on one attempt to connect.
+#[derive(Clone, Debug)]
+enum Attempt {
+    Fails(&'static str),
+    /// Never answers.
+    Hangs,
+    /// Connects, acknowledges as many messages, and breaks when the next one is sent.
+    Breaks(usize),
+    /// Connects and refuses each message.
+    Refuses,
+    /// Connects and acknowledges each message.
+    Works,
+}
+
+/// The payloads that a broker has received, per connection.
+type Log = Arc<Mutex<Vec<Vec<String>>>>;
+
+struct Scripted {
+    attempts: VecDeque<Attempt>,
+    log: Log,
+}
+
+impl Broker for Scripted {
+    type Link = ScriptedLink;
+
+    async fn connect(&mut self) -> Result<ScriptedLink, Failure> {
+        let attempt = self.attempts.pop_front().unwrap_or(Attempt::Works);
+        match attempt {
+            Attempt::Fails(reason) => return Err(reason.into()),
+            Attempt::Hangs => std::future::pending().await,
+            _ => self.log.lock().unwrap().push(Vec::new()),
+        }
+        Ok(ScriptedLink { attempt, log: self.log.clone(), outcomes: VecDeque::new() })
+    }
+}
+
+struct ScriptedLink {
+    attempt: Attempt,
+    log: Log,
+    outcomes: VecDeque<Outcome>,
+}
+
+impl Link for ScriptedLink {
+    fn send(&mut self, message: &Message) -> Result<(), Failure> {
+        let mut log = self.log.lock().unwrap();
+        let received = log.last_mut().unwrap();
+        match &self.attempt {
+            Attempt::Breaks(count) if received.len() == *count => return Err("broken".into()),
+            Attempt::Refuses => self.outcomes.push_back(Outcome::Rejected(message.sequence, "not allowed".into())),
+            _ => self.outcomes.push_back(Outcome::Sent(message.sequence)),
+        }
+        received.push(String::from_utf8(message.payload.to_vec()).unwrap());
+        Ok(())
+    }
+
+    async fn outcome(&mut self) -> Result<Outcome, Failure> {
+        match self.outcomes.pop_front() {
+            Some(outcome) => Ok(outcome),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(self) {
+        self.log.lock().unwrap().last_mut().unwrap().push("closed".into());
+    }
+}
+
+fn publisher(attempts: impl Into<VecDeque<Attempt>>) -> (Publisher, Log, Receiver<Notice>) {
+    let outbox = Outbox::open(&Limits { max_bytes: 1 << 20, spool: None }).unwrap();
+    let (log, (sender, notices)) = (Log::default(), channel());
+    let broker = Scripted { attempts: attempts.into(), log: log.clone() };
+    let publisher = Publisher::start(outbox, broker, move |notice| drop(sender.send(notice))).unwrap();
+    (publisher, log, notices)
+}
+
+fn push(publisher: &Publisher, count: usize) {
+    publisher.push(&"faces".into(), "{}\n".repeat(count).as_bytes());
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn every_message_is_sent_and_the_link_is_closed_at_the_end() {
+    let (publisher, log, notices) = publisher([]);
+    push(&publisher, 200);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().sent, publisher.is_connected()), (200, true));
+    drop(publisher);
+    let log = log.lock().unwrap();
+    assert_eq!((log.len(), log[0].len(), log[0].last().unwrap().as_str()), (1, 201, "closed"));
+    assert_eq!(notices.iter().collect::<Vec<_>>(), [Notice::Connected]);
+}
+
+#[test]
+fn a_failure_is_reported_once_and_again_when_it_changes() {
+    let attempts = [Attempt::Fails("refused"), Attempt::Fails("refused"), Attempt::Fails("wrong password"), Attempt::Works];
+    let (publisher, _, notices) = publisher(attempts);
+    push(&publisher, 1);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!(publisher.counts().reconnects, 0, "there was no connection before");
+    drop(publisher);
+    let failed = |reason: &str| Notice::Disconnected(reason.into());
+    assert_eq!(notices.iter().collect::<Vec<_>>(), [failed("refused"), failed("wrong password"), Notice::Connected]);
+}
+
+#[test]
+fn what_was_not_acknowledged_is_sent_again_in_order_on_the_next_connection() {
+    let (publisher, log, _notices) = publisher([Attempt::Breaks(3), Attempt::Breaks(0), Attempt::Works]);
+    push(&publisher, 10);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().reconnects, publisher.counts().dropped), (2, 0));
+    let log = log.lock().unwrap();
+    assert_eq!((log.len(), log[0].len(), log[1].len()), (3, 3, 0));
+    let number = |payload: &String| payload.split(['-', '"']).nth(4).unwrap().parse::<usize>().unwrap();
+    let last: Vec<_> = log[2].iter().map(number).collect();
+    assert!(last.is_sorted() && last.ends_with(&[3, 4, 5, 6, 7, 8, 9]), "{last:?}");
+}
+
+#[test]
+fn refused_messages_are_dropped_and_reported_once() {
+    let (publisher, _, notices) = publisher([Attempt::Refuses]);
+    push(&publisher, 10);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().sent, publisher.counts().dropped), (0, 10));
+    drop(publisher);
+    let problem = Notice::Problem("the broker refuses messages: not allowed".into());
+    assert_eq!(notices.iter().collect::<Vec<_>>(), [Notice::Connected, problem]);
+}
+
+#[test]
+fn draining_ends_after_its_limit_and_when_it_is_interrupted() {
+    let (publisher, _, _notices) = publisher([Attempt::Hangs]);
+    push(&publisher, 1);
+    assert!(!publisher.drain(Duration::from_millis(20)));
+    std::thread::scope(|scope| {
+        let drained = scope.spawn(|| publisher.drain(Duration::from_secs(3_600)));
+        std::thread::sleep(Duration::from_millis(50));
+        publisher.interrupt(true);
+        assert!(!drained.join().unwrap());
+    });
+    assert!(!publisher.drain(Duration::from_secs(3_600)), "until it is allowed again");
+    // Dropping it ends the attempt to connect.
+    drop(publisher);
+}

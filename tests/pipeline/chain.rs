@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A chain of the three elements: all formats and sizes, and real clips if there are any.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use gstemotion::elements::frame::FORMATS;
+use gstemotion::geometry::Size;
+use gstemotion::meta::read_faces;
+use gstemotion::record::FaceRecord;
+use test_support::gstreamer::{init, play, run};
+use test_support::{repository, runtime_fetched};
+
+const CHAIN: &str = "emotionfacedetect ! emotionclassify ! emotionoverlay";
+
+#[test]
+fn every_format_and_size_runs() {
+    if !runtime_fetched() {
+        return;
+    }
+    for format in FORMATS {
+        for (width, height) in [(640, 480), (1, 1), (17, 33), (641, 479)] {
+            let caps = format!("video/x-raw,format={},width={width},height={height}", format.to_str());
+            run(&format!("videotestsrc num-buffers=2 ! {caps} ! {CHAIN} ! fakesink")).unwrap_or_else(|error| panic!("{caps}: {error}"));
+        }
+    }
+    run(&format!("videotestsrc num-buffers=2 ! video/x-raw,format=NV12,width=3840,height=2160 ! {CHAIN} ! fakesink")).expect("4K");
+}
+
+#[test]
+fn unknown_caps_fields_pass_through() {
+    if !runtime_fetched() {
+        return;
+    }
+    let caps = "video/x-raw,format=I420,width=64,height=48,framerate=30/1,made-up=yes";
+    run(&format!("videotestsrc num-buffers=2 ! video/x-raw,width=64,height=48 ! capssetter caps=\"{caps}\" replace=true ! {CHAIN} ! {caps} ! fakesink"))
+        .expect("caps with a field of somebody's own");
+}
+
+/// The faces of each frame of a clip.
+fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
+    init();
+    let line = format!("filesrc location={} ! decodebin ! emotionfacedetect ! emotionclassify ! fakesink name=sink", clip.display());
+    let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let frames = Arc::new(Mutex::new(Vec::new()));
+    let seen = frames.clone();
+    let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video caps");
+        let buffer = info.buffer().expect("a buffer");
+        seen.lock().expect("frames").push(read_faces(buffer, Size::new(video.width(), video.height())));
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).unwrap_or_else(|error| panic!("{}: {error}", clip.display()));
+    pipeline.set_state(gst::State::Null).expect("a pipeline stops");
+    let frames = frames.lock().expect("frames").clone();
+    assert!(!frames.is_empty());
+    frames
+}
+
+/// A clip of real people. They are not part of the repository.
+fn clip(name: &str) -> Option<PathBuf> {
+    let path = repository().join("../shared/media").join(name);
+    if !path.is_file() {
+        test_support::left_out::note(format!("no {}", path.display()));
+        return None;
+    }
+    runtime_fetched().then_some(path)
+}
+
+#[test]
+fn a_clip_without_faces_has_none() {
+    let Some(clip) = clip("no-face.mp4") else { return };
+    let with_faces = faces_of(&clip).iter().filter(|faces| !faces.is_empty()).count();
+    assert_eq!(with_faces, 0);
+}
+
+#[test]
+fn a_face_that_leaves_is_dropped() {
+    let Some(clip) = clip("face-leaves.mov") else { return };
+    let frames = faces_of(&clip);
+    let last = frames.iter().rposition(|faces| !faces.is_empty()).expect("a face");
+    assert!((60..=74).contains(&last), "the last face is on frame {last}");
+    assert!(frames[..60].iter().all(|faces| faces.len() == 1), "one face until then");
+}
+
+/// Four shots: a singer and a pianist; the singer from the side in front of a dark audience; the singer; a row of the audience.
+#[test]
+fn ids_end_at_scene_cuts() {
+    let Some(clip) = clip("several-faces.mp4") else { return };
+    let frames = faces_of(&clip);
+    let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<std::collections::BTreeSet<_>>();
+    let shots = [0..20, 20..82, 82..211, 211..frames.len()].map(ids);
+    println!("{shots:?}");
+    // In the second shot, nine people of the audience are more or less visible, mostly in the dark.
+    for (ids, people) in shots.iter().zip([2, 10, 1, 5]) {
+        assert!(ids.len() <= people + 1, "{people} people, ids {ids:?}");
+    }
+    for (index, shot) in shots.iter().enumerate() {
+        for other in &shots[index + 1..] {
+            assert!(shot.is_disjoint(other), "{shots:?}");
+        }
+    }
+}
+
+#[test]
+fn sadness_is_reported_before_happiness() {
+    let Some(clip) = clip("crying-to-laughing.mp4") else { return };
+    let frames = faces_of(&clip);
+    let labels: Vec<_> = frames
+        .iter()
+        .map(|faces| faces.first().and_then(|face| face.emotion.as_ref()).map_or("", |emotion| emotion.label()).to_string())
+        .collect();
+    // Changes of the top score, compared with changes of the reported label.
+    let top = |face: &FaceRecord| face.emotion.as_ref().map(|emotion| emotion.scores.top().0);
+    let shown = |face: &FaceRecord| face.emotion.as_ref().and_then(|emotion| emotion.label_id);
+    let seconds = frames.len() as f32 / 24.0;
+    let [flicker, steady] = [top as fn(&FaceRecord) -> Option<usize>, shown].map(|label| {
+        let labels: Vec<_> = frames.iter().filter_map(|faces| faces.first().and_then(label)).collect();
+        labels.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    });
+    println!("label changes per second: {:.2} by the top score, {:.2} shown", flicker as f32 / seconds, steady as f32 / seconds);
+    assert!(steady <= flicker && steady as f32 / seconds <= 3.0, "{steady} changes, {flicker} of the top score");
+    let share = |part: &[String], label: &str| part.iter().filter(|given| *given == label).count() as f32 / part.len() as f32;
+    // In between she looks up with her mouth open behind a hand: neither sad nor happy, and too ambiguous for a label of its own.
+    let between = &labels[165..225];
+    let allowed = ["neutral", "surprise", "unknown"];
+    assert!(between.iter().all(|label| allowed.contains(&label.as_str())), "between crying and laughing: {between:?}");
+    // She cries in the first third and laughs in the last half.
+    let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
+    assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));
+    assert!(share(laughing, "happiness") > 0.9, "happiness on {:.2} of the laughing", share(laughing, "happiness"));
+    let ids: std::collections::HashSet<_> = frames.iter().flatten().map(|face| face.id).collect();
+    assert_eq!(ids.len(), 1, "one woman, one id");
+}

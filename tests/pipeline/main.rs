@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Whole launch lines, the scripts of `pipelines/`, and the commands of the documentation.
+
+#[cfg(feature = "haar")]
+mod blur;
+mod chain;
+mod docs;
+mod embed;
+mod end_to_end;
+mod errors;
+mod export;
+mod install;
+#[cfg(feature = "v1_24")]
+mod interop;
+mod names;
+#[cfg(feature = "v1_28")]
+mod neighbours;
+mod recipes;
+mod recipes_clips;
+mod recorders;
+mod report;
+mod survival;

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The files of the recorders of `pipelines/`, also after a crash, and their playback in a browser.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+use test_support::browser::{Browser, chromium};
+use test_support::gstreamer::Stage;
+use test_support::recipes::*;
+
+/// Frame numbers in a file of records, which has two records for each frame.
+fn recorded(file: &Path) -> BTreeSet<u64> {
+    let records = json_lines(&read(file));
+    let seen: BTreeSet<_> = records.iter().map(|record| record["frame"].as_u64().unwrap()).collect();
+    assert_eq!(records.len(), 2 * seen.len(), "two faces on every frame");
+    seen
+}
+
+#[test]
+fn each_segment_of_a_recording_has_its_records() {
+    let Some(stage) = stage("segments").filter(|_| bindings()) else { return };
+    let part = |index: usize, kind: &str| stage.path().join(format!("parts/{index:05}.{kind}"));
+    for run_before in [0, 3] {
+        succeed(run(script(&stage, "segments.sh").args(["clip.mp4", "parts", "0.5"])));
+        let mut frames = Vec::new();
+        for index in run_before..run_before + 3 {
+            let seen = recorded(&part(index, "ndjson"));
+            let first = std::fs::read_to_string(part(index, "ndjson")).unwrap();
+            let first: serde_json::Value = serde_json::from_str(first.lines().next().expect("a record")).unwrap();
+            assert_eq!(first["recording_time"], 0, "times of the video beside it: {first}");
+            assert_eq!(decode(&stage, &part(index, "mp4")).len(), seen.len(), "frames of part {index}");
+            frames.extend(seen);
+        }
+        assert_eq!(frames, (0..FRAMES as u64).collect::<Vec<_>>(), "every frame in one of the parts, in order");
+        assert!(!part(run_before + 3, "mp4").exists() && !part(run_before + 3, "ndjson").exists());
+    }
+}
+
+/// A running script, and the signals that end it.
+struct Recorder(Child);
+
+impl Recorder {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("the script starts"))
+    }
+
+    /// Kills the script, like a loss of power. The script has replaced itself by the program that writes, so that one gets the signal.
+    fn kill(mut self) {
+        self.0.kill().expect("the script runs");
+        assert!(!self.0.wait().expect("the script is gone").success(), "it had already ended");
+    }
+
+    /// Interrupts the script like Ctrl-C, and waits for its end.
+    fn interrupt(mut self) {
+        assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
+        assert!(self.0.wait().expect("the script ends").success());
+    }
+}
+
+#[test]
+fn a_crash_loses_only_the_last_seconds_of_a_recording() {
+    const RATE: u32 = 10;
+    const SEGMENT: usize = 50;
+    let Some(stage) = stage("crash").filter(|_| bindings()) else { return };
+    encode_clip(&stage, 150, RATE);
+    let part = |index: usize, kind: &str| stage.path().join(format!("parts/{index:05}.{kind}"));
+    let recorder = Recorder::start(script(&stage, "segments.sh").args(["clip.mp4", "parts", "5"]));
+    let lines = |index| std::fs::read_to_string(part(index, "ndjson")).map_or(0, |text| text.lines().count());
+    until("most of the second segment", || (lines(1) >= 2 * (SEGMENT - 2)).then_some(()));
+    recorder.kill();
+
+    assert_eq!(recorded(&part(0, "ndjson")).len(), SEGMENT);
+    assert_eq!(decode(&stage, &part(0, "mp4")).len(), SEGMENT);
+    let (records, frames) = (recorded(&part(1, "ndjson")).len(), decode(&stage, &part(1, "mp4")).len());
+    assert!(records >= SEGMENT - 2, "{records}");
+    // Up to 3 s are lost, and the frames that wait for the encoder; from a camera, none would wait.
+    assert!(frames + 4 * RATE as usize >= records, "{frames} frames of {records}");
+    assert!(frames >= RATE as usize, "{frames} frames");
+}
+
+/// A folder that `hls.sh` writes to.
+struct Live(PathBuf);
+
+impl Live {
+    /// The lines of a playlist that begin with `tag`, without the tag.
+    fn lines(&self, playlist: &str, tag: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.0.join(playlist)).unwrap_or_default();
+        text.lines().filter_map(|line| line.strip_prefix(tag)).map(str::to_owned).collect()
+    }
+
+    fn number(&self, tag: &str) -> u64 {
+        self.lines("video.m3u8", tag).first().map_or(0, |value| value.parse().unwrap())
+    }
+
+    fn files(&self, playlist: &str) -> Vec<String> {
+        self.lines(playlist, "").into_iter().filter(|line| !line.starts_with('#')).collect()
+    }
+
+    fn seconds(&self) -> f64 {
+        self.lines("video.m3u8", "#EXTINF:").iter().map(|value| value.trim_end_matches(',').parse::<f64>().unwrap()).sum()
+    }
+
+    /// Number of frames in a segment, decoded after the initialisation segment of its run.
+    fn frames(&self, stage: &Stage, init: &str, file: &str) -> usize {
+        let bytes = [init, file].map(|name| std::fs::read(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")));
+        let whole = stage.path().join("whole.mp4");
+        std::fs::write(&whole, bytes.concat()).unwrap();
+        decode(stage, &whole).len()
+    }
+}
+
+#[test]
+fn a_browser_plays_segments_with_their_captions() {
+    let Some(stage) = stage("hls").filter(|_| bindings()) else { return };
+    succeed(run(script(&stage, "hls.sh").args(["clip.mp4", "site", "0.5"])));
+    let live = Live(stage.path().join("site"));
+    assert_eq!(live.files("video.m3u8"), ["00000.m4s", "00001.m4s", "00002.m4s"]);
+    assert_eq!(live.files("captions.m3u8"), ["00000.vtt", "00001.vtt", "00002.vtt"]);
+    assert_eq!(live.lines("video.m3u8", "#EXT-X-ENDLIST").len(), 1);
+    assert!((live.seconds() - FRAMES as f64 / 30.0).abs() < 0.01, "{}", live.seconds());
+    let frames: Vec<_> = live.files("video.m3u8").iter().map(|file| live.frames(&stage, "init-00000.mp4", file)).collect();
+    assert_eq!(frames, [15, 15, 10]);
+    for index in 0..3 {
+        let text = read(&live.0.join(format!("0000{index}.vtt")));
+        assert!(text.starts_with("WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"), "{text}");
+        assert_eq!(text.matches(" --> ").count(), 1, "{text}");
+        assert!(text.contains("happiness "), "{text}");
+    }
+    // GStreamer as a player.
+    let (uri, to) = (format!("uri=file://{}", live.0.join("stream.m3u8").display()), stage.path().join("played.rgb"));
+    let sink = format!("location={}", to.display());
+    launch(&stage, &["uridecodebin", &uri, "caps=video/x-raw", "!", "videoconvert", "!", "video/x-raw,format=RGB", "!", "filesink", &sink]);
+    assert_eq!(self::frames(&to).len(), FRAMES);
+
+    let Some(program) = chromium() else { return };
+    let mut page = Browser::start(&program, &stage.path().join("profile"), &[], "hls");
+    page.resize(800, 700, 1.0);
+    page.command("Page.navigate", json!({"url": serve(live.0.clone())}));
+    page.wait("the end", "document.querySelector('video')?.ended === true");
+    let cues = page.run("[...document.querySelector('video').textTracks[0].cues].map((cue) => cue.startTime)");
+    assert_eq!(cues, json!([0, 0.5, 1]));
+    page.run("document.querySelector('video').currentTime = 0.7");
+    page.wait("a caption", "document.querySelector('video').textTracks[0].activeCues[0]?.text.includes('happiness')");
+    page.wait("its picture", "document.querySelector('video').readyState >= 2 && !document.querySelector('video').seeking");
+    page.take("captions");
+    assert_eq!(page.run("document.querySelector('#notice').textContent"), "");
+}
+
+#[test]
+fn a_playlist_continues_after_a_crash() {
+    let Some(stage) = stage("hls-live").filter(|_| bindings()) else { return };
+    let camera = Camera::endless(&stage);
+    let live = Live(stage.path().join("site"));
+    let start = || Recorder::start(script(&stage, "hls.sh").args([camera.address.as_str(), "site", "2", "3"]));
+    let recorder = start();
+    until("two segments", || (live.files("video.m3u8").len() == 2).then_some(()));
+    let mut page = chromium().map(|program| Browser::start(&program, &stage.path().join("profile"), &[], "hls-live"));
+    if let Some(page) = &mut page {
+        page.command("Page.navigate", json!({"url": serve(live.0.clone())}));
+        page.wait("a caption", "document.querySelector('video')?.textTracks[0]?.activeCues?.[0]?.text.includes('happiness')");
+        page.take("playing");
+    }
+    until("a playlist that rolls", || (live.number("#EXT-X-MEDIA-SEQUENCE:") >= 2).then_some(()));
+    assert_eq!(live.files("video.m3u8").len(), 3);
+    assert!(!live.0.join("00000.m4s").exists() && !live.0.join("00000.vtt").exists(), "files that have left the playlist are removed");
+
+    let next = |live: &Live| live.number("#EXT-X-MEDIA-SEQUENCE:") + 3;
+    let open = |live: &Live| live.0.join(format!("{:05}.m4s", next(live)));
+    until("an open segment", || open(&live).metadata().is_ok_and(|file| file.len() > 0).then_some(()));
+    recorder.kill();
+    let (known, told) = (next(&live), live.files("video.m3u8"));
+    assert_eq!(live.lines("video.m3u8", "#EXT-X-ENDLIST").len(), 0);
+    for (file, seconds) in told.iter().zip(live.lines("video.m3u8", "#EXTINF:")) {
+        let frames = live.frames(&stage, "init-00000.mp4", file) as f64;
+        let seconds: f64 = seconds.trim_end_matches(',').parse().unwrap();
+        assert!((seconds * 10.0 - frames).abs() <= 10.0, "{file}: {frames} frames in {seconds} s");
+        assert!(live.0.join(file.replace("m4s", "vtt")).exists());
+    }
+
+    // As after a power failure in the middle of a fragment, before its captions are written.
+    let bytes = std::fs::read(live.0.join(format!("{known:05}.m4s"))).unwrap();
+    std::fs::write(live.0.join(format!("{known:05}.m4s")), [&bytes[..], &bytes[..100]].concat()).unwrap();
+    std::fs::remove_file(live.0.join(format!("{known:05}.vtt"))).unwrap();
+
+    // The open file is a segment now, and the next segments have another initialisation segment.
+    let recorder = start();
+    let told = until("a segment of the second run", || {
+        let told = live.files("video.m3u8");
+        (live.lines("video.m3u8", "#EXT-X-MAP:").len() == 2).then_some(told)
+    });
+    assert!(told.contains(&format!("{known:05}.m4s")), "{told:?}");
+    assert_eq!(live.lines("video.m3u8", "#EXT-X-DISCONTINUITY").iter().filter(|rest| rest.is_empty()).count(), 1);
+    assert!(live.frames(&stage, "init-00000.mp4", &format!("{known:05}.m4s")) > 0);
+    recorder.interrupt();
+    assert_eq!(live.lines("video.m3u8", "#EXT-X-ENDLIST").len(), 1);
+    if let Some(mut page) = page {
+        page.wait("the end of both", "document.querySelector('video').ended");
+        let last = "[...document.querySelector('video').textTracks[0].cues].at(-1)";
+        page.wait("captions to the end", &format!("{last}.endTime > document.querySelector('video').duration - 1"));
+        assert_eq!(page.run("document.querySelector('#notice').textContent"), "");
+    }
+}
