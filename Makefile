@@ -125,8 +125,7 @@ fleet: setup ## four cameras that publish to a broker here, and a page that show
 test test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
 test test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
-# Clippy's compiler also generates code, so one compilation gives the lints and the tests.
-test: export RUSTC_WORKSPACE_WRAPPER = $(shell rustc --print sysroot 2>/dev/null)/bin/clippy-driver
+test: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/.ci/compiler
 test: export CLIPPY_ARGS := -Dwarnings
 test: export RUSTDOC := $(CURDIR)/.ci/rustdoc
 heading = @printf '\n== %s\n' '$(1)'
