@@ -116,36 +116,41 @@ pub(super) fn join(
         let written_on = written_on(structure);
         // Scaling may have rounded the region to the pixels of either size.
         let coarser = written_on.map_or(frame, |size| Size::new(size.width.min(frame.width), size.height.min(frame.height)));
-        for entry in structures(entries) {
-            let (id, rect) = (id(entry), rect(entry).and_then(|rect| locate(written_on, rect)));
-            let is_same = |face: &FaceRecord| match (id, rect) {
-                (0, Some(rect)) => matching_iou(face.rect_norm, rect, coarser).is_some(),
-                (0, None) => false,
-                _ => face.id == id,
+        for (index, entry) in structures(entries).enumerate() {
+            let id = id(entry);
+            let located = || rect(entry).and_then(|rect| locate(written_on, rect));
+            // The position is only needed without an id, or if the face is missing.
+            let (known, rect) = match id {
+                0 => {
+                    let rect = located();
+                    let is_same = |face: &FaceRecord| rect.is_some_and(|rect| matching_iou(face.rect_norm, rect, coarser).is_some());
+                    (faces.iter().position(is_same), rect)
+                }
+                id => (position(faces, id, index), None),
             };
-            match (faces.iter_mut().find(|face| is_same(face)), rect) {
-                (Some(face), _) => {
-                    face.confirmed &= is_confirmed(entry);
-                    if face.emotion.is_none() {
-                        face.emotion = scores.fields(entry);
-                    }
+            if let Some(known) = known {
+                let face = &mut faces[known];
+                face.confirmed &= is_confirmed(entry);
+                if face.emotion.is_none() {
+                    face.emotion = scores.fields(entry);
                 }
-                (None, Some(rect_norm)) => {
-                    faces.push(FaceRecord {
-                        id,
-                        rect_norm,
-                        detection: None,
-                        emotion: scores.fields(entry),
-                        confirmed: is_confirmed(entry),
-                    });
-                    joined.added += 1;
-                }
-                (None, None) => joined.left_out += 1,
+            } else if let Some(rect_norm) = rect.or_else(located) {
+                let (emotion, confirmed) = (scores.fields(entry), is_confirmed(entry));
+                faces.push(FaceRecord { id, rect_norm, detection: None, emotion, confirmed });
+                joined.added += 1;
+            } else {
+                joined.left_out += 1;
             }
         }
         joined
     });
     joined.unwrap_or_default()
+}
+
+/// The position of the face `id`, which is usually `expected`: the meta lists faces in the order of their regions.
+fn position(faces: &[FaceRecord], id: u32, expected: usize) -> Option<usize> {
+    let is_expected = faces.get(expected).is_some_and(|face| face.id == id);
+    if is_expected { Some(expected) } else { faces.iter().position(|face| face.id == id) }
 }
 
 /// Leaves boxes where they are, if `frame` has the proportions of the frame on which the meta was written. If not, an

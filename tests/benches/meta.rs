@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The time to write the metadata of 50 faces to a buffer: every encoding written by the detector and the classifier, and
-//! read back, in microseconds. The limit for writing and reading all of it is 60 µs.
+//! read back, in microseconds. docs/metadata.md has the sum.
 //!
 //! ```text
 //! cargo bench -p emotion-benches --bench meta

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! GStreamer's own analytics elements with our metadata, where the newer ones are installed.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ fn the_stock_overlay_draws_the_box_and_the_top_expression() {
     }
     let ours = drawn(|buffer| mark_face(buffer, &scored(1)));
     if let Some(file) = std::env::var_os("SHOW_INTEROP") {
-        write_png(std::path::Path::new(&file), &ours);
+        write_png(Path::new(&file), &ours);
     }
     let plain = drawn(|_| ());
     let changed = |picture: &[u8], x: f32, y: f32| {
@@ -113,7 +114,7 @@ fn ultraface() -> PathBuf {
 
 /// Runs three faces through `elements` in a child process and returns the number of faces in the messages of
 /// `emotionclassify`. `runtime` is the ONNX Runtime that our plugin loads, if not the default one.
-fn faces_in_child(name: &str, elements: &str, runtime: Option<&std::path::Path>) -> usize {
+fn faces_in_child(name: &str, elements: &str, runtime: Option<&Path>) -> usize {
     let stage = Stage::new(name).with_plugin();
     let picture = stage.path().join("faces.png");
     write_png(&picture, &test_support::three_faces().render(0.0));
@@ -152,9 +153,8 @@ fn two_runtimes_coexist_in_one_process_in_either_order() {
     assert_eq!(faces_in_child("theirs-first", &theirs_first, None), 3);
 
     // Both use one library, which the stock element has started without a shareable thread pool.
-    let files = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let is_runtime =
-        |file: &std::path::PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."));
+    let files = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let is_runtime = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."));
     let library = files("/usr/lib".into()).flat_map(files).find(is_runtime).expect("the library that onnxinference is linked to");
     assert_eq!(faces_in_child("one-library", &theirs_first, Some(&library)), 3, "{}", library.display());
 }
@@ -194,7 +194,7 @@ fn stock_inference_runs_our_models() {
     }
 }
 
-fn write_png(file: &std::path::Path, rgb: &[u8]) {
+fn write_png(file: &Path, rgb: &[u8]) {
     let mut encoder = png::Encoder::new(std::fs::File::create(file).expect("the file can be written"), FRAME.width, FRAME.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header().and_then(|mut writer| writer.write_image_data(rgb)).expect("the picture can be written");
