@@ -29,6 +29,7 @@ mod live;
 mod metrics;
 mod options;
 mod page;
+mod receiver;
 mod recorder;
 mod registry;
 mod report;

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
 use crate::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
-use crate::{alerts, connections, feed, graph, guard, listing, metrics, page, report, upload, viewer};
+use crate::{alerts, connections, feed, graph, guard, listing, metrics, page, receiver, report, viewer};
 
 /// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
 /// the list and one for each source.
@@ -97,7 +97,7 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
 /// The routes of a server with at most `max_connections`.
 fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
     let sockets = Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3));
-    let app = App { registry: registry.clone(), sockets, uploads: Arc::new(Semaphore::new(upload::MAX_UPLOADS)) };
+    let app = App { registry: registry.clone(), sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
     page::router()
         .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
@@ -299,9 +299,9 @@ async fn receive_upload(State(app): State<App>, Query(query): Query<UploadQuery>
     let turn = app.uploads.clone().try_acquire_owned();
     let turn = turn.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many files are being sent".into()))?;
     let permit = app.socket()?;
-    let upgrade = upgrade.max_message_size(upload::MAX_CHUNK_BYTES).max_frame_size(upload::MAX_CHUNK_BYTES);
+    let upgrade = upgrade.max_message_size(receiver::MAX_CHUNK_BYTES).max_frame_size(receiver::MAX_CHUNK_BYTES);
     Ok(upgrade.on_upgrade(async move |socket| {
-        upload::receive(socket, app.registry, query.name).await;
+        receiver::receive(socket, app.registry, query.name).await;
         drop((turn, permit));
     }))
 }

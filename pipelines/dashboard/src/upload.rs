@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Receives a photo or video that a viewer drops onto the page, and adds it as a source.
+//! A photo or video that a viewer has sent, in a file.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use emotion_supervise::place::Place;
-use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
-
-use crate::input::{Input, VIDEO_EXTENSIONS, clean_name};
+use crate::input::VIDEO_EXTENSIONS;
 use crate::jpeg;
-use crate::registry::Registry;
 
-/// Maximum size of one message.
-pub const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// File extensions of photos.
 const PHOTO_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
 /// Maximum size of a photo in pixels. Its pixels are in memory.
@@ -27,14 +16,38 @@ const MAX_PHOTO_PIXELS: u64 = 60_000_000;
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// A file that begins with this many bytes of text is text.
 const MAX_TEXT_BYTES: usize = 256;
-/// Maximum number of files that are sent at the same time.
-pub const MAX_UPLOADS: usize = 4;
-/// The connection is closed if the browser sends nothing for this long.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A file from a viewer, deleted when it is dropped.
 #[derive(Debug)]
 pub struct Upload(PathBuf);
+
+impl Upload {
+    /// An empty file in `folder`, with a random name and the extension of `name`.
+    ///
+    /// # Errors
+    /// If the extension is that of neither a photo nor a video, or the file cannot be created.
+    pub fn create(folder: &Path, name: &Path) -> Result<(File, Self), String> {
+        if !is_photo(name) && !has_extension(name, &VIDEO_EXTENSIONS) {
+            return Err(format!("expected a photo ({}) or a video ({})", PHOTO_EXTENSIONS.join(", "), VIDEO_EXTENSIONS.join(", ")));
+        }
+        let extension = name.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        create(folder, &extension).map_err(|error| error.to_string())
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Checks that the file begins like what its extension says.
+    ///
+    /// # Errors
+    /// What was expected and found.
+    pub fn check(&self) -> Result<(), String> {
+        let header = header(&self.0).map_err(|error| error.to_string())?;
+        if is_photo(&self.0) { check_photo(&header) } else { check_video(&header) }
+    }
+}
 
 impl Drop for Upload {
     fn drop(&mut self) {
@@ -51,52 +64,6 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
     path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Receives the file `name` in binary messages, each answered with `next`. After the text `end` the answer is JSON: the `id`
-/// of the new source or an `error`.
-pub async fn receive(mut socket: WebSocket, registry: Arc<Registry>, name: String) {
-    let answer = match receive_file(&mut socket, &registry, &name).await {
-        Ok(Some(upload)) => spawn_blocking(move || add(&registry, upload, &name)).await.unwrap_or_else(|error| Err(error.to_string())),
-        Ok(None) => return,
-        Err(error) => Err(error),
-    };
-    let answer: Value = answer.map_or_else(|error| json!({ "error": error }), |id| json!({ "id": id }));
-    let _ = timeout(TIMEOUT, socket.send(Message::Text(answer.to_string().into()))).await;
-    let _ = timeout(TIMEOUT, socket.send(Message::Close(None))).await;
-}
-
-/// Writes what arrives to a file; none if the viewer is gone.
-async fn receive_file(socket: &mut WebSocket, registry: &Registry, name: &str) -> Result<Option<Upload>, String> {
-    let max_bytes = registry.options().upload_bytes;
-    let path = Path::new(name);
-    if max_bytes == 0 {
-        return Err("this dashboard takes no files; see --upload-size".into());
-    }
-    if !is_photo(path) && !has_extension(path, &VIDEO_EXTENSIONS) {
-        return Err(format!("expected a photo ({}) or a video ({})", PHOTO_EXTENSIONS.join(", "), VIDEO_EXTENSIONS.join(", ")));
-    }
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let (mut file, upload) = create(&registry.options().data.join("uploads"), &extension).map_err(|error| error.to_string())?;
-    let mut bytes = 0;
-    loop {
-        match timeout(TIMEOUT, socket.recv()).await {
-            Ok(Some(Ok(Message::Binary(chunk)))) => {
-                bytes += chunk.len() as u64;
-                if bytes > max_bytes {
-                    return Err(format!("expected at most {} MiB; see --upload-size", max_bytes >> 20));
-                }
-                let written = spawn_blocking(move || file.write_all(&chunk).map(|()| file)).await;
-                file = written.map_err(std::io::Error::other).flatten().map_err(|error| error.to_string())?;
-                if !matches!(timeout(TIMEOUT, socket.send(Message::Text("next".into()))).await, Ok(Ok(()))) {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(Ok(Message::Text(text)))) if text.as_str() == "end" => return Ok(Some(upload)),
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
-            _ => return Ok(None),
-        }
-    }
-}
-
 fn create(folder: &Path, extension: &str) -> std::io::Result<(File, Upload)> {
     fs::create_dir_all(folder)?;
     let mut name = [0; 8];
@@ -104,22 +71,6 @@ fn create(folder: &Path, extension: &str) -> std::io::Result<(File, Upload)> {
     let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
     let file = File::options().write(true).create_new(true).open(&path)?;
     Ok((file, Upload(path)))
-}
-
-/// Adds the source and returns its id.
-fn add(registry: &Registry, upload: Upload, name: &str) -> Result<u32, String> {
-    let header = header(&upload.0).map_err(|error| error.to_string())?;
-    if is_photo(&upload.0) {
-        check_photo(&header)?
-    } else {
-        check_video(&header)?
-    }
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let path = fs::canonicalize(&upload.0).map_err(|error| error.to_string())?;
-    let input = Input::Place(Place::File(path));
-    let source = registry.add(input, clean_name(&stem).unwrap_or_else(|| "File".into()))?;
-    source.keep(upload);
-    Ok(source.id)
 }
 
 /// The first bytes of a file.
@@ -175,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_file_is_deleted_with_its_source() {
-        let (_, upload) = create(&std::env::temp_dir().join("emotion-dashboard-upload"), "png").unwrap();
+        let (_, upload) = Upload::create(&std::env::temp_dir().join("emotion-dashboard-upload"), Path::new("photo.PNG")).unwrap();
         let path = upload.0.clone();
         assert!(path.exists());
         drop(upload);

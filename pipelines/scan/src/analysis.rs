@@ -3,7 +3,7 @@
 //!
 //! Frames are pushed into the elements on the worker's own thread. The elements stay loaded from file to file.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
@@ -23,6 +23,19 @@ const ELEMENTS: [(&str, &str); 4] = [
 ];
 /// Every face is scored, since no stream is waiting: `facedetect` reports at most this many.
 const MAX_FACES: u32 = 1_000;
+
+/// Starts GStreamer with the elements linked into this program.
+///
+/// # Errors
+/// If GStreamer does not start.
+pub fn start_elements() -> Result<(), Error> {
+    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+    let start = || {
+        gst::init().map_err(|error| error.to_string())?;
+        gstemotion::plugin_register_static().map_err(|error| error.to_string())
+    };
+    STARTED.get_or_init(start).clone().map_err(Error::Elements)
+}
 
 /// The faces of a frame.
 #[derive(Debug)]

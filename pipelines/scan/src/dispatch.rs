@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::journal::{Entry, Log};
 use crate::queue::{self, Running};
 use crate::record::{FileFacts, SliceResult};
-use crate::scan::Shared;
+use crate::shared::Shared;
 use crate::worker::{Answer, Task};
 
 /// Tasks that were written and are not answered yet.

@@ -2,7 +2,7 @@
 //! Finds faces in photos and recordings, scores their apparent expression, and writes one table.
 //!
 //! ```text
-//! inputs → scan: workers ── copies ── unit: decoder → analysis ──→ journal → table: Parquet, CSV, NDJSON
+//! inputs → run: workers ── copies ── unit: decoder → analysis ──→ journal → table: Parquet, CSV, NDJSON
 //! remote ↗         plan: which part of a file is a unit
 //! ```
 //!
@@ -25,10 +25,12 @@
 //! | [`report`] | the page of `pipelines/report.sh` |
 //! | [`annotate`] | photos and videos with the faces drawn |
 //! | [`picture`] | the faces of a picture in memory |
-//! | [`scan`](mod@scan) | the workers, and the tables at the end |
-//! | `partition` | several tables instead of one, for many files |
-//! | `dispatch` | gives the tasks to workers in other processes |
-//! | [`worker`] | such a worker |
+//! | `shared` | what the workers of a run share, and workers on threads |
+//! | [`worker`] | a worker in another process |
+//! | `dispatch` | gives the tasks to such workers |
+//! | `run` | the workers, and the tables at the end |
+//! | `partition` | several runs and tables instead of one, for many files |
+//! | [`scan`](mod@scan) | the whole scan |
 
 pub mod options;
 pub mod error;
@@ -47,11 +49,14 @@ pub mod progress;
 pub mod report;
 pub mod annotate;
 pub mod picture;
-pub mod scan;
-mod partition;
-mod dispatch;
+mod shared;
 pub mod worker;
+mod dispatch;
+mod run;
+mod partition;
+pub mod scan;
 
 pub use error::Error;
 pub use options::Options;
-pub use scan::{Summary, scan};
+pub use run::Summary;
+pub use scan::scan;

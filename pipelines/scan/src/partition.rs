@@ -18,7 +18,7 @@ use crate::inputs::Input;
 use crate::journal::write_whole;
 use crate::options::Options;
 use crate::record::FileKey;
-use crate::scan::{Summary, scan_inputs};
+use crate::run::{Summary, run};
 
 /// A finished part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ fn scan_part(part: &Options, inputs: &[Input]) -> Result<Summary, Error> {
     if let Some(done) = done.filter(|_| part.output.exists() && part.files_output().exists()) {
         return Ok(done.summary);
     }
-    let summary = scan_inputs(part, inputs)?;
+    let summary = run(part, inputs)?;
     let done = Done { settings: part.fingerprint(), files: keys, summary };
     let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
     write_whole(&path, &json).map_err(Error::at(&path))?;

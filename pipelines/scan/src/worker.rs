@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::Analyser;
+use crate::analysis::{self, Analyser};
 use crate::copies::Copies;
 use crate::decoder::{Decoder, Failure};
 use crate::error::Error;
@@ -20,7 +20,7 @@ use crate::inputs::{self, Input};
 use crate::options::Options;
 use crate::progress::Counts;
 use crate::record::{FileFacts, FileKey, SliceResult};
-use crate::{scan, unit};
+use crate::unit;
 
 /// Something to examine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Answer {
 /// # Errors
 /// If the elements do not start, a task cannot be read, or an answer cannot be written.
 pub fn run(options: &Options, tasks: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
-    scan::start_elements()?;
+    analysis::start_elements()?;
     let analyser = Analyser::new(&options.set, 1)?;
     let mut worker = Worker { analyser, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
     for line in tasks.lines() {

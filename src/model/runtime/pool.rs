@@ -12,11 +12,8 @@ use ort::environment::Environment;
 use sha2::{Digest, Sha256};
 
 use super::provider::RunOptions;
-use super::session::session;
+use super::session::{ModelDigest, session};
 use super::worker::Worker;
-
-/// The SHA-256 of a model.
-pub(super) type ModelDigest = [u8; 32];
 
 /// A pool, the model that it runs, and how.
 type Entry = (ModelDigest, RunOptions, Weak<WorkerPool>);

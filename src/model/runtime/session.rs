@@ -12,10 +12,12 @@ use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
-use super::pool::ModelDigest;
 use super::provider::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::search_path::SearchPath;
+
+/// The SHA-256 of a model.
+pub(super) type ModelDigest = [u8; 32];
 
 /// The environment, and the path of the library that it was loaded from.
 static ENVIRONMENT: OnceCell<(Environment, PathBuf)> = OnceCell::new();

@@ -40,7 +40,7 @@ fn faces(py: Python<'_>, pixels: &[u8], width: u32, height: u32, channels: u32, 
     let found = py.detach(|| {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.as_ref().is_none_or(|(known, _)| *known != set) {
-            emotion_scan::scan::start_elements()?;
+            emotion_scan::analysis::start_elements()?;
             *loaded = Some((set, Analyser::new(&settings, 0)?));
         }
         let (_, analyser) = loaded.as_mut().expect("loaded above");

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Receives a photo or video that a viewer drops onto the page, and adds it as a source.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use emotion_supervise::place::Place;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::input::{Input, clean_name};
+use crate::registry::Registry;
+use crate::upload::Upload;
+
+/// Maximum size of one message.
+pub const MAX_CHUNK_BYTES: usize = 1 << 20;
+/// Maximum number of files that are sent at the same time.
+pub const MAX_UPLOADS: usize = 4;
+/// The connection is closed if the browser sends nothing for this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Receives the file `name` in binary messages, each answered with `next`. After the text `end` the answer is JSON: the `id`
+/// of the new source or an `error`.
+pub async fn receive(mut socket: WebSocket, registry: Arc<Registry>, name: String) {
+    let answer = match receive_file(&mut socket, &registry, &name).await {
+        Ok(Some(upload)) => spawn_blocking(move || add(&registry, upload, &name)).await.unwrap_or_else(|error| Err(error.to_string())),
+        Ok(None) => return,
+        Err(error) => Err(error),
+    };
+    let answer: Value = answer.map_or_else(|error| json!({ "error": error }), |id| json!({ "id": id }));
+    let _ = timeout(TIMEOUT, socket.send(Message::Text(answer.to_string().into()))).await;
+    let _ = timeout(TIMEOUT, socket.send(Message::Close(None))).await;
+}
+
+/// Writes what arrives to a file; none if the viewer is gone.
+async fn receive_file(socket: &mut WebSocket, registry: &Registry, name: &str) -> Result<Option<Upload>, String> {
+    let max_bytes = registry.options().upload_bytes;
+    if max_bytes == 0 {
+        return Err("this dashboard takes no files; see --upload-size".into());
+    }
+    let (mut file, upload) = Upload::create(&registry.options().data.join("uploads"), Path::new(name))?;
+    let mut bytes = 0;
+    loop {
+        match timeout(TIMEOUT, socket.recv()).await {
+            Ok(Some(Ok(Message::Binary(chunk)))) => {
+                bytes += chunk.len() as u64;
+                if bytes > max_bytes {
+                    return Err(format!("expected at most {} MiB; see --upload-size", max_bytes >> 20));
+                }
+                let written = spawn_blocking(move || file.write_all(&chunk).map(|()| file)).await;
+                file = written.map_err(std::io::Error::other).flatten().map_err(|error| error.to_string())?;
+                if !matches!(timeout(TIMEOUT, socket.send(Message::Text("next".into()))).await, Ok(Ok(()))) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(Ok(Message::Text(text)))) if text.as_str() == "end" => return Ok(Some(upload)),
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// Adds the source and returns its id.
+fn add(registry: &Registry, upload: Upload, name: &str) -> Result<u32, String> {
+    upload.check()?;
+    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let path = fs::canonicalize(upload.path()).map_err(|error| error.to_string())?;
+    let input = Input::Place(Place::File(path));
+    let source = registry.add(input, clean_name(&stem).unwrap_or_else(|| "File".into()))?;
+    source.keep(upload);
+    Ok(source.id)
+}
