@@ -93,7 +93,7 @@ test-packages: setup
 	@.ci/packages $(TEST_PACKAGES)
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release --workspace --exclude emotion-python $(features) --features emotion-scan/remote
+	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote
 
 plugin: setup
 	cargo build --locked --release $(features)
