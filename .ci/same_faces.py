@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Compares two exports of the same clip: `same_faces.py EXPECTED.ndjson FOUND.ndjson`.
 
-Exits with 1 unless both have the same frames, ids and labels, and boxes (in widths or heights of the frame), confidences
-and scores that differ by at most MAX_DIFFERENCE.
+Exits with 1 unless both have the same frames, ids and labels, and boxes (in widths or heights of the frame),
+confidences and scores that differ by at most MAX_DIFFERENCE.
 """
 
 import json
@@ -39,8 +39,9 @@ def main():
             largest = max(largest, difference(one, other))
         except AssertionError as error:
             raise AssertionError(f"{sys.argv[2]}, row {number}: {error}") from None
-    assert largest <= MAX_DIFFERENCE, f"{sys.argv[2]}: numbers differ by {largest:.1e}, expected at most {MAX_DIFFERENCE}"
-    print(f"{sys.argv[2]}: {len(expected)} rows, the same ids and labels, boxes and scores differ by at most {largest:.1e}")
+    file = sys.argv[2]
+    assert largest <= MAX_DIFFERENCE, f"{file}: numbers differ by {largest:.1e}, expected at most {MAX_DIFFERENCE}"
+    print(f"{file}: {len(expected)} rows, the same ids and labels, boxes and scores differ by at most {largest:.1e}")
 
 
 if __name__ == "__main__":

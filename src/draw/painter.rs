@@ -331,10 +331,10 @@ fn keep_largest(drawn: &mut Vec<DrawnFace>, max: usize) {
     if drawn.len() <= max {
         return;
     }
-    let mut kept = vec![false; drawn.len()];
-    by_area(drawn).take(max).for_each(|index| kept[index] = true);
-    let mut kept = kept.into_iter();
-    drawn.retain(|_| kept.next().unwrap_or(false));
+    let mut is_drawn = vec![false; drawn.len()];
+    by_area(drawn).take(max).for_each(|index| is_drawn[index] = true);
+    let mut is_drawn = is_drawn.into_iter();
+    drawn.retain(|_| is_drawn.next().unwrap_or(false));
 }
 
 /// Indices of the faces, largest first.

@@ -91,7 +91,7 @@ impl Search {
     /// Adds the detections in `part` to those outside of it.
     pub(super) fn add(&mut self, mut in_part: Vec<Detection>, part: Rect) {
         in_part.retain(|found| part.contains(found.rect.center()));
-        self.detections.retain(|kept| in_part.iter().all(|found| found.rect.iou(kept.rect) <= self.options.iou_threshold));
+        self.detections.retain(|other| in_part.iter().all(|found| found.rect.iou(other.rect) <= self.options.iou_threshold));
         self.detections.append(&mut in_part);
         self.detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     }

@@ -184,9 +184,9 @@ fn a_full_spool_drops_new_messages_and_goes_on_when_there_is_room() {
     let on_disk: u64 = folder.segments().iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     assert!(on_disk <= 4_096);
     assert!(outbox.take_problem().unwrap().contains("full"));
-    let kept = outbox.counts().queued as u32;
-    assert_eq!(u64::from(200 - kept), outbox.counts().dropped);
-    assert_eq!(deliver(&mut outbox), (0..kept).collect::<Vec<_>>());
+    let queued = outbox.counts().queued as u32;
+    assert_eq!(u64::from(200 - queued), outbox.counts().dropped);
+    assert_eq!(deliver(&mut outbox), (0..queued).collect::<Vec<_>>());
     push(&mut outbox, [7]);
     assert_eq!(deliver(&mut outbox), [7]);
     assert_balanced(&outbox);

@@ -168,7 +168,7 @@ fn cells(source: Source, frames: &[Arrived]) -> [String; 4] {
     let labels =
         |faces: &[FaceRecord]| faces.iter().map(|face| face.emotion.as_ref().map(|emotion| emotion.label().to_owned())).collect::<Vec<_>>();
     let scored = matched.iter().all(|faces| labels(faces).iter().all(Option::is_some));
-    let kept = source != Source::Ours || matched.iter().all(|faces| labels(faces) == labels(&marked()));
+    let labels_survive = source != Source::Ours || matched.iter().all(|faces| labels(faces) == labels(&marked()));
     let counts: BTreeSet<_> = frames.iter().map(|arrived| format!("{}, {}", arrived.objects, arrived.tracks)).collect();
     let counts = counts.into_iter().collect::<Vec<_>>().join("; ");
     [
@@ -178,7 +178,7 @@ fn cells(source: Source, frames: &[Arrived]) -> [String; 4] {
             (true, false) => "constant",
             (false, _) => "**change**",
         },
-        if scored && kept { "yes" } else { "–" },
+        if scored && labels_survive { "yes" } else { "–" },
         &counts,
     ]
     .map(String::from)

@@ -226,7 +226,7 @@ fn share(arrived: &[Arrived], all: &str, lost: &str, there: impl Fn(&Arrived) ->
 }
 
 /// True if `check` holds for each sent face and the arrived face with its id.
-fn every(check: impl Fn(&FaceRecord, &FaceRecord) -> bool) -> impl Fn(&Arrived) -> bool {
+fn each_face(check: impl Fn(&FaceRecord, &FaceRecord) -> bool) -> impl Fn(&Arrived) -> bool {
     move |buffer| faces().iter().all(|sent| buffer.face(sent.id).is_some_and(|found| check(found, sent)))
 }
 
@@ -240,9 +240,9 @@ fn row(way: &Way) -> (String, bool) {
     };
     let box_lost = if arrived.iter().all(|buffer| buffer.faces.is_empty()) { "lost" } else { "**wrong**" };
     let cells = [
-        share(&arrived, "right", box_lost, every(right)),
-        share(&arrived, "kept", "lost", every(|_, _| true)),
-        share(&arrived, "kept", "lost", every(scores)),
+        share(&arrived, "right", box_lost, each_face(right)),
+        share(&arrived, "kept", "lost", each_face(|_, _| true)),
+        share(&arrived, "kept", "lost", each_face(scores)),
         share(&arrived, "yes", "–", |buffer| buffer.region),
         share(&arrived, "yes", "–", |buffer| buffer.params),
         share(&arrived, "yes", "–", |buffer| buffer.custom),

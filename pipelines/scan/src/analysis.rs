@@ -202,9 +202,9 @@ fn pad(direction: gst::PadDirection) -> Result<gst::PadBuilder<gst::Pad>, Error>
 
 /// A pad that keeps the last frame.
 fn output_pad(analysed: &Arc<Mutex<Option<gst::Buffer>>>) -> Result<gst::Pad, Error> {
-    let kept = analysed.clone();
+    let newest = analysed.clone();
     let pad = pad(gst::PadDirection::Sink)?.chain_function(move |_, _, buffer| {
-        *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(buffer);
+        *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(buffer);
         Ok(gst::FlowSuccess::Ok)
     });
     Ok(pad.build())

@@ -199,9 +199,9 @@ fn a_frame_without_faces_passes_unchanged() {
         return;
     }
     let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
-    let kept = frame.clone();
+    let shared = frame.clone();
     let out = harness(&info, &[]).push_and_pull(frame).expect("a frame");
-    assert_eq!(out.peek_memory(0).as_ptr(), kept.peek_memory(0).as_ptr());
+    assert_eq!(out.peek_memory(0).as_ptr(), shared.peek_memory(0).as_ptr());
     assert!(custom::read(&out).is_empty());
 }
 

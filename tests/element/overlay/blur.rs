@@ -63,10 +63,10 @@ fn blurred_faces_keep_their_labels_and_blur_can_be_switched_off() {
     }
     assert!(bytes(&plain) != bytes(&blurred));
     let shared = striped(&info, &faces);
-    let kept = shared.clone();
+    let other_owner = shared.clone();
     element.set_property_from_str("blur-faces", "pixelate");
     harness.push_and_pull(shared).expect("a frame comes out");
-    assert!(bytes(&kept) == bytes(&striped(&info, &faces)), "another owner of the frame sees no change");
+    assert!(bytes(&other_owner) == bytes(&striped(&info, &faces)), "another owner of the frame sees no change");
 }
 
 #[test]

@@ -125,9 +125,9 @@ fn a_frame_without_faces_is_neither_copied_nor_changed() {
     let info = info(VideoFormat::I420, VGA);
     let mut harness = harness(&info);
     let buffer = frame(&info, &[], 0);
-    let kept = buffer.clone();
+    let shared = buffer.clone();
     let out = harness.push_and_pull(buffer).expect("a frame comes out");
-    assert_eq!(out.peek_memory(0).as_ptr(), kept.peek_memory(0).as_ptr(), "the same memory, though it is shared");
+    assert_eq!(out.peek_memory(0).as_ptr(), shared.peek_memory(0).as_ptr(), "the same memory, though it is shared");
     assert!(bytes(&out).iter().all(|&byte| byte == 128));
 }
 
@@ -136,9 +136,9 @@ fn a_shared_frame_is_copied_before_it_is_drawn_on() {
     let info = info(VideoFormat::Nv12, VGA);
     let mut harness = harness(&info);
     let buffer = frame(&info, &[face(1, BOX, VGA, None)], 0);
-    let kept = buffer.clone();
+    let shared = buffer.clone();
     let out = harness.push_and_pull(buffer).expect("a frame comes out");
-    assert!(bytes(&kept).iter().all(|&byte| byte == 128));
+    assert!(bytes(&shared).iter().all(|&byte| byte == 128));
     assert!(bytes(&out).iter().any(|&byte| byte != 128));
 }
 
