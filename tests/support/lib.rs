@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use average_faces::{Key, Scene};
 use gstemotion::model::search_path::SearchPath;
 
-/// True if the plugin finds ONNX Runtime and the detector `name`. Under `make test` it has to;
-/// a bare `cargo test` reports the number of skipped tests.
+/// True if the plugin finds ONNX Runtime and the detector `name`. Under `make test` it has to; `cargo test` alone reports the
+/// number of skipped tests.
 pub fn fetched(name: &str) -> bool {
     let search = SearchPath::from_env(None);
     let missing = search.runtime_library().err().or_else(|| search.model(name, &format!("{name}.onnx")).err());

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
+use test_support::broker::free_port;
 use test_support::fetched;
 
 use crate::service::{clip, folder};
-use crate::support::{free_port, start, wait_for_line, wait_until};
+use crate::support::{start, wait_for_line, wait_until};
 
 #[test]
 fn a_client_receives_the_faces_as_onvif_documents() {

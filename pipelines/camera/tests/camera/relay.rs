@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
+use test_support::broker::free_port;
 use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, free_port, start, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, start, start_camera, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 

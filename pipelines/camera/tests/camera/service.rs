@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use serde_json::Value;
-use test_support::broker::installed;
+use test_support::broker::{free_port, installed};
 use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, free_port, picture, start, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, picture, start, start_camera, wait_for_line, wait_until};
 
 /// A folder that is empty at the start of a test.
 pub fn folder(test: &str) -> PathBuf {
