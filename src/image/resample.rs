@@ -147,14 +147,12 @@ impl Resampler {
                 let span = columns.span();
                 let bytes = span.start * c.step + low..(span.end - 1) * c.step + offsets().max().unwrap_or(low) + 1;
                 let row = |line: usize| view.row(plane, line, bytes.clone());
-                let (blended, [upper, lower]) = (bytes.len() - c.step, lines.rows(y).map(row));
+                let next = (y + 1).min(lines.runs()[0].len() - 1);
+                let blended = bytes.len() - c.step;
                 // Reads are whole words, or whole chunks of the distance: the last one may reach beyond the means.
                 let distance = columns.distance().map(|pixels| pixels * c.step);
                 self.means.resize(blended + distance.unwrap_or(0).max(size_of::<u32>()), 0);
-                rows::blend(upper, lower, c.step, &mut self.means[..blended]);
-                if y + 1 < lines.runs()[0].len() {
-                    lines.rows(y + 1).into_iter().map(row).for_each(rows::prefetch);
-                }
+                rows::blend(lines.rows(y).map(row), c.step, &mut self.means[..blended], lines.rows(next).map(row));
                 for (words, pixels) in self.words.iter_mut().zip(columns.runs()) {
                     words.resize(pixels.len(), 0);
                     match distance {

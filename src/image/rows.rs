@@ -42,30 +42,43 @@ fn add<const N: usize>(rows: [&[u8]; N], weights: [i16; N], sums: &mut [u16], ov
     }
 }
 
-/// Prefetches a row that will be read soon. The rows of a sparse read are too far apart for hardware prefetching.
-#[allow(unsafe_code)]
-pub fn prefetch(row: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch dereferences nothing, and the address is that of a valid byte.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
-}
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
-/// Writes means of four bytes: in two rows, a byte and its counterpart in the next pixel, `step` bytes on.
-pub fn blend(upper: &[u8], lower: &[u8], step: usize, means: &mut [u8]) {
-    blend_rows([upper, &upper[step..], lower, &lower[step..]], means);
-}
-
+/// Writes means of four bytes: in two rows, a byte and its counterpart in the next pixel, `step` bytes on. Prefetches the
+/// rows `next`, which are too far away for hardware prefetching.
 #[multiversion(targets("x86_64+avx2"))]
-fn blend_rows(rows: [&[u8]; 4], means: &mut [u8]) {
-    let [a, b, c, d] = rows.map(|row| &row[..means.len()]);
+pub fn blend([upper, lower]: [&[u8]; 2], step: usize, means: &mut [u8], next: [&[u8]; 2]) {
     // The rounded mean of two bytes, which compiles to one `pavgb`.
     let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) >> 1) as u8;
-    means.iter_mut().enumerate().for_each(|(i, out)| *out = mean(mean(a[i], b[i]), mean(c[i], d[i])));
+    let length = means.len();
+    let rows = [&upper[..length], &upper[step..][..length], &lower[..length], &lower[step..][..length]];
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<LINE>());
+    let (lines, rest) = means.as_chunks_mut::<LINE>();
+    for (index, line) in lines.iter_mut().enumerate() {
+        next.iter().filter_map(|row| row.get(index * LINE)).for_each(prefetch);
+        let (a, b, c, d) = (&a.0[index], &b.0[index], &c.0[index], &d.0[index]);
+        for i in 0..LINE {
+            line[i] = mean(mean(a[i], b[i]), mean(c[i], d[i]));
+        }
+    }
+    for (i, out) in rest.iter_mut().enumerate() {
+        *out = mean(mean(a.1[i], b.1[i]), mean(c.1[i], d.1[i]));
+    }
+}
+
+/// Prefetches the cache line of `byte`.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn prefetch(byte: &u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch dereferences nothing, and the address is that of a valid byte.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = byte;
 }
 
 /// Reads four bytes at the start of each of `pixels`; a pixel has `step` bytes, 1 to 4.
@@ -173,14 +186,19 @@ pub fn weigh(samples: &[i16], first: &[usize], weights: &[i16], stride: usize, o
     match stride / LANES {
         1 => weigh_with(samples, first, weights.as_chunks::<LANES>().0, out),
         2 => weigh_with(samples, first, weights.as_chunks::<{ 2 * LANES }>().0, out),
-        _ => {
-            for ((out, weights), &first) in out.iter_mut().zip(weights.chunks_exact(stride)).zip(first) {
-                *out = dot(weights, &samples[first..][..stride]) as f32 * UNIT;
-            }
-        }
+        3 => weigh_with(samples, first, weights.as_chunks::<{ 3 * LANES }>().0, out),
+        _ => weigh_with_many(samples, first, weights, stride, out),
     }
 }
 
+#[multiversion(targets("x86_64+avx2"))]
+fn weigh_with_many(samples: &[i16], first: &[usize], weights: &[i16], stride: usize, out: &mut [f32]) {
+    for ((out, weights), &first) in out.iter_mut().zip(weights.chunks_exact(stride)).zip(first) {
+        *out = dot(weights, &samples[first..][..stride]) as f32 * UNIT;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
 fn weigh_with<const STRIDE: usize>(samples: &[i16], first: &[usize], weights: &[[i16; STRIDE]], out: &mut [f32]) {
     for ((out, weights), &first) in out.iter_mut().zip(weights).zip(first) {
         *out = dot(weights, &samples[first..][..STRIDE]) as f32 * UNIT;

@@ -49,7 +49,7 @@ impl Taps {
         let radius = if reduction < MIN_AREA_REDUCTION { reduction.max(1.0) } else { (reduction + 1.0) / 2.0 };
         self.skip = (reduction as usize / target_taps).max(1);
         // The radius of a source far larger than the frame saturates here.
-        self.stride = ((2.0 * radius).ceil() as usize).saturating_add(1).min(available).next_multiple_of(rows::LANES);
+        self.stride = ((2.0 * radius).ceil() as usize).min(available).next_multiple_of(rows::LANES);
         self.first.clear();
         self.counts.clear();
         self.weights.clear();
@@ -72,8 +72,9 @@ impl Taps {
             // Each rounding error is carried over to the next weight, so that the integers sum to exactly `total`.
             let (mut exact, mut assigned) = (0.0, 0);
             for (slot, x) in weights.iter_mut().zip(taps()) {
+                // Not negative, so that truncating rounds it. `round` calls a library function without SSE4.1.
                 exact += weight(x) * unit;
-                *slot = exact.round() as i16 - assigned;
+                *slot = (exact + 0.5) as i16 - assigned;
                 assigned += *slot;
             }
             self.first.push(taps().next().unwrap_or(low));
