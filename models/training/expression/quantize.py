@@ -6,7 +6,8 @@
 
 FOLDER receives `model.onnx`, for `emotion-evaluate expression --model` and `emotionclassify model-file=`, and a
 `model.toml`; an existing one stays, except for its sha256. The first convolution, which has a single input channel and is
-slower in int8, and the nodes that combine the heads stay in fp32: they are cheap, and errors in them matter.
+slower in int8, the linear layers and the nodes that combine the heads stay in fp32: they are cheap, and errors in them
+matter.
 """
 
 import argparse
