@@ -12,7 +12,7 @@ pub const UNKNOWN: &str = "unknown";
 pub const FERPLUS_LABELS: [&str; 8] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
 
 /// The names of a model's classes, shared by all of its results.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LabelSet(Arc<[String]>);
 
 impl LabelSet {

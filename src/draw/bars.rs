@@ -12,6 +12,7 @@ use super::pixels::empty_pixmap;
 use super::style::Rgb;
 use super::text;
 use crate::geometry::{Rect, Size};
+use crate::scores::LabelSet;
 
 /// Font size of the graph in em of the label's font.
 const FONT_EM: f32 = 0.74;
@@ -38,10 +39,10 @@ pub(super) struct Graph {
 
 impl Graph {
     /// The graph for classes with the names `words`, beside labels whose em is `label_font_px`.
-    pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, label_font_px: u32) -> Self {
+    pub(super) fn new(words: &LabelSet, label_font_px: u32) -> Self {
         let em_px = (label_font_px as f32 * FONT_EM).max(MIN_FONT_PX);
-        let (rows, widest) = words.fold((0, 0.0), |(rows, widest), word| (rows + 1, text::width(word, em_px).max(widest)));
-        Self { em_px, rows, bars_x: even((PADDING_EM + GAP_EM) * em_px + widest) }
+        let widest = words.as_slice().iter().map(|word| text::width(word, em_px)).fold(0.0, f32::max);
+        Self { em_px, rows: words.len(), bars_x: even((PADDING_EM + GAP_EM) * em_px + widest) }
     }
 
     /// The plate's size in pixels.
@@ -52,10 +53,10 @@ impl Graph {
     }
 
     /// Draws the plate with the names and the tracks of the bars. The name of class `top` is the brightest.
-    pub(super) fn background<'a>(&self, words: impl Iterator<Item = &'a str>, top: Option<usize>) -> Picture {
+    pub(super) fn background(&self, words: &LabelSet, top: Option<usize>) -> Picture {
         let Size { width, height } = self.size();
         let mut pixmap = plate(width as f32, height as f32, self.em_px * 0.5);
-        for (row, word) in words.enumerate() {
+        for (row, word) in words.as_slice().iter().enumerate() {
             let rgb = if top == Some(row) { BRIGHT } else { DIM };
             let (x, y) = self.bar_corner(row);
             let baseline = y as f32 + (self.bar_height() + X_HEIGHT_EM * self.em_px) / 2.0;
@@ -124,11 +125,14 @@ impl Bar {
 mod tests {
     use super::*;
 
-    const WORDS: [&str; 2] = ["one", "eleven"];
     const RED: Rgb = [255, 0, 0];
 
+    fn words() -> LabelSet {
+        LabelSet::new(["one", "eleven"])
+    }
+
     fn graph() -> Graph {
-        Graph::new(WORDS.into_iter(), 20)
+        Graph::new(&words(), 20)
     }
 
     #[test]
@@ -136,7 +140,7 @@ mod tests {
         // The em is 0.74 * 20 px = 14.8 px, and a bar is 6 em long: 88 px.
         assert_eq!([0.25, 1.0, 7.0].map(|score| graph().filled_px(score)), [22, 88, 88]);
         assert_eq!([0.0, 0.005, -1.0, f32::NAN].map(|score| graph().filled_px(score)), [0; 4]);
-        assert_eq!(Graph::new(WORDS.into_iter(), 6).filled_px(1.0), 54, "9 px is the minimum font size");
+        assert_eq!(Graph::new(&words(), 6).filled_px(1.0), 54, "9 px is the minimum font size");
     }
 
     #[test]
@@ -150,11 +154,11 @@ mod tests {
     #[test]
     fn the_plate_is_large_enough_for_names_and_bars() {
         let graph = graph();
-        let picture = graph.background(WORDS.into_iter(), Some(0));
+        let picture = graph.background(&words(), Some(0));
         assert_eq!(picture.size(), graph.size());
         let (x, y) = graph.bar_corner(1);
         assert!(x as f32 + graph.bar_length() < graph.size().width as f32 && y as f32 + graph.bar_height() < graph.size().height as f32);
-        let wide = Graph::new(std::iter::once("a very long name indeed"), 20);
+        let wide = Graph::new(&LabelSet::new(["a very long name indeed"]), 20);
         assert!(wide.size().width > graph.size().width);
     }
 }

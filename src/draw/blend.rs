@@ -14,11 +14,10 @@ impl Canvas<'_> {
     /// harmless where it is unused.
     pub fn blend(&mut self, placed: &Placed) {
         let Placed { picture, size, x, y } = placed;
-        picture.with_prepared(Target::new(self.format, self.colorimetry, *x, *y), |prepared| {
-            for layer in &prepared.layers {
-                layer.blend(&mut self.planes[layer.cell.plane], self.size, *size, *x, *y);
-            }
-        });
+        let prepared = picture.prepared(Target::new(self.format, self.colorimetry, *x, *y));
+        for layer in &prepared.layers {
+            layer.blend(&mut self.planes[layer.cell.plane], self.size, *size, *x, *y);
+        }
     }
 }
 

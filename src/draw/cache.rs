@@ -2,29 +2,63 @@
 //! A cache of pictures, keyed by what they show.
 
 use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
+use super::bars::Bar;
+use super::edges::Outline;
+use super::label::Label;
 use super::picture::Picture;
+use crate::scores::LabelSet;
+
+/// What a picture shows. Equal keys give equal pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// A corner of a box; true for one on the right, true for one at the bottom.
+    Corner(Outline, bool, bool),
+    /// A horizontal strip as long as the frame is wide.
+    Across(Outline, u32),
+    /// A vertical strip as long as the frame is high.
+    Down(Outline, u32),
+    Label(Label),
+    /// Text and font size of a percentage.
+    Percentage(String, u32),
+    /// The words for the classes, the highlighted class, the font size.
+    GraphBackground(LabelSet, Option<usize>, u32),
+    Bar(Bar),
+}
+
+/// The pictures in all caches. Streams that show the same draw it once and keep it once.
+static SHARED: LazyLock<Mutex<HashMap<Key, Weak<Picture>>>> = LazyLock::new(Mutex::default);
+
+/// The picture for `key` from another cache, or a new one by `draw`.
+fn shared(key: &Key, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
+    let lock = || SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = |pictures: &HashMap<_, Weak<_>>| pictures.get(key).and_then(Weak::upgrade);
+    if let Some(picture) = known(&lock()) {
+        return picture;
+    }
+    let drawn = Arc::new(draw()); // without the lock, which other streams need
+    let mut pictures = lock();
+    known(&pictures).unwrap_or_else(|| {
+        pictures.retain(|_, picture| picture.strong_count() > 0);
+        pictures.insert(key.clone(), Arc::downgrade(&drawn));
+        drawn
+    })
+}
 
 /// Keeps the pictures in use, and unused ones up to [`Cache::CAPACITY`] in case they are needed again.
-pub(super) struct Cache<K> {
+#[derive(Default)]
+pub(super) struct Cache {
     /// Each picture and the frame on which it was last used.
-    pictures: HashMap<K, (Arc<Picture>, u64)>,
+    pictures: HashMap<Key, (Arc<Picture>, u64)>,
     /// Bytes of all pictures.
     bytes: usize,
     frame: u64,
 }
 
-impl<K> Default for Cache<K> {
-    fn default() -> Self {
-        Self { pictures: HashMap::new(), bytes: 0, frame: 0 }
-    }
-}
-
-impl<K: Eq + Hash> Cache<K> {
+impl Cache {
     /// Capacity in bytes of pixels. When it is exceeded, the least recently used pictures are dropped until half of it is
-    /// free. The prepared forms of the pictures may take twice as much memory again.
+    /// free. Each prepared form of the pictures may take twice as much memory again.
     const CAPACITY: usize = 16 << 20;
 
     /// Starts a frame.
@@ -49,12 +83,12 @@ impl<K: Eq + Hash> Cache<K> {
         self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
     }
 
-    /// The picture for `key`, which `draw` draws if it is not in the cache.
-    pub(super) fn get(&mut self, key: K, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
-        let (picture, used) = self.pictures.entry(key).or_insert_with(|| {
-            let picture = draw();
+    /// The picture for `key`, which `draw` draws if it is in no cache of the process.
+    pub(super) fn get(&mut self, key: Key, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
+        let (picture, used) = self.pictures.entry(key).or_insert_with_key(|key| {
+            let picture = shared(key, draw);
             self.bytes += picture.rgba().len();
-            (Arc::new(picture), 0)
+            (picture, 0)
         });
         *used = self.frame;
         picture.clone()
@@ -71,25 +105,42 @@ mod tests {
         Picture::new(Size::new(512, 512), Vec::new())
     }
 
+    fn percentage(text: &str, number: u32) -> Key {
+        Key::Percentage(text.to_owned(), number)
+    }
+
     #[test]
     fn the_same_key_gives_the_same_picture() {
         let mut cache = Cache::default();
-        let first = cache.get(1, picture);
+        let first = cache.get(percentage("same", 1), picture);
         cache.next_frame();
-        assert!(Arc::ptr_eq(&first, &cache.get(1, || unreachable!("it is cached"))));
-        assert!(!Arc::ptr_eq(&first, &cache.get(2, picture)));
+        assert!(Arc::ptr_eq(&first, &cache.get(percentage("same", 1), || unreachable!("it is cached"))));
+        assert!(!Arc::ptr_eq(&first, &cache.get(percentage("same", 2), picture)));
+    }
+
+    #[test]
+    fn caches_share_a_picture_until_none_keeps_it() {
+        let [mut first, mut second] = [Cache::default(), Cache::default()];
+        let drawn = Arc::downgrade(&first.get(percentage("shared", 1), picture));
+        second.get(percentage("shared", 1), || unreachable!("another cache keeps it"));
+        drop(first);
+        assert_eq!(drawn.strong_count(), 1);
+        drop(second);
+        assert_eq!(drawn.strong_count(), 0);
+        let again = Cache::default().get(percentage("shared", 1), || Picture::new(Size::new(1, 1), Vec::new()));
+        assert_eq!(again.size(), Size::new(1, 1), "it is drawn again");
     }
 
     #[test]
     fn unused_pictures_are_dropped_above_the_capacity() {
         let mut cache = Cache::default();
-        for key in 0..50 {
+        for number in 0..50 {
             cache.next_frame();
-            cache.get(0, picture);
-            cache.get(key, picture);
-            assert!(cache.bytes <= Cache::<usize>::CAPACITY + (2 << 20));
+            cache.get(percentage("old", 0), picture);
+            cache.get(percentage("old", number), picture);
+            assert!(cache.bytes <= Cache::CAPACITY + (2 << 20));
             assert_eq!(cache.bytes, cache.pictures.len() << 20);
         }
-        cache.get(0, || unreachable!("a picture that every frame uses stays"));
+        cache.get(percentage("old", 0), || unreachable!("a picture that every frame uses stays"));
     }
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! No picture is as large as the frame: a box consists of corners and thin strips, labels and graphs are small plates.
-//! Pictures are cached by what they show. If nothing changes on a frame, nothing is drawn, and the same allocations are
-//! returned again.
+//! Pictures are cached by what they show, and all streams of a process share them. If nothing changes on a frame, nothing is
+//! drawn, and the same allocations are returned again.
 
 // How things look, and where they go.
 mod style;

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bars::{Bar, Graph};
-use super::cache::Cache;
+use super::bars::Graph;
+use super::cache::{Cache, Key};
 use super::edges::Outline;
 use super::label::{Label, Percentage};
 use super::layout::{Candidate, GRAPH_SPOTS, LABEL_SPOTS, Layout, Spot, even};
@@ -31,28 +31,12 @@ pub struct CornerFigures {
 #[derive(Default)]
 pub struct Painter {
     style: Style,
-    cache: Cache<Key>,
-    label_sets: Vec<LabelSet>,
+    cache: Cache,
+    /// Label sets and the words that are shown for them.
+    words: Vec<(LabelSet, LabelSet)>,
     tracks: HashMap<u32, Track>,
     /// The corner with the statistics: top left, top right, bottom left, bottom right.
     stats_corner: usize,
-}
-
-/// What a cached picture shows.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    /// A corner of a box; true for one on the right, true for one at the bottom.
-    Corner(Outline, bool, bool),
-    /// A horizontal strip as long as the frame is wide.
-    Across(Outline, u32),
-    /// A vertical strip as long as the frame is high.
-    Down(Outline, u32),
-    Label(Label),
-    /// Text and font size of a percentage.
-    Percentage(String, u32),
-    /// Index of the label set, the highlighted class, the font size.
-    GraphBackground(usize, Option<usize>, u32),
-    Bar(Bar),
 }
 
 /// How a track was drawn on the previous frame.
@@ -96,7 +80,7 @@ impl Painter {
     const MAX_DETAILED_FACES: usize = 8;
     /// Minimum height of a box with a full label and a graph, in em of its label.
     const MIN_DETAILED_HEIGHT_EM: f32 = 2.5;
-    /// Maximum number of label sets in the cache. Above it, the cache is cleared.
+    /// Maximum number of label sets whose words are kept. Above it, they are looked up again.
     const MAX_LABEL_SETS: usize = 16;
 
     /// A painter with the given style.
@@ -260,10 +244,9 @@ impl Painter {
     fn draw_graph(&mut self, drawn: &[DrawnFace], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
         let face = &drawn[index];
         let result = face.record.emotion.as_ref()?;
-        let set = self.label_set(&result.labels);
+        let words = self.words(&result.labels);
         let (style, font_px, top) = (&self.style, face.sizes.font_px, result.label_id);
-        let words = || result.labels.as_slice().iter().map(|class| style.translations.word(class));
-        let graph = Graph::new(words(), font_px);
+        let graph = Graph::new(&words, font_px);
 
         let found = layout.best(index, graph.size(), face.gap(), &GRAPH_SPOTS, face.last.graph)?;
         // A graph that was there may hide a little more, so that it does not flicker.
@@ -271,7 +254,7 @@ impl Painter {
         if !found.hides_at_most(allowed) {
             return None;
         }
-        let background = self.cache.get(Key::GraphBackground(set, top, font_px), || graph.background(words(), top));
+        let background = self.cache.get(Key::GraphBackground(words.clone(), top, font_px), || graph.background(&words, top));
         place(background, found, layout, placed);
         for (row, (class, &score)) in result.labels.as_slice().iter().zip(result.scores.as_slice()).enumerate() {
             let (bar, filled_px) = (graph.bar(style.palette.color(class)), graph.filled_px(score));
@@ -284,16 +267,17 @@ impl Painter {
         Some(found.spot)
     }
 
-    /// The index of `labels` in the keys of the cache.
-    fn label_set(&mut self, labels: &LabelSet) -> usize {
-        self.label_sets.iter().position(|known| known == labels).unwrap_or_else(|| {
-            if self.label_sets.len() == Self::MAX_LABEL_SETS {
-                self.label_sets.clear();
-                self.cache = Cache::default();
-            }
-            self.label_sets.push(labels.clone());
-            self.label_sets.len() - 1
-        })
+    /// The words that are shown for `labels`.
+    fn words(&mut self, labels: &LabelSet) -> LabelSet {
+        if let Some((_, words)) = self.words.iter().find(|(known, _)| known == labels) {
+            return words.clone();
+        }
+        if self.words.len() == Self::MAX_LABEL_SETS {
+            self.words.clear();
+        }
+        let words = LabelSet::new(labels.as_slice().iter().map(|class| self.style.translations.word(class)));
+        self.words.push((labels.clone(), words.clone()));
+        words
     }
 
     /// Draws the plate with statistics, in the same corner as before unless it would hide a face there.

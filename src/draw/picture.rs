@@ -13,15 +13,18 @@ use crate::geometry::{Rect, Size};
 #[derive(Debug)]
 pub struct Picture {
     pixels: Pixels,
-    /// The form for the target on which the picture was blended last.
-    prepared: Mutex<Option<Prepared>>,
+    /// The forms for the targets on which the picture was blended, at most [`Picture::MAX_PREPARED`].
+    prepared: Mutex<Vec<Arc<Prepared>>>,
 }
 
 impl Picture {
+    /// Streams that share the picture may have different formats.
+    const MAX_PREPARED: usize = 4;
+
     /// A picture of `size` from `4 * width * height` bytes. Excess bytes are cut off; missing ones are transparent.
     pub fn new(size: Size, mut rgba: Vec<u8>) -> Self {
         rgba.resize(size.width as usize * size.height as usize * 4, 0);
-        Self { pixels: Pixels { size, rgba }, prepared: Mutex::new(None) }
+        Self { pixels: Pixels { size, rgba }, prepared: Mutex::default() }
     }
 
     /// Width and height in pixels.
@@ -34,13 +37,18 @@ impl Picture {
         &self.pixels.rgba
     }
 
-    /// Calls `blend` with the picture prepared for `target`. It is prepared anew only if the last target was different.
-    pub(super) fn with_prepared(&self, target: Target, blend: impl FnOnce(&Prepared)) {
+    /// The picture prepared for `target`. A form is kept until it is the oldest and another target needs its place.
+    pub(super) fn prepared(&self, target: Target) -> Arc<Prepared> {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        match prepared.as_ref() {
-            Some(last) if last.target == target => blend(last),
-            _ => blend(prepared.insert(Prepared::new(&self.pixels, target))),
+        if let Some(known) = prepared.iter().find(|known| known.target == target) {
+            return known.clone();
         }
+        if prepared.len() == Self::MAX_PREPARED {
+            prepared.remove(0);
+        }
+        let new = Arc::new(Prepared::new(&self.pixels, target));
+        prepared.push(new.clone());
+        new
     }
 }
 
