@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Averages of weights, the schedule of the learning rate, and weight decay."""
+"""Precision, averages of weights, the schedule of the learning rate, and weight decay."""
 
 import math
 
 import torch
 
-# False where bfloat16 is only emulated, which makes a step take ten times as long.
-FAST_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+def mixed_precision(device):
+    """A context that computes in bfloat16, except on a CPU that only emulates it, where a step takes ten times as long."""
+    enabled = device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=enabled)
 
 
 class MovingAverage:

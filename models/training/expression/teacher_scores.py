@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training.common.optimisation import mixed_precision
 from training.expression.augmentation import augment
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces
 from training.expression.labels import (
@@ -82,7 +83,7 @@ def network_scores(networks, images, framed, seed=0):
         for _ in range(AUGMENTED_VIEWS):
             x = (augment(original.clone(), generator, STRENGTH, framed) - PIXEL_MEAN) * PIXEL_SCALE
             for network in networks:
-                with torch.autocast(device.type, dtype=torch.bfloat16):
+                with mixed_precision(device.type):
                     logits = network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)]
                 sums = sums + torch.cat([head.float().softmax(1) for head in logits], dim=1)
         parts.append(sums.cpu() / (AUGMENTED_VIEWS * len(networks)))

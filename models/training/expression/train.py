@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from training.common.onnx_file import renew_batch_norm
-from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor
+from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor, mixed_precision
 from training.expression.augmentation import augment
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces, load_strangers
 from training.expression.inference import torch_logits
@@ -119,7 +119,7 @@ def cross_entropy(logits, target):
 @torch.no_grad()
 def mean_scores(networks, x):
     """(ferplus [N, 8], fer2013 [N, 7]): mean probabilities of trained networks."""
-    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+    with mixed_precision(x.device.type):
         outputs = [network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)] for network in networks]
     return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*outputs))
 
@@ -207,7 +207,7 @@ class Trainer:
             if self.epoch < self.options.small_epochs
             else x
         )
-        with torch.autocast(x.device.type, dtype=torch.bfloat16):
+        with mixed_precision(x.device.type):
             logits = self.forward(reduced.to(memory_format=torch.channels_last))
         losses = [cross_entropy(*pair) for pair in zip(logits, targets)]
         if self.teachers:

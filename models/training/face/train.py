@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from training.common.onnx_file import renew_batch_norm
-from training.common.optimisation import FAST_BFLOAT16, MovingAverage, decay_groups, learning_rate_factor
+from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor, mixed_precision
 from training.face.batches import Batches
 from training.face.cells import cell_grid
 from training.face.evaluate import validate
@@ -111,7 +111,7 @@ class Trainer:
     def backward(self, network, half):
         """Add the gradients of half a batch to the network's and return its three losses."""
         pictures, labels = half
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=FAST_BFLOAT16):
+        with mixed_precision("cpu"):
             maps = network(pictures.to(memory_format=torch.channels_last) / 255)
         values = torch.stack(losses(maps, labels, self.grids[pictures.shape[-1]]))
         (values * self.weights).sum().div(2).backward()
