@@ -9,11 +9,11 @@
 //! quarter. The scores are written to the region of each face, and those of all faces also to the buffer's
 //! `GstEmotionMeta`, which format conversions keep.
 //!
-//! The property `model-file` selects the model. Unless it is set, `expression-int8` is used on processors with VNNI or ARM's dot
+//! The property `model-file` selects the model. Unless it is set, `expression-int8` is used on processors with AVX2 or ARM's dot
 //! products, and `expression` on others. The read-only property `model-name` tells which one is loaded.
 //!
 //! - `expression`, in floating-point numbers.
-//! - `expression-int8`, the same network in 8 bits: as accurate, and more than twice as fast on those processors.
+//! - `expression-int8`, the same network in 8 bits: as accurate, and about twice to three times as fast on those processors.
 //! - `expression-tiny`, which is smaller and less accurate.
 //! - The path of an ONNX file with a `model.toml` that describes it.
 //!

@@ -111,7 +111,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("model-file")
             .nick("Model file")
             .blurb("Expression model: an ONNX file with its description beside it, or a name: expression, expression-int8, expression-tiny (unset \
-                 = expression-int8 on processors with VNNI or ARM's dot products, expression on others)")
+                 = expression-int8 on processors with AVX2 or ARM's dot products, expression on others)")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
