@@ -3,8 +3,8 @@
 
     compare.py TARGET CLIPS PEERS
 
-TARGET holds the release build, CLIPS one frame of each clip (see `run`), and PEERS the models of other projects. Each
-row runs in its own process, pinned to one core, which processes one frame many times. The result is the user and system
+TARGET holds the release build, CLIPS the clips (see `run`), and PEERS the models of other projects. Each row runs in its
+own process, pinned to one core. It processes a clip once, or one frame many times. The result is the user and system
 time, without the start-up (the same process on few frames) and without reading the frames, divided by the number of
 frames. The rows of a table take turns, and the minimum of all rounds counts.
 """
@@ -21,6 +21,7 @@ import tempfile
 
 ROUNDS = 3
 START_UP_FRAMES = 5  # of the run that measures the start-up
+DEMO_FRAMES = 300  # of the demo clip
 CASCADE = "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml"
 HERE = pathlib.Path(__file__).parent
 ROOTS = pathlib.Path(os.environ.get("GST_EMOTION_ROOTS", pathlib.Path.home() / ".cache/gst-emotion/roots"))
@@ -39,16 +40,18 @@ RATIOS = {}
 REGRESSION = 0.1
 DETECT = "emotionfacedetect threads=1"
 CHAIN = f"{DETECT} ! emotionclassify threads=1 max-faces-per-frame=64 ! emotionoverlay"
+GATED_CHAIN = CHAIN.replace("threads=1", "threads=1 motion-gate=true")
 
 
 @dataclasses.dataclass
 class Clip:
-    """One frame, as raw video."""
+    """One frame, which is repeated, or several, as raw video."""
 
     name: str
     format: str
     width: int
     height: int
+    frames: int = 1
 
     def file(self, folder):
         return folder / f"{self.name}-{self.width}x{self.height}.{self.format.lower()}"
@@ -92,7 +95,13 @@ class Bench:
     def launch(self, clip, elements, frames, sink="fakesink"):
         size = f"width={clip.width},height={clip.height}"
         caps = f"video/x-raw,format={clip.format},{size},framerate=30/1,colorimetry=bt601"
-        source = f"multifilesrc location={clip.file(self.clips)} loop=true num-buffers={frames} caps={caps}"
+        file = clip.file(self.clips)
+        if clip.frames == 1:
+            source = f"multifilesrc location={file} loop=true num-buffers={frames} caps={caps}"
+        else:
+            read = f"filesrc location={file} blocksize={file.stat().st_size // clip.frames} num-buffers={frames}"
+            shape = f"format={clip.format.lower()} width={clip.width} height={clip.height} framerate=30/1"
+            source = f"{read} ! rawvideoparse {shape}"
         return ["gst-launch-1.0", "-q", *f"{source} ! {elements} ! {sink}".split()]
 
     def pipeline(self, name, clip, elements, environment=None, missing=""):
@@ -183,6 +192,19 @@ class Bench:
         for row, alternative in [(detector, opencv), (chain, onnx), (chain, keras)]:
             print_ratio(times_ms, row, alternative)
 
+    def moving_faces(self):
+        """The demo clip, in which one to three faces move and change their expressions, as a live stream has it."""
+        clip = Clip("demo", "RGB", 640, 480, DEMO_FRAMES)
+        xception, no_xception = self.peer("mini_xception.onnx")
+        print("\nthe demo clip: 640x480, RGB, one to three faces that move")
+        times_ms = self.measure([
+            live := self.pipeline("three elements, motion-gate=true as in a live stream", clip, GATED_CHAIN),
+            whole := self.pipeline("three elements, motion-gate=false", clip, CHAIN),
+            loop := self.python_loop("Python: Haar, mini-XCEPTION in onnxruntime, demo clip", clip, xception, no_xception),
+        ], frames=DEMO_FRAMES - START_UP_FRAMES)
+        for row, alternative in [(live, whole), (live, loop), (whole, loop)]:
+            print_ratio(times_ms, row, alternative)
+
     def stock_detector(self, clip):
         """A row for the detector of GStreamer 1.28, which runs in a root folder with Debian sid."""
         ultraface, missing = self.peer("ultraface_rfb320.onnx")
@@ -238,12 +260,11 @@ class Bench:
     def by_change(self):
         """A still picture: with the motion gate, the networks run on one frame in 30."""
         print("\nfacedetect ! emotionclassify ! emotionoverlay on a still picture, I420")
-        gated = CHAIN.replace("threads=1", "threads=1 motion-gate=true")
         fp32 = CHAIN.replace("emotionclassify", "emotionclassify model-file=expression")
         for clip in (Clip("2", "I420", 1280, 720), Clip("50", "I420", 1920, 1080)):
             size = f"{clip.width}x{clip.height}, {clip.name} faces"
             times_ms = self.measure([
-                still := self.pipeline(f"{size}, motion-gate=true", clip, gated),
+                still := self.pipeline(f"{size}, motion-gate=true", clip, GATED_CHAIN),
                 self.pipeline(f"{size}, motion-gate=false", clip, CHAIN),
                 whole := self.pipeline(f"{size}, motion-gate=false model-file=expression", clip, fp32),
             ], frames=120)
@@ -298,6 +319,7 @@ def main(target, clips, peers):
     with tempfile.TemporaryDirectory() as stage:
         bench = Bench(pathlib.Path(target), pathlib.Path(clips).resolve(), pathlib.Path(peers), pathlib.Path(stage))
         bench.detectors_and_chain()
+        bench.moving_faces()
         bench.against_stock()
         bench.by_faces()
         bench.by_smallest_face()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The loop of most demos: OpenCV's Haar cascade, then mini-XCEPTION on each face, on one thread.
 
-    python_loop.py FRAME.rgb COUNT CASCADE.xml MINI_XCEPTION.onnx    runs the network in onnxruntime
-    python_loop.py FRAME.rgb COUNT CASCADE.xml keras                 runs it in Keras, one `predict` per face
+    python_loop.py CLIP.rgb COUNT CASCADE.xml MINI_XCEPTION.onnx    runs the network in onnxruntime
+    python_loop.py CLIP.rgb COUNT CASCADE.xml keras                 runs it in Keras, one `predict` per face
 
+COUNT frames are processed. After the last frame of the clip comes the first one.
 The weights in Keras are random, which does not affect the time.
 """
 import sys
@@ -56,9 +57,9 @@ def main(file, count, cascade_file, network):
     cv2.setNumThreads(1)
     classify = keras_classifier() if network == "keras" else onnx_classifier(network)
     cascade = cv2.CascadeClassifier(cascade_file)
-    frame = np.fromfile(file, np.uint8).reshape(HEIGHT, WIDTH, 3)
-    for _ in range(int(count)):
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    frames = np.fromfile(file, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
+    for number in range(int(count)):
+        grey = cv2.cvtColor(frames[number % len(frames)], cv2.COLOR_RGB2GRAY)
         for x, y, w, h in cascade.detectMultiScale(grey, scaleFactor=1.25, minNeighbors=3, minSize=(30, 30)):
             face = cv2.resize(grey[y : y + h, x : x + w], (FACE_SIZE, FACE_SIZE)).astype(np.float32)
             classify((face / 255 - 0.5) * 2)
