@@ -88,7 +88,7 @@ fn appears(height: f32) -> Scene {
 
 fn cases() -> Vec<Case> {
     let walks_in = || scene(vec![Key::new(1.0, (720.0, 240.0), 140.0, "neutral"), Key::new(2.0, (420.0, 240.0), 140.0, "neutral")]);
-    let grows = scene(vec![Key::new(0.0, (420.0, 240.0), 16.0, "neutral"), Key::new(2.4, (420.0, 240.0), 120.0, "neutral")]);
+    let grows = scene(vec![Key::new(0.0, (420.0, 240.0), 12.0, "neutral"), Key::new(2.4, (420.0, 240.0), 120.0, "neutral")]);
     let case = |name, scene, camera| Case { name, scene, camera };
     vec![
         case("walks in", walks_in(), unchanged),

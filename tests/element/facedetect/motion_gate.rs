@@ -45,7 +45,10 @@ fn a_part_that_changed_is_searched_and_the_other_faces_keep_their_boxes() {
     let [_, _, before] = [0, 1, 2].map(|index| found(&without, index));
     let [_, after] = [3, 4].map(|index| found(&with, index));
     assert_eq!((before.len(), after.len()), (3, 4));
-    for face in &before[..2] {
+    // The body of the small person hides half of the face at the right.
+    let visible: Vec<_> = before.iter().filter(|face| face.rect_norm.right() < 0.7).collect();
+    assert_eq!(visible.len(), 2);
+    for face in visible {
         let same = after.iter().find(|other| other.id == face.id).expect("the same face");
         assert!(same.rect_norm.iou(face.rect_norm) > 0.98, "{same:?} was {face:?}");
     }

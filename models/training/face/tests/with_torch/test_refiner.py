@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from training.common import face_model
+from training.common.onnx_file import conv_norm_pairs
 from training.face.cut_patches import REACH as PATCH_REACH
 from training.face.refiner import REACH, Refiner
 from training.face.refiner_batches import Batch, Patches, degrade, views
-from training.face.train_refiner import export, losses
+from training.face.train_refiner import Teacher, distances, export, losses
 
 
 class RefinerTest(unittest.TestCase):
@@ -75,6 +76,27 @@ class RefinerTest(unittest.TestCase):
             ((750, 3, 32, 32), 50, (750, 4), (750, 5, 2)),
         )
         self.assertTrue((batch.weights == batch.is_face).all(), "only faces have landmarks")
+
+    def test_a_teacher_has_the_outputs_of_its_network_and_passes_on_its_weights(self):
+        network = Refiner()
+        for _, norm in conv_norm_pairs(network).values():
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.normal_(norm.bias)
+        pictures, _, _ = views(self.pictures, self.boxes, self.landmarks)
+        outputs = network.eval()(pictures).detach()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            export(network, path)
+            teacher, pupil = Teacher(path), Refiner()
+            taught = teacher.outputs(pictures)
+            untrained = [distance.item() for distance in distances(pupil.eval()(pictures), taught)]
+            teacher.start(pupil, pictures)
+        torch.testing.assert_close(taught, outputs, atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(pupil.eval()(pictures), outputs, atol=2e-3, rtol=1e-3)
+        started = [distance.item() for distance in distances(pupil(pictures), taught)]
+        for before, after in zip(untrained, started):
+            self.assertLess(after, 0.01 * before)
 
     def test_a_trained_refiner_finds_the_dots_through_its_file(self):
         network = Refiner().train()
