@@ -97,8 +97,8 @@ class Teacher:
         last = max(int(name.split(".")[1]) for name in stored if name.startswith("body."))
         for block in network.body:
             pairs = conv_norm_pairs(block)
-            fits = lambda index: pairs and all(
-                stored.get(_name(index, layer) + ".weight", np.empty(0)).shape == conv.weight.shape
+            fits = lambda other: pairs and all(
+                stored.get(_name(other, layer) + ".weight", np.empty(0)).shape == conv.weight.shape
                 for layer, (conv, _) in pairs.items()
             )
             found = next((other for other in range(index, last + 1) if fits(other)), None)
