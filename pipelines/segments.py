@@ -146,16 +146,14 @@ class Segments:
             self.number += 1
             self.part += 1
             self.records = self.open_records()
-        else:
+        elif lines := data(info):
             # Unbuffered, so that records survive a crash of this process.
-            os.write(self.records, self.with_time(data(info), info.get_buffer()))
+            os.write(self.records, self.with_time(lines, info.get_buffer().pts))
         return Gst.PadProbeReturn.OK
 
-    def with_time(self, lines, buffer):
+    def with_time(self, lines, timestamp):
         """Adds the position in the recording beside the records: their own times are those of the whole stream."""
-        if buffer is None or not lines:
-            return lines
-        time = max(0, buffer.pts - self.cuts.timestamps[self.part])
+        time = max(0, timestamp - self.cuts.timestamps[self.part])
         return lines.replace(b"}\n", b',"recording_time":%d}\n' % time)
 
     def open_records(self):

@@ -107,10 +107,11 @@ pub fn frames(file: &Path) -> Vec<Vec<u8>> {
     bytes.chunks(WIDTH * HEIGHT * 3).map(<[u8]>::to_vec).collect()
 }
 
-/// The output of a successful command.
+/// The output of a command that succeeded, and that printed none of GLib's critical warnings.
 pub fn succeed(output: Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    let errors = text(&output.stderr);
+    assert!(output.status.success() && !errors.contains("-CRITICAL **"), "{}\n{errors}", text(&output.stdout));
     text(&output.stdout)
 }
 
