@@ -114,7 +114,7 @@ def run(pipeline, at_end=lambda: None):
     bus.add_signal_watch()
     bus.connect("message", on_message)
     for number in (signal.SIGINT, signal.SIGTERM):
-        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, lambda: pipeline.send_event(Gst.Event.new_eos()))
+        signal.signal(number, lambda *_: pipeline.send_event(Gst.Event.new_eos()))
     pipeline.set_state(Gst.State.PLAYING)
     loop.run()
     if not failures:
