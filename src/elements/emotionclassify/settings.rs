@@ -110,8 +110,10 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder("model-file")
             .nick("Model file")
-            .blurb("Expression model: an ONNX file with its description beside it, or a name: expression, expression-int8, expression-tiny (unset \
-                 = expression-int8 on processors with AVX2 or ARM's dot products, expression on others)")
+            .blurb(
+                "Expression model: an ONNX file with its description beside it, or a name: expression, expression-int8, expression-tiny, \
+                 expression-tiny-int8 (unset = expression-int8 on processors with AVX2 or ARM's dot products, expression on others)",
+            )
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
