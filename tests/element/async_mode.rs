@@ -73,6 +73,7 @@ fn results_are_attached_to_later_frames_with_their_age() {
     assert!(faces(&first).is_empty(), "no result yet");
     gate.open();
     wait_for(&element, 1);
+    gate.close();
     let second = harness.push_and_pull(frame(100, 100, 3)).expect("a frame");
     let face = faces(&second).pop().expect("the face of the first frame");
     let age = face.detection.expect("a detection").age;
@@ -84,13 +85,14 @@ fn boxes_are_predicted_for_the_current_frame() {
     if !runtime_fetched() {
         return;
     }
-    let mut harness = harness(&format!("{} async=true", slow_detector()));
+    let mut harness = harness(&format!("{} name=predicted async=true", slow_detector()));
     let element = harness.find_element("emotionfacedetect").expect("the element");
     // The face moves right by 4 pixels per frame; every fourth frame is searched.
     for step in 0..8 {
         harness.push_and_pull(frame(40 + 16 * step, 100, 4 * step as u32)).expect("a frame");
         wait_for(&element, step as u64 + 1);
     }
+    let _gate = Gate::new("predicted");
     let out = harness.push_and_pull(frame(40 + 4 * 32, 100, 32)).expect("a frame");
     let face = faces(&out).pop().expect("a face");
     assert_eq!(face.detection.expect("a detection").age, FRAME * 4);
@@ -137,7 +139,7 @@ fn scores_are_attached_to_later_frames() {
     if !runtime_fetched() {
         return;
     }
-    let mut harness = harness(&format!("{} async=true min-face-size=1", slow("emotionclassify")));
+    let mut harness = harness(&format!("{} name=scored async=true min-face-size=1", slow("emotionclassify")));
     let element = harness.find_element("emotionclassify").expect("the element");
     let marked = |index| {
         let mut frame = frame(100, 100, index);
@@ -146,9 +148,12 @@ fn scores_are_attached_to_later_frames() {
         }
         frame
     };
+    let gate = Gate::new("scored");
     let out = harness.push_and_pull(marked(0)).expect("a frame");
     assert!(faces(&out).iter().all(|face| face.emotion.is_none()));
+    gate.open();
     wait_for(&element, 1);
+    gate.close();
     let out = harness.push_and_pull(marked(5)).expect("a frame");
     let told: Vec<_> = faces(&out).into_iter().filter_map(|face| face.emotion).map(|e| (e.label().to_string(), e.age)).collect();
     assert_eq!(told, [("bright".to_string(), FRAME * 5), ("dark".to_string(), FRAME * 5)]);
@@ -168,6 +173,7 @@ fn the_worker_takes_the_newest_frame() {
     (1..10).for_each(|index| drop(harness.push_and_pull(frame(20 * index as usize, 100, index)).expect("a frame")));
     gate.open();
     wait_for(&element, 2);
+    gate.close();
     let out = harness.push_and_pull(frame(0, 0, 10)).expect("a frame");
     let ages: Vec<_> = faces(&out).into_iter().filter_map(|face| face.detection).map(|found| found.age).collect();
     assert!(ages.contains(&FRAME), "{ages:?}");

@@ -64,9 +64,14 @@ impl Gate {
         assert!(self.shared.wait_until(State::Reached), "the worker did not start a frame");
     }
 
-    /// Opens the gate permanently.
+    /// Lets the worker pass until the gate is closed.
     pub fn open(&self) {
         self.shared.set(State::Open);
+    }
+
+    /// Blocks the worker from its next frame on, so that no frame pushed from now on gets its own result.
+    pub fn close(&self) {
+        self.shared.set(State::Closed);
     }
 }
 

@@ -10,6 +10,7 @@ use gst_video::{VideoFormat, VideoInfo};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections};
 use gstemotion::record::{FaceRecord, SearchAge};
+use test_support::gate::Gate;
 use test_support::gstreamer::{buffer, flush, init};
 use test_support::{runtime_fetched, three_faces};
 
@@ -260,13 +261,14 @@ fn a_flush_discards_the_last_search() {
     if !runtime_fetched() {
         return;
     }
-    let mut harness = chain("emotionfacedetect async=true");
+    let mut harness = chain("emotionfacedetect name=searched async=true");
     let scene = three_faces().render(0.0);
     let element = harness.find_element("emotionfacedetect").expect("the element");
     harness.push_and_pull(still(&scene, 0)).expect("a frame");
     while element.property::<gst::Structure>("stats").get::<u64>("inferred") == Ok(0) {
         std::thread::yield_now();
     }
+    let _gate = Gate::new("searched");
     assert_eq!(searched(&harness.push_and_pull(still(&scene, 1)).expect("a frame")), ago(40));
     flush(&mut harness);
     assert_eq!(searched(&harness.push_and_pull(still(&scene, 0)).expect("a frame")), SearchAge::Never);
