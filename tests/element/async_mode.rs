@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `async=true`: frames do not wait for the models.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst_check::Harness;
@@ -10,7 +10,7 @@ use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use test_support::gate::Gate;
-use test_support::gstreamer::{buffer, flush, init, play};
+use test_support::gstreamer::{buffer, count, flush, init, play, wait_for};
 use test_support::{data, runtime_fetched};
 
 const SIZE: Size = Size::new(320, 240);
@@ -42,19 +42,6 @@ fn frame(x: usize, y: usize, index: u32) -> gst::Buffer {
     let (mut frame, _) = buffer(&rgb, 320, 240, VideoFormat::Gray8);
     frame.make_mut().set_pts(gst::ClockTime::try_from(FRAME * index).expect("a time"));
     frame
-}
-
-fn count(element: &gst::Element, name: &str) -> u64 {
-    element.property::<gst::Structure>("stats").get(name).expect(name)
-}
-
-/// Waits until `element` has run its network this many times.
-fn wait_for(element: &gst::Element, inferences: u64) {
-    let start = Instant::now();
-    while count(element, "inferred") < inferences {
-        assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {inferences} inferences");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn faces(buffer: &gst::BufferRef) -> Vec<FaceRecord> {

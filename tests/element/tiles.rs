@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::read_faces;
 use gstemotion::record::FaceRecord;
 use test_support::average_faces::{Key, Scene};
-use test_support::gstreamer::{buffer, flush, init};
+use test_support::gstreamer::{self, buffer, flush, init};
 use test_support::{fetched, repository};
 
 const HD: Size = Size::new(1920, 1080);
@@ -72,8 +71,7 @@ fn ids_at(found: &[FaceRecord], places: &[Rect]) -> Vec<Option<u32>> {
 }
 
 fn count(harness: &mut Harness, name: &str) -> u64 {
-    let element = harness.find_element("emotionfacedetect").expect("the element");
-    element.property::<gst::Structure>("stats").get(name).expect(name)
+    gstreamer::count(&harness.find_element("emotionfacedetect").expect("the element"), name)
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Once, OnceLock};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_video::prelude::*;
@@ -45,6 +46,20 @@ pub fn flush(harness: &mut gst_check::Harness) {
     assert!(harness.push_event(gst::event::FlushStart::new()));
     assert!(harness.push_event(gst::event::FlushStop::new(true)));
     assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+}
+
+/// The counter `name` of the property `stats` of `element`.
+pub fn count(element: &gst::Element, name: &str) -> u64 {
+    element.property::<gst::Structure>("stats").get(name).expect(name)
+}
+
+/// Waits until `element` has run its network this many times.
+pub fn wait_for(element: &gst::Element, inferences: u64) {
+    let start = Instant::now();
+    while count(element, "inferred") < inferences {
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {inferences} inferences");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// A copy of `frame` with the timestamp of frame number `index` in a stream of 30 frames per second.

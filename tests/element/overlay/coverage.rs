@@ -11,7 +11,7 @@ use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections};
 use gstemotion::record::{FaceRecord, SearchAge};
 use test_support::gate::Gate;
-use test_support::gstreamer::{buffer, flush, init};
+use test_support::gstreamer::{buffer, flush, init, wait_for};
 use test_support::{runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
@@ -265,9 +265,7 @@ fn a_flush_discards_the_last_search() {
     let scene = three_faces().render(0.0);
     let element = harness.find_element("emotionfacedetect").expect("the element");
     harness.push_and_pull(still(&scene, 0)).expect("a frame");
-    while element.property::<gst::Structure>("stats").get::<u64>("inferred") == Ok(0) {
-        std::thread::yield_now();
-    }
+    wait_for(&element, 1);
     let _gate = Gate::new("searched");
     assert_eq!(searched(&harness.push_and_pull(still(&scene, 1)).expect("a frame")), ago(40));
     flush(&mut harness);
