@@ -16,11 +16,18 @@ pub struct FaceRecord {
     pub rect_norm: Rect,
     /// Details of the detection; none for a box whose metadata has none.
     pub detection: Option<DetectionInfo>,
-    /// The apparent expression; none before the first classification.
+    /// The apparent expression; none if no element has scored the face, nor means to.
     pub emotion: Option<EmotionResult>,
     /// False for a face of a live stream that was found only once so far. It may be no face, so it is neither drawn nor
     /// exported, but it is blurred.
     pub confirmed: bool,
+}
+
+impl FaceRecord {
+    /// The apparent expression, or `unknown`; none while the face waits for its first classification.
+    pub fn expression(&self) -> Option<&EmotionResult> {
+        self.emotion.as_ref().filter(|emotion| emotion.reason != Some(UnknownReason::Pending))
+    }
 }
 
 /// Details of a detection, apart from the box.
@@ -69,6 +76,8 @@ pub struct EmotionResult {
     pub scores: Scores,
     /// Index of the reported class; none means `unknown`.
     pub label_id: Option<usize>,
+    /// Why the label is `unknown`; none if there is a label, or if the metadata has no reason.
+    pub reason: Option<UnknownReason>,
     /// True if `scores` are averaged over time.
     pub smoothed: bool,
     /// Time since the classified frame.
@@ -84,5 +93,102 @@ impl EmotionResult {
     /// Score of the reported class; for `unknown` the highest score.
     pub fn confidence(&self) -> f32 {
         self.label_id.and_then(|id| self.scores.as_slice().get(id).copied()).unwrap_or_else(|| self.scores.top().1)
+    }
+
+    /// Name of the most probable class apart from the reported one; for `unknown`, of the second most probable class. None if
+    /// the model has a single class, or if the face was not scored.
+    pub fn second(&self) -> Option<&str> {
+        if !self.is_scored() {
+            return None;
+        }
+        let first = self.label_id.unwrap_or_else(|| self.scores.top().0);
+        let others = self.scores.as_slice().iter().enumerate().filter(|(id, _)| *id != first);
+        let second = others.fold(None, |best, (id, &score)| match best {
+            Some((_, highest)) if score <= highest => best,
+            _ => Some((id, score)),
+        });
+        self.labels.as_slice().get(second?.0).map(String::as_str)
+    }
+
+    /// The other class that people should be told of beside the label, as in "surprise or fear": the second one if the label
+    /// has a score below [`CERTAIN`]. None for `unknown`.
+    pub fn alternative(&self) -> Option<&str> {
+        self.label_id.filter(|_| self.confidence() < CERTAIN).and_then(|_| self.second())
+    }
+
+    /// True if the scores are those of a network for this face.
+    pub fn is_scored(&self) -> bool {
+        !matches!(self.reason, Some(UnknownReason::Small | UnknownReason::Pending))
+    }
+}
+
+/// Score from which a label is shown alone. A label with less is shown with the second class, in a quieter tone: less than
+/// half of the probability is on it.
+pub const CERTAIN: f32 = 0.5;
+
+/// Why a face has the label `unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnknownReason {
+    /// No class reaches the minimum confidence.
+    Uncertain,
+    /// The face is below the minimum size, so it is not classified.
+    Small,
+    /// The face was not classified yet.
+    Pending,
+}
+
+impl UnknownReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::Uncertain, Self::Small, Self::Pending];
+
+    /// The reason as it is written to metadata and records.
+    ///
+    /// ```
+    /// use gstemotion::record::UnknownReason;
+    /// assert_eq!(UnknownReason::from_text("small"), Some(UnknownReason::Small));
+    /// ```
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uncertain => "uncertain",
+            Self::Small => "small",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// The reason that is written as `text`; none for other texts, such as those of later versions.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(scores: [f32; 3], label_id: Option<usize>) -> EmotionResult {
+        let (labels, scores) = (LabelSet::new(["a", "b", "c"]), Scores::from_probabilities(scores));
+        EmotionResult { labels, scores, label_id, reason: None, smoothed: false, age: Duration::ZERO }
+    }
+
+    #[test]
+    fn the_second_class_is_the_best_of_those_that_are_not_reported() {
+        assert_eq!(result([0.6, 0.1, 0.3], Some(0)).second(), Some("c"));
+        assert_eq!(result([0.36, 0.24, 0.4], Some(0)).second(), Some("c"), "the shown label need not be the top class");
+        assert_eq!(result([0.3, 0.3, 0.4], None).second(), Some("a"));
+        let one = EmotionResult { labels: LabelSet::new(["a"]), scores: Scores::from_probabilities([1.0]), ..result([1.0; 3], Some(0)) };
+        assert_eq!(one.second(), None);
+    }
+
+    #[test]
+    fn only_a_label_below_half_has_an_alternative() {
+        assert_eq!(result([0.48, 0.1, 0.42], Some(0)).alternative(), Some("c"));
+        assert_eq!(result([0.5, 0.1, 0.4], Some(0)).alternative(), None);
+        assert_eq!(result([0.4, 0.25, 0.35], None).alternative(), None);
+    }
+
+    #[test]
+    fn a_face_that_no_network_saw_has_no_second_class() {
+        let reasons = UnknownReason::ALL.map(|reason| EmotionResult { reason: Some(reason), ..result([0.4, 0.3, 0.3], None) });
+        assert_eq!(reasons.each_ref().map(EmotionResult::second), [Some("b"), None, None]);
     }
 }

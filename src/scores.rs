@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-/// The label of a face whose scores are all below the threshold, or which is too small to classify.
+/// The label of a face whose scores are all below the threshold, or which was not classified.
 pub const UNKNOWN: &str = "unknown";
 
 /// The eight classes of FER+, in the order of its columns. They are the label set of our models.

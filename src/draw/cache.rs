@@ -8,6 +8,7 @@ use super::bars::Bar;
 use super::edges::Outline;
 use super::label::Label;
 use super::picture::Picture;
+use super::style::Rgb;
 use crate::scores::LabelSet;
 
 /// What a picture shows. Equal keys give equal pixels.
@@ -20,8 +21,8 @@ pub(super) enum Key {
     /// A vertical strip as long as the frame is high.
     Down(Outline, u32),
     Label(Label),
-    /// Text and font size of a percentage.
-    Percentage(String, u32),
+    /// Text, font size and colour of a percentage.
+    Percentage(String, u32, Rgb),
     /// The words for the classes, the highlighted class, the font size.
     GraphBackground(LabelSet, Option<usize>, u32),
     Bar(Bar),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     fn percentage(text: &str, number: u32) -> Key {
-        Key::Percentage(text.to_owned(), number)
+        Key::Percentage(text.to_owned(), number, [0; 3])
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct Label {
     pub badge: Option<Option<Expression>>,
     pub color: Rgb,
     pub text: Option<String>,
+    /// Colour of text and percentage.
+    pub tone: Rgb,
     pub percentage: Percentage,
     pub id: Option<u32>,
     pub font_px: u32,
@@ -107,10 +109,10 @@ impl Label {
     }
 
     /// Draws a percentage as a picture with the height of the plate.
-    pub(super) fn draw_percentage(text: &str, font_px: u32) -> Picture {
+    pub(super) fn draw_percentage(text: &str, font_px: u32, tone: Rgb) -> Picture {
         let (em, height) = (font_px as f32, plate_height(font_px));
         let mut pixmap = empty_pixmap(text::width(text, em).ceil() + 2.0, height);
-        text::draw(&mut pixmap, text, em, 0.0, baseline(em, height.ceil() / 2.0), BRIGHT);
+        text::draw(&mut pixmap, text, em, 0.0, baseline(em, height.ceil() / 2.0), tone);
         pixmap.into()
     }
 
@@ -135,7 +137,7 @@ impl Label {
     fn parts(&self) -> [Part; 4] {
         [
             self.badge.map_or(Part::Nothing, Part::Badge),
-            self.text.clone().map_or(Part::Nothing, |text| Part::Text(text, 1.0, BRIGHT)),
+            self.text.clone().map_or(Part::Nothing, |text| Part::Text(text, 1.0, self.tone)),
             self.percentage.widest().map_or(Part::Nothing, Part::Reserved),
             self.id.map_or(Part::Nothing, |id| Part::Text(format!("#{id}"), ID_EM, DIM)),
         ]
@@ -204,6 +206,7 @@ mod tests {
             badge: Some(Some(Expression::Happiness)),
             color: [240, 228, 66],
             text: Some(text.to_owned()),
+            tone: BRIGHT,
             percentage: Percentage::None,
             id: Some(3),
             font_px: 20,
@@ -233,7 +236,7 @@ mod tests {
     fn percentages_fit_their_reserved_room() {
         for percentage in [Percentage::Compact(2), Percentage::Spaced(2), Percentage::Spaced(3)] {
             let label = Label { percentage, ..label("happiness") };
-            let picture = Label::draw_percentage(&percentage.text(99), 20);
+            let picture = Label::draw_percentage(&percentage.text(99), 20, BRIGHT);
             assert_eq!(picture.size().height, label.size().height);
             let x = label.percentage_x().expect("the label has a percentage") as u32;
             assert!(x.is_multiple_of(2) && x + picture.size().width < label.size().width, "{percentage:?}");
@@ -245,7 +248,9 @@ mod tests {
 
     #[test]
     fn a_label_without_parts_is_empty() {
-        assert!(Label { badge: None, color: [0; 3], text: None, percentage: Percentage::None, id: None, font_px: 20 }.is_empty());
+        assert!(
+            Label { badge: None, color: [0; 3], text: None, tone: BRIGHT, percentage: Percentage::None, id: None, font_px: 20 }.is_empty()
+        );
         assert!(!label("x").is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bars::Graph;
 use super::cache::{Cache, Key};
 use super::edges::Outline;
-use super::label::{Label, Percentage};
+use super::label::{BRIGHT, DIM, Label, Percentage};
 use super::layout::{Candidate, GRAPH_SPOTS, LABEL_SPOTS, Layout, Spot, even};
 use super::picture::{Picture, Placed};
 use super::style::{Expression, Rgb, Sizes, Style, UNKNOWN_COLOR};
@@ -58,7 +58,7 @@ struct DrawnFace<'a> {
 
 impl DrawnFace<'_> {
     fn color(&self, style: &Style) -> Rgb {
-        match &self.record.emotion {
+        match self.record.expression() {
             Some(EmotionResult { label_id: Some(_), .. }) => {
                 self.record.emotion.as_ref().map_or(UNKNOWN_COLOR, |e| style.palette.color(e.label()))
             }
@@ -178,9 +178,9 @@ impl Painter {
         let (label, found) = self.choose_label(drawn, index, layout)?;
         let picture = self.cache.get(Key::Label(label.clone()), || label.draw());
         place(picture, found, layout, placed);
-        if let Some((result, x)) = face.record.emotion.as_ref().zip(label.percentage_x()) {
-            let (text, font_px) = (label.percentage.text(percent(result.confidence())), label.font_px);
-            let picture = self.cache.get(Key::Percentage(text.clone(), font_px), || Label::draw_percentage(&text, font_px));
+        if let Some((result, x)) = face.record.expression().zip(label.percentage_x()) {
+            let (text, font_px, tone) = (label.percentage.text(percent(result.confidence())), label.font_px, label.tone);
+            let picture = self.cache.get(Key::Percentage(text.clone(), font_px, tone), || Label::draw_percentage(&text, font_px, tone));
             placed.push(Placed::whole(picture, found.rect.x as i32 + x, found.rect.y as i32));
         }
         Some(found.spot)
@@ -212,12 +212,18 @@ impl Painter {
 
     fn label(&self, face: &DrawnFace) -> Label {
         let style = &self.style;
-        let result = face.record.emotion.as_ref().filter(|_| style.labels);
+        let result = face.record.expression().filter(|_| style.labels);
         let scored = result.filter(|result| result.label_id.is_some());
+        let alternative = result.and_then(EmotionResult::alternative);
+        let words = |result: &EmotionResult| match alternative {
+            Some(second) => style.translations.either(result.label(), second),
+            None => style.translations.word(result.label()).to_owned(),
+        };
         Label {
             badge: self.badge(face),
             color: face.color(style),
-            text: result.map(|result| style.translations.word(result.label()).to_owned()),
+            text: result.map(words),
+            tone: if alternative.is_some() { DIM } else { BRIGHT },
             percentage: scored.map_or(Percentage::None, |result| Percentage::Spaced(Percentage::digits(percent(result.confidence())))),
             id: Some(face.record.id).filter(|&id| style.ids && id != 0),
             font_px: face.sizes.font_px,
@@ -236,14 +242,14 @@ impl Painter {
     }
 
     fn badge(&self, face: &DrawnFace) -> Option<Option<Expression>> {
-        let result = face.record.emotion.as_ref().filter(|result| self.style.emoji && result.label_id.is_some());
+        let result = face.record.expression().filter(|result| self.style.emoji && result.label_id.is_some());
         result.map(|result| Expression::of(result.label()))
     }
 
     /// Draws the graph, if there is a spot where it hides next to nothing.
     fn draw_graph(&mut self, drawn: &[DrawnFace], index: usize, layout: &mut Layout, placed: &mut Vec<Placed>) -> Option<Spot> {
         let face = &drawn[index];
-        let result = face.record.emotion.as_ref()?;
+        let result = face.record.expression().filter(|result| result.is_scored())?;
         let words = self.words(&result.labels);
         let (style, font_px, top) = (&self.style, face.sizes.font_px, result.label_id);
         let graph = Graph::new(&words, font_px);
@@ -286,7 +292,8 @@ impl Painter {
         let text = stats.fps.map_or_else(|| faces.clone(), |fps| format!("{faces}   {fps:.1} fps"));
         let frame_px = frame.width.min(frame.height);
         let font_px = Sizes::choose(&self.style, frame_px, frame_px as f32 / 5.0, None).font_px;
-        let label = Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), percentage: Percentage::None, id: None, font_px };
+        let label =
+            Label { badge: None, color: UNKNOWN_COLOR, text: Some(text), tone: BRIGHT, percentage: Percentage::None, id: None, font_px };
         let (size, margin) = (label.size().rect(), (font_px / 2) as f32);
         let (right, bottom) = (frame.width as f32 - margin - size.w, frame.height as f32 - margin - size.h);
         if right < 0.0 || bottom < 0.0 {

@@ -131,7 +131,10 @@ impl Expression {
     }
 }
 
-/// Words to show in place of class names.
+/// The name of the word between two class names.
+const OR: &str = "or";
+
+/// Words to show in place of class names, of `unknown`, and of the `or` between two class names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translations(BTreeMap<String, String>);
 
@@ -159,9 +162,14 @@ impl Translations {
         (Self(words), bad)
     }
 
-    /// The translated names that are neither in `classes` nor `unknown`.
+    /// The translated names that are neither in `classes` nor `unknown` nor `or`.
     pub fn unknown_names<'a>(&'a self, classes: &'a [String]) -> impl Iterator<Item = &'a str> {
-        self.0.keys().map(String::as_str).filter(|&name| name != UNKNOWN && classes.iter().all(|class| class != name))
+        self.0.keys().map(String::as_str).filter(|&name| ![UNKNOWN, OR].contains(&name) && classes.iter().all(|class| class != name))
+    }
+
+    /// The words for a face that looks like one of two classes, such as "surprise or fear".
+    pub fn either(&self, class: &str, other: &str) -> String {
+        format!("{} {} {}", self.word(class), self.word(OR), self.word(other))
     }
 
     /// The word for `class`: its own name if it has no translation.

@@ -26,6 +26,7 @@ use gst::prelude::*;
 
 use crate::error::Error;
 use crate::model::runtime::Provider;
+use crate::record::UnknownReason;
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
 /// Registers every element with `plugin`.
@@ -33,7 +34,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let folder = plugin.filename().and_then(|file| file.parent().map(PathBuf::from));
     PLUGIN_FOLDER.get_or_init(|| folder);
     crate::meta::custom::register();
-    crate::meta::intern(FERPLUS_LABELS.iter().chain([&UNKNOWN]));
+    crate::meta::intern(FERPLUS_LABELS.into_iter().chain([UNKNOWN]).chain(UnknownReason::ALL.map(UnknownReason::as_str)));
     facedetect::register(plugin)?;
     emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;

@@ -70,7 +70,12 @@ impl Summary {
         self.frames += 1;
         self.faces += faces;
         self.faces_max = self.faces_max.max(faces);
-        frame.faces.iter().filter_map(|face| face.emotion.as_ref()).for_each(|emotion| self.add_scores(emotion));
+        frame
+            .faces
+            .iter()
+            .filter_map(|face| face.emotion.as_ref())
+            .filter(|emotion| emotion.is_scored())
+            .for_each(|emotion| self.add_scores(emotion));
     }
 
     fn add_scores(&mut self, emotion: &EmotionResult) {

@@ -14,11 +14,12 @@ use std::io::{self, Write};
 use super::field::{coordinate, id, score, seconds};
 use super::ndjson::labelled_scores;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary};
-use crate::record::FaceRecord;
+use crate::record::{EmotionResult, FaceRecord, UnknownReason};
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
 const TIME_COLUMNS: [&str; 8] = ["stream", "time_s", "duration_s", "pts", "duration", "stream_time", "running_time", "utc"];
-const FACE_COLUMNS: [&str; 12] = ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "score", "smoothed"];
+const FACE_COLUMNS: [&str; 14] =
+    ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "reason", "score", "second", "smoothed"];
 const AGE_COLUMN: &str = "age";
 const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_scored"];
 
@@ -83,6 +84,7 @@ impl CsvWriter {
 
     fn face_row(&self, frame: &FrameReport<'_>, face: &FaceRecord) -> String {
         let emotion = face.emotion.as_ref();
+        let scored = emotion.filter(|emotion| emotion.is_scored());
         let mut row = Row::default();
         row.times(frame.stream, &frame.time);
         row.value(Some(frame.frame));
@@ -93,11 +95,13 @@ impl CsvWriter {
         row.text(face.detection.as_ref().map_or("", |detection| &*detection.model_name));
         row.text(emotion.map_or("", |emotion| emotion.label()));
         row.value(emotion.and_then(|emotion| emotion.label_id));
-        row.number(emotion.map(|emotion| score(emotion.confidence())));
-        row.value(emotion.map(|emotion| emotion.smoothed));
-        row.value(emotion.map(|emotion| emotion.age.as_nanos()));
+        row.value(emotion.and_then(|emotion| emotion.reason).map(UnknownReason::as_str));
+        row.number(scored.map(|emotion| score(emotion.confidence())));
+        row.text(scored.and_then(EmotionResult::second).unwrap_or_default());
+        row.value(scored.map(|emotion| emotion.smoothed));
+        row.value(scored.map(|emotion| emotion.age.as_nanos()));
         for label in &self.labels {
-            row.number(emotion.and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
+            row.number(scored.and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
         }
         row.line()
     }

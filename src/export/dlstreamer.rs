@@ -83,7 +83,7 @@ struct ObjectJson<'a> {
 impl<'a> ObjectJson<'a> {
     fn new(face: &'a FaceRecord, size: Size) -> Self {
         let (x, y, w, h) = pixels(face.rect_norm, size);
-        let emotion = face.emotion.as_ref().map(EmotionJson::from);
+        let emotion = face.expression().map(EmotionJson::from);
         Self { detection: face.into(), emotion, x, y, w, h, region_id: face.id, id: id(face), roi_type: FACE }
     }
 }

@@ -57,7 +57,7 @@ impl EventTracker {
         let mut events = self.remove_absent(&frame.time, frame.faces);
         for face in frame.faces.iter().filter(|face| face.id != 0) {
             let presence = self.faces.entry(face.id).or_insert_with(|| Presence::new(frame.time));
-            presence.see(&frame.time, face.emotion.as_ref());
+            presence.see(&frame.time, face.expression());
             events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(|(time, kind)| Event { id: face.id, time, kind }));
         }
         events

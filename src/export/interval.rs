@@ -2,6 +2,7 @@
 //! The schedule: which frames are exported.
 
 use super::FrameReport;
+use crate::record::UnknownReason;
 
 /// Selects frames: every frame, one in each interval, or only those on which something changed. A frame without faces is
 /// selected only where that is the change: if only changes are exported, or if the format marks the absence of faces.
@@ -16,9 +17,8 @@ pub struct Schedule {
     is_absence_marked: bool,
 }
 
-/// Id and label of a face, which a change is detected by. The outer `None` is a face that is not scored yet, the inner one
-/// an `unknown` expression.
-type FaceState = (u32, Option<Option<usize>>);
+/// Id and label of a face, which a change is detected by: for `unknown`, with the reason. `None` is a face that nothing scores.
+type FaceState = (u32, Option<(Option<usize>, Option<UnknownReason>)>);
 
 impl Schedule {
     /// Selects at most one frame in `interval_ns`, where 0 sets no limit. With `on_change`, it selects a frame only if a
@@ -75,7 +75,7 @@ impl Schedule {
 
 fn face_states(frame: &FrameReport<'_>) -> Vec<FaceState> {
     let mut faces: Vec<FaceState> =
-        frame.faces.iter().map(|face| (face.id, face.emotion.as_ref().map(|emotion| emotion.label_id))).collect();
+        frame.faces.iter().map(|face| (face.id, face.emotion.as_ref().map(|emotion| (emotion.label_id, emotion.reason)))).collect();
     faces.sort_unstable();
     faces
 }

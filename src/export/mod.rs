@@ -31,9 +31,11 @@
 //! | `confidence` | `confidence` | number or null | the detector's confidence, 0..1 |
 //! | `detector` | `detector` | string or null | name of the model that found the face |
 //! | `landmarks` | | object or null | `right_eye`, `left_eye`, `nose`, `right_mouth`, `left_mouth`, each `x`, `y` in 0..1 of the frame |
-//! | `label` | `label` | string or null | apparent expression; `unknown` if no score reaches the threshold, null until the face is scored |
+//! | `label` | `label` | string or null | apparent expression, or `unknown`; null if nothing upstream scores faces |
 //! | `label_id` | `label_id` | int or null | index of the label in the model's order |
-//! | `score` | `score` | number or null | score of the label, 0..1; for `unknown` the highest score |
+//! | `reason` | `reason` | string or null | why the label is `unknown`: `uncertain` (no score reaches the threshold), `small` (the face is too small) or `pending` (it is not scored yet) |
+//! | `score` | `score` | number or null | score of the label, 0..1; for `unknown` the highest score; null until the face is scored |
+//! | `second` | `second` | string or null | the most probable class after the label |
 //! | `scores` | `score_<label>` | object of numbers or null | the score of each label, in the model's order |
 //! | `smoothed` | `smoothed` | boolean or null | true if the scores are averaged over time |
 //! | `age` | `age` | int, ns, or null | time since the frame on which the face was scored |

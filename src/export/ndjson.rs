@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::field::{coordinate, id, score, seconds};
 use super::{Event, EventKind, FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
 use crate::geometry::{Landmarks5, Point, Rect};
-use crate::record::{EmotionResult, FaceRecord};
+use crate::record::{EmotionResult, FaceRecord, UnknownReason};
 
 /// Writes one JSON object per line, with the fields of the tables in [`super`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +45,7 @@ fn no_faces_json(frame: &FrameReport<'_>) -> io::Result<String> {
 /// The object of one face, on one line.
 fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
     let emotion = face.emotion.as_ref();
+    let scored = emotion.filter(|emotion| emotion.is_scored());
     let line = FaceLine {
         kind: "face",
         version: VERSION,
@@ -58,10 +59,12 @@ fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
         landmarks: face.detection.as_ref().and_then(|detection| detection.landmarks_norm).map(Into::into),
         label: emotion.map(EmotionResult::label),
         label_id: emotion.and_then(|emotion| emotion.label_id),
-        score: emotion.map(|emotion| score(emotion.confidence())),
-        scores: emotion.map(|emotion| ByLabel(labelled_scores(emotion).map(|(label, value)| (label, score(value))).collect())),
-        smoothed: emotion.map(|emotion| emotion.smoothed),
-        age: emotion.map(|emotion| u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX)),
+        reason: emotion.and_then(|emotion| emotion.reason).map(UnknownReason::as_str),
+        score: scored.map(|emotion| score(emotion.confidence())),
+        second: scored.and_then(EmotionResult::second),
+        scores: scored.map(|emotion| ByLabel(labelled_scores(emotion).map(|(label, value)| (label, score(value))).collect())),
+        smoothed: scored.map(|emotion| emotion.smoothed),
+        age: scored.map(|emotion| u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX)),
     };
     Ok(serde_json::to_string(&line)?)
 }
@@ -146,7 +149,9 @@ struct FaceLine<'a> {
     landmarks: Option<LandmarksJson>,
     label: Option<&'a str>,
     label_id: Option<usize>,
+    reason: Option<&'static str>,
     score: Option<f64>,
+    second: Option<&'a str>,
     scores: Option<ByLabel<'a, f64>>,
     smoothed: Option<bool>,
     age: Option<u64>,

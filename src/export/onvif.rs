@@ -80,7 +80,7 @@ fn object(face: &FaceRecord) -> String {
         text += &format!(r#" Likelihood="{}""#, Number(score(detection.confidence)));
     }
     text += ">HumanFace</tt:Type></tt:Class>";
-    if let Some(emotion) = &face.emotion {
+    if let Some(emotion) = face.expression() {
         text += &format!("<tt:Extension>{}</tt:Extension>", expression(emotion));
         if let Some(word) = word(emotion) {
             text += &format!("<tt:HumanFace><fc:Expression>{word}</fc:Expression></tt:HumanFace>");

@@ -24,8 +24,8 @@ impl RecordWriter for TextWriter {
     }
 }
 
-/// The text for one face: id, label and percentage. An `unknown` expression has no percentage, and a face that is not
-/// scored yet has no expression.
+/// The text for one face: id, label and percentage. A label with a score below [`CERTAIN`](crate::record::CERTAIN) comes with
+/// the second class. An `unknown` expression has no percentage, and a face that is not scored yet has no expression.
 ///
 /// ```
 /// use gstemotion::{export::text::face_text, geometry::Rect, record::FaceRecord};
@@ -34,9 +34,10 @@ impl RecordWriter for TextWriter {
 /// ```
 pub fn face_text(face: &FaceRecord) -> String {
     let name = id(face).map_or_else(|| "face".to_owned(), |id| format!("face {id}"));
-    match &face.emotion {
+    match face.expression() {
         Some(emotion) if emotion.label_id.is_some() => {
-            format!("{name}: {} {}", one_line(emotion.label()), percent(f64::from(emotion.confidence())))
+            let second = emotion.alternative().map(|second| format!(" or {}", one_line(second))).unwrap_or_default();
+            format!("{name}: {}{second} {}", one_line(emotion.label()), percent(f64::from(emotion.confidence())))
         }
         Some(emotion) => format!("{name}: {}", emotion.label()),
         None => name,

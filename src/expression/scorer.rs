@@ -20,7 +20,7 @@ use crate::expression::schedule::{Candidate, by_urgency};
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::geometry::Size;
 use crate::image::FrameView;
-use crate::record::{EmotionResult, FaceRecord};
+use crate::record::{EmotionResult, FaceRecord, UnknownReason};
 use crate::scores::{LabelSet, Scores};
 use crate::track::tracker::Tracker;
 
@@ -141,6 +141,11 @@ impl FaceScorer {
         self.pending.clear();
     }
 
+    /// Forgets how the faces looked, so that the motion gate lets all of them be classified again.
+    pub fn forget_pictures(&mut self) {
+        self.last.values_mut().for_each(|last| last.picture = None);
+    }
+
     /// Ends the tracks of faces that arrived without an id. For use at a scene cut, after which other faces follow.
     pub fn end_tracks(&mut self) {
         self.tracker.clear();
@@ -212,13 +217,15 @@ impl FaceScorer {
         (smoothed, label)
     }
 
-    /// Gives each face on the frame at `now` its latest scores. A face without scores remains unchanged, unless it is too small:
-    /// it then becomes `unknown`.
+    /// Gives each face on the frame at `now` its latest scores. A face without scores keeps the result that it came with. If it
+    /// came with none, it becomes `unknown`.
     pub fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) {
         for face in faces {
-            let result = self.result(face.id, is_large_enough(face, size, options), options, now);
-            if result.is_some() {
-                face.emotion = result;
+            let is_large_enough = is_large_enough(face, size, options);
+            if let Some(result) = self.result(face.id, is_large_enough, options, now) {
+                face.emotion = Some(result);
+            } else if face.emotion.is_none() || !is_large_enough {
+                face.emotion = Some(self.unscored(is_large_enough, options));
             }
         }
     }
@@ -294,24 +301,34 @@ impl FaceScorer {
         due.into_iter().map(|candidate| Due { index: eligible[candidate], picture: None }).collect()
     }
 
-    /// The latest result of face `id`, with its age at `now`. A face without scores gets `None`, or `unknown` with uniform scores
-    /// if it is too small to be classified.
+    /// The latest result of face `id`, with its age at `now`; none for a face without scores.
     fn result(&self, id: u32, is_large_enough: bool, options: &ScoringOptions, now: Duration) -> Option<EmotionResult> {
-        let labels = self.labels.clone();
-        let smoothed = !options.half_life.is_zero();
-        if let Some(last) = self.last.get(&id) {
-            let confidence = last.scores.as_slice()[last.label];
-            let label_id = (is_large_enough && confidence >= options.min_confidence).then_some(last.label);
-            return Some(EmotionResult { labels, scores: last.scores.clone(), label_id, smoothed, age: now.saturating_sub(last.time) });
-        }
-        let uniform = || Scores::from_probabilities(labels.as_slice().iter().map(|_| 1.0));
-        (!is_large_enough).then(|| EmotionResult {
-            scores: uniform(),
-            label_id: None,
-            smoothed,
-            age: Duration::ZERO,
-            labels: labels.clone(),
+        let last = self.last.get(&id)?;
+        let reason = if !is_large_enough {
+            Some(UnknownReason::Small)
+        } else {
+            (last.scores.as_slice()[last.label] < options.min_confidence).then_some(UnknownReason::Uncertain)
+        };
+        Some(EmotionResult {
+            labels: self.labels.clone(),
+            scores: last.scores.clone(),
+            label_id: reason.is_none().then_some(last.label),
+            reason,
+            smoothed: !options.half_life.is_zero(),
+            age: now.saturating_sub(last.time),
         })
+    }
+
+    /// The result of a face without scores: `unknown`, with equal scores.
+    fn unscored(&self, is_large_enough: bool, options: &ScoringOptions) -> EmotionResult {
+        EmotionResult {
+            labels: self.labels.clone(),
+            scores: Scores::from_probabilities(self.labels.as_slice().iter().map(|_| 1.0)),
+            label_id: None,
+            reason: Some(if is_large_enough { UnknownReason::Pending } else { UnknownReason::Small }),
+            smoothed: !options.half_life.is_zero(),
+            age: Duration::ZERO,
+        }
     }
 }
 

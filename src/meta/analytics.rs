@@ -142,7 +142,7 @@ pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[
                 }
             };
             written.push(mtd);
-            if let Some(result) = &face.emotion {
+            if let Some(result) = face.expression() {
                 add_classes(meta, mtd, result, &mut quarks)?;
             }
         }
@@ -249,6 +249,7 @@ fn distribution(
         label_id: classes.iter().position(|(label, _)| *label == shown.as_str().as_str()),
         labels: LabelSet::new(classes.iter().map(|(label, _)| *label)),
         scores: Scores::from_probabilities(classes.iter().map(|(_, score)| *score)),
+        reason: None,
         smoothed: false,
         age: Duration::ZERO,
     })

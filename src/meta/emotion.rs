@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fields of a face's scores, which all encodings in structures share: label, label_id, confidence, labels, scores,
+//! The fields of a face's scores, which all encodings in structures share: label, label_id, reason, confidence, labels, scores,
 //! smoothed, age, version.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use gst::glib;
 use super::field::Field;
 use super::value::{Plain, array, double, text, text_address};
 use super::{VERSION, intern};
-use crate::record::EmotionResult;
+use crate::record::{EmotionResult, UnknownReason};
 use crate::scores::{LabelSet, Scores};
 
 /// `label_id` of a face with the label `unknown`.
@@ -20,6 +20,7 @@ const CLASSIFIER: &str = "emotionclassify";
 
 static LABEL: Field = Field::new("label");
 static LABEL_ID: Field = Field::new("label_id");
+static REASON: Field = Field::new("reason");
 static CONFIDENCE: Field = Field::new("confidence");
 static LABELS: Field = Field::new("labels");
 static SCORES: Field = Field::new("scores");
@@ -43,6 +44,9 @@ impl Writer {
         let label = result.label_id.zip(labels).and_then(|(id, labels)| labels.get(id).copied());
         LABEL.set(structure, label.map_or_else(|| text(result.label()), Into::into));
         LABEL_ID.set(structure, Plain::int(result.label_id.map_or(UNKNOWN_ID, |id| id as i32)));
+        if let Some(reason) = result.reason {
+            REASON.set(structure, Plain::string(reason.as_str()).map_or_else(|| text(reason.as_str()), Into::into));
+        }
         CONFIDENCE.set(structure, Plain::double(result.confidence()));
         let copies = || gst::Array::from_values(result.labels.as_slice().iter().map(|label| text(label)));
         LABELS.set(structure, labels.map_or_else(|| glib::SendValue::from_owned(copies()), |labels| array(labels.iter().copied())));
@@ -100,6 +104,7 @@ impl Reader {
         Some(EmotionResult {
             scores: Scores::from_probabilities(scores),
             label_id,
+            reason: REASON.get::<&str>(structure).and_then(UnknownReason::from_text).filter(|_| label_id.is_none()),
             smoothed: SMOOTHED.get(structure).unwrap_or(false),
             age: Duration::from_nanos(AGE.get(structure).unwrap_or(0)),
             labels,

@@ -34,7 +34,8 @@ fn faces(step: u32) -> Vec<FaceRecord> {
             let scores = (0..8).map(|class| if class == i + 1 { 4.0 + wave } else { 0.5 + 0.4 * (phase * 0.7 + class as f32).cos() });
             let scores = Scores::from_probabilities(scores);
             let label_id = Some(scores.top().0);
-            let emotion = Some(EmotionResult { labels: labels.clone(), scores, label_id, smoothed: true, age: Duration::ZERO });
+            let emotion =
+                Some(EmotionResult { labels: labels.clone(), scores, label_id, reason: None, smoothed: true, age: Duration::ZERO });
             let rect_norm = Rect::new(x, y, 0.13 + 0.002 * wave, 0.22 + 0.004 * wave);
             FaceRecord { id: i as u32 + 1, rect_norm, detection: None, emotion, confirmed: true }
         })

@@ -73,5 +73,5 @@ fn face(id: u32) -> FaceRecord {
 fn emotion(labels: &LabelSet, id: u32) -> EmotionResult {
     let scores = Scores::from_probabilities((0..labels.len() as u32).map(|n| ((n + id) % 8) as f32 + 0.5));
     let label_id = Some(scores.top().0);
-    EmotionResult { labels: labels.clone(), scores, label_id, smoothed: true, age: Duration::from_millis(u64::from(id)) }
+    EmotionResult { labels: labels.clone(), scores, label_id, reason: None, smoothed: true, age: Duration::from_millis(u64::from(id)) }
 }

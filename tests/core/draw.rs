@@ -90,7 +90,14 @@ fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
     let rest = |i: usize| 1.0 + ((i * 5 + id as usize * 3) % 8) as f32;
     let total: f32 = (0..8).filter(|&i| Some(i) != shown).map(rest).sum();
     let scores = (0..8).map(|i| if Some(i) == shown { score } else { (1.0 - score) * rest(i) / total });
-    let result = EmotionResult { labels, scores: Scores::from_probabilities(scores), label_id: shown, smoothed: true, age: Duration::ZERO };
+    let result = EmotionResult {
+        labels,
+        scores: Scores::from_probabilities(scores),
+        label_id: shown,
+        reason: None,
+        smoothed: true,
+        age: Duration::ZERO,
+    };
     FaceRecord { id, rect_norm, detection: None, emotion: Some(result), confirmed: true }
 }
 

@@ -137,7 +137,7 @@ fn scores_are_attached_to_later_frames() {
     };
     let gate = Gate::new("scored");
     let out = harness.push_and_pull(marked(0)).expect("a frame");
-    assert!(faces(&out).iter().all(|face| face.emotion.is_none()));
+    assert!(faces(&out).iter().all(|face| face.expression().is_none()));
     gate.open();
     wait_for(&element, 1);
     gate.close();
@@ -263,7 +263,7 @@ fn frames_pass_while_both_workers_are_busy() {
     };
     for index in 0..20 {
         let out = harness.push_and_pull(marked(index)).expect("a frame");
-        assert_eq!((faces(&out).len(), faces(&out)[0].emotion.is_some()), (1, false), "no result yet");
+        assert_eq!((faces(&out).len(), faces(&out)[0].expression().is_some()), (1, false), "no result yet");
     }
     gates.iter().for_each(Gate::wait_for_worker);
     let counts = |element| ["frames", "inferred", "skipped"].map(|name| count(element, name));
@@ -274,5 +274,5 @@ fn frames_pass_while_both_workers_are_busy() {
     let out = harness.push_and_pull(marked(20)).expect("a frame");
     let found = faces(&out);
     assert!(found.iter().any(|face| face.detection.is_some()), "the detected face is on a later frame: {found:?}");
-    assert!(found.iter().any(|face| face.emotion.is_some()), "the scores are on a later frame: {found:?}");
+    assert!(found.iter().any(|face| face.expression().is_some()), "the scores are on a later frame: {found:?}");
 }

@@ -201,7 +201,7 @@ impl Export {
         let begins = if self.options.aggregate_only { line.contains(" faces") } else { line.starts_with("face") };
         assert!(begins, "{line:?}");
         assert!(!line.contains("NaN") && !line.contains("inf"), "{line:?}");
-        let unscored = self.faces.iter().all(|face| face.emotion.is_none());
+        let unscored = self.faces.iter().all(|face| face.expression().is_none());
         assert!(!unscored || !line.contains('%') && !line.contains(UNKNOWN), "{line:?}: no face was scored");
     }
 }

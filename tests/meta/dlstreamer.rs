@@ -76,7 +76,8 @@ fn detected(id: u32) -> FaceRecord {
 fn scored(id: u32) -> FaceRecord {
     let scores = Scores::from_probabilities((0..8).map(|n| if n == id { 8.0 } else { 1.0 }));
     let label_id = Some(id as usize);
-    let emotion = EmotionResult { labels: LabelSet::new(FERPLUS_LABELS), scores, label_id, smoothed: true, age: Duration::ZERO };
+    let emotion =
+        EmotionResult { labels: LabelSet::new(FERPLUS_LABELS), scores, label_id, reason: None, smoothed: true, age: Duration::ZERO };
     FaceRecord { emotion: Some(emotion), ..detected(id) }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions, write_search};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, UnknownReason};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::init;
 
@@ -31,7 +31,8 @@ fn detected(id: u32) -> FaceRecord {
 fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
     let scores = Scores::from_probabilities((0..8).map(|n| if n == id % 8 { 8.0 } else { 1.0 }));
     let labels = LabelSet::new(FERPLUS_LABELS);
-    let emotion = EmotionResult { labels, scores, label_id, smoothed: true, age: Duration::from_millis(40) };
+    let reason = label_id.is_none().then_some(UnknownReason::Uncertain);
+    let emotion = EmotionResult { labels, scores, label_id, reason, smoothed: true, age: Duration::from_millis(40) };
     FaceRecord { emotion: Some(emotion), ..detected(id) }
 }
 
@@ -95,6 +96,28 @@ fn all_encodings_have_equal_content() {
             let emotion = face.emotion.expect("scores");
             assert_eq!((emotion.smoothed, emotion.age), (true, Duration::from_millis(40)));
         }
+    }
+}
+
+#[test]
+fn the_reason_for_unknown_is_in_each_encoding_and_a_pending_face_has_no_class_in_relation_meta() {
+    let reasons = [UnknownReason::Uncertain, UnknownReason::Small, UnknownReason::Pending];
+    let faces = [1, 2, 3].map(|id| {
+        let mut face = scored(id, None);
+        face.emotion.as_mut().expect("scores").reason = Some(reasons[id as usize - 1]);
+        face
+    });
+    let buffer = written(&faces);
+    for read in [roi::read(&buffer, VGA), custom::read(&buffer), read_faces(&buffer, VGA)] {
+        let found: Vec<_> = read.iter().map(|face| face.emotion.as_ref().and_then(|emotion| emotion.reason)).collect();
+        assert_eq!(found, reasons.map(Some));
+        let shown: Vec<_> = read.iter().map(|face| face.expression().is_some()).collect();
+        assert_eq!(shown, [true, true, false]);
+    }
+    #[cfg(feature = "v1_24")]
+    {
+        let read = gstemotion::meta::analytics::read(&buffer, VGA);
+        assert_eq!(read.iter().map(|face| face.emotion.is_some()).collect::<Vec<_>>(), [true, true, false]);
     }
 }
 

@@ -30,8 +30,14 @@ fn installed(element: &str) -> bool {
 
 fn scored(label_id: usize) -> FaceRecord {
     let scores = Scores::from_probabilities((0..8).map(|n| if n == label_id { 5.0 } else { 0.5 + n as f32 / 100.0 }));
-    let emotion =
-        EmotionResult { labels: LabelSet::new(FERPLUS_LABELS), scores, label_id: Some(label_id), smoothed: true, age: Duration::ZERO };
+    let emotion = EmotionResult {
+        labels: LabelSet::new(FERPLUS_LABELS),
+        scores,
+        label_id: Some(label_id),
+        reason: None,
+        smoothed: true,
+        age: Duration::ZERO,
+    };
     let detection = DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into(), age: Duration::ZERO };
     FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion), confirmed: true }
 }

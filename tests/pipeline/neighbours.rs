@@ -68,6 +68,7 @@ fn marked() -> Vec<FaceRecord> {
             labels: LabelSet::new(FERPLUS_LABELS),
             scores: Scores::from_probabilities((0..8).map(|n| if n == id { 5.0 } else { 1.0 })),
             label_id: Some(id as usize),
+            reason: None,
             smoothed: true,
             age: Duration::ZERO,
         }),

@@ -250,6 +250,7 @@ mod tests {
             labels: LabelSet::new(["calm", "joy"]),
             scores: Scores::from_probabilities(scores),
             label_id: Some(usize::from(scores[1] > scores[0])),
+            reason: None,
             smoothed: false,
             age: Duration::ZERO,
         };

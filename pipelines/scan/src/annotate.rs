@@ -285,6 +285,7 @@ fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
         labels: labels.clone(),
         scores: Scores::from_probabilities(face.scores.iter().copied()),
         label_id: labels.as_slice().iter().position(|known| known == label),
+        reason: None,
         smoothed: false,
         age: Duration::ZERO,
     });

@@ -101,7 +101,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecString::builder("labels")
             .nick("Labels")
-            .blurb("Words to show instead of class names, such as happiness=glücklich,anger=zornig")
+            .blurb("Words to show instead of class names, such as happiness=glücklich,anger=zornig; or=oder translates the word between two classes")
             .mutable_playing()
             .build(),
     ]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gstemotion::export::{Aggregator, Content, Exporter, Format, FrameReport, FrameTime, Options, Output, RecordWriter, Span, Utc};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn report(frame: u64, faces: &[FaceRecord]) -> FrameReport<'_> {
 fn emotion(label_id: Option<usize>, scores: &[f32]) -> EmotionResult {
     let labels = LabelSet::new(["neutral", "happiness", "fear"]);
     let scores = Scores::from_probabilities(scores.iter().copied());
-    EmotionResult { labels, scores, label_id, smoothed: true, age: Duration::from_millis(80) }
+    EmotionResult { labels, scores, label_id, reason: None, smoothed: true, age: Duration::from_millis(80) }
 }
 
 fn found(id: u32) -> FaceRecord {
@@ -76,7 +76,8 @@ fn ndjson_of_a_scored_face() {
             r#""box":{"x":0.25,"y":0.125,"w":0.5,"h":0.33333},"confidence":0.9123,"detector":"centerface","#,
             r#""landmarks":{"right_eye":{"x":0.3,"y":0.2},"left_eye":{"x":0.4,"y":0.2},"nose":{"x":0.35,"y":0.3},"#,
             r#""right_mouth":{"x":0.3,"y":0.2},"left_mouth":{"x":0.3,"y":0.2}},"label":"happiness","label_id":1,"#,
-            r#""score":0.93,"scores":{"neutral":0.06,"happiness":0.93,"fear":0.01},"smoothed":true,"age":80000000}"#,
+            r#""reason":null,"score":0.93,"second":"neutral","scores":{"neutral":0.06,"happiness":0.93,"fear":0.01},"#,
+            r#""smoothed":true,"age":80000000}"#,
             "\n"
         )
     );
@@ -97,7 +98,27 @@ fn ndjson_has_every_key_even_if_all_values_are_unknown() {
 #[test]
 fn an_unknown_expression_has_a_label_a_score_and_no_label_id() {
     let line = text_of(Format::Ndjson, &report(0, &[scored(1, None, &[0.4, 0.35, 0.25])]));
-    assert!(line.contains(r#""label":"unknown","label_id":null,"score":0.4,"#), "{line}");
+    assert!(line.contains(r#""label":"unknown","label_id":null,"reason":null,"score":0.4,"second":"happiness","#), "{line}");
+}
+
+#[test]
+fn a_face_that_no_network_saw_has_a_reason_and_no_numbers() {
+    for (reason, shown) in [(UnknownReason::Small, "face 1: unknown\n"), (UnknownReason::Pending, "face 1\n")] {
+        let uniform = EmotionResult { reason: Some(reason), ..emotion(None, &[1.0, 1.0, 1.0]) };
+        let faces = [FaceRecord { emotion: Some(uniform), ..found(1) }];
+        let line: serde_json::Value = serde_json::from_str(&text_of(Format::Ndjson, &report(0, &faces))).unwrap();
+        assert_eq!((line["label"].as_str(), line["reason"].as_str()), (Some("unknown"), Some(reason.as_str())));
+        assert!(["score", "second", "scores", "smoothed", "age"].iter().all(|key| line[key].is_null()), "{line}");
+        assert_eq!(text_of(Format::Text, &report(0, &faces)), shown);
+        let summary: serde_json::Value = serde_json::from_str(&summary_of(Format::Ndjson, &[faces.to_vec()])).unwrap();
+        assert_eq!((summary["faces_mean"].as_f64(), summary["faces_scored"].as_u64()), (Some(1.0), Some(0)), "not in the means");
+    }
+}
+
+#[test]
+fn a_label_below_half_is_named_with_the_second_class() {
+    let faces = [scored(1, Some(2), &[0.1, 0.42, 0.48]), scored(2, Some(2), &[0.1, 0.4, 0.5])];
+    assert_eq!(text_of(Format::Text, &report(0, &faces)), "face 1: fear or happiness 48 %\nface 2: fear 50 %\n");
 }
 
 #[test]
@@ -155,11 +176,11 @@ fn csv_has_crlf_lines_and_parses_back() {
     assert_eq!(
         table,
         concat!(
-            "stream,time_s,duration_s,pts,duration,stream_time,running_time,utc,frame,id,x,y,w,h,confidence,detector,label,label_id,score,",
-            "smoothed,age,score_neutral,score_happiness,score_fear\r\n",
-            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,3,0.25,0.125,0.5,0.33333,0.9123,centerface,happiness,1,0.93,",
-            "true,80000000,0.06,0.93,0.01\r\n",
-            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,,0.25,0.125,0.5,0.33333,,,,,,,,,,\r\n",
+            "stream,time_s,duration_s,pts,duration,stream_time,running_time,utc,frame,id,x,y,w,h,confidence,detector,label,label_id,reason,score,",
+            "second,smoothed,age,score_neutral,score_happiness,score_fear\r\n",
+            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,3,0.25,0.125,0.5,0.33333,0.9123,centerface,happiness,1,,0.93,",
+            "neutral,true,80000000,0.06,0.93,0.01\r\n",
+            "cam,0.08,0.04,80000000,40000000,80000000,80000001,,2,,0.25,0.125,0.5,0.33333,,,,,,,,,,,,\r\n",
         )
     );
     let rows = csv::Reader::from_reader(table.as_bytes()).into_records().collect::<Result<Vec<_>, _>>().unwrap();
@@ -337,7 +358,7 @@ fn on_change_exports_that_the_last_face_has_gone() {
     assert_eq!(record["pts"], FRAME_NS);
     let row = told(Format::Csv, true);
     let cells: Vec<_> = row.trim_end().split(',').collect();
-    assert_eq!((cells.len(), cells[3], cells[8]), (29, &*FRAME_NS.to_string(), "1"), "{row}");
+    assert_eq!((cells.len(), cells[3], cells[8]), (31, &*FRAME_NS.to_string(), "1"), "{row}");
     assert!(cells[9..].iter().all(|cell| cell.is_empty()), "{row}");
     assert!(told(Format::WebVttMetadata, true).contains(r#""faces":0"#));
     for format in [Format::Text, Format::WebVtt] {

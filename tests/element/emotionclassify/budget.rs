@@ -30,7 +30,7 @@ fn scored(is_live: bool, max_faces_per_frame: Option<u32>) -> usize {
     let counter = scored.clone();
     pad("src").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
-            counter.fetch_add(faces(buffer).iter().filter(|face| face.emotion.is_some()).count(), Ordering::SeqCst);
+            counter.fetch_add(faces(buffer).iter().filter(|face| face.expression().is_some()).count(), Ordering::SeqCst);
         }
         gst::PadProbeReturn::Ok
     });

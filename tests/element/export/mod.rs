@@ -39,6 +39,7 @@ fn face(id: u32, label_id: usize) -> FaceRecord {
             labels: LabelSet::new(["neutral", "happiness", "fear"]),
             scores: Scores::from_probabilities(scores),
             label_id: Some(label_id),
+            reason: None,
             smoothed: false,
             age: Duration::ZERO,
         }),

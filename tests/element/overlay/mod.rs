@@ -25,6 +25,7 @@ fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
         labels: LabelSet::new(FERPLUS_LABELS),
         scores: Scores::from_probabilities((0..8).map(|i| if i == 1 { score } else { (1.0 - score) / 7.0 })),
         label_id: Some(1),
+        reason: None,
         smoothed: false,
         age: Duration::ZERO,
     });

@@ -56,6 +56,7 @@ fn face_at(id: u32, phase: f32) -> FaceRecord {
             labels: LabelSet::new(["neutral", "happiness", "fear"]),
             label_id: (id == 1).then(|| scores.top().0),
             scores,
+            reason: None,
             smoothed: id == 2,
             age: Duration::from_nanos(u64::from(id) * 33_366_666),
         }),
