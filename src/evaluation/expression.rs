@@ -14,9 +14,9 @@ use super::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Repo
 use super::truth::Question;
 use crate::error::{Error, Result};
 use crate::expression::classifier::Classifier;
-use crate::model::ModelFile;
 use crate::model::runtime::{Provider, RunOptions};
 use crate::model::search_path::SearchPath;
+use crate::model::{ModelFile, OutputDescription};
 use crate::scores::{FERPLUS_LABELS, Scores};
 use crate::statistics::StepTimes;
 
@@ -85,11 +85,12 @@ pub fn evaluate(model: &ModelFile, data: &Dataset, search: &SearchPath, options:
     })
 }
 
-/// Loads the model with output `index` of its description in first place, where the classifier takes its scores from.
+/// Loads the model with output `index` of its description, from which the classifier takes its scores.
 fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<Classifier> {
     let mut model = model.clone();
     if let Some(description) = model.description.as_mut().filter(|_| index > 0) {
-        description.outputs.swap(0, index);
+        let chosen = description.outputs.swap_remove(index);
+        description.outputs = vec![OutputDescription { prior: None, ..chosen }];
     }
     Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })
 }

@@ -8,7 +8,7 @@ use crate::image::tensor::{InputFormat, Preprocessor};
 use crate::model::preset::{self, fits, picture_shape};
 use crate::model::runtime::{Network, RunOptions};
 use crate::model::search_path::SearchPath;
-use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task};
+use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Prior, Task};
 use crate::scores::{LabelSet, Scores};
 use crate::statistics::StepTimes;
 
@@ -31,7 +31,9 @@ pub struct Classifier {
     network: Network,
     description: ModelDescription,
     labels: LabelSet,
-    output: usize,
+    prior: Prior,
+    /// For each described output, its index in the graph; none for one that does not serve a prior.
+    outputs: Vec<Option<usize>>,
     format: InputFormat,
     size: Size,
     batch_size: usize,
@@ -49,7 +51,8 @@ impl Classifier {
     ///
     /// # Errors
     /// Those of [`Network::load`]; [`Error::Model`] if there is no description, if it describes another kind of model, if the
-    /// graph's inputs and outputs differ from the description, or if a trial run fails.
+    /// graph's inputs and outputs differ from the description, if the outputs of the priors have different labels, or if a trial
+    /// run fails.
     pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
         let network = Network::load(&model, search, run)?;
         let error = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
@@ -68,7 +71,7 @@ impl Classifier {
         let Some(described) = described else {
             return Err(error("an [[output]] with labels in its description".into(), "none".into()));
         };
-        let output = check_signature(&network, &description, described).map_err(|expected| error(expected, network.signature()))?;
+        let outputs = prior_outputs(&network, &description).map_err(|expected| error(expected, network.signature()))?;
         let [input] = network.inputs() else { return Err(error("one input".into(), network.signature())) };
         let fixed_batch = input.shape.first().copied().flatten();
         if fixed_batch.is_some_and(|pictures| pictures != 1) {
@@ -76,12 +79,15 @@ impl Classifier {
         }
         let (labels, format) = (LabelSet::new(described.labels.iter().cloned()), description.input.format());
         let expected = format!("an output {} [N, {}]", described.name, labels.len());
-        network.probe(&model.path, format.shape(1, size), &expected, |outputs| outputs.get_exactly(output, labels.len()).map(|_| ()))?;
+        network.probe(&model.path, format.shape(1, size), &expected, |found| {
+            outputs.iter().flatten().try_for_each(|&output| found.get_exactly(output, labels.len()).map(|_| ()))
+        })?;
         let (preprocessor, crops, scores, step_times) = Default::default();
         Ok(Self {
             network,
             labels,
-            output,
+            prior: Prior::default(),
+            outputs,
             format,
             size,
             batch_size: 0,
@@ -99,6 +105,11 @@ impl Classifier {
         self.batch_size = batch_size;
     }
 
+    /// Sets the assumed frequency of the classes. Until it is called, it is [`Prior::Natural`].
+    pub fn set_prior(&mut self, prior: Prior) {
+        self.prior = prior;
+    }
+
     /// The description of the model, from its `model.toml` or from a preset.
     pub fn description(&self) -> &ModelDescription {
         &self.description
@@ -110,8 +121,8 @@ impl Classifier {
     }
 
     /// Minimum score of the top class, 0..1, below which the label is `unknown` unless another minimum is set.
-    pub fn min_confidence(&self) -> f32 {
-        self.description.outputs[0].min_confidence
+    pub fn min_confidence(&self, prior: Prior) -> f32 {
+        self.description.outputs[self.description.output_of(prior)].min_confidence
     }
 
     /// The names of the classes.
@@ -165,8 +176,10 @@ impl Classifier {
             };
             self.step_times += self.network.run(shape, write, |outputs| {
                 let classes = self.labels.len();
-                let values = outputs.get_exactly(self.output, classes * crops.len())?;
-                let described = &self.description.outputs[0];
+                let described = self.description.output_of(self.prior);
+                let output = self.outputs[described].expect("the outputs of all priors were looked up");
+                let values = outputs.get_exactly(output, classes * crops.len())?;
+                let described = &self.description.outputs[described];
                 self.scores.extend(values.chunks_exact(classes).map(|values| match described.activation {
                     Activation::Softmax => Scores::from_logits(values, described.temperature),
                     Activation::None => Scores::from_probabilities(values.iter().copied()),
@@ -176,6 +189,20 @@ impl Classifier {
         }
         Ok(())
     }
+}
+
+/// For each described output that serves a prior, its index in the graph; or a text that says what the graph lacks.
+fn prior_outputs(network: &Network, description: &ModelDescription) -> std::result::Result<Vec<Option<usize>>, String> {
+    let mut found = vec![None; description.outputs.len()];
+    for prior in [Prior::Natural, Prior::Balanced] {
+        let index = description.output_of(prior);
+        let (described, first) = (&description.outputs[index], &description.outputs[0]);
+        if described.labels != first.labels {
+            return Err(format!("outputs {} and {} with the same labels in its description", first.name, described.name));
+        }
+        found[index] = Some(check_signature(network, description, described)?);
+    }
+    Ok(found)
 }
 
 /// The index of the described output, or a text that says what the graph lacks.

@@ -103,10 +103,25 @@ pub struct OutputDescription {
     /// Minimum score, 0..1, of an expression model's top class, unless another one is set. Below it the label is `unknown`.
     #[serde(default)]
     pub min_confidence: f32,
+    /// The prior that an expression model's output is for. The first output is used for all priors that no output has.
+    #[serde(default)]
+    pub prior: Option<Prior>,
 }
 
 fn one() -> f32 {
     1.0
+}
+
+/// How frequent the expressions are assumed to be where the faces come from. A class that is frequent there is chosen more
+/// often in cases of doubt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prior {
+    /// As in front of a camera, where two of three faces are neutral or happy.
+    #[default]
+    Natural,
+    /// All classes alike, as in a collection of posed or selected pictures.
+    Balanced,
 }
 
 /// The activation that turns an output's values into probabilities.
@@ -187,6 +202,11 @@ impl InputDescription {
 }
 
 impl ModelDescription {
+    /// Index of the output for `prior`: the one that has it, or the first.
+    pub fn output_of(&self, prior: Prior) -> usize {
+        self.outputs.iter().position(|output| output.prior == Some(prior)).unwrap_or(0)
+    }
+
     /// Parses the text of a description; `path` names it in errors.
     ///
     /// # Errors
@@ -234,6 +254,16 @@ mod tests {
         assert_eq!(description.input.format().normalization.mean, [127.5; 3], "one value serves all channels");
         assert_eq!(description.outputs[0].activation, Activation::Softmax);
         assert_eq!(description.outputs[0].temperature, 1.0);
+    }
+
+    #[test]
+    fn a_prior_without_an_output_of_its_own_uses_the_first() {
+        let more = "\n[[output]]\nname = \"balanced\"\nprior = \"balanced\"\nlabels = [\"a\", \"b\"]";
+        let outputs = [String::new(), more.to_owned()].map(|more| {
+            let description = ModelDescription::parse(Path::new("x"), &(TOML.to_owned() + &more)).unwrap();
+            [Prior::Natural, Prior::Balanced].map(|prior| description.output_of(prior))
+        });
+        assert_eq!(outputs, [[0, 0], [0, 1]]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn tracks_continue_across_segments_in_running_time() {
     stream.segment(1.0, ms(50_000), ms(60_000), ms(1_000));
     let faces = stream.push(ms(50_000));
     assert_eq!(ids(&faces), first(), "0.1 s later in running time");
-    assert!(faces.iter().all(|face| face.emotion.is_some()));
+    assert!(faces.iter().all(|face| face.expression().is_some()));
     assert!(stream.passed(gst::EventType::Segment));
 }
 
@@ -197,7 +197,7 @@ fn frames_without_timestamps_are_timed_by_the_frame_rate() {
 }
 
 /// Every property that may change while playing, with two values for each.
-const CHANGES: [(&str, &str, [&str; 2]); 21] = [
+const CHANGES: [(&str, &str, [&str; 2]); 22] = [
     ("detect", "score-threshold", ["0.3", "0.7"]),
     ("detect", "iou-threshold", ["0.2", "0.5"]),
     ("detect", "max-faces", ["1", "0"]),
@@ -215,6 +215,7 @@ const CHANGES: [(&str, &str, [&str; 2]); 21] = [
     ("classify", "time-budget", ["1000000", "0"]),
     ("classify", "motion-gate", ["false", "true"]),
     ("classify", "idle-interval", ["0", "1000000000"]),
+    ("classify", "prior", ["balanced", "natural"]),
     ("classify", "smoothing", ["0", "200000000"]),
     ("classify", "min-confidence", ["1.0", "0.0"]),
     ("classify", "min-face-size", ["500", "16"]),
@@ -260,7 +261,7 @@ fn properties_may_change_while_playing() {
             std::thread::sleep(std::time::Duration::from_millis(10));
             stream.push(ms(33 * (index + more)))
         });
-        let mut seen = faces.skip_while(|faces| faces.len() != 3 || faces.iter().any(|face| face.emotion.is_none()));
+        let mut seen = faces.skip_while(|faces| faces.len() != 3 || faces.iter().any(|face| face.expression().is_none()));
         assert!(seen.next().is_some(), "three faces with scores");
     }
 }

@@ -1,37 +1,41 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The scores that the element reports: all heads in one.
+"""The scores that the element reports: all heads in one, by a rule for each prior.
 
-Each head has its own labels and its own class frequencies. The scores combine the heads log-linearly:
+Each head has its own labels and its own class frequencies. A rule combines the heads log-linearly:
 
     z[class] = sum over the heads that have the class of weight[head] * log_softmax(head)[class]  +  bias[class]
     scores   = softmax(z / temperature)
 
 A head adds nothing to classes that it lacks (contempt, for all but `ferplus` and `joint`); the biases correct for that.
 
-Protocol (EXPERIMENTS.md has its history):
+There are two priors, assumptions about how frequent the classes are. `natural` is for faces in front of a camera, two of
+three of which are neutral or happy. `balanced` is for collections in which all classes are equally frequent. The weights
+and biases of each rule minimise a sum of two cross entropies, each a mean over pictures:
 
-1. Non-negative weights and biases minimise a sum of two cross entropies, each a mean over pictures. The first covers
-   the training pictures, augmented with a fixed seed because the network has memorised the plain ones. The FER+ votes
-   are its soft labels, and all classes have equal weight. The second covers half 0 of the strangers (faces of another
-   collection, with equally many pictures of each class and none of contempt) and their mirror images.
-2. The second term has the largest weight of a grid that costs at most `FERPLUS_COST` of the ferplus head's own accuracy
-   on the augmented training pictures. A larger weight makes more neutral faces come out as fear or sadness.
-3. The bias of contempt is the largest of a grid that costs the other classes at most `CONTEMPT_COST` of macro-recall.
-4. The temperature is fitted to PublicTest by the FER+ protocol and to half 0, with equal weight.
+| prior | first term | second term: half 0 of the strangers and their mirror images | temperature fitted to |
+|---|---|---|---|
+| natural | FER+ votes; equal weight for all classes | `NATURAL_STRANGERS`; classes weigh what they have in the votes | PublicTest, FER+ protocol |
+| balanced | FER2013's labels; weight of a class: its frequency to the power of -0.5 | `BALANCED_STRANGERS`; equal weight for all classes | half 0 |
+
+The first term is over the training pictures, augmented with a fixed seed because the network has memorised the plain ones.
+The strangers are faces of another collection, with equally many pictures of each class and none of contempt. Contempt is no
+working class: one in four faces that a fitted bias calls contempt is. Neither rule favours it.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.expression.labels import FERPLUS_LABELS, FERPLUS_OF_FER2013, HEADS
-from training.expression.metrics import fit_temperature, log_softmax, recalls
+from training.expression.labels import FER2013_LABELS, FERPLUS_LABELS, FERPLUS_OF_FER2013, HEADS
+from training.expression.metrics import fit_temperature, log_softmax
 
 CLASSES, CONTEMPT = len(FERPLUS_LABELS), FERPLUS_LABELS.index("contempt")
-FERPLUS_COST = 0.03
-STRANGERS_WEIGHTS = (4.0, 2.0, 1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.0)
-CONTEMPT_BIASES = tuple(np.arange(-3.0, 4.1, 0.25).tolist())
-CONTEMPT_COST = 0.005
+# The name of the exported output of each prior; the first one is the default.
+OUTPUT_OF_PRIOR = {"natural": "scores", "balanced": "balanced"}
+# Weights of the second term. From 0.25 on, `natural` recognises less than 80 % of PublicTest's neutral faces.
+NATURAL_STRANGERS, BALANCED_STRANGERS = 0.1, 2.0
+# Maximum bias of contempt.
+NATURAL_CONTEMPT, BALANCED_CONTEMPT = 0.0, -3.0
 # Penalty on squared weights and biases. Without it, the bias of a class that never occurs is undetermined.
 DECAY = 1e-3
 NEWTON_STEPS = 30
@@ -84,16 +88,18 @@ def features(logits):
     return values
 
 
-def training_evidence(logits, faces):
-    """The `Evidence` of augmented training pictures: their votes, with equal weight for all classes."""
+def votes_evidence(logits, faces):
+    """The `Evidence` of the votes of training pictures, with equal weight for all classes."""
     votes = faces.ferplus * faces.ferplus_weight[:, None]
     weights = (votes / np.maximum(votes.sum(0), 1)).sum(1) / np.maximum(votes.sum(1), 1e-6)
     return Evidence(features(logits), votes * (weights / weights.sum())[:, None])
 
 
-def strangers_evidence(logits, labels):
-    """The `Evidence` of faces with one label each, an index into FER2013_LABELS; all faces have equal weight."""
-    return Evidence(features(logits)[:, FERPLUS_OF_FER2013], np.eye(len(FERPLUS_OF_FER2013))[labels] / len(labels))
+def labels_evidence(logits, labels, weights):
+    """The `Evidence` of faces with one label each, an index into FER2013_LABELS, and the relative weight of each class."""
+    weights = np.asarray(weights, float)[labels]
+    targets = np.eye(len(FER2013_LABELS))[labels] * (weights / weights.sum())[:, None]
+    return Evidence(features(logits)[:, FERPLUS_OF_FER2013], targets)
 
 
 def loss_and_slopes(parameters, parts):
@@ -131,66 +137,62 @@ def minimise(parts, heads):
     return Rule(tuple(parameters[:heads].tolist()), tuple(parameters[heads:].tolist()))
 
 
-def rule_by_weight(training_logits, training, strangers=None):
-    """A function from the weight of the second term to the `Rule` with the lowest loss; see `fit_rule`."""
-    first = training_evidence(training_logits, training)
+def fit(heads, first, second, strength, contempt):
+    """The rule of a prior, without the temperature.
+
+    first, second  `Evidence` of both terms; the second may be None
+    strength       weight of the second term
+    contempt       maximum bias of contempt
+    """
     parts = [(first.values, first.targets)]
-
-    def rule(weight):
-        second = [(strangers.values, strangers.targets * weight)] if strangers and weight else []
-        return minimise(parts + second, len(training_logits))
-
-    return rule
+    if second:
+        parts.append((second.values, second.targets * strength))
+    rule = minimise(parts, heads)
+    return replace(rule, biases=(*rule.biases[:CONTEMPT], min(rule.biases[CONTEMPT], contempt)))
 
 
-def ferplus_accuracy(logits, faces):
-    """Accuracy of logits [N, 8] by the FER+ protocol, or by FER2013's labels in a data set without votes."""
-    counted = faces.ferplus_truth >= 0
-    truth = np.where(counted, faces.ferplus_truth, np.array(FERPLUS_OF_FER2013)[faces.fer2013])
-    right = logits.argmax(1) == truth
-    return right[counted].mean() if counted.any() else right.mean()
-
-
-def votes_macro_recall(logits, faces):
-    """Macro-recall by the majority of the votes over all classes except contempt, which may be predicted."""
-    counted = faces.ferplus_truth >= 0
-    return np.nanmean(np.delete(recalls(logits[counted].argmax(1), faces.ferplus_truth[counted], CLASSES), CONTEMPT))
-
-
-def with_contempt(rule, logits, faces):
-    """The rule with the largest bias of contempt that costs the other classes at most `CONTEMPT_COST`."""
-    if not (faces.ferplus_truth == CONTEMPT).any():
-        return rule
-    biased = lambda bias: replace(rule, biases=(*rule.biases[:CONTEMPT], bias, *rule.biases[CONTEMPT + 1 :]))
-    quality = lambda bias: votes_macro_recall(combined(logits, biased(bias)), faces)
-    minimum = quality(-np.inf) - CONTEMPT_COST
-    return biased(max((bias for bias in CONTEMPT_BIASES if quality(bias) >= minimum), default=CONTEMPT_BIASES[0]))
-
-
-def fit_rule(training_logits, training, strangers=None):
-    """The `Rule` of the protocol above, without the temperature.
+def fit_natural(training_logits, training, strangers=None):
+    """The `Rule` of the prior `natural`, without the temperature.
 
     training_logits  logits of each head of the augmented training pictures `training`
-    strangers        `Evidence` of half 0; without it, only the first term counts
+    strangers        (logits of each head, labels) of half 0; without it, only the first term counts
     """
-    rule_of = rule_by_weight(training_logits, training, strangers)
-    minimum = ferplus_accuracy(training_logits[0], training) - FERPLUS_COST
-    for weight in STRANGERS_WEIGHTS if strangers else (0.0,):
-        rule = with_contempt(rule_of(weight), training_logits, training)
-        if ferplus_accuracy(combined(training_logits, rule), training) >= minimum:
-            break
-    return rule
+    frequencies = (training.ferplus * training.ferplus_weight[:, None]).sum(0)[FERPLUS_OF_FER2013]
+    second = strangers and labels_evidence(*strangers, frequencies)
+    first = votes_evidence(training_logits, training)
+    return fit(len(training_logits), first, second, NATURAL_STRANGERS, NATURAL_CONTEMPT)
 
 
-def calibrated(rule, test_logits, test, strangers=None):
-    """The rule with the temperature that minimises the cross entropy of the test faces and, equally, the strangers."""
-    counted = test.ferplus_truth >= 0
-    truth = test.ferplus_truth if counted.any() else np.array(FERPLUS_OF_FER2013)[test.fer2013]
-    rows = counted if counted.any() else np.ones(len(truth), bool)
-    sets = [(combined(test_logits, rule)[rows], truth[rows])]
-    if strangers:
-        sets.append((strangers.values @ np.array(rule.weights + rule.biases), strangers.targets.argmax(1)))
-    return replace(rule, temperature=fit_temperature(*sets))
+def fit_balanced(training_logits, training, strangers=None):
+    """The `Rule` of the prior `balanced`; see `fit_natural`."""
+    counts = np.bincount(training.fer2013, minlength=len(FER2013_LABELS))
+    first = labels_evidence(training_logits, training.fer2013, np.maximum(counts, 1) ** -0.5)
+    second = strangers and labels_evidence(*strangers, np.ones(len(FER2013_LABELS)))
+    return fit(len(training_logits), first, second, BALANCED_STRANGERS, BALANCED_CONTEMPT)
+
+
+def calibrated(rule, logits, truth):
+    """The rule with the temperature that fits faces with these logits of each head; `truth` [N] is in FERPLUS_LABELS."""
+    return replace(rule, temperature=fit_temperature((combined(logits, rule), truth)))
+
+
+def protocol_truth(faces):
+    """(rows that count, their classes) by the FER+ protocol, or by FER2013's labels in a data set without votes."""
+    counted = faces.ferplus_truth >= 0
+    if counted.any():
+        return counted, faces.ferplus_truth[counted]
+    return np.ones(len(counted), bool), np.array(FERPLUS_OF_FER2013)[faces.fer2013]
+
+
+def fit_rules(training_logits, training, test_logits, test, strangers=None):
+    """{prior: `Rule`} by the protocol above; `strangers` as in `fit_natural`."""
+    counted, truth = protocol_truth(test)
+    of_test = tuple(head[counted] for head in test_logits)
+    balanced = (strangers[0], np.array(FERPLUS_OF_FER2013)[strangers[1]]) if strangers else (of_test, truth)
+    return {
+        "natural": calibrated(fit_natural(training_logits, training, strangers), of_test, truth),
+        "balanced": calibrated(fit_balanced(training_logits, training, strangers), *balanced),
+    }
 
 
 def describe(rule):

@@ -20,6 +20,7 @@ import onnxruntime
 from PIL import Image
 
 from training.common.paths import MODELS
+from training.expression.combine import OUTPUT_OF_PRIOR
 from training.expression.dataset import load_faces, load_strangers, normalise
 from training.expression.labels import FER2013_LABELS, FERPLUS_LABELS, FIVE_LABELS, SEVEN_LABELS
 from training.expression.metrics import strangers_accuracies
@@ -65,7 +66,8 @@ def networks(options):
     """(name, labels, function from pictures to scores) of each network that was asked for."""
     for name in OWN_MODELS:
         path = MODELS / name / "model.onnx"
-        yield f"{name}, scores", FERPLUS_LABELS, own_scores(path, "scores")
+        for prior, output in OUTPUT_OF_PRIOR.items():
+            yield f"{name}, {prior}", FERPLUS_LABELS, own_scores(path, output)
         yield f"{name}, fer2013 head", FER2013_LABELS, own_scores(path, "fer2013")
     if options.mini_xception:
         yield "mini-XCEPTION", FER2013_LABELS, mini_xception(options.mini_xception)

@@ -2,8 +2,8 @@
 """Measure an exported model: accuracy on PublicTest by both protocols or on the strangers, or its speed.
 
     python -m training.expression.evaluate --data DATA [--model MODEL.onnx]
-    python -m training.expression.evaluate --strangers STRANGERS.npz [--half 1] [--min-confidence 0.8] [--model
-    MODEL.onnx] python -m training.expression.evaluate --time [--model MODEL.onnx]
+    python -m training.expression.evaluate --strangers STRANGERS.npz [--half 1] [--model MODEL.onnx]
+    python -m training.expression.evaluate --time [--model MODEL.onnx]
 
 The model is `models/expression/model.onnx` by default.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from training.common.paths import MODELS
+from training.expression.combine import OUTPUT_OF_PRIOR
 from training.expression.dataset import load_faces, load_strangers
 from training.expression.inference import onnx_logits, onnx_scores
 from training.expression.labels import FER2013_LABELS, FERPLUS_LABELS, FERPLUS_OF_FER2013
@@ -27,6 +28,9 @@ from training.expression.metrics import (
     strangers_accuracies,
 )
 from training.expression.readers import PUBLIC_TEST, TRAINING
+
+# Lower ends of the ranges of scores for which accuracy is printed.
+SCORE_RANGES = (0.0, 0.35, 0.5, 0.65, 0.8, 0.9)
 
 
 def as_fer2013(ferplus):
@@ -93,21 +97,28 @@ def print_combinations(ferplus, fer2013, faces, training):
     print_table(["scores", "macro-recall %", "lowest recall %", "accuracy %"], rows)
 
 
-def print_strangers(model, path, half, min_confidence):
-    """Print the accuracy of each output on half of the strangers, and calibration and coverage of the scores."""
+def print_strangers(model, path, half):
+    """Print the accuracy of each output on half of the strangers, and what the labels of each prior are worth."""
     images, truth = load_strangers(path, half)
     ferplus, fer2013 = onnx_logits(model, images)
-    scores = onnx_scores(model, images)
-    outputs = {"scores": (scores, FERPLUS_LABELS), "ferplus": (ferplus, FERPLUS_LABELS)}
-    outputs["fer2013"] = (fer2013, FER2013_LABELS)
+    by_prior = {output: onnx_scores(model, images, output=output) for output in OUTPUT_OF_PRIOR.values()}
+    outputs = {name: (scores, FERPLUS_LABELS) for name, scores in by_prior.items()}
+    outputs |= {"ferplus": (ferplus, FERPLUS_LABELS), "fer2013": (fer2013, FER2013_LABELS)}
     rows = [[name, *strangers_accuracies(*output, truth)] for name, output in outputs.items()]
     print_table(["output", "seven classes %", "five classes %"], rows)
-    classes = np.array(FERPLUS_OF_FER2013)[truth]
-    print(f"calibration error of the scores: {100 * calibration_error(scores, classes):.1f} %")
-    answered = scores.max(1) >= min_confidence
-    right = (scores.argmax(1) == classes)[answered].mean() if answered.any() else np.nan
-    share = f"{100 * answered.mean():.1f} % answered, {100 * right:.1f} % of these correct"
-    print(f"at a minimum confidence of {min_confidence:g}: {share}")
+    print_worth(by_prior, np.array(FERPLUS_OF_FER2013)[truth])
+
+
+def print_worth(by_prior, truth):
+    """Print, for each prior, calibration and how many of the labels of each range of scores are right."""
+    rows = []
+    for name, scores in by_prior.items():
+        top, right = scores.max(1), scores.argmax(1) == truth
+        ranges = [(top >= low) & (top < high) for low, high in zip(SCORE_RANGES, (*SCORE_RANGES[1:], np.inf))]
+        worth = [f"{100 * in_range.mean():.0f}: {100 * right[in_range].mean():.0f}" for in_range in ranges]
+        rows.append([name, calibration_error(scores, truth), *worth])
+    print("share of the faces with a top score from the given one on, %: of these right, %")
+    print_table(["output", "calibration error %", *(f"from {low:g}" for low in SCORE_RANGES)], rows)
 
 
 def print_times(model, repeats=300):
@@ -141,18 +152,19 @@ def main():
         default=1,
         help="half of the strangers to measure: 0 served choices, 1 is for reports",
     )
-    parser.add_argument("--min-confidence", type=float, default=0.8)
     parser.add_argument("--time", action="store_true", help="measure only the speed")
     options = parser.parse_args()
     if options.time:
         return print_times(options.model)
     if options.strangers:
-        return print_strangers(options.model, options.strangers, options.half, options.min_confidence)
+        return print_strangers(options.model, options.strangers, options.half)
     faces = load_faces(options.data, PUBLIC_TEST)
     ferplus, fer2013 = onnx_logits(options.model, faces.images)
     counted = faces.ferplus_truth >= 0
     print_head("FER+", ferplus[counted], faces.ferplus_truth[counted], FERPLUS_LABELS)
     print_head("FER2013", fer2013, faces.fer2013, FER2013_LABELS)
+    by_prior = {name: onnx_scores(options.model, faces.images[counted], output=name) for name in OUTPUT_OF_PRIOR.values()}
+    print_worth(by_prior, faces.ferplus_truth[counted])
     print_combinations(ferplus, fer2013, faces, load_faces(options.data, TRAINING))
 
 

@@ -4,12 +4,12 @@
     python -m training.expression.export --data DATA --weights RUN/final.pt [MORE/final.pt ...] [--shares 0.3 0.7]
                                          [--strangers STRANGERS.npz] [--output models/expression/model.onnx]
 
-Several weights are averaged by their shares; each must come from a run that continues the one before. The rule that
-combines the heads (`combine.py`) and the softmax temperatures are fitted to the data set and, if given, to half 0 of
-the strangers.
+Several weights are averaged by their shares; each must come from a run that continues the one before. An exported file is
+accepted as well: its heads get new rules. The rules that combine the heads (`combine.py`) and the softmax temperatures are
+fitted to the data set and, if given, to half 0 of the strangers.
 
-Input: `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs: probabilities `scores` [N, 8],
-logits `ferplus` [N, 8] and `fer2013` [N, 7]. `<output>.modelinfo`, for GStreamer's onnxinference, is written as well. A
+Input: `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outputs: probabilities `scores` and
+`balanced` [N, 8], one for each prior; logits `ferplus` [N, 8] and `fer2013` [N, 7]. `<output>.modelinfo`, for GStreamer's onnxinference, is written as well. A
 `model.toml` in the same folder is updated: its sha256 and the temperatures of the heads.
 """
 
@@ -25,44 +25,46 @@ import torch
 from training.common.onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
 from training.common.paths import MODELS
 from training.expression.augmentation import augment
-from training.expression.combine import calibrated, describe, fit_rule, linear, strangers_evidence
+from training.expression.combine import OUTPUT_OF_PRIOR, describe, fit_rules, linear
 from training.expression.dataset import faces_of, load_strangers
-from training.expression.inference import onnx_logits, onnx_scores, torch_logits
+from training.expression.inference import onnx_outputs, torch_logits
 from training.expression.labels import FER2013_LABELS, FERPLUS_LABELS, LABELLED_HEADS
 from training.expression.metrics import fit_temperature
-from training.expression.network import count_cost, network_of
+from training.expression.network import count_cost, network_of, read_network
 from training.expression.readers import PUBLIC_TEST, TRAINING, read_arrays
 
 TOLERANCE = 1e-3
-OUTPUTS = {"scores": len(FERPLUS_LABELS), "ferplus": len(FERPLUS_LABELS), "fer2013": len(FER2013_LABELS)}
+OUTPUTS = dict.fromkeys((*OUTPUT_OF_PRIOR.values(), "ferplus"), len(FERPLUS_LABELS)) | {"fer2013": len(FER2013_LABELS)}
 
 
 def load_network(paths, shares):
-    """A network with the weighted average of the weights in several `final.pt`, in evaluation mode."""
-    states = [torch.load(path, map_location="cpu") for path in paths]
+    """A network with the weighted average of several weights, `final.pt` or exported files, in evaluation mode."""
+    states = [read_network(path).state_dict() for path in paths]
     mean = {name: sum(share * state[name].double() for share, state in zip(shares, states)) for name in states[0]}
     return network_of({name: value.to(states[0][name].dtype) for name, value in mean.items()})
 
 
 class Combined(torch.nn.Module):
-    """A network whose outputs are the combined scores, probabilities [N, 8], and the logits of the labelled heads."""
+    """A network whose outputs are probabilities [N, 8] by each of the rules, and the logits of the labelled heads."""
 
-    def __init__(self, network, matrix, bias):
+    def __init__(self, network, rules):
         super().__init__()
         self.network = network
-        self.register_buffer("matrix", torch.tensor(matrix.T, dtype=torch.float32))
-        self.register_buffer("bias", torch.tensor(bias, dtype=torch.float32))
+        matrices, biases = zip(*map(linear, rules))
+        self.register_buffer("matrix", torch.tensor(np.concatenate(matrices).T, dtype=torch.float32))
+        self.register_buffer("bias", torch.tensor(np.concatenate(biases), dtype=torch.float32))
 
     def forward(self, x):
         heads = self.network(x)
         logits = torch.cat([head.log_softmax(1) for head in heads], dim=1) @ self.matrix + self.bias
-        return logits.softmax(1), *heads[: len(LABELLED_HEADS)]
+        scores = [part.softmax(1) for part in logits.split(len(FERPLUS_LABELS), dim=1)]
+        return *scores, *heads[: len(LABELLED_HEADS)]
 
 
-def export(network, rule, path):
-    """Write the ONNX file, including the weights."""
+def export(network, rules, path):
+    """Write the ONNX file, including the weights. `rules` has one rule for each of `OUTPUT_OF_PRIOR`."""
     torch.onnx.export(
-        Combined(fold_batch_norm(network), *linear(rule)),
+        Combined(fold_batch_norm(network), rules),
         (torch.zeros(2, 1, 48, 48),),
         str(path),
         input_names=["input"],
@@ -74,15 +76,14 @@ def export(network, rule, path):
     onnx.checker.check_model(str(path), full_check=True)
 
 
-def largest_difference(network, rule, path):
+def largest_difference(network, rules, path):
     """The largest difference between outputs of torch and ONNX Runtime for random pictures in batches of 1 and 7."""
     random = np.random.default_rng(0)
-    combined = Combined(network, *linear(rule)).eval()
+    combined = Combined(network, rules).eval()
     largest = 0.0
     for count in (1, 7):
         pictures = random.integers(0, 256, (count, 48, 48), dtype=np.uint8)
-        theirs = (onnx_scores(path, pictures), *onnx_logits(path, pictures))
-        for ours, theirs in zip(torch_logits(combined, pictures), theirs):
+        for ours, theirs in zip(torch_logits(combined, pictures), onnx_outputs(path, list(OUTPUTS), pictures)):
             largest = max(largest, float(np.abs(ours - theirs).max()))
     return largest
 
@@ -94,15 +95,14 @@ def augmented(images, seed=0, batch=256):
     return np.concatenate([augment(part, generator)[:, 0].round().byte().numpy() for part in parts])
 
 
-def fitted_rule(network, training, test, strangers):
-    """The `Rule` by the protocol of combine.py; `strangers` is (images [N, 48, 48], labels) of half 0 or None."""
-    evidence = None
+def fitted_rules(network, training, test, strangers):
+    """{prior: `Rule`} by the protocol of combine.py; `strangers` is (images [N, 48, 48], labels) of half 0 or None."""
     if strangers:
         images, labels = strangers
         views = [torch_logits(network, view) for view in (images, np.ascontiguousarray(images[:, :, ::-1]))]
-        evidence = strangers_evidence(tuple(np.concatenate(head) for head in zip(*views)), np.tile(labels, 2))
-    rule = fit_rule(torch_logits(network, augmented(training.images)), training, evidence)
-    return calibrated(rule, torch_logits(network, test.images), test, evidence)
+        strangers = tuple(np.concatenate(head) for head in zip(*views)), np.tile(labels, 2)
+    training_logits = torch_logits(network, augmented(training.images))
+    return fit_rules(training_logits, training, torch_logits(network, test.images), test, strangers)
 
 
 def model_name(description):
@@ -137,9 +137,10 @@ def main():
     arrays = read_arrays(options.data)
     training, test = faces_of(arrays, TRAINING), faces_of(arrays, PUBLIC_TEST)
     strangers = load_strangers(options.strangers, half=0) if options.strangers else None
-    rule = fitted_rule(network, training, test, strangers)
-    export(network, rule, options.output)
-    difference = largest_difference(network, rule, options.output)
+    rules = fitted_rules(network, training, test, strangers)
+    in_order = [rules[prior] for prior in OUTPUT_OF_PRIOR]
+    export(network, in_order, options.output)
+    difference = largest_difference(network, in_order, options.output)
     if difference > TOLERANCE:
         raise SystemExit(f"ONNX Runtime and torch differ by {difference:.2e}, more than {TOLERANCE}")
     description = options.output.with_name("model.toml")
@@ -156,7 +157,8 @@ def main():
         if (truth >= 0).any():
             write_temperature(description, name, fit_temperature((logits[truth >= 0], truth[truth >= 0])))
     parameters, multiply_adds = count_cost(network)
-    print(f"scores: {describe(rule)}")
+    for prior, rule in rules.items():
+        print(f"{prior}: {describe(rule)}")
     print(f"{options.output}: {options.output.stat().st_size} bytes, largest difference {difference:.1e}")
     print(f"{parameters} parameters, {multiply_adds} multiply-adds, sha256 {digest}")
 

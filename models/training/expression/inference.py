@@ -20,7 +20,7 @@ def torch_logits(network, images, batch=256):
     return tuple(np.concatenate(head) for head in zip(*parts))
 
 
-def _run_onnx(model, outputs, images, batch):
+def onnx_outputs(model, outputs, images, batch=256):
     """Named outputs of an ONNX file, or of an open `InferenceSession`, for pictures [N, 48, 48] 0..255."""
     import onnxruntime
 
@@ -36,9 +36,12 @@ def _run_onnx(model, outputs, images, batch):
 
 def onnx_logits(model, images, batch=256):
     """(ferplus [N, 8], fer2013 [N, 7]) of an ONNX file, or of an open `InferenceSession`."""
-    return _run_onnx(model, ["ferplus", "fer2013"], images, batch)
+    return onnx_outputs(model, ["ferplus", "fer2013"], images, batch)
 
 
-def onnx_scores(model, images, batch=256):
-    """The probabilities [N, 8] that the element reports, of an ONNX file or of an open `InferenceSession`."""
-    return _run_onnx(model, ["scores"], images, batch)[0]
+def onnx_scores(model, images, batch=256, output="scores"):
+    """The probabilities [N, 8] of the element, of an ONNX file or of an open `InferenceSession`.
+
+    `output` is `scores`, for the prior `natural`, or `balanced`.
+    """
+    return onnx_outputs(model, [output], images, batch)[0]

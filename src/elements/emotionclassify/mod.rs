@@ -9,6 +9,20 @@
 //! quarter. The scores are written to the region of each face, and those of all faces also to the buffer's
 //! `GstEmotionMeta`, which format conversions keep.
 //!
+//! ## Prior
+//!
+//! In front of a camera two of three faces are neutral or happy; in a collection of posed or selected pictures all expressions
+//! are alike. `prior=natural`, the default, is for the first: in cases of doubt it prefers the frequent expressions, so a calm
+//! face is rarely called sad or angry. `prior=balanced` is for the second: it finds more anger, disgust, fear and sadness, and
+//! calls more neutral faces by these names. The network is the same, and so is the time that it takes.
+//!
+//! ## Unknown
+//!
+//! A face has the label `unknown` if nothing can be said about its expression, and the field `reason` says why: `uncertain` (no
+//! score reaches `min-confidence`), `small` (it is below `min-face-size`) or `pending` (it was not classified yet).
+//!
+//! ## Models
+//!
 //! The property `model-file` selects the model. Unless it is set, `expression-int8` is used on processors with AVX2 or ARM's dot
 //! products, and `expression` on others. The read-only property `model-name` tells which one is loaded.
 //!
@@ -67,6 +81,30 @@ mod settings;
 
 use gst::glib;
 use gst::prelude::*;
+
+use crate::model;
+
+/// The values of the property `prior`: how frequent the expressions are assumed to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionPrior")]
+pub enum Prior {
+    /// [`model::Prior::Natural`].
+    #[default]
+    #[enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural")]
+    Natural,
+    /// [`model::Prior::Balanced`].
+    #[enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced")]
+    Balanced,
+}
+
+impl From<Prior> for model::Prior {
+    fn from(prior: Prior) -> Self {
+        match prior {
+            Prior::Natural => Self::Natural,
+            Prior::Balanced => Self::Balanced,
+        }
+    }
+}
 
 glib::wrapper! {
     /// The element `emotionclassify`.

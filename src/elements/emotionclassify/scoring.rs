@@ -18,6 +18,7 @@ use crate::expression::classifier::Classifier;
 use crate::expression::scorer::{Batch, FaceScorer};
 use crate::image::FrameView;
 use crate::meta::{intern, message, write_emotions};
+use crate::model::Prior;
 use crate::record::FaceRecord;
 use crate::scores::Scores;
 use crate::statistics::Stopwatch;
@@ -31,6 +32,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// The faces to classify on a frame, then also their scores.
 pub struct Classification {
     batch: Batch,
+    prior: Prior,
     scores: Vec<Scores>,
     /// Duration of the classification.
     duration: Duration,
@@ -39,8 +41,10 @@ pub struct Classification {
 /// The faces of a stream and their scores.
 pub struct FaceScoring {
     model_name: String,
-    /// Minimum confidence of the model's description.
-    min_confidence: f32,
+    /// Minimum confidence of the model's description, for the priors natural and balanced.
+    min_confidences: [f32; 2],
+    /// The prior of the last frame.
+    prior: Prior,
     scorer: FaceScorer,
     cuts: CutDetector,
     /// What elements after the detector did to the picture.
@@ -68,7 +72,8 @@ impl Analysis for FaceScoring {
         intern(classifier.labels().as_slice());
         let scoring = Self {
             model_name: classifier.name().to_owned(),
-            min_confidence: classifier.min_confidence(),
+            min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
+            prior: settings.prior.into(),
             scorer: FaceScorer::new(classifier.labels().clone()),
             cuts: CutDetector::default(),
             picture_changes: PictureChanges::default(),
@@ -127,7 +132,11 @@ impl Analysis for FaceScoring {
 impl FaceScoring {
     /// Adds ids and scores to `faces`, which are on `buffer`.
     fn score(&mut self, buffer: &gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings, faces: &mut [FaceRecord]) -> Result<()> {
-        let mut options = settings.scoring_options(self.min_confidence, frame.is_live);
+        let prior = Prior::from(settings.prior);
+        if std::mem::replace(&mut self.prior, prior) != prior {
+            self.scorer.forget_pictures();
+        }
+        let mut options = settings.scoring_options(self.min_confidences[prior as usize], frame.is_live);
         let wanted = options.budget.min(faces.len());
         options.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
         let is_late = options.budget < wanted;
@@ -152,7 +161,7 @@ impl FaceScoring {
         } else {
             self.last_inference = frame.now;
             frame.statistics().partial += u64::from(is_gated);
-            let classification = Classification { batch, scores: Vec::new(), duration: Duration::ZERO };
+            let classification = Classification { batch, prior, scores: Vec::new(), duration: Duration::ZERO };
             if let Some(replaced) = frame.engine.submit(buffer, frame.info, &view, classification) {
                 self.scorer.give_up(&replaced.batch);
                 frame.statistics().skipped += 1;
@@ -193,6 +202,7 @@ impl FaceScoring {
 fn classify_with(mut classifier: Classifier) -> Work<Classification> {
     Box::new(move |view: &FrameView, task: &mut Classification| {
         let mut clock = Stopwatch::start();
+        classifier.set_prior(task.prior);
         task.scores = task.batch.classify(&mut classifier, view)?;
         task.duration = clock.lap();
         Ok(Some(classifier.step_times()))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
+use super::Prior;
 use crate::elements::{
     ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
     motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
@@ -33,6 +34,7 @@ pub struct Settings {
     /// `None` until it is set: live streams are then gated.
     pub(super) motion_gate: Option<bool>,
     pub(super) idle_interval: u64,
+    pub(super) prior: Prior,
     pub(super) smoothing: u64,
     pub(super) min_confidence: f64,
     pub(super) min_face_size: u32,
@@ -52,6 +54,7 @@ impl Default for Settings {
             time_budget: 0,
             motion_gate: None,
             idle_interval: IDLE_INTERVAL.nseconds(),
+            prior: Prior::default(),
             smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
             min_confidence: -1.0,
             min_face_size: 16,
@@ -152,6 +155,11 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
              and others are not",
         ),
         idle_interval_param_spec("With motion-gate: maximum time between two classifications of a face, in nanoseconds"),
+        glib::ParamSpecEnum::builder_with_default("prior", default.prior)
+            .nick("Prior")
+            .blurb("How frequent the expressions are assumed to be where the faces come from; a model without it ignores it")
+            .mutable_playing()
+            .build(),
         glib::ParamSpecUInt64::builder("smoothing")
             .nick("Smoothing")
             .blurb("Half-life of each face's mean scores, in nanoseconds (0 = no smoothing)")

@@ -14,7 +14,7 @@ use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
-use gstemotion::record::FaceRecord;
+use gstemotion::record::{FaceRecord, UnknownReason};
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{Stage, buffer, flush, frame_at, init, play};
 use test_support::{repository, runtime_fetched, three_faces};
@@ -99,10 +99,11 @@ fn small_and_uncertain_faces_are_unknown() {
         return;
     }
     let (frame, info) = frame(VideoFormat::Nv12);
+    let reasons = |out: &gst::Buffer| faces(out).iter().map(|face| face.emotion.as_ref()?.reason).collect::<Vec<_>>();
     let out = harness(&info, &[("min-face-size", "200")]).push_and_pull(frame.copy()).expect("a frame");
-    assert_eq!(labels(&out), ["unknown"; 3]);
+    assert_eq!((labels(&out), reasons(&out)), (vec!["unknown".to_owned(); 3], vec![Some(UnknownReason::Small); 3]));
     let out = harness(&info, &[("min-confidence", "1.0")]).push_and_pull(frame).expect("a frame");
-    assert_eq!(labels(&out), ["unknown"; 3]);
+    assert_eq!((labels(&out), reasons(&out)), (vec!["unknown".to_owned(); 3], vec![Some(UnknownReason::Uncertain); 3]));
     assert!(scores(&faces(&out)[1])[1] > 0.5, "the scores of an uncertain face are still reported");
 }
 
@@ -132,6 +133,29 @@ fn the_minimum_confidence_is_that_of_the_model_unless_it_is_set() {
 }
 
 #[test]
+fn the_prior_changes_the_scores_of_a_still_face_on_the_next_frame() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (frame, info) = frame(VideoFormat::Nv12);
+    let mut harness = harness(&info, &[("smoothing", "0"), ("motion-gate", "true")]);
+    let element = harness.element().expect("an element");
+    let mut pushed = 0;
+    let mut next = |prior: &str| {
+        element.set_property_from_str("prior", prior);
+        let mut frame = frame.copy();
+        frame.make_mut().set_pts(pushed * 40 * gst::ClockTime::MSECOND);
+        pushed += 1;
+        let out = harness.push_and_pull(frame).expect("a frame");
+        assert_eq!(labels(&out), NAMES, "{prior}");
+        faces(&out).iter().map(|face| scores(face)[0]).collect::<Vec<_>>()
+    };
+    let (natural, held, balanced, again) = (next("natural"), next("natural"), next("balanced"), next("natural"));
+    assert_eq!((&natural, &natural), (&held, &again));
+    assert!(natural[0] > balanced[0] + 0.1, "the neutral face: {natural:?} {balanced:?}");
+}
+
+#[test]
 fn faces_take_turns_within_the_budget_and_keep_their_scores() {
     if !runtime_fetched() {
         return;
@@ -140,7 +164,7 @@ fn faces_take_turns_within_the_budget_and_keep_their_scores() {
     let mut harness = harness(&info, &[("max-faces-per-frame", "1"), ("smoothing", "0")]);
     let mut scored = |index| {
         let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
-        let ages: Vec<_> = faces(&out).iter().map(|face| face.emotion.as_ref().map(|emotion| emotion.age)).collect();
+        let ages: Vec<_> = faces(&out).iter().map(|face| face.expression().map(|emotion| emotion.age)).collect();
         ages
     };
     assert_eq!(scored(0).iter().flatten().count(), 1);

@@ -6,13 +6,15 @@ import unittest
 import numpy as np
 
 from training.expression.combine import (
-    FERPLUS_COST,
+    BALANCED_CONTEMPT,
+    CONTEMPT,
+    NATURAL_CONTEMPT,
     Rule,
     calibrated,
     combined,
-    ferplus_accuracy,
-    fit_rule,
-    strangers_evidence,
+    fit_balanced,
+    fit_natural,
+    fit_rules,
 )
 from training.expression.dataset import Faces
 from training.expression.labels import FERPLUS_LABELS, FIVE_LABELS, HEADS
@@ -36,40 +38,51 @@ class Combining(unittest.TestCase):
         lacking = [label not in FIVE_LABELS for label in FERPLUS_LABELS]
         np.testing.assert_allclose(logits, (np.arange(8) + np.where(lacking, 0, np.log(1 / 5))) / 2)
 
-    def test_the_rule_is_better_balanced_than_either_head(self):
+    def test_each_rule_is_better_balanced_than_either_head(self):
         faces = synthetic_faces()
         heads = self.noisy_heads(faces)
         recall = lambda logits: np.nanmean(recalls(logits.argmax(1), faces.ferplus_truth, 8))
-        rule = fit_rule(heads, faces)
-        self.assertGreater(recall(combined(heads, rule)), recall(heads[0]) + 0.05)
-        self.assertTrue(all(weight > 0 for weight in rule.weights))
+        for fit in (fit_natural, fit_balanced):
+            rule = fit(heads, faces)
+            self.assertGreater(recall(combined(heads, rule)), recall(heads[0]) + 0.05)
+            self.assertTrue(all(weight > 0 for weight in rule.weights))
 
     def test_a_random_head_gets_no_weight(self):
         faces = synthetic_faces()
         ferplus, fer2013 = self.noisy_heads(faces)
-        rule = fit_rule((ferplus, np.random.default_rng(1).normal(0, 3, fer2013.shape)), faces)
+        rule = fit_natural((ferplus, np.random.default_rng(1).normal(0, 3, fer2013.shape)), faces)
         self.assertLess(rule.weights[1], 0.02)
         self.assertGreater(rule.weights[0], 0.5)
 
-    def test_strangers_change_the_rule_within_the_allowed_cost(self):
+    def test_strangers_make_a_rule_better_on_strangers(self):
         faces, others = synthetic_faces(), synthetic_faces(count=350, shares=(1 / 7,) * 7)
         heads = self.noisy_heads(faces)
         # On the strangers, the first head is random.
         strangers_logits = (np.random.default_rng(2).normal(0, 1, (len(others), 8)), self.noisy_heads(others)[1])
-        evidence = strangers_evidence(strangers_logits, others.fer2013)
-        without, with_strangers = fit_rule(heads, faces), fit_rule(heads, faces, evidence)
         accuracy = lambda rule: (combined(strangers_logits, rule).argmax(1) == others.ferplus_truth).mean()
-        self.assertGreater(accuracy(with_strangers), accuracy(without))
-        minimum = ferplus_accuracy(heads[0], faces) - FERPLUS_COST
-        self.assertGreaterEqual(ferplus_accuracy(combined(heads, with_strangers), faces), minimum)
+        for fit in (fit_natural, fit_balanced):
+            with_strangers = fit(heads, faces, (strangers_logits, others.fer2013))
+            self.assertGreater(accuracy(with_strangers), accuracy(fit(heads, faces)))
 
-    def test_temperature_is_fitted_to_two_collections(self):
+    def test_neither_rule_favours_contempt_and_each_is_calibrated_on_its_own_faces(self):
+        faces, others = synthetic_faces(), synthetic_faces(count=350, shares=(1 / 7,) * 7)
+        heads = self.noisy_heads(faces)
+        # The heads are less certain about the strangers.
+        strangers = tuple(0.3 * head for head in self.noisy_heads(others))
+        rules = fit_rules(heads, faces, heads, faces, (strangers, others.fer2013))
+        self.assertLessEqual(rules["natural"].biases[CONTEMPT], NATURAL_CONTEMPT)
+        self.assertLessEqual(rules["balanced"].biases[CONTEMPT], BALANCED_CONTEMPT)
+        for prior, logits, truth in (("natural", heads, faces), ("balanced", strangers, others)):
+            scores = np.exp(log_softmax(combined(logits, rules[prior])))
+            self.assertLess(calibration_error(scores, truth.ferplus_truth), 0.1)
+
+    def test_a_sharper_rule_gets_a_higher_temperature(self):
         faces = synthetic_faces()
         heads = self.noisy_heads(faces)
-        rule = fit_rule(heads, faces)
+        rule = fit_natural(heads, faces)
         sharp = Rule(tuple(2 * np.array(rule.weights)), tuple(2 * np.array(rule.biases)))
-        found = calibrated(sharp, heads, faces, strangers_evidence(heads, faces.fer2013)).temperature
-        self.assertAlmostEqual(found, 2 * calibrated(rule, heads, faces).temperature, delta=0.1)
+        temperatures = [calibrated(each, heads, faces.ferplus_truth).temperature for each in (rule, sharp)]
+        self.assertAlmostEqual(temperatures[1], 2 * temperatures[0], delta=0.1)
 
 
 class Metrics(unittest.TestCase):

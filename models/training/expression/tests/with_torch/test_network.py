@@ -36,15 +36,17 @@ class Network(unittest.TestCase):
         pictures = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
         with tempfile.TemporaryDirectory() as folder:
             path, rule = Path(folder) / "model.onnx", Rule((0.5, 0.4, 0.3, 0.2, 0.1), tuple(np.linspace(-1, 1, 8)), 0.7)
-            export(network.eval(), rule, path)
+            other = Rule((0.1, 0.2, 0.3, 0.4, 0.5), tuple(np.linspace(1, -1, 8)), 1.2)
+            export(network.eval(), (rule, other), path)
             heads = torch_logits(network, pictures)
             for ours, theirs in zip(heads, onnx_logits(path, pictures)):
                 np.testing.assert_allclose(ours, theirs, atol=1e-4)
             # The file also holds the heads without an output, for further training.
             for ours, theirs in zip(heads, torch_logits(read_network(path), pictures)):
                 np.testing.assert_allclose(ours, theirs, atol=1e-3)
-            scores = np.exp(log_softmax(combined(heads, rule)))
-            np.testing.assert_allclose(scores, onnx_scores(path, pictures), atol=1e-5)
+            for expected, output in ((rule, "scores"), (other, "balanced")):
+                scores = np.exp(log_softmax(combined(heads, expected)))
+                np.testing.assert_allclose(scores, onnx_scores(path, pictures, output=output), atol=1e-5)
 
 
 if __name__ == "__main__":

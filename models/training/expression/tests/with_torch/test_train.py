@@ -139,7 +139,7 @@ class Training(unittest.TestCase):
         self.train(first, 3)
         expected = first.validate()
         path = self.folder / "model.onnx"
-        export(network_of(first.average.state), Rule(), path)
+        export(network_of(first.average.state), (Rule(), Rule()), path)
         x = torch.randn(4, 1, 48, 48)
         for ours, theirs in zip(read_network(path)(x), network_of(first.average.state)(x)):
             torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
@@ -154,7 +154,7 @@ class Training(unittest.TestCase):
 
     def test_a_file_of_another_network_is_rejected(self):
         path = self.folder / "model.onnx"
-        export(ExpressionNet("tiny").eval(), Rule(), path)
+        export(ExpressionNet("tiny").eval(), (Rule(), Rule()), path)
         with self.assertRaisesRegex(ValueError, "model.onnx: .* expected, found"):
             unfold_batch_norm(ExpressionNet(), path)
 
