@@ -2,7 +2,7 @@
 //! Events: a face appeared, its expression changed, it left. Each is reported only after it has lasted, so that a missed
 //! detection or a label that flickers causes none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FrameReport, FrameTime};
 use crate::record::{EmotionResult, FaceRecord};
@@ -74,9 +74,8 @@ impl EventTracker {
     }
 
     fn remove_absent(&mut self, time: &FrameTime, seen: &[FaceRecord]) -> Vec<Event> {
-        let absent = self.faces.extract_if(.., |id, presence| {
-            seen.iter().all(|face| face.id != *id) && distance_ns(&presence.end, time) >= self.hysteresis_ns
-        });
+        let seen: BTreeSet<u32> = seen.iter().map(|face| face.id).collect();
+        let absent = self.faces.extract_if(.., |id, presence| !seen.contains(id) && distance_ns(&presence.end, time) >= self.hysteresis_ns);
         absent.filter_map(|(id, presence)| presence.leave(id)).collect()
     }
 }
@@ -92,14 +91,14 @@ struct Presence {
     current: Option<(String, FrameTime)>,
     /// Another expression that has not lasted yet.
     next: Option<(String, FrameTime)>,
-    /// Each ended expression, and how long it lasted.
-    ended: Vec<(String, u64)>,
+    /// How long each label was the reported expression, up to the current one, in nanoseconds.
+    shown_ns: BTreeMap<String, u64>,
 }
 
 impl Presence {
     fn new(time: FrameTime) -> Self {
         let start = FrameTime { duration_ns: 0, ..time };
-        Self { start, end: start, is_reported: false, current: None, next: None, ended: Vec::new() }
+        Self { start, end: start, is_reported: false, current: None, next: None, shown_ns: BTreeMap::new() }
     }
 
     fn see(&mut self, time: &FrameTime, emotion: Option<&EmotionResult>) {
@@ -126,27 +125,32 @@ impl Presence {
         let previous = self.current.replace((to.clone(), since));
         let duration_ns = distance_ns(previous.as_ref().map_or(&self.start, |(_, start)| start), &since);
         let from = previous.map(|(label, _)| label);
-        self.ended.extend(from.clone().map(|label| (label, duration_ns)));
+        from.iter().for_each(|label| self.add(label, duration_ns));
         (FrameTime { duration_ns, ..since }, EventKind::Expression { from, to })
+    }
+
+    /// Adds to the time of `label`. A face may stay for days, so there is one sum for each label, not one for each change.
+    fn add(&mut self, label: &str, duration_ns: u64) {
+        match self.shown_ns.get_mut(label) {
+            Some(shown_ns) => *shown_ns = shown_ns.saturating_add(duration_ns),
+            None => _ = self.shown_ns.insert(label.to_owned(), duration_ns),
+        }
     }
 
     /// None if the face was not in view for long enough to have appeared.
     fn leave(mut self, id: u32) -> Option<Event> {
         let time = FrameTime { duration_ns: distance_ns(&self.start, &self.end), ..self.end };
-        self.ended.extend(self.current.take().map(|(label, since)| (label, distance_ns(&since, &self.end))));
-        self.is_reported.then(|| Event { id, time, kind: EventKind::Left { shares: shares(self.ended) } })
+        if let Some((label, since)) = self.current.take() {
+            self.add(&label, distance_ns(&since, &self.end));
+        }
+        self.is_reported.then(|| Event { id, time, kind: EventKind::Left { shares: shares(self.shown_ns) } })
     }
 }
 
 /// The time of each label as a share of all of it, largest first.
-fn shares(ended: Vec<(String, u64)>) -> Vec<(String, f64)> {
-    let mut times = BTreeMap::<String, u64>::new();
-    for (label, duration_ns) in ended {
-        let time = times.entry(label).or_default();
-        *time = time.saturating_add(duration_ns);
-    }
-    let total = times.values().fold(0_u64, |sum, time| sum.saturating_add(*time));
-    let mut shares: Vec<_> = times.into_iter().map(|(label, time)| (label, time as f64 / total.max(1) as f64)).collect();
+fn shares(shown_ns: BTreeMap<String, u64>) -> Vec<(String, f64)> {
+    let total = shown_ns.values().fold(0_u64, |sum, time| sum.saturating_add(*time));
+    let mut shares: Vec<_> = shown_ns.into_iter().map(|(label, time)| (label, time as f64 / total.max(1) as f64)).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     shares
 }
@@ -154,4 +158,33 @@ fn shares(ended: Vec<(String, u64)>) -> Vec<(String, f64)> {
 /// Time between two positions in the media, in either direction, since playback may be in reverse.
 fn distance_ns(from: &FrameTime, to: &FrameTime) -> u64 {
     from.position_ns().abs_diff(to.position_ns())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Rect, Size};
+    use crate::scores::{LabelSet, Scores};
+    use std::time::Duration;
+
+    /// A face of track 1 with the first or the second of two labels.
+    fn face(label_id: usize) -> FaceRecord {
+        let (labels, scores) = (LabelSet::new(["neutral", "happiness"]), Scores::from_probabilities([0.5, 0.5]));
+        let emotion = EmotionResult { labels, scores, label_id: Some(label_id), smoothed: false, age: Duration::ZERO };
+        FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: Some(emotion), confirmed: true }
+    }
+
+    #[test]
+    fn a_face_that_stays_and_changes_needs_no_more_memory_than_its_labels() {
+        let mut tracker = EventTracker::new(0);
+        for frame in 0..10_000_u64 {
+            let time = FrameTime { pts_ns: 40 * frame, duration_ns: 40, ..FrameTime::default() };
+            let faces = [face(usize::from(frame % 4 == 3))];
+            let events = tracker.frame(&FrameReport { stream: "", frame, time, size: Size::new(640, 480), faces: &faces });
+            assert_eq!(events.len(), if frame == 0 { 2 } else { usize::from(frame % 4 == 3 || frame % 4 == 0) }, "{frame}");
+        }
+        assert_eq!(tracker.faces[&1].shown_ns.len(), 2);
+        let left = tracker.finish().pop().expect("the face leaves");
+        assert_eq!(left.kind, EventKind::Left { shares: vec![("neutral".into(), 0.75), ("happiness".into(), 0.25)] });
+    }
 }
