@@ -79,6 +79,49 @@ impl Histogram {
     }
 }
 
+/// The latest durations. Recording does not allocate.
+#[derive(Clone, Debug)]
+pub struct RecentTimes {
+    times: [Duration; Self::CAPACITY],
+    /// Number of recorded durations, of which the latest are kept.
+    recorded: usize,
+}
+
+impl Default for RecentTimes {
+    fn default() -> Self {
+        Self { times: [Duration::ZERO; Self::CAPACITY], recorded: 0 }
+    }
+}
+
+impl RecentTimes {
+    /// Number of durations that are kept.
+    pub const CAPACITY: usize = 100;
+
+    /// Adds a duration, which replaces the oldest one if there are already [`CAPACITY`](Self::CAPACITY).
+    pub fn record(&mut self, duration: Duration) {
+        self.times[self.recorded % Self::CAPACITY] = duration;
+        self.recorded += 1;
+    }
+
+    /// Number of durations that are kept now.
+    pub fn len(&self) -> usize {
+        self.recorded.min(Self::CAPACITY)
+    }
+
+    /// True if nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.recorded == 0
+    }
+
+    /// The duration that a `share` (0..1) of the kept durations do not exceed; zero if nothing is recorded.
+    pub fn percentile(&self, share: f64) -> Duration {
+        let mut times = self.times;
+        let times = &mut times[..self.len()];
+        let rank = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1));
+        if times.is_empty() { Duration::ZERO } else { *times.select_nth_unstable(rank - 1).1 }
+    }
+}
+
 /// Durations of the steps of one inference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepTimes {
@@ -134,6 +177,8 @@ pub struct Statistics {
     pub faces: u64,
     /// Total processing time of frames on which a network ran.
     pub whole: Histogram,
+    /// The last of these times.
+    pub last: Duration,
     /// See [`StepTimes::preprocess`].
     pub preprocess: Histogram,
     /// See [`StepTimes::inference`].
@@ -147,6 +192,7 @@ impl Statistics {
     pub fn record(&mut self, whole: Duration, steps: Option<StepTimes>) {
         self.inferred += 1;
         self.whole.record(whole);
+        self.last = whole;
         if let Some(steps) = steps {
             self.preprocess.record(steps.preprocess);
             self.inference.record(steps.inference);
@@ -176,6 +222,19 @@ mod tests {
         assert_eq!(times.percentile_us(0.99), 0);
         times.record(Duration::from_secs(100_000));
         assert_eq!((times.count(), times.percentile_us(0.5)), (1, u64::from(u32::MAX)));
+    }
+
+    #[test]
+    fn only_the_latest_times_count() {
+        let mut times = RecentTimes::default();
+        assert_eq!((times.is_empty(), times.percentile(0.95)), (true, Duration::ZERO));
+        times.record(Duration::from_secs(60));
+        assert_eq!((times.len(), times.percentile(0.95)), (1, Duration::from_secs(60)));
+        (1..=100).for_each(|ms| times.record(Duration::from_millis(ms)));
+        assert_eq!(
+            (times.len(), times.percentile(0.95), times.percentile(1.0)),
+            (100, Duration::from_millis(95), Duration::from_millis(100))
+        );
     }
 
     proptest! {

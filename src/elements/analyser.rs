@@ -242,9 +242,9 @@ impl<A: Analysis> Analyser<A> {
         match analysis.analyse(buffer, &mut frame, &settings) {
             Ok(()) => {
                 *is_failing = false;
-                let is_held_longer = !engine.is_async() && self.hold_time.observe(&self.statistics());
+                let is_latency_changed = !engine.is_async() && self.hold_time.observe(&self.statistics());
                 drop(guard);
-                if is_held_longer {
+                if is_latency_changed {
                     post_latency(element);
                 }
             }

@@ -10,7 +10,7 @@ use gst_base::prelude::*;
 
 use super::lock;
 use crate::meta::message::BufferTimes;
-use crate::statistics::Statistics;
+use crate::statistics::{RecentTimes, Statistics};
 
 /// The times of `buffer`, in the current segment of `element`.
 pub fn buffer_times(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> BufferTimes {
@@ -178,30 +178,60 @@ impl Lateness {
     }
 }
 
-/// Number of inferences after which their time is known well enough to be announced.
-const MIN_INFERENCES: u64 = 10;
+/// Number of first inferences of a stream that are not measured: they allocate memory and fill caches.
+const WARM_UP: u64 = 5;
+/// Number of measured inferences from which their time is known well enough to be announced.
+const MIN_INFERENCES: usize = 10;
 /// Share of the measured time that is added to it, so that small changes need no second announcement.
 const LATENCY_MARGIN: f64 = 0.25;
 
-/// The latency that an element adds because frames wait for an inference. It grows as longer times are measured.
+/// The latency that an element adds because frames wait for an inference: what most of the latest inferences took, with a
+/// margin.
 #[derive(Debug, Default)]
 pub struct HoldTime {
-    announced: Mutex<gst::ClockTime>,
+    measured: Mutex<Measured>,
     /// Set once the application was warned that upstream cannot buffer enough.
     is_warned: AtomicBool,
 }
 
+#[derive(Debug, Default)]
+struct Measured {
+    announced: gst::ClockTime,
+    times: RecentTimes,
+    /// Number of inferences so far, measured or not.
+    inferred: u64,
+    /// Number of inferences at the last announcement.
+    inferred_at_announcement: u64,
+}
+
+impl Measured {
+    /// The latency to announce instead of the present one; none if that still holds. A higher one is announced at once. A lower
+    /// one is announced if all kept times are newer than the last announcement and half of it would do: each change makes
+    /// sinks shift the stream.
+    fn change(&self) -> Option<gst::ClockTime> {
+        let p95 = gst::ClockTime::try_from(self.times.percentile(0.95)).unwrap_or(gst::ClockTime::MAX);
+        let margin = (p95.mseconds() as f64 * LATENCY_MARGIN).ceil() as u64;
+        let needed = gst::ClockTime::from_mseconds(p95.mseconds() + 1 + margin);
+        let is_higher = self.times.len() >= MIN_INFERENCES && p95 > self.announced;
+        let is_renewed = self.inferred - self.inferred_at_announcement >= RecentTimes::CAPACITY as u64;
+        (is_higher || (is_renewed && needed <= self.announced / 2)).then_some(needed)
+    }
+}
+
 impl HoldTime {
-    /// Takes the measured times. True if the latency has grown, so that the pipeline must query it again.
+    /// Takes the time of the last inference. True if the latency has changed, so that the pipeline must query it again.
     pub fn observe(&self, statistics: &Statistics) -> bool {
-        let p95 = gst::ClockTime::from_useconds(statistics.whole.percentile_us(0.95));
-        let mut announced = self.lock();
-        if statistics.inferred < MIN_INFERENCES || p95 <= *announced {
+        let mut measured = self.lock();
+        if std::mem::replace(&mut measured.inferred, statistics.inferred) == statistics.inferred || statistics.inferred <= WARM_UP {
             return false;
         }
-        let margin = (p95.mseconds() as f64 * LATENCY_MARGIN).ceil() as u64;
-        *announced = gst::ClockTime::from_mseconds(p95.mseconds() + 1 + margin);
-        true
+        measured.times.record(statistics.last);
+        let change = measured.change();
+        if let Some(needed) = change {
+            measured.announced = needed;
+            measured.inferred_at_announcement = measured.inferred;
+        }
+        change.is_some()
     }
 
     /// Answers a LATENCY query on the source pad of `element`: the announced time is added to upstream's minimum.
@@ -216,7 +246,7 @@ impl HoldTime {
         }
         if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
-            let needed = if live { min.saturating_add(*self.lock()) } else { min };
+            let needed = if live { min.saturating_add(self.lock().announced) } else { min };
             latency.set(live, needed, max.map(|max| max.max(needed)));
             if let Some(max) = max.filter(|&max| live && max < needed) {
                 self.warn(element.upcast_ref::<gst_base::BaseTransform>().upcast_ref(), max, needed);
@@ -237,11 +267,52 @@ impl HoldTime {
 
     /// Forgets the measured times.
     pub fn reset(&self) {
-        *self.lock() = gst::ClockTime::ZERO;
+        *self.lock() = Measured::default();
         self.is_warned.store(false, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, gst::ClockTime> {
-        lock(&self.announced)
+    fn lock(&self) -> MutexGuard<'_, Measured> {
+        lock(&self.measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The latencies in milliseconds that are announced while inferences take these times in milliseconds.
+    fn announced(times_ms: impl IntoIterator<Item = u64>) -> Vec<u64> {
+        let (hold_time, mut statistics) = (HoldTime::default(), Statistics::default());
+        let after = |ms| {
+            statistics.record(Duration::from_millis(ms), None);
+            let is_changed = hold_time.observe(&statistics);
+            assert!(!hold_time.observe(&statistics), "a frame without an inference");
+            is_changed.then(|| hold_time.lock().announced.mseconds())
+        };
+        times_ms.into_iter().filter_map(after).collect()
+    }
+
+    fn repeated(ms: u64, times: usize) -> impl Iterator<Item = u64> {
+        std::iter::repeat_n(ms, times)
+    }
+
+    #[test]
+    fn the_first_inferences_do_not_count() {
+        assert_eq!(announced([900, 500, 300, 200, 100].into_iter().chain(repeated(8, 300))), [11]);
+        assert!(announced(repeated(8, 14)).is_empty(), "too few are measured");
+    }
+
+    #[test]
+    fn a_longer_time_is_announced_once_it_is_no_exception() {
+        let exception = || repeated(8, 100).chain([100]).chain(repeated(8, 100));
+        assert_eq!(announced(exception()), [11]);
+        assert_eq!(announced(repeated(8, 100).chain(repeated(40, 100))), [11, 51]);
+    }
+
+    #[test]
+    fn a_much_shorter_time_is_announced_after_a_while() {
+        assert_eq!(announced(repeated(40, 50).chain(repeated(8, 94))), [51], "six of the longer times are kept");
+        assert_eq!(announced(repeated(40, 50).chain(repeated(8, 200))), [51, 11]);
+        assert_eq!(announced(repeated(40, 50).chain(repeated(21, 300))), [51], "a little less is no reason");
     }
 }

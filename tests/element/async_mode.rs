@@ -226,7 +226,7 @@ fn only_synchronous_elements_add_latency() {
             let bus = gst::Bus::new();
             inner.set_bus(Some(&bus));
             assert_eq!(harness.query_latency(), Some(upstream), "no inference was measured yet");
-            for index in 0..12 {
+            for index in 0..20 {
                 let mut frame = frame(100, 100, index);
                 VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (80, 80, 48, 48));
                 harness.push_and_pull(frame).expect("a frame");

@@ -83,7 +83,7 @@ fn processing_time_adds_to_the_latency_and_a_source_without_buffering_is_warned_
     let upstream = gst::ClockTime::from_mseconds(40);
     for (buffered, warnings) in [(upstream, 1), (gst::ClockTime::from_seconds(9), 0)] {
         let mut harness = harness(&info, &[]);
-        (0..12).for_each(|index| drop(harness.push_and_pull(frame_at(&frame, index)).expect("a frame")));
+        (0..20).for_each(|index| drop(harness.push_and_pull(frame_at(&frame, index)).expect("a frame")));
         let element = harness.element().expect("an element");
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
@@ -107,4 +107,46 @@ fn processing_time_adds_to_the_latency_and_a_source_without_buffering_is_warned_
         let warned = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning])).count();
         assert_eq!(warned, warnings, "upstream buffers {buffered}");
     }
+}
+
+/// The latency that `emotionclassify` adds to a live stream of 40 frames, of which the first ones show many faces and the others
+/// one, and the longest time that a frame was held.
+fn added_latency(first: usize) -> (gst::ClockTime, gst::ClockTime) {
+    const MANY: u32 = 48;
+    init();
+    let line = "videotestsrc num-buffers=40 is-live=true ! video/x-raw,format=GRAY8,width=640,height=480,framerate=30/1 \
+        ! emotionclassify name=classify max-faces-per-frame=64 motion-gate=false ! fakesink sync=true";
+    let pipeline = gst::parse::launch(line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let classify = pipeline.by_name("classify").expect("the element");
+    let frames = std::sync::atomic::AtomicUsize::new(0);
+    classify.static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let is_first = frames.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < first;
+        if let Some(buffer) = info.buffer_mut() {
+            let place = |index: u32| Rect::new((index % 8 * 80) as f32, (index / 8 * 80) as f32, 70.0, 70.0);
+            (0..if is_first { MANY } else { 1 }).for_each(|index| mark(buffer.make_mut(), place(index)));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline).expect("the stream ends");
+    let minimum = |pad: gst::Pad| {
+        let mut query = gst::query::Latency::new();
+        assert!(pad.query(&mut query) && query.result().0, "a live stream has a latency");
+        query.result().1
+    };
+    let pad = |name| classify.static_pad(name).expect("a pad");
+    let added = minimum(pad("src")) - minimum(pad("sink").peer().expect("the source"));
+    let longest = gst::ClockTime::from_useconds(count(&classify, "classify-p99"));
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    (added, longest)
+}
+
+#[test]
+fn the_first_frames_of_a_live_stream_do_not_raise_its_latency() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (added, longest) = added_latency(3);
+    assert!(added > gst::ClockTime::ZERO && added < longest / 2, "{added} is added, and the longest frame was held for {longest}");
+    let (added, longest) = added_latency(40);
+    assert!(added > longest / 2, "{added} is added, and all frames were held for up to {longest}");
 }

@@ -16,7 +16,7 @@ use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
 use gstemotion::record::{FaceRecord, UnknownReason};
 use test_support::average_faces::{Key, Scene};
-use test_support::gstreamer::{Stage, buffer, flush, frame_at, init, play};
+use test_support::gstreamer::{Stage, buffer, count, flush, frame_at, init, play};
 use test_support::{repository, runtime_fetched, three_faces};
 
 const VGA: Size = Size::new(640, 480);
