@@ -13,30 +13,56 @@ const FORGET_AFTER: Duration = Duration::from_secs(5);
 /// than on the number of frames, so streams of 15 and 60 frames/s behave alike.
 #[derive(Debug, Default)]
 pub struct ScoreSmoother {
-    /// Mean and time of the last update, by id of the face.
-    faces: HashMap<u32, (Scores, Duration)>,
+    /// By id of the face.
+    faces: HashMap<u32, Smoothed>,
+}
+
+/// The mean of one face.
+#[derive(Debug)]
+struct Smoothed {
+    mean: Scores,
+    /// Time of the newest scores in `mean`.
+    last: Duration,
+    /// Time between the newest scores and those before them.
+    step: Duration,
+}
+
+impl Smoothed {
+    fn new(scores: Scores, now: Duration) -> Self {
+        Self { mean: scores, last: now, step: Duration::ZERO }
+    }
+
+    /// Adds `scores` of the frame at `now`. Late ones, of a frame before the newest scores, get the weight that they would have
+    /// now had they been in time.
+    fn add(&mut self, scores: &Scores, half_life: Duration, now: Duration) {
+        // The mean's weight falls to 0.5^(elapsed half-lives); the new scores get the rest.
+        let remainder = |elapsed: Duration| 0.5f32.powf(elapsed.as_secs_f32() / half_life.as_secs_f32());
+        let late_by = self.last.saturating_sub(now);
+        if late_by.is_zero() {
+            (self.step, self.last) = (now - self.last, now);
+        }
+        self.mean.blend(scores, (1.0 - remainder(self.step)) * remainder(late_by));
+    }
 }
 
 impl ScoreSmoother {
-    /// Adds the scores of face `id` at `now` and returns the new mean. With a `half_life` of zero, or if the last update was in
-    /// the future or more than 5 s ago, the mean is `scores`.
+    /// Adds the scores of face `id` on the frame at `now` and returns the new mean. That frame may be older than that of the last
+    /// update, if its classification took longer. With a `half_life` of zero, or if the last update is more than 5 s away, the
+    /// mean is `scores`.
     pub fn update(&mut self, id: u32, scores: Scores, half_life: Duration, now: Duration) -> Scores {
-        let (mean, last) = self.faces.entry(id).or_insert_with(|| (scores.clone(), now));
-        let is_other_model = mean.as_slice().len() != scores.as_slice().len();
-        if half_life.is_zero() || is_other_model || now < *last || now - *last > FORGET_AFTER {
-            *mean = scores;
+        let smoothed = self.faces.entry(id).or_insert_with(|| Smoothed::new(scores.clone(), now));
+        let is_other_model = smoothed.mean.as_slice().len() != scores.as_slice().len();
+        if half_life.is_zero() || is_other_model || now.abs_diff(smoothed.last) > FORGET_AFTER {
+            *smoothed = Smoothed::new(scores, now);
         } else {
-            // The mean's weight falls to 0.5^(elapsed half-lives); the new scores get the rest.
-            let half_lives = (now - *last).as_secs_f32() / half_life.as_secs_f32();
-            mean.blend(&scores, 1.0 - 0.5f32.powf(half_lives));
+            smoothed.add(&scores, half_life, now);
         }
-        *last = now;
-        mean.clone()
+        smoothed.mean.clone()
     }
 
-    /// Forgets faces that were last updated more than 5 s before `now` or after it.
+    /// Forgets faces whose newest scores are more than 5 s older than `now`, or newer than it.
     pub fn forget_old(&mut self, now: Duration) {
-        self.faces.retain(|_, (_, last)| *last <= now && now - *last <= FORGET_AFTER);
+        self.faces.retain(|_, smoothed| smoothed.last <= now && now - smoothed.last <= FORGET_AFTER);
     }
 
     /// Forgets all faces.
@@ -103,12 +129,27 @@ mod tests {
         let mut smoother = ScoreSmoother::default();
         smoother.update(1, first(), HALF_LIFE, Duration::from_secs(1));
         assert_eq!(smoother.update(2, second(), HALF_LIFE, Duration::from_secs(1)), second());
+        smoother.forget_old(Duration::ZERO);
         assert_eq!(smoother.update(1, second(), HALF_LIFE, Duration::ZERO), second());
         assert_eq!(
             smoother.update(2, first(), Duration::ZERO, Duration::from_secs(2)),
             first(),
             "without a half-life the scores are returned unchanged"
         );
+    }
+
+    #[test]
+    fn late_scores_count_as_if_they_had_come_in_time() {
+        let frame = |number: u32| HALF_LIFE / 5 * number;
+        // On frame 3 the face blinks; the others show the same as frame 0.
+        let mean_after = |order: &[u32]| {
+            let mut smoother = ScoreSmoother::default();
+            let scores = |number| if number == 3 { second() } else { first() };
+            order.iter().map(|&number| smoother.update(1, scores(number), HALF_LIFE, frame(number))).last().unwrap()
+        };
+        let (in_time, late) = (mean_after(&[0, 1, 2, 3, 4, 5, 6]), mean_after(&[0, 1, 2, 4, 5, 6, 3]));
+        let (in_time, late) = (in_time.as_slice()[1], late.as_slice()[1]);
+        assert!(late > 0.05 && (late - in_time).abs() < 0.01, "{late} instead of {in_time}");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The compiled-in expression models, compared with the Python reference and tested on average faces.
 
+use std::time::Duration;
+
 use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::expression::scorer::{Batch, FaceScorer, ScoringOptions};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
-use gstemotion::scores::FERPLUS_LABELS;
+use gstemotion::record::FaceRecord;
+use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::average_faces::{Key, Scene};
 use test_support::{our_model, runtime_fetched};
 
@@ -148,6 +152,47 @@ fn an_input_with_no_area_is_an_error() {
     let said = loaded.map(|_| ()).expect_err("no classifier takes an empty picture").to_string();
     assert!(said.contains("external.toml") && said.contains("width of 1 to 2048, found 0"), "{said}");
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+/// The faces on a frame with one face of track 1 in front of stripes of this width, and the batch to classify.
+fn striped(scorer: &mut FaceScorer, stripes: usize, options: &ScoringOptions, now: Duration) -> (Vec<FaceRecord>, Batch) {
+    let size = Size::new(160, 120);
+    let rect_norm = Rect::new(20.0, 10.0, 100.0, 100.0).to_norm(size);
+    let mut faces = vec![FaceRecord { id: 1, rect_norm, detection: None, emotion: None, confirmed: true }];
+    let pixels: Vec<u8> = (0..160 * 120).map(|at| (at / stripes % 2 * 100) as u8).collect();
+    let view = FrameView::new(PixelFormat::Gray8, size, &[Plane { data: &pixels, stride: 160 }], Colorimetry::default()).expect("a view");
+    let batch = scorer.choose(&view, &mut faces, options, now);
+    (faces, batch)
+}
+
+#[test]
+fn a_blink_whose_scores_come_late_does_not_change_the_label() {
+    let options = ScoringOptions {
+        reclassify_interval: 1,
+        budget: 1,
+        half_life: Duration::from_millis(200),
+        min_confidence: 0.0,
+        min_face_size: 1.0,
+        motion_gate: Some(Duration::from_secs(1)),
+        time_budget: None,
+    };
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "surprise"]));
+    let scores = |surprise: f32| vec![Scores::from_probabilities([1.0 - surprise, surprise])];
+    let (_, open) = striped(&mut scorer, 16, &options, Duration::ZERO);
+    scorer.store(&open, scores(0.0), Duration::ZERO, &options);
+    let (_, blink) = striped(&mut scorer, 40, &options, Duration::from_millis(40));
+    assert!(!blink.is_empty(), "it looks different, so it is classified");
+    // While the classifier is busy, the face looks as before.
+    for frame in 2..5 {
+        let (_, same) = striped(&mut scorer, 16, &options, Duration::from_millis(40) * frame);
+        assert_eq!((same.is_empty(), same.unchanged()), (true, 1));
+    }
+    scorer.store(&blink, scores(1.0), Duration::ZERO, &options);
+    let (mut faces, _) = striped(&mut scorer, 16, &options, Duration::from_millis(200));
+    scorer.complete(&mut faces, Size::new(160, 120), &options, Duration::from_millis(200));
+    let shown = faces[0].emotion.as_ref().expect("scores");
+    assert_eq!(shown.label(), "neutral", "{:?}", shown.scores);
+    assert!((0.05..0.2).contains(&shown.scores.as_slice()[1]), "the blink counts for the time of its frame: {:?}", shown.scores);
 }
 
 #[test]
