@@ -3,14 +3,16 @@
 //!
 //! ONNX Runtime gets each model as bytes in memory. It does not know the model's folder and would look for external data in
 //! the working directory of the process. This module therefore reads the data from the model's folder and stores it in the
-//! graph.
+//! graph. (ONNX Runtime's setting `session.model_external_initializers_file_folder_path` would tell it the folder. Versions
+//! before 1.21 ignore it, and it allows any file below the folder.)
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::model::onnx::{Edit, MODEL_GRAPH, edit_fields, fields, push_bytes, push_number};
+use crate::model::search_path::is_plain_name;
 
 /// Field numbers of `onnx.proto` that lead to the tensors of a graph, and those of a tensor's fields.
 const GRAPH_NODE: u64 = 1;
@@ -38,7 +40,7 @@ const MAX_BYTES: u64 = i32::MAX as u64;
 /// `bytes` is not a protocol buffer message.
 ///
 /// # Errors
-/// [`Error::Model`] if a file is missing, too short, too large, or outside the model's folder.
+/// [`Error::Model`] if a file is missing, too short, too large, or not one that [`is_data_beside`] allows.
 pub(super) fn inline(path: &Path, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut loader = Loader { model: path, loaded_bytes: 0, error: None, found_external: false };
     let inlined = edit_fields(bytes, &mut |field, graph| match field {
@@ -134,7 +136,7 @@ impl Loader<'_> {
 
 /// Where the values of a tensor are.
 struct ExternalData<'a> {
-    /// Path of the file, relative to the model's folder.
+    /// Name of the file, in the model's folder.
     location: &'a str,
     offset: u64,
     /// `None` for all bytes up to the end of the file.
@@ -151,8 +153,9 @@ impl<'a> ExternalData<'a> {
         let entries = || fields(tensor).filter(|field| field.number == TENSOR_EXTERNAL_DATA).filter_map(|field| field.payload);
         let value = |key: &str| entries().find(|entry| text(entry, ENTRY_KEY) == Some(key)).and_then(|entry| text(entry, ENTRY_VALUE));
         let location = value("location").unwrap_or_default();
-        if !is_below(location) {
-            return Err(("external data in its own folder".into(), format!("{location:?}")));
+        if !is_data_beside(location) {
+            let expected = "external data in a file beside it, whose name ends in \"data\" and does not begin with a dot";
+            return Err((expected.into(), format!("{location:?}")));
         }
         let number = |key: &str| {
             let not_a_number = |text: &str| (format!("{key} of the external data {location} as a number"), format!("{text:?}"));
@@ -162,13 +165,13 @@ impl<'a> ExternalData<'a> {
     }
 }
 
-/// True if the relative path `location` stays below the folder that it starts from, as the ONNX specification ("External
-/// Data") requires. What a network computes from a file may reveal the file, so a model must not choose any other one.
-/// Symbolic links are followed: whoever makes them in the model's folder chooses the files.
-fn is_below(location: &str) -> bool {
-    let parts = Path::new(location).components().filter(|part| *part != Component::CurDir);
-    let mut are_names = parts.map(|part| matches!(part, Component::Normal(_))).peekable();
-    are_names.peek().is_some() && are_names.all(|is_name| is_name)
+/// True if `location` names a file in the model's own folder that is meant as external data: its name ends in `data`, as those of
+/// the usual exporters do (`model.onnx.data`, `model.onnx_data`), and the file is not hidden. What a network computes from a file
+/// may reveal the file, so a model must not choose any other one. Symbolic links are followed: whoever makes them in the model's
+/// folder chooses the files.
+fn is_data_beside(location: &str) -> bool {
+    let name = location.strip_prefix("./").unwrap_or(location);
+    is_plain_name(name) && !name.starts_with('.') && name.ends_with("data")
 }
 
 fn read(file: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
@@ -210,8 +213,8 @@ mod tests {
     fn external_data_of_subgraphs_is_read() {
         let folder = std::env::temp_dir().join(format!("gst-emotion-inner-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("w.bin"), [1, 2, 3]).unwrap();
-        let inlined = inline(&folder.join("net.onnx"), &nested(&external("w.bin"))).unwrap();
+        std::fs::write(folder.join("w.data"), [1, 2, 3]).unwrap();
+        let inlined = inline(&folder.join("net.onnx"), &nested(&external("w.data"))).unwrap();
         let mut expected = message(&[]);
         push_number(&mut expected, TENSOR_DATA_LOCATION, LOCATION_EXTERNAL);
         push_bytes(&mut expected, TENSOR_RAW_DATA, &[1, 2, 3]);
@@ -222,11 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn files_outside_the_models_folder_are_refused() {
-        assert!(is_below("w.bin") && is_below("parts/w.bin") && is_below("./w.bin"));
-        for location in ["", "/etc/passwd", "../w.bin", "parts/../../w.bin", "."] {
-            assert!(!is_below(location), "{location}");
-            assert!(inline(Path::new("/nowhere/net.onnx"), &nested(&external(location))).is_err(), "{location}");
+    fn only_data_beside_the_model_is_read() {
+        for location in ["w.data", "./w.data", "model.onnx.data", "model.onnx_data", "data"] {
+            assert!(is_data_beside(location), "{location}");
+        }
+        let elsewhere = ["", ".", "/etc/w.data", "../w.data", "parts/w.data", "parts/../w.data", ".git/data", "w.data/"];
+        for location in elsewhere.into_iter().chain([".data", "./.data", "id_ed25519", "model.onnx", "w.data.key", "..data"]) {
+            assert!(!is_data_beside(location), "{location}");
+            let refused = inline(Path::new("/nowhere/net.onnx"), &nested(&external(location))).unwrap_err().to_string();
+            assert!(
+                refused.contains("net.onnx") && refused.contains("ends in \"data\"") && refused.contains(&format!("{location:?}")),
+                "{refused}"
+            );
         }
     }
 

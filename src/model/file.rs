@@ -22,12 +22,12 @@ pub struct ModelFile {
 
 impl ModelFile {
     /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder. Weights
-    /// stored in other files ("external data") are read from the model's folder, whatever the working directory is. The
-    /// checksum covers the ONNX file alone.
+    /// stored in other files ("external data") are read from files in the model's folder whose names end in `data`, whatever the
+    /// working directory is. The checksum covers the ONNX file alone.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read. [`Error::Model`] if the description is invalid, if the checksum differs, or
-    /// if external data is missing, too short or outside the model's folder.
+    /// if external data is missing, too short or in a file of another kind or folder.
     pub fn open(path: &Path) -> Result<Self> {
         let read = |source| Error::Io { path: path.into(), source };
         let bytes = std::fs::read(path).map_err(read)?;

@@ -94,7 +94,7 @@ fn a_face_with_no_area_is_scored_by_the_nearest_edge() {
 /// description of its input.
 fn bright_or_dark(folder: &std::path::Path, input: &str) -> ModelFile {
     std::fs::create_dir_all(folder).expect("a folder");
-    for name in ["external.onnx", "external.bin"] {
+    for name in ["external.onnx", "weights.data"] {
         std::fs::copy(test_support::data(name), folder.join(name)).expect("a copy");
     }
     let description = format!(
@@ -120,20 +120,23 @@ fn external_weights_are_read_from_the_models_folder() {
     let scores = classifier.classify(&view.expect("a view"), &[face]).expect("scores");
     assert!(scores[0].as_slice()[0] > 0.99, "{scores:?}");
 
-    std::fs::write(folder.join("external.bin"), [0; 20]).expect("a file");
+    std::fs::write(folder.join("weights.data"), [0; 20]).expect("a file");
     let short = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is too short").to_string();
-    assert!(short.contains("external.onnx") && short.contains("external.bin") && short.contains("20 bytes"), "{short}");
-    std::fs::remove_file(folder.join("external.bin")).expect("removed");
+    assert!(short.contains("external.onnx") && short.contains("weights.data") && short.contains("20 bytes"), "{short}");
+    std::fs::remove_file(folder.join("weights.data")).expect("removed");
     let missing = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is missing").to_string();
-    assert!(missing.contains("external.onnx") && missing.contains("external.bin"), "{missing}");
+    assert!(missing.contains("external.onnx") && missing.contains("weights.data"), "{missing}");
     let bytes = std::fs::read(folder.join("external.onnx")).expect("a file");
-    let at = bytes.windows(12).position(|window| window == b"external.bin").expect("its location");
-    for location in [*b"../ternl.bin", *b"/xternal.bin", *b"a/../nal.bin"] {
+    let at = bytes.windows(12).position(|window| window == b"weights.data").expect("its location");
+    for location in [*b"../ghts.data", *b"/eights.data", *b"a/ights.data", *b".eights.data", *b"weights.text"] {
         let outside: Vec<u8> = [&bytes[..at], &location[..], &bytes[at + 12..]].concat();
         std::fs::write(folder.join("external.onnx"), outside).expect("a file");
+        let file = folder.join(String::from_utf8_lossy(&location).trim_start_matches('/'));
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, [0; 24]).expect("a file that is there all the same");
         let outside = ModelFile::open(&folder.join("external.onnx")).map(|_| ()).expect_err("it is elsewhere").to_string();
         let location = String::from_utf8_lossy(&location);
-        assert!(outside.contains("in its own folder") && outside.contains(&*location), "{outside}");
+        assert!(outside.contains("in a file beside it") && outside.contains(&*location), "{outside}");
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }

@@ -212,10 +212,10 @@ def write_external(folder):
     ]
     values = struct.pack("<2f", 4.0, -4.0)
     weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[1, 2], data_location=TensorProto.EXTERNAL)
-    entries = {"location": "external.bin", "offset": "16", "length": str(len(values))}
+    entries = {"location": "weights.data", "offset": "16", "length": str(len(values))}
     for key, value in entries.items():
         weights.external_data.add(key=key, value=value)
-    (folder / "external.bin").write_bytes(bytes(16) + values)
+    (folder / "weights.data").write_bytes(bytes(16) + values)
     value = lambda label, shape: helper.make_tensor_value_info(label, TensorProto.FLOAT, shape)
     inputs, outputs = [value("input", ["n", 1, "height", "width"])], [value("logits", ["n", 2])]
     graph = helper.make_graph(nodes, "external", inputs, outputs, [weights])
