@@ -25,7 +25,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::error::Error;
-use crate::model::runtime::Provider;
+use crate::model::runtime::{Provider, switch_off_telemetry};
 use crate::record::UnknownReason;
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
@@ -33,6 +33,7 @@ use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let folder = plugin.filename().and_then(|file| file.parent().map(PathBuf::from));
     PLUGIN_FOLDER.get_or_init(|| folder);
+    switch_off_telemetry();
     crate::meta::custom::register();
     crate::meta::intern(FERPLUS_LABELS.into_iter().chain([UNKNOWN]).chain(UnknownReason::ALL.map(UnknownReason::as_str)));
     facedetect::register(plugin)?;

@@ -10,6 +10,7 @@ mod frames;
 mod overlay;
 #[cfg(feature = "publish")]
 mod publish;
+mod registration;
 #[cfg(feature = "v1_28")]
 mod tensor_decoders;
 mod tiles;

@@ -18,3 +18,4 @@ mod worker;
 
 pub use network::{Network, Outputs, TensorSpec};
 pub use provider::{Provider, RunOptions};
+pub use session::switch_off_telemetry;

@@ -30,7 +30,7 @@ static OPTIMISED: Mutex<Vec<(ModelDigest, &'static [u8])>> = Mutex::new(Vec::new
 pub(super) fn environment(search: &SearchPath) -> Result<&'static (Environment, PathBuf)> {
     ENVIRONMENT.get_or_try_init(|| {
         let path = search.runtime_library()?;
-        disable_telemetry();
+        switch_off_telemetry();
         let runtime_error = |message: String| Error::Runtime { path: path.clone(), message };
         // This must be the first call of `ort`: any other one loads a library of its own choice, or panics.
         let builder = ort::init_from(&path).map_err(|error| runtime_error(error.to_string()))?;
@@ -49,13 +49,20 @@ pub(super) fn environment(search: &SearchPath) -> Result<&'static (Environment, 
 /// Keeps ONNX Runtime from collecting data about models and sessions for its vendor.
 ///
 /// Since version 1.29 the library does so on Linux, too. It begins when the environment is created, writes files to the
-/// user's cache and sends them later. `with_telemetry(false)` does not prevent that, but this environment variable does.
+/// user's cache and sends them later. `with_telemetry(false)` does not prevent that, but an environment variable does.
+///
+/// The plugin calls this when it is registered, which most programs do before they start threads. A program that uses networks
+/// without the plugin should call it first. Otherwise the first network does.
 #[allow(unsafe_code)] // No other way to tell the library.
-fn disable_telemetry() {
-    // SAFETY: Rust's own accesses to the environment are synchronised. Those of C code are not, so C code that reads the
-    // environment at this moment could see an array that is being replaced. That can happen only once, when the first
-    // network is loaded, and GStreamer takes the same risk with GLib's `g_setenv`.
-    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+pub fn switch_off_telemetry() {
+    const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(VARIABLE).is_some_and(|value| value == "1") {
+        return;
+    }
+    // SAFETY: Rust's own accesses to the environment are synchronised. Those of C code are not, so a thread in C code that
+    // reads the environment at this moment could see an array that is being replaced. This happens once in a process, and
+    // GStreamer takes the same risk with GLib's `g_setenv` when it scans plugins.
+    unsafe { std::env::set_var(VARIABLE, "1") };
 }
 
 /// Registers one arena for the intermediate results of all sessions that use the environment's allocators. CenterFace
