@@ -123,19 +123,21 @@ impl EmotionOverlay {
         }
     }
 
-    /// Asks downstream, once after each negotiation, whether it draws overlay compositions.
-    fn resolve_output(&self, state: &mut State) {
-        if state.output != Output::Undecided {
-            return;
-        }
-        let mut query = gst::query::Allocation::new(Some(&state.src_caps), false);
+    /// Asks downstream, once after each negotiation, whether it draws overlay compositions. No lock is held meanwhile: elements
+    /// downstream may take long to answer, or flush this one first.
+    fn resolve_output(&self) {
+        let undecided = |state: &&mut State| state.output == Output::Undecided;
+        let Some(caps) = self.state().as_mut().filter(undecided).map(|state| state.src_caps.clone()) else { return };
+        let mut query = gst::query::Allocation::new(Some(&caps), false);
         let is_answered = self.obj().src_pad().peer_query(&mut query);
-        if is_answered && query.find_allocation_meta::<VideoOverlayCompositionMeta>().is_some() {
+        let is_drawn = is_answered && query.find_allocation_meta::<VideoOverlayCompositionMeta>().is_some();
+        if let Some(state) = self.state().as_mut().filter(undecided) {
+            state.output = if is_drawn { Output::Attach } else { Output::Blend };
+        }
+        if is_drawn {
             gst::debug!(CAT, imp = self, "attaching overlay compositions");
-            state.output = Output::Attach;
         } else {
             gst::debug!(CAT, imp = self, "downstream does not draw overlay compositions, blending into the frame");
-            state.output = Output::Blend;
             self.blend_only.store(true, Ordering::Relaxed);
             self.obj().reconfigure_src();
         }
@@ -305,9 +307,7 @@ impl BaseTransformImpl for EmotionOverlay {
     fn submit_input_buffer(&self, is_discont: bool, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         // Not in `transform_ip`: if new caps are needed, BaseTransform negotiates them in the parent's method, before it
         // takes the buffer.
-        if let Some(state) = self.state().as_mut() {
-            self.resolve_output(state);
-        }
+        self.resolve_output();
         self.parent_submit_input_buffer(is_discont, buffer)
     }
 

@@ -110,3 +110,26 @@ fn a_composition_from_upstream_is_kept_below_ours() {
     assert_eq!(rectangles[0].seqnum(), theirs.seqnum());
     assert_eq!(out.iter_meta::<VideoOverlayCompositionMeta>().count(), 1, "older sinks read only the first one");
 }
+
+#[test]
+fn an_element_downstream_may_flush_before_it_answers_the_query_for_compositions() {
+    let info = info(VideoFormat::I420, VGA);
+    let (done, answered) = std::sync::mpsc::channel();
+    // On a thread of its own, since the stream would stand still for ever.
+    std::thread::spawn(move || {
+        let mut harness = composing(&info);
+        let pad = harness.element().and_then(|element| element.static_pad("sink")).expect("a pad");
+        let downstream = harness.sinkpad().expect("the harness has a sink");
+        downstream.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+            if info.query().is_some_and(|query| query.type_() == gst::QueryType::Allocation) {
+                pad.send_event(gst::event::FlushStop::new(false));
+                pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+            }
+            gst::PadProbeReturn::Ok
+        });
+        offer_to_compose(&harness);
+        let buffer = drawn(&mut harness, &info, &[face(3, BOX, VGA, Some(0.93))]);
+        done.send(buffer.meta::<VideoOverlayCompositionMeta>().is_some()).expect("the test waits");
+    });
+    assert_eq!(answered.recv_timeout(Duration::from_secs(60)), Ok(true), "a composition");
+}
