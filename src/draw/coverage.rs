@@ -84,7 +84,9 @@ impl Coverage {
     /// The boxes of the last search that match none of `faces`, neither by id nor by overlap.
     fn unmatched(&self, faces: &[FaceRecord]) -> impl Iterator<Item = Rect> {
         let matches = |id: u32, rect: Rect| move |face: &FaceRecord| (id != 0 && face.id == id) || face.rect_norm.iou(rect) > 0.0;
-        self.found.iter().filter(move |&&(id, rect)| !faces.iter().any(matches(id, rect))).map(|&(_, rect)| rect)
+        // Faces are mostly in the same order as on the frame before.
+        let is_matched = move |at: usize, id, rect| faces.get(at).is_some_and(matches(id, rect)) || faces.iter().any(matches(id, rect));
+        self.found.iter().enumerate().filter(move |&(at, &(id, rect))| !is_matched(at, id, rect)).map(|(_, &(_, rect))| rect)
     }
 }
 

@@ -82,9 +82,9 @@ pub(super) fn resolve(buffer: &gst::BufferRef, regions: &mut RegionFaces) {
         return;
     }
     with_faces(buffer, |_, entries| {
-        for entry in structures(entries) {
+        for (expected, entry) in structures(entries).enumerate() {
             let Some(region_id) = REGION_ID.get::<i32>(entry) else { continue };
-            if let Some(index) = unresolved.iter().position(|unresolved| *unresolved == Some(region_id)) {
+            if let Some(index) = position(unresolved, expected, |unresolved| *unresolved == Some(region_id)) {
                 unresolved[index] = None;
                 faces[index].id = id(entry);
             }
@@ -124,9 +124,9 @@ pub(super) fn join(
                 0 => {
                     let rect = located();
                     let is_same = |face: &FaceRecord| rect.is_some_and(|rect| matching_iou(face.rect_norm, rect, coarser).is_some());
-                    (faces.iter().position(is_same), rect)
+                    (position(faces, index, is_same), rect)
                 }
-                id => (position(faces, id, index), None),
+                id => (position(faces, index, |face| face.id == id), None),
             };
             if let Some(known) = known {
                 let face = &mut faces[known];
@@ -147,10 +147,10 @@ pub(super) fn join(
     joined.unwrap_or_default()
 }
 
-/// The position of the face `id`, which is usually `expected`: the meta lists faces in the order of their regions.
-fn position(faces: &[FaceRecord], id: u32, expected: usize) -> Option<usize> {
-    let is_expected = faces.get(expected).is_some_and(|face| face.id == id);
-    if is_expected { Some(expected) } else { faces.iter().position(|face| face.id == id) }
+/// The position of the face that matches. It is usually `expected`, since the meta lists faces in the order of their regions.
+fn position<T>(faces: &[T], expected: usize, matches: impl Fn(&T) -> bool) -> Option<usize> {
+    let is_expected = faces.get(expected).is_some_and(&matches);
+    if is_expected { Some(expected) } else { faces.iter().position(matches) }
 }
 
 /// Leaves boxes where they are, if `frame` has the proportions of the frame on which the meta was written. If not, an

@@ -18,9 +18,11 @@ use crate::expression::scorer::ScoringOptions;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
+use crate::track::tracker::MAX_DETECTIONS;
 
 /// Maximum number of faces that are classified on a frame of a live stream, unless `max-faces-per-frame` is set. More would
-/// delay the frames; the faces take turns instead. A file or a photo has time for all of them, and a photo has no later frame.
+/// delay the frames; the faces take turns instead. A file or a photo has time for all of them, up to [`MAX_DETECTIONS`], and a
+/// photo has no later frame.
 const LIVE_FACES_PER_FRAME: usize = 16;
 
 /// The values of the properties.
@@ -71,7 +73,7 @@ impl Settings {
     pub(super) fn scoring_options(&self, min_confidence: f32, is_live: bool) -> ScoringOptions {
         let budget = match self.max_faces_per_frame {
             0 if is_live => LIVE_FACES_PER_FRAME,
-            0 => usize::MAX,
+            0 => MAX_DETECTIONS,
             number => number as usize,
         };
         ScoringOptions {
@@ -135,8 +137,8 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("max-faces-per-frame")
             .nick("Maximum faces per frame")
             .blurb(
-                "Maximum number of faces classified on a frame, in turn; the others keep their last scores (0 = all, or 16 if the \
-                 stream is live)",
+                "Maximum number of faces classified on a frame, in turn; the others keep their last scores (0 = all, at \
+                 most 1000, or 16 if the stream is live)",
             )
             .default_value(default.max_faces_per_frame)
             .mutable_playing()
@@ -191,4 +193,16 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         model_name_param_spec(),
         statistics::param_spec(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_classified_faces_has_a_limit_in_every_stream() {
+        let budget =
+            |max_faces_per_frame, is_live| Settings { max_faces_per_frame, ..Settings::default() }.scoring_options(0.5, is_live).budget;
+        assert_eq!([budget(0, false), budget(0, true), budget(3, false), budget(40, true)], [1_000, 16, 3, 40]);
+    }
 }
