@@ -3,7 +3,11 @@
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve};
+use skrifa::charmap::Charmap;
+use skrifa::instance::{LocationRef, Size};
+use skrifa::metrics::GlyphMetrics;
+use skrifa::outline::{DrawSettings, OutlineGlyphCollection, OutlinePen};
+use skrifa::{FontRef, GlyphId, MetadataProvider};
 use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
 
 use super::pixels::color;
@@ -15,10 +19,32 @@ pub(super) const CAP_HEIGHT_EM: f32 = 0.693;
 const EMBOLDEN_EM: f32 = 0.045;
 
 /// The fonts, in the order in which they are searched for a character.
-static FONTS: LazyLock<[FontRef<'static>; 3]> = LazyLock::new(|| {
+static FONTS: LazyLock<[Font; 3]> = LazyLock::new(|| {
     let fonts = [epaint_default_fonts::UBUNTU_LIGHT, epaint_default_fonts::HACK_REGULAR, epaint_default_fonts::NOTO_EMOJI_REGULAR];
-    fonts.map(|bytes| FontRef::try_from_slice(bytes).expect("the embedded fonts are valid"))
+    fonts.map(Font::new)
 });
+
+/// An embedded font. None of them has a table of kerning.
+struct Font {
+    characters: Charmap<'static>,
+    /// In font units, as are the outlines.
+    advances: GlyphMetrics<'static>,
+    outlines: OutlineGlyphCollection<'static>,
+    units_per_em: f32,
+}
+
+impl Font {
+    fn new(bytes: &'static [u8]) -> Self {
+        let font = FontRef::new(bytes).expect("the embedded fonts are valid");
+        let (size, default_instance) = (Size::unscaled(), LocationRef::default());
+        Self {
+            characters: font.charmap(),
+            advances: font.glyph_metrics(size, default_instance),
+            outlines: font.outline_glyphs(),
+            units_per_em: f32::from(font.metrics(size, default_instance).units_per_em),
+        }
+    }
+}
 
 /// The glyph of a character in the first font that has one.
 #[derive(Clone, Copy)]
@@ -29,62 +55,72 @@ struct Glyph {
 
 impl Glyph {
     fn of(character: char) -> Self {
-        let glyphs = FONTS.iter().enumerate().map(|(font, face)| Self { font, id: face.glyph_id(character) });
+        let mut glyphs = FONTS.iter().enumerate().filter_map(|(font, face)| Some(Self { font, id: face.characters.map(character)? }));
         // Glyph 0 is the placeholder for characters that a font lacks.
-        glyphs.clone().find(|glyph| glyph.id.0 != 0).unwrap_or(Self { font: 0, id: GlyphId(0) })
-    }
-
-    fn units_per_em(self) -> f32 {
-        FONTS[self.font].units_per_em().unwrap_or(1000.0)
+        glyphs.find(|glyph| glyph.id != GlyphId::NOTDEF).unwrap_or(Self { font: 0, id: GlyphId::NOTDEF })
     }
 
     fn advance_em(self) -> f32 {
-        FONTS[self.font].h_advance_unscaled(self.id) / self.units_per_em()
-    }
-
-    fn kern_em(self, next: Self) -> f32 {
-        if self.font == next.font { FONTS[self.font].kern_unscaled(self.id, next.id) / self.units_per_em() } else { 0.0 }
+        let font = &FONTS[self.font];
+        font.advances.advance_width(self.id).unwrap_or(0.0) / font.units_per_em
     }
 
     /// Appends the outline with its origin at `(x, baseline)`.
     fn trace(self, path: &mut PathBuilder, em_px: f32, x: f32, baseline: f32) {
-        let Some(outline) = FONTS[self.font].outline(self.id) else { return };
-        let scale = em_px / self.units_per_em();
-        let at = |p: ab_glyph::Point| (x + p.x * scale, baseline - p.y * scale);
-        let mut end = None;
-        for curve in &outline.curves {
-            let (OutlineCurve::Line(start, next) | OutlineCurve::Quad(start, _, next) | OutlineCurve::Cubic(start, _, _, next)) = curve;
-            if end != Some(*start) {
-                if end.is_some() {
-                    path.close();
-                }
-                path.move_to(at(*start).0, at(*start).1);
-            }
-            let (to_x, to_y) = at(*next);
-            match curve {
-                OutlineCurve::Line(..) => path.line_to(to_x, to_y),
-                OutlineCurve::Quad(_, control, _) => path.quad_to(at(*control).0, at(*control).1, to_x, to_y),
-                OutlineCurve::Cubic(_, a, b, _) => path.cubic_to(at(*a).0, at(*a).1, at(*b).0, at(*b).1, to_x, to_y),
-            }
-            end = Some(*next);
-        }
-        if end.is_some() {
-            path.close();
-        }
+        let font = &FONTS[self.font];
+        let Some(outline) = font.outlines.get(self.id) else { return };
+        let mut pen = Pen { path, scale: em_px / font.units_per_em, x, baseline };
+        // Fails only for outlines that are damaged, which those of the embedded fonts are not.
+        let _ = outline.draw(DrawSettings::unhinted(Size::unscaled(), LocationRef::default()), &mut pen);
+    }
+}
+
+/// Converts an outline in font units to a path in pixels, whose y axis points down.
+struct Pen<'a> {
+    path: &'a mut PathBuilder,
+    scale: f32,
+    x: f32,
+    baseline: f32,
+}
+
+impl Pen<'_> {
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.x + x * self.scale, self.baseline - y * self.scale)
+    }
+}
+
+impl OutlinePen for Pen<'_> {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.move_to(x, y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.line_to(x, y);
+    }
+
+    fn quad_to(&mut self, control_x: f32, control_y: f32, x: f32, y: f32) {
+        let ((control_x, control_y), (x, y)) = (self.at(control_x, control_y), self.at(x, y));
+        self.path.quad_to(control_x, control_y, x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.at(x1, y1), self.at(x2, y2), self.at(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
     }
 }
 
 /// Calls `visit` with each glyph of `text` and its position in em; returns the width in em.
 fn lay_out(text: &str, mut visit: impl FnMut(Glyph, f32)) -> f32 {
-    let mut x_em = 0.0;
-    let mut last: Option<Glyph> = None;
-    for glyph in text.chars().map(Glyph::of) {
-        x_em += last.map_or(0.0, |last| last.kern_em(glyph));
+    text.chars().map(Glyph::of).fold(0.0, |x_em, glyph| {
         visit(glyph, x_em);
-        x_em += glyph.advance_em();
-        last = Some(glyph);
-    }
-    x_em
+        x_em + glyph.advance_em()
+    })
 }
 
 /// The width of `text` in pixels at an em of `em_px`.
@@ -129,8 +165,8 @@ mod tests {
     #[test]
     fn characters_beyond_ascii_have_outlines() {
         for character in "üßñřžşłЖλ😀→".chars() {
-            assert_ne!(Glyph::of(character).id.0, 0, "{character}");
+            assert_ne!(Glyph::of(character).id, GlyphId::NOTDEF, "{character}");
         }
-        assert_eq!(Glyph::of('\u{10fffd}').id.0, 0, "a character that no font has becomes the placeholder");
+        assert_eq!(Glyph::of('\u{10fffd}').id, GlyphId::NOTDEF, "a character that no font has becomes the placeholder");
     }
 }
