@@ -120,9 +120,19 @@ fn quick_resampling_approximates_full_resampling() {
             let thorough = sampled(&view, source, out, samples);
             let quick = sampled_by(&mut Resampler::quick(), &view, source, out, samples);
             let count = if samples == Samples::Luma { 1 } else { 3 };
-            let differences = thorough.iter().zip(&quick).take(count).flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| (a - b).abs());
-            let worst = differences.fold(0.0, f32::max);
-            assert!(worst < 8.0, "{} {source:?} to {out:?}: {worst} off", format.name());
+            let pairs = thorough.iter().zip(&quick).take(count).flat_map(|(a, b)| a.iter().zip(b));
+            let differences: Vec<f32> = pairs.map(|(a, b)| (a - b).abs()).collect();
+            let (worst, sum) = differences.iter().fold((0.0, 0.0), |(worst, sum), off| (off.max(worst), sum + off));
+            let mean = sum / differences.len() as f32;
+            // Conversion from YUV to RGB multiplies an error of chroma by up to 2.1.
+            let is_yuv = format.planes() > 1 || matches!(format, PixelFormat::Yuy2 | PixelFormat::Uyvy);
+            let is_converted = is_yuv && samples == Samples::Rgb;
+            let (max_worst, max_mean) = if is_converted { (7.0, 1.5) } else { (2.5, 0.9) };
+            assert!(
+                worst < max_worst && mean < max_mean,
+                "{} {samples:?} {source:?} to {out:?}: up to {worst} and {mean} off",
+                format.name()
+            );
         }
     }
 }
