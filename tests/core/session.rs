@@ -143,12 +143,16 @@ fn draining_ends_after_its_limit_and_when_it_is_interrupted() {
     let (publisher, _, _notices) = publisher([Attempt::Hangs]);
     push(&publisher, 1);
     assert!(!publisher.drain(Duration::from_millis(20)));
-    std::thread::scope(|scope| {
-        let drained = scope.spawn(|| publisher.drain(Duration::from_secs(3_600)));
-        std::thread::sleep(Duration::from_millis(50));
-        publisher.interrupt(true);
-        assert!(!drained.join().unwrap());
-    });
+    // In some of the rounds the interruption comes first, in others during the wait.
+    for _ in 0..200 {
+        publisher.interrupt(false);
+        std::thread::scope(|scope| {
+            let drained = scope.spawn(|| publisher.drain(Duration::from_secs(3_600)));
+            std::thread::yield_now();
+            publisher.interrupt(true);
+            assert!(!drained.join().unwrap());
+        });
+    }
     assert!(!publisher.drain(Duration::from_secs(3_600)), "until it is allowed again");
     // Dropping it ends the attempt to connect.
     drop(publisher);

@@ -109,6 +109,7 @@ impl EmotionPublish {
     /// Waits until everything is sent. What is left after the timeout stays in the spool, or is lost.
     fn drain(&self, publisher: &Publisher) {
         let limit = self.settings().drain_timeout();
+        gst::debug!(CAT, imp = self, "waiting up to {limit:?} until everything is sent");
         if !publisher.drain(limit) {
             let queued = publisher.counts().queued;
             gst::element_imp_warning!(self, gst::ResourceError::Write, ("{queued} messages were not sent within {limit:?}"));

@@ -6,6 +6,8 @@ mod faults;
 mod nats;
 mod secrets;
 
+use std::sync::mpsc::{Receiver, channel};
+
 use gst::prelude::*;
 use gst_check::Harness;
 
@@ -79,6 +81,21 @@ impl Publisher {
         assert!(self.harness.push_event(gst::event::Eos::new()));
         self.element.set_state(gst::State::Null).unwrap();
     }
+}
+
+/// Receives a message each time that `element` logs a line with `text`.
+fn logged(element: &gst::Element, text: &'static str) -> Receiver<()> {
+    let (sender, receiver) = channel();
+    let element = element.downgrade();
+    gst::DebugCategory::get("emotionpublish").unwrap().set_threshold(gst::DebugLevel::Debug);
+    gst::log::add_log_function(move |_, _, _, _, _, object, message| {
+        let is_from = object.is_some_and(|object| element.upgrade().is_some_and(|element| object.as_ptr() == element.as_ptr().cast()));
+        if is_from && message.get().is_some_and(|line| line.contains(text)) {
+            // Nobody may wait any more.
+            let _ = sender.send(());
+        }
+    });
+    receiver
 }
 
 fn numbers(count: u64) -> Vec<u64> {
@@ -193,13 +210,15 @@ fn stopping_interrupts_the_wait_at_the_end() {
     let mut publisher = Publisher::start(&[("location", &silent.location()), ("drain-timeout", "3600000000000")]);
     publisher.push(3);
     let element = publisher.element.clone();
+    let waiting = logged(&element, "waiting up to 3600s");
     let stopper = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        waiting.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
         element.set_state(gst::State::Null).unwrap();
     });
     // Returns, and does not wait for an hour.
     publisher.harness.push_event(gst::event::Eos::new());
     stopper.join().unwrap();
+    publisher.wait_for_warning("3 messages were not sent");
 }
 
 #[test]
