@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst_check::Harness;
@@ -240,29 +243,34 @@ fn properties_may_change_while_playing() {
                 assert!(!changing || listed || inert || property.name() == "qos", "{name}: {} is missing in this test", property.name());
             }
         }
+        let frames = Arc::new(AtomicU64::new(0));
+        let passed = frames.clone();
         let changing = std::thread::spawn(move || {
             for round in 0..2 {
                 for (name, property, values) in CHANGES {
                     let (_, element) = elements.iter().find(|(known, _)| *known == name).expect("an element");
                     element.set_property_from_str(property, values[round]);
                     let _: gst::Structure = element.property("stats");
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    // The frame that is on its way may still have the old value; the one after it has the new one.
+                    let target = passed.load(Ordering::SeqCst) + 2;
+                    while passed.load(Ordering::SeqCst) < target {
+                        std::thread::yield_now();
+                    }
                 }
             }
         });
         let mut index = 0;
         while !changing.is_finished() {
             stream.push(ms(33 * index));
-            index += 1;
+            index = frames.fetch_add(1, Ordering::SeqCst) + 1;
         }
         changing.join().expect("no property panics");
         // All properties have their old values again, and so have the faces once a worker is done.
-        let faces = (0..200).map(|more| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            stream.push(ms(33 * (index + more)))
+        test_support::broker::wait("three faces with scores", || {
+            index += 1;
+            let faces = stream.push(ms(33 * index));
+            faces.len() == 3 && faces.iter().all(|face| face.expression().is_some())
         });
-        let mut seen = faces.skip_while(|faces| faces.len() != 3 || faces.iter().any(|face| face.expression().is_none()));
-        assert!(seen.next().is_some(), "three faces with scores");
     }
 }
 
@@ -376,16 +384,26 @@ fn a_live_pipeline_survives_gaps_and_a_stop() {
     init();
     for chain in [CHAIN, ASYNC_CHAIN] {
         let line = format!(
-            "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 ! identity drop-probability=0.3 ! {chain} ! fakesink"
+            "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 ! identity drop-probability=0.3 ! {chain} \
+             ! fakesink name=sink"
         );
         let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+        let (arrives, arrivals) = channel();
+        let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            arrives.send(()).expect("the test is there");
+            gst::PadProbeReturn::Ok
+        });
         for state in
             [gst::State::Playing, gst::State::Paused, gst::State::Playing, gst::State::Ready, gst::State::Playing, gst::State::Null]
         {
             pipeline.set_state(state).expect("a state");
             let (reached, ..) = pipeline.state(gst::ClockTime::from_seconds(30));
             reached.unwrap_or_else(|error| panic!("{state:?}: {error}"));
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            if state == gst::State::Playing {
+                arrivals.try_iter().for_each(drop);
+                (0..5).for_each(|_| arrivals.recv_timeout(Duration::from_secs(60)).expect("frames after each start"));
+            }
         }
     }
 }
