@@ -3,29 +3,67 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::VideoFormat;
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::Size;
-use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
-use test_support::gstreamer::{init, play, run};
-use test_support::{repository, runtime_fetched};
+use gstemotion::meta::{custom, read_faces};
+use gstemotion::record::{FaceRecord, SearchAge};
+use test_support::gstreamer::{buffer, frame_at, init, play, run};
+use test_support::{repository, runtime_fetched, three_faces};
 
 const CHAIN: &str = "emotionfacedetect ! emotionclassify ! emotionoverlay";
 
+/// The second of two equal frames that the chain has processed. The second search confirms the faces of a live stream.
+fn processed(frame: &gst::Buffer, info: &gst_video::VideoInfo) -> gst::Buffer {
+    init();
+    let mut harness = Harness::new_parse(CHAIN);
+    for element in ["emotionfacedetect", "emotionclassify"] {
+        harness.find_element(element).expect("an element").set_property("motion-gate", false);
+    }
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    let frames = [0, 1].map(|index| harness.push_and_pull(frame_at(frame, index)).expect("a frame"));
+    let [_, second] = frames;
+    second
+}
+
+fn pixels(buffer: &gst::Buffer) -> Vec<u8> {
+    buffer.map_readable().expect("system memory").to_vec()
+}
+
 #[test]
-fn every_format_and_size_runs() {
+fn every_format_gets_faces_labels_and_drawings() {
     if !runtime_fetched() {
         return;
     }
     for format in FORMATS {
-        for (width, height) in [(640, 480), (1, 1), (17, 33), (641, 479)] {
-            let caps = format!("video/x-raw,format={},width={width},height={height}", format.to_str());
-            run(&format!("videotestsrc num-buffers=2 ! {caps} ! {CHAIN} ! fakesink")).unwrap_or_else(|error| panic!("{caps}: {error}"));
-        }
+        let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, format);
+        let out = processed(&frame, &info);
+        let faces = read_faces(&out, Size::new(640, 480));
+        let mut labels: Vec<_> = faces.iter().map(|face| face.emotion.as_ref().map_or("", |emotion| emotion.label())).collect();
+        labels.sort_unstable();
+        assert_eq!(labels, ["happiness", "neutral", "surprise"], "{format:?}");
+        let changed = pixels(&out).iter().zip(pixels(&frame)).filter(|(out, before)| **out != *before).count();
+        assert!(changed > 1_000, "{format:?}: {changed} bytes are drawn on");
     }
-    run(&format!("videotestsrc num-buffers=2 ! video/x-raw,format=NV12,width=3840,height=2160 ! {CHAIN} ! fakesink")).expect("4K");
+}
+
+#[test]
+fn frames_of_every_size_are_searched_and_pass_unchanged_without_faces() {
+    if !runtime_fetched() {
+        return;
+    }
+    let sizes = |format| [(1, 1), (17, 33), (641, 479)].map(|size| (format, size));
+    for (format, (width, height)) in FORMATS.into_iter().flat_map(sizes).chain([(VideoFormat::Nv12, (3840, 2160))]) {
+        let (frame, info) = buffer(&vec![90; (width * height * 3) as usize], width, height, format);
+        let out = processed(&frame, &info);
+        assert_eq!(custom::searched(&out), SearchAge::Ago(Duration::ZERO), "{format:?} {width}x{height}");
+        assert!(read_faces(&out, Size::new(width, height)).is_empty(), "{format:?} {width}x{height}: a face in uniform grey");
+        assert!(pixels(&out) == pixels(&frame), "{format:?} {width}x{height}: drawn without a face");
+    }
 }
 
 #[test]
