@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A chain of the three elements: all formats and sizes, and real clips if there are any.
+//! A chain of the three elements: all formats and sizes, a rendered clip, and real clips if there are any.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use gstemotion::elements::frame::FORMATS;
 use gstemotion::geometry::Size;
 use gstemotion::meta::{custom, read_faces};
 use gstemotion::record::{FaceRecord, SearchAge};
+use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, frame_at, init, play, run};
 use test_support::{repository, runtime_fetched, three_faces};
 
@@ -78,9 +80,15 @@ fn unknown_caps_fields_pass_through() {
 
 /// The faces of each frame of a clip.
 fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
+    faces_from(&format!("filesrc location={} ! decodebin", clip.display()), |_| {})
+}
+
+/// The faces of each frame of `source`, which is a part of a launch line. `feed` gets the pipeline before it plays.
+fn faces_from(source: &str, feed: impl FnOnce(&gst::Pipeline)) -> Vec<Vec<FaceRecord>> {
     init();
-    let line = format!("filesrc location={} ! decodebin ! emotionfacedetect ! emotionclassify ! fakesink name=sink", clip.display());
+    let line = format!("{source} ! emotionfacedetect ! emotionclassify ! fakesink name=sink");
     let pipeline = gst::parse::launch(&line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    feed(&pipeline);
     let frames = Arc::new(Mutex::new(Vec::new()));
     let seen = frames.clone();
     let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).expect("a pad");
@@ -90,11 +98,58 @@ fn faces_of(clip: &Path) -> Vec<Vec<FaceRecord>> {
         seen.lock().expect("frames").push(read_faces(buffer, Size::new(video.width(), video.height())));
         gst::PadProbeReturn::Ok
     });
-    play(&pipeline).unwrap_or_else(|error| panic!("{}: {error}", clip.display()));
+    play(&pipeline).unwrap_or_else(|error| panic!("{source}: {error}"));
     pipeline.set_state(gst::State::Null).expect("a pipeline stops");
     let frames = frames.lock().expect("frames").clone();
     assert!(!frames.is_empty());
     frames
+}
+
+/// Two shots of two seconds at 25 frames a second: a person who walks out of the picture, then two others elsewhere.
+fn two_shots() -> Vec<gst::Buffer> {
+    let person = |from: f32, to: f32, label| {
+        let key = |at, x| Key::new(at, (x, 120.0), 110.0, label);
+        vec![key(0.0, from), key(1.0, from), key(1.6, to), key(9.0, to)]
+    };
+    let shots = [
+        Scene::new(320, 240).actor(person(150.0, 420.0, "neutral")),
+        Scene::new(320, 240)
+            .background([40.0, 44.0, 52.0], [22.0, 24.0, 30.0])
+            .actor(person(80.0, 80.0, "happiness"))
+            .actor(person(240.0, 240.0, "surprise")),
+    ];
+    let frames = (0..100_usize).map(|index| {
+        let rgb = shots[index / 50].render((index % 50) as f32 / 25.0);
+        let (mut frame, _) = buffer(&rgb, 320, 240, VideoFormat::Rgb);
+        frame.make_mut().set_pts(gst::ClockTime::from_mseconds(40 * index as u64));
+        frame
+    });
+    frames.collect()
+}
+
+#[test]
+fn a_clip_is_reported_as_it_was_drawn() {
+    if !runtime_fetched() {
+        return;
+    }
+    let frames = faces_from("appsrc name=source format=time", |pipeline| {
+        let source = pipeline.by_name("source").and_then(|source| source.downcast::<gst_app::AppSrc>().ok()).expect("a source");
+        let caps = "video/x-raw,format=RGB,width=320,height=240,framerate=25/1".parse::<gst::Caps>().expect("caps");
+        source.set_caps(Some(&caps));
+        for frame in two_shots() {
+            source.push_buffer(frame).expect("a frame");
+        }
+        source.end_of_stream().expect("an end");
+    });
+    let ids = |range: std::ops::Range<usize>| -> BTreeSet<u32> { frames[range].iter().flatten().map(|face| face.id).collect() };
+    let counts: Vec<usize> = frames.iter().map(Vec::len).collect();
+    assert!(counts[..25].iter().all(|count| *count == 1), "one person: {counts:?}");
+    assert!(counts[43..50].iter().all(|count| *count == 0), "the person has left: {counts:?}");
+    assert!(counts[50..].iter().all(|count| *count == 2), "two other people: {counts:?}");
+    assert_eq!((ids(0..50).len(), ids(50..100).len()), (1, 2));
+    assert!(ids(0..50).is_disjoint(&ids(50..100)), "ids end at the cut");
+    let labels = |at: usize| -> BTreeSet<&str> { frames[at].iter().filter_map(|face| Some(face.emotion.as_ref()?.label())).collect() };
+    assert_eq!((labels(24), labels(99)), (BTreeSet::from(["neutral"]), BTreeSet::from(["happiness", "surprise"])));
 }
 
 /// A clip of real people. They are not part of the repository.
@@ -128,7 +183,7 @@ fn a_face_that_leaves_is_dropped() {
 fn ids_end_at_scene_cuts() {
     let Some(clip) = clip("several-faces.mp4") else { return };
     let frames = faces_of(&clip);
-    let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<std::collections::BTreeSet<_>>();
+    let ids = |range: std::ops::Range<usize>| frames[range].iter().flatten().map(|face| face.id).collect::<BTreeSet<_>>();
     let shots = [0..20, 20..82, 82..211, 211..frames.len()].map(ids);
     println!("{shots:?}");
     // In the second shot, nine people of the audience are more or less visible, mostly in the dark.
@@ -169,6 +224,6 @@ fn sadness_is_reported_before_happiness() {
     let (crying, laughing) = (&labels[72..140], &labels[labels.len() / 2 + 12..]);
     assert!(share(crying, "sadness") > 0.8, "sadness on {:.2} of the crying", share(crying, "sadness"));
     assert!(share(laughing, "happiness") > 0.9, "happiness on {:.2} of the laughing", share(laughing, "happiness"));
-    let ids: std::collections::HashSet<_> = frames.iter().flatten().map(|face| face.id).collect();
+    let ids: BTreeSet<_> = frames.iter().flatten().map(|face| face.id).collect();
     assert_eq!(ids.len(), 1, "one woman, one id");
 }
