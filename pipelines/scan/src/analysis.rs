@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A frame to faces: `videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`.
 //!
-//! Frames are pushed into the elements on the worker's own thread. The elements stay loaded from file to file.
+//! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded from file to file, and
+//! a flush makes them forget all faces. The others remember more of a stream, such as its orientation. Each slice has its own.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gst::glib;
 use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 use gstemotion::record::FaceRecord;
 
+use crate::elements;
 use crate::error::Error;
 use crate::options::Setting;
-
-/// The elements and the names by which `--set` calls them.
-const ELEMENTS: [(&str, &str); 4] = [
-    ("videoflip", "videoflip"),
-    ("videoconvert", "videoconvert"),
-    ("facedetect", "emotionfacedetect"),
-    ("emotionclassify", "emotionclassify"),
-];
-/// Every face is scored, since no stream is waiting: `facedetect` reports at most this many.
-const MAX_FACES: u32 = 1_000;
 
 /// Starts GStreamer with the elements linked into this program.
 ///
@@ -50,8 +41,9 @@ pub struct Faces {
 #[derive(Debug)]
 pub struct Analyser {
     pipeline: gst::Pipeline,
-    /// Frames enter here.
-    input: gst::Pad,
+    settings: Vec<Setting>,
+    detector: gst::Element,
+    preparation: Preparation,
     /// Frames leave here.
     output: gst::Pad,
     analysed: Arc<Mutex<Option<gst::Buffer>>>,
@@ -67,43 +59,59 @@ impl Analyser {
     /// # Errors
     /// If an element is missing or does not start, or a setting names no property.
     pub fn new(settings: &[Setting], threads: u32) -> Result<Self, Error> {
-        let pipeline = gst::Pipeline::new();
-        let elements = elements(settings, threads)?;
-        pipeline
-            .add_many(&elements)
-            .and_then(|()| gst::Element::link_many(&elements))
-            .map_err(|error| Error::Elements(error.to_string()))?;
+        elements::check(settings)?;
+        let (pipeline, networks) = (gst::Pipeline::new(), elements::networks(settings, threads)?);
+        let failed = |error: gst::glib::BoolError| Error::Elements(error.to_string());
+        pipeline.add_many(&networks).and_then(|()| gst::Element::link_many(&networks)).map_err(failed)?;
         let analysed = Arc::new(Mutex::new(None));
-        let (input, output) = (pad(gst::PadDirection::Src)?.build(), output_pad(&analysed)?);
-        link(&input, &elements[0], &elements[3], &output)?;
-        let restarts_detector = elements[2].property::<u32>("tile-size") > 0;
-        let analyser = Self { pipeline, input, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
+        let output = output_pad(&analysed)?;
+        let exit = networks[1].static_pad("src").expect("a filter has this pad");
+        exit.link(&output).map_err(|error| Error::Elements(error.to_string()))?;
+        output.set_active(true).map_err(failed)?;
+        let detector = networks[0].clone();
+        let preparation = Preparation::new(settings, &pipeline, &detector)?;
+        let restarts_detector = detector.property::<u32>("tile-size") > 0;
+        let settings = settings.to_vec();
+        let analyser =
+            Self { pipeline, settings, detector, preparation, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
         match analyser.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(analyser),
             Err(error) => Err(Error::Elements(analyser.error().unwrap_or_else(|| error.to_string()))),
         }
     }
 
-    /// Forgets all faces. The next frame belongs to another slice, whose stream has these tags.
+    /// Forgets all that belongs to the last slice. The next frame belongs to another one, whose stream has these tags.
     ///
     /// # Errors
-    /// If an element does not start again.
+    /// If an element does not start.
     pub fn restart(&mut self, tags: &[gst::Event]) -> Result<(), String> {
-        self.input.push_event(gst::event::FlushStart::new());
+        self.preparation.remove_from(&self.pipeline);
+        self.forget_messages();
         if self.restarts_detector {
             self.restart_detector()?;
         }
-        self.input.push_event(gst::event::FlushStop::new(true));
-        self.input.push_event(gst::event::StreamStart::new("slice"));
+        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.detector);
+        self.preparation = prepared.map_err(|error| self.error().unwrap_or_else(|| error.to_string()))?;
+        let input = &self.preparation.input;
+        input.push_event(gst::event::FlushStart::new());
+        input.push_event(gst::event::FlushStop::new(true));
+        input.push_event(gst::event::StreamStart::new("slice"));
         (self.caps, self.tags) = (None, tags.to_vec());
         Ok(())
     }
 
+    /// An error of the last slice is none of the next one, and the other messages would pile up.
+    fn forget_messages(&self) {
+        if let Some(bus) = self.pipeline.bus() {
+            bus.set_flushing(true);
+            bus.set_flushing(false);
+        }
+    }
+
     /// A flush leaves the detector at the tile that is next.
     fn restart_detector(&self) -> Result<(), String> {
-        let detector = self.pipeline.by_name("facedetect").expect("the pipeline has this element");
-        let restarted =
-            detector.set_state(gst::State::Ready).and_then(|_| detector.sync_state_with_parent().map_err(|_| gst::StateChangeError));
+        let stopped = self.detector.set_state(gst::State::Ready);
+        let restarted = stopped.and_then(|_| self.detector.sync_state_with_parent().map_err(|_| gst::StateChangeError));
         restarted.map(drop).map_err(|error| self.error().unwrap_or_else(|| error.to_string()))
     }
 
@@ -119,7 +127,7 @@ impl Analyser {
         if buffer.pts().is_none() {
             buffer.make_mut().set_pts(gst::ClockTime::ZERO);
         }
-        let pushed = self.input.push(buffer);
+        let pushed = self.preparation.input.push(buffer);
         let analysed = self.analysed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let caps = self.output.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
         match (pushed, analysed, caps) {
@@ -138,17 +146,17 @@ impl Analyser {
         let caps = sample.caps_owned();
         if caps != self.caps {
             if let Some(caps) = &caps {
-                self.input.push_event(gst::event::Caps::new(caps));
+                self.preparation.input.push_event(gst::event::Caps::new(caps));
             }
             self.caps = caps;
         }
         if is_first {
             for tags in self.tags.drain(..) {
-                self.input.push_event(tags);
+                self.preparation.input.push_event(tags);
             }
             let open = || gst::FormattedSegment::<gst::ClockTime>::new().upcast();
             let segment = sample.segment().cloned().unwrap_or_else(open);
-            self.input.push_event(gst::event::Segment::new(&segment));
+            self.preparation.input.push_event(gst::event::Segment::new(&segment));
         }
     }
 
@@ -173,25 +181,36 @@ impl Drop for Analyser {
     }
 }
 
-/// The elements with their properties, not started.
-///
-/// # Errors
-/// If an element is missing, or a setting names no property.
-pub fn elements(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>, Error> {
-    let elements: Vec<gst::Element> = ELEMENTS.iter().map(|(name, factory)| make(name, factory)).collect::<Result<_, _>>()?;
-    elements[0].set_property_from_str("video-direction", "auto");
-    elements[2].set_property("threads", threads);
-    elements[3].set_property("threads", threads);
-    elements[3].set_property("max-faces-per-frame", MAX_FACES);
-    // The default model depends on the processor, and the machines of a cluster may differ.
-    elements[3].set_property("model-file", "expression");
-    settings.iter().try_for_each(|setting| apply(setting, &elements))?;
-    Ok(elements)
+/// The elements that bring the frames of one slice into shape: `videoflip ! videoconvert`.
+#[derive(Debug)]
+struct Preparation {
+    /// Frames enter here.
+    input: gst::Pad,
+    elements: Vec<gst::Element>,
 }
 
-fn make(name: &str, factory: &str) -> Result<gst::Element, Error> {
-    let element = gst::ElementFactory::make(factory).name(name).build();
-    element.map_err(|error| Error::Elements(format!("{factory}: {error}; install GStreamer's base and good plugins")))
+impl Preparation {
+    /// Adds the elements to `pipeline`, before `next`.
+    fn new(settings: &[Setting], pipeline: &gst::Pipeline, next: &gst::Element) -> Result<Self, Error> {
+        let failed = |error: gst::glib::BoolError| Error::Elements(error.to_string());
+        let (elements, input) = (elements::preparation(settings)?, pad(gst::PadDirection::Src)?.build());
+        pipeline.add_many(&elements).map_err(failed)?;
+        gst::Element::link_many(elements.iter().chain([next])).map_err(failed)?;
+        let entry = elements[0].static_pad("sink").expect("a filter has this pad");
+        input.link(&entry).map_err(|error| Error::Elements(error.to_string()))?;
+        input.set_active(true).map_err(failed)?;
+        elements.iter().try_for_each(gst::Element::sync_state_with_parent).map_err(failed)?;
+        Ok(Self { input, elements })
+    }
+
+    /// Stops the elements and takes them out of `pipeline`. A second call does nothing.
+    fn remove_from(&mut self, pipeline: &gst::Pipeline) {
+        for element in self.elements.drain(..) {
+            // Filters without a thread of their own always stop, and they are in the pipeline since `new`.
+            let _ = element.set_state(gst::State::Null);
+            let _ = pipeline.remove(&element);
+        }
+    }
 }
 
 /// A pad for any caps. Without a template it would only accept its first ones.
@@ -208,60 +227,4 @@ fn output_pad(analysed: &Arc<Mutex<Option<gst::Buffer>>>) -> Result<gst::Pad, Er
         Ok(gst::FlowSuccess::Ok)
     });
     Ok(pad.build())
-}
-
-/// Links `input` to the first element and the last one to `output`.
-fn link(input: &gst::Pad, first: &gst::Element, last: &gst::Element, output: &gst::Pad) -> Result<(), Error> {
-    let (entry, exit) = (first.static_pad("sink"), last.static_pad("src"));
-    let (entry, exit) = entry.zip(exit).expect("filters have these pads");
-    let linked = input.link(&entry).and_then(|_| exit.link(output));
-    linked.map_err(|error| Error::Elements(error.to_string()))?;
-    let activated = input.set_active(true).and_then(|()| output.set_active(true));
-    activated.map_err(|error| Error::Elements(error.to_string()))
-}
-
-/// Sets a property of the element that `setting` names, or of all elements that have it.
-fn apply(setting: &Setting, elements: &[gst::Element]) -> Result<(), Error> {
-    let wrong = |reason: String| Error::Option(format!("--set {setting}: {reason}"));
-    let names = || ELEMENTS.map(|(name, _)| name).join(", ");
-    let is_meant =
-        |element: &&gst::Element| setting.element == "*" || ELEMENTS.iter().any(|names| is_called(element, names, &setting.element));
-    let meant: Vec<&gst::Element> = elements.iter().filter(is_meant).collect();
-    if meant.is_empty() {
-        return Err(wrong(format!("expected an element of {}, found {}", names(), setting.element)));
-    }
-    let with_property = meant.into_iter().filter_map(|element| Some((element, element.find_property(&setting.property)?)));
-    let with_property: Vec<_> = with_property.filter(|(_, spec)| spec.flags().contains(glib::ParamFlags::WRITABLE)).collect();
-    if with_property.is_empty() {
-        return Err(wrong(format!("{} has no property {}", setting.element, setting.property)));
-    }
-    for (element, spec) in with_property {
-        let value = glib::Value::deserialize(&setting.value, spec.value_type());
-        let value = value.map_err(|_| wrong(format!("expected a value of type {}, found {}", spec.value_type(), setting.value)))?;
-        if !is_in_range(&spec, &value) {
-            return Err(wrong(format!("{} is outside of the range of {}", setting.value, setting.property)));
-        }
-        element.set_property_from_value(&setting.property, &value);
-    }
-    Ok(())
-}
-
-/// True if the number is in the range of the property. GObject would ignore any other.
-fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
-    macro_rules! in_range {
-        ($($kind:ty: $number:ty),*) => {
-            true $(&& match (spec.downcast_ref::<$kind>(), value.get::<$number>()) {
-                (Some(spec), Ok(number)) => (spec.minimum()..=spec.maximum()).contains(&number),
-                _ => true,
-            })*
-        };
-    }
-    in_range!(
-        glib::ParamSpecInt: i32, glib::ParamSpecUInt: u32, glib::ParamSpecInt64: i64, glib::ParamSpecUInt64: u64,
-        glib::ParamSpecFloat: f32, glib::ParamSpecDouble: f64
-    )
-}
-
-fn is_called(element: &gst::Element, (name, factory): &(&str, &str), wanted: &str) -> bool {
-    element.name() == *name && (wanted == *name || wanted == *factory)
 }

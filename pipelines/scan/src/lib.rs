@@ -16,6 +16,7 @@
 //! | [`copies`] | remote files on this machine while they are examined |
 //! | [`plan`] | cuts long files into slices; chooses the frames to examine |
 //! | [`decoder`] | a file to frames |
+//! | [`elements`] | the elements of the plugin with their properties |
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
 //! | [`mod@unit`] | examines one slice of one file |
 //! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
@@ -40,6 +41,7 @@ pub mod inputs;
 pub mod copies;
 pub mod plan;
 pub mod decoder;
+pub mod elements;
 pub mod analysis;
 pub mod unit;
 pub mod journal;

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::options::Options;
 use crate::run::{Summary, run};
-use crate::{analysis, annotate, inputs, partition};
+use crate::{analysis, annotate, elements, inputs, partition};
 
 /// Examines the inputs of `options` and writes the tables.
 ///
@@ -13,7 +13,7 @@ use crate::{analysis, annotate, inputs, partition};
 pub fn scan(options: &Options) -> Result<Summary, Error> {
     options.check()?;
     analysis::start_elements()?;
-    analysis::elements(&options.set, 1)?;
+    elements::check(&options.set)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
     match options.partition {

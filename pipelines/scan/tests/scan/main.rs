@@ -2,6 +2,7 @@
 //! The command on photos and videos of average faces.
 
 mod command;
+mod order;
 mod queries;
 #[path = "../support/mod.rs"]
 mod support;

@@ -64,6 +64,34 @@ impl Folder {
         self.encode(name, frames, rate, &format!("x264enc speed-preset=ultrafast ! matroskamux name=mux {sound} mux."));
     }
 
+    /// Writes a video that is stored on its side, with the entry in its header by which phones say so.
+    pub fn rotated_video(&self, name: &str, frames: usize) {
+        self.encode(name, frames, 10, "videoflip video-direction=90l ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux");
+        let mut bytes = fs::read(self.path(name)).unwrap();
+        let header = bytes.windows(4).position(|four| four == b"tkhd").expect("a header of the track");
+        let matrix: [u32; 9] = [0, 0x1_0000, 0, 0xffff_0000, 0, 0, (HEIGHT as u32) << 16, 0, 0x4000_0000];
+        // Behind the name of the box: its version, times, number and layer.
+        bytes[header + 44..][..36].copy_from_slice(&matrix.map(u32::to_be_bytes).concat());
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Writes a video whose frames consist of two fields.
+    pub fn interlaced_video(&self, name: &str, frames: usize) {
+        let encoder = "interlace field-pattern=1:1 ! x264enc speed-preset=ultrafast interlaced=true ! h264parse ! matroskamux";
+        self.encode(name, frames, 20, encoder);
+    }
+
+    /// Writes a video of 10 bits for each component.
+    pub fn deep_video(&self, name: &str, frames: usize) {
+        let encoder = "videoconvert ! video/x-raw,format=I420_10LE ! x264enc speed-preset=ultrafast ! h264parse ! matroskamux";
+        self.encode(name, frames, 15, encoder);
+    }
+
+    /// Writes a WebM video, which has no tags of its picture.
+    pub fn web_video(&self, name: &str, frames: usize) {
+        self.encode(name, frames, 10, "vp8enc deadline=1 ! webmmux");
+    }
+
     /// The frames of a photo or video, upright, as packed RGB.
     pub fn frames(&self, name: &str) -> Vec<Vec<u8>> {
         let raw = self.path("frames.rgb");

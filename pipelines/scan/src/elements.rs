@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The elements that analyse frames, with the properties that `--set` gives them.
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::error::Error;
+use crate::options::Setting;
+
+/// The elements that bring frames into shape, and the names by which `--set` calls them.
+const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
+/// The elements that run networks, and their names.
+const NETWORKS: [(&str, &str); 2] = [("facedetect", "emotionfacedetect"), ("emotionclassify", "emotionclassify")];
+/// Every face is scored, since no stream is waiting: `facedetect` reports at most this many.
+const MAX_FACES: u32 = 1_000;
+
+/// Checks that each setting names a property and has a value for it.
+///
+/// # Errors
+/// If one does not, or an element is missing.
+pub fn check(settings: &[Setting]) -> Result<(), Error> {
+    let elements = [preparation(settings)?, networks(settings, 1)?].concat();
+    settings.iter().try_for_each(|setting| {
+        let is_known = !targets(setting, &elements)?.is_empty();
+        is_known.then_some(()).ok_or_else(|| wrong(setting, &format!("{} has no property {}", setting.element, setting.property)))
+    })
+}
+
+/// `videoflip` and `videoconvert`, not started.
+///
+/// # Errors
+/// If an element is missing, or a setting has a wrong value.
+pub fn preparation(settings: &[Setting]) -> Result<Vec<gst::Element>, Error> {
+    let elements = make_all(PREPARATION)?;
+    elements[0].set_property_from_str("video-direction", "auto");
+    apply(settings, &elements)?;
+    Ok(elements)
+}
+
+/// `facedetect` and `emotionclassify`, not started. Each network uses `threads` threads unless `settings` say otherwise.
+///
+/// # Errors
+/// Those of [`preparation`].
+pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>, Error> {
+    let elements = make_all(NETWORKS)?;
+    elements.iter().for_each(|element| element.set_property("threads", threads));
+    elements[1].set_property("max-faces-per-frame", MAX_FACES);
+    // The default model depends on the processor, and the machines of a cluster may differ.
+    elements[1].set_property("model-file", "expression");
+    apply(settings, &elements)?;
+    Ok(elements)
+}
+
+fn make_all(elements: [(&str, &str); 2]) -> Result<Vec<gst::Element>, Error> {
+    elements.iter().map(|(name, factory)| make(name, factory)).collect()
+}
+
+fn make(name: &str, factory: &str) -> Result<gst::Element, Error> {
+    let element = gst::ElementFactory::make(factory).name(name).build();
+    element.map_err(|error| Error::Elements(format!("{factory}: {error}; install GStreamer's base and good plugins")))
+}
+
+fn wrong(setting: &Setting, reason: &str) -> Error {
+    Error::Option(format!("--set {setting}: {reason}"))
+}
+
+/// Sets the properties that `settings` give to one of `elements`.
+fn apply(settings: &[Setting], elements: &[gst::Element]) -> Result<(), Error> {
+    for setting in settings {
+        for (element, spec) in targets(setting, elements)? {
+            element.set_property_from_value(&setting.property, &value(setting, &spec)?);
+        }
+    }
+    Ok(())
+}
+
+/// The elements that `setting` means and that have its property.
+fn targets<'a>(setting: &Setting, elements: &'a [gst::Element]) -> Result<Vec<(&'a gst::Element, glib::ParamSpec)>, Error> {
+    let all = || PREPARATION.iter().chain(&NETWORKS);
+    let is_meant = |(name, factory): &(&str, &str)| ["*", name, factory].contains(&setting.element.as_str());
+    if !all().any(is_meant) {
+        let names: Vec<&str> = all().map(|(name, _)| *name).collect();
+        return Err(wrong(setting, &format!("expected an element of {}, found {}", names.join(", "), setting.element)));
+    }
+    let meant = elements.iter().filter(|element| all().any(|names| is_meant(names) && element.name() == names.0));
+    let with_property = meant.filter_map(|element| Some((element, element.find_property(&setting.property)?)));
+    Ok(with_property.filter(|(_, spec)| spec.flags().contains(glib::ParamFlags::WRITABLE)).collect())
+}
+
+/// The value of `setting` for a property.
+fn value(setting: &Setting, spec: &glib::ParamSpec) -> Result<glib::Value, Error> {
+    let value = glib::Value::deserialize(&setting.value, spec.value_type());
+    let value = value.map_err(|_| wrong(setting, &format!("expected a value of type {}, found {}", spec.value_type(), setting.value)))?;
+    if is_in_range(spec, &value) {
+        return Ok(value);
+    }
+    Err(wrong(setting, &format!("{} is outside of the range of {}", setting.value, setting.property)))
+}
+
+/// True if the number is in the range of the property. GObject would ignore any other.
+fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
+    macro_rules! in_range {
+        ($($kind:ty: $number:ty),*) => {
+            true $(&& match (spec.downcast_ref::<$kind>(), value.get::<$number>()) {
+                (Some(spec), Ok(number)) => (spec.minimum()..=spec.maximum()).contains(&number),
+                _ => true,
+            })*
+        };
+    }
+    in_range!(
+        glib::ParamSpecInt: i32, glib::ParamSpecUInt: u32, glib::ParamSpecInt64: i64, glib::ParamSpecUInt64: u64,
+        glib::ParamSpecFloat: f32, glib::ParamSpecDouble: f64
+    )
+}
