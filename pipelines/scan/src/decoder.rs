@@ -19,6 +19,7 @@ const TRIES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), D
 const QUEUED_FRAMES: u32 = 4;
 /// Time between two looks at the bus while waiting for a frame.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+const MILLISECOND_NS: u64 = 1_000_000;
 /// Name of the message that a pipeline without video posts.
 const NO_VIDEO: &str = "emotion-scan-no-video";
 /// Extensions of files that are expected to be pictures or videos, though nothing recognises their contents.
@@ -112,9 +113,9 @@ impl Decoder {
         if found.media_type.as_deref().is_some_and(|name| name.starts_with("image/")) { Kind::Photo } else { Kind::Video }
     }
 
-    /// Length of the file; none if its container does not have it.
+    /// Length of the file, in whole milliseconds; none if its container does not have it.
     pub fn length_ns(&self) -> Option<u64> {
-        self.pipeline.query_duration::<gst::ClockTime>().map(gst::ClockTime::nseconds).filter(|&length| length > 0)
+        self.pipeline.query_duration::<gst::ClockTime>().map(whole_milliseconds).filter(|&length| length > 0)
     }
 
     /// The keyframe at or before `time_ns`; none if the file cannot seek there.
@@ -304,6 +305,12 @@ fn position(sample: &gst::Sample) -> Option<u64> {
     Some(in_stream.unwrap_or(pts).nseconds())
 }
 
+/// `length` in nanoseconds, rounded to milliseconds. GStreamer's demuxer for Matroska replaces the length of the header by that
+/// of the frames that it has read so far, if this is longer. It is longer by some nanoseconds, because of rounding.
+fn whole_milliseconds(length: gst::ClockTime) -> u64 {
+    (length.nseconds() + MILLISECOND_NS / 2) / MILLISECOND_NS * MILLISECOND_NS
+}
+
 fn clock_time(duration: Duration) -> gst::ClockTime {
     gst::ClockTime::try_from(duration).unwrap_or(gst::ClockTime::MAX)
 }
@@ -319,6 +326,12 @@ fn lock(found: &Mutex<Found>) -> std::sync::MutexGuard<'_, Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_does_not_depend_on_how_much_was_read() {
+        let lengths = [266_666_664, 266_666_666, 267_000_000].map(gst::ClockTime::from_nseconds);
+        assert_eq!(lengths.map(whole_milliseconds), [267_000_000; 3]);
+    }
 
     #[test]
     fn a_source_without_progress_is_given_up() {
