@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::Journal;
 use crate::options::Options;
+use crate::orientation;
 use crate::plan::interval;
 use crate::record::{Face, FileFacts, Kind, SliceResult};
 use crate::table::face_id;
@@ -155,7 +156,7 @@ fn build(input: &Path, kind: Kind, output: &Path, part: &Path, results: Results)
     };
     let line = format!(
         "filesrc name=file ! decodebin name=decode \
-         queue name=video ! videoflip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
+         queue name=video ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
          queue ! {mux} name=mux ! filesink name=out"
     );
     let pipeline = gst::parse::launch(&line).map_err(|error| error.to_string())?;
@@ -163,6 +164,9 @@ fn build(input: &Path, kind: Kind, output: &Path, part: &Path, results: Results)
     let element = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("the pipeline has no {name}"));
     element("file")?.set_property("location", input);
     element("out")?.set_property("location", part);
+    if let Some(direction) = orientation::of_photo(input).and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
+        element("flip")?.set_property("video-direction", direction);
+    }
     attach(&element("overlay")?, results);
     let (video, mux, inner) = (element("video")?, element("mux")?, pipeline.downgrade());
     let sound = (kind == Kind::Video).then(|| installed(&SOUND_ENCODERS)).transpose()?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use emotion_supervise::decoding::forbid_direct_rendering;
 use gst::prelude::*;
 
+use crate::orientation;
 use crate::record::Kind;
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
@@ -65,6 +66,8 @@ pub struct Decoder {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     found: Arc<Mutex<Found>>,
+    /// How a photo is turned upright.
+    orientation: Option<gst::TagList>,
     limit: Duration,
     is_stuck: bool,
 }
@@ -82,7 +85,11 @@ impl Decoder {
         let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&no_frame(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
         let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
-        opened.map_err(|failure| {
+        let oriented = opened.map(|mut opened| {
+            opened.orientation = orientation::of_photo(path);
+            opened
+        });
+        oriented.map_err(|failure| {
             let is_unknown = failure == Failure::Broken(UNKNOWN.into());
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
             if is_unknown && !VISUAL_EXTENSIONS.contains(&extension.as_str()) { Failure::Other } else { failure }
@@ -100,7 +107,7 @@ impl Decoder {
         source.link(&decode).map_err(broken)?;
         forbid_direct_rendering(&decode);
         let found = watch(&decode, &sink);
-        let mut decoder = Self { pipeline, sink, found, limit, is_stuck: false };
+        let mut decoder = Self { pipeline, sink, found, orientation: None, limit, is_stuck: false };
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
@@ -172,10 +179,11 @@ impl Decoder {
         }
     }
 
-    /// The tags of the video, such as the orientation.
+    /// The tags of the photo or video, such as the orientation.
     pub fn tags(&self) -> Vec<gst::Event> {
         let pad = self.sink.static_pad("sink");
-        (0..).map_while(|index| pad.as_ref()?.sticky_event::<gst::event::Tag>(index)).map(Into::into).collect()
+        let decoded = (0..).map_while(|index| pad.as_ref()?.sticky_event::<gst::event::Tag>(index)).map(Into::into);
+        decoded.chain(self.orientation.clone().map(gst::event::Tag::new)).collect()
     }
 
     /// Waits until the pipeline has its first frame, or the first one after a seek.

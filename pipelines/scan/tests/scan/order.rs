@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::Folder;
 
 /// Files of different kinds, each with something that elements remember or fail at.
-const KINDS: [&str; 7] = ["rotated.mp4", "plain.webm", "interlaced.mkv", "deep.mkv", "photo.jpg", "sound.wav", "broken.mp4"];
+const KINDS: [&str; 8] = ["rotated.mp4", "plain.webm", "interlaced.mkv", "deep.mkv", "photo.jpg", "rotated.jpg", "sound.wav", "broken.mp4"];
 /// Frames of each video.
 const FRAMES: usize = 4;
 
@@ -19,9 +19,16 @@ fn kinds(test: &str) -> Option<Folder> {
     folder.interlaced_video("interlaced.mkv", 2 * FRAMES);
     folder.deep_video("deep.mkv", FRAMES);
     folder.photo("photo.jpg");
+    folder.rotated_photo("rotated.jpg");
     folder.sound("sound.wav");
     folder.write("broken.mp4", b"this is no video, whatever its name says");
     Some(folder)
+}
+
+/// True if the frames of the file lie on their side as they are stored.
+fn lies_on_its_side(folder: &Folder, file: &str) -> bool {
+    let (_, rows) = scan(folder, &format!("{file} --set videoflip.video-direction=identity"), 0).remove(file).expect("the only file");
+    rows[0]["width"] == 240 && rows[0]["height"] == 320
 }
 
 /// A walk through `count` numbers in which each follows each other one once.
@@ -62,6 +69,7 @@ fn a_walk_has_each_pair_in_both_orders() {
 #[test]
 fn the_rows_of_a_file_are_those_that_it_has_alone() {
     let Some(folder) = kinds("order") else { return };
+    assert!(["rotated.mp4", "rotated.jpg"].iter().all(|file| lies_on_its_side(&folder, file)));
     let alone: Vec<Rows> = KINDS
         .iter()
         .map(|kind| scan(&folder, kind, if kind.starts_with("broken") { 3 } else { 0 }).remove(*kind).expect("the only file"))
@@ -69,7 +77,7 @@ fn the_rows_of_a_file_are_those_that_it_has_alone() {
     for (kind, (faces, files)) in KINDS.iter().zip(&alone) {
         let expected = match *kind {
             "sound.wav" | "broken.mp4" => 0,
-            "photo.jpg" => 2,
+            "photo.jpg" | "rotated.jpg" => 2,
             _ => 2 * FRAMES,
         };
         assert_eq!(faces.len(), expected, "{kind}: {files:?}");

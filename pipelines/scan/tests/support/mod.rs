@@ -49,7 +49,7 @@ impl Folder {
     /// The same photo, stored on its side with a tag that says so.
     pub fn rotated_photo(&self, name: &str) {
         let tag = "taginject tags=image-orientation=rotate-90";
-        self.encode(name, 1, 1, &format!("videoflip method=counterclockwise ! {tag} ! jpegenc quality=95 ! jifmux"));
+        self.encode(name, 1, 1, &format!("videoflip video-direction=90l ! {tag} ! jpegenc quality=95 ! jifmux"));
     }
 
     /// Writes a video of the faces with `frames` frames, `rate` a second, and a keyframe every ten seconds.
