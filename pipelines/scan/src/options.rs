@@ -136,6 +136,12 @@ impl Options {
         format!("part-{number:05}.{}", self.output.extension().unwrap_or_default().to_string_lossy())
     }
 
+    /// The number of a part by its file name; none if it is another file.
+    pub fn part_number(&self, name: &str) -> Option<usize> {
+        let number = name.strip_prefix("part-")?.split('.').next()?.parse().ok()?;
+        (self.part_name(number) == name).then_some(number)
+    }
+
     /// The table of files: `results.files.parquet` beside `results.parquet`.
     pub fn files_output(&self) -> PathBuf {
         if let (Some(_), Some(folder), Some(name)) = (self.part, self.output.parent(), self.output.file_name()) {
@@ -255,6 +261,17 @@ mod tests {
         assert_eq!(part.output, Path::new("out/results.parquet/part-00003.parquet"));
         assert_eq!(part.files_output(), Path::new("out/results.files.parquet/part-00003.parquet"));
         assert_eq!(part.parts(), Path::new("out/results.parquet.parts/part-00003.parquet"));
+    }
+
+    #[test]
+    fn parts_have_the_order_of_their_numbers() {
+        let options = parse("clips --output results.parquet --partition 10").unwrap();
+        for number in [0, 7, 99_999, 100_000, 1_234_567] {
+            assert_eq!(options.part_number(&options.part_name(number)), Some(number));
+        }
+        for other in ["part-00003.csv", "part-3.parquet", "part-00003.parquet.old", "part-x.parquet", "notes.parquet"] {
+            assert_eq!(options.part_number(other), None, "{other}");
+        }
     }
 
     #[test]

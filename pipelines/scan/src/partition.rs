@@ -42,7 +42,7 @@ pub fn scan(options: &Options, inputs: &[Input], files: usize) -> Result<Summary
     }
     let [faces, files_of, parts] = folders;
     for folder in [&faces, &files_of] {
-        remove_from(folder, &options.part_name(inputs.len().div_ceil(files))).map_err(Error::at(folder))?;
+        remove_from(folder, options, inputs.len().div_ceil(files)).map_err(Error::at(folder))?;
     }
     fs::remove_dir_all(&parts).map_err(Error::at(&parts))?;
     Ok(whole)
@@ -67,14 +67,35 @@ fn read(path: &Path) -> Option<Done> {
     serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
 }
 
-/// Removes the parts of an earlier scan of more files: `first` and those after it.
-fn remove_from(folder: &Path, first: &str) -> io::Result<()> {
+/// Removes the parts of an earlier scan of more files: number `first` and those after it.
+fn remove_from(folder: &Path, options: &Options, first: usize) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("part-") && name >= first) {
+        let number = entry.file_name().to_str().and_then(|name| options.part_number(name));
+        if number.is_some_and(|number| number >= first) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_parts_that_the_scan_does_not_have_are_removed() {
+        let folder = std::env::temp_dir().join(format!("emotion-scan-partition-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let options = Options::new(Vec::new(), "results.csv".into());
+        let numbers = [0, 9_999, 10_000, 99_998, 99_999, 100_000, 100_001, 1_000_000];
+        numbers.iter().for_each(|number| fs::write(folder.join(options.part_name(*number)), "").unwrap());
+        fs::write(folder.join("part-of-something-else.csv"), "").unwrap();
+        remove_from(&folder, &options, 100_001).unwrap();
+        let left = numbers.iter().filter(|number| folder.join(options.part_name(**number)).exists());
+        assert_eq!(left.copied().collect::<Vec<usize>>(), numbers[..6]);
+        assert!(folder.join("part-of-something-else.csv").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
