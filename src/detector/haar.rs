@@ -15,10 +15,12 @@ use crate::error::{Error, Result};
 use crate::geometry::{Rect, Size};
 use crate::image::FrameView;
 use crate::image::resample::{Resampler, Samples};
+use crate::model::file::sha256;
 
 /// A face detector that runs an OpenCV cascade.
 pub struct HaarDetector {
     cascade: CascadeClassifier,
+    sha256: String,
     resampler: Resampler,
     /// Luma of the searched region; kept to reuse the allocation.
     luma: Vec<u8>,
@@ -39,13 +41,18 @@ impl HaarDetector {
         if cascade.empty().unwrap_or(true) {
             return Err(not_a_cascade("a file without stages".into()));
         }
-        Ok(Self { cascade, resampler: Resampler::new(), luma: Vec::new() })
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        Ok(Self { cascade, sha256: sha256(&bytes), resampler: Resampler::new(), luma: Vec::new() })
     }
 }
 
 impl FaceDetector for HaarDetector {
     fn name(&self) -> &str {
         "haar"
+    }
+
+    fn sha256(&self) -> String {
+        self.sha256.clone()
     }
 
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {

@@ -107,6 +107,12 @@ pub trait FaceDetector: Send {
     /// Name of the model, as written into metadata.
     fn name(&self) -> &str;
 
+    /// The SHA-256 of the model's file, in hex, followed by those of the files that belong to it, with spaces between; empty if
+    /// the detector has no file.
+    fn sha256(&self) -> String {
+        String::new()
+    }
+
     /// Replaces `detections` with the faces in `view`, the most confident first.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl Refiner {
         Ok(Self { network, format, size, preprocessor: Preprocessor::default(), crops: Vec::new() })
     }
 
+    /// The SHA-256 of the model's file, in hex.
+    pub fn sha256(&self) -> &str {
+        self.network.sha256()
+    }
+
     /// The minimum confidence, 0..1, of a box that refining may raise to `threshold`.
     pub fn candidate_threshold(threshold: f32) -> f32 {
         add_to_logit(threshold, -MAX_LOGIT_GAIN)

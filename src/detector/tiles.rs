@@ -135,6 +135,10 @@ impl FaceDetector for TiledDetector {
         self.detector.name()
     }
 
+    fn sha256(&self) -> String {
+        self.detector.sha256()
+    }
+
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         self.detector.detect(view, options, detections)?;
         self.step_times = self.detector.step_times();

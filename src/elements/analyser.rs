@@ -44,6 +44,9 @@ pub trait Analysis: Sized + Send + 'static {
     /// The name of the loaded model.
     fn model_name(&self) -> &str;
 
+    /// The SHA-256 of the loaded model's file, in hex, and of the files that belong to it.
+    fn model_sha256(&self) -> &str;
+
     /// Forgets all faces and running inferences, since the next frame does not follow the previous one. Ids continue.
     fn restart(&mut self, engine: &mut Engine<Self::Task>);
 
@@ -96,6 +99,12 @@ struct Stream<A: Analysis> {
     is_failing: bool,
 }
 
+/// What the properties tell about the loaded model.
+struct LoadedModel {
+    name: String,
+    sha256: String,
+}
+
 /// The element's state and the virtual methods that both elements share.
 pub struct Analyser<A: Analysis> {
     settings: Mutex<A::Settings>,
@@ -104,8 +113,8 @@ pub struct Analyser<A: Analysis> {
     lateness: Lateness,
     hold_time: HoldTime,
     statistics: Arc<Mutex<Statistics>>,
-    /// Name of the model while the element is started. Not in `stream`, which is locked during an inference.
-    model_name: Mutex<Option<String>>,
+    /// The model while the element is started. Not in `stream`, which is locked during an inference.
+    model: Mutex<Option<LoadedModel>>,
 }
 
 impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
@@ -117,7 +126,7 @@ impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
             lateness: Lateness::default(),
             hold_time: HoldTime::default(),
             statistics: Arc::default(),
-            model_name: Mutex::default(),
+            model: Mutex::default(),
         }
     }
 }
@@ -135,7 +144,12 @@ impl<A: Analysis> Analyser<A> {
 
     /// The name of the loaded model; `None` unless the element is started.
     pub fn model_name(&self) -> Option<String> {
-        lock(&self.model_name).clone()
+        lock(&self.model).as_ref().map(|model| model.name.clone())
+    }
+
+    /// The SHA-256 of the loaded model's files; `None` unless the element is started.
+    pub fn model_sha256(&self) -> Option<String> {
+        lock(&self.model).as_ref().map(|model| model.sha256.clone())
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Stream<A>>> {
@@ -156,7 +170,7 @@ impl<A: Analysis> Analyser<A> {
         *self.statistics() = Statistics::default();
         let engine = Engine::new(&name, A::is_async(&settings), self.statistics.clone(), work);
         let engine = engine.map_err(|error| error_message(&error))?;
-        *lock(&self.model_name) = Some(analysis.model_name().to_owned());
+        *lock(&self.model) = Some(LoadedModel { name: analysis.model_name().into(), sha256: analysis.model_sha256().into() });
         *self.stream() = Some(Stream { analysis, engine, clock: StreamClock::default(), info: None, is_failing: false });
         Ok(())
     }
@@ -166,7 +180,7 @@ impl<A: Analysis> Analyser<A> {
         // Dropping the engine waits for its thread. The lock is released before that.
         let stream = self.stream().take();
         drop(stream);
-        *lock(&self.model_name) = None;
+        *lock(&self.model) = None;
     }
 
     /// `GstBaseTransform.set_caps`.

@@ -162,6 +162,14 @@ fn model_name_param_spec() -> glib::ParamSpec {
         .build()
 }
 
+fn model_sha256_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecString::builder("model-sha256")
+        .nick("Model's SHA-256")
+        .blurb("SHA-256 of the loaded model's file, then of a refiner's that belongs to it (unset unless the element is started)")
+        .read_only()
+        .build()
+}
+
 /// Default of the property `idle-interval`.
 const IDLE_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
 

@@ -18,6 +18,8 @@ pub struct ModelFile {
     pub bytes: Cow<'static, [u8]>,
     /// Its description.
     pub description: Option<ModelDescription>,
+    /// The SHA-256 of the file, in hex; of a file with external data that of the graph with the data in it.
+    pub sha256: String,
 }
 
 impl ModelFile {
@@ -33,9 +35,9 @@ impl ModelFile {
         let bytes = std::fs::read(path).map_err(read)?;
         let candidates = [path.with_extension("toml"), path.with_file_name("model.toml")];
         let description = candidates.iter().find(|file| file.is_file()).map(|file| read_description(file)).transpose()?;
-        let model = Self { path: path.into(), bytes: bytes.into(), description }.verified()?;
+        let model = Self::verified(path.into(), bytes.into(), description)?;
         match super::external::inline(path, &model.bytes)? {
-            Some(inlined) => Ok(Self { bytes: inlined.into(), ..model }),
+            Some(inlined) => Ok(Self { sha256: sha256(&inlined), bytes: inlined.into(), ..model }),
             None => Ok(model),
         }
     }
@@ -47,20 +49,26 @@ impl ModelFile {
     pub fn embedded(name: &str, bytes: &'static [u8], description: &str) -> Result<Self> {
         let path = PathBuf::from(format!("(compiled in) {name}"));
         let description = ModelDescription::parse(&path, description)?;
-        Self { path, bytes: bytes.into(), description: Some(description) }.verified()
+        Self::verified(path, bytes.into(), Some(description))
     }
 
-    fn verified(self) -> Result<Self> {
-        let described = self.description.as_ref().and_then(|description| description.sha256.clone());
-        if let Some(expected) = described.filter(|sum| !sum.is_empty()) {
-            let found: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            if !found.eq_ignore_ascii_case(&expected) {
+    /// A model whose checksum is that of its description, if it has one.
+    fn verified(path: PathBuf, bytes: Cow<'static, [u8]>, description: Option<ModelDescription>) -> Result<Self> {
+        let described = description.as_ref().and_then(|description| description.sha256.clone()).filter(|sum| !sum.is_empty());
+        let found = sha256(&bytes);
+        match described {
+            Some(expected) if !found.eq_ignore_ascii_case(&expected) => {
                 let expected = format!("sha256 {}", expected.escape_debug());
-                return Err(Error::Model { path: self.path, expected, found: format!("sha256 {found}") });
+                Err(Error::Model { path, expected, found: format!("sha256 {found}") })
             }
+            _ => Ok(Self { path, bytes, description, sha256: found }),
         }
-        Ok(self)
     }
+}
+
+/// The SHA-256 of `bytes`, in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_description(path: &Path) -> Result<ModelDescription> {

@@ -13,6 +13,7 @@ use gstemotion::record::FaceRecord;
 
 use crate::elements;
 use crate::error::Error;
+use crate::models::Models;
 use crate::options::Setting;
 
 /// Starts GStreamer with the elements linked into this program.
@@ -42,7 +43,8 @@ pub struct Faces {
 pub struct Analyser {
     pipeline: gst::Pipeline,
     settings: Vec<Setting>,
-    detector: gst::Element,
+    /// `facedetect` and `emotionclassify`.
+    networks: Vec<gst::Element>,
     preparation: Preparation,
     /// Frames leave here.
     output: gst::Pad,
@@ -68,16 +70,21 @@ impl Analyser {
         let exit = networks[1].static_pad("src").expect("a filter has this pad");
         exit.link(&output).map_err(|error| Error::Elements(error.to_string()))?;
         output.set_active(true).map_err(failed)?;
-        let detector = networks[0].clone();
-        let preparation = Preparation::new(settings, &pipeline, &detector)?;
-        let restarts_detector = detector.property::<u32>("tile-size") > 0;
+        let preparation = Preparation::new(settings, &pipeline, &networks[0])?;
+        let restarts_detector = networks[0].property::<u32>("tile-size") > 0;
         let settings = settings.to_vec();
         let analyser =
-            Self { pipeline, settings, detector, preparation, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
+            Self { pipeline, settings, networks, preparation, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
         match analyser.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(analyser),
             Err(error) => Err(Error::Elements(analyser.error().unwrap_or_else(|| error.to_string()))),
         }
+    }
+
+    /// The models that are loaded.
+    pub fn models(&self) -> Models {
+        let of = |element: &gst::Element| element.property::<Option<String>>("model-sha256").unwrap_or_default();
+        Models { detector: of(&self.networks[0]), classifier: of(&self.networks[1]) }
     }
 
     /// Forgets all that belongs to the last slice. The next frame belongs to another one, whose stream has these tags.
@@ -90,7 +97,7 @@ impl Analyser {
         if self.restarts_detector {
             self.restart_detector()?;
         }
-        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.detector);
+        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0]);
         self.preparation = prepared.map_err(|error| self.error().unwrap_or_else(|| error.to_string()))?;
         let input = &self.preparation.input;
         input.push_event(gst::event::FlushStart::new());
@@ -110,8 +117,9 @@ impl Analyser {
 
     /// A flush leaves the detector at the tile that is next.
     fn restart_detector(&self) -> Result<(), String> {
-        let stopped = self.detector.set_state(gst::State::Ready);
-        let restarted = stopped.and_then(|_| self.detector.sync_state_with_parent().map_err(|_| gst::StateChangeError));
+        let detector = &self.networks[0];
+        let stopped = detector.set_state(gst::State::Ready);
+        let restarted = stopped.and_then(|_| detector.sync_state_with_parent().map_err(|_| gst::StateChangeError));
         restarted.map(drop).map_err(|error| self.error().unwrap_or_else(|| error.to_string()))
     }
 

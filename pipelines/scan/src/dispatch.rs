@@ -52,7 +52,7 @@ fn describe(shared: &Shared<'_>, task: queue::Task) -> Task {
         queue::Task::File(_) => (None, Vec::new()),
         queue::Task::Slice(file, slice) => (Some(slice), shared.slices(file)),
     };
-    Task { file: shared.inputs[task.file()].key.clone(), slice, slices }
+    Task { file: shared.inputs[task.file()].key.clone(), slice, slices, models: shared.models.clone() }
 }
 
 fn read_answers<'a>(shared: &'a Shared<'_>, pending: &Pending<'a>, log: &mut Log) -> Result<(), Error> {

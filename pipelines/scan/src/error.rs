@@ -30,7 +30,7 @@ pub enum Error {
     Busy(PathBuf),
     /// The folder of parts belongs to a scan with other settings.
     #[error(
-        "{}: expected the unfinished scan of {expected}, found one of {found}; repeat that command, or remove the folder to start again",
+        "{}: expected the unfinished scan of {expected}, found one of {found}; repeat that command with its models, or remove the folder to start again",
         folder.display()
     )]
     OtherSettings {

@@ -15,6 +15,7 @@
 //! | [`inputs`] | files, folders, lists and URLs to a list of files |
 //! | [`copies`] | remote files on this machine while they are examined |
 //! | [`plan`] | cuts long files into slices; chooses the frames to examine |
+//! | [`models`] | the networks by their contents |
 //! | [`orientation`] | how a photo is turned upright |
 //! | [`decoder`] | a file to frames |
 //! | [`elements`] | the elements of the plugin with their properties |
@@ -41,6 +42,7 @@ pub mod remote;
 pub mod inputs;
 pub mod copies;
 pub mod plan;
+pub mod models;
 pub mod orientation;
 pub mod decoder;
 pub mod elements;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::error::Error;
+use crate::models::Models;
 use crate::table::Format;
 
 const EXIT_STATUSES: &str = "\
@@ -178,10 +179,10 @@ impl Options {
     }
 
     /// What the rows depend on besides the files, as JSON.
-    pub fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self, models: &Models) -> String {
         let set: Vec<String> = self.set.iter().map(Setting::to_string).collect();
         let every_s = self.every.map(|every| every.as_secs_f64());
-        serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set}).to_string()
+        serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set, "models": models}).to_string()
     }
 }
 
@@ -289,9 +290,12 @@ mod tests {
 
     #[test]
     fn the_fingerprint_has_what_changes_rows() {
-        let of = |line| parse(line).unwrap().fingerprint();
+        let models = Models { detector: "a1".into(), classifier: "b2".into() };
+        let of = |line| parse(line).unwrap().fingerprint(&models);
         assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
+        let other = Models { classifier: "c3".into(), ..models.clone() };
+        assert_ne!(of("a -o b.csv"), parse("a -o b.csv").unwrap().fingerprint(&other));
     }
 }

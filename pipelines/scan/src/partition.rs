@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::write_whole;
+use crate::models::Models;
 use crate::options::Options;
 use crate::record::FileKey;
 use crate::run::{Summary, run};
@@ -33,12 +34,12 @@ struct Done {
 ///
 /// # Errors
 /// As a scan to one table.
-pub fn scan(options: &Options, inputs: &[Input], files: usize) -> Result<Summary, Error> {
+pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize) -> Result<Summary, Error> {
     let folders = [options.output.clone(), options.files_output(), options.parts()];
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
     let mut whole = Summary::default();
     for (number, inputs) in inputs.chunks(files).enumerate() {
-        whole.extend(scan_part(&options.of_part(number), inputs)?);
+        whole.extend(scan_part(&options.of_part(number), models, inputs)?);
     }
     let [faces, files_of, parts] = folders;
     for folder in [&faces, &files_of] {
@@ -48,15 +49,16 @@ pub fn scan(options: &Options, inputs: &[Input], files: usize) -> Result<Summary
     Ok(whole)
 }
 
-fn scan_part(part: &Options, inputs: &[Input]) -> Result<Summary, Error> {
+fn scan_part(part: &Options, models: &Models, inputs: &[Input]) -> Result<Summary, Error> {
     let path = part.parts().with_extension("done");
     let keys: Vec<FileKey> = inputs.iter().map(|input| input.key.clone()).collect();
-    let done = read(&path).filter(|done| done.settings == part.fingerprint() && done.files == keys);
+    let settings = part.fingerprint(models);
+    let done = read(&path).filter(|done| done.settings == settings && done.files == keys);
     if let Some(done) = done.filter(|_| part.output.exists() && part.files_output().exists()) {
         return Ok(done.summary);
     }
-    let summary = run(part, inputs)?;
-    let done = Done { settings: part.fingerprint(), files: keys, summary };
+    let summary = run(part, models, inputs)?;
+    let done = Done { settings, files: keys, summary };
     let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
     write_whole(&path, &json).map_err(Error::at(&path))?;
     Ok(done.summary)

@@ -14,12 +14,13 @@ use crate::copies::Copies;
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::Journal;
+use crate::models::Models;
 use crate::options::Options;
 use crate::progress::{Counts, Progress, Totals};
 use crate::queue::Task;
 use crate::record::{FileFacts, SliceResult};
 use crate::shared::Shared;
-use crate::table::{FaceTable, FileRow, FileTable};
+use crate::table::{FaceTable, FileRow, FileTable, Source};
 use crate::{annotate, dispatch, report};
 
 /// What a scan found.
@@ -39,12 +40,12 @@ pub struct Summary {
 ///
 /// # Errors
 /// If the run cannot start or cannot write. Finished work is kept for the next call with the same options.
-pub(crate) fn run(options: &Options, inputs: &[Input]) -> Result<Summary, Error> {
-    let journal = Journal::open(&options.parts(), &options.fingerprint())?;
+pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input]) -> Result<Summary, Error> {
+    let journal = Journal::open(&options.parts(), &options.fingerprint(models))?;
     let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
-    let journal = examine(options, inputs, journal, &copies)?;
+    let journal = examine(options, models, inputs, journal, &copies)?;
     let (faces, files) = (journal.folder().join("faces"), journal.folder().join("files"));
-    let mut summary = write_tables(options, inputs, &journal, &faces, &files)?;
+    let mut summary = write_tables(options, models, inputs, &journal, &faces, &files)?;
     publish(&files, &options.files_output())?;
     publish(&faces, &options.output)?;
     let journal = Arc::new(journal);
@@ -62,15 +63,23 @@ fn show(options: &Options, inputs: &[Input], journal: &Arc<Journal>, copies: &Co
     options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal, copies))
 }
 
-fn write_tables(options: &Options, inputs: &[Input], journal: &Journal, faces: &Path, files: &Path) -> Result<Summary, Error> {
-    let (format, settings, classifier) = (options.format()?, options.fingerprint(), options.classifier());
-    let table = FaceTable::new(format, journal.labels(), &classifier, &settings, create(faces)?).map_err(Error::at(faces))?;
+fn write_tables(
+    options: &Options,
+    models: &Models,
+    inputs: &[Input],
+    journal: &Journal,
+    faces: &Path,
+    files: &Path,
+) -> Result<Summary, Error> {
+    let (format, settings, classifier) = (options.format()?, options.fingerprint(models), options.classifier());
+    let source = Source { classifier: &classifier, models };
+    let table = FaceTable::new(format, journal.labels(), source, &settings, create(faces)?).map_err(Error::at(faces))?;
     let file_table = FileTable::new(format, &settings, create(files)?).map_err(Error::at(files))?;
     join(inputs, journal, table, file_table)
 }
 
 /// Examines what the journal does not have yet.
-fn examine(options: &Options, inputs: &[Input], journal: Journal, copies: &Copies) -> Result<Journal, Error> {
+fn examine(options: &Options, models: &Models, inputs: &[Input], journal: Journal, copies: &Copies) -> Result<Journal, Error> {
     let tasks = remaining(inputs, &journal);
     if tasks.is_empty() {
         return Ok(journal);
@@ -79,7 +88,7 @@ fn examine(options: &Options, inputs: &[Input], journal: Journal, copies: &Copie
     let counts = Arc::new(Counts::default());
     let totals = totals(&tasks, inputs);
     let progress = (!options.quiet).then(|| Progress::start(counts.clone(), totals));
-    let shared = Shared::new(options, inputs, copies, journal, tasks, counts);
+    let shared = Shared::new(options, models, inputs, copies, journal, tasks, counts);
     let ended = if options.dispatch { dispatch::run(&shared) } else { shared.work_on_threads() };
     drop(progress);
     ended.map(|()| shared.into_journal())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The scan: one pair of tables for all inputs, or several.
 
+use crate::analysis::Analyser;
 use crate::error::Error;
 use crate::options::Options;
 use crate::run::{Summary, run};
@@ -16,8 +17,10 @@ pub fn scan(options: &Options) -> Result<Summary, Error> {
     elements::check(&options.set)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
+    // The workers load them too, but what is finished already belongs to a scan with these models or another one.
+    let models = Analyser::new(&options.set, 1)?.models();
     match options.partition {
-        Some(files) => partition::scan(options, &inputs, files.get()),
-        None => run(options, &inputs),
+        Some(files) => partition::scan(options, &models, &inputs, files.get()),
+        None => run(options, &models, &inputs),
     }
 }

@@ -11,6 +11,7 @@ use crate::decoder::{Decoder, Failure};
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::{Entry, Journal, Log};
+use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
 use crate::queue::{Queue, Task};
@@ -19,6 +20,8 @@ use crate::unit;
 /// What the workers of a run share.
 pub(crate) struct Shared<'a> {
     options: &'a Options,
+    /// The models that the rows come from.
+    pub(crate) models: &'a Models,
     /// The files of the scan.
     pub(crate) inputs: &'a [Input],
     copies: &'a Copies,
@@ -38,13 +41,14 @@ impl<'a> Shared<'a> {
     /// What is needed for `tasks`.
     pub(crate) fn new(
         options: &'a Options,
+        models: &'a Models,
         inputs: &'a [Input],
         copies: &'a Copies,
         journal: Journal,
         tasks: VecDeque<Task>,
         counts: Arc<Counts>,
     ) -> Self {
-        Self { options, inputs, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts }
+        Self { options, models, inputs, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts }
     }
 
     /// The journal, once all work is done.

@@ -3,8 +3,8 @@
 //!
 //! The worker reads tasks from standard input, one JSON object on each line, and writes an answer to each to standard
 //! output. A task names a file and one of its slices, or none: then the worker finds out what the file is, and examines it
-//! at once if it is a single slice. The file has to be the same one here: same name, size and time of the last change. A
-//! remote file is downloaded. Its copy stays until a task names another file.
+//! at once if it is a single slice. The file has to be the same one here: same name, size and time of the last change. So have
+//! the models. A remote file is downloaded. Its copy stays until a task names another file.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use crate::copies::Copies;
 use crate::decoder::{Decoder, Failure};
 use crate::error::Error;
 use crate::inputs::{self, Input};
+use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
 use crate::record::{FileFacts, FileKey, SliceResult};
@@ -32,6 +33,8 @@ pub struct Task {
     pub slice: Option<usize>,
     /// Start of each slice, in nanoseconds of the file's time.
     pub slices: Vec<u64>,
+    /// The models that examine it.
+    pub models: Models,
 }
 
 /// What became of a task.
@@ -58,7 +61,8 @@ pub struct Answer {
 pub fn run(options: &Options, tasks: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
     analysis::start_elements()?;
     let analyser = Analyser::new(&options.set, 1)?;
-    let mut worker = Worker { analyser, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
+    let models = analyser.models();
+    let mut worker = Worker { analyser, models, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
     for line in tasks.lines() {
         let line = line.map_err(Error::at("standard input".as_ref()))?;
         let task = serde_json::from_str(&line).map_err(|error| Error::Option(format!("expected a task, found {line:?}: {error}")))?;
@@ -70,6 +74,7 @@ pub fn run(options: &Options, tasks: impl BufRead, mut answers: impl Write) -> R
 
 struct Worker {
     analyser: Analyser,
+    models: Models,
     every: Option<Duration>,
     timeout: Duration,
     copies: Option<Copies>,
@@ -81,6 +86,11 @@ impl Worker {
     fn answer(&mut self, task: Task) -> Result<Answer, Error> {
         let input = Input { path: task.file.name.clone().into(), key: task.file.clone(), error: None };
         let mut answer = Answer { task, facts: None, result: None, error: None };
+        if answer.task.models != self.models {
+            let (expected, found) = (&answer.task.models, &self.models);
+            answer.error = Some(format!("expected the models that the scan began with, {expected}; the worker has {found}"));
+            return Ok(answer);
+        }
         if inputs::is_changed(&input) {
             answer.error = Some("expected the file that was listed; the worker has none, or another version".into());
             return Ok(answer);

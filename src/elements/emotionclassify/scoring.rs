@@ -41,6 +41,7 @@ pub struct Classification {
 /// The faces of a stream and their scores.
 pub struct FaceScoring {
     model_name: String,
+    model_sha256: String,
     /// Minimum confidence of the model's description, for the priors natural and balanced.
     min_confidences: [f32; 2],
     /// The prior of the last frame.
@@ -72,6 +73,7 @@ impl Analysis for FaceScoring {
         intern(classifier.labels().as_slice());
         let scoring = Self {
             model_name: classifier.name().to_owned(),
+            model_sha256: classifier.sha256().to_owned(),
             min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
             prior: settings.prior.into(),
             scorer: FaceScorer::new(classifier.labels().clone()),
@@ -107,6 +109,10 @@ impl Analysis for FaceScoring {
 
     fn model_name(&self) -> &str {
         &self.model_name
+    }
+
+    fn model_sha256(&self) -> &str {
+        &self.model_sha256
     }
 
     fn restart(&mut self, engine: &mut Engine<Classification>) {

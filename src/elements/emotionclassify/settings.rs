@@ -10,7 +10,7 @@ use gst::prelude::*;
 use super::Prior;
 use crate::elements::{
     ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
-    motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
+    model_sha256_param_spec, motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
 };
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
@@ -191,6 +191,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .build(),
         model_name_param_spec(),
+        model_sha256_param_spec(),
         statistics::param_spec(),
     ]
 }

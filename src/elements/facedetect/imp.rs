@@ -85,6 +85,7 @@ impl ObjectImpl for FaceDetect {
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
             "model-name" => self.analyser.model_name().to_value(),
+            "model-sha256" => self.analyser.model_sha256().to_value(),
             "stats" => statistics::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
             name => settings.opencv.get(name),
         }

@@ -12,7 +12,7 @@ use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
 use crate::elements::{
     ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
-    motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
+    model_sha256_param_spec, motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
 };
 use crate::error::Result;
 use crate::model::ModelFile;
@@ -220,6 +220,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .build(),
         model_name_param_spec(),
+        model_sha256_param_spec(),
         statistics::param_spec(),
     ];
     specs.extend(opencv::param_specs());

@@ -37,6 +37,7 @@ impl std::fmt::Display for TensorSpec {
 pub struct Network {
     pool: Arc<WorkerPool>,
     name: String,
+    sha256: String,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     provider: Provider,
@@ -64,7 +65,13 @@ impl Network {
             let session = worker.session();
             (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect())
         };
-        Ok(Self { pool, name: model.path.display().to_string(), inputs, outputs, provider: options.provider })
+        let (name, sha256) = (model.path.display().to_string(), model.sha256.clone());
+        Ok(Self { pool, name, sha256, inputs, outputs, provider: options.provider })
+    }
+
+    /// The SHA-256 of the model's file, in hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// The inputs of the graph.

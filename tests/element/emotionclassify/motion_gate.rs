@@ -47,19 +47,22 @@ fn only_the_face_that_changed_is_classified() {
 }
 
 #[test]
-fn the_read_only_property_names_the_model() {
+fn the_read_only_properties_name_the_model() {
     if !runtime_fetched() {
         return;
     }
     init();
     for (file, names) in [(Some("expression"), vec!["expression"]), (None, vec!["expression", "expression-int8"])] {
         let element = gst::ElementFactory::make("emotionclassify").property("model-file", file).build().expect("an element");
-        let name = || element.property::<Option<String>>("model-name");
-        assert_eq!(name(), None);
+        let property = |name: &str| element.property::<Option<String>>(name);
+        let (name, sha256) = (|| property("model-name"), || property("model-sha256"));
+        assert_eq!((name(), sha256()), (None, None));
         element.set_state(gst::State::Paused).expect("an element that starts");
         let started = name().expect("a started element");
         assert!(names.contains(&started.as_str()), "model-file={file:?}: {started}");
+        let described = std::fs::read_to_string(repository().join("models").join(&started).join("model.toml")).expect("a description");
+        assert!(described.contains(&format!("sha256 = \"{}\"", sha256().expect("a started element"))), "{started}");
         element.set_state(gst::State::Null).expect("an element that stops");
-        assert_eq!(name(), None);
+        assert_eq!((name(), sha256()), (None, None));
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use gstemotion::scores::FERPLUS_LABELS;
 
 use super::{Column, Format, RowWriter, Type, Value};
+use crate::models::Models;
 use crate::record::{Face, Kind};
 
 /// Ids of slice n begin at n times this number. No minute of video has as many tracks.
@@ -15,21 +16,30 @@ pub const LANDMARKS: [&str; 5] = ["right_eye", "left_eye", "nose", "right_mouth"
 /// Numbers of a face's landmarks.
 const LANDMARK_NUMBERS: usize = 2 * LANDMARKS.len();
 
+/// What the rows come from, the same in all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The expression model, as `emotionclassify` is told.
+    pub classifier: &'a str,
+    /// The models by their contents.
+    pub models: &'a Models,
+}
+
 /// The table of faces: a row for each face of each examined frame.
 pub struct FaceTable<'a> {
     writer: Box<dyn RowWriter + 'a>,
     labels: Vec<String>,
-    classifier: &'a str,
+    source: Source<'a>,
 }
 
 impl<'a> FaceTable<'a> {
-    /// A table for scores of `labels` by the model `classifier`. Without labels, since no face was found, it has those of FER+.
+    /// A table for scores of `labels` by the models of `source`. Without labels, since no face was found, it has those of FER+.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn new(format: Format, labels: &[String], classifier: &'a str, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
+    pub fn new(format: Format, labels: &[String], source: Source<'a>, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
         let labels = if labels.is_empty() { FERPLUS_LABELS.map(String::from).into() } else { labels.to_vec() };
-        Ok(Self { writer: format.writer(&face_columns(&labels), settings, out)?, labels, classifier })
+        Ok(Self { writer: format.writer(&face_columns(&labels), settings, out)?, labels, source })
     }
 
     /// Writes a face of slice `slice` of `file`, in which `frames_before` frames are before the slice.
@@ -49,7 +59,11 @@ impl<'a> FaceTable<'a> {
         row.extend((0..LANDMARK_NUMBERS).map(|number| Value::from(face.landmarks.map(|numbers| numbers[number]))));
         row.extend([Value::from(face.label.as_deref()), face.score.into()]);
         row.extend((0..self.labels.len()).map(|class| Value::from(face.scores.get(class).copied())));
-        row.push(face.label.is_some().then_some(self.classifier).into());
+        let Source { classifier, models } = self.source;
+        let (is_detected, is_scored) = (face.detector.is_some(), face.label.is_some());
+        row.push(is_scored.then_some(classifier).into());
+        row.push(is_detected.then_some(models.detector.as_str()).into());
+        row.push(is_scored.then_some(models.classifier.as_str()).into());
         self.writer.write(&row)
     }
 
@@ -80,7 +94,7 @@ fn face_columns(labels: &[String]) -> Vec<Column> {
     columns.extend(LANDMARKS.iter().flat_map(|name| ["x", "y"].map(|axis| column(&format!("{name}_{axis}"), Type::Float))));
     columns.extend([column("label", Type::Category), column("score", Type::Float)]);
     columns.extend(labels.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
-    columns.push(column("classifier", Type::Category));
+    columns.extend(["classifier", "detector_sha256", "classifier_sha256"].map(|name| column(name, Type::Category)));
     columns
 }
 
@@ -190,7 +204,9 @@ mod tests {
     fn written(format: Format) -> Vec<u8> {
         let mut out = Vec::new();
         let labels = ["neutral".to_owned(), "happiness".to_owned()];
-        let mut table = FaceTable::new(format, &labels, "expression", "{}", &mut out).unwrap();
+        let models = Models { detector: "a1 b2".into(), classifier: "c3".into() };
+        let source = Source { classifier: "expression", models: &models };
+        let mut table = FaceTable::new(format, &labels, source, "{}", &mut out).unwrap();
         table.write("=a.mp4", 1, 1800, &face()).unwrap();
         table.finish().unwrap();
         out
@@ -201,10 +217,14 @@ mod tests {
         let text = String::from_utf8(written(Format::Csv)).unwrap();
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert!(lines[0].starts_with("file,frame,time_s,time_ns,id,x,y,w,h,confidence,detector,right_eye_x,right_eye_y,"), "{}", lines[0]);
-        assert!(lines[0].ends_with(",label,score,score_neutral,score_happiness,classifier"), "{}", lines[0]);
+        assert!(
+            lines[0].ends_with(",label,score,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
+            "{}",
+            lines[0]
+        );
         assert_eq!(
             lines[1],
-            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,0.75,0.25,0.75,expression"
+            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,0.75,0.25,0.75,expression,a1 b2,c3"
         );
     }
 

@@ -8,7 +8,7 @@ mod csv;
 mod ndjson;
 mod parquet;
 
-pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, face_id};
+pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Source, face_id};
 
 use std::io::{self, Write};
 

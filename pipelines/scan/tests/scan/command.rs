@@ -188,6 +188,42 @@ fn an_unfinished_scan_with_other_settings_is_refused() {
 }
 
 #[test]
+fn an_unfinished_scan_with_other_models_is_refused() {
+    let Some(folder) = Folder::new("models") else { return };
+    folder.photo("a.jpg");
+    folder.other_model();
+    std::fs::create_dir_all(folder.path("out.ndjson/x")).unwrap();
+    folder.run("a.jpg --output out.ndjson", 1);
+    let with_others = |arguments: &str| {
+        let mut command = folder.command(arguments);
+        command.env("GST_EMOTION_MODEL_PATH", folder.path("models")).output().unwrap()
+    };
+    let printed = ended(with_others("a.jpg --output out.ndjson"), 1);
+    let expected = format!("{{\"every\":null,\"models\":{{\"classifier\":\"{}\"", sha256("expression-tiny"));
+    assert!(printed.contains(&format!("expected the unfinished scan of {expected}")), "{printed}");
+    assert!(printed.contains(&format!("\"classifier\":\"{}\"", sha256("expression"))), "{printed}");
+
+    std::fs::remove_dir_all(folder.path("out.ndjson")).unwrap();
+    folder.run("a.jpg --output out.ndjson", 0);
+    ended(with_others("a.jpg --output others.ndjson"), 0);
+    let detectors = format!("{} {}", sha256("face"), sha256("face-refiner"));
+    for (table, classifier) in [("out.ndjson", "expression"), ("others.ndjson", "expression-tiny")] {
+        for row in folder.rows(table) {
+            assert_eq!(row["classifier"], "expression", "the name is the same");
+            assert!(row["classifier_sha256"] == sha256(classifier) && row["detector_sha256"] == detectors, "{row}");
+        }
+    }
+}
+
+/// The SHA-256 of a model, as its description says.
+fn sha256(model: &str) -> String {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model).join("model.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("sha256")).unwrap();
+    line.split('"').nth(1).unwrap().to_owned()
+}
+
+#[test]
 fn photos_are_turned_upright_by_their_tag_and_only_those_with_one() {
     let Some(folder) = Folder::new("rotated") else { return };
     folder.rotated_photo("1.jpg");

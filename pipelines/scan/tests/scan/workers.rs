@@ -96,7 +96,13 @@ fn a_worker_refuses_a_file_that_is_not_the_one_of_the_task() {
     let mut worker = folder.command("--output out.ndjson --worker");
     let mut worker = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut tasks = worker.stdin.take().unwrap();
-    writeln!(tasks, r#"{{"file":{{"name":"in/photo-0.jpg","size":3,"modified_ns":0}},"slice":null,"slices":[]}}"#).unwrap();
+    let mut scan = dispatch(&folder, "in --output out.ndjson");
+    let task = BufReader::new(scan.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    scan.kill().unwrap();
+    scan.wait().unwrap();
+    let mut task: Task = serde_json::from_str(&task).unwrap();
+    task.file.size += 1;
+    writeln!(tasks, "{}", serde_json::to_string(&task).unwrap()).unwrap();
     let answer = BufReader::new(worker.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
     let answer: Answer = serde_json::from_str(&answer).unwrap();
     assert!(answer.error.is_some_and(|error| error.contains("expected the file that was listed")));
@@ -104,6 +110,32 @@ fn a_worker_refuses_a_file_that_is_not_the_one_of_the_task() {
     drop(tasks);
     let printed = ended(worker.wait_with_output().unwrap(), 2);
     assert!(printed.contains("expected a task, found \"no task\""), "{printed}");
+}
+
+#[test]
+fn a_worker_with_other_models_refuses() {
+    let Some(folder) = mixed("refused-models") else { return };
+    folder.other_model();
+    let (tasks, to_worker) = pipe().unwrap();
+    let (answers, from_worker) = pipe().unwrap();
+    // Each command is dropped once it runs: it would keep the pipe open.
+    let start = |arguments: &str, models: &str, input, output| {
+        let mut command = folder.command(arguments);
+        command.env("GST_EMOTION_MODEL_PATH", folder.path(models)).stderr(Stdio::piped());
+        command.stdin::<PipeReader>(input).stdout::<PipeWriter>(output).spawn().unwrap()
+    };
+    let scan = start("in --output out.ndjson --quiet --dispatch", "none", answers, to_worker);
+    let mut worker = start("--output out.ndjson --worker", "models", tasks, from_worker);
+    ended(scan.wait_with_output().unwrap(), 3);
+    assert!(worker.wait().unwrap().success());
+    for row in folder.rows("out.files.ndjson") {
+        let error = row["error"].as_str().unwrap();
+        assert!(
+            error.starts_with("expected the models that the scan began with, detector ") && error.contains("; the worker has"),
+            "{row}"
+        );
+    }
+    assert_eq!(folder.read("out.ndjson"), "");
 }
 
 #[test]

@@ -92,6 +92,14 @@ impl Folder {
         self.encode(name, frames, 10, "vp8enc deadline=1 ! webmmux");
     }
 
+    /// Puts a small network into `models`, under the name of the one that scans use.
+    pub fn other_model(&self) {
+        let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-tiny");
+        for file in ["model.onnx", "model.toml"] {
+            self.write(&format!("models/expression/{file}"), &fs::read(small.join(file)).unwrap());
+        }
+    }
+
     /// The frames of a photo or video, upright, as packed RGB.
     pub fn frames(&self, name: &str) -> Vec<Vec<u8>> {
         let raw = self.path("frames.rgb");
