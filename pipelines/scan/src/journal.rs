@@ -10,9 +10,11 @@
 //!
 //! Every worker of every run writes a log of its own, and only appends to it. A line whose checksum is wrong is the end of
 //! its log: there the scan was killed, or the disk was full. Its work is done again.
+//!
+//! The settings are removed before the logs. Logs without settings are left over from a removal that was interrupted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,10 +22,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::lock::LockedFolder;
 use crate::record::{FileFacts, FileKey, SliceResult};
 
 /// Results of this much time may be lost by a power failure.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// Name of the file with the settings.
+const SETTINGS: &str = "settings.json";
 /// Digits of the checksum, and the space behind it.
 const CHECKSUM_BYTES: usize = 9;
 
@@ -55,10 +60,10 @@ struct FileState {
 /// The folder of parts, locked for this process.
 #[derive(Debug)]
 pub struct Journal {
-    folder: PathBuf,
-    /// Dropped last: this releases the lock.
-    _lock: File,
+    folder: LockedFolder,
     logs: Vec<PathBuf>,
+    /// Number of the next log.
+    next_log: usize,
     files: HashMap<FileKey, FileState>,
     labels: Vec<String>,
 }
@@ -69,23 +74,16 @@ impl Journal {
     /// # Errors
     /// If the folder cannot be written, another process holds it, or it belongs to a scan with other settings.
     pub fn open(folder: &Path, settings: &str) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(Error::at(folder))?;
-        let path = folder.join("lock");
-        let lock = File::create(&path).map_err(Error::at(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy(folder.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(Error::at(&path)(error)),
-        }
-        check_settings(folder, settings)?;
-        let mut journal = Self { folder: folder.to_owned(), _lock: lock, logs: Vec::new(), files: HashMap::new(), labels: Vec::new() };
+        let folder = LockedFolder::open(folder)?;
+        check_settings(folder.path(), settings)?;
+        let mut journal = Self { folder, logs: Vec::new(), next_log: 0, files: HashMap::new(), labels: Vec::new() };
         journal.read_logs()?;
         Ok(journal)
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// What is known about a file.
@@ -116,8 +114,9 @@ impl Journal {
     /// # Errors
     /// If it cannot be created.
     pub fn create_log(&mut self) -> Result<Log, Error> {
-        let path = self.folder.join(log_name(self.logs.len()));
+        let path = self.folder().join(log_name(self.next_log));
         let file = File::create_new(&path).map_err(Error::at(&path))?;
+        self.next_log += 1;
         self.logs.push(path.clone());
         Ok(Log { path, index: self.logs.len() - 1, file, offset: 0, last_sync: Instant::now() })
     }
@@ -137,18 +136,15 @@ impl Journal {
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), Error> {
-        fs::remove_dir_all(&self.folder).map_err(Error::at(&self.folder))
+        self.folder.remove(Some(SETTINGS)).map_err(Error::at(self.folder()))
     }
 
     fn read_logs(&mut self) -> Result<(), Error> {
-        for index in 0.. {
-            let path = self.folder.join(log_name(index));
-            match File::open(&path) {
-                Ok(file) => self.read_log(index, &mut BufReader::new(file)).map_err(Error::at(&path))?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(Error::at(&path)(error)),
-            }
+        for (index, (number, path)) in logs_of(self.folder())?.into_iter().enumerate() {
+            let file = File::open(&path).map_err(Error::at(&path))?;
+            self.read_log(index, &mut BufReader::new(file)).map_err(Error::at(&path))?;
             self.logs.push(path);
+            self.next_log = number + 1;
         }
         Ok(())
     }
@@ -182,16 +178,28 @@ fn log_name(index: usize) -> String {
     format!("{index:04}.log")
 }
 
+/// The logs in a folder with their numbers, in the order of these.
+fn logs_of(folder: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok();
+    let mut logs: Vec<_> = entries.map_err(Error::at(folder))?.into_iter().filter_map(|path| Some((number(&path)?, path))).collect();
+    logs.sort_unstable();
+    Ok(logs)
+}
+
 /// Compares the settings of the folder with those of this scan; writes them if there are no results.
 fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
-    let path = folder.join("settings.json");
+    let path = folder.join(SETTINGS);
     match fs::read_to_string(&path) {
         Ok(found) if found == settings => Ok(()),
-        Ok(found) if folder.join(log_name(0)).exists() => {
+        Ok(found) if !logs_of(folder)?.is_empty() => {
             Err(Error::OtherSettings { folder: folder.to_owned(), expected: settings.to_owned(), found })
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(&path)(error)),
-        _ => write_whole(&path, settings.as_bytes()).map_err(Error::at(&path)),
+        _ => {
+            logs_of(folder)?.iter().try_for_each(|(_, log)| fs::remove_file(log).map_err(Error::at(log)))?;
+            write_whole(&path, settings.as_bytes()).map_err(Error::at(&path))
+        }
     }
 }
 
@@ -328,6 +336,34 @@ mod tests {
         bytes[middle] ^= 1;
         fs::write(folder.join("0000.log"), bytes).unwrap();
         assert!(!Journal::open(&folder, "{}").unwrap().has_slice(&key("a"), 0));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn logs_without_settings_belong_to_no_scan() {
+        let folder = folder("removed");
+        write(&folder, 0..2).unwrap();
+        fs::remove_file(folder.join(SETTINGS)).unwrap();
+        let journal = Journal::open(&folder, "{\"every\":1}").unwrap();
+        assert!((0..2).all(|slice| !journal.has_slice(&key("a"), slice)));
+        drop(journal);
+        assert!(!Journal::open(&folder, "{\"every\":1}").unwrap().has_slice(&key("a"), 0), "nor do they come back");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_missing_log_costs_its_own_results_alone() {
+        let folder = folder("gap");
+        write(&folder, 0..1).unwrap();
+        write(&folder, 1..2).unwrap();
+        fs::remove_file(folder.join(log_name(0))).unwrap();
+        write(&folder, 0..1).unwrap();
+        let journal = Journal::open(&folder, "{}").unwrap();
+        assert!((0..2).all(|slice| journal.has_slice(&key("a"), slice)));
+        assert!(journal.slice(&key("a"), 1).unwrap() == Some(result(1)) && !folder.join(log_name(0)).exists());
+        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
+        drop(journal);
+        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::OtherSettings { .. })));
         fs::remove_dir_all(folder).unwrap();
     }
 

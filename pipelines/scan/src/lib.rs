@@ -22,6 +22,7 @@
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
 //! | [`mod@unit`] | examines one slice of one file |
 //! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
+//! | `lock` | a folder in which one process works at a time |
 //! | [`queue`] | the tasks that the workers share |
 //! | [`table`] | columns and their writers |
 //! | [`progress`] | a progress bar, or lines |
@@ -48,6 +49,7 @@ pub mod decoder;
 pub mod elements;
 pub mod analysis;
 pub mod unit;
+mod lock;
 pub mod journal;
 pub mod queue;
 pub mod table;

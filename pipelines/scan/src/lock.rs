@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A folder in which one process works at a time.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Name of the locked file.
+const NAME: &str = "lock";
+
+/// A folder that is locked for this process, until the value is dropped.
+#[derive(Debug)]
+pub(crate) struct LockedFolder {
+    path: PathBuf,
+    lock: File,
+}
+
+impl LockedFolder {
+    /// Creates the folder, unless it exists, and locks it.
+    ///
+    /// # Errors
+    /// If another process holds the lock, or the folder cannot be written.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        loop {
+            fs::create_dir_all(path).map_err(Error::at(path))?;
+            let file = path.join(NAME);
+            let lock = match File::create(&file) {
+                // Another process has just removed the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock.map_err(Error::at(&file))?,
+            };
+            match lock.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy(path.to_owned())),
+                Err(TryLockError::Error(error)) => return Err(Error::at(&file)(error)),
+            }
+            let folder = Self { path: path.to_owned(), lock };
+            if folder.has_lock_at(&file) {
+                return Ok(folder);
+            }
+        }
+    }
+
+    /// True if the locked file is the one at `file`, and not one that another process has removed meanwhile.
+    fn has_lock_at(&self, file: &Path) -> bool {
+        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        matches!((self.lock.metadata(), fs::metadata(file)), (Ok(held), Ok(found)) if same(&held, &found))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the folder with its contents: `first`, if it exists, before all others, and the lock as the last one.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub(crate) fn remove(&self, first: Option<&str>) -> io::Result<()> {
+        first.map_or(Ok(()), |first| remove_any(&self.path.join(first)))?;
+        File::open(&self.path)?.sync_all()?;
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name() != NAME {
+                remove_any(&entry.path())?;
+            }
+        }
+        fs::remove_file(self.path.join(NAME))?;
+        match fs::remove_dir(&self.path) {
+            // Without the lock, another process may already work there.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+/// Removes a file or a folder, unless there is none.
+fn remove_any(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(test: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("emotion-scan-lock-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn a_folder_is_locked_until_it_is_dropped_or_removed() {
+        let path = folder("held");
+        let held = LockedFolder::open(&path).unwrap();
+        assert!(matches!(LockedFolder::open(&path), Err(Error::Busy(_))));
+        drop(held);
+        let again = LockedFolder::open(&path).unwrap();
+        fs::create_dir_all(path.join("a/b")).unwrap();
+        fs::write(path.join("a/b/c"), "").unwrap();
+        again.remove(Some("none")).unwrap();
+        assert!(!path.exists());
+        LockedFolder::open(&path).unwrap().remove(None).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_is_none() {
+        let path = folder("removed");
+        let held = LockedFolder::open(&path).unwrap();
+        fs::remove_file(path.join(NAME)).unwrap();
+        assert!(!held.has_lock_at(&path.join(NAME)));
+        let other = LockedFolder::open(&path).unwrap();
+        assert!(!held.has_lock_at(&path.join(NAME)) && other.has_lock_at(&path.join(NAME)));
+        other.remove(None).unwrap();
+    }
+}
