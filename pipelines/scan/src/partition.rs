@@ -5,6 +5,7 @@
 //! results.parquet/part-00000.parquet, …         faces
 //! results.files.parquet/part-00000.parquet, …   files
 //! results.parquet.parts/part-00000.done, …      what is in a finished part, until all are finished
+//! results.parquet.parts/lock                    held while the scan runs
 //! ```
 
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::inputs::Input;
 use crate::journal::write_whole;
+use crate::lock::LockedFolder;
 use crate::models::Models;
 use crate::options::Options;
 use crate::record::FileKey;
@@ -35,17 +37,18 @@ struct Done {
 /// # Errors
 /// As a scan to one table.
 pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize) -> Result<Summary, Error> {
-    let folders = [options.output.clone(), options.files_output(), options.parts()];
+    // The parts have locks of their own, which are free between one and the next.
+    let parts = LockedFolder::open(&options.parts())?;
+    let folders = [options.output.clone(), options.files_output()];
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
     let mut whole = Summary::default();
     for (number, inputs) in inputs.chunks(files).enumerate() {
         whole.extend(scan_part(&options.of_part(number), models, inputs)?);
     }
-    let [faces, files_of, parts] = folders;
-    for folder in [&faces, &files_of] {
+    for folder in &folders {
         remove_from(folder, options, inputs.len().div_ceil(files)).map_err(Error::at(folder))?;
     }
-    fs::remove_dir_all(&parts).map_err(Error::at(&parts))?;
+    parts.remove(None).map_err(Error::at(parts.path()))?;
     Ok(whole)
 }
 

@@ -155,6 +155,30 @@ fn a_partition_has_the_rows_of_one_table() {
 }
 
 #[test]
+fn two_scans_do_not_write_parts_of_the_same_output() {
+    let Some(folder) = Folder::new("two-scans") else { return };
+    (0..3).for_each(|number| folder.photo(&format!("in/photo-{number}.jpg")));
+    let mut scan = dispatch(&folder, "in --output out.ndjson --partition 1");
+    let mut worker = folder.command("--output out.ndjson --worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut to_worker, mut answers) = (worker.stdin.take().unwrap(), BufReader::new(worker.stdout.take().unwrap()).lines());
+    let mut tasks = BufReader::new(scan.stdout.take().unwrap()).lines();
+    writeln!(to_worker, "{}", tasks.next().unwrap().unwrap()).unwrap();
+    writeln!(scan.stdin.as_mut().unwrap(), "{}", answers.next().unwrap().unwrap()).unwrap();
+    assert!(tasks.next().unwrap().unwrap().contains("photo-1"), "the first part is finished, and its own lock is free");
+    for other in ["--partition 1", "--partition 2", "--quiet"] {
+        let printed = folder.run(&format!("in --output out.ndjson --set facedetect.max-faces=1 {other}"), 1);
+        assert!(printed.contains("out.ndjson.parts: another scan is writing to this folder"), "{other}: {printed}");
+    }
+    assert_eq!(folder.rows("out.ndjson/part-00000.ndjson").len(), 2, "the first scan's");
+    scan.kill().unwrap();
+    scan.wait().unwrap();
+    drop(to_worker);
+    assert!(worker.wait().unwrap().success());
+    folder.run("in --output out.ndjson --partition 1", 0);
+    assert!(!folder.path("out.ndjson.parts").exists());
+}
+
+#[test]
 fn finished_parts_are_kept_and_changed_ones_are_examined_again() {
     let Some(folder) = Folder::new("finished") else { return };
     std::fs::create_dir_all(folder.path("in")).unwrap();
