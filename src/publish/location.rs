@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The address of a broker and a topic, and the rules for topics.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::percent_decode_str;
+
 use crate::error::{Error, Result};
 
 /// The part of a topic for the state of a publisher.
@@ -81,13 +86,14 @@ impl Location {
             .iter()
             .find(|known| known.0 == scheme)
             .ok_or_else(|| wrong(&format!("expected a scheme of {}", SCHEMES.map(|known| known.0).join(", "))))?;
+        if password(text).is_some() {
+            return Err(wrong(
+                "expected no password here; set password-file, or the environment variable GST_EMOTION_PUBLISH_PASSWORD. \
+                 Write @ in a topic as %40",
+            ));
+        }
         let (authority, topic) = rest.split_once('/').ok_or_else(|| wrong("expected a topic after the host"))?;
         let (user, address) = match authority.rsplit_once('@') {
-            Some((user, _)) if user.contains(':') => {
-                return Err(wrong(
-                    "expected no password here; set password-file, or the environment variable GST_EMOTION_PUBLISH_PASSWORD",
-                ));
-            }
             Some((user, address)) => (Some(decoded(user).ok_or_else(|| wrong("the user is not valid text"))?), address),
             None => (None, authority),
         };
@@ -108,6 +114,11 @@ impl Location {
         }
     }
 
+    /// The host as programs look it up: an IPv6 address has no brackets.
+    pub fn host_without_brackets(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
     /// The topic up to the first part that is `+`; the whole topic if none is.
     pub fn fixed_topic(&self) -> &str {
         self.topic.find("/+").map_or(&self.topic, |end| &self.topic[..end])
@@ -116,11 +127,16 @@ impl Location {
 
 /// `text` with the password replaced by `***`, for people to read.
 pub fn without_password(text: &str) -> String {
+    password(text).map_or_else(|| text.to_owned(), |range| format!("{}***{}", &text[..range.start], &text[range.end..]))
+}
+
+/// Where a password may be: from the first colon behind the scheme to the last `@`. A password may contain `/`, so that the
+/// host seems to end within it. A topic with `@` behind a port looks the same, and is refused for that reason.
+fn password(text: &str) -> Option<Range<usize>> {
     let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
-    let password =
-        text[start..end].rfind('@').and_then(|at| text[start..start + at].find(':').map(|colon| (start + colon + 1, start + at)));
-    password.map_or_else(|| text.to_owned(), |(from, to)| format!("{}***{}", &text[..from], &text[to..]))
+    let end = text.rfind('@').filter(|end| *end >= start)?;
+    let colon = start + text[start..end].find(':')?;
+    Some(colon + 1..end)
 }
 
 fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
@@ -152,15 +168,11 @@ fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::resul
     }
 }
 
-/// `text` with `%20` and the like decoded; none if that is not UTF-8.
+/// `text` with `%20` and the like decoded; none if a `%` has no two digits, or the result is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).ok()
+    let has_digits = |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    let is_valid = text.split('%').skip(1).all(has_digits);
+    is_valid.then(|| percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)).flatten()
 }
 
 #[cfg(test)]
@@ -196,17 +208,25 @@ mod tests {
         assert_eq!((full.topic("faces"), full.topic(STATUS)), ("emotion/front door/faces".into(), "emotion/front door/status".into()));
         let ipv6 = location("mqtt://[::1]/t");
         assert_eq!((ipv6.host.as_str(), ipv6.port), ("[::1]", 1883));
+        assert_eq!((ipv6.host_without_brackets(), full.host_without_brackets()), ("::1", "broker.example"));
         assert_eq!(location("mqtt://[::1]:7/t").port, 7);
         assert_eq!(location("nats://h/emotion/door").topic("events"), "emotion.door.events");
     }
 
     #[test]
     fn a_password_is_refused_and_never_repeated() {
-        for text in ["mqtt://user:s3cret@h/t", "mqtt://:s3cret@h/t", "mqtt://user:s3:cr@et@h/t"] {
-            let error = error(text);
-            assert!(error.contains("password-file") && !error.contains("s3") && !error.contains("et@"), "{error}");
+        for password in
+            ["s3cret", "s3:cr@et", "s3/cret", "7/s3cret", "1883/s3cret", "/s3cret", "s3cret/", "s3?cr#et", "s3%2Fcret", "s3 cr\\et"]
+        {
+            for text in [format!("mqtt://user:{password}@h/t"), format!("mqtt://:{password}@h:1/t"), format!("nats://a/b:{password}@h/t")] {
+                let error = error(&text);
+                assert!(error.contains("password-file") && !error.contains("s3") && !error.contains("et@"), "{error}");
+                assert!(!without_password(&text).contains("s3"), "{}", without_password(&text));
+            }
         }
-        assert_eq!(without_password("mqtt://user:s3cret@h:1/t:a@b"), "mqtt://user:***@h:1/t:a@b");
+        assert_eq!(location("mqtt://h:1883/t%40b").topic("faces"), "t@b/faces");
+        assert_eq!(location("mqtt://h/t@b").topic("faces"), "t@b/faces");
+        assert_eq!(without_password("mqtt://user:s3cret@h:1/t:a"), "mqtt://user:***@h:1/t:a");
         assert_eq!(without_password("user:s3cret@h"), "user:***@h");
         assert_eq!(without_password("mqtt://user@h:1/t"), "mqtt://user@h:1/t");
     }

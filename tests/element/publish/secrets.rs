@@ -13,7 +13,13 @@ use test_support::gstreamer::init;
 #[test]
 fn a_password_in_the_location_is_refused_and_cannot_be_read() {
     init();
-    let element = gst::ElementFactory::make("emotionpublish").property("location", "mqtt://camera:s3cret@h/t").build().unwrap();
+    for location in ["mqtt://camera:s3cret@h/t", "mqtt://camera:7/s3cret@h/t"] {
+        assert_refused(location);
+    }
+}
+
+fn assert_refused(location: &str) {
+    let element = gst::ElementFactory::make("emotionpublish").property("location", location).build().unwrap();
     assert_eq!(element.property::<String>("location"), "mqtt://camera:***@h/t");
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
