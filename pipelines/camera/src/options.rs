@@ -268,6 +268,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_off_is_not_passed_on() {
+        let line = "/dev/video0 --publish-location mqtt://host/a --publish-spool-location off --publish-password-file off";
+        assert_eq!(options(line).unwrap().publish.unwrap().properties, [("location", "mqtt://host/a".to_owned())]);
+    }
+
+    #[test]
     fn errors_name_the_setting_what_is_expected_and_what_was_found() {
         for (line, part) in [
             ("--size 640", "--size: expected WIDTHxHEIGHT with even numbers from 16 to 8192, found 640"),

@@ -174,9 +174,9 @@ impl Settings {
         parse(text).map(Some).map_err(|error| format!("{}: {error}", self.0[name].origin))
     }
 
-    /// Names and texts of the settings in a table, without its name.
+    /// Names and texts of the settings in a table, without its name and without those that are `off`.
     pub fn table<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
-        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.text.as_str())))
+        self.0.keys().filter_map(move |name| Some((name.strip_prefix(prefix)?, self.text(name)?)))
     }
 }
 
