@@ -11,6 +11,9 @@
 //! `subscriber` use the network.
 
 mod backoff;
+#[cfg(feature = "publish")]
+mod caution;
+mod failure;
 mod location;
 mod message;
 #[cfg(feature = "publish")]
@@ -18,6 +21,7 @@ pub mod mqtt;
 #[cfg(feature = "publish-nats")]
 pub mod nats;
 mod outbox;
+mod problems;
 #[cfg(feature = "publish")]
 pub mod secrets;
 #[cfg(feature = "publish")]
@@ -29,6 +33,7 @@ pub mod subscriber;
 pub mod tls;
 
 pub use backoff::Backoff;
+pub use failure::{Failure, Problem, Rejection};
 pub use location::{Location, Protocol, STATUS, without_password};
 pub use message::{Message, MessageIds, random};
 pub use outbox::{Limits, Outbox, SpoolLimits};
@@ -54,6 +59,8 @@ pub struct Counts {
     pub queued: u64,
     /// Messages that were lost, since there was no room or the broker refused them.
     pub dropped: u64,
+    /// Those of them that the broker refused.
+    pub rejected: u64,
     /// Connections after the first.
     pub reconnects: u64,
     /// Memory of the messages that wait or are in flight, in bytes.

@@ -2,12 +2,14 @@
 //! What waits for the broker: a bounded queue in memory, or a window of a spool on disk.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::message::MessageIds;
+use super::problems::Problems;
 use super::spool::{Refusal, Spool};
-use super::{Counts, Message};
+use super::{Counts, Message, Problem, Rejection};
 use crate::error::Result;
 
 /// The bounds of an [`Outbox`].
@@ -44,22 +46,7 @@ pub struct Outbox {
     next_sequence: u64,
     spool: Option<Spool>,
     counts: Counts,
-    problem: Problem,
-}
-
-/// The last problem with a message or the spool. It is reported once until it differs.
-#[derive(Debug, Default)]
-struct Problem {
-    current: Option<String>,
-    is_reported: bool,
-}
-
-impl Problem {
-    fn set(&mut self, text: String) {
-        if self.current.as_ref() != Some(&text) {
-            *self = Self { current: Some(text), is_reported: false };
-        }
-    }
+    problems: Problems,
 }
 
 impl Outbox {
@@ -79,7 +66,7 @@ impl Outbox {
             next_sequence: spool.as_ref().map_or(0, Spool::end),
             spool,
             counts: Counts { recovered, ..Counts::default() },
-            problem: Problem::default(),
+            problems: Problems::default(),
         })
     }
 
@@ -93,7 +80,7 @@ impl Outbox {
         self.counts.exported += 1;
         let Some(payload) = self.ids.stamp(line) else {
             self.counts.dropped += 1;
-            self.problem.set(format!("a line of {schema} is not a JSON object"));
+            self.problems.note(Problem::NotAnObject { schema: schema.to_string() });
             return;
         };
         let message = Message { sequence: self.next_sequence, schema: schema.clone(), payload };
@@ -121,7 +108,6 @@ impl Outbox {
         let is_read = spool.unread() == 0 && self.bytes + message.size() <= self.max_bytes;
         match spool.append(&message) {
             Ok(()) => {
-                self.problem.current = None;
                 if is_read {
                     spool.skip();
                     self.bytes += message.size();
@@ -130,11 +116,11 @@ impl Outbox {
                 true
             }
             Err(Refusal::Full) => {
-                self.problem.set("the spool is full; new messages are dropped".into());
+                self.problems.note(Problem::SpoolFull);
                 false
             }
             Err(Refusal::Failed(error)) => {
-                self.problem.set(format!("writing to the spool: {error}; new messages are dropped"));
+                self.problems.note(Problem::SpoolWrite(error.to_string()));
                 false
             }
         }
@@ -163,11 +149,11 @@ impl Outbox {
                 }
                 Ok(Some((sequence, None))) => {
                     self.counts.dropped += 1;
-                    self.problem.set(format!("message {sequence} of the spool is damaged"));
+                    self.problems.note(Problem::SpoolDamaged { count: 1, next: sequence + 1 });
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    self.problem.set(format!("reading the spool: {error}"));
+                    self.problems.note(Problem::SpoolRead(error.to_string()));
                     break;
                 }
             }
@@ -183,10 +169,11 @@ impl Outbox {
     }
 
     /// The broker refuses a message, so it is not sent again.
-    pub fn rejected(&mut self, sequence: u64, reason: &str) {
+    pub fn rejected(&mut self, sequence: u64, reason: Rejection) {
         if self.remove(sequence) {
             self.counts.dropped += 1;
-            self.problem.set(format!("the broker refuses messages: {reason}"));
+            self.counts.rejected += 1;
+            self.problems.note(Problem::Rejected(reason));
         }
     }
 
@@ -203,7 +190,9 @@ impl Outbox {
         let oldest = self.in_flight.keys().next().or(self.waiting.front().map(|message| &message.sequence));
         let position = oldest.copied().unwrap_or(spool.end() - spool.unread());
         if let Err(error) = spool.acknowledge(position) {
-            self.problem.set(format!("updating the spool: {error}; messages are sent again after a restart"));
+            self.problems.note(Problem::SpoolUpdate(error.to_string()));
+        } else if spool.is_empty() {
+            self.problems.spool_is_empty();
         }
     }
 
@@ -234,8 +223,19 @@ impl Outbox {
         Counts { queued: self.queued(), queued_bytes: self.bytes as u64, ..self.counts }
     }
 
-    /// The last problem, once.
-    pub fn take_problem(&mut self) -> Option<&str> {
-        if std::mem::replace(&mut self.problem.is_reported, true) { None } else { self.problem.current.as_deref() }
+    /// The sequence numbers of the first and the last message in flight.
+    pub fn in_flight_range(&self) -> Option<RangeInclusive<u64>> {
+        Some(*self.in_flight.first_key_value()?.0..=*self.in_flight.last_key_value()?.0)
+    }
+
+    /// Size of the object of a message in flight, in bytes.
+    pub fn size_in_flight(&self, sequence: u64) -> Option<usize> {
+        self.in_flight.get(&sequence).map(|message| message.payload.len())
+    }
+
+    /// The next problem that was not reported. One with the same cause is reported once; a problem of the spool again after
+    /// the spool was empty.
+    pub fn take_problem(&mut self) -> Option<Problem> {
+        self.problems.take()
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Backoff, Counts, Message, Outbox, random};
+use super::caution::{ATTEMPTS, Caution};
+use super::{Backoff, Counts, Failure, Message, Outbox, Problem, Rejection, random};
 use crate::error::{Error, Result};
 
 /// Maximum number of messages in flight. Mosquitto takes 20 unless configured otherwise, and the client waits for it.
@@ -22,9 +23,6 @@ const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 const GATHERING: Duration = Duration::from_millis(100);
 /// Maximum time to say goodbye to the broker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Description of a failure of a connection, for people to read.
-pub type Failure = String;
 
 /// A broker to connect to.
 pub trait Broker: Send {
@@ -61,8 +59,8 @@ pub trait Link {
 pub enum Outcome {
     /// The broker has acknowledged it.
     Sent(u64),
-    /// The broker refuses it, for a reason.
-    Rejected(u64, String),
+    /// The broker will never take it, for a reason.
+    Rejected(u64, Rejection),
 }
 
 /// What a publisher reports.
@@ -73,7 +71,7 @@ pub enum Notice {
     /// There is no connection. Reported once for each reason until the next connection.
     Disconnected(Failure),
     /// Messages are lost or will be repeated.
-    Problem(String),
+    Problem(Problem),
 }
 
 /// Sends messages on its own thread. No method waits for the broker, except for [`Self::drain`].
@@ -110,7 +108,15 @@ impl Publisher {
             is_interrupted: AtomicBool::new(false),
         });
         let (shared_with, observe, next_send) = (shared.clone(), Box::new(observe), Instant::now());
-        let session = Session { shared: shared_with, observe, last_failure: None, waiting_since: None, next_send };
+        let session = Session {
+            shared: shared_with,
+            observe,
+            last_failure: None,
+            waiting_since: None,
+            next_send,
+            caution: Caution::default(),
+            has_progress: false,
+        };
         let run = move || {
             runtime.block_on(session.run(broker));
             // Looking up a host name may take long and cannot be cancelled.
@@ -174,9 +180,9 @@ impl Shared {
     }
 
     /// The next message, if there is room for one in flight.
-    fn next(&self) -> Option<Message> {
+    fn next(&self, window: usize) -> Option<Message> {
         let mut outbox = self.outbox();
-        if outbox.in_flight() < WINDOW { outbox.take() } else { None }
+        if outbox.in_flight() < window { outbox.take() } else { None }
     }
 
     async fn stopped(&self) {
@@ -195,6 +201,9 @@ struct Session {
     waiting_since: Option<Instant>,
     /// When the next messages are sent. Most of the cost of a message is that of waking up, so those of a while are sent together.
     next_send: Instant,
+    caution: Caution,
+    /// True if the broker has answered a message on this connection.
+    has_progress: bool,
 }
 
 impl Session {
@@ -214,10 +223,13 @@ impl Session {
                     self.connected(std::mem::take(&mut is_first));
                     let failure = self.serve(link).await;
                     backoff.connection_ended(start.elapsed());
+                    if std::mem::take(&mut self.has_progress) {
+                        backoff = Backoff::default();
+                    }
                     failure
                 }
                 Ok(Err(failure)) => Some(failure),
-                Err(_) => Some(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
+                Err(_) => Some(Failure::Silent { seconds: CONNECT_TIMEOUT.as_secs() }),
             };
             let Some(failure) = failure else { break };
             self.disconnected(failure);
@@ -234,7 +246,7 @@ impl Session {
         loop {
             match self.exchange(&mut link).await {
                 Ok(()) if self.shared.is_stopping() => break,
-                Ok(()) => self.report_problem(),
+                Ok(()) => self.report_problems(),
                 Err(failure) => return Some(failure),
             }
         }
@@ -247,13 +259,14 @@ impl Session {
     async fn exchange(&mut self, link: &mut impl Link) -> std::result::Result<(), Failure> {
         let is_gathering = Instant::now() < self.next_send;
         if !is_gathering {
+            let window = self.caution.window(WINDOW);
             let mut has_sent = false;
-            while let Some(message) = self.shared.next() {
+            while let Some(message) = self.shared.next(window) {
                 link.send(&message)?;
                 has_sent = true;
             }
             // A backlog is sent as fast as the broker answers.
-            if has_sent && self.shared.outbox().in_flight() < WINDOW {
+            if has_sent && self.shared.outbox().in_flight() < window {
                 self.next_send = Instant::now() + GATHERING;
             }
         }
@@ -270,17 +283,20 @@ impl Session {
             () = self.shared.wake.notified(), if !is_gathering => {}
             () = sleep_until(self.next_send), if is_gathering => {}
             () = sleep_until(since + OUTCOME_TIMEOUT), if is_waiting => {
-                return Err(format!("no answer within {} s", OUTCOME_TIMEOUT.as_secs()));
+                return Err(Failure::Silent { seconds: OUTCOME_TIMEOUT.as_secs() });
             }
         }
         Ok(())
     }
 
-    fn apply(&self, outcome: Outcome) {
+    fn apply(&mut self, outcome: Outcome) {
+        let (Outcome::Sent(sequence) | Outcome::Rejected(sequence, _)) = outcome;
+        self.caution.answered(sequence);
+        self.has_progress = true;
         let mut outbox = self.shared.outbox();
         match outcome {
             Outcome::Sent(sequence) => outbox.sent(sequence),
-            Outcome::Rejected(sequence, reason) => outbox.rejected(sequence, &reason),
+            Outcome::Rejected(sequence, reason) => outbox.rejected(sequence, reason),
         }
         drop(outbox);
         self.shared.settled.notify_all();
@@ -297,16 +313,36 @@ impl Session {
 
     fn disconnected(&mut self, failure: Failure) {
         self.shared.is_connected.store(false, Ordering::Release);
+        if failure.may_be_due_to_a_message() {
+            self.give_up_the_cause();
+        }
         self.shared.outbox().retry();
         if self.last_failure.as_ref() != Some(&failure) {
             (self.observe)(Notice::Disconnected(failure.clone()));
             self.last_failure = Some(failure);
         }
-        self.report_problem();
+        self.report_problems();
     }
 
-    fn report_problem(&mut self) {
-        let problem = self.shared.outbox().take_problem().map(str::to_owned);
-        problem.into_iter().for_each(|problem| (self.observe)(Notice::Problem(problem)));
+    /// Drops a message that the broker answers with the end of the connection, again and again.
+    fn give_up_the_cause(&mut self) {
+        let mut outbox = self.shared.outbox();
+        let Some(in_flight) = outbox.in_flight_range() else { return };
+        let sequence = *in_flight.start();
+        if self.caution.connection_lost(in_flight) {
+            let bytes = outbox.size_in_flight(sequence).unwrap_or_default();
+            outbox.rejected(sequence, Rejection::Disconnects { connections: ATTEMPTS, bytes });
+            drop(outbox);
+            self.caution.answered(sequence);
+            self.shared.settled.notify_all();
+        }
+    }
+
+    fn report_problems(&mut self) {
+        loop {
+            // Without the lock while it is observed.
+            let Some(problem) = self.shared.outbox().take_problem() else { return };
+            (self.observe)(Notice::Problem(problem));
+        }
     }
 }

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use rumqttc::{Event, Incoming, QoS, SubscribeReasonCode};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::mqtt::{CLIENT_TIMEOUT_S, Mqtt, REQUESTS, described};
-use super::session::Failure;
-use super::{Backoff, random};
+use super::mqtt::{Incoming, Mqtt};
+use super::{Backoff, Failure, random};
 
 /// Maximum time to connect, including encryption and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,7 +14,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a subscription reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report<'a> {
-    /// The broker is connected.
+    /// The broker is connected and accepts the subscription.
     Connected,
     /// There is no connection. Reported once for each reason until the next connection.
     Disconnected(&'a str),
@@ -34,7 +32,7 @@ pub enum Report<'a> {
 impl Mqtt {
     /// Subscribes to `topics`, in which `+` stands for one part, and calls `observe` for each report. Does not return. Speaks
     /// MQTT 3.1.1, which all brokers understand. Messages are requested with QoS 0: those that the broker receives while there
-    /// is no connection are missed.
+    /// is no connection are missed, and so are those above 64 KiB.
     pub async fn subscribe(&self, topics: &[String], mut observe: impl FnMut(Report<'_>)) {
         let mut backoff = Backoff::default();
         let mut last_failure: Option<Failure> = None;
@@ -51,7 +49,7 @@ impl Mqtt {
                 last_failure = None;
             }
             if last_failure.as_ref() != Some(&failure) {
-                observe(Report::Disconnected(&failure));
+                observe(Report::Disconnected(&failure.to_string()));
                 last_failure = Some(failure);
             }
             sleep(backoff.wait(random())).await;
@@ -60,38 +58,22 @@ impl Mqtt {
 
     /// Listens until the connection is lost, and returns the reason.
     async fn listen(&self, topics: &[String], mut observe: impl FnMut(Report<'_>)) -> Failure {
-        let (client, mut events) = rumqttc::AsyncClient::new(self.options_v311(), REQUESTS);
-        events.network_options.set_connection_timeout(CLIENT_TIMEOUT_S);
-        let mut limit = CONNECT_TIMEOUT;
+        let connecting = timeout(CONNECT_TIMEOUT, self.subscribed(topics)).await;
+        let silent = Failure::Silent { seconds: CONNECT_TIMEOUT.as_secs() };
+        let mut connection = match connecting.unwrap_or(Err(silent)) {
+            Ok(connection) => connection,
+            Err(failure) => return failure,
+        };
         loop {
-            let Ok(event) = timeout(limit, events.poll()).await else { return no_answer(limit) };
-            let event = match event {
-                Ok(Event::Incoming(event)) => event,
-                Ok(Event::Outgoing(_)) => continue,
-                Err(error) => return described(&error),
-            };
-            match event {
-                Incoming::ConnAck(_) => {
-                    limit = Duration::from_secs(CLIENT_TIMEOUT_S);
-                    for topic in topics {
-                        if let Err(error) = client.try_subscribe(topic, QoS::AtMostOnce) {
-                            return described(&error);
-                        }
-                    }
-                    observe(Report::Connected);
+            match connection.receive().await {
+                Ok(Incoming::Subscribed { is_refused: true }) => return Failure::Login("not allowed to subscribe".into()),
+                Ok(Incoming::Subscribed { is_refused: false }) => observe(Report::Connected),
+                Ok(Incoming::Message { topic, payload, is_retained }) => {
+                    observe(Report::Message { topic: &topic, payload: &payload, is_retained });
                 }
-                Incoming::SubAck(answer) if answer.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                    return "the broker refuses the subscription".into();
-                }
-                Incoming::Publish(message) => {
-                    observe(Report::Message { topic: &message.topic, payload: &message.payload, is_retained: message.retain });
-                }
-                _ => {}
+                Ok(_) => {}
+                Err(failure) => return failure,
             }
         }
     }
-}
-
-fn no_answer(limit: Duration) -> Failure {
-    format!("no answer within {} s", limit.as_secs())
 }

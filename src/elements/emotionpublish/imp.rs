@@ -93,13 +93,14 @@ impl EmotionPublish {
     fn stats(&self) -> gst::Structure {
         let publisher = self.publisher();
         let counts = publisher.as_ref().map_or_else(|| self.state().last_counts, |publisher| publisher.counts());
-        let Counts { exported, recovered, sent, queued, dropped, reconnects, queued_bytes } = counts;
+        let Counts { exported, recovered, sent, queued, dropped, rejected, reconnects, queued_bytes } = counts;
         gst::Structure::builder("application/x-emotionpublish-stats")
             .field("exported", exported)
             .field("recovered", recovered)
             .field("sent", sent)
             .field("queued", queued)
             .field("dropped", dropped)
+            .field("rejected", rejected)
             .field("reconnects", reconnects)
             .field("queued-bytes", queued_bytes)
             .field("connected", publisher.is_some_and(|publisher| publisher.is_connected()))

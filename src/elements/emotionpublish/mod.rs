@@ -24,7 +24,9 @@
 //! for up to `drain-timeout` until everything is sent.
 //!
 //! Each message is delivered at least once: one whose acknowledgement was lost is sent again. A receiver drops repeats by
-//! `message_id`.
+//! `message_id`. A message that the broker never takes, such as one above its maximum size, is dropped and does not hold up
+//! the others. The element posts one warning for each cause. A broker of MQTT 3.1.1 closes the connection instead of
+//! refusing a message; one that alone ends three connections in a row is dropped.
 //!
 //! ## NATS
 //!
@@ -36,8 +38,8 @@
 //!
 //! The property `stats` is a structure. It counts `exported` messages, those `recovered` from the spool of an earlier
 //! process, `sent` (acknowledged by the broker), `queued` and `dropped` ones, where exported + recovered = sent + queued +
-//! dropped. `reconnects` counts connections after the first, `queued-bytes` is memory, and `connected` tells whether there
-//! is a connection.
+//! dropped. `rejected` counts those of the dropped ones that the broker never takes. `reconnects` counts connections after
+//! the first, `queued-bytes` is memory, and `connected` tells whether there is a connection.
 //!
 //! ## Secrets
 //!

@@ -231,3 +231,38 @@ fn a_message_that_the_broker_refuses_is_dropped_and_the_next_ones_are_sent() {
     publisher.wait_for_warning("NotAuthorized");
     assert_eq!((publisher.stat("sent"), publisher.stat("dropped"), publisher.stat("reconnects")), (1, 2, 0));
 }
+
+/// A broker with `options` gets a message that it never takes between others.
+fn assert_only_a_large_message_is_lost(name: &str, options: &str, version: &str, warning: &str) {
+    let mut broker = Mosquitto::stopped(name, &format!("allow_anonymous true\n{options}"));
+    broker.start();
+    let subscriber = Subscriber::new(broker.port, &[]);
+    let mut publisher = Publisher::start(&[("location", &broker.location()), ("mqtt-version", version)]);
+    publisher.push(3);
+    let large = format!("{{\"x\":\"{}\"}}\n", "x".repeat(3_000));
+    publisher.harness.push(gst::Buffer::from_slice(large.into_bytes())).unwrap();
+    publisher.push(30);
+    publisher.wait_until_sent(33);
+    publisher.wait_for_warning(warning);
+    assert_eq!((publisher.stat("dropped"), publisher.stat("rejected")), (1, 1));
+    wait("the others", || subscriber.received.of(EVENTS).len() >= 33);
+    let mut received = subscriber.received.numbers(EVENTS);
+    received.sort_unstable();
+    assert_eq!(received, numbers(33));
+}
+
+#[test]
+fn a_message_above_the_maximum_of_a_broker_without_refusals_does_not_hold_up_the_others() {
+    if !installed(&MOSQUITTO) {
+        return;
+    }
+    assert_only_a_large_message_is_lost("packet-3.1.1", "max_packet_size 2000", "3.1.1", "connections in a row when it received a message");
+}
+
+#[test]
+fn a_message_above_a_limit_that_the_broker_does_not_announce_is_dropped() {
+    if !installed(&MOSQUITTO) {
+        return;
+    }
+    assert_only_a_large_message_is_lost("payload-5", "message_size_limit 2000", "5", "PacketTooLarge");
+}

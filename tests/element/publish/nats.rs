@@ -170,3 +170,45 @@ fn a_wrong_password_is_a_warning_and_the_right_one_is_taken() {
     start("s3cret").end();
     assert_eq!(server.messages(login()).iter().filter(|(subject, _)| subject == SUBJECT).count(), 5);
 }
+
+#[test]
+fn a_message_above_the_maximum_of_the_stream_is_dropped_and_the_next_ones_are_sent() {
+    if !installed(&["nats-server"]) {
+        return;
+    }
+    let server = Server::start("nats-large", "");
+    let subjects = vec!["emotion.>".into()];
+    let config = stream::Config { name: "emotion".into(), subjects, max_message_size: 2_000, ..Default::default() };
+    server.with(ConnectOptions::new(), async |context| drop(context.create_stream(config).await.unwrap()));
+    let mut publisher = Publisher::start(&[("location", &server.location())]);
+    publisher.push(3);
+    let large = format!("{{\"x\":\"{}\"}}\n", "x".repeat(3_000));
+    publisher.harness.push(gst::Buffer::from_slice(large.into_bytes())).unwrap();
+    publisher.push(30);
+    publisher.wait_until_sent(33);
+    publisher.wait_for_warning("larger than the maximum of the stream");
+    assert_eq!(server.numbers(), numbers(33));
+    assert_eq!((publisher.stat("dropped"), publisher.stat("rejected"), publisher.stat("reconnects")), (1, 1, 0));
+}
+
+#[test]
+fn a_subject_that_the_user_may_not_publish_to_does_not_hold_up_the_others() {
+    if !installed(&["nats-server"]) {
+        return;
+    }
+    let permissions = "permissions: { publish: { deny: \"emotion.door.faces\" } }";
+    let user = format!("{{ user: camera, password: s3cret, {permissions} }}");
+    let server = Server::start("nats-forbidden", &format!("authorization {{ users: [ {user} ] }}"));
+    server.create_stream(ConnectOptions::new().user_and_password("camera".into(), "s3cret".into()));
+    let file = server.folder.write("password", "s3cret");
+    let location = format!("nats://camera@127.0.0.1:{}/emotion/door", server.port);
+    let mut publisher = Publisher::start(&[("location", &location), ("password-file", file.to_str().unwrap())]);
+    publisher.harness.set_src_caps_str("application/x-ndjson,schema=faces");
+    publisher.push(2);
+    publisher.harness.set_src_caps_str("application/x-ndjson,schema=events");
+    publisher.push(5);
+    publisher.wait_until_sent(5);
+    publisher.wait_for_warning("may not publish to the subject emotion.door.faces");
+    wait("both refusals", || publisher.stat("rejected") == 2);
+    assert_eq!((publisher.stat("sent"), publisher.stat("reconnects")), (5, 0));
+}

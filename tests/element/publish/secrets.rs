@@ -80,7 +80,8 @@ impl Certificates {
 
     /// A certificate for `name` as `name`.pem and its key as `name`.key.
     fn sign(&self, name: &str) {
-        self.0.write("extensions", &format!("subjectAltName=DNS:{name}"));
+        let kind = if name.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+        self.0.write("extensions", &format!("subjectAltName={kind}:{name}"));
         let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
         let subject = format!("/CN={name}");
         let options = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -144,4 +145,24 @@ fn encryption_checks_the_certificates_of_both_sides() {
     let publisher = start(&other, &[trusting, own[0], own[1]]);
     publisher.wait_for_warning("not valid for name");
     assert_eq!((publisher.stat("sent"), publisher.stat("queued")), (0, 10), "a certificate of another name");
+}
+
+#[test]
+fn an_encrypted_connection_to_an_ipv6_address_works() {
+    if !installed(&MOSQUITTO) || !installed(&["openssl"]) {
+        return;
+    }
+    let certificates = Certificates::new("certificates-ipv6");
+    certificates.sign("::1");
+    let file = |name: &str| certificates.text(name);
+    let port = test_support::broker::free_port();
+    let listener = format!("allow_anonymous true\nlistener {port} ::1\ncertfile {}\nkeyfile {}", file("::1.pem"), file("::1.key"));
+    let mut broker = Mosquitto::stopped("ipv6", &listener);
+    broker.start();
+    for version in ["5", "3.1.1"] {
+        let location = format!("mqtts://[::1]:{port}/emotion/door");
+        let mut publisher = Publisher::start(&[("location", &location), ("ca-file", &file("ca.pem")), ("mqtt-version", version)]);
+        publisher.push(10);
+        publisher.wait_until_sent(10);
+    }
 }

@@ -70,9 +70,12 @@ impl AlertPublisher {
         let outbox = Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| error.to_string())?;
         let mqtt = client(location, secrets)?;
         let publisher = Publisher::start(outbox, mqtt, |notice| {
-            if let Notice::Disconnected(reason) | Notice::Problem(reason) = notice {
-                eprintln!("emotion-dashboard: alerts are not published: {reason}");
-            }
+            let reason = match notice {
+                Notice::Connected => return,
+                Notice::Disconnected(failure) => failure.to_string(),
+                Notice::Problem(problem) => problem.to_string(),
+            };
+            eprintln!("emotion-dashboard: alerts are not published: {reason}");
         });
         publisher.map(Self).map_err(|error| error.to_string())
     }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connection that is logged in: packets in both directions, and pings.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::time::{Instant, sleep_until};
+
+use super::packet::{self, Hello, Incoming, Limits, MAX_INCOMING, Publish};
+use super::stream::{Duplex, connect};
+use super::{Mqtt, Version};
+use crate::publish::{Failure, Rejection};
+
+/// Pause after which a ping is sent. A broker sends the last will after one and a half of it.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// A connection to a broker.
+pub struct Connection {
+    version: Version,
+    stream: Box<dyn Duplex>,
+    input: BytesMut,
+    output: BytesMut,
+    /// False if something was written that may not have left.
+    is_flushed: bool,
+    /// What is left of a packet that is too large to be read.
+    skipped: usize,
+    keep_alive: Duration,
+    next_ping: Instant,
+    /// True until the broker has answered the last ping.
+    is_ping_open: bool,
+}
+
+impl Connection {
+    /// Connects and logs in. If the connection breaks, the broker publishes `offline` to `will`.
+    ///
+    /// # Errors
+    /// The reason for which there is no connection.
+    pub async fn open(mqtt: &Mqtt, version: Version, will: Option<String>) -> Result<(Self, Limits), Failure> {
+        let stream = connect(mqtt).await?;
+        let mut connection = Self {
+            version,
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            is_flushed: false,
+            skipped: 0,
+            keep_alive: KEEP_ALIVE,
+            next_ping: Instant::now() + KEEP_ALIVE,
+            is_ping_open: false,
+        };
+        let hello =
+            Hello { client_id: &mqtt.login.client_id, keep_alive_s: KEEP_ALIVE.as_secs() as u16, credentials: mqtt.credentials(), will };
+        version.write_hello(hello, &mut connection.output)?;
+        let Incoming::Connected(limits) = connection.receive().await? else {
+            return Err(Failure::Protocol("a packet before the log in".into()));
+        };
+        let shortest = limits.keep_alive_s.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+        connection.keep_alive = shortest.map_or(KEEP_ALIVE, |theirs| theirs.min(KEEP_ALIVE));
+        connection.next_ping = Instant::now() + connection.keep_alive;
+        Ok((connection, limits))
+    }
+
+    /// Queues a message. It leaves during [`Self::receive`] or [`Self::close`].
+    ///
+    /// # Errors
+    /// If it is larger than `maximum`.
+    pub fn publish(&mut self, id: u16, publish: Publish, maximum: usize) -> Result<(), Rejection> {
+        self.is_flushed = false;
+        self.version.write_publish(id, publish, maximum, &mut self.output)
+    }
+
+    /// Queues a subscription, for a connection by MQTT 3.1.1.
+    ///
+    /// # Errors
+    /// If the topics are too long.
+    pub fn subscribe_v311(&mut self, topics: &[String]) -> Result<(), Failure> {
+        self.is_flushed = false;
+        packet::write_subscription_v311(topics, &mut self.output)
+    }
+
+    /// Sends what is queued and the pings, and waits for the next packet. May be dropped and called again.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn receive(&mut self) -> Result<Incoming, Failure> {
+        loop {
+            while let Some(frame) = self.next_frame()? {
+                match self.version.read(frame)? {
+                    Incoming::Pong => self.is_ping_open = false,
+                    packet => return Ok(packet),
+                }
+            }
+            let (mut reader, mut writer) = split(&mut self.stream);
+            tokio::select! {
+                // Reading first, since the broker's last words say why it ends the connection.
+                biased;
+                count = reader.read_buf(&mut self.input) => ended_if_none(count)?,
+                sent = send(&mut writer, &mut self.output), if !self.is_flushed => {
+                    self.is_flushed = true;
+                    if let Err(error) = sent {
+                        return Err(last_words(&mut reader, &mut self.input, self.version).await.unwrap_or_else(|| lost(&error)));
+                    }
+                }
+                () = sleep_until(self.next_ping) => self.ping()?,
+            }
+        }
+    }
+
+    /// Says goodbye, and waits until the broker has ended the connection.
+    pub async fn close(mut self) {
+        self.version.write_goodbye(&mut self.output);
+        let (mut reader, mut writer) = split(&mut self.stream);
+        // If the broker does not listen any more, it publishes the last will.
+        let is_sent = send(&mut writer, &mut self.output).await.is_ok() && writer.shutdown().await.is_ok();
+        // What the broker still sends has to be read: otherwise the system resets the connection, and what is under way is lost.
+        while is_sent && reader.read_buf(&mut self.input).await.is_ok_and(|count| count > 0) {
+            self.input.clear();
+        }
+    }
+
+    fn ping(&mut self) -> Result<(), Failure> {
+        if self.is_ping_open {
+            return Err(Failure::Silent { seconds: self.keep_alive.as_secs() });
+        }
+        self.version.write_ping(&mut self.output);
+        (self.is_ping_open, self.is_flushed) = (true, false);
+        self.next_ping = Instant::now() + self.keep_alive;
+        Ok(())
+    }
+
+    /// The next whole packet of the input. Those that are too large are skipped.
+    fn next_frame(&mut self) -> Result<Option<BytesMut>, Failure> {
+        loop {
+            let skipped = self.skipped.min(self.input.len());
+            drop(self.input.split_to(skipped));
+            self.skipped -= skipped;
+            match packet::frame_length(&self.input)? {
+                Some(length) if length > MAX_INCOMING => self.skipped = length,
+                Some(length) if length <= self.input.len() => return Ok(Some(self.input.split_to(length))),
+                _ => return Ok(None),
+            }
+            if self.skipped > self.input.len() {
+                self.skipped -= self.input.len();
+                self.input.clear();
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Sends all of `output`. May be dropped and called again.
+async fn send(writer: &mut (impl AsyncWrite + Unpin), output: &mut BytesMut) -> std::io::Result<()> {
+    writer.write_all_buf(output).await?;
+    writer.flush().await
+}
+
+/// Why the broker has ended a connection that cannot be written any more, if it has said so.
+async fn last_words(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut, version: Version) -> Option<Failure> {
+    if let Err(failure) = ended_if_none(reader.read_buf(input).await) {
+        return Some(failure);
+    }
+    let length = packet::frame_length(input).ok().flatten().filter(|length| *length <= input.len())?;
+    version.read(input.split_to(length)).err()
+}
+
+fn ended_if_none(count: std::io::Result<usize>) -> Result<(), Failure> {
+    match count {
+        Ok(0) => Err(Failure::Lost("the broker ends it".into())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(lost(&error)),
+    }
+}
+
+fn lost(error: &std::io::Error) -> Failure {
+    Failure::Lost(error.to_string())
+}
