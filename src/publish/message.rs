@@ -34,18 +34,40 @@ impl Message {
         self.payload.len() + OVERHEAD
     }
 
-    /// A line of a spool: the schema, a space and the object.
-    pub fn to_line(&self) -> Vec<u8> {
-        [self.schema.as_bytes(), b" ", &self.payload, b"\n"].concat()
+    /// A record of a spool: a line with the CRC-32 of the rest, the sequence number, the schema and the object.
+    pub fn to_record(&self) -> Vec<u8> {
+        let head = format!("{} {} ", self.sequence, self.schema);
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(head.as_bytes());
+        checksum.update(&self.payload);
+        let mut record = format!("{:08x} {head}", checksum.finalize()).into_bytes();
+        record.extend_from_slice(&self.payload);
+        record.push(b'\n');
+        record
     }
 
-    /// Reads a line of a spool, without its end. None if it is damaged.
-    pub fn from_line(line: &[u8], sequence: u64) -> Option<Self> {
-        let space = line.iter().position(|byte| *byte == b' ')?;
-        let (schema, payload) = (std::str::from_utf8(&line[..space]).ok()?, &line[space + 1..]);
+    /// Reads a record of a spool, without the end of the line. None if it is damaged.
+    pub fn from_record(line: &[u8]) -> Option<Self> {
+        let (checksum, rest) = split_at_space(line)?;
+        if checksum != format!("{:08x}", crc32fast::hash(rest)) {
+            return None;
+        }
+        let (sequence, rest) = split_at_space(rest)?;
+        let (schema, payload) = split_at_space(rest)?;
+        Some(Self { sequence: sequence.parse().ok()?, schema: schema.into(), payload: payload.into() })
+    }
+
+    /// Reads a line of a spool of versions that wrote neither checksum nor number. None if it is visibly damaged.
+    pub fn from_line_without_checksum(line: &[u8], sequence: u64) -> Option<Self> {
+        let (schema, payload) = split_at_space(line)?;
         let is_whole = !schema.is_empty() && payload.starts_with(KEY.as_bytes()) && payload.ends_with(b"}");
         is_whole.then(|| Self { sequence, schema: schema.into(), payload: payload.into() })
     }
+}
+
+fn split_at_space(line: &[u8]) -> Option<(&str, &[u8])> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    Some((std::str::from_utf8(&line[..space]).ok()?, &line[space + 1..]))
 }
 
 /// Gives each message an id that no other message of this or another publisher has: a random number for each start of a
@@ -119,12 +141,29 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_spool_is_read_back_and_damage_is_noticed() {
+    fn a_record_is_read_back_and_no_flipped_bit_passes() {
         let stamped = message(b"{\"a\":1}");
-        let line = stamped.to_line();
-        assert_eq!(Message::from_line(line.strip_suffix(b"\n").unwrap(), 7), Some(stamped));
-        for damaged in [&line[..line.len() - 2], b"faces", b"\0\0\0\0", b"{}", b"faces {}"] {
-            assert_eq!(Message::from_line(damaged, 7), None, "{}", String::from_utf8_lossy(damaged));
+        let record = stamped.to_record();
+        let record = record.strip_suffix(b"\n").unwrap();
+        assert_eq!(Message::from_record(record), Some(stamped));
+        for end in 0..record.len() {
+            assert_eq!(Message::from_record(&record[..end]), None, "cut at {end}");
+        }
+        for bit in 0..8 * record.len() {
+            let mut damaged = record.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Message::from_record(&damaged), None, "bit {bit}");
+        }
+        assert_eq!(Message::from_record(&[&record[..40], record].concat()), None, "a torn record joined with the next");
+    }
+
+    #[test]
+    fn a_line_without_checksum_is_read_and_visible_damage_is_noticed() {
+        let stamped = message(b"{\"a\":1}");
+        let line = [b"faces ", &*stamped.payload].concat();
+        assert_eq!(Message::from_line_without_checksum(&line, 7), Some(stamped));
+        for damaged in [&line[..line.len() - 1], b"faces", b"\0\0\0\0", b"{}", b"faces {}"] {
+            assert_eq!(Message::from_line_without_checksum(damaged, 7), None, "{}", String::from_utf8_lossy(damaged));
         }
     }
 

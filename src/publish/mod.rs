@@ -27,6 +27,7 @@ pub mod secrets;
 #[cfg(feature = "publish")]
 pub mod session;
 mod spool;
+mod spool_files;
 #[cfg(feature = "publish")]
 pub mod subscriber;
 #[cfg(feature = "publish")]
@@ -37,7 +38,7 @@ pub use failure::{Failure, Problem, Rejection};
 pub use location::{Location, Protocol, STATUS, without_password};
 pub use message::{Message, MessageIds, random};
 pub use outbox::{Limits, Outbox, SpoolLimits};
-pub use spool::{Refusal, Spool};
+pub use spool::{Read, Refusal, Spool};
 
 /// The status of a publisher that is connected.
 #[cfg(feature = "publish")]

@@ -2,6 +2,7 @@
 //! What waits for the broker: a bounded queue in memory, or a window of a spool on disk.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +58,10 @@ impl Outbox {
     pub fn open(limits: &Limits) -> Result<Self> {
         let spool = limits.spool.as_ref().map(|spool| Spool::open(&spool.folder, spool.max_bytes)).transpose()?;
         let recovered = spool.as_ref().map_or(0, Spool::len);
+        let mut problems = Problems::default();
+        if let Some(bytes) = spool.as_ref().map(Spool::cut).filter(|bytes| *bytes > 0) {
+            problems.note(Problem::SpoolCut { bytes });
+        }
         Ok(Self {
             ids: MessageIds::new(),
             max_bytes: limits.max_bytes,
@@ -66,7 +71,7 @@ impl Outbox {
             next_sequence: spool.as_ref().map_or(0, Spool::end),
             spool,
             counts: Counts { recovered, ..Counts::default() },
-            problems: Problems::default(),
+            problems,
         })
     }
 
@@ -142,20 +147,22 @@ impl Outbox {
         let Some(spool) = &mut self.spool else { return false };
         let dropped = self.counts.dropped;
         while self.bytes == 0 || self.bytes < self.max_bytes / 2 {
-            match spool.read() {
-                Ok(Some((_, Some(message)))) => {
-                    self.bytes += message.size();
-                    self.waiting.push_back(message);
-                }
-                Ok(Some((sequence, None))) => {
-                    self.counts.dropped += 1;
-                    self.problems.note(Problem::SpoolDamaged { count: 1, next: sequence + 1 });
-                }
+            let read = match spool.read() {
+                Ok(Some(read)) => read,
                 Ok(None) => break,
                 Err(error) => {
                     self.problems.note(Problem::SpoolRead(error.to_string()));
                     break;
                 }
+            };
+            if read.lost > 0 {
+                self.counts.dropped += read.lost;
+                let next = read.message.as_ref().map_or(spool.end(), |message| message.sequence);
+                self.problems.note(Problem::SpoolDamaged { count: read.lost, next });
+            }
+            if let Some(message) = read.message {
+                self.bytes += message.size();
+                self.waiting.push_back(message);
             }
         }
         self.counts.dropped > dropped
@@ -231,6 +238,25 @@ impl Outbox {
     /// Size of the object of a message in flight, in bytes.
     pub fn size_in_flight(&self, sequence: u64) -> Option<usize> {
         self.in_flight.get(&sequence).map(|message| message.payload.len())
+    }
+
+    /// True if there is a spool.
+    pub fn has_spool(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// Files of the spool that have to be synced for the messages so far to survive a power failure.
+    pub fn unsynced(&mut self) -> Vec<File> {
+        let Some(spool) = &mut self.spool else { return Vec::new() };
+        spool.unsynced().unwrap_or_else(|error| {
+            self.problems.note(Problem::SpoolSync(error.to_string()));
+            Vec::new()
+        })
+    }
+
+    /// Notes a problem.
+    pub fn note(&mut self, problem: Problem) {
+        self.problems.note(problem);
     }
 
     /// The next problem that was not reported. One with the same cause is reported once; a problem of the spool again after

@@ -21,6 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 /// Messages that arrive within this time after others were sent are sent together.
 const GATHERING: Duration = Duration::from_millis(100);
+/// A power failure loses the messages of at most this time from the spool.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum time to say goodbye to the broker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -185,6 +187,18 @@ impl Shared {
         if outbox.in_flight() < window { outbox.take() } else { None }
     }
 
+    /// Syncs the spool again and again. The disk may be slow, so another thread waits for it.
+    async fn keep_synced(self: Arc<Self>) {
+        loop {
+            sleep(SYNC_INTERVAL).await;
+            let files = self.outbox().unsynced();
+            let synced = tokio::task::spawn_blocking(move || files.iter().try_for_each(std::fs::File::sync_data)).await;
+            if let Ok(Err(error)) = synced {
+                self.outbox().note(Problem::SpoolSync(error.to_string()));
+            }
+        }
+    }
+
     async fn stopped(&self) {
         while !self.is_stopping() {
             self.wake.notified().await;
@@ -211,6 +225,9 @@ impl Session {
         let shared = self.shared.clone();
         let mut backoff = Backoff::default();
         let mut is_first = true;
+        if shared.outbox().has_spool() {
+            tokio::spawn(shared.clone().keep_synced());
+        }
         while !shared.is_stopping() {
             let connected = tokio::select! {
                 biased;

@@ -1,17 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A queue of messages in files, which outlives the process.
 //!
-//! The folder holds segments: text files with a line for each message, named by the sequence number of their first line.
-//! A file `position` holds the number of the first message that the broker has not acknowledged. A segment whose messages
-//! are all acknowledged is deleted. The exclusive lock on `position` keeps a second publisher out.
+//! # Constraints
+//!
+//! A message is handed to the operating system before [`Spool::append`] returns, so it survives a crash of the process. It is
+//! on the disk once the files of [`Spool::unsynced`] are synced, which a publisher does every five seconds on its own thread:
+//! neither the stream nor the connection waits for the disk. A power failure loses what was appended since, and never an older
+//! message. It may also forget the last acknowledgements, so those messages are sent twice. One process uses a spool at a
+//! time: it holds an exclusive lock on `position`. The size on disk never exceeds the maximum; a message that does not fit is
+//! refused, because what was accepted is kept.
+//!
+//! # Format
+//!
+//! ```text
+//! FOLDER/position                       number of the first message that is not acknowledged, 20 digits
+//! FOLDER/00000000000000000000.records   segment: the messages from number 0 on, one on each line
+//! FOLDER/00000000000000000212.records
+//!     1c291ca3 212 events {"message_id":"…",…}
+//! ```
+//!
+//! A record is a line: the CRC-32 of the rest as eight hexadecimal digits, the number of the message, its schema, and its
+//! object, separated by spaces. Records are only appended, with increasing numbers. A full spool has about 16 segments, and a
+//! segment whose messages are all acknowledged is deleted. Segments with the extension `ndjson` are those of older versions,
+//! whose lines have neither checksum nor number. They are rewritten when the spool is opened.
+//!
+//! # Recovery
+//!
+//! [`Spool::open`] reads all segments. What is behind the last intact record of a segment was torn by a power failure or a
+//! full disk; it is cut off, and new messages begin a new segment. A damaged record in the middle is skipped. The number of
+//! the next intact record tells how many messages are lost, so damage never shifts the others: none of them is taken for
+//! another, sent without need or left out. `position` is written in place. If a power failure has emptied it, all messages on
+//! disk are sent again, and receivers drop them by their `message_id`.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::Message;
+use super::{Message, spool_files};
 use crate::error::{Error, Result};
 
 /// Number of segments that a full spool consists of.
@@ -19,7 +46,6 @@ const SEGMENTS: u64 = 16;
 /// Maximum size of a segment.
 const MAX_SEGMENT: u64 = 16 << 20;
 const POSITION: &str = "position";
-const EXTENSION: &str = "ndjson";
 
 /// Messages on disk, from the oldest that is not acknowledged.
 #[derive(Debug)]
@@ -29,15 +55,20 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// Open for appending: the last segment.
     last: Option<File>,
+    /// What was written since the files were last synced.
+    unsynced: Vec<File>,
+    is_last_synced: bool,
     position_file: File,
     /// The first message that is not acknowledged.
     position: u64,
     /// The next message to read.
     cursor: u64,
-    /// Open for reading, at `cursor`.
-    reader: Option<BufReader<File>>,
+    /// Open for reading, with the number of its segment.
+    reader: Option<(u64, BufReader<File>)>,
     /// The number of the next message to append.
     end: u64,
+    /// Bytes that recovery has cut off.
+    cut: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +84,15 @@ pub enum Refusal {
     Full,
     /// It could not be written, as on a full disk.
     Failed(io::Error),
+}
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Number of messages before it that are damaged.
+    pub lost: u64,
+    /// The message; none if the rest of the spool is damaged.
+    pub message: Option<Message>,
 }
 
 impl Spool {
@@ -79,11 +119,14 @@ impl Spool {
             max_bytes,
             segments: VecDeque::new(),
             last: None,
+            unsynced: Vec::new(),
+            is_last_synced: true,
             position_file,
             position,
             cursor: position,
             reader: None,
             end: position,
+            cut: 0,
         };
         spool.recover().map_err(failed(folder))?;
         Ok(spool)
@@ -114,18 +157,36 @@ impl Spool {
         self.end
     }
 
+    /// Damaged bytes that were cut off when the spool was opened.
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+
     /// Appends a message, whose sequence number is [`Self::end`]. On an error nothing is appended.
     ///
     /// # Errors
     /// [`Refusal`].
     pub fn append(&mut self, message: &Message) -> std::result::Result<(), Refusal> {
-        let line = message.to_line();
-        if self.bytes() + line.len() as u64 > self.max_bytes {
+        debug_assert_eq!(message.sequence, self.end);
+        let record = message.to_record();
+        if self.bytes() + record.len() as u64 > self.max_bytes {
             return Err(Refusal::Full);
         }
-        self.write(&line).map_err(Refusal::Failed)?;
+        self.write(&record).map_err(Refusal::Failed)?;
         self.end += 1;
         Ok(())
+    }
+
+    /// Files that have to be synced for the messages so far to survive a power failure.
+    ///
+    /// # Errors
+    /// If the system has no more file descriptors. The files are returned the next time.
+    pub fn unsynced(&mut self) -> io::Result<Vec<File>> {
+        if let Some(last) = self.last.as_ref().filter(|_| !self.is_last_synced) {
+            self.unsynced.push(last.try_clone()?);
+            self.is_last_synced = true;
+        }
+        Ok(std::mem::take(&mut self.unsynced))
     }
 
     /// Skips the message that has just been appended: its reader keeps it in memory.
@@ -135,29 +196,24 @@ impl Spool {
         self.reader = None;
     }
 
-    /// Reads the next message. The inner none is a damaged line; the outer one is the end.
+    /// Reads the next message; none at the end.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn read(&mut self) -> io::Result<Option<(u64, Option<Message>)>> {
-        if self.unread() == 0 {
-            return Ok(None);
+    pub fn read(&mut self) -> io::Result<Option<Read>> {
+        while self.unread() > 0 {
+            let (sequence, message) = match self.next_line()? {
+                Some(line) => match Message::from_record(&line).filter(|message| (self.cursor..self.end).contains(&message.sequence)) {
+                    Some(message) => (message.sequence, Some(message)),
+                    None => continue,
+                },
+                None => (self.end, None),
+            };
+            let lost = sequence - self.cursor;
+            self.cursor = (sequence + 1).min(self.end);
+            return Ok(Some(Read { lost, message }));
         }
-        let mut line = Vec::new();
-        if self.reader.is_none() {
-            self.reader = Some(self.reader_at_cursor()?);
-        }
-        while let Some(reader) = &mut self.reader {
-            reader.read_until(b'\n', &mut line)?;
-            if line.pop_if(|end| *end == b'\n').is_some() {
-                break;
-            }
-            line.clear();
-            self.reader = self.next_segment()?;
-        }
-        let sequence = self.cursor;
-        self.cursor += 1;
-        Ok(Some((sequence, Message::from_line(&line, sequence))))
+        Ok(None)
     }
 
     /// Notes that every message before `sequence` is acknowledged.
@@ -171,8 +227,7 @@ impl Spool {
             self.remove_first()?;
         }
         if self.is_empty() && self.bytes() >= self.segment_bytes() {
-            self.last = None;
-            self.reader = None;
+            (self.last, self.reader, self.is_last_synced) = (None, None, true);
             self.remove_first()?;
         }
         Ok(())
@@ -180,44 +235,39 @@ impl Spool {
 
     fn remove_first(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segments.pop_front() {
-            fs::remove_file(self.path(segment.first))?;
+            fs::remove_file(spool_files::path(&self.folder, segment.first))?;
         }
         Ok(())
     }
 
-    /// Finds the segments, counts their messages and cuts off a line that a crash has left incomplete.
+    /// Finds the segments and the number of the next message.
     fn recover(&mut self) -> io::Result<()> {
-        let mut firsts = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let is_segment = path.extension().is_some_and(|extension| extension == EXTENSION);
-            let first = path.file_stem().and_then(|name| name.to_str()?.parse::<u64>().ok());
-            firsts.extend(first.filter(|_| is_segment));
-        }
-        firsts.sort_unstable();
-        for first in firsts {
-            let (lines, bytes) = whole_lines(&self.path(first))?;
-            self.segments.push_back(Segment { first, bytes });
-            self.end = self.end.max(first + lines);
+        spool_files::rewrite_old(&self.folder)?;
+        for first in spool_files::segments(&self.folder, spool_files::EXTENSION)? {
+            let segment = spool_files::repair(&spool_files::path(&self.folder, first))?;
+            self.cut += segment.cut;
+            self.segments.push_back(Segment { first, bytes: segment.bytes });
+            self.end = self.end.max(first).max(segment.last.map_or(0, |last| last + 1));
         }
         self.position = self.position.max(self.segments.front().map_or(self.position, |segment| segment.first));
         self.cursor = self.position;
         self.acknowledge(self.position)
     }
 
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+    fn write(&mut self, record: &[u8]) -> io::Result<()> {
         let is_full = self.segments.back().is_none_or(|segment| segment.bytes >= self.segment_bytes());
         if self.last.is_none() || is_full {
-            self.last = Some(self.start_segment()?);
+            self.start_segment()?;
         }
         let (Some(file), Some(segment)) = (&mut self.last, self.segments.back_mut()) else { return Ok(()) };
-        match file.write_all(line) {
+        self.is_last_synced = false;
+        match file.write_all(record) {
             Ok(()) => {
-                segment.bytes += line.len() as u64;
+                segment.bytes += record.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                // Part of the line may have been written. If it cannot be removed, the next segment starts a new file.
+                // Part of the record may have been written. If it cannot be removed, the next message starts a new file.
                 if file.set_len(segment.bytes).is_err() {
                     self.last = None;
                 }
@@ -226,62 +276,57 @@ impl Spool {
         }
     }
 
-    fn start_segment(&mut self) -> io::Result<File> {
-        let file = OpenOptions::new().append(true).create(true).open(self.path(self.end))?;
+    fn start_segment(&mut self) -> io::Result<()> {
+        let file = OpenOptions::new().append(true).create(true).open(spool_files::path(&self.folder, self.end))?;
+        // A segment that has no whole record yet is used again, without what a failed write has left.
+        if file.metadata()?.len() > 0 {
+            file.set_len(0)?;
+        }
         if self.segments.back().is_none_or(|segment| segment.first != self.end) {
             self.segments.push_back(Segment { first: self.end, bytes: 0 });
         }
-        Ok(file)
+        let is_open = std::mem::replace(&mut self.is_last_synced, true);
+        self.unsynced.extend(self.last.take().filter(|_| !is_open));
+        self.unsynced.push(File::open(&self.folder)?);
+        self.last = Some(file);
+        Ok(())
     }
 
     fn segment_bytes(&self) -> u64 {
         (self.max_bytes / SEGMENTS).min(MAX_SEGMENT)
     }
 
-    fn reader_at_cursor(&self) -> io::Result<BufReader<File>> {
-        let segment = self.segments.iter().rev().find(|segment| segment.first <= self.cursor);
-        let first = segment.map_or(self.cursor, |segment| segment.first);
-        let mut reader = BufReader::new(File::open(self.path(first))?);
-        for _ in first..self.cursor {
-            reader.skip_until(b'\n')?;
+    /// The next whole line, with damaged ones, from the segment of the cursor on; none at the end of the last segment.
+    fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        if self.reader.is_none() {
+            let segment = self.segments.iter().rev().find(|segment| segment.first <= self.cursor).or(self.segments.front());
+            self.reader = segment.map(|segment| spool_files::reader(&self.folder, segment.first)).transpose()?;
         }
-        Ok(reader)
-    }
-
-    /// The segment that begins at the cursor; none if a file is shorter than it should be.
-    fn next_segment(&self) -> io::Result<Option<BufReader<File>>> {
-        let begins = self.segments.iter().any(|segment| segment.first == self.cursor);
-        begins.then(|| self.reader_at_cursor()).transpose()
-    }
-
-    fn path(&self, first: u64) -> PathBuf {
-        self.folder.join(format!("{first:020}.{EXTENSION}"))
+        while let Some((first, reader)) = &mut self.reader {
+            reader.read_until(b'\n', &mut line)?;
+            if line.pop_if(|end| *end == b'\n').is_some() {
+                return Ok(Some(line));
+            }
+            line.clear();
+            let next = self.segments.iter().find(|segment| segment.first > *first);
+            let Some(next) = next else { return Ok(None) };
+            self.reader = Some(spool_files::reader(&self.folder, next.first)?);
+        }
+        Ok(None)
     }
 }
 
+/// The number in the file. Zeros are what a power failure leaves of a file that was not synced.
 fn read_position(mut file: &File) -> io::Result<u64> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(64).read_to_string(&mut text)?;
-    match text.trim() {
+    match text.trim_matches(['\0', '\n', ' ']) {
         "" => Ok(0),
-        number => number.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("expected a number, found {number:?}"))),
+        number => number.parse().map_err(|_| {
+            let what = format!("expected a number, found {number:?}; remove the file to send everything in the folder again");
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        }),
     }
-}
-
-/// The number of complete lines of a file, and its length after an incomplete last line has been cut off.
-fn whole_lines(path: &Path) -> io::Result<(u64, u64)> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut reader = BufReader::new(&file);
-    let (mut lines, mut bytes) = (0, 0);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        if line.ends_with(b"\n") {
-            lines += 1;
-            bytes += line.len() as u64;
-        }
-        line.clear();
-    }
-    file.set_len(bytes)?;
-    Ok((lines, bytes))
 }

@@ -23,7 +23,7 @@ impl Folder {
 
     fn segments(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
-        let mut segments: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "ndjson")).collect();
+        let mut segments: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "records")).collect();
         segments.sort();
         segments
     }
@@ -205,7 +205,7 @@ fn a_full_disk_drops_new_messages_and_keeps_the_others() {
     let folder = Folder::new("spool-no-space");
     let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 20)).unwrap();
     // Writing to this device fails as on a full disk.
-    let segment = folder.0.join(format!("{:020}.ndjson", 0));
+    let segment = folder.0.join(format!("{:020}.records", 0));
     std::os::unix::fs::symlink("/dev/full", &segment).unwrap();
     push(&mut outbox, 0..3);
     assert!(problem(&mut outbox).contains("No space left on device"));
@@ -231,12 +231,85 @@ fn an_incomplete_or_damaged_line_is_dropped_and_the_others_are_kept() {
     fs::write(segment, bytes).unwrap();
 
     let mut outbox = Outbox::open(&limits).unwrap();
-    assert_eq!(outbox.counts().recovered, 3, "the incomplete line was never a message");
+    assert!(problem(&mut outbox).contains("damaged bytes, as after a power failure"));
+    assert_eq!(outbox.counts().recovered, 3, "the incomplete record was never a message");
     push(&mut outbox, [9]);
     assert_eq!(deliver(&mut outbox), [0, 2, 9]);
-    assert!(problem(&mut outbox).contains("damaged"));
+    assert_eq!(problem(&mut outbox), "1 messages of the spool are damaged, before message 2");
     assert_eq!(outbox.counts().dropped, 1);
     assert_balanced(&outbox);
+}
+
+#[test]
+fn damage_does_not_shift_the_messages_behind_it() {
+    let folder = Folder::new("spool-shift");
+    let limits = folder.limits(MANY, 1 << 20);
+    let mut outbox = Outbox::open(&limits).unwrap();
+    push(&mut outbox, 0..6);
+    let taken: Vec<_> = (0..4).map(|_| outbox.take().unwrap()).collect();
+    taken.iter().for_each(|message| outbox.sent(message.sequence));
+    drop(outbox);
+    // A torn record is joined with the next one: there is one line less.
+    let segment = &folder.segments()[0];
+    let mut bytes = fs::read(segment).unwrap();
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    bytes.drain(end - 20..=end);
+    fs::write(segment, bytes).unwrap();
+
+    let mut outbox = Outbox::open(&limits).unwrap();
+    assert_eq!(deliver(&mut outbox), [4, 5], "what was not acknowledged, and nothing else");
+    assert_eq!((outbox.counts().recovered, outbox.counts().dropped), (2, 0));
+}
+
+#[test]
+fn a_failed_write_is_not_joined_with_the_next_message() {
+    let folder = Folder::new("spool-joined");
+    let limits = folder.limits(MANY, 1 << 20);
+    let mut outbox = Outbox::open(&limits).unwrap();
+    // What a write that failed halfway has left of a segment, without a way to remove it then.
+    fs::write(folder.0.join(format!("{:020}.records", 0)), "5b0c0f5e 0 faces {\"mess").unwrap();
+    push(&mut outbox, 0..2);
+    drop(outbox);
+    let mut outbox = Outbox::open(&limits).unwrap();
+    assert_eq!(deliver(&mut outbox), [0, 1]);
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn a_spool_of_an_older_version_goes_on() {
+    let folder = Folder::new("spool-old");
+    fs::create_dir_all(&folder.0).unwrap();
+    let line = |number: u32| format!("faces {{\"message_id\":\"00000000000000aa-{number}\",\"n\":{number}}}\n");
+    fs::write(folder.0.join("position"), format!("{:020}\n", 11)).unwrap();
+    fs::write(folder.0.join(format!("{:020}.ndjson", 10)), [line(10), line(11), "faces \0\0\n".into(), line(13)].concat()).unwrap();
+    fs::write(folder.0.join(format!("{:020}.ndjson", 14)), [line(14), line(15)].concat() + "faces {\"mess").unwrap();
+
+    let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 20)).unwrap();
+    assert_eq!(outbox.counts().recovered, 5);
+    let first = outbox.take().unwrap();
+    assert_eq!((first.id(), first.sequence), ("00000000000000aa-11", 11));
+    outbox.sent(first.sequence);
+    push(&mut outbox, [16]);
+    assert_eq!(deliver(&mut outbox), [13, 14, 15, 16]);
+    assert_eq!(outbox.counts().dropped, 1);
+    assert_balanced(&outbox);
+    let files = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path());
+    assert!(files.into_iter().all(|path| path.extension().is_none_or(|extension| extension == "records")), "nothing is left of it");
+}
+
+#[test]
+fn a_position_that_a_power_failure_has_emptied_sends_everything_again() {
+    for emptied in ["", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
+        let folder = Folder::new("spool-position");
+        let limits = folder.limits(MANY, 1 << 20);
+        let mut outbox = Outbox::open(&limits).unwrap();
+        push(&mut outbox, 0..3);
+        let first = outbox.take().unwrap();
+        outbox.sent(first.sequence);
+        drop(outbox);
+        fs::write(folder.0.join("position"), emptied).unwrap();
+        assert_eq!(deliver(&mut Outbox::open(&limits).unwrap()), [0, 1, 2]);
+    }
 }
 
 #[test]
@@ -271,6 +344,23 @@ fn a_full_spool_is_reported_though_the_next_message_fits_and_once_until_it_is_em
     deliver(&mut outbox);
     fill(&mut outbox);
     assert_eq!(outbox.take_problem(), Some(Problem::SpoolFull));
+}
+
+#[test]
+fn what_was_written_is_offered_for_syncing_once() {
+    let folder = Folder::new("spool-sync");
+    let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 16)).unwrap();
+    assert!(outbox.unsynced().is_empty());
+    push(&mut outbox, [0]);
+    assert_eq!(outbox.unsynced().len(), 2, "the segment, and the folder with its name");
+    assert!(outbox.unsynced().is_empty());
+    push(&mut outbox, [1]);
+    assert_eq!(outbox.unsynced().len(), 1);
+    push(&mut outbox, 2..200);
+    let files = outbox.unsynced();
+    let segments = folder.segments().len();
+    assert!(segments > 1);
+    assert_eq!(files.len(), 2 * segments - 1, "each segment written since, and the folder for each new one");
 }
 
 #[test]

@@ -15,9 +15,10 @@
 //!
 //! The stream never waits for the broker and never ends because of it. Messages wait in memory, for up to
 //! `max-size-bytes`. With `leaky=downstream` the oldest ones are dropped after that. With `leaky=no` every message is also
-//! written to `spool-location` and stays there until the broker has acknowledged it, even if the process is killed. After
-//! a power failure, the messages of the last seconds may be missing. When the files have reached `max-spool-bytes` or the
-//! disk is full, new messages are dropped. The streaming thread writes the files, so choose a local disk.
+//! written to `spool-location` and stays there until the broker has acknowledged it, even if the process is killed. The
+//! files are synced every five seconds; a power failure loses what was written since. When the files have reached
+//! `max-spool-bytes` or the disk is full, new messages are dropped. The streaming thread writes the files, so choose a local
+//! disk.
 //!
 //! The element connects again after 0.25 s, then 0.5 s and so on up to 30 s, each shortened at random by up to a half. It
 //! posts a warning for each new reason, and an info message when the connection is back. At the end of the stream it waits

@@ -206,7 +206,7 @@ fn a_full_disk_is_a_warning_and_the_stream_goes_on() {
     let spool = folder.0.to_str().unwrap();
     let mut publisher = Publisher::start(&[("location", &nobody), ("leaky", "no"), ("spool-location", spool)]);
     // Writing to this device fails as on a full disk.
-    std::os::unix::fs::symlink("/dev/full", folder.0.join(format!("{:020}.ndjson", 0))).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.0.join(format!("{:020}.records", 0))).unwrap();
     publisher.push(10);
     publisher.wait_for_warning("No space left on device");
     assert_eq!((publisher.stat("exported"), publisher.stat("dropped")), (10, 10));
