@@ -11,6 +11,7 @@ mod expression;
 mod image;
 mod mot;
 mod motion_gate;
+mod outbox_model;
 #[cfg(feature = "onnx")]
 mod presets;
 mod publish;
