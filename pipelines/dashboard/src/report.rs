@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use emotion_supervise::report;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A report covers at most the newest bytes of a record.
 const MAX_BYTES: u64 = 32 << 20;
@@ -16,14 +16,25 @@ const MAX_BYTES: u64 = 32 << 20;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reports are made one at a time, so that requests cannot start many processes.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static TURNS: Semaphore = Semaphore::const_new(1);
 
-/// The page of an NDJSON record, as HTML; `name` is the name of the record on the page.
+/// The right to make a report. Requests do not wait for it: each that waits would occupy a thread that downloads need.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held until it is dropped")] SemaphorePermit<'static>);
+
+impl Turn {
+    /// The right to make a report; none while another one is made.
+    pub fn take() -> Option<Self> {
+        TURNS.try_acquire().ok().map(Self)
+    }
+}
+
+/// The page of an NDJSON record, as HTML; `name` is the name of the record on the page. `_turn` is given back at the end, also
+/// if the client is gone before.
 ///
 /// # Errors
 /// If there is no Python, or it fails or takes too long.
-pub fn write(record: &mut dyn Read, name: &str) -> io::Result<Vec<u8>> {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+pub fn write(_turn: Turn, record: &mut dyn Read, name: &str) -> io::Result<Vec<u8>> {
     let folder = Folder::new()?;
     let (lines, page) = (folder.0.join(format!("{name}.ndjson")), folder.0.join("report.html"));
     write_newest(record, &lines, MAX_BYTES)?;

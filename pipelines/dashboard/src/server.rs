@@ -238,12 +238,14 @@ async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<
 
 async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
     let source = find(&registry, id)?;
+    let busy = || Refused(StatusCode::SERVICE_UNAVAILABLE, "another report is being made; try again in a minute".into());
+    let turn = report::Turn::take().ok_or_else(busy)?;
     let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
     let title = file_name(&source.name);
     let record = source.recorded(name).ok_or_else(|| unknown(id))?;
     let failed = |error: std::io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     let mut record = record.map_err(failed)?;
-    let page = tokio::task::spawn_blocking(move || report::write(&mut record, &title)).await;
+    let page = tokio::task::spawn_blocking(move || report::write(turn, &mut record, &title)).await;
     let page = page.map_err(std::io::Error::other).and_then(|page| page).map_err(failed)?;
     Ok(attachment(&source, "report.html", "text/html; charset=utf-8", Body::from(page)))
 }

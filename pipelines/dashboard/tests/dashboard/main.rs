@@ -3,5 +3,6 @@
 
 mod browser;
 mod fleet;
+mod limits;
 mod sources;
 mod support;
