@@ -99,6 +99,7 @@ export class Tile {
 
   /** Takes the description of the source from the list. */
   update(source, { canBlur, canReport }) {
+    if (this.source && hidesMore(source.switches, this.source.switches)) this.forget();
     this.source = source;
     const { root } = this;
     root.dataset.state = source.state;
@@ -117,6 +118,12 @@ export class Tile {
     if (source.state !== "playing") this.showRates("", "");
     this.showError(this.error);
     this.showNotice();
+  }
+
+  /** Removes the last picture and its faces, which a switch has hidden: there may be no newer ones. */
+  forget() {
+    this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.people.clear();
   }
 
   showRates(fps, latency) {
@@ -191,6 +198,11 @@ export class Tile {
     this.unbindMenus.forEach((unbind) => unbind());
     this.root.remove();
   }
+}
+
+/** True if a switch hides what was shown under others. */
+function hidesMore(now, before) {
+  return (now.blur && !before.blur) || (now.aggregate_only && !before.aggregate_only);
 }
 
 /** Selects a value, which another program may have set to one that is not in the list. */

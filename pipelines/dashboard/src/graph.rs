@@ -56,7 +56,6 @@ pub struct Graph {
     /// The entry for a browser's pictures.
     pub feed: Option<gst_app::AppSrc>,
     detect: gst::Element,
-    overlay: gst::Element,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
 }
@@ -86,24 +85,18 @@ impl Graph {
         gst::Element::link_many([&entry, &convert, &detect, &classify, &tee])?;
         read_faces(&pad(&classify, "src")?, source.clone());
 
-        let overlay = builder.pictures(&tee, source, labels, &file_lateness)?;
+        builder.pictures(&tee, source, labels, &file_lateness)?;
         let valves = builder.records(&tee, source)?;
-        let graph = Self { pipeline, feed, detect, overlay, valves, file_loop };
+        let graph = Self { pipeline, feed, detect, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
     }
 
-    /// Applies the switches to the elements.
+    /// Applies the switches to the elements, except the overlay, which follows them by itself.
     pub fn switch(&self, switches: Switches) {
         // Below 0 is the threshold of the model.
         self.detect.set_property("score-threshold", switches.threshold.unwrap_or(-1.0));
         self.detect.set_property("detect-interval", switches.interval);
-        for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
-            self.overlay.set_property(name, !switches.aggregate_only);
-        }
-        if can_blur() {
-            self.overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
-        }
         self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
     }
 
@@ -231,8 +224,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The branch of pictures for viewers. Returns the overlay.
-    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, file_lateness: &Arc<AtomicI64>) -> Result<gst::Element> {
+    /// The branch of pictures for viewers.
+    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, file_lateness: &Arc<AtomicI64>) -> Result<()> {
         let queue = self.queue(1)?;
         skip_unwatched(&pad(&queue, "sink")?, source.clone());
         let scale = self.make("videoscale")?;
@@ -243,17 +236,18 @@ impl Builder<'_> {
         let overlay = self.built(gst::ElementFactory::make("emotionoverlay").property("draw-scores", false).property("labels", labels))?;
         let convert = self.make("videoconvert")?;
         let encode = self.built(gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY))?;
+        let made = follow_switches(&pad(&overlay, "sink")?, source.clone());
         let (source, file_lateness) = (source.clone(), file_lateness.clone());
         let sink = self.sink(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let age = age(sink, &sample, file_lateness.load(Ordering::Relaxed));
             let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
             let jpeg = buffer.into_mapped_buffer_readable().map_err(|_| gst::FlowError::Error)?;
-            source.show(Bytes::from_owner(jpeg), age);
+            let made = *made.lock().unwrap_or_else(PoisonError::into_inner);
+            source.show(Bytes::from_owner(jpeg), age, &made);
             Ok(gst::FlowSuccess::Ok)
         })?;
-        gst::Element::link_many([tee, &queue, &scale, &size, &overlay, &convert, &encode, &sink])?;
-        Ok(overlay)
+        gst::Element::link_many([tee, &queue, &scale, &size, &overlay, &convert, &encode, &sink])
     }
 
     /// The branch of records. Returns the valves before the records of individual faces.
@@ -293,6 +287,33 @@ impl Builder<'_> {
 
 fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
     element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+}
+
+/// Sets the overlay with the sink pad `pad` before each frame. Returns the switches under which the last frame was drawn: no
+/// queue follows, so that the sink takes a frame before the next one is drawn.
+fn follow_switches(pad: &gst::Pad, source: Arc<Source>) -> Arc<Mutex<Switches>> {
+    let set = |pad: &gst::Pad, switches: Switches| pad.parent_element().map(|overlay| set_overlay(&overlay, switches));
+    let switches = source.switches();
+    set(pad, switches);
+    let made = Arc::new(Mutex::new(switches));
+    let last = made.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let (now, mut last) = (source.switches(), last.lock().unwrap_or_else(PoisonError::into_inner));
+        if *last != now && set(pad, now).is_some() {
+            *last = now;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    made
+}
+
+fn set_overlay(overlay: &gst::Element, switches: Switches) {
+    for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
+        overlay.set_property(name, !switches.aggregate_only);
+    }
+    if can_blur() {
+        overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
+    }
 }
 
 /// Measures the lateness of the frames of a file when they leave its clocksync.

@@ -141,7 +141,13 @@ impl Live {
         while self.arrivals.front().is_some_and(|&arrival| now.saturating_duration_since(arrival) > RATE_WINDOW) {
             self.arrivals.pop_front();
         }
-        self.update_tracks(now, frame.faces);
+        self.note_labels(frame.faces);
+        if aggregate_only {
+            // What is hidden is not remembered either, such as since when a face is there.
+            self.tracks.clear();
+        } else {
+            self.update_tracks(now, frame.faces);
+        }
         self.aggregate(now, frame.faces);
         if self.published.is_some_and(|published| now.saturating_duration_since(published) < READING_INTERVAL) {
             return None;
@@ -156,6 +162,15 @@ impl Live {
         self.arrivals.clear();
     }
 
+    fn note_labels(&mut self, faces: &[FaceRecord]) {
+        for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()) {
+            let known = self.labels.as_ref().is_some_and(|labels| labels.is_same(&emotion.labels));
+            if !known {
+                self.labels = Some(emotion.labels.clone());
+            }
+        }
+    }
+
     fn update_tracks(&mut self, now: Instant, faces: &[FaceRecord]) {
         for face in faces {
             let label = face.emotion.as_ref().map(EmotionResult::label);
@@ -164,12 +179,6 @@ impl Live {
             if track.label.as_deref() != label {
                 track.label = label.map(str::to_owned);
                 track.since = now;
-            }
-            if let Some(emotion) = &face.emotion {
-                let known = self.labels.as_ref().is_some_and(|labels| labels.is_same(&emotion.labels));
-                if !known {
-                    self.labels = Some(emotion.labels.clone());
-                }
             }
         }
         self.tracks.retain(|_, track| now.saturating_duration_since(track.last_seen) < LOST_FACE_TIMEOUT);
@@ -294,6 +303,8 @@ mod tests {
         let reading = observe(&mut live, start, 0, &[face(1, [0.0, 1.0])], true).unwrap();
         assert_eq!(reading["faces"], serde_json::Value::Null);
         assert_eq!(reading["room"]["faces"], 1);
+        let reading = observe(&mut live, start, 500, &[face(1, [0.0, 1.0])], false).unwrap();
+        assert_eq!(reading["faces"][0]["here"], 1_000_500, "a face that was hidden is new");
     }
 
     #[test]

@@ -227,13 +227,15 @@ async fn snapshot(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) ->
 async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<(u32, String)>) -> Answer {
     let source = find(&registry, id)?;
     let unknown = || Refused(StatusCode::NOT_FOUND, format!("no record {name}; the records are {}", RECORDS.join(", ")));
-    if name.starts_with("faces") && source.switches().aggregate_only {
-        return Err(Refused(StatusCode::FORBIDDEN, "individual faces are hidden; only totals can be downloaded".into()));
+    if !source.allows(&name) {
+        return Err(hidden());
     }
     let reader = source.recorded(&name).ok_or_else(unknown)?;
     let reader = reader.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let kind = if name.ends_with("csv") { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
-    Ok(attachment(&source, &name, kind, stream(reader)))
+    let (weak, record) = (Arc::downgrade(&source), name.clone());
+    let is_allowed = move || weak.upgrade().is_some_and(|source| source.allows(&record));
+    Ok(attachment(&source, &name, kind, stream(reader, is_allowed)))
 }
 
 async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
@@ -247,7 +249,15 @@ async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>)
     let mut record = record.map_err(failed)?;
     let page = tokio::task::spawn_blocking(move || report::write(turn, &mut record, &title)).await;
     let page = page.map_err(std::io::Error::other).and_then(|page| page).map_err(failed)?;
+    // It may have been switched meanwhile.
+    if !source.allows(name) {
+        return Err(hidden());
+    }
     Ok(attachment(&source, "report.html", "text/html; charset=utf-8", Body::from(page)))
+}
+
+fn hidden() -> Refused {
+    Refused(StatusCode::FORBIDDEN, "individual faces are hidden; only totals can be downloaded".into())
 }
 
 /// Replaces characters that file names may not have on every system.
@@ -261,9 +271,12 @@ fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
     ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], body).into_response()
 }
 
-/// A body that is read from `reader` as fast as the client takes it.
-fn stream(reader: Box<dyn Read + Send>) -> Body {
-    let chunks = try_unfold(reader, |mut reader| async {
+/// A body that is read from `reader` as fast as the client takes it. It breaks off when `is_allowed` becomes false.
+fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + 'static) -> Body {
+    let chunks = try_unfold((reader, is_allowed), |(mut reader, is_allowed)| async move {
+        if !is_allowed() {
+            return Err(std::io::Error::other("the source is gone, or its individual faces are hidden"));
+        }
         let read = tokio::task::spawn_blocking(move || {
             let mut chunk = vec![0; CHUNK_BYTES];
             let length = reader.read(&mut chunk)?;
@@ -271,7 +284,7 @@ fn stream(reader: Box<dyn Read + Send>) -> Body {
             Ok::<_, std::io::Error>((chunk, reader))
         });
         let (chunk, reader) = read.await.map_err(std::io::Error::other)??;
-        Ok::<_, std::io::Error>((!chunk.is_empty()).then_some((chunk, reader)))
+        Ok::<_, std::io::Error>((!chunk.is_empty()).then_some((chunk, (reader, is_allowed))))
     });
     Body::from_stream(chunks)
 }
@@ -353,4 +366,24 @@ fn find(registry: &Registry, id: u32) -> Result<Arc<Source>, Refused> {
 
 fn unknown(id: u32) -> Refused {
     Refused(StatusCode::NOT_FOUND, format!("there is no source {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_download_breaks_off_when_it_is_no_longer_allowed() {
+        let allowed = Arc::new(AtomicBool::new(true));
+        let is_allowed = allowed.clone();
+        let endless = stream(Box::new(std::io::repeat(b'x')), move || is_allowed.load(Ordering::Relaxed));
+        let mut chunks = endless.into_data_stream();
+        assert_eq!(chunks.next().await.unwrap().unwrap().len(), CHUNK_BYTES);
+        allowed.store(false, Ordering::Relaxed);
+        assert!(chunks.next().await.unwrap().is_err());
+    }
 }

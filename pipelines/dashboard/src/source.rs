@@ -104,6 +104,13 @@ pub struct Switches {
     pub interval: u32,
 }
 
+impl Switches {
+    /// True if what was made under these switches may be seen under `other`.
+    pub fn hide_as_much_as(&self, other: &Self) -> bool {
+        self.blur >= other.blur && self.aggregate_only >= other.aggregate_only
+    }
+}
+
 /// Maximum of [`Switches::interval`].
 pub const MAX_INTERVAL: u32 = 300;
 
@@ -206,9 +213,16 @@ impl Source {
         *lock(&self.switches)
     }
 
-    /// Sets the switches and applies them to the elements.
+    /// Sets the switches and applies them to the elements. What they hide is no longer kept for viewers, whether or not another
+    /// frame arrives.
     pub fn switch(&self, switches: Switches) {
-        *lock(&self.switches) = switches;
+        let mut current = lock(&self.switches);
+        if !current.hide_as_much_as(&switches) {
+            self.pictures.send_replace(None);
+            self.readings.send_replace(None);
+        }
+        *current = switches;
+        drop(current);
         self.command(Command::Switch);
         self.changed();
     }
@@ -259,22 +273,39 @@ impl Source {
         let now = Instant::now();
         self.progress.beat();
         let latency = self.progress.counts().latency;
-        let reading = lock(&self.live).observe(&Frame { now, size, latency, faces }, self.switches().aggregate_only);
-        if let Some(reading) = reading {
-            self.readings.send_replace(Some(reading.into()));
+        let made = self.switches();
+        if let Some(reading) = lock(&self.live).observe(&Frame { now, size, latency, faces }, made.aggregate_only) {
+            self.publish(&self.readings, reading.into(), &made);
         }
     }
 
-    /// Publishes a picture. `age` is the time since its frame was captured.
-    pub fn show(&self, jpeg: Bytes, age: Option<Duration>) {
+    /// Publishes a picture that was drawn under the switches `made`. `age` is the time since its frame was captured.
+    pub fn show(&self, jpeg: Bytes, age: Option<Duration>, made: &Switches) {
         if let Some(age) = age {
             self.progress.set_latency(age);
         }
-        self.pictures.send_replace(Some(jpeg));
+        self.publish(&self.pictures, jpeg, made);
+    }
+
+    /// Publishes `value`, unless a switch has hidden it since it was made.
+    fn publish<T>(&self, newest: &watch::Sender<Option<T>>, value: T, made: &Switches) {
+        let switches = lock(&self.switches);
+        if made.hide_as_much_as(&switches) {
+            newest.send_replace(Some(value));
+        }
+    }
+
+    /// True if the switches do not hide what is in the record `name`.
+    pub fn allows(&self, name: &str) -> bool {
+        !(name.starts_with("faces") && self.switches().aggregate_only)
     }
 
     /// Adds lines to a record, or sets the header that its files start with.
     pub fn record(&self, index: usize, text: &[u8], is_header: bool) {
+        // A frame may have passed the valve before it was closed.
+        if !is_header && !self.allows(RECORDS[index]) {
+            return;
+        }
         let written = {
             let mut recorder = lock(&self.records[index]);
             if is_header { recorder.begin(text) } else { recorder.write(text) }
@@ -315,4 +346,81 @@ fn random_key() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system has random numbers");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use emotion_supervise::place::Place;
+    use gstemotion::geometry::Rect;
+
+    use super::*;
+
+    /// A source that has no pipeline and whose records are in a folder that its test names.
+    fn source(folder: &Path) -> Source {
+        let input = Input::Place(Place::File("clip.avi".into()));
+        let plan = Plan {
+            id: 1,
+            name: "clip".into(),
+            input,
+            folder,
+            record_bytes: 1 << 20,
+            changes: watch::Sender::new(0),
+            calendar: Calendar::new(),
+        };
+        Source::new(plan).0
+    }
+
+    fn observe(source: &Source) {
+        let face = FaceRecord { id: 1, rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5), detection: None, emotion: None, confirmed: true };
+        source.observe(Size { width: 640, height: 480 }, &[face]);
+    }
+
+    const OPEN: Switches = Switches { aggregate_only: false, blur: false, threshold: None, interval: 1 };
+    const BLUR: Switches = Switches { blur: true, ..OPEN };
+    const TOTALS: Switches = Switches { aggregate_only: true, ..OPEN };
+
+    #[test]
+    fn what_a_switch_hides_is_not_kept_for_viewers() {
+        for hidden in [BLUR, TOTALS] {
+            let source = source(Path::new("/nowhere"));
+            source.show(Bytes::from_static(b"open"), None, &OPEN);
+            observe(&source);
+            assert!(source.pictures.borrow().is_some() && source.readings.borrow().is_some());
+            source.switch(hidden);
+            assert!(source.pictures.borrow().is_none() && source.readings.borrow().is_none(), "{hidden:?}");
+            source.show(Bytes::from_static(b"late"), None, &OPEN);
+            assert!(source.pictures.borrow().is_none(), "drawn before the switch: {hidden:?}");
+            source.show(Bytes::from_static(b"hidden"), None, &hidden);
+            assert!(source.pictures.borrow().is_some());
+        }
+    }
+
+    #[test]
+    fn a_switch_that_hides_no_more_keeps_the_picture() {
+        let source = source(Path::new("/nowhere"));
+        source.switch(BLUR);
+        source.show(Bytes::from_static(b"blurred"), None, &BLUR);
+        for switches in [Switches { interval: 5, ..BLUR }, OPEN] {
+            source.switch(switches);
+            assert!(source.pictures.borrow().is_some(), "{switches:?}");
+        }
+    }
+
+    #[test]
+    fn individual_faces_are_not_recorded_while_they_are_hidden() {
+        let folder = std::env::temp_dir().join(format!("emotion-dashboard-hidden-{}", std::process::id()));
+        let source = source(&folder);
+        let text = |name: &str| {
+            let mut text = String::new();
+            source.recorded(name).unwrap().unwrap().read_to_string(&mut text).unwrap();
+            text
+        };
+        source.switch(TOTALS);
+        RECORDS.iter().enumerate().for_each(|(index, _)| source.record(index, b"hidden\n", false));
+        assert_eq!((text("faces.ndjson"), text("faces.csv"), text("room.csv").as_str()), (String::new(), String::new(), "hidden\n"));
+        source.switch(OPEN);
+        source.record(0, b"open\n", false);
+        assert_eq!(text("faces.ndjson"), "open\n");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -4,5 +4,6 @@
 mod browser;
 mod fleet;
 mod limits;
+mod privacy;
 mod sources;
 mod support;
