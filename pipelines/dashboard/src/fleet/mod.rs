@@ -25,6 +25,8 @@ use crate::sample::Sample;
 
 /// Maximum number of cameras, over all brokers.
 const MAX_CAMERAS: usize = 200;
+/// A camera without a status makes room for another one without a status once it was silent for this long.
+const SILENCE_MS: u64 = 60_000;
 
 /// All brokers and their cameras.
 pub struct Fleet {
@@ -162,7 +164,7 @@ impl State {
             }
             return;
         }
-        let Some(id) = known.or_else(|| self.add(key, name, now_ms)) else { return };
+        let Some(id) = known.or_else(|| self.add(key, name, schema == "status", now_ms)) else { return };
         let Some(camera) = self.cameras.get_mut(&id) else { return };
         if camera.take(schema, payload, is_retained, now_ms) {
             self.version += 1;
@@ -170,13 +172,22 @@ impl State {
         }
     }
 
-    /// Adds a camera. If there are too many, it replaces the one that is offline and was not heard of for the longest time.
-    fn add(&mut self, key: (usize, String), name: &str, now_ms: u64) -> Option<u32> {
+    /// Adds a camera. If there are too many, it replaces the one that may go and was not heard of for the longest time.
+    fn add(&mut self, key: (usize, String), name: &str, has_status: bool, now_ms: u64) -> Option<u32> {
         if self.cameras.len() >= MAX_CAMERAS {
-            self.is_full = true;
-            let offline = self.cameras.iter().filter(|(_, camera)| camera.status == Status::Offline);
-            let longest = offline.min_by_key(|(_, camera)| camera.heard_ms).map(|(&id, _)| id);
-            self.remove(longest?);
+            // Without a status nobody knows whether a camera is still there.
+            let may_go = |camera: &Camera| match camera.status {
+                Status::Online => false,
+                Status::Offline => true,
+                Status::Unknown => has_status || now_ms.saturating_sub(camera.heard_ms) >= SILENCE_MS,
+            };
+            let candidates = self.cameras.iter().filter(|(_, camera)| may_go(camera));
+            let Some(longest) = candidates.min_by_key(|(_, camera)| camera.heard_ms).map(|(&id, _)| id) else {
+                self.version += u64::from(!self.is_full);
+                self.is_full = true;
+                return None;
+            };
+            self.remove(longest);
         }
         self.last_id += 1;
         self.version += 1;
@@ -190,6 +201,7 @@ impl State {
     fn remove(&mut self, id: u32) {
         if let Some(camera) = self.cameras.remove(&id) {
             self.ids.remove(&(camera.broker, camera.topic));
+            self.is_full = false;
             self.version += 1;
         }
     }
@@ -216,6 +228,37 @@ mod tests {
         take(&mut state, "emotion/more", "status", b"online", 1003);
         assert_eq!(state.cameras.len(), MAX_CAMERAS);
         assert!(state.ids.contains_key(&(0, "emotion/more".into())) && !state.ids.contains_key(&(0, "emotion/7".into())));
+    }
+
+    /// A full list of cameras that have published faces but no status, one each millisecond.
+    fn full_without_status() -> State {
+        let mut state = State::default();
+        for number in 0..MAX_CAMERAS {
+            take(&mut state, &format!("emotion/{number}"), "faces", b"{}", number as u64);
+        }
+        state
+    }
+
+    fn has(state: &State, topic: &str) -> bool {
+        state.ids.contains_key(&(0, topic.into()))
+    }
+
+    #[test]
+    fn a_camera_without_a_status_makes_room_for_one_with_a_status() {
+        let mut state = full_without_status();
+        take(&mut state, "emotion/0", "faces", b"{}", 1000);
+        take(&mut state, "emotion/door", "status", b"online", 1001);
+        assert!(has(&state, "emotion/door") && has(&state, "emotion/0") && !has(&state, "emotion/1"));
+        assert_eq!((state.cameras.len(), state.is_full), (MAX_CAMERAS, false));
+    }
+
+    #[test]
+    fn cameras_without_a_status_make_room_once_they_are_silent() {
+        let mut state = full_without_status();
+        take(&mut state, "emotion/more", "faces", b"{}", 1000);
+        assert!(state.is_full && !has(&state, "emotion/more"), "the others were heard of a moment ago");
+        take(&mut state, "emotion/more", "faces", b"{}", SILENCE_MS);
+        assert!(!state.is_full && has(&state, "emotion/more") && !has(&state, "emotion/0"));
     }
 
     #[test]

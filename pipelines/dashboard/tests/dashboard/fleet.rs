@@ -130,6 +130,24 @@ fn cameras_of_a_broker_have_status_counts_events_and_a_timeline() {
 }
 
 #[test]
+fn a_message_that_is_too_large_does_not_end_the_subscription() {
+    if !installed(&["mosquitto"]) {
+        return;
+    }
+    let broker = Mosquitto::open("dashboard-large");
+    let (door, gate) = (Camera::start(broker.port, "door"), Camera::start(broker.port, "gate"));
+    let dashboard = start("large", &broker, "");
+    let mut overview = Overview::open(&dashboard);
+    overview.wait("two cameras", |all| all.camera("door")["status"] == "online" && all.camera("gate")["status"] == "online");
+    gate.publish("summary", &json!({"type": "summary", "text": "x".repeat(300_000)}));
+    gate.publish("events", &json!({"type": "appeared", "version": 1, "utc": null, "id": 7}));
+    door.summarise(3, "happiness");
+    // In the order of the camera: the event comes after the large message, over the same subscription.
+    overview.wait("what comes after it", |all| all.camera("gate")["events"][0]["id"] == 7 && all.camera("door")["totals"].is_object());
+    assert_eq!(overview.fleet["brokers"][0]["failure"], Value::Null);
+}
+
+#[test]
 fn alerts_are_raised_without_a_viewer_and_published() {
     if !installed(&["mosquitto", "mosquitto_sub"]) {
         return;
