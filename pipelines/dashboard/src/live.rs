@@ -2,7 +2,7 @@
 //! The current state of a source: which faces are visible, since when, and the totals over all of them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gstemotion::export::{Aggregator, FrameReport, FrameTime};
 use gstemotion::geometry::Size;
@@ -10,6 +10,7 @@ use gstemotion::record::{EmotionResult, FaceRecord};
 use gstemotion::scores::LabelSet;
 use serde::Serialize;
 
+use crate::calendar::Calendar;
 use crate::history::History;
 use crate::sample::Sample;
 
@@ -20,26 +21,6 @@ const LOST_FACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time over which the frame rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// The time since 1970 by a clock that never goes back.
-#[derive(Clone, Copy, Debug)]
-pub struct Calendar {
-    started: Instant,
-    unix: Duration,
-}
-
-impl Calendar {
-    /// Reads the time of day once; from then on it follows the monotonic clock.
-    pub fn new() -> Self {
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), unix }
-    }
-
-    /// `moment` as a time since 1970.
-    pub fn at(&self, moment: Instant) -> Duration {
-        self.unix + moment.saturating_duration_since(self.started)
-    }
-}
 
 /// The visible faces and the history of a source.
 #[derive(Debug)]
@@ -185,7 +166,7 @@ impl Live {
     }
 
     fn aggregate(&mut self, now: Instant, faces: &[FaceRecord]) {
-        let pts_ns = u64::try_from(self.calendar.at(now).as_nanos()).unwrap_or(u64::MAX);
+        let pts_ns = self.calendar.ms(now).saturating_mul(1_000_000);
         let time = FrameTime { pts_ns, ..FrameTime::default() };
         let report = FrameReport { stream: "", frame: self.frames, time, size: Size::default(), faces };
         self.frames += 1;
@@ -205,7 +186,7 @@ impl Live {
     }
 
     fn reading<'a>(&'a self, frame: &Frame<'a>, aggregate_only: bool) -> Reading<'a> {
-        let ms = |moment| u64::try_from(self.calendar.at(moment).as_millis()).unwrap_or(u64::MAX);
+        let ms = |moment| self.calendar.ms(moment);
         let face = |face: &'a FaceRecord| {
             let track = &self.tracks[&face.id];
             Face {
@@ -274,7 +255,7 @@ mod tests {
 
     fn live() -> (Live, Instant) {
         let start = Instant::now();
-        (Live::new(Calendar { started: start, unix: Duration::from_secs(1000) }), start)
+        (Live::new(Calendar::fixed(start, Duration::from_secs(1000))), start)
     }
 
     #[test]

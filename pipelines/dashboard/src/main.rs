@@ -15,6 +15,7 @@
 //! buffers in a pad probe, with the types of `gstemotion`.
 
 mod alerts;
+mod calendar;
 mod configuration;
 mod connections;
 mod feed;

@@ -11,10 +11,10 @@ use gstemotion::export::Utc;
 use tokio::sync::watch;
 
 use crate::alerts::Log;
+use crate::calendar::Calendar;
 use crate::configuration::Configuration;
 use crate::fleet::{AlertPublisher, Broker, Fleet};
 use crate::input::Input;
-use crate::live::Calendar;
 use crate::options::Options;
 use crate::source::{Command, Description, Plan, Source};
 use crate::supervisor;
@@ -51,7 +51,7 @@ impl Registry {
         let calendar = Calendar::new();
         let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
         let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));
-        let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar);
+        let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar.clone());
         let location = alerts_location.clone().filter(|_| !rules.is_empty());
         Ok(Self {
             calendar,
@@ -83,7 +83,7 @@ impl Registry {
 
     /// The current time in milliseconds since 1970, by the clock of all sources.
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+        self.calendar.now_ms()
     }
 
     /// Adds a source and starts it.
@@ -99,10 +99,10 @@ impl Registry {
         let id = sources.last_id;
         let folder = self.folder(id, &name);
         let record_bytes = self.options.record_bytes;
-        let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar };
+        let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar.clone() };
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
-        let supervised = supervisor::spawn(source.clone(), commands, self.options.labels.clone(), self.calendar);
+        let supervised = supervisor::spawn(source.clone(), commands, self.options.labels.clone(), self.calendar.clone());
         let supervised = supervised.map_err(|error| format!("cannot start a thread for the source: {error}"))?;
         sources.running.insert(id, (source.clone(), supervised));
         drop(sources);

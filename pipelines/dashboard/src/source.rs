@@ -14,8 +14,9 @@ use gstemotion::record::FaceRecord;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::calendar::Calendar;
 use crate::input::{Input, Kind};
-use crate::live::{Calendar, Frame, Live};
+use crate::live::{Frame, Live};
 use crate::recorder::Recorder;
 use crate::upload::Upload;
 
@@ -45,7 +46,7 @@ pub struct Source {
     state: Mutex<State>,
     calendar: Calendar,
     /// Since when it has failed without playing in between.
-    failing_since_ms: Mutex<Option<u64>>,
+    failing_since: Mutex<Option<Instant>>,
     switches: Mutex<Switches>,
     /// The file that is played, if a viewer has sent it.
     upload: Mutex<Option<Upload>>,
@@ -172,11 +173,11 @@ impl Source {
             pictures: watch::Sender::new(None),
             readings: watch::Sender::new(None),
             feed: Mutex::new(None),
-            live: Mutex::new(Live::new(plan.calendar)),
+            live: Mutex::new(Live::new(plan.calendar.clone())),
             records: RECORDS.map(record),
             state: Mutex::new(State::Connecting),
             calendar: plan.calendar,
-            failing_since_ms: Mutex::default(),
+            failing_since: Mutex::default(),
             switches: Mutex::default(),
             upload: Mutex::default(),
             recording_error: Mutex::default(),
@@ -229,17 +230,16 @@ impl Source {
 
     /// Since when it has failed without playing in between, in milliseconds since 1970; none if it has not.
     pub fn failing_since_ms(&self) -> Option<u64> {
-        *lock(&self.failing_since_ms)
+        lock(&self.failing_since).map(|moment| self.calendar.ms(moment))
     }
 
     /// Changes the state.
     pub fn set_state(&self, state: State) {
         match &state {
             State::Failed { .. } => {
-                let now_ms = u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX);
-                lock(&self.failing_since_ms).get_or_insert(now_ms);
+                lock(&self.failing_since).get_or_insert_with(Instant::now);
             }
-            State::Playing | State::Stopped => *lock(&self.failing_since_ms) = None,
+            State::Playing | State::Stopped => *lock(&self.failing_since) = None,
             State::Connecting | State::Waiting => {}
         }
         let before = std::mem::replace(&mut *lock(&self.state), state.clone());

@@ -9,9 +9,9 @@ use emotion_supervise::backoff::Backoff;
 use emotion_supervise::run::{self, End};
 use gst::prelude::*;
 
+use crate::calendar::Calendar;
 use crate::graph::Graph;
 use crate::input::Input;
-use crate::live::Calendar;
 use crate::source::{Command, Source, State};
 
 /// A source without a frame for this long is restarted.
@@ -34,10 +34,10 @@ pub fn spawn(
     calendar: Calendar,
 ) -> std::io::Result<JoinHandle<()>> {
     let name = format!("source {}", source.id);
-    std::thread::Builder::new().name(name).spawn(move || supervise(&source, &commands, &labels, calendar))
+    std::thread::Builder::new().name(name).spawn(move || supervise(&source, &commands, &labels, &calendar))
 }
 
-fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str, calendar: Calendar) {
+fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str, calendar: &Calendar) {
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
         let began = Instant::now();
@@ -52,7 +52,7 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
                 if attempts == 1 {
                     eprintln!("emotion-dashboard: {}: {reason}", source.name);
                 }
-                let retry_at = u64::try_from(calendar.at(Instant::now() + pause).as_millis()).unwrap_or(u64::MAX);
+                let retry_at = calendar.ms(Instant::now() + pause);
                 source.set_state(State::Failed { reason, retry_at, attempts });
                 sleep(commands, pause)
             }

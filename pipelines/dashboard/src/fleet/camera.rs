@@ -114,10 +114,10 @@ impl Camera {
             "events" => record::event(payload, now_ms).is_some_and(|event| self.take_event(event)),
             "summary" => record::summary(payload, now_ms).is_some_and(|(summary, stretch)| {
                 self.summary_ms = Some(now_ms);
-                self.take_summary(&summary, stretch)
+                self.take_summary(&summary, stretch, now_ms)
             }),
-            "faces" if self.summary_ms.is_none_or(|at| now_ms.saturating_sub(at) > SUMMARY_TIMEOUT_MS) => {
-                record::face(&mut self.open, payload, now_ms).is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch))
+            "faces" if self.summary_ms.is_none_or(|at| now_ms.abs_diff(at) > SUMMARY_TIMEOUT_MS) => {
+                record::face(&mut self.open, payload, now_ms).is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch, now_ms))
             }
             _ => false,
         }
@@ -148,11 +148,12 @@ impl Camera {
         true
     }
 
-    fn take_summary(&mut self, summary: &gstemotion::export::Summary, stretch: Stretch) -> bool {
+    fn take_summary(&mut self, summary: &gstemotion::export::Summary, stretch: Stretch, now_ms: u64) -> bool {
         let Stretch { from_ms, until_ms } = stretch;
         self.history.push(from_ms / 1000, until_ms.saturating_sub(from_ms).div_ceil(1000), summary);
-        // A record that waited while the broker was away is older than what is shown.
-        if self.latest.as_ref().is_none_or(|latest| until_ms >= latest.until_ms) {
+        // A record that waited while the broker was away is older than what is shown. What is shown is in the future after the
+        // clock was set back.
+        if self.latest.as_ref().is_none_or(|latest| until_ms >= latest.until_ms || latest.until_ms > now_ms) {
             self.latest = Some(Sample::of(summary, from_ms, until_ms));
             self.faces_max = summary.faces_max;
         }
@@ -234,6 +235,20 @@ mod tests {
         assert_eq!((camera.faces_max, camera.latest.as_ref().map(|latest| latest.until_ms)), (3, Some(50_000)));
         let points = camera.history.timeline(0, 60, 100).points;
         assert_eq!(points.iter().map(|point| (point.at, point.faces)).collect::<Vec<_>>(), [(20, 1.0), (40, 3.0)]);
+    }
+
+    #[test]
+    fn totals_go_on_after_the_clock_was_set_back() {
+        let mut camera = camera();
+        let summary = |faces: u64| {
+            format!(
+                r#"{{"type":"summary","utc":null,"duration":10000000000,"frames":10,"faces_mean":{faces},"faces_max":{faces},
+                "faces_scored":0,"counts":{{}},"scores":null}}"#
+            )
+        };
+        assert!(camera.take("summary", summary(3).as_bytes(), false, 9_000_000));
+        assert!(camera.take("summary", summary(1).as_bytes(), false, 60_000));
+        assert_eq!((camera.faces_max, camera.latest.as_ref().map(|latest| latest.until_ms)), (1, Some(60_000)));
     }
 
     #[test]

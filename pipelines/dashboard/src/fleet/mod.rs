@@ -11,7 +11,6 @@ mod record;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use gstemotion::publish::subscriber::Report;
 use serde_json::{Value, json};
@@ -19,8 +18,8 @@ use serde_json::{Value, json};
 pub use broker::{AlertPublisher, Broker};
 use camera::{Camera, Status};
 
+use crate::calendar::Calendar;
 use crate::history::Timeline;
-use crate::live::Calendar;
 use crate::sample::Sample;
 
 /// Maximum number of cameras, over all brokers.
@@ -91,7 +90,7 @@ impl Fleet {
             }
             Report::Message { topic, payload, is_retained } => {
                 let Some((topic, schema)) = topic.rsplit_once('/') else { return };
-                let now_ms = self.now_ms();
+                let now_ms = self.calendar.now_ms();
                 let name = self.brokers[broker].camera_name(topic);
                 self.state().take(broker, topic, &name, (schema, payload, is_retained), now_ms);
             }
@@ -135,10 +134,6 @@ impl Fleet {
         if let Some((broker, topic)) = camera {
             self.brokers[broker].publish_alert(&topic, record);
         }
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.calendar.at(Instant::now()).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
