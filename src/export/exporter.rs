@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Aggregator, Content, Event, EventTracker, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary};
+use super::{Aggregator, Content, Event, EventTracker, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary, Utc};
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ impl Options {
 pub struct Chunk {
     /// When the text is shown.
     pub span: Span,
+    /// The time of day that the text states, of a format that states one in every record.
+    pub utc: Option<Utc>,
     /// The header of the file; set only in the first chunk.
     pub header: Option<String>,
     /// The text; empty only in a chunk that has a header.
@@ -174,7 +176,8 @@ impl Exporter {
             return Ok(None);
         }
         let warning = frame.labels().and_then(|labels| self.warn_once(labels));
-        Ok(Some(Chunk { span: Span { pts_ns: frame.time.pts_ns, duration_ns: hold_ns }, header, body, warning }))
+        let span = Span { pts_ns: frame.time.pts_ns, duration_ns: hold_ns };
+        Ok(Some(Chunk { span, utc: self.writer.stated_utc(&frame.time), header, body, warning }))
     }
 
     fn summary_chunk(&mut self, summary: Option<Summary>) -> io::Result<Option<Chunk>> {
@@ -186,7 +189,8 @@ impl Exporter {
         if body.is_empty() && header.is_none() {
             return Ok(None);
         }
-        Ok(Some(Chunk { span: self.summary_span(&summary), header, body, warning: self.warn_once(&labels) }))
+        let (span, utc) = (self.summary_span(&summary), self.writer.stated_utc(&summary.time));
+        Ok(Some(Chunk { span, utc, header, body, warning: self.warn_once(&labels) }))
     }
 
     /// The text of `events`, in the time in which they become known.
@@ -195,7 +199,7 @@ impl Exporter {
         events.iter().try_for_each(|event| self.writer.write_event(&self.stream, event, &mut body))?;
         let pts_ns = self.covered_until_ns.map_or(span.pts_ns, |covered| covered.max(span.pts_ns));
         let duration_ns = span.end_ns().saturating_sub(pts_ns);
-        Ok((!body.is_empty()).then_some(Chunk { span: Span { pts_ns, duration_ns }, header: None, body, warning: None }))
+        Ok((!body.is_empty()).then_some(Chunk { span: Span { pts_ns, duration_ns }, utc: None, header: None, body, warning: None }))
     }
 
     fn differs_from_last(&mut self, summary: &Summary) -> bool {

@@ -51,6 +51,10 @@ impl RecordWriter for OnvifWriter {
         true
     }
 
+    fn stated_utc(&self, time: &FrameTime) -> Option<Utc> {
+        Some(utc_or_position(time))
+    }
+
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
         let objects: String = frame.faces.iter().map(object).collect();
         write_frame(&frame.time, frame.stream, &objects, out)
@@ -61,8 +65,13 @@ impl RecordWriter for OnvifWriter {
     }
 }
 
+/// The capture time, or the position in the media where that is unknown.
+fn utc_or_position(time: &FrameTime) -> Utc {
+    time.utc.unwrap_or(Utc(time.position_ns()))
+}
+
 fn write_frame(time: &FrameTime, stream: &str, content: &str, out: &mut dyn io::Write) -> io::Result<()> {
-    let utc = time.utc.unwrap_or(Utc(time.position_ns()));
+    let utc = utc_or_position(time);
     writeln!(
         out,
         r#"{START}<tt:VideoAnalytics><tt:Frame UtcTime="{utc}" Source="{MODULE}" em:stream="{}">{content}</tt:Frame></tt:VideoAnalytics></tt:MetadataStream>"#,

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Event, FrameReport, Summary};
+use super::{Event, FrameReport, FrameTime, Summary, Utc};
 
 /// What one record of an output describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,13 @@ pub trait RecordWriter: Send {
     /// are exported.
     fn marks_absence(&self) -> bool {
         false
+    }
+
+    /// The time of day that a record of a frame or interval at `time` states; none for a format whose records state none where
+    /// it is unknown.
+    fn stated_utc(&self, time: &FrameTime) -> Option<Utc> {
+        let _ = time;
+        None
     }
 
     /// Writes each face of a frame. For a frame without faces, it writes that the last one has gone, where the format can

@@ -19,7 +19,8 @@
 //!
 //! `format=onvif-metadata` writes an XML document for each frame with faces, and one without objects at the start and when the
 //! last face has gone. Only in a live pipeline, or with a `GstReferenceTimestampMeta`, does `UtcTime` have the time of day.
-//! The documents fit `rtponvifmetadatapay` of gst-plugins-rs and its other elements for this type.
+//! Each document has the same time as a `GstReferenceTimestampMeta`, which `onvifmetadataparse` and `onvifmetadatacombiner` of
+//! gst-plugins-rs need.
 //!
 //! ## Timestamps
 //!
@@ -71,6 +72,7 @@
 mod events;
 mod imp;
 mod push;
+mod reference;
 mod settings;
 mod state;
 

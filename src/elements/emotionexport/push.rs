@@ -5,6 +5,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, EmotionExport};
+use super::reference;
 use super::state::{Outputs, clock_time};
 use crate::export::{Chunk, Output, Span};
 
@@ -38,7 +39,11 @@ impl EmotionExport {
         if chunk.body.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.push(timed_buffer(chunk.body, pts, clock_time(chunk.span.duration_ns)))
+        let mut buffer = timed_buffer(chunk.body, pts, clock_time(chunk.span.duration_ns));
+        if let Some(utc) = chunk.utc {
+            reference::attach(buffer.make_mut(), utc);
+        }
+        self.push(buffer)
     }
 
     fn push(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {

@@ -5,6 +5,7 @@ use std::io;
 
 use smallvec::SmallVec;
 
+use super::reference;
 use super::settings::Settings;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::picture_changes::PictureChanges;
@@ -122,7 +123,7 @@ impl State {
     /// The times of a frame: its own, or those after the last frame if it has no timestamp.
     fn time(&self, buffer: &gst::BufferRef, duration: gst::ClockTime) -> FrameTime {
         let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
-        FrameTime { utc: reference_utc(buffer), ..self.time_at(pts, duration) }
+        FrameTime { utc: reference::read(buffer), ..self.time_at(pts, duration) }
     }
 
     fn time_at(&self, pts: gst::ClockTime, duration: gst::ClockTime) -> FrameTime {
@@ -149,7 +150,7 @@ impl State {
         let mut chunk = self.exporter.finish()?;
         if chunk.is_none() && is_last && self.video.is_some() {
             let span = Span { pts_ns: position, duration_ns: 0 };
-            chunk = self.exporter.header().map(|header| Chunk { span, header: Some(header), body: Vec::new(), warning: None });
+            chunk = self.exporter.header().map(|header| Chunk { span, utc: None, header: Some(header), body: Vec::new(), warning: None });
         }
         let chunk = chunk.map(|chunk| Chunk { span: Span { pts_ns: self.clamp_to_segment(chunk.span.pts_ns), ..chunk.span }, ..chunk });
         outputs.extend(chunk.map(Output::Text));
@@ -175,16 +176,4 @@ impl State {
 /// `ns` as a time. `u64::MAX`, which means no time to GStreamer, becomes the largest valid time.
 pub(super) fn clock_time(ns: u64) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
-}
-
-/// The time at which the picture was taken, if the source attached it to the buffer.
-fn reference_utc(buffer: &gst::BufferRef) -> Option<Utc> {
-    buffer.iter_meta::<gst::meta::ReferenceTimestampMeta>().find_map(|meta| {
-        let ns = meta.timestamp().nseconds();
-        match meta.reference().structure(0)?.name().as_str() {
-            "timestamp/x-unix" => Some(Utc(ns)),
-            "timestamp/x-ntp" => Utc::from_ntp(ns),
-            _ => None,
-        }
-    })
 }

@@ -85,6 +85,55 @@ fn utc_is_taken_from_reference_timestamps() {
     }
 }
 
+/// The time in the metadata of an ONVIF document, and the one in its text.
+fn onvif_times(document: &gst::Buffer) -> (Utc, String) {
+    let metas: Vec<_> = document.iter_meta::<gst::meta::ReferenceTimestampMeta>().collect();
+    assert_eq!(metas.len(), 1);
+    assert_eq!(metas[0].reference().to_string(), "timestamp/x-unix");
+    let text = text(document);
+    let utc = text.split("UtcTime=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a time").to_owned();
+    (Utc(metas[0].timestamp().nseconds()), utc)
+}
+
+#[test]
+fn an_onvif_document_has_the_time_that_it_states_as_metadata() {
+    for options in ["", "aggregate-only=true"] {
+        let mut h = harness(&format!("emotionexport format=onvif-metadata {options}"));
+        for (reference, seconds) in [("timestamp/x-unix", 951_868_800), ("timestamp/x-ntp", 951_868_800 + 2_208_988_800)] {
+            let mut buffer = frame(0, &[face(1, 1)]);
+            let reference = gst::Caps::new_empty_simple(reference);
+            let time = ClockTime::from_seconds(seconds) + ClockTime::from_nseconds(123_456_789);
+            gst::meta::ReferenceTimestampMeta::add(buffer.make_mut(), &reference, time, None);
+            h.push(buffer).unwrap();
+            let times = onvif_times(&h.pull().unwrap());
+            assert_eq!(times, (Utc(951_868_800_123_456_789), "2000-03-01T00:00:00.123456Z".into()), "{reference} {options}");
+        }
+    }
+}
+
+#[test]
+fn an_onvif_document_of_a_source_without_a_time_has_that_of_the_clock_or_the_position_in_the_file() {
+    let before = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    for (is_live, earliest) in [(true, before.as_nanos() as u64 - 60_000_000_000), (false, 80_000_000)] {
+        let mut h = harness("emotionexport format=onvif-metadata");
+        h.set_live(is_live);
+        let element = h.find_element("emotionexport").unwrap();
+        element.set_clock(Some(&gst_check::TestClock::with_start_time(ClockTime::from_seconds(100)))).unwrap();
+        element.set_base_time(ClockTime::from_seconds(98));
+        h.push(frame(2, &[face(1, 1)])).unwrap();
+        let (utc, stated) = onvif_times(&h.pull().unwrap());
+        assert_eq!(utc.to_string(), stated);
+        assert!((earliest..earliest + 120_000_000_000).contains(&utc.0) && (is_live || utc.0 == earliest), "{utc}, live: {is_live}");
+    }
+}
+
+#[test]
+fn other_formats_have_no_time_of_day_as_metadata() {
+    let mut h = harness("emotionexport");
+    h.push(frame(0, &[face(1, 1)])).unwrap();
+    assert_eq!(h.pull().unwrap().iter_meta::<gst::meta::ReferenceTimestampMeta>().count(), 0);
+}
+
 #[test]
 fn utc_of_a_live_frame_is_derived_from_the_clock() {
     let mut h = harness("emotionexport");
