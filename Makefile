@@ -75,7 +75,7 @@ texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/m
 registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
 
 .PHONY: help setup test-packages packages programs build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
-    test-cluster test-newer test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
+    test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
     wheel test-wheel train model card
 
 help: ## list the targets
@@ -122,9 +122,9 @@ fleet: setup ## four cameras that publish to a broker here, and a page that show
 
 # GST_EMOTION_REQUIRE_MODELS makes tests fail if downloaded files are missing. The registry and the plugin path keep an
 # installed copy of the plugin out of the tests.
-test test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
-test test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
-test test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
+test test-onvif test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
+test test-onvif test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
+test test-onvif test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
 test: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/.ci/compiler
 test: export CLIPPY_ARGS := -Dwarnings
 test: export RUSTDOC := $(CURDIR)/.ci/rustdoc
@@ -164,6 +164,9 @@ test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=
 
 test-validate: plugin ## run the tests of tests/validate with gst-validate, where it is installed
 	tests/validate/run $(TARGET)/release/libgstemotion.so
+
+test-onvif: setup ## build the ONVIF elements of gst-plugins-rs and run them on our documents (needs root, network)
+	FEATURES="$(FEATURES)" .ci/onvif
 
 test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
 	cargo clippy --locked --package emotion-scan --all-targets --features test-remote -- -D warnings

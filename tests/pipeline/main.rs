@@ -13,6 +13,7 @@ mod install;
 #[cfg(feature = "v1_24")]
 mod interop;
 mod names;
+mod onvif;
 #[cfg(feature = "v1_28")]
 mod neighbours;
 mod recipes;
