@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A page for Prometheus, at `/metrics`.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emotion_supervise::metrics::{CONTENT_TYPE, Kind, Page};
 use emotion_supervise::progress::Progress;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use crate::analysis::Analysis;
 
 /// Maximum size of the head of a request.
 const MAX_HEAD: usize = 8 << 10;
-/// Maximum time for a request. Requests are answered one after the other.
+/// Maximum number of requests at a time. Further ones wait until one of these ends.
+const MAX_REQUESTS: usize = 64;
+/// Maximum time for a request and its answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -55,29 +61,41 @@ fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
     page.into_text()
 }
 
-/// Serves the page on a thread of its own.
+/// Serves the page on a thread of its own. A slow request does not delay others.
 ///
 /// # Errors
 /// If the address cannot be listened on.
 pub fn serve(listen: SocketAddr, name: String, analysis: Arc<Analysis>, progress: Arc<Progress>) -> io::Result<()> {
-    let listener = TcpListener::bind(listen).map_err(|error| io::Error::other(format!("cannot listen on {listen}: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = runtime.block_on(TcpListener::bind(listen));
+    let listener = listener.map_err(|error| io::Error::other(format!("cannot listen on {listen}: {error}")))?;
     println!("emotion-camera: metrics at http://{}/metrics", listener.local_addr()?);
-    std::thread::Builder::new().name("metrics".into()).spawn(move || {
-        loop {
-            match listener.accept() {
-                // Fails if the client is gone or too slow.
-                Ok((stream, _)) => drop(answer(stream, || page(&name, &analysis, &progress))),
-                Err(_) => std::thread::sleep(ACCEPT_PAUSE),
-            }
-        }
-    })?;
+    let page = Arc::new(move || page(&name, &analysis, &progress));
+    std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(accept(listener, page)))?;
     Ok(())
 }
 
+/// Answers the requests of all connections.
+async fn accept(listener: TcpListener, page: Arc<impl Fn() -> String + Send + Sync + 'static>) {
+    let free = Arc::new(Semaphore::new(MAX_REQUESTS));
+    while let Ok(slot) = free.clone().acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let page = page.clone();
+                tokio::spawn(async move {
+                    // Fails if the client is gone or too slow.
+                    let _ = timeout(TIMEOUT, answer(stream, &*page)).await;
+                    drop(slot);
+                });
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
 /// Answers one request and closes the connection.
-fn answer(mut stream: TcpStream, page: impl FnOnce() -> String) -> io::Result<()> {
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let head = read_head(&mut stream)?;
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, page: impl Fn() -> String) -> io::Result<()> {
+    let head = read_head(&mut stream).await?;
     let (status, kind, body) = match head.split(' ').take(2).collect::<Vec<_>>()[..] {
         ["GET" | "HEAD", path] if path.split('?').next() == Some("/metrics") => ("200 OK", CONTENT_TYPE, page()),
         ["GET" | "HEAD", _] => ("404 Not Found", "text/plain", "the metrics are at /metrics\n".into()),
@@ -85,22 +103,19 @@ fn answer(mut stream: TcpStream, page: impl FnOnce() -> String) -> io::Result<()
     };
     let length = body.len();
     let shown = if head.starts_with("HEAD ") { "" } else { &body };
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{shown}")
+    let response = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{shown}");
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await
 }
 
-fn read_head(stream: &mut TcpStream) -> io::Result<String> {
-    let end = Instant::now() + TIMEOUT;
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
     let mut head = Vec::new();
-    let mut chunk = [0; 1024];
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || head.len() > MAX_HEAD {
-            return Err(io::Error::other("the request is too slow or too long"));
+        if head.len() > MAX_HEAD {
+            return Err(io::Error::other("the request is too long"));
         }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => head.extend_from_slice(&chunk[..length]),
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(String::from_utf8_lossy(&head).into_owned())
@@ -108,38 +123,65 @@ fn read_head(stream: &mut TcpStream) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use tokio::io::duplex;
+    use tokio::net::TcpStream;
+
     use super::*;
 
-    /// The response to a request that is sent in two parts.
-    fn ask(first: &str, second: &str) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let server = std::thread::spawn(move || answer(listener.accept().unwrap().0, || "a 1\n".into()));
-        client.write_all(first.as_bytes()).unwrap();
-        std::thread::sleep(Duration::from_millis(20));
-        client.write_all(second.as_bytes()).unwrap();
-        let mut response = String::new();
-        client.read_to_string(&mut response).unwrap();
-        server.join().unwrap().unwrap();
+    /// The response to a request that is sent in two parts, the second after the first was read.
+    async fn ask(first: &str, second: &str) -> String {
+        let (mut client, server) = duplex(first.len());
+        let asked = async {
+            // The pipe is full after the first part.
+            client.write_all([first, second].concat().as_bytes()).await.unwrap();
+            let mut response = String::new();
+            client.read_to_string(&mut response).await.unwrap();
+            response
+        };
+        let (answered, response) = tokio::join!(answer(server, || "a 1\n".into()), asked);
+        answered.unwrap();
         response
     }
 
-    #[test]
-    fn only_the_page_is_served() {
-        let page = ask("GET /metr", "ics HTTP/1.1\r\nhost: a\r\n\r\n");
+    #[tokio::test]
+    async fn only_the_page_is_served() {
+        let page = ask("GET /metr", "ics HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(page.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4"), "{page}");
         assert!(page.contains("content-length: 4\r\n") && page.ends_with("\r\n\r\na 1\n"), "{page}");
-        assert!(ask("HEAD /metrics HTTP/1.1\r\n", "\r\n").ends_with("\r\n\r\n"));
-        assert!(ask("GET / HTTP/1.1\r\n", "\r\n").starts_with("HTTP/1.1 404"));
-        assert!(ask("POST /metrics HTTP/1.1\r\n", "\r\n").starts_with("HTTP/1.1 405"));
+        assert!(ask("HEAD /metrics HTTP/1.1\r\n", "\r\n").await.ends_with("\r\n\r\n"));
+        assert!(ask("GET / HTTP/1.1\r\n", "\r\n").await.starts_with("HTTP/1.1 404"));
+        assert!(ask("POST /metrics HTTP/1.1\r\n", "\r\n").await.starts_with("HTTP/1.1 405"));
     }
 
-    #[test]
-    fn a_slow_request_is_given_up() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    #[tokio::test]
+    async fn a_request_is_answered_while_others_are_slow_and_those_are_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(accept(listener, Arc::new(|| "a 1\n".to_owned())));
         let began = Instant::now();
-        assert!(answer(listener.accept().unwrap().0, String::new).is_err());
-        assert!(began.elapsed() < TIMEOUT * 3);
+        let mut slow = Vec::new();
+        for _ in 0..5 {
+            slow.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).await.unwrap();
+        assert!(response.ends_with("a 1\n"), "{response}");
+        let answered = began.elapsed();
+        for mut stream in slow {
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "closed without an answer");
+        }
+        assert!(began.elapsed() >= TIMEOUT && answered < TIMEOUT, "{answered:?}, {:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_request_without_an_end_is_refused() {
+        let (mut client, server) = duplex(MAX_HEAD);
+        let sent = async { while client.write_all(&[b'a'; 1024]).await.is_ok() {} };
+        let (answered, ()) = tokio::join!(answer(server, String::new), sent);
+        assert!(answered.is_err());
     }
 }
