@@ -95,7 +95,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         let (analysis, main_loop) = (analysis.clone(), main_loop.clone());
         move || {
             source::run(&options, &analysis, &progress, &stopped);
-            main_loop.quit();
+            quit(&main_loop);
         }
     })?;
     main_loop.run();
@@ -114,6 +114,17 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(finished?)
 }
 
+/// Ends `main_loop`, or lets it end at once when it runs later. `MainLoop::quit` alone has no effect on a loop that does not run
+/// yet.
+fn quit(main_loop: &glib::MainLoop) {
+    let ended = main_loop.clone();
+    let source = glib::idle_source_new(Some("quit"), glib::Priority::HIGH, move || {
+        ended.quit();
+        glib::ControlFlow::Break
+    });
+    source.attach(Some(&main_loop.context()));
+}
+
 /// Quits `main_loop` at the first signal that asks the program to end, and ends the program at the second one.
 fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -128,7 +139,7 @@ fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                main_loop.quit();
+                quit(&main_loop);
                 if count > 0 {
                     std::process::exit(1);
                 }
@@ -147,7 +158,7 @@ fn watch(analysis: &Analysis, main_loop: &glib::MainLoop, failure: &Arc<Mutex<Op
         match message.view() {
             gst::MessageView::Error(error) => {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| reason(error));
-                main_loop.quit();
+                quit(&main_loop);
             }
             gst::MessageView::Warning(warning) => eprintln!("emotion-camera: {}", warning.error()),
             gst::MessageView::Info(info) => eprintln!("emotion-camera: {}", info.error()),
@@ -159,4 +170,26 @@ fn watch(analysis: &Analysis, main_loop: &glib::MainLoop, failure: &Arc<Mutex<Op
         glib::ControlFlow::Continue
     })?;
     Ok(guard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_is_asked_to_end_before_it_runs_ends_at_once() {
+        let context = glib::MainContext::new();
+        let main_loop = glib::MainLoop::new(Some(&context), false);
+        quit(&main_loop);
+        let (limit, late) = (main_loop.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let is_late = late.clone();
+        let timeout = glib::timeout_source_new(Duration::from_secs(10), None, glib::Priority::DEFAULT, move || {
+            is_late.store(true, std::sync::atomic::Ordering::Relaxed);
+            limit.quit();
+            glib::ControlFlow::Break
+        });
+        timeout.attach(Some(&context));
+        main_loop.run();
+        assert!(!late.load(std::sync::atomic::Ordering::Relaxed), "the loop ran until the limit");
+    }
 }
