@@ -19,6 +19,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
 use emotion_supervise::run::reason;
 use gst::prelude::*;
@@ -152,7 +153,7 @@ impl Analysis {
     }
 }
 
-fn line(options: &Options) -> Result<String, String> {
+fn line(options: &Options) -> Result<String, NoEncoder> {
     let (width, height) = options.size;
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
@@ -178,7 +179,7 @@ fn line(options: &Options) -> Result<String, String> {
             "pictures. ! {ALL} ! videoconvert ! {} ! splitmuxsink name=recording \
              muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 sink::buffer-mode=unbuffered \
              faces. ! queue ! emotionexport name=records ! fakesink sync=false async=false ",
-            recorder::encoder()?
+            encoding::encoder()?.recording
         );
     }
     if let Some(publish) = &options.publish {

@@ -14,29 +14,12 @@ use gst::prelude::*;
 
 use crate::options::Files;
 
-/// Encoders in the order of preference, as the scripts of `pipelines/` choose them. They have no lookahead, so that no branch
-/// of a tee waits for another.
-const ENCODERS: [(&str, &str); 3] = [
-    ("x264enc", "x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=4000 ! h264parse"),
-    ("openh264enc", "openh264enc bitrate=4000000 ! h264parse"),
-    ("avenc_mpeg4", "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse"),
-];
 /// Time between two key frames. The muxer writes what follows a key frame when the next one arrives, so a crash loses up to
 /// this much.
 const KEY_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
 /// Name of the event that asks for a key frame. Those between two pairs of files have `all-headers=true`.
 const KEY_UNIT: &str = "GstForceKeyUnit";
 const PROBED: gst::PadProbeType = gst::PadProbeType::BUFFER.union(gst::PadProbeType::EVENT_DOWNSTREAM);
-
-/// The elements that encode.
-///
-/// # Errors
-/// If no encoder is installed.
-pub fn encoder() -> Result<&'static str, String> {
-    let found = ENCODERS.iter().find(|(name, _)| gst::ElementFactory::find(name).is_some());
-    let names = || ENCODERS.map(|(name, _)| name).join(", ");
-    found.map(|(_, line)| *line).ok_or_else(|| format!("expected one of the encoders {}, found none", names()))
-}
 
 /// Records what passes `faces`, a tee before both branches: the video to `recording`, a splitmuxsink, and the records that
 /// leave `records`.

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use emotion_supervise::encoding::{self, Encoder};
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
@@ -18,22 +19,20 @@ const USER: &str = "viewer";
 /// stream has a picture.
 const CLIENT_THREADS: i32 = 64;
 
-/// The launch line of the media, with a payloader for the picture and one for the records. The sources set the arrival time
-/// as timestamp, so that the camera's timestamps may restart, and drop the oldest buffers if they are full.
-const MEDIA: &str = "\
-    appsrc name=video is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream \
-        ! videoconvert ! x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
-        ! video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=-1 \
-    appsrc name=text is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
-        ! rtpgstpay name=pay1 pt=97 config-interval=1";
-
-/// What is added to it for ONVIF metadata.
-fn onvif_media() -> String {
-    format!(
-        "appsrc name=onvif is-live=true format=time do-timestamp=true max-buffers=100 leaky-type=downstream \
-         ! {} name=pay2 pt=98",
-        onvif::PAYLOADER
-    )
+/// The launch line of the media, with a payloader for the picture, one for the records, and one for ONVIF metadata where it is
+/// wanted. The sources set the arrival time as timestamp, so that the camera's timestamps may restart, and drop the oldest
+/// buffers if they are full.
+fn media(encoder: &Encoder, has_onvif: bool) -> String {
+    let source = "is-live=true format=time do-timestamp=true leaky-type=downstream";
+    let Encoder { stream, payloader, .. } = encoder;
+    let mut line = format!(
+        "appsrc name=video {source} max-buffers=2 ! videoconvert ! {stream} ! {payloader} name=pay0 pt=96 \
+         appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1"
+    );
+    if has_onvif {
+        line += &format!(" appsrc name=onvif {source} max-buffers=100 ! {} name=pay2 pt=98", onvif::PAYLOADER);
+    }
+    line
 }
 
 /// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
@@ -43,7 +42,7 @@ const FIRST_RECORD: &str = "{\"type\":\"relay\",\"version\":1}\n";
 /// Starts the server on the default main context.
 ///
 /// # Errors
-/// If it cannot listen on its address.
+/// If no encoder is installed, or the server cannot listen on its address.
 pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), Box<dyn Error>> {
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
@@ -160,15 +159,12 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
 }
 
 /// The factory of the media, which exists from the first client to the last.
-fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, gst::glib::BoolError> {
+fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Box<dyn Error>> {
     let factory = RTSPMediaFactory::new();
-    let onvif = if has_onvif {
+    if has_onvif {
         onvif::register()?;
-        onvif_media()
-    } else {
-        String::new()
-    };
-    factory.set_launch(&format!("( {MEDIA} {onvif} )"));
+    }
+    factory.set_launch(&format!("( {} )", media(&encoding::encoder()?, has_onvif)));
     factory.set_shared(true);
     let outlet = outlet.clone();
     factory.connect_media_configure(move |_, media| {
@@ -184,6 +180,16 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, gs
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_media_has_a_payloader_for_each_stream_with_any_encoder() {
+        gst::init().unwrap();
+        onvif::register().unwrap();
+        for encoder in encoding::ENCODERS.iter().filter(|encoder| gst::ElementFactory::find(encoder.element).is_some()) {
+            let bin = gst::parse::bin_from_description(&media(encoder, true), false).unwrap();
+            assert!(["pay0", "pay1", "pay2"].iter().all(|name| bin.by_name(name).is_some()), "{}", encoder.element);
+        }
+    }
 
     #[test]
     fn buffers_are_dropped_until_the_media_plays() {

@@ -6,6 +6,7 @@
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`decoding`] | a decoder for video |
+//! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
@@ -15,6 +16,7 @@
 
 pub mod backoff;
 pub mod decoding;
+pub mod encoding;
 pub mod input;
 pub mod metrics;
 pub mod place;
