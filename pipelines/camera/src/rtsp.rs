@@ -2,6 +2,7 @@
 //! The RTSP server: one media that all clients share, fed by the pipeline of the analysis.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use emotion_supervise::encoding::{self, Encoder};
@@ -55,8 +56,14 @@ pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), Box<dyn Error>>
     }
     mounts.add_factory(&options.path, factory);
     server.attach(None).map_err(|_| format!("cannot listen on {}: is the port in use?", options.listen))?;
-    println!("emotion-camera: serving rtsp://{}:{}{}", options.listen.ip(), server.bound_port(), options.path);
+    let port = u16::try_from(server.bound_port()).unwrap_or(options.listen.port());
+    println!("emotion-camera: serving {}", url(SocketAddr::new(options.listen.ip(), port), &options.path));
     Ok(())
+}
+
+/// The address for clients. That of IPv6 is in brackets (RFC 3986, section 3.2.2).
+fn url(listen: SocketAddr, path: &str) -> String {
+    format!("rtsp://{listen}{path}")
 }
 
 /// Requires `secret` from clients. They prove that they know it without sending it (digest authentication, RFC 2069).
@@ -180,6 +187,13 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_in_brackets() {
+        for (listen, expected) in [("127.0.0.1:8554", "rtsp://127.0.0.1:8554/faces"), ("[::1]:8554", "rtsp://[::1]:8554/faces")] {
+            assert_eq!(url(listen.parse().unwrap(), "/faces"), expected);
+        }
+    }
 
     #[test]
     fn the_media_has_a_payloader_for_each_stream_with_any_encoder() {
