@@ -7,23 +7,23 @@ const LANGUAGES = {
   en: { name: "English" },
   de: {
     name: "Deutsch", neutral: "neutral", happiness: "Freude", surprise: "Überraschung", sadness: "Trauer",
-    anger: "Ärger", disgust: "Ekel", fear: "Angst", contempt: "Verachtung", unknown: "unbekannt",
+    anger: "Ärger", disgust: "Ekel", fear: "Angst", contempt: "Verachtung", unknown: "unbekannt", or: "oder",
   },
   es: {
     name: "Español", neutral: "neutral", happiness: "alegría", surprise: "sorpresa", sadness: "tristeza",
-    anger: "enfado", disgust: "asco", fear: "miedo", contempt: "desprecio", unknown: "desconocida",
+    anger: "enfado", disgust: "asco", fear: "miedo", contempt: "desprecio", unknown: "desconocida", or: "o",
   },
   fr: {
     name: "Français", neutral: "neutre", happiness: "joie", surprise: "surprise", sadness: "tristesse",
-    anger: "colère", disgust: "dégoût", fear: "peur", contempt: "mépris", unknown: "inconnue",
+    anger: "colère", disgust: "dégoût", fear: "peur", contempt: "mépris", unknown: "inconnue", or: "ou",
   },
   it: {
     name: "Italiano", neutral: "neutrale", happiness: "gioia", surprise: "sorpresa", sadness: "tristezza",
-    anger: "rabbia", disgust: "disgusto", fear: "paura", contempt: "disprezzo", unknown: "sconosciuta",
+    anger: "rabbia", disgust: "disgusto", fear: "paura", contempt: "disprezzo", unknown: "sconosciuta", or: "o",
   },
   pt: {
     name: "Português", neutral: "neutra", happiness: "alegria", surprise: "surpresa", sadness: "tristeza",
-    anger: "raiva", disgust: "nojo", fear: "medo", contempt: "desprezo", unknown: "desconhecida",
+    anger: "raiva", disgust: "nojo", fear: "medo", contempt: "desprezo", unknown: "desconhecida", or: "ou",
   },
 };
 
@@ -37,6 +37,20 @@ let serverTexts = {};
 export function labelText(label) {
   return (language !== "en" && LANGUAGES[language][label]) || serverTexts[label] || label;
 }
+
+/** Score from which a label is shown alone. */
+const CERTAIN = 0.5;
+
+/** The text for a face with the scores of `labels`: a label below 0.5 comes with the second class, as in "surprise or fear". */
+export function expressionText(face, labels) {
+  if (face.label === "unknown" || face.confidence >= CERTAIN) return labelText(face.label);
+  const others = labels.map((label, index) => ({ label, score: face.scores[index] ?? 0 })).filter(({ label }) => label !== face.label);
+  const second = others.reduce((best, other) => (other.score > best.score ? other : best), { score: 0 });
+  return second.label ? `${labelText(face.label)} ${labelText("or")} ${labelText(second.label)}` : labelText(face.label);
+}
+
+/** True if the label of a face is uncertain, so that it is shown in a quieter tone. */
+export const isTentative = (face) => Boolean(face.label) && face.confidence < CERTAIN;
 
 /** Reads `label=text,label=text`, as in `--labels`. */
 export function setServerLabels(map) {

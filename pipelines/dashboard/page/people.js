@@ -4,7 +4,7 @@
 import { $, fromTemplate, setText } from "./dom.js";
 import { colorOf, coloredElement, createFace, drawFace } from "./expressions.js";
 import { formatDuration, formatPercent } from "./format.js";
-import { labelText } from "./labels.js";
+import { expressionText, isTentative, labelText } from "./labels.js";
 
 /** How long the card of a lost face stays, faded, in milliseconds. */
 const FADE_MS = 1200;
@@ -66,7 +66,8 @@ function fillCard(card, face, labels, at) {
   const label = face.label ?? "unknown";
   card.style.setProperty("--color", colorOf(label));
   drawFace($(".face", card), label);
-  setText($("b", card), face.label ? labelText(label) : "…");
+  setText($("b", card), face.label ? expressionText(face, labels) : "…");
+  card.classList.toggle("tentative", isTentative(face));
   setText($(".id", card), `#${face.id}`);
   setText($(".percent", card), face.label ? formatPercent(face.confidence) : "");
   setText($(".since", card), `for ${formatDuration(at - face.since)}`);

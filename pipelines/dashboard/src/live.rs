@@ -144,7 +144,7 @@ impl Live {
     }
 
     fn note_labels(&mut self, faces: &[FaceRecord]) {
-        for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()) {
+        for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()).filter(|emotion| emotion.is_scored()) {
             let known = self.labels.as_ref().is_some_and(|labels| labels.is_same(&emotion.labels));
             if !known {
                 self.labels = Some(emotion.labels.clone());
@@ -154,7 +154,7 @@ impl Live {
 
     fn update_tracks(&mut self, now: Instant, faces: &[FaceRecord]) {
         for face in faces {
-            let label = face.emotion.as_ref().map(EmotionResult::label);
+            let label = face.expression().map(EmotionResult::label);
             let track = self.tracks.entry(face.id).or_insert_with(|| Track { label: None, since: now, first_seen: now, last_seen: now });
             track.last_seen = now;
             if track.label.as_deref() != label {
@@ -193,8 +193,8 @@ impl Live {
                 id: face.id,
                 rect: [face.rect_norm.x, face.rect_norm.y, face.rect_norm.w, face.rect_norm.h],
                 label: track.label.as_deref(),
-                confidence: face.emotion.as_ref().map_or(0.0, EmotionResult::confidence),
-                scores: face.emotion.as_ref().map_or(&[], |emotion| emotion.scores.as_slice()),
+                confidence: face.expression().map_or(0.0, EmotionResult::confidence),
+                scores: face.expression().filter(|emotion| emotion.is_scored()).map_or(&[], |emotion| emotion.scores.as_slice()),
                 since: ms(track.since),
                 here: ms(track.first_seen),
             }
@@ -219,7 +219,7 @@ impl Live {
 fn room(faces: &[FaceRecord]) -> Room {
     let mut scores: Vec<f32> = Vec::new();
     let mut scored = 0.0;
-    for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()) {
+    for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()).filter(|emotion| emotion.is_scored()) {
         scored += 1.0;
         scores.resize(scores.len().max(emotion.scores.as_slice().len()), 0.0);
         scores.iter_mut().zip(emotion.scores.as_slice()).for_each(|(sum, score)| *sum += score);
