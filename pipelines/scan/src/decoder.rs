@@ -69,6 +69,8 @@ pub struct Decoder {
     /// How a photo is turned upright.
     orientation: Option<gst::TagList>,
     limit: Duration,
+    /// Set once a seek has led away from the first frame.
+    has_moved: bool,
     is_stuck: bool,
 }
 
@@ -97,7 +99,7 @@ impl Decoder {
     }
 
     /// Opens what `source` outputs.
-    fn start(source: &gst::Element, limit: Duration) -> Result<Self> {
+    pub(crate) fn start(source: &gst::Element, limit: Duration) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         let decode = gst::ElementFactory::make("decodebin").build().map_err(broken)?;
         let sink = gst_app::AppSink::builder().caps(&gst::Caps::new_empty_simple("video/x-raw")).sync(false).build();
@@ -107,7 +109,7 @@ impl Decoder {
         source.link(&decode).map_err(broken)?;
         forbid_direct_rendering(&decode);
         let found = watch(&decode, &sink);
-        let mut decoder = Self { pipeline, sink, found, orientation: None, limit, is_stuck: false };
+        let mut decoder = Self { pipeline, sink, found, orientation: None, limit, has_moved: false, is_stuck: false };
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
@@ -137,6 +139,14 @@ impl Decoder {
         Ok(self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(&sample)))
     }
 
+    /// Continues at the beginning, unless the decoder is there.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded there.
+    pub fn rewind(&mut self) -> Result<()> {
+        if self.has_moved { self.continue_at(0) } else { Ok(()) }
+    }
+
     /// Continues at `time_ns`, exactly.
     ///
     /// # Errors
@@ -151,6 +161,7 @@ impl Decoder {
         if self.pipeline.seek_simple(flags, gst::ClockTime::from_nseconds(time_ns)).is_err() {
             return Ok(false);
         }
+        self.has_moved = true;
         self.wait_for_frame()?;
         Ok(true)
     }

@@ -30,10 +30,8 @@ fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
         let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
         plan::add_slice(&mut slices, keyframe, cut);
     }
-    if length_ns.is_some_and(|length| plan::cuts(length).next().is_some()) {
-        // Back from the last keyframe, so that the first slice begins as every other does.
-        decoder.continue_at(0)?;
-    }
+    // Back from the last keyframe. A file that cannot seek is a single slice, and is still at its beginning.
+    decoder.rewind()?;
     Ok(FileFacts { kind: Some(kind), length_ns, slices, error: None })
 }
 
@@ -138,5 +136,40 @@ impl Examination {
     fn track(&mut self, record: &FaceRecord) -> Option<u32> {
         let next = self.tracks.len() as u32 + 1;
         (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst::prelude::*;
+
+    /// A video of 100 frames, one for each second.
+    fn video() -> gst::Buffer {
+        let line =
+            "videotestsrc num-buffers=100 ! video/x-raw,width=32,height=32,framerate=1/1 ! jpegenc ! matroskamux ! filesink name=out";
+        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let file = std::env::temp_dir().join(format!("emotion-scan-unit-{}.mkv", std::process::id()));
+        pipeline.by_name("out").unwrap().set_property("location", &file);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        pipeline.set_state(gst::State::Null).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        gst::Buffer::from_slice(bytes)
+    }
+
+    #[test]
+    fn a_long_video_that_cannot_seek_is_one_slice() {
+        gst::init().unwrap();
+        let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
+        source.push_buffer(video()).unwrap();
+        source.end_of_stream().unwrap();
+        let mut decoder = Decoder::start(source.upcast_ref(), Duration::from_secs(30)).unwrap();
+        let facts = facts_of(&mut decoder).unwrap();
+        assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
+        assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");
     }
 }
