@@ -136,7 +136,7 @@ impl Inputs<'_> {
 
 fn key(path: &Path, found: Option<&Metadata>) -> FileKey {
     let (size, modified_ns) = found.map_or((0, 0), version);
-    FileKey { name: path.to_string_lossy().into_owned(), size, modified_ns, etag: None }
+    FileKey::local(path, size, modified_ns)
 }
 
 /// Size and time of the last change, in nanoseconds since 1970.

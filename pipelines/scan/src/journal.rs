@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn key(name: &str) -> FileKey {
-        FileKey { name: name.into(), size: 1, modified_ns: 2, etag: None }
+        FileKey::local(name.as_ref(), 1, 2)
     }
 
     fn result(frames: u64) -> SliceResult {

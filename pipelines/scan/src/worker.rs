@@ -84,7 +84,7 @@ struct Worker {
 
 impl Worker {
     fn answer(&mut self, task: Task) -> Result<Answer, Error> {
-        let input = Input { path: task.file.name.clone().into(), key: task.file.clone(), error: None };
+        let input = Input { path: task.file.path(), key: task.file.clone(), error: None };
         let mut answer = Answer { task, facts: None, result: None, error: None };
         if answer.task.models != self.models {
             let (expected, found) = (&answer.task.models, &self.models);

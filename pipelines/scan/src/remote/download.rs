@@ -86,7 +86,8 @@ mod tests {
             e_tag: etag.map(Into::into),
             version: None,
         };
-        let listed = |etag: Option<&str>, modified_ns| FileKey { name: "a".into(), size: 3, modified_ns, etag: etag.map(Into::into) };
+        let listed =
+            |etag: Option<&str>, modified_ns| FileKey { etag: etag.map(Into::into), ..FileKey::local("a".as_ref(), 3, modified_ns) };
         assert!(!is_changed(&listed(Some("1"), 5_000_000_000), &found(Some("1"), 3)));
         assert!(is_changed(&listed(Some("1"), 0), &found(Some("2"), 3)));
         assert!(is_changed(&listed(Some("1"), 0), &found(Some("1"), 4)));

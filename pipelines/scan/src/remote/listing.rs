@@ -72,7 +72,7 @@ fn input(address: &Address, found: Option<&ObjectMeta>, error: Option<String>) -
     let size = found.map_or(0, |found| found.size);
     let modified_ns = found.and_then(|found| found.last_modified.timestamp_nanos_opt()).unwrap_or(0);
     let etag = found.and_then(|found| found.e_tag.clone());
-    Input { path: address.url().into(), key: FileKey { name: address.name(), size, modified_ns, etag }, error }
+    Input { path: address.url().into(), key: FileKey { name: address.name(), bytes: None, size, modified_ns, etag }, error }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -265,6 +266,20 @@ fn lists_come_from_a_file_or_standard_input() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let files: Vec<String> = folder.read("out.files.csv").lines().skip(1).map(|line| line.split(',').next().unwrap().into()).collect();
     assert_eq!(files, ["b.jpg", "a.jpg", "none.jpg"]);
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_different_files() {
+    let Some(folder) = Folder::new("bytes") else { return };
+    let name = |byte| std::ffi::OsString::from_vec([b"in/", &[byte][..], b".jpg"].concat());
+    folder.photo("in/face.jpg");
+    std::fs::rename(folder.path("in/face.jpg"), folder.path("").join(name(0xfe))).unwrap();
+    folder.write("in/face.jpg", b"no photo");
+    std::fs::rename(folder.path("in/face.jpg"), folder.path("").join(name(0xff))).unwrap();
+    folder.run("in --output out.ndjson", 3);
+    let files = folder.rows("out.files.ndjson");
+    assert!(files[0]["file"] == "in/\\xFE.jpg" && files[0]["faces"] == 2 && files[0]["error"].is_null(), "{}", files[0]);
+    assert!(files[1]["file"] == "in/\\xFF.jpg" && files[1]["faces"].is_null() && files[1]["error"].is_string(), "{}", files[1]);
 }
 
 #[test]
