@@ -13,9 +13,12 @@ pub enum Failure {
     /// The broker refuses to log the publisher in, for the reason with this name.
     #[error("the broker refuses the connection: {0}")]
     Login(String),
-    /// The broker or the network has ended the connection.
+    /// The broker or the network has ended the connection, for a reason that is not known to be other than a message.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// The connection is lost, and a broker of this protocol would have refused a message.
+    #[error("the connection was lost")]
+    Interrupted,
     /// The broker does not keep to the protocol, or its answer is unknown.
     #[error("the broker's answer is not understood: {0}")]
     Protocol(String),
@@ -31,7 +34,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// True if a message may be the cause: some brokers close the connection instead of refusing a message.
+    /// True if a message may be the cause: MQTT brokers may close the connection instead of refusing a message.
     pub fn may_be_due_to_a_message(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Protocol(_))
     }
@@ -91,7 +94,7 @@ pub enum Problem {
     #[error("syncing the spool: {0}; a power failure loses messages")]
     SpoolSync(String),
     /// Messages of the spool cannot be read.
-    #[error("{count} messages of the spool are damaged, before message {next}")]
+    #[error("damaged messages in the spool, before message {next}: {count}")]
     SpoolDamaged {
         /// Number of these messages.
         count: u64,

@@ -49,7 +49,7 @@ impl Broker for Nats {
         let address = format!("{scheme}://{}:{}", self.location.host, self.location.port);
         let client = options.connect(address).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
         let status = self.location.topic(STATUS);
-        client.publish(status, ONLINE.into()).await.map_err(|error| Failure::Lost(error.to_string()))?;
+        client.publish(status, ONLINE.into()).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
         let ((requests, received), (answer, answers)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         // Ends when the link is dropped.
         tokio::spawn(publish(async_nats::jetstream::new(client.clone()), received, answer));
@@ -151,7 +151,7 @@ impl Link for NatsLink {
         let subject = self.location.topic(&message.schema);
         self.in_flight.insert(message.sequence, subject.clone());
         let request = Request { sequence: message.sequence, subject, headers, payload: message.payload.to_vec() };
-        self.requests.send(request).map_err(|_| Failure::Lost("the client has ended".into()))
+        self.requests.send(request).map_err(|_| Failure::Interrupted)
     }
 
     async fn outcome(&mut self) -> Result<Outcome, Failure> {
@@ -163,7 +163,7 @@ impl Link for NatsLink {
                 Some((sequence, answer)) = self.answers.recv() => self.answered(sequence, answer)?,
                 signal = self.signals.recv() => match signal {
                     Some(Signal::Forbidden(subject)) => self.forbidden(&subject),
-                    Some(Signal::Lost) | None => return Err(Failure::Lost("the server or the network ends it".into())),
+                    Some(Signal::Lost) | None => return Err(Failure::Interrupted),
                 },
             }
         }

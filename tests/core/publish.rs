@@ -235,7 +235,7 @@ fn an_incomplete_or_damaged_line_is_dropped_and_the_others_are_kept() {
     assert_eq!(outbox.counts().recovered, 3, "the incomplete record was never a message");
     push(&mut outbox, [9]);
     assert_eq!(deliver(&mut outbox), [0, 2, 9]);
-    assert_eq!(problem(&mut outbox), "1 messages of the spool are damaged, before message 2");
+    assert_eq!(problem(&mut outbox), "damaged messages in the spool, before message 2: 1");
     assert_eq!(outbox.counts().dropped, 1);
     assert_balanced(&outbox);
 }

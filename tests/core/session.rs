@@ -21,6 +21,8 @@ enum Attempt {
     Refuses,
     /// Connects, and ends the connection when it receives one of these messages.
     Closes(&'static [u32]),
+    /// Connects, and the connection ends at each message, by a protocol in which a broker refuses instead.
+    Interrupted,
     /// Connects and acknowledges each message.
     Works,
 }
@@ -62,6 +64,7 @@ impl Link for ScriptedLink {
             Attempt::Breaks(count) if received.len() == *count => return Err(Failure::Lost("broken".into())),
             Attempt::Refuses => self.outcomes.push_back(Outcome::Rejected(message.sequence, not_allowed())),
             _ if self.is_closed => {}
+            Attempt::Interrupted => self.is_closed = true,
             Attempt::Closes(numbers) if numbers.contains(&number(std::str::from_utf8(&message.payload).unwrap())) => self.is_closed = true,
             _ => self.outcomes.push_back(Outcome::Sent(message.sequence)),
         }
@@ -72,6 +75,7 @@ impl Link for ScriptedLink {
     async fn outcome(&mut self) -> Result<Outcome, Failure> {
         match self.outcomes.pop_front() {
             Some(outcome) => Ok(outcome),
+            None if self.is_closed && matches!(self.attempt, Attempt::Interrupted) => Err(Failure::Interrupted),
             None if self.is_closed => Err(Failure::Lost("closed".into())),
             None => std::future::pending().await,
         }
@@ -197,4 +201,12 @@ fn connections_that_break_on_any_message_lose_none() {
     push(&publisher, 10);
     assert!(publisher.drain(PATIENCE));
     assert_eq!((publisher.counts().sent, publisher.counts().dropped), (10, 0));
+}
+
+#[test]
+fn where_brokers_refuse_a_lost_connection_costs_no_message() {
+    let (publisher, _, _notices) = publisher(vec![Attempt::Interrupted; 5]);
+    push(&publisher, 1);
+    assert!(publisher.drain(PATIENCE));
+    assert_eq!((publisher.counts().sent, publisher.counts().dropped), (1, 0));
 }

@@ -175,3 +175,72 @@ fn ended_if_none(count: std::io::Result<usize>) -> Result<(), Failure> {
 fn lost(error: &std::io::Error) -> Failure {
     Failure::Lost(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(stream: impl Duplex + 'static) -> Connection {
+        Connection {
+            version: Version::V311,
+            stream: Box::new(stream),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            is_flushed: true,
+            skipped: 0,
+            keep_alive: KEEP_ALIVE,
+            next_ping: Instant::now() + KEEP_ALIVE,
+            is_ping_open: false,
+        }
+    }
+
+    /// A message of MQTT 3.1.1 to the topic `t`, with QoS 0.
+    fn message(payload: &[u8]) -> Vec<u8> {
+        let length = payload.len() + 3;
+        let length = [length & 0x7F | 0x80, (length >> 7) & 0x7F | 0x80, length >> 14].map(|part| part as u8);
+        [&[0x30][..], &length, &[0, 1, b't'], payload].concat()
+    }
+
+    /// What a connection receives that gets the bytes in pieces.
+    fn received(bytes: &[u8], piece: usize) -> Vec<Result<Incoming, Failure>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (stream, mut broker) = tokio::io::duplex(piece);
+            let mut connection = connection(stream);
+            let write = async {
+                broker.write_all(bytes).await.unwrap();
+                drop(broker);
+            };
+            let read = async {
+                let mut all = Vec::new();
+                while !matches!(all.last(), Some(Err(_))) {
+                    all.push(connection.receive().await);
+                }
+                all
+            };
+            tokio::join!(write, read).1
+        })
+    }
+
+    #[test]
+    fn a_packet_above_the_limit_is_skipped_and_the_next_ones_are_read() {
+        let of = |payload: &[u8]| Ok(Incoming::Message { topic: "t".into(), payload: payload.to_vec().into(), is_retained: false });
+        let bytes = [message(b"first"), message(&[b'x'; MAX_INCOMING]), message(&vec![b'y'; 3 * MAX_INCOMING]), message(b"last")].concat();
+        let ended = Err(Failure::Lost("the broker ends it".into()));
+        for piece in [997, 4_096, 1 << 20] {
+            assert_eq!(received(&bytes, piece), [of(b"first"), of(b"last"), ended.clone()], "in pieces of {piece} bytes");
+        }
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_a_ping_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let failure = runtime.block_on(async {
+            let (stream, _broker) = tokio::io::duplex(64);
+            let mut connection = connection(stream);
+            (connection.keep_alive, connection.next_ping) = (Duration::from_millis(1), Instant::now());
+            connection.receive().await
+        });
+        assert_eq!(failure, Err(Failure::Silent { seconds: 0 }));
+    }
+}

@@ -332,4 +332,15 @@ mod tests {
         assert_eq!(frame_length(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F]), Ok(Some(MAX_PACKET + MAX_HEADER)));
         assert!(frame_length(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_packet_of_a_broker_panics(first: u8, content in proptest::collection::vec(proptest::num::u8::ANY, 0..120)) {
+            let frame = [&[first, content.len() as u8][..], &content].concat();
+            for version in [Version::V5, Version::V311] {
+                // An error is as good as a packet.
+                let _ = version.read(BytesMut::from(&frame[..]));
+            }
+        }
+    }
 }
