@@ -36,12 +36,16 @@ impl Place {
     /// # Errors
     /// A message for the user.
     pub fn rtsp(address: &str) -> Result<Self, String> {
+        if has_split_password(address) {
+            return Err("expected / ? and # in a user name or password as %2F, %3F and %23".into());
+        }
         let known = ["rtsp://", "rtsps://", "rtspt://", "rtspu://"].iter().any(|scheme| address.starts_with(scheme));
         let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
         if known && plain && !host(address).is_empty() {
             Ok(Self::Rtsp(address.to_owned()))
         } else {
-            Err(format!("expected rtsp://HOST/PATH, found {address}"))
+            let shown = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
+            Err(format!("expected rtsp://HOST/PATH, found {shown}"))
         }
     }
 
@@ -81,6 +85,14 @@ fn authority(address: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
+/// True if the host seems to end within a password: what is behind the colon is no port, and an `@` follows later.
+fn has_split_password(address: &str) -> bool {
+    let authority = authority(address);
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
+    address.contains('@') && !authority.contains('@') && !is_port
+}
+
 fn host(address: &str) -> &str {
     authority(address).rsplit('@').next().unwrap_or_default()
 }
@@ -88,6 +100,23 @@ fn host(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_never_part_of_an_error() {
+        for text in [
+            "rtsp://user:s3/cret@h/live",
+            "rtsp://user:s3?cret@h/",
+            "rtsp://user:s3#cret@h/",
+            "http://user:s3cret@h/",
+            "rtsp://user:s3cret@/x",
+        ] {
+            let error = Place::parse(text).unwrap_err();
+            assert!(!error.contains("s3") && !error.contains("cret"), "{error}");
+        }
+        for text in ["rtsp://h:554/user@1", "rtsp://[::1]/user@1", "rtsp://[::1]:554/user@1", "rtsp://user:s3%2Fcret@h:554/live"] {
+            assert!(Place::parse(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn the_form_of_an_address_gives_its_kind() {
