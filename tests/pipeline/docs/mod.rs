@@ -4,6 +4,8 @@
 #[cfg(feature = "publish")]
 mod properties;
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use test_support::recipes::*;
@@ -79,8 +81,31 @@ fn the_remaining_commands_work() {
     let served = ["hls/stream.m3u8", "site/index.html"];
     let cookbook = ["blurred.mp4", "clip.vtt", "crowd.png", "faces.xml", "gva.json", "minutes.ndjson", "net.ndjson", "seconds.csv"];
     for file in left.into_iter().chain(served).chain(cookbook) {
-        assert!(stage.path().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
+        assert_has_content(&stage.path().join(file));
     }
+}
+
+/// Asserts that a file is what its name says and, if it is text with records, that it has faces.
+fn assert_has_content(file: &Path) {
+    let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    let is_right = match file.extension().and_then(OsStr::to_str).expect("an extension") {
+        "png" => bytes.starts_with(b"\x89PNG\r\n") && has(b"IEND"),
+        "mp4" => bytes.get(4..8) == Some(b"ftyp") && has(b"moov"),
+        "mkv" => bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]),
+        "html" => has(b"<html") && has(b"</html>"),
+        "m3u8" => bytes.starts_with(b"#EXTM3U") && has(b"#EXT-X-STREAM-INF"),
+        "vtt" => bytes.starts_with(b"WEBVTT") && has(b"-->"),
+        "xml" => has(b"<tt:Object ") && has(b"<tt:BoundingBox"),
+        "csv" => bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() >= 2 && has(b","),
+        "json" | "ndjson" => {
+            let text = String::from_utf8_lossy(&bytes);
+            let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            !records.is_empty() && records.iter().all(serde_json::Value::is_object) && (has(b"\"label\"") || has(b"\"faces_mean\""))
+        }
+        other => panic!("no check for {other}"),
+    };
+    assert!(is_right, "{}: {}", file.display(), String::from_utf8_lossy(&bytes[..bytes.len().min(300)]));
 }
 
 #[test]
