@@ -170,7 +170,7 @@ mod tests {
     /// A face of track 1 with the first or the second of two labels.
     fn face(label_id: usize) -> FaceRecord {
         let (labels, scores) = (LabelSet::new(["neutral", "happiness"]), Scores::from_probabilities([0.5, 0.5]));
-        let emotion = EmotionResult { labels, scores, label_id: Some(label_id), smoothed: false, age: Duration::ZERO };
+        let emotion = EmotionResult { labels, scores, label_id: Some(label_id), reason: None, smoothed: false, age: Duration::ZERO };
         FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: Some(emotion), confirmed: true }
     }
 
