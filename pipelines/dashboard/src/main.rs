@@ -34,6 +34,7 @@ mod receiver;
 mod recorder;
 mod registry;
 mod report;
+mod retention;
 mod sample;
 mod server;
 mod source;

@@ -43,7 +43,7 @@ async fn receive_file(socket: &mut WebSocket, registry: &Registry, name: &str) -
     if max_bytes == 0 {
         return Err("this dashboard takes no files; see --upload-size".into());
     }
-    let (mut file, upload) = Upload::create(&registry.options().data.join("uploads"), Path::new(name))?;
+    let (mut file, upload) = Upload::create(&registry.uploads(), Path::new(name))?;
     let mut bytes = 0;
     loop {
         match timeout(TIMEOUT, socket.recv()).await {

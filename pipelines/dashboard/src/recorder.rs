@@ -101,6 +101,8 @@ fn create(folder: &std::path::Path, path: PathBuf, header: &[u8]) -> io::Result<
     fs::create_dir_all(folder)?;
     // Append mode, so that lines go to the end of the file also after `set_len`.
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    // Tells others that the folder is in use. Some file systems have no locks; nothing is deleted there.
+    let _ = file.lock();
     file.set_len(0)?;
     file.write_all(header)?;
     Ok(OpenFile { file, bytes: header.len() as u64 })

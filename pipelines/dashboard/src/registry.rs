@@ -17,8 +17,10 @@ use crate::fleet::{AlertPublisher, Broker, Fleet};
 use crate::input::Input;
 use crate::options::Options;
 use crate::source::{Command, Description, Plan, Source};
-use crate::supervisor;
+use crate::{retention, supervisor, upload};
 
+/// The folder for files of viewers, in that for records.
+const UPLOADS: &str = "uploads";
 /// How long sources may take to stop when the program ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -40,10 +42,26 @@ pub struct Registry {
 struct Sources {
     last_id: u32,
     running: BTreeMap<u32, (Arc<Source>, JoinHandle<()>)>,
+    /// Threads of removed sources, which may still be stopping their pipelines.
+    ending: Vec<JoinHandle<()>>,
+}
+
+impl Sources {
+    /// Checks that there is room for one more.
+    fn check_room(&mut self, max: usize) -> Result<(), String> {
+        self.ending.retain(|thread| !thread.is_finished());
+        let (running, ending) = (self.running.len(), self.ending.len());
+        match ending {
+            _ if running + ending < max => Ok(()),
+            0 => Err(format!("there are already {running} sources, the maximum; remove one first")),
+            _ => Err(format!("there are {running} sources and {ending} that are still stopping, the maximum; try again in a moment")),
+        }
+    }
 }
 
 impl Registry {
-    /// A registry without sources of its own, and without cameras until they publish.
+    /// A registry without sources of its own, and without cameras until they publish. Files of viewers that an earlier process
+    /// left are deleted.
     ///
     /// # Errors
     /// If a secret of a broker cannot be read.
@@ -52,6 +70,7 @@ impl Registry {
         let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
         let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));
         let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar.clone());
+        upload::remove_leftovers(&options.data.join(UPLOADS));
         let location = alerts_location.clone().filter(|_| !rules.is_empty());
         Ok(Self {
             calendar,
@@ -86,15 +105,19 @@ impl Registry {
         self.calendar.now_ms()
     }
 
-    /// Adds a source and starts it.
+    /// The folder for files of viewers.
+    pub fn uploads(&self) -> PathBuf {
+        self.options.data.join(UPLOADS)
+    }
+
+    /// Adds a source and starts it. Of the records of earlier sources, the newest stay: as many as there may be sources.
     ///
     /// # Errors
     /// If the maximum number of sources is reached, or no thread can be started.
     pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
+        retention::remove_oldest(&self.options.data, self.options.max_sources);
         let mut sources = self.sources();
-        if sources.running.len() >= self.options.max_sources {
-            return Err(format!("there are already {} sources, the maximum; remove one first", sources.running.len()));
-        }
+        sources.check_room(self.options.max_sources)?;
         sources.last_id += 1;
         let id = sources.last_id;
         let folder = self.folder(id, &name);
@@ -117,13 +140,13 @@ impl Registry {
 
     /// Ends a source. Returns false if there is none with this id.
     pub fn remove(&self, id: u32) -> bool {
-        let removed = self.sources().running.remove(&id);
-        let found = removed.is_some();
-        if let Some((source, _)) = removed {
-            source.command(Command::End);
-            self.changed();
-        }
-        found
+        let mut sources = self.sources();
+        let Some((source, thread)) = sources.running.remove(&id) else { return false };
+        source.command(Command::End);
+        sources.ending.push(thread);
+        drop(sources);
+        self.changed();
+        true
     }
 
     /// Descriptions of all sources.
@@ -138,10 +161,11 @@ impl Registry {
 
     /// Ends all sources and waits for them, at most [`STOP_TIMEOUT`].
     pub fn remove_all(&self) {
-        let running = std::mem::take(&mut self.sources().running);
+        let Sources { running, mut ending, .. } = std::mem::take(&mut *self.sources());
         running.values().for_each(|(source, _)| source.command(Command::End));
+        ending.extend(running.into_values().map(|(_, thread)| thread));
         let end = Instant::now() + STOP_TIMEOUT;
-        for (_, (_, supervised)) in running {
+        for supervised in ending {
             while !supervised.is_finished() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -163,5 +187,29 @@ impl Registry {
         let time: String = utc.chars().take(19).filter(|c| *c != ':').collect();
         let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
         self.options.data.join(format!("{time}-{id}-{plain}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_removed_source_counts_until_it_has_stopped() {
+        let mut sources = Sources::default();
+        assert!(sources.check_room(0).unwrap_err().contains("already 0 sources"));
+        let (stop, stopped) = mpsc::channel::<()>();
+        sources.ending.push(std::thread::spawn(move || {
+            let _ = stopped.recv();
+        }));
+        assert_eq!(sources.check_room(2), Ok(()));
+        assert!(sources.check_room(1).unwrap_err().contains("1 that are still stopping"));
+        drop(stop);
+        while !sources.ending.iter().all(JoinHandle::is_finished) {
+            std::thread::yield_now();
+        }
+        assert_eq!((sources.check_room(1), sources.ending.len()), (Ok(()), 0));
     }
 }

@@ -17,9 +17,16 @@ const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// A file that begins with this many bytes of text is text.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// A file from a viewer, deleted when it is dropped.
+/// Length of a file's random name, without the extension.
+const NAME_LENGTH: usize = 16;
+
+/// A file from a viewer, deleted when it is dropped. It is locked until then.
 #[derive(Debug)]
-pub struct Upload(PathBuf);
+pub struct Upload {
+    path: PathBuf,
+    /// Holds the lock.
+    _file: File,
+}
 
 impl Upload {
     /// An empty file in `folder`, with a random name and the extension of `name`.
@@ -36,7 +43,7 @@ impl Upload {
 
     /// The path of the file.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Checks that the file begins like what its extension says.
@@ -44,14 +51,28 @@ impl Upload {
     /// # Errors
     /// What was expected and found.
     pub fn check(&self) -> Result<(), String> {
-        let header = header(&self.0).map_err(|error| error.to_string())?;
-        if is_photo(&self.0) { check_photo(&header) } else { check_video(&header) }
+        let header = header(&self.path).map_err(|error| error.to_string())?;
+        if is_photo(&self.path) { check_photo(&header) } else { check_video(&header) }
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Deletes the files in `folder` that a process left there because it was killed. Those of a running process are locked.
+pub fn remove_leftovers(folder: &Path) {
+    let is_upload = |path: &Path| {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        stem.len() == NAME_LENGTH && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let paths = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    for path in paths.filter(|path| is_upload(path)) {
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -70,7 +91,10 @@ fn create(folder: &Path, extension: &str) -> std::io::Result<(File, Upload)> {
     getrandom::fill(&mut name).map_err(|error| std::io::Error::other(error.to_string()))?;
     let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
     let file = File::options().write(true).create_new(true).open(&path)?;
-    Ok((file, Upload(path)))
+    let upload = Upload { path, _file: file.try_clone()? };
+    // Both handles share the lock. Some file systems have none; nothing is deleted there.
+    let _ = file.lock();
+    Ok((file, upload))
 }
 
 /// The first bytes of a file.
@@ -127,10 +151,24 @@ mod tests {
     #[test]
     fn a_file_is_deleted_with_its_source() {
         let (_, upload) = Upload::create(&std::env::temp_dir().join("emotion-dashboard-upload"), Path::new("photo.PNG")).unwrap();
-        let path = upload.0.clone();
+        let path = upload.path.clone();
         assert!(path.exists());
         drop(upload);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn files_of_a_process_that_was_killed_are_deleted() {
+        let folder = std::env::temp_dir().join(format!("emotion-dashboard-leftovers-{}", std::process::id()));
+        let (file, upload) = Upload::create(&folder, Path::new("clip.mp4")).unwrap();
+        drop(file);
+        let (left, other) = (folder.join("0123456789abcdef.mp4"), folder.join("holiday.mp4"));
+        [&left, &other].iter().for_each(|path| fs::write(path, b"video").unwrap());
+        remove_leftovers(&folder);
+        assert!(!left.exists() && other.exists(), "only a file with the name of an upload");
+        assert!(upload.path.exists(), "it is in use");
+        drop(upload);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
