@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use emotion_supervise::decoding::{link_video_later, video_decoder};
+use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use gst::glib;
@@ -210,7 +210,7 @@ impl Builder<'_> {
     /// A photo as a video that does not move.
     fn photo(&self, path: &Path, entry: &gst::Element) -> Result<()> {
         let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
-        let decode = video_decoder()?;
+        let decode = file_decoder()?;
         self.0.add(&decode)?;
         // Cameras store the orientation as a tag.
         let convert = self.make("videoconvert")?;

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use gst_app::gst_base;
+
 use crate::input::VIDEO_EXTENSIONS;
 use crate::jpeg;
 
@@ -14,8 +16,6 @@ const PHOTO_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
 const MAX_PHOTO_PIXELS: u64 = 60_000_000;
 /// Bytes at the start of a file that are examined.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
-/// A file that begins with this many bytes of text is text.
-const MAX_TEXT_BYTES: usize = 256;
 
 /// Length of a file's random name, without the extension.
 const NAME_LENGTH: usize = 16;
@@ -104,10 +104,17 @@ fn header(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(header)
 }
 
-/// Refuses text: it could be a playlist, by which a decoder reads other files and addresses.
+/// Refuses what GStreamer, which will decode it, does not take for a video: it could be a playlist, by which a decoder reads
+/// other files and addresses.
 fn check_video(header: &[u8]) -> Result<(), String> {
-    let is_text = header.iter().take(MAX_TEXT_BYTES).all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
-    if is_text { Err("expected a video, found text".into()) } else { Ok(()) }
+    let found = gst_base::type_find_helper_for_data(gst::Object::NONE, header);
+    let name = found.ok().and_then(|(caps, _)| Some(caps.structure(0)?.name().to_string()));
+    match name.as_deref() {
+        Some("application/ogg" | "image/jpeg") => Ok(()),
+        Some(name) if name.starts_with("video/") => Ok(()),
+        Some(name) => Err(format!("expected a video, found {name}")),
+        None => Err("expected a video, found an unknown format".into()),
+    }
 }
 
 /// Reads the size of a photo before memory is allocated for its pixels.
@@ -142,10 +149,15 @@ mod tests {
 
     #[test]
     fn playlists_are_not_videos() {
-        for text in ["", "#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n", "\u{feff}<?xml version=\"1.0\"?>\r\n\t<MPD>"] {
-            assert!(check_video(text.as_bytes()).is_err(), "{text}");
+        gst::init().unwrap();
+        let hls = |comment: &str| format!("#EXTM3U\n#{comment}\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1/a.ts\n");
+        let dash = "<?xml version=\"1.0\"?>\r\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\">";
+        let smooth = "<?xml version=\"1.0\"?>\n<SmoothStreamingMedia MajorVersion=\"2\">";
+        let (session, list) = ("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=a\r\n", "file:///etc/passwd\n");
+        for text in ["", &hls(""), &hls("\u{1}"), &hls("\0"), dash, smooth, session, list, "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"] {
+            assert!(check_video(text.as_bytes()).unwrap_err().starts_with("expected a video, found "), "{text}");
         }
-        assert_eq!(check_video(b"\0\0\0\x20ftypisom"), Ok(()));
+        assert_eq!(check_video(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41"), Ok(()));
     }
 
     #[test]

@@ -19,6 +19,28 @@ pub fn video_decoder() -> Result<gst::Element, glib::BoolError> {
     Ok(decode)
 }
 
+/// A [`video_decoder`] for a file. It opens no connection: a playlist, which names other files and addresses, cannot be decoded.
+///
+/// # Errors
+/// If GStreamer has no `decodebin`.
+pub fn file_decoder() -> Result<gst::Element, glib::BoolError> {
+    let decode = video_decoder()?;
+    let results = glib::Type::from_name("GstAutoplugSelectResult").and_then(glib::EnumClass::with_type);
+    let results = results.ok_or_else(|| glib::bool_error!("decodebin has no GstAutoplugSelectResult"))?;
+    decode.connect("autoplug-select", false, move |arguments| {
+        let factory = arguments[3].get::<gst::ElementFactory>().ok();
+        let is_refused = factory.as_ref().is_none_or(uses_network);
+        results.to_value_by_nick(if is_refused { "skip" } else { "try" })
+    });
+    Ok(decode)
+}
+
+/// True for the demuxers of playlists and for elements that receive streams, by what they say about themselves.
+fn uses_network(factory: &gst::ElementFactory) -> bool {
+    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+    class.split('/').any(|part| ["Adaptive", "Network", "Source"].contains(&part))
+}
+
 /// Switches off direct rendering in the decoders that `bin`, such as a `decodebin` or a pipeline, adds from now on.
 ///
 /// FFmpeg's decoders then write into buffers of their own instead of the pipeline's. GStreamer 1.24 and 1.26 sometimes abort

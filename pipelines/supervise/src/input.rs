@@ -8,7 +8,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::decoding::{link_video_later, video_decoder};
+use crate::decoding::{file_decoder, link_video_later, video_decoder};
 use crate::place::Place;
 
 type Result<T> = std::result::Result<T, glib::BoolError>;
@@ -36,7 +36,7 @@ pub struct FileLoop {
 }
 
 /// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. Files are played at their
-/// own speed, turned upright if they have a rotation tag.
+/// own speed, turned upright if they have a rotation tag, and opens no connection for them.
 ///
 /// # Errors
 /// If an element is missing.
@@ -45,7 +45,7 @@ pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &g
     match place {
         Place::File(path) => {
             let file = add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
-            let decode = add(video_decoder()?)?;
+            let decode = add(file_decoder()?)?;
             file.link(&decode)?;
             // Phones store the orientation as a tag.
             let flip = add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;

@@ -142,7 +142,10 @@ fn a_viewers_photo_or_video_becomes_a_source() {
     let error = |name: &str, bytes: &[u8]| dashboard.upload(name, bytes)["error"].as_str().unwrap_or_default().to_owned();
     assert!(error("notes.txt", b"text").contains("expected a photo"));
     assert!(error("photo.png", b"text").contains("JPEG or PNG"));
-    assert!(error("playlist.mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n").contains("found text"));
+    assert!(
+        error("playlist.mp4", b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n")
+            .contains("found application/x-hls")
+    );
     assert!(error("large.mp4", &vec![0; 2_000_000]).contains("at most 1 MiB"));
     let files = || std::fs::read_dir(dashboard.folder.0.join("data/uploads")).unwrap().count();
     until("only the files of the two sources", || (files() == 2).then_some(()));
