@@ -149,7 +149,10 @@ async fn add(State(registry): State<Arc<Registry>>, new: Result<Json<NewSource>,
     let input = Input::from_request(new.kind, new.address.trim(), &registry.options().media);
     let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
     let name = clean_name(&new.name).unwrap_or_else(|| input.name());
-    let source = registry.add(input, name).map_err(|error| Refused(StatusCode::CONFLICT, error))?;
+    // It may delete records of earlier sources.
+    let added = tokio::task::spawn_blocking(move || registry.add(input, name)).await;
+    let added = added.unwrap_or_else(|error| Err(error.to_string()));
+    let source = added.map_err(|error| Refused(StatusCode::CONFLICT, error))?;
     let key = (new.kind == Kind::Browser).then_some(&source.key);
     Ok((StatusCode::CREATED, Json(json!({ "id": source.id, "key": key }))).into_response())
 }
