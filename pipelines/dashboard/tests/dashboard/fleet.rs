@@ -14,7 +14,7 @@ use test_support::broker::{Mosquitto, Subscriber, installed};
 use test_support::browser::{Browser, chromium};
 use tungstenite::{Message, WebSocket};
 
-use crate::support::{Dashboard, Folder, PATIENCE, until};
+use crate::support::{Dashboard, Folder, PATIENCE, receive, until};
 
 const LABELS: [&str; 4] = ["neutral", "happiness", "sadness", "anger"];
 /// Maximum memory of the page with 40 cameras, in MB.
@@ -68,7 +68,7 @@ impl Overview {
         let end = Instant::now() + PATIENCE;
         while !is_met(self) {
             assert!(Instant::now() < end, "timed out waiting for {what}: {:?} {:?}", self.cameras, self.alerts);
-            let Message::Text(text) = self.socket.read().unwrap() else { continue };
+            let Message::Text(text) = receive(&mut self.socket).unwrap() else { continue };
             let message: Value = serde_json::from_str(&text).unwrap();
             if let Some(alerts) = message["alerts"].as_array() {
                 self.alerts.clone_from(alerts);

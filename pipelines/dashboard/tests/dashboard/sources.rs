@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use test_support::{fetched, manual};
 use tungstenite::Message;
 
-use crate::support::{Dashboard, PATIENCE, Shown, jpeg, labels, next, reading, until};
+use crate::support::{Dashboard, PATIENCE, Shown, jpeg, labels, next, reading, receive, until};
 
 /// The labels of the clip, from left to right.
 const EXPECTED_LABELS: [&str; 2] = ["happiness", "neutral"];
@@ -243,7 +243,7 @@ fn a_browser_can_send_pictures() {
         let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
         move || {
             // Until the connection is closed.
-            while camera.send(Message::Binary(jpeg().into())).is_ok() && camera.read().is_ok() {
+            while camera.send(Message::Binary(jpeg().into())).is_ok() && receive(&mut camera).is_ok() {
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
@@ -254,7 +254,7 @@ fn a_browser_can_send_pictures() {
     for wrong in [b"not a picture".to_vec(), [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8][..], &[0xff; 12]].concat(), vec![0; 2 << 20]] {
         let mut camera = dashboard.socket(&format!("api/sources/1/feed?key={key}"));
         let _ = camera.send(Message::Binary(wrong.into()));
-        let end = (0..100).find_map(|_| camera.read().map_or(Some(true), |message| message.is_close().then_some(true)));
+        let end = (0..100).find_map(|_| receive(&mut camera).map_or(Some(true), |message| message.is_close().then_some(true)));
         assert_eq!(end, Some(true), "invalid pictures close the connection");
     }
     assert_eq!(dashboard.source(1)["state"], "playing", "the other connection keeps playing");
@@ -263,7 +263,7 @@ fn a_browser_can_send_pictures() {
     feeding.join().unwrap();
     until("the viewer's end", || {
         loop {
-            match viewer.read() {
+            match receive(&mut viewer) {
                 Ok(Message::Close(_)) | Err(_) => return Some(()),
                 Ok(_) => {}
             }
@@ -370,7 +370,7 @@ fn other_hosts_and_origins_are_refused() {
 fn the_list_is_updated() {
     let dashboard = Dashboard::start("list", &[]);
     let mut list = dashboard.socket("api/list");
-    let mut next = || serde_json::from_str::<Value>(list.read().unwrap().to_text().unwrap()).unwrap_or_default();
+    let mut next = || serde_json::from_str::<Value>(receive(&mut list).unwrap().to_text().unwrap()).unwrap_or_default();
     assert_eq!(next()["sources"], json!([]));
     dashboard.post("/api/sources", &json!({"kind": "browser", "name": "One"}));
     until("the new source", || (next()["sources"][0]["name"] == "One").then_some(()));
@@ -405,7 +405,7 @@ fn half_sent_requests_do_not_block_others() {
         .collect();
     assert_eq!(dashboard.get("/").status, 200);
     dashboard.post("/api/sources", &json!({"kind": "browser", "name": "One"}));
-    let mut next = || serde_json::from_str::<Value>(list.read().unwrap().to_text().unwrap()).unwrap_or_default();
+    let mut next = || serde_json::from_str::<Value>(receive(&mut list).unwrap().to_text().unwrap()).unwrap_or_default();
     until("the new source, at a viewer who was connected before", || (next()["sources"][0]["name"] == "One").then_some(()));
     drop(half_sent);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs the dashboard as a child process with a clip of average faces, and talks to it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -185,13 +185,13 @@ impl Dashboard {
         let mut socket = self.socket(&format!("api/upload?name={name}"));
         for chunk in bytes.chunks(500_000) {
             socket.send(Message::Binary(chunk.to_vec().into())).unwrap();
-            match socket.read().unwrap() {
+            match receive(&mut socket).unwrap() {
                 Message::Text(answer) if answer.as_str() == "next" => {}
                 answer => return serde_json::from_str(answer.to_text().unwrap()).unwrap(),
             }
         }
         socket.send(Message::Text("end".into())).unwrap();
-        serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap()
+        serde_json::from_str(receive(&mut socket).unwrap().to_text().unwrap()).unwrap()
     }
 
     /// The source with this id in the list, or null.
@@ -232,6 +232,16 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The next message of any kind. A signal, such as that of a child process that has ended, may interrupt the system call.
+pub fn receive(socket: &mut WebSocket<TcpStream>) -> tungstenite::Result<Message> {
+    loop {
+        match socket.read() {
+            Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+            received => return received,
+        }
+    }
+}
+
 /// A message about a source.
 pub enum Shown {
     Picture(Vec<u8>),
@@ -241,7 +251,7 @@ pub enum Shown {
 /// The next message. A picture is acknowledged with `next`.
 pub fn next(socket: &mut WebSocket<TcpStream>) -> Shown {
     loop {
-        match socket.read().expect("a message") {
+        match receive(socket).expect("a message") {
             Message::Binary(picture) => {
                 socket.send(Message::Text("next".into())).unwrap();
                 return Shown::Picture(picture.to_vec());
