@@ -65,6 +65,14 @@ struct Progress {
     active: Option<u64>,
 }
 
+impl Progress {
+    /// Without times after `now_ms`: the clock was set back, and the time to hold starts over.
+    fn until(self, now_ms: u64) -> Self {
+        let past = |ms: &u64| *ms <= now_ms;
+        Self { since_ms: self.since_ms.filter(past), quiet_since_ms: self.quiet_since_ms.filter(past), ..self }
+    }
+}
+
 impl Log {
     /// A log of these rules.
     pub fn new(rules: Vec<Rule>) -> Self {
@@ -89,7 +97,7 @@ impl Log {
                 continue;
             }
             let holding = self.rules[index].condition.holds(observed, now_ms);
-            let mut progress = self.progress.get(&(index, subject)).copied().unwrap_or_default();
+            let mut progress = self.progress.get(&(index, subject)).copied().unwrap_or_default().until(now_ms);
             match (holding, progress.active) {
                 (Some(holding), active) => {
                     let since_ms = *progress.since_ms.get_or_insert(holding.from_ms);
@@ -188,6 +196,17 @@ mod tests {
             assert!(observe(&mut log, at * 1000, faces).is_empty());
         }
         assert_eq!(observe(&mut log, 15_000, 4.0), [(12_000, None)]);
+    }
+
+    #[test]
+    fn alerts_begin_and_end_after_the_clock_was_set_back() {
+        let mut log = log("when = \"faces > 3\"\nfor = 3");
+        assert!(observe(&mut log, 9_000_000, 4.0).is_empty());
+        assert!(observe(&mut log, 10_000, 4.0).is_empty() && observe(&mut log, 11_000, 4.0).is_empty());
+        assert_eq!(observe(&mut log, 12_000, 4.0), [(9000, None)]);
+        assert!(observe(&mut log, 9_000_000, 1.0).is_empty());
+        assert!((20..25).all(|at| observe(&mut log, at * 1000, 1.0).is_empty()));
+        assert_eq!(observe(&mut log, 25_000, 1.0), [(9000, Some(20_000))]);
     }
 
     #[test]

@@ -56,10 +56,10 @@ fn evaluate(registry: &Registry) -> Vec<Alert> {
     changed
 }
 
-/// False if the sample after this one should have arrived.
+/// False if the sample after this one should have arrived, or if this one is in the future since the clock was set back.
 fn is_fresh(sample: &Sample, now_ms: u64) -> bool {
     let length_ms = sample.until_ms.saturating_sub(sample.from_ms);
-    now_ms < sample.until_ms + length_ms + LATENESS_MS
+    sample.until_ms <= now_ms + LATENESS_MS && now_ms < sample.until_ms + length_ms + LATENESS_MS
 }
 
 fn publish(registry: &Registry, alert: &Alert) {
@@ -81,4 +81,17 @@ fn publish(registry: &Registry, alert: &Alert) {
         Subject::Source(_) => registry.publish_alert(&record),
     }
     eprintln!("emotion-dashboard: alert: {record}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_counts_until_the_next_one_is_late_and_not_from_the_future() {
+        let sample = Sample { from_ms: 10_000, until_ms: 11_000, ..Sample::default() };
+        for (now_ms, expected) in [(11_000, true), (10_500, true), (14_999, true), (15_000, false), (7_999, false)] {
+            assert_eq!(is_fresh(&sample, now_ms), expected, "{now_ms}");
+        }
+    }
 }
