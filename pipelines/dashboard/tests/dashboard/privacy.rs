@@ -43,13 +43,34 @@ fn totals_only_hides_the_last_faces_of_a_stopped_source() {
 }
 
 #[test]
-fn blur_hides_the_last_picture_of_a_stopped_source() {
+fn blur_leaves_no_clear_picture() {
     let Some(dashboard) = stopped("hidden-blur") else { return };
     if dashboard.get("/api/sources").json()["can_blur"] != true {
         return;
     }
+    let clear = dashboard.get("/api/sources/1/snapshot.jpg").body.len();
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 204);
     assert_eq!(dashboard.get("/api/sources/1/snapshot.jpg").status, 404);
     dashboard.post("/api/sources/1/start", &Value::Null);
-    until("a picture with blurred faces", || (dashboard.get("/api/sources/1/snapshot.jpg").status == 200).then_some(()));
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    reading(&mut viewer, "two faces", |reading| labels(reading).len() == 2);
+    // Blurred faces take fewer bytes, and so does a picture that is blurred as a whole before its faces are known.
+    let snapshot =
+        || Some(dashboard.get("/api/sources/1/snapshot.jpg")).filter(|answer| answer.status == 200).map(|answer| answer.body.len());
+    let is_clear = |bytes: usize| bytes * 100 > clear * 90;
+    for _ in 0..20 {
+        assert!(!snapshot().is_some_and(is_clear), "{:?} of {clear} bytes", snapshot());
+        next(&mut viewer);
+    }
+
+    // A source that plays has no clear picture from the moment at which the switch is answered.
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    until("a clear picture", || {
+        next(&mut viewer);
+        snapshot().filter(|bytes| is_clear(*bytes))
+    });
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 204);
+    for _ in 0..50 {
+        assert!(!snapshot().is_some_and(is_clear), "{:?} of {clear} bytes", snapshot());
+    }
 }
