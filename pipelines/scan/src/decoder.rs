@@ -34,12 +34,33 @@ const VISUAL_TYPES: [&str; 3] = ["application/ogg", "application/mxf", "applicat
 type Result<T> = std::result::Result<T, Failure>;
 
 /// Why there are no frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// The file has no pictures: it is sound, text or something else.
+    #[error("expected a photo or a video, found a file without pictures")]
     Other,
-    /// The file has pictures, but they cannot be decoded.
-    Broken(String),
+    /// Nothing recognises the contents.
+    #[error("expected a photo or a video, found contents of no known kind")]
+    Unknown,
+    /// There is no decoder for this media type.
+    #[error("no decoder for {0} is installed")]
+    NoDecoder(String),
+    /// There was no progress for so long.
+    #[error("no frame within {} s", .0.as_secs_f64())]
+    Stuck(Duration),
+    /// The file cannot seek to this time, in nanoseconds.
+    #[error("cannot seek to {} s", .0 / 1_000_000_000)]
+    NoSeek(u64),
+    /// GStreamer's reason why pictures cannot be decoded.
+    #[error("{0}")]
+    Decoding(String),
+    /// Why a frame could not be analysed.
+    #[error("{0}")]
+    Analysis(String),
+    /// Why a remote file could not be downloaded.
+    #[error("{0}")]
+    Download(String),
 }
 
 /// A decoded frame.
@@ -84,7 +105,7 @@ impl Decoder {
             let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
             Self::start(&source, limit)
         };
-        let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&no_frame(short)));
+        let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&Failure::Stuck(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
         let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
         let oriented = opened.map(|mut opened| {
@@ -92,7 +113,7 @@ impl Decoder {
             opened
         });
         oriented.map_err(|failure| {
-            let is_unknown = failure == Failure::Broken(UNKNOWN.into());
+            let is_unknown = failure == Failure::Unknown;
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
             if is_unknown && !VISUAL_EXTENSIONS.contains(&extension.as_str()) { Failure::Other } else { failure }
         })
@@ -153,7 +174,7 @@ impl Decoder {
     /// If the file cannot be decoded there.
     pub fn continue_at(&mut self, time_ns: u64) -> Result<()> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        if self.seek(flags, time_ns)? { Ok(()) } else { Err(Failure::Broken(format!("cannot seek to {} s", time_ns / 1_000_000_000))) }
+        if self.seek(flags, time_ns)? { Ok(()) } else { Err(Failure::NoSeek(time_ns)) }
     }
 
     /// Seeks and waits for a frame. Returns false if seeking is not possible.
@@ -213,32 +234,23 @@ impl Decoder {
 
     fn stuck(&mut self) -> Failure {
         self.is_stuck = true;
-        no_frame(self.limit)
+        Failure::Stuck(self.limit)
     }
 
     fn failure(&self, message: &gst::Message) -> Failure {
         let found = lock(&self.found);
         if let Some(media_type) = &found.undecodable {
-            return Failure::Broken(format!("no decoder for {media_type} is installed"));
+            return Failure::NoDecoder(media_type.clone());
         }
         match (message.view(), &found.media_type) {
             (_, Some(media_type)) if !is_visual(media_type) => Failure::Other,
-            (gst::MessageView::Error(error), Some(_)) => Failure::Broken(error.error().to_string()),
-            (gst::MessageView::Error(error), None) if error.error().matches(gst::StreamError::TypeNotFound) => {
-                Failure::Broken(UNKNOWN.into())
-            }
-            (gst::MessageView::Error(error), None) => Failure::Broken(error.error().to_string()),
+            (gst::MessageView::Error(error), Some(_)) => broken(error.error()),
+            (gst::MessageView::Error(error), None) if error.error().matches(gst::StreamError::TypeNotFound) => Failure::Unknown,
+            (gst::MessageView::Error(error), None) => broken(error.error()),
             _ => Failure::Other,
         }
     }
 }
-
-fn no_frame(limit: Duration) -> Failure {
-    Failure::Broken(format!("no frame within {} s", limit.as_secs_f64()))
-}
-
-/// The error of a file whose contents nothing recognises.
-const UNKNOWN: &str = "expected a photo or a video, found contents of no known kind";
 
 impl Drop for Decoder {
     fn drop(&mut self) {
@@ -335,7 +347,7 @@ fn clock_time(duration: Duration) -> gst::ClockTime {
 }
 
 fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::Broken(error.to_string())
+    Failure::Decoding(error.to_string())
 }
 
 fn lock(found: &Mutex<Found>) -> std::sync::MutexGuard<'_, Found> {
@@ -358,7 +370,8 @@ mod tests {
         let silent = gst_app::AppSrc::builder().build();
         let start = Instant::now();
         let failure = Decoder::start(silent.upcast_ref(), Duration::from_millis(300)).unwrap_err();
-        assert_eq!(failure, Failure::Broken("no frame within 0.3 s".into()));
+        assert_eq!(failure, Failure::Stuck(Duration::from_millis(300)));
+        assert_eq!(failure.to_string(), "no frame within 0.3 s");
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Shared<'a> {
     /// Opens a file, which is downloaded first if it is remote. The inner error is that of the file.
     fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
         let path = self.copies.path(file, &self.inputs[file])?;
-        Ok(path.map_err(Failure::Broken).and_then(|path| Decoder::open(&path, self.options.timeout)))
+        Ok(path.map_err(Failure::Download).and_then(|path| Decoder::open(&path, self.options.timeout)))
     }
 
     /// Starts of the slices of a file.

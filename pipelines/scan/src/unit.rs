@@ -39,7 +39,7 @@ fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
 fn unreadable(failure: Failure) -> FileFacts {
     match failure {
         Failure::Other => FileFacts { kind: Some(Kind::Other), ..FileFacts::default() },
-        Failure::Broken(error) => FileFacts { error: Some(error), ..FileFacts::default() },
+        broken => FileFacts { error: Some(broken.to_string()), ..FileFacts::default() },
     }
 }
 
@@ -62,8 +62,8 @@ pub fn examine_at(
     });
     let mut result = match at_slice {
         Ok(mut decoder) => examine(&mut decoder, analyser, slice, every, counts),
-        Err(Failure::Broken(error)) => SliceResult { error: Some(error), ..SliceResult::default() },
         Err(Failure::Other) => SliceResult { error: Some("expected a video, found none".into()), ..SliceResult::default() },
+        Err(broken) => SliceResult { error: Some(broken.to_string()), ..SliceResult::default() },
     };
     if inputs::is_changed(input) {
         result.error = Some("the file was changed while it was examined".into());
@@ -79,8 +79,8 @@ fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: 
     result.error = match ended {
         Ok(()) if result.frames == 0 => Some("expected frames, found none".into()),
         Ok(()) => None,
-        Err(Failure::Broken(error)) => Some(error),
         Err(Failure::Other) => Some("the video ended unexpectedly".into()),
+        Err(broken) => Some(broken.to_string()),
     };
     result
 }
@@ -95,12 +95,12 @@ struct Examination {
 
 impl Examination {
     fn run(&mut self, decoder: &mut Decoder, analyser: &mut Analyser, counts: &Counts) -> Result<(), Failure> {
-        analyser.restart(&decoder.tags()).map_err(Failure::Broken)?;
+        analyser.restart(&decoder.tags()).map_err(Failure::Analysis)?;
         while let Some(frame) = decoder.next_frame()? {
             if self.slice.end_ns.is_some_and(|end| frame.time_ns >= end) {
                 break;
             }
-            self.take(frame, analyser, counts).map_err(Failure::Broken)?;
+            self.take(frame, analyser, counts).map_err(Failure::Analysis)?;
         }
         Ok(())
     }

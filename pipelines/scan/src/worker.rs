@@ -95,7 +95,7 @@ impl Worker {
             answer.error = Some("expected the file that was listed; the worker has none, or another version".into());
             return Ok(answer);
         }
-        let opened = self.path(&input)?.map_err(Failure::Broken).and_then(|path| Decoder::open(&path, self.timeout));
+        let opened = self.path(&input)?.map_err(Failure::Download).and_then(|path| Decoder::open(&path, self.timeout));
         match answer.task.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.task.slices, opened)),
             None => {
