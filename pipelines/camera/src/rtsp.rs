@@ -25,10 +25,10 @@ const CLIENT_THREADS: i32 = 64;
 /// buffers if they are full.
 fn media(encoder: &Encoder, has_onvif: bool) -> String {
     let source = "is-live=true format=time do-timestamp=true leaky-type=downstream";
-    let Encoder { stream, payloader, .. } = encoder;
     let mut line = format!(
-        "appsrc name=video {source} max-buffers=2 ! videoconvert ! {stream} ! {payloader} name=pay0 pt=96 \
-         appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1"
+        "appsrc name=video {source} max-buffers=2 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 config-interval=-1 \
+         appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1",
+        encoder.stream
     );
     if has_onvif {
         line += &format!(" appsrc name=onvif {source} max-buffers=100 ! {} name=pay2 pt=98", onvif::PAYLOADER);

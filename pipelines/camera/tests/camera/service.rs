@@ -64,6 +64,20 @@ fn frames(file: &Path) -> usize {
     play(&format!("filesrc location={} ! decodebin ! fakesink name=count sync=false", file.display()))
 }
 
+/// True if the MP4 file has its first fragment: pictures and then the box `moov` in full length.
+fn has_fragment(file: &Path) -> bool {
+    let file = fs::read(file).unwrap_or_default();
+    let (mut rest, mut found) = (&file[..], false);
+    while let Some((head, body)) = rest.split_first_chunk::<8>() {
+        let [size, kind] = [&head[..4], &head[4..]];
+        let size = u32::from_be_bytes(size.try_into().unwrap()) as usize;
+        let Some(next) = body.get(size.saturating_sub(8)..).filter(|_| size >= 8) else { break };
+        found |= kind == b"moov";
+        rest = next;
+    }
+    found
+}
+
 /// A broker and what a subscriber of it receives: topic and payload.
 struct Broker {
     port: u16,
@@ -186,8 +200,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
     let (mut camera, lines) = run(&["--config", configuration]);
     wait_for_line(&lines, "receiving the camera's stream");
     let cut = folder.join(format!("days/{:05}.mp4", known / 2));
-    wait_until("a video", || cut.metadata().is_ok_and(|file| file.len() > 2000));
-    std::thread::sleep(Duration::from_millis(1500));
+    wait_until("a fragment", || has_fragment(&cut));
     camera.0.kill().unwrap();
     camera.0.wait().unwrap();
     let took = wait_until("the last will", || broker.of("emotion/door/status").last().is_some_and(|status| status == "offline"));
