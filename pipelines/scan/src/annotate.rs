@@ -19,7 +19,7 @@ use gst::prelude::*;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::ids::track_id;
 use gstemotion::meta;
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, UnknownReason};
 use gstemotion::scores::{LabelSet, Scores};
 
 use crate::copies::Copies;
@@ -287,9 +287,9 @@ fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
     });
     let emotion = face.label.as_ref().map(|label| EmotionResult {
         labels: labels.clone(),
-        scores: Scores::from_probabilities(face.scores.iter().copied()),
+        scores: Scores::from_probabilities((0..labels.len()).map(|class| face.scores.get(class).copied().unwrap_or_default())),
         label_id: labels.as_slice().iter().position(|known| known == label),
-        reason: None,
+        reason: face.reason.as_deref().and_then(UnknownReason::from_text),
         smoothed: false,
         age: Duration::ZERO,
     });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::models::Models;
@@ -39,6 +39,10 @@ pub struct Options {
     /// Seconds between examined frames; without it, every frame is examined
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub every: Option<Duration>,
+
+    /// How frequent the expressions are assumed to be; without it, natural
+    #[arg(long, value_enum)]
+    pub prior: Option<Prior>,
 
     /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property
     #[arg(long, value_name = "ELEMENT.PROPERTY=VALUE")]
@@ -89,6 +93,7 @@ impl Options {
             output,
             list: Vec::new(),
             every: None,
+            prior: None,
             set: Vec::new(),
             jobs: None,
             partition: None,
@@ -178,9 +183,19 @@ impl Options {
         self.set.iter().rfind(is_model).map_or_else(|| "expression".to_owned(), |set| set.value.clone())
     }
 
+    /// The properties of the elements: the prior, and then those of `--set`.
+    pub fn settings(&self) -> Vec<Setting> {
+        let prior = self.prior.and_then(|prior| prior.to_possible_value()).map(|prior| Setting {
+            element: "emotionclassify".into(),
+            property: "prior".into(),
+            value: prior.get_name().into(),
+        });
+        prior.into_iter().chain(self.set.iter().cloned()).collect()
+    }
+
     /// What the rows depend on besides the files, as JSON.
     pub fn fingerprint(&self, models: &Models) -> String {
-        let set: Vec<String> = self.set.iter().map(Setting::to_string).collect();
+        let set: Vec<String> = self.settings().iter().map(Setting::to_string).collect();
         let every_s = self.every.map(|every| every.as_secs_f64());
         serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set, "models": models}).to_string()
     }
@@ -209,6 +224,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     let duration = Duration::try_from_secs_f64(number).ok().filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| "expected more than 0 seconds".to_owned())
+}
+
+/// How frequent the expressions are assumed to be where the faces come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Prior {
+    /// As frequent as in front of a camera: mostly neutral and happy
+    Natural,
+    /// All alike, as in posed or selected pictures
+    Balanced,
 }
 
 /// A property of an element and its value.
@@ -295,6 +319,8 @@ mod tests {
         assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
+        assert_eq!(of("a -o b.csv --prior balanced"), of("a -o b.csv --set emotionclassify.prior=balanced"));
         let other = Models { classifier: "c3".into(), ..models.clone() };
         assert_ne!(of("a -o b.csv"), parse("a -o b.csv").unwrap().fingerprint(&other));
     }

@@ -20,8 +20,12 @@ pub struct PictureFace {
     pub landmarks: Option<Named<[f32; 2]>>,
     /// Apparent expression, or `unknown`.
     pub label: Option<String>,
+    /// Why the label is `unknown`: `uncertain` or `small`.
+    pub reason: Option<String>,
     /// Score of the label.
     pub score: Option<f32>,
+    /// The most probable class after the label.
+    pub second: Option<String>,
     /// Score of each class.
     pub scores: Named<f32>,
 }
@@ -83,7 +87,9 @@ fn picture_face(face: Face, labels: &[String]) -> PictureFace {
         confidence: face.confidence,
         landmarks: face.landmarks.map(points),
         label: face.label,
+        reason: face.reason,
         score: face.score,
+        second: face.second,
         scores: named(labels, face.scores),
     }
 }

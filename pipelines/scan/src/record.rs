@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use gstemotion::record::FaceRecord;
+use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
 
 /// The name of a file in the tables, and its version. A file with another key is examined again.
@@ -120,16 +120,23 @@ pub struct Face {
     pub landmarks: Option<[f32; 10]>,
     /// Apparent expression, or `unknown`.
     pub label: Option<String>,
-    /// Score of the label.
+    /// Why the label is `unknown`: `uncertain` or `small`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Score of the label; of `unknown`, the highest score. None if the face is too small to be scored.
     pub score: Option<f32>,
-    /// Score of each class.
+    /// The most probable class after the label.
+    #[serde(default)]
+    pub second: Option<String>,
+    /// Score of each class; empty if the face was not scored.
     pub scores: Vec<f32>,
 }
 
 impl Face {
     /// The face of `record` on frame `frame` at `time_ns`. Numbers are rounded as `emotionexport` does.
     pub fn new(record: &FaceRecord, frame: u64, time_ns: u64, track: Option<u32>) -> Self {
-        let (rect, detection, emotion) = (record.rect_norm, record.detection.as_ref(), record.emotion.as_ref());
+        let (rect, detection, emotion) = (record.rect_norm, record.detection.as_ref(), record.expression());
+        let scored = emotion.filter(|emotion| emotion.is_scored());
         let landmarks = detection.and_then(|detection| detection.landmarks_norm);
         Self {
             frame,
@@ -143,8 +150,10 @@ impl Face {
                 std::array::from_fn(|index| numbers[index])
             }),
             label: emotion.map(|emotion| emotion.label().to_owned()),
-            score: emotion.map(|emotion| score(emotion.confidence())),
-            scores: emotion.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(score).collect()),
+            reason: emotion.and_then(|emotion| emotion.reason).map(|reason| reason.as_str().to_owned()),
+            score: scored.map(|emotion| score(emotion.confidence())),
+            second: scored.and_then(EmotionResult::second).map(str::to_owned),
+            scores: scored.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(score).collect()),
         }
     }
 }

@@ -71,7 +71,7 @@ fn write_file(out: &mut impl Write, input: &Input, facts: &FileFacts, start_ns: 
             let record = json!({
                 "type": "face", "version": 1, "stream": input.key.name, "frame": frame, "pts": pts, "duration": duration_ns,
                 "stream_time": pts, "id": face_id(slice, face), "box": rect(face), "detector": face.detector, "label": face.label,
-                "score": face.score, "scores": face.label.is_some().then_some(scores), "smoothed": facts.kind == Some(Kind::Video),
+                "score": face.score, "scores": (!face.scores.is_empty()).then_some(scores), "smoothed": facts.kind == Some(Kind::Video),
             });
             writeln!(out, "{record}")?;
             last_ns = last_ns.max(face.time_ns + duration_ns);

@@ -14,11 +14,12 @@ use crate::{analysis, annotate, elements, inputs, partition};
 pub fn scan(options: &Options) -> Result<Summary, Error> {
     options.check()?;
     analysis::start_elements()?;
-    elements::check(&options.set)?;
+    let settings = options.settings();
+    elements::check(&settings)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
     // The workers load them too, but what is finished already belongs to a scan with these models or another one.
-    let models = Analyser::new(&options.set, 1)?.models();
+    let models = Analyser::new(&settings, 1)?.models();
     match options.partition {
         Some(files) => partition::scan(options, &models, &inputs, files.get()),
         None => run(options, &models, &inputs),

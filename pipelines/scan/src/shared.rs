@@ -78,7 +78,7 @@ impl<'a> Shared<'a> {
 
     fn tools<'t>(&self, tools: &'t mut Option<Tools>, threads: u32) -> Result<&'t mut Tools, Error> {
         if tools.is_none() {
-            let analyser = Analyser::new(&self.options.set, threads)?;
+            let analyser = Analyser::new(&self.options.settings(), threads)?;
             *tools = Some(Tools { analyser, log: self.create_log()? });
         }
         Ok(tools.as_mut().expect("set above"))

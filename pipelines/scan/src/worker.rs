@@ -60,7 +60,7 @@ pub struct Answer {
 /// If the elements do not start, a task cannot be read, or an answer cannot be written.
 pub fn run(options: &Options, tasks: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
     analysis::start_elements()?;
-    let analyser = Analyser::new(&options.set, 1)?;
+    let analyser = Analyser::new(&options.settings(), 1)?;
     let models = analyser.models();
     let mut worker = Worker { analyser, models, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
     for line in tasks.lines() {

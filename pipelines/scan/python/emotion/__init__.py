@@ -63,8 +63,12 @@ class Face(TypedDict):
     landmarks: dict[str, tuple[float, float]] | None
     #: Apparent expression, or "unknown"; None if the face was not scored.
     label: str | None
-    #: Score of the label, 0..1.
+    #: Why the label is "unknown": "uncertain" or "small".
+    reason: str | None
+    #: Score of the label, 0..1; None if the face is too small to be scored.
     score: float | None
+    #: The most probable class after the label.
+    second: str | None
     #: Score of each class.
     scores: dict[str, float]
 

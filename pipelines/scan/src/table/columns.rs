@@ -57,7 +57,8 @@ impl<'a> FaceTable<'a> {
         row.extend(face.rect.map(Value::Float));
         row.extend([Value::from(face.confidence), face.detector.as_deref().into()]);
         row.extend((0..LANDMARK_NUMBERS).map(|number| Value::from(face.landmarks.map(|numbers| numbers[number]))));
-        row.extend([Value::from(face.label.as_deref()), face.score.into()]);
+        row.extend([face.label.as_deref(), face.reason.as_deref()].map(Value::from));
+        row.extend([Value::from(face.score), face.second.as_deref().into()]);
         row.extend((0..self.labels.len()).map(|class| Value::from(face.scores.get(class).copied())));
         let Source { classifier, models } = self.source;
         let (is_detected, is_scored) = (face.detector.is_some(), face.label.is_some());
@@ -92,7 +93,8 @@ fn face_columns(labels: &[String]) -> Vec<Column> {
     columns.extend(["x", "y", "w", "h", "confidence"].map(|name| column(name, Type::Float)));
     columns.push(column("detector", Type::Category));
     columns.extend(LANDMARKS.iter().flat_map(|name| ["x", "y"].map(|axis| column(&format!("{name}_{axis}"), Type::Float))));
-    columns.extend([column("label", Type::Category), column("score", Type::Float)]);
+    columns.extend(["label", "reason"].map(|name| column(name, Type::Category)));
+    columns.extend([column("score", Type::Float), column("second", Type::Category)]);
     columns.extend(labels.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
     columns.extend(["classifier", "detector_sha256", "classifier_sha256"].map(|name| column(name, Type::Category)));
     columns
@@ -196,7 +198,9 @@ mod tests {
             detector: Some("face".into()),
             landmarks: None,
             label: Some("happiness".into()),
+            reason: None,
             score: Some(0.75),
+            second: Some("neutral".into()),
             scores: vec![0.25, 0.75],
         }
     }
@@ -218,13 +222,13 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert!(lines[0].starts_with("file,frame,time_s,time_ns,id,x,y,w,h,confidence,detector,right_eye_x,right_eye_y,"), "{}", lines[0]);
         assert!(
-            lines[0].ends_with(",label,score,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
+            lines[0].ends_with(",label,reason,score,second,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
             "{}",
             lines[0]
         );
         assert_eq!(
             lines[1],
-            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,0.75,0.25,0.75,expression,a1 b2,c3"
+            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,,0.75,neutral,0.25,0.75,expression,a1 b2,c3"
         );
     }
 
