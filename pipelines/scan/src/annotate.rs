@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use emotion_supervise::decoding::forbid_direct_rendering;
+use emotion_supervise::encoding;
 use gst::prelude::*;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::ids::track_id;
@@ -32,14 +33,9 @@ use crate::plan::interval;
 use crate::record::{Face, FileFacts, Kind, SliceResult};
 use crate::table::face_id;
 
-/// Encoders in the order of preference, as the scripts of `pipelines/` choose them.
-const VIDEO_ENCODERS: [(&str, &str); 3] = [
-    ("x264enc", "x264enc speed-preset=veryfast ! h264parse"),
-    ("openh264enc", "openh264enc bitrate=4000000 ! h264parse"),
-    ("avenc_mpeg4", "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse"),
-];
 /// Frames are at the times of the table up to this rounding.
 const TIME_STEP_NS: u64 = 1_000_000;
+/// Encoders of sound in the order of preference.
 const SOUND_ENCODERS: [(&str, &str); 3] = [("fdkaacenc", "fdkaacenc"), ("avenc_aac", "avenc_aac"), ("voaacenc", "voaacenc")];
 
 /// Draws the faces of all files into `folder`, under the names of the files. Finished files are not drawn again. Returns name
@@ -152,7 +148,7 @@ fn build(input: &Path, kind: Kind, output: &Path, part: &Path, results: Results)
             ("pngenc snapshot=true", "identity")
         }
         Kind::Photo => ("jpegenc quality=95 snapshot=true", "identity"),
-        _ => (installed(&VIDEO_ENCODERS)?, "mp4mux"),
+        _ => (encoding::encoder().map_err(|error| error.to_string())?.recording, "mp4mux"),
     };
     let line = format!(
         "filesrc name=file ! decodebin name=decode \

@@ -40,8 +40,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub every: Option<Duration>,
 
-    /// How frequent the expressions are assumed to be; without it, natural
-    #[arg(long, value_enum)]
+    /// How frequent the expressions are assumed to be: natural, as in front of a camera, which is the default; or balanced, all
+    /// alike, as in posed or selected pictures
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub prior: Option<Prior>,
 
     /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property
@@ -229,9 +230,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// How frequent the expressions are assumed to be where the faces come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Prior {
-    /// As frequent as in front of a camera: mostly neutral and happy
+    /// As frequent as in front of a camera: mostly neutral and happy.
     Natural,
-    /// All alike, as in posed or selected pictures
+    /// All alike, as in posed or selected pictures.
     Balanced,
 }
 

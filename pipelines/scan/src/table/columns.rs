@@ -94,7 +94,7 @@ fn face_columns(labels: &[String]) -> Vec<Column> {
     columns.push(column("detector", Type::Category));
     columns.extend(LANDMARKS.iter().flat_map(|name| ["x", "y"].map(|axis| column(&format!("{name}_{axis}"), Type::Float))));
     columns.extend(["label", "reason"].map(|name| column(name, Type::Category)));
-    columns.extend([column("score", Type::Float), column("second", Type::Category)]);
+    columns.extend([column("score", Type::Float), column("second_label", Type::Category)]);
     columns.extend(labels.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
     columns.extend(["classifier", "detector_sha256", "classifier_sha256"].map(|name| column(name, Type::Category)));
     columns
@@ -222,7 +222,8 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert!(lines[0].starts_with("file,frame,time_s,time_ns,id,x,y,w,h,confidence,detector,right_eye_x,right_eye_y,"), "{}", lines[0]);
         assert!(
-            lines[0].ends_with(",label,reason,score,second,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
+            lines[0]
+                .ends_with(",label,reason,score,second_label,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
             "{}",
             lines[0]
         );
