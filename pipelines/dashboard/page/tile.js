@@ -59,8 +59,8 @@ export class Tile {
       button.onclick = () => this.send("switches", { ...this.source.switches, [button.dataset.switch]: !isOn() });
     }
     for (const select of $$("[data-setting]", this.root)) {
-      // An empty value is null: the setting of the model.
-      const value = () => select.value === "" ? null : Number(select.value);
+      // An empty value is null: the setting of the model. Others are numbers or names.
+      const value = () => select.value === "" ? null : Number.isNaN(Number(select.value)) ? select.value : Number(select.value);
       select.onchange = () => this.send("switches", { ...this.source.switches, [select.dataset.setting]: value() });
     }
     bindMaximise(this, this.$(".maximise"));

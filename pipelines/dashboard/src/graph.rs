@@ -27,7 +27,7 @@ use gstemotion::geometry::Size;
 use gstemotion::meta;
 
 use crate::input::Input;
-use crate::source::{RECORDS, Source, Switches};
+use crate::source::{Prior, RECORDS, Source, Switches};
 use crate::upload::is_photo;
 
 /// Maximum size of the pictures for viewers.
@@ -56,6 +56,7 @@ pub struct Graph {
     /// The entry for a browser's pictures.
     pub feed: Option<gst_app::AppSrc>,
     detect: gst::Element,
+    classify: gst::Element,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
 }
@@ -87,7 +88,7 @@ impl Graph {
 
         builder.pictures(&tee, source, labels, &file_lateness)?;
         let valves = builder.records(&tee, source)?;
-        let graph = Self { pipeline, feed, detect, valves, file_loop };
+        let graph = Self { pipeline, feed, detect, classify, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
     }
@@ -97,6 +98,11 @@ impl Graph {
         // Below 0 is the threshold of the model.
         self.detect.set_property("score-threshold", switches.threshold.unwrap_or(-1.0));
         self.detect.set_property("detect-interval", switches.interval);
+        let prior = match switches.prior {
+            Prior::Natural => "natural",
+            Prior::Balanced => "balanced",
+        };
+        self.classify.set_property_from_str("prior", prior);
         self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
     }
 

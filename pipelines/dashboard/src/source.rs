@@ -91,6 +91,17 @@ pub enum State {
     Stopped,
 }
 
+/// The property `prior` of `emotionclassify`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prior {
+    /// As frequent as in front of a camera.
+    #[default]
+    Natural,
+    /// All alike, as in posed or selected pictures.
+    Balanced,
+}
+
 /// Switches of the page that set properties of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -99,6 +110,8 @@ pub struct Switches {
     pub aggregate_only: bool,
     /// Makes faces in the pictures unrecognisable.
     pub blur: bool,
+    /// How frequent the expressions are assumed to be.
+    pub prior: Prior,
     /// Minimum confidence of a reported face, 0..1; none is the threshold of the model.
     pub threshold: Option<f64>,
     /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
@@ -117,7 +130,7 @@ pub const MAX_INTERVAL: u32 = 300;
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { aggregate_only: false, blur: false, threshold: None, interval: 1 }
+        Self { aggregate_only: false, blur: false, prior: Prior::Natural, threshold: None, interval: 1 }
     }
 }
 
@@ -375,7 +388,7 @@ mod tests {
         source.observe(Size { width: 640, height: 480 }, &[face]);
     }
 
-    const OPEN: Switches = Switches { aggregate_only: false, blur: false, threshold: None, interval: 1 };
+    const OPEN: Switches = Switches { aggregate_only: false, blur: false, prior: Prior::Natural, threshold: None, interval: 1 };
     const BLUR: Switches = Switches { blur: true, ..OPEN };
     const TOTALS: Switches = Switches { aggregate_only: true, ..OPEN };
 

@@ -5,5 +5,6 @@ mod browser;
 mod fleet;
 mod limits;
 mod privacy;
+mod settings;
 mod sources;
 mod support;
