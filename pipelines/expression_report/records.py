@@ -102,7 +102,9 @@ def position(record):
 
 
 def label_of(record):
-    return UNSCORED if record["label"] is None else str(record["label"])
+    """The label of a record; a face that waits for its first classification is not scored."""
+    is_scored = record["label"] is not None and record.get("reason") != "pending"
+    return str(record["label"]) if is_scored else UNSCORED
 
 
 def sampling(records):

@@ -89,6 +89,19 @@ fn shares_gaps_and_unknown_faces_are_shown() {
 }
 
 #[test]
+fn a_face_that_waits_for_its_first_classification_is_not_scored() {
+    let waiting = (0..25).map(|frame| {
+        let mut record = face(frame, 1, Some("unknown"));
+        (record["reason"], record["score"], record["scores"]) = ("pending".into(), Value::Null, Value::Null);
+        record
+    });
+    let scored = (25..50).map(|frame| face(frame, 1, Some("joy")));
+    let page = report("pending", &text(&waiting.chain(scored).collect::<Vec<_>>())).expect("a page");
+    assert!(page.contains("<td>0:00.0</td><td>0:01.0</td><td>not scored</td>") && page.contains("<td>joy</td>"));
+    assert!(!page.contains("<td>unknown</td>"));
+}
+
+#[test]
 fn the_page_loads_no_resources_and_runs_no_scripts() {
     let mut records = clip();
     records.push(face(100, 3, Some("<script>alert(1)</script>")));
