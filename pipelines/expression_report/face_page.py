@@ -7,7 +7,7 @@ import statistics
 
 from .charts import Axis, overall_chart, spread
 from .colours import Colours
-from .faces import faces_of, faces_until_changes, merge_periods, time_by_label
+from .faces import faces_of, faces_until_changes, mean_scores_of, merge_periods, time_by_label
 from .key_frames import key_frames
 from .notes import export_notes
 from .records import UNKNOWN, UNSCORED, BadInput, label_of, position, sampling
@@ -28,21 +28,24 @@ def page_of_faces(records, notes, video, player):
     totals = collections.Counter()
     for face in faces.values():
         totals.update(dict(time_by_label(face)))
-    shares = totals.most_common()
+    means = mean_scores_of(faces.values())
+    shares = totals.most_common() + [(name, 0) for name in order if name not in totals]
 
     sections = face_sections(faces, order, colours, axis, step, video, player)
     counts = face_counts(faces, axis, axis.columns(step))
     fields = {
         "tiles": tiles(records, faces, axis),
-        "overall": overall_chart(counts, ranked, colours, axis, f"Faces over time by label: {in_words(shares)}"),
+        "overall": overall_chart(counts, ranked, colours, axis, f"Faces over time by label: {in_words(totals.most_common())}"),
         "overall_title": "All faces over time",
         "overall_words": "The number of faces with each label. Blank where no face was exported.",
         "shares_title": "Share of time",
         "shares": shares_table(
             shares,
             ("Time", duration),
-            "Share of the time in which faces were visible. Two faces for one second count as two seconds.",
+            "Share of the time in which faces were visible. Two faces for one second count as two seconds. "
+            "The mean score counts how probable an expression was, also where another one was the label.",
             colours,
+            means,
         ),
         "faces": "<h2>Individual faces</h2><p>The chart shows all scores of the face, the strip below it the label. "
         "Blank where the face was not visible. An id is a track: a person who leaves and returns gets a new one.</p>"

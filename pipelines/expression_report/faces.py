@@ -67,6 +67,16 @@ def time_by_label(face):
     return times.most_common()
 
 
+def mean_scores_of(faces):
+    """Returns {class: mean score over the time in which faces are scored}."""
+    sums, scored = collections.Counter(), 0
+    for seen in (seen for face in faces for seen in face if seen.scores):
+        scored += seen.hold
+        for name, score in seen.scores.items():
+            sums[name] += score * seen.hold
+    return {name: total / scored for name, total in sums.items()} if scored else {}
+
+
 def merge_periods(periods):
     """Merges (start, end) pairs that overlap."""
     merged = []

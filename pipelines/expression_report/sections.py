@@ -32,20 +32,32 @@ def in_words(shares):
     return ", ".join(f"{label} {percent(amount, total)}" for label, amount in shares)
 
 
-def shares_table(shares, unit, caption, colours):
-    """A table of (label, amount) pairs. `unit` is the heading of the amounts and the function that formats them."""
+def shares_table(shares, unit, caption, colours, means=None):
+    """A table of (label, amount) pairs.
+
+    `unit` is the heading of the amounts and the function that formats them; `means` has the mean score of each class.
+    """
     heading, formatted = unit
     total = sum(amount for _, amount in shares)
     rows = "".join(
         f'<tr><th scope="row">{swatch(colours[label])}{escaped(label)}</th>'
         f'<td class="bar"><svg aria-hidden="true">{rect(0, 0, 100 * amount / total, 20, colours[label])}</svg></td>'
-        f"<td>{percent(amount, total)}</td><td>{formatted(amount)}</td></tr>"
+        f"<td>{percent(amount, total)}</td><td>{formatted(amount)}</td>{mean_cell(means, label)}</tr>"
         for label, amount in shares
     )
+    mean_heading = "" if means is None else '<th scope="col">Mean score</th>'
     return (
         f'<table class="shares"><caption>{caption}</caption><thead><tr><th scope="col">Label</th><td></td>'
-        f'<th scope="col">Share</th><th scope="col">{heading}</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">Share</th><th scope="col">{heading}</th>'
+        f"{mean_heading}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def mean_cell(means, label):
+    """The cell of a mean score; none in a table without them."""
+    if means is None:
+        return ""
+    return f"<td>{percent(means[label], 1) if label in means else '–'}</td>"
 
 
 def face_name(key, streams):

@@ -83,6 +83,12 @@ fn shares_gaps_and_unknown_faces_are_shown() {
         row.split("<td>").nth(1).and_then(|cell| cell.split('<').next()).map(str::to_owned)
     };
     assert_eq!(["neutral", "joy", "unknown"].map(share), ["25 %", "50 %", "25 %"].map(|share| Some(share.to_owned())));
+    // The label has 0.9 and the other class 0.1, for neutral in one second and joy in two; in the fourth, `unknown`, both have 0.1.
+    let mean = |label: &str| {
+        let row = &page[page.find(&format!("{label}</th>")).expect("a row")..];
+        row.split("<td>").nth(3).and_then(|cell| cell.split('<').next()).map(str::to_owned)
+    };
+    assert_eq!(["neutral", "joy", "unknown"].map(mean), ["30 %", "50 %", "–"].map(|share| Some(share.to_owned())));
     assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "one of four seconds has no face");
     assert!(page.contains("Visible for 3.0 s between 0:00.0 and 0:04.0."));
     assert!(page.contains("<td>0:01.0</td><td>0:02.0</td><td>joy</td>") && page.contains("<td>0:03.0</td><td>0:04.0</td><td>joy</td>"));
