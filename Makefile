@@ -38,10 +38,10 @@ packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 # emotion-camera, and recipes come with the files that they use.
 programs := emotion-camera emotion-dashboard emotion-scan
 alias := emotion-rtsp-relay
-manuals := $(wildcard pipelines/*.[1-9] pipelines/*/*.[1-9])
-recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html cluster/scan.py expression_report/*.py expression_report/*.html expression_report/*.js))
+manuals := $(wildcard packaging/man/*)
+recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html expression_report/*.js)) apps/scan/cluster/scan.py
 documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
-    pipelines/*/README.md $(addprefix models/*/,CARD.md README.md *.svg *.toml))
+    apps/*/README.md $(addprefix models/*/,CARD.md README.md *.svg *.toml))
 
 # The folders that `make install` installs to: the user's own, or those of PREFIX.
 ifdef PREFIX
@@ -63,7 +63,7 @@ document_folder = $(data)/doc/gst-plugin-emotion
 licence_folder = $(plugin_folder)/emotion/licenses
 plugins = $(DESTDIR)$(plugin_folder)
 installed_programs = $(addprefix "$(DESTDIR)$(program_folder)"/,$(programs))
-installed_recipes = $(patsubst pipelines/%,"$(DESTDIR)$(recipe_folder)"/%,$(recipes))
+installed_recipes = $(patsubst %,"$(DESTDIR)$(recipe_folder)"/%,$(patsubst pipelines/%,%,$(patsubst apps/scan/%,%,$(recipes))))
 installed_documents = $(addprefix "$(DESTDIR)$(document_folder)"/,README.md $(documents))
 installed_licences = $(addprefix "$(DESTDIR)$(licence_folder)"/,$(licence_files))
 section = $(patsubst .%,%,$(suffix $(1)))
@@ -85,12 +85,12 @@ setup: ## install missing packages; download ONNX Runtime and CenterFace
 	@rustc --version 2>/dev/null | awk '{ split($$2, v, "."); ok = v[1] > 1 || v[2] >= 92 } END { exit !ok }' || { \
 	    version=$$(rustc --version 2>/dev/null || echo none); \
 	    echo "setup: Rust 1.92 or newer is required, found: $$version; see https://rustup.rs" >&2; exit 1; }
-	@.ci/packages $(PACKAGES)
+	@scripts/packages $(PACKAGES)
 	@models/fetch
 
 test bench: test-packages
 test-packages: setup
-	@.ci/packages $(TEST_PACKAGES)
+	@scripts/packages $(TEST_PACKAGES)
 
 build: setup ## build the plugin and the programs, optimised
 	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote
@@ -100,34 +100,34 @@ plugin: setup
 
 demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
 	FEATURES="$(FEATURES)" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
-	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" .ci/facedetect
+	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" scripts/facedetect
 
 moving-picture: plugin $(call packages_of,requirements-data) ## render the picture of the README: OUTPUT=file.webp
 	cargo build --locked --release $(features) --example average-faces-clip
 	bash -c 'source pipelines/env.sh && CLIP=$(TARGET)/release/examples/average-faces-clip exec "$$@"' _ \
-	    $(python) examples/moving_picture.py $(or $(OUTPUT),pipelines/demo.webp)
+	    $(python) examples/moving_picture.py $(or $(OUTPUT),docs/demo.webp)
 
 scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; writes a table and a page
-	pipelines/scan/run.sh "$(INPUT)" "$(OUTPUT)"
+	scripts/scan "$(INPUT)" "$(OUTPUT)"
 
 cluster-demo: setup $(TARGET)/cluster/python/installed ## emotion-scan on three Ray nodes on this machine: INPUT=folder OUTPUT=folder
-	pipelines/cluster/demo.sh "$(INPUT)" "$(OUTPUT)"
+	scripts/cluster-demo "$(INPUT)" "$(OUTPUT)"
 
 dashboard: setup ## show faces live on a web page: SOURCES='/dev/video0 rtsp://camera/ clip.mp4', or a rendered clip
-	pipelines/dashboard/run.sh $(SOURCES)
+	scripts/dashboard $(SOURCES)
 
 fleet: setup ## four cameras that publish to a broker here, and a page that shows them: SOURCES='clip.mp4', or a rendered clip
-	@.ci/packages mosquitto mosquitto-clients
-	pipelines/camera/fleet.sh $(SOURCES)
+	@scripts/packages mosquitto mosquitto-clients
+	scripts/fleet $(SOURCES)
 
 # GST_EMOTION_REQUIRE_MODELS makes tests fail if downloaded files are missing. The registry and the plugin path keep an
 # installed copy of the plugin out of the tests.
 test test-onvif test-remote fuzz: export GST_EMOTION_REQUIRE_MODELS := 1
 test test-onvif test-remote fuzz: export GST_REGISTRY = $(abspath $(TARGET))/test-registry.bin
 test test-onvif test-remote fuzz: export GST_PLUGIN_SYSTEM_PATH_1_0 = $(shell pkg-config --variable=pluginsdir gstreamer-1.0 2>/dev/null)
-test: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/.ci/compiler
+test: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/scripts/compiler
 test: export CLIPPY_ARGS := -Dwarnings
-test: export RUSTDOC := $(CURDIR)/.ci/rustdoc
+test: export RUSTDOC := $(CURDIR)/scripts/rustdoc
 heading = @printf '\n== %s\n' '$(1)'
 test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
@@ -146,7 +146,7 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || \
 	    echo "skipped: tests that need models/training/requirements.txt"
 	$(call heading,gst-inspect-1.0 on the plugin)
-	.ci/inspect $(TARGET)/debug/deps/libgstemotion.so
+	scripts/inspect $(TARGET)/debug/deps/libgstemotion.so
 	$(call heading,all passed)
 
 fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY=one of tests/fuzz
@@ -155,18 +155,18 @@ fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY
 
 test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers and the driver of scans on Ray
 	cargo build --locked --release --package gst-plugin-emotion --package emotion-scan --lib --bins
-	pipelines/cluster/clips.sh $(TARGET)/cluster/clips
+	scripts/cluster-clips $(TARGET)/cluster/clips
 	SCAN=$(abspath $(TARGET))/release/emotion-scan CLIPS=$(abspath $(TARGET))/cluster/clips \
-	    $(TARGET)/cluster/python/bin/python -m unittest discover --start-directory pipelines/cluster/tests
+	    $(TARGET)/cluster/python/bin/python -m unittest discover --start-directory apps/scan/cluster/tests
 
 test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=sid, in a cached root folder (needs root, network)
-	.ci/newer $(or $(ROOT),trixie)
+	scripts/newer $(or $(ROOT),trixie)
 
 test-validate: plugin ## run the tests of tests/validate with gst-validate, where it is installed
 	tests/validate/run $(TARGET)/release/libgstemotion.so
 
 test-onvif: setup ## build the ONVIF elements of gst-plugins-rs and run them on our documents (needs root, network)
-	FEATURES="$(FEATURES)" .ci/onvif
+	FEATURES="$(FEATURES)" scripts/onvif
 
 test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
 	cargo clippy --locked --package emotion-scan --all-targets --features test-remote -- -D warnings
@@ -193,14 +193,14 @@ $(TARGET)/training/%.installed: models/training/%.txt
 	$(TARGET)/training/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Ray, for pipelines/cluster.
-$(TARGET)/cluster/python/installed: pipelines/cluster/requirements.txt
+# Ray, for apps/scan/cluster.
+$(TARGET)/cluster/python/installed: apps/scan/cluster/requirements.txt
 	[ -x $(@D)/bin/python ] || python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 # DuckDB and pyarrow, with which tests read the tables of emotion-scan.
-$(TARGET)/scan/readers/installed: pipelines/scan/tests/requirements.txt
+$(TARGET)/scan/readers/installed: apps/scan/tests/requirements.txt
 	[ -x $(@D)/bin/python ] || python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
@@ -265,18 +265,18 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 	        install -D -m 644 "$(fetched)/licenses/$$text" "$(DESTDIR)$(licence_folder)/$$text"; \
 	done
 	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
-	$(if $(PREFIX),install -D -m 644 pipelines/camera/emotion-camera@.service $(unit))
+	$(if $(PREFIX),install -D -m 644 packaging/emotion-camera@.service $(unit))
 	$(if $(PREFIX),sed -i 's|/usr/bin|$(program_folder)|' $(unit))
 	ln -sf emotion-camera "$(DESTDIR)$(program_folder)/$(alias)"
 	$(call put,$(recipes),$(installed_recipes))
-	$(call put,pipelines/package/installed.md $(documents),$(installed_documents))
+	$(call put,packaging/installed.md $(documents),$(installed_documents))
 	$(call put,$(manuals),$(installed_manuals))
 	@sed -i -e 's|/usr/share/doc/gstreamer1.0-emotion|$(document_folder)|g' \
 	    -e 's|/usr/share/gst-plugin-emotion|$(recipe_folder)|g' $(texts_with_paths)
 	@printf 'installed the plugin in %s, programs in %s, recipes in %s, documentation in %s\n' \
 	    "$(plugins)" "$(DESTDIR)$(program_folder)" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"
 	@case :$$PATH: in *:"$(program_folder)":*) ;; *) echo "note: $(program_folder) is not in PATH" ;; esac
-	@$(if $(DESTDIR),,.ci/facedetect)
+	@$(if $(DESTDIR),,scripts/facedetect)
 
 # Removes folders only if they are empty. Also removes GStreamer's cache, which leaves out an element of another plugin
 # that this plugin's element of the same name replaced.
@@ -293,35 +293,35 @@ uninstall: ## remove the files that install installed
 package_documents := /usr/share/doc/gstreamer1.0-emotion
 ifeq ($(ARCH),arm64)
 deb:
-	.ci/arm64 deb
+	scripts/arm64 deb
 else
 deb: build ## build a package for this Debian release, in target/debian; ARCH=arm64 for Debian 12 on ARM, in target/arm64
-	@.ci/packages debhelper
+	@scripts/packages debhelper
 	rm -rf $(TARGET)/debian
 	$(MAKE) --no-print-directory --old-file=build install PREFIX=/usr DESTDIR=$(abspath $(TARGET))/debian/build \
 	    document_folder=$(package_documents) licence_folder=$(package_documents)
-	cp -R pipelines/package/debian $(TARGET)/debian/build
+	cp -R packaging/debian $(TARGET)/debian/build
 	cd $(TARGET)/debian/build && dpkg-buildpackage --build=binary --no-check-builddeps --no-sign
 	rm -r $(TARGET)/debian/build
 endif
 
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
-	.ci/deb bookworm
-	.ci/deb trixie
+	scripts/deb bookworm
+	scripts/deb trixie
 
 test-arm64: setup ## build for 64-bit ARM, test the core and use the package under emulation (needs root, network)
-	.ci/arm64 test
+	scripts/arm64 test
 
 # In a build folder of its own: the libraries have other features than those of `make build`.
 wheel_build := $(TARGET)/wheel/build
 wheel: setup ## build a Python wheel with the plugin, for the GStreamer of Debian 12 and newer, in target/wheel
 	cargo build --locked --release --target-dir $(wheel_build) --no-default-features --package emotion-python \
 	    --package gst-plugin-emotion --features emotion-python/remote,gst-plugin-emotion/plugin,gst-plugin-emotion/publish-nats
-	python3 pipelines/scan/python/wheel.py --module $(wheel_build)/release/libemotion_python.so \
+	python3 apps/scan/python/wheel.py --module $(wheel_build)/release/libemotion_python.so \
 	    --plugin $(wheel_build)/release/libgstemotion.so --output $(TARGET)/wheel
 
 test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 (needs network, root for Debian 13)
-	.ci/wheel $(TARGET)/wheel
+	scripts/wheel $(TARGET)/wheel
 
 clean: ## remove the build results; files that setup downloaded stay
 	cargo clean

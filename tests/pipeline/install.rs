@@ -184,7 +184,7 @@ fn make_installs_every_program_of_the_workspace() {
 
 #[test]
 fn the_debian_package_has_the_version_and_the_authors_of_the_plugin() {
-    let file = |name: &str| read(&repository().join("pipelines/package/debian").join(name));
+    let file = |name: &str| read(&repository().join("packaging/debian").join(name));
     let heading = format!("gst-plugin-emotion ({}) ", env!("CARGO_PKG_VERSION"));
     assert!(file("changelog").starts_with(&heading), "{heading}");
     assert!(file("control").contains(&format!("Maintainer: {} <", env!("CARGO_PKG_AUTHORS"))));

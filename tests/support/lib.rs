@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Code that tests share: those of the plugin, in `tests/`, and those of the programs in `pipelines/`.
+//! Code that tests share: those of the plugin, in `tests/`, and those of the programs in `apps/`.
 
 pub mod average_faces;
 pub mod broker;

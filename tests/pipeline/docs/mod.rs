@@ -18,7 +18,7 @@ const PAGES: [&str; 7] = [
     "docs/coming-from.md",
     "docs/models.md",
     "pipelines/README.md",
-    "pipelines/dashboard/README.md",
+    "apps/dashboard/README.md",
 ];
 
 /// The commands in the shell blocks of a page, without comments.
@@ -135,7 +135,7 @@ fn the_programs_of_the_cookbook_print_faces_and_statistics() {
 fn links_lead_to_existing_files() {
     let top = repository();
     let docs = std::fs::read_dir(top.join("docs")).expect("the folder docs").map(|entry| entry.expect("an entry").path());
-    let pages = docs.chain(["README.md", "pipelines/README.md", "pipelines/dashboard/README.md"].map(|page| top.join(page)));
+    let pages = docs.chain(["README.md", "pipelines/README.md", "apps/dashboard/README.md"].map(|page| top.join(page)));
     let mut checked = 0;
     for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
         let text = read(&page);
@@ -160,11 +160,11 @@ fn slug(heading: &str) -> String {
 /// The reason why a command is not run here, if it is not.
 fn left_out(command: &str) -> Option<&'static str> {
     let others = [
-        ("cargo run --release -p emotion-camera", "pipelines/camera/tests run it"),
-        ("gst-launch-1.0 -q rtspsrc", "pipelines/camera/tests read this stream, which needs the program"),
-        ("emotion-camera", "pipelines/camera/tests run it"),
-        ("emotion-scan", "pipelines/scan/tests run it"),
-        ("podman", ".ci/deb runs the steps of the Containerfile"),
+        ("cargo run --release -p emotion-camera", "apps/camera/tests run it"),
+        ("gst-launch-1.0 -q rtspsrc", "apps/camera/tests read this stream, which needs the program"),
+        ("emotion-camera", "apps/camera/tests run it"),
+        ("emotion-scan", "apps/scan/tests run it"),
+        ("podman", "scripts/deb runs the steps of the Containerfile"),
     ];
     others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)
 }
