@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The keeper of scores with made-up scores.
+
+use super::*;
+use crate::geometry::Rect;
+use crate::image::{Colorimetry, PixelFormat, Plane};
+
+const OPTIONS: ScoringOptions = ScoringOptions {
+    reclassify_interval: 1,
+    budget: 16,
+    half_life: Duration::ZERO,
+    min_confidence: 0.0,
+    min_face_size: 1.0,
+    motion_gate: None,
+    time_budget: None,
+};
+const VGA: Size = Size::new(640, 480);
+
+/// The faces to classify on a grey frame of `size` with stripes of this width, given the ids of the faces on arrival and their
+/// boxes; then also their ids.
+fn choose(
+    scorer: &mut FaceScorer,
+    (size, stripes): (Size, usize),
+    rects_px: &[(u32, Rect)],
+    options: &ScoringOptions,
+    time_ms: u64,
+) -> (Batch, Vec<u32>) {
+    let record =
+        |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None, confirmed: true };
+    let mut faces: Vec<_> = rects_px.iter().map(record).collect();
+    let data: Vec<u8> = (0..(size.width * size.height) as usize).map(|at| (at / stripes % 2 * 100) as u8).collect();
+    let plane = Plane { data: &data, stride: size.width as usize };
+    let view = FrameView::new(PixelFormat::Gray8, size, &[plane], Colorimetry::default()).unwrap();
+    let batch = scorer.choose(&view, &mut faces, options, Duration::from_millis(time_ms));
+    (batch, faces.iter().map(|face| face.id).collect())
+}
+
+/// The ids of the faces on a frame of `size`, given their ids on arrival and their boxes.
+fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u64) -> Vec<u32> {
+    choose(scorer, (size, 16), rects_px, &OPTIONS, time_ms).1
+}
+
+#[test]
+fn a_face_that_looks_the_same_is_classified_once_in_an_idle_interval_and_its_scores_settle() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "happiness"]));
+    let half_life = Duration::from_millis(40);
+    let gated = ScoringOptions { motion_gate: Some(Duration::from_millis(200)), half_life, ..OPTIONS };
+    let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
+    let mut frame = |time_ms, stripes, score| {
+        let (batch, _) = choose(&mut scorer, (VGA, stripes), &face, &gated, time_ms);
+        let number = batch.faces.len();
+        assert_eq!(number + batch.unchanged(), 1);
+        scorer.store(&batch, vec![Scores::from_probabilities([1.0 - score, score]); number], Duration::ZERO, &gated);
+        (number, scorer.last[&1].scores.as_slice()[1], scorer.last[&1].label)
+    };
+    assert_eq!(frame(0, 16, 0.0), (1, 0.0, 0));
+    assert_eq!(frame(40, 16, 1.0), (0, 0.0, 0), "not classified");
+    assert_eq!(frame(80, 40, 1.0), (1, 0.5, 0));
+    let (classified, score, label) = frame(160, 40, 0.0);
+    assert!(classified == 0 && (score - 0.875).abs() < 1e-3 && label == 1, "the last scores hold: {score}");
+    assert_eq!(frame(240, 40, 1.0).0, 0);
+    assert_eq!(frame(280, 40, 1.0).0, 1, "idle");
+}
+
+#[test]
+fn a_time_budget_limits_the_number_of_faces_by_their_measured_duration() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+    let faces: Vec<_> = (1..=6).map(|id| (id, Rect::new(60.0 * id as f32, 20.0, 50.0, 50.0))).collect();
+    let mut classified = |time_ms, budget_ms: u64, duration_ms: u64| {
+        let options = ScoringOptions { time_budget: Some(Duration::from_millis(budget_ms)), ..OPTIONS };
+        let (batch, _) = choose(&mut scorer, (VGA, 16), &faces, &options, time_ms);
+        let number = batch.faces.len();
+        let scores = vec![Scores::from_probabilities([1.0]); number];
+        scorer.store(&batch, scores, Duration::from_millis(duration_ms) * number as u32, &options);
+        number
+    };
+    assert_eq!(classified(0, 10, 3), 6, "nothing is measured yet");
+    assert_eq!([classified(40, 10, 3), classified(80, 2, 3), classified(120, 100, 3)], [3, 1, 6]);
+}
+
+#[test]
+fn faces_get_new_ids_if_the_frame_size_changes() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+    let face = [(0, Rect::new(20.0, 20.0, 60.0, 60.0))];
+    assert_eq!(ids(&mut scorer, VGA, &face, 0), [1]);
+    assert_eq!(ids(&mut scorer, VGA, &face, 40), [1]);
+    assert_eq!(ids(&mut scorer, Size::new(320, 240), &face, 80), [2]);
+    assert_eq!(ids(&mut scorer, Size::new(320, 240), &face, 120), [2]);
+}
+
+#[test]
+fn ids_of_other_elements_do_not_push_new_ids_out_of_range() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+    let foreign = i32::MAX as u32;
+    let faces = [(foreign, Rect::new(0.0, 0.0, 60.0, 60.0)), (0, Rect::new(200.0, 0.0, 60.0, 60.0))];
+    assert_eq!(ids(&mut scorer, VGA, &faces, 0), [foreign, 1]);
+    assert_eq!(ids(&mut scorer, VGA, &faces, 40), [foreign, 1]);
+}
