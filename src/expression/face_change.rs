@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether a face looks as it did when it was last classified. Its scores would then be the same.
 
+use std::ops::Range;
+
 use crate::geometry::Rect;
 use crate::image::FrameView;
 use crate::image::cells::write_means;
@@ -11,6 +13,11 @@ const CELLS: usize = 12;
 /// smoothed scores of a classification of only those faces that differ are off by 0.015 in the mean, and 24 to 59 % of the faces
 /// are classified.
 const MIN_DIFFERENCE: f32 = 0.05;
+/// The rows and columns of the cells around the mouth.
+const MOUTH_ROWS: Range<usize> = 7..12;
+const MOUTH_COLUMNS: Range<usize> = 3..9;
+/// Number of those cells.
+pub const MOUTH_CELLS: usize = (MOUTH_ROWS.end - MOUTH_ROWS.start) * (MOUTH_COLUMNS.end - MOUTH_COLUMNS.start);
 /// Added to the contrast, in grey levels, so that the noise of a flat picture is no difference.
 const NOISE_CONTRAST: f32 = 4.0;
 
@@ -31,8 +38,24 @@ impl FacePicture {
     /// True if a face that looked like `other` has to be classified again.
     pub fn differs_from(&self, other: &Self) -> bool {
         let difference = mean(std::array::from_fn(|cell| (self.0[cell] - other.0[cell]).abs()));
-        let contrast = mean(self.0.map(|cell| cell * cell)).sqrt();
-        difference > MIN_DIFFERENCE * (contrast + NOISE_CONTRAST)
+        difference > MIN_DIFFERENCE * self.contrast()
+    }
+
+    /// The root of the mean square of all cells, in grey levels, with some more for noise; never 0.
+    pub fn contrast(&self) -> f32 {
+        mean(self.0.map(|cell| cell * cell)).sqrt() + NOISE_CONTRAST
+    }
+
+    /// The [`MOUTH_CELLS`] cells around the mouth, in grey levels relative to the mean of the face.
+    pub fn mouth(&self) -> impl Iterator<Item = f32> {
+        MOUTH_ROWS.flat_map(|row| self.0[row * CELLS..][MOUTH_COLUMNS].iter().copied())
+    }
+
+    /// A face with dark and bright stripes, a contrast of about 100 grey levels, and a mouth of one brightness.
+    #[cfg(test)]
+    pub(super) fn with_mouth(level: f32) -> Self {
+        let is_mouth = |cell: usize| MOUTH_ROWS.contains(&(cell / CELLS)) && MOUTH_COLUMNS.contains(&(cell % CELLS));
+        Self(std::array::from_fn(|cell| if is_mouth(cell) { level } else { [-120.0, 120.0][cell % 2] }))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::detector::Detection;
 use crate::error::Result;
 use crate::expression::classifier::{Classifier, Face};
 use crate::expression::face_change::FacePicture;
+use crate::expression::mouth::MouthMovement;
 use crate::expression::schedule::{Candidate, by_urgency};
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::geometry::Size;
@@ -38,7 +39,7 @@ pub struct ScoringOptions {
     pub reclassify_interval: u64,
     /// Maximum number of faces that are classified on one frame.
     pub budget: usize,
-    /// Half-life of the smoothing; zero switches it off.
+    /// Half-life of the smoothing, for a mouth that moves a little ([`MouthMovement`]); zero switches smoothing off.
     pub half_life: Duration,
     /// Minimum score of the label, 0..1; below it the label is `unknown`.
     pub min_confidence: f32,
@@ -66,13 +67,14 @@ struct LastScores {
     frame: u64,
     /// How the face looked.
     picture: Option<FacePicture>,
+    mouth: MouthMovement,
 }
 
 /// The faces to classify on one frame.
 #[derive(Clone, Debug)]
 pub struct Batch {
     faces: Vec<FaceRecord>,
-    /// How each face looks; empty without a motion gate.
+    /// How each face looks; empty without motion gate and smoothing.
     pictures: Vec<FacePicture>,
     /// Number of faces that are due and look unchanged.
     unchanged: usize,
@@ -164,6 +166,11 @@ impl FaceScorer {
             self.repeat(id, options, now);
         }
         due.truncate(self.affordable(options));
+        if !options.half_life.is_zero() {
+            due.iter_mut().for_each(|due| {
+                due.picture.get_or_insert_with(|| picture_of(&faces[due.index], view));
+            });
+        }
         self.pending.extend(due.iter().map(|due| (faces[due.index].id, self.frame)));
         Batch {
             faces: due.iter().map(|due| faces[due.index].clone()).collect(),
@@ -194,26 +201,29 @@ impl FaceScorer {
         self.duration = Some(self.duration.unwrap_or_default().mul_f32(1.0 - gain) + measured.mul_f32(gain));
         let mut pictures = batch.pictures.iter().cloned();
         for (face, scores) in batch.faces.iter().zip(scores) {
-            let shown = self.last.get(&face.id).map(|last| last.label);
-            let (smoothed, label) = self.smooth(face.id, &scores, shown, options, batch.time);
             let (time, frame, picture) = (batch.time, batch.frame, pictures.next());
-            self.last.insert(face.id, LastScores { raw: scores, scores: smoothed, label, time, frame, picture });
+            let last = self.last.get(&face.id);
+            let mut mouth = last.map_or(MouthMovement::new(time), |last| last.mouth.clone());
+            mouth.update(last.and_then(|last| last.picture.as_ref()).zip(picture.as_ref()), time);
+            let (smoothed, label) = self.smooth(face.id, &scores, last.map(|last| last.label), mouth.half_life(options.half_life), time);
+            self.last.insert(face.id, LastScores { raw: scores, scores: smoothed, label, time, frame, picture, mouth });
         }
     }
 
     /// Takes the last scores of a face as those of the frame at `now`, on which it looks the same.
     fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
         if let Some(mut last) = self.last.remove(&id) {
-            (last.scores, last.label) = self.smooth(id, &last.raw, Some(last.label), options, now);
+            last.mouth.update(None, now);
+            (last.scores, last.label) = self.smooth(id, &last.raw, Some(last.label), last.mouth.half_life(options.half_life), now);
             self.last.insert(id, last);
         }
     }
 
     /// The smoothed scores of a face at `now`, and its label, given the one that is `shown`.
-    fn smooth(&mut self, id: u32, scores: &Scores, shown: Option<usize>, options: &ScoringOptions, now: Duration) -> (Scores, usize) {
-        let smoothed = self.smoother.update(id, scores.clone(), options.half_life, now);
+    fn smooth(&mut self, id: u32, scores: &Scores, shown: Option<usize>, half_life: Duration, now: Duration) -> (Scores, usize) {
+        let smoothed = self.smoother.update(id, scores.clone(), half_life, now);
         // Without smoothing each frame gets the top class of its own scores.
-        let label = steady_label(&smoothed, shown.filter(|_| !options.half_life.is_zero()));
+        let label = steady_label(&smoothed, shown.filter(|_| !half_life.is_zero()));
         (smoothed, label)
     }
 
@@ -274,7 +284,7 @@ impl FaceScorer {
         let mut unchanged = Vec::new();
         due.retain_mut(|due| {
             let face = &faces[due.index];
-            let picture = due.picture.insert(FacePicture::take(view, face.rect_norm.from_norm(view.size())));
+            let picture = due.picture.insert(picture_of(face, view));
             let recent = self.last.get(&face.id).filter(|last| now.saturating_sub(last.time) < idle_interval);
             let is_changed = recent.and_then(|last| last.picture.as_ref()).is_none_or(|last| picture.differs_from(last));
             if !is_changed {
@@ -336,8 +346,12 @@ impl FaceScorer {
 struct Due {
     /// Its index among the faces of the frame.
     index: usize,
-    /// How it looks; `None` without a motion gate.
+    /// How it looks; `None` without motion gate and smoothing.
     picture: Option<FacePicture>,
+}
+
+fn picture_of(face: &FaceRecord, view: &FrameView) -> FacePicture {
+    FacePicture::take(view, face.rect_norm.from_norm(view.size()))
 }
 
 /// True if width and height of `face` reach the minimum size.

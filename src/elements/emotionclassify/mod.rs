@@ -9,6 +9,9 @@
 //! quarter. The scores are written to the region of each face, and those of all faces also to the buffer's
 //! `GstEmotionMeta`, which format conversions keep.
 //!
+//! Single frames of a mouth that speaks look like surprise or happiness. While a mouth moves to and fro, the half-life of the
+//! mean is therefore longer, up to three times `smoothing`. For a still mouth it is three quarters of `smoothing`.
+//!
 //! ## Prior
 //!
 //! In front of a camera two of three faces are neutral or happy; in a collection of posed or selected pictures all expressions

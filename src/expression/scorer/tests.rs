@@ -43,7 +43,7 @@ fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u
 #[test]
 fn a_face_that_looks_the_same_is_classified_once_in_an_idle_interval_and_its_scores_settle() {
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "happiness"]));
-    let half_life = Duration::from_millis(40);
+    let half_life = Duration::from_millis(160) / 3; // 40 ms for a still mouth
     let gated = ScoringOptions { motion_gate: Some(Duration::from_millis(200)), half_life, ..OPTIONS };
     let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
     let mut frame = |time_ms, stripes, score| {
