@@ -134,13 +134,13 @@ test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/install
 	$(call heading,formatting)
 	cargo fmt --all --check
 	$(call heading,lints and compilation of the tests)
-	cargo test --locked --workspace --all-targets --features evaluate $(features) --no-run
+	cargo test --locked --workspace --all-targets $(features) --no-run
 	$(call heading,tests and documentation)
-	cargo test --locked --workspace --features evaluate $(features)
+	cargo test --locked --workspace $(features)
 	$(call heading,lints of the core and its tests without GStreamer)
 	cargo clippy --locked --no-default-features --features onnx -- -D warnings
-	cargo clippy --locked --package gst-plugin-emotion --package emotion-tests --no-default-features \
-	    --features evaluate,draw,onnx --all-targets -- -D warnings
+	cargo clippy --locked --package gst-plugin-emotion --package emotion-tests --package emotion-evaluate --no-default-features \
+	    --features draw,onnx --all-targets -- -D warnings
 	$(call heading,tests of the training tools on synthetic data)
 	PYTHONPATH=models $(python) -m unittest discover --start-directory models/training --top-level-directory models
 	@$(python) -c 'import onnxruntime, torch' 2>/dev/null || \
@@ -183,7 +183,7 @@ bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to c
 
 MODEL ?= models/expression/model.onnx
 # EVALUATOR=path uses an emotion-evaluate that is already built.
-run_evaluator = cargo run --locked --release --no-default-features --features evaluate --bin emotion-evaluate --
+run_evaluator = cargo run --locked --release --package emotion-evaluate --
 evaluator = $(or $(EVALUATOR),$(run_evaluator))
 evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder
 	$(evaluator) expression --model "$(MODEL)" --conditions "$(DATA)"

@@ -30,7 +30,6 @@ pub mod expression;
 pub mod draw;
 pub mod export;
 pub mod publish;
-pub mod evaluation;
 
 // The only modules that use GStreamer.
 #[cfg(feature = "plugin")]

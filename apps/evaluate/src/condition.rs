@@ -4,10 +4,11 @@
 
 use std::io::Cursor;
 
-use super::dataset::Picture;
-use crate::error::{Error, Result};
-use crate::geometry::{Crop, Point, Rect, Size};
-use crate::image::resample::{Resampler, Samples};
+use gstemotion::error::{Error, Result};
+use gstemotion::geometry::{Crop, Point, Rect, Size};
+use gstemotion::image::resample::{Resampler, Samples};
+
+use crate::dataset::Picture;
 
 /// A degradation of a picture or of its crop. Lengths are fractions of the height of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use gstemotion::error::{Error, Result};
+use gstemotion::geometry::Size;
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use ndarray::{Array1, Array2, ArrayD};
 use ndarray_npy::{NpzReader, ReadNpzError};
 
-use super::truth::{VOTE_COLUMNS, canonical, majority};
-use crate::error::{Error, Result};
-use crate::geometry::Size;
-use crate::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use crate::truth::{VOTE_COLUMNS, canonical, majority};
 
 /// The labels of FER2013, in the order of its label numbers.
 pub const FER2013_LABELS: [&str; 7] = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
@@ -67,7 +67,7 @@ pub struct Example {
     source: Source,
     /// Index of the class in [`Dataset::labels`], if the picture has a label.
     pub label: Option<usize>,
-    /// Index in [`FERPLUS_LABELS`](crate::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
+    /// Index in [`FERPLUS_LABELS`](gstemotion::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
     pub majority: Option<usize>,
 }
 

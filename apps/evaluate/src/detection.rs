@@ -5,17 +5,17 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use gstemotion::detector::network::NetworkDetector;
+use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
+use gstemotion::error::Result;
+use gstemotion::geometry::{Rect, Size};
+use gstemotion::model::ModelFile;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
 use serde::Serialize;
 
-use super::photos::Photo;
-use super::precision::{Labelled, Outcome, average_precision, outcomes};
-use crate::detector::network::NetworkDetector;
-use crate::detector::{DetectOptions, Detection, FaceDetector};
-use crate::error::Result;
-use crate::geometry::{Rect, Size};
-use crate::model::ModelFile;
-use crate::model::runtime::RunOptions;
-use crate::model::search_path::SearchPath;
+use crate::photos::Photo;
+use crate::precision::{Labelled, Outcome, average_precision, outcomes};
 
 /// Longer side in pixels of the photo to which sizes of faces refer.
 const REFERENCE: f32 = 640.0;

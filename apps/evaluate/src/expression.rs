@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use super::calibration::Answer;
-use super::condition::{ALL, Condition};
-use super::confusion::Confusion;
-use super::dataset::{Dataset, Example};
-use super::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Report};
-use super::truth::Question;
-use crate::error::{Error, Result};
-use crate::expression::classifier::Classifier;
-use crate::model::runtime::{Provider, RunOptions};
-use crate::model::search_path::SearchPath;
-use crate::model::{ModelFile, OutputDescription};
-use crate::scores::{FERPLUS_LABELS, Scores};
-use crate::statistics::StepTimes;
+use gstemotion::error::{Error, Result};
+use gstemotion::expression::classifier::Classifier;
+use gstemotion::model::runtime::{Provider, RunOptions};
+use gstemotion::model::search_path::SearchPath;
+use gstemotion::model::{ModelFile, OutputDescription};
+use gstemotion::scores::{FERPLUS_LABELS, Scores};
+use gstemotion::statistics::StepTimes;
+
+use crate::calibration::Answer;
+use crate::condition::{ALL, Condition};
+use crate::confusion::Confusion;
+use crate::dataset::{Dataset, Example};
+use crate::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Report};
+use crate::truth::Question;
 
 /// Options of an evaluation.
 pub struct Options<'a> {

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::calibration::Bin;
-use super::confusion::Confusion;
+use crate::calibration::Bin;
+use crate::confusion::Confusion;
 
 /// Side length of a cell of the matrix, in SVG units.
 const CELL: usize = 52;
@@ -100,7 +100,7 @@ pub fn reliability(bins: &[Bin], error: f64, title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::calibration::{Answer, bins};
+    use crate::calibration::{Answer, bins};
 
     #[test]
     fn figures_contain_all_numbers_and_escape_labels() {

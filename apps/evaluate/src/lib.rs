@@ -9,25 +9,17 @@
 //! photos         detection           precision           detection
 //! ```
 //!
-//! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The modules that read
-//! pictures and run models require the feature `evaluate`; the command `emotion-evaluate` calls them.
+//! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The command `emotion-evaluate`
+//! calls [`expression::evaluate`] and [`detection::evaluate`].
 
+pub mod truth;
 pub mod calibration;
 pub mod confusion;
 pub mod precision;
-pub mod truth;
-
-#[cfg(feature = "evaluate")]
-pub mod condition;
-#[cfg(feature = "evaluate")]
 pub mod dataset;
-#[cfg(feature = "evaluate")]
-pub mod detection;
-#[cfg(feature = "evaluate")]
-pub mod expression;
-#[cfg(feature = "evaluate")]
-pub mod figure;
-#[cfg(feature = "evaluate")]
 pub mod photos;
-#[cfg(feature = "evaluate")]
+pub mod condition;
 pub mod report;
+pub mod figure;
+pub mod expression;
+pub mod detection;

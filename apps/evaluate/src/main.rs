@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotion-evaluate`: measures models on labelled data. The measurements are in [`gstemotion::evaluation`].
+//! `emotion-evaluate`: measures models on labelled data. The measurements are in the library beside it.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::{Args, Parser, Subcommand};
+use emotion_evaluate::dataset::Dataset;
+use emotion_evaluate::detection::{self, Task};
+use emotion_evaluate::expression::{Options, evaluate};
+use emotion_evaluate::figure::{confusion_matrix, reliability};
+use emotion_evaluate::photos::{self, read_names};
+use emotion_evaluate::report::{Protocol, Report};
 use gstemotion::error::{Error, Result};
-use gstemotion::evaluation::dataset::Dataset;
-use gstemotion::evaluation::detection::{self, Task};
-use gstemotion::evaluation::expression::{Options, evaluate};
-use gstemotion::evaluation::figure::{confusion_matrix, reliability};
-use gstemotion::evaluation::photos::{self, read_names};
-use gstemotion::evaluation::report::{Protocol, Report};
 use gstemotion::model::ModelFile;
 use gstemotion::model::search_path::SearchPath;
 

@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use gstemotion::error::{Error, Result};
+use gstemotion::geometry::Rect;
 use serde::Deserialize;
 
-use super::dataset::Picture;
-use crate::error::{Error, Result};
-use crate::geometry::Rect;
+use crate::dataset::Picture;
 
 /// A photo and its boxes, in pixels of the photo.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use super::calibration::{Answer, Bin, Coverage, bins, coverage, coverage_of_accuracy, expected_error};
-use super::confusion::{ClassFigures, Confusion};
+use crate::calibration::{Answer, Bin, Coverage, bins, coverage, coverage_of_accuracy, expected_error};
+use crate::confusion::{ClassFigures, Confusion};
 
 /// Number of bins in the calibration error and the reliability diagram.
 const BINS: usize = 15;
@@ -19,7 +19,7 @@ const MIN_CONFIDENCES: [f32; 6] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// The majority of FER+ votes: [`majority`](super::truth::majority).
+    /// The majority of FER+ votes: [`majority`](crate::truth::majority).
     Votes,
     /// The single label of each picture, as in FER2013.
     Labels,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Ground truth: the votes and labels of data sets, and how a model's classes map to them.
 
-use crate::scores::{FERPLUS_LABELS, Scores};
+use gstemotion::scores::{FERPLUS_LABELS, Scores};
 
 /// The columns of FER+ votes: eight expressions, then votes for "unknown" and "not a face".
 pub const VOTE_COLUMNS: [&str; 10] =
@@ -13,7 +13,7 @@ pub const VOTE_COLUMNS: [&str; 10] =
 /// the winner is `unknown` or `not-a-face` (Barsoum et al., ICMI 2016, and its published code).
 ///
 /// ```
-/// use gstemotion::evaluation::truth::majority;
+/// use emotion_evaluate::truth::majority;
 /// assert_eq!(majority(&[6, 3, 0, 1, 0, 0, 0, 0, 0, 0]), Some(0));
 /// assert_eq!(majority(&[5, 5, 0, 0, 0, 0, 0, 0, 0, 0]), None);
 /// ```

@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command `emotion-evaluate`, run like a user runs it.
 
-#[path = "support/left_out.rs"]
-mod left_out;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gstemotion::model::search_path::SearchPath;
 use gstemotion::scores::FERPLUS_LABELS;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// True if the command finds ONNX Runtime. Under `make test` it has to; a bare `cargo test` reports the number of skipped tests.
-fn runtime_fetched() -> bool {
-    let found = SearchPath::from_env(None).runtime_library();
-    if let Err(error) = &found {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
-        left_out::note(error.to_string());
-    }
-    found.is_ok()
-}
+use test_support::{data, repository, runtime_fetched};
 
 /// An empty folder for one test.
 fn scratch(name: &str) -> PathBuf {
@@ -36,14 +21,14 @@ fn run(arguments: &[&Path]) -> Output {
 
 fn run_for(subject: &str, arguments: &[&Path]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-evaluate"));
-    command.current_dir(ROOT).arg(subject).args(arguments).output().expect("the command starts")
+    command.current_dir(repository()).arg(subject).args(arguments).output().expect("the command starts")
 }
 
 /// The average faces as a folder of folders.
 fn average_faces(folder: &Path) {
     for label in FERPLUS_LABELS {
         std::fs::create_dir(folder.join(label)).expect("a folder");
-        let picture = Path::new(ROOT).join(format!("models/average-faces/{label}.png"));
+        let picture = repository().join(format!("models/average-faces/{label}.png"));
         std::fs::copy(picture, folder.join(label).join("1.png")).expect("a picture");
     }
 }
@@ -90,7 +75,7 @@ fn errors_name_the_file() {
     assert!(empty.contains(&*folder.to_string_lossy()) && empty.contains("expected labels.csv"), "{empty}");
     if runtime_fetched() {
         average_faces(&folder);
-        let undescribed = error_of(&[&folder, "--model".as_ref(), &Path::new(ROOT).join("tests/data/identity.onnx")]);
+        let undescribed = error_of(&[&folder, "--model".as_ref(), &data("identity.onnx")]);
         assert!(undescribed.contains("identity.onnx: expected a description"), "{undescribed}");
         std::fs::write(folder.join("happiness/2.png"), "no picture").expect("a file");
         let broken = error_of(&[&folder]);
@@ -120,9 +105,9 @@ fn detectors_are_measured_on_the_same_photos() {
     }
     let folder = scratch("boxes");
     lit_photos(&folder);
-    let (json, face_free, model) = (folder.join("report.json"), folder.join("face-free.txt"), Path::new("tests/data/cells.onnx"));
+    let (json, face_free, model) = (folder.join("report.json"), folder.join("face-free.txt"), data("cells.onnx"));
     let [sizes, free, models, to] = ["--detect-size=320", "--face-free", "--model", "--json"].map(Path::new);
-    let output = run_for("detection", &[&folder, models, model, sizes, "--detect-size=0".as_ref(), free, &face_free, to, &json]);
+    let output = run_for("detection", &[&folder, models, &model, sizes, "--detect-size=0".as_ref(), free, &face_free, to, &json]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("2 faces on 2 photos, 1 face-free photos") && text.contains("| emotion-face | 320 | 0.500 |"), "{text}");
@@ -146,7 +131,7 @@ fn the_error_for_unlabelled_photos_names_them() {
     let only = folder.join("only.txt");
     std::fs::write(&only, "absent.webp\n").expect("names");
     let [models, list] = ["--model", "--only"].map(Path::new);
-    let output = run_for("detection", &[&folder, models, "tests/data/cells.onnx".as_ref(), list, &only]);
+    let output = run_for("detection", &[&folder, models, &data("cells.onnx"), list, &only]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("labels.json") && error.contains("absent.webp"), "{error}");
     std::fs::remove_dir_all(folder).expect("its own folder");

@@ -28,18 +28,7 @@ from training.expression.export_faces import export_faces
 from training.expression.readers import PUBLIC_TEST, read_arrays
 
 EXPRESSION = MODELS / "expression"
-EVALUATE = (
-    "cargo",
-    "run",
-    "--locked",
-    "--release",
-    "--no-default-features",
-    "--features",
-    "evaluate",
-    "--bin",
-    "emotion-evaluate",
-    "--",
-)
+EVALUATE = ("cargo", "run", "--locked", "--release", "--package", "emotion-evaluate", "--")
 
 
 def step(name, *command, **keywords):
