@@ -2,8 +2,10 @@
 //! A background thread that runs the newest of the submitted jobs, so that the submitter never waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
@@ -27,12 +29,6 @@ struct Slot<J, R> {
     stop: bool,
 }
 
-impl<J, R> Shared<J, R> {
-    fn slot(&self) -> MutexGuard<'_, Slot<J, R>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     /// Starts a thread with the given name that calls `work` for each job. `work` passes its result to the function that
     /// it gets.
@@ -52,19 +48,19 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
 
     /// Submits a job. Returns the job that was waiting until now and will not run.
     pub fn submit(&self, job: J) -> Option<J> {
-        let replaced = self.shared.slot().waiting.replace(job);
+        let replaced = self.shared.slot.lock().waiting.replace(job);
         self.shared.changed.notify_one();
         replaced
     }
 
     /// Takes the oldest result, if there is one.
     pub fn take(&self) -> Option<R> {
-        self.shared.slot().results.pop_front()
+        self.shared.slot.lock().results.pop_front()
     }
 
     /// Discards the waiting job, the result of the running job, and all results so far.
     pub fn forget(&self) {
-        let mut slot = self.shared.slot();
+        let mut slot = self.shared.slot.lock();
         slot.generation += 1;
         slot.results.clear();
         let waiting = slot.waiting.take();
@@ -80,27 +76,27 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
 }
 
 fn run<J, R>(shared: &Shared<J, R>, mut work: impl FnMut(J, &mut dyn FnMut(R))) {
-    let mut slot = shared.slot();
+    let mut slot = shared.slot.lock();
     while !slot.stop {
         let Some(job) = slot.waiting.take() else {
-            slot = shared.changed.wait(slot).unwrap_or_else(PoisonError::into_inner);
+            shared.changed.wait(&mut slot);
             continue;
         };
         let generation = slot.generation;
         drop(slot);
         work(job, &mut |result| {
-            let mut slot = shared.slot();
+            let mut slot = shared.slot.lock();
             if slot.generation == generation {
                 slot.results.push_back(result);
             }
         });
-        slot = shared.slot();
+        slot = shared.slot.lock();
     }
 }
 
 impl<J, R> Drop for Worker<J, R> {
     fn drop(&mut self) {
-        self.shared.slot().stop = true;
+        self.shared.slot.lock().stop = true;
         self.shared.changed.notify_one();
         // A panic has already been printed to standard error by the panic hook.
         let _ = self.thread.take().map(JoinHandle::join);
@@ -169,7 +165,7 @@ mod tests {
         worker.submit(2);
         let shared = worker.shared.clone();
         let dropped = std::thread::spawn(move || drop(worker));
-        while !shared.slot().stop {
+        while !shared.slot.lock().stop {
             std::thread::yield_now();
         }
         permit.send(()).unwrap();

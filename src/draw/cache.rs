@@ -2,7 +2,9 @@
 //! A cache of pictures, keyed by what they show.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
+
+use parking_lot::Mutex;
 
 use super::bars::Bar;
 use super::edges::Outline;
@@ -33,13 +35,12 @@ static SHARED: LazyLock<Mutex<HashMap<Key, Weak<Picture>>>> = LazyLock::new(Mute
 
 /// The picture for `key` from another cache, or a new one by `draw`.
 fn shared(key: &Key, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
-    let lock = || SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     let known = |pictures: &HashMap<_, Weak<_>>| pictures.get(key).and_then(Weak::upgrade);
-    if let Some(picture) = known(&lock()) {
+    if let Some(picture) = known(&SHARED.lock()) {
         return picture;
     }
     let drawn = Arc::new(draw()); // without the lock, which other streams need
-    let mut pictures = lock();
+    let mut pictures = SHARED.lock();
     known(&pictures).unwrap_or_else(|| {
         pictures.retain(|_, picture| picture.strong_count() > 0);
         pictures.insert(key.clone(), Arc::downgrade(&drawn));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Small pictures and their positions in a frame.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tiny_skia::Pixmap;
 
 use super::pixels::Pixels;
@@ -39,7 +40,7 @@ impl Picture {
 
     /// The picture prepared for `target`. A form is kept until it is the oldest and another target needs its place.
     pub(super) fn prepared(&self, target: Target) -> Arc<Prepared> {
-        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prepared = self.prepared.lock();
         if let Some(known) = prepared.iter().find(|known| known.target == target) {
             return known.clone();
         }

@@ -4,16 +4,17 @@
 //! An element holds an [`Analyser`], forwards its virtual methods to it, and implements [`Analysis`]: what happens to one
 //! frame.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_video::VideoInfo;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::engine::{Engine, Work, catch_panic};
 use super::stream::{HoldTime, Lateness, Liveness, StreamClock, buffer_times, frame_step};
-use super::{error_message, frame, lock, post_latency, propose_allocation};
+use super::{error_message, frame, post_latency, propose_allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::meta::message::BufferTimes;
@@ -85,7 +86,7 @@ pub struct Frame<'a, A: Analysis> {
 impl<A: Analysis> Frame<'_, A> {
     /// The counters of the property `stats`; do not hold them across an inference.
     pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
-        lock(self.statistics)
+        self.statistics.lock()
     }
 }
 
@@ -134,26 +135,26 @@ impl<A: Analysis<Settings: Default>> Default for Analyser<A> {
 impl<A: Analysis> Analyser<A> {
     /// The element's properties.
     pub fn settings(&self) -> MutexGuard<'_, A::Settings> {
-        lock(&self.settings)
+        self.settings.lock()
     }
 
     /// The counters of the property `stats`.
     pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
-        lock(&self.statistics)
+        self.statistics.lock()
     }
 
     /// The name of the loaded model; `None` unless the element is started.
     pub fn model_name(&self) -> Option<String> {
-        lock(&self.model).as_ref().map(|model| model.name.clone())
+        self.model.lock().as_ref().map(|model| model.name.clone())
     }
 
     /// The SHA-256 of the loaded model's files; `None` unless the element is started.
     pub fn model_sha256(&self) -> Option<String> {
-        lock(&self.model).as_ref().map(|model| model.sha256.clone())
+        self.model.lock().as_ref().map(|model| model.sha256.clone())
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Stream<A>>> {
-        lock(&self.stream)
+        self.stream.lock()
     }
 
     /// `GstBaseTransform.start`: loads the model.
@@ -170,7 +171,7 @@ impl<A: Analysis> Analyser<A> {
         *self.statistics() = Statistics::default();
         let engine = Engine::new(&name, A::is_async(&settings), self.statistics.clone(), work);
         let engine = engine.map_err(|error| error_message(&error))?;
-        *lock(&self.model) = Some(LoadedModel { name: analysis.model_name().into(), sha256: analysis.model_sha256().into() });
+        *self.model.lock() = Some(LoadedModel { name: analysis.model_name().into(), sha256: analysis.model_sha256().into() });
         *self.stream() = Some(Stream { analysis, engine, clock: StreamClock::default(), info: None, is_failing: false });
         Ok(())
     }
@@ -180,7 +181,7 @@ impl<A: Analysis> Analyser<A> {
         // Dropping the engine waits for its thread. The lock is released before that.
         let stream = self.stream().take();
         drop(stream);
-        *lock(&self.model) = None;
+        *self.model.lock() = None;
     }
 
     /// `GstBaseTransform.set_caps`.

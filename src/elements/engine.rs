@@ -3,11 +3,12 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gst_video::VideoInfo;
+use parking_lot::Mutex;
 
-use super::{frame, lock};
+use super::frame;
 use crate::error::{Error, Result};
 use crate::image::FrameView;
 use crate::statistics::{Statistics, StepTimes, Stopwatch};
@@ -68,7 +69,7 @@ impl<T> TaskRunner<T> {
             Ok(steps) => {
                 let time = clock.lap();
                 deliver(Ok(task));
-                lock(&self.statistics).record(time, steps);
+                self.statistics.lock().record(time, steps);
             }
             Err(error) => deliver(Err(error)),
         }

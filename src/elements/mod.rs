@@ -19,7 +19,7 @@ pub mod stream;
 pub mod tensordecoders;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use gst::glib;
 use gst::prelude::*;
@@ -59,12 +59,6 @@ const MAX_THREADS: u32 = 1_024;
 /// Extracts the value of a property.
 fn extract<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
     value.get().unwrap_or_else(|_| unreachable!("GObject checks the type before it sets a property"))
-}
-
-/// Locks `mutex`, also after a panic of another thread that held it: panics are reported as errors of the stream, and the
-/// element must still be able to stop.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The values of the property `post-messages`: when an element posts its results on the bus.

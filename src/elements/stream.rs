@@ -2,13 +2,12 @@
 //! The timing of a stream: times of a buffer, lateness, and the latency that the element adds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use gst::prelude::*;
 use gst_base::prelude::*;
+use parking_lot::Mutex;
 
-use super::lock;
 use crate::meta::message::BufferTimes;
 use crate::statistics::{RecentTimes, Statistics};
 
@@ -65,17 +64,17 @@ pub struct Liveness(Mutex<Option<bool>>);
 impl Liveness {
     /// True if the stream that arrives at `sink_pad` is live.
     pub fn get(&self, sink_pad: &gst::Pad) -> bool {
-        let known = *lock(&self.0);
+        let known = *self.0.lock();
         known.unwrap_or_else(|| {
             let is_live = is_upstream_live(sink_pad);
-            *lock(&self.0) = Some(is_live);
+            *self.0.lock() = Some(is_live);
             is_live
         })
     }
 
     /// Queries upstream again at the next call of [`get`](Self::get).
     pub fn reset(&self) {
-        *lock(&self.0) = None;
+        *self.0.lock() = None;
     }
 }
 
@@ -130,7 +129,7 @@ impl Lateness {
     pub fn observe(&self, event: &gst::event::Qos) {
         let (kind, _, diff, timestamp) = event.get();
         let Some(timestamp) = timestamp.filter(|_| kind != gst::QOSType::Throttle) else { return };
-        let mut late = self.lock();
+        let mut late = self.0.lock();
         match u64::try_from(diff).ok().filter(|&diff| diff > 0) {
             Some(diff) => {
                 // Frames that were already on their way when the first report came do not count again.
@@ -148,7 +147,7 @@ impl Lateness {
     /// `interval` times the back-off have passed. `since` is the number of frames since the last inference, and `idle` the
     /// time.
     pub fn should_skip(&self, running_time: Option<gst::ClockTime>, since: u32, interval: u32, idle: Duration) -> bool {
-        let late = *self.lock();
+        let late = *self.0.lock();
         let too_soon = (since as f32) < (interval as f32 * late.backoff).round();
         idle < MAX_SKIP && (late.is_too_late(running_time) || (late.backoff > 1.0 && too_soon))
     }
@@ -156,7 +155,7 @@ impl Lateness {
     /// How many of `wanted` inferences a frame has time for. A late stream does fewer on each frame rather than all of them
     /// on some frames, which would all be late. The last inference was `idle` ago.
     pub fn affordable(&self, running_time: Option<gst::ClockTime>, wanted: usize, idle: Duration) -> usize {
-        let mut late = self.lock();
+        let mut late = self.0.lock();
         if idle >= MAX_SKIP {
             return wanted;
         }
@@ -170,11 +169,7 @@ impl Lateness {
 
     /// Forgets all events, as after a flush.
     pub fn reset(&self) {
-        *self.lock() = IN_TIME;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LateState> {
-        lock(&self.0)
+        *self.0.lock() = IN_TIME;
     }
 }
 
@@ -221,7 +216,7 @@ impl Measured {
 impl HoldTime {
     /// Takes the time of the last inference. True if the latency has changed, so that the pipeline must query it again.
     pub fn observe(&self, statistics: &Statistics) -> bool {
-        let mut measured = self.lock();
+        let mut measured = self.measured.lock();
         if std::mem::replace(&mut measured.inferred, statistics.inferred) == statistics.inferred || statistics.inferred <= WARM_UP {
             return false;
         }
@@ -246,7 +241,7 @@ impl HoldTime {
         }
         if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
-            let needed = if live { min.saturating_add(self.lock().announced) } else { min };
+            let needed = if live { min.saturating_add(self.measured.lock().announced) } else { min };
             latency.set(live, needed, max.map(|max| max.max(needed)));
             if let Some(max) = max.filter(|&max| live && max < needed) {
                 self.warn(element.upcast_ref::<gst_base::BaseTransform>().upcast_ref(), max, needed);
@@ -267,12 +262,8 @@ impl HoldTime {
 
     /// Forgets the measured times.
     pub fn reset(&self) {
-        *self.lock() = Measured::default();
+        *self.measured.lock() = Measured::default();
         self.is_warned.store(false, Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Measured> {
-        lock(&self.measured)
     }
 }
 
@@ -287,7 +278,7 @@ mod tests {
             statistics.record(Duration::from_millis(ms), None);
             let is_changed = hold_time.observe(&statistics);
             assert!(!hold_time.observe(&statistics), "a frame without an inference");
-            is_changed.then(|| hold_time.lock().announced.mseconds())
+            is_changed.then(|| hold_time.measured.lock().announced.mseconds())
         };
         times_ms.into_iter().filter_map(after).collect()
     }

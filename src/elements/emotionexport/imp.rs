@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `emotionexport`: its pads and class.
 
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::EmotionExportFormat;
 use super::settings::{self, Settings};
 use super::state::{Outputs, State};
+use crate::elements::extract;
 use crate::elements::stream::is_upstream_live;
-use crate::elements::{extract, lock};
 use crate::export::Utc;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -30,11 +31,11 @@ pub struct EmotionExport {
 
 impl EmotionExport {
     fn settings(&self) -> MutexGuard<'_, Settings> {
-        lock(&self.settings)
+        self.settings.lock()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, Option<State>> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     fn sink_chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {

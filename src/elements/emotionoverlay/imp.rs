@@ -2,7 +2,7 @@
 //! The implementation of `emotionoverlay`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use gst::glib;
@@ -11,6 +11,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoOverlayCompositionMeta};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::compose::{Composer, Output, paint, transform_caps};
 use super::privacy::{Privacy, Shown};
@@ -18,7 +19,7 @@ use super::rate::FrameRate;
 use super::settings::{Settings, param_specs};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
 use crate::elements::picture_changes::PictureChanges;
-use crate::elements::{error_message, extract, frame, lock, propose_allocation};
+use crate::elements::{error_message, extract, frame, propose_allocation};
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -58,11 +59,11 @@ pub struct EmotionOverlay {
 
 impl EmotionOverlay {
     fn settings(&self) -> MutexGuard<'_, Settings> {
-        lock(&self.settings)
+        self.settings.lock()
     }
 
     fn state(&self) -> MutexGuard<'_, Option<State>> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     /// Blurs the faces on `buffer` if `blur-faces` is set.
@@ -242,7 +243,7 @@ impl BaseTransformImpl for EmotionOverlay {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *self.state() = None;
-        *lock(&self.picture_changes) = PictureChanges::default();
+        *self.picture_changes.lock() = PictureChanges::default();
         self.blend_only.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -278,7 +279,7 @@ impl BaseTransformImpl for EmotionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
-            *lock(&self.picture_changes) = PictureChanges::upstream_of(self.obj().sink_pad());
+            *self.picture_changes.lock() = PictureChanges::upstream_of(self.obj().sink_pad());
         }
         if event.type_() == gst::EventType::FlushStop
             && let Some(state) = self.state().as_mut()
@@ -315,7 +316,7 @@ impl BaseTransformImpl for EmotionOverlay {
         let settings = self.settings().clone();
         let mut state = self.state();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let mut record = lock(&self.picture_changes).read(buffer, frame::size(&state.info));
+        let mut record = self.picture_changes.lock().read(buffer, frame::size(&state.info));
         match self.blur(state, &settings, buffer, &record)? {
             Shown::Current => record.faces.retain(|face| face.confirmed),
             Shown::Repeated => record.faces.clear(),

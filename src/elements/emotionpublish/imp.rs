@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `emotionpublish`: caps, stream and class.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::settings::{self, Settings};
-use crate::elements::{emotionexport, error_message, extract, lock};
+use crate::elements::{emotionexport, error_message, extract};
 use crate::error::Result;
 use crate::publish::mqtt::Mqtt;
 use crate::publish::session::{Notice, Publisher};
@@ -38,11 +39,11 @@ struct State {
 
 impl EmotionPublish {
     fn settings(&self) -> MutexGuard<'_, Settings> {
-        lock(&self.settings)
+        self.settings.lock()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     fn publisher(&self) -> Option<Arc<Publisher>> {

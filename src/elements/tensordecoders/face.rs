@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `emotionfacetensordec`.
 
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use gst::glib;
@@ -9,12 +9,13 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Complaint, KLASS, any_length, group_caps, pad_templates};
 use crate::detector::emotionface::{CHANNELS, decode_level};
 use crate::detector::network::Family;
 use crate::detector::{DetectOptions, select};
-use crate::elements::{extract, lock};
+use crate::elements::extract;
 use crate::geometry::Size;
 use crate::meta::{tensors, write_search};
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
@@ -36,7 +37,7 @@ pub struct EmotionFaceTensorDec {
 
 impl EmotionFaceTensorDec {
     fn options(&self) -> MutexGuard<'_, DetectOptions> {
-        lock(&self.options)
+        self.options.lock()
     }
 
     /// The faces in the tensors of a frame of this size.
@@ -148,12 +149,12 @@ impl BaseTransformImpl for EmotionFaceTensorDec {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(incaps).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
-        *lock(&self.frame) = Some(Size::new(info.width(), info.height()));
+        *self.frame.lock() = Some(Size::new(info.width(), info.height()));
         Ok(())
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let frame = lock(&self.frame).ok_or(gst::FlowError::NotNegotiated)?;
+        let frame = self.frame.lock().ok_or(gst::FlowError::NotNegotiated)?;
         let faces = self.faces(buffer, frame);
         self.complaint.note(*CAT, &*self.obj(), faces.as_ref().err());
         // A frame without usable tensors was not searched.

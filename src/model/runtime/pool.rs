@@ -5,10 +5,11 @@
 //! prepared weights and tensors.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 
 use ort::environment::Environment;
+use parking_lot::{Condvar, Mutex};
 use sha2::{Digest, Sha256};
 
 use super::provider::RunOptions;
@@ -42,13 +43,13 @@ impl WorkerPool {
         let digest = Sha256::digest(bytes).into();
         let create = || session(environment, bytes, &digest, options).map(Worker::new);
         // Creating a session may take minutes on an accelerator, so the list is not locked meanwhile.
-        let known = find(&mut lock(&POOLS), &digest, options);
+        let known = find(&mut POOLS.lock(), &digest, options);
         if let Some(pool) = known {
             pool.grow(create);
             return Ok(pool);
         }
         let first = create()?;
-        let mut pools = lock(&POOLS);
+        let mut pools = POOLS.lock();
         if let Some(pool) = find(&mut pools, &digest, options) {
             pool.grow(|| Ok(first));
             return Ok(pool);
@@ -61,7 +62,7 @@ impl WorkerPool {
 
     /// Adds a worker, unless there is one for each core. If it cannot be created, the existing ones have to do.
     fn grow(&self, create: impl FnOnce() -> ort::Result<Worker>) {
-        let mut workers = lock(&self.workers);
+        let mut workers = self.workers.lock();
         // More workers than cores would only compete.
         if workers.count >= available_parallelism().map_or(1, usize::from) {
             return;
@@ -69,7 +70,7 @@ impl WorkerPool {
         workers.count += 1;
         drop(workers);
         let created = create();
-        let mut workers = lock(&self.workers);
+        let mut workers = self.workers.lock();
         match created {
             Ok(worker) => workers.idle.push(worker),
             Err(_) => workers.count -= 1,
@@ -79,11 +80,11 @@ impl WorkerPool {
 
     /// A worker for one run. Waits while all of them run.
     pub(super) fn lease(&self) -> Lease<'_> {
-        let mut workers = lock(&self.workers);
+        let mut workers = self.workers.lock();
         loop {
             match workers.idle.pop() {
                 Some(worker) => return Lease { worker: Some(worker), pool: self },
-                None => workers = self.returned.wait(workers).unwrap_or_else(PoisonError::into_inner),
+                None => self.returned.wait(&mut workers),
             }
         }
     }
@@ -94,10 +95,6 @@ fn find(pools: &mut Vec<Entry>, digest: &ModelDigest, options: RunOptions) -> Op
     pools.retain(|(.., pool)| pool.strong_count() > 0);
     let (.., pool) = pools.iter().find(|(known, run, _)| known == digest && *run == options)?;
     pool.upgrade()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A worker of a pool, to which it returns when this value is dropped.
@@ -123,7 +120,7 @@ impl DerefMut for Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        lock(&self.pool.workers).idle.extend(self.worker.take());
+        self.pool.workers.lock().idle.extend(self.worker.take());
         self.pool.returned.notify_one();
     }
 }

@@ -2,7 +2,6 @@
 //! The ONNX Runtime environment of the process, and sessions that share weights and memory.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 use ort::AsPointer;
@@ -11,6 +10,7 @@ use ort::logging::LogLevel;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use parking_lot::Mutex;
 
 use super::provider::RunOptions;
 use crate::error::{Error, Result};
@@ -113,7 +113,7 @@ fn in_place(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
 /// The model in `bytes`, optimised for this machine, in ONNX Runtime's own format. `None` if that fails; the caller then
 /// loads the model in the usual way, which also reports what is wrong with it.
 fn optimised(environment: &Environment, bytes: &[u8], digest: &ModelDigest) -> Option<&'static [u8]> {
-    let mut models = OPTIMISED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut models = OPTIMISED.lock();
     if let Some((_, model)) = models.iter().find(|(known, _)| known == digest) {
         return Some(model);
     }
