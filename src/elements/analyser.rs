@@ -12,9 +12,10 @@ use gst_base::prelude::*;
 use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::bus::{error_message, post_latency};
 use super::engine::{Engine, Work, catch_panic};
 use super::stream::{HoldTime, Lateness, Liveness, StreamClock, buffer_times, frame_step};
-use super::{error_message, frame, post_latency, propose_allocation};
+use super::{allocation, frame};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::meta::message::BufferTimes;
@@ -232,7 +233,7 @@ impl<A: Analysis> Analyser<A> {
 
     /// `GstBaseTransform.propose_allocation`.
     pub fn propose_allocation(&self, element: &impl IsA<gst_base::BaseTransform>, query: &mut gst::query::Allocation) {
-        propose_allocation(element.upcast_ref::<gst_base::BaseTransform>().src_pad(), query);
+        allocation::propose(element.upcast_ref::<gst_base::BaseTransform>().src_pad(), query);
     }
 
     /// `GstBaseTransform.transform_ip`: analyses one frame.

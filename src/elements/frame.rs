@@ -6,7 +6,7 @@
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
 
-use super::layout::{self, PLANES};
+use super::planes::{self, PLANES};
 use crate::draw::{Canvas, PlaneMut};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -74,7 +74,7 @@ pub struct Mapped<'a, T> {
 /// # Errors
 /// [`Error::Config`] if the buffer does not match `info`.
 pub fn map<'a>(buffer: &'a gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a gst::BufferRef>> {
-    layout::check(buffer, info)?;
+    planes::check(buffer, info)?;
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| unmappable(buffer.size(), "read", info))?;
     Ok(Mapped { frame, info })
 }
@@ -84,7 +84,7 @@ pub fn map<'a>(buffer: &'a gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped
 /// # Errors
 /// Those of [`map`].
 pub fn map_writable<'a>(buffer: &'a mut gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a mut gst::BufferRef>> {
-    layout::check(buffer, info)?;
+    planes::check(buffer, info)?;
     let bytes = buffer.size();
     let frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(|_| unmappable(bytes, "written", info))?;
     Ok(Mapped { frame, info })
@@ -130,10 +130,10 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
 /// outside the memory; [`Error::Image`] for planes that are too small.
 pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<FrameView<'a>> {
     let format = supported(info)?;
-    let extents = layout::extents(frame.buffer(), info, format)?;
+    let extents = planes::extents(frame.buffer(), info, format)?;
     let mut planes = [Plane::default(); PLANES];
     for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
-        let layout::Extent { start, length, stride } = extents[index];
+        let planes::Extent { start, length, stride } = extents[index];
         // SAFETY: the plane stays mapped while the frame is borrowed, and `extents` checked that this many bytes are in its
         // memory.
         let data = unsafe { std::slice::from_raw_parts(first_byte(frame, index).wrapping_add(start), length) };
@@ -148,14 +148,14 @@ pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<F
 /// Those of [`view`].
 pub fn canvas<'a>(Mapped { frame, info }: &'a mut Mapped<&mut gst::BufferRef>) -> Result<Canvas<'a>> {
     let format = supported(info)?;
-    let extents = layout::extents(frame.buffer(), info, format)?;
+    let extents = planes::extents(frame.buffer(), info, format)?;
     let starts: [*mut u8; PLANES] = std::array::from_fn(|index| first_byte(frame, index).wrapping_add(extents[index].start));
     let mut planes = [(); PLANES].map(|()| PlaneMut::default());
     for (index, plane) in planes.iter_mut().enumerate().take(format.planes()) {
         // The padding of a plane may reach into the next one, but mutable slices must not overlap.
         let next = starts[..format.planes()].iter().enumerate().filter(|(other, start)| (**start, *other) > (starts[index], index));
         let until_next = next.map(|(_, start)| start.addr() - starts[index].addr()).min().unwrap_or(usize::MAX);
-        let layout::Extent { length, stride, .. } = extents[index];
+        let planes::Extent { length, stride, .. } = extents[index];
         // SAFETY: the plane stays mapped for writing while the frame is borrowed, `extents` checked that this many bytes are
         // in its memory, and none of them belongs to another plane.
         let data = unsafe { std::slice::from_raw_parts_mut(starts[index], length.min(until_next)) };

@@ -12,7 +12,8 @@ use gst_base::subclass::prelude::*;
 use super::scoring::{CAT, FaceScoring};
 use super::settings;
 use crate::elements::analyser::{Analyser, base_transform_impl};
-use crate::elements::{extract, frame, statistics};
+use crate::elements::properties::extract;
+use crate::elements::{frame, stats};
 
 /// The instance of `emotionclassify`.
 #[derive(Default)]
@@ -76,7 +77,7 @@ impl ObjectImpl for EmotionClassify {
             "post-messages" => settings.post_messages.to_value(),
             "model-name" => self.analyser.model_name().to_value(),
             "model-sha256" => self.analyser.model_sha256().to_value(),
-            "stats" => statistics::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
+            "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
             name => unreachable!("property {name} is not installed"),
         }
     }

@@ -8,11 +8,13 @@ use gst_base::prelude::*;
 
 use super::settings::Settings;
 use crate::elements::analyser::{Analysis, Frame};
+use crate::elements::bus::post;
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work};
+use crate::elements::frame;
 use crate::elements::picture_changes::PictureChanges;
+use crate::elements::properties::PostMessages;
 use crate::elements::stream::since;
-use crate::elements::{PostMessages, frame, post};
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::{Batch, FaceScorer};

@@ -8,10 +8,9 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::Prior;
-use crate::elements::{
-    ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
-    model_sha256_param_spec, motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
-};
+use crate::elements::plugin_folder::plugin_folder;
+use crate::elements::properties::{self, ExecutionProvider, PostMessages};
+use crate::elements::stats;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
@@ -55,7 +54,7 @@ impl Default for Settings {
             max_faces_per_frame: 0,
             time_budget: 0,
             motion_gate: None,
-            idle_interval: IDLE_INTERVAL.nseconds(),
+            idle_interval: properties::IDLE_INTERVAL.nseconds(),
             prior: Prior::default(),
             smoothing: 200 * gst::ClockTime::MSECOND.nseconds(),
             min_confidence: -1.0,
@@ -152,11 +151,11 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.time_budget)
             .mutable_playing()
             .build(),
-        motion_gate_param_spec(
+        properties::motion_gate(
             "Classify a face only when it looks different than at its last classification. Unless it is set, live streams are gated \
              and others are not",
         ),
-        idle_interval_param_spec("With motion-gate: maximum time between two classifications of a face, in nanoseconds"),
+        properties::idle_interval("With motion-gate: maximum time between two classifications of a face, in nanoseconds"),
         glib::ParamSpecEnum::builder_with_default("prior", default.prior)
             .nick("Prior")
             .blurb("How frequent the expressions are assumed to be where the faces come from; a model without it ignores it")
@@ -182,17 +181,17 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.min_face_size)
             .mutable_playing()
             .build(),
-        threads_param_spec(),
-        provider_param_spec(),
-        async_param_spec(),
+        properties::threads(),
+        properties::execution_provider(),
+        properties::asynchronous(),
         glib::ParamSpecEnum::builder_with_default("post-messages", default.post_messages)
             .nick("Post messages")
             .blurb("When to post an element message with the faces and their scores")
             .mutable_playing()
             .build(),
-        model_name_param_spec(),
-        model_sha256_param_spec(),
-        statistics::param_spec(),
+        properties::model_name(),
+        properties::model_sha256(),
+        stats::param_spec(),
     ]
 }
 

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::EmotionExportFormat;
 use super::settings::{self, Settings};
 use super::state::{Outputs, State};
-use crate::elements::extract;
+use crate::elements::properties::extract;
 use crate::elements::stream::is_upstream_live;
 use crate::export::Utc;
 

@@ -72,9 +72,9 @@
 mod events;
 mod imp;
 mod push;
-mod reference;
 mod settings;
 mod state;
+mod times;
 
 use gst::glib;
 use gst::prelude::*;

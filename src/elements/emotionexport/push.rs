@@ -5,8 +5,8 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, EmotionExport};
-use super::reference;
-use super::state::{Outputs, clock_time};
+use super::state::Outputs;
+use super::times::{attach_time_of_day, clock_time};
 use crate::export::{Chunk, Output, Span};
 
 impl EmotionExport {
@@ -41,7 +41,7 @@ impl EmotionExport {
         }
         let mut buffer = timed_buffer(chunk.body, pts, clock_time(chunk.span.duration_ns));
         if let Some(utc) = chunk.utc {
-            reference::attach(buffer.make_mut(), utc);
+            attach_time_of_day(buffer.make_mut(), utc);
         }
         self.push(buffer)
     }

@@ -5,8 +5,8 @@ use std::io;
 
 use smallvec::SmallVec;
 
-use super::reference;
 use super::settings::Settings;
+use super::times::{clock_time, time_of_day};
 use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::picture_changes::PictureChanges;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
@@ -123,7 +123,7 @@ impl State {
     /// The times of a frame: its own, or those after the last frame if it has no timestamp.
     fn time(&self, buffer: &gst::BufferRef, duration: gst::ClockTime) -> FrameTime {
         let pts = buffer.pts().or(self.position).or(self.segment.start()).unwrap_or_default();
-        FrameTime { utc: reference::read(buffer), ..self.time_at(pts, duration) }
+        FrameTime { utc: time_of_day(buffer), ..self.time_at(pts, duration) }
     }
 
     fn time_at(&self, pts: gst::ClockTime, duration: gst::ClockTime) -> FrameTime {
@@ -171,9 +171,4 @@ impl State {
         self.is_live = None;
         self.is_discont = true;
     }
-}
-
-/// `ns` as a time. `u64::MAX`, which means no time to GStreamer, becomes the largest valid time.
-pub(super) fn clock_time(ns: u64) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(ns.min(gst::ClockTime::MAX.nseconds()))
 }

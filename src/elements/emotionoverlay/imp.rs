@@ -18,8 +18,10 @@ use super::privacy::{Privacy, Shown};
 use super::rate::FrameRate;
 use super::settings::{Settings, param_specs};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
+use crate::elements::bus::error_message;
 use crate::elements::picture_changes::PictureChanges;
-use crate::elements::{error_message, extract, frame, propose_allocation};
+use crate::elements::properties::extract;
+use crate::elements::{allocation, frame};
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -301,7 +303,7 @@ impl BaseTransformImpl for EmotionOverlay {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        propose_allocation(self.obj().src_pad(), query);
+        allocation::propose(self.obj().src_pad(), query);
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use gst_base::subclass::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::settings::{self, Settings};
-use crate::elements::{emotionexport, error_message, extract};
+use crate::elements::bus::error_message;
+use crate::elements::emotionexport;
+use crate::elements::properties::extract;
 use crate::error::Result;
 use crate::publish::mqtt::Mqtt;
 use crate::publish::session::{Notice, Publisher};

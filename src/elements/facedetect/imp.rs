@@ -12,7 +12,8 @@ use gst_base::subclass::prelude::*;
 use super::search::{CAT, FaceSearch};
 use super::{FaceDetectImpl, settings};
 use crate::elements::analyser::{Analyser, base_transform_impl};
-use crate::elements::{PostMessages, extract, frame, statistics};
+use crate::elements::properties::{PostMessages, extract};
+use crate::elements::{frame, stats};
 
 /// The instance of `facedetect`.
 #[derive(Default)]
@@ -86,7 +87,7 @@ impl ObjectImpl for FaceDetect {
             "updates" => settings.updates.to_value(),
             "model-name" => self.analyser.model_name().to_value(),
             "model-sha256" => self.analyser.model_sha256().to_value(),
-            "stats" => statistics::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
+            "stats" => stats::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
             name => settings.opencv.get(name),
         }
     }

@@ -8,7 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE};
-use crate::elements::{PostMessages, extract};
+use crate::elements::properties::{PostMessages, extract};
 use crate::geometry::Size;
 
 /// `updates`: OpenCV's name for `post-messages`.

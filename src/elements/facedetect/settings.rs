@@ -10,10 +10,9 @@ use super::Detector;
 use super::opencv::{self, OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
-use crate::elements::{
-    ExecutionProvider, IDLE_INTERVAL, PostMessages, async_param_spec, idle_interval_param_spec, model_name_param_spec,
-    model_sha256_param_spec, motion_gate_param_spec, plugin_folder, provider_param_spec, statistics, threads_param_spec,
-};
+use crate::elements::plugin_folder::plugin_folder;
+use crate::elements::properties::{self, ExecutionProvider, PostMessages};
+use crate::elements::stats;
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
@@ -60,7 +59,7 @@ impl Default for Settings {
             tile_size: 0,
             detect_interval: 1,
             motion_gate: None,
-            idle_interval: IDLE_INTERVAL.nseconds(),
+            idle_interval: properties::IDLE_INTERVAL.nseconds(),
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
             threads: 0,
@@ -194,11 +193,11 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.detect_interval)
             .mutable_playing()
             .build(),
-        motion_gate_param_spec(
+        properties::motion_gate(
             "Search only what changed since the last search. Unless it is set, live streams are gated and others are not. Has no effect \
              with tile-size",
         ),
-        idle_interval_param_spec("With motion-gate: maximum time between two searches of the whole frame, in nanoseconds"),
+        properties::idle_interval("With motion-gate: maximum time between two searches of the whole frame, in nanoseconds"),
         glib::ParamSpecBoolean::builder("track")
             .nick("Track")
             .blurb("Track faces, and give each an id that it keeps")
@@ -211,17 +210,17 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .default_value(default.track_timeout)
             .mutable_playing()
             .build(),
-        threads_param_spec(),
-        provider_param_spec(),
-        async_param_spec(),
+        properties::threads(),
+        properties::execution_provider(),
+        properties::asynchronous(),
         glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
             .nick("Post messages")
             .blurb("When to post an element message with the faces")
             .mutable_playing()
             .build(),
-        model_name_param_spec(),
-        model_sha256_param_spec(),
-        statistics::param_spec(),
+        properties::model_name(),
+        properties::model_sha256(),
+        stats::param_spec(),
     ];
     specs.extend(opencv::param_specs());
     specs

@@ -15,7 +15,7 @@ use super::{Complaint, KLASS, any_length, group_caps, pad_templates};
 use crate::detector::emotionface::{CHANNELS, decode_level};
 use crate::detector::network::Family;
 use crate::detector::{DetectOptions, select};
-use crate::elements::extract;
+use crate::elements::properties::extract;
 use crate::geometry::Size;
 use crate::meta::{tensors, write_search};
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
