@@ -90,7 +90,7 @@
 //! 4, and seconds to 6. NDJSON and CSV print the shortest decimal that reads back as the rounded number.
 
 pub mod utc;
-mod report;
+mod input;
 pub mod length;
 pub mod interval;
 pub mod aggregate;
@@ -110,9 +110,9 @@ pub use aggregate::{Aggregator, ClassSummary, Summary};
 pub use events::{Event, EventKind, EventTracker};
 pub use exporter::{Chunk, Exporter, Options, Output};
 pub use format::Format;
+pub use input::{FrameReport, FrameTime, Span};
 pub use interval::Schedule;
 pub use length::{FrameLengths, OpenFrame};
-pub use report::{FrameReport, FrameTime, Span};
 pub use utc::Utc;
 pub use writer::{Content, RecordWriter};
 

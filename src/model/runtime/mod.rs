@@ -10,11 +10,11 @@
 //! for intermediate results. So memory grows with the number of frames that are analysed at the same time, not with the number
 //! of streams.
 
+mod instance;
 mod network;
 mod pool;
 mod provider;
 mod session;
-mod worker;
 
 pub use network::{Network, Outputs, TensorSpec};
 pub use provider::{Provider, RunOptions};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use ort::value::{DynValue, Outlet, ValueType};
 
-use super::pool::WorkerPool;
+use super::instance::Instance;
+use super::pool::InstancePool;
 use super::provider::{Provider, RunOptions, check_provider};
 use super::session::environment;
-use super::worker::Worker;
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
 use crate::model::onnx::constant_weights;
@@ -35,7 +35,7 @@ impl std::fmt::Display for TensorSpec {
 
 /// A loaded ONNX model.
 pub struct Network {
-    pool: Arc<WorkerPool>,
+    pool: Arc<InstancePool>,
     name: String,
     sha256: String,
     inputs: Vec<TensorSpec>,
@@ -55,14 +55,14 @@ impl Network {
         check_provider(options.provider, library)?;
         // A file that cannot be edited is not an ONNX model; ONNX Runtime then reports the error.
         let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
-        let pool = WorkerPool::join(environment, &bytes, options).map_err(|error| match options.provider {
+        let pool = InstancePool::join(environment, &bytes, options).map_err(|error| match options.provider {
             Provider::Cpu => Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() },
             other => Error::Config(format!("execution provider {} with {}: {error}", other.name(), model.path.display())),
         })?;
         let spec = |outlet: &Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = {
-            let worker = pool.lease();
-            let session = worker.session();
+            let instance = pool.lease();
+            let session = instance.session();
             (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect())
         };
         let (name, sha256) = (model.path.display().to_string(), model.sha256.clone());
@@ -101,16 +101,16 @@ impl Network {
 
     fn run_on(
         &self,
-        worker: &mut Worker,
+        instance: &mut Instance,
         shape: [usize; 4],
         write: impl FnOnce(&mut [f32]),
         read: impl FnOnce(&Outputs) -> Result<()>,
     ) -> Result<StepTimes> {
         let error = |error: ort::Error| Error::Inference { model: self.name.clone(), message: error.to_string() };
         let mut clock = Stopwatch::start();
-        write(worker.input(shape).map_err(error)?);
+        write(instance.input(shape).map_err(error)?);
         let preprocess = clock.lap();
-        let values = worker.run().map_err(error)?;
+        let values = instance.run().map_err(error)?;
         let inference = clock.lap();
         read(&Outputs { values, specs: &self.outputs, model: &self.name })?;
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
@@ -125,10 +125,10 @@ impl Network {
         if self.provider != Provider::Cpu {
             return Ok(());
         }
-        let mut worker = self.pool.lease();
-        let checked = self.run_on(&mut worker, shape, |input| input.fill(0.0), check);
+        let mut instance = self.pool.lease();
+        let checked = self.run_on(&mut instance, shape, |input| input.fill(0.0), check);
         // The streams may never use this shape.
-        worker.forget_shape();
+        instance.forget_shape();
         checked.map(|_| ()).map_err(|error| match error {
             Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
             other => other,

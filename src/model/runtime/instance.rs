@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A session with its tensors: all that running a network needs memory for.
+//! An instance of a model: a session with its tensors, which is all that running a network needs memory for.
 
 use ort::memory::Allocator;
 use ort::session::{HasSelectedOutputs, OutputSelector, Session};
@@ -10,7 +10,7 @@ use ort::value::{DynTensor, DynValue, Outlet, Tensor, ValueType};
 const CACHED_SHAPES: usize = 8;
 
 /// A session, which runs one frame at a time, and its tensors.
-pub(super) struct Worker {
+pub(super) struct Instance {
     session: Session,
     /// Cached tensors by input shape, the most recently used last.
     tensors: Vec<Tensors>,
@@ -26,7 +26,7 @@ struct Tensors {
     outputs: Option<ort::session::RunOptions<HasSelectedOutputs>>,
 }
 
-impl Worker {
+impl Instance {
     pub(super) fn new(session: Session) -> Self {
         Self { session, tensors: Vec::with_capacity(CACHED_SHAPES), results: Vec::new() }
     }
