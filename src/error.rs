@@ -45,6 +45,36 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// The name of a model is a path, although models are searched by name.
+    #[error("{name:?} is not the name of a model: the model folders are searched by name, not by path")]
+    ModelName {
+        /// The name.
+        name: String,
+    },
+    /// The library of ONNX Runtime was built without an execution provider.
+    #[error(
+        "execution provider {provider} is not part of the ONNX Runtime library {}, which offers {}; choose one of these",
+        library.display(),
+        available.join(", ")
+    )]
+    ProviderMissing {
+        /// Name of the provider.
+        provider: &'static str,
+        /// The library.
+        library: PathBuf,
+        /// Names of the providers that the library has.
+        available: Vec<&'static str>,
+    },
+    /// An execution provider cannot run a model, for example because its driver is missing.
+    #[error("execution provider {provider} with {}: {message}", model.display())]
+    ProviderFailed {
+        /// Name of the provider.
+        provider: &'static str,
+        /// The file of the model.
+        model: PathBuf,
+        /// Message of the runtime.
+        message: String,
+    },
     /// A plane of a picture is too small for the format and the size.
     #[error("{format} picture of {}x{}: plane {plane} needs {expected} bytes, has {found}", size.width, size.height)]
     Image {
@@ -59,6 +89,9 @@ pub enum Error {
         /// Number of bytes that it has.
         found: usize,
     },
+    /// A buffer does not fit its caps, or its metadata does not fit its memory.
+    #[error("{0}")]
+    Buffer(String),
     /// A network or a cascade failed on a frame.
     #[error("inference with {model}: {message}")]
     Inference {
@@ -66,6 +99,14 @@ pub enum Error {
         model: String,
         /// Message of the runtime.
         message: String,
+    },
+    /// The operating system cannot start a thread.
+    #[error("could not start the thread {name}: {source}")]
+    Thread {
+        /// Name of the thread.
+        name: String,
+        /// The error of the operating system.
+        source: std::io::Error,
     },
     /// Settings that contradict each other, or that this build does not support.
     #[error("{0}")]
@@ -88,7 +129,12 @@ impl Error {
             }
             Self::Image { .. } => "A picture is smaller than its caps say. Put videoconvert before this element.".into(),
             Self::Inference { model, .. } => format!("Running {model} failed. Choose another model or execution provider."),
-            Self::Config(text) => format!("{text}."),
+            Self::ModelName { .. }
+            | Self::ProviderMissing { .. }
+            | Self::ProviderFailed { .. }
+            | Self::Buffer(_)
+            | Self::Thread { .. }
+            | Self::Config(_) => format!("{self}."),
         }
     }
 
@@ -99,7 +145,13 @@ impl Error {
             Self::Runtime { message, .. } | Self::Inference { message, .. } => Some(message.clone()),
             Self::Model { found, .. } => Some(format!("found {found}")),
             Self::Image { .. } => Some(self.to_string()),
-            Self::Io { .. } | Self::Config(_) => None,
+            Self::Io { .. }
+            | Self::ModelName { .. }
+            | Self::ProviderMissing { .. }
+            | Self::ProviderFailed { .. }
+            | Self::Buffer(_)
+            | Self::Thread { .. }
+            | Self::Config(_) => None,
         }
     }
 }

@@ -34,7 +34,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     /// it gets.
     ///
     /// # Errors
-    /// [`Error::Config`] if the operating system cannot start a thread.
+    /// [`Error::Thread`] if the operating system cannot start a thread.
     pub fn start(name: &str, work: impl FnMut(J, &mut dyn FnMut(R)) + Send + 'static) -> Result<Self> {
         let slot = Slot { waiting: None, results: VecDeque::new(), generation: 0, stop: false };
         let shared = Arc::new(Shared { slot: Mutex::new(slot), changed: Condvar::new() });
@@ -42,7 +42,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
             let shared = shared.clone();
             move || run(&shared, work)
         });
-        let thread = thread.map_err(|error| Error::Config(format!("could not start the thread {name}: {error}")))?;
+        let thread = thread.map_err(|source| Error::Thread { name: name.into(), source })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -72,7 +72,7 @@ pub struct Mapped<'a, T> {
 /// Maps `buffer` for reading. Unlike mapping for writing, this does not copy pixels that other buffers share.
 ///
 /// # Errors
-/// [`Error::Config`] if the buffer does not match `info`.
+/// [`Error::Buffer`] if the buffer does not match `info`.
 pub fn map<'a>(buffer: &'a gst::BufferRef, info: &'a VideoInfo) -> Result<Mapped<'a, &'a gst::BufferRef>> {
     planes::check(buffer, info)?;
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| unmappable(buffer.size(), "read", info))?;
@@ -91,7 +91,7 @@ pub fn map_writable<'a>(buffer: &'a mut gst::BufferRef, info: &'a VideoInfo) -> 
 }
 
 fn unmappable(bytes: usize, access: &str, info: &VideoInfo) -> Error {
-    Error::Config(format!("buffer of {bytes} bytes cannot be {access} as {} {}x{}", info.format(), info.width(), info.height()))
+    Error::Buffer(format!("buffer of {bytes} bytes cannot be {access} as {} {}x{}", info.format(), info.width(), info.height()))
 }
 
 /// A new buffer that shares the pixels of `buffer`, with the metadata that describes their layout and no other.
@@ -126,7 +126,7 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
 /// Borrows the planes of a mapped frame for reading; if it has a `GstVideoCropMeta`, the part inside the crop.
 ///
 /// # Errors
-/// [`Error::Config`] for a format outside [`FORMATS`], a negative stride, and metadata that contradicts the caps or points
+/// [`Error::Buffer`] for a format outside [`FORMATS`], a negative stride, and metadata that contradicts the caps or points
 /// outside the memory; [`Error::Image`] for planes that are too small.
 pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<FrameView<'a>> {
     let format = supported(info)?;
@@ -171,7 +171,7 @@ fn first_byte(frame: &impl VideoFrameExt, plane: usize) -> *mut u8 {
 }
 
 fn supported(info: &VideoInfo) -> Result<PixelFormat> {
-    pixel_format(info.format()).ok_or_else(|| Error::Config(format!("unsupported pixel format {}", info.format())))
+    pixel_format(info.format()).ok_or_else(|| Error::Buffer(format!("unsupported pixel format {}", info.format())))
 }
 
 fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {

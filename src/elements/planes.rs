@@ -25,7 +25,7 @@ pub(super) struct Extent {
 /// The extents of the planes of `buffer`. `info` describes the picture, and `format` its pixels.
 ///
 /// # Errors
-/// [`Error::Config`] for metadata that contradicts `info` or points outside the memory, and for a negative stride.
+/// [`Error::Buffer`] for metadata that contradicts `info` or points outside the memory, and for a negative stride.
 /// [`crate::image::FrameView::new`] checks whether an extent has all rows.
 pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFormat) -> Result<[Extent; PLANES]> {
     let meta = buffer.meta::<VideoMeta>();
@@ -35,9 +35,9 @@ pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFo
     let mut extents = [Extent::default(); PLANES];
     for (index, extent) in extents.iter_mut().enumerate().take(format.planes()) {
         let (stride, offset) = (strides[index], offsets[index]);
-        let stride = usize::try_from(stride).map_err(|_| Error::Config(format!("plane {index} has the negative stride {stride}")))?;
+        let stride = usize::try_from(stride).map_err(|_| Error::Buffer(format!("plane {index} has the negative stride {stride}")))?;
         let available = if meta.is_some() { bytes_from(buffer, offset) } else { buffer.size().checked_sub(offset) };
-        let outside = || Error::Config(format!("plane {index} starts at byte {offset} of a buffer of {} bytes", buffer.size()));
+        let outside = || Error::Buffer(format!("plane {index} starts at byte {offset} of a buffer of {} bytes", buffer.size()));
         let available = available.ok_or_else(outside)?;
         let start = offset_of(format, index, corner, stride).ok_or_else(|| misaligned(corner))?;
         let (rows, row_bytes) = format.plane_extent(index, Size::new(info.width(), info.height()));
@@ -51,7 +51,7 @@ pub(super) fn extents(buffer: &gst::BufferRef, info: &VideoInfo, format: PixelFo
 /// programming error and logs a critical warning.
 ///
 /// # Errors
-/// [`Error::Config`] if they differ.
+/// [`Error::Buffer`] if they differ.
 pub(super) fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<()> {
     let Some(meta) = buffer.meta::<VideoMeta>() else { return Ok(()) };
     let fits = meta.format() == info.format()
@@ -59,7 +59,7 @@ pub(super) fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<()> {
         && meta.height() >= info.height()
         && meta.n_planes() >= info.n_planes();
     fits.then_some(()).ok_or_else(|| {
-        Error::Config(format!(
+        Error::Buffer(format!(
             "GstVideoMeta describes {} {}x{} in {} planes, the caps {} {}x{}",
             meta.format(),
             meta.width(),
@@ -80,7 +80,7 @@ fn corner(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(u32, u32)> {
     if (w, h) == (info.width(), info.height()) && is_inside(x, w, whole.0) && is_inside(y, h, whole.1) {
         return Ok((x, y));
     }
-    Err(Error::Config(format!(
+    Err(Error::Buffer(format!(
         "GstVideoCropMeta is {w}x{h} at {x}, {y} of {}x{}, the caps say {}x{}",
         whole.0,
         whole.1,
@@ -102,7 +102,7 @@ fn offset_of(format: PixelFormat, plane: usize, (x, y): (u32, u32), stride: usiz
 }
 
 fn misaligned((x, y): (u32, u32)) -> Error {
-    Error::Config(format!("GstVideoCropMeta starts at {x}, {y}, inside a block of pixels that share a chroma sample"))
+    Error::Buffer(format!("GstVideoCropMeta starts at {x}, {y}, inside a block of pixels that share a chroma sample"))
 }
 
 /// Bytes from `offset` to the end of the memory that contains it. A plane is mapped with this memory only.

@@ -47,7 +47,7 @@ impl ModelFile {
     /// this name that is compiled in.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is neither, with the names that are compiled in; [`Error::Config`] if `name` is a path;
+    /// [`Error::NotFound`] if there is neither, with the names that are compiled in; [`Error::ModelName`] if `name` is a path;
     /// those of [`ModelFile::open`].
     pub fn named(name: &str, search: &SearchPath) -> Result<Self> {
         let embedded = MODELS.iter().find(|model| model.name == name);
@@ -105,6 +105,6 @@ mod tests {
     fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         let error = ModelFile::named("smile", &SearchPath::default()).unwrap_err().to_string();
         assert!(error.contains("model smile") && error.contains("expression-tiny, expression-tiny-int8"), "{error}");
-        assert!(matches!(ModelFile::named("../face", &SearchPath::default()), Err(Error::Config(_))));
+        assert!(matches!(ModelFile::named("../face", &SearchPath::default()), Err(Error::ModelName { .. })));
     }
 }

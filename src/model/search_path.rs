@@ -102,10 +102,10 @@ impl SearchPath {
     /// The file `name/file` in the first model folder that contains it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with all paths that were tried; [`Error::Config`] if `name` is a path.
+    /// [`Error::NotFound`] with all paths that were tried; [`Error::ModelName`] if `name` is a path.
     pub fn model(&self, name: &str, file: &str) -> Result<PathBuf> {
         if !is_plain_name(name) {
-            return Err(Error::Config(format!("{name:?} is not the name of a model: the model folders are searched by name, not by path")));
+            return Err(Error::ModelName { name: name.into() });
         }
         let mut folders = self.model_folders.clone();
         folders.extend(self.plugin_folder.as_ref().map(|folder| folder.join("emotion/models")));
@@ -258,7 +258,7 @@ mod tests {
     fn a_path_is_refused_as_a_model_name() {
         let search = SearchPath { model_folders: vec!["/models".into()], ..Default::default() };
         for path in ["..", ".", "", "/", "/etc", "../face", "face/../..", "./face", "face/"] {
-            assert!(matches!(search.model(path, "model.onnx"), Err(Error::Config(_))), "{path}");
+            assert!(matches!(search.model(path, "model.onnx"), Err(Error::ModelName { .. })), "{path}");
         }
         assert!(matches!(search.model("face", "model.onnx"), Err(Error::NotFound { .. })));
     }

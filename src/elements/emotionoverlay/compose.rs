@@ -71,7 +71,7 @@ pub(super) fn transform_caps(direction: gst::PadDirection, caps: &gst::Caps, may
 /// Maps `buffer` for writing and lets `paint` change its pixels.
 ///
 /// # Errors
-/// [`Error::Config`] and [`Error::Image`] if the buffer does not match its caps.
+/// [`Error::Buffer`] and [`Error::Image`] if the buffer does not match its caps.
 pub(super) fn paint(buffer: &mut gst::BufferRef, info: &VideoInfo, paint: impl FnOnce(&mut Canvas)) -> Result<()> {
     let mut frame = frame::map_writable(buffer, info)?;
     paint(&mut frame::canvas(&mut frame)?);
@@ -89,7 +89,7 @@ impl Composer {
     /// Attaches `placed` to the buffer, on top of a composition that it already has.
     ///
     /// # Errors
-    /// [`Error::Config`] if GStreamer rejects the composition.
+    /// [`Error::Buffer`] if GStreamer rejects the composition.
     pub(super) fn attach(&mut self, buffer: &mut gst::BufferRef, placed: Vec<Placed>) -> Result<()> {
         let current = placed.into_iter().map(|placed| {
             let rectangle = self.rectangle(&placed)?;
@@ -97,7 +97,7 @@ impl Composer {
         });
         self.last = current.collect::<Result<_>>()?;
         let ours = self.last.iter().map(|(_, rectangle)| rectangle);
-        let rejected = |_| Error::Config("GStreamer rejected the overlay composition".to_owned());
+        let rejected = |_| Error::Buffer("GStreamer rejected the overlay composition".to_owned());
         if let Some(mut meta) = buffer.meta_mut::<VideoOverlayCompositionMeta>() {
             let theirs: Vec<VideoOverlayRectangle> = meta.overlay_owned().iter().collect();
             meta.set_overlay(&VideoOverlayComposition::new(theirs.iter().chain(ours)).map_err(rejected)?);
@@ -133,7 +133,7 @@ fn pixels_of(placed: &Placed) -> Result<gst::Buffer> {
     let rows = placed.picture.rgba().chunks_exact(placed.picture.size().width as usize * 4).take(size.height as usize);
     let bytes: Vec<u8> = rows.flat_map(|row| row.chunks_exact(4).take(size.width as usize)).flat_map(native_argb).collect();
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
-    let rejected = |_| Error::Config(format!("GStreamer rejected a picture of {}x{} pixels", size.width, size.height));
+    let rejected = |_| Error::Buffer(format!("GStreamer rejected a picture of {}x{} pixels", size.width, size.height));
     let writable = buffer.get_mut().expect("a new buffer has one reference");
     VideoMeta::add(writable, VideoFrameFlags::empty(), FORMAT, size.width, size.height).map_err(rejected)?;
     Ok(buffer)

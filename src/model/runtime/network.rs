@@ -47,9 +47,9 @@ impl Network {
     /// Loads `model`, and ONNX Runtime if this is the first network of the process.
     ///
     /// # Errors
-    /// [`Error::NotFound`] or [`Error::Runtime`] if ONNX Runtime's library is missing or cannot be loaded, [`Error::Config`]
-    /// if the execution provider is not part of the library or fails to start, [`Error::Model`] if ONNX Runtime cannot run
-    /// the file.
+    /// [`Error::NotFound`] or [`Error::Runtime`] if ONNX Runtime's library is missing or cannot be loaded,
+    /// [`Error::ProviderMissing`] or [`Error::ProviderFailed`] if the execution provider is not part of the library or fails to
+    /// start, [`Error::Model`] if ONNX Runtime cannot run the file.
     pub fn load(model: &ModelFile, search: &SearchPath, options: RunOptions) -> Result<Self> {
         let (environment, library) = environment(search)?;
         check_provider(options.provider, library)?;
@@ -57,7 +57,7 @@ impl Network {
         let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
         let pool = InstancePool::join(environment, &bytes, options).map_err(|error| match options.provider {
             Provider::Cpu => Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() },
-            other => Error::Config(format!("execution provider {} with {}: {error}", other.name(), model.path.display())),
+            other => Error::ProviderFailed { provider: other.name(), model: model.path.clone(), message: error.to_string() },
         })?;
         let spec = |outlet: &Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = {

@@ -83,9 +83,6 @@ pub(super) fn check_provider(provider: Provider, library: &Path) -> Result<()> {
     if provider.is_available() {
         return Ok(());
     }
-    let available: Vec<_> = Provider::ALL.into_iter().filter(|provider| provider.is_available()).map(Provider::name).collect();
-    let (name, library, available) = (provider.name(), library.display(), available.join(", "));
-    Err(Error::Config(format!(
-        "execution provider {name} is not part of the ONNX Runtime library {library}, which offers {available}; choose one of these"
-    )))
+    let available = Provider::ALL.into_iter().filter(|provider| provider.is_available()).map(Provider::name).collect();
+    Err(Error::ProviderMissing { provider: provider.name(), library: library.into(), available })
 }
