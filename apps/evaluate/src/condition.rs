@@ -4,11 +4,11 @@
 
 use std::io::Cursor;
 
-use gstemotion::error::{Error, Result};
 use gstemotion::geometry::{Crop, Point, Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
 
 use crate::dataset::Picture;
+use crate::error::Result;
 
 /// A degradation of a picture or of its crop. Lengths are fractions of the height of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +76,7 @@ impl Condition {
     /// The picture under this condition.
     ///
     /// # Errors
-    /// [`Error::Config`] if it cannot be encoded as a JPEG.
+    /// [`Error::Jpeg`](crate::error::Error::Jpeg) if it cannot be encoded as a JPEG.
     pub fn apply(&self, picture: &Picture) -> Result<Picture> {
         Ok(match *self {
             Self::Clean | Self::Roll(_) | Self::Jitter(_) => picture.clone(),
@@ -154,13 +154,15 @@ fn motion_blur(picture: &Picture, length: f32) -> Picture {
 }
 
 fn through_jpeg(picture: &Picture, quality: u8) -> Result<Picture> {
-    let failed = |error: image::ImageError| Error::Config(format!("JPEG of a picture: {error}"));
     let mut file = Vec::new();
     let colour = if picture.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality)
-        .encode(&picture.pixels, picture.size.width, picture.size.height, colour)
-        .map_err(failed)?;
-    let decoded = image::ImageReader::with_format(Cursor::new(file), image::ImageFormat::Jpeg).decode().map_err(failed)?;
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality).encode(
+        &picture.pixels,
+        picture.size.width,
+        picture.size.height,
+        colour,
+    )?;
+    let decoded = image::ImageReader::with_format(Cursor::new(file), image::ImageFormat::Jpeg).decode()?;
     let pixels = if picture.channels == 1 { decoded.into_luma8().into_raw() } else { decoded.into_rgb8().into_raw() };
     Ok(Picture { pixels, ..*picture })
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use gstemotion::error::{Error, Result};
 use gstemotion::geometry::Size;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use ndarray::{Array1, Array2, ArrayD};
 use ndarray_npy::{NpzReader, ReadNpzError};
 
+use crate::error::{Error, Result};
 use crate::truth::{VOTE_COLUMNS, canonical, majority};
 
 /// The labels of FER2013, in the order of its label numbers.
@@ -34,9 +34,9 @@ impl Picture {
     /// Reads and decodes a file. A picture without colour stays greyscale; transparency is dropped.
     ///
     /// # Errors
-    /// [`Error::Config`] with the file's path if it cannot be read or decoded.
+    /// [`Error::Data`] with the file's path if it cannot be read or decoded.
     pub fn open(path: &Path) -> Result<Self> {
-        let decoded = image::open(path).map_err(|error| Error::Config(format!("{}: {error}", path.display())))?;
+        let decoded = image::open(path).map_err(|error| Error::data(path, error))?;
         let size = Size::new(decoded.width(), decoded.height());
         let (channels, pixels) =
             if decoded.color().has_color() { (3, decoded.into_rgb8().into_raw()) } else { (1, decoded.into_luma8().into_raw()) };
@@ -46,11 +46,11 @@ impl Picture {
     /// A view of the picture as a frame.
     ///
     /// # Errors
-    /// [`Error::Image`] if it is empty.
+    /// [`Error::Core`] if it is empty.
     pub fn view(&self) -> Result<FrameView<'_>> {
         let format = if self.channels == 1 { PixelFormat::Gray8 } else { PixelFormat::Rgb };
         let plane = Plane { data: &self.pixels, stride: self.size.width as usize * self.channels };
-        FrameView::new(format, self.size, &[plane], Colorimetry::default())
+        Ok(FrameView::new(format, self.size, &[plane], Colorimetry::default())?)
     }
 }
 
@@ -105,7 +105,7 @@ impl Dataset {
     ///   (uint8 `[N]`, FER2013's label numbers), or both; `fer2013_label` is another name for `label`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Config`] with the path, what was expected there and what was found.
+    /// [`Error::Io`] or [`Error::Data`] with the path, what was expected there and what was found.
     pub fn open(path: &Path) -> Result<Self> {
         let data = match path.extension().and_then(|extension| extension.to_str()) {
             Some("npz") => read_npz(path),
@@ -114,14 +114,10 @@ impl Dataset {
             _ => read_folders(path),
         }?;
         if data.examples.is_empty() {
-            return Err(invalid(path, "expected labelled pictures, found none"));
+            return Err(Error::data(path, "expected labelled pictures, found none"));
         }
         Ok(data)
     }
-}
-
-fn invalid(path: &Path, message: impl std::fmt::Display) -> Error {
-    Error::Config(format!("{}: {message}", path.display()))
 }
 
 /// The entries of a folder, sorted.
@@ -153,22 +149,22 @@ fn read_folders(path: &Path) -> Result<Dataset> {
         examples.extend(pictures.into_iter().map(|file| Example { source: Source::File(file), label: Some(label), majority: None }));
     }
     if examples.is_empty() {
-        return Err(invalid(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
+        return Err(Error::data(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
     }
     Ok(Dataset { path: path.into(), labels, examples })
 }
 
 fn read_table(path: &Path) -> Result<Dataset> {
-    let failed = |error: csv::Error| invalid(path, error);
+    let failed = |error: csv::Error| Error::data(path, error);
     let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
     let header: Vec<_> = table.headers().map_err(failed)?.iter().map(canonical).collect();
     let column = |name: &str| header.iter().position(|column| column == name);
-    let file = column("file").ok_or_else(|| invalid(path, format!("expected a column file, found {}", header.join(", "))))?;
+    let file = column("file").ok_or_else(|| Error::data(path, format!("expected a column file, found {}", header.join(", "))))?;
     let votes: Option<Vec<_>> = VOTE_COLUMNS.iter().map(|name| column(name)).collect();
     let label = column("label");
     if votes.is_none() && label.is_none() {
         let found = header.join(", ");
-        return Err(invalid(path, format!("expected a column label or all of {}, found {found}", VOTE_COLUMNS.join(", "))));
+        return Err(Error::data(path, format!("expected a column label or all of {}, found {found}", VOTE_COLUMNS.join(", "))));
     }
     let rows = table.records().collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
     let name_of = |row: &csv::StringRecord| label.map(|column| canonical(&row[column])).filter(|name| !name.is_empty());
@@ -190,7 +186,7 @@ fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result
     for ((votes, &column), name) in votes.iter_mut().zip(columns).zip(VOTE_COLUMNS) {
         let cell = &row[column];
         let line = row.position().map_or(0, csv::Position::line);
-        let failed = |_| invalid(path, format!("line {line}: expected a number of votes for {name}, found {cell:?}"));
+        let failed = |_| Error::data(path, format!("line {line}: expected a number of votes for {name}, found {cell:?}"));
         *votes = if cell.is_empty() { 0 } else { cell.parse().map_err(failed)? };
     }
     Ok(votes)
@@ -198,16 +194,16 @@ fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result
 
 fn read_npz(path: &Path) -> Result<Dataset> {
     let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
-    let mut arrays = NpzReader::new(file).map_err(|error| invalid(path, error))?;
-    let names = arrays.names().map_err(|error| invalid(path, error))?;
+    let mut arrays = NpzReader::new(file).map_err(|error| Error::data(path, error))?;
+    let names = arrays.names().map_err(|error| Error::data(path, error))?;
     let has = |name: &str| names.iter().any(|found| found.trim_end_matches(".npy") == name);
     let failed = |name: &str| {
         let name = name.to_string();
-        move |error: ReadNpzError| invalid(path, format!("array {name}: {error}"))
+        move |error: ReadNpzError| Error::data(path, format!("array {name}: {error}"))
     };
     let label_name = ["label", "fer2013_label"].into_iter().find(|name| has(name));
     if !has("images") || (label_name.is_none() && !has("votes")) {
-        return Err(invalid(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
+        return Err(Error::data(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
     }
     let images: ArrayD<u8> = arrays.by_name("images").map_err(failed("images"))?;
     let votes: Option<Array2<u8>> = if has("votes") { Some(arrays.by_name("votes").map_err(failed("votes"))?) } else { None };
@@ -215,17 +211,17 @@ fn read_npz(path: &Path) -> Result<Dataset> {
     let (height, width, channels) = match images.shape()[..] {
         [_, height, width] => (height, width, 1),
         [_, height, width, channels @ (1 | 3)] => (height, width, channels),
-        _ => return Err(invalid(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
+        _ => return Err(Error::data(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
     };
     let (count, size) = (images.shape()[0], Size::new(width as u32, height as u32));
     if votes.as_ref().is_some_and(|votes| votes.shape() != [count, 10]) || label.as_ref().is_some_and(|label| label.len() != count) {
-        return Err(invalid(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
+        return Err(Error::data(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
     }
     let mut examples = Vec::with_capacity(count);
     for (row, pixels) in images.outer_iter().enumerate() {
         let label = label.as_ref().map(|label| usize::from(label[row]));
         if label.is_some_and(|label| label >= FER2013_LABELS.len()) {
-            return Err(invalid(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
+            return Err(Error::data(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
         }
         let picture = Picture { size, channels, pixels: pixels.iter().copied().collect() };
         let majority = votes.as_ref().and_then(|votes| majority(&std::array::from_fn(|column| votes[[row, column]])));

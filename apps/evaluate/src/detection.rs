@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use gstemotion::detector::network::NetworkDetector;
 use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
-use gstemotion::error::Result;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::model::ModelFile;
 use gstemotion::model::runtime::RunOptions;
 use gstemotion::model::search_path::SearchPath;
 use serde::Serialize;
 
+use crate::error::Result;
 use crate::photos::Photo;
 use crate::precision::{Labelled, Outcome, average_precision, outcomes};
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use gstemotion::error::{Error, Result};
 use gstemotion::expression::classifier::Classifier;
 use gstemotion::model::runtime::{Provider, RunOptions};
 use gstemotion::model::search_path::SearchPath;
@@ -18,6 +17,7 @@ use crate::calibration::Answer;
 use crate::condition::{ALL, Condition};
 use crate::confusion::Confusion;
 use crate::dataset::{Dataset, Example};
+use crate::error::{Error, Result};
 use crate::report::{ConditionReport, Figures, Loss, OutputReport, Protocol, Report};
 use crate::truth::Question;
 
@@ -52,7 +52,7 @@ impl Protocol {
 ///
 /// # Errors
 /// Those of [`Classifier::load`] for any of the model's outputs, of [`Example::picture`] and of inference;
-/// [`Error::Config`] if model and data have no class in common.
+/// [`Error::Data`] if model and data have no class in common.
 pub fn evaluate(model: &ModelFile, data: &Dataset, search: &SearchPath, options: &Options) -> Result<Report> {
     let description = load_output(model, 0, search)?.description().clone();
     let indices: Vec<_> = (0..description.outputs.len()).filter(|&index| !description.outputs[index].labels.is_empty()).collect();
@@ -93,7 +93,7 @@ fn load_output(model: &ModelFile, index: usize, search: &SearchPath) -> Result<C
         let chosen = description.outputs.swap_remove(index);
         description.outputs = vec![OutputDescription { prior: None, ..chosen }];
     }
-    Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })
+    Ok(Classifier::load(model, search, RunOptions { threads: 1, provider: Provider::Cpu })?)
 }
 
 /// The median in milliseconds; 0 without durations.
@@ -166,8 +166,8 @@ fn figures(labels: &[String], data: &Dataset, scores: &[Scores]) -> Result<Vec<F
     let found: Vec<_> = protocols.clone().into_iter().filter_map(by_protocol).collect();
     if found.is_empty() {
         let classes: Vec<_> = protocols.into_iter().flat_map(|(_, classes)| classes).collect();
-        let (data, labels) = (data.path.display(), labels.join(", "));
-        return Err(Error::Config(format!("{data}: expected some of the model's classes ({labels}), found {}", classes.join(", "))));
+        let (labels, classes) = (labels.join(", "), classes.join(", "));
+        return Err(Error::data(&data.path, format!("expected some of the model's classes ({labels}), found {classes}")));
     }
     Ok(found)
 }

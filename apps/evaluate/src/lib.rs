@@ -12,6 +12,7 @@
 //! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The command `emotion-evaluate`
 //! calls [`expression::evaluate`] and [`detection::evaluate`].
 
+pub mod error;
 pub mod truth;
 pub mod calibration;
 pub mod confusion;

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use clap::{Args, Parser, Subcommand};
 use emotion_evaluate::dataset::Dataset;
 use emotion_evaluate::detection::{self, Task};
+use emotion_evaluate::error::{Error, Result};
 use emotion_evaluate::expression::{Options, evaluate};
 use emotion_evaluate::figure::{confusion_matrix, reliability};
 use emotion_evaluate::photos::{self, read_names};
 use emotion_evaluate::report::{Protocol, Report};
-use gstemotion::error::{Error, Result};
 use gstemotion::model::ModelFile;
 use gstemotion::model::search_path::SearchPath;
 
@@ -135,7 +135,7 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
     let mut photos = photos::read(&arguments.data, only.as_ref())?;
     photos.retain(|photo| !photo.path.file_name().is_some_and(|name| face_free.contains(&*name.to_string_lossy())));
     let face_free = photos::read(&arguments.data, Some(&face_free))?;
-    let models = arguments.model.iter().map(|path| ModelFile::open(path)).collect::<Result<Vec<_>>>()?;
+    let models = arguments.model.iter().map(|path| ModelFile::open(path)).collect::<gstemotion::error::Result<Vec<_>>>()?;
     let shown = AtomicU32::new(u32::MAX);
     let task = Task {
         photos: &photos,
@@ -153,7 +153,7 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
 }
 
 fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(|error| Error::Config(error.to_string()))?;
+    let json = serde_json::to_string_pretty(report)?;
     write(path, &(json + "\n"))
 }
 

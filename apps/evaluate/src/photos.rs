@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gstemotion::error::{Error, Result};
 use gstemotion::geometry::Rect;
 use serde::Deserialize;
 
 use crate::dataset::Picture;
+use crate::error::{Error, Result};
 
 /// A photo and its boxes, in pixels of the photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,10 +54,10 @@ struct Face {
 /// Reads the labels of the photos in `folder`, sorted by name. With `only`, it reads only the photos of these names.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::Config`] with the path of the labels if they are invalid, or lack a name of `only`.
+/// [`Error::Io`] or [`Error::Data`] with the path of the labels if they are invalid, or lack a name of `only`.
 pub fn read(folder: &Path, only: Option<&BTreeSet<String>>) -> Result<Vec<Photo>> {
     let file = folder.join("labels.json");
-    let invalid = |message: String| Error::Config(format!("{}: {message}", file.display()));
+    let invalid = |message: String| Error::data(&file, message);
     let text = std::fs::read_to_string(&file).map_err(|source| Error::Io { path: file.clone(), source })?;
     let entries: BTreeMap<String, Entry> =
         serde_json::from_str(&text).map_err(|error| invalid(format!("expected boxes, found {error}")))?;
