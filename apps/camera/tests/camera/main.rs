@@ -3,7 +3,7 @@
 
 mod fleet;
 mod onvif;
-mod relay;
+mod rtsp;
 mod service;
 mod support;
 mod unit;
