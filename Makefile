@@ -34,10 +34,9 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
-# What `make install` installs besides the plugin, under the names of the repository. The alias is another name of
-# emotion-camera, and recipes come with the files that they use.
+# What `make install` installs besides the plugin, under the names of the repository. Recipes come with the
+# files that they use.
 programs := emotion-camera emotion-dashboard emotion-scan
-alias := emotion-rtsp-relay
 manuals := $(wildcard packaging/man/*)
 recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html expression_report/*.js)) apps/scan/cluster/scan.py
 documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
@@ -267,7 +266,6 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
 	$(if $(PREFIX),install -D -m 644 packaging/emotion-camera@.service $(unit))
 	$(if $(PREFIX),sed -i 's|/usr/bin|$(program_folder)|' $(unit))
-	ln -sf emotion-camera "$(DESTDIR)$(program_folder)/$(alias)"
 	$(call put,$(recipes),$(installed_recipes))
 	$(call put,packaging/installed.md $(documents),$(installed_documents))
 	$(call put,$(manuals),$(installed_manuals))
@@ -283,7 +281,7 @@ install: build ## install plugin, programs and recipes for you alone, or for all
 uninstall: ## remove the files that install installed
 	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* \
 	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(installed_licences)
-	rm -f $(installed_programs) "$(DESTDIR)$(program_folder)/$(alias)" $(unit) $(installed_manuals)
+	rm -f $(installed_programs) $(unit) $(installed_manuals)
 	rm -f $(installed_recipes) $(installed_documents)
 	for folder in "$(plugins)/emotion" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"; do \
 	    [ ! -d "$$folder" ] || find "$$folder" -depth -type d -empty -delete; \

@@ -86,7 +86,7 @@ fn use_them(stage: &Stage, recipes: &Path, folder: &Path) {
     command.env("XDG_DATA_HOME", home(stage)).env("HOME", home(stage)).env_remove("PLUGINS").env_remove("CARGO_TARGET_DIR");
     let lines = succeed(run(command.current_dir(stage.path()).arg("clip.mp4")));
     assert_eq!(json_lines(&lines).len(), 10, "two faces in each of five frames");
-    for program in programs().into_iter().chain(["emotion-rtsp-relay".to_owned()]) {
+    for program in programs() {
         succeed(run(&mut Command::new(folder.join(program))));
     }
 }
@@ -98,7 +98,7 @@ fn documented(documents: &Path, manuals: &Path, recipes: &Path) {
     for file in [readme, read(&manuals.join("man7/gst-plugin-emotion.7"))] {
         assert!(!file.contains("/usr/share"), "{file}");
     }
-    for program in programs().into_iter().chain(["emotion-rtsp-relay".to_owned()]) {
+    for program in programs() {
         assert!(manuals.join(format!("man1/{program}.1")).is_file(), "{program}");
     }
     for page in files(documents).into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {

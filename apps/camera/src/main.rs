@@ -7,8 +7,6 @@
 //!  whenever it vanishes         playing                            recorder.rs  recordings and records in files
 //!                                                                  emotionpublish   records to a broker
 //! ```
-//!
-//! Started as `emotion-rtsp-relay`, it serves by RTSP, as the program of that name did.
 
 mod analysis;
 mod homeassistant;
@@ -35,7 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use analysis::Analysis;
 use options::Options;
 use rtsp::Outlet;
-use settings::{Program, Settings};
+use settings::Settings;
 
 /// Time to finish files, in addition to that of the publisher.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,13 +41,9 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    let is_relay = std::path::Path::new(&name).file_name().is_some_and(|name| name == "emotion-rtsp-relay");
-    let program = if is_relay { Program::Relay } else { Program::Camera };
-    let options = match Settings::read(program, arguments) {
+    let options = match Settings::read(std::env::args_os().skip(1)) {
         Ok(None) => {
-            print!("{}", settings::help(program));
+            print!("{}", settings::help());
             return ExitCode::SUCCESS;
         }
         Ok(Some(settings)) => Options::new(&settings, |name| std::env::var(name).ok()),

@@ -148,8 +148,7 @@ fn rtsp(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Re
     let from_file = settings.parsed("rtsp.token-file", |file| {
         std::fs::read_to_string(file).map(|text| text.trim_end().to_owned()).map_err(|error| format!("{file}: {error}"))
     })?;
-    // The second name is that of emotion-rtsp-relay.
-    let from_environment = || ["EMOTION_CAMERA_TOKEN", "EMOTION_RELAY_TOKEN"].iter().find_map(|name| environment(name));
+    let from_environment = || environment("EMOTION_CAMERA_TOKEN");
     let token = settings.text("rtsp.token").map(str::to_owned).or(from_file).or_else(from_environment);
     let token = token.filter(|token| !token.is_empty());
     secret::check(listen, token.as_deref(), "--rtsp-token")?;
@@ -237,10 +236,9 @@ fn seconds(text: &str, min: f64) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Program;
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
-        let settings = Settings::read(Program::Camera, line.split_whitespace().map(Into::into))?.ok_or("help")?;
+        let settings = Settings::read(line.split_whitespace().map(Into::into))?.ok_or("help")?;
         Options::new(&settings, |name| (name == variable.0).then(|| variable.1.into()))
     }
 
@@ -300,9 +298,8 @@ mod tests {
         let line = "/dev/video0 --rtsp-listen 0.0.0.0:8554";
         assert!(options(line).unwrap_err().contains("set a secret"));
         let secret = "0123456789abcdef";
-        for variable in ["EMOTION_CAMERA_TOKEN", "EMOTION_RELAY_TOKEN"] {
-            assert_eq!(options_in(line, (variable, secret)).unwrap().rtsp.unwrap().token.as_deref(), Some(secret));
-        }
+        let from_environment = options_in(line, ("EMOTION_CAMERA_TOKEN", secret)).unwrap();
+        assert_eq!(from_environment.rtsp.unwrap().token.as_deref(), Some(secret));
         assert!(options(&format!("{line} --rtsp-token {secret}")).is_ok());
         let file = std::env::temp_dir().join(format!("emotion-camera-token-{}", std::process::id()));
         std::fs::write(&file, format!("{secret}\n")).unwrap();

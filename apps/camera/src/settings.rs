@@ -68,20 +68,9 @@ pub const KEYS: [Key; 33] = [
     key("metrics.listen", "ADDRESS:PORT", "serve /metrics for Prometheus by HTTP; off serves nothing [off]"),
 ];
 
-/// Names that options of `emotion-rtsp-relay` had.
-const RELAY_NAMES: [(&str, &str); 3] = [("listen", "rtsp.listen"), ("token", "rtsp.token"), ("path", "rtsp.path")];
 /// Columns of the help.
 const HELP_COLUMN: usize = 38;
 const HELP_WIDTH: usize = 120;
-
-/// The name under which the program was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// `emotion-camera`.
-    Camera,
-    /// `emotion-rtsp-relay`: serves by RTSP unless told otherwise, and has short names for the options of that.
-    Relay,
-}
 
 /// Values and where each is from, by the names of [`KEYS`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,7 +88,7 @@ impl Settings {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn read(program: Program, arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
         let mut line = Self::default();
         let mut file = None;
         let mut parser = lexopt::Parser::from_args(arguments);
@@ -109,7 +98,7 @@ impl Settings {
                 Long("config") => file = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
                 Long(name) => {
                     let origin = format!("--{name}");
-                    let key = find(program, name).ok_or_else(|| format!("unknown option {origin}"))?;
+                    let key = find(name).ok_or_else(|| format!("unknown option {origin}"))?;
                     let value = if key.value.is_empty() { Ok("true".into()) } else { parser.value().and_then(|value| value.string()) };
                     line.set(key, value.map_err(|error| error.to_string())?, origin);
                 }
@@ -121,9 +110,6 @@ impl Settings {
         }
         let mut settings = file.map_or_else(|| Ok(Self::default()), |file| Self::from_file(&file))?;
         settings.0.extend(line.0);
-        if program == Program::Relay {
-            settings.0.entry("rtsp.listen").or_insert_with(|| Value { text: "127.0.0.1:8554".into(), origin: "the default".into() });
-        }
         Ok(Some(settings))
     }
 
@@ -180,9 +166,8 @@ impl Settings {
     }
 }
 
-fn find(program: Program, option: &str) -> Option<&'static Key> {
-    let relay = RELAY_NAMES.iter().find(|(name, _)| program == Program::Relay && *name == option);
-    KEYS.iter().find(|key| relay.map_or_else(|| key.name.replace('.', "-") == option, |(_, name)| key.name == *name))
+fn find(option: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name.replace('.', "-") == option)
 }
 
 fn unknown(file: &str, name: &str, prefix: &str) -> String {
@@ -205,16 +190,9 @@ fn text_of(value: &toml::Value) -> Option<String> {
 }
 
 /// What `--help` prints.
-pub fn help(program: Program) -> String {
-    let mut help = match program {
-        Program::Camera => "Usage: emotion-camera [OPTION]... [SOURCE]\n".to_owned(),
-        Program::Relay => "Usage: emotion-rtsp-relay [OPTION]... [SOURCE]\n\n\
-             The same program as emotion-camera, with --rtsp-listen 127.0.0.1:8554. --listen, --token and --path are\n\
-             short for --rtsp-listen, --rtsp-token and --rtsp-path.\n"
-            .to_owned(),
-    };
-    help.push_str(
-        "\nFinds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them. SOURCE is\n\
+pub fn help() -> String {
+    let mut help = String::from(
+        "Usage: emotion-camera [OPTION]... [SOURCE]\n\nFinds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them. SOURCE is\n\
          a network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file.\n\n",
     );
     let extra = [key("config", "FILE", "read settings from a TOML file; the command line wins"), key("help", "", "print this help")];
@@ -247,7 +225,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Option<Settings>, String> {
-        Settings::read(Program::Camera, line.split_whitespace().map(OsString::from))
+        Settings::read(line.split_whitespace().map(OsString::from))
     }
 
     /// Reads a file with this text, and the command line after it.
@@ -288,25 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn the_relay_keeps_its_options() {
-        let relay = |line: &str| Settings::read(Program::Relay, line.split_whitespace().map(OsString::from)).unwrap().unwrap();
-        assert_eq!(relay("rtsp://camera/").text("rtsp.listen"), Some("127.0.0.1:8554"));
-        let settings = relay("--listen [::1]:80 --path /x --token 0123456789abcdef --stall 3 rtsp://camera/");
-        assert_eq!(
-            (settings.text("rtsp.listen"), settings.text("rtsp.path"), settings.text("stall")),
-            (Some("[::1]:80"), Some("/x"), Some("3"))
-        );
-        assert!(read("--listen [::1]:80").is_err(), "emotion-camera has no such option");
-    }
-
-    #[test]
     fn the_manual_has_every_option_and_every_line_fits() {
         let manual = include_str!("../../../packaging/man/emotion-camera.1");
         for key in &KEYS[1..] {
             let option = key.name.replace('.', "-");
             assert!(manual.contains(&format!("Fl -{option}\n")) || manual.contains(&format!("Fl -{option} ")), "--{option} is missing");
         }
-        let help = help(Program::Relay);
+        let help = help();
         assert!(help.lines().all(|line| line.chars().count() <= HELP_WIDTH), "{help}");
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The RTSP outlet, under the name emotion-rtsp-relay, between a client that stays connected and a camera that is killed and
-//! restarted, with another resolution each time. `RELAY_ROUNDS=100 cargo test -p emotion-camera` repeats it a hundred times.
+//! The RTSP outlet, between a client that stays connected and a camera that is killed and restarted, with another resolution
+//! each time. `CAMERA_RESTARTS=100 cargo test -p emotion-camera` repeats it a hundred times.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,33 +13,26 @@ use gst::prelude::*;
 use test_support::broker::free_port;
 use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, start, start_camera, wait_for_line, wait_until};
+use crate::service::run;
+use crate::support::{PATIENCE, Running, start_camera, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 
-/// What the client of the relay has received.
+/// What a client has received.
 #[derive(Default)]
 struct Received {
     frames: usize,
     text: String,
 }
 
-/// Starts the program under its old name.
-fn start_relay(arguments: &[&str]) -> (Running, Receiver<String>) {
-    let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emotion-rtsp-relay");
-    // Other tests make the same link.
-    let _ = std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_emotion-camera"), &link);
-    start(&link, arguments)
-}
-
 fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
     let line = format!(
-        "rtspsrc name=relay location={address} protocols=tcp latency=0 \
-         relay. ! application/x-rtp,media=video ! rtph264depay ! video/x-h264,alignment=au ! fakesink name=video sync=false \
-         relay. ! application/x-rtp,media=application ! rtpgstdepay ! fakesink name=text sync=false"
+        "rtspsrc name=server location={address} protocols=tcp latency=0 \
+         server. ! application/x-rtp,media=video ! rtph264depay ! video/x-h264,alignment=au ! fakesink name=video sync=false \
+         server. ! application/x-rtp,media=application ! rtpgstdepay ! fakesink name=text sync=false"
     );
     let pipeline = gst::parse::launch(&line).expect("a client").downcast::<gst::Pipeline>().expect("a pipeline");
-    // Printed with the relay's output, to explain a test that times out.
+    // Printed with the program's output, to explain a test that times out.
     pipeline.bus().expect("a bus").set_sync_handler(|_, message| {
         if let gst::MessageView::Error(error) = message.view() {
             println!("client: {} ({:?})", error.error(), error.debug());
@@ -78,22 +70,22 @@ fn restart_camera(protocol: &str) {
         return;
     }
     gst::init().expect("GStreamer starts");
-    let rounds: usize = std::env::var("RELAY_ROUNDS").map_or(2, |rounds| rounds.parse().expect("RELAY_ROUNDS is a number"));
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("relay-{protocol}"));
+    let rounds: usize = std::env::var("CAMERA_RESTARTS").map_or(2, |rounds| rounds.parse().expect("CAMERA_RESTARTS is a number"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("rtsp-{protocol}"));
     std::fs::create_dir_all(&folder).expect("a folder");
     let sizes = [(640, 480), (320, 240), (960, 544)];
 
-    let (camera_port, relay_port) = (free_port(), free_port());
+    let (camera_port, port) = (free_port(), free_port());
     let camera_address = format!("rtsp://127.0.0.1:{camera_port}/live");
-    let listen = format!("127.0.0.1:{relay_port}");
-    let options = ["--listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
-    let (_relay, lines) = start_relay(&[&options[..], &["--token", SECRET]].concat());
+    let listen = format!("127.0.0.1:{port}");
+    let options = ["--rtsp-listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
+    let (_program, lines) = run(&[&options[..], &["--rtsp-token", SECRET]].concat());
     wait_for_line(&lines, "serving");
     wait_for_line(&lines, "reconnecting in");
     let mut camera = start_camera(camera_port, &folder, sizes[0]);
     wait_for_line(&lines, "receiving the camera's stream");
 
-    let (pipeline, received) = client(&format!("rtsp://viewer:{SECRET}@127.0.0.1:{relay_port}/faces"));
+    let (pipeline, received) = client(&format!("rtsp://viewer:{SECRET}@127.0.0.1:{port}/faces"));
     let frames = || received.lock().expect("no panic").frames;
     wait_until("the first frames", || frames() > 5);
     wait_until("a record of the face", || received.lock().expect("no panic").text.contains(r#""label":"happiness""#));
@@ -118,14 +110,14 @@ fn restart_camera(protocol: &str) {
     }
 }
 
-/// Starts a relay of a camera that does not exist. Returns its address too.
-fn relay_without_camera(arguments: &[&str]) -> (Running, String) {
+/// Starts the program with a camera that does not exist. Returns its address too.
+fn start_without_camera(arguments: &[&str]) -> (Running, String) {
     let (camera, listen) = (format!("rtsp://127.0.0.1:{}/live", free_port()), format!("127.0.0.1:{}", free_port()));
-    let (relay, lines) = start_relay(&[&["--listen", &listen, &camera], arguments].concat());
+    let (program, lines) = run(&[&["--rtsp-listen", &listen, &camera], arguments].concat());
     wait_for_line(&lines, "serving");
     // Later lines are read and discarded.
     std::thread::spawn(move || lines.iter().for_each(drop));
-    (relay, listen)
+    (program, listen)
 }
 
 /// Sends a DESCRIBE request. Each of `headers` ends with a line break.
@@ -145,7 +137,7 @@ fn answer(stream: &TcpStream) -> String {
 
 #[test]
 fn a_blocked_request_does_not_block_other_paths() {
-    let (_relay, listen) = relay_without_camera(&[]);
+    let (_program, listen) = start_without_camera(&[]);
     // Without a camera there is no picture to describe, so these requests wait.
     let waiting = [(); 3].map(|()| describe(&listen, "/faces", ""));
     let other = describe(&listen, "/other", "");
@@ -159,7 +151,7 @@ fn a_blocked_request_does_not_block_other_paths() {
 
 #[test]
 fn clients_without_the_token_are_refused() {
-    let (_relay, listen) = relay_without_camera(&["--token", SECRET]);
+    let (_program, listen) = start_without_camera(&["--rtsp-token", SECRET]);
     let stream = describe(&listen, "/faces", "");
     let refused = answer(&stream);
     assert!(refused.starts_with("RTSP/1.0 401") && refused.contains("WWW-Authenticate: Digest"), "{refused}");
@@ -181,7 +173,7 @@ fn clients_without_the_token_are_refused() {
 
 #[test]
 fn other_machines_are_not_served_without_a_token() {
-    let (_relay, lines) = start_relay(&["--listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
+    let (_program, lines) = run(&["--rtsp-listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
     let first = lines.recv_timeout(PATIENCE).expect("a line");
     assert!(first.contains("other machines can reach 0.0.0.0:0: set a secret with --rtsp-token"), "{first}");
 }

@@ -116,7 +116,8 @@ impl Broker {
     }
 }
 
-fn run(arguments: &[&str]) -> (Running, Receiver<String>) {
+/// Starts the program.
+pub fn run(arguments: &[&str]) -> (Running, Receiver<String>) {
     start(Path::new(env!("CARGO_BIN_EXE_emotion-camera")), arguments)
 }
 

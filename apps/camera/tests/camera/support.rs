@@ -90,7 +90,7 @@ pub fn start(program: &Path, arguments: &[&str]) -> (Running, Receiver<String>) 
 
 /// Starts a command, likewise, without the secrets of whoever runs the tests.
 pub fn start_command(mut command: Command) -> (Running, Receiver<String>) {
-    let variables = ["EMOTION_RELAY_TOKEN", "EMOTION_CAMERA_TOKEN", "GST_EMOTION_PUBLISH_PASSWORD"];
+    let variables = ["EMOTION_CAMERA_TOKEN", "GST_EMOTION_PUBLISH_PASSWORD"];
     for name in variables {
         command.env_remove(name);
     }
