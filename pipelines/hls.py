@@ -4,7 +4,7 @@
 
     hls.py FOLDER SECONDS KEPT PIPELINE...
 
-Video and captions are cut at the same frames, see segments.py. Playlists are replaced atomically. A segment is listed
+Video and captions are cut at the same frames, see cuts.py. Playlists are replaced atomically. A segment is listed
 when both of its files are complete. If a run is killed, the next run lists the segment that was open.
 """
 
@@ -15,7 +15,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from segments import PROBED, Cuts, Gst, data, is_cut, launch, next_number, run
+from cuts import PROBED, Cuts, Gst, data, is_cut, launch, next_number, run
 
 START_TIMEOUT_S = 30  # for the first frame
 MASTER = """#EXTM3U

@@ -16,8 +16,8 @@ fn every_script_has_a_test() {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts: BTreeSet<_> = files.filter(|name| name.ends_with(".sh") && name != "env.sh").collect();
     let tested = ["demo.sh", "image.sh", "ndjson.sh", "record.sh", "rtsp.sh", "subtitles.sh", "tcp.sh", "video.sh", "web.sh"];
-    // recorders.rs and report.rs test the first three; not every machine has a camera.
-    let others = ["hls.sh", "segments.sh", "report.sh", "webcam.sh"];
+    // recorders.rs and report.rs test the first two; not every machine has a camera.
+    let others = ["hls.sh", "report.sh", "webcam.sh"];
     assert_eq!(scripts, tested.into_iter().chain(others).map(String::from).collect());
 }
 
@@ -34,8 +34,8 @@ fn a_script_without_arguments_prints_its_usage() {
 #[test]
 fn a_missing_file_makes_the_script_fail() {
     let stage = Stage::new("recipe-missing").with_plugin();
-    for name in ["image.sh", "video.sh", "record.sh", "demo.sh", "ndjson.sh", "subtitles.sh", "web.sh", "segments.sh", "hls.sh"] {
-        if ["segments.sh", "hls.sh"].contains(&name) && !bindings() {
+    for name in ["image.sh", "video.sh", "record.sh", "demo.sh", "ndjson.sh", "subtitles.sh", "web.sh", "hls.sh"] {
+        if name == "hls.sh" && !bindings() {
             continue;
         }
         let output = run(script(&stage, name).arg("nowhere.mp4").env("SINK", "fakesink"));

@@ -125,7 +125,6 @@ fn written_videos(stage: &Stage, clip: &Path) -> Vec<(&'static str, PathBuf)> {
         ("subtitles.sh", vec!["faces.mkv"], vec!["faces.mkv"]),
     ];
     if bindings() {
-        scripts.push(("segments.sh", vec!["parts", "60"], vec!["parts/00000.mp4"]));
         scripts.push(("hls.sh", vec!["live", "60"], vec!["live/whole.mp4"]));
     }
     let mut videos = Vec::new();

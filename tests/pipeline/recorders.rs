@@ -1,42 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of the recorders of `pipelines/`, also after a crash, and their playback in a browser.
+//! The segments of `hls.sh`, also after a crash, and their playback in a browser.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use test_support::browser::{Browser, chromium};
 use test_support::gstreamer::Stage;
 use test_support::recipes::*;
-
-/// Frame numbers in a file of records, which has two records for each frame.
-fn recorded(file: &Path) -> BTreeSet<u64> {
-    let records = json_lines(&read(file));
-    let seen: BTreeSet<_> = records.iter().map(|record| record["frame"].as_u64().unwrap()).collect();
-    assert_eq!(records.len(), 2 * seen.len(), "two faces on every frame");
-    seen
-}
-
-#[test]
-fn each_segment_of_a_recording_has_its_records() {
-    let Some(stage) = stage("segments").filter(|_| bindings()) else { return };
-    let part = |index: usize, kind: &str| stage.path().join(format!("parts/{index:05}.{kind}"));
-    for run_before in [0, 3] {
-        succeed(run(script(&stage, "segments.sh").args(["clip.mp4", "parts", "0.5"])));
-        let mut frames = Vec::new();
-        for index in run_before..run_before + 3 {
-            let seen = recorded(&part(index, "ndjson"));
-            let first = std::fs::read_to_string(part(index, "ndjson")).unwrap();
-            let first: serde_json::Value = serde_json::from_str(first.lines().next().expect("a record")).unwrap();
-            assert_eq!(first["recording_time"], 0, "times of the video beside it: {first}");
-            assert_eq!(decode(&stage, &part(index, "mp4")).len(), seen.len(), "frames of part {index}");
-            frames.extend(seen);
-        }
-        assert_eq!(frames, (0..FRAMES as u64).collect::<Vec<_>>(), "every frame in one of the parts, in order");
-        assert!(!part(run_before + 3, "mp4").exists() && !part(run_before + 3, "ndjson").exists());
-    }
-}
 
 /// A running script, and the signals that end it.
 struct Recorder(Child);
@@ -57,27 +28,6 @@ impl Recorder {
         assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
         assert!(self.0.wait().expect("the script ends").success());
     }
-}
-
-#[test]
-fn a_crash_loses_only_the_last_seconds_of_a_recording() {
-    const RATE: u32 = 10;
-    const SEGMENT: usize = 50;
-    let Some(stage) = stage("crash").filter(|_| bindings()) else { return };
-    encode_clip(&stage, 150, RATE);
-    let part = |index: usize, kind: &str| stage.path().join(format!("parts/{index:05}.{kind}"));
-    let recorder = Recorder::start(script(&stage, "segments.sh").args(["clip.mp4", "parts", "5"]));
-    let lines = |index| std::fs::read_to_string(part(index, "ndjson")).map_or(0, |text| text.lines().count());
-    until("most of the second segment", || (lines(1) >= 2 * (SEGMENT - 2)).then_some(()));
-    recorder.kill();
-
-    assert_eq!(recorded(&part(0, "ndjson")).len(), SEGMENT);
-    assert_eq!(decode(&stage, &part(0, "mp4")).len(), SEGMENT);
-    let (records, frames) = (recorded(&part(1, "ndjson")).len(), decode(&stage, &part(1, "mp4")).len());
-    assert!(records >= SEGMENT - 2, "{records}");
-    // Up to 3 s are lost, and the frames that wait for the encoder; from a camera, none would wait.
-    assert!(frames + 4 * RATE as usize >= records, "{frames} frames of {records}");
-    assert!(frames >= RATE as usize, "{frames} frames");
 }
 
 /// A folder that `hls.sh` writes to.

@@ -50,8 +50,8 @@
 //! force-key-unit event. The element passes the event on and sends the header again if the event asks for all headers.
 //!
 //! `splitmuxsink` (tested with 1.22) ignores GAP events. With the text as a track of its own it stalls during long times
-//! without faces. For a recording in fragments, write the text to separate files: `pipelines/segments.sh` starts a new file
-//! for both at the same frame.
+//! without faces. For a recording in fragments, write the text to separate files: `emotion-camera --files-folder` starts a
+//! new file for both at the same frame.
 //!
 //! ## Example launch lines
 //!

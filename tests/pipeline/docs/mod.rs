@@ -183,7 +183,6 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
         ("playbin uri", "playbin video-sink='identity eos-after=4 ! fakesink' uri"),
         // recorders.rs runs them with a network camera, which never ends.
         ("hls.sh rtsp://camera/stream", "hls.sh clip.mp4"),
-        ("segments.sh rtsp://camera/stream", "segments.sh clip.mp4"),
         ("rtsp://camera/stream", camera),
         ("rtsp://127.0.0.1:8554/faces", camera),
         (" 5000", &format!(" {port}")),

@@ -1,14 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs the pipeline of segments.sh and decides where its files end.
+"""Cuts a stream into segments, and runs a pipeline.
 
-    segments.py FOLDER SECONDS PIPELINE...
-
-A force-key-unit event precedes the first frame of a new pair of files. It makes the encoder produce a key frame, where
-the recording can be cut, and it arrives between the records of the two frames.
+A force-key-unit event precedes the first frame of a new segment. It makes the encoder produce a key frame, where the
+video can be cut, and it arrives between the captions of the two frames.
 """
 
-import os
 import pathlib
 import signal
 import sys
@@ -31,10 +27,9 @@ KEY_INTERVAL = Gst.SECOND
 class Cuts:
     """Sends an event before the first frame of each segment on `pad`, and events for key frames in between."""
 
-    def __init__(self, pad, length, on_cut=lambda time: None):
-        self.pad, self.length, self.on_cut = pad, length, on_cut
+    def __init__(self, pad, length):
+        self.pad, self.length = pad, length
         self.starts = []  # running times of the segments
-        self.timestamps = []  # of the first frame of each segment
         self.next_cut = self.next_key = None
         self.keys = 0
         self.first = None  # stream time of the first frame
@@ -54,7 +49,6 @@ class Cuts:
         if not self.starts:
             self.first = self.segment.to_stream_time(Gst.Format.TIME, pts)
             self.starts.append(time)
-            self.timestamps.append(pts)
             self.next_cut, self.next_key = time + self.length, time + KEY_INTERVAL
             self.started.set()
         cut = time >= self.next_cut
@@ -62,8 +56,6 @@ class Cuts:
             while self.next_cut <= time:
                 self.next_cut += self.length
             self.starts.append(time)
-            self.timestamps.append(pts)
-            self.on_cut(time)
         if cut or time >= self.next_key:
             self.next_key = time + KEY_INTERVAL
             self.keys += 1
@@ -85,7 +77,7 @@ def data(info):
 
 
 def next_number(folder, pattern):
-    """Returns the number after the highest one of the files in the folder, so that no recording is overwritten."""
+    """Returns the number after the highest one of the files in the folder, so that no segment is overwritten."""
     return 1 + max((int(file.stem) for file in folder.glob(pattern) if file.stem.isdigit()), default=-1)
 
 
@@ -121,51 +113,3 @@ def run(pipeline, at_end=lambda: None):
         at_end()
     pipeline.set_state(Gst.State.NULL)
     return "\n".join(failures) or None
-
-
-class Segments:
-    """Cuts the recording and the records at the same frames."""
-
-    def __init__(self, folder, length, pipeline):
-        self.folder = folder
-        self.number = max(next_number(folder, "*.mp4"), next_number(folder, "*.ndjson"))
-        self.recording = pipeline.get_by_name("recording")
-        self.recording.set_property("location", str(folder / "%05d.mp4"))
-        self.recording.set_property("start-index", self.number)
-        self.records = self.open_records()
-        self.part = 0  # number of the segment of this run that records belong to
-        self.cuts = Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), length, self.on_cut)
-        pipeline.get_by_name("records").get_static_pad("src").add_probe(PROBED, self.on_records)
-
-    def on_cut(self, time):
-        self.recording.emit("split-at-running-time", time)
-
-    def on_records(self, _pad, info):
-        if is_cut(info):
-            os.close(self.records)
-            self.number += 1
-            self.part += 1
-            self.records = self.open_records()
-        elif lines := data(info):
-            # Unbuffered, so that records survive a crash of this process.
-            os.write(self.records, self.with_time(lines, info.get_buffer().pts))
-        return Gst.PadProbeReturn.OK
-
-    def with_time(self, lines, timestamp):
-        """Adds the position in the recording beside the records: their own times are those of the whole stream."""
-        time = max(0, timestamp - self.cuts.timestamps[self.part])
-        return lines.replace(b"}\n", b',"recording_time":%d}\n' % time)
-
-    def open_records(self):
-        return os.open(self.folder / f"{self.number:05}.ndjson", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-
-
-def main():
-    folder, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
-    pipeline = launch(sys.argv[3:])
-    Segments(folder, int(seconds * Gst.SECOND), pipeline)
-    sys.exit(run(pipeline))
-
-
-if __name__ == "__main__":
-    main()
