@@ -21,7 +21,7 @@ export function showList(list) {
   syncClock(list.now);
   setServerLabels(list.labels);
   removeTilesExcept(new Set(list.sources.map(({ id }) => id)));
-  const capabilities = { canBlur: list.can_blur, canReport: list.can_report };
+  const capabilities = { canReport: list.can_report };
   for (const source of list.sources) {
     const tile = tiles.get(source.id);
     if (tile) tile.update(source, capabilities);

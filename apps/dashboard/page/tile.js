@@ -98,7 +98,7 @@ export class Tile {
   }
 
   /** Takes the description of the source from the list. */
-  update(source, { canBlur, canReport }) {
+  update(source, { canReport }) {
     if (this.source && hidesMore(source.switches, this.source.switches)) this.forget();
     this.source = source;
     const { root } = this;
@@ -112,7 +112,6 @@ export class Tile {
       button.setAttribute("aria-checked", String(source.switches[button.dataset.switch]));
     }
     for (const select of $$("[data-setting]", root)) showSetting(select, source.switches[select.dataset.setting]);
-    this.$('[data-switch="blur"]').hidden = !canBlur;
     this.$("[data-report]").hidden = !canReport;
     for (const item of $$("[data-faces]", root)) item.hidden = source.switches.aggregate_only;
     if (source.state !== "playing") this.showRates("", "");

@@ -14,7 +14,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -110,16 +110,6 @@ impl Graph {
     pub fn rewind_if_ended(&self) -> bool {
         self.file_loop.as_ref().is_none_or(FileLoop::rewind_if_ended)
     }
-}
-
-/// True if `emotionoverlay` has the property `blur-faces`.
-pub fn can_blur() -> bool {
-    static CAN_BLUR: LazyLock<bool> = LazyLock::new(|| {
-        let overlay = gst::ElementFactory::find("emotionoverlay").and_then(|factory| factory.load().ok());
-        let class = overlay.and_then(|factory| glib::object::ObjectClass::from_type(factory.element_type()));
-        class.is_some_and(|class| class.find_property("blur-faces").is_some())
-    });
-    *CAN_BLUR
 }
 
 /// Numbers the frames, to count those that are skipped.
@@ -317,9 +307,7 @@ fn set_overlay(overlay: &gst::Element, switches: Switches) {
     for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
         overlay.set_property(name, !switches.aggregate_only);
     }
-    if can_blur() {
-        overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
-    }
+    overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
 }
 
 /// Measures the lateness of the frames of a file when they leave its clocksync.

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use emotion_supervise::report;
 use serde_json::{Value, json};
 
-use crate::graph;
 use crate::registry::Registry;
 
 /// All sources of `registry`, and what the server can do.
@@ -14,7 +13,6 @@ pub fn of(registry: &Registry) -> Value {
     let options = registry.options();
     json!({
         "now": registry.now_ms(),
-        "can_blur": graph::can_blur(),
         "has_fleet": !registry.fleet.brokers.is_empty(),
         "can_report": can_report(),
         "max_sources": options.max_sources,

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use crate::input::{Choices, Input, Kind, clean_name};
 use crate::registry::Registry;
 use crate::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
-use crate::{alerts, connections, feed, graph, guard, listing, metrics, page, receiver, report, viewer};
+use crate::{alerts, connections, feed, guard, listing, metrics, page, receiver, report, viewer};
 
 /// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
 /// the list and one for each source.
@@ -177,9 +177,6 @@ fn command(registry: &Registry, id: u32, command: Command) -> Answer {
 async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, switches: Result<Json<Switches>, JsonRejection>) -> Answer {
     let source = find(&registry, id)?;
     let Json(switches) = switches?;
-    if switches.blur && !graph::can_blur() {
-        return Err(Refused(StatusCode::BAD_REQUEST, "this version of emotionoverlay cannot blur faces".into()));
-    }
     if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(Refused(StatusCode::BAD_REQUEST, "expected a threshold of 0 to 1".into()));
     }
