@@ -3,50 +3,33 @@
 //! browsers.
 //!
 //! ```text
-//!                 supervisor (one thread for each source)
+//!                 sources/: a supervisor (one thread) for each
 //! input → graph ───┬─→ pictures ─→ viewers            graph.rs: the pipeline, built in code
 //!                  ├─→ live ─────→ viewers, timeline  live.rs: readings of the metadata, history.rs: the last day
 //!                  └─→ recorder ─→ downloads          recorder.rs: NDJSON and CSV of limited size
-//! broker → fleet ──────→ viewers                       fleet/: cameras on any machine, by what they publish
-//! live, fleet ─→ alerts → viewers, broker              alerts/: rules, whether or not a page is open
+//! broker → fleet ──────→ viewers                      fleet/: cameras on any machine, by what they publish
+//! live, fleet ─→ alerts → viewers, broker             alerts/: rules, whether or not a page is open
+//! viewers ↔ web                                       web/: the page, its API and downloads
 //! ```
 //!
-//! It is also an example of how to embed the elements in Rust: `graph.rs` builds the pipeline and reads the faces from the
+//! It is also an example of how to embed the elements in Rust: `sources/graph.rs` builds the pipeline and reads the faces from the
 //! buffers in a pad probe, with the types of `gstemotion`.
 
 mod alerts;
 mod calendar;
 mod configuration;
-mod connections;
-mod feed;
 mod fleet;
-mod graph;
-mod guard;
 mod history;
-mod input;
-mod jpeg;
-mod listing;
-mod live;
-mod metrics;
 mod options;
-mod page;
-mod receiver;
-mod recorder;
-mod registry;
-mod report;
-mod retention;
 mod sample;
-mod server;
-mod source;
-mod supervisor;
-mod upload;
-mod viewer;
+mod sources;
+mod web;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::options::{Command, Options};
-use crate::registry::Registry;
+use crate::sources::registry::Registry;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os().skip(1)).and_then(|command| match command {
@@ -75,7 +58,7 @@ fn serve(options: Options) -> Result<(), String> {
         let name = input.name();
         registry.add(input, name)?;
     }
-    let served = runtime.block_on(server::run(registry.clone()));
+    let served = runtime.block_on(web::run(registry.clone()));
     registry.remove_all();
     runtime.shutdown_background();
     served

@@ -10,7 +10,7 @@ use gstemotion::publish::Location;
 use lexopt::prelude::*;
 
 use crate::configuration::Configuration;
-use crate::input::Input;
+use crate::sources::input::Input;
 
 /// What `--help` prints.
 pub const HELP: &str = "\

@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::log::{Alert, Subject};
 use super::rule::Observed;
-use crate::registry::Registry;
 use crate::sample::Sample;
+use crate::sources::registry::Registry;
 
 /// Time between two evaluations.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::record::{self, Event, Frame, Stretch};
+use super::message::{self, Event, Frame, Stretch};
 use crate::history::History;
 use crate::sample::Sample;
 
@@ -111,13 +111,14 @@ impl Camera {
         self.heard_ms = now_ms;
         match schema {
             "status" => self.take_status(payload, is_retained, now_ms),
-            "events" => record::event(payload, now_ms).is_some_and(|event| self.take_event(event)),
-            "summary" => record::summary(payload, now_ms).is_some_and(|(summary, stretch)| {
+            "events" => message::event(payload, now_ms).is_some_and(|event| self.take_event(event)),
+            "summary" => message::summary(payload, now_ms).is_some_and(|(summary, stretch)| {
                 self.summary_ms = Some(now_ms);
                 self.take_summary(&summary, stretch, now_ms)
             }),
             "faces" if self.summary_ms.is_none_or(|at| now_ms.abs_diff(at) > SUMMARY_TIMEOUT_MS) => {
-                record::face(&mut self.open, payload, now_ms).is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch, now_ms))
+                message::face(&mut self.open, payload, now_ms)
+                    .is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch, now_ms))
             }
             _ => false,
         }

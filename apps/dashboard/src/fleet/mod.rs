@@ -7,7 +7,7 @@
 
 mod broker;
 mod camera;
-mod record;
+mod message;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -422,5 +422,8 @@ fn prometheus_reads_the_counts_of_all_sources() {
 
 #[test]
 fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-dashboard"), concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-dashboard.1"));
+    manual::assert_same_options(
+        env!("CARGO_BIN_EXE_emotion-dashboard"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-dashboard.1"),
+    );
 }

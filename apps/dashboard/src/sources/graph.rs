@@ -26,9 +26,9 @@ use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 
-use crate::input::Input;
-use crate::source::{Prior, RECORDS, Source, Switches};
-use crate::upload::is_photo;
+use crate::sources::input::Input;
+use crate::sources::source::{Prior, RECORDS, Source, Switches};
+use crate::sources::upload::is_photo;
 
 /// Maximum size of the pictures for viewers.
 const MAX_WIDTH: i32 = 1280;

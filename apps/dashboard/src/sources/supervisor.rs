@@ -10,9 +10,9 @@ use emotion_supervise::run::{self, End};
 use gst::prelude::*;
 
 use crate::calendar::Calendar;
-use crate::graph::Graph;
-use crate::input::Input;
-use crate::source::{Command, Source, State};
+use crate::sources::graph::Graph;
+use crate::sources::input::Input;
+use crate::sources::source::{Command, Source, State};
 
 /// A source without a frame for this long is restarted.
 const STALL: Duration = Duration::from_secs(20);

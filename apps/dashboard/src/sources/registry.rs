@@ -10,14 +10,14 @@ use std::time::{Duration, Instant, SystemTime};
 use gstemotion::export::Utc;
 use tokio::sync::watch;
 
+use super::{retention, supervisor, upload};
 use crate::alerts::Log;
 use crate::calendar::Calendar;
 use crate::configuration::Configuration;
 use crate::fleet::{AlertPublisher, Broker, Fleet};
-use crate::input::Input;
 use crate::options::Options;
-use crate::source::{Command, Description, Plan, Source};
-use crate::{retention, supervisor, upload};
+use crate::sources::input::Input;
+use crate::sources::source::{Command, Description, Plan, Source};
 
 /// The folder for files of viewers, in that for records.
 const UPLOADS: &str = "uploads";

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::registry::Registry;
+use crate::sources::registry::Registry;
 
 /// The cookie that holds the token.
 const COOKIE_NAME: &str = "emotion-dashboard";

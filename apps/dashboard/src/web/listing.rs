@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use emotion_supervise::report;
 use serde_json::{Value, json};
 
-use crate::registry::Registry;
+use crate::sources::registry::Registry;
 
 /// All sources of `registry`, and what the server can do.
 pub fn of(registry: &Registry) -> Value {

@@ -21,10 +21,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::input::{Choices, Input, Kind, clean_name};
-use crate::registry::Registry;
-use crate::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
-use crate::{alerts, connections, feed, guard, listing, metrics, page, receiver, report, viewer};
+use super::{connections, feed, guard, listing, metrics, page, receiver, report, viewer};
+use crate::alerts;
+use crate::sources::input::{Choices, Input, Kind, clean_name};
+use crate::sources::registry::Registry;
+use crate::sources::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
 
 /// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
 /// the list and one for each source.

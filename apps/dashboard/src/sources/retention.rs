@@ -51,7 +51,7 @@ fn is_in_use(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::Recorder;
+    use crate::sources::recorder::Recorder;
 
     #[test]
     fn the_oldest_folders_that_no_source_uses_are_deleted() {

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::calendar::Calendar;
-use crate::input::{Input, Kind};
-use crate::live::{Frame, Live};
-use crate::recorder::Recorder;
-use crate::upload::Upload;
+use crate::sources::input::{Input, Kind};
+use crate::sources::live::{Frame, Live};
+use crate::sources::recorder::Recorder;
+use crate::sources::upload::Upload;
 
 /// The names of the records that can be downloaded.
 pub const RECORDS: [&str; 4] = ["faces.ndjson", "faces.csv", "room.ndjson", "room.csv"];

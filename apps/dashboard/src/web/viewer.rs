@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::listing;
-use crate::registry::Registry;
+use super::listing;
+use crate::sources::registry::Registry;
 
 /// Maximum number of pictures in flight to one viewer.
 const MAX_IN_FLIGHT: u32 = 2;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::time::timeout;
 
-use crate::jpeg;
-use crate::source::Source;
+use crate::sources::jpeg;
+use crate::sources::source::Source;
 
 /// Maximum size of a picture.
 pub const MAX_BYTES: usize = 1 << 20;

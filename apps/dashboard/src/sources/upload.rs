@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use gst_app::gst_base;
 
-use crate::input::VIDEO_EXTENSIONS;
-use crate::jpeg;
+use crate::sources::input::VIDEO_EXTENSIONS;
+use crate::sources::jpeg;
 
 /// File extensions of photos.
 const PHOTO_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];

@@ -14,7 +14,7 @@ const SVG: &str = "image/svg+xml";
 /// A table of path, type and content of files in `page/`.
 macro_rules! files {
     ($($path:literal: $file:literal, $kind:ident;)*) => {
-        [$(($path, $kind, include_str!(concat!("../page/", $file)))),*]
+        [$(($path, $kind, include_str!(concat!("../../page/", $file)))),*]
     };
 }
 

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::input::{Input, clean_name};
-use crate::registry::Registry;
-use crate::upload::Upload;
+use crate::sources::input::{Input, clean_name};
+use crate::sources::registry::Registry;
+use crate::sources::upload::Upload;
 
 /// Maximum size of one message.
 pub const MAX_CHUNK_BYTES: usize = 1 << 20;

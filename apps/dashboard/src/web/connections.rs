@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::guard;
+use super::guard;
 
 /// Maximum number of connections, whatever the limit of file descriptors.
 const MAX_CONNECTIONS: usize = 3000;

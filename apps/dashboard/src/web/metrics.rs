@@ -3,7 +3,7 @@
 
 use emotion_supervise::metrics::{Kind, Page};
 
-use crate::registry::Registry;
+use crate::sources::registry::Registry;
 
 /// The page at `/metrics`.
 pub fn of(registry: &Registry) -> String {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The sources of this program: each has a pipeline, the newest reading, a history and records.
+
+pub mod graph;
+pub mod input;
+pub mod jpeg;
+mod live;
+mod recorder;
+pub mod registry;
+mod retention;
+pub mod source;
+mod supervisor;
+pub mod upload;

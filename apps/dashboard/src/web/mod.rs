@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The page over HTTP and WebSockets.
+
+mod connections;
+mod feed;
+mod guard;
+mod listing;
+mod metrics;
+mod page;
+mod receiver;
+mod report;
+mod server;
+mod viewer;
+
+pub use server::run;
