@@ -19,13 +19,6 @@ CARGO_DENY := 0.20.2
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/tools
-# The plugin ignores a relative path, too.
-DATA_HOME := $(if $(filter /%,$(XDG_DATA_HOME)),$(XDG_DATA_HOME),$(HOME)/.local/share)
-# Files that models/fetch puts into the data home and `make install` copies beside the plugin.
-fetched := $(DATA_HOME)/gst-emotion
-runtime := libonnxruntime.so.$(shell sed -n 's/^runtime_version=//p' models/fetch)
-model_files := centerface/centerface.onnx centerface/model.toml
-licence_files := onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt centerface/LICENSE
 features = $(if $(FEATURES),--features $(FEATURES))
 
 # The Python interpreter for models/training: PYTHON=path, or a virtual environment in the build folder with the
@@ -34,44 +27,7 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 training = PYTHONPATH=models $(python) -m training
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 
-# What `make install` installs besides the plugin, under the names of the repository. Recipes come with the
-# files that they use.
-programs := emotion-camera emotion-dashboard emotion-scan
-manuals := $(wildcard packaging/man/*)
-recipes := $(wildcard $(addprefix pipelines/,*.sh *.py *.html expression_report/*.py expression_report/*.html expression_report/*.js)) apps/scan/cluster/scan.py
-documents := CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md examples/faces.* pipelines/README.md \
-    apps/*/README.md $(addprefix models/*/,CARD.md README.md *.svg *.toml))
-
-# The folders that `make install` installs to: the user's own, or those of PREFIX.
-ifdef PREFIX
-gstreamer_of = $(shell pkg-config --variable=$(1) gstreamer-1.0)
-prefix = $(patsubst %/,%,$(PREFIX))
-is_gstreamers_prefix = $(filter $(prefix),$(call gstreamer_of,prefix))
-plugin_folder = $(if $(is_gstreamers_prefix),$(call gstreamer_of,pluginsdir),$(prefix)/lib/gstreamer-1.0)
-program_folder = $(prefix)/bin
-data = $(prefix)/share
-# The template unit of emotion-camera, for services of the machine.
-unit = "$(DESTDIR)$(prefix)/lib/systemd/system/emotion-camera@.service"
-else
-plugin_folder = $(DATA_HOME)/gstreamer-1.0/plugins
-program_folder = $(HOME)/.local/bin
-data = $(DATA_HOME)
-endif
-recipe_folder = $(data)/gst-plugin-emotion
-document_folder = $(data)/doc/gst-plugin-emotion
-licence_folder = $(plugin_folder)/emotion/licenses
-plugins = $(DESTDIR)$(plugin_folder)
-installed_programs = $(addprefix "$(DESTDIR)$(program_folder)"/,$(programs))
-installed_recipes = $(patsubst %,"$(DESTDIR)$(recipe_folder)"/%,$(patsubst pipelines/%,%,$(patsubst apps/scan/%,%,$(recipes))))
-installed_documents = $(addprefix "$(DESTDIR)$(document_folder)"/,README.md $(documents))
-installed_licences = $(addprefix "$(DESTDIR)$(licence_folder)"/,$(licence_files))
-section = $(patsubst .%,%,$(suffix $(1)))
-installed_manuals = $(foreach file,$(manuals),"$(DESTDIR)$(data)"/man/man$(call section,$(file))/$(notdir $(file)))
-
-# Texts that name the folders of the Debian package, which `make install` replaces.
-texts_with_paths = "$(DESTDIR)$(document_folder)/README.md" "$(DESTDIR)$(data)/man/man7/gst-plugin-emotion.7"
-# GStreamer's cache of the plugins that the caller has.
-registries = "$${GST_REGISTRY_1_0:-$$GST_REGISTRY}" "$${XDG_CACHE_HOME:-$$HOME/.cache}"/gstreamer-1.0/registry.*.bin
+programs := $(shell sed '/^\#/d' packaging/programs)
 
 .PHONY: help setup test-packages packages programs build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
     test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
@@ -245,63 +201,14 @@ $(TOOLS)/bin/cargo-deny: Makefile
 
 install_tool = CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --force $(1) --version $(2) --root $(TOOLS)
 
-# $(call put,FILES,DESTINATIONS) installs each file at the destination of the same position. Scripts stay executable.
-define put
-@set -- $(2); for file in $(1); do \
-    [ -x "$$file" ] && mode=755 || mode=644; \
-    install -D -m $$mode "$$file" "$$1" && shift || exit 1; \
-done
-endef
-
 install: build ## install plugin, programs and recipes for you alone, or for all users with PREFIX=/usr; DESTDIR=folder
-	install -D -m 644 $(TARGET)/release/libgstemotion.so "$(plugins)/libgstemotion.so"
-	install -d "$(plugins)/emotion/models/centerface"
-	rm -f "$(plugins)"/emotion/libonnxruntime.so.*
-	[ ! -f "$(fetched)/lib/$(runtime)" ] || install -m 644 "$(fetched)/lib/$(runtime)" "$(plugins)/emotion"
-	install -m 644 $(addprefix "$(fetched)"/models/,$(model_files)) "$(plugins)/emotion/models/centerface"
-	for text in $(licence_files); do \
-	    [ ! -f "$(fetched)/licenses/$$text" ] || \
-	        install -D -m 644 "$(fetched)/licenses/$$text" "$(DESTDIR)$(licence_folder)/$$text"; \
-	done
-	$(call put,$(addprefix "$(TARGET)"/release/,$(programs)),$(installed_programs))
-	$(if $(PREFIX),install -D -m 644 packaging/emotion-camera@.service $(unit))
-	$(if $(PREFIX),sed -i 's|/usr/bin|$(program_folder)|' $(unit))
-	$(call put,$(recipes),$(installed_recipes))
-	$(call put,packaging/installed.md $(documents),$(installed_documents))
-	$(call put,$(manuals),$(installed_manuals))
-	@sed -i -e 's|/usr/share/doc/gstreamer1.0-emotion|$(document_folder)|g' \
-	    -e 's|/usr/share/gst-plugin-emotion|$(recipe_folder)|g' $(texts_with_paths)
-	@printf 'installed the plugin in %s, programs in %s, recipes in %s, documentation in %s\n' \
-	    "$(plugins)" "$(DESTDIR)$(program_folder)" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"
-	@case :$$PATH: in *:"$(program_folder)":*) ;; *) echo "note: $(program_folder) is not in PATH" ;; esac
-	@$(if $(DESTDIR),,scripts/facedetect)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install
 
-# Removes folders only if they are empty. Also removes GStreamer's cache, which leaves out an element of another plugin
-# that this plugin's element of the same name replaced.
 uninstall: ## remove the files that install installed
-	rm -f "$(plugins)/libgstemotion.so" "$(plugins)"/emotion/libonnxruntime.so.* \
-	    $(addprefix "$(plugins)"/emotion/models/,$(model_files)) $(installed_licences)
-	rm -f $(installed_programs) $(unit) $(installed_manuals)
-	rm -f $(installed_recipes) $(installed_documents)
-	for folder in "$(plugins)/emotion" "$(DESTDIR)$(recipe_folder)" "$(DESTDIR)$(document_folder)"; do \
-	    [ ! -d "$$folder" ] || find "$$folder" -depth -type d -empty -delete; \
-	done
-	$(if $(DESTDIR),,rm -f $(registries))
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install --uninstall
 
-package_documents := /usr/share/doc/gstreamer1.0-emotion
-ifeq ($(ARCH),arm64)
-deb:
-	scripts/arm64 deb
-else
-deb: build ## build a package for this Debian release, in target/debian; ARCH=arm64 for Debian 12 on ARM, in target/arm64
-	@scripts/packages debhelper
-	rm -rf $(TARGET)/debian
-	$(MAKE) --no-print-directory --old-file=build install PREFIX=/usr DESTDIR=$(abspath $(TARGET))/debian/build \
-	    document_folder=$(package_documents) licence_folder=$(package_documents)
-	cp -R packaging/debian $(TARGET)/debian/build
-	cd $(TARGET)/debian/build && dpkg-buildpackage --build=binary --no-check-builddeps --no-sign
-	rm -r $(TARGET)/debian/build
-endif
+deb: $(if $(filter arm64,$(ARCH)),,build) ## build a package for this Debian release, in target/debian; ARCH=arm64 for Debian 12 on ARM, in target/arm64
+	$(if $(filter arm64,$(ARCH)),scripts/arm64 deb,packaging/build-deb)
 
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	scripts/deb bookworm
