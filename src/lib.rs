@@ -29,6 +29,7 @@ pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;
 pub mod export;
+#[path = "../crates/publish/src/mod.rs"]
 pub mod publish;
 
 // The only modules that use GStreamer.
