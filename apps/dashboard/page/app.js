@@ -4,7 +4,7 @@
 import { bindAddDialog } from "./add-dialog.js";
 import { bindTheme, bindWallMode } from "./appearance.js";
 import { $, setText } from "./dom.js";
-import { drawFace } from "./expressions.js";
+import { drawFace } from "./drawn-face.js";
 import { bindFleet } from "./fleet.js";
 import { bindLanguageMenu } from "./labels.js";
 import { followOverview } from "./overview.js";

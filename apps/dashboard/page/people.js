@@ -2,7 +2,8 @@
 // The cards of the faces in a frame, one for each tracked face.
 
 import { $, fromTemplate, setText } from "./dom.js";
-import { colorOf, coloredElement, createFace, drawFace } from "./expressions.js";
+import { createFace, drawFace } from "./drawn-face.js";
+import { colorOf, coloredElement } from "./expressions.js";
 import { formatDuration, formatPercent } from "./format.js";
 import { expressionText, isTentative, labelText } from "./labels.js";
 

@@ -31,6 +31,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/camera-worker.js": "camera-worker.js", JAVASCRIPT;
     "/camera.js": "camera.js", JAVASCRIPT;
     "/dom.js": "dom.js", JAVASCRIPT;
+    "/drawn-face.js": "drawn-face.js", JAVASCRIPT;
     "/expressions.js": "expressions.js", JAVASCRIPT;
     "/fleet.js": "fleet.js", JAVASCRIPT;
     "/format.js": "format.js", JAVASCRIPT;
