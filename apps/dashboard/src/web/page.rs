@@ -32,7 +32,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/camera.js": "camera.js", JAVASCRIPT;
     "/dom.js": "dom.js", JAVASCRIPT;
     "/drawn-face.js": "drawn-face.js", JAVASCRIPT;
-    "/expressions.js": "expressions.js", JAVASCRIPT;
+    "/expressions.js": "../../report/page/expressions.js", JAVASCRIPT;
     "/fleet.js": "fleet.js", JAVASCRIPT;
     "/format.js": "format.js", JAVASCRIPT;
     "/labels.js": "labels.js", JAVASCRIPT;
