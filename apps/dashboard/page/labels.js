@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The text shown for each label, in the viewer's language.
 
+import { isUncertain, secondClass } from "./certainty.js";
 import { loadPreference, savePreference } from "./preferences.js";
 
 const LANGUAGES = {
@@ -38,19 +39,14 @@ export function labelText(label) {
   return (language !== "en" && LANGUAGES[language][label]) || serverTexts[label] || label;
 }
 
-/** Score from which a label is shown alone. */
-const CERTAIN = 0.5;
-
-/** The text for a face with the scores of `labels`: a label below 0.5 comes with the second class, as in "surprise or fear". */
+/** The text for a face with the scores of `labels`: an uncertain label comes with the second class, as in "surprise or fear". */
 export function expressionText(face, labels) {
-  if (face.label === "unknown" || face.confidence >= CERTAIN) return labelText(face.label);
-  const others = labels.map((label, index) => ({ label, score: face.scores[index] ?? 0 })).filter(({ label }) => label !== face.label);
-  const second = others.reduce((best, other) => (other.score > best.score ? other : best), { score: 0 });
-  return second.label ? `${labelText(face.label)} ${labelText("or")} ${labelText(second.label)}` : labelText(face.label);
+  const second = isTentative(face) && face.label !== "unknown" ? secondClass(face.label, labels, face.scores) : null;
+  return second ? `${labelText(face.label)} ${labelText("or")} ${labelText(second)}` : labelText(face.label);
 }
 
 /** True if the label of a face is uncertain, so that it is shown in a quieter tone. */
-export const isTentative = (face) => Boolean(face.label) && face.confidence < CERTAIN;
+export const isTentative = (face) => Boolean(face.label) && isUncertain(face.confidence);
 
 /** Reads `label=text,label=text`, as in `--labels`. */
 export function setServerLabels(map) {

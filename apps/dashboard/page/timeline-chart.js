@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Draws the timeline: stacked mean scores over time, above a time axis.
 
+import { chooseStep, fillColumn, preparePen, styleColors } from "./chart.js";
 import { expressionOf } from "./expressions.js";
 import { formatTime } from "./format.js";
 
 /** Distances between the marks of the time axis, in seconds. */
-const TICK_STEPS = [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600];
-const MAX_TICK_STEP = 43200;
+const TICK_STEPS = [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200];
 /** Space for one mark and its text, in CSS pixels. */
 const TICK_WIDTH = 90;
 
@@ -18,13 +18,12 @@ export function drawTimeline(canvas, data, { from, until, pointer }) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (!width) return;
   const pen = preparePen(canvas, width, height);
-  const style = getComputedStyle(document.documentElement);
   const chart = {
     pen, width, height, from, until,
     /** The y of the axis: one line of text above the bottom. */
-    axis: height - 1.15 * parseFloat(style.fontSize),
+    axis: height - 1.15 * parseFloat(getComputedStyle(document.documentElement).fontSize),
     x: (second) => (second - from) / (until - from) * width,
-    color: (name) => style.getPropertyValue(`--${name}`).trim(),
+    color: styleColors(),
   };
   drawScores(chart, data);
   drawAxis(chart);
@@ -34,30 +33,12 @@ export function drawTimeline(canvas, data, { from, until, pointer }) {
   }
 }
 
-/** Clears the canvas and gives it as many pixels as the screen has there. */
-function preparePen(canvas, width, height) {
-  const scale = devicePixelRatio || 1;
-  const [columns, rows] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== columns || canvas.height !== rows) [canvas.width, canvas.height] = [columns, rows];
-  const pen = canvas.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  return pen;
-}
-
 function drawScores({ pen, width, axis, x, color }, { labels, points, step }) {
   const colors = labels.map((label) => color(expressionOf(label)));
   for (const [second, , scores] of points) {
     const [left, right] = [x(second), x(second + step)];
     if (!scores || right < 0 || left > width) continue;
-    let top = axis;
-    scores.forEach((score, index) => {
-      const height = score * axis;
-      pen.fillStyle = colors[index];
-      // Half a pixel wider, or the background shines through between two columns.
-      pen.fillRect(left, top - height, right - left + .5, height);
-      top -= height;
-    });
+    fillColumn(pen, { left, right, bottom: axis }, scores.map((score) => score * axis), colors);
   }
 }
 
@@ -65,8 +46,7 @@ function drawAxis({ pen, width, height, axis, from, until, x, color }) {
   pen.fillStyle = pen.strokeStyle = color("dim");
   pen.font = `${height - axis - 4}px system-ui, sans-serif`;
   pen.textBaseline = "bottom";
-  const maxTicks = Math.max(2, width / TICK_WIDTH);
-  const step = TICK_STEPS.find((step) => (until - from) / step <= maxTicks) ?? MAX_TICK_STEP;
+  const step = chooseStep(TICK_STEPS, until - from, Math.max(2, width / TICK_WIDTH));
   // Marks are at round local times.
   const zone = new Date(until * 1000).getTimezoneOffset() * 60;
   for (let second = Math.ceil((from - zone) / step) * step + zone; second < until; second += step) {

@@ -26,6 +26,15 @@ export function expressionOf(label) {
   return NAMES[hash % 7 + 1];
 }
 
+/** A map from each label to its expression. Labels that no synonym matches get the expressions that no other one has. */
+export function expressionsOf(labels) {
+  const known = labels.map((label) => NAME_OF_SYNONYM.get(label.toLowerCase()));
+  const unused = NAMES.filter((name) => name !== "unknown" && !known.includes(name));
+  const spare = unused.length ? unused : NAMES.filter((name) => name !== "unknown");
+  let next = 0;
+  return new Map(labels.map((label, index) => [label, known[index] ?? spare[next++ % spare.length]]));
+}
+
 export const colorOf = (label) => `var(--${expressionOf(label)})`;
 
 /** An element whose style sheet finds the label's colour in `--color`. */

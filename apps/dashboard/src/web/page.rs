@@ -30,6 +30,8 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/camera-tile.js": "camera-tile.js", JAVASCRIPT;
     "/camera-worker.js": "camera-worker.js", JAVASCRIPT;
     "/camera.js": "camera.js", JAVASCRIPT;
+    "/certainty.js": "../../report/page/certainty.js", JAVASCRIPT;
+    "/chart.js": "../../report/page/chart.js", JAVASCRIPT;
     "/dom.js": "dom.js", JAVASCRIPT;
     "/drawn-face.js": "drawn-face.js", JAVASCRIPT;
     "/expressions.js": "../../report/page/expressions.js", JAVASCRIPT;
