@@ -4,6 +4,7 @@
 pub mod average_faces;
 pub mod broker;
 pub mod browser;
+pub mod command_line;
 pub mod disturbance;
 #[cfg(feature = "plugin")]
 pub mod gate;
