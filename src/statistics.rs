@@ -188,7 +188,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Counts a frame on which a network ran. `steps` is none for a detector that is not a network.
+    /// Counts a frame on which a network ran. `steps` is `None` for a detector that is not a network.
     pub fn record(&mut self, whole: Duration, steps: Option<StepTimes>) {
         self.inferred += 1;
         self.whole.record(whole);

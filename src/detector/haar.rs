@@ -74,7 +74,7 @@ impl FaceDetector for HaarDetector {
         let picture = Mat::new_rows_cols_with_data(size.height as i32, size.width as i32, &self.luma).map_err(failed)?;
         let CascadeOptions { scale_factor, min_neighbors, min_size } = options.cascade;
         let min_size = CvSize::new(min_size.width as i32, min_size.height as i32);
-        // A maximum size of 0 is no maximum, and cascades in the current format ignore the flags.
+        // A maximum size of 0 means that there is no maximum, and cascades in the current format ignore the flags.
         self.cascade
             .detect_multi_scale2(&picture, &mut boxes, &mut hits, scale_factor, min_neighbors, 0, min_size, CvSize::default())
             .map_err(failed)?;

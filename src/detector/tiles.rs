@@ -34,7 +34,7 @@ struct TilePlan {
 }
 
 impl TilePlan {
-    /// Tiles of at most `max_tile` for frames that are searched as a whole after scaling by `scale`. There are none if `scale`
+    /// Tiles of at most `max_tile` for frames that are searched as a whole after scaling by `scale`. The list is empty if `scale`
     /// does not reduce the frame. Each face that may be missed on the reduced frame lies whole inside a tile, unless the tiles
     /// are too small to overlap by such a face.
     fn new(frame: Size, max_tile: Size, scale: f32) -> Self {

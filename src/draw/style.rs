@@ -63,7 +63,7 @@ pub enum Palette {
 }
 
 impl Palette {
-    /// The colour of a class. A class that is none of the eight of FER+ gets a colour derived from its name.
+    /// The colour of a class. A class outside the eight of FER+ gets a colour derived from its name.
     pub fn color(self, class: &str) -> Rgb {
         let index = match Expression::of(class) {
             Some(expression) => expression as usize,

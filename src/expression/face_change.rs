@@ -18,7 +18,7 @@ const MOUTH_ROWS: Range<usize> = 7..12;
 const MOUTH_COLUMNS: Range<usize> = 3..9;
 /// Number of those cells.
 pub const MOUTH_CELLS: usize = (MOUTH_ROWS.end - MOUTH_ROWS.start) * (MOUTH_COLUMNS.end - MOUTH_COLUMNS.start);
-/// Added to the contrast, in grey levels, so that the noise of a flat picture is no difference.
+/// Added to the contrast, in grey levels, so that the noise of a flat picture does not count.
 const NOISE_CONTRAST: f32 = 4.0;
 
 /// A coarse picture of a face: the mean brightness of its cells, relative to the mean of all. A change of the light alone is no

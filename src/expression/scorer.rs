@@ -298,7 +298,7 @@ impl FaceScorer {
     /// The faces that the interval allows to classify, the most urgent first.
     fn due_faces(&self, faces: &[FaceRecord], size: Size, options: &ScoringOptions) -> Vec<Due> {
         // If there are more faces than the tracker accepts, the remaining ones have no id.
-        // An unconfirmed face may be none; it is classified on the frame that confirms it.
+        // An unconfirmed face may be a false detection; it is classified on the frame that confirms it.
         let is_eligible = |face: &FaceRecord| face.id != 0 && face.confirmed && is_large_enough(face, size, options);
         let eligible: Vec<usize> = (0..faces.len()).filter(|&index| is_eligible(&faces[index])).collect();
         // A pending classification counts as done, so that a face is not chosen again while a worker is busy with it.

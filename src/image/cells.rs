@@ -59,7 +59,7 @@ struct Span {
 }
 
 impl Span {
-    /// The pixels from `start` to `start + length` that lie in `0..available`. There are none if a number is NaN.
+    /// The pixels from `start` to `start + length` that lie in `0..available`. The range is empty if a number is NaN.
     fn within(start: f32, length: f32, available: u32, cells: usize) -> Self {
         // The conversion to an integer saturates, and turns NaN into 0.
         let pixel = |at: f32| (at.max(0.0) as usize).min(available as usize);

@@ -13,7 +13,7 @@ use crate::image::cells::write_means;
 const CELL_PX: f32 = 8.0;
 /// Maximum number of cells along the longer side, so that the cost is bounded for a large input.
 const MAX_CELLS: f32 = 120.0;
-/// A change of a cell's mean by less than this many grey levels is none. A face with less contrast is not found.
+/// A change of a cell's mean by less than this many grey levels does not count. A face with less contrast is not found.
 const MIN_CHANGE: f32 = 1.5;
 /// A change has to exceed the standard deviation of the noise by this factor. Of 1,000 cells, one exceeds 5 deviations by chance
 /// once in 1,700 frames; the estimate is somewhat low, and bright parts are noisier than others.
@@ -131,7 +131,7 @@ impl ChangeMap {
         // Before the noise is known, any noise counts as a change.
         let threshold = self.noise.map_or(MIN_CHANGE, |noise| (NOISE_FACTOR * noise).clamp(MIN_CHANGE, MAX_NOISE_CHANGE));
         let is_changed = move |index: usize| (self.current[index] - self.searched[index]).abs() > threshold;
-        // A face covers several cells, so a cell without a changed neighbour is none.
+        // A face covers several cells, so a cell without a changed neighbour does not count.
         let has_neighbour = move |index: usize| {
             let (column, last) = (index % self.columns, self.current.len() - 1);
             (column > 0 && is_changed(index - 1))

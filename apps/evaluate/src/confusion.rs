@@ -8,7 +8,7 @@ pub struct Confusion {
     counts: Vec<Vec<u64>>,
 }
 
-/// The metrics of one class, 0..1. Recall and F1 are none if the class does not occur, precision if it is never predicted.
+/// The metrics of one class, 0..1. Recall and F1 are `None` if the class does not occur, and so is precision if it is never predicted.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ClassFigures {
     /// Name of the class.

@@ -100,7 +100,7 @@ impl Dataset {
     ///
     /// - a folder that contains a folder of pictures for each class, named after the class;
     /// - a folder with `labels.csv`, or such a table itself: a column `file`, relative to the table, and a column `label`
-    ///   or the [`VOTE_COLUMNS`], or both; an empty cell is no label;
+    ///   or the [`VOTE_COLUMNS`], or both; an empty cell means that there is no label;
     /// - an npz file with `images` (uint8 `[N, H, W]` or `[N, H, W, 3]`), and `votes` (uint8 `[N, 10]`) or `label`
     ///   (uint8 `[N]`, FER2013's label numbers), or both; `fer2013_label` is another name for `label`.
     ///

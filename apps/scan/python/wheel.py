@@ -4,7 +4,7 @@
     wheel.py --module libemotion_python.so --plugin libgstemotion.so --output FOLDER
 
 The metadata is that of pyproject.toml. The tag names the oldest glibc with all functions that both libraries use. They also
-need GStreamer's libraries, which the system provides, so the wheel is no portable one in the sense of PEP 600 and is not for
+need GStreamer's libraries, which the system provides, so the wheel is not portable in the sense of PEP 600 and is not for
 PyPI. Prints the path of the wheel. Needs readelf and strip (binutils).
 """
 

@@ -50,7 +50,7 @@ fn bucket(test: &str) -> Option<(Folder, ObjectServer)> {
     folder.photo("buckets/clips/in/.hidden/photo.jpg");
     folder.video("buckets/clips/in/sub/long.mp4", 100, 1);
     folder.video("buckets/clips/in/sub.mp4", 20, 10);
-    folder.write("buckets/clips/in/broken.mp4", b"this is no video, whatever its name says");
+    folder.write("buckets/clips/in/broken.mp4", b"this is not a video, whatever its name says");
     folder.write("buckets/clips/in/empty.jpg", b"");
     folder.write("buckets/clips/in/notes.txt", b"hello");
     folder.sound("buckets/clips/in/sound.wav");

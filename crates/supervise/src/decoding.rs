@@ -74,7 +74,7 @@ pub fn link_video_later(from: &gst::Element, to: &gst::Element) {
 mod tests {
     use super::*;
 
-    /// Decodes a video whose width is no multiple of 16, and returns the FFmpeg decoders with a property for direct rendering.
+    /// Decodes a video whose width is not a multiple of 16, and returns the FFmpeg decoders with a property for direct rendering.
     fn decoders(decode: &gst::Element) -> Vec<gst::Element> {
         let pipeline = gst::parse::launch("videotestsrc num-buffers=3 ! video/x-raw,width=360,height=640 ! avenc_mpeg4 name=last").unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();

@@ -85,7 +85,7 @@ fn authority(address: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// True if the host seems to end within a password: what is behind the colon is no port, and an `@` follows later.
+/// True if the host seems to end within a password: what follows the colon is not a port, and an `@` follows later.
 fn has_split_password(address: &str) -> bool {
     let authority = authority(address);
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);

@@ -45,7 +45,7 @@
 //! In a live stream a face is classified only when it looks different than at its last classification, but at least once in
 //! `idle-interval`. Otherwise its last scores hold: smoothing goes on with them, and `age` is the time since they were
 //! computed. The comparison is of a coarse picture of the face relative to its mean brightness, so light that changes evenly
-//! is no difference. `motion-gate=true` does the same for files, `motion-gate=false` classifies all faces on each frame of a
+//! does not count. `motion-gate=true` does the same for files, `motion-gate=false` classifies all faces on each frame of a
 //! live stream, as far as `max-faces-per-frame` allows.
 //!
 //! ## Latency

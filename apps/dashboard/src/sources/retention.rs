@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const TIME_LENGTH: usize = 17;
 
 /// Deletes the oldest folders of sources in `data`, except the newest `keep`. Folders whose records are written, by this or
-/// another process, are neither deleted nor counted. Files that are no records are left, and so is their folder.
+/// another process, are neither deleted nor counted. Files that are not records stay, and so is their folder.
 pub fn remove_oldest(data: &Path, keep: usize) {
     let mut folders: Vec<_> = entries(data).filter_map(|path| Some((order(&path)?, path))).collect();
     folders.retain(|(_, folder)| !is_in_use(folder));
@@ -73,7 +73,7 @@ mod tests {
         let expected =
             ["2025-12-31T235959-3-noted", "2026-01-01T000000-1-used", "2026-01-01T000000-10-b", "2026-01-02T000000-1-c", "other"];
         assert_eq!(left, expected, "the tenth source of a second is newer than the ninth");
-        assert_eq!(entries(&folder("2025-12-31T235959-3-noted")).count(), 1, "only what is no record is left");
+        assert_eq!(entries(&folder("2025-12-31T235959-3-noted")).count(), 1, "only what is not a record is left");
         drop(used);
         remove_oldest(&data, 0);
         assert!(!folder("2026-01-01T000000-1-used").exists() && folder("other/faces.csv").exists());

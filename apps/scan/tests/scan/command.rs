@@ -21,7 +21,7 @@ fn mixed(test: &str) -> Option<Folder> {
     let folder = Folder::new(test)?;
     folder.photo("in/photo.jpg");
     folder.video("in/sub/video.mp4", 20, 10);
-    folder.write("in/broken.mp4", b"this is no video, whatever its name says");
+    folder.write("in/broken.mp4", b"this is not a video, whatever its name says");
     folder.write("in/empty.jpg", b"");
     folder.write("in/notes.txt", b"hello");
     folder.sound("in/sound.wav");

@@ -21,7 +21,7 @@ fn kinds(test: &str) -> Option<Folder> {
     folder.photo("photo.jpg");
     folder.rotated_photo("rotated.jpg");
     folder.sound("sound.wav");
-    folder.write("broken.mp4", b"this is no video, whatever its name says");
+    folder.write("broken.mp4", b"this is not a video, whatever its name says");
     Some(folder)
 }
 
