@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use emotion_scan::{Error, Options, Summary, scan, worker};
+use emotion_scan::work::serve;
+use emotion_scan::{Error, Options, Summary, scan};
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -16,7 +17,7 @@ const PRINTED_ERRORS: usize = 10;
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.worker {
-        return exit(worker::run(&options, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
+        return exit(serve::run(&options, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
     }
     exit(scan(&options).map(|summary| {
         report(&options, &summary);

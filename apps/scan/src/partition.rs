@@ -15,12 +15,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::findings::FileKey;
 use crate::inputs::Input;
-use crate::journal::write_whole;
-use crate::lock::LockedFolder;
+use crate::journal::{LockedFolder, write_whole};
 use crate::models::Models;
 use crate::options::Options;
-use crate::record::FileKey;
 use crate::run::{Summary, run};
 
 /// A finished part.

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::analysis::Analyser;
 use crate::error::Error;
-use crate::record::Face;
+use crate::findings::Face;
 use crate::table::LANDMARKS;
 
 /// A face of a picture, with names for its numbers.

@@ -8,11 +8,10 @@ use std::path::Path;
 use emotion_supervise::report;
 use serde_json::{Map, Value, json};
 
-use crate::copies::Copies;
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::findings::{Face, FileFacts, Kind};
+use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
-use crate::record::{Face, FileFacts, Kind};
 use crate::table::face_id;
 
 /// Time that a photo takes on the page.

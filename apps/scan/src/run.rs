@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::copies::Copies;
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::findings::{FileFacts, SliceResult};
+use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
+use crate::output::annotate;
 use crate::progress::{Counts, Progress, Totals};
-use crate::queue::Task;
-use crate::record::{FileFacts, SliceResult};
-use crate::shared::Shared;
+use crate::report;
 use crate::table::{FaceTable, FileRow, FileTable, Source};
-use crate::{annotate, dispatch, report};
+use crate::work::Shared;
+use crate::work::dispatch;
+use crate::work::queue::Task;
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

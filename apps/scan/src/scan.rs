@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The scan: one pair of tables for all inputs, or several.
 
-use crate::analysis::Analyser;
+use crate::analysis::{self, Analyser, elements};
 use crate::error::Error;
 use crate::options::Options;
+use crate::output::annotate;
 use crate::run::{Summary, run};
-use crate::{analysis, annotate, elements, inputs, partition};
+use crate::{inputs, partition};
 
 /// Examines the inputs of `options` and writes the tables.
 ///

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use gstemotion::scores::FERPLUS_LABELS;
 
 use super::{Column, Format, RowWriter, Type, Value};
+use crate::findings::{Face, Kind};
 use crate::models::Models;
-use crate::record::{Face, Kind};
 
 /// Ids of slice n begin at n times this number. No minute of video has as many tracks.
 const IDS_PER_SLICE: u64 = 1_000_000;

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe};
 use std::process::{Child, Stdio};
 
-use emotion_scan::worker::{Answer, Task};
+use emotion_scan::work::serve::{Answer, Task};
 
 use crate::support::{Folder, ended};
 

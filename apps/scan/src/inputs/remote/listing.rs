@@ -5,10 +5,10 @@ use futures_util::TryStreamExt;
 use object_store::path::Path as Location;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use super::failure;
 use super::stores::{Place, Stores};
-use super::{Address, failure};
-use crate::inputs::Input;
-use crate::record::FileKey;
+use crate::findings::FileKey;
+use crate::inputs::{Address, Input};
 
 /// The files at `address`, those of a folder sorted by name, without hidden ones. An address that cannot be looked up is one
 /// file with the error.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Gives the tasks of a scan to workers in other processes.
 //!
-//! Tasks go to standard output and answers come from standard input, one JSON object on each line, as [`crate::worker`]
+//! Tasks go to standard output and answers come from standard input, one JSON object on each line, as [`crate::work::serve`]
 //! describes them. The process in between may answer in any order. Journal, order of the rows and tables are those of a scan
 //! on one machine, so a killed scan continues in either way.
 
@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Shared;
+use super::queue::{self, Running};
+use super::serve::{Answer, Task};
 use crate::error::Error;
+use crate::findings::{FileFacts, SliceResult};
 use crate::journal::{Entry, Log};
-use crate::queue::{self, Running};
-use crate::record::{FileFacts, SliceResult};
-use crate::shared::Shared;
-use crate::worker::{Answer, Task};
 
 /// Tasks that were written and are not answered yet.
 type Pending<'a> = Mutex<HashMap<Task, Running<'a>>>;

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Address, Failure};
+use super::Failure;
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::inputs::{Address, Input};
 
 /// The client, which this program does not have.
 #[derive(Debug)]

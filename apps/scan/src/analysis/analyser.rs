@@ -11,7 +11,7 @@ use gstemotion::geometry::Size;
 use gstemotion::meta;
 use gstemotion::record::FaceRecord;
 
-use crate::elements;
+use super::elements;
 use crate::error::Error;
 use crate::models::Models;
 use crate::options::Setting;

@@ -8,9 +8,9 @@ use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::stores::Stores;
-use super::{Address, Failure, download, listing};
+use super::{Failure, download, listing};
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::inputs::{Address, Input};
 
 /// Addresses that are looked up at the same time.
 const LOOKUPS: usize = 16;

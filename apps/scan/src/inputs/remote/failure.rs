@@ -8,7 +8,7 @@ use std::time::Duration;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
-use super::Address;
+use crate::inputs::Address;
 
 /// What object_store writes before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";

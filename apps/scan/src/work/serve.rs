@@ -13,15 +13,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{self, Analyser};
-use crate::copies::Copies;
-use crate::decoder::{Decoder, Failure};
+use crate::decode::{Decoder, Failure};
 use crate::error::Error;
-use crate::inputs::{self, Input};
+use crate::findings::{FileFacts, FileKey, SliceResult};
+use crate::inputs::{self, Copies, Input};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
-use crate::record::{FileFacts, FileKey, SliceResult};
-use crate::unit;
+use crate::slices::examine;
 
 /// Something to examine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,7 +98,7 @@ impl Worker {
         match answer.task.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.task.slices, opened)),
             None => {
-                let (facts, decoder) = unit::inspect(opened);
+                let (facts, decoder) = examine::inspect(opened);
                 let only = decoder.filter(|_| facts.slices.len() == 1);
                 answer.result = only.map(|decoder| self.examine(&input, 0, &facts.slices, Ok(decoder)));
                 answer.facts = Some(facts);
@@ -129,6 +128,6 @@ impl Worker {
     }
 
     fn examine(&mut self, input: &Input, slice: usize, starts: &[u64], decoder: Result<Decoder, Failure>) -> SliceResult {
-        unit::examine_at(input, slice, starts, decoder, &mut self.analyser, self.every, &Counts::default())
+        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.every, &Counts::default())
     }
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Inputs on web servers and in object stores. Only [`Client`] uses the network, and only with the cargo feature `remote`.
 
-mod address;
-pub use address::Address;
-
 #[cfg(feature = "remote")]
 mod failure;
 #[cfg(feature = "remote")]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use emotion_supervise::decoding::forbid_direct_rendering;
 use gst::prelude::*;
 
-use crate::orientation;
-use crate::record::Kind;
+use super::orientation;
+use crate::findings::Kind;
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits for ever.

@@ -9,9 +9,9 @@ use futures_util::StreamExt;
 use object_store::{GetOptions, ObjectMeta, ObjectStore};
 
 use super::stores::Stores;
-use super::{Address, Failure, failure};
-use crate::inputs::Input;
-use crate::record::FileKey;
+use super::{Failure, failure};
+use crate::findings::FileKey;
+use crate::inputs::{Address, Input};
 
 /// Times that a download is begun, if the server cannot continue it where the connection broke.
 const ATTEMPTS: usize = 3;

@@ -15,8 +15,8 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
-use super::Address;
 use super::failure;
+use crate::inputs::Address;
 
 /// Times that a request is repeated.
 const RETRIES: usize = 3;

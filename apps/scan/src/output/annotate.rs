@@ -23,14 +23,13 @@ use gstemotion::meta;
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, UnknownReason};
 use gstemotion::scores::{LabelSet, Scores};
 
-use crate::copies::Copies;
+use crate::decode::orientation;
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::findings::{Face, FileFacts, Kind, SliceResult};
+use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
 use crate::options::Options;
-use crate::orientation;
-use crate::plan::interval;
-use crate::record::{Face, FileFacts, Kind, SliceResult};
+use crate::slices::plan::interval;
 use crate::table::face_id;
 
 /// Frames are at the times of the table up to this rounding.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use gstemotion::record::FaceRecord;
 
+use super::plan::{self, Sampler, Slice};
 use crate::analysis::{Analyser, Faces};
-use crate::decoder::{Decoder, Failure, Frame};
+use crate::decode::{Decoder, Failure, Frame};
+use crate::findings::{Face, FileFacts, Kind, SliceResult};
 use crate::inputs::{self, Input};
-use crate::plan::{self, Sampler, Slice};
 use crate::progress::Counts;
-use crate::record::{Face, FileFacts, Kind, SliceResult};
 
 /// Finds out what a file is. Without pictures there is no decoder.
 pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>) {

@@ -8,10 +8,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::Address;
+use super::remote::Client;
 use crate::error::Error;
+use crate::findings::FileKey;
 use crate::options::Options;
-use crate::record::FileKey;
-use crate::remote::{Address, Client};
 
 /// A file to examine.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::LockedFolder;
 use crate::error::Error;
-use crate::lock::LockedFolder;
-use crate::record::{FileFacts, FileKey, SliceResult};
+use crate::findings::{FileFacts, FileKey, SliceResult};
 
 /// Results of this much time may be lost by a power failure.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);

@@ -5,17 +5,16 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::queue::{Queue, Task};
 use crate::analysis::Analyser;
-use crate::copies::Copies;
-use crate::decoder::{Decoder, Failure};
+use crate::decode::{Decoder, Failure};
 use crate::error::Error;
-use crate::inputs::Input;
+use crate::inputs::{Copies, Input};
 use crate::journal::{Entry, Journal, Log};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
-use crate::queue::{Queue, Task};
-use crate::unit;
+use crate::slices::examine;
 
 /// What the workers of a run share.
 pub(crate) struct Shared<'a> {
@@ -112,7 +111,7 @@ impl<'a> Shared<'a> {
 
     fn examine_file(&self, file: usize, tools: &mut Tools) -> Result<(), Error> {
         let input = &self.inputs[file];
-        let (facts, decoder) = unit::inspect(self.open(file)?);
+        let (facts, decoder) = examine::inspect(self.open(file)?);
         let starts = facts.slices.clone();
         self.commit(file, Entry::File(input.key.clone(), facts), &mut tools.log)?;
         self.copies.begin(file, starts.len().saturating_sub(1));
@@ -129,7 +128,7 @@ impl<'a> Shared<'a> {
         tools: &mut Tools,
     ) -> Result<(), Error> {
         let input = &self.inputs[file];
-        let result = unit::examine_at(input, index, starts, decoder, &mut tools.analyser, self.options.every, &self.counts);
+        let result = examine::examine_at(input, index, starts, decoder, &mut tools.analyser, self.options.every, &self.counts);
         self.commit(file, Entry::Slice(input.key.clone(), index, result), &mut tools.log)
     }
 

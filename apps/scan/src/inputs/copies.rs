@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::remote::{Client, Failure};
+use super::{Address, Input};
 use crate::error::Error;
-use crate::inputs::Input;
-use crate::remote::{Address, Client, Failure};
 
 /// The copy of a file, or why there is none. Empty until the first use.
 type Copy = Arc<Mutex<Option<Result<PathBuf, String>>>>;

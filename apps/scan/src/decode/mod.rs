@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A file to upright frames.
+
+mod decoder;
+pub mod orientation;
+
+pub use decoder::{Decoder, Failure, Frame};

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a scan examines: files, folders, lists and URLs, and copies of remote files on this machine.
+
+mod address;
+pub mod remote;
+mod collect;
+mod copies;
+
+pub use address::Address;
+pub use collect::{Input, collect, is_changed};
+pub use copies::Copies;
