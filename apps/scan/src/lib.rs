@@ -21,7 +21,7 @@
 //! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
 //! | [`report`] | the page of `pipelines/report.sh` |
-//! | [`output`] | photos and videos with the faces drawn |
+//! | [`output`] | the journal to tables, and to photos and videos with the faces drawn |
 //! | `run` | one pair of tables: the work, the tables, the page |
 //! | `partition` | several runs and tables instead of one, for many files |
 //! | [`scan`](mod@scan) | the whole scan |
@@ -49,5 +49,5 @@ pub mod scan;
 
 pub use error::Error;
 pub use options::Options;
-pub use run::Summary;
+pub use output::Summary;
 pub use scan::scan;

@@ -20,7 +20,8 @@ use crate::inputs::Input;
 use crate::journal::{LockedFolder, write_whole};
 use crate::models::Models;
 use crate::options::Options;
-use crate::run::{Summary, run};
+use crate::output::Summary;
+use crate::run::run;
 
 /// A finished part.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,8 +4,8 @@
 use crate::analysis::{self, Analyser, elements};
 use crate::error::Error;
 use crate::options::Options;
-use crate::output::annotate;
-use crate::run::{Summary, run};
+use crate::output::{Summary, annotate};
+use crate::run::run;
 use crate::{inputs, partition};
 
 /// Examines the inputs of `options` and writes the tables.

@@ -2,40 +2,16 @@
 //! Files, folders, lists and URLs, as one list of files in a fixed order.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Address;
 use super::remote::Client;
+use super::{Address, Input};
 use crate::error::Error;
-use crate::findings::FileKey;
 use crate::options::Options;
-
-/// A file to examine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input {
-    /// Where it is; the whole URL of a remote file.
-    pub path: PathBuf,
-    /// What it is called in the tables, and its version.
-    pub key: FileKey,
-    /// Why it cannot be examined, if that is already known.
-    pub error: Option<String>,
-}
-
-impl Input {
-    /// True if it has to be downloaded.
-    pub fn is_remote(&self) -> bool {
-        Address::parse(&self.path).is_some()
-    }
-
-    /// Its path below a folder that has results of all files.
-    pub fn path_of_results(&self) -> &Path {
-        if self.is_remote() { Path::new(self.key.name.split_once("://").map_or("", |(_, rest)| rest)) } else { &self.path }
-    }
-}
 
 /// Lists the files of the options: first those of the command line, then those of the lists. Files of a folder are sorted by
 /// name; hidden files and folders in it are skipped. Remote folders are listed in the same way. A file that is named twice is
@@ -94,10 +70,13 @@ impl Inputs<'_> {
                     self.walk(path);
                 }
             }
-            Ok(found) if found.is_file() => self.push(path, Some(&found), None),
+            Ok(found) if found.is_file() => self.files.push(Input::local(path, &found)),
             Ok(_) if is_in_folder => {}
-            Ok(found) => self.push(path, None, Some(format!("expected a file or folder, found {:?}", found.file_type()))),
-            Err(error) => self.push(path, None, Some(error.to_string())),
+            Ok(found) => {
+                let error = format!("expected a file or folder, found {:?}", found.file_type());
+                self.files.push(Input::unreadable(path, error));
+            }
+            Err(error) => self.files.push(Input::unreadable(path, error.to_string())),
         }
     }
 
@@ -109,7 +88,7 @@ impl Inputs<'_> {
                 let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
                 paths.iter().filter(|path| !is_hidden(path)).for_each(|path| self.add(path, true));
             }
-            Err(error) => self.push(folder, None, Some(error.to_string())),
+            Err(error) => self.files.push(Input::unreadable(folder, error.to_string())),
         }
     }
 
@@ -129,20 +108,6 @@ impl Inputs<'_> {
         files.extend(local.map(|(_, file)| file));
         Ok(distinct(files))
     }
-
-    fn push(&mut self, path: &Path, found: Option<&Metadata>, error: Option<String>) {
-        self.files.push(Input { path: path.to_owned(), key: key(path, found), error });
-    }
-}
-
-fn key(path: &Path, found: Option<&Metadata>) -> FileKey {
-    let (size, modified_ns) = found.map_or((0, 0), version);
-    FileKey::local(path, size, modified_ns)
-}
-
-/// Size and time of the last change, in nanoseconds since 1970.
-fn version(found: &Metadata) -> (u64, i64) {
-    (found.size(), found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec()))
 }
 
 /// Removes files that are found twice, and numbers those whose URLs differ only in their secrets.
@@ -156,11 +121,6 @@ fn distinct(mut files: Vec<Input>) -> Vec<Input> {
         }
     }
     files
-}
-
-/// True if a local file was changed since it was listed. A remote one is examined as it was when it was downloaded.
-pub fn is_changed(input: &Input) -> bool {
-    !input.is_remote() && fs::metadata(&input.path).map_or(true, |found| version(&found) != (input.key.size, input.key.modified_ns))
 }
 
 #[cfg(test)]
@@ -210,14 +170,5 @@ mod tests {
         assert_eq!(names(&options, &at), ["2.jpg", "none.jpg", "1.jpg"]);
         let errors: Vec<bool> = collect(&options).unwrap().iter().map(|input| input.error.is_some()).collect();
         assert_eq!(errors, [false, true, false]);
-    }
-
-    #[test]
-    fn a_changed_file_has_another_key() {
-        let at = folder("changed", &["1.jpg"]);
-        let input = &collect(&Options::new(vec![at.0.clone()], "out.csv".into())).unwrap()[0];
-        assert!(!is_changed(input));
-        fs::write(at.0.join("1.jpg"), "longer than before").unwrap();
-        assert!(is_changed(input));
     }
 }

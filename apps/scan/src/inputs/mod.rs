@@ -2,10 +2,12 @@
 //! What a scan examines: files, folders, lists and URLs, and copies of remote files on this machine.
 
 mod address;
+mod input;
 pub mod remote;
 mod collect;
 mod copies;
 
 pub use address::Address;
-pub use collect::{Input, collect, is_changed};
+pub use collect::collect;
 pub use copies::Copies;
+pub use input::Input;

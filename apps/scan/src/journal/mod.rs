@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The results of finished slices on disk, so that a killed scan continues.
 
-mod index;
 mod lock;
+mod log;
+mod index;
 
+pub use index::Journal;
 pub(crate) use index::write_whole;
-pub use index::{Entry, Journal, Location, Log};
 pub(crate) use lock::LockedFolder;
+pub use log::{Entry, Location, Log};

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From the journal to what the user asked for, besides the tables.
+//! From the journal to what the user asked for: tables, and files with the faces drawn.
 
 pub mod annotate;
+pub(crate) mod join;
+pub(crate) mod publish;
+
+pub use join::Summary;

@@ -1,47 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The unit of work: one slice of one file.
+//! Examines one slice of one file: its frames to faces.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use gstemotion::record::FaceRecord;
 
-use super::plan::{self, Sampler, Slice};
+use super::plan::{Sampler, Slice};
 use crate::analysis::{Analyser, Faces};
 use crate::decode::{Decoder, Failure, Frame};
-use crate::findings::{Face, FileFacts, Kind, SliceResult};
-use crate::inputs::{self, Input};
+use crate::findings::{Face, SliceResult};
+use crate::inputs::Input;
 use crate::progress::Counts;
-
-/// Finds out what a file is. Without pictures there is no decoder.
-pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>) {
-    match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
-        Ok((facts, decoder)) => (facts, Some(decoder)),
-        Err(failure) => (unreadable(failure), None),
-    }
-}
-
-/// Finds out what a file is and where it is cut into slices.
-fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
-    let kind = decoder.kind();
-    let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
-    let mut slices = vec![0];
-    for cut in length_ns.into_iter().flat_map(plan::cuts) {
-        let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
-        plan::add_slice(&mut slices, keyframe, cut);
-    }
-    // Back from the last keyframe. A file that cannot seek is a single slice, and is still at its beginning.
-    decoder.rewind()?;
-    Ok(FileFacts { kind: Some(kind), length_ns, slices, error: None })
-}
-
-/// The facts of a file that could not be opened.
-fn unreadable(failure: Failure) -> FileFacts {
-    match failure {
-        Failure::Other => FileFacts { kind: Some(Kind::Other), ..FileFacts::default() },
-        broken => FileFacts { error: Some(broken.to_string()), ..FileFacts::default() },
-    }
-}
 
 /// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.
 pub fn examine_at(
@@ -65,7 +35,7 @@ pub fn examine_at(
         Err(Failure::Other) => SliceResult { error: Some("expected a video, found none".into()), ..SliceResult::default() },
         Err(broken) => SliceResult { error: Some(broken.to_string()), ..SliceResult::default() },
     };
-    if inputs::is_changed(input) {
+    if input.is_changed() {
         result.error = Some("the file was changed while it was examined".into());
     }
     result
@@ -136,40 +106,5 @@ impl Examination {
     fn track(&mut self, record: &FaceRecord) -> Option<u32> {
         let next = self.tracks.len() as u32 + 1;
         (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use gst::prelude::*;
-
-    /// A video of 100 frames, one for each second.
-    fn video() -> gst::Buffer {
-        let line =
-            "videotestsrc num-buffers=100 ! video/x-raw,width=32,height=32,framerate=1/1 ! jpegenc ! matroskamux ! filesink name=out";
-        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
-        let file = std::env::temp_dir().join(format!("emotion-scan-unit-{}.mkv", std::process::id()));
-        pipeline.by_name("out").unwrap().set_property("location", &file);
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let types = [gst::MessageType::Eos, gst::MessageType::Error];
-        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
-        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
-        pipeline.set_state(gst::State::Null).unwrap();
-        let bytes = std::fs::read(&file).unwrap();
-        std::fs::remove_file(file).unwrap();
-        gst::Buffer::from_slice(bytes)
-    }
-
-    #[test]
-    fn a_long_video_that_cannot_seek_is_one_slice() {
-        gst::init().unwrap();
-        let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
-        source.push_buffer(video()).unwrap();
-        source.end_of_stream().unwrap();
-        let mut decoder = Decoder::start(source.upcast_ref(), Duration::from_secs(30)).unwrap();
-        let facts = facts_of(&mut decoder).unwrap();
-        assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
-        assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");
     }
 }

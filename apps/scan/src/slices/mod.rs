@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slices of a file: where it is cut, and what is found in one of them.
 
-pub mod examine;
 pub mod plan;
+pub mod inspect;
+pub mod examine;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The workers of a scan: threads of this process, or other processes.
 
+mod queue;
 mod backlog;
-pub(crate) mod dispatch;
-pub mod queue;
+pub mod protocol;
+mod threads;
+mod dispatch;
+pub(crate) mod schedule;
 pub mod serve;
 
-pub(crate) use backlog::Shared;
+use backlog::Backlog;

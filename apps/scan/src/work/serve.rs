@@ -1,72 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A worker for a scan that another process dispatches, on this machine or another one.
+//! A worker for a scan in another process, on this machine or another one: it reads requests and writes an answer to each.
 //!
-//! The worker reads tasks from standard input, one JSON object on each line, and writes an answer to each to standard
-//! output. A task names a file and one of its slices, or none: then the worker finds out what the file is, and examines it
-//! at once if it is a single slice. The file has to be the same one here: same name, size and time of the last change. So have
-//! the models. A remote file is downloaded. Its copy stays until a task names another file.
+//! The copy of a remote file stays until a request names another file.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::protocol::{self, Answer, Request};
 use crate::analysis::{self, Analyser};
 use crate::decode::{Decoder, Failure};
 use crate::error::Error;
-use crate::findings::{FileFacts, FileKey, SliceResult};
-use crate::inputs::{self, Copies, Input};
+use crate::findings::{FileKey, SliceResult};
+use crate::inputs::{Copies, Input};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
-use crate::slices::examine;
+use crate::slices::{examine, inspect};
 
-/// Something to examine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Task {
-    /// The file.
-    pub file: FileKey,
-    /// Number of the slice; none if it is not known yet what the file is.
-    pub slice: Option<usize>,
-    /// Start of each slice, in nanoseconds of the file's time.
-    pub slices: Vec<u64>,
-    /// The models that examine it.
-    pub models: Models,
-}
-
-/// What became of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The task.
-    pub task: Task,
-    /// What the file is, if the task asked for it.
-    #[serde(default)]
-    pub facts: Option<FileFacts>,
-    /// Faces of the slice, or of the only slice of a file.
-    #[serde(default)]
-    pub result: Option<SliceResult>,
-    /// Why the task could not be done here. Another worker may have more luck.
-    #[serde(default)]
-    pub error: Option<String>,
-}
-
-/// Answers tasks until `tasks` ends.
+/// Answers requests until there are no more.
 ///
 /// # Errors
-/// If the elements do not start, a task cannot be read, or an answer cannot be written.
-pub fn run(options: &Options, tasks: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
+/// If the elements do not start, a request cannot be read, or an answer cannot be written.
+pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
     analysis::start_elements()?;
     let analyser = Analyser::new(&options.settings(), 1)?;
     let models = analyser.models();
     let mut worker = Worker { analyser, models, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
-    for line in tasks.lines() {
-        let line = line.map_err(Error::at("standard input".as_ref()))?;
-        let task = serde_json::from_str(&line).map_err(|error| Error::Option(format!("expected a task, found {line:?}: {error}")))?;
-        let answer = serde_json::to_string(&worker.answer(task)?).expect("numbers and texts become JSON");
-        writeln!(answers, "{answer}").and_then(|()| answers.flush()).map_err(Error::at("standard output".as_ref()))?;
+    for request in protocol::requests(requests) {
+        protocol::write(&worker.answer(request?)?, &mut answers)?;
     }
     Ok(())
 }
@@ -82,29 +44,34 @@ struct Worker {
 }
 
 impl Worker {
-    fn answer(&mut self, task: Task) -> Result<Answer, Error> {
-        let input = Input { path: task.file.path(), key: task.file.clone(), error: None };
-        let mut answer = Answer { task, facts: None, result: None, error: None };
-        if answer.task.models != self.models {
-            let (expected, found) = (&answer.task.models, &self.models);
-            answer.error = Some(format!("expected the models that the scan began with, {expected}; the worker has {found}"));
-            return Ok(answer);
-        }
-        if inputs::is_changed(&input) {
-            answer.error = Some("expected the file that was listed; the worker has none, or another version".into());
+    fn answer(&mut self, request: Request) -> Result<Answer, Error> {
+        let input = Input { path: request.file.path(), key: request.file.clone(), error: None };
+        let mut answer = Answer { request, facts: None, result: None, error: None };
+        answer.error = self.refusal(&answer.request, &input);
+        if answer.error.is_some() {
             return Ok(answer);
         }
         let opened = self.path(&input)?.map_err(Failure::Download).and_then(|path| Decoder::open(&path, self.timeout));
-        match answer.task.slice {
-            Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.task.slices, opened)),
+        match answer.request.slice {
+            Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
             None => {
-                let (facts, decoder) = examine::inspect(opened);
+                let (facts, decoder) = inspect::inspect(opened);
                 let only = decoder.filter(|_| facts.slices.len() == 1);
                 answer.result = only.map(|decoder| self.examine(&input, 0, &facts.slices, Ok(decoder)));
                 answer.facts = Some(facts);
             }
         }
         Ok(answer)
+    }
+
+    /// Why this worker would give other rows than the scan expects.
+    fn refusal(&self, request: &Request, input: &Input) -> Option<String> {
+        if request.models != self.models {
+            let (expected, found) = (&request.models, &self.models);
+            return Some(format!("expected the models that the scan began with, {expected}; the worker has {found}"));
+        }
+        let is_other = input.is_changed();
+        is_other.then(|| "expected the file that was listed; the worker has none, or another version".to_owned())
     }
 
     /// Where a file is on this machine. The inner error is that of the file.

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe};
 use std::process::{Child, Stdio};
 
-use emotion_scan::work::serve::{Answer, Task};
+use emotion_scan::work::protocol::{Answer, Request};
 
 use crate::support::{Folder, ended};
 
@@ -54,8 +54,8 @@ fn a_task_that_no_worker_can_do_is_an_error_of_its_file() {
     let mut scan = dispatch(&folder, "in --output out.ndjson");
     let mut answers = scan.stdin.take().unwrap();
     for line in BufReader::new(scan.stdout.take().unwrap()).lines() {
-        let task: Task = serde_json::from_str(&line.unwrap()).unwrap();
-        let answer = Answer { task, facts: None, result: None, error: Some("three workers died".into()) };
+        let request: Request = serde_json::from_str(&line.unwrap()).unwrap();
+        let answer = Answer { request, facts: None, result: None, error: Some("three workers died".into()) };
         writeln!(answers, "{}", serde_json::to_string(&answer).unwrap()).unwrap();
     }
     ended(scan.wait_with_output().unwrap(), 3);
@@ -100,9 +100,9 @@ fn a_worker_refuses_a_file_that_is_not_the_one_of_the_task() {
     let task = BufReader::new(scan.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     scan.kill().unwrap();
     scan.wait().unwrap();
-    let mut task: Task = serde_json::from_str(&task).unwrap();
-    task.file.size += 1;
-    writeln!(tasks, "{}", serde_json::to_string(&task).unwrap()).unwrap();
+    let mut request: Request = serde_json::from_str(&task).unwrap();
+    request.file.size += 1;
+    writeln!(tasks, "{}", serde_json::to_string(&request).unwrap()).unwrap();
     let answer = BufReader::new(worker.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
     let answer: Answer = serde_json::from_str(&answer).unwrap();
     assert!(answer.error.is_some_and(|error| error.contains("expected the file that was listed")));
@@ -202,9 +202,9 @@ fn finished_parts_are_kept_and_changed_ones_are_examined_again() {
     let mut left = Vec::new();
     let mut answers = scan.stdin.take().unwrap();
     for line in BufReader::new(scan.stdout.take().unwrap()).lines() {
-        let task: Task = serde_json::from_str(&line.unwrap()).unwrap();
-        left.push(task.file.name.clone());
-        let answer = Answer { task, facts: None, result: None, error: Some("nobody".into()) };
+        let request: Request = serde_json::from_str(&line.unwrap()).unwrap();
+        left.push(request.file.name.clone());
+        let answer = Answer { request, facts: None, result: None, error: Some("nobody".into()) };
         writeln!(answers, "{}", serde_json::to_string(&answer).unwrap()).unwrap();
     }
     ended(scan.wait_with_output().unwrap(), 3);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A file to examine, wherever it is.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Address;
+use crate::findings::FileKey;
+
+/// A file to examine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Where it is; the whole URL of a remote file.
+    pub path: PathBuf,
+    /// What it is called in the tables, and its version.
+    pub key: FileKey,
+    /// Why it cannot be examined, if that is already known.
+    pub error: Option<String>,
+}
+
+impl Input {
+    /// A local file with this metadata.
+    pub fn local(path: &Path, found: &Metadata) -> Self {
+        let (size, modified_ns) = version(found);
+        Self { path: path.to_owned(), key: FileKey::local(path, size, modified_ns), error: None }
+    }
+
+    /// A local path that cannot be examined.
+    pub fn unreadable(path: &Path, error: String) -> Self {
+        Self { path: path.to_owned(), key: FileKey::local(path, 0, 0), error: Some(error) }
+    }
+
+    /// True if it has to be downloaded.
+    pub fn is_remote(&self) -> bool {
+        Address::parse(&self.path).is_some()
+    }
+
+    /// Its path below a folder that has results of all files.
+    pub fn path_of_results(&self) -> &Path {
+        if self.is_remote() { Path::new(self.key.name.split_once("://").map_or("", |(_, rest)| rest)) } else { &self.path }
+    }
+
+    /// True if a local file was changed since it was listed. A remote one is examined as it was when it was downloaded.
+    pub fn is_changed(&self) -> bool {
+        !self.is_remote() && fs::metadata(&self.path).map_or(true, |found| version(&found) != (self.key.size, self.key.modified_ns))
+    }
+}
+
+/// Size and time of the last change, in nanoseconds since 1970.
+fn version(found: &Metadata) -> (u64, i64) {
+    (found.size(), found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_changed_when_its_size_or_time_differs() {
+        let path = std::env::temp_dir().join(format!("emotion-scan-changed-{}.jpg", std::process::id()));
+        fs::write(&path, "short").unwrap();
+        let input = Input::local(&path, &fs::metadata(&path).unwrap());
+        assert!(!input.is_changed());
+        fs::write(&path, "longer than before").unwrap();
+        assert!(input.is_changed());
+        fs::remove_file(&path).unwrap();
+        assert!(input.is_changed());
+    }
+}
