@@ -165,18 +165,16 @@ open_screen() {
     read -ra show <<<"${SINK:-autovideosink}"
 }
 
-# Sets `encode` to the elements that encode video, with at most this many kbit/s. H.264 if an encoder is installed,
-# without lookahead, so that no branch of a tee waits for another.
+# Sets `encode` to the elements that encode video as H.264, with at most this many kbit/s: the encoders of
+# crates/supervise/src/encoding.rs, without lookahead, so that no branch of a tee waits for another.
 encode_within() {
     local encoder=${ENCODER:-}
     if [ -n "$encoder" ]; then
         :
-    elif gst-inspect-1.0 --exists x264enc; then
-        encoder="x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=$1 ! h264parse"
-    elif gst-inspect-1.0 --exists openh264enc; then
+    elif ! gst-inspect-1.0 --exists x264enc && gst-inspect-1.0 --exists openh264enc; then
         encoder="openh264enc bitrate=${1}000 ! h264parse"
-    elif gst-inspect-1.0 --exists avenc_mpeg4; then
-        encoder="avenc_mpeg4 bitrate=${1}000 ! mpeg4videoparse"
+    else # without both, GStreamer says that there is no x264enc
+        encoder="x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=$1 ! h264parse"
     fi
     read -ra encode <<<"$encoder"
     # Without I420, videoconvert would choose a format that few players support.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! An encoder of H.264 for live video: the first installed one of a list, for recordings as for network streams. None has a
 //! lookahead, so that no branch of a tee waits for another.
-//!
-//! The scripts of `pipelines/` also know avenc_mpeg4. With gst-libav 1.22 and FFmpeg 5.1, those of Debian 12, its buffers have no
-//! valid timestamps, and mp4mux rejects them.
+//! avenc_mpeg4 is not on it: with gst-libav 1.22 and FFmpeg 5.1, those of Debian 12, its buffers have no valid timestamps, and
+//! mp4mux rejects them.
 
-use std::fmt;
+use thiserror::Error;
 
 /// An encoder and the elements around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +33,12 @@ pub const ENCODERS: [Encoder; 2] = [
 ];
 
 /// No encoder of [`ENCODERS`] is installed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "expected one of the video encoders {}, found none; Debian has them in gstreamer1.0-plugins-ugly and -bad",
+    ENCODERS.map(|encoder| encoder.element).join(", ")
+)]
 pub struct NoEncoder;
-
-impl fmt::Display for NoEncoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = ENCODERS.map(|encoder| encoder.element).join(", ");
-        write!(f, "expected one of the video encoders {names}, found none; Debian has them in gstreamer1.0-plugins-ugly and -bad")
-    }
-}
-
-impl std::error::Error for NoEncoder {}
 
 /// The encoder to use. GStreamer must have been initialised.
 ///
@@ -73,6 +67,16 @@ mod tests {
         assert_eq!(chosen(&["avenc_mpeg4", "openh264enc"]), Ok("openh264enc"));
         assert_eq!(chosen(&["avenc_mpeg4"]), Err(NoEncoder));
         assert!(NoEncoder.to_string().contains("x264enc, openh264enc, found none"), "{NoEncoder}");
+    }
+
+    #[test]
+    fn the_scripts_know_the_same_encoders_for_recordings() {
+        let script = include_str!("../../../pipelines/env.sh");
+        for (encoder, rate) in ENCODERS.iter().zip([("bitrate=4000 ", "bitrate=$1 "), ("bitrate=4000000 ", "bitrate=${1}000 ")]) {
+            let line = format!("\"{}\"", encoder.recording.replace(rate.0, rate.1));
+            assert!(script.contains(&line), "{line} is not in pipelines/env.sh");
+        }
+        assert_eq!(script.matches("encoder=\"").count(), ENCODERS.len());
     }
 
     /// Encodes five frames and returns the timestamps of the buffers that `line` makes of them.
