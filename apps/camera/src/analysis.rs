@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
+use emotion_supervise::recording;
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
@@ -29,7 +30,6 @@ use gstemotion::meta;
 
 use crate::homeassistant;
 use crate::options::{Options, Publish, Schema};
-use crate::recorder;
 use crate::rtsp::{Outlet, Stream};
 
 /// A queue that keeps the newest frame only.
@@ -83,7 +83,7 @@ impl Analysis {
             }
         }
         if let Some(files) = &options.files {
-            recorder::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
+            recording::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
         }
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, &options.name)).transpose()?;
         Ok(Self { pipeline, entry, publisher })
@@ -176,10 +176,10 @@ fn line(options: &Options) -> Result<String, NoEncoder> {
     }
     if options.files.is_some() {
         line += &format!(
-            "pictures. ! {ALL} ! videoconvert ! {} ! splitmuxsink name=recording \
-             muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 sink::buffer-mode=unbuffered \
+            "pictures. ! {ALL} ! videoconvert ! {} ! {} name=recording \
              faces. ! queue ! emotionexport name=records ! fakesink sync=false async=false ",
-            encoding::encoder()?.recording
+            encoding::encoder()?.recording,
+            recording::MUXER
         );
     }
     if let Some(publish) = &options.publish {

@@ -4,7 +4,7 @@
 //! ```text
 //!  source.rs                    analysis.rs                        outlets
 //!  the source, opened again  →  faces and expressions, always  →   rtsp.rs      a picture and records for clients
-//!  whenever it vanishes         playing                            recorder.rs  recordings and records in files
+//!  whenever it vanishes         playing                            supervise    recordings and records in files
 //!                                                                  emotionpublish   records to a broker
 //! ```
 
@@ -13,21 +13,21 @@ mod homeassistant;
 mod metrics;
 mod onvif;
 mod options;
-mod recorder;
 mod rtsp;
 mod settings;
 mod source;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::progress::Progress;
 use emotion_supervise::run::reason;
 use gst::glib;
 use gst::prelude::*;
+use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
 use analysis::Analysis;
@@ -95,7 +95,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     main_loop.run();
 
     drop((watch, stop));
-    let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let failed = failure.lock().take();
     let finished = match failed {
         Some(failure) => Err(failure),
         None => analysis.finish(drain + FINISH_TIMEOUT),
@@ -151,7 +151,7 @@ fn watch(analysis: &Analysis, main_loop: &glib::MainLoop, failure: &Arc<Mutex<Op
     let guard = bus.add_watch(move |_, message| {
         match message.view() {
             gst::MessageView::Error(error) => {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| reason(error));
+                failure.lock().get_or_insert_with(|| reason(error));
                 quit(&main_loop);
             }
             gst::MessageView::Warning(warning) => eprintln!("emotion-camera: {}", warning.error()),

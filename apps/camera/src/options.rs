@@ -2,10 +2,10 @@
 //! The options: the meaning of the settings.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use emotion_supervise::place::Place;
+use emotion_supervise::recording::Recordings;
 use emotion_supervise::secret;
 use gstemotion::publish::{Location, Protocol};
 
@@ -35,7 +35,7 @@ pub struct Options {
     /// Publishes to a broker.
     pub publish: Option<Publish>,
     /// Records to files.
-    pub files: Option<Files>,
+    pub files: Option<Recordings>,
     /// Address of the page with metrics.
     pub metrics: Option<SocketAddr>,
 }
@@ -96,15 +96,6 @@ pub enum Schema {
     DlStreamer,
 }
 
-/// The recorder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    /// Where it records to.
-    pub folder: PathBuf,
-    /// Length of a recording.
-    pub length: Duration,
-}
-
 impl Options {
     /// The options that `settings` mean. `environment` reads an environment variable.
     ///
@@ -112,7 +103,7 @@ impl Options {
     /// A message for the user.
     pub fn new(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let missing = "the source is missing: give rtsp://ADDRESS, a camera such as /dev/video0, or a file";
-        let source = settings.parsed("source", Place::parse)?.ok_or(missing)?;
+        let source = settings.parsed("source", |text| Place::parse(text).map_err(|error| error.to_string()))?.ok_or(missing)?;
         let options = Self {
             name: settings.text("name").map_or_else(|| source.name(), str::to_owned),
             source,
@@ -151,7 +142,7 @@ fn rtsp(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Re
     let from_environment = || environment("EMOTION_CAMERA_TOKEN");
     let token = settings.text("rtsp.token").map(str::to_owned).or(from_file).or_else(from_environment);
     let token = token.filter(|token| !token.is_empty());
-    secret::check(listen, token.as_deref(), "--rtsp-token")?;
+    secret::check(listen, token.as_deref(), "--rtsp-token").map_err(|error| error.to_string())?;
     Ok(Some(Rtsp {
         listen,
         path: settings.parsed("rtsp.path", path)?.unwrap_or_else(|| "/faces".into()),
@@ -185,9 +176,9 @@ fn publish(settings: &Settings) -> Result<Option<Publish>, String> {
     }))
 }
 
-fn files(settings: &Settings) -> Result<Option<Files>, String> {
+fn files(settings: &Settings) -> Result<Option<Recordings>, String> {
     let length = settings.parsed("files.seconds", |text| seconds(text, 1.0))?.unwrap_or(Duration::from_secs(600));
-    Ok(settings.text("files.folder").map(|folder| Files { folder: folder.into(), length }))
+    Ok(settings.text("files.folder").map(|folder| Recordings { folder: folder.into(), length }))
 }
 
 fn schemas(text: &str) -> Result<Vec<Schema>, String> {
@@ -252,7 +243,7 @@ mod tests {
         assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
         assert_eq!((options.name.as_str(), options.size, options.protocol), ("camera", (1280, 720), "tcp"));
-        assert_eq!(options.files, Some(Files { folder: "days".into(), length: Duration::from_secs(600) }));
+        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600) }));
         assert_eq!((options.rtsp, options.publish, options.metrics, options.loops), (None, None, None, false));
     }
 

@@ -3,13 +3,14 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use emotion_supervise::encoding::{self, Encoder};
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
+use parking_lot::Mutex;
 
 use crate::onvif;
 use crate::options::Rtsp;
@@ -106,7 +107,7 @@ impl Outlet {
     /// Sends `sample` to the clients. It is dropped if there are none.
     pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
         let source = {
-            let sources = self.sources();
+            let sources = self.sources.lock();
             let Some(sources) = sources.as_ref() else { return };
             match stream {
                 Stream::Video => sources.video.clone(),
@@ -126,7 +127,7 @@ impl Outlet {
 
     /// True if there are clients.
     pub fn is_open(&self) -> bool {
-        self.sources().is_some()
+        self.sources.lock().is_some()
     }
 
     fn open(&self, bin: &gst::Bin) {
@@ -140,15 +141,11 @@ impl Outlet {
             onvif.set_caps(onvif::CAPS.parse().ok().as_ref());
             let _ = onvif.push_buffer(gst::Buffer::from_slice(onvif::empty_document()));
         }
-        *self.sources() = Some(Sources { video, text, onvif });
+        *self.sources.lock() = Some(Sources { video, text, onvif });
     }
 
     fn close(&self) {
-        *self.sources() = None;
-    }
-
-    fn sources(&self) -> std::sync::MutexGuard<'_, Option<Sources>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.sources.lock() = None;
     }
 }
 

@@ -137,7 +137,7 @@ impl Options {
     }
 
     fn checked(self) -> Result<Self, String> {
-        secret::check(self.listen, self.token.as_deref(), "--token").map(|()| self)
+        secret::check(self.listen, self.token.as_deref(), "--token").map(|()| self).map_err(|error| error.to_string())
     }
 }
 

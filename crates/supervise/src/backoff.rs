@@ -3,24 +3,30 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
 /// Pauses that double with each failure in a row.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Backoff {
-    first: Duration,
-    longest: Duration,
+    first: ExponentialBuilder,
+    next: ExponentialBackoff,
     failures: u32,
 }
 
 impl Backoff {
     /// Pauses from `first` up to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+        let first = ExponentialBuilder::new().with_factor(2.0).with_min_delay(first).with_max_delay(longest).without_max_times();
+        Self { first, next: first.build(), failures: 0 }
     }
 
     /// The pause after a failure. A failure after a good run is the first of its row.
     pub fn pause(&mut self, after_good_run: bool) -> Duration {
-        self.failures = if after_good_run { 1 } else { self.failures.saturating_add(1) };
-        self.first.saturating_mul(1 << (self.failures - 1).min(16)).min(self.longest)
+        if after_good_run {
+            self.reset();
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.next.next().expect("the number of pauses is not limited")
     }
 
     /// Number of failures in a row.
@@ -30,7 +36,7 @@ impl Backoff {
 
     /// Forgets the failures.
     pub fn reset(&mut self) {
-        self.failures = 0;
+        (self.next, self.failures) = (self.first.build(), 0);
     }
 }
 
@@ -40,11 +46,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_the_maximum() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-        let seconds: Vec<u64> = (0..8).map(|_| backoff.pause(false).as_secs()).collect();
-        assert_eq!((seconds, backoff.failures()), (vec![1, 2, 4, 8, 16, 30, 30, 30], 8));
-        backoff.failures = u32::MAX;
-        assert_eq!(backoff.pause(false).as_secs(), 30);
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+        let pauses: Vec<u128> = (0..9).map(|_| backoff.pause(false).as_millis()).collect();
+        assert_eq!((pauses, backoff.failures()), (vec![250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000], 9));
+        assert!((0..10_000).all(|_| backoff.pause(false).as_secs() == 10), "for as long as the source fails");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | [`input`] | the elements that read a source |
 //! | [`decoding`] | a decoder for video |
 //! | [`encoding`] | an encoder for recordings and network streams |
+//! | [`recording`] | recordings of equal length, each with a file of records |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
@@ -21,6 +22,7 @@ pub mod input;
 pub mod metrics;
 pub mod place;
 pub mod progress;
+pub mod recording;
 pub mod report;
 pub mod run;
 pub mod secret;

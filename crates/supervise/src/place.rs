@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Addresses of sources.
 
+use std::io;
 use std::path::PathBuf;
+
+use thiserror::Error;
 
 /// Where video comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,19 +17,45 @@ pub enum Place {
     Rtsp(String),
 }
 
+/// Why a text is no source. No message has a password.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The path of something else than a file.
+    #[error("{0}: not a file")]
+    NotAFile(String),
+    /// The file cannot be opened.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The path.
+        path: String,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// A user name or password has a character that ends it.
+    #[error("expected / ? and # in a user name or password as %2F, %3F and %23")]
+    Password,
+    /// Not the address of a network camera.
+    #[error("expected rtsp://HOST/PATH, found {0}")]
+    Address(String),
+    /// Not a device for video.
+    #[error("expected a camera such as /dev/video0, found {0}")]
+    Device(String),
+}
+
 impl Place {
     /// Reads an existing file, a device such as `/dev/video0`, or an address such as `rtsp://camera/stream`.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// If the text is none of these.
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
         match text {
             address if address.contains("://") => Self::rtsp(address),
             device if device.starts_with("/dev/") => Self::device(device),
             path => match std::fs::canonicalize(path) {
                 Ok(path) if path.is_file() => Ok(Self::File(path)),
-                Ok(_) => Err(format!("{path}: not a file")),
-                Err(error) => Err(format!("{path}: {error}")),
+                Ok(_) => Err(PlaceError::NotAFile(path.to_owned())),
+                Err(source) => Err(PlaceError::Unreadable { path: path.to_owned(), source }),
             },
         }
     }
@@ -34,10 +63,10 @@ impl Place {
     /// Reads the address of a network camera.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn rtsp(address: &str) -> Result<Self, String> {
+    /// If the address has another form.
+    pub fn rtsp(address: &str) -> Result<Self, PlaceError> {
         if has_split_password(address) {
-            return Err("expected / ? and # in a user name or password as %2F, %3F and %23".into());
+            return Err(PlaceError::Password);
         }
         let known = ["rtsp://", "rtsps://", "rtspt://", "rtspu://"].iter().any(|scheme| address.starts_with(scheme));
         let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
@@ -45,18 +74,18 @@ impl Place {
             Ok(Self::Rtsp(address.to_owned()))
         } else {
             let shown = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
-            Err(format!("expected rtsp://HOST/PATH, found {shown}"))
+            Err(PlaceError::Address(shown.to_owned()))
         }
     }
 
     /// Reads the path of a device.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn device(path: &str) -> Result<Self, String> {
+    /// If the path is another one.
+    pub fn device(path: &str) -> Result<Self, PlaceError> {
         match path.strip_prefix("/dev/video") {
             Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self::Device(path.into())),
-            _ => Err(format!("expected a camera such as /dev/video0, found {path}")),
+            _ => Err(PlaceError::Device(path.to_owned())),
         }
     }
 
@@ -110,7 +139,7 @@ mod tests {
             "http://user:s3cret@h/",
             "rtsp://user:s3cret@/x",
         ] {
-            let error = Place::parse(text).unwrap_err();
+            let error = Place::parse(text).unwrap_err().to_string();
             assert!(!error.contains("s3") && !error.contains("cret"), "{error}");
         }
         for text in ["rtsp://h:554/user@1", "rtsp://[::1]/user@1", "rtsp://[::1]:554/user@1", "rtsp://user:s3%2Fcret@h:554/live"] {
@@ -120,15 +149,16 @@ mod tests {
 
     #[test]
     fn the_form_of_an_address_gives_its_kind() {
-        assert_eq!(Place::parse("/dev/video12"), Ok(Place::Device("/dev/video12".into())));
-        assert_eq!(Place::parse("rtsp://camera.example:8554/live"), Ok(Place::Rtsp("rtsp://camera.example:8554/live".into())));
+        assert_eq!(Place::parse("/dev/video12").unwrap(), Place::Device("/dev/video12".into()));
+        let address = "rtsp://camera.example:8554/live";
+        assert_eq!(Place::parse(address).unwrap(), Place::Rtsp(address.into()));
         let file = Place::parse(concat!(env!("CARGO_MANIFEST_DIR"), "/src/place.rs")).unwrap();
         assert_eq!(file.name(), "place");
         for wrong in ["/dev/sda", "/dev/video", "/dev/video0/../sda", "http://camera/", "file:///etc/passwd", "rtsp://", "rtsp://a b/", "/"]
         {
             assert!(Place::parse(wrong).is_err(), "{wrong}");
         }
-        assert!(Place::parse("missing.mp4").unwrap_err().starts_with("missing.mp4: "));
+        assert!(Place::parse("missing.mp4").unwrap_err().to_string().starts_with("missing.mp4: "));
     }
 
     #[test]

@@ -8,12 +8,16 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use gst::prelude::*;
+use parking_lot::Mutex;
+use thiserror::Error;
 
-use crate::options::Files;
-
+/// The element that writes the videos, for [`attach`]. What it has written of a video can be played after a crash.
+pub const MUXER: &str = "splitmuxsink muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
+                         sink::buffer-mode=unbuffered";
 /// Time between two key frames. The muxer writes what follows a key frame when the next one arrives, so a crash loses up to
 /// this much.
 const KEY_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
@@ -21,31 +25,68 @@ const KEY_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
 const KEY_UNIT: &str = "GstForceKeyUnit";
 const PROBED: gst::PadProbeType = gst::PadProbeType::BUFFER.union(gst::PadProbeType::EVENT_DOWNSTREAM);
 
-/// Records what passes `faces`, a tee before both branches: the video to `recording`, a splitmuxsink, and the records that
-/// leave `records`.
+/// Where recordings go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// The folder, which is created if it does not exist.
+    pub folder: PathBuf,
+    /// Length of each recording.
+    pub length: Duration,
+}
+
+/// Why nothing is recorded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// The folder cannot be created or read.
+    #[error("{}: {source}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// An element has no pad of this name.
+    #[error("{element} has no pad {pad}")]
+    NoPad {
+        /// Name of the element.
+        element: String,
+        /// Name of the pad.
+        pad: &'static str,
+    },
+}
+
+/// Records what passes `faces`, a tee before both branches: the video to `muxer`, a [`MUXER`], and the records that leave
+/// `exporter`, an `emotionexport`. The stream has to begin at a running time of 0.
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn attach(files: &Files, faces: &gst::Element, recording: &gst::Element, records: &gst::Element) -> Result<(), String> {
-    let shown = |error: io::Error| format!("{}: {error}", files.folder.display());
-    fs::create_dir_all(&files.folder).map_err(shown)?;
-    let number = next_number(&files.folder).map_err(shown)?;
-    recording.set_property("location", files.folder.join("%05d.mp4"));
-    recording.set_property("start-index", i32::try_from(number).unwrap_or(i32::MAX));
-    let pad = |element: &gst::Element, name: &str| element.static_pad(name).ok_or_else(|| format!("no pad {name}"));
+pub fn attach(recordings: &Recordings, faces: &gst::Element, muxer: &gst::Element, exporter: &gst::Element) -> Result<(), RecordingError> {
+    let folder = &recordings.folder;
+    let number = fs::create_dir_all(folder).and_then(|()| next_number(folder));
+    let number = number.map_err(|source| RecordingError::Folder { folder: folder.clone(), source })?;
+    muxer.set_property("location", folder.join("%05d.mp4"));
+    muxer.set_property("start-index", i32::try_from(number).unwrap_or(i32::MAX));
+    let length = gst::ClockTime::try_from(recordings.length).unwrap_or(gst::ClockTime::MAX);
+    let first = cut_video(&pad(faces, "sink")?, muxer.clone(), Cuts::new(length));
+    write_records(&pad(exporter, "src")?, Records { folder: folder.clone(), number, file: None, start: None }, first);
+    Ok(())
+}
 
-    let length = gst::ClockTime::try_from(files.length).unwrap_or(gst::ClockTime::MAX);
-    let cuts = Mutex::new(Cuts { length, next_cut: None, next_key: None, count: 0 });
-    let muxer = recording.clone();
+fn pad(element: &gst::Element, pad: &'static str) -> Result<gst::Pad, RecordingError> {
+    element.static_pad(pad).ok_or_else(|| RecordingError::NoPad { element: element.name().into(), pad })
+}
+
+/// Cuts the video and sends the events before the frames that reach `faces`. Returns the place for the time of the first one.
+fn cut_video(faces: &gst::Pad, muxer: gst::Element, cuts: Cuts) -> Arc<OnceLock<gst::ClockTime>> {
+    let cuts = Mutex::new(cuts);
     let first: Arc<OnceLock<gst::ClockTime>> = Arc::default();
     let begin = first.clone();
-    pad(faces, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    faces.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         // The stream begins at 0, so this is the running time.
-        let time = info.buffer().and_then(|buffer| buffer.pts());
-        if let Some(time) = time {
-            begin.get_or_init(|| time);
-        }
-        let next = time.and_then(|time| cuts.lock().unwrap_or_else(PoisonError::into_inner).next(time));
+        let Some(time) = info.buffer().and_then(|buffer| buffer.pts()) else { return gst::PadProbeReturn::Ok };
+        begin.get_or_init(|| time);
+        let next = cuts.lock().next(time);
         if let Some((event, cut)) = next {
             if let Some(time) = cut {
                 muxer.emit_by_name::<()>("split-at-running-time", &[&time]);
@@ -54,27 +95,27 @@ pub fn attach(files: &Files, faces: &gst::Element, recording: &gst::Element, rec
         }
         gst::PadProbeReturn::Ok
     });
+    first
+}
 
-    let writer = Mutex::new(Records { folder: files.folder.clone(), number, file: None, start: None });
-    pad(records, "src")?.add_probe(PROBED, move |pad, info| {
-        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+/// Writes the records that pass `pad`. `first` is the time of the first frame.
+fn write_records(pad: &gst::Pad, records: Records, first: Arc<OnceLock<gst::ClockTime>>) {
+    let records = Mutex::new(records);
+    pad.add_probe(PROBED, move |pad, info| {
+        let mut records = records.lock();
         let written = match (&info.data, info.buffer()) {
-            (_, Some(buffer)) => buffer.map_readable().map_err(io::Error::other).and_then(|text| {
-                let start = writer.start.or_else(|| first.get().copied()).unwrap_or_default();
-                writer.write(&with_time(&text, buffer.pts().unwrap_or(start).saturating_sub(start)))
-            }),
+            (_, Some(buffer)) => records.take(buffer, first.get().copied()),
             (Some(gst::PadProbeData::Event(event)), _) if is_cut(event) => {
-                writer.start = event.structure().and_then(|fields| fields.get("running-time").ok());
-                writer.next_file()
+                records.start = event.structure().and_then(|fields| fields.get("running-time").ok());
+                records.next_file()
             }
             _ => Ok(()),
         };
         if let (Err(error), Some(element)) = (written, pad.parent_element()) {
-            gst::element_error!(element, gst::ResourceError::Write, ("{}: {error}", writer.path().display()));
+            gst::element_error!(element, gst::ResourceError::Write, ("{}: {error}", records.path().display()));
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(())
 }
 
 /// The number after the highest one of the files in the folder, so that no recording is overwritten.
@@ -102,6 +143,10 @@ struct Cuts {
 }
 
 impl Cuts {
+    fn new(length: gst::ClockTime) -> Self {
+        Self { length, next_cut: None, next_key: None, count: 0 }
+    }
+
     /// The event before the frame at `time`, if there is one, and the time of the cut, if there is one there.
     fn next(&mut self, time: gst::ClockTime) -> Option<(gst::Event, Option<gst::ClockTime>)> {
         let (Some(mut next_cut), Some(next_key)) = (self.next_cut, self.next_key) else {
@@ -149,6 +194,13 @@ impl Records {
         self.folder.join(format!("{:05}.ndjson", self.number))
     }
 
+    /// Writes the lines of a buffer with their position in the recording. `first` is the time of the first frame.
+    fn take(&mut self, buffer: &gst::BufferRef, first: Option<gst::ClockTime>) -> io::Result<()> {
+        let text = buffer.map_readable().map_err(io::Error::other)?;
+        let start = self.start.or(first).unwrap_or_default();
+        self.write(&with_time(&text, buffer.pts().unwrap_or(start).saturating_sub(start)))
+    }
+
     /// Writes lines, unbuffered.
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
@@ -172,7 +224,7 @@ mod tests {
     #[test]
     fn cuts_and_key_frames_are_due_at_the_first_frame_after_their_time() {
         gst::init().unwrap();
-        let mut cuts = Cuts { length: gst::ClockTime::from_seconds(3), next_cut: None, next_key: None, count: 0 };
+        let mut cuts = Cuts::new(gst::ClockTime::from_seconds(3));
         let mut seen = Vec::new();
         for ms in (500..12_000).step_by(400) {
             if let Some((event, cut)) = cuts.next(gst::ClockTime::from_mseconds(ms)) {
@@ -188,13 +240,52 @@ mod tests {
 
     #[test]
     fn numbers_continue_after_the_files_of_earlier_runs() {
-        let folder = std::env::temp_dir().join(format!("emotion-camera-numbers-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("emotion-supervise-numbers-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         assert_eq!(next_number(&folder).unwrap(), 0);
         for name in ["00002.mp4", "00004.ndjson", "00009.txt", "cat.mp4"] {
             fs::write(folder.join(name), "").unwrap();
         }
         assert_eq!(next_number(&folder).unwrap(), 5);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn each_pair_has_the_same_frames_and_times_from_its_own_start() {
+        gst::init().unwrap();
+        let folder = std::env::temp_dir().join(format!("emotion-supervise-pairs-{}", std::process::id()));
+        // In place of the exporter, a line of text for each frame.
+        let encoder = crate::encoding::encoder().expect("setup installs an encoder").recording;
+        let line = format!(
+            "videotestsrc num-buffers=40 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1 ! tee name=faces \
+             faces. ! queue ! {encoder} ! {MUXER} name=muxer faces. ! queue ! identity name=exporter ! fakesink"
+        );
+        let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let element = |name: &str| pipeline.by_name(name).unwrap();
+        element("exporter").static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
+            let frame = info.buffer_mut().unwrap();
+            let mut text = gst::Buffer::from_slice(b"{\"type\":\"face\"}\n");
+            text.get_mut().unwrap().set_pts(frame.pts());
+            *frame = text;
+            gst::PadProbeReturn::Ok
+        });
+        let recordings = Recordings { folder: folder.clone(), length: Duration::from_millis(1500) };
+        attach(&recordings, &element("faces"), &element("muxer"), &element("exporter")).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        let lines = |number: u32| fs::read_to_string(folder.join(format!("{number:05}.ndjson"))).unwrap();
+        let text = [lines(0), lines(1), lines(2)];
+        assert_eq!(text.each_ref().map(|text| text.lines().count()), [15, 15, 10]);
+        for (number, text) in text.iter().enumerate() {
+            let expected =
+                (0..text.lines().count()).map(|frame| format!("{{\"type\":\"face\",\"recording_time\":{}}}", frame * 100_000_000));
+            assert!(text.lines().eq(expected), "{text}");
+            assert!(folder.join(format!("{number:05}.mp4")).metadata().unwrap().len() > 1000);
+        }
+        assert!(!folder.join("00003.mp4").exists());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -3,21 +3,43 @@
 
 use std::net::SocketAddr;
 
+use thiserror::Error;
+
 /// Minimum length of a secret.
 const MIN_CHARACTERS: usize = 16;
+
+/// Why a program does not listen.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The secret has characters that a URL would escape.
+    #[error("a token may have letters, digits and - _ . ~ only")]
+    Characters,
+    /// The secret is too short.
+    #[error("a token needs at least {MIN_CHARACTERS} characters, this one has {0}")]
+    Short(usize),
+    /// Other machines can connect, and there is no secret.
+    #[error("other machines can reach {listen}: set a secret with {option}")]
+    Missing {
+        /// The address.
+        listen: SocketAddr,
+        /// The option that sets a secret.
+        option: &'static str,
+    },
+}
 
 /// Checks the secret `token` of a program that listens on `listen`. `option` is the option that sets it.
 ///
 /// # Errors
 /// If other machines can connect and there is no secret, or if the secret is too short or has characters that a URL would
 /// escape.
-pub fn check(listen: SocketAddr, token: Option<&str>, option: &str) -> Result<(), String> {
+pub fn check(listen: SocketAddr, token: Option<&str>, option: &'static str) -> Result<(), SecretError> {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     match token {
         // URLs and headers carry the token unescaped.
-        Some(token) if !token.bytes().all(is_unreserved) => Err("a token may have letters, digits and - _ . ~ only".into()),
-        Some(token) if token.len() < MIN_CHARACTERS => Err(format!("a token needs at least {MIN_CHARACTERS} characters")),
-        None if !listen.ip().is_loopback() => Err(format!("other machines can reach {listen}: set a secret with {option}")),
+        Some(token) if !token.bytes().all(is_unreserved) => Err(SecretError::Characters),
+        Some(token) if token.len() < MIN_CHARACTERS => Err(SecretError::Short(token.len())),
+        None if !listen.ip().is_loopback() => Err(SecretError::Missing { listen, option }),
         _ => Ok(()),
     }
 }
@@ -34,11 +56,12 @@ mod tests {
             assert_eq!((check(listen, None), check(listen, good)), (Ok(()), Ok(())), "{listen}");
         }
         for listen in ["0.0.0.0:80", "[::]:80", "192.168.1.7:80", "[::ffff:127.0.0.1]:80"] {
-            assert!(check(listen, None).unwrap_err().contains("--token"), "{listen}");
+            assert!(check(listen, None).unwrap_err().to_string().contains("--token"), "{listen}");
             assert_eq!(check(listen, good), Ok(()), "{listen}");
         }
-        assert!(check("127.0.0.1:80", Some("short")).unwrap_err().contains("16 characters"));
-        assert!(check("127.0.0.1:80", Some("0123456789abcde;")).unwrap_err().contains("letters"));
-        assert!(check("127.0.0.1:80", Some("")).is_err());
+        assert_eq!(check("127.0.0.1:80", Some("short")), Err(SecretError::Short(5)));
+        assert!(SecretError::Short(5).to_string().contains("at least 16 characters"));
+        assert_eq!(check("127.0.0.1:80", Some("0123456789abcde;")), Err(SecretError::Characters));
+        assert_eq!(check("127.0.0.1:80", Some("")), Err(SecretError::Short(0)));
     }
 }

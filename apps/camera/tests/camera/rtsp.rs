@@ -78,7 +78,8 @@ fn restart_camera(protocol: &str) {
     let (camera_port, port) = (free_port(), free_port());
     let camera_address = format!("rtsp://127.0.0.1:{camera_port}/live");
     let listen = format!("127.0.0.1:{port}");
-    let options = ["--rtsp-listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
+    let options =
+        ["--rtsp-listen", &listen, "--size", "640x480", "--stall", "3", "--latency", "50", "--protocol", protocol, &camera_address];
     let (_program, lines) = run(&[&options[..], &["--rtsp-token", SECRET]].concat());
     wait_for_line(&lines, "serving");
     wait_for_line(&lines, "reconnecting in");

@@ -35,5 +35,8 @@ fn the_unit_is_valid_and_hardened() {
 
 #[test]
 fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-camera"), concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-camera.1"));
+    manual::assert_same_options(
+        env!("CARGO_BIN_EXE_emotion-camera"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-camera.1"),
+    );
 }

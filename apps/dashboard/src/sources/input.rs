@@ -44,7 +44,7 @@ impl Input {
     /// # Errors
     /// A message for the user.
     pub fn from_argument(argument: &str) -> Result<Self, String> {
-        Place::parse(argument).map(Self::Place)
+        Place::parse(argument).map(Self::Place).map_err(|error| error.to_string())
     }
 
     /// An input from the page. Files must be in the folder `media`.
@@ -57,8 +57,8 @@ impl Input {
         }
         match kind {
             Kind::Browser => Ok(Self::Browser),
-            Kind::Rtsp => Place::rtsp(address).map(Self::Place),
-            Kind::Camera => Place::device(address).map(Self::Place),
+            Kind::Rtsp => Place::rtsp(address).map(Self::Place).map_err(|error| error.to_string()),
+            Kind::Camera => Place::device(address).map(Self::Place).map_err(|error| error.to_string()),
             Kind::File => {
                 let outside = || format!("no file {address} in the folder of --media");
                 let folder = std::fs::canonicalize(media).map_err(|error| format!("{}: {error}", media.display()))?;

@@ -420,5 +420,8 @@ fn a_program_without_remote_inputs_says_how_to_build_one_with_them() {
 
 #[test]
 fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(env!("CARGO_BIN_EXE_emotion-scan"), concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-scan.1"));
+    manual::assert_same_options(
+        env!("CARGO_BIN_EXE_emotion-scan"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-scan.1"),
+    );
 }
