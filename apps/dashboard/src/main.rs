@@ -18,6 +18,7 @@
 mod alerts;
 mod calendar;
 mod configuration;
+mod dashboard;
 mod fleet;
 mod history;
 mod options;
@@ -28,8 +29,8 @@ mod web;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::dashboard::Dashboard;
 use crate::options::{Command, Options};
-use crate::sources::registry::Registry;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os().skip(1)).and_then(|command| match command {
@@ -53,13 +54,13 @@ fn serve(options: Options) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
     gstemotion::plugin_register_static().map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start the async runtime: {error}"))?;
-    let registry = Arc::new(Registry::new(options)?);
-    for input in registry.options().inputs.clone() {
+    let dashboard = Arc::new(Dashboard::new(options)?);
+    for input in dashboard.options.inputs.clone() {
         let name = input.name();
-        registry.add(input, name)?;
+        dashboard.sources.add(input, name)?;
     }
-    let served = runtime.block_on(web::run(registry.clone()));
-    registry.remove_all();
+    let served = runtime.block_on(web::run(dashboard.clone()));
+    dashboard.sources.remove_all();
     runtime.shutdown_background();
     served
 }

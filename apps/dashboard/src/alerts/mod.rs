@@ -5,6 +5,5 @@ mod log;
 mod rule;
 mod watch;
 
-pub use log::Log;
 pub use rule::{Rule, RuleText};
-pub use watch::run;
+pub use watch::Alerts;

@@ -2,15 +2,16 @@
 //! Evaluates the rules regularly and publishes what has changed.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstemotion::export::Utc;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::log::{Alert, Subject};
-use super::rule::Observed;
+use super::log::{Alert, Log, Subject};
+use super::rule::{Observed, Rule};
+use crate::fleet::{AlertPublisher, Fleet};
 use crate::sample::Sample;
 use crate::sources::registry::Registry;
 
@@ -19,41 +20,75 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// A sample counts until this long after the end of the next one is due.
 const LATENESS_MS: u64 = 3000;
 
-/// Evaluates the rules of `registry` for ever, if it has any.
-pub async fn run(registry: Arc<Registry>) {
-    if !registry.with_alerts(|log| log.has_rules()) {
-        return std::future::pending().await;
-    }
-    let mut ticks = interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        for alert in evaluate(&registry) {
-            publish(&registry, &alert);
-        }
-    }
+/// The alerts about sources and cameras.
+pub struct Alerts {
+    log: Mutex<Log>,
+    /// Publishes alerts of this program's own sources.
+    publisher: Option<AlertPublisher>,
 }
 
-fn evaluate(registry: &Registry) -> Vec<Alert> {
-    let now_ms = registry.now_ms();
-    let mut seen = HashSet::new();
-    let mut changed = Vec::new();
-    for source in registry.all() {
-        let sample = source.with_live(|live| live.latest.clone()).filter(|sample| is_fresh(sample, now_ms));
-        let observed = Observed { offline_since: source.failing_since_ms(), sample: sample.as_ref() };
-        let subject = Subject::Source(source.id);
-        seen.insert(subject);
-        changed.extend(registry.with_alerts(|log| log.observe(subject, &source.name, &observed, now_ms)));
+impl Alerts {
+    /// No alerts yet. `publisher` is for those of this program's own sources.
+    pub fn new(rules: Vec<Rule>, publisher: Option<AlertPublisher>) -> Self {
+        Self { log: Mutex::new(Log::new(rules)), publisher }
     }
-    for camera in registry.fleet.conditions() {
-        let subject = Subject::Camera(camera.id);
-        let sample = camera.sample.filter(|sample| is_fresh(sample, now_ms));
-        let observed = Observed { offline_since: camera.offline_since, sample: sample.as_ref() };
-        seen.insert(subject);
-        changed.extend(registry.with_alerts(|log| log.observe(subject, &camera.name, &observed, now_ms)));
+
+    /// The newest alerts as JSON, if their version is not `version`; with their version.
+    pub fn unless_version(&self, version: Option<u64>) -> Option<(u64, Value)> {
+        let log = self.log();
+        (version != Some(log.version)).then(|| (log.version, json!(log.alerts().collect::<Vec<_>>())))
     }
-    changed.extend(registry.with_alerts(|log| log.keep_only(&seen, now_ms)));
-    changed
+
+    /// Evaluates the rules for ever, if there are any, and publishes what has changed.
+    pub async fn run(&self, sources: &Registry, fleet: &Fleet) {
+        if !self.log().has_rules() {
+            return std::future::pending().await;
+        }
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for alert in self.evaluate(sources, fleet, sources.now_ms()) {
+                self.publish(fleet, &alert);
+            }
+        }
+    }
+
+    /// Returns the alerts that have begun or ended.
+    fn evaluate(&self, sources: &Registry, fleet: &Fleet, now_ms: u64) -> Vec<Alert> {
+        let mut seen = HashSet::new();
+        let mut changed = Vec::new();
+        let mut observe = |subject: Subject, name: &str, offline_since: Option<u64>, sample: Option<Sample>| {
+            let sample = sample.filter(|sample| is_fresh(sample, now_ms));
+            let observed = Observed { offline_since, sample: sample.as_ref() };
+            seen.insert(subject);
+            changed.extend(self.log().observe(subject, name, &observed, now_ms));
+        };
+        for source in sources.all() {
+            let sample = source.with_live(|live| live.latest.clone());
+            observe(Subject::Source(source.id), &source.name, source.failing_since_ms(), sample);
+        }
+        for camera in fleet.conditions() {
+            observe(Subject::Camera(camera.id), &camera.name, camera.offline_since, camera.sample);
+        }
+        changed.extend(self.log().keep_only(&seen, now_ms));
+        changed
+    }
+
+    /// Publishes an alert of a camera below the camera's own topic, and one of a source if the configuration says where.
+    fn publish(&self, fleet: &Fleet, alert: &Alert) {
+        let record = record(alert).to_string();
+        match (alert.subject, &self.publisher) {
+            (Subject::Camera(id), _) => fleet.publish_alert(id, &record),
+            (Subject::Source(_), Some(publisher)) => publisher.publish("", &record),
+            (Subject::Source(_), None) => {}
+        }
+        eprintln!("emotion-dashboard: alert: {record}");
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// False if the sample after this one should have arrived, or if this one is in the future since the clock was set back.
@@ -62,9 +97,10 @@ fn is_fresh(sample: &Sample, now_ms: u64) -> bool {
     sample.until_ms <= now_ms + LATENESS_MS && now_ms < sample.until_ms + length_ms + LATENESS_MS
 }
 
-fn publish(registry: &Registry, alert: &Alert) {
+/// The record that is published for an alert.
+fn record(alert: &Alert) -> Value {
     let utc = |ms: u64| Utc(ms.saturating_mul(1_000_000)).to_string();
-    let record = json!({
+    json!({
         "type": "alert",
         "version": 1,
         "stream": alert.source,
@@ -74,13 +110,7 @@ fn publish(registry: &Registry, alert: &Alert) {
         "began": utc(alert.began),
         "ended": alert.ended.map(utc),
         "value": alert.value,
-    });
-    let record = record.to_string();
-    match alert.subject {
-        Subject::Camera(id) => registry.fleet.publish_alert(id, &record),
-        Subject::Source(_) => registry.publish_alert(&record),
-    }
-    eprintln!("emotion-dashboard: alert: {record}");
+    })
 }
 
 #[cfg(test)]

@@ -10,31 +10,35 @@ use std::time::{Duration, Instant, SystemTime};
 use gstemotion::export::Utc;
 use tokio::sync::watch;
 
+use super::input::Input;
+use super::source::{Command, Description, Plan, Source};
 use super::{retention, supervisor, upload};
-use crate::alerts::Log;
 use crate::calendar::Calendar;
-use crate::configuration::Configuration;
-use crate::fleet::{AlertPublisher, Broker, Fleet};
-use crate::options::Options;
-use crate::sources::input::Input;
-use crate::sources::source::{Command, Description, Plan, Source};
 
 /// The folder for files of viewers, in that for records.
 const UPLOADS: &str = "uploads";
 /// How long sources may take to stop when the program ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What applies to all sources.
+#[derive(Debug)]
+pub struct Settings {
+    /// Folder for records and for files of viewers.
+    pub data: PathBuf,
+    /// Maximum size of one record.
+    pub record_bytes: u64,
+    /// Maximum number of sources.
+    pub max_sources: usize,
+    /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
+    pub labels: String,
+}
+
 /// The sources of this process.
 pub struct Registry {
-    options: Options,
+    settings: Settings,
     calendar: Calendar,
     /// Incremented when the list of sources changes.
     pub changes: watch::Sender<u64>,
-    /// Cameras that publish to brokers.
-    pub fleet: Arc<Fleet>,
-    alerts: Mutex<Log>,
-    /// Publishes alerts of this program's own sources.
-    alert_publisher: Option<AlertPublisher>,
     sources: Mutex<Sources>,
 }
 
@@ -60,44 +64,10 @@ impl Sources {
 }
 
 impl Registry {
-    /// A registry without sources of its own, and without cameras until they publish. Files of viewers that an earlier process
-    /// left are deleted.
-    ///
-    /// # Errors
-    /// If a secret of a broker cannot be read.
-    pub fn new(options: Options) -> Result<Self, String> {
-        let calendar = Calendar::new();
-        let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
-        let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));
-        let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar.clone());
-        upload::remove_leftovers(&options.data.join(UPLOADS));
-        let location = alerts_location.clone().filter(|_| !rules.is_empty());
-        Ok(Self {
-            calendar,
-            changes: watch::Sender::new(0),
-            fleet: Arc::new(fleet),
-            alerts: Mutex::new(Log::new(rules.clone())),
-            alert_publisher: location.map(|location| AlertPublisher::new(location, secrets)).transpose()?,
-            sources: Mutex::default(),
-            options,
-        })
-    }
-
-    /// Calls `look` with the alerts.
-    pub fn with_alerts<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
-        look(&mut self.alerts.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Publishes an alert of one of this program's own sources, if the configuration says where.
-    pub fn publish_alert(&self, record: &str) {
-        if let Some(publisher) = &self.alert_publisher {
-            publisher.publish("", record);
-        }
-    }
-
-    /// The options of this process.
-    pub fn options(&self) -> &Options {
-        &self.options
+    /// A registry without sources. Files of viewers that an earlier process left are deleted.
+    pub fn new(settings: Settings, calendar: Calendar) -> Self {
+        upload::remove_leftovers(&settings.data.join(UPLOADS));
+        Self { settings, calendar, changes: watch::Sender::new(0), sources: Mutex::default() }
     }
 
     /// The current time in milliseconds since 1970, by the clock of all sources.
@@ -107,7 +77,7 @@ impl Registry {
 
     /// The folder for files of viewers.
     pub fn uploads(&self) -> PathBuf {
-        self.options.data.join(UPLOADS)
+        self.settings.data.join(UPLOADS)
     }
 
     /// Adds a source and starts it. Of the records of earlier sources, the newest stay: as many as there may be sources.
@@ -115,17 +85,17 @@ impl Registry {
     /// # Errors
     /// If the maximum number of sources is reached, or no thread can be started.
     pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
-        retention::remove_oldest(&self.options.data, self.options.max_sources);
+        retention::remove_oldest(&self.settings.data, self.settings.max_sources);
         let mut sources = self.sources();
-        sources.check_room(self.options.max_sources)?;
+        sources.check_room(self.settings.max_sources)?;
         sources.last_id += 1;
         let id = sources.last_id;
         let folder = self.folder(id, &name);
-        let record_bytes = self.options.record_bytes;
+        let record_bytes = self.settings.record_bytes;
         let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar.clone() };
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
-        let supervised = supervisor::spawn(source.clone(), commands, self.options.labels.clone(), self.calendar.clone());
+        let supervised = supervisor::spawn(source.clone(), commands, self.settings.labels.clone(), self.calendar.clone());
         let supervised = supervised.map_err(|error| format!("cannot start a thread for the source: {error}"))?;
         sources.running.insert(id, (source.clone(), supervised));
         drop(sources);
@@ -186,7 +156,7 @@ impl Registry {
         let utc = Utc(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)).to_string();
         let time: String = utc.chars().take(19).filter(|c| *c != ':').collect();
         let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-        self.options.data.join(format!("{time}-{id}-{plain}"))
+        self.settings.data.join(format!("{time}-{id}-{plain}"))
     }
 }
 

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::sources::registry::Registry;
+use crate::dashboard::Dashboard;
 
 /// The cookie that holds the token.
 const COOKIE_NAME: &str = "emotion-dashboard";
@@ -34,8 +34,8 @@ const HEADERS: [(&str, &str); 7] = [
 ];
 
 /// Passes a valid request on and refuses others.
-pub async fn check(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response {
-    let options = registry.options();
+pub async fn check(State(dashboard): State<Arc<Dashboard>>, request: Request, next: Next) -> Response {
+    let options = &dashboard.options;
     let response = if let Some(refusal) = refusal(request.headers(), &options.hosts) {
         (StatusCode::FORBIDDEN, refusal).into_response()
     } else if let Some(token) = &options.token {

@@ -6,18 +6,18 @@ use std::sync::LazyLock;
 use emotion_supervise::report;
 use serde_json::{Value, json};
 
-use crate::sources::registry::Registry;
+use crate::dashboard::Dashboard;
 
-/// All sources of `registry`, and what the server can do.
-pub fn of(registry: &Registry) -> Value {
-    let options = registry.options();
+/// All sources of `dashboard`, and what the server can do.
+pub fn of(dashboard: &Dashboard) -> Value {
+    let options = &dashboard.options;
     json!({
-        "now": registry.now_ms(),
-        "has_fleet": !registry.fleet.brokers.is_empty(),
+        "now": dashboard.sources.now_ms(),
+        "has_fleet": !dashboard.fleet.brokers.is_empty(),
         "can_report": can_report(),
         "max_sources": options.max_sources,
         "labels": options.labels,
-        "sources": registry.list(),
+        "sources": dashboard.sources.list(),
     })
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::dashboard::Dashboard;
 use crate::sources::input::{Input, clean_name};
 use crate::sources::registry::Registry;
 use crate::sources::upload::Upload;
@@ -26,9 +27,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Receives the file `name` in binary messages, each answered with `next`. After the text `end` the answer is JSON: the `id`
 /// of the new source or an `error`.
-pub async fn receive(mut socket: WebSocket, registry: Arc<Registry>, name: String) {
-    let answer = match receive_file(&mut socket, &registry, &name).await {
-        Ok(Some(upload)) => spawn_blocking(move || add(&registry, upload, &name)).await.unwrap_or_else(|error| Err(error.to_string())),
+pub async fn receive(mut socket: WebSocket, dashboard: Arc<Dashboard>, name: String) {
+    let answer = match receive_file(&mut socket, &dashboard, &name).await {
+        Ok(Some(upload)) => {
+            spawn_blocking(move || add(&dashboard.sources, upload, &name)).await.unwrap_or_else(|error| Err(error.to_string()))
+        }
         Ok(None) => return,
         Err(error) => Err(error),
     };
@@ -38,12 +41,12 @@ pub async fn receive(mut socket: WebSocket, registry: Arc<Registry>, name: Strin
 }
 
 /// Writes what arrives to a file; none if the viewer is gone.
-async fn receive_file(socket: &mut WebSocket, registry: &Registry, name: &str) -> Result<Option<Upload>, String> {
-    let max_bytes = registry.options().upload_bytes;
+async fn receive_file(socket: &mut WebSocket, dashboard: &Dashboard, name: &str) -> Result<Option<Upload>, String> {
+    let max_bytes = dashboard.options.upload_bytes;
     if max_bytes == 0 {
         return Err("this dashboard takes no files; see --upload-size".into());
     }
-    let (mut file, upload) = Upload::create(&registry.uploads(), Path::new(name))?;
+    let (mut file, upload) = Upload::create(&dashboard.sources.uploads(), Path::new(name))?;
     let mut bytes = 0;
     loop {
         match timeout(TIMEOUT, socket.recv()).await {

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::{connections, feed, guard, listing, metrics, page, receiver, report, viewer};
-use crate::alerts;
+use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
 use crate::sources::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
@@ -40,14 +40,20 @@ const TIMELINE_SECONDS: u64 = 600;
 /// State that the handlers share.
 #[derive(Clone)]
 struct App {
-    registry: Arc<Registry>,
+    dashboard: Arc<Dashboard>,
     sockets: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
 }
 
+impl FromRef<App> for Arc<Dashboard> {
+    fn from_ref(app: &App) -> Self {
+        app.dashboard.clone()
+    }
+}
+
 impl FromRef<App> for Arc<Registry> {
     fn from_ref(app: &App) -> Self {
-        app.registry.clone()
+        app.dashboard.sources.clone()
     }
 }
 
@@ -72,8 +78,8 @@ type Answer = Result<Response, Refused>;
 ///
 /// # Errors
 /// If the server cannot listen on the address.
-pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
-    let address = registry.options().listen;
+pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), String> {
+    let address = dashboard.options.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     println!("http://{address}/");
@@ -85,20 +91,20 @@ pub async fn run(registry: Arc<Registry>) -> Result<(), String> {
         }
         Some(())
     };
-    registry.fleet.follow();
+    dashboard.fleet.follow();
     let max_connections = connections::max_connections();
     tokio::select! {
-        () = connections::serve(listener, router(registry.clone(), max_connections), max_connections) => {}
-        () = alerts::run(registry) => {}
+        () = connections::serve(listener, router(dashboard.clone(), max_connections), max_connections) => {}
+        () = dashboard.watch() => {}
         _ = stop => {}
     }
     Ok(())
 }
 
 /// The routes of a server with at most `max_connections`.
-fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
+fn router(dashboard: Arc<Dashboard>, max_connections: usize) -> Router {
     let sockets = Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3));
-    let app = App { registry: registry.clone(), sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
+    let app = App { dashboard: dashboard.clone(), sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
     page::router()
         .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
@@ -118,20 +124,20 @@ fn router(registry: Arc<Registry>, max_connections: usize) -> Router {
         .route("/api/sources/{id}/report.html", get(make_report))
         .route("/api/sources/{id}/records/{name}", get(download))
         .fallback(|| async { Refused(StatusCode::NOT_FOUND, "not found".into()) })
-        .layer(middleware::from_fn_with_state(registry, guard::check))
+        .layer(middleware::from_fn_with_state(dashboard, guard::check))
         .with_state(app)
 }
 
-async fn sources(State(registry): State<Arc<Registry>>) -> Json<Value> {
-    Json(listing::of(&registry))
+async fn sources(State(dashboard): State<Arc<Dashboard>>) -> Json<Value> {
+    Json(listing::of(&dashboard))
 }
 
 async fn measured(State(registry): State<Arc<Registry>>) -> Response {
     ([(CONTENT_TYPE, emotion_supervise::metrics::CONTENT_TYPE)], metrics::of(&registry)).into_response()
 }
 
-async fn choices(State(registry): State<Arc<Registry>>) -> Json<Choices> {
-    Json(Choices::find(&registry.options().media))
+async fn choices(State(dashboard): State<Arc<Dashboard>>) -> Json<Choices> {
+    Json(Choices::find(&dashboard.options.media))
 }
 
 #[derive(Deserialize)]
@@ -145,13 +151,13 @@ struct NewSource {
 }
 
 /// Answers with the id of the new source and, if it is a browser's camera, the key that allows to send pictures.
-async fn add(State(registry): State<Arc<Registry>>, new: Result<Json<NewSource>, JsonRejection>) -> Answer {
+async fn add(State(dashboard): State<Arc<Dashboard>>, new: Result<Json<NewSource>, JsonRejection>) -> Answer {
     let Json(new) = new?;
-    let input = Input::from_request(new.kind, new.address.trim(), &registry.options().media);
+    let input = Input::from_request(new.kind, new.address.trim(), &dashboard.options.media);
     let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
     let name = clean_name(&new.name).unwrap_or_else(|| input.name());
     // It may delete records of earlier sources.
-    let added = tokio::task::spawn_blocking(move || registry.add(input, name)).await;
+    let added = tokio::task::spawn_blocking(move || dashboard.sources.add(input, name)).await;
     let added = added.unwrap_or_else(|error| Err(error.to_string()));
     let source = added.map_err(|error| Refused(StatusCode::CONFLICT, error))?;
     let key = (new.kind == Kind::Browser).then_some(&source.key);
@@ -210,9 +216,9 @@ async fn timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Qu
     Ok(Json(source.with_live(|live| live.history.timeline(from, to, points))).into_response())
 }
 
-async fn camera_timeline(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, Query(query): Query<TimelineQuery>) -> Answer {
-    let (from, to, points) = query.range(&registry);
-    let timeline = registry.fleet.timeline(id, from, to, points);
+async fn camera_timeline(State(dashboard): State<Arc<Dashboard>>, Path(id): Path<u32>, Query(query): Query<TimelineQuery>) -> Answer {
+    let (from, to, points) = query.range(&dashboard.sources);
+    let timeline = dashboard.fleet.timeline(id, from, to, points);
     timeline
         .map(|timeline| Json(timeline).into_response())
         .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no camera {id}")))
@@ -293,7 +299,7 @@ fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + '
 async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
     let permit = app.socket()?;
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
-        viewer::follow_list(socket, app.registry).await;
+        viewer::follow_list(socket, app.dashboard).await;
         drop(permit);
     }))
 }
@@ -301,7 +307,7 @@ async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answe
 async fn follow_overview(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
     let permit = app.socket()?;
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
-        viewer::follow_overview(socket, app.registry).await;
+        viewer::follow_overview(socket, app.dashboard).await;
         drop(permit);
     }))
 }
@@ -317,13 +323,13 @@ async fn receive_upload(State(app): State<App>, Query(query): Query<UploadQuery>
     let permit = app.socket()?;
     let upgrade = upgrade.max_message_size(receiver::MAX_CHUNK_BYTES).max_frame_size(receiver::MAX_CHUNK_BYTES);
     Ok(upgrade.on_upgrade(async move |socket| {
-        receiver::receive(socket, app.registry, query.name).await;
+        receiver::receive(socket, app.dashboard, query.name).await;
         drop((turn, permit));
     }))
 }
 
 async fn watch(State(app): State<App>, Path(id): Path<u32>, upgrade: WebSocketUpgrade) -> Answer {
-    let source = find(&app.registry, id)?;
+    let source = find(&app.dashboard.sources, id)?;
     let permit = app.socket()?;
     // A viewer does not hold the source itself, so that it is dropped when it is removed.
     let (pictures, readings) = (source.pictures.subscribe(), source.readings.subscribe());
@@ -340,7 +346,7 @@ struct FeedQuery {
 }
 
 async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(query): Query<FeedQuery>, upgrade: WebSocketUpgrade) -> Answer {
-    let source = find(&app.registry, id)?;
+    let source = find(&app.dashboard.sources, id)?;
     if source.input != Input::Browser || query.key != source.key {
         return Err(Refused(StatusCode::FORBIDDEN, "only the browser that added this source can send pictures".into()));
     }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::listing;
-use crate::sources::registry::Registry;
+use crate::dashboard::Dashboard;
 
 /// Maximum number of pictures in flight to one viewer.
 const MAX_IN_FLIGHT: u32 = 2;
@@ -63,8 +63,8 @@ pub async fn watch(mut socket: WebSocket, mut pictures: watch::Receiver<Option<B
 }
 
 /// Sends the list of sources whenever it changes.
-pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
-    let mut changes = registry.changes.subscribe();
+pub async fn follow_list(mut socket: WebSocket, dashboard: Arc<Dashboard>) {
+    let mut changes = dashboard.sources.changes.subscribe();
     changes.mark_changed();
     let mut presence = Presence::new();
     loop {
@@ -77,7 +77,7 @@ pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
                 if changed.is_err() { return }
                 sleep(LIST_INTERVAL).await;
                 changes.mark_unchanged();
-                Message::Text(listing::of(&registry).to_string().into())
+                Message::Text(listing::of(&dashboard).to_string().into())
             }
             ping = presence.ping() => match ping { Some(ping) => ping, None => return },
         };
@@ -88,7 +88,7 @@ pub async fn follow_list(mut socket: WebSocket, registry: Arc<Registry>) {
 }
 
 /// Sends what changes in the fleet and in the alerts.
-pub async fn follow_overview(mut socket: WebSocket, registry: Arc<Registry>) {
+pub async fn follow_overview(mut socket: WebSocket, dashboard: Arc<Dashboard>) {
     let mut presence = Presence::new();
     let mut looks = interval(OVERVIEW_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,15 +100,14 @@ pub async fn follow_overview(mut socket: WebSocket, registry: Arc<Registry>) {
                 Heard::Next | Heard::Something => continue,
             },
             _ = looks.tick() => {
-                let fleet = registry.fleet.changes_since(fleet_version);
-                let alerts = registry.with_alerts(|log| {
-                    (alerts_version.replace(log.version) != Some(log.version)).then(|| json!(log.alerts().collect::<Vec<_>>()))
-                });
+                let fleet = dashboard.fleet.changes_since(fleet_version);
+                let alerts = dashboard.alerts.unless_version(alerts_version);
                 if fleet.is_none() && alerts.is_none() {
                     continue;
                 }
                 let fleet = fleet.map(|(version, fleet)| { fleet_version = version; fleet });
-                Message::Text(json!({ "now": registry.now_ms(), "fleet": fleet, "alerts": alerts }).to_string().into())
+                let alerts = alerts.map(|(version, alerts)| { alerts_version = Some(version); alerts });
+                Message::Text(json!({ "now": dashboard.sources.now_ms(), "fleet": fleet, "alerts": alerts }).to_string().into())
             }
             ping = presence.ping() => match ping { Some(ping) => ping, None => return },
         };
