@@ -111,6 +111,16 @@ fn documented(documents: &Path, manuals: &Path, recipes: &Path) {
     }
 }
 
+/// The completions are where each shell looks for them. The tests of the programs assert that each program has them.
+fn completed(share: &Path, zsh: &str) {
+    for (shell, place) in [("bash", "bash-completion/completions"), ("zsh", zsh), ("fish", "fish/vendor_completions.d")] {
+        for file in files(&repository().join("packaging/completions").join(shell)) {
+            let installed = share.join(place).join(file.file_name().unwrap());
+            assert_eq!(std::fs::read(&installed).ok(), std::fs::read(&file).ok(), "{}", installed.display());
+        }
+    }
+}
+
 #[test]
 fn make_installs_and_uninstalls_for_one_user() {
     if !test_support::fetched("centerface") {
@@ -126,6 +136,7 @@ fn make_installs_and_uninstalls_for_one_user() {
     let recipes = home(&stage).join("gst-plugin-emotion");
     use_them(&stage, &recipes, &home(&stage).join(".local/bin"));
     documented(&home(&stage).join("doc/gst-plugin-emotion"), &home(&stage).join("man"), &recipes);
+    completed(&home(&stage), "zsh/site-functions");
     let cache = home(&stage).join(".cache/gstreamer-1.0/registry.x86_64.bin");
     std::fs::create_dir_all(cache.parent().unwrap()).unwrap();
     std::fs::write(&cache, "").unwrap();
@@ -163,6 +174,9 @@ fn make_installs_and_uninstalls_system_wide() {
         assert!(plugins.join("libgstemotion.so").is_file(), "{}", plugins.display());
         let unit = root.join(prefix.strip_prefix("/").unwrap()).join("lib/systemd/system/emotion-camera@.service");
         assert!(read(&unit).contains(&format!("\nExecStart={}/bin/emotion-camera ", prefix.display())), "{}", read(&unit));
+        let debian = prefix == Path::new("/usr") && Path::new("/etc/debian_version").exists();
+        let share = root.join(prefix.strip_prefix("/").unwrap()).join("share");
+        completed(&share, if debian { "zsh/vendor-completions" } else { "zsh/site-functions" });
         std::fs::rename(&fetched, stage.path().join("away")).unwrap();
         use_it(&stage, Some(&plugins));
         if prefix.starts_with("/opt") {
