@@ -127,11 +127,8 @@ test-deb: ## build, install and use the packages for Debian 12 and 13 (needs roo
 test-arm64: setup ## build for 64-bit ARM, test the core and use the package under emulation (needs root, network)
 	scripts/arm64 test
 
-wheel: setup ## build a Python wheel with the plugin, for the GStreamer of Debian 12 and newer, in target/wheel
-	cargo build --locked --release --target-dir $(TARGET)/wheel/build --no-default-features --package emotion-python \
-	    --package gst-plugin-emotion --features emotion-python/remote,gst-plugin-emotion/plugin,gst-plugin-emotion/publish-nats
-	python3 apps/scan/python/wheel.py --module $(TARGET)/wheel/build/release/libemotion_python.so \
-	    --plugin $(TARGET)/wheel/build/release/libgstemotion.so --output $(TARGET)/wheel
+wheel: setup $(TARGET)/wheel/python/installed ## build a Python wheel with the plugin, for the GStreamer of Debian 12 and newer, in target/wheel
+	packaging/build-wheel
 
 test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 (needs network, root for Debian 13)
 	scripts/wheel $(TARGET)/wheel
@@ -139,14 +136,15 @@ test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 
 clean: ## remove the build results; files that setup downloaded stay
 	cargo clean
 
-# Virtual environments with the packages of a requirements file: those of the training tools, Ray, and DuckDB and pyarrow, with
-# which tests read the tables of emotion-scan.
+# Virtual environments with the packages of a requirements file: those of the training tools, Ray, maturin, and DuckDB and
+# pyarrow, with which tests read the tables of emotion-scan.
 $(TARGET)/training/%.installed: models/training/%.txt
 	scripts/venv $(@D) -r $<
 	touch $@
 
 $(TARGET)/cluster/python/installed: apps/scan/cluster/requirements.txt
 $(TARGET)/scan/readers/installed: apps/scan/tests/requirements.txt
+$(TARGET)/wheel/python/installed: apps/scan/python/requirements.txt
 %/installed:
 	scripts/venv $(@D) --require-hashes -r $<
 	touch $@

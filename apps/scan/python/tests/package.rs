@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them. Builds the
-//! wheel, installs it and uses its plugin.
+//! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them. Uses the plugin
+//! that a wheel has beside them; `make test-wheel` builds and installs such a wheel.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,21 +30,14 @@ fn printed(command: &mut Command) -> String {
 }
 
 #[test]
-fn the_wheel_has_a_plugin_that_runs_with_the_runtime_of_its_requirement() {
+fn the_plugin_of_the_package_runs_with_the_runtime_of_its_requirement() {
     let Some(python) = python() else { return };
-    let folder = Folder::new("wheel");
-    let libraries = std::env::current_exe().unwrap();
-    let wheel = printed(
-        Command::new(&python)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("wheel.py"))
-            .args(["--module".as_ref(), libraries.with_file_name("libemotion_python.so").as_os_str()])
-            .args(["--plugin".as_ref(), libraries.with_file_name("libgstemotion.so").as_os_str()])
-            .args(["--output".as_ref(), folder.0.as_os_str()]),
-    );
-    // pip checks the tags and the sums in RECORD.
+    let folder = Folder::new("plugin");
     let site = folder.0.join("site");
-    let pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", "--target"];
-    printed(Command::new(&python).args(pip).arg(&site).arg(wheel));
+    install(&site.join("emotion"));
+    fs::create_dir_all(site.join("emotion/gstreamer-1.0")).unwrap();
+    let plugin = std::env::current_exe().unwrap().with_file_name("libgstemotion.so");
+    fs::copy(plugin, site.join("emotion/gstreamer-1.0/libgstemotion.so")).unwrap();
     // As the package onnxruntime has it.
     let runtime = SearchPath::from_env(None).runtime_library().unwrap();
     fs::create_dir_all(site.join("onnxruntime/capi")).unwrap();
