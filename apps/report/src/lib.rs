@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Makes one HTML page of the records that `emotionexport` writes: timelines, shares of the time, pictures of the faces, and
+//! the video, which plays where the page is clicked.
+//!
+//! ```text
+//! NDJSON ─ ndjson ─▶ records ─ faces ─▶ columns ─ page ─▶ HTML with the columns as JSON, and a script that draws them
+//!                                 └─ pictures ─ video (GStreamer)
+//! ```
+//!
+//! The script is made of the modules in `page/`, some of which the dashboard uses as well. The page needs no other file and
+//! loads none but the video. It shows records only: times without a record are blank, because an export says nothing about
+//! frames without a face.
+
+mod error;
+mod records;
+mod ndjson;
+mod faces;
+mod crop;
+mod video;
+mod pictures;
+mod columns;
+mod player;
+mod page;
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use columns::{Data, FaceColumns, SummaryColumns};
+use faces::Faces;
+use page::Page;
+use pictures::pictures;
+use records::Content;
+use video::Video;
+
+pub use error::Error;
+pub use player::player_address;
+pub use records::{Face, Records, Summary, Times};
+
+/// Times of records may end after the video by this much.
+const TOLERANCE_NS: u64 = 1_000_000_000;
+
+/// What a page shows besides the records.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report<'a> {
+    /// The title.
+    pub name: &'a str,
+    /// The video of the records, from which pictures of the faces are taken.
+    pub video: Option<&'a Path>,
+    /// The address of the video that the page plays, as from [`player_address`].
+    pub player: Option<&'a str>,
+}
+
+impl Report<'_> {
+    /// The page as HTML. Without a video, times that start over, as in a loop, go on.
+    ///
+    /// # Errors
+    /// If the video cannot be read, or is not that of the records.
+    pub fn html(&self, mut records: Records) -> Result<String, Error> {
+        if self.video.is_none() && self.player.is_none() {
+            records.unroll();
+        }
+        let mut notes = records.notes.clone();
+        let (faces, summaries) = match records.all.iter().find(|record| !matches!(record.content, Content::Gone)) {
+            None => (None, None),
+            Some(record) if matches!(record.content, Content::Totals(_)) => {
+                notes.extend(self.video.map(|_| "There are no pictures of faces, because the export has totals only.".to_owned()));
+                (None, Some(SummaryColumns::new(&records)))
+            }
+            Some(_) => (Some(self.faces(&records, &mut notes)?), None),
+        };
+        notes.extend(export_notes(&records));
+        let is_empty = faces.is_none() && summaries.is_none();
+        let player = self.player.filter(|_| !is_empty);
+        let data = serde_json::to_string(&Data { faces, summaries, player }).expect("columns are JSON");
+        let (records, notes) = (records.all.len(), notes.as_slice());
+        Ok(Page { name: self.name, records, is_empty, notes, data: &data, has_player: player.is_some() }.html())
+    }
+
+    fn faces<'a>(&self, records: &'a Records, notes: &mut Vec<String>) -> Result<FaceColumns<'a>, Error> {
+        let faces = Faces::of(records);
+        notes.extend(faces.note.clone());
+        let mut columns = FaceColumns::new(records, &faces);
+        let Some(path) = self.video else { return Ok(columns) };
+        let mut video = Video::open(path)?;
+        check_length(&video, faces.range_ns().1)?;
+        columns.axis = columns.axis.with_video(video.length_ns);
+        columns.pictures = pictures(&faces, records, &mut video)?;
+        Ok(columns)
+    }
+}
+
+fn check_length(video: &Video, last_ns: u64) -> Result<(), Error> {
+    if last_ns <= video.length_ns + TOLERANCE_NS {
+        return Ok(());
+    }
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    Err(Error::OtherVideo { path: video.path.clone(), records_s: seconds(last_ns), video_s: seconds(video.length_ns) })
+}
+
+/// How the records were made.
+fn export_notes(records: &Records) -> Vec<String> {
+    let mut notes = Vec::new();
+    if records.is_smoothed {
+        notes.push("Scores are smoothed over time.".into());
+    }
+    if !records.detectors.is_empty() {
+        let detectors: Vec<&str> = records.detectors.iter().map(String::as_str).collect();
+        notes.push(format!("Face detector: {}.", detectors.join(", ")));
+    }
+    notes.extend(records.first_utc.as_ref().map(|utc| format!("Time of the first record: {utc}.")));
+    notes
+}
+
+/// Writes the page of a file of records, by default beside it, and returns its path. With `video` it has pictures of the
+/// faces. It also plays that video, or else one beside the records with the same name.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn write(path: &Path, video: Option<&Path>, page: Option<&Path>) -> Result<PathBuf, Error> {
+    let page = page.map_or_else(|| path.with_extension("html"), Path::to_owned);
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let records = Records::read(BufReader::new(file), path)?;
+    if let Some(video) = video.filter(|video| !video.is_file()) {
+        return Err(Error::NoVideo { path: video.to_owned() });
+    }
+    let player = video.map(Path::to_owned).or_else(|| player::beside(path)).and_then(|video| player_address(&video, &page));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let title = [Some(path), video].into_iter().flatten().map(name).collect::<Vec<_>>().join(", ");
+    let html = Report { name: &title, video, player: player.as_deref() }.html(records)?;
+    fs::write(&page, html).map_err(|source| Error::Write { path: page.clone(), source })?;
+    Ok(page)
+}

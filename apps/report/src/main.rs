@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command `emotion-report`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Makes one HTML page of an export: timelines of the apparent expressions, their shares of the time and, with the video,
+/// pictures of the faces.
+///
+/// The page needs no other files. A click on a chart or a time plays the video there, if it is VIDEO or has the name of the
+/// records, and stays where it is.
+#[derive(Debug, Parser)]
+#[command(name = "emotion-report", version, about)]
+struct Options {
+    /// Records of `emotionexport format=ndjson`
+    #[arg(value_name = "FILE.ndjson")]
+    records: PathBuf,
+    /// Video of the records; may be left out
+    video: Option<PathBuf>,
+    /// Page to write [default: FILE.html beside FILE.ndjson]
+    #[arg(value_name = "OUT.html")]
+    page: Option<PathBuf>,
+}
+
+impl Options {
+    /// Takes a page for a page where the video is left out.
+    fn in_order(mut self) -> Self {
+        if self.page.is_none() && self.video.as_deref().is_some_and(is_page) {
+            self.page = self.video.take();
+        }
+        self
+    }
+}
+
+fn is_page(path: &Path) -> bool {
+    let suffix = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    ["html", "htm"].iter().any(|page| suffix.eq_ignore_ascii_case(page))
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse().in_order();
+    match emotion_report::write(&options.records, options.video.as_deref(), options.page.as_deref()) {
+        Ok(page) => {
+            println!("wrote {}", page.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("emotion-report: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
