@@ -19,5 +19,4 @@ mod neighbours;
 mod recipes;
 mod recipes_clips;
 mod recorders;
-mod report;
 mod survival;
