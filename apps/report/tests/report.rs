@@ -1,58 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `pipelines/report.sh`: the page of a file of records, and the errors for files without records.
+//! The program `emotion-report`: the page of a file of records, and the errors for files without records.
 
-use std::path::{Path, PathBuf};
+#[path = "report/browser.rs"]
+mod browser;
+#[path = "report/support.rs"]
+mod support;
+
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::Digest;
+use support::{FRAME_NS, clip, data, face, folder, page_of, run, summary, text};
 use test_support::repository;
 
-const FRAME_NS: u64 = 40_000_000;
-
-/// An empty folder for one test.
-fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(test);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("target can be written");
-    folder
+/// The sum of a column.
+fn sum(columns: &Value, name: &str) -> u64 {
+    columns[name].as_array().expect("a column").iter().map(|value| value.as_u64().expect("a number")).sum()
 }
 
-fn face(frame: u64, id: u64, label: Option<&str>) -> Value {
-    let scores =
-        label.map(|label| json!({"neutral": if label == "neutral" { 0.9 } else { 0.1 }, "joy": if label == "joy" { 0.9 } else { 0.1 }}));
-    json!({
-        "type": "face", "version": 1, "stream": "s", "frame": frame, "pts": frame * FRAME_NS, "duration": FRAME_NS,
-        "stream_time": frame * FRAME_NS, "running_time": frame * FRAME_NS, "utc": null, "id": id,
-        "box": {"x": 0.1, "y": 0.1, "w": 0.2, "h": 0.3}, "confidence": 0.9, "detector": "test", "landmarks": null,
-        "label": label, "label_id": null, "score": label.map(|_| 0.9), "scores": scores, "smoothed": false, "age": 0,
-    })
-}
-
-/// Four seconds: two with face 1, one without faces, one with both.
-fn clip() -> Vec<Value> {
-    let alone = (0..50).map(|frame| face(frame, 1, Some(if frame < 25 { "neutral" } else { "joy" })));
-    let both = (75..100).flat_map(|frame| [face(frame, 1, Some("joy")), face(frame, 2, Some("unknown"))]);
-    alone.chain(both).collect()
-}
-
-fn text(records: &[Value]) -> String {
-    records.iter().map(|record| format!("{record}\n")).collect()
-}
-
-/// Runs the script on a file with that text and returns the page or the error message.
-fn report(test: &str, text: &str) -> Result<String, String> {
-    let folder = folder(test);
-    std::fs::write(folder.join("faces.ndjson"), text).expect("target can be written");
-    run(&[folder.join("faces.ndjson")]).map(|()| std::fs::read_to_string(folder.join("faces.html")).expect("the page was written"))
-}
-
-fn run(arguments: &[PathBuf]) -> Result<(), String> {
-    let script = repository().join("pipelines/report.sh");
-    let output = Command::new(script).args(arguments).output().expect("bash and Python");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!said.contains("Traceback"), "{said}");
-    if output.status.success() { Ok(()) } else { Err(said) }
+/// Start and end of each row, in frames.
+fn periods(columns: &Value) -> Vec<(u64, u64)> {
+    let numbers = |name: &str| columns[name].as_array().expect("a column").iter().map(|value| value.as_u64().expect("a number"));
+    numbers("start").zip(numbers("hold")).map(|(start, hold)| (start / FRAME_NS, (start + hold) / FRAME_NS)).collect()
 }
 
 #[test]
@@ -64,144 +33,111 @@ fn changes_hold_until_the_next() {
     // The changes of the clip that the other tests use.
     let changes = [face(0, 1, Some("neutral")), face(25, 1, Some("joy")), nobody];
     let both = [face(75, 1, Some("joy")), face(75, 2, Some("unknown")), face(99, 1, Some("joy")), face(99, 2, Some("unknown"))];
-    let page = report("changes", &text(&[&changes[..], &both[..]].concat())).expect("a page");
-    let every_frame = report("changes-all", &text(&clip())).expect("a page");
-    let shares = |page: &str| page.split("<h2").find(|part| part.contains("Share of time")).expect("shares").to_owned();
-    assert_eq!(shares(&page), shares(&every_frame));
+    let page = page_of("changes", &text(&[&changes[..], &both[..]].concat())).expect("a page");
+    let columns = &data(&page)["faces"];
+    assert_eq!(periods(columns), [(0, 25), (25, 50), (75, 99), (99, 100), (75, 99), (99, 100)]);
+    let every_frame = page_of("changes-all", &text(&clip())).expect("a page");
+    assert_eq!(sum(columns, "hold"), sum(&data(&every_frame)["faces"], "hold"));
     assert!(page.contains("Only changes were exported"), "{page}");
 }
 
 #[test]
-fn shares_gaps_and_unknown_faces_are_shown() {
-    let page = report("shares", &text(&clip())).expect("a page");
-    // Faces are visible for four seconds in total: one neutral, two joy, one unknown.
-    for row in ["neutral</th>", "joy</th>", "unknown</th>"] {
-        assert!(page.contains(row), "{row}");
-    }
-    let share = |label: &str| {
-        let row = &page[page.find(&format!("{label}</th>")).expect("a row")..];
-        row.split("<td>").nth(1).and_then(|cell| cell.split('<').next()).map(str::to_owned)
-    };
-    assert_eq!(["neutral", "joy", "unknown"].map(share), ["25 %", "50 %", "25 %"].map(|share| Some(share.to_owned())));
-    // The label has 0.9 and the other class 0.1, for neutral in one second and joy in two; in the fourth, `unknown`, both have 0.1.
-    let mean = |label: &str| {
-        let row = &page[page.find(&format!("{label}</th>")).expect("a row")..];
-        row.split("<td>").nth(3).and_then(|cell| cell.split('<').next()).map(str::to_owned)
-    };
-    assert_eq!(["neutral", "joy", "unknown"].map(mean), ["30 %", "50 %", "–"].map(|share| Some(share.to_owned())));
-    assert!(page.contains("3.0 s\u{a0}· 75\u{a0}%"), "one of four seconds has no face");
-    assert!(page.contains("Visible for 3.0 s between 0:00.0 and 0:04.0."));
-    assert!(page.contains("<td>0:01.0</td><td>0:02.0</td><td>joy</td>") && page.contains("<td>0:03.0</td><td>0:04.0</td><td>joy</td>"));
+fn the_page_holds_the_records_as_columns() {
+    let page = page_of("columns", &text(&clip())).expect("a page");
+    let columns = &data(&page)["faces"];
+    assert_eq!(columns["faces"], json!([{"stream": 0, "id": 1, "rows": 75}, {"stream": 0, "id": 2, "rows": 25}]));
+    assert_eq!((&columns["labels"], &columns["classes"]), (&json!(["joy", "neutral", "unknown"]), &json!(["joy", "neutral"])));
+    assert_eq!(
+        columns["label"].as_array().map(|rows| (rows[0].clone(), rows[40].clone(), rows[80].clone())),
+        Some((1.into(), 0.into(), 2.into()))
+    );
+    assert_eq!((&columns["scores"][0][0], &columns["scores"][1][0]), (&json!(1000), &json!(9000)));
+    assert_eq!(columns["axis"], json!({"start": 0, "end": 100 * FRAME_NS}));
+    assert_eq!((&columns["with_faces"], &columns["at_once"]), (&json!(75 * FRAME_NS), &json!(2)));
 }
 
 #[test]
 fn a_face_that_waits_for_its_first_classification_is_not_scored() {
-    let waiting = (0..25).map(|frame| {
-        let mut record = face(frame, 1, Some("unknown"));
-        (record["reason"], record["score"], record["scores"]) = ("pending".into(), Value::Null, Value::Null);
-        record
-    });
-    let scored = (25..50).map(|frame| face(frame, 1, Some("joy")));
-    let page = report("pending", &text(&waiting.chain(scored).collect::<Vec<_>>())).expect("a page");
-    assert!(page.contains("<td>0:00.0</td><td>0:01.0</td><td>not scored</td>") && page.contains("<td>joy</td>"));
-    assert!(!page.contains("<td>unknown</td>"));
+    let mut waiting = face(0, 1, Some("unknown"));
+    (waiting["reason"], waiting["score"], waiting["scores"]) = ("pending".into(), Value::Null, Value::Null);
+    let page = page_of("pending", &text(&[waiting, face(1, 1, Some("joy"))])).expect("a page");
+    let columns = &data(&page)["faces"];
+    assert_eq!((&columns["labels"], &columns["label"]), (&json!(["joy", "neutral", "not scored"]), &json!([2, 0])));
+    assert_eq!(columns["scores"], json!([[-1, 9000], [-1, 1000]]), "a row without scores");
 }
 
 #[test]
-fn the_page_loads_no_resources_and_runs_no_scripts() {
+fn the_page_loads_no_resources_and_runs_only_its_own_script() {
     let mut records = clip();
-    records.push(face(100, 3, Some("<script>alert(1)</script>")));
-    let page = report("alone", &text(&records)).expect("a page");
-    for foreign in ["<script", "<link", "http:", "https:", "@import", "src=\"/", "onload"] {
-        assert!(!page.contains(foreign), "{foreign}");
+    records.push(face(100, 3, Some("</script><script>alert(1)</script>")));
+    let page = page_of("alone", &text(&records)).expect("a page");
+    for foreign in ["<link", "http:", "https:", "@import", "src=", "onload=", "import "] {
+        // The name of SVG is an address, which nothing loads.
+        assert!(!page.replace("http://www.w3.org/2000/svg", "").contains(foreign), "{foreign}");
     }
-    assert!(page.contains("&lt;script&gt;"), "labels are text");
+    assert_eq!(page.matches("<script").count(), 2, "the records and the script");
+    assert!(page.contains("\\u003c/script>\\u003cscript>alert(1)"), "labels are text");
+    // The content policy allows this script and no other.
+    let script = page.split("<script type=\"module\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha2::Sha256::digest(script));
+    let policy = format!("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\"");
+    assert!(page.contains(&format!("http-equiv=\"Content-Security-Policy\" content=\"{policy}")), "{page}");
 }
 
 #[test]
-fn a_video_beside_the_records_is_played_by_the_pages_own_script() {
+fn a_video_beside_the_records_is_played() {
     let folder = folder("player");
     std::fs::write(folder.join("faces.ndjson"), text(&clip())).expect("target can be written");
     std::fs::write(folder.join("faces.mp4"), "").expect("target can be written");
     std::fs::create_dir(folder.join("pages")).expect("target can be written");
     run(&[folder.join("faces.ndjson"), folder.join("pages/page.html")]).expect("a page");
     let page = std::fs::read_to_string(folder.join("pages/page.html")).expect("the page was written");
-    assert!(
-        page.contains("src=\"../faces.mp4\"") && page.contains("href=\"../faces.mp4#t=1.000\" data-time=\"1.000\">0:01.0</a>"),
-        "{page}"
-    );
-    assert!(page.contains("data-start=\"0.000000\" data-length=\"4.000000\""), "the charts have the times of the records");
-    // The content policy allows this script and no other.
-    let script = page.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
-    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha2::Sha256::digest(script));
-    let policy =
-        page.split("http-equiv=\"Content-Security-Policy\" content=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a policy");
-    assert_eq!(
-        policy,
-        format!("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; media-src 'self' file:")
-    );
-    assert_eq!(page.matches("<script").count(), 1);
+    assert_eq!(data(&page)["player"], "../faces.mp4");
+    assert!(page.contains("; media-src 'self' file:\""), "{page}");
 }
 
 #[test]
 fn the_times_of_a_loop_go_on_and_those_of_a_recording_are_its_own() {
     let looped: Vec<Value> = (0..3).flat_map(|_| (0..50).map(|frame| face(frame, 1, Some("joy")))).collect();
-    let page = report("loop", &text(&looped)).expect("a page");
-    assert!(page.contains("Visible for 6.0 s between 0:00.0 and 0:06.0."), "{page}");
+    let page = page_of("loop", &text(&looped)).expect("a page");
+    assert_eq!(
+        periods(&data(&page)["faces"]).into_iter().collect::<Vec<_>>(),
+        (0..150).map(|frame| (frame, frame + 1)).collect::<Vec<_>>()
+    );
     assert!(page.contains("The times of the records start over 2 times"), "{page}");
     let in_recording = |frame: u64| {
         let mut record = face(1000 + frame, 1, Some("joy"));
         record["recording_time"] = json!(frame * FRAME_NS);
         record
     };
-    let page = report("recording", &text(&(25..50).map(in_recording).collect::<Vec<_>>())).expect("a page");
-    assert!(page.contains("Visible for 1.0 s between 0:01.0 and 0:02.0."), "{page}");
-}
-
-#[test]
-fn a_face_is_cut_out_with_a_margin_inside_of_the_frame() {
-    let program = "import sys; from expression_report.key_frames import borders\n\
-        for box in ((.25, .25, .5, .5), (0, 0, .1, .1), (.9, .9, .1, .1), (2, 2, 0, 0)):\n    \
-        print(*borders(dict(zip('xywh', box)), (640, 480)).values())";
-    let pipelines = repository().join("pipelines");
-    let output = Command::new("python3").args(["-B", "-c", program]).env("PYTHONPATH", pipelines).output().expect("Python");
-    // left, right, top, bottom: the side is 1.7 times that of the box
-    let expected = "48 48 0 0\n0 552 0 400\n552 0 400 0\n610 2 450 2\n";
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
+    let page = page_of("recording", &text(&(25..50).map(in_recording).collect::<Vec<_>>())).expect("a page");
+    assert_eq!(periods(&data(&page)["faces"]).first(), Some(&(25, 26)));
 }
 
 #[test]
 fn a_sampled_frame_holds_until_the_next_one() {
     let records: Vec<Value> = (0..10).map(|second| face(second * 25, 1, Some("joy"))).collect();
-    let page = report("sampled", &text(&records)).expect("a page");
+    let page = page_of("sampled", &text(&records)).expect("a page");
     assert!(page.contains("One frame every 1 s was exported"));
-    assert!(page.contains("Visible for 10.0 s between"));
+    assert_eq!(sum(&data(&page)["faces"], "hold"), 250 * FRAME_NS);
 }
 
 #[test]
-fn summaries_have_a_page_without_individual_faces() {
-    let summary = |second: u64| {
-        json!({
-            "type": "summary", "version": 1, "stream": "s", "pts": second * 1_000_000_000, "duration": 1_000_000_000, "stream_time": null,
-            "running_time": null, "utc": null, "frames": 25, "faces_mean": 2.0, "faces_max": 3, "faces_scored": 45,
-            "counts": {"neutral": 30, "joy": 10, "unknown": 5}, "scores": null,
-        })
-    };
-    let page = report("summaries", &text(&[summary(0), summary(1)])).expect("a page");
-    assert!(page.contains("totals only") && page.contains("Share of faces"));
-    // 50 faces in each: 30 neutral, 5 not scored.
-    assert!(
-        page.contains("<td>60 %</td><td>60</td>") && page.contains("not scored</th>") && page.contains("<td>10 %</td><td>10</td>"),
-        "{page}"
-    );
+fn summaries_are_columns_without_faces() {
+    let page = page_of("summaries", &text(&[summary(0), summary(1)])).expect("a page");
+    let data = data(&page);
+    assert!(data["faces"].is_null());
+    let columns = &data["summaries"];
+    assert_eq!(columns["labels"], json!(["joy", "neutral", "unknown", "not scored"]));
+    assert_eq!(columns["counts"], json!([[10, 10], [30, 30], [5, 5], [5, 5]]), "50 faces in each, of which 45 were scored");
 }
 
 #[test]
 fn a_truncated_or_empty_file_still_has_a_page() {
     let whole = text(&clip());
-    let page = report("cut", &whole[..whole.len() - 20]).expect("a page");
-    assert!(page.contains("The last line is incomplete"));
-    assert!(report("empty", "").expect("a page").contains("no faces were found"));
+    let page = page_of("cut", &whole[..whole.len() - 20]).expect("a page");
+    assert!(page.contains("The last line is incomplete") && page.contains("Made from 99 records."));
+    assert!(page_of("empty", "").expect("a page").contains("no faces were found"));
 }
 
 #[test]
@@ -210,15 +146,22 @@ fn errors_name_the_file_and_line() {
     newer[3]["version"] = json!(2);
     let mut odd = clip();
     odd[1].as_object_mut().expect("an object").remove("box");
+    let mut wrong = clip();
+    wrong[2]["pts"] = json!(-1);
     let csv = "stream,pts,duration\ns,0,40\n".to_owned();
     let mixed = text(&clip()) + "{\"type\":\"face\"}\n";
+    let event = json!({"type": "appeared", "version": 1}).to_string() + "\n";
+    let both = text(&clip()) + &text(&[summary(0)]);
     for (name, text, expected) in [
         ("newer", text(&newer), ["line 4", "expected version 1, found 2"]),
-        ("odd", text(&odd), ["line 2", "no field 'box'"]),
+        ("odd", text(&odd), ["line 2", "missing field `box`"]),
+        ("wrong", text(&wrong), ["line 3", "invalid value: integer `-1`"]),
         ("csv", csv, ["line 1", "expected a record of emotionexport format=ndjson"]),
-        ("mixed", mixed, ["line 101", "found None"]),
+        ("mixed", mixed, ["line 101", "expected version 1, found none"]),
+        ("event", event, ["line 1", "expected the type face, frame or summary, found \"appeared\""]),
+        ("both", both, ["expected records of one kind", "found faces and summaries"]),
     ] {
-        let error = report(name, &text).expect_err(name);
+        let error = page_of(name, &text).expect_err(name);
         assert!(error.contains("faces.ndjson") && expected.iter().all(|part| error.contains(part)), "{name}: {error}");
     }
     let error = run(&["nowhere.ndjson".into()]).expect_err("no file");
@@ -226,8 +169,43 @@ fn errors_name_the_file_and_line() {
     let records = folder("no-video").join("faces.ndjson");
     std::fs::write(&records, text(&clip())).expect("target can be written");
     let error = run(&[records.clone(), "nowhere.mp4".into()]).expect_err("no video");
-    assert!(error.contains("nowhere.mp4: expected a video"), "{error}");
+    assert!(error.contains("nowhere.mp4: expected a video, found no such file"), "{error}");
     let error = run(&[records.clone(), records]).expect_err("not a video");
-    assert!(error.contains("faces.ndjson") || error.contains("bindings"), "{error}");
-    assert!(run(&[]).expect_err("no argument").contains("usage: "));
+    assert!(error.contains("faces.ndjson: expected a video, but it cannot be read"), "{error}");
+    assert!(run(&[]).expect_err("no argument").contains("Usage: "));
+}
+
+#[test]
+fn a_video_that_ends_before_the_records_is_another_one() {
+    let folder = folder("short");
+    std::fs::write(folder.join("faces.ndjson"), text(&clip())).expect("target can be written");
+    support::write_video(&folder.join("short.webm"), &[("red", 25)]);
+    let error = run(&[folder.join("faces.ndjson"), folder.join("short.webm")]).expect_err("another video");
+    assert!(error.contains("short.webm: expected the video of these records, which end at 4.0 s; the video ends at 1.0 s"), "{error}");
+}
+
+#[test]
+fn the_script_runs_the_program() {
+    let folder = folder("script");
+    std::fs::write(folder.join("faces.ndjson"), text(&clip())).expect("target can be written");
+    let script = |arguments: &[&str]| {
+        let mut script = Command::new(repository().join("pipelines/report.sh"));
+        let programs = support::program().parent().expect("a folder");
+        script.env("PROGRAMS", programs).current_dir(&folder).args(arguments).output().expect("bash runs")
+    };
+    assert!(script(&["faces.ndjson"]).status.success());
+    assert!(folder.join("faces.html").is_file());
+    let output = script(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: emotion-report "), "{output:?}");
+}
+
+#[test]
+fn the_manual_page_has_the_arguments_of_the_help() {
+    let help = Command::new(support::program()).arg("--help").output().expect("the program runs").stdout;
+    let help = String::from_utf8(help).expect("text");
+    let manual = std::fs::read_to_string(repository().join("packaging/man/emotion-report.1")).expect("a manual page");
+    for argument in ["FILE.ndjson", "VIDEO", "OUT.html"] {
+        assert!(help.contains(argument) && manual.contains(&format!("Ar {argument}")), "{argument}");
+    }
 }
