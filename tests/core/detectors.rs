@@ -96,6 +96,20 @@ fn cells_of_all_strides_become_faces() {
 }
 
 #[test]
+fn cells_of_yunet_become_faces() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut detector = load("yunet-cells.onnx", None, 320).expect("a detector");
+    assert_eq!(detector.name(), "yunet");
+    let found = detect(&mut detector, Size::new(320, 240), Rect::new(40.0, 80.0, 8.0, 8.0));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_close(found[0].rect, Rect::new(28.0, 68.0, 32.0, 32.0));
+    let [right_eye, left_eye, nose, ..] = found[0].landmarks.expect("landmarks").0;
+    assert!((right_eye.x - 36.0).abs() < 0.1 && (left_eye.x - 52.0).abs() < 0.1 && (nose.y - 84.0).abs() < 0.1);
+}
+
+#[test]
 fn a_network_of_another_family_is_an_error_that_names_both() {
     if !runtime_fetched() {
         return;

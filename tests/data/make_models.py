@@ -204,6 +204,32 @@ def write_short_boxes(folder):
     save(folder, "short-boxes", nodes, [("input", [1, 3, "height", "width"])], outputs, constants)
 
 
+def write_yunet_cells(folder):
+    """YuNet's outputs: a face four strides wide around each bright cell of the finest stride, and none of the others."""
+    strides = (8, 16, 32)
+    nodes = [helper.make_node("ReduceMean", ["input"], ["grey"], axes=[1], keepdims=1)]
+    for stride in strides:
+        name = lambda label: f"{label}_{stride}"
+        nodes += [
+            helper.make_node("AveragePool", ["grey"], [name("cells")], kernel_shape=[stride] * 2, strides=[stride] * 2),
+            helper.make_node("Reshape", [name("cells"), "column"], [name("list")]),
+            helper.make_node("Mul", [name("list"), "scale" if stride == 8 else "nothing"], [name("cls")]),
+            helper.make_node("Identity", [name("cls")], [name("obj")]),
+            helper.make_node("Mul", [name("list"), "nothing"], [name("empty")]),
+            helper.make_node("Add", [name("empty"), "box"], [name("bbox")]),
+            helper.make_node("Add", [name("empty"), "points"], [name("kps")]),
+        ]
+    number = lambda label, value: helper.make_tensor(label, TensorProto.FLOAT, [], [value])
+    constants = [helper.make_tensor("column", TensorProto.INT64, [3], [1, -1, 1])]
+    constants += [number("scale", 1 / 255), number("nothing", 0.0)]
+    box, points = [0.5, 0.5, math.log(4), math.log(4)], [-0.5, 0, 1.5, 0, 0.5, 0.5, 0, 1.5, 1, 1.5]
+    constants.append(helper.make_tensor("box", TensorProto.FLOAT, [1, 1, 4], box))
+    constants.append(helper.make_tensor("points", TensorProto.FLOAT, [1, 1, 10], points))
+    heads = [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)]
+    outputs = [(f"{head}_{stride}", [1, f"n_{head}_{stride}", values]) for head, values in heads for stride in strides]
+    save(folder, "yunet-cells", nodes, [("input", [1, 3, "height", "width"])], outputs, constants)
+
+
 def write_external(folder):
     """An expression model for any input size with the logits bright and dark. Its weights are in a second file."""
     nodes = [
@@ -268,5 +294,6 @@ write_no_inputs(folder)
 write_grey_cells(folder)
 write_short_landmarks(folder)
 write_short_boxes(folder)
+write_yunet_cells(folder)
 write_external(folder)
 write_centroid_refiner(folder)
