@@ -15,22 +15,23 @@
 //! Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
 //! replace each other in the queue before it.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
-use emotion_supervise::recording;
+use emotion_supervise::recording::{self, RecordingError};
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::geometry::Size;
 use gstemotion::meta;
+use thiserror::Error;
 
 use crate::homeassistant;
-use crate::options::{Options, Publish, Schema};
+use crate::options::{Options, Picture, Publish};
 use crate::rtsp::{Outlet, Stream};
+use crate::value::{Schema, name};
 
 /// A queue that keeps the newest frame only.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
@@ -48,38 +49,58 @@ pub struct Analysis {
     publisher: Option<gst::Element>,
 }
 
+/// Why the analysis cannot begin or end.
+#[derive(Debug, Error)]
+pub enum AnalysisError {
+    /// GStreamer cannot build the pipeline, for example because an element is missing.
+    #[error("{0}")]
+    Launch(#[from] gst::glib::Error),
+    #[error(transparent)]
+    Encoder(#[from] NoEncoder),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// An element has another type or no such pad.
+    #[error("the pipeline has no {0}")]
+    Missing(&'static str),
+    /// `emotionpublish` does not take a setting.
+    #[error("publish.{property}: expected a value of {expected}, found {found}")]
+    Property { property: &'static str, expected: gst::glib::Type, found: String },
+    /// An element failed, for this reason.
+    #[error("{0}")]
+    Failed(String),
+    #[error("the pipeline did not start")]
+    Start,
+    #[error("not everything was written within {0} s")]
+    Unfinished(u64),
+}
+
 impl Analysis {
     /// Builds the pipeline. Pictures and records for RTSP go to `outlet`.
     ///
     /// # Errors
     /// If an element is missing or does not take a setting.
-    pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, Box<dyn Error>> {
+    pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, AnalysisError> {
         let pipeline = gst::parse::launch(&line(options)?)?;
-        let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "expected a pipeline")?;
-        let element = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("the pipeline has no {name}"));
-        let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| "expected an appsrc")?;
+        let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
+        let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
+        let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| AnalysisError::Missing("appsrc"))?;
         for export in pipeline.iterate_elements().into_iter().flatten() {
             if export.factory().is_some_and(|factory| factory.name() == "emotionexport") {
                 export.set_property("source", &options.name);
             }
         }
-        count(&element("classify")?, Size { width: options.size.0, height: options.size.1 }, progress)?;
-        if options.rtsp.is_some() || options.files.is_some() {
-            let overlay = element("overlay")?;
-            for name in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
-                overlay.set_property(name, options.picture.draw);
-            }
-            overlay.set_property("labels", &options.picture.labels);
-            overlay.set_property_from_str("blur-faces", options.picture.blur);
+        count(&pad(&element("classify")?, "src")?, Size { width: options.size.width, height: options.size.height }, progress);
+        if options.has_pictures() {
+            set_up_overlay(&element("overlay")?, &options.picture);
         }
         if let Some(outlet) = outlet {
-            feed(&element("video")?, Stream::Video, outlet)?;
-            feed(&element("text")?, Stream::Text, outlet)?;
+            feed(element("video")?, Stream::Video, outlet)?;
+            feed(element("text")?, Stream::Text, outlet)?;
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
-                feed(&element("onvif")?, Stream::Onvif, outlet)?;
+                feed(element("onvif")?, Stream::Onvif, outlet)?;
             }
             if options.files.is_none() {
-                skip_unwatched(&element("pictures-queue")?, outlet.clone())?;
+                skip_unwatched(&pad(&element("pictures-queue")?, "sink")?, outlet.clone());
             }
         }
         if let Some(files) = &options.files {
@@ -93,15 +114,15 @@ impl Analysis {
     ///
     /// # Errors
     /// The message of the element that does not start.
-    pub fn start(&self) -> Result<(), Box<dyn Error>> {
+    pub fn start(&self) -> Result<(), AnalysisError> {
         if self.pipeline.set_state(gst::State::Playing).is_ok() {
             return Ok(());
         }
         let wait = gst::ClockTime::from_seconds(2);
         let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(wait, &[gst::MessageType::Error]));
         match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => Err(reason(error).into()),
-            _ => Err("the pipeline did not start".into()),
+            Some(gst::MessageView::Error(error)) => Err(AnalysisError::Failed(reason(error))),
+            _ => Err(AnalysisError::Start),
         }
     }
 
@@ -135,15 +156,15 @@ impl Analysis {
     ///
     /// # Errors
     /// If that fails or takes longer.
-    pub fn finish(&self, limit: Duration) -> Result<(), String> {
+    pub fn finish(&self, limit: Duration) -> Result<(), AnalysisError> {
         let _ = self.entry.end_of_stream();
         let limit = gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::MAX);
         let types = [gst::MessageType::Eos, gst::MessageType::Error];
         let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(limit, &types));
         match message.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Eos(_)) => Ok(()),
-            Some(gst::MessageView::Error(error)) => Err(reason(error)),
-            _ => Err(format!("not everything was written within {} s", limit.seconds())),
+            Some(gst::MessageView::Error(error)) => Err(AnalysisError::Failed(reason(error))),
+            _ => Err(AnalysisError::Unfinished(limit.seconds())),
         }
     }
 
@@ -154,13 +175,13 @@ impl Analysis {
 }
 
 fn line(options: &Options) -> Result<String, NoEncoder> {
-    let (width, height) = options.size;
+    let (width, height, prior) = (options.size.width, options.size.height, name(&options.prior));
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
          ! {NEWEST} ! videoconvert ! videoscale ! video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 \
-         ! emotionfacedetect ! emotionclassify name=classify ! tee name=faces "
+         ! emotionfacedetect ! emotionclassify name=classify prior={prior} ! tee name=faces "
     );
-    if options.rtsp.is_some() || options.files.is_some() {
+    if options.has_pictures() {
         let queue = if options.files.is_some() { ALL } else { NEWEST };
         line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
     }
@@ -202,26 +223,37 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
+fn set_up_overlay(overlay: &gst::Element, picture: &Picture) {
+    for property in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
+        overlay.set_property(property, picture.draw);
+    }
+    overlay.set_property("labels", &picture.labels);
+    overlay.set_property_from_str("blur-faces", &name(&picture.blur));
+}
+
 /// Sets the properties of `emotionpublish`.
-fn set_up(publisher: gst::Element, publish: &Publish, name: &str) -> Result<gst::Element, String> {
-    for (name, text) in &publish.properties {
-        let known = publisher.find_property(name).ok_or_else(|| format!("emotionpublish has no property {name}"))?;
-        let value = gst::glib::Value::deserialize(text, known.value_type());
-        let value = value.map_err(|_| format!("publish.{name}: expected a value of {}, found {text}", known.value_type()))?;
-        publisher.set_property_from_value(name, &value);
+fn set_up(publisher: gst::Element, publish: &Publish, camera: &str) -> Result<gst::Element, AnalysisError> {
+    for &(property, ref text) in &publish.properties {
+        let expected = publisher.find_property(property).ok_or(AnalysisError::Missing(property))?.value_type();
+        let value = gst::glib::Value::deserialize(text, expected);
+        let value = value.map_err(|_| AnalysisError::Property { property, expected, found: text.clone() })?;
+        publisher.set_property_from_value(property, &value);
     }
     if let Some(prefix) = &publish.homeassistant {
-        publisher.set_property("retained-messages", homeassistant::messages(prefix, name, publish));
+        publisher.set_property("retained-messages", homeassistant::messages(prefix, camera, publish));
     }
     publisher.set_property("drain-timeout", u64::try_from(publish.drain_timeout.as_nanos()).unwrap_or(u64::MAX));
     Ok(publisher)
 }
 
-/// Counts the frames that leave `classify`, and their faces.
-fn count(classify: &gst::Element, size: Size, progress: &Arc<Progress>) -> Result<(), String> {
+fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
+    element.static_pad(name).ok_or(AnalysisError::Missing(name))
+}
+
+/// Counts the frames that leave `classified`, and their faces.
+fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
     let progress = progress.clone();
-    let pad = classify.static_pad("src").ok_or("emotionclassify has no pad")?;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    classified.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(buffer) = info.buffer() {
             let faces = meta::read_faces(buffer, size).iter().filter(|face| face.confirmed).count();
             progress.analysed(buffer, faces);
@@ -232,12 +264,11 @@ fn count(classify: &gst::Element, size: Size, progress: &Arc<Progress>) -> Resul
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(())
 }
 
 /// Passes the samples of an appsink on to the clients.
-fn feed(sink: &gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), String> {
-    let sink = sink.downcast_ref::<AppSink>().ok_or("expected an appsink")?;
+fn feed(sink: gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), AnalysisError> {
+    let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
     let outlet = outlet.clone();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -249,12 +280,10 @@ fn feed(sink: &gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(),
 }
 
 /// Skips drawing while there are no clients.
-fn skip_unwatched(queue: &gst::Element, outlet: Arc<Outlet>) -> Result<(), String> {
-    let pad = queue.static_pad("sink").ok_or("a queue without a pad")?;
+fn skip_unwatched(queue: &gst::Pad, outlet: Arc<Outlet>) {
     // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
     let skipped = move |_: &gst::Pad, _: &mut gst::PadProbeInfo<'_>| {
         if outlet.is_open() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
     };
-    pad.add_probe(gst::PadProbeType::BUFFER, skipped);
-    Ok(())
+    queue.add_probe(gst::PadProbeType::BUFFER, skipped);
 }

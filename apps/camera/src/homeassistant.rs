@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use crate::options::{Publish, Schema};
+use crate::options::Publish;
+use crate::value::Schema;
 
 /// A line for each message: topic, space, payload.
 pub fn messages(prefix: &str, name: &str, publish: &Publish) -> String {

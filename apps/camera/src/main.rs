@@ -16,12 +16,13 @@ mod options;
 mod rtsp;
 mod settings;
 mod source;
+mod value;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emotion_supervise::progress::Progress;
 use emotion_supervise::run::reason;
@@ -30,10 +31,10 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
-use analysis::Analysis;
+use analysis::{Analysis, AnalysisError};
 use options::Options;
 use rtsp::Outlet;
-use settings::Settings;
+use settings::{Settings, SettingsError};
 
 /// Time to finish files, in addition to that of the publisher.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,27 +42,28 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let options = match Settings::read(std::env::args_os().skip(1)) {
-        Ok(None) => {
-            print!("{}", settings::help());
-            return ExitCode::SUCCESS;
-        }
-        Ok(Some(settings)) => Options::new(&settings, |name| std::env::var(name).ok()),
-        Err(error) => Err(error),
+    let settings = match Settings::read(std::env::args_os()) {
+        Ok(settings) => settings,
+        Err(SettingsError::CommandLine(error)) => error.exit(),
+        Err(error) => return refuse(&error),
     };
-    match options {
-        Ok(options) => match serve(options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("emotion-camera: {error}");
-                ExitCode::FAILURE
-            }
-        },
+    let options = match Options::new(settings, |name| std::env::var(name).ok()) {
+        Ok(options) => options,
+        Err(error) => return refuse(&error),
+    };
+    match serve(options) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("emotion-camera: {error}; see --help");
-            ExitCode::from(2)
+            eprintln!("emotion-camera: {error}");
+            ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the settings.
+fn refuse(error: &dyn Error) -> ExitCode {
+    eprintln!("emotion-camera: {error}; see --help");
+    ExitCode::from(2)
 }
 
 /// Runs until a signal, the end of a file, or a failure of an outlet.
@@ -85,11 +87,13 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let watch = watch(&analysis, &main_loop, &failure)?;
     let drain = options.publish.as_ref().map_or(Duration::ZERO, |publish| publish.drain_timeout);
     let (stop, stopped) = channel();
-    let reader = std::thread::Builder::new().name("source".into()).spawn({
+    let (closing, closed) = channel::<()>();
+    std::thread::Builder::new().name("source".into()).spawn({
         let (analysis, main_loop) = (analysis.clone(), main_loop.clone());
         move || {
             source::run(&options, &analysis, &progress, &stopped);
             quit(&main_loop);
+            drop(closing);
         }
     })?;
     main_loop.run();
@@ -97,14 +101,12 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     drop((watch, stop));
     let failed = failure.lock().take();
     let finished = match failed {
-        Some(failure) => Err(failure),
+        Some(reason) => Err(AnalysisError::Failed(reason)),
         None => analysis.finish(drain + FINISH_TIMEOUT),
     };
     let _ = analysis.pipeline.set_state(gst::State::Null);
-    let end = Instant::now() + CLOSE_TIMEOUT;
-    while !reader.is_finished() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    // Ends when the thread of the source drops its end, for nothing is sent.
+    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     Ok(finished?)
 }
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The options: the meaning of the settings.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use emotion_supervise::place::Place;
+use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::recording::Recordings;
-use emotion_supervise::secret;
+use emotion_supervise::secret::{self, SecretError};
 use gstemotion::publish::{Location, Protocol};
+use thiserror::Error;
 
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
+use crate::value::{BlurFaces, Prior, Schema, Size, Switch, Text, Transport, name};
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,14 +24,16 @@ pub struct Options {
     pub name: String,
     /// Plays a file again when it ends.
     pub loops: bool,
-    /// Width and height of the analysed picture.
-    pub size: (u32, u32),
+    /// Size of the analysed picture.
+    pub size: Size,
     /// Length of a network camera's jitter buffer.
     pub latency: Duration,
-    /// Protocol to a network camera: tcp or udp.
-    pub protocol: &'static str,
+    /// Protocol to a network camera.
+    pub protocol: Transport,
     /// Time without a frame before the source is opened again.
     pub stall: Duration,
+    /// How frequent the expressions are assumed to be.
+    pub prior: Prior,
     /// What is drawn.
     pub picture: Picture,
     /// Serves by RTSP.
@@ -47,8 +53,8 @@ pub struct Picture {
     pub draw: bool,
     /// Text of labels, as `emotionoverlay` takes it.
     pub labels: String,
-    /// How faces are hidden: `none`, `pixelate` or `blur`.
-    pub blur: &'static str,
+    /// How faces are hidden.
+    pub blur: BlurFaces,
 }
 
 /// The RTSP server.
@@ -83,145 +89,150 @@ pub struct Publish {
     pub homeassistant: Option<String>,
 }
 
-/// What is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schema {
-    /// A face appears, changes its expression or leaves.
-    Events,
-    /// All faces of a frame.
-    Faces,
-    /// Counts and means of an interval.
-    Summary,
-    /// All faces of a frame, as DL Streamer writes them.
-    DlStreamer,
+/// Why settings have no meaning. Each message names the option; in a file, its key has the same name.
+#[derive(Debug, Error)]
+pub enum OptionsError {
+    #[error("the source is missing: give rtsp://ADDRESS, a camera such as /dev/video0, or a file")]
+    NoSource,
+    #[error("there is nothing to do: give at least one of --rtsp-listen, --publish-location and --files-folder")]
+    NoOutlet,
+    #[error("the source: {0}")]
+    Source(#[from] PlaceError),
+    #[error("{option}: expected a number of seconds from {min} to {MAX_SECONDS}, found {found}")]
+    Seconds { option: &'static str, min: f64, found: f64 },
+    #[error("--rtsp-path: expected a path such as /faces, found {0}")]
+    Path(String),
+    #[error("--rtsp-token-file: {}: {source}", path.display())]
+    TokenFile { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("--publish-location: {0}")]
+    Location(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("--publish-schemas: expected each schema once, found {0} twice")]
+    RepeatedSchema(String),
+    #[error("--homeassistant-prefix: expected a topic such as homeassistant, found {0}")]
+    Topic(String),
+    #[error("--homeassistant-prefix: Home Assistant discovers devices by MQTT: set --publish-location to mqtt:// or mqtts://")]
+    NoMqtt,
 }
+
+/// Maximum of settings in seconds: a day.
+const MAX_SECONDS: f64 = 86_400.0;
 
 impl Options {
     /// The options that `settings` mean. `environment` reads an environment variable.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn new(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let missing = "the source is missing: give rtsp://ADDRESS, a camera such as /dev/video0, or a file";
-        let source = settings.parsed("source", |text| Place::parse(text).map_err(|error| error.to_string()))?.ok_or(missing)?;
+    /// If a setting is missing or has a value that means nothing.
+    pub fn new(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        let source = Place::parse(&settings.source.ok_or(OptionsError::NoSource)?)?;
         let options = Self {
-            name: settings.text("name").map_or_else(|| source.name(), str::to_owned),
+            name: settings.name.unwrap_or_else(|| source.name()),
             source,
-            loops: settings.parsed("loop", boolean)?.unwrap_or(false),
-            size: settings.parsed("size", size)?.unwrap_or((1280, 720)),
-            latency: settings.parsed("latency", milliseconds)?.unwrap_or(Duration::from_millis(200)),
-            protocol: settings.parsed("protocol", |text| one_of(text, &["tcp", "udp"]))?.unwrap_or("tcp"),
-            stall: settings.parsed("stall", |text| seconds(text, 0.5))?.unwrap_or(Duration::from_secs(5)),
-            picture: Picture {
-                draw: settings.parsed("draw", boolean)?.unwrap_or(true),
-                labels: settings.text("labels").unwrap_or_default().to_owned(),
-                blur: settings.parsed("blur", |text| one_of(text, &["none", "pixelate", "blur"]))?.unwrap_or("none"),
-            },
-            rtsp: rtsp(settings, environment)?,
-            publish: publish(settings)?,
-            files: files(settings)?,
-            metrics: settings.parsed("metrics.listen", address)?,
+            loops: settings.loops,
+            size: settings.size,
+            latency: milliseconds(settings.latency),
+            protocol: settings.protocol,
+            stall: seconds("--stall", 0.5, settings.stall)?,
+            prior: settings.prior,
+            picture: Picture { draw: settings.draw, labels: settings.labels.unwrap_or_default(), blur: settings.blur },
+            rtsp: rtsp(settings.rtsp, environment)?,
+            publish: publish(settings.publish, settings.homeassistant.prefix)?,
+            files: files(settings.files)?,
+            metrics: settings.metrics.listen.on(),
         };
-        if options.rtsp.is_none() && options.publish.is_none() && options.files.is_none() {
-            return Err("there is nothing to do: give at least one of --rtsp-listen, --publish-location and --files-folder".into());
+        if !options.has_pictures() && options.publish.is_none() {
+            return Err(OptionsError::NoOutlet);
         }
         Ok(options)
     }
+
+    /// True if an outlet has pictures.
+    pub fn has_pictures(&self) -> bool {
+        self.rtsp.is_some() || self.files.is_some()
+    }
 }
 
-fn rtsp(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Rtsp>, String> {
-    let path = |text: &str| {
-        (text.len() > 1 && text.starts_with('/'))
-            .then(|| text.to_owned())
-            .ok_or_else(|| format!("expected a path such as /faces, found {text}"))
+fn rtsp(settings: settings::Rtsp, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Rtsp>, OptionsError> {
+    let settings::Rtsp { listen, path, token, token_file, onvif } = settings;
+    let Switch::On(listen) = listen else { return Ok(None) };
+    if path.len() < 2 || !path.starts_with('/') {
+        return Err(OptionsError::Path(path));
+    }
+    let in_file = |path: PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim_end().to_owned()),
+        Err(source) => Err(OptionsError::TokenFile { path, source }),
     };
-    let Some(listen) = settings.parsed("rtsp.listen", address)? else { return Ok(None) };
-    let from_file = settings.parsed("rtsp.token-file", |file| {
-        std::fs::read_to_string(file).map(|text| text.trim_end().to_owned()).map_err(|error| format!("{file}: {error}"))
-    })?;
-    let from_environment = || environment("EMOTION_CAMERA_TOKEN");
-    let token = settings.text("rtsp.token").map(str::to_owned).or(from_file).or_else(from_environment);
-    let token = token.filter(|token| !token.is_empty());
-    secret::check(listen, token.as_deref(), "--rtsp-token").map_err(|error| error.to_string())?;
-    Ok(Some(Rtsp {
-        listen,
-        path: settings.parsed("rtsp.path", path)?.unwrap_or_else(|| "/faces".into()),
-        token,
-        onvif: settings.parsed("rtsp.onvif", boolean)?.unwrap_or(false),
-    }))
+    let from_file = token_file.map(in_file).transpose()?;
+    let token = token.or(from_file).or_else(|| environment("EMOTION_CAMERA_TOKEN")).filter(|token| !token.is_empty());
+    secret::check(listen, token.as_deref(), "--rtsp-token")?;
+    Ok(Some(Rtsp { listen, path, token, onvif }))
 }
 
-fn publish(settings: &Settings) -> Result<Option<Publish>, String> {
-    let location = settings.parsed("publish.location", |text| Location::parse(text).map_err(|error| error.to_string()))?;
-    let homeassistant = settings.parsed("homeassistant.prefix", |text| match &location {
-        Some(location) if location.protocol == Protocol::Mqtt && !text.is_empty() && !text.contains([' ', '+', '#']) => Ok(text.to_owned()),
-        Some(location) if location.protocol == Protocol::Mqtt => Err(format!("expected a topic such as homeassistant, found {text}")),
-        _ => Err("Home Assistant discovers devices by MQTT: set --publish-location to mqtt:// or mqtts://".into()),
-    })?;
+fn publish(settings: settings::Publish, homeassistant: Switch<String>) -> Result<Option<Publish>, OptionsError> {
+    let text = settings.location.clone().on();
+    let location = text.as_deref().map(Location::parse).transpose().map_err(|error| OptionsError::Location(error.into()))?;
+    let homeassistant = homeassistant.on().map(|topic| discovery_topic(topic, location.as_ref())).transpose()?;
     let Some(location) = location else { return Ok(None) };
-    let own = ["schemas", "hysteresis", "interval", "drain-timeout"];
-    let mut properties: Vec<(&str, String)> =
-        settings.table("publish.").filter(|(name, _)| !own.contains(name)).map(|(name, text)| (name, text.to_owned())).collect();
-    if settings.text("publish.spool-location").is_some() {
-        properties.push(("leaky", "no".into()));
+    let schemas = &settings.schemas;
+    if let Some(repeated) = (1..schemas.len()).find(|&index| schemas[..index].contains(&schemas[index])) {
+        return Err(OptionsError::RepeatedSchema(name(&schemas[repeated])));
     }
     Ok(Some(Publish {
-        schemas: settings.parsed("publish.schemas", schemas)?.unwrap_or_else(|| vec![Schema::Events]),
-        hysteresis: settings.parsed("publish.hysteresis", milliseconds)?.unwrap_or(Duration::from_millis(500)),
-        interval: settings.parsed("publish.interval", milliseconds)?.unwrap_or(Duration::from_secs(1)),
-        drain_timeout: settings.parsed("publish.drain-timeout", milliseconds)?.unwrap_or(Duration::from_secs(5)),
-        properties,
+        hysteresis: milliseconds(settings.hysteresis),
+        interval: milliseconds(settings.interval),
+        drain_timeout: milliseconds(settings.drain_timeout),
+        properties: properties(&settings),
+        schemas: settings.schemas,
         location,
         homeassistant,
     }))
 }
 
-fn files(settings: &Settings) -> Result<Option<Recordings>, String> {
-    let length = settings.parsed("files.seconds", |text| seconds(text, 1.0))?.unwrap_or(Duration::from_secs(600));
-    Ok(settings.text("files.folder").map(|folder| Recordings { folder: folder.into(), length }))
+/// The topic, if Home Assistant can look below it.
+fn discovery_topic(topic: String, location: Option<&Location>) -> Result<String, OptionsError> {
+    if location.is_none_or(|location| location.protocol != Protocol::Mqtt) {
+        return Err(OptionsError::NoMqtt);
+    }
+    if topic.is_empty() || topic.contains([' ', '+', '#']) { Err(OptionsError::Topic(topic)) } else { Ok(topic) }
 }
 
-fn schemas(text: &str) -> Result<Vec<Schema>, String> {
-    let names = ["events", "faces", "summary", "dlstreamer"];
-    let of = |name: &str| match one_of(name.trim(), &names)? {
-        "events" => Ok(Schema::Events),
-        "faces" => Ok(Schema::Faces),
-        "summary" => Ok(Schema::Summary),
-        _ => Ok(Schema::DlStreamer),
-    };
-    let schemas: Vec<Schema> = text.split(',').map(of).collect::<Result<_, String>>()?;
-    let repeated = (1..schemas.len()).any(|index| schemas[..index].contains(&schemas[index]));
-    if repeated { Err(format!("expected each schema once, found {text}")) } else { Ok(schemas) }
+/// The properties of `emotionpublish`, without those that are not given or `off`.
+fn properties(settings: &settings::Publish) -> Vec<(&'static str, String)> {
+    let location = settings.location.clone().on().map(Text);
+    let spooled = settings.spool_location.as_ref().filter(|text| text.0 != "off").map(|_| Text("no".into()));
+    let all = [
+        ("location", &location),
+        ("client-id", &settings.client_id),
+        ("mqtt-version", &settings.mqtt_version),
+        ("password-file", &settings.password_file),
+        ("ca-file", &settings.ca_file),
+        ("certificate-file", &settings.certificate_file),
+        ("key-file", &settings.key_file),
+        ("max-size-bytes", &settings.max_size_bytes),
+        ("spool-location", &settings.spool_location),
+        ("max-spool-bytes", &settings.max_spool_bytes),
+        ("leaky", &spooled),
+    ];
+    let given = all.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?.0.clone())));
+    given.filter(|(_, text)| text != "off").collect()
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("expected ADDRESS:PORT such as 127.0.0.1:8554, or off, found {text}"))
+fn files(settings: settings::Files) -> Result<Option<Recordings>, OptionsError> {
+    let length = seconds("--files-seconds", 1.0, settings.seconds)?;
+    Ok(settings.folder.on().map(|folder| Recordings { folder, length }))
 }
 
-fn one_of(text: &str, known: &[&'static str]) -> Result<&'static str, String> {
-    known.iter().copied().find(|name| *name == text).ok_or_else(|| format!("expected one of {}, found {text}", known.join(", ")))
+fn milliseconds(number: u32) -> Duration {
+    Duration::from_millis(number.into())
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
-    one_of(text, &["true", "false"]).map(|text| text == "true")
-}
-
-fn size(text: &str) -> Result<(u32, u32), String> {
-    let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    // Even numbers, because the encoder subsamples the colours.
-    sides
-        .filter(|&(width, height)| [width, height].iter().all(|side| (16..=8192).contains(side) && side % 2 == 0))
-        .ok_or_else(|| format!("expected WIDTHxHEIGHT with even numbers from 16 to 8192, found {text}"))
-}
-
-fn milliseconds(text: &str) -> Result<Duration, String> {
-    let number = text.parse::<u32>().map(|ms| Duration::from_millis(ms.into()));
-    number.map_err(|_| format!("expected a number of milliseconds, found {text}"))
-}
-
-fn seconds(text: &str, min: f64) -> Result<Duration, String> {
-    let number = text.parse::<f64>().ok().filter(|number| (min..=86_400.0).contains(number));
-    number.map(Duration::from_secs_f64).ok_or_else(|| format!("expected a number of seconds from {min} to 86400, found {text}"))
+fn seconds(option: &'static str, min: f64, number: f64) -> Result<Duration, OptionsError> {
+    if (min..=MAX_SECONDS).contains(&number) {
+        Ok(Duration::from_secs_f64(number))
+    } else {
+        Err(OptionsError::Seconds { option, min, found: number })
+    }
 }
 
 #[cfg(test)]
@@ -229,8 +240,9 @@ mod tests {
     use super::*;
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
-        let settings = Settings::read(line.split_whitespace().map(Into::into))?.ok_or("help")?;
-        Options::new(&settings, |name| (name == variable.0).then(|| variable.1.into()))
+        let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
+        let settings = Settings::read(words.map(Into::into)).map_err(|error| error.to_string())?;
+        Options::new(settings, |name| (name == variable.0).then(|| variable.1.into())).map_err(|error| error.to_string())
     }
 
     fn options(line: &str) -> Result<Options, String> {
@@ -242,9 +254,11 @@ mod tests {
         assert!(options("--rtsp-listen 127.0.0.1:1").unwrap_err().contains("the source is missing"));
         assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
-        assert_eq!((options.name.as_str(), options.size, options.protocol), ("camera", (1280, 720), "tcp"));
+        assert_eq!((options.name.as_str(), options.size, options.protocol), ("camera", Size { width: 1280, height: 720 }, Transport::Tcp));
+        assert_eq!((options.latency, options.stall), (Duration::from_millis(200), Duration::from_secs(5)));
         assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600) }));
         assert_eq!((options.rtsp, options.publish, options.metrics, options.loops), (None, None, None, false));
+        assert_eq!((options.prior, options.picture.draw, options.picture.blur), (Prior::Natural, true, BlurFaces::None));
     }
 
     #[test]
@@ -265,17 +279,13 @@ mod tests {
     #[test]
     fn errors_name_the_setting_what_is_expected_and_what_was_found() {
         for (line, part) in [
-            ("--size 640", "--size: expected WIDTHxHEIGHT with even numbers from 16 to 8192, found 640"),
-            ("--size 641x480", "found 641x480"),
-            ("--protocol http", "--protocol: expected one of tcp, udp, found http"),
-            ("--stall 0", "--stall: expected a number of seconds from 0.5"),
-            ("--rtsp-listen nowhere", "--rtsp-listen: expected ADDRESS:PORT"),
-            ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "expected a path such as /faces, found faces"),
-            ("--publish-location mqtt://host/a --publish-schemas events,events", "each schema once"),
+            ("--stall 0", "--stall: expected a number of seconds from 0.5 to 86400, found 0"),
+            ("--files-seconds 0.5", "--files-seconds: expected a number of seconds from 1 to 86400, found 0.5"),
+            ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),
+            ("--publish-location mqtt://host/a --publish-schemas events,faces,events", "each schema once"),
             ("--publish-location http://host/a", "--publish-location: "),
             ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
             ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
-            ("--blur yes", "expected one of none, pixelate, blur"),
             ("--rtsp-listen 127.0.0.1:1 --rtsp-token-file /nowhere", "/nowhere: "),
         ] {
             let error = options(&format!("/dev/video0 {line}")).unwrap_err();

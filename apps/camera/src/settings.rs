@@ -1,278 +1,341 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Settings as text, from the command line and from a TOML file. `options.rs` gives them meaning.
+//! The settings: the options of the command line and the keys of a TOML file, from one definition. `options.rs` gives them
+//! meaning.
+//!
+//! A key of the file is an option without the dashes. The options of an outlet are in a table with its name: `path` in the table
+//! `[rtsp]` is `--rtsp-path`.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use lexopt::prelude::*;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use serde::Deserialize;
+use thiserror::Error;
 
-/// A setting that may be given.
-#[derive(Debug)]
-pub struct Key {
-    /// Its name: `size` in the file is `--size` on the command line, `path` in the table `[rtsp]` is `--rtsp-path`.
-    pub name: &'static str,
-    /// What its value is, for the help; empty for a switch.
-    pub value: &'static str,
-    /// What it does.
-    pub help: &'static str,
+use crate::value::{BlurFaces, Prior, Schema, Size, Switch, Text, Transport};
+
+/// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
+#[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
+#[command(name = "emotion-camera", version, args_override_self = true)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// A network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file
+    pub source: Option<String>,
+
+    /// Read settings from a TOML file; the command line wins
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Name of the camera in every record; without it, the host, the device or the name of the file
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Play a file again when it ends
+    #[arg(long = "loop")]
+    #[serde(rename = "loop")]
+    pub loops: bool,
+
+    /// Size of the analysed, served and recorded picture
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
+    pub size: Size,
+
+    /// Length of a network camera's jitter buffer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 200)]
+    pub latency: u32,
+
+    /// Protocol to a network camera
+    #[arg(long, value_enum, default_value = "tcp")]
+    pub protocol: Transport,
+
+    /// Time without a frame before the source is opened again
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    pub stall: f64,
+
+    /// How frequent the expressions are assumed to be
+    #[arg(long, value_enum, default_value = "natural")]
+    pub prior: Prior,
+
+    /// Draw faces in the served and recorded picture
+    #[arg(long, value_name = "true|false", action = ArgAction::Set, default_value = "true", hide_possible_values = true)]
+    pub draw: bool,
+
+    /// Text of the labels, such as happiness=glücklich,anger=Ärger
+    #[arg(long, value_name = "MAP")]
+    pub labels: Option<String>,
+
+    /// How to hide faces in the served and recorded picture
+    #[arg(long, value_enum, default_value = "none")]
+    pub blur: BlurFaces,
+
+    #[command(flatten, next_help_heading = "RTSP")]
+    pub rtsp: Rtsp,
+
+    #[command(flatten, next_help_heading = "Broker")]
+    pub publish: Publish,
+
+    #[command(flatten, next_help_heading = "Broker")]
+    pub homeassistant: HomeAssistant,
+
+    #[command(flatten, next_help_heading = "Recordings")]
+    pub files: Files,
+
+    #[command(flatten, next_help_heading = "Metrics")]
+    pub metrics: Metrics,
 }
 
-const fn key(name: &'static str, value: &'static str, help: &'static str) -> Key {
-    Key { name, value, help }
+/// The RTSP server.
+#[derive(Args, Clone, Debug, Deserialize, PartialEq)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rtsp {
+    /// Serve the picture and the records by RTSP; off serves nothing
+    #[arg(id = "rtsp-listen", long, value_name = "ADDRESS:PORT", default_value = "off")]
+    pub listen: Switch<SocketAddr>,
+
+    /// Path of the stream
+    #[arg(id = "rtsp-path", long, value_name = "PATH", default_value = "/faces")]
+    pub path: String,
+
+    /// Secret that clients need, at least 16 characters; required unless the address is a loopback address. Clients open
+    /// rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Other users of the machine can read it in the list of processes: prefer a file, or
+    /// the environment variable EMOTION_CAMERA_TOKEN
+    #[arg(id = "rtsp-token", long, value_name = "SECRET")]
+    pub token: Option<String>,
+
+    /// File with that secret
+    #[arg(id = "rtsp-token-file", long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Serve the faces as a third stream, of ONVIF metadata: one XML document tt:MetadataStream for each frame
+    #[arg(id = "rtsp-onvif", long, value_name = "true|false", action = ArgAction::Set, default_value = "false", hide_possible_values = true)]
+    pub onvif: bool,
 }
 
-/// All settings.
-pub const KEYS: [Key; 33] = [
-    key("source", "SOURCE", "the source, as the argument"),
-    key("name", "NAME", "name of the camera in every record [host, device or file]"),
-    key("loop", "", "play a file again when it ends"),
-    key("size", "WIDTHxHEIGHT", "size of the analysed picture [1280x720]"),
-    key("latency", "MS", "length of a network camera's jitter buffer [200]"),
-    key("protocol", "tcp|udp", "protocol to a network camera [tcp]"),
-    key("stall", "SECONDS", "time without a frame before the source is opened again [5]"),
-    key("draw", "true|false", "draw faces in the served and recorded picture [true]"),
-    key("labels", "MAP", "text of the labels, such as happiness=glücklich,anger=Ärger"),
-    key("blur", "none|pixelate|blur", "hide faces in the served and recorded picture [none]"),
-    key("rtsp.listen", "ADDRESS:PORT", "serve the picture and the records by RTSP; off serves nothing [off]"),
-    key("rtsp.path", "PATH", "path of the stream [/faces]"),
-    key(
-        "rtsp.token",
-        "SECRET",
-        "secret that clients need, at least 16 characters; required unless the address is a loopback address. Prefer a file or \
-         the environment variable EMOTION_CAMERA_TOKEN",
-    ),
-    key("rtsp.token-file", "FILE", "file with that secret"),
-    key("rtsp.onvif", "true|false", "serve the faces as a third stream, of ONVIF metadata [false]"),
-    key("publish.location", "URL", "publish records to a broker, such as mqtt://user@host/emotion/door; off publishes nothing [off]"),
-    key("publish.schemas", "LIST", "what to publish: events, faces, summary, dlstreamer [events]"),
-    key("publish.hysteresis", "MS", "how long something lasts before it is an event [500]"),
-    key("publish.interval", "MS", "time between two records of faces or summaries [1000]"),
-    key("publish.client-id", "NAME", "name of the connection, unique at the broker [random]"),
-    key("publish.mqtt-version", "5|3.1.1", "version of MQTT [5]"),
-    key("publish.password-file", "FILE", "file with the password; prefer it or the environment variable GST_EMOTION_PUBLISH_PASSWORD"),
-    key("publish.ca-file", "FILE", "authorities to trust, in PEM format [those of the system]"),
-    key("publish.certificate-file", "FILE", "certificate of this client, in PEM format"),
-    key("publish.key-file", "FILE", "its private key"),
-    key("publish.max-size-bytes", "BYTES", "memory for messages that wait [10485760]"),
-    key("publish.spool-location", "FOLDER", "keep messages that wait in this folder, so that they survive a crash"),
-    key("publish.max-spool-bytes", "BYTES", "maximum size of that folder [1073741824]"),
-    key("publish.drain-timeout", "MS", "maximum time at the end to send what waits [5000]"),
-    key(
-        "homeassistant.prefix",
-        "TOPIC",
-        "let Home Assistant discover the camera below this topic of the broker, usually homeassistant; off does not [off]",
-    ),
-    key("files.folder", "FOLDER", "record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing [off]"),
-    key("files.seconds", "SECONDS", "length of a recording [600]"),
-    key("metrics.listen", "ADDRESS:PORT", "serve /metrics for Prometheus by HTTP; off serves nothing [off]"),
-];
+/// The publisher.
+#[derive(Args, Clone, Debug, Deserialize, PartialEq)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Publish {
+    /// Publish records by MQTT or NATS, for example to mqtts://user@host/emotion/door; off publishes nothing
+    #[arg(id = "publish-location", long, value_name = "URL", default_value = "off")]
+    pub location: Switch<String>,
 
-/// Columns of the help.
-const HELP_COLUMN: usize = 38;
-const HELP_WIDTH: usize = 120;
+    /// What to publish, separated by commas
+    #[arg(id = "publish-schemas", long, value_name = "LIST", value_enum, value_delimiter = ',', default_value = "events")]
+    pub schemas: Vec<Schema>,
 
-/// Values and where each is from, by the names of [`KEYS`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings(BTreeMap<&'static str, Value>);
+    /// How long something lasts before it is an event, in milliseconds
+    #[arg(id = "publish-hysteresis", long, value_name = "MS", default_value_t = 500)]
+    pub hysteresis: u32,
 
-#[derive(Clone, Debug, PartialEq)]
-struct Value {
-    text: String,
-    /// For error messages, such as `--size` or `camera.toml: size`.
-    origin: String,
+    /// Time between two records of faces or summaries, in milliseconds; 0 is every frame
+    #[arg(id = "publish-interval", long, value_name = "MS", default_value_t = 1000)]
+    pub interval: u32,
+
+    /// Name of the connection, unique at the broker; without it, a random one
+    #[arg(id = "publish-client-id", long, value_name = "NAME")]
+    pub client_id: Option<Text>,
+
+    /// Version of MQTT; without it, 5
+    #[arg(id = "publish-mqtt-version", long, value_name = "5|3.1.1")]
+    pub mqtt_version: Option<Text>,
+
+    /// File with the password; prefer it or the environment variable GST_EMOTION_PUBLISH_PASSWORD to one in the location
+    #[arg(id = "publish-password-file", long, value_name = "FILE")]
+    pub password_file: Option<Text>,
+
+    /// Authorities to trust, in PEM format; without it, those of the system
+    #[arg(id = "publish-ca-file", long, value_name = "FILE")]
+    pub ca_file: Option<Text>,
+
+    /// Certificate of this client, in PEM format
+    #[arg(id = "publish-certificate-file", long, value_name = "FILE")]
+    pub certificate_file: Option<Text>,
+
+    /// Private key of the certificate
+    #[arg(id = "publish-key-file", long, value_name = "FILE")]
+    pub key_file: Option<Text>,
+
+    /// Memory for messages that wait for the broker; without it, 10485760
+    #[arg(id = "publish-max-size-bytes", long, value_name = "BYTES")]
+    pub max_size_bytes: Option<Text>,
+
+    /// Keep messages that wait in this folder, so that they survive a crash
+    #[arg(id = "publish-spool-location", long, value_name = "FOLDER")]
+    pub spool_location: Option<Text>,
+
+    /// Maximum size of that folder; without it, 1073741824
+    #[arg(id = "publish-max-spool-bytes", long, value_name = "BYTES")]
+    pub max_spool_bytes: Option<Text>,
+
+    /// Maximum time at the end to send what waits, in milliseconds
+    #[arg(id = "publish-drain-timeout", long, value_name = "MS", default_value_t = 5000)]
+    pub drain_timeout: u32,
+}
+
+/// The discovery by Home Assistant.
+#[derive(Args, Clone, Debug, Deserialize, PartialEq)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HomeAssistant {
+    /// Let Home Assistant discover the camera below this topic of the broker, usually homeassistant
+    #[arg(id = "homeassistant-prefix", long, value_name = "TOPIC", default_value = "off")]
+    pub prefix: Switch<String>,
+}
+
+/// The recordings.
+#[derive(Args, Clone, Debug, Deserialize, PartialEq)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Files {
+    /// Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing
+    #[arg(id = "files-folder", long, value_name = "FOLDER", default_value = "off")]
+    pub folder: Switch<PathBuf>,
+
+    /// Length of a recording
+    #[arg(id = "files-seconds", long, value_name = "SECONDS", default_value = "600")]
+    pub seconds: f64,
+}
+
+/// The page with metrics.
+#[derive(Args, Clone, Debug, Deserialize, PartialEq)]
+#[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Metrics {
+    /// Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing
+    #[arg(id = "metrics-listen", long, value_name = "ADDRESS:PORT", default_value = "off")]
+    pub listen: Switch<SocketAddr>,
+}
+
+/// Why there are no settings.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// The file has a syntax error, an unknown key or a wrong value.
+    #[error("{}: {}", path.display(), source.to_string().trim_end())]
+    Invalid { path: PathBuf, source: toml::de::Error },
+}
+
+/// The values of options that are not given.
+fn defaults<T: Args>() -> T {
+    let matches = T::augment_args(clap::Command::new("defaults")).get_matches_from(["defaults"]);
+    T::from_arg_matches(&matches).expect("no option is required")
 }
 
 impl Settings {
-    /// Reads the arguments after the program's name and the file that they name. Returns none if they ask for help.
+    /// Reads the arguments, of which the first one is the name of the program, and the file that they name.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
-        let mut line = Self::default();
-        let mut file = None;
-        let mut parser = lexopt::Parser::from_args(arguments);
-        while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-            match argument {
-                Short('h') | Long("help") => return Ok(None),
-                Long("config") => file = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?)),
-                Long(name) => {
-                    let origin = format!("--{name}");
-                    let key = find(name).ok_or_else(|| format!("unknown option {origin}"))?;
-                    let value = if key.value.is_empty() { Ok("true".into()) } else { parser.value().and_then(|value| value.string()) };
-                    line.set(key, value.map_err(|error| error.to_string())?, origin);
-                }
-                lexopt::Arg::Value(source) if !line.0.contains_key("source") => {
-                    line.set(&KEYS[0], source.string().map_err(|error| error.to_string())?, "the source".into());
-                }
-                other => return Err(other.unexpected().to_string()),
-            }
-        }
-        let mut settings = file.map_or_else(|| Ok(Self::default()), |file| Self::from_file(&file))?;
-        settings.0.extend(line.0);
-        Ok(Some(settings))
+    /// If the command line or the file is wrong, or if the command line asks for help.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, SettingsError> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let line = Self::try_parse_from(&arguments)?;
+        let Some(file) = &line.config else { return Ok(line) };
+        let mut settings = Self::from_file(file)?;
+        let loops = settings.loops || line.loops;
+        // Without the defaults, so that only a given option replaces a value of the file.
+        let given = Self::command().mut_args(|option| option.default_value(None::<&str>)).try_get_matches_from(&arguments)?;
+        settings.update_from_arg_matches(&given)?;
+        Ok(Self { loops, ..settings })
     }
 
-    /// Reads a TOML file.
-    fn from_file(path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| format!("{shown}: {}", error.to_string().trim_end()))?;
-        let mut settings = Self::default();
-        settings.add_table(&table, "", &shown.to_string())?;
-        Ok(settings)
+    fn from_file(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| SettingsError::Invalid { path: path.to_owned(), source })
     }
-
-    /// Adds the values of a table, whose name is `prefix` with a dot.
-    fn add_table(&mut self, table: &toml::Table, prefix: &str, file: &str) -> Result<(), String> {
-        for (name, value) in table {
-            let full = format!("{prefix}{name}");
-            let inner = format!("{full}.");
-            if let (toml::Value::Table(table), true) = (value, KEYS.iter().any(|key| key.name.starts_with(&inner))) {
-                self.add_table(table, &inner, file)?;
-                continue;
-            }
-            let key = KEYS.iter().find(|key| key.name == full).ok_or_else(|| unknown(file, &full, prefix))?;
-            let origin = format!("{file}: {full}");
-            let text = text_of(value).ok_or_else(|| {
-                format!("{origin}: expected a text, a number, true, false or a list of texts, found a {}", value.type_str())
-            })?;
-            self.set(key, text, origin);
-        }
-        Ok(())
-    }
-
-    fn set(&mut self, key: &Key, text: String, origin: String) {
-        self.0.insert(key.name, Value { text, origin });
-    }
-
-    /// The text of a setting, unless it is missing or `off`.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.text.as_str()).filter(|text| *text != "off")
-    }
-
-    /// The value of a setting, read by `parse`; none if it is missing or `off`.
-    ///
-    /// # Errors
-    /// That of `parse`, with the name of the setting.
-    pub fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        parse(text).map(Some).map_err(|error| format!("{}: {error}", self.0[name].origin))
-    }
-
-    /// Names and texts of the settings in a table, without its name and without those that are `off`.
-    pub fn table<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
-        self.0.keys().filter_map(move |name| Some((name.strip_prefix(prefix)?, self.text(name)?)))
-    }
-}
-
-fn find(option: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name.replace('.', "-") == option)
-}
-
-fn unknown(file: &str, name: &str, prefix: &str) -> String {
-    let allowed =
-        KEYS.iter().filter_map(|key| key.name.strip_prefix(prefix)).map(|name| name.split_once('.').map_or(name, |(table, _)| table));
-    let mut allowed: Vec<&str> = allowed.collect();
-    allowed.dedup();
-    format!("{file}: unknown key {name}; {} are allowed", allowed.join(", "))
-}
-
-fn text_of(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
-        toml::Value::Boolean(switch) => Some(switch.to_string()),
-        toml::Value::Array(items) => items.iter().map(|item| item.as_str()).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
-        _ => None,
-    }
-}
-
-/// What `--help` prints.
-pub fn help() -> String {
-    let mut help = String::from(
-        "Usage: emotion-camera [OPTION]... [SOURCE]\n\nFinds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them. SOURCE is\n\
-         a network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file.\n\n",
-    );
-    let extra = [key("config", "FILE", "read settings from a TOML file; the command line wins"), key("help", "", "print this help")];
-    for key in KEYS.iter().skip(1).chain(&extra) {
-        let option = format!("  --{} {}", key.name.replace('.', "-"), key.value);
-        help.push_str(&format!("{:HELP_COLUMN$}", option.trim_end()));
-        let mut column = HELP_COLUMN.max(option.len());
-        if option.len() >= HELP_COLUMN {
-            help.push_str(&format!("\n{:HELP_COLUMN$}", ""));
-            column = HELP_COLUMN;
-        }
-        for (index, word) in key.help.split(' ').enumerate() {
-            if index > 0 && column + word.chars().count() >= HELP_WIDTH {
-                help.push_str(&format!("\n{:HELP_COLUMN$}", ""));
-                column = HELP_COLUMN;
-            } else if index > 0 {
-                help.push(' ');
-                column += 1;
-            }
-            help.push_str(word);
-            column += word.chars().count();
-        }
-        help.push('\n');
-    }
-    help
 }
 
 #[cfg(test)]
 mod tests {
+    use test_support::command_line;
+
     use super::*;
 
-    fn read(line: &str) -> Result<Option<Settings>, String> {
-        Settings::read(line.split_whitespace().map(OsString::from))
+    fn read(line: &str) -> Result<Settings, SettingsError> {
+        Settings::read(std::iter::once("emotion-camera").chain(line.split_whitespace()).map(OsString::from))
     }
 
     /// Reads a file with this text, and the command line after it.
-    fn with_file(test: &str, text: &str, line: &str) -> Result<Settings, String> {
+    fn with_file(test: &str, text: &str, line: &str) -> Result<Settings, SettingsError> {
         let path = std::env::temp_dir().join(format!("emotion-camera-{test}-{}.toml", std::process::id()));
         std::fs::write(&path, text).unwrap();
-        let settings = read(&format!("--config {} {line}", path.display())).map(|settings| settings.unwrap());
+        let settings = read(&format!("--config {} {line}", path.display()));
         std::fs::remove_file(path).unwrap();
         settings
     }
 
     #[test]
     fn the_command_line_wins_over_the_file() {
-        let text = "source = 'rtsp://camera/1'\nloop = true\nstall = 2.5\n[publish]\nschemas = ['events', 'summary']\ninterval = 200\n";
-        let settings = with_file("wins", text, "--publish-interval 500 --rtsp-path /door").unwrap();
-        let text = |name| settings.text(name).unwrap();
-        assert_eq!((text("source"), text("loop"), text("stall")), ("rtsp://camera/1", "true", "2.5"));
-        assert_eq!((text("publish.schemas"), text("publish.interval"), text("rtsp.path")), ("events,summary", "500", "/door"));
-        let settings = with_file("off", "[rtsp]\nlisten = '127.0.0.1:1'\n", "--rtsp-listen off /dev/video0").unwrap();
-        assert_eq!((settings.text("rtsp.listen"), settings.text("source")), (None, Some("/dev/video0")));
+        let text = "source = 'rtsp://camera/1'\nloop = true\nstall = 2.5\nlatency = 50\n\
+                    [publish]\nschemas = ['events', 'summary']\ninterval = 200\nmqtt-version = 5\n";
+        let settings = with_file("wins", text, "--publish-interval 500 --rtsp-path /door --latency 200").unwrap();
+        assert_eq!((settings.source.as_deref(), settings.loops, settings.stall), (Some("rtsp://camera/1"), true, 2.5));
+        assert_eq!((settings.latency, settings.rtsp.path.as_str()), (200, "/door"), "a given default wins, too");
+        assert_eq!((settings.publish.schemas, settings.publish.interval), (vec![Schema::Events, Schema::Summary], 500));
+        assert_eq!((settings.publish.mqtt_version, settings.publish.drain_timeout), (Some(Text("5".into())), 5000));
+        let settings = with_file("off", "[rtsp]\nlisten = '127.0.0.1:1'\n", "--rtsp-listen off --loop /dev/video0").unwrap();
+        assert_eq!((settings.rtsp.listen, settings.source.as_deref(), settings.loops), (Switch::Off, Some("/dev/video0"), true));
+        assert_eq!(Settings { config: None, ..with_file("empty", "", "").unwrap() }, read("").unwrap());
     }
 
     #[test]
-    fn unknown_keys_are_errors_that_list_what_is_allowed() {
-        let error = with_file("table", "[rtsp]\npaht = '/x'\n", "").unwrap_err();
-        assert!(error.contains(".toml: unknown key rtsp.paht; listen, path, token, token-file, onvif are allowed"), "{error}");
-        let error = with_file("top", "sizes = '1x1'\n", "").unwrap_err();
-        assert!(
-            error.contains("unknown key sizes; source, name, ") && error.contains("blur, rtsp, publish, homeassistant, files, metrics"),
-            "{error}"
-        );
-        let error = with_file("kind", "size = { width = 1 }\n", "").unwrap_err();
-        assert!(error.contains("size: expected a text"), "{error}");
-        assert!(with_file("syntax", "size = \n", "").unwrap_err().contains(".toml: "));
-        assert!(read("--config /nowhere.toml").unwrap_err().starts_with("/nowhere.toml: "));
-        assert_eq!(read("--paht /x").unwrap_err(), "unknown option --paht");
-        assert!(read("one two").unwrap_err().contains("two"));
+    fn the_last_one_of_equal_options_counts() {
+        assert_eq!(read("--name a --name b --publish-schemas faces --publish-schemas events").unwrap().name.as_deref(), Some("b"));
     }
 
     #[test]
-    fn the_manual_has_every_option_and_every_line_fits() {
-        let manual = include_str!("../../../packaging/man/emotion-camera.1");
-        for key in &KEYS[1..] {
-            let option = key.name.replace('.', "-");
-            assert!(manual.contains(&format!("Fl -{option}\n")) || manual.contains(&format!("Fl -{option} ")), "--{option} is missing");
+    fn unknown_keys_and_wrong_values_are_errors_that_list_what_is_expected() {
+        for (test, text, parts) in [
+            ("table", "[rtsp]\npaht = '/x'\n", ["unknown field `paht`", "`listen`, `path`, `token`, `token-file`, `onvif`"]),
+            ("top", "sizes = '1x1'\n", ["unknown field `sizes`", "`rtsp`, `publish`, `homeassistant`, `files`, `metrics`"]),
+            ("value", "size = '641x480'\n", ["line 1", "WIDTHxHEIGHT with even numbers from 16 to 8192, found 641x480"]),
+            ("kind", "size = { width = 1 }\n", ["line 1", "expected a string"]),
+            ("choice", "[publish]\nschemas = ['all']\n", ["line 2", "expected one of `events`, `faces`, `summary`, `dlstreamer`"]),
+            ("address", "[metrics]\nlisten = 'nowhere'\n", ["line 2", "127.0.0.1:8554, found nowhere"]),
+            ("syntax", "size = \n", [".toml: ", "line 1"]),
+        ] {
+            let error = with_file(test, text, "").unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{test}: {error}");
         }
-        let help = help();
-        assert!(help.lines().all(|line| line.chars().count() <= HELP_WIDTH), "{help}");
+        assert!(read("--config /nowhere.toml").unwrap_err().to_string().starts_with("/nowhere.toml: "));
+    }
+
+    #[test]
+    fn a_wrong_option_is_an_error_that_names_it_and_what_was_expected() {
+        for (line, parts) in [
+            ("--paht /x", ["unexpected argument", "--paht"]),
+            ("one two", ["unexpected argument", "two"]),
+            ("--size 640", ["--size", "WIDTHxHEIGHT with even numbers from 16 to 8192, found 640"]),
+            ("--protocol http", ["--protocol", "[possible values: tcp, udp]"]),
+            ("--blur yes", ["--blur", "[possible values: none, pixelate, blur]"]),
+            ("--rtsp-listen nowhere", ["--rtsp-listen", "127.0.0.1:8554, found nowhere"]),
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_option_is_a_key_of_the_file() {
+        let tables = ["rtsp", "publish", "homeassistant", "files", "metrics"];
+        for option in Settings::command().get_arguments().filter(|option| option.get_id() != "config") {
+            let name = option.get_long().unwrap_or("source");
+            let table = tables.iter().find_map(|table| Some((table, name.strip_prefix(&format!("{table}-"))?)));
+            // No setting is a date.
+            let text = match table {
+                Some((table, key)) => format!("[{table}]\n{key} = 2026-11-26\n"),
+                None => format!("{name} = 2026-11-26\n"),
+            };
+            let error = toml::from_str::<Settings>(&text).unwrap_err().to_string();
+            assert!(!error.contains("unknown field"), "--{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_manual_and_the_completions_have_the_options() {
+        command_line::assert_committed(Settings::command(), "emotion-camera");
     }
 }

@@ -17,6 +17,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::Analysis;
 use crate::options::Options;
+use crate::value::Transport;
 
 /// Shortest and longest pause before the next attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -87,9 +88,12 @@ fn once(
     sink.set_callbacks(callbacks.build());
     let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
     let reading = Reading {
-        max_size: (side(options.size.0), side(options.size.1)),
+        max_size: (side(options.size.width), side(options.size.height)),
         latency: options.latency,
-        protocols: Some(options.protocol),
+        protocols: Some(match options.protocol {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }),
         timeout: Some(options.stall),
     };
     let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.loops);

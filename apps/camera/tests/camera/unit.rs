@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The systemd unit, as systemd itself reads it, and the manual page.
+//! The systemd unit, as systemd itself reads it.
 
 use std::fs;
 use std::process::Command;
-
-use test_support::manual;
 
 use crate::service::folder;
 use crate::support::has;
@@ -31,12 +29,4 @@ fn the_unit_is_valid_and_hardened() {
     assert!(is_valid && said.trim().is_empty(), "{said}");
     let (is_hardened, said) = analyse(&["security", "--offline=true", "--threshold", MAX_EXPOSURE]);
     assert!(is_hardened, "{said}");
-}
-
-#[test]
-fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(
-        env!("CARGO_BIN_EXE_emotion-camera"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-camera.1"),
-    );
 }

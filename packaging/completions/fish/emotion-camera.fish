@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+complete -c emotion-camera -l config -d 'Read settings from a TOML file; the command line wins' -r -F
+complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
+complete -c emotion-camera -l size -d 'Size of the analysed, served and recorded picture' -r
+complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds' -r
+complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -a "tcp\t''
+udp\t''"
+complete -c emotion-camera -l stall -d 'Time without a frame before the source is opened again' -r
+complete -c emotion-camera -l prior -d 'How frequent the expressions are assumed to be' -r -f -a "natural\t'As in front of a camera'
+balanced\t'All alike, as in posed or selected pictures'"
+complete -c emotion-camera -l draw -d 'Draw faces in the served and recorded picture' -r -f -a "true\t''
+false\t''"
+complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r
+complete -c emotion-camera -l blur -d 'How to hide faces in the served and recorded picture' -r -f -a "none\t''
+pixelate\t''
+blur\t''"
+complete -c emotion-camera -l rtsp-listen -d 'Serve the picture and the records by RTSP; off serves nothing' -r
+complete -c emotion-camera -l rtsp-path -d 'Path of the stream' -r
+complete -c emotion-camera -l rtsp-token -d 'Secret that clients need, at least 16 characters; required unless the address is a loopback address. Clients open rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Other users of the machine can read it in the list of processes: prefer a file, or the environment variable EMOTION_CAMERA_TOKEN' -r
+complete -c emotion-camera -l rtsp-token-file -d 'File with that secret' -r -F
+complete -c emotion-camera -l rtsp-onvif -d 'Serve the faces as a third stream, of ONVIF metadata: one XML document tt:MetadataStream for each frame' -r -f -a "true\t''
+false\t''"
+complete -c emotion-camera -l publish-location -d 'Publish records by MQTT or NATS, for example to mqtts://user@host/emotion/door; off publishes nothing' -r
+complete -c emotion-camera -l publish-schemas -d 'What to publish, separated by commas' -r -f -a "events\t'A face appears, changes its expression or leaves'
+faces\t'All faces of a frame'
+summary\t'Counts and means of an interval'
+dlstreamer\t'All faces of a frame, as DL Streamer writes them'"
+complete -c emotion-camera -l publish-hysteresis -d 'How long something lasts before it is an event, in milliseconds' -r
+complete -c emotion-camera -l publish-interval -d 'Time between two records of faces or summaries, in milliseconds; 0 is every frame' -r
+complete -c emotion-camera -l publish-client-id -d 'Name of the connection, unique at the broker; without it, a random one' -r
+complete -c emotion-camera -l publish-mqtt-version -d 'Version of MQTT; without it, 5' -r
+complete -c emotion-camera -l publish-password-file -d 'File with the password; prefer it or the environment variable GST_EMOTION_PUBLISH_PASSWORD to one in the location' -r
+complete -c emotion-camera -l publish-ca-file -d 'Authorities to trust, in PEM format; without it, those of the system' -r
+complete -c emotion-camera -l publish-certificate-file -d 'Certificate of this client, in PEM format' -r
+complete -c emotion-camera -l publish-key-file -d 'Private key of the certificate' -r
+complete -c emotion-camera -l publish-max-size-bytes -d 'Memory for messages that wait for the broker; without it, 10485760' -r
+complete -c emotion-camera -l publish-spool-location -d 'Keep messages that wait in this folder, so that they survive a crash' -r
+complete -c emotion-camera -l publish-max-spool-bytes -d 'Maximum size of that folder; without it, 1073741824' -r
+complete -c emotion-camera -l publish-drain-timeout -d 'Maximum time at the end to send what waits, in milliseconds' -r
+complete -c emotion-camera -l homeassistant-prefix -d 'Let Home Assistant discover the camera below this topic of the broker, usually homeassistant' -r
+complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing' -r
+complete -c emotion-camera -l files-seconds -d 'Length of a recording' -r
+complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r
+complete -c emotion-camera -l loop -d 'Play a file again when it ends'
+complete -c emotion-camera -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c emotion-camera -s V -l version -d 'Print version'
