@@ -6,9 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emotion_supervise::metrics::{CONTENT_TYPE, Kind, Page};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use emotion_supervise::metrics::{self, Kind, Labels, Page};
 use emotion_supervise::progress::Progress;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -17,9 +23,9 @@ use crate::analysis::Analysis;
 
 /// Maximum size of the head of a request.
 const MAX_HEAD: usize = 8 << 10;
-/// Maximum number of requests at a time. Further ones wait until one of these ends.
-const MAX_REQUESTS: usize = 64;
-/// Maximum time for a request and its answer.
+/// Maximum number of connections at a time. Further ones wait until one of these ends.
+const MAX_CONNECTIONS: usize = 64;
+/// Maximum time for a connection, which has one request.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 type Value = fn(&gst::Structure) -> Option<f64>;
 
 /// Metrics of the publisher and where they are in its `stats`.
-const PUBLISHER: [(&str, Kind, &str, Value); 8] = [
+const PUBLISHER: [(&str, Kind, &str, Value); 9] = [
     ("emotion_publish_connected", Kind::Gauge, "1 while the broker is connected.", |stats| {
         stats.get::<bool>("connected").ok().map(f64::from)
     }),
@@ -39,6 +45,9 @@ const PUBLISHER: [(&str, Kind, &str, Value); 8] = [
     }),
     ("emotion_publish_sent_total", Kind::Counter, "Messages that the broker has acknowledged.", |stats| number(stats, "sent")),
     ("emotion_publish_dropped_total", Kind::Counter, "Messages that were lost.", |stats| number(stats, "dropped")),
+    ("emotion_publish_rejected_total", Kind::Counter, "Lost messages that the broker never takes, such as too large ones.", |stats| {
+        number(stats, "rejected")
+    }),
     ("emotion_publish_reconnects_total", Kind::Counter, "Connections to the broker after the first.", |stats| number(stats, "reconnects")),
 ];
 
@@ -54,11 +63,15 @@ fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
     let labels = [("name", name)];
     page.add_sources(&[(&labels[..], progress.counts())]);
     if let Some(stats) = analysis.publisher_stats() {
-        for (metric, kind, help, value) in PUBLISHER {
-            page.add(metric, kind, help, value(&stats).map(|value| (&labels[..], value)));
-        }
+        add_publisher(&mut page, &labels, &stats);
     }
     page.into_text()
+}
+
+fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
+    for (metric, kind, help, value) in PUBLISHER {
+        page.add(metric, kind, help, value(stats).map(|value| (labels, value)));
+    }
 }
 
 /// Serves the page on a thread of its own. A slow request does not delay others.
@@ -70,21 +83,29 @@ pub fn serve(listen: SocketAddr, name: String, analysis: Arc<Analysis>, progress
     let listener = runtime.block_on(TcpListener::bind(listen));
     let listener = listener.map_err(|error| io::Error::other(format!("cannot listen on {listen}: {error}")))?;
     println!("emotion-camera: metrics at http://{}/metrics", listener.local_addr()?);
-    let page = Arc::new(move || page(&name, &analysis, &progress));
-    std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(accept(listener, page)))?;
+    let router = router(move || page(&name, &analysis, &progress));
+    std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(accept(listener, router, TIMEOUT)))?;
     Ok(())
 }
 
-/// Answers the requests of all connections.
-async fn accept(listener: TcpListener, page: Arc<impl Fn() -> String + Send + Sync + 'static>) {
-    let free = Arc::new(Semaphore::new(MAX_REQUESTS));
+fn router(page: impl Fn() -> String + Send + Sync + 'static) -> Router {
+    let page = Arc::new(page);
+    let metrics = get(async move || ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page()));
+    Router::new().route("/metrics", metrics).fallback((StatusCode::NOT_FOUND, "the metrics are at /metrics\n"))
+}
+
+/// Answers one request of each connection, within `limit`.
+async fn accept(listener: TcpListener, router: Router, limit: Duration) {
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Ok(slot) = free.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let page = page.clone();
+                let mut http = http1::Builder::new();
+                http.keep_alive(false).max_buf_size(MAX_HEAD);
+                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
                 tokio::spawn(async move {
                     // Fails if the client is gone or too slow.
-                    let _ = timeout(TIMEOUT, answer(stream, &*page)).await;
+                    let _ = timeout(limit, connection).await;
                     drop(slot);
                 });
             }
@@ -93,95 +114,83 @@ async fn accept(listener: TcpListener, page: Arc<impl Fn() -> String + Send + Sy
     }
 }
 
-/// Answers one request and closes the connection.
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, page: impl Fn() -> String) -> io::Result<()> {
-    let head = read_head(&mut stream).await?;
-    let (status, kind, body) = match head.split(' ').take(2).collect::<Vec<_>>()[..] {
-        ["GET" | "HEAD", path] if path.split('?').next() == Some("/metrics") => ("200 OK", CONTENT_TYPE, page()),
-        ["GET" | "HEAD", _] => ("404 Not Found", "text/plain", "the metrics are at /metrics\n".into()),
-        _ => ("405 Method Not Allowed", "text/plain", "only GET is allowed\n".into()),
-    };
-    let length = body.len();
-    let shown = if head.starts_with("HEAD ") { "" } else { &body };
-    let response = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{shown}");
-    stream.write_all(response.as_bytes()).await?;
-    stream.shutdown().await
-}
-
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        if head.len() > MAX_HEAD {
-            return Err(io::Error::other("the request is too long"));
-        }
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use tokio::io::duplex;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;
 
-    /// The response to a request that is sent in two parts, the second after the first was read.
-    async fn ask(first: &str, second: &str) -> String {
-        let (mut client, server) = duplex(first.len());
-        let asked = async {
-            // The pipe is full after the first part.
-            client.write_all([first, second].concat().as_bytes()).await.unwrap();
-            let mut response = String::new();
-            client.read_to_string(&mut response).await.unwrap();
-            response
-        };
-        let (answered, response) = tokio::join!(answer(server, || "a 1\n".into()), asked);
-        answered.unwrap();
+    /// Serves a page of one line, with at most `limit` for each connection. Returns the address.
+    async fn serve(limit: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(accept(listener, router(|| "a 1\n".into()), limit));
+        address
+    }
+
+    /// The response to a request.
+    async fn ask(server: SocketAddr, first_line: &str) -> String {
+        let mut client = TcpStream::connect(server).await.unwrap();
+        client.write_all(format!("{first_line} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).await.unwrap();
         response
     }
 
     #[tokio::test]
     async fn only_the_page_is_served() {
-        let page = ask("GET /metr", "ics HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        assert!(page.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4"), "{page}");
-        assert!(page.contains("content-length: 4\r\n") && page.ends_with("\r\n\r\na 1\n"), "{page}");
-        assert!(ask("HEAD /metrics HTTP/1.1\r\n", "\r\n").await.ends_with("\r\n\r\n"));
-        assert!(ask("GET / HTTP/1.1\r\n", "\r\n").await.starts_with("HTTP/1.1 404"));
-        assert!(ask("POST /metrics HTTP/1.1\r\n", "\r\n").await.starts_with("HTTP/1.1 405"));
+        let server = serve(Duration::from_secs(60)).await;
+        let page = ask(server, "GET /metrics?name=door").await;
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\na 1\n"), "{page}");
+        assert!(page.contains("content-type: text/plain; version=0.0.4") && page.contains("content-length: 4\r\n"), "{page}");
+        assert!(ask(server, "HEAD /metrics").await.ends_with("\r\n\r\n"));
+        let other = ask(server, "GET /").await;
+        assert!(other.starts_with("HTTP/1.1 404") && other.ends_with("the metrics are at /metrics\n"), "{other}");
+        assert!(ask(server, "POST /metrics").await.starts_with("HTTP/1.1 405"));
     }
 
     #[tokio::test]
-    async fn a_request_is_answered_while_others_are_slow_and_those_are_given_up() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(accept(listener, Arc::new(|| "a 1\n".to_owned())));
-        let began = Instant::now();
+    async fn a_request_is_answered_while_others_are_slow() {
+        let server = serve(Duration::from_secs(3600)).await;
         let mut slow = Vec::new();
         for _ in 0..5 {
-            slow.push(TcpStream::connect(address).await.unwrap());
+            let mut client = TcpStream::connect(server).await.unwrap();
+            client.write_all(b"GET /metr").await.unwrap();
+            slow.push(client);
         }
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
-        let mut response = String::new();
-        client.read_to_string(&mut response).await.unwrap();
-        assert!(response.ends_with("a 1\n"), "{response}");
-        let answered = began.elapsed();
-        for mut stream in slow {
-            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "closed without an answer");
+        assert!(ask(server, "GET /metrics").await.ends_with("a 1\n"));
+        for mut client in slow {
+            client.write_all(b"ics HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            let mut response = String::new();
+            client.read_to_string(&mut response).await.unwrap();
+            assert!(response.ends_with("a 1\n"), "{response}");
         }
-        assert!(began.elapsed() >= TIMEOUT && answered < TIMEOUT, "{answered:?}, {:?}", began.elapsed());
     }
 
     #[tokio::test]
-    async fn a_request_without_an_end_is_refused() {
-        let (mut client, server) = duplex(MAX_HEAD);
-        let sent = async { while client.write_all(&[b'a'; 1024]).await.is_ok() {} };
-        let (answered, ()) = tokio::join!(answer(server, String::new), sent);
-        assert!(answered.is_err());
+    async fn slow_requests_are_given_up_and_make_room() {
+        let server = serve(Duration::from_millis(20)).await;
+        let mut slow = Vec::new();
+        for _ in 0..MAX_CONNECTIONS + 5 {
+            slow.push(TcpStream::connect(server).await.unwrap());
+        }
+        for mut client in slow {
+            assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "closed without an answer");
+        }
+    }
+
+    #[test]
+    fn the_publisher_has_a_metric_for_each_of_its_counts() {
+        gst::init().unwrap();
+        let stats = gst::Structure::builder("application/x-emotionpublish-stats").field("connected", true);
+        let stats = stats.field("dropped", 7_u64).field("rejected", 3_u64).build();
+        let mut page = Page::default();
+        add_publisher(&mut page, &[("name", "door")], &stats);
+        let text = page.into_text();
+        for sample in ["connected{name=\"door\"} 1", "dropped_total{name=\"door\"} 7", "rejected_total{name=\"door\"} 3"] {
+            assert!(text.contains(&format!("\nemotion_publish_{sample}\n")), "{text}");
+        }
+        assert!(!text.contains("emotion_publish_sent_total{"), "no sample without a count: {text}");
     }
 }
