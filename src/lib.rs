@@ -29,8 +29,6 @@ pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;
 pub mod export;
-#[path = "../crates/publish/src/mod.rs"]
-pub mod publish;
 
 // The only modules that use GStreamer.
 #[cfg(feature = "plugin")]

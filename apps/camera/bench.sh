@@ -8,7 +8,7 @@
 set -euo pipefail
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cargo build --quiet --locked --release --manifest-path "$checkout/Cargo.toml" \
-    --package gst-plugin-emotion --package emotion-camera --lib --bins --features publish-nats
+    --package gst-plugin-emotion --package emotion-camera --lib --bins
 source "$checkout/pipelines/env.sh"
 work=$target/bench/camera
 rm -rf "$work"

@@ -11,10 +11,6 @@ mod expression;
 mod image;
 mod mot;
 mod motion_gate;
-mod outbox_model;
 #[cfg(feature = "onnx")]
 mod presets;
-mod publish;
-#[cfg(feature = "publish")]
-mod session;
 mod tracker;

@@ -71,7 +71,7 @@ fn entities(topic: &str, schemas: &[Schema]) -> Vec<(&'static str, &'static str,
 mod tests {
     use std::time::Duration;
 
-    use gstemotion::publish::Location;
+    use emotion_publish::Location;
 
     use super::*;
 

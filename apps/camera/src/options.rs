@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use emotion_publish::{Location, Protocol};
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::recording::Recordings;
 use emotion_supervise::secret::{self, SecretError};
-use gstemotion::publish::{Location, Protocol};
 use thiserror::Error;
 
 use crate::settings::{self, Settings};

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use gstemotion::publish::Location;
-use gstemotion::publish::secrets::Secrets;
+use emotion_publish::Location;
+use emotion_publish::secrets::Secrets;
 use serde::Deserialize;
 
 use crate::alerts::{Rule, RuleText};

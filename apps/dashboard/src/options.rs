@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use emotion_publish::Location;
 use emotion_supervise::secret;
-use gstemotion::publish::Location;
 use lexopt::prelude::*;
 
 use crate::configuration::Configuration;

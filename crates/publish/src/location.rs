@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
-use crate::error::{Error, Result};
+use super::error::{Error, LocationFault, Result};
 
 /// The part of a topic for the state of a publisher.
 pub const STATUS: &str = "status";
@@ -39,23 +39,29 @@ pub struct Location {
     pub topic: String,
 }
 
-/// The schemes, with protocol, encryption and usual port.
-const SCHEMES: [(&str, Protocol, bool, u16); 4] = [
-    ("mqtt", Protocol::Mqtt, false, 1883),
-    ("mqtts", Protocol::Mqtt, true, 8883),
-    ("nats", Protocol::Nats, false, 4222),
-    ("nats+tls", Protocol::Nats, true, 4222),
-];
+/// The schemes.
+const SCHEMES: [&str; 4] = ["mqtt", "mqtts", "nats", "nats+tls"];
+
+/// The protocol of a scheme, whether it is encrypted, and the usual port.
+fn protocol(scheme: &str) -> Option<(Protocol, bool, u16)> {
+    match scheme {
+        "mqtt" => Some((Protocol::Mqtt, false, 1883)),
+        "mqtts" => Some((Protocol::Mqtt, true, 8883)),
+        "nats" => Some((Protocol::Nats, false, 4222)),
+        "nats+tls" => Some((Protocol::Nats, true, 4222)),
+        _ => None,
+    }
+}
 
 impl Location {
     /// Reads `scheme://user@host:port/topic`. User and port may be left out.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the part that is wrong. A password is one, because an address is readable by others;
-    /// the message does not contain it.
+    /// [`Error::Location`] with the fault. A password is one, because others can read the address; the error does not
+    /// contain it.
     ///
     /// ```
-    /// use gstemotion::publish::Location;
+    /// use emotion_publish::Location;
     /// let location = Location::parse("mqtts://camera@broker.example/emotion/door").unwrap();
     /// assert_eq!((location.host.as_str(), location.port), ("broker.example", 8883));
     /// assert_eq!(location.topic("events"), "emotion/door/events");
@@ -70,7 +76,7 @@ impl Location {
     /// As [`Self::parse`]. The first part of the topic must not be `+`.
     ///
     /// ```
-    /// use gstemotion::publish::Location;
+    /// use emotion_publish::Location;
     /// let location = Location::parse_filter("mqtt://broker.example/emotion/+").unwrap();
     /// assert_eq!((location.topic("events"), location.fixed_topic()), ("emotion/+/events".into(), "emotion"));
     /// ```
@@ -79,31 +85,7 @@ impl Location {
     }
 
     fn read(text: &str, is_filter: bool) -> Result<Self> {
-        let shown = without_password(text);
-        let wrong = |what: &str| Error::Config(format!("location {shown:?}: {what}"));
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("expected mqtt://host/topic"))?;
-        let (_, protocol, tls, port) = *SCHEMES
-            .iter()
-            .find(|known| known.0 == scheme)
-            .ok_or_else(|| wrong(&format!("expected a scheme of {}", SCHEMES.map(|known| known.0).join(", "))))?;
-        if password(text).is_some() {
-            return Err(wrong(
-                "expected no password here; set password-file, or the environment variable GST_EMOTION_PUBLISH_PASSWORD. \
-                 Write @ in a topic as %40",
-            ));
-        }
-        let (authority, topic) = rest.split_once('/').ok_or_else(|| wrong("expected a topic after the host"))?;
-        let (user, address) = match authority.rsplit_once('@') {
-            Some((user, address)) => (Some(decoded(user).ok_or_else(|| wrong("the user is not valid text"))?), address),
-            None => (None, authority),
-        };
-        let (host, port) = split_port(address, port).ok_or_else(|| wrong("expected a port of 1 to 65535 after the colon"))?;
-        if host.is_empty() {
-            return Err(wrong("expected a host"));
-        }
-        let topic = decoded(topic).ok_or_else(|| wrong("the topic is not valid text"))?;
-        let topic = checked_topic(&topic, protocol, is_filter).map_err(|what| wrong(&what))?;
-        Ok(Self { protocol, tls, user: user.filter(|user| !user.is_empty()), host: host.to_owned(), port, topic })
+        parse(text, is_filter).map_err(|fault| Error::Location { location: without_password(text), fault })
     }
 
     /// The topic, or with NATS the subject, that ends with `last`.
@@ -119,10 +101,29 @@ impl Location {
         self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
     }
 
-    /// The topic up to the first part that is `+`; the whole topic if none is.
+    /// The topic up to the first part that is `+`, or the whole topic if it has no such part.
     pub fn fixed_topic(&self) -> &str {
         self.topic.find("/+").map_or(&self.topic, |end| &self.topic[..end])
     }
+}
+
+fn parse(text: &str, is_filter: bool) -> std::result::Result<Location, LocationFault> {
+    let (scheme, rest) = text.split_once("://").ok_or(LocationFault::NoAddress)?;
+    let (protocol, tls, port) = protocol(scheme).ok_or(LocationFault::Scheme { known: &SCHEMES })?;
+    if password(text).is_some() {
+        return Err(LocationFault::Password);
+    }
+    let (authority, topic) = rest.split_once('/').ok_or(LocationFault::NoTopic)?;
+    let (user, address) = match authority.rsplit_once('@') {
+        Some((user, address)) => (Some(decoded(user).ok_or(LocationFault::User)?), address),
+        None => (None, authority),
+    };
+    let (host, port) = split_port(address, port).ok_or(LocationFault::Port)?;
+    if host.is_empty() {
+        return Err(LocationFault::NoHost);
+    }
+    let topic = checked_topic(&decoded(topic).ok_or(LocationFault::TopicText)?, protocol, is_filter)?;
+    Ok(Location { protocol, tls, user: user.filter(|user| !user.is_empty()), host: host.to_owned(), port, topic })
 }
 
 /// `text` with the password replaced by `***`, for people to read.
@@ -148,27 +149,28 @@ fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
 }
 
 /// The topic as the protocol writes it: parts separated by `/`, with NATS by `.`. Parts of a filter may be `+`.
-fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::result::Result<String, String> {
+fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::result::Result<String, LocationFault> {
     let topic = topic.trim_end_matches('/');
     let (forbidden, separator): (&[char], _) = match protocol {
-        Protocol::Nats if is_filter => return Err("expected mqtt:// or mqtts://, since only MQTT can be subscribed to".into()),
+        Protocol::Nats if is_filter => return Err(LocationFault::Subscription),
         Protocol::Mqtt => (&['+', '#'], "/"),
         Protocol::Nats => (&['*', '>', '.', ' '], "."),
     };
     let mut fixed = topic.split('/').filter(|part| !(is_filter && *part == "+"));
     let wrong = fixed.find_map(|part| part.chars().find(|letter| forbidden.contains(letter) || letter.is_control()));
     match wrong {
-        _ if is_filter && topic.starts_with('+') => Err("expected a topic whose first part is not +".into()),
-        _ if topic.is_empty() => Err("expected a topic after the host".into()),
-        _ if topic.len() > MAX_TOPIC => Err(format!("expected a topic of at most {MAX_TOPIC} bytes, found {}", topic.len())),
-        _ if topic.starts_with('$') => Err("expected a topic that does not begin with $, which brokers reserve".into()),
-        _ if topic.split('/').any(str::is_empty) => Err("expected no empty part in the topic".into()),
-        Some(letter) => Err(format!("expected a topic without {letter:?}")),
+        _ if is_filter && topic.starts_with('+') => Err(LocationFault::FirstPart),
+        _ if topic.is_empty() => Err(LocationFault::NoTopic),
+        _ if topic.len() > MAX_TOPIC => Err(LocationFault::TopicLength { bytes: topic.len(), maximum: MAX_TOPIC }),
+        _ if topic.starts_with('$') => Err(LocationFault::ReservedTopic),
+        _ if topic.split('/').any(str::is_empty) => Err(LocationFault::EmptyPart),
+        Some(letter) => Err(LocationFault::Character(letter)),
         None => Ok(topic.replace('/', separator)),
     }
 }
 
-/// `text` with `%20` and the like decoded; none if a `%` has no two digits, or the result is not UTF-8.
+/// `text` with `%20` and the like decoded, or `None` if two hexadecimal digits are missing after a `%`, or the result is not
+/// UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let has_digits = |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
     let is_valid = text.split('%').skip(1).all(has_digits);
@@ -233,26 +235,34 @@ mod tests {
 
     #[test]
     fn wrong_addresses_name_the_wrong_part() {
-        for (text, part) in [
-            ("broker/t", "mqtt://host/topic"),
-            ("mqtt://h", "a topic"),
-            ("mqtt://h/", "a topic"),
-            ("mqtt:///t", "a host"),
-            ("mqtt://h:0/t", "a port"),
-            ("mqtt://h:port/t", "a port"),
-            ("mqtt://h/a+b", "without '+'"),
-            ("mqtt://h/a%23", "without '#'"),
-            ("mqtt://h/a%00", "without '\\0'"),
-            ("mqtt://h/a//b", "no empty part"),
-            ("mqtt://h/$SYS/a", "$"),
-            ("mqtt://h/%ff", "not valid text"),
-            ("mqtt://h/%e", "not valid text"),
-            ("nats://h/a.b", "without '.'"),
-            ("nats://h/a>", "without '>'"),
+        let fault = |text: &str| match Location::parse(text) {
+            Err(Error::Location { location, fault }) if location == text => fault,
+            other => panic!("{text}: {other:?}"),
+        };
+        for (text, expected) in [
+            ("broker/t", LocationFault::NoAddress),
+            ("http://h/t", LocationFault::Scheme { known: &SCHEMES }),
+            ("mqtt://%ff@h/t", LocationFault::User),
+            ("mqtt://h", LocationFault::NoTopic),
+            ("mqtt://h/", LocationFault::NoTopic),
+            ("mqtt:///t", LocationFault::NoHost),
+            ("mqtt://h:0/t", LocationFault::Port),
+            ("mqtt://h:port/t", LocationFault::Port),
+            ("mqtt://h/a+b", LocationFault::Character('+')),
+            ("mqtt://h/a%23", LocationFault::Character('#')),
+            ("mqtt://h/a%00", LocationFault::Character('\0')),
+            ("mqtt://h/a//b", LocationFault::EmptyPart),
+            ("mqtt://h/$SYS/a", LocationFault::ReservedTopic),
+            ("mqtt://h/%ff", LocationFault::TopicText),
+            ("mqtt://h/%e", LocationFault::TopicText),
+            ("nats://h/a.b", LocationFault::Character('.')),
+            ("nats://h/a>", LocationFault::Character('>')),
         ] {
-            assert!(error(text).contains(part), "{text}: {}", error(text));
+            assert_eq!(fault(text), expected, "{text}");
         }
-        assert!(error(&format!("mqtt://h/{}", "a".repeat(65_536))).contains("bytes"));
+        let long = fault(&format!("mqtt://h/{}", "a".repeat(65_536)));
+        assert_eq!(long, LocationFault::TopicLength { bytes: 65_536, maximum: MAX_TOPIC });
+        assert_eq!(error("mqtt://h:0/t"), "location \"mqtt://h:0/t\": expected a port of 1 to 65535 after the colon");
     }
 
     #[test]
@@ -261,14 +271,13 @@ mod tests {
         assert_eq!(filter("mqtts://h/site/+/cameras/+").unwrap().topic(STATUS), "site/+/cameras/+/status");
         assert_eq!(filter("mqtts://h/site/+/cameras/+").unwrap().fixed_topic(), "site");
         assert_eq!(filter("mqtt://h/emotion/door").unwrap().fixed_topic(), "emotion/door");
-        for (text, part) in [
-            ("mqtt://h/+", "first part is not +"),
-            ("mqtt://h/emotion/a+", "without '+'"),
-            ("mqtt://h/emotion/#", "without '#'"),
-            ("nats://h/emotion/+", "mqtt://"),
+        for (text, expected) in [
+            ("mqtt://h/+", LocationFault::FirstPart),
+            ("mqtt://h/emotion/a+", LocationFault::Character('+')),
+            ("mqtt://h/emotion/#", LocationFault::Character('#')),
+            ("nats://h/emotion/+", LocationFault::Subscription),
         ] {
-            let error = filter(text).unwrap_err().to_string();
-            assert!(error.contains(part), "{text}: {error}");
+            assert!(matches!(filter(text), Err(Error::Location { fault, .. }) if fault == expected), "{text}: {:?}", filter(text));
         }
     }
 }

@@ -46,7 +46,7 @@ impl Message {
         record
     }
 
-    /// Reads a record of a spool, without the end of the line. None if it is damaged.
+    /// Reads a record of a spool, without the end of the line. Returns `None` if it is damaged.
     pub fn from_record(line: &[u8]) -> Option<Self> {
         let (checksum, rest) = split_at_space(line)?;
         if checksum != format!("{:08x}", crc32fast::hash(rest)) {
@@ -57,7 +57,7 @@ impl Message {
         Some(Self { sequence: sequence.parse().ok()?, schema: schema.into(), payload: payload.into() })
     }
 
-    /// Reads a line of a spool of versions that wrote neither checksum nor number. None if it is visibly damaged.
+    /// Reads a line of a spool of versions that wrote neither checksum nor number. Returns `None` if it is visibly damaged.
     pub fn from_line_without_checksum(line: &[u8], sequence: u64) -> Option<Self> {
         let (schema, payload) = split_at_space(line)?;
         let is_whole = !schema.is_empty() && payload.starts_with(KEY.as_bytes()) && payload.ends_with(b"}");
@@ -90,7 +90,7 @@ impl MessageIds {
         self.start
     }
 
-    /// The object on `line` with the key `message_id` added; none if `line` is not a JSON object.
+    /// The object on `line` with the key `message_id` added, or `None` if `line` is not a JSON object.
     pub fn stamp(&mut self, line: &[u8]) -> Option<Arc<[u8]>> {
         let fields = line.trim_ascii().strip_prefix(b"{").filter(|fields| fields.ends_with(b"}") && !fields.contains(&b'\n'))?;
         let id = format!("{KEY}{:016x}-{}\"", self.start, self.count);

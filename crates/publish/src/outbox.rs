@@ -10,15 +10,14 @@ use std::sync::Arc;
 use super::message::MessageIds;
 use super::problems::Problems;
 use super::spool::{Refusal, Spool};
-use super::{Counts, Message, Problem, Rejection};
-use crate::error::Result;
+use super::{Counts, Message, Problem, Rejection, Result};
 
 /// The bounds of an [`Outbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum memory of the messages, in bytes.
     pub max_bytes: usize,
-    /// Where messages are kept that do not fit, or that outlive the process; none drops the oldest instead.
+    /// Where messages are kept that do not fit into memory, or that outlive the process. `None` drops the oldest instead.
     pub spool: Option<SpoolLimits>,
 }
 
@@ -54,7 +53,7 @@ impl Outbox {
     /// An outbox. With a spool, it contains what an earlier process left.
     ///
     /// # Errors
-    /// Those of [`Spool::open`].
+    /// The errors of [`Spool::open`].
     pub fn open(limits: &Limits) -> Result<Self> {
         let spool = limits.spool.as_ref().map(|spool| Spool::open(&spool.folder, spool.max_bytes)).transpose()?;
         let recovered = spool.as_ref().map_or(0, Spool::len);

@@ -39,7 +39,7 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::Rejection;
+    use crate::Rejection;
 
     fn reported(problems: &mut Problems) -> Vec<Problem> {
         std::iter::from_fn(|| problems.take()).collect()

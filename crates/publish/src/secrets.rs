@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Location;
 use super::tls::{Login, TlsFiles};
-use crate::error::{Error, Result};
+use super::{Error, Location, Result};
 
 /// Where a password is read from if `password-file` is not set.
 const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
@@ -16,11 +15,11 @@ const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Secrets {
-    /// Name of the connection, unique at the broker; none is a random one.
+    /// Name of the connection, unique at the broker. `None` chooses a random name.
     pub client_id: Option<String>,
-    /// File with the password; none reads the environment variable `GST_EMOTION_PUBLISH_PASSWORD`.
+    /// File with the password. `None` reads the environment variable `GST_EMOTION_PUBLISH_PASSWORD`.
     pub password_file: Option<PathBuf>,
-    /// Authorities to trust, in PEM format; none trusts those of the system.
+    /// Authorities to trust, in PEM format. `None` trusts those of the system.
     pub ca_file: Option<PathBuf>,
     /// Certificate of this client, in PEM format.
     pub certificate_file: Option<PathBuf>,
@@ -45,14 +44,14 @@ impl Secrets {
         let client = match (&self.certificate_file, &self.key_file) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,
-            _ => return Err(Error::Config("certificate-file and key-file belong together: set both or neither".into())),
+            _ => return Err(Error::HalfIdentity),
         };
         Ok(TlsFiles { authorities: self.ca_file.clone(), client })
     }
 
     fn password(&self) -> Result<Option<String>> {
         let Some(file) = &self.password_file else { return Ok(std::env::var(PASSWORD_VARIABLE).ok()) };
-        let text = std::fs::read_to_string(file).map_err(|source| Error::Io { path: file.clone(), source })?;
+        let text = std::fs::read_to_string(file).map_err(Error::io(file))?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 }

@@ -10,8 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::caution::{ATTEMPTS, Caution};
-use super::{Backoff, Counts, Failure, Message, Outbox, Problem, Rejection, random};
-use crate::error::{Error, Result};
+use super::{Backoff, Counts, Error, Failure, Message, Outbox, Problem, Rejection, Result, random};
 
 /// Maximum number of messages in flight. Mosquitto takes 20 unless configured otherwise, and the client waits for it.
 const WINDOW: usize = 64;
@@ -19,9 +18,9 @@ const WINDOW: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time without an outcome while messages are in flight. After that the connection is considered dead.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
-/// Messages that arrive within this time after others were sent are sent together.
+/// After messages were sent, the thread waits this long and then sends together what has arrived meanwhile.
 const GATHERING: Duration = Duration::from_millis(100);
-/// A power failure loses the messages of at most this time from the spool.
+/// Time between two syncs of the spool: a power failure loses the messages of at most this time.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum time to say goodbye to the broker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -97,10 +96,9 @@ impl Publisher {
     /// Starts the thread. It calls `observe` for each notice.
     ///
     /// # Errors
-    /// [`Error::Config`] if the operating system cannot start a thread.
+    /// [`Error::Thread`] if the operating system cannot start a thread.
     pub fn start<B: Broker + 'static>(outbox: Outbox, broker: B, observe: impl FnMut(Notice) + Send + 'static) -> Result<Self> {
-        let failed = |error| Error::Config(format!("could not start the thread of the publisher: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
         let shared = Arc::new(Shared {
             outbox: Mutex::new(outbox),
             settled: Condvar::new(),
@@ -124,7 +122,7 @@ impl Publisher {
             // Looking up a host name may take long and cannot be cancelled.
             runtime.shutdown_background();
         };
-        let thread = std::thread::Builder::new().name("publish".into()).spawn(run).map_err(failed)?;
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(run).map_err(Error::Thread)?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -136,7 +134,7 @@ impl Publisher {
         self.shared.wake.notify_one();
     }
 
-    /// Waits until no message is left, for at most `limit`, or until [`Self::interrupt`]. True if none is left.
+    /// Waits until no message is left, for at most `limit`, or until [`Self::interrupt`]. Returns whether all have left.
     pub fn drain(&self, limit: Duration) -> bool {
         let is_waiting = |outbox: &mut Outbox| outbox.queued() > 0 && !self.shared.is_interrupted.load(Ordering::Acquire);
         let waited = self.shared.settled.wait_timeout_while(self.shared.outbox(), limit, is_waiting);
@@ -187,7 +185,7 @@ impl Shared {
         if outbox.in_flight() < window { outbox.take() } else { None }
     }
 
-    /// Syncs the spool again and again. The disk may be slow, so another thread waits for it.
+    /// Syncs the spool at regular intervals. The disk may be slow, so another thread waits for it.
     async fn keep_synced(self: Arc<Self>) {
         loop {
             sleep(SYNC_INTERVAL).await;
@@ -211,9 +209,9 @@ struct Session {
     observe: Box<dyn FnMut(Notice) + Send>,
     /// The failure that was reported last, until there is a connection.
     last_failure: Option<Failure>,
-    /// When the broker was last known to answer; none while no message is in flight.
+    /// When the broker last answered, or `None` while no message is in flight.
     waiting_since: Option<Instant>,
-    /// When the next messages are sent. Most of the cost of a message is that of waking up, so those of a while are sent together.
+    /// When the next messages are sent. A message costs little compared with waking the thread, so messages are sent together.
     next_send: Instant,
     caution: Caution,
     /// True if the broker has answered a message on this connection.

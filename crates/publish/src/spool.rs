@@ -28,8 +28,8 @@
 //!
 //! [`Spool::open`] reads all segments. What is behind the last intact record of a segment was torn by a power failure or a
 //! full disk; it is cut off, and new messages begin a new segment. A damaged record in the middle is skipped. The number of
-//! the next intact record tells how many messages are lost, so damage never shifts the others: none of them is taken for
-//! another, sent without need or left out. `position` is written in place. If a power failure has emptied it, all messages on
+//! the next intact record tells how many messages are lost, so damage never shifts the others: each keeps its number, and is
+//! neither sent without need nor left out. `position` is written in place. If a power failure has emptied it, all messages on
 //! disk are sent again, and receivers drop them by their `message_id`.
 
 use std::collections::VecDeque;
@@ -38,8 +38,7 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Message, spool_files};
-use crate::error::{Error, Result};
+use super::{Error, Message, Result, spool_files};
 
 /// Number of segments that a full spool consists of.
 const SEGMENTS: u64 = 16;
@@ -91,7 +90,7 @@ pub enum Refusal {
 pub struct Read {
     /// Number of messages before it that are damaged.
     pub lost: u64,
-    /// The message; none if the rest of the spool is damaged.
+    /// The message, or `None` if the rest of the spool is damaged.
     pub message: Option<Message>,
 }
 
@@ -100,20 +99,17 @@ impl Spool {
     /// earlier process that the broker has not acknowledged are read again.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder or a file cannot be read or written, [`Error::Config`] if another publisher uses it.
+    /// [`Error::Io`] if the folder or a file cannot be read or written, [`Error::SpoolInUse`] if another publisher uses it,
+    /// [`Error::Position`] if the number in `position` is not one.
     pub fn open(folder: &Path, max_bytes: u64) -> Result<Self> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Io { path, source }
-        };
-        fs::create_dir_all(folder).map_err(failed(folder))?;
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let path = folder.join(POSITION);
-        let position_file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(&path))?;
+        let position_file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::io(&path))?;
         position_file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::Config(format!("spool-location {}: another publisher uses it", folder.display())),
-            TryLockError::Error(source) => Error::Io { path: path.clone(), source },
+            TryLockError::WouldBlock => Error::SpoolInUse { folder: folder.to_owned() },
+            TryLockError::Error(source) => Error::io(&path)(source),
         })?;
-        let position = read_position(&position_file).map_err(failed(&path))?;
+        let position = read_position(&position_file, &path)?;
         let mut spool = Self {
             folder: folder.to_owned(),
             max_bytes,
@@ -128,7 +124,7 @@ impl Spool {
             end: position,
             cut: 0,
         };
-        spool.recover().map_err(failed(folder))?;
+        spool.recover().map_err(Error::io(folder))?;
         Ok(spool)
     }
 
@@ -196,10 +192,10 @@ impl Spool {
         self.reader = None;
     }
 
-    /// Reads the next message; none at the end.
+    /// Reads the next message. Returns `None` at the end.
     ///
     /// # Errors
-    /// Those of reading.
+    /// If a segment cannot be read.
     pub fn read(&mut self) -> io::Result<Option<Read>> {
         while self.unread() > 0 {
             let (sequence, message) = match self.next_line()? {
@@ -219,7 +215,7 @@ impl Spool {
     /// Notes that every message before `sequence` is acknowledged.
     ///
     /// # Errors
-    /// Those of writing and deleting. The messages are sent again after a restart.
+    /// If `position` cannot be written or a segment cannot be deleted. The messages are then sent again after a restart.
     pub fn acknowledge(&mut self, sequence: u64) -> io::Result<()> {
         self.position = sequence.clamp(self.position, self.cursor);
         self.position_file.write_all_at(format!("{:020}\n", self.position).as_bytes(), 0)?;
@@ -296,7 +292,7 @@ impl Spool {
         (self.max_bytes / SEGMENTS).min(MAX_SEGMENT)
     }
 
-    /// The next whole line, with damaged ones, from the segment of the cursor on; none at the end of the last segment.
+    /// The next whole line, damaged or not, from the segment of the cursor on, or `None` at the end of the last segment.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         if self.reader.is_none() {
@@ -317,16 +313,12 @@ impl Spool {
     }
 }
 
-/// The number in the file. Zeros are what a power failure leaves of a file that was not synced.
-fn read_position(mut file: &File) -> io::Result<u64> {
+/// The number in the file. A power failure can fill a file that was not synced with zeros, or empty it; both count as 0.
+fn read_position(mut file: &File, path: &Path) -> Result<u64> {
     let mut text = String::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.take(64).read_to_string(&mut text)?;
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut text)).map_err(Error::io(path))?;
     match text.trim_matches(['\0', '\n', ' ']) {
         "" => Ok(0),
-        number => number.parse().map_err(|_| {
-            let what = format!("expected a number, found {number:?}; remove the file to send everything in the folder again");
-            io::Error::new(io::ErrorKind::InvalidData, what)
-        }),
+        number => number.parse().map_err(|_| Error::Position { path: path.to_owned(), found: number.to_owned() }),
     }
 }

@@ -15,7 +15,7 @@ const OLD_EXTENSION: &str = "ndjson";
 /// What is in a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// The number of the last message; none if there is none.
+    /// The number of the last message, or `None` in an empty segment.
     pub last: Option<u64>,
     /// Bytes of the file.
     pub bytes: u64,

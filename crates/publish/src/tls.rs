@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::error::{Error, Result};
+use super::{Error, Result};
 
 /// How a publisher presents itself to a broker.
 #[derive(Clone)]
@@ -17,14 +17,14 @@ pub struct Login {
     pub client_id: String,
     /// The password, if there is one.
     pub password: Option<String>,
-    /// Encryption; none for a connection in the clear.
+    /// Encryption, or `None` for a connection in the clear.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
 /// Files for encryption, in PEM format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Certificates of the authorities that are trusted; none trusts those of the system.
+    /// Certificates of the authorities to trust. `None` trusts those of the system.
     pub authorities: Option<PathBuf>,
     /// The publisher's own certificate and key, if the broker asks for them.
     pub client: Option<(PathBuf, PathBuf)>,
@@ -34,13 +34,11 @@ impl TlsFiles {
     /// Reads the files.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the file and what is wrong with it.
+    /// [`Error::Certificate`] that names the file and what is wrong with it, [`Error::NoAuthorities`], [`Error::Tls`].
     pub fn load(&self) -> Result<Arc<ClientConfig>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Config(format!("TLS: {error}")))?
-            .with_root_certificates(self.roots()?);
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_root_certificates(self.roots()?);
         let Some((certificate, key)) = &self.client else { return Ok(Arc::new(builder.with_no_client_auth())) };
         let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, "a private key in PEM format", &error))?;
         let config = builder.with_client_auth_cert(certificates(certificate)?, private);
@@ -60,7 +58,7 @@ impl TlsFiles {
             }
         }
         if roots.is_empty() {
-            return Err(Error::Config("TLS: the system has no certificates of authorities; set ca-file".into()));
+            return Err(Error::NoAuthorities);
         }
         Ok(roots)
     }
@@ -74,6 +72,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     if certificates.is_empty() { Err(wrong(path, expected, &"none")) } else { Ok(certificates) }
 }
 
-fn wrong(path: &Path, expected: &str, found: &dyn std::fmt::Display) -> Error {
-    Error::Config(format!("{}: expected {expected}, found: {found}", path.display()))
+fn wrong(path: &Path, expected: &'static str, found: &dyn std::fmt::Display) -> Error {
+    Error::Certificate { path: path.to_owned(), expected, found: found.to_string() }
 }

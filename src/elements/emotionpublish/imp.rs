@@ -3,6 +3,10 @@
 
 use std::sync::{Arc, LazyLock};
 
+use emotion_publish::mqtt::Mqtt;
+use emotion_publish::nats::Nats;
+use emotion_publish::session::{Notice, Publisher};
+use emotion_publish::{Counts, Outbox, Protocol, without_password};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,9 +19,6 @@ use crate::elements::bus::error_message;
 use crate::elements::emotionexport;
 use crate::elements::properties::extract;
 use crate::error::Result;
-use crate::publish::mqtt::Mqtt;
-use crate::publish::session::{Notice, Publisher};
-use crate::publish::{Counts, Outbox, Protocol, without_password};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("emotionpublish", gst::DebugColorFlags::empty(), Some("Records to a message broker")));
@@ -61,16 +62,14 @@ impl EmotionPublish {
             gst::warning!(CAT, imp = self, "the password is sent in the clear; mqtts:// and nats+tls:// encrypt it");
         }
         let retained = settings.retained(location.protocol)?;
-        match location.protocol {
+        let publisher = match location.protocol {
             Protocol::Mqtt => {
                 let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained, has_status: true };
                 Publisher::start(outbox, broker, self.observer())
             }
-            #[cfg(feature = "publish-nats")]
-            Protocol::Nats => Publisher::start(outbox, crate::publish::nats::Nats { location, login }, self.observer()),
-            #[cfg(not(feature = "publish-nats"))]
-            Protocol::Nats => Err(crate::error::Error::Config("this build has no NATS; its cargo feature is publish-nats".into())),
-        }
+            Protocol::Nats => Publisher::start(outbox, Nats { location, login }, self.observer()),
+        };
+        Ok(publisher?)
     }
 
     /// Translates notices into messages on the bus. The stream goes on whatever happens to the broker.

@@ -9,7 +9,7 @@
 //! The caps' `schema` is the last part of the topic: with `location=mqtt://broker/emotion/door`, events are published to
 //! `emotion/door/events`. The topic `emotion/door/status` has a retained message, `online` or `offline`. The broker itself
 //! publishes `offline` if the connection breaks, as the last will. Two elements with the same topic share its status, so
-//! give each its own.
+//! give each element its own topic.
 //!
 //! ## What happens without the broker
 //!
@@ -20,27 +20,27 @@
 //! `max-spool-bytes` or the disk is full, new messages are dropped. The streaming thread writes the files, so choose a local
 //! disk.
 //!
-//! The element connects again after 0.25 s, then 0.5 s and so on up to 30 s, each shortened at random by up to a half. It
-//! posts a warning for each new reason, and an info message when the connection is back. At the end of the stream it waits
-//! for up to `drain-timeout` until everything is sent.
+//! The element tries to connect again after 0.25 s, then after 0.5 s, and so on up to 30 s. It shortens each of these times
+//! at random by up to a half. It posts a warning for each new reason, and an info message when the connection is back. At the
+//! end of the stream it waits for up to `drain-timeout` until everything is sent.
 //!
-//! Each message is delivered at least once: one whose acknowledgement was lost is sent again. A receiver drops repeats by
-//! `message_id`. A message that the broker never takes, such as one above its maximum size, is dropped and does not hold up
-//! the others. The element posts one warning for each cause. A broker of MQTT 3.1.1 closes the connection instead of
-//! refusing a message; one that alone ends three connections in a row is dropped.
+//! Each message is delivered at least once: if an acknowledgement is lost, the message is sent again. A receiver drops repeats
+//! by `message_id`. A message that the broker never accepts, for example because of its size, is dropped and does not hold up
+//! the others. The element posts one warning for each cause. A broker of MQTT 3.1.1 closes the connection instead of refusing
+//! a message. The element then sends the messages one by one, and drops a message that ends three connections in a row.
 //!
 //! ## NATS
 //!
-//! With the cargo feature `publish-nats`, `location=nats://broker/emotion/door` publishes to the subject `emotion.door.events`
-//! of NATS JetStream. A stream that takes the subjects has to exist; until then, messages wait. The server drops repeats by
-//! itself. NATS has no last will, so `offline` is published only when the element stops.
+//! `location=nats://broker/emotion/door` publishes to the subject `emotion.door.events` of NATS JetStream. A stream that takes
+//! the subjects has to exist; until then, messages wait. The server drops repeats by itself. NATS has no last will, so
+//! `offline` is published only when the element stops.
 //!
 //! ## Statistics
 //!
-//! The property `stats` is a structure. It counts `exported` messages, those `recovered` from the spool of an earlier
-//! process, `sent` (acknowledged by the broker), `queued` and `dropped` ones, where exported + recovered = sent + queued +
-//! dropped. `rejected` counts those of the dropped ones that the broker never takes. `reconnects` counts connections after
-//! the first, `queued-bytes` is memory, and `connected` tells whether there is a connection.
+//! The property `stats` is a structure that counts messages: `exported` by the stream, `recovered` from the spool of an
+//! earlier process, `sent` and acknowledged, `queued`, and `dropped`, where exported + recovered = sent + queued + dropped.
+//! `rejected` counts the dropped messages that the broker never accepts. `reconnects` counts connections after the first,
+//! `queued-bytes` is the memory of the queued messages, and `connected` tells whether there is a connection.
 //!
 //! ## Secrets
 //!
@@ -59,10 +59,9 @@
 mod imp;
 mod settings;
 
+use emotion_publish::mqtt::Version;
 use gst::glib;
 use gst::prelude::*;
-
-use crate::publish::mqtt::Version;
 
 /// The values of the property `leaky`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

@@ -4,17 +4,27 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use emotion_publish::secrets::Secrets;
+use emotion_publish::tls::Login;
+use emotion_publish::{Limits, Location, Protocol, SpoolLimits};
 use gst::glib;
 use gst::prelude::*;
 
 use super::{Leaky, MqttVersion};
 use crate::error::{Error, Result};
-use crate::publish::secrets::Secrets;
-use crate::publish::tls::Login;
-use crate::publish::{Limits, Location, Protocol, SpoolLimits};
 
 /// Maximum number of retained messages. The client's queue also has room for the records in flight.
 const MAX_RETAINED: usize = 32;
+
+/// Errors of the publisher become those of the plugin, for the bus.
+impl From<emotion_publish::Error> for Error {
+    fn from(error: emotion_publish::Error) -> Self {
+        match error {
+            emotion_publish::Error::Io { path, source } => Self::Io { path, source },
+            error => Self::Config(error.to_string()),
+        }
+    }
+}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
@@ -59,13 +69,13 @@ impl Settings {
     /// The address.
     ///
     /// # Errors
-    /// Those of [`Location::parse`], or if it is not set.
+    /// The errors of [`Location::parse`], or if it is not set.
     pub(super) fn location(&self) -> Result<Location> {
         let location = self
             .location
             .as_deref()
             .ok_or_else(|| Error::Config("location is not set: expected an address such as mqtt://broker/emotion/door".into()))?;
-        Location::parse(location)
+        Ok(Location::parse(location)?)
     }
 
     /// The bounds of the queue.
@@ -95,7 +105,7 @@ impl Settings {
             certificate_file: path(&self.certificate_file),
             key_file: path(&self.key_file),
         };
-        secrets.login(location, start)
+        Ok(secrets.login(location, start)?)
     }
 
     /// Topics and payloads of the retained messages.

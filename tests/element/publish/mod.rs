@@ -2,7 +2,6 @@
 //! `emotionpublish` against Debian's mosquitto on loopback, and against servers that misbehave.
 
 mod faults;
-#[cfg(feature = "publish-nats")]
 mod nats;
 mod secrets;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A broker: the subscription to what cameras publish, and the publisher of their alerts.
 
-use gstemotion::publish::mqtt::{Mqtt, Version};
-use gstemotion::publish::secrets::Secrets;
-use gstemotion::publish::session::{Notice, Publisher};
-use gstemotion::publish::subscriber::Report;
-use gstemotion::publish::{Limits, Location, MessageIds, Outbox, Protocol};
+use emotion_publish::mqtt::{Mqtt, Version};
+use emotion_publish::secrets::Secrets;
+use emotion_publish::session::{Notice, Publisher};
+use emotion_publish::subscriber::Report;
+use emotion_publish::{Limits, Location, MessageIds, Outbox, Protocol};
 
 /// The last parts of topics that cameras publish.
 const SCHEMAS: [&str; 4] = ["status", "summary", "events", "faces"];

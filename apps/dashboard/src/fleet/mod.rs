@@ -12,7 +12,7 @@ mod message;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gstemotion::publish::subscriber::Report;
+use emotion_publish::subscriber::Report;
 use serde_json::{Value, json};
 
 pub use broker::{AlertPublisher, Broker};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use gstemotion::publish::mqtt::{Mqtt, Version};
-use gstemotion::publish::secrets::Secrets;
-use gstemotion::publish::session::Publisher;
-use gstemotion::publish::{Limits, Location, Outbox};
+use emotion_publish::mqtt::{Mqtt, Version};
+use emotion_publish::secrets::Secrets;
+use emotion_publish::session::Publisher;
+use emotion_publish::{Limits, Location, Outbox};
 use serde_json::{Value, json};
 use test_support::broker::{Mosquitto, Subscriber, installed};
 use test_support::browser::{Browser, chromium};

@@ -78,7 +78,7 @@ impl Broker for Mqtt {
 }
 
 impl Mqtt {
-    /// A connection by MQTT 3.1.1 that is subscribes to `topics`.
+    /// A connection by MQTT 3.1.1 that subscribes to `topics`.
     pub(super) async fn subscribed(&self, topics: &[String]) -> Result<Connection, Failure> {
         let (mut connection, _) = Connection::open(self, Version::V311, None).await?;
         connection.subscribe_v311(topics)?;
@@ -99,9 +99,9 @@ pub struct MqttLink {
     limits: Limits,
     location: Location,
     status: Option<String>,
-    /// Messages for which the broker has no room yet, with their sequence numbers; none for what is no record.
+    /// Messages for which the broker has no room yet, with the sequence numbers of those that are records.
     waiting: VecDeque<(Option<u64>, Publish)>,
-    /// The sequence number of each packet id in use; none for what is no record.
+    /// The packet ids in use, with the sequence numbers of those messages that are records.
     in_flight: HashMap<u16, Option<u64>>,
     last_id: u16,
     outcomes: VecDeque<Outcome>,
@@ -176,7 +176,7 @@ impl MqttLink {
         match answer {
             None => self.outcomes.extend(sequence.map(Outcome::Sent)),
             Some(Answer::Never(rejection)) => self.reject(sequence, rejection),
-            // What is no record may be refused.
+            // The broker may refuse messages that are not records: the status, and retained ones.
             Some(Answer::NotNow(failure)) if sequence.is_some() => return Err(failure),
             Some(Answer::NotNow(_)) => {}
         }

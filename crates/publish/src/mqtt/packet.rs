@@ -6,13 +6,13 @@ use rumqttc::mqttbytes::{QoS, v4};
 use rumqttc::v5::mqttbytes::{QoS as QoS5, v5};
 
 use super::Version;
-use crate::publish::{Failure, OFFLINE, Rejection};
+use crate::{Failure, OFFLINE, Rejection};
 
 /// The largest packet of MQTT (MQTT 5.0, section 2.1.4).
 pub const MAX_PACKET: usize = 268_435_455;
 /// The largest packet that is read: an acknowledgement, or a record.
 pub const MAX_INCOMING: usize = 64 << 10;
-/// Most bytes before the content of a packet: its type and its length.
+/// Maximum number of bytes before the content of a packet: its type and its length.
 const MAX_HEADER: usize = 5;
 const PUBACK: u8 = 4;
 const DISCONNECT: u8 = 14;
@@ -55,7 +55,7 @@ pub struct Limits {
 pub enum Incoming {
     /// The client is logged in.
     Connected(Limits),
-    /// The answer to the published message with this packet id; none if the broker has it.
+    /// The answer to the published message with this packet id. `None` means that the broker has the message.
     Answered(u16, Option<Answer>),
     /// A published message.
     Message {
@@ -161,7 +161,7 @@ impl Version {
         }
     }
 
-    /// The content of a PUBACK. Brokers answer with reasons that are none of it in the standard, such as `PacketTooLarge`.
+    /// The content of a PUBACK. Brokers also use reasons that the standard does not allow there, such as `PacketTooLarge`.
     fn read_answer(self, content: &[u8]) -> Result<Incoming, Failure> {
         let Some((id, rest)) = content.split_first_chunk::<2>() else {
             return Err(Failure::Protocol("an acknowledgement of no message".into()));
@@ -248,7 +248,7 @@ pub fn write_subscription_v311(topics: &[String], output: &mut BytesMut) -> Resu
     written.map(drop).map_err(|error| Failure::Protocol(format!("{error:?}")))
 }
 
-/// Length of the packet at the start of `bytes`; none if its header is incomplete.
+/// Length of the packet at the start of `bytes`, or `None` if its header is incomplete.
 ///
 /// # Errors
 /// If the header is invalid.

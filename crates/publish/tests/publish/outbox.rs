@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gstemotion::publish::{Counts, Limits, Message, Outbox, Problem, Rejection, SpoolLimits};
+use emotion_publish::{Counts, Error, Limits, Message, Outbox, Problem, Rejection, SpoolLimits};
 
 /// An empty folder, which is removed at the end.
 struct Folder(PathBuf);
@@ -368,13 +368,13 @@ fn a_spool_belongs_to_one_publisher_and_must_be_a_folder() {
     let folder = Folder::new("spool-locked");
     let limits = folder.limits(MANY, 1 << 20);
     let outbox = Outbox::open(&limits).unwrap();
-    let error = Outbox::open(&limits).unwrap_err().to_string();
-    assert!(error.contains("another publisher") && error.contains("spool-locked"), "{error}");
+    let error = Outbox::open(&limits).unwrap_err();
+    assert!(matches!(&error, Error::SpoolInUse { folder: used } if *used == folder.0), "{error:?}");
     drop(outbox);
     fs::write(folder.0.join("position"), "ten").unwrap();
-    let error = Outbox::open(&limits).unwrap_err().to_string();
-    assert!(error.contains("position") && error.contains("\"ten\""), "{error}");
+    let error = Outbox::open(&limits).unwrap_err();
+    assert!(matches!(&error, Error::Position { path, found } if path.ends_with("position") && found == "ten"), "{error:?}");
     let spool = Some(SpoolLimits { folder: Path::new("/proc/version/spool").into(), max_bytes: 1 });
-    let error = Outbox::open(&Limits { max_bytes: 1, spool }).unwrap_err().to_string();
-    assert!(error.contains("/proc/version/spool"), "{error}");
+    let error = Outbox::open(&Limits { max_bytes: 1, spool }).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if path == Path::new("/proc/version/spool")), "{error:?}");
 }

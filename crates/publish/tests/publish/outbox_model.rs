@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gstemotion::publish::{Counts, Limits, Message, Outbox, Rejection, SpoolLimits};
+use emotion_publish::{Counts, Limits, Message, Outbox, Rejection, SpoolLimits};
 use proptest::prelude::*;
 
 /// Memory of an outbox: a few messages.

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gstemotion::publish::session::{Broker, Link, Notice, Outcome, Publisher};
-use gstemotion::publish::{Failure, Limits, Message, Outbox, Problem, Rejection};
+use emotion_publish::session::{Broker, Link, Notice, Outcome, Publisher};
+use emotion_publish::{Failure, Limits, Message, Outbox, Problem, Rejection};
 
 /// What happens on one attempt to connect.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records on their way to a message broker.
+//! Records on their way to a message broker, and back from it.
 //!
 //! ```text
 //! line → MessageIds → Outbox (memory, Spool) → session::Publisher → Broker: mqtt::Mqtt, nats::Nats
@@ -7,33 +7,29 @@
 //! ```
 //!
 //! A line gets a `message_id`. The [`Outbox`] keeps it until the broker has acknowledged it, so each message is delivered at
-//! least once, unless it is dropped and counted. `subscriber` receives messages instead. Only the modules `mqtt`, `nats` and
-//! `subscriber` use the network.
+//! least once, unless it is dropped and counted. [`subscriber`] receives messages instead. Only the modules [`mqtt`], `nats`
+//! and [`subscriber`] use the network. The feature `nats` compiles the module of that name and its client.
 
 mod backoff;
-#[cfg(feature = "publish")]
 mod caution;
+mod error;
 mod failure;
 mod location;
 mod message;
-#[cfg(feature = "publish")]
 pub mod mqtt;
-#[cfg(feature = "publish-nats")]
+#[cfg(feature = "nats")]
 pub mod nats;
 mod outbox;
 mod problems;
-#[cfg(feature = "publish")]
 pub mod secrets;
-#[cfg(feature = "publish")]
 pub mod session;
 mod spool;
 mod spool_files;
-#[cfg(feature = "publish")]
 pub mod subscriber;
-#[cfg(feature = "publish")]
 pub mod tls;
 
 pub use backoff::Backoff;
+pub use error::{Error, LocationFault, Result};
 pub use failure::{Failure, Problem, Rejection};
 pub use location::{Location, Protocol, STATUS, without_password};
 pub use message::{Message, MessageIds, random};
@@ -41,10 +37,8 @@ pub use outbox::{Limits, Outbox, SpoolLimits};
 pub use spool::{Read, Refusal, Spool};
 
 /// The status of a publisher that is connected.
-#[cfg(feature = "publish")]
 const ONLINE: &str = "online";
 /// The status of a publisher that is not connected.
-#[cfg(feature = "publish")]
 const OFFLINE: &str = "offline";
 
 /// What happened to the messages of an [`Outbox`]. `exported + recovered` is `sent + queued + dropped`.
@@ -60,7 +54,7 @@ pub struct Counts {
     pub queued: u64,
     /// Messages that were lost, since there was no room or the broker refused them.
     pub dropped: u64,
-    /// Those of them that the broker refused.
+    /// Those dropped messages that the broker refused.
     pub rejected: u64,
     /// Connections after the first.
     pub reconnects: u64,
