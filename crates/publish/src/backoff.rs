@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How long to wait before the next attempt to connect.
 
+use std::iter::Peekable;
 use std::time::Duration;
 
-/// The first wait.
-const FIRST: Duration = Duration::from_millis(250);
-/// The longest wait.
-const LONGEST: Duration = Duration::from_secs(30);
-/// Number of doublings after which every wait is [`LONGEST`].
-const MAX_DOUBLINGS: u32 = 16;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// Waits that double from attempt to attempt, each shortened at random by up to a half: many cameras that lose a broker at
-/// the same moment do not return at the same moment.
-#[derive(Clone, Debug, Default)]
+/// The first wait, without the random part.
+const FIRST: Duration = Duration::from_millis(125);
+/// The longest wait, without the random part.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Waits that double from attempt to attempt, from 0.25 s up to 30 s. Each is shortened at random by up to a half, so that many
+/// cameras that lose a broker at the same moment do not return at the same moment.
+#[derive(Debug)]
 pub struct Backoff {
-    attempts: u32,
+    waits: Peekable<ExponentialBackoff>,
 }
 
 impl Backoff {
-    /// The next wait. `random` is in 0..1.
-    pub fn wait(&mut self, random: f64) -> Duration {
-        let longest = self.longest();
-        self.attempts = (self.attempts + 1).min(MAX_DOUBLINGS);
-        longest.mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0)
+    /// The next wait.
+    pub fn wait(&mut self) -> Duration {
+        self.waits.next().expect("the waits have no end")
     }
 
     /// Notes a connection that ended after `lasted`. If it lasted longer than the next wait, waits start over. A broker that
-    /// accepts connections and closes them at once is thus not asked again and again without a pause.
+    /// accepts connections and closes them at once thus gets pauses between the attempts.
     pub fn connection_ended(&mut self, lasted: Duration) {
-        if lasted > self.longest() {
-            self.attempts = 0;
+        if self.waits.peek().is_some_and(|next| lasted > *next) {
+            *self = Self::default();
         }
     }
+}
 
-    fn longest(&self) -> Duration {
-        FIRST.saturating_mul(1 << self.attempts).min(LONGEST)
+impl Default for Backoff {
+    fn default() -> Self {
+        // The random part of backon is up to as long as the wait, and is added.
+        let waits = ExponentialBuilder::new().with_min_delay(FIRST).with_max_delay(LONGEST).without_max_times().with_jitter();
+        Self { waits: waits.build().peekable() }
     }
 }
 
@@ -42,26 +45,35 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    /// The longest waits, in milliseconds.
+    const LIMITS: [u128; 9] = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
+
     #[test]
-    fn waits_double_up_to_the_longest() {
-        let mut backoff = Backoff::default();
-        let waits: Vec<_> = (0..9).map(|_| backoff.wait(0.0).as_millis()).collect();
-        assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
-        (0..100).for_each(|_| assert_eq!(backoff.wait(0.0), LONGEST));
+    fn waits_double_up_to_the_longest_and_are_shortened_by_up_to_a_half() {
+        for _ in 0..100 {
+            let mut backoff = Backoff::default();
+            for limit in LIMITS.into_iter().chain([30_000; 100]) {
+                let wait = backoff.wait().as_millis();
+                assert!((limit / 2..=limit).contains(&wait), "{wait} ms, expected up to {limit} ms");
+            }
+        }
     }
 
     #[test]
-    fn chance_shortens_a_wait_by_up_to_a_half() {
-        let waits = [0.0, 0.5, 1.0, 7.0].map(|random| Backoff { attempts: 2 }.wait(random).as_millis());
-        assert_eq!(waits, [1_000, 750, 500, 500]);
+    fn publishers_that_lose_a_broker_together_do_not_wait_equally_long() {
+        let waits: std::collections::HashSet<_> = (0..100).map(|_| Backoff::default().wait()).collect();
+        assert!(waits.len() > 50, "{} different waits", waits.len());
     }
 
     #[test]
     fn only_a_connection_that_lasted_starts_over() {
-        let mut backoff = Backoff { attempts: 3 };
-        backoff.connection_ended(Duration::from_secs(2));
-        assert_eq!(backoff.wait(0.0), Duration::from_secs(2));
-        backoff.connection_ended(Duration::from_secs(5));
-        assert_eq!(backoff.wait(0.0), FIRST);
+        let mut backoff = Backoff::default();
+        for _ in 0..3 {
+            backoff.wait();
+        }
+        backoff.connection_ended(Duration::from_millis(999));
+        assert!(backoff.wait() >= Duration::from_secs(1));
+        backoff.connection_ended(Duration::from_millis(4_001));
+        assert!(backoff.wait() <= Duration::from_millis(250));
     }
 }

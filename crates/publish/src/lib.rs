@@ -32,7 +32,7 @@ pub use backoff::Backoff;
 pub use error::{Error, LocationFault, Result};
 pub use failure::{Failure, Problem, Rejection};
 pub use location::{Location, Protocol, STATUS, without_password};
-pub use message::{Message, MessageIds, random};
+pub use message::{Message, MessageIds};
 pub use outbox::{Limits, Outbox, SpoolLimits};
 pub use spool::{Read, Refusal, Spool};
 

@@ -106,11 +106,6 @@ impl Default for MessageIds {
     }
 }
 
-/// A random number in 0..1.
-pub fn random() -> f64 {
-    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,12 +160,5 @@ mod tests {
         for damaged in [&line[..line.len() - 1], b"faces", b"\0\0\0\0", b"{}", b"faces {}"] {
             assert_eq!(Message::from_line_without_checksum(damaged, 7), None, "{}", String::from_utf8_lossy(damaged));
         }
-    }
-
-    #[test]
-    fn random_numbers_are_spread_over_the_range() {
-        let numbers: Vec<f64> = (0..64).map(|_| random()).collect();
-        assert!(numbers.iter().all(|number| (0.0..=1.0).contains(number)));
-        assert!(numbers.iter().any(|number| *number < 0.5) && numbers.iter().any(|number| *number > 0.5));
     }
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The thread that connects an [`Outbox`] with a broker: sends, waits for outcomes, and connects again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::caution::{ATTEMPTS, Caution};
-use super::{Backoff, Counts, Error, Failure, Message, Outbox, Problem, Rejection, Result, random};
+use super::{Backoff, Counts, Error, Failure, Message, Outbox, Problem, Rejection, Result};
 
 /// Maximum number of messages in flight. Mosquitto takes 20 unless configured otherwise, and the client waits for it.
 const WINDOW: usize = 64;
@@ -128,7 +129,7 @@ impl Publisher {
 
     /// Adds each line of `text` as a message.
     pub fn push(&self, schema: &Arc<str>, text: &[u8]) {
-        let mut outbox = self.shared.outbox();
+        let mut outbox = self.shared.outbox.lock();
         text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).for_each(|line| outbox.push(schema, line));
         drop(outbox);
         self.shared.wake.notify_one();
@@ -137,21 +138,22 @@ impl Publisher {
     /// Waits until no message is left, for at most `limit`, or until [`Self::interrupt`]. Returns whether all have left.
     pub fn drain(&self, limit: Duration) -> bool {
         let is_waiting = |outbox: &mut Outbox| outbox.queued() > 0 && !self.shared.is_interrupted.load(Ordering::Acquire);
-        let waited = self.shared.settled.wait_timeout_while(self.shared.outbox(), limit, is_waiting);
-        waited.unwrap_or_else(PoisonError::into_inner).0.queued() == 0
+        let mut outbox = self.shared.outbox.lock();
+        self.shared.settled.wait_while_for(&mut outbox, is_waiting, limit);
+        outbox.queued() == 0
     }
 
     /// Ends [`Self::drain`], now and until it is allowed again.
     pub fn interrupt(&self, is_interrupted: bool) {
         self.shared.is_interrupted.store(is_interrupted, Ordering::Release);
         // With the lock, so that a drain that is about to wait does not miss the notification.
-        drop(self.shared.outbox());
+        drop(self.shared.outbox.lock());
         self.shared.settled.notify_all();
     }
 
     /// What happened to the messages so far.
     pub fn counts(&self) -> Counts {
-        self.shared.outbox().counts()
+        self.shared.outbox.lock().counts()
     }
 
     /// True while there is a connection.
@@ -171,17 +173,13 @@ impl Drop for Publisher {
 }
 
 impl Shared {
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
     }
 
     /// The next message, if there is room for one in flight.
     fn next(&self, window: usize) -> Option<Message> {
-        let mut outbox = self.outbox();
+        let mut outbox = self.outbox.lock();
         if outbox.in_flight() < window { outbox.take() } else { None }
     }
 
@@ -189,10 +187,10 @@ impl Shared {
     async fn keep_synced(self: Arc<Self>) {
         loop {
             sleep(SYNC_INTERVAL).await;
-            let files = self.outbox().unsynced();
+            let files = self.outbox.lock().unsynced();
             let synced = tokio::task::spawn_blocking(move || files.iter().try_for_each(std::fs::File::sync_data)).await;
             if let Ok(Err(error)) = synced {
-                self.outbox().note(Problem::SpoolSync(error.to_string()));
+                self.outbox.lock().note(Problem::SpoolSync(error.to_string()));
             }
         }
     }
@@ -223,7 +221,7 @@ impl Session {
         let shared = self.shared.clone();
         let mut backoff = Backoff::default();
         let mut is_first = true;
-        if shared.outbox().has_spool() {
+        if shared.outbox.lock().has_spool() {
             tokio::spawn(shared.clone().keep_synced());
         }
         while !shared.is_stopping() {
@@ -250,7 +248,7 @@ impl Session {
             self.disconnected(failure);
             tokio::select! {
                 () = shared.stopped() => break,
-                () = sleep(backoff.wait(random())) => {}
+                () = sleep(backoff.wait()) => {}
             }
         }
         shared.is_connected.store(false, Ordering::Release);
@@ -281,11 +279,11 @@ impl Session {
                 has_sent = true;
             }
             // A backlog is sent as fast as the broker answers.
-            if has_sent && self.shared.outbox().in_flight() < window {
+            if has_sent && self.shared.outbox.lock().in_flight() < window {
                 self.next_send = Instant::now() + GATHERING;
             }
         }
-        let is_waiting = self.shared.outbox().in_flight() > 0;
+        let is_waiting = self.shared.outbox.lock().in_flight() > 0;
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         if !is_waiting {
             self.waiting_since = None;
@@ -308,7 +306,7 @@ impl Session {
         let (Outcome::Sent(sequence) | Outcome::Rejected(sequence, _)) = outcome;
         self.caution.answered(sequence);
         self.has_progress = true;
-        let mut outbox = self.shared.outbox();
+        let mut outbox = self.shared.outbox.lock();
         match outcome {
             Outcome::Sent(sequence) => outbox.sent(sequence),
             Outcome::Rejected(sequence, reason) => outbox.rejected(sequence, reason),
@@ -319,7 +317,7 @@ impl Session {
 
     fn connected(&mut self, is_first: bool) {
         if !is_first {
-            self.shared.outbox().reconnected();
+            self.shared.outbox.lock().reconnected();
         }
         (self.last_failure, self.waiting_since) = (None, None);
         self.shared.is_connected.store(true, Ordering::Release);
@@ -331,7 +329,7 @@ impl Session {
         if failure.may_be_due_to_a_message() {
             self.give_up_the_cause();
         }
-        self.shared.outbox().retry();
+        self.shared.outbox.lock().retry();
         if self.last_failure.as_ref() != Some(&failure) {
             (self.observe)(Notice::Disconnected(failure.clone()));
             self.last_failure = Some(failure);
@@ -341,7 +339,7 @@ impl Session {
 
     /// Drops a message that the broker answers with the end of the connection, again and again.
     fn give_up_the_cause(&mut self) {
-        let mut outbox = self.shared.outbox();
+        let mut outbox = self.shared.outbox.lock();
         let Some(in_flight) = outbox.in_flight_range() else { return };
         let sequence = *in_flight.start();
         if self.caution.connection_lost(in_flight) {
@@ -356,7 +354,7 @@ impl Session {
     fn report_problems(&mut self) {
         loop {
             // Without the lock while it is observed.
-            let Some(problem) = self.shared.outbox().take_problem() else { return };
+            let Some(problem) = self.shared.outbox.lock().take_problem() else { return };
             (self.observe)(Notice::Problem(problem));
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::mqtt::{Incoming, Mqtt};
-use super::{Backoff, Failure, random};
+use super::{Backoff, Failure};
 
 /// Maximum time to connect, including encryption and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ impl Mqtt {
                 observe(Report::Disconnected(&failure.to_string()));
                 last_failure = Some(failure);
             }
-            sleep(backoff.wait(random())).await;
+            sleep(backoff.wait()).await;
         }
     }
 

@@ -12,7 +12,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::settings::{self, Settings};
 use crate::elements::bus::error_message;
@@ -41,20 +41,12 @@ struct State {
 }
 
 impl EmotionPublish {
-    fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     fn publisher(&self) -> Option<Arc<Publisher>> {
-        self.state().publisher.clone()
+        self.state.lock().publisher.clone()
     }
 
     fn start_publisher(&self) -> Result<Publisher> {
-        let settings = self.settings().clone();
+        let settings = self.settings.lock().clone();
         let location = settings.location()?;
         let outbox = Outbox::open(&settings.limits()?)?;
         let login = settings.login(&location, outbox.start())?;
@@ -94,7 +86,7 @@ impl EmotionPublish {
 
     fn stats(&self) -> gst::Structure {
         let publisher = self.publisher();
-        let counts = publisher.as_ref().map_or_else(|| self.state().last_counts, |publisher| publisher.counts());
+        let counts = publisher.as_ref().map_or_else(|| self.state.lock().last_counts, |publisher| publisher.counts());
         let Counts { exported, recovered, sent, queued, dropped, rejected, reconnects, queued_bytes } = counts;
         gst::Structure::builder("application/x-emotionpublish-stats")
             .field("exported", exported)
@@ -111,7 +103,7 @@ impl EmotionPublish {
 
     /// Waits until everything is sent. What is left after the timeout stays in the spool, or is lost.
     fn drain(&self, publisher: &Publisher) {
-        let limit = self.settings().drain_timeout();
+        let limit = self.settings.lock().drain_timeout();
         gst::debug!(CAT, imp = self, "waiting up to {limit:?} until everything is sent");
         if !publisher.drain(limit) {
             let queued = publisher.counts().queued;
@@ -134,7 +126,7 @@ impl ObjectImpl for EmotionPublish {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = self.settings();
+        let mut settings = self.settings.lock();
         match pspec.name() {
             "location" => settings.location = extract(value),
             "client-id" => settings.client_id = extract(value),
@@ -156,7 +148,7 @@ impl ObjectImpl for EmotionPublish {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = self.settings();
+        let settings = self.settings.lock();
         match pspec.name() {
             "location" => settings.location.as_deref().map(without_password).to_value(),
             "client-id" => settings.client_id.to_value(),
@@ -214,13 +206,13 @@ impl ElementImpl for EmotionPublish {
 impl BaseSinkImpl for EmotionPublish {
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let publisher = self.start_publisher().map_err(|error| error_message(&error))?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         *state = State { publisher: Some(Arc::new(publisher)), ..State::default() };
         Ok(())
     }
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let publisher = state.publisher.take();
         state.last_counts = publisher.as_ref().map(|publisher| publisher.counts()).unwrap_or_default();
         drop(state);
@@ -232,13 +224,13 @@ impl BaseSinkImpl for EmotionPublish {
     fn set_caps(&self, caps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
         let schema = caps.structure(0).and_then(|structure| structure.get::<&str>("schema").ok());
         let schema = schema.ok_or_else(|| gst::loggable_error!(CAT, "caps without a schema: {caps:?}"))?;
-        self.state().schema = Some(schema.into());
+        self.state.lock().schema = Some(schema.into());
         Ok(())
     }
 
     fn render(&self, buffer: &gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
         let (publisher, schema) = {
-            let state = self.state();
+            let state = self.state.lock();
             (state.publisher.clone().ok_or(gst::FlowError::Flushing)?, state.schema.clone().ok_or(gst::FlowError::NotNegotiated)?)
         };
         let text = buffer.map_readable().map_err(|_| {
