@@ -287,3 +287,38 @@ fn skip_unwatched(queue: &gst::Pad, outlet: Arc<Outlet>) {
     };
     queue.add_probe(gst::PadProbeType::BUFFER, skipped);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Once;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn build(line: &str) -> Result<Analysis, AnalysisError> {
+        // Elements of another thread would lose their factories in a second registration.
+        static REGISTERED: Once = Once::new();
+        REGISTERED.call_once(|| gst::init().map(|()| gstemotion::plugin_register_static().unwrap()).unwrap());
+        let words = ["emotion-camera", "/dev/video0"].into_iter().chain(line.split_whitespace());
+        let options = Options::new(Settings::read(words.map(Into::into)).unwrap(), |_| None).unwrap();
+        Analysis::build(&options, options.rtsp.as_ref().map(|_| Arc::default()).as_ref(), &Arc::default())
+    }
+
+    #[test]
+    fn settings_reach_the_elements() {
+        let analysis = build("--rtsp-listen 127.0.0.1:1 --prior balanced --blur pixelate --draw false --labels happiness=joy").unwrap();
+        let value = |element: &str, property: &str| {
+            let value = analysis.pipeline.by_name(element).unwrap().property_value(property);
+            value.serialize().unwrap().to_string()
+        };
+        assert_eq!((value("classify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
+        assert_eq!((value("overlay", "draw-boxes"), value("overlay", "labels")), ("false".into(), r#""happiness\=joy""#.into()));
+    }
+
+    #[test]
+    fn a_setting_that_the_publisher_does_not_take_is_named_with_what_it_expects() {
+        let error = build("--publish-location mqtt://host/a --publish-max-size-bytes many").unwrap_err();
+        assert!(matches!(error, AnalysisError::Property { property: "max-size-bytes", .. }), "{error:?}");
+        assert!(error.to_string().starts_with("publish.max-size-bytes: expected a value of ") && error.to_string().ends_with("many"));
+    }
+}
