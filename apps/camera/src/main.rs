@@ -21,7 +21,7 @@ mod value;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use emotion_supervise::progress::Progress;
@@ -71,31 +71,13 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     gst::init()?;
     gstemotion::plugin_register_static()?;
     let progress = Arc::new(Progress::new());
-    let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
-    let analysis = Arc::new(Analysis::build(&options, outlet.as_ref(), &progress)?);
-    analysis.start()?;
-    if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
-        rtsp::serve(rtsp, outlet)?;
-    }
-    if let Some(listen) = options.metrics {
-        metrics::serve(listen, options.name.clone(), analysis.clone(), progress.clone())?;
-    }
-
+    let analysis = start(&options, &progress)?;
     let main_loop = glib::MainLoop::new(None, false);
     quit_on_signals(main_loop.clone())?;
     let failure: Arc<Mutex<Option<String>>> = Arc::default();
     let watch = watch(&analysis, &main_loop, &failure)?;
     let drain = options.publish.as_ref().map_or(Duration::ZERO, |publish| publish.drain_timeout);
-    let (stop, stopped) = channel();
-    let (closing, closed) = channel::<()>();
-    std::thread::Builder::new().name("source".into()).spawn({
-        let (analysis, main_loop) = (analysis.clone(), main_loop.clone());
-        move || {
-            source::run(&options, &analysis, &progress, &stopped);
-            quit(&main_loop);
-            drop(closing);
-        }
-    })?;
+    let (stop, closed) = read_source(options, analysis.clone(), progress, main_loop.clone())?;
     main_loop.run();
 
     drop((watch, stop));
@@ -105,9 +87,40 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         None => analysis.finish(drain + FINISH_TIMEOUT),
     };
     let _ = analysis.pipeline.set_state(gst::State::Null);
-    // Ends when the thread of the source drops its end, for nothing is sent.
     let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     Ok(finished?)
+}
+
+/// Starts the analysis and its outlets.
+fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, Box<dyn Error>> {
+    let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
+    let analysis = Arc::new(Analysis::build(options, outlet.as_ref(), progress)?);
+    analysis.start()?;
+    if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
+        rtsp::serve(rtsp, outlet)?;
+    }
+    if let Some(listen) = options.metrics {
+        metrics::serve(listen, options.name.clone(), analysis.clone(), progress.clone())?;
+    }
+    Ok(analysis)
+}
+
+/// Reads the source on a thread of its own, which quits `main_loop` at the end of the source. The thread stops when the sender is
+/// dropped. The receiver gets nothing: it is disconnected when the source is closed.
+fn read_source(
+    options: Options,
+    analysis: Arc<Analysis>,
+    progress: Arc<Progress>,
+    main_loop: glib::MainLoop,
+) -> std::io::Result<(Sender<()>, Receiver<()>)> {
+    let (stop, stopped) = channel();
+    let (closing, closed) = channel();
+    std::thread::Builder::new().name("source".into()).spawn(move || {
+        source::run(&options, &analysis, &progress, &stopped);
+        quit(&main_loop);
+        drop(closing);
+    })?;
+    Ok((stop, closed))
 }
 
 /// Ends `main_loop`, or lets it end at once when it runs later. `MainLoop::quit` alone has no effect on a loop that does not run

@@ -104,7 +104,7 @@ pub enum Stream {
 }
 
 impl Outlet {
-    /// Sends `sample` to the clients. It is dropped if there are none.
+    /// Sends `sample` to the clients. It is dropped without clients.
     pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
         let source = {
             let sources = self.sources.lock();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An encoder of H.264 for live video: the first installed one of a list, for recordings as for network streams. None has a
-//! lookahead, so that no branch of a tee waits for another.
+//! An encoder of H.264 for live video: the first installed one of a list, for recordings and for network streams. No encoder
+//! of the list looks ahead, so that no branch of a tee waits for another.
 //! avenc_mpeg4 is not on it: with gst-libav 1.22 and FFmpeg 5.1, those of Debian 12, its buffers have no valid timestamps, and
 //! mp4mux rejects them.
 
@@ -43,7 +43,7 @@ pub struct NoEncoder;
 /// The encoder to use. GStreamer must have been initialised.
 ///
 /// # Errors
-/// If none is installed.
+/// If no encoder of the list is installed.
 pub fn encoder() -> Result<Encoder, NoEncoder> {
     first(|element| gst::ElementFactory::find(element).is_some())
 }

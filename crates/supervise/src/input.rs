@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The elements that read a source, built in code.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,9 +21,9 @@ pub struct Reading {
     pub max_size: (i32, i32),
     /// Length of the jitter buffer for network cameras.
     pub latency: Duration,
-    /// Protocols of a network camera's stream, as the property `protocols` of `rtspsrc` spells them; none is its default.
+    /// Protocols of a network camera's stream, as the property `protocols` of `rtspsrc` spells them. `None` leaves its default.
     pub protocols: Option<&'static str>,
-    /// Time after which a connection without data is given up; none is the default of `rtspsrc`.
+    /// Time after which a connection without data is given up. `None` leaves the default of `rtspsrc`.
     pub timeout: Option<Duration>,
 }
 
@@ -35,57 +36,75 @@ pub struct FileLoop {
     ended: Arc<AtomicBool>,
 }
 
-/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. Files are played at their
-/// own speed, turned upright if they have a rotation tag, and opens no connection for them.
+/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file is played at its
+/// own speed and turned upright if it has a rotation tag, and opens no connection.
 ///
 /// # Errors
 /// If an element is missing.
 pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &gst::Element) -> Result<Option<FileLoop>> {
-    let add = |element: gst::Element| pipeline.add(&element).map(|()| element);
+    let source = Source { pipeline, entry };
     match place {
-        Place::File(path) => {
-            let file = add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
-            let decode = add(file_decoder()?)?;
-            file.link(&decode)?;
-            // Phones store the orientation as a tag.
-            let flip = add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
-            let clock = add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
-            gst::Element::link_many([&flip, &clock, entry])?;
-            link_video_later(&decode, &flip);
-            Ok(Some(FileLoop { clock, ended: Arc::default() }))
+        Place::File(path) => source.file(path).map(Some),
+        Place::Device(path) => source.device(path, reading).map(|()| None),
+        Place::Rtsp(address) => source.camera(address, reading).map(|()| None),
+    }
+}
+
+/// Where the elements of a source are added and linked to.
+struct Source<'a> {
+    pipeline: &'a gst::Pipeline,
+    entry: &'a gst::Element,
+}
+
+impl Source<'_> {
+    fn add(&self, element: gst::Element) -> Result<gst::Element> {
+        self.pipeline.add(&element).map(|()| element)
+    }
+
+    fn file(&self, path: &Path) -> Result<FileLoop> {
+        let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
+        let decode = self.add(file_decoder()?)?;
+        file.link(&decode)?;
+        // Phones store the orientation as a tag.
+        let flip = self.add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
+        let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
+        gst::Element::link_many([&flip, &clock, self.entry])?;
+        link_video_later(&decode, &flip);
+        Ok(FileLoop { clock, ended: Arc::default() })
+    }
+
+    fn device(&self, path: &Path, reading: &Reading) -> Result<()> {
+        let path = path.to_string_lossy();
+        let camera = self.add(gst::ElementFactory::make("v4l2src").property("device", path.as_ref()).build()?)?;
+        let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
+            let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, reading.max_size.0));
+            caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, reading.max_size.1)).build());
+            caps
+        });
+        let filter = self.add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
+        let decode = self.add(video_decoder()?)?;
+        gst::Element::link_many([&camera, &filter, &decode])?;
+        link_video_later(&decode, self.entry);
+        Ok(())
+    }
+
+    fn camera(&self, address: &str, reading: &Reading) -> Result<()> {
+        let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
+        let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
+        let camera = self.add(camera.property("drop-on-latency", true).build()?)?;
+        if let Some(protocols) = reading.protocols {
+            camera.set_property_from_str("protocols", protocols);
         }
-        Place::Device(device) => {
-            let device = device.to_string_lossy();
-            let camera = add(gst::ElementFactory::make("v4l2src").property("device", device.as_ref()).build()?)?;
-            let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
-                let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, reading.max_size.0));
-                caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, reading.max_size.1)).build());
-                caps
-            });
-            let filter = add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
-            let decode = add(video_decoder()?)?;
-            gst::Element::link_many([&camera, &filter, &decode])?;
-            link_video_later(&decode, entry);
-            Ok(None)
+        if let Some(timeout) = reading.timeout {
+            let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+            camera.set_property("tcp-timeout", microseconds);
+            // For UDP: after this time rtspsrc falls back to TCP.
+            camera.set_property("timeout", microseconds);
         }
-        Place::Rtsp(address) => {
-            let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
-            let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
-            let camera = add(camera.property("drop-on-latency", true).build()?)?;
-            if let Some(protocols) = reading.protocols {
-                camera.set_property_from_str("protocols", protocols);
-            }
-            if let Some(timeout) = reading.timeout {
-                let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
-                camera.set_property("tcp-timeout", microseconds);
-                // For UDP: after this time rtspsrc falls back to TCP.
-                camera.set_property("timeout", microseconds);
-            }
-            let decode = add(video_decoder()?)?;
-            link_video_later(&camera, &decode);
-            link_video_later(&decode, entry);
-            Ok(None)
-        }
+        let decode = self.add(video_decoder()?)?;
+        link_video_later(&camera, &decode);
+        link_video_later(&decode, self.entry);
+        Ok(())
     }
 }
 

@@ -47,7 +47,7 @@ impl Place {
     /// Reads an existing file, a device such as `/dev/video0`, or an address such as `rtsp://camera/stream`.
     ///
     /// # Errors
-    /// If the text is none of these.
+    /// If the text is something else.
     pub fn parse(text: &str) -> Result<Self, PlaceError> {
         match text {
             address if address.contains("://") => Self::rtsp(address),

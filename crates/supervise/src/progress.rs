@@ -86,7 +86,7 @@ impl Progress {
         self.is_up.store(true, Relaxed);
     }
 
-    /// Time since the last frame of this run; none before the first.
+    /// Time since the last frame of this run, `None` before the first one.
     pub fn since_last_frame(&self) -> Option<Duration> {
         let last = Some(self.last_ms.load(Relaxed)).filter(|&ms| ms > 0)?;
         Some(self.created.elapsed().saturating_sub(Duration::from_millis(last)))

@@ -173,7 +173,7 @@ struct Records {
     folder: PathBuf,
     number: u32,
     file: Option<File>,
-    /// When the recording beside it began; none before the first cut.
+    /// When the recording beside it began, `None` before the first cut.
     start: Option<gst::ClockTime>,
 }
 

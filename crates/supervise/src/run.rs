@@ -23,8 +23,9 @@ pub enum End<C> {
     Failed(String),
 }
 
-/// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame in `progress`; none never stalls. Asks
-/// `tick` ten times a second whether to end it, with the time since the last frame. Leaves the pipeline playing.
+/// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame in `progress`. Without `stall`, it waits for
+/// frames without end. Asks `tick` ten times a second whether to end the run, with the time since the last frame. Leaves the
+/// pipeline playing.
 pub fn play<C>(
     pipeline: &gst::Pipeline,
     progress: &Progress,
