@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The RTSP server: one media that all clients share, fed by the pipeline of the analysis.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use emotion_supervise::encoding::{self, Encoder};
+use emotion_supervise::encoding::{self, Encoder, NoEncoder};
+use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
+use thiserror::Error;
 
 use crate::onvif;
 use crate::options::Rtsp;
@@ -41,22 +42,36 @@ fn media(encoder: &Encoder, has_onvif: bool) -> String {
 /// scene without faces has no records.
 const FIRST_RECORD: &str = "{\"type\":\"relay\",\"version\":1}\n";
 
+/// Why nothing is served.
+#[derive(Debug, Error)]
+pub enum RtspError {
+    #[error("the RTSP server has no {0}")]
+    Missing(&'static str),
+    #[error(transparent)]
+    Encoder(#[from] NoEncoder),
+    /// GStreamer rejects the payloader of ONVIF metadata.
+    #[error("{0}")]
+    Payloader(#[from] glib::BoolError),
+    #[error("cannot listen on {0}: is the port in use?")]
+    Listen(SocketAddr),
+}
+
 /// Starts the server on the default main context.
 ///
 /// # Errors
 /// If no encoder is installed, or the server cannot listen on its address.
-pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), Box<dyn Error>> {
+pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), RtspError> {
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
     server.set_service(&options.listen.port().to_string());
-    server.thread_pool().ok_or("the RTSP server has no thread pool")?.set_max_threads(CLIENT_THREADS);
-    let mounts = server.mount_points().ok_or("the RTSP server has no mount points")?;
+    server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(CLIENT_THREADS);
+    let mounts = server.mount_points().ok_or(RtspError::Missing("mount points"))?;
     let factory = factory(outlet, options.onvif)?;
     if let Some(token) = &options.token {
         require_secret(&server, &factory, token);
     }
     mounts.add_factory(&options.path, factory);
-    server.attach(None).map_err(|_| format!("cannot listen on {}: is the port in use?", options.listen))?;
+    server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
     let port = u16::try_from(server.bound_port()).unwrap_or(options.listen.port());
     println!("emotion-camera: serving {}", url(SocketAddr::new(options.listen.ip(), port), &options.path));
     Ok(())
@@ -163,7 +178,7 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
 }
 
 /// The factory of the media, which exists from the first client to the last.
-fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Box<dyn Error>> {
+fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, RtspError> {
     let factory = RTSPMediaFactory::new();
     if has_onvif {
         onvif::register()?;
