@@ -4,16 +4,118 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use emotion_supervise::encoding::NoEncoder;
+use gst::glib;
+
+use crate::setting::Setting;
+
 /// An error that stops the scan. What was finished before stays in the folder of parts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option has a wrong value.
+    /// The suffix of the output names no format.
+    #[error("--output: expected a .parquet, .csv or .ndjson file, found {}", .0.display())]
+    UnknownFormat(PathBuf),
+    /// A list would come from standard input, as the answers of workers do.
+    #[error("--list: expected a file, found -; with --dispatch, answers come from standard input")]
+    ListFromStandardInput,
+    /// Neither a file nor a list was given.
+    #[error("expected photos, videos, folders or --list, found none")]
+    NoInputs,
+    /// A URL was given to a program without remote inputs.
+    #[error(
+        "expected files and folders, found a URL; this program was built without remote inputs. `make build` or `cargo build \
+         --release --package emotion-scan --features remote` builds it with them"
+    )]
+    NoRemoteInputs,
+    /// `--set` names an element that a scan does not use.
+    #[error("--set {setting}: expected an element of {}, found {}", known.join(", "), setting.element)]
+    UnknownElement {
+        /// The setting.
+        setting: Setting,
+        /// The elements that a scan uses.
+        known: Vec<&'static str>,
+    },
+    /// The element of `--set` does not have this property.
+    #[error("--set {}: {} has no property {}", .0, .0.element, .0.property)]
+    UnknownProperty(Setting),
+    /// The value of `--set` is of another type than the property.
+    #[error("--set {setting}: expected a value of type {expected}, found {}", setting.value)]
+    ValueType {
+        /// The setting.
+        setting: Setting,
+        /// The type of the property.
+        expected: glib::Type,
+    },
+    /// The value of `--set` is not in the range of the property.
+    #[error("--set {}: {} is outside of the range of {}", .0, .0.value, .0.property)]
+    ValueRange(Setting),
+    /// A drawn file would replace this input.
+    #[error("--annotated: {} would be replaced; choose another folder", .0.display())]
+    InputReplaced(PathBuf),
+    /// A line of standard input is not the JSON object that belongs there.
+    #[error("expected {expected}, found {line:?}: {source}")]
+    Message {
+        /// The kind of object.
+        expected: &'static str,
+        /// The line.
+        line: String,
+        /// Where and why it cannot be read.
+        source: serde_json::Error,
+    },
+    /// Standard input ended with tasks left.
+    #[error("standard input ended before all tasks were answered")]
+    Unanswered,
+    /// The pixels of a picture are too few or too many.
+    #[error("expected {width}x{height} pixels of 1 or 3 bytes, found {bytes} bytes, {channels} for each pixel")]
+    Pixels {
+        /// Width of the picture.
+        width: u32,
+        /// Height of the picture.
+        height: u32,
+        /// Bytes for each pixel.
+        channels: u32,
+        /// Number of bytes.
+        bytes: usize,
+    },
+    /// An element is not installed.
+    #[error("{factory}: {source}; install GStreamer's base and good plugins")]
+    MissingElement {
+        /// Name of its factory.
+        factory: &'static str,
+        /// What GStreamer says.
+        source: glib::BoolError,
+    },
+    /// No encoder of videos is installed.
+    #[error(transparent)]
+    NoVideoEncoder(#[from] NoEncoder),
+    /// No encoder of sound is installed.
+    #[error("expected one of the encoders {}, found none", .0.join(", "))]
+    NoSoundEncoder(Vec<&'static str>),
+    /// GStreamer does not start, or a pipeline cannot be built.
+    #[error(transparent)]
+    GStreamer(#[from] glib::Error),
+    /// Elements cannot be put together.
+    #[error(transparent)]
+    Pipeline(#[from] glib::BoolError),
+    /// Two pads cannot be linked.
+    #[error(transparent)]
+    Link(#[from] gst::PadLinkError),
+    /// An element does not start, and has posted no error.
+    #[error(transparent)]
+    StateChange(#[from] gst::StateChangeError),
+    /// An element has refused a frame, and has posted no error.
+    #[error("the analysis failed: {0}")]
+    Flow(gst::FlowError),
+    /// An element has posted this error.
     #[error("{0}")]
-    Option(String),
-    /// GStreamer or an element does not start.
-    #[error("{0}")]
-    Elements(String),
+    Element(String),
+    /// A frame has entered the elements and none has left them.
+    #[error("the analysis returned no frame")]
+    NoFrame,
+    /// The system has no thread for network connections.
+    #[error("expected a thread for network connections, found: {0}")]
+    NetworkThread(io::Error),
     /// The page of `--report` cannot be made.
     #[error("--report: {0}")]
     Report(String),
@@ -47,5 +149,24 @@ impl Error {
     /// Turns an I/O error into one that names the file.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<'_> {
         move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// True if the caller has given a wrong option or wrong data, so that the same call cannot succeed.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownFormat(_)
+                | Self::ListFromStandardInput
+                | Self::NoInputs
+                | Self::NoRemoteInputs
+                | Self::UnknownElement { .. }
+                | Self::UnknownProperty(_)
+                | Self::ValueType { .. }
+                | Self::ValueRange(_)
+                | Self::InputReplaced(_)
+                | Self::Message { .. }
+                | Self::Unanswered
+                | Self::Pixels { .. }
+        )
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`setting`] | a property of an element with its value |
 //! | [`error`] | what stops a scan |
 //! | [`findings`] | what is known about a file, a slice and a face |
 //! | [`models`] | the networks by their contents |
@@ -28,6 +29,7 @@
 //!
 //! A module uses those above it.
 
+pub mod setting;
 pub mod error;
 pub mod findings;
 pub mod models;

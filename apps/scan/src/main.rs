@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 fn exit(ended: Result<ExitCode, Error>) -> ExitCode {
     ended.unwrap_or_else(|error| {
         eprintln!("emotion-scan: {error}");
-        if matches!(error, Error::Option(_)) { EXIT_USAGE.into() } else { ExitCode::FAILURE }
+        if error.is_usage() { EXIT_USAGE.into() } else { ExitCode::FAILURE }
     })
 }
 

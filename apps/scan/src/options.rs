@@ -3,13 +3,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::models::Models;
+use crate::setting::Setting;
 use crate::table::Format;
 
 const EXIT_STATUSES: &str = "\
@@ -118,7 +118,7 @@ impl Options {
             "parquet" => Ok(Format::Parquet),
             "csv" => Ok(Format::Csv),
             "ndjson" | "jsonl" => Ok(Format::Ndjson),
-            _ => Err(Error::Option(format!("--output: expected a .parquet, .csv or .ndjson file, found {}", self.output.display()))),
+            _ => Err(Error::UnknownFormat(self.output.clone())),
         }
     }
 
@@ -128,7 +128,7 @@ impl Options {
     /// If an option is wrong.
     pub fn check(&self) -> Result<(), Error> {
         if self.dispatch && self.list.iter().any(|list| list == Path::new("-")) {
-            return Err(Error::Option("--list: expected a file, found -; with --dispatch, answers come from standard input".into()));
+            return Err(Error::ListFromStandardInput);
         }
         self.format().map(|_| ())
     }
@@ -220,11 +220,19 @@ fn is_same(a: &Path, b: &Path) -> bool {
     a == b || a.file_name() == b.file_name() && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
+/// Why a text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum NoTime {
+    #[error("expected a number of seconds")]
+    NotANumber,
+    #[error("expected more than 0 seconds")]
+    OutOfRange,
+}
+
 /// A positive number of seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    let duration = Duration::try_from_secs_f64(number).ok().filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| "expected more than 0 seconds".to_owned())
+fn seconds(text: &str) -> Result<Duration, NoTime> {
+    let number: f64 = text.parse().map_err(|_| NoTime::NotANumber)?;
+    Duration::try_from_secs_f64(number).ok().filter(|duration| !duration.is_zero()).ok_or(NoTime::OutOfRange)
 }
 
 /// How frequent the expressions are assumed to be where the faces come from.
@@ -234,33 +242,6 @@ pub enum Prior {
     Natural,
     /// All alike, as in posed or selected pictures.
     Balanced,
-}
-
-/// A property of an element and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// Name of the element, or `*`.
-    pub element: String,
-    /// Name of the property.
-    pub property: String,
-    /// The value, as in a launch line.
-    pub value: String,
-}
-
-impl FromStr for Setting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once('=').ok_or("expected ELEMENT.PROPERTY=VALUE")?;
-        let (element, property) = name.split_once('.').ok_or("expected ELEMENT.PROPERTY=VALUE")?;
-        Ok(Self { element: element.into(), property: property.into(), value: value.into() })
-    }
-}
-
-impl std::fmt::Display for Setting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}={}", self.element, self.property, self.value)
-    }
 }
 
 #[cfg(test)]
@@ -277,8 +258,8 @@ mod tests {
         assert_eq!(options.format().unwrap(), Format::Parquet);
         assert_eq!(options.files_output(), Path::new("out/results.v2.files.parquet"));
         assert_eq!(options.parts(), Path::new("out/results.v2.parquet.parts"));
-        let message = parse("clips --output results.xlsx").unwrap().format().unwrap_err().to_string();
-        assert!(message.contains(".parquet, .csv or .ndjson") && message.contains("results.xlsx"), "{message}");
+        let error = parse("clips --output results.xlsx").unwrap().format().unwrap_err();
+        assert!(error.is_usage() && matches!(&error, Error::UnknownFormat(output) if output == Path::new("results.xlsx")), "{error}");
     }
 
     #[test]
@@ -305,12 +286,6 @@ mod tests {
         for line in ["a -o b.csv --every 0", "a -o b.csv --every x", "a -o b.csv --jobs 0", "a -o b.csv --set tile-size=3", "a"] {
             assert!(parse(line).is_err(), "{line}");
         }
-    }
-
-    #[test]
-    fn a_setting_names_element_property_and_value() {
-        let set = parse("a -o b.csv --set emotionclassify.model-file=a.b=c.onnx").unwrap().set;
-        assert_eq!(set, [Setting { element: "emotionclassify".into(), property: "model-file".into(), value: "a.b=c.onnx".into() }]);
     }
 
     #[test]

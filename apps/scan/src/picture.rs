@@ -53,31 +53,27 @@ pub fn faces(analyser: &mut Analyser, pixels: Vec<u8>, width: u32, height: u32, 
     let format = if channels == 1 { gst_video::VideoFormat::Gray8 } else { gst_video::VideoFormat::Rgb };
     let expected = width as usize * height as usize * channels as usize;
     if pixels.len() != expected || !matches!(channels, 1 | 3) || width == 0 || height == 0 {
-        let found = pixels.len();
-        return Err(Error::Option(format!(
-            "expected {width}x{height} pixels of 1 or 3 bytes, found {found} bytes, {channels} for each pixel"
-        )));
+        return Err(Error::Pixels { width, height, channels, bytes: pixels.len() });
     }
-    let failed = |error: String| Error::Elements(error);
-    let info = gst_video::VideoInfo::builder(format, width, height).build().map_err(|error| failed(error.to_string()))?;
-    let caps = info.to_caps().map_err(|error| failed(error.to_string()))?;
-    let buffer = packed(pixels, &info, (width * channels) as usize).map_err(|error| failed(error.to_string()))?;
-    analyser.restart(&[]).map_err(failed)?;
-    let found = analyser.analyse(gst::Sample::builder().buffer(&buffer).caps(&caps).build()).map_err(failed)?;
+    let info = gst_video::VideoInfo::builder(format, width, height).build()?;
+    let caps = info.to_caps()?;
+    let buffer = packed(pixels, &info, (width * channels) as usize);
+    analyser.restart(&[])?;
+    let found = analyser.analyse(gst::Sample::builder().buffer(&buffer).caps(&caps).build())?;
     let labels = found.records.iter().find_map(|record| record.emotion.as_ref()).map(|emotion| emotion.labels.clone());
     let labels = labels.as_ref().map_or(&[][..], |labels| labels.as_slice());
     Ok(found.records.iter().map(|record| picture_face(Face::new(record, 0, 0, None), labels)).collect())
 }
 
 /// A buffer in which rows have the stride of `info`.
-fn packed(pixels: Vec<u8>, info: &gst_video::VideoInfo, row_bytes: usize) -> Result<gst::Buffer, gst::glib::BoolError> {
+fn packed(pixels: Vec<u8>, info: &gst_video::VideoInfo, row_bytes: usize) -> gst::Buffer {
     let stride = info.stride()[0] as usize;
     if stride == row_bytes {
-        return Ok(gst::Buffer::from_mut_slice(pixels));
+        return gst::Buffer::from_mut_slice(pixels);
     }
     let mut padded = vec![0; info.size()];
     padded.chunks_mut(stride).zip(pixels.chunks(row_bytes)).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
-    Ok(gst::Buffer::from_mut_slice(padded))
+    gst::Buffer::from_mut_slice(padded)
 }
 
 fn picture_face(face: Face, labels: &[String]) -> PictureFace {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use emotion_scan::analysis::Analyser;
-use emotion_scan::options::Setting;
+use emotion_scan::setting::Setting;
 use emotion_scan::{Error, Options, picture};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -60,7 +60,7 @@ fn settings(set: &[String]) -> PyResult<Vec<Setting>> {
 
 fn python_error(error: Error) -> PyErr {
     match error {
-        Error::Option(text) => PyValueError::new_err(text),
+        error if error.is_usage() => PyValueError::new_err(error.to_string()),
         Error::Io { .. } | Error::Busy(_) => PyOSError::new_err(error.to_string()),
         _ => PyRuntimeError::new_err(error.to_string()),
     }

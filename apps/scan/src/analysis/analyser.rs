@@ -14,19 +14,16 @@ use gstemotion::record::FaceRecord;
 use super::elements;
 use crate::error::Error;
 use crate::models::Models;
-use crate::options::Setting;
+use crate::setting::Setting;
 
 /// Starts GStreamer with the elements linked into this program.
 ///
 /// # Errors
 /// If GStreamer does not start.
 pub fn start_elements() -> Result<(), Error> {
-    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
-    let start = || {
-        gst::init().map_err(|error| error.to_string())?;
-        gstemotion::plugin_register_static().map_err(|error| error.to_string())
-    };
-    STARTED.get_or_init(start).clone().map_err(Error::Elements)
+    static REGISTERED: OnceLock<Result<(), gst::glib::BoolError>> = OnceLock::new();
+    gst::init()?;
+    Ok(REGISTERED.get_or_init(gstemotion::plugin_register_static).clone()?)
 }
 
 /// The faces of a frame.
@@ -63,13 +60,13 @@ impl Analyser {
     pub fn new(settings: &[Setting], threads: u32) -> Result<Self, Error> {
         elements::check(settings)?;
         let (pipeline, networks) = (gst::Pipeline::new(), elements::networks(settings, threads)?);
-        let failed = |error: gst::glib::BoolError| Error::Elements(error.to_string());
-        pipeline.add_many(&networks).and_then(|()| gst::Element::link_many(&networks)).map_err(failed)?;
+        pipeline.add_many(&networks)?;
+        gst::Element::link_many(&networks)?;
         let analysed = Arc::new(Mutex::new(None));
         let output = output_pad(&analysed)?;
         let exit = networks[1].static_pad("src").expect("a filter has this pad");
-        exit.link(&output).map_err(|error| Error::Elements(error.to_string()))?;
-        output.set_active(true).map_err(failed)?;
+        exit.link(&output)?;
+        output.set_active(true)?;
         let preparation = Preparation::new(settings, &pipeline, &networks[0])?;
         let restarts_detector = networks[0].property::<u32>("tile-size") > 0;
         let settings = settings.to_vec();
@@ -77,7 +74,7 @@ impl Analyser {
             Self { pipeline, settings, networks, preparation, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
         match analyser.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(analyser),
-            Err(error) => Err(Error::Elements(analyser.error().unwrap_or_else(|| error.to_string()))),
+            Err(error) => Err(analyser.posted_or(error.into())),
         }
     }
 
@@ -91,14 +88,14 @@ impl Analyser {
     ///
     /// # Errors
     /// If an element does not start.
-    pub fn restart(&mut self, tags: &[gst::Event]) -> Result<(), String> {
+    pub fn restart(&mut self, tags: &[gst::Event]) -> Result<(), Error> {
         self.preparation.remove_from(&self.pipeline);
         self.forget_messages();
         if self.restarts_detector {
             self.restart_detector()?;
         }
         let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0]);
-        self.preparation = prepared.map_err(|error| self.error().unwrap_or_else(|| error.to_string()))?;
+        self.preparation = prepared.map_err(|error| self.posted_or(error))?;
         let input = &self.preparation.input;
         input.push_event(gst::event::FlushStart::new());
         input.push_event(gst::event::FlushStop::new(true));
@@ -116,20 +113,20 @@ impl Analyser {
     }
 
     /// A flush leaves the detector at the tile that is next.
-    fn restart_detector(&self) -> Result<(), String> {
+    fn restart_detector(&self) -> Result<(), Error> {
         let detector = &self.networks[0];
         let stopped = detector.set_state(gst::State::Ready);
-        let restarted = stopped.and_then(|_| detector.sync_state_with_parent().map_err(|_| gst::StateChangeError));
-        restarted.map(drop).map_err(|error| self.error().unwrap_or_else(|| error.to_string()))
+        let restarted = stopped.map_err(Error::from).and_then(|_| Ok(detector.sync_state_with_parent()?));
+        restarted.map_err(|error| self.posted_or(error))
     }
 
     /// Finds the faces of the next frame and scores them.
     ///
     /// # Errors
     /// The error of the element that failed.
-    pub fn analyse(&mut self, sample: gst::Sample) -> Result<Faces, String> {
+    pub fn analyse(&mut self, sample: gst::Sample) -> Result<Faces, Error> {
         self.announce(&sample);
-        let mut buffer = sample.buffer_owned().ok_or("a sample without a frame")?;
+        let mut buffer = sample.buffer_owned().ok_or(Error::NoFrame)?;
         // With a second owner, the elements would copy the buffer.
         drop(sample);
         if buffer.pts().is_none() {
@@ -143,8 +140,8 @@ impl Analyser {
                 let size = Size::new(caps.width(), caps.height());
                 Ok(Faces { size, records: meta::read_faces(&buffer, size) })
             }
-            (Err(error), ..) => Err(self.error().unwrap_or_else(|| format!("the analysis failed: {error}"))),
-            _ => Err("the analysis returned no frame".into()),
+            (Err(error), ..) => Err(self.posted_or(Error::Flow(error))),
+            _ => Err(Error::NoFrame),
         }
     }
 
@@ -168,8 +165,13 @@ impl Analyser {
         }
     }
 
+    /// The first error that an element has posted, or else `error`, which says less.
+    fn posted_or(&self, error: Error) -> Error {
+        self.posted().map_or(error, Error::Element)
+    }
+
     /// The first error that an element has posted, with its details.
-    fn error(&self) -> Option<String> {
+    fn posted(&self) -> Option<String> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         match message.view() {
             gst::MessageView::Error(error) => {
@@ -200,14 +202,13 @@ struct Preparation {
 impl Preparation {
     /// Adds the elements to `pipeline`, before `next`.
     fn new(settings: &[Setting], pipeline: &gst::Pipeline, next: &gst::Element) -> Result<Self, Error> {
-        let failed = |error: gst::glib::BoolError| Error::Elements(error.to_string());
         let (elements, input) = (elements::preparation(settings)?, pad(gst::PadDirection::Src)?.build());
-        pipeline.add_many(&elements).map_err(failed)?;
-        gst::Element::link_many(elements.iter().chain([next])).map_err(failed)?;
+        pipeline.add_many(&elements)?;
+        gst::Element::link_many(elements.iter().chain([next]))?;
         let entry = elements[0].static_pad("sink").expect("a filter has this pad");
-        input.link(&entry).map_err(|error| Error::Elements(error.to_string()))?;
-        input.set_active(true).map_err(failed)?;
-        elements.iter().try_for_each(gst::Element::sync_state_with_parent).map_err(failed)?;
+        input.link(&entry)?;
+        input.set_active(true)?;
+        elements.iter().try_for_each(gst::Element::sync_state_with_parent)?;
         Ok(Self { input, elements })
     }
 
@@ -223,8 +224,8 @@ impl Preparation {
 
 /// A pad for any caps. Without a template it would only accept its first ones.
 fn pad(direction: gst::PadDirection) -> Result<gst::PadBuilder<gst::Pad>, Error> {
-    let template = gst::PadTemplate::new("frames", direction, gst::PadPresence::Always, &gst::Caps::new_any());
-    Ok(gst::Pad::builder_from_template(&template.map_err(|error| Error::Elements(error.to_string()))?))
+    let template = gst::PadTemplate::new("frames", direction, gst::PadPresence::Always, &gst::Caps::new_any())?;
+    Ok(gst::Pad::builder_from_template(&template))
 }
 
 /// A pad that keeps the last frame.

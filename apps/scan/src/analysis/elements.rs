@@ -5,7 +5,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::error::Error;
-use crate::options::Setting;
+use crate::setting::Setting;
 
 /// The elements that bring frames into shape, and the names by which `--set` calls them.
 const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
@@ -22,7 +22,7 @@ pub fn check(settings: &[Setting]) -> Result<(), Error> {
     let elements = [preparation(settings)?, networks(settings, 1)?].concat();
     settings.iter().try_for_each(|setting| {
         let is_known = !targets(setting, &elements)?.is_empty();
-        is_known.then_some(()).ok_or_else(|| wrong(setting, &format!("{} has no property {}", setting.element, setting.property)))
+        is_known.then_some(()).ok_or_else(|| Error::UnknownProperty(setting.clone()))
     })
 }
 
@@ -51,17 +51,12 @@ pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>,
     Ok(elements)
 }
 
-fn make_all(elements: [(&str, &str); 2]) -> Result<Vec<gst::Element>, Error> {
+fn make_all(elements: [(&str, &'static str); 2]) -> Result<Vec<gst::Element>, Error> {
     elements.iter().map(|(name, factory)| make(name, factory)).collect()
 }
 
-fn make(name: &str, factory: &str) -> Result<gst::Element, Error> {
-    let element = gst::ElementFactory::make(factory).name(name).build();
-    element.map_err(|error| Error::Elements(format!("{factory}: {error}; install GStreamer's base and good plugins")))
-}
-
-fn wrong(setting: &Setting, reason: &str) -> Error {
-    Error::Option(format!("--set {setting}: {reason}"))
+fn make(name: &str, factory: &'static str) -> Result<gst::Element, Error> {
+    gst::ElementFactory::make(factory).name(name).build().map_err(|source| Error::MissingElement { factory, source })
 }
 
 /// Sets the properties that `settings` give to one of `elements`.
@@ -79,8 +74,7 @@ fn targets<'a>(setting: &Setting, elements: &'a [gst::Element]) -> Result<Vec<(&
     let all = || PREPARATION.iter().chain(&NETWORKS);
     let is_meant = |(name, factory): &(&str, &str)| ["*", name, factory].contains(&setting.element.as_str());
     if !all().any(is_meant) {
-        let names: Vec<&str> = all().map(|(name, _)| *name).collect();
-        return Err(wrong(setting, &format!("expected an element of {}, found {}", names.join(", "), setting.element)));
+        return Err(Error::UnknownElement { setting: setting.clone(), known: all().map(|(name, _)| *name).collect() });
     }
     let meant = elements.iter().filter(|element| all().any(|names| is_meant(names) && element.name() == names.0));
     let with_property = meant.filter_map(|element| Some((element, element.find_property(&setting.property)?)));
@@ -89,12 +83,10 @@ fn targets<'a>(setting: &Setting, elements: &'a [gst::Element]) -> Result<Vec<(&
 
 /// The value of `setting` for a property.
 fn value(setting: &Setting, spec: &glib::ParamSpec) -> Result<glib::Value, Error> {
-    let value = glib::Value::deserialize(&setting.value, spec.value_type());
-    let value = value.map_err(|_| wrong(setting, &format!("expected a value of type {}, found {}", spec.value_type(), setting.value)))?;
-    if is_in_range(spec, &value) {
-        return Ok(value);
-    }
-    Err(wrong(setting, &format!("{} is outside of the range of {}", setting.value, setting.property)))
+    let expected = spec.value_type();
+    let value = glib::Value::deserialize(&setting.value, expected);
+    let value = value.map_err(|_| Error::ValueType { setting: setting.clone(), expected })?;
+    if is_in_range(spec, &value) { Ok(value) } else { Err(Error::ValueRange(setting.clone())) }
 }
 
 /// True if the number is in the range of the property. GObject would ignore any other.

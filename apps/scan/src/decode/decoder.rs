@@ -12,6 +12,7 @@ use gst::prelude::*;
 
 use super::orientation;
 use crate::findings::Kind;
+use crate::inputs::Unavailable;
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits for ever.
@@ -59,8 +60,8 @@ pub enum Failure {
     #[error("{0}")]
     Analysis(String),
     /// Why a remote file could not be downloaded.
-    #[error("{0}")]
-    Download(String),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// A decoded frame.

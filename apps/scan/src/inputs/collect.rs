@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::remote::Client;
-use super::{Address, Input};
+use super::{Address, Input, Unavailable};
 use crate::error::Error;
 use crate::options::Options;
 
@@ -28,7 +28,7 @@ pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
         }
     }
     if options.inputs.is_empty() && options.list.is_empty() {
-        return Err(Error::Option("expected photos, videos, folders or --list, found none".into()));
+        return Err(Error::NoInputs);
     }
     inputs.finish()
 }
@@ -72,11 +72,8 @@ impl Inputs<'_> {
             }
             Ok(found) if found.is_file() => self.files.push(Input::local(path, &found)),
             Ok(_) if is_in_folder => {}
-            Ok(found) => {
-                let error = format!("expected a file or folder, found {:?}", found.file_type());
-                self.files.push(Input::unreadable(path, error));
-            }
-            Err(error) => self.files.push(Input::unreadable(path, error.to_string())),
+            Ok(found) => self.files.push(Input::unavailable(path, Unavailable::Kind(found.file_type()))),
+            Err(error) => self.files.push(Input::unavailable(path, error.into())),
         }
     }
 
@@ -88,7 +85,7 @@ impl Inputs<'_> {
                 let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
                 paths.iter().filter(|path| !is_hidden(path)).for_each(|path| self.add(path, true));
             }
-            Err(error) => self.files.push(Input::unreadable(folder, error.to_string())),
+            Err(error) => self.files.push(Input::unavailable(folder, error.into())),
         }
     }
 

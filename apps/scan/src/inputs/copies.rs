@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::remote::{Client, Failure};
-use super::{Address, Input};
+use super::{Address, Input, Unavailable};
 use crate::error::Error;
 
 /// The copy of a file, or why there is none. Empty until the first use.
-type Copy = Arc<Mutex<Option<Result<PathBuf, String>>>>;
+type Copy = Arc<Mutex<Option<Result<PathBuf, Unavailable>>>>;
 
 /// A file whose tasks are not all done.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Copies {
     ///
     /// # Errors
     /// If the copy cannot be written.
-    pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, String>, Error> {
+    pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path)) else { return Ok(Ok(input.path.clone())) };
         let copy = lock(&self.uses).entry(file).or_default().copy.clone();
         let mut copy = lock(&copy);
@@ -87,7 +87,7 @@ impl Copies {
         let result = match client.download(input, &path) {
             Ok(()) => Ok(path),
             Err(Failure::Disk(error)) => return Err(Error::at(&path)(error)),
-            Err(Failure::Remote(error)) => {
+            Err(Failure::Unavailable(error)) => {
                 let _ = fs::remove_file(&path);
                 Err(error)
             }
@@ -103,7 +103,7 @@ impl Copies {
         &self,
         file: usize,
         input: &Input,
-        use_file: impl FnOnce(Result<&Path, String>) -> Result<T, Error>,
+        use_file: impl FnOnce(Result<&Path, Unavailable>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.begin(file, 1);
         let path = self.path(file, input)?;

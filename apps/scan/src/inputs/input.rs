@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Address;
+use super::{Address, Unavailable};
 use crate::findings::FileKey;
 
 /// A file to examine.
@@ -16,7 +16,7 @@ pub struct Input {
     /// What it is called in the tables, and its version.
     pub key: FileKey,
     /// Why it cannot be examined, if that is already known.
-    pub error: Option<String>,
+    pub error: Option<Unavailable>,
 }
 
 impl Input {
@@ -27,7 +27,7 @@ impl Input {
     }
 
     /// A local path that cannot be examined.
-    pub fn unreadable(path: &Path, error: String) -> Self {
+    pub fn unavailable(path: &Path, error: Unavailable) -> Self {
         Self { path: path.to_owned(), key: FileKey::local(path, 0, 0), error: Some(error) }
     }
 

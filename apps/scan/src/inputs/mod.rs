@@ -2,6 +2,7 @@
 //! What a scan examines: files, folders, lists and URLs, and copies of remote files on this machine.
 
 mod address;
+mod unavailable;
 mod input;
 pub mod remote;
 mod collect;
@@ -11,3 +12,4 @@ pub use address::Address;
 pub use collect::collect;
 pub use copies::Copies;
 pub use input::Input;
+pub use unavailable::{Status, Unavailable};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
-use crate::inputs::Input;
+use crate::inputs::{Input, Unavailable};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
@@ -87,7 +87,7 @@ fn join(inputs: &[Input], journal: &Journal, mut faces: FaceTable<'_>, mut files
 }
 
 fn file_row(input: &Input, facts: &FileFacts) -> FileRow {
-    let error = input.error.clone().or_else(|| facts.error.clone());
+    let error = input.error.as_ref().map(Unavailable::to_string).or_else(|| facts.error.clone());
     FileRow { file: input.key.name.clone(), kind: facts.kind, length_ns: facts.length_ns, error, ..FileRow::default() }
 }
 

@@ -9,6 +9,7 @@ use gstemotion::record::FaceRecord;
 use super::plan::{Sampler, Slice};
 use crate::analysis::{Analyser, Faces};
 use crate::decode::{Decoder, Failure, Frame};
+use crate::error::Error;
 use crate::findings::{Face, SliceResult};
 use crate::inputs::Input;
 use crate::progress::Counts;
@@ -65,17 +66,17 @@ struct Examination {
 
 impl Examination {
     fn run(&mut self, decoder: &mut Decoder, analyser: &mut Analyser, counts: &Counts) -> Result<(), Failure> {
-        analyser.restart(&decoder.tags()).map_err(Failure::Analysis)?;
+        analyser.restart(&decoder.tags()).map_err(unanalysed)?;
         while let Some(frame) = decoder.next_frame()? {
             if self.slice.end_ns.is_some_and(|end| frame.time_ns >= end) {
                 break;
             }
-            self.take(frame, analyser, counts).map_err(Failure::Analysis)?;
+            self.take(frame, analyser, counts).map_err(unanalysed)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), String> {
+    fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), Error> {
         let (time_ns, is_wanted) = (frame.time_ns, self.sampler.wants(frame.time_ns));
         let is_run_up = time_ns < self.slice.start_ns;
         if is_wanted {
@@ -107,4 +108,9 @@ impl Examination {
         let next = self.tracks.len() as u32 + 1;
         (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
     }
+}
+
+/// An error of the elements is one of the slice, since another file may be analysed without it.
+fn unanalysed(error: Error) -> Failure {
+    Failure::Analysis(error.to_string())
 }

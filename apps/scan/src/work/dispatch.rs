@@ -65,7 +65,7 @@ fn read_answers<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>, log: &mut L
             return Ok(());
         }
     }
-    Err(Error::Option("standard input ended before all tasks were answered".into()))
+    Err(Error::Unanswered)
 }
 
 fn commit(backlog: &Backlog<'_>, file: usize, answer: Answer, log: &mut Log) -> Result<(), Error> {

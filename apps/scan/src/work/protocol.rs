@@ -58,7 +58,7 @@ pub(super) fn answers(input: impl BufRead) -> impl Iterator<Item = Result<Answer
 
 fn parse<T: DeserializeOwned>(line: std::io::Result<String>, expected: &'static str) -> Result<T, Error> {
     let line = line.map_err(Error::at("standard input".as_ref()))?;
-    serde_json::from_str(&line).map_err(|error| Error::Option(format!("expected {expected}, found {line:?}: {error}")))
+    serde_json::from_str(&line).map_err(|source| Error::Message { expected, line, source })
 }
 
 /// Writes a request or an answer, and lets the other side see it.

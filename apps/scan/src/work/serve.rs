@@ -12,7 +12,7 @@ use crate::analysis::{self, Analyser};
 use crate::decode::{Decoder, Failure};
 use crate::error::Error;
 use crate::findings::{FileKey, SliceResult};
-use crate::inputs::{Copies, Input};
+use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
@@ -51,7 +51,7 @@ impl Worker {
         if answer.error.is_some() {
             return Ok(answer);
         }
-        let opened = self.path(&input)?.map_err(Failure::Download).and_then(|path| Decoder::open(&path, self.timeout));
+        let opened = self.path(&input)?.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.timeout));
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
             None => {
@@ -75,7 +75,7 @@ impl Worker {
     }
 
     /// Where a file is on this machine. The inner error is that of the file.
-    fn path(&mut self, input: &Input) -> Result<Result<PathBuf, String>, Error> {
+    fn path(&mut self, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         if !input.is_remote() {
             return Ok(Ok(input.path.clone()));
         }

@@ -62,7 +62,7 @@ impl<'a> Worker<'a> {
     /// Opens a file, which is downloaded first if it is remote. The inner error is that of the file.
     fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
         let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
-        Ok(path.map_err(Failure::Download).and_then(|path| Decoder::open(&path, self.backlog.options.timeout)))
+        Ok(path.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.backlog.options.timeout)))
     }
 
     fn examine_file(&mut self, file: usize) -> Result<(), Error> {

@@ -18,11 +18,7 @@ impl Client {
     /// # Errors
     /// Always.
     pub fn new(_limit: Duration) -> Result<Self, Error> {
-        Err(Error::Option(
-            "expected files and folders, found a URL; this program was built without remote inputs. `make build` or `cargo build \
-             --release --package emotion-scan --features remote` builds it with them"
-                .into(),
-        ))
+        Err(Error::NoRemoteInputs)
     }
 
     /// Nothing, since there is no client.

@@ -29,7 +29,7 @@ impl Client {
     /// If the system has no thread for it.
     pub fn new(limit: Duration) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| Error::Elements(format!("expected a thread for network connections, found: {error}")))?;
+        let runtime = runtime.map_err(Error::NetworkThread)?;
         Ok(Self { runtime, stores: Stores::new(limit) })
     }
 

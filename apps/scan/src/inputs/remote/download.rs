@@ -11,7 +11,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore};
 use super::stores::Stores;
 use super::{Failure, failure};
 use crate::findings::FileKey;
-use crate::inputs::{Address, Input};
+use crate::inputs::{Address, Input, Unavailable};
 
 /// Times that a download is begun, if the server cannot continue it where the connection broke.
 const ATTEMPTS: usize = 3;
@@ -20,8 +20,8 @@ const ATTEMPTS: usize = 3;
 enum Ended {
     /// Finally.
     Failed(Failure),
-    /// A connection broke; the text is the error if this was the last attempt.
-    Broke(String),
+    /// A connection broke; this is the error if it was the last attempt.
+    Broke(Unavailable),
 }
 
 /// Writes the file to the path `copy`, piece by piece.
@@ -32,7 +32,7 @@ pub async fn download(stores: &Stores, input: &Input, copy: &Path) -> Result<(),
     for attempt in 1.. {
         match fetch(stores, input, copy).await {
             Err(Ended::Broke(_)) if attempt < ATTEMPTS => {}
-            Err(Ended::Broke(error)) => return Err(Failure::Remote(error)),
+            Err(Ended::Broke(error)) => return Err(Failure::Unavailable(error)),
             Err(Ended::Failed(failure)) => return Err(failure),
             Ok(()) => return Ok(()),
         }
@@ -41,27 +41,27 @@ pub async fn download(stores: &Stores, input: &Input, copy: &Path) -> Result<(),
 }
 
 async fn fetch(stores: &Stores, input: &Input, copy: &Path) -> Result<(), Ended> {
-    let failed = |text: String| Ended::Failed(Failure::Remote(text));
+    let failed = |error| Ended::Failed(Failure::Unavailable(error));
     let disk = |error| Ended::Failed(Failure::Disk(error));
     let broke = |error: object_store::Error| {
-        let text = failure::describe(&error, stores.limit);
-        if failure::is_transient(&error) { Ended::Broke(text) } else { failed(text) }
+        let reason = failure::describe(&error, stores.limit);
+        if failure::is_transient(&error) { Ended::Broke(reason) } else { failed(reason) }
     };
-    let address = Address::parse(&input.path).ok_or_else(|| failed("expected a URL, found a path".into()))?;
+    let address = Address::parse(&input.path).ok_or_else(|| failed(Unavailable::NotAUrl("a path".into())))?;
     let (store, location) = stores.place(&address).map_err(failed)?;
     let found = store.get_opts(&location, GetOptions::default()).await.map_err(broke)?;
     if is_changed(&input.key, &found.meta) {
-        return Err(failed(failure::CHANGED.into()));
+        return Err(failed(Unavailable::Changed));
     }
-    let (expected, mut written) = (found.meta.size, 0);
+    let (expected, mut received) = (found.meta.size, 0);
     let mut file = File::create(copy).map_err(disk)?;
     let mut pieces = found.into_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(broke)?;
         file.write_all(&piece).map_err(disk)?;
-        written += piece.len() as u64;
+        received += piece.len() as u64;
     }
-    if written == expected { Ok(()) } else { Err(Ended::Broke(format!("expected {expected} bytes, found {written}"))) }
+    if received == expected { Ok(()) } else { Err(Ended::Broke(Unavailable::Short { expected, found: received })) }
 }
 
 /// True if the file is not the version that was listed. Listings give times to the millisecond, and answers to the second.

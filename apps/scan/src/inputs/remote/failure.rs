@@ -8,32 +8,28 @@ use std::time::Duration;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::inputs::Address;
+use crate::inputs::{Address, Status, Unavailable};
 
 /// What object_store writes before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";
 
-/// What was expected, and what was found. `limit` is the longest time without data.
-pub fn describe(error: &Error, limit: Duration) -> String {
-    let status = status(error);
-    match (error, status.as_deref()) {
-        (Error::Precondition { .. }, _) => CHANGED.into(),
-        (_, Some(status)) if status.starts_with("404") => format!("expected a file, found none ({status})"),
-        (_, Some(status)) if status.starts_with("401") || status.starts_with("403") => {
-            format!("expected a file that may be read, found: {status}; check the credentials and their rights")
-        }
-        (_, Some(status)) => format!("expected a file, the server answered {status}"),
-        (_, None) => match kind(error) {
-            Some(HttpErrorKind::Timeout) => format!("expected data, found none within {} s", limit.as_secs_f64()),
-            Some(HttpErrorKind::Connect) => format!("expected a connection to the server, found: {}", cause(error)),
-            Some(_) => format!("expected the whole file, the connection broke: {}", cause(error)),
-            None => format!("expected a file, found: {}", cause(error)),
+/// What is wrong with the file, its server or the connection. `limit` is the longest time without data.
+pub fn describe(error: &Error, limit: Duration) -> Unavailable {
+    if matches!(error, Error::Precondition { .. }) {
+        return Unavailable::Changed;
+    }
+    match (status(error), kind(error)) {
+        (Some(status), _) => match status.code {
+            404 => Unavailable::Missing(status),
+            401 | 403 => Unavailable::Refused(status),
+            _ => Unavailable::Server(status),
         },
+        (None, Some(HttpErrorKind::Timeout)) => Unavailable::Silent(limit),
+        (None, Some(HttpErrorKind::Connect)) => Unavailable::Unreachable(cause(error)),
+        (None, Some(_)) => Unavailable::Broken(cause(error)),
+        (None, None) => Unavailable::Other(cause(error)),
     }
 }
-
-/// The error of a file that is no longer the one that was listed.
-pub const CHANGED: &str = "the file was changed while it was examined";
 
 /// True if a repetition from the start may help: a connection broke, or the server did not continue where it broke.
 pub fn is_transient(error: &Error) -> bool {
@@ -53,10 +49,16 @@ fn kind(error: &Error) -> Option<HttpErrorKind> {
     chain(error).find_map(|error| error.downcast_ref::<HttpError>()).map(HttpError::kind)
 }
 
-/// Code and name of the answer, such as `500 Internal Server Error`.
-fn status(error: &Error) -> Option<String> {
+/// The status of the answer.
+fn status(error: &Error) -> Option<Status> {
     let texts = chain(error).map(ToString::to_string);
-    texts.filter_map(|text| Some(text.strip_prefix(STATUS)?.split(':').next()?.to_owned())).next()
+    texts.filter_map(|text| parse_status(text.strip_prefix(STATUS)?)).next()
+}
+
+/// Reads a status such as `500 Internal Server Error`, which a colon and the answer follow.
+fn parse_status(text: &str) -> Option<Status> {
+    let (code, name) = text.split(':').next()?.split_once(' ')?;
+    Some(Status { code: code.parse().ok()?, name: name.to_owned() })
 }
 
 /// The innermost error, without secrets.
@@ -88,21 +90,23 @@ mod tests {
     fn answers_and_broken_connections_are_told_apart() {
         let limit = Duration::from_secs(3);
         let answer = generic("Server returned non-2xx status code: 503 Service Unavailable: <a long page>");
-        assert_eq!(describe(&answer, limit), "expected a file, the server answered 503 Service Unavailable");
+        assert_eq!(describe(&answer, limit), Unavailable::Server(Status { code: 503, name: "Service Unavailable".into() }));
         assert!(!is_transient(&answer));
         let refused = describe(&generic("Server returned non-2xx status code: 403 Forbidden: "), limit);
-        assert!(refused.starts_with("expected a file that may be read, found: 403 Forbidden;"), "{refused}");
+        assert_eq!(refused, Unavailable::Refused(Status { code: 403, name: "Forbidden".into() }));
+        assert!(refused.to_string().starts_with("expected a file that may be read, found: 403 Forbidden;"), "{refused}");
         let late = generic(HttpError::new(HttpErrorKind::Timeout, std::io::Error::other("late")));
-        assert_eq!(describe(&late, limit), "expected data, found none within 3 s");
+        assert_eq!(describe(&late, limit), Unavailable::Silent(limit));
         assert!(!is_transient(&late) && is_unreachable(&late));
         let cut = generic(HttpError::new(HttpErrorKind::Interrupted, std::io::Error::other("reset")));
-        assert_eq!(describe(&cut, limit), "expected the whole file, the connection broke: reset");
+        assert_eq!(describe(&cut, limit), Unavailable::Broken("reset".into()));
         assert!(is_transient(&cut) && !is_unreachable(&cut));
     }
 
     #[test]
     fn texts_of_other_crates_have_no_secrets() {
         let error = generic("cannot open 'https://me:pw@host/a?sig=1' now\n<Secret/>");
-        assert_eq!(describe(&error, Duration::ZERO), "expected a file, found: cannot open https://***@host/a?sig=*** now");
+        let shown = describe(&error, Duration::ZERO).to_string();
+        assert_eq!(shown, "expected a file, found: cannot open https://***@host/a?sig=*** now");
     }
 }

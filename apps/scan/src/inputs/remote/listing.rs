@@ -8,7 +8,7 @@ use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use super::failure;
 use super::stores::{Place, Stores};
 use crate::findings::FileKey;
-use crate::inputs::{Address, Input};
+use crate::inputs::{Address, Input, Unavailable};
 
 /// The files at `address`, those of a folder sorted by name, without hidden ones. An address that cannot be looked up is one
 /// file with the error.
@@ -18,7 +18,7 @@ pub async fn look_up(stores: &Stores, address: &Address) -> Vec<Input> {
         (Ok(place), Address::Web(_)) => single(stores, address, &place).await.map(|file| vec![file]),
         (Ok(place), Address::Object { bucket, key }) if key.is_empty() || key.ends_with('/') => {
             let files = folder(bucket, &place).await.map_err(|error| failure::describe(&error, stores.limit));
-            files.and_then(|files| if files.is_empty() { Err("expected objects below this prefix, found none".into()) } else { Ok(files) })
+            files.and_then(|files| if files.is_empty() { Err(Unavailable::EmptyPrefix) } else { Ok(files) })
         }
         (Ok(place), Address::Object { bucket, .. }) => match single(stores, address, &place).await {
             Ok(file) => Ok(vec![file]),
@@ -29,7 +29,7 @@ pub async fn look_up(stores: &Stores, address: &Address) -> Vec<Input> {
     found.unwrap_or_else(|error| vec![input(address, None, Some(error))])
 }
 
-async fn single(stores: &Stores, address: &Address, place: &Place) -> Result<Input, String> {
+async fn single(stores: &Stores, address: &Address, place: &Place) -> Result<Input, Unavailable> {
     let found = facts(address, place).await.map_err(|error| failure::describe(&error, stores.limit))?;
     Ok(input(address, Some(&found), None))
 }
@@ -68,7 +68,7 @@ fn is_hidden(prefix: &Location, location: &Location) -> bool {
     below.split('/').any(|part| part.starts_with('.'))
 }
 
-fn input(address: &Address, found: Option<&ObjectMeta>, error: Option<String>) -> Input {
+fn input(address: &Address, found: Option<&ObjectMeta>, error: Option<Unavailable>) -> Input {
     let size = found.map_or(0, |found| found.size);
     let modified_ns = found.and_then(|found| found.last_modified.timestamp_nanos_opt()).unwrap_or(0);
     let etag = found.and_then(|found| found.e_tag.clone());

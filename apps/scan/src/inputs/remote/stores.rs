@@ -16,7 +16,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::failure;
-use crate::inputs::Address;
+use crate::inputs::{Address, Unavailable};
 
 /// Times that a request is repeated.
 const RETRIES: usize = 3;
@@ -91,19 +91,19 @@ impl Stores {
     ///
     /// # Errors
     /// If the address or the environment cannot be used.
-    pub fn place(&self, address: &Address) -> Result<Place, String> {
+    pub fn place(&self, address: &Address) -> Result<Place, Unavailable> {
         match address {
             Address::Web(url) => Ok((self.web(url)?, Location::default())),
             Address::Object { bucket, key } => {
-                let location = Location::parse(key).map_err(|error| format!("expected the key of an object: {error}"))?;
+                let location = Location::parse(key).map_err(|error| Unavailable::Key(error.to_string()))?;
                 Ok((self.bucket(bucket)?, location))
             }
         }
     }
 
-    fn bucket(&self, name: &str) -> Result<Store, String> {
+    fn bucket(&self, name: &str) -> Result<Store, Unavailable> {
         if name.is_empty() || name.contains('@') {
-            return Err("expected s3://BUCKET/KEY; names and secrets belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into());
+            return Err(Unavailable::Bucket);
         }
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = buckets.get(name) {
@@ -123,8 +123,8 @@ impl Stores {
     }
 
     /// A store whose only file is that of `url`.
-    fn web(&self, url: &str) -> Result<Store, String> {
-        let mut url = Url::parse(url).map_err(|error| format!("expected a URL: {error}"))?;
+    fn web(&self, url: &str) -> Result<Store, Unavailable> {
+        let mut url = Url::parse(url).map_err(|error| Unavailable::NotAUrl(error.to_string()))?;
         let login = Login { is_plain: url.scheme() == "http", user: decoded(url.username()), password: url.password().map(decoded) };
         // Neither fails for a URL with a host, which those of the web have.
         let _ = url.set_username("");
@@ -135,7 +135,7 @@ impl Stores {
         Ok(Arc::new(builder.build().map_err(|error| failure::describe(&error, self.limit))?))
     }
 
-    fn client(&self, login: &Login) -> Result<HttpClient, String> {
+    fn client(&self, login: &Login) -> Result<HttpClient, Unavailable> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(login) {
             return Ok(client.clone());

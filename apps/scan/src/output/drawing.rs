@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pipeline that draws the faces of one file. Videos keep their sound.
+//!
+//! ```text
+//! filesrc ! decodebin ! videoflip ! videoconvert ! emotionoverlay ! videoconvert ! encoder ! mp4mux ! filesink
+//!                     ! audioconvert ! audioresample ! encoder ! mp4mux
+//! ```
+//!
+//! Nothing is analysed again: a pad probe before the overlay attaches the faces of the journal to the frames.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use emotion_supervise::decoding::forbid_direct_rendering;
+use emotion_supervise::encoding;
+use gst::prelude::*;
+use gstemotion::geometry::Size;
+use gstemotion::meta;
+use gstemotion::record::SearchAge;
+
+use super::faces_by_time::FacesByTime;
+use crate::decode::orientation;
+use crate::error::Error;
+use crate::findings::Kind;
+
+/// Encoders of sound in the order of preference.
+const SOUND_ENCODERS: [&str; 3] = ["fdkaacenc", "avenc_aac", "voaacenc"];
+
+/// A pipeline that draws `faces` on the photo or video `input` and writes it to `output`, a photo as PNG or JPEG.
+///
+/// # Errors
+/// If an element or an encoder is missing.
+pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces: FacesByTime) -> Result<gst::Pipeline, Error> {
+    let (encode, mux) = match kind {
+        Kind::Photo if is_png => ("pngenc snapshot=true", "identity"),
+        Kind::Photo => ("jpegenc quality=95 snapshot=true", "identity"),
+        _ => (encoding::encoder()?.recording, "mp4mux"),
+    };
+    let line = format!(
+        "filesrc name=file ! decodebin name=decode \
+         queue name=video ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
+         queue ! {mux} name=mux ! filesink name=out"
+    );
+    let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().expect("a line of several elements is a pipeline");
+    let element = |name: &str| pipeline.by_name(name).expect("the line has this name");
+    element("file").set_property("location", input);
+    element("out").set_property("location", output);
+    if let Some(direction) = orientation::of_photo(input).and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
+        element("flip").set_property("video-direction", direction);
+    }
+    attach(&element("overlay"), faces);
+    forbid_direct_rendering(&pipeline);
+    let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
+    link_streams(&pipeline, &element("decode"), element("video"), element("mux"), sound);
+    Ok(pipeline)
+}
+
+/// The first encoder that is installed.
+fn sound_encoder() -> Result<&'static str, Error> {
+    let found = SOUND_ENCODERS.into_iter().find(|name| gst::ElementFactory::find(name).is_some());
+    found.ok_or_else(|| Error::NoSoundEncoder(SOUND_ENCODERS.into()))
+}
+
+/// Links what `decode` finds: the first video, and each sound if there is an encoder for it.
+fn link_streams(pipeline: &gst::Pipeline, decode: &gst::Element, video: gst::Element, mux: gst::Element, sound: Option<&'static str>) {
+    let pipeline = pipeline.downgrade();
+    decode.connect_pad_added(move |decode, pad| {
+        let name = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name().to_string())).unwrap_or_default();
+        let linked = match (name.as_str(), pipeline.upgrade()) {
+            ("video/x-raw", _) => link_video(pad, &video),
+            ("audio/x-raw", Some(pipeline)) => sound.map_or(Ok(()), |sound| add_sound(pad, &pipeline, &mux, sound)),
+            _ => Ok(()),
+        };
+        if let Err(error) = linked {
+            gst::element_error!(decode, gst::StreamError::Failed, ["{error}"]);
+        }
+    });
+}
+
+/// Links the first video.
+fn link_video(pad: &gst::Pad, video: &gst::Element) -> Result<(), Error> {
+    let entry = video.static_pad("sink").expect("a queue has this pad");
+    if !entry.is_linked() {
+        pad.link(&entry)?;
+    }
+    Ok(())
+}
+
+/// Adds a sound track.
+fn add_sound(pad: &gst::Pad, pipeline: &gst::Pipeline, mux: &gst::Element, encoder: &str) -> Result<(), Error> {
+    let line = format!("queue ! audioconvert ! audioresample ! {encoder} ! queue");
+    let branch = gst::parse::bin_from_description(&line, true)?;
+    pipeline.add(&branch)?;
+    branch.link(mux)?;
+    branch.sync_state_with_parent()?;
+    pad.link(&branch.static_pad("sink").expect("the line has an open end"))?;
+    Ok(())
+}
+
+/// Attaches the faces to the frames that enter `overlay`.
+fn attach(overlay: &gst::Element, faces: FacesByTime) {
+    let (pad, faces) = (overlay.static_pad("sink").expect("a filter has this pad"), Mutex::new(faces));
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = pad.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        if let (Some(video), Some(gst::PadProbeData::Buffer(buffer))) = (video, &mut info.data) {
+            let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
+            let time = buffer.pts().map(|pts| segment.and_then(|segment| segment.to_stream_time(pts)).unwrap_or(pts));
+            let size = Size::new(video.width(), video.height());
+            let found = faces.lock().unwrap_or_else(PoisonError::into_inner).at(time.map_or(0, gst::ClockTime::nseconds));
+            let buffer = buffer.make_mut();
+            meta::write_search(buffer, size, &found, SearchAge::Ago(Duration::ZERO));
+            meta::write_emotions(buffer, size, &found);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The faces of the journal by the time of the frame that shows them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gstemotion::geometry::{Landmarks5, Point, Rect};
+use gstemotion::ids::track_id;
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
+use gstemotion::scores::{LabelSet, Scores};
+
+use crate::findings::{Face, FileFacts, SliceResult};
+use crate::inputs::Input;
+use crate::journal::Journal;
+use crate::slices::plan::interval;
+use crate::table::face_id;
+
+/// Frames are at the times of the table up to this rounding.
+const TIME_STEP_NS: u64 = 1_000_000;
+
+/// The faces of a file by time. One slice of it is in memory.
+pub(super) struct FacesByTime {
+    journal: Arc<Journal>,
+    input: Input,
+    facts: FileFacts,
+    every: Option<Duration>,
+    slice: Option<usize>,
+    labels: LabelSet,
+    faces: BTreeMap<u64, Vec<FaceRecord>>,
+}
+
+impl FacesByTime {
+    pub(super) fn new(journal: &Arc<Journal>, input: &Input, facts: FileFacts, every: Option<Duration>) -> Self {
+        let labels = LabelSet::new(journal.labels().iter().cloned());
+        Self { journal: journal.clone(), input: input.clone(), facts, every, slice: None, labels, faces: BTreeMap::new() }
+    }
+
+    /// The faces of the frame at `time_ns`, or of the examined frame of its interval.
+    pub(super) fn at(&mut self, time_ns: u64) -> Vec<FaceRecord> {
+        let slice = self.facts.slices.partition_point(|start| *start <= time_ns).saturating_sub(1);
+        if self.slice != Some(slice) {
+            self.load(slice);
+        }
+        self.faces.get(&self.key(time_ns)).cloned().unwrap_or_default()
+    }
+
+    /// Replaces the faces by those of another slice. The last ones stay, since their interval may not have ended.
+    fn load(&mut self, slice: usize) {
+        let last = self.faces.pop_last();
+        self.faces = last.into_iter().collect();
+        // Without its results, a slice is drawn without faces, as one without anybody.
+        let result: SliceResult = self.journal.slice(&self.input.key, slice).ok().flatten().unwrap_or_default();
+        for face in &result.faces {
+            let record = record(face, face_id(slice, face), &self.labels);
+            self.faces.entry(self.key(face.time_ns)).or_default().push(record);
+        }
+        self.slice = Some(slice);
+    }
+
+    fn key(&self, time_ns: u64) -> u64 {
+        self.every.map_or((time_ns + TIME_STEP_NS / 2) / TIME_STEP_NS, |every| interval(time_ns, every))
+    }
+}
+
+/// The inverse of `Face::new`.
+fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
+    let [x, y, w, h] = face.rect;
+    let detection = face.confidence.map(|confidence| DetectionInfo {
+        confidence,
+        landmarks_norm: face.landmarks.map(|at| Landmarks5(std::array::from_fn(|n| Point::new(at[2 * n], at[2 * n + 1])))),
+        model_name: face.detector.as_deref().unwrap_or_default().into(),
+        age: Duration::ZERO,
+    });
+    let emotion = face.label.as_ref().map(|label| EmotionResult {
+        labels: labels.clone(),
+        scores: Scores::from_probabilities((0..labels.len()).map(|class| face.scores.get(class).copied().unwrap_or_default())),
+        label_id: labels.as_slice().iter().position(|known| known == label),
+        reason: face.reason.as_deref().and_then(UnknownReason::from_text),
+        smoothed: false,
+        age: Duration::ZERO,
+    });
+    FaceRecord { id: id.map_or(0, track_id), rect_norm: Rect::new(x, y, w, h), detection, emotion, confirmed: true }
+}
