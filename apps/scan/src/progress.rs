@@ -2,12 +2,13 @@
 //! How far the scan is: a bar on a terminal, else a line from time to time.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::{Condvar, Mutex};
 
 /// Time between two updates of the bar, and between two lines.
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
@@ -64,7 +65,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.stop.0.lock() = true;
         self.stop.1.notify_all();
         self.thread.take().map(JoinHandle::join);
     }
@@ -74,8 +75,9 @@ type Stop = (Mutex<bool>, Condvar);
 
 /// Waits for `interval`; returns true if the scan ended meanwhile.
 fn is_stopped((stopped, changed): &Stop, interval: Duration) -> bool {
-    let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-    *changed.wait_timeout_while(guard, interval, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner).0
+    let mut stopped = stopped.lock();
+    changed.wait_while_for(&mut stopped, |stopped| !*stopped, interval);
+    *stopped
 }
 
 fn show_bar(counts: &Counts, totals: Totals, stop: &Stop) {

@@ -4,12 +4,13 @@
 //! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded from file to file, and
 //! a flush makes them forget all faces. The others remember more of a stream, such as its orientation. Each slice has its own.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 use gstemotion::record::FaceRecord;
+use parking_lot::Mutex;
 
 use super::elements;
 use crate::error::Error;
@@ -133,7 +134,7 @@ impl Analyser {
             buffer.make_mut().set_pts(gst::ClockTime::ZERO);
         }
         let pushed = self.preparation.input.push(buffer);
-        let analysed = self.analysed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let analysed = self.analysed.lock().take();
         let caps = self.output.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
         match (pushed, analysed, caps) {
             (Ok(_), Some(buffer), Some(caps)) => {
@@ -232,7 +233,7 @@ fn pad(direction: gst::PadDirection) -> Result<gst::PadBuilder<gst::Pad>, Error>
 fn output_pad(analysed: &Arc<Mutex<Option<gst::Buffer>>>) -> Result<gst::Pad, Error> {
     let newest = analysed.clone();
     let pad = pad(gst::PadDirection::Sink)?.chain_function(move |_, _, buffer| {
-        *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(buffer);
+        *newest.lock() = Some(buffer);
         Ok(gst::FlowSuccess::Ok)
     });
     Ok(pad.build())

@@ -4,11 +4,12 @@
 //! The pipeline decodes on threads of its own. Everything that it does is waited for with a time limit.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use emotion_supervise::decoding::forbid_direct_rendering;
 use gst::prelude::*;
+use parking_lot::Mutex;
 
 use super::orientation;
 use crate::findings::Kind;
@@ -140,7 +141,7 @@ impl Decoder {
 
     /// Photo or video.
     pub fn kind(&self) -> Kind {
-        let found = lock(&self.found);
+        let found = self.found.lock();
         if found.media_type.as_deref().is_some_and(|name| name.starts_with("image/")) { Kind::Photo } else { Kind::Video }
     }
 
@@ -239,7 +240,7 @@ impl Decoder {
     }
 
     fn failure(&self, message: &gst::Message) -> Failure {
-        let found = lock(&self.found);
+        let found = self.found.lock();
         if let Some(media_type) = &found.undecodable {
             return Failure::NoDecoder(media_type.clone());
         }
@@ -306,7 +307,7 @@ fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>> {
     decode.connect("unknown-type", false, move |arguments| {
         let name = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps)).filter(|name| is_visual(name));
         if name.is_some() {
-            lock(&seen).undecodable = name;
+            seen.lock().undecodable = name;
         }
         None
     });
@@ -314,7 +315,7 @@ fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>> {
     let seen = found.clone();
     typefind.inspect(|typefind| {
         typefind.connect("have-type", false, move |arguments| {
-            lock(&seen).media_type = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps));
+            seen.lock().media_type = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps));
             None
         });
     });
@@ -349,10 +350,6 @@ fn clock_time(duration: Duration) -> gst::ClockTime {
 
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::Decoding(error.to_string())
-}
-
-fn lock(found: &Mutex<Found>) -> std::sync::MutexGuard<'_, Found> {
-    found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

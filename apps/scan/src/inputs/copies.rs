@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::remote::{Client, Failure};
 use super::{Address, Input, Unavailable};
@@ -51,19 +53,19 @@ impl Copies {
     /// Announces tasks that use file number `file`. Its copy is kept until all of them have ended.
     pub fn begin(&self, file: usize, tasks: usize) {
         if self.client.is_some() {
-            lock(&self.uses).entry(file).or_default().tasks += tasks;
+            self.uses.lock().entry(file).or_default().tasks += tasks;
         }
     }
 
     /// Ends a task.
     pub fn end(&self, file: usize) {
-        let mut uses = lock(&self.uses);
+        let mut uses = self.uses.lock();
         let Some(used) = uses.get_mut(&file) else { return };
         used.tasks = used.tasks.saturating_sub(1);
         if used.tasks > 0 {
             return;
         }
-        let copy = uses.remove(&file).and_then(|used| lock(&used.copy).take());
+        let copy = uses.remove(&file).and_then(|used| used.copy.lock().take());
         if let Some(Ok(path)) = copy {
             // If it stays, the whole folder is removed later.
             let _ = fs::remove_file(path);
@@ -77,8 +79,8 @@ impl Copies {
     /// If the copy cannot be written.
     pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path)) else { return Ok(Ok(input.path.clone())) };
-        let copy = lock(&self.uses).entry(file).or_default().copy.clone();
-        let mut copy = lock(&copy);
+        let copy = self.uses.lock().entry(file).or_default().copy.clone();
+        let mut copy = copy.lock();
         if let Some(known) = &*copy {
             return Ok(known.clone());
         }
@@ -117,8 +119,4 @@ impl Drop for Copies {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,6 @@
 //! Nothing is analysed again: a pad probe before the overlay attaches the faces of the journal to the frames.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use emotion_supervise::decoding::forbid_direct_rendering;
@@ -18,6 +17,7 @@ use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 use gstemotion::record::SearchAge;
+use parking_lot::Mutex;
 
 use super::faces_by_time::FacesByTime;
 use crate::decode::orientation;
@@ -108,7 +108,7 @@ fn attach(overlay: &gst::Element, faces: FacesByTime) {
             let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
             let time = buffer.pts().map(|pts| segment.and_then(|segment| segment.to_stream_time(pts)).unwrap_or(pts));
             let size = Size::new(video.width(), video.height());
-            let found = faces.lock().unwrap_or_else(PoisonError::into_inner).at(time.map_or(0, gst::ClockTime::nseconds));
+            let found = faces.lock().at(time.map_or(0, gst::ClockTime::nseconds));
             let buffer = buffer.make_mut();
             meta::write_search(buffer, size, &found, SearchAge::Ago(Duration::ZERO));
             meta::write_emotions(buffer, size, &found);

@@ -2,8 +2,10 @@
 //! The tasks of a run that are left, and the journal that receives their results. All workers of the run share it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::queue::{Queue, Task};
 use crate::error::Error;
@@ -46,24 +48,24 @@ impl<'a> Backlog<'a> {
 
     /// The journal, once all work is done.
     pub(crate) fn into_journal(self) -> Journal {
-        self.journal.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.journal.into_inner()
     }
 
     /// A log of the journal for one worker.
     pub(crate) fn create_log(&self) -> Result<Log, Error> {
-        lock(&self.journal).create_log()
+        self.journal.lock().create_log()
     }
 
     /// Starts of the slices of a file.
     pub(crate) fn slices(&self, file: usize) -> Vec<u64> {
-        lock(&self.journal).facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default()
+        self.journal.lock().facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default()
     }
 
     /// Writes a result to the worker's log and counts what is finished.
     pub(crate) fn commit(&self, file: usize, entry: Entry, log: &mut Log) -> Result<(), Error> {
         let key = &self.inputs[file].key;
         let written = log.append(&entry)?;
-        let mut journal = lock(&self.journal);
+        let mut journal = self.journal.lock();
         let is_slice = matches!(entry, Entry::Slice(..));
         journal.note(entry, written);
         let slices = journal.facts(key).map_or(0, |facts| facts.slices.len());
@@ -75,8 +77,4 @@ impl<'a> Backlog<'a> {
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,8 @@
 //! killed scan continues in either way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::Backlog;
 use super::protocol::{self, Answer, Request};
@@ -29,7 +30,7 @@ pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
         let writer = scope.spawn(|| write_requests(backlog, &pending));
         let read = read_answers(backlog, &pending, &mut log);
         // Tasks that nobody will answer end as failed, and with them the writer.
-        lock(&pending).clear();
+        pending.lock().clear();
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read.and(written)
     })
@@ -40,7 +41,7 @@ fn write_requests<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>) -> Result
     while let Some(running) = backlog.queue.take() {
         let request = request(backlog, running.task);
         // The answer may arrive before `write` returns.
-        lock(pending).insert(request.clone(), running);
+        pending.lock().insert(request.clone(), running);
         protocol::write(&request, &mut output)?;
     }
     Ok(())
@@ -58,7 +59,7 @@ fn read_answers<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>, log: &mut L
     for answer in protocol::answers(std::io::stdin().lock()) {
         let answer = answer?;
         // A request may be answered twice if a second worker received it too.
-        let Some(running) = lock(pending).remove(&answer.request) else { continue };
+        let Some(running) = pending.lock().remove(&answer.request) else { continue };
         commit(backlog, running.task.file(), answer, log)?;
         running.done();
         if backlog.queue.is_empty() {
@@ -84,8 +85,4 @@ fn commit(backlog: &Backlog<'_>, file: usize, answer: Answer, log: &mut Log) -> 
         None => backlog.queue.add((0..slices).map(|slice| Task::Slice(file, slice))),
     }
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 //! The tasks that the workers of a scan share.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Condvar, Mutex};
 
 /// Something that a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,8 @@ impl Queue {
 
     /// The next task; none when all are done or a worker has failed.
     pub fn take(&self) -> Option<Running<'_>> {
-        let waiting = lock(&self.state);
-        let must_wait = |state: &mut QueueState| !state.is_aborted && state.tasks.is_empty() && state.running > 0;
-        let mut state = self.changed.wait_while(waiting, must_wait).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| !state.is_aborted && state.tasks.is_empty() && state.running > 0);
         let task = if state.is_aborted { None } else { state.tasks.pop_front() }?;
         state.running += 1;
         Some(Running { queue: self, task, is_done: false })
@@ -54,7 +54,7 @@ impl Queue {
 
     /// Adds slices before all other tasks, so that a file is finished before the next ones begin.
     pub fn add(&self, slices: impl DoubleEndedIterator<Item = Task>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         slices.rev().for_each(|slice| state.tasks.push_front(slice));
         drop(state);
         self.changed.notify_all();
@@ -62,12 +62,12 @@ impl Queue {
 
     /// True if there is nothing left to do, and nothing being done.
     pub fn is_empty(&self) -> bool {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         state.tasks.is_empty() && state.running == 0
     }
 
     fn end_task(&self, is_failed: bool) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.running -= 1;
         state.is_aborted |= is_failed;
         drop(state);
@@ -96,10 +96,6 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.queue.end_task(!self.is_done);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! The object store of an address. Those of one server share their connections.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +12,7 @@ use object_store::client::{ClientConfigKey, HttpClient, HttpConnector, ReqwestCo
 use object_store::http::HttpBuilder;
 use object_store::path::Path as Location;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
@@ -105,7 +106,7 @@ impl Stores {
         if name.is_empty() || name.contains('@') {
             return Err(Unavailable::Bucket);
         }
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         if let Some(store) = buckets.get(name) {
             return Ok(store.clone());
         }
@@ -136,7 +137,7 @@ impl Stores {
     }
 
     fn client(&self, login: &Login) -> Result<HttpClient, Unavailable> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some(client) = clients.get(login) {
             return Ok(client.clone());
         }
