@@ -27,8 +27,8 @@ use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
 use crate::sources::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
 
-/// Of three connections, this many may be WebSockets; the others are reserved for requests. A viewer has one WebSocket for
-/// the list and one for each source.
+/// Of three connections, this many are reserved for WebSockets, the others for requests. A viewer has one WebSocket for the
+/// list and one for each source.
 const SOCKETS_PER_THREE: usize = 2;
 /// Maximum size of a viewer's message.
 const MAX_MESSAGE_BYTES: usize = 256;
@@ -93,17 +93,18 @@ pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), String> {
     };
     dashboard.fleet.follow();
     let max_connections = connections::max_connections();
+    let max_sockets = max_connections * SOCKETS_PER_THREE / 3;
     tokio::select! {
-        () = connections::serve(listener, router(dashboard.clone(), max_connections), max_connections) => {}
+        () = connections::serve(listener, router(dashboard.clone(), max_sockets), max_connections - max_sockets) => {}
         () = dashboard.watch() => {}
         _ = stop => {}
     }
     Ok(())
 }
 
-/// The routes of a server with at most `max_connections`.
-fn router(dashboard: Arc<Dashboard>, max_connections: usize) -> Router {
-    let sockets = Arc::new(Semaphore::new(max_connections * SOCKETS_PER_THREE / 3));
+/// The routes of a server with at most `max_sockets` WebSockets.
+fn router(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
+    let sockets = Arc::new(Semaphore::new(max_sockets));
     let app = App { dashboard: dashboard.clone(), sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
     page::router()
         .route("/metrics", get(measured))

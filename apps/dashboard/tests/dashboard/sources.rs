@@ -380,6 +380,7 @@ fn half_sent_requests_do_not_block_others() {
         })
         .collect();
     assert_eq!(dashboard.get("/").status, 200);
+    dashboard.socket("api/list");
     dashboard.post("/api/sources", &json!({"kind": "browser", "name": "One"}));
     let mut next = || serde_json::from_str::<Value>(receive(&mut list).unwrap().to_text().unwrap()).unwrap_or_default();
     until("the new source, at a viewer who was connected before", || (next()["sources"][0]["name"] == "One").then_some(()));
