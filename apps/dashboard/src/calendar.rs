@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The time of day of moments that were taken from the monotonic clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
 
 /// A step of the system's clock: a difference to the monotonic clock above this. The monotonic clock stands still while the
 /// machine is suspended, and it does not follow when the time of day is set.
@@ -42,7 +44,7 @@ impl Calendar {
 
     /// `moment`, which may be past or future, in milliseconds since 1970.
     pub fn ms(&self, moment: Instant) -> u64 {
-        let mut clock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = self.0.lock();
         if let Some(unix) = (clock.unix)() {
             clock.anchor.follow(Instant::now(), unix);
         }
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn the_calendar_has_the_time_of_the_system() {
         let calendar = Calendar::new();
-        calendar.0.lock().unwrap().anchor.unix = HOUR;
+        calendar.0.lock().anchor.unix = HOUR;
         let system = u64::try_from(system().unwrap().as_millis()).unwrap();
         assert!(calendar.now_ms().abs_diff(system) < 60_000, "it was wrong by years");
         assert!(calendar.clone().now_ms().abs_diff(system) < 60_000);

@@ -2,10 +2,10 @@
 //! Evaluates the rules regularly and publishes what has changed.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstemotion::export::Utc;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -35,13 +35,13 @@ impl Alerts {
 
     /// The newest alerts as JSON, if their version is not `version`; with their version.
     pub fn unless_version(&self, version: Option<u64>) -> Option<(u64, Value)> {
-        let log = self.log();
+        let log = self.log.lock();
         (version != Some(log.version)).then(|| (log.version, json!(log.alerts().collect::<Vec<_>>())))
     }
 
     /// Evaluates the rules for ever, if there are any, and publishes what has changed.
     pub async fn run(&self, sources: &Registry, fleet: &Fleet) {
-        if !self.log().has_rules() {
+        if !self.log.lock().has_rules() {
             return std::future::pending().await;
         }
         let mut ticks = interval(INTERVAL);
@@ -62,7 +62,7 @@ impl Alerts {
             let sample = sample.filter(|sample| is_fresh(sample, now_ms));
             let observed = Observed { offline_since, sample: sample.as_ref() };
             seen.insert(subject);
-            changed.extend(self.log().observe(subject, name, &observed, now_ms));
+            changed.extend(self.log.lock().observe(subject, name, &observed, now_ms));
         };
         for source in sources.all() {
             let sample = source.with_live(|live| live.latest.clone());
@@ -71,7 +71,7 @@ impl Alerts {
         for camera in fleet.conditions() {
             observe(Subject::Camera(camera.id), &camera.name, camera.offline_since, camera.sample);
         }
-        changed.extend(self.log().keep_only(&seen, now_ms));
+        changed.extend(self.log.lock().keep_only(&seen, now_ms));
         changed
     }
 
@@ -84,10 +84,6 @@ impl Alerts {
             (Subject::Source(_), None) => {}
         }
         eprintln!("emotion-dashboard: alert: {record}");
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,9 +10,10 @@ mod camera;
 mod message;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use emotion_publish::subscriber::Report;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 pub use broker::{AlertPublisher, Broker};
@@ -82,24 +83,24 @@ impl Fleet {
         match report {
             Report::Connected => {
                 eprintln!("emotion-dashboard: {address}: connected");
-                self.state().set_failure(broker, None);
+                self.state.lock().set_failure(broker, None);
             }
             Report::Disconnected(reason) => {
                 eprintln!("emotion-dashboard: {address}: no connection: {reason}; trying again");
-                self.state().set_failure(broker, Some(reason.to_owned()));
+                self.state.lock().set_failure(broker, Some(reason.to_owned()));
             }
             Report::Message { topic, payload, is_retained } => {
                 let Some((topic, schema)) = topic.rsplit_once('/') else { return };
                 let now_ms = self.calendar.now_ms();
                 let name = self.brokers[broker].camera_name(topic);
-                self.state().take(broker, topic, &name, (schema, payload, is_retained), now_ms);
+                self.state.lock().take(broker, topic, &name, (schema, payload, is_retained), now_ms);
             }
         }
     }
 
     /// What changed after `version`: the current version, and the message to viewers; none if nothing did.
     pub fn changes_since(&self, version: u64) -> Option<(u64, Value)> {
-        let state = self.state();
+        let state = self.state.lock();
         if state.version <= version {
             return None;
         }
@@ -114,7 +115,7 @@ impl Fleet {
 
     /// The seconds `from..to` of a camera, in at most `points` points; none if there is no camera with this id.
     pub fn timeline(&self, id: u32, from: u64, to: u64, points: u64) -> Option<Timeline> {
-        self.state().cameras.get(&id).map(|camera| camera.history.timeline(from, to, points))
+        self.state.lock().cameras.get(&id).map(|camera| camera.history.timeline(from, to, points))
     }
 
     /// What alerts look at, for each camera.
@@ -125,19 +126,15 @@ impl Fleet {
             offline_since: camera.offline_since(),
             sample: camera.latest.clone(),
         };
-        self.state().cameras.iter().map(of).collect()
+        self.state.lock().cameras.iter().map(of).collect()
     }
 
     /// Publishes an alert to the topic of a camera.
     pub fn publish_alert(&self, id: u32, record: &str) {
-        let camera = self.state().cameras.get(&id).map(|camera| (camera.broker, camera.topic.clone()));
+        let camera = self.state.lock().cameras.get(&id).map(|camera| (camera.broker, camera.topic.clone()));
         if let Some((broker, topic)) = camera {
             self.brokers[broker].publish_alert(&topic, record);
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -25,9 +25,11 @@ use gst::glib;
 use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
+use parking_lot::Mutex;
 
 use crate::sources::input::Input;
-use crate::sources::source::{Prior, RECORDS, Source, Switches};
+use crate::sources::source::{RECORDS, Source};
+use crate::sources::switches::{Prior, Switches};
 use crate::sources::upload::is_photo;
 
 /// Maximum size of the pictures for viewers.
@@ -239,7 +241,7 @@ impl Builder<'_> {
             let age = age(sink, &sample, file_lateness.load(Ordering::Relaxed));
             let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
             let jpeg = buffer.into_mapped_buffer_readable().map_err(|_| gst::FlowError::Error)?;
-            let made = *made.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = *made.lock();
             source.show(Bytes::from_owner(jpeg), age, &made);
             Ok(gst::FlowSuccess::Ok)
         })?;
@@ -294,7 +296,7 @@ fn follow_switches(pad: &gst::Pad, source: Arc<Source>) -> Arc<Mutex<Switches>> 
     let made = Arc::new(Mutex::new(switches));
     let last = made.clone();
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
-        let (now, mut last) = (source.switches(), last.lock().unwrap_or_else(PoisonError::into_inner));
+        let (now, mut last) = (source.switches(), last.lock());
         if *last != now && set(pad, now).is_some() {
             *last = now;
         }
@@ -343,7 +345,7 @@ fn age(sink: &gst_app::AppSink, sample: &gst::Sample, file_lateness_ns: i64) -> 
 fn skip_unwatched(pad: &gst::Pad, source: Arc<Source>) {
     let last: Mutex<Option<Instant>> = Mutex::default();
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = last.lock();
         if source.pictures.receiver_count() == 0 && last.is_some_and(|last| last.elapsed() < UNWATCHED_INTERVAL) {
             // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
             return gst::PadProbeReturn::Handled;

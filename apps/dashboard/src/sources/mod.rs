@@ -10,4 +10,5 @@ pub mod registry;
 mod retention;
 pub mod source;
 mod supervisor;
+pub mod switches;
 pub mod upload;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use gstemotion::export::Utc;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::input::Input;
@@ -86,7 +87,7 @@ impl Registry {
     /// If the maximum number of sources is reached, or no thread can be started.
     pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
         retention::remove_oldest(&self.settings.data, self.settings.max_sources);
-        let mut sources = self.sources();
+        let mut sources = self.sources.lock();
         sources.check_room(self.settings.max_sources)?;
         sources.last_id += 1;
         let id = sources.last_id;
@@ -105,12 +106,12 @@ impl Registry {
 
     /// The source with this id.
     pub fn get(&self, id: u32) -> Option<Arc<Source>> {
-        self.sources().running.get(&id).map(|(source, _)| source.clone())
+        self.sources.lock().running.get(&id).map(|(source, _)| source.clone())
     }
 
     /// Ends a source. Returns false if there is none with this id.
     pub fn remove(&self, id: u32) -> bool {
-        let mut sources = self.sources();
+        let mut sources = self.sources.lock();
         let Some((source, thread)) = sources.running.remove(&id) else { return false };
         source.command(Command::End);
         sources.ending.push(thread);
@@ -121,17 +122,17 @@ impl Registry {
 
     /// Descriptions of all sources.
     pub fn list(&self) -> Vec<Description> {
-        self.sources().running.values().map(|(source, _)| source.description()).collect()
+        self.sources.lock().running.values().map(|(source, _)| source.description()).collect()
     }
 
     /// All sources.
     pub fn all(&self) -> Vec<Arc<Source>> {
-        self.sources().running.values().map(|(source, _)| source.clone()).collect()
+        self.sources.lock().running.values().map(|(source, _)| source.clone()).collect()
     }
 
     /// Ends all sources and waits for them, at most [`STOP_TIMEOUT`].
     pub fn remove_all(&self) {
-        let Sources { running, mut ending, .. } = std::mem::take(&mut *self.sources());
+        let Sources { running, mut ending, .. } = std::mem::take(&mut *self.sources.lock());
         running.values().for_each(|(source, _)| source.command(Command::End));
         ending.extend(running.into_values().map(|(_, thread)| thread));
         let end = Instant::now() + STOP_TIMEOUT;
@@ -140,10 +141,6 @@ impl Registry {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-    }
-
-    fn sources(&self) -> MutexGuard<'_, Sources> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn changed(&self) {

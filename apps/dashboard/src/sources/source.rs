@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -11,13 +11,15 @@ use axum::extract::ws::Utf8Bytes;
 use emotion_supervise::progress::Progress;
 use gstemotion::geometry::Size;
 use gstemotion::record::FaceRecord;
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::calendar::Calendar;
 use crate::sources::input::{Input, Kind};
 use crate::sources::live::{Frame, Live};
 use crate::sources::recorder::Recorder;
+use crate::sources::switches::Switches;
 use crate::sources::upload::Upload;
 
 /// The names of the records that can be downloaded.
@@ -51,7 +53,7 @@ pub struct Source {
     /// The file that is played, if a viewer has sent it.
     upload: Mutex<Option<Upload>>,
     recording_error: Mutex<Option<String>>,
-    commands: Mutex<mpsc::Sender<Command>>,
+    commands: mpsc::Sender<Command>,
     changes: watch::Sender<u64>,
 }
 
@@ -91,49 +93,6 @@ pub enum State {
     Stopped,
 }
 
-/// The property `prior` of `emotionclassify`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prior {
-    /// As frequent as in front of a camera.
-    #[default]
-    Natural,
-    /// All alike, as in posed or selected pictures.
-    Balanced,
-}
-
-/// Switches of the page that set properties of the elements.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Switches {
-    /// Draws, sends and records no individual faces.
-    pub aggregate_only: bool,
-    /// Makes faces in the pictures unrecognisable.
-    pub blur: bool,
-    /// How frequent the expressions are assumed to be.
-    pub prior: Prior,
-    /// Minimum confidence of a reported face, 0..1; none is the threshold of the model.
-    pub threshold: Option<f64>,
-    /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
-    pub interval: u32,
-}
-
-impl Switches {
-    /// True if what was made under these switches may be seen under `other`.
-    pub fn hide_as_much_as(&self, other: &Self) -> bool {
-        self.blur >= other.blur && self.aggregate_only >= other.aggregate_only
-    }
-}
-
-/// Maximum of [`Switches::interval`].
-pub const MAX_INTERVAL: u32 = 300;
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self { aggregate_only: false, blur: false, prior: Prior::Natural, threshold: None, interval: 1 }
-    }
-}
-
 /// A source as the list shows it.
 #[derive(Debug, Serialize)]
 pub struct Description {
@@ -165,10 +124,6 @@ pub struct Plan<'a> {
     pub calendar: Calendar,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Source {
     /// A source that is not running yet, and the receiver of its commands.
     pub fn new(plan: Plan<'_>) -> (Self, mpsc::Receiver<Command>) {
@@ -194,7 +149,7 @@ impl Source {
             switches: Mutex::default(),
             upload: Mutex::default(),
             recording_error: Mutex::default(),
-            commands: Mutex::new(commands),
+            commands,
             changes: plan.changes,
         };
         (source, receiver)
@@ -206,31 +161,31 @@ impl Source {
             id: self.id,
             name: self.name.clone(),
             kind: self.input.kind(),
-            state: lock(&self.state).clone(),
+            state: self.state.lock().clone(),
             switches: self.switches(),
-            recording_error: lock(&self.recording_error).clone(),
+            recording_error: self.recording_error.lock().clone(),
         }
     }
 
     /// Keeps a viewer's file as long as the source.
     pub fn keep(&self, upload: Upload) {
-        *lock(&self.upload) = Some(upload);
+        *self.upload.lock() = Some(upload);
     }
 
     /// Sends a command. Nothing happens if the source has ended.
     pub fn command(&self, command: Command) {
-        let _ = lock(&self.commands).send(command);
+        let _ = self.commands.send(command);
     }
 
     /// The current switches.
     pub fn switches(&self) -> Switches {
-        *lock(&self.switches)
+        *self.switches.lock()
     }
 
     /// Sets the switches and applies them to the elements. What they hide is no longer kept for viewers, whether or not another
     /// frame arrives.
     pub fn switch(&self, switches: Switches) {
-        let mut current = lock(&self.switches);
+        let mut current = self.switches.lock();
         if !current.hide_as_much_as(&switches) {
             self.pictures.send_replace(None);
             self.readings.send_replace(None);
@@ -243,19 +198,19 @@ impl Source {
 
     /// Since when it has failed without playing in between, in milliseconds since 1970; none if it has not.
     pub fn failing_since_ms(&self) -> Option<u64> {
-        lock(&self.failing_since).map(|moment| self.calendar.ms(moment))
+        self.failing_since.lock().map(|moment| self.calendar.ms(moment))
     }
 
     /// Changes the state.
     pub fn set_state(&self, state: State) {
         match &state {
             State::Failed { .. } => {
-                lock(&self.failing_since).get_or_insert_with(Instant::now);
+                self.failing_since.lock().get_or_insert_with(Instant::now);
             }
-            State::Playing | State::Stopped => *lock(&self.failing_since) = None,
+            State::Playing | State::Stopped => *self.failing_since.lock() = None,
             State::Connecting | State::Waiting => {}
         }
-        let before = std::mem::replace(&mut *lock(&self.state), state.clone());
+        let before = std::mem::replace(&mut *self.state.lock(), state.clone());
         if before != state {
             self.changed();
         }
@@ -263,12 +218,12 @@ impl Source {
 
     /// Sets where a browser's pictures go; none while no pipeline runs.
     pub fn set_feed(&self, feed: Option<gst_app::AppSrc>) {
-        *lock(&self.feed) = feed;
+        *self.feed.lock() = feed;
     }
 
     /// Sends a browser's picture into the pipeline.
     pub fn feed(&self, jpeg: Bytes) {
-        let feed = lock(&self.feed).clone();
+        let feed = self.feed.lock().clone();
         if let Some(feed) = feed {
             // Fails if the pipeline is being stopped.
             let _ = feed.push_buffer(gst::Buffer::from_slice(jpeg));
@@ -278,7 +233,7 @@ impl Source {
     /// Resets what belongs to one run of the pipeline.
     pub fn begin_run(&self) {
         self.progress.begin_run();
-        lock(&self.live).forget_tracks();
+        self.live.lock().forget_tracks();
     }
 
     /// Updates the state with the faces of a frame.
@@ -287,7 +242,7 @@ impl Source {
         self.progress.beat();
         let latency = self.progress.counts().latency;
         let made = self.switches();
-        if let Some(reading) = lock(&self.live).observe(&Frame { now, size, latency, faces }, made.aggregate_only) {
+        if let Some(reading) = self.live.lock().observe(&Frame { now, size, latency, faces }, made.aggregate_only) {
             self.publish(&self.readings, reading.into(), &made);
         }
     }
@@ -302,7 +257,7 @@ impl Source {
 
     /// Publishes `value`, unless a switch has hidden it since it was made.
     fn publish<T>(&self, newest: &watch::Sender<Option<T>>, value: T, made: &Switches) {
-        let switches = lock(&self.switches);
+        let switches = self.switches.lock();
         if made.hide_as_much_as(&switches) {
             newest.send_replace(Some(value));
         }
@@ -320,11 +275,11 @@ impl Source {
             return;
         }
         let written = {
-            let mut recorder = lock(&self.records[index]);
+            let mut recorder = self.records[index].lock();
             if is_header { recorder.begin(text) } else { recorder.write(text) }
         };
         let error = written.err().map(|error| error.to_string());
-        let mut known = lock(&self.recording_error);
+        let mut known = self.recording_error.lock();
         if *known != error {
             if let Some(error) = &error {
                 eprintln!("emotion-dashboard: {}: {} is not recorded: {error}", self.name, RECORDS[index]);
@@ -341,12 +296,12 @@ impl Source {
     /// If the file cannot be read.
     pub fn recorded(&self, name: &str) -> Option<io::Result<Box<dyn Read + Send>>> {
         let index = RECORDS.iter().position(|record| *record == name)?;
-        Some(lock(&self.records[index]).reader())
+        Some(self.records[index].lock().reader())
     }
 
     /// Calls `look` with the live state. The pipeline waits meanwhile, so `look` must be quick.
     pub fn with_live<T>(&self, look: impl FnOnce(&Live) -> T) -> T {
-        look(&lock(&self.live))
+        look(&self.live.lock())
     }
 
     fn changed(&self) {
@@ -367,6 +322,7 @@ mod tests {
     use gstemotion::geometry::Rect;
 
     use super::*;
+    use crate::sources::switches::Prior;
 
     /// A source that has no pipeline and whose records are in a folder that its test names.
     fn source(folder: &Path) -> Source {

@@ -25,7 +25,8 @@ use super::{connections, feed, guard, listing, metrics, page, receiver, report, 
 use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
-use crate::sources::source::{Command, MAX_INTERVAL, RECORDS, Source, Switches};
+use crate::sources::source::{Command, RECORDS, Source};
+use crate::sources::switches::{MAX_INTERVAL, Switches};
 
 /// Of three connections, this many are reserved for WebSockets, the others for requests. A viewer has one WebSocket for the
 /// list and one for each source.
