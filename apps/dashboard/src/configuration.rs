@@ -1,58 +1,66 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration file, in TOML: sources, the secrets of brokers, and the rules of alerts.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use emotion_publish::Location;
 use emotion_publish::secrets::Secrets;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use crate::alerts::{Rule, RuleText};
-
-/// What the file may have.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Text {
-    sources: Vec<String>,
-    alerts_location: Option<String>,
-    broker: Secrets,
-    alerts: Vec<RuleText>,
-}
+use crate::alerts::Rule;
 
 /// What the file says.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Configuration {
     /// Sources, as on the command line.
     pub sources: Vec<String>,
     /// Where alerts of this program's own sources are published.
+    #[serde(deserialize_with = "location")]
     pub alerts_location: Option<Location>,
     /// How to log in at brokers.
     pub broker: Secrets,
     /// The rules of alerts.
+    #[serde(rename = "alerts")]
     pub rules: Vec<Rule>,
+}
+
+/// The reason for which a configuration is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        error: io::Error,
+    },
+    /// The file has an error.
+    #[error("{}: {}", path.display(), error.to_string().trim_end())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The error, with its line.
+        error: toml::de::Error,
+    },
 }
 
 impl Configuration {
     /// Reads a file.
     ///
     /// # Errors
-    /// A message for the user that names the file.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    /// If the file cannot be read, or has an error.
+    pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigurationError::Read { path: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|error| ConfigurationError::Content { path: path.to_owned(), error })
     }
+}
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let text: Text = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
-        let location = text.alerts_location.as_deref().map(Location::parse).transpose();
-        let rules = text.alerts.into_iter().map(Rule::parse).collect::<Result<_, _>>().map_err(|error| format!("alerts: {error}"))?;
-        Ok(Self {
-            sources: text.sources,
-            alerts_location: location.map_err(|error| format!("alerts-location: {error}"))?,
-            broker: text.broker,
-            rules,
-        })
-    }
+fn location<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Location>, D::Error> {
+    let text = String::deserialize(text)?;
+    Location::parse(&text).map(Some).map_err(|error| serde::de::Error::custom(format_args!("alerts-location: {error}")))
 }
 
 #[cfg(test)]
@@ -64,7 +72,7 @@ mod tests {
         let manual = include_str!("../../../docs/fleet.md");
         let start = manual.find("sources = [").expect("an example");
         let example = &manual[start..start + manual[start..].find("```").expect("its end")];
-        let configuration = Configuration::parse(example).unwrap();
+        let configuration = toml::from_str::<Configuration>(example).unwrap();
         assert_eq!(configuration.sources.len(), 1);
         let names: Vec<&str> = configuration.rules.iter().map(|rule| rule.name.as_str()).collect();
         assert_eq!(names, ["crowd", "sad faces", "offline"]);
@@ -73,10 +81,13 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        let error = |text: &str| Configuration::parse(text).unwrap_err();
+        let error = |text: &str| toml::from_str::<Configuration>(text).unwrap_err().to_string();
         assert!(error("sorces = []").contains("sorces"));
         assert!(error("[broker]\npasword-file = \"x\"").contains("pasword-file"));
-        assert!(error("[[alerts]]\nwhen = \"many\"").contains("alerts: when"));
+        assert!(
+            error("[[alerts]]\nwhen = \"many\"").contains("[[alerts]]\n")
+                && error("[[alerts]]\nwhen = \"many\"").contains("when = \"many\": expected")
+        );
         assert!(error("alerts-location = \"mqtt://user:pw@host/t\"").contains("password-file"));
     }
 }

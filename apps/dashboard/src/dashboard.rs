@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::alerts::Alerts;
 use crate::calendar::Calendar;
 use crate::configuration::Configuration;
-use crate::fleet::{AlertPublisher, Broker, Fleet};
+use crate::fleet::{AlertPublisher, Broker, BrokerError, Fleet};
 use crate::options::Options;
 use crate::sources::registry::{Registry, Settings};
 
@@ -27,7 +27,7 @@ impl Dashboard {
     ///
     /// # Errors
     /// If a secret of a broker cannot be read.
-    pub fn new(options: Options) -> Result<Self, String> {
+    pub fn new(options: Options) -> Result<Self, BrokerError> {
         let calendar = Calendar::new();
         let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
         let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));

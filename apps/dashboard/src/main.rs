@@ -26,6 +26,7 @@ mod sample;
 mod sources;
 mod web;
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,13 +34,14 @@ use crate::dashboard::Dashboard;
 use crate::options::{Command, Options};
 
 fn main() -> ExitCode {
-    let result = Options::parse(std::env::args_os().skip(1)).and_then(|command| match command {
-        Command::Help => {
+    let result = match Options::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => {
             print!("{}", options::HELP);
             Ok(())
         }
-        Command::Serve(options) => serve(*options),
-    });
+        Ok(Command::Serve(options)) => serve(*options),
+        Err(error) => Err(error.into()),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,9 +52,9 @@ fn main() -> ExitCode {
 }
 
 /// Serves until the process is told to stop.
-fn serve(options: Options) -> Result<(), String> {
-    gst::init().map_err(|error| error.to_string())?;
-    gstemotion::plugin_register_static().map_err(|error| error.to_string())?;
+fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    gst::init()?;
+    gstemotion::plugin_register_static()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start the async runtime: {error}"))?;
     let dashboard = Arc::new(Dashboard::new(options)?);
     for input in dashboard.options.inputs.clone() {
@@ -62,5 +64,5 @@ fn serve(options: Options) -> Result<(), String> {
     let served = runtime.block_on(web::run(dashboard.clone()));
     dashboard.sources.remove_all();
     runtime.shutdown_background();
-    served
+    Ok(served?)
 }

@@ -115,7 +115,8 @@ impl Options {
                 Long("help") | Short('h') => return Ok(false),
                 Long("upload-size") => self.upload_bytes = parser.value()?.parse::<u32>().map(|mib| u64::from(mib) << 20)?,
                 Long("config") => {
-                    self.configuration = Configuration::read(&PathBuf::from(parser.value()?))?;
+                    let path = PathBuf::from(parser.value()?);
+                    self.configuration = Configuration::read(&path).map_err(|error| error.to_string())?;
                     for source in std::mem::take(&mut self.configuration.sources) {
                         self.add(&source)?;
                     }
@@ -131,7 +132,7 @@ impl Options {
         if source.starts_with("mqtt://") || source.starts_with("mqtts://") {
             self.brokers.push(Location::parse_filter(source).map_err(|error| error.to_string())?);
         } else {
-            self.inputs.push(Input::from_argument(source)?);
+            self.inputs.push(Input::from_argument(source).map_err(|error| error.to_string())?);
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ mod tests {
     const DOOR: Subject = Subject::Camera(1);
 
     fn log(text: &str) -> Log {
-        Log::new(vec![Rule::parse(toml::from_str(text).unwrap()).unwrap()])
+        Log::new(vec![toml::from_str(text).unwrap()])
     }
 
     /// Observes `faces` in the second that ends at `until_ms`.

@@ -5,5 +5,5 @@ mod log;
 mod rule;
 mod watch;
 
-pub use rule::{Rule, RuleText};
+pub use rule::Rule;
 pub use watch::Alerts;

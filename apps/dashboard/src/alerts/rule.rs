@@ -11,9 +11,9 @@ use crate::sample::Sample;
 const MAX_HOLD_S: f64 = 3600.0;
 
 /// A rule as the configuration spells it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RuleText {
+struct RuleText {
     /// Its name; the condition if there is none.
     name: Option<String>,
     /// The condition, such as `faces > 3`.
@@ -26,8 +26,23 @@ pub struct RuleText {
     sources: Vec<String>,
 }
 
+/// The reason for which a text is not a rule.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum RuleError {
+    /// The condition has another form.
+    #[error("when = {0:?}: expected faces > NUMBER, LABEL > SCORE, the same with <, or offline")]
+    Condition(String),
+    /// The limit of a score is out of its range.
+    #[error("when = {0:?}: expected a score of 0 to 1")]
+    Score(String),
+    /// The time to hold is out of its range.
+    #[error("for = {0}: expected 0 to {MAX_HOLD_S} seconds")]
+    Hold(f64),
+}
+
 /// A condition that has to hold for a time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "RuleText")]
 pub struct Rule {
     /// Its name.
     pub name: String,
@@ -79,20 +94,20 @@ pub struct Holding {
     pub value: Option<f64>,
 }
 
-impl Rule {
-    /// Reads a rule.
-    ///
-    /// # Errors
-    /// A message for the user.
-    pub fn parse(text: RuleText) -> Result<Self, String> {
+impl TryFrom<RuleText> for Rule {
+    type Error = RuleError;
+
+    fn try_from(text: RuleText) -> Result<Self, RuleError> {
         let condition = Condition::parse(&text.when)?;
         if !(0.0..=MAX_HOLD_S).contains(&text.hold_s) {
-            return Err(format!("for = {}: expected 0 to {MAX_HOLD_S} seconds", text.hold_s));
+            return Err(RuleError::Hold(text.hold_s));
         }
         let name = text.name.unwrap_or_else(|| condition.to_string());
         Ok(Self { name, condition, hold_ms: (text.hold_s * 1000.0) as u64, sources: text.sources })
     }
+}
 
+impl Rule {
     /// True if the rule is for this source.
     pub fn is_for(&self, source: &str) -> bool {
         self.sources.is_empty() || self.sources.iter().any(|name| name == source)
@@ -100,8 +115,8 @@ impl Rule {
 }
 
 impl Condition {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("when = {text:?}: expected faces > NUMBER, LABEL > SCORE, the same with <, or offline");
+    fn parse(text: &str) -> Result<Self, RuleError> {
+        let wrong = || RuleError::Condition(text.to_owned());
         if text.trim() == "offline" {
             return Ok(Self::Offline);
         }
@@ -114,7 +129,7 @@ impl Condition {
             _ => return Err(wrong()),
         };
         if matches!(quantity, Quantity::Score(_)) && !(0.0..=1.0).contains(&limit) {
-            return Err(format!("when = {text:?}: expected a score of 0 to 1"));
+            return Err(RuleError::Score(text.to_owned()));
         }
         Ok(if text[at..].starts_with('>') { Self::Above(quantity, limit) } else { Self::Below(quantity, limit) })
     }
@@ -154,7 +169,7 @@ mod tests {
     use super::*;
 
     fn rule(text: &str) -> Result<Rule, String> {
-        Rule::parse(toml::from_str(text).map_err(|error| error.to_string())?)
+        toml::from_str(text).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -171,9 +186,9 @@ mod tests {
     #[test]
     fn wrong_rules_name_what_was_expected() {
         for text in ["faces", "faces > many", "> 3", "mean sadness > .5", "faces > NaN"] {
-            assert!(Condition::parse(text).unwrap_err().contains("expected faces > NUMBER"), "{text}");
+            assert_eq!(Condition::parse(text), Err(RuleError::Condition(text.into())));
         }
-        assert!(Condition::parse("sadness > 50").unwrap_err().contains("0 to 1"));
+        assert_eq!(Condition::parse("sadness > 50"), Err(RuleError::Score("sadness > 50".into())));
         assert!(rule("when = \"offline\"\nfor = -1").unwrap_err().contains("seconds"));
         assert!(rule("when = \"offline\"\nwhile = 1").unwrap_err().contains("while"));
     }

@@ -14,6 +14,17 @@ const ALERTS: &str = "alerts";
 /// Memory for alerts that wait for the broker. When it is full, the oldest are dropped.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
+/// The reason for which no broker can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The address for alerts has another protocol.
+    #[error("alerts-location: expected mqtt:// or mqtts://")]
+    Protocol,
+    /// A file with a secret is wrong, or no thread can be started.
+    #[error("{0}")]
+    Client(Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// A broker and the topics of cameras.
 pub struct Broker {
     /// Its address on the page, without a user.
@@ -27,7 +38,7 @@ impl Broker {
     ///
     /// # Errors
     /// If a file of `secrets` is wrong, or no thread can be started.
-    pub fn new(location: &Location, secrets: &Secrets, has_alerts: bool) -> Result<Self, String> {
+    pub fn new(location: &Location, secrets: &Secrets, has_alerts: bool) -> Result<Self, BrokerError> {
         let scheme = if location.tls { "mqtts" } else { "mqtt" };
         let address = format!("{scheme}://{}:{}/{}", location.host, location.port, location.topic);
         let fixed = Location { topic: location.fixed_topic().to_owned(), ..location.clone() };
@@ -63,11 +74,12 @@ impl AlertPublisher {
     ///
     /// # Errors
     /// If a file of `secrets` is wrong, or no thread can be started.
-    pub fn new(location: Location, secrets: &Secrets) -> Result<Self, String> {
+    pub fn new(location: Location, secrets: &Secrets) -> Result<Self, BrokerError> {
         if location.protocol != Protocol::Mqtt {
-            return Err("alerts-location: expected mqtt:// or mqtts://".into());
+            return Err(BrokerError::Protocol);
         }
-        let outbox = Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| error.to_string())?;
+        let outbox =
+            Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| BrokerError::Client(error.into()))?;
         let mqtt = client(location, secrets)?;
         let publisher = Publisher::start(outbox, mqtt, |notice| {
             let reason = match notice {
@@ -77,7 +89,7 @@ impl AlertPublisher {
             };
             eprintln!("emotion-dashboard: alerts are not published: {reason}");
         });
-        publisher.map(Self).map_err(|error| error.to_string())
+        publisher.map(Self).map_err(|error| BrokerError::Client(error.into()))
     }
 
     /// Publishes an alert to the topic that `path`, empty or with a slash before each part, and `alerts` are added to.
@@ -88,10 +100,10 @@ impl AlertPublisher {
 }
 
 /// A client with a name of its own: two connections with one name would end each other.
-fn client(location: Location, secrets: &Secrets) -> Result<Mqtt, String> {
+fn client(location: Location, secrets: &Secrets) -> Result<Mqtt, BrokerError> {
     let start = MessageIds::new().start();
     let client_id = secrets.client_id.as_ref().map(|name| format!("{name}-{start:016x}"));
-    let login = Secrets { client_id, ..secrets.clone() }.login(&location, start).map_err(|error| error.to_string())?;
+    let login = Secrets { client_id, ..secrets.clone() }.login(&location, start).map_err(|error| BrokerError::Client(error.into()))?;
     Ok(Mqtt { location, version: Version::V311, login, retained: Vec::new(), has_status: false })
 }
 

@@ -16,7 +16,7 @@ use emotion_publish::subscriber::Report;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-pub use broker::{AlertPublisher, Broker};
+pub use broker::{AlertPublisher, Broker, BrokerError};
 use camera::{Camera, Status};
 
 use crate::calendar::Calendar;

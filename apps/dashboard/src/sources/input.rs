@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where video comes from, and which inputs a viewer may choose.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use emotion_supervise::place::Place;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,28 @@ pub enum Input {
     Browser,
 }
 
+/// The reason for which a text is not an input.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The address is too long.
+    #[error("an address has at most {MAX_ADDRESS_BYTES} bytes")]
+    TooLong,
+    /// It is neither an existing file nor a device nor an address.
+    #[error("{0}")]
+    Place(Box<dyn std::error::Error + Send + Sync>),
+    /// The folder whose files can be opened cannot be read.
+    #[error("{}: {error}", folder.display())]
+    Media {
+        /// The folder.
+        folder: PathBuf,
+        /// The error of the operating system.
+        error: io::Error,
+    },
+    /// The folder whose files can be opened has no such file.
+    #[error("no file {0} in the folder of --media")]
+    NotInMedia(String),
+}
+
 /// The kinds of [`Input`], as requests spell them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,26 +65,27 @@ impl Input {
     /// An input from the command line: any existing file, a device or an address.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn from_argument(argument: &str) -> Result<Self, String> {
-        Place::parse(argument).map(Self::Place).map_err(|error| error.to_string())
+    /// If it is none of them.
+    pub fn from_argument(argument: &str) -> Result<Self, InputError> {
+        Place::parse(argument).map(Self::Place).map_err(|error| InputError::Place(error.into()))
     }
 
     /// An input from the page. Files must be in the folder `media`.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn from_request(kind: Kind, address: &str, media: &Path) -> Result<Self, String> {
+    /// If the address is of another kind, or the file is elsewhere.
+    pub fn from_request(kind: Kind, address: &str, media: &Path) -> Result<Self, InputError> {
         if address.len() > MAX_ADDRESS_BYTES {
-            return Err(format!("an address has at most {MAX_ADDRESS_BYTES} bytes"));
+            return Err(InputError::TooLong);
         }
         match kind {
             Kind::Browser => Ok(Self::Browser),
-            Kind::Rtsp => Place::rtsp(address).map(Self::Place).map_err(|error| error.to_string()),
-            Kind::Camera => Place::device(address).map(Self::Place).map_err(|error| error.to_string()),
+            Kind::Rtsp => Place::rtsp(address).map(Self::Place).map_err(|error| InputError::Place(error.into())),
+            Kind::Camera => Place::device(address).map(Self::Place).map_err(|error| InputError::Place(error.into())),
             Kind::File => {
-                let outside = || format!("no file {address} in the folder of --media");
-                let folder = std::fs::canonicalize(media).map_err(|error| format!("{}: {error}", media.display()))?;
+                let outside = || InputError::NotInMedia(address.to_owned());
+                let unreadable = |error| InputError::Media { folder: media.to_owned(), error };
+                let folder = std::fs::canonicalize(media).map_err(unreadable)?;
                 let path = std::fs::canonicalize(folder.join(address)).map_err(|_| outside())?;
                 if path.starts_with(&folder) && path.is_file() { Ok(Self::Place(Place::File(path))) } else { Err(outside()) }
             }
@@ -143,7 +167,7 @@ mod tests {
         let open = |address: &str| Input::from_request(Kind::File, address, &media);
         assert!(matches!(open("clip.mp4"), Ok(Input::Place(Place::File(path))) if path.ends_with("media/clip.mp4")));
         for outside in ["../secret.mp4", "/etc/passwd", "nothing.mp4", "", "."] {
-            assert!(open(outside).unwrap_err().contains("--media"), "{outside}");
+            assert!(matches!(open(outside), Err(InputError::NotInMedia(_))), "{outside}");
         }
         std::os::unix::fs::symlink(folder.join("secret.mp4"), media.join("link.mp4")).unwrap();
         assert!(open("link.mp4").is_err(), "the link leads out of the folder");
@@ -162,7 +186,7 @@ mod tests {
         for address in ["http://camera/", "file:///etc/passwd", "rtsp://", "rtsp://a b/", "rtsp:///path"] {
             assert!(of(Kind::Rtsp, address).is_err(), "{address}");
         }
-        assert!(of(Kind::Rtsp, &format!("rtsp://{}", "a".repeat(2000))).is_err());
+        assert!(matches!(of(Kind::Rtsp, &format!("rtsp://{}", "a".repeat(2000))), Err(InputError::TooLong)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! All sources and their supervisor threads.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,6 +35,28 @@ pub struct Settings {
     pub labels: String,
 }
 
+/// The reason for which a source was not added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// The maximum number of sources is reached.
+    #[error("there are already {running} sources, the maximum; remove one first")]
+    Full {
+        /// Number of sources.
+        running: usize,
+    },
+    /// The maximum is reached by sources that will soon be gone.
+    #[error("there are {running} sources and {ending} that are still stopping, the maximum; try again in a moment")]
+    Stopping {
+        /// Number of sources.
+        running: usize,
+        /// Number of removed sources that have not stopped yet.
+        ending: usize,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start a thread for the source: {0}")]
+    Thread(#[from] io::Error),
+}
+
 /// The sources of this process.
 pub struct Registry {
     settings: Settings,
@@ -53,13 +76,13 @@ struct Sources {
 
 impl Sources {
     /// Checks that there is room for one more.
-    fn check_room(&mut self, max: usize) -> Result<(), String> {
+    fn check_room(&mut self, max: usize) -> Result<(), AddError> {
         self.ending.retain(|thread| !thread.is_finished());
         let (running, ending) = (self.running.len(), self.ending.len());
         match ending {
             _ if running + ending < max => Ok(()),
-            0 => Err(format!("there are already {running} sources, the maximum; remove one first")),
-            _ => Err(format!("there are {running} sources and {ending} that are still stopping, the maximum; try again in a moment")),
+            0 => Err(AddError::Full { running }),
+            _ => Err(AddError::Stopping { running, ending }),
         }
     }
 }
@@ -85,7 +108,7 @@ impl Registry {
     ///
     /// # Errors
     /// If the maximum number of sources is reached, or no thread can be started.
-    pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, String> {
+    pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, AddError> {
         retention::remove_oldest(&self.settings.data, self.settings.max_sources);
         let mut sources = self.sources.lock();
         sources.check_room(self.settings.max_sources)?;
@@ -96,8 +119,7 @@ impl Registry {
         let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar.clone() };
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
-        let supervised = supervisor::spawn(source.clone(), commands, self.settings.labels.clone(), self.calendar.clone());
-        let supervised = supervised.map_err(|error| format!("cannot start a thread for the source: {error}"))?;
+        let supervised = supervisor::spawn(source.clone(), commands, self.settings.labels.clone(), self.calendar.clone())?;
         sources.running.insert(id, (source.clone(), supervised));
         drop(sources);
         self.changed();
@@ -166,17 +188,17 @@ mod tests {
     #[test]
     fn a_removed_source_counts_until_it_has_stopped() {
         let mut sources = Sources::default();
-        assert!(sources.check_room(0).unwrap_err().contains("already 0 sources"));
+        assert!(matches!(sources.check_room(0), Err(AddError::Full { running: 0 })));
         let (stop, stopped) = mpsc::channel::<()>();
         sources.ending.push(std::thread::spawn(move || {
             let _ = stopped.recv();
         }));
-        assert_eq!(sources.check_room(2), Ok(()));
-        assert!(sources.check_room(1).unwrap_err().contains("1 that are still stopping"));
+        assert!(sources.check_room(2).is_ok());
+        assert!(matches!(sources.check_room(1), Err(AddError::Stopping { running: 0, ending: 1 })));
         drop(stop);
         while !sources.ending.iter().all(JoinHandle::is_finished) {
             std::thread::yield_now();
         }
-        assert_eq!((sources.check_room(1), sources.ending.len()), (Ok(()), 0));
+        assert!(sources.check_room(1).is_ok() && sources.ending.is_empty());
     }
 }

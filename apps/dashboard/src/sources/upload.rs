@@ -2,7 +2,7 @@
 //! A photo or video that a viewer has sent, in a file.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use gst_app::gst_base;
@@ -20,6 +20,31 @@ const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Length of a file's random name, without the extension.
 const NAME_LENGTH: usize = 16;
 
+/// The reason for which a file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The extension is that of neither a photo nor a video.
+    #[error("expected a photo ({}) or a video ({})", PHOTO_EXTENSIONS.join(", "), VIDEO_EXTENSIONS.join(", "))]
+    Extension,
+    /// The file cannot be written or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The content has this type, or one that is unknown.
+    #[error("expected a video, found {}", .0.as_deref().unwrap_or("an unknown format"))]
+    NotAVideo(Option<String>),
+    /// The content is neither JPEG nor PNG.
+    #[error("expected a photo in JPEG or PNG format")]
+    NotAPhoto,
+    /// The pixels would take too much memory.
+    #[error("expected a photo of at most {} megapixels, found {width} x {height}", MAX_PHOTO_PIXELS / 1_000_000)]
+    TooManyPixels {
+        /// Width of the photo in pixels.
+        width: u32,
+        /// Its height.
+        height: u32,
+    },
+}
+
 /// A file from a viewer, deleted when it is dropped. It is locked until then.
 #[derive(Debug)]
 pub struct Upload {
@@ -33,12 +58,12 @@ impl Upload {
     ///
     /// # Errors
     /// If the extension is that of neither a photo nor a video, or the file cannot be created.
-    pub fn create(folder: &Path, name: &Path) -> Result<(File, Self), String> {
+    pub fn create(folder: &Path, name: &Path) -> Result<(File, Self), UploadError> {
         if !is_photo(name) && !has_extension(name, &VIDEO_EXTENSIONS) {
-            return Err(format!("expected a photo ({}) or a video ({})", PHOTO_EXTENSIONS.join(", "), VIDEO_EXTENSIONS.join(", ")));
+            return Err(UploadError::Extension);
         }
         let extension = name.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        create(folder, &extension).map_err(|error| error.to_string())
+        Ok(create(folder, &extension)?)
     }
 
     /// The path of the file.
@@ -49,9 +74,9 @@ impl Upload {
     /// Checks that the file begins like what its extension says.
     ///
     /// # Errors
-    /// What was expected and found.
-    pub fn check(&self) -> Result<(), String> {
-        let header = header(&self.path).map_err(|error| error.to_string())?;
+    /// If it begins otherwise, cannot be read, or is a photo with too many pixels.
+    pub fn check(&self) -> Result<(), UploadError> {
+        let header = header(&self.path)?;
         if is_photo(&self.path) { check_photo(&header) } else { check_video(&header) }
     }
 }
@@ -85,10 +110,10 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
     path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-fn create(folder: &Path, extension: &str) -> std::io::Result<(File, Upload)> {
+fn create(folder: &Path, extension: &str) -> io::Result<(File, Upload)> {
     fs::create_dir_all(folder)?;
     let mut name = [0; 8];
-    getrandom::fill(&mut name).map_err(|error| std::io::Error::other(error.to_string()))?;
+    getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
     let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
     let file = File::options().write(true).create_new(true).open(&path)?;
     let upload = Upload { path, _file: file.try_clone()? };
@@ -98,7 +123,7 @@ fn create(folder: &Path, extension: &str) -> std::io::Result<(File, Upload)> {
 }
 
 /// The first bytes of a file.
-fn header(path: &Path) -> std::io::Result<Vec<u8>> {
+fn header(path: &Path) -> io::Result<Vec<u8>> {
     let mut header = Vec::new();
     File::open(path)?.take(MAX_HEADER_BYTES).read_to_end(&mut header)?;
     Ok(header)
@@ -106,23 +131,22 @@ fn header(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// Refuses what GStreamer, which will decode it, does not take for a video: it could be a playlist, by which a decoder reads
 /// other files and addresses.
-fn check_video(header: &[u8]) -> Result<(), String> {
+fn check_video(header: &[u8]) -> Result<(), UploadError> {
     let found = gst_base::type_find_helper_for_data(gst::Object::NONE, header);
     let name = found.ok().and_then(|(caps, _)| Some(caps.structure(0)?.name().to_string()));
     match name.as_deref() {
         Some("application/ogg" | "image/jpeg") => Ok(()),
         Some(name) if name.starts_with("video/") => Ok(()),
-        Some(name) => Err(format!("expected a video, found {name}")),
-        None => Err("expected a video, found an unknown format".into()),
+        _ => Err(UploadError::NotAVideo(name)),
     }
 }
 
 /// Reads the size of a photo before memory is allocated for its pixels.
-fn check_photo(header: &[u8]) -> Result<(), String> {
+fn check_photo(header: &[u8]) -> Result<(), UploadError> {
     let size = jpeg::size(header).map(|(width, height)| (u32::from(width), u32::from(height))).or_else(|| png_size(header));
-    let (width, height) = size.ok_or("expected a photo in JPEG or PNG format")?;
+    let (width, height) = size.ok_or(UploadError::NotAPhoto)?;
     if u64::from(width) * u64::from(height) > MAX_PHOTO_PIXELS {
-        return Err(format!("expected a photo of at most {} megapixels, found {width} x {height}", MAX_PHOTO_PIXELS / 1_000_000));
+        return Err(UploadError::TooManyPixels { width, height });
     }
     Ok(())
 }
@@ -142,9 +166,9 @@ mod tests {
     #[test]
     fn the_size_of_a_photo_is_checked_by_its_header() {
         let header = |width: u32| [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &width.to_be_bytes(), &5000_u32.to_be_bytes()].concat();
-        assert!(check_photo(b"").unwrap_err().contains("JPEG or PNG"), "an empty file");
-        assert_eq!(check_photo(&header(5000)), Ok(()));
-        assert!(check_photo(&header(50_000)).unwrap_err().contains("50000 x 5000"));
+        assert!(matches!(check_photo(b""), Err(UploadError::NotAPhoto)), "an empty file");
+        assert!(check_photo(&header(5000)).is_ok());
+        assert!(matches!(check_photo(&header(50_000)), Err(UploadError::TooManyPixels { width: 50_000, height: 5000 })));
     }
 
     #[test]
@@ -155,9 +179,9 @@ mod tests {
         let smooth = "<?xml version=\"1.0\"?>\n<SmoothStreamingMedia MajorVersion=\"2\">";
         let (session, list) = ("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=a\r\n", "file:///etc/passwd\n");
         for text in ["", &hls(""), &hls("\u{1}"), &hls("\0"), dash, smooth, session, list, "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"] {
-            assert!(check_video(text.as_bytes()).unwrap_err().starts_with("expected a video, found "), "{text}");
+            assert!(matches!(check_video(text.as_bytes()), Err(UploadError::NotAVideo(_))), "{text}");
         }
-        assert_eq!(check_video(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41"), Ok(()));
+        assert!(check_video(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41").is_ok());
     }
 
     #[test]

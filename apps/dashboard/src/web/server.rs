@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The HTTP interface: the page, its API and downloads.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -75,14 +76,23 @@ impl From<JsonRejection> for Refused {
 
 type Answer = Result<Response, Refused>;
 
+/// The server cannot listen on the address.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: {error}")]
+pub struct ListenError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// If the server cannot listen on the address.
-pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), String> {
+pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), ListenError> {
     let address = dashboard.options.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let failed = |error| ListenError { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     println!("http://{address}/");
     let stop = async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
@@ -156,12 +166,12 @@ struct NewSource {
 async fn add(State(dashboard): State<Arc<Dashboard>>, new: Result<Json<NewSource>, JsonRejection>) -> Answer {
     let Json(new) = new?;
     let input = Input::from_request(new.kind, new.address.trim(), &dashboard.options.media);
-    let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
+    let input = input.map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
     let name = clean_name(&new.name).unwrap_or_else(|| input.name());
     // It may delete records of earlier sources.
     let added = tokio::task::spawn_blocking(move || dashboard.sources.add(input, name)).await;
-    let added = added.unwrap_or_else(|error| Err(error.to_string()));
-    let source = added.map_err(|error| Refused(StatusCode::CONFLICT, error))?;
+    let added = added.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let source = added.map_err(|error| Refused(StatusCode::CONFLICT, error.to_string()))?;
     let key = (new.kind == Kind::Browser).then_some(&source.key);
     Ok((StatusCode::CREATED, Json(json!({ "id": source.id, "key": key }))).into_response())
 }
@@ -254,10 +264,10 @@ async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>)
     let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
     let title = file_name(&source.name);
     let record = source.recorded(name).ok_or_else(|| unknown(id))?;
-    let failed = |error: std::io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    let failed = |error: io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     let mut record = record.map_err(failed)?;
     let page = tokio::task::spawn_blocking(move || report::write(turn, &mut record, &title)).await;
-    let page = page.map_err(std::io::Error::other).and_then(|page| page).map_err(failed)?;
+    let page = page.map_err(io::Error::other).and_then(|page| page).map_err(failed)?;
     // It may have been switched meanwhile.
     if !source.allows(name) {
         return Err(hidden());
@@ -284,16 +294,16 @@ fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
 fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + 'static) -> Body {
     let chunks = try_unfold((reader, is_allowed), |(mut reader, is_allowed)| async move {
         if !is_allowed() {
-            return Err(std::io::Error::other("the source is gone, or its individual faces are hidden"));
+            return Err(io::Error::other("the source is gone, or its individual faces are hidden"));
         }
         let read = tokio::task::spawn_blocking(move || {
             let mut chunk = vec![0; CHUNK_BYTES];
             let length = reader.read(&mut chunk)?;
             chunk.truncate(length);
-            Ok::<_, std::io::Error>((chunk, reader))
+            Ok::<_, io::Error>((chunk, reader))
         });
-        let (chunk, reader) = read.await.map_err(std::io::Error::other)??;
-        Ok::<_, std::io::Error>((!chunk.is_empty()).then_some((chunk, (reader, is_allowed))))
+        let (chunk, reader) = read.await.map_err(io::Error::other)??;
+        Ok::<_, io::Error>((!chunk.is_empty()).then_some((chunk, (reader, is_allowed))))
     });
     Body::from_stream(chunks)
 }
