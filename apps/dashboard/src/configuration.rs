@@ -9,13 +9,14 @@ use emotion_publish::secrets::Secrets;
 use serde::{Deserialize, Deserializer};
 
 use crate::alerts::Rule;
+use crate::argument::Argument;
 
 /// What the file says.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Configuration {
     /// Sources, as on the command line.
-    pub sources: Vec<String>,
+    pub sources: Vec<Argument>,
     /// Where alerts of this program's own sources are published.
     #[serde(deserialize_with = "location")]
     pub alerts_location: Option<Location>,
@@ -77,6 +78,21 @@ mod tests {
         let names: Vec<&str> = configuration.rules.iter().map(|rule| rule.name.as_str()).collect();
         assert_eq!(names, ["crowd", "sad faces", "offline"]);
         assert!(configuration.broker.password_file.is_some());
+    }
+
+    #[test]
+    fn the_manual_has_every_key() {
+        let manual = include_str!("../../../packaging/man/emotion-dashboard.1").replace("\\-", "-");
+        let (_, section) = manual.split_once(".SH CONFIGURATION").expect("a section");
+        for (table, count) in [("", 4), ("[broker]\n", 5), ("[[alerts]]\n", 4)] {
+            // The error for an unknown key lists those that are known, in backticks.
+            let error = toml::from_str::<Configuration>(&format!("{table}unknown = 1")).unwrap_err();
+            let keys: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();
+            assert_eq!(keys.len(), count, "{error}");
+            for key in keys {
+                assert!(section.split_whitespace().any(|word| word == key), "{key} is missing");
+            }
+        }
     }
 
     #[test]

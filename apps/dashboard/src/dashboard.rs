@@ -29,21 +29,21 @@ impl Dashboard {
     /// If a secret of a broker cannot be read.
     pub fn new(options: Options) -> Result<Self, BrokerError> {
         let calendar = Calendar::new();
-        let Configuration { broker: secrets, rules, alerts_location, .. } = &options.configuration;
-        let brokers = options.brokers.iter().map(|location| Broker::new(location, secrets, !rules.is_empty()));
+        let Configuration { broker: secrets, rules, alerts_location, .. } = options.configuration();
+        let brokers = options.brokers().map(|location| Broker::new(location, &secrets, !rules.is_empty()));
         let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar.clone());
-        let location = alerts_location.clone().filter(|_| !rules.is_empty());
-        let publisher = location.map(|location| AlertPublisher::new(location, secrets)).transpose()?;
+        let location = alerts_location.filter(|_| !rules.is_empty());
+        let publisher = location.map(|location| AlertPublisher::new(location, &secrets)).transpose()?;
         let settings = Settings {
-            data: options.data.clone(),
-            record_bytes: options.record_bytes,
+            data: options.data(),
+            record_bytes: options.record_bytes(),
             max_sources: options.max_sources,
             labels: options.labels.clone(),
         };
         Ok(Self {
             sources: Arc::new(Registry::new(settings, calendar)),
             fleet: Arc::new(fleet),
-            alerts: Alerts::new(rules.clone(), publisher),
+            alerts: Alerts::new(rules, publisher),
             options,
         })
     }

@@ -16,6 +16,7 @@
 //! buffers in a pad probe, with the types of `gstemotion`.
 
 mod alerts;
+mod argument;
 mod calendar;
 mod configuration;
 mod dashboard;
@@ -31,18 +32,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::dashboard::Dashboard;
-use crate::options::{Command, Options};
+use crate::options::Options;
 
 fn main() -> ExitCode {
-    let result = match Options::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => {
-            print!("{}", options::HELP);
-            Ok(())
+    let options = match Options::read(std::env::args_os()) {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            // The text of --help is an error of clap, but none of the user.
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
-        Ok(Command::Serve(options)) => serve(*options),
-        Err(error) => Err(error.into()),
     };
-    match result {
+    match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("emotion-dashboard: {error}");
@@ -57,9 +58,8 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     gstemotion::plugin_register_static()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start the async runtime: {error}"))?;
     let dashboard = Arc::new(Dashboard::new(options)?);
-    for input in dashboard.options.inputs.clone() {
-        let name = input.name();
-        dashboard.sources.add(input, name)?;
+    for input in dashboard.options.inputs() {
+        dashboard.sources.add(input.clone(), input.name())?;
     }
     let served = runtime.block_on(web::run(dashboard.clone()));
     dashboard.sources.remove_all();

@@ -57,7 +57,7 @@ pub async fn receive(mut socket: WebSocket, dashboard: Arc<Dashboard>, name: Str
 
 /// Writes what arrives to a file; none if the viewer is gone.
 async fn receive_file(socket: &mut WebSocket, dashboard: &Dashboard, name: &str) -> Result<Option<Upload>, ReceiveError> {
-    let max_bytes = dashboard.options.upload_bytes;
+    let max_bytes = dashboard.options.upload_bytes();
     if max_bytes == 0 {
         return Err(ReceiveError::Disabled);
     }

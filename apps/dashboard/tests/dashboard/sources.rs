@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::{fetched, manual};
+use test_support::fetched;
 use tungstenite::Message;
 
 use crate::support::{Dashboard, PATIENCE, Shown, jpeg, labels, next, reading, receive, until};
@@ -419,12 +419,4 @@ fn prometheus_reads_the_counts_of_all_sources() {
     assert_eq!((sample(&text, "emotion_source_up", "1"), sample(&text, "emotion_source_up", "2")), (Some(1.0), Some(0.0)), "{text}");
     assert!(sample(&text, "emotion_frames_analysed_total", "1") > Some(0.0), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE emotion_faces ")).count(), 1, "{text}");
-}
-
-#[test]
-fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(
-        env!("CARGO_BIN_EXE_emotion-dashboard"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-dashboard.1"),
-    );
 }

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+complete -c emotion-dashboard -l config -d 'Configuration in TOML: sources, secrets of brokers, alerts' -r
+complete -c emotion-dashboard -l listen -d 'Address of the page' -r
+complete -c emotion-dashboard -l token -d 'Secret that viewers need, at least 16 characters; required unless the address is a loopback address. The environment variable EMOTION_DASHBOARD_TOKEN hides it from other users of the machine' -r
+complete -c emotion-dashboard -l host -d 'Additional host name of the page, besides localhost and IP addresses; may be repeated' -r
+complete -c emotion-dashboard -l media -d 'Folder whose files can be opened from the page' -r -F
+complete -c emotion-dashboard -l data -d 'Folder for records; without it, ~/.local/state/gst-emotion/dashboard' -r -F
+complete -c emotion-dashboard -l record-size -d 'Maximum size of each record on disk; the oldest lines are deleted' -r
+complete -c emotion-dashboard -l max-sources -d 'Maximum number of sources, and of earlier sources whose records stay' -r
+complete -c emotion-dashboard -l upload-size -d 'Maximum size of a photo or video that viewers drop onto the page; 0 allows none' -r
+complete -c emotion-dashboard -l labels -d 'Text of labels in the pictures, such as happiness=glücklich,anger=Ärger' -r
+complete -c emotion-dashboard -s h -l help -d 'Print help'
+complete -c emotion-dashboard -s V -l version -d 'Print version'
