@@ -129,12 +129,7 @@ impl Error {
             }
             Self::Image { .. } => "A picture is smaller than its caps say. Put videoconvert before this element.".into(),
             Self::Inference { model, .. } => format!("Running {model} failed. Choose another model or execution provider."),
-            Self::ModelName { .. }
-            | Self::ProviderMissing { .. }
-            | Self::ProviderFailed { .. }
-            | Self::Buffer(_)
-            | Self::Thread { .. }
-            | Self::Config(_) => format!("{self}."),
+            _ => format!("{self}."),
         }
     }
 
@@ -145,13 +140,7 @@ impl Error {
             Self::Runtime { message, .. } | Self::Inference { message, .. } => Some(message.clone()),
             Self::Model { found, .. } => Some(format!("found {found}")),
             Self::Image { .. } => Some(self.to_string()),
-            Self::Io { .. }
-            | Self::ModelName { .. }
-            | Self::ProviderMissing { .. }
-            | Self::ProviderFailed { .. }
-            | Self::Buffer(_)
-            | Self::Thread { .. }
-            | Self::Config(_) => None,
+            _ => None,
         }
     }
 }
