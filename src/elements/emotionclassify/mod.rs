@@ -85,29 +85,7 @@ mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::model;
-
-/// The values of the property `prior`: how frequent the expressions are assumed to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionPrior")]
-pub enum Prior {
-    /// [`model::Prior::Natural`].
-    #[default]
-    #[enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural")]
-    Natural,
-    /// [`model::Prior::Balanced`].
-    #[enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced")]
-    Balanced,
-}
-
-impl From<Prior> for model::Prior {
-    fn from(prior: Prior) -> Self {
-        match prior {
-            Prior::Natural => Self::Natural,
-            Prior::Balanced => Self::Balanced,
-        }
-    }
-}
+pub use settings::Prior;
 
 glib::wrapper! {
     /// The element `emotionclassify`.

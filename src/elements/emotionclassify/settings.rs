@@ -7,22 +7,43 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use super::Prior;
 use crate::elements::plugin_folder::plugin_folder;
 use crate::elements::properties::{self, ExecutionProvider, PostMessages};
 use crate::elements::stats;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
-use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
+use crate::model::{self, ModelFile};
 use crate::track::tracker::MAX_DETECTIONS;
 
 /// Maximum number of faces that are classified on a frame of a live stream, unless `max-faces-per-frame` is set. More would
 /// delay the frames; the faces take turns instead. A file or a photo has time for all of them, up to [`MAX_DETECTIONS`], and a
 /// photo has no later frame.
 const LIVE_FACES_PER_FRAME: usize = 16;
+
+/// The values of the property `prior`: how frequent the expressions are assumed to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionPrior")]
+pub enum Prior {
+    /// [`model::Prior::Natural`].
+    #[default]
+    #[enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural")]
+    Natural,
+    /// [`model::Prior::Balanced`].
+    #[enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced")]
+    Balanced,
+}
+
+impl From<Prior> for model::Prior {
+    fn from(prior: Prior) -> Self {
+        match prior {
+            Prior::Natural => Self::Natural,
+            Prior::Balanced => Self::Balanced,
+        }
+    }
+}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]

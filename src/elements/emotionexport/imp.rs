@@ -9,7 +9,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::EmotionExportFormat;
+use super::format::EmotionExportFormat;
 use super::settings::{self, Settings};
 use super::state::{Outputs, State};
 use crate::elements::properties::extract;

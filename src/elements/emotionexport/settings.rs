@@ -4,7 +4,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-use super::EmotionExportFormat;
+use super::format::EmotionExportFormat;
 
 /// The values of the properties.
 #[derive(Clone, Debug)]

@@ -64,78 +64,8 @@ mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::draw;
-
-/// The values of the property `palette`: the colours of the expressions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionOverlayPalette")]
-#[repr(i32)]
-pub enum Palette {
-    /// The eight colours of Okabe and Ito.
-    #[default]
-    #[enum_value(name = "Okabe-Ito: eight colours, safe for colour-blind viewers", nick = "okabe-ito")]
-    OkabeIto = 0,
-    /// Paul Tol's bright colour scheme.
-    #[enum_value(name = "Tol bright: Paul Tol's bright scheme, safe for colour-blind viewers", nick = "tol-bright")]
-    TolBright = 1,
-    /// White for all expressions.
-    #[enum_value(name = "White: only words and emoji distinguish expressions", nick = "white")]
-    White = 2,
-}
-
-impl From<Palette> for draw::Palette {
-    fn from(palette: Palette) -> Self {
-        match palette {
-            Palette::OkabeIto => Self::OkabeIto,
-            Palette::TolBright => Self::TolBright,
-            Palette::White => Self::White,
-        }
-    }
-}
-
-/// The values of the property `blur-faces`: how faces are made unrecognisable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionOverlayBlurFaces")]
-#[repr(i32)]
-pub enum BlurFaces {
-    /// Faces are left unchanged.
-    #[default]
-    #[enum_value(name = "None: faces are left unchanged", nick = "none")]
-    None = 0,
-    /// A mosaic of a few blocks.
-    #[enum_value(name = "Pixelate: a mosaic of a few blocks", nick = "pixelate")]
-    Pixelate = 1,
-    /// Smooth transitions between the colours of a few blocks.
-    #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
-    Blur = 2,
-}
-
-impl From<BlurFaces> for Option<draw::Blur> {
-    fn from(blur: BlurFaces) -> Self {
-        match blur {
-            BlurFaces::None => None,
-            BlurFaces::Pixelate => Some(draw::Blur::Pixelate),
-            BlurFaces::Blur => Some(draw::Blur::Smooth),
-        }
-    }
-}
-
-/// The values of the property `blur-unsearched`: what is shown of a frame that was not searched within `blur-max-age`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionOverlayBlurUnsearched")]
-#[repr(i32)]
-pub enum BlurUnsearched {
-    /// The frame, blurred as a whole.
-    #[default]
-    #[enum_value(name = "Frame: the whole frame is blurred", nick = "frame")]
-    Frame = 0,
-    /// The last frame that was searched recently enough.
-    #[enum_value(name = "Repeat: the last frame with blurred faces is shown again", nick = "repeat")]
-    Repeat = 1,
-    /// The frame with only the known faces blurred.
-    #[enum_value(name = "None: only the known faces are blurred", nick = "none")]
-    None = 2,
-}
+pub use privacy::{BlurFaces, BlurUnsearched};
+pub use settings::Palette;
 
 glib::wrapper! {
     /// The element `emotionoverlay`.

@@ -3,14 +3,58 @@
 
 use std::time::Duration;
 
+use gst::glib;
 use gst_video::VideoInfo;
 
 use super::compose::paint;
-use super::{BlurFaces, BlurUnsearched};
 use crate::draw::{Blur, Coverage, Snapshot, Uncovered};
 use crate::elements::frame;
 use crate::error::Result;
 use crate::record::FrameRecord;
+
+/// The values of the property `blur-faces`: how faces are made unrecognisable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionOverlayBlurFaces")]
+#[repr(i32)]
+pub enum BlurFaces {
+    /// Faces are left unchanged.
+    #[default]
+    #[enum_value(name = "None: faces are left unchanged", nick = "none")]
+    None = 0,
+    /// A mosaic of a few blocks.
+    #[enum_value(name = "Pixelate: a mosaic of a few blocks", nick = "pixelate")]
+    Pixelate = 1,
+    /// Smooth transitions between the colours of a few blocks.
+    #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
+    Blur = 2,
+}
+
+impl From<BlurFaces> for Option<Blur> {
+    fn from(blur: BlurFaces) -> Self {
+        match blur {
+            BlurFaces::None => None,
+            BlurFaces::Pixelate => Some(Blur::Pixelate),
+            BlurFaces::Blur => Some(Blur::Smooth),
+        }
+    }
+}
+
+/// The values of the property `blur-unsearched`: what is shown of a frame that was not searched within `blur-max-age`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionOverlayBlurUnsearched")]
+#[repr(i32)]
+pub enum BlurUnsearched {
+    /// The frame, blurred as a whole.
+    #[default]
+    #[enum_value(name = "Frame: the whole frame is blurred", nick = "frame")]
+    Frame = 0,
+    /// The last frame that was searched recently enough.
+    #[enum_value(name = "Repeat: the last frame with blurred faces is shown again", nick = "repeat")]
+    Repeat = 1,
+    /// The frame with only the known faces blurred.
+    #[enum_value(name = "None: only the known faces are blurred", nick = "none")]
+    None = 2,
+}
 
 /// The values of the properties.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,35 @@ use std::sync::Arc;
 use gst::glib;
 use gst::prelude::*;
 
-use super::Palette;
 use super::privacy::BlurSettings;
-use crate::draw::{Style, Translations};
+use crate::draw::{self, Style, Translations};
+
+/// The values of the property `palette`: the colours of the expressions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionOverlayPalette")]
+#[repr(i32)]
+pub enum Palette {
+    /// The eight colours of Okabe and Ito.
+    #[default]
+    #[enum_value(name = "Okabe-Ito: eight colours, safe for colour-blind viewers", nick = "okabe-ito")]
+    OkabeIto = 0,
+    /// Paul Tol's bright colour scheme.
+    #[enum_value(name = "Tol bright: Paul Tol's bright scheme, safe for colour-blind viewers", nick = "tol-bright")]
+    TolBright = 1,
+    /// White for all expressions.
+    #[enum_value(name = "White: only words and emoji distinguish expressions", nick = "white")]
+    White = 2,
+}
+
+impl From<Palette> for draw::Palette {
+    fn from(palette: Palette) -> Self {
+        match palette {
+            Palette::OkabeIto => Self::OkabeIto,
+            Palette::TolBright => Self::TolBright,
+            Palette::White => Self::White,
+        }
+    }
+}
 
 /// Maximum `line-width`, in pixels.
 const MAX_LINE_WIDTH: u32 = 64;

@@ -10,7 +10,7 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 
 use super::search::{CAT, FaceSearch};
-use super::{FaceDetectImpl, settings};
+use super::settings;
 use crate::elements::analyser::{Analyser, base_transform_impl};
 use crate::elements::properties::{PostMessages, extract};
 use crate::elements::{frame, stats};
@@ -115,6 +115,14 @@ impl ElementImpl for FaceDetect {
 }
 
 base_transform_impl!(FaceDetect);
+
+/// Implemented by types that derive from [`FaceDetect`](super::FaceDetect).
+pub trait FaceDetectImpl: BaseTransformImpl {}
+
+// SAFETY: FaceDetect adds no virtual methods to its class, so subclasses have none to set up.
+#[allow(unsafe_code)]
+unsafe impl<T: FaceDetectImpl> IsSubclassable<T> for super::FaceDetect {}
+
 impl FaceDetectImpl for FaceDetect {}
 
 /// The instance of `emotionfacedetect`, which behaves as `facedetect`.

@@ -105,10 +105,10 @@ mod settings;
 
 use gst::glib;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
-use gst_base::subclass::prelude::*;
 
+pub use imp::FaceDetectImpl;
 pub use opencv::{CascadeFlags, Updates};
+pub use settings::Detector;
 
 glib::wrapper! {
     /// The element `facedetect`.
@@ -118,40 +118,6 @@ glib::wrapper! {
 glib::wrapper! {
     /// The element `emotionfacedetect`, which is the same. Each element name needs a type of its own.
     pub struct EmotionFaceDetect(ObjectSubclass<imp::EmotionFaceDetect>) @extends FaceDetect, gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-/// Implemented by types that derive from [`FaceDetect`].
-pub trait FaceDetectImpl: BaseTransformImpl {}
-
-// SAFETY: FaceDetect adds no virtual methods to its class, so subclasses have none to set up.
-#[allow(unsafe_code)]
-unsafe impl<T: FaceDetectImpl> IsSubclassable<T> for FaceDetect {}
-
-/// The values of the property `detector`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionFaceDetector")]
-pub enum Detector {
-    /// The kind of `model-file`, recognised by its outputs. Without a file, the Haar cascade if `profile` is set, else the
-    /// network that is compiled in.
-    #[default]
-    #[enum_value(name = "Recognised from model-file; without a file haar if profile is set, else emotion-face", nick = "auto")]
-    Auto,
-    /// This project's network, which is compiled into the plugin.
-    #[enum_value(name = "The network that is compiled into the plugin", nick = "emotion-face")]
-    EmotionFace,
-    /// The CenterFace network.
-    #[enum_value(name = "CenterFace network", nick = "centerface")]
-    CenterFace,
-    /// An UltraFace network, given by `model-file`.
-    #[enum_value(name = "UltraFace network, given by model-file", nick = "ultraface")]
-    UltraFace,
-    /// A YuNet network, given by `model-file`.
-    #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
-    YuNet,
-    /// OpenCV's Haar cascade.
-    #[cfg(feature = "haar")]
-    #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
-    Haar,
 }
 
 /// Registers the element with `plugin`, under both names.

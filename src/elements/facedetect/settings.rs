@@ -6,7 +6,6 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use super::Detector;
 use super::opencv::{self, OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
@@ -21,6 +20,33 @@ use crate::track::search::{FindOptions, MotionGate};
 
 /// Maximum `detect-size` and `tile-size`; no known camera has larger frames.
 const MAX_DETECT_SIZE: u32 = 16_384;
+
+/// The values of the property `detector`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionFaceDetector")]
+pub enum Detector {
+    /// The kind of `model-file`, recognised by its outputs. Without a file, the Haar cascade if `profile` is set, else the
+    /// network that is compiled in.
+    #[default]
+    #[enum_value(name = "Recognised from model-file; without a file haar if profile is set, else emotion-face", nick = "auto")]
+    Auto,
+    /// This project's network, which is compiled into the plugin.
+    #[enum_value(name = "The network that is compiled into the plugin", nick = "emotion-face")]
+    EmotionFace,
+    /// The CenterFace network.
+    #[enum_value(name = "CenterFace network", nick = "centerface")]
+    CenterFace,
+    /// An UltraFace network, given by `model-file`.
+    #[enum_value(name = "UltraFace network, given by model-file", nick = "ultraface")]
+    UltraFace,
+    /// A YuNet network, given by `model-file`.
+    #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
+    YuNet,
+    /// OpenCV's Haar cascade.
+    #[cfg(feature = "haar")]
+    #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
+    Haar,
+}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]

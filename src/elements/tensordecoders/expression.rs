@@ -8,7 +8,8 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::{Complaint, KLASS, any_length, group_caps, pad_templates};
+use super::caps::{KLASS, any_length, group_caps, pad_templates};
+use super::complaint::Complaint;
 use crate::meta::{analytics, tensors};
 use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
 

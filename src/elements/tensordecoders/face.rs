@@ -11,7 +11,8 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Complaint, KLASS, any_length, group_caps, pad_templates};
+use super::caps::{KLASS, any_length, group_caps, pad_templates};
+use super::complaint::Complaint;
 use crate::detector::emotionface::{CHANNELS, decode_level};
 use crate::detector::network::Family;
 use crate::detector::{DetectOptions, select};
