@@ -5,16 +5,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 
 use crate::error::Error;
 use crate::models::Models;
 use crate::setting::Setting;
 use crate::table::Format;
 
-const EXIT_STATUSES: &str = "\
-The output is two tables: one row for each face of each examined frame in OUTPUT, and one row for each file in \
-OUTPUT's name with .files before the suffix. docs/scan.md describes the columns.
+const AFTER_HELP: &str = "\
+The output is two tables: TABLE has one row for each face on each examined frame, and the table of files, whose name has \
+.files before the suffix, has one row for each file. docs/scan.md describes the columns.
 
 If the scan is interrupted, the same command continues it.
 
@@ -23,29 +23,30 @@ Exit status: 0 if all files were examined or are no pictures, 3 if a file could 
 
 /// Finds faces in photos and recordings, scores their apparent expression, and writes one table.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "emotion-scan", version, after_help = EXIT_STATUSES)]
+#[command(name = "emotion-scan", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// Photos, videos and folders, or their http, https and s3 URLs; folders are searched with their subfolders
+    #[arg(value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
 
     /// Table to write, a .parquet, .csv or .ndjson file
     #[arg(short, long, value_name = "TABLE")]
     pub output: PathBuf,
 
-    /// File with further inputs, one on each line; - is standard input
-    #[arg(long, value_name = "FILE")]
+    /// File with further inputs, one per line; - is standard input; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub list: Vec<PathBuf>,
 
     /// Seconds between examined frames; without it, every frame is examined
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub every: Option<Duration>,
 
-    /// How frequent the expressions are assumed to be: natural, as in front of a camera, which is the default; or balanced, all
-    /// alike, as in posed or selected pictures
+    /// Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally
+    /// frequent, as in posed or selected pictures
     #[arg(long, value_enum, hide_possible_values = true)]
     pub prior: Option<Prior>,
 
-    /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property
+    /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated
     #[arg(long, value_name = "ELEMENT.PROPERTY=VALUE")]
     pub set: Vec<Setting>,
 
@@ -53,7 +54,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
-    /// Make OUTPUT a folder of tables, each of so many files; also OUTPUT's name with .files before the suffix
+    /// Write the tables in parts, each of so many files: TABLE and the table of files become folders
     #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated"])]
     pub partition: Option<NonZeroUsize>,
 
@@ -62,7 +63,7 @@ pub struct Options {
     pub report: Option<PathBuf>,
 
     /// Folder for photos and videos with the faces drawn
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub annotated: Option<PathBuf>,
 
     /// Seconds without a decoded frame, or without data from a server, after which a file is given up
@@ -73,11 +74,12 @@ pub struct Options {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Examine nothing here: write tasks to standard output and read their results from standard input
+    /// Examine nothing here: write tasks to standard output and read their results from standard input, for a program that
+    /// takes them to other machines
     #[arg(long, conflicts_with = "worker")]
     pub dispatch: bool,
 
-    /// Examine the tasks of a scan with --dispatch and the same options; the inputs are ignored
+    /// Examine the tasks of a scan that has --dispatch and the same options; the inputs are ignored
     #[arg(long)]
     pub worker: bool,
 
@@ -240,7 +242,7 @@ fn seconds(text: &str) -> Result<Duration, NoTime> {
 pub enum Prior {
     /// As frequent as in front of a camera: mostly neutral and happy.
     Natural,
-    /// All alike, as in posed or selected pictures.
+    /// All equally frequent, as in posed or selected pictures.
     Balanced,
 }
 

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
+use clap::CommandFactory;
+use emotion_scan::Options;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
-use test_support::manual;
+use test_support::command_line;
 
 use crate::support::{Folder, ended, real_clips};
 
@@ -419,9 +421,6 @@ fn a_program_without_remote_inputs_says_how_to_build_one_with_them() {
 }
 
 #[test]
-fn the_manual_page_has_the_options_of_the_help() {
-    manual::assert_same_options(
-        env!("CARGO_BIN_EXE_emotion-scan"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/man/emotion-scan.1"),
-    );
+fn the_manual_page_and_the_completions_have_the_options_of_the_program() {
+    command_line::assert_committed(Options::command(), "emotion-scan");
 }
