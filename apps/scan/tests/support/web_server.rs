@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -18,11 +17,17 @@ pub const LOGIN: &str = "someone:pa%20ss";
 pub struct WebServer {
     scheme: &'static str,
     address: SocketAddr,
-    counts: Counts,
+    site: Arc<Site>,
 }
 
-/// The number of requests by method and path.
-type Counts = Arc<Mutex<HashMap<String, usize>>>;
+/// What a server serves.
+struct Site {
+    root: PathBuf,
+    /// The number of requests by method and path.
+    counts: Mutex<HashMap<String, usize>>,
+    /// Called before each download.
+    before_download: Box<dyn Fn() + Send + Sync>,
+}
 
 /// A request for a file.
 struct Request {
@@ -33,29 +38,51 @@ struct Request {
     authorization: String,
 }
 
+/// The number of requests so far.
+struct Count {
+    /// Of these, with this method and path.
+    same: usize,
+    /// Downloads of any file with this fault.
+    downloads: usize,
+}
+
+impl Site {
+    /// Counts a request.
+    fn count(&self, request: &Request, fault: &str) -> Count {
+        let mut counts = self.counts.lock().unwrap();
+        let same = counts.entry(format!("{} {}", request.method, request.path)).or_default();
+        *same += 1;
+        let same = *same;
+        let with_fault = format!("GET /{fault}/");
+        let downloads = counts.iter().filter(|(name, _)| name.starts_with(&with_fault)).map(|(_, count)| count).sum();
+        Count { same, downloads }
+    }
+}
+
 impl WebServer {
     /// Serves the files of `root`.
     pub fn start(root: &Path) -> Self {
-        Self::start_with(root, None)
+        Self::start_with(root, None, || ())
     }
 
-    /// Serves the files of `root` by HTTPS if there is a certificate.
-    pub fn start_with(root: &Path, tls: Option<Arc<ServerConfig>>) -> Self {
+    /// Serves the files of `root` by HTTPS if there is a certificate, and calls `before_download` before each download.
+    pub fn start_with(root: &Path, tls: Option<Arc<ServerConfig>>, before_download: impl Fn() + Send + Sync + 'static) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, counts) = (listener.local_addr().unwrap(), Counts::default());
-        let (shared, root) = (counts.clone(), root.to_owned());
+        let address = listener.local_addr().unwrap();
+        let site = Arc::new(Site { root: root.to_owned(), counts: Mutex::default(), before_download: Box::new(before_download) });
+        let served = site.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, counts, root, tls) = (stream.unwrap(), shared.clone(), root.clone(), tls.clone());
+                let (stream, site, tls) = (stream.unwrap(), served.clone(), tls.clone());
                 // A client that closes the connection ends it.
                 std::thread::spawn(move || match tls {
-                    Some(tls) => serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &root, &counts),
-                    None => serve(stream, &root, &counts),
+                    Some(tls) => serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &site),
+                    None => serve(stream, &site),
                 });
             }
         });
-        Self { scheme, address, counts }
+        Self { scheme, address, site }
     }
 
     /// The URL of a path, with a query if it has one.
@@ -70,23 +97,21 @@ impl WebServer {
 
     /// The number of requests, such as those of `GET /files/photo.jpg`.
     pub fn count(&self, request: &str) -> usize {
-        self.counts.lock().unwrap().get(request).copied().unwrap_or(0)
+        self.site.counts.lock().unwrap().get(request).copied().unwrap_or(0)
     }
 }
 
 /// One connection, which may have several requests.
-fn serve(stream: impl Read + Write, root: &Path, counts: &Counts) -> Option<()> {
+fn serve(stream: impl Read + Write, site: &Site) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let request = read(&mut reader)?;
-        let count = {
-            let mut counts = counts.lock().unwrap();
-            let count = counts.entry(format!("{} {}", request.method, request.path)).or_default();
-            *count += 1;
-            *count
-        };
+        if request.method == "GET" {
+            (site.before_download)();
+        }
         let (fault, name) = request.path.trim_start_matches('/').split_once('/')?;
-        answer(reader.get_mut(), &request, fault, &root.join(name), count)?;
+        let count = site.count(&request, fault);
+        answer(reader.get_mut(), &request, fault, &site.root.join(name), count)?;
     }
 }
 
@@ -108,7 +133,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
 }
 
 /// Answers a request. Returns none to close the connection.
-fn answer(stream: &mut impl Write, request: &Request, fault: &str, file: &Path, count: usize) -> Option<()> {
+fn answer(stream: &mut (impl Read + Write), request: &Request, fault: &str, file: &Path, count: Count) -> Option<()> {
     let is_get = request.method == "GET";
     let login = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(LOGIN.replace("%20", " ")));
     let status = match fault {
@@ -126,7 +151,7 @@ fn answer(stream: &mut impl Write, request: &Request, fault: &str, file: &Path, 
     // Without a version, a client cannot continue a download.
     let etag = match fault {
         "restart" | "plain" => String::new(),
-        "changing" => format!("ETag: \"{count}{}\"\r\n", request.method),
+        "changing" => format!("ETag: \"{}{}\"\r\n", count.same, request.method),
         _ => "ETag: \"1\"\r\n".to_owned(),
     };
     let from = request.from.filter(|_| !etag.is_empty());
@@ -141,17 +166,18 @@ fn answer(stream: &mut impl Write, request: &Request, fault: &str, file: &Path, 
     }
     let half = body.len() / 2;
     match fault {
-        "cut" | "restart" if count <= 2 => stream.write_all(&body[..half]).ok().and(None),
+        "cut" | "restart" if count.same <= 2 => stream.write_all(&body[..half]).ok().and(None),
         "broken" => stream.write_all(&body[..half]).ok().and(None),
-        "stalled" => {
-            stream.write_all(&body[..half]).ok()?;
-            std::thread::sleep(Duration::from_secs(30));
-            None
-        }
-        "slow" => body.chunks(body.len() / 20 + 1).try_for_each(|piece| {
-            std::thread::sleep(Duration::from_millis(100));
-            stream.write_all(piece).ok()
-        }),
+        "stalled" => send_and_wait(stream, &body[..half]),
+        "first-two-stalled" if count.downloads <= 2 => send_and_wait(stream, &body[..half]),
+        "pieces" => body.chunks(body.len() / 20 + 1).try_for_each(|piece| stream.write_all(piece).and_then(|()| stream.flush()).ok()),
         _ => stream.write_all(body).ok(),
     }
+}
+
+/// Sends the beginning of a file, and nothing more until the client gives up.
+fn send_and_wait(stream: &mut (impl Read + Write), beginning: &[u8]) -> Option<()> {
+    stream.write_all(beginning).and_then(|()| stream.flush()).ok()?;
+    let _ = stream.read(&mut [0]);
+    None
 }
