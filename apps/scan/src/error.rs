@@ -110,7 +110,7 @@ pub enum Error {
     /// An element has posted this error.
     #[error("{0}")]
     Element(String),
-    /// A frame has entered the elements and none has left them.
+    /// A frame has entered the elements, but did not leave them.
     #[error("the analysis returned no frame")]
     NoFrame,
     /// The system has no thread for network connections.

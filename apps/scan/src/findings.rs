@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 /// The name of a file in the tables, and its version. A file with another key is examined again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileKey {
-    /// The path as it was given, or found in a folder; the URL without secrets. Bytes that are no UTF-8 are written as `\xFF`.
+    /// The path as it was given, or found in a folder; the URL without secrets. Bytes that are not UTF-8 are written as `\xFF`.
     pub name: String,
-    /// The bytes of a path that is no UTF-8, in hex; none for others.
+    /// The bytes of a path that is not UTF-8, in hex; `None` for other paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Time of the last change, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// The version that a server gives; none for local files.
+    /// The version that a server gives; `None` for local files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
 }
@@ -74,11 +74,11 @@ impl Kind {
 /// What is known about a file before its frames are examined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileFacts {
-    /// None if the file could not be opened.
+    /// `None` if the file could not be opened.
     pub kind: Option<Kind>,
     /// Length of a video, if its container has it.
     pub length_ns: Option<u64>,
-    /// Start of each slice, in nanoseconds of the file's time. The first one is 0. Files that are not examined have none.
+    /// Start of each slice, in nanoseconds of the file's time. The first one is 0. Empty if the file is not examined.
     pub slices: Vec<u64>,
     /// Why the file could not be opened.
     pub error: Option<String>,
@@ -91,7 +91,7 @@ pub struct SliceResult {
     pub frames: u64,
     /// Number of frames that were examined.
     pub examined: u64,
-    /// Width and height of the frames, upright, in pixels; those of the last frame.
+    /// Width and height of the last upright frame, in pixels.
     pub size: Option<(u32, u32)>,
     /// Classes of the expression model; empty if no face was scored.
     pub labels: Vec<String>,
@@ -108,7 +108,7 @@ pub struct Face {
     pub frame: u64,
     /// Position of the frame in the file, in nanoseconds.
     pub time_ns: u64,
-    /// Track within the slice, from 1 in the order of appearance; none if faces are not tracked.
+    /// Track within the slice, from 1 in the order of appearance; `None` if faces are not tracked.
     pub track: Option<u32>,
     /// Left, top, width and height in 0..1 of the upright frame.
     pub rect: [f32; 4],
@@ -123,7 +123,7 @@ pub struct Face {
     /// Why the label is `unknown`: `uncertain` or `small`.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Score of the label; of `unknown`, the highest score. None if the face is too small to be scored.
+    /// Score of the label; of `unknown`, the highest score. `None` if the face is too small to be scored.
     pub score: Option<f32>,
     /// The most probable class after the label.
     #[serde(default)]

@@ -11,7 +11,7 @@ use emotion_scan::{Error, Options, Summary, scan};
 const EXIT_UNREADABLE: u8 = 3;
 /// An option is wrong, as for `clap`.
 const EXIT_USAGE: u8 = 2;
-/// Errors of files that are printed; the table of files has all.
+/// Maximum number of printed errors; the table of files has all of them.
 const PRINTED_ERRORS: usize = 10;
 
 fn main() -> ExitCode {

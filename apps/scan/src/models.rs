@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The networks of a scan, by their contents. Names and paths may stand for other ones on another machine or tomorrow.
+//! The networks of a scan, identified by their contents. A name or path may refer to another network on another machine, or
+//! later.
 
 use serde::{Deserialize, Serialize};
 

@@ -113,7 +113,7 @@ impl Options {
     /// The format of the output, by its suffix.
     ///
     /// # Errors
-    /// If the suffix is another one.
+    /// If no format has this suffix.
     pub fn format(&self) -> Result<Format, Error> {
         let suffix = self.output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match suffix.as_str() {
@@ -124,7 +124,7 @@ impl Options {
         }
     }
 
-    /// Checks what the command line alone does not.
+    /// Checks what the parser of the command line does not.
     ///
     /// # Errors
     /// If an option is wrong.
@@ -145,7 +145,7 @@ impl Options {
         format!("part-{number:05}.{}", self.output.extension().unwrap_or_default().to_string_lossy())
     }
 
-    /// The number of a part by its file name; none if it is another file.
+    /// The number of a part by its file name; `None` for other files.
     pub fn part_number(&self, name: &str) -> Option<usize> {
         let number = name.strip_prefix("part-")?.split('.').next()?.parse().ok()?;
         (self.part_name(number) == name).then_some(number)
@@ -180,7 +180,7 @@ impl Options {
         (jobs, (cores / jobs).max(1) as u32)
     }
 
-    /// The expression model, as `emotionclassify` is told.
+    /// The expression model, as given to `emotionclassify`.
     pub fn classifier(&self) -> String {
         let is_model = |set: &&Setting| ["*", "emotionclassify"].contains(&set.element.as_str()) && set.property == "model-file";
         self.set.iter().rfind(is_model).map_or_else(|| "expression".to_owned(), |set| set.value.clone())
@@ -196,7 +196,7 @@ impl Options {
         prior.into_iter().chain(self.set.iter().cloned()).collect()
     }
 
-    /// What the rows depend on besides the files, as JSON.
+    /// Everything besides the files that the rows depend on, as JSON.
     pub fn fingerprint(&self, models: &Models) -> String {
         let set: Vec<String> = self.settings().iter().map(Setting::to_string).collect();
         let every_s = self.every.map(|every| every.as_secs_f64());
@@ -218,11 +218,11 @@ fn parts_of(output: &Path) -> PathBuf {
 
 /// True if both paths name the same existing file, or are equal.
 fn is_same(a: &Path, b: &Path) -> bool {
-    // Only for equal names, since looking up the paths of a million files would take long.
+    // Only for equal names: canonical paths of a million files would take long.
     a == b || a.file_name() == b.file_name() && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Why a text is no time.
+/// Why a text is not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum NoTime {
     #[error("expected a number of seconds")]

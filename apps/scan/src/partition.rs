@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tables in parts, for so many files that one table would be too large.
+//! Tables in parts, for when a single table would be too large.
 //!
 //! ```text
 //! results.parquet/part-00000.parquet, …         faces
@@ -37,7 +37,7 @@ struct Done {
 /// # Errors
 /// As a scan to one table.
 pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize) -> Result<Summary, Error> {
-    // The parts have locks of their own, which are free between one and the next.
+    // Each part has a lock of its own, and between two parts neither is held.
     let parts = LockedFolder::open(&options.parts())?;
     let folders = [options.output.clone(), options.files_output()];
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
@@ -67,7 +67,7 @@ fn scan_part(part: &Options, models: &Models, inputs: &[Input]) -> Result<Summar
     Ok(done.summary)
 }
 
-/// What is in a finished part. An unreadable note means that the part is not finished.
+/// Reads the note about a finished part. An unreadable note means that the part is not finished.
 fn read(path: &Path) -> Option<Done> {
     serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
 }

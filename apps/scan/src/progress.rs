@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far the scan is: a bar on a terminal, else a line from time to time.
+//! The progress of the scan: a bar on a terminal, otherwise a line every ten seconds.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Drop for Progress {
 
 type Stop = (Mutex<bool>, Condvar);
 
-/// Waits for `interval`; returns true if the scan ended meanwhile.
+/// Waits for `interval`, or until the scan ends; returns true in that case.
 fn is_stopped((stopped, changed): &Stop, interval: Duration) -> bool {
     let mut stopped = stopped.lock();
     changed.wait_while_for(&mut stopped, |stopped| !*stopped, interval);
@@ -97,7 +97,7 @@ fn show_lines(counts: &Counts, totals: Totals, stop: &Stop) {
     while !is_stopped(stop, LINE_INTERVAL) {
         let left = time_left(counts.bytes.load(Ordering::Relaxed), totals.bytes, start.elapsed());
         let left = left.map_or(String::new(), |left| format!(", {} left", HumanDuration(left)));
-        // Nobody has to read the progress.
+        // A closed standard error does not stop the scan.
         let _ = writeln!(std::io::stderr(), "{}{left}", state(counts, totals, start.elapsed()));
     }
 }
@@ -108,7 +108,7 @@ fn state(counts: &Counts, totals: Totals, elapsed: Duration) -> String {
     format!("{files} of {} files, {frames} frames, {faces} faces, {speed:.0} frames/s", totals.files)
 }
 
-/// The time that the remaining bytes need at the speed so far.
+/// The time that the remaining bytes take at the speed so far.
 fn time_left(done: u64, total: u64, elapsed: Duration) -> Option<Duration> {
     let remaining = total.saturating_sub(done) as f64 / done as f64;
     Duration::try_from_secs_f64((elapsed.as_secs_f64() * remaining).round()).ok()

@@ -19,7 +19,7 @@ pub fn scan(options: &Options) -> Result<Summary, Error> {
     elements::check(&settings)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
-    // The workers load them too, but what is finished already belongs to a scan with these models or another one.
+    // The workers load them too, but finished work must be compared with them first.
     let models = Analyser::new(&settings, 1)?.models();
     match options.partition {
         Some(files) => partition::scan(options, &models, &inputs, files.get()),

@@ -15,7 +15,7 @@ pub struct Setting {
     pub value: String,
 }
 
-/// The text is no setting.
+/// The text is not a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected ELEMENT.PROPERTY=VALUE")]
 pub struct NotASetting;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A frame to faces: `videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`.
 //!
-//! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded from file to file, and
-//! a flush makes them forget all faces. The others remember more of a stream, such as its orientation. Each slice has its own.
+//! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded across files, and a
+//! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so each slice gets new
+//! ones.
 
 use std::sync::{Arc, OnceLock};
 
@@ -85,7 +86,7 @@ impl Analyser {
         Models { detector: of(&self.networks[0]), classifier: of(&self.networks[1]) }
     }
 
-    /// Forgets all that belongs to the last slice. The next frame belongs to another one, whose stream has these tags.
+    /// Forgets everything about the last slice. The next frame belongs to another slice, whose stream has these tags.
     ///
     /// # Errors
     /// If an element does not start.
@@ -105,7 +106,7 @@ impl Analyser {
         Ok(())
     }
 
-    /// An error of the last slice is none of the next one, and the other messages would pile up.
+    /// Discards the messages of the last slice: its errors do not concern the next one, and the others would accumulate.
     fn forget_messages(&self) {
         if let Some(bus) = self.pipeline.bus() {
             bus.set_flushing(true);
@@ -113,7 +114,7 @@ impl Analyser {
         }
     }
 
-    /// A flush leaves the detector at the tile that is next.
+    /// A flush does not return the detector to its first tile.
     fn restart_detector(&self) -> Result<(), Error> {
         let detector = &self.networks[0];
         let stopped = detector.set_state(gst::State::Ready);
@@ -166,7 +167,7 @@ impl Analyser {
         }
     }
 
-    /// The first error that an element has posted, or else `error`, which says less.
+    /// The first error that an element has posted; without one, `error`, which says less.
     fn posted_or(&self, error: Error) -> Error {
         self.posted().map_or(error, Error::Element)
     }

@@ -11,7 +11,7 @@ use crate::setting::Setting;
 const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
 /// The elements that run networks, and their names.
 const NETWORKS: [(&str, &str); 2] = [("facedetect", "emotionfacedetect"), ("emotionclassify", "emotionclassify")];
-/// Every face is scored, since no stream is waiting: `facedetect` reports at most this many.
+/// All faces are scored, since no stream is waiting. This is the maximum that `facedetect` reports.
 const MAX_FACES: u32 = 1_000;
 
 /// Checks that each setting names a property and has a value for it.

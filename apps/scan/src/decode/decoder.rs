@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A file to frames: `filesrc ! decodebin ! appsink`.
 //!
-//! The pipeline decodes on threads of its own. Everything that it does is waited for with a time limit.
+//! The pipeline decodes on threads of its own. Each wait for it has a time limit.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::findings::Kind;
 use crate::inputs::Unavailable;
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
-/// one of 40 times for an MP4 file without an index, more often under load), and then waits for ever.
+/// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
 const TRIES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];
 /// Frames that are decoded ahead.
 const QUEUED_FRAMES: u32 = 4;
-/// Time between two looks at the bus while waiting for a frame.
+/// Time between two checks of the bus while waiting for a frame.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 const MILLISECOND_NS: u64 = 1_000_000;
 /// Name of the message that a pipeline without video posts.
@@ -48,7 +48,7 @@ pub enum Failure {
     /// There is no decoder for this media type.
     #[error("no decoder for {0} is installed")]
     NoDecoder(String),
-    /// There was no progress for so long.
+    /// There was no progress for this time.
     #[error("no frame within {} s", .0.as_secs_f64())]
     Stuck(Duration),
     /// The file cannot seek to this time, in nanoseconds.
@@ -145,12 +145,12 @@ impl Decoder {
         if found.media_type.as_deref().is_some_and(|name| name.starts_with("image/")) { Kind::Photo } else { Kind::Video }
     }
 
-    /// Length of the file, in whole milliseconds; none if its container does not have it.
+    /// Length of the file, in whole milliseconds; `None` if its container does not have it.
     pub fn length_ns(&self) -> Option<u64> {
         self.pipeline.query_duration::<gst::ClockTime>().map(whole_milliseconds).filter(|&length| length > 0)
     }
 
-    /// The keyframe at or before `time_ns`; none if the file cannot seek there.
+    /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
     ///
     /// # Errors
     /// If the file cannot be decoded there.
@@ -162,7 +162,7 @@ impl Decoder {
         Ok(self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(&sample)))
     }
 
-    /// Continues at the beginning, unless the decoder is there.
+    /// Returns to the beginning, unless the decoder is there.
     ///
     /// # Errors
     /// If the file cannot be decoded there.
@@ -189,7 +189,7 @@ impl Decoder {
         Ok(true)
     }
 
-    /// The next frame; none at the end.
+    /// The next frame; `None` at the end.
     ///
     /// # Errors
     /// If decoding fails or makes no progress.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a photo is turned upright: the Exif orientation of a JPEG file. No other module uses the crate `exif`.
 //!
-//! GStreamer 1.22 decodes such a file without an element that reads the entry.
+//! When GStreamer 1.22 decodes such a file, no element reads the entry.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -15,7 +15,7 @@ const JPEG: [u8; 2] = [0xff, 0xd8];
 const NAMES: [&str; 8] =
     ["rotate-0", "flip-rotate-0", "rotate-180", "flip-rotate-180", "flip-rotate-270", "rotate-90", "flip-rotate-90", "rotate-270"];
 
-/// The orientation of a JPEG file as a tag; none if it has no such entry, or is another kind of file.
+/// The orientation of a JPEG file as a tag; `None` if it has no such entry, or is another kind of file.
 pub fn of_photo(path: &Path) -> Option<gst::TagList> {
     let name = NAMES.get(exif_orientation(path)?.checked_sub(1)?)?;
     let mut tags = gst::TagList::new();
@@ -23,7 +23,7 @@ pub fn of_photo(path: &Path) -> Option<gst::TagList> {
     Some(tags)
 }
 
-/// The value of the Exif entry. A file whose entries cannot be read has none.
+/// The value of the Exif entry; `None` if the entries cannot be read.
 fn exif_orientation(path: &Path) -> Option<usize> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let mut start = [0; 2];

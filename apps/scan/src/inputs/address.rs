@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! URLs of inputs, and what of them may be shown.
+//! URLs of inputs, and the parts of them that may be shown.
 
 use std::path::Path;
 
-/// Stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
 /// Parts of the names of parameters whose values are secret, such as `X-Amz-Signature`, `access_token` and `AWSAccessKeyId`.
 const SECRET_NAMES: [&str; 12] = ["sig", "token", "secret", "pass", "pwd", "key", "auth", "cred", "session", "policy", "hmac", "code"];
@@ -21,13 +21,13 @@ pub enum Address {
     Object {
         /// The bucket.
         bucket: String,
-        /// The key. That of a folder ends in `/` or is empty.
+        /// The key. The key of a folder ends in `/` or is empty.
         key: String,
     },
 }
 
 impl Address {
-    /// The address of an input; none if it is a local path.
+    /// The address of an input; `None` for a local path.
     pub fn parse(path: &Path) -> Option<Self> {
         let text = path.to_str()?;
         let (scheme, rest) = text.split_once("://")?;

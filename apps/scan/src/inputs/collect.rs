@@ -13,9 +13,8 @@ use super::{Address, Input, Unavailable};
 use crate::error::Error;
 use crate::options::Options;
 
-/// Lists the files of the options: first those of the command line, then those of the lists. Files of a folder are sorted by
-/// name; hidden files and folders in it are skipped. Remote folders are listed in the same way. A file that is named twice is
-/// examined once.
+/// Lists the files of the options: first those of the command line, then those of the lists. The files of a folder are sorted
+/// by name, without hidden files and folders, and so are remote folders. A file that is named twice is examined once.
 ///
 /// # Errors
 /// If a list cannot be read, there is nothing to examine, or a URL is given to a program without remote inputs.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Copies of remote files on this machine, each for as long as its slices are in work.
+//! Copies of remote files on this machine, each for as long as its slices are being examined.
 //!
-//! A worker begins a file only if no slice of another one waits. So there are at most as many copies as workers.
+//! A worker begins a file only if no slice of another file is waiting. So there are at most as many copies as workers.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use super::remote::{Client, Failure};
 use super::{Address, Input, Unavailable};
 use crate::error::Error;
 
-/// The copy of a file, or why there is none. Empty until the first use.
+/// The copy of a file, or why it does not exist. Empty until the first use.
 type Copy = Arc<Mutex<Option<Result<PathBuf, Unavailable>>>>;
 
 /// A file whose tasks are not all done.
@@ -29,7 +29,7 @@ struct Use {
 #[derive(Debug)]
 pub struct Copies {
     folder: PathBuf,
-    /// None if all files are local.
+    /// `None` if all files are local.
     client: Option<Client>,
     uses: Mutex<HashMap<usize, Use>>,
 }
@@ -67,13 +67,13 @@ impl Copies {
         }
         let copy = uses.remove(&file).and_then(|used| used.copy.lock().take());
         if let Some(Ok(path)) = copy {
-            // If it stays, the whole folder is removed later.
+            // If this fails, the removal of the folder removes it.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Where file number `file` is on this machine. The first use downloads it, others wait for that. The inner error is that
-    /// of the file.
+    /// Where file number `file` is on this machine. The first call downloads it, and other calls wait for that. The inner error
+    /// concerns the file.
     ///
     /// # Errors
     /// If the copy cannot be written.
@@ -100,7 +100,7 @@ impl Copies {
     /// Calls `use_file` with the path of a file on this machine, or with its error.
     ///
     /// # Errors
-    /// If the copy cannot be written, or that of `use_file`.
+    /// If the copy cannot be written, or if `use_file` fails.
     pub fn with<T>(
         &self,
         file: usize,

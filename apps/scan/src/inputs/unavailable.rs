@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The path is that of something else, such as a socket.
+    /// The path leads to something else, such as a socket.
     #[error("expected a file or folder, found {0:?}")]
     Kind(FileType),
     /// The system cannot read the file or folder.
@@ -25,7 +25,7 @@ pub enum Unavailable {
     #[error("expected a URL: {0}")]
     NotAUrl(String),
     /// An `s3://` URL has no bucket, or a user name in its place.
-    #[error("expected s3://BUCKET/KEY; names and secrets belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")]
+    #[error("expected s3://BUCKET/KEY; names and secrets belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")]
     Bucket,
     /// The key of an object is malformed.
     #[error("expected the key of an object: {0}")]
@@ -42,7 +42,7 @@ pub enum Unavailable {
     /// The server answers with another error.
     #[error("expected a file, the server answered {0}")]
     Server(Status),
-    /// The server has sent nothing for so long.
+    /// The server has sent nothing for this time.
     #[error("expected data, found none within {} s", .0.as_secs_f64())]
     Silent(Duration),
     /// There is no connection to the server.

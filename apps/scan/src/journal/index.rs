@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The results of finished slices, in a folder beside the output, so that a killed scan continues where it was.
+//! The results of finished slices, in a folder beside the output, so that a killed scan continues where it stopped.
 //!
 //! ```text
 //! results.parquet.parts/
 //!   lock             held while a scan runs
 //!   settings.json    settings that the rows depend on
-//!   0000.log, …      results, one on each line: checksum, space, JSON
+//!   0000.log, …      results, one per line: checksum, space, JSON
 //! ```
 //!
-//! Every worker of every run writes a log of its own, and only appends to it. A line whose checksum is wrong is the end of
-//! its log: there the scan was killed, or the disk was full. Its work is done again.
+//! Each worker of each run appends to a log of its own. A log ends at the first line with a wrong checksum: there the scan was
+//! killed, or the disk was full. The work of that line is done again.
 //!
 //! The settings are removed before the logs. Logs without settings are left over from a removal that was interrupted.
 
@@ -97,7 +97,7 @@ impl Journal {
         Ok(log)
     }
 
-    /// Takes note of a result that a worker has written.
+    /// Registers a result that a worker has written.
     pub fn note(&mut self, entry: Entry, location: Location) {
         self.insert(entry, location);
     }
@@ -165,7 +165,7 @@ fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
     }
 }
 
-/// Writes a file under a temporary name first, so that it is never seen in part.
+/// Writes a file under a temporary name and renames it, so that nobody sees an incomplete file.
 pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
     let mut file = File::create(&part)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A folder in which one process works at a time.
+//! A folder that only one process uses at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -44,7 +44,7 @@ impl LockedFolder {
         }
     }
 
-    /// True if the locked file is the one at `file`, and not one that another process has removed meanwhile.
+    /// True if the locked file is still the one at `file`. Another process may have removed it in the meantime.
     fn has_lock_at(&self, file: &Path) -> bool {
         let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
         matches!((self.lock.metadata(), fs::metadata(file)), (Ok(held), Ok(found)) if same(&held, &found))
@@ -55,7 +55,7 @@ impl LockedFolder {
         &self.path
     }
 
-    /// Removes the folder with its contents: `first`, if it exists, before all others, and the lock as the last one.
+    /// Removes the folder with its contents: `first`, if it exists, before everything else, and the lock last.
     ///
     /// # Errors
     /// If something cannot be removed.
@@ -77,7 +77,7 @@ impl LockedFolder {
     }
 }
 
-/// Removes a file or a folder, unless there is none.
+/// Removes a file or a folder, if it exists.
 fn remove_any(path: &Path) -> io::Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })

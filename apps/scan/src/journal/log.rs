@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The log of one worker: a result on each line, as checksum, space and JSON.
+//! The log of one worker: one result per line, as checksum, space and JSON.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::findings::{FileFacts, FileKey, SliceResult};
 
-/// Results of this much time may be lost by a power failure.
+/// A power failure loses the results of at most this much time.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Digits of the checksum, and the space behind it.
 const CHECKSUM_BYTES: usize = 9;
@@ -83,7 +83,7 @@ fn line(entry: &Entry) -> Vec<u8> {
     line
 }
 
-/// The entry of a line; none if the line is not whole.
+/// The entry of a line; `None` if the line is incomplete.
 pub(super) fn parse(line: &[u8]) -> Option<Entry> {
     let json = line.strip_suffix(b"\n")?.get(CHECKSUM_BYTES..)?;
     let checksum = std::str::from_utf8(&line[..CHECKSUM_BYTES - 1]).ok().and_then(|text| u32::from_str_radix(text, 16).ok())?;
@@ -103,7 +103,7 @@ pub(super) fn log_name(index: usize) -> String {
     format!("{index:04}.log")
 }
 
-/// The logs in a folder with their numbers, in the order of these.
+/// The logs in a folder with their numbers, in ascending order.
 pub(super) fn logs_of(folder: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
     let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok();

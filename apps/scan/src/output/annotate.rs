@@ -25,7 +25,7 @@ enum Undrawn {
     /// An element has failed.
     #[error(transparent)]
     Element(#[from] gst::glib::Error),
-    /// The pipeline has made no progress for so long.
+    /// The pipeline has made no progress for this time.
     #[error("no progress within {} s", .0.as_secs_f64())]
     Stuck(Duration),
 }
@@ -94,7 +94,7 @@ fn is_drawn(output: &Path, journal: &Path) -> bool {
     matches!((changed(output), changed(&journal.join("settings.json"))), (Ok(output), Ok(start)) if output >= start)
 }
 
-/// Writes one file, under a temporary name until it is whole. The inner error is that of the input.
+/// Writes one file, under a temporary name until it is complete. The inner error concerns the input.
 fn draw(input: &Path, kind: Kind, output: &Path, faces: FacesByTime, limit: Duration) -> Result<Result<(), Undrawn>, Error> {
     let parent = output.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Error::at(parent))?;
@@ -106,7 +106,7 @@ fn draw(input: &Path, kind: Kind, output: &Path, faces: FacesByTime, limit: Dura
     match played {
         Ok(()) => fs::rename(&part, output).map_err(Error::at(output)).map(Ok),
         Err(error) => {
-            // Without its end, a video cannot be played.
+            // An incomplete video cannot be played.
             let _ = fs::remove_file(&part);
             Ok(Err(error))
         }

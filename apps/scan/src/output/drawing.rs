@@ -6,7 +6,7 @@
 //!                     ! audioconvert ! audioresample ! encoder ! mp4mux
 //! ```
 //!
-//! Nothing is analysed again: a pad probe before the overlay attaches the faces of the journal to the frames.
+//! Frames are not analysed again: a pad probe before the overlay attaches the faces of the journal to the frames.
 
 use std::path::Path;
 use std::time::Duration;

@@ -16,10 +16,10 @@ use crate::journal::Journal;
 use crate::slices::plan::interval;
 use crate::table::face_id;
 
-/// Frames are at the times of the table up to this rounding.
+/// Times of frames and of the table may differ by rounding to this step.
 const TIME_STEP_NS: u64 = 1_000_000;
 
-/// The faces of a file by time. One slice of it is in memory.
+/// The faces of a file by time. One slice is in memory at a time.
 pub(super) struct FacesByTime {
     journal: Arc<Journal>,
     input: Input,
@@ -49,7 +49,7 @@ impl FacesByTime {
     fn load(&mut self, slice: usize) {
         let last = self.faces.pop_last();
         self.faces = last.into_iter().collect();
-        // Without its results, a slice is drawn without faces, as one without anybody.
+        // A slice whose results cannot be read is drawn without faces.
         let result: SliceResult = self.journal.slice(&self.input.key, slice).ok().flatten().unwrap_or_default();
         for face in &result.faces {
             let record = record(face, face_id(slice, face), &self.labels);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Moves a finished table from `part` to `output`, where it replaces an earlier one as a whole. Both the table and its name are
+/// Moves a finished table from `part` to `output`, where it replaces an earlier one at once. Both the table and its name are
 /// on disk afterwards, so the journal may be removed.
 ///
 /// # Errors

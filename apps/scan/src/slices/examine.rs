@@ -103,14 +103,14 @@ impl Examination {
         }
     }
 
-    /// The elements count tracks on from file to file. Within a slice they are numbered from 1.
+    /// The elements number tracks across files. Within a slice, numbers begin at 1.
     fn track(&mut self, record: &FaceRecord) -> Option<u32> {
         let next = self.tracks.len() as u32 + 1;
         (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
     }
 }
 
-/// An error of the elements is one of the slice, since another file may be analysed without it.
+/// Turns an error of the elements into one of the slice, since the analysis of other files may succeed.
 fn unanalysed(error: Error) -> Failure {
     Failure::Analysis(error.to_string())
 }

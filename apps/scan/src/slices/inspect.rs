@@ -5,7 +5,7 @@ use super::plan;
 use crate::decode::{Decoder, Failure};
 use crate::findings::{FileFacts, Kind};
 
-/// Finds out what a file is. Without pictures there is no decoder.
+/// Finds out what a file is. The decoder is `None` if the file has no pictures.
 pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>) {
     match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
         Ok((facts, decoder)) => (facts, Some(decoder)),
@@ -22,7 +22,7 @@ fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
         let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
         plan::add_slice(&mut slices, keyframe, cut);
     }
-    // Back from the last keyframe. A file that cannot seek is a single slice, and is still at its beginning.
+    // The decoder is at the last keyframe; if it cannot seek, it is still at the beginning of a single slice.
     decoder.rewind()?;
     Ok(FileFacts { kind: Some(kind), length_ns, slices, error: None })
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which part of a file is a unit of work, and which of its frames are examined.
 //!
-//! The rules use the file and the options alone. So the tables do not depend on the number of workers, or on whether a scan
-//! was interrupted.
+//! The rules depend only on the file and the options. So the tables do not depend on the number of workers, or on whether a
+//! scan was interrupted.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 const SLICE_NS: u64 = 60_000_000_000;
 /// Minimum length of a slice. A file of up to `SLICE_NS + MIN_SLICE_NS` is a single one.
 const MIN_SLICE_NS: u64 = SLICE_NS / 2;
-/// Time before a slice that is analysed too, but not reported: faces then have tracks and smoothed scores at its start.
+/// Time before a slice that is analysed but not reported, so that faces have tracks and smoothed scores at the start of the slice.
 const RUN_UP_NS: u64 = 1_000_000_000;
 /// Timestamps may be rounded down by this much.
 const ROUNDING_NS: u64 = 500_000;
@@ -36,7 +36,7 @@ pub struct Slice {
     pub run_up_ns: u64,
     /// Time of the first frame that is reported.
     pub start_ns: u64,
-    /// Time of the first frame of the next slice; none for the last slice.
+    /// Time of the first frame of the next slice; `None` for the last slice.
     pub end_ns: Option<u64>,
 }
 

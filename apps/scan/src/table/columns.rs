@@ -19,7 +19,7 @@ const LANDMARK_NUMBERS: usize = 2 * LANDMARKS.len();
 /// What the rows come from, the same in all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// The expression model, as `emotionclassify` is told.
+    /// The expression model, as given to `emotionclassify`.
     pub classifier: &'a str,
     /// The models by their contents.
     pub models: &'a Models,
@@ -33,7 +33,8 @@ pub struct FaceTable<'a> {
 }
 
 impl<'a> FaceTable<'a> {
-    /// A table for scores of `labels` by the models of `source`. Without labels, since no face was found, it has those of FER+.
+    /// A table for scores of `labels` by the models of `source`. If no face was found, there are no labels, and the columns are
+    /// those of FER+.
     ///
     /// # Errors
     /// If writing fails.
@@ -77,7 +78,7 @@ impl<'a> FaceTable<'a> {
     }
 }
 
-/// The id of a face of slice `slice` in the table; none if faces are not tracked.
+/// The id of a face of slice `slice` in the table; `None` if faces are not tracked.
 pub fn face_id(slice: usize, face: &Face) -> Option<u64> {
     face.track.map(|track| slice as u64 * IDS_PER_SLICE + u64::from(track))
 }

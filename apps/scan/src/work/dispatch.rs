@@ -3,7 +3,7 @@
 //!
 //! Requests go to standard output and answers come from standard input, as [`super::protocol`] describes them. The process in
 //! between may answer in any order. The journal, the order of the rows and the tables are those of a scan on one machine, so a
-//! killed scan continues in either way.
+//! killed scan can continue either way.
 
 use std::collections::HashMap;
 

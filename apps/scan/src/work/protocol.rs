@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a scan and the workers in other processes tell each other: requests and answers, one JSON object on each line.
+//! The messages between a scan and workers in other processes: requests and answers, one JSON object per line.
 //!
 //! A request names a file and one of its slices, or no slice: then the worker finds out what the file is, and examines it at
 //! once if it is a single slice. The worker needs the same file, with the same name, size and time of the last change, and the
@@ -20,7 +20,7 @@ use crate::models::Models;
 pub struct Request {
     /// The file.
     pub file: FileKey,
-    /// Number of the slice; none if it is not known yet what the file is.
+    /// Number of the slice; `None` if it is not known yet what the file is.
     pub slice: Option<usize>,
     /// Start of each slice, in nanoseconds of the file's time.
     pub slices: Vec<u64>,

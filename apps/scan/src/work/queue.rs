@@ -43,7 +43,7 @@ impl Queue {
         Self { state: Mutex::new(QueueState { tasks, running: 0, is_aborted: false }), changed: Condvar::new() }
     }
 
-    /// The next task; none when all are done or a worker has failed.
+    /// The next task; `None` when all are done or a worker has failed.
     pub fn take(&self) -> Option<Running<'_>> {
         let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |state| !state.is_aborted && state.tasks.is_empty() && state.running > 0);
@@ -75,8 +75,8 @@ impl Queue {
     }
 }
 
-/// A task that is worked on. If it is dropped before it is done, by an error or a panic, the other workers stop too; they would
-/// wait for its slices.
+/// A task in progress. If it is dropped before it is done, by an error or a panic, the other workers stop too. Otherwise they
+/// would wait for its slices.
 #[derive(Debug)]
 pub struct Running<'a> {
     queue: &'a Queue,

@@ -74,7 +74,7 @@ impl Worker {
         is_other.then(|| "expected the file that was listed; the worker has none, or another version".to_owned())
     }
 
-    /// Where a file is on this machine. The inner error is that of the file.
+    /// Where a file is on this machine. The inner error concerns the file.
     fn path(&mut self, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         if !input.is_remote() {
             return Ok(Ok(input.path.clone()));

@@ -59,7 +59,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Opens a file, which is downloaded first if it is remote. The inner error is that of the file.
+    /// Opens a file, and downloads it first if it is remote. The inner error concerns the file.
     fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
         let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
         Ok(path.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.backlog.options.timeout)))

@@ -21,15 +21,15 @@ impl Client {
         Err(Error::NoRemoteInputs)
     }
 
-    /// Nothing, since there is no client.
+    /// Is never called, since a client does not exist.
     pub fn list(&self, _addresses: &[Address]) -> Vec<Vec<Input>> {
         match *self {}
     }
 
-    /// Nothing, since there is no client.
+    /// Is never called, since a client does not exist.
     ///
     /// # Errors
-    /// None.
+    /// Never.
     pub fn download(&self, _input: &Input, _copy: &Path) -> Result<(), Failure> {
         match *self {}
     }

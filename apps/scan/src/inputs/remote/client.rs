@@ -33,8 +33,8 @@ impl Client {
         Ok(Self { runtime, stores: Stores::new(limit) })
     }
 
-    /// The files at each of these addresses, those of a folder in the order of local ones. An address that cannot be looked up
-    /// has one file with the error.
+    /// The files at each of these addresses, sorted like those of a local folder. An address that cannot be looked up gives one
+    /// file with the error.
     pub fn list(&self, addresses: &[Address]) -> Vec<Vec<Input>> {
         let lookups = addresses.iter().map(|address| listing::look_up(&self.stores, address));
         self.runtime.block_on(futures_util::stream::iter(lookups).buffered(LOOKUPS).collect())

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Errors of servers and connections in words. The texts of the crates below contain whole URLs, whose secrets must not be
-//! shown.
+//! Errors of servers and connections. The messages of the crates contain URLs, whose secrets must not be shown.
 
 use std::path::Path;
 use std::time::Duration;

@@ -10,8 +10,8 @@ use super::stores::{Place, Stores};
 use crate::findings::FileKey;
 use crate::inputs::{Address, Input, Unavailable};
 
-/// The files at `address`, those of a folder sorted by name, without hidden ones. An address that cannot be looked up is one
-/// file with the error.
+/// The files at `address`. Those of a folder are sorted by name, without hidden files. An address that cannot be looked up
+/// gives one file with the error.
 pub async fn look_up(stores: &Stores, address: &Address) -> Vec<Input> {
     let found = match (stores.place(address), address) {
         (Err(error), _) => Err(error),
@@ -34,7 +34,8 @@ async fn single(stores: &Stores, address: &Address, place: &Place) -> Result<Inp
     Ok(input(address, Some(&found), None))
 }
 
-/// Size and version of a file. Web servers may refuse to tell them alone, or tell a size of 0: signed URLs are for one method.
+/// Size and version of a file. A web server may refuse a HEAD request or answer it with a size of 0, since a signed URL is for
+/// one method.
 async fn facts(address: &Address, (store, location): &Place) -> Result<ObjectMeta, Error> {
     match (store.head(location).await, address) {
         (Ok(found), Address::Object { .. }) => Ok(found),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The object store of an address. Those of one server share their connections.
+//! The object store of an address. The stores of a server share its connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::inputs::{Address, Unavailable};
 const RETRIES: usize = 3;
 /// Time that a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limits of whole downloads, which only the amount of data should limit.
+/// Time limit of a whole download: none, since its size determines its time.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type Store = Arc<dyn ObjectStore>;
@@ -83,7 +83,7 @@ impl HttpConnector for Existing {
 impl Stores {
     /// Stores that give up a server that sends nothing for `limit`.
     pub fn new(limit: Duration) -> Self {
-        // Fails if the program has chosen another implementation before, which is as good.
+        // Fails if the program has chosen another implementation before, which also works.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { limit, buckets: Mutex::default(), clients: Mutex::default() }
     }
@@ -127,7 +127,7 @@ impl Stores {
     fn web(&self, url: &str) -> Result<Store, Unavailable> {
         let mut url = Url::parse(url).map_err(|error| Unavailable::NotAUrl(error.to_string()))?;
         let login = Login { is_plain: url.scheme() == "http", user: decoded(url.username()), password: url.password().map(decoded) };
-        // Neither fails for a URL with a host, which those of the web have.
+        // Neither fails for a URL with a host, and every web URL has one.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
