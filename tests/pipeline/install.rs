@@ -29,16 +29,14 @@ fn make(stage: &Stage, target: &str, variables: &[String]) {
     succeed(run(command.args(["--no-print-directory", "--old-file=build", target]).args(variables)));
 }
 
-/// The programs for users: the names of the workspace's members that are programs, except the one that measures models, which
-/// `make evaluate` runs from the sources.
+/// The programs of the workspace: the names of its members that are programs.
 fn programs() -> Vec<String> {
     let manifest = |folder: &str| read(&repository().join(folder).join("Cargo.toml")).parse::<toml::Table>().unwrap();
     let top = manifest("");
     let members = top["workspace"]["members"].as_array().unwrap();
     let folders = members.iter().map(|member| member.as_str().unwrap());
     let programs = folders.filter(|folder| repository().join(folder).join("src/main.rs").is_file());
-    let names = programs.map(|folder| manifest(folder)["package"]["name"].as_str().unwrap().to_owned());
-    names.filter(|name| name != "emotion-evaluate").collect()
+    programs.map(|folder| manifest(folder)["package"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The data folder of a user who has run `make setup`.
@@ -193,7 +191,7 @@ fn make_installs_and_uninstalls_system_wide() {
 }
 
 #[test]
-fn make_installs_every_program_for_users() {
+fn make_installs_every_program_of_the_workspace() {
     let said = succeed(run(Command::new("make").args(["--silent", "programs"]).current_dir(repository())));
     assert_eq!(said.split_whitespace().collect::<BTreeSet<_>>(), programs().iter().map(String::as_str).collect());
 }

@@ -56,8 +56,20 @@ fn with_options(page: &str, options: &str, name: &str) -> String {
     format!("{before}{BEGIN}{options}{END}{after}")
 }
 
-/// The section OPTIONS of a manual page.
+/// The section OPTIONS of a manual page, and one for each subcommand.
 fn options(command: Command) -> String {
+    let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
+    let mut text = section(command);
+    for subcommand in subcommands {
+        let heading = format!(".SH OPTIONS OF {}\n", subcommand.get_name().to_uppercase());
+        let options = section(subcommand);
+        text += &heading;
+        text += options.split_once(".SH OPTIONS\n").map_or(&*options, |(_, options)| options);
+    }
+    text
+}
+
+fn section(command: Command) -> String {
     let mut text = Vec::new();
     Man::new(command).render_options_section(&mut text).expect("memory can be written");
     String::from_utf8(text).expect("the page is UTF-8")

@@ -38,8 +38,8 @@ struct ExpressionArguments {
     /// Labelled pictures: a folder of folders named after the classes; a folder with labels.csv, or such a table (columns
     /// file and label, or FER+'s ten columns of votes); or an npz file with images, and votes or label
     data: PathBuf,
-    /// ONNX file with a model.toml beside it
-    #[arg(long, default_value = "models/expression/model.onnx")]
+    /// ONNX file with a model.toml beside it, or the name of a model that is compiled in
+    #[arg(long, default_value = "expression")]
     model: PathBuf,
     /// Also measure degraded pictures: covered, dark, blurred, small, rotated, inaccurately cropped
     #[arg(long)]
@@ -59,7 +59,7 @@ struct ExpressionArguments {
 struct DetectionArguments {
     /// Folder with labels.json ({file: {faces: [{box: [x, y, w, h]}], ignore: [box, ...]}}) and the pictures in photos/
     data: PathBuf,
-    /// ONNX file of a detector, recognised by its outputs; may be given several times
+    /// ONNX file of a detector, recognised by its outputs, or the name of a model that is compiled in; may be given several times
     #[arg(long, required = true)]
     model: Vec<PathBuf>,
     /// Longer side of the network's input, 0 for that of the photo; may be given several times
@@ -96,12 +96,13 @@ fn main() -> ExitCode {
 
 fn expression(arguments: &ExpressionArguments) -> Result<()> {
     let data = Dataset::open(&arguments.data)?;
-    let model = ModelFile::open(&arguments.model)?;
+    let search = SearchPath::from_env(None);
+    let model = open(&arguments.model, &search)?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = if arguments.jobs == 0 { cores() } else { arguments.jobs };
     let shown = AtomicU32::new(u32::MAX);
     let options = Options { conditions: arguments.conditions, jobs, progress: &|share| show_progress(&shown, share) };
-    let report = evaluate(&model, &data, &SearchPath::from_env(None), &options)?;
+    let report = evaluate(&model, &data, &search, &options)?;
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;
     }
@@ -135,7 +136,8 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
     let mut photos = photos::read(&arguments.data, only.as_ref())?;
     photos.retain(|photo| !photo.path.file_name().is_some_and(|name| face_free.contains(&*name.to_string_lossy())));
     let face_free = photos::read(&arguments.data, Some(&face_free))?;
-    let models = arguments.model.iter().map(|path| ModelFile::open(path)).collect::<gstemotion::error::Result<Vec<_>>>()?;
+    let search = SearchPath::from_env(None);
+    let models = arguments.model.iter().map(|model| open(model, &search)).collect::<Result<Vec<_>>>()?;
     let shown = AtomicU32::new(u32::MAX);
     let task = Task {
         photos: &photos,
@@ -144,12 +146,18 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
         min_iou: arguments.iou,
         progress: &|share| show_progress(&shown, share),
     };
-    let report = detection::evaluate(&models, &task, &SearchPath::from_env(None))?;
+    let report = detection::evaluate(&models, &task, &search)?;
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;
     }
     print!("{report}");
     Ok(())
+}
+
+/// A model by its file, or by its name if it looks like one.
+fn open(model: &Path, search: &SearchPath) -> Result<ModelFile> {
+    let name = model.to_str().filter(|name| !name.contains(['/', '.']));
+    Ok(name.map_or_else(|| ModelFile::open(model), |name| ModelFile::named(name, search))?)
 }
 
 fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<()> {
@@ -167,5 +175,18 @@ fn show_progress(shown: &AtomicU32, share: f32) {
     if std::io::stderr().is_terminal() && shown.swap(percent, Ordering::Relaxed) != percent {
         eprint!("\r{percent:3} %{}", if percent == 100 { "\n" } else { "" });
         let _ = std::io::stderr().flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use test_support::command_line;
+
+    use super::Cli;
+
+    #[test]
+    fn manual_page_and_completions_have_the_options() {
+        command_line::assert_committed(Cli::command(), "emotion-evaluate");
     }
 }

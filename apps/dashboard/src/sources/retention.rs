@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const TIME_LENGTH: usize = 17;
 
 /// Deletes the oldest folders of sources in `data`, except the newest `keep`. Folders whose records are written, by this or
-/// another process, are neither deleted nor counted. Files that are not records stay, and so is their folder.
+/// another process, are neither deleted nor counted. Files that are not records stay, and so does their folder.
 pub fn remove_oldest(data: &Path, keep: usize) {
     let mut folders: Vec<_> = entries(data).filter_map(|path| Some((order(&path)?, path))).collect();
     folders.retain(|(_, folder)| !is_in_use(folder));
