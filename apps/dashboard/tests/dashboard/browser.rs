@@ -4,13 +4,13 @@
 //!
 //! Screenshots are saved in `target/tmp/`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use test_support::browser::{Browser, chromium};
 use test_support::fetched;
 
-use crate::support::{self, Dashboard, Folder};
+use crate::support::{self, Dashboard, Folder, take, until};
 
 #[test]
 fn the_page_in_chromium() {
@@ -43,8 +43,12 @@ fn the_page_in_chromium() {
     // Another tab does not slow the camera down: timers of a page in the background run once a second.
     page.run("window.other = open('about:blank'); null");
     page.wait("a page in the background", "document.visibilityState === 'hidden'");
-    std::thread::sleep(Duration::from_secs(4));
-    page.wait("more than a frame a second", "parseFloat(document.querySelector('.fps').textContent) > 3");
+    let frames = || dashboard.metric("emotion_frames_analysed_total", 1).unwrap_or_default();
+    until("eight frames within five seconds", || {
+        let (before, began) = (frames(), Instant::now());
+        until("eight frames", || (frames() >= before + 8.0).then_some(()));
+        (began.elapsed() < Duration::from_secs(5)).then_some(())
+    });
     page.run("other.close()");
 
     // After a reload the tab continues with its camera.
@@ -177,10 +181,7 @@ fn take_all(page: &mut Browser, name: &str) {
     for (screen, width, height, scale) in [("phone", 390, 844, 2.0), ("laptop", 1366, 900, 1.0), ("wall", 2560, 1440, 1.0)] {
         page.resize(width, height, scale);
         for scheme in ["light", "dark"] {
-            let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-            page.command("Emulation.setEmulatedMedia", json!({"features": features}));
-            std::thread::sleep(Duration::from_millis(1500));
-            page.take(&format!("{name}-{screen}-{scheme}"));
+            take(page, &format!("{name}-{screen}-{scheme}"), width, scheme);
         }
         assert_eq!(page.run("document.documentElement.scrollWidth <= innerWidth"), true, "{name} on a {screen} is too wide");
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use emotion_publish::mqtt::{Mqtt, Version};
 use emotion_publish::secrets::Secrets;
@@ -14,9 +14,11 @@ use test_support::broker::{Mosquitto, Subscriber, installed};
 use test_support::browser::{Browser, chromium};
 use tungstenite::{Message, WebSocket};
 
-use crate::support::{Dashboard, Folder, PATIENCE, receive, until};
+use crate::support::{Dashboard, Folder, PATIENCE, receive, take, until};
 
 const LABELS: [&str; 4] = ["neutral", "happiness", "sadness", "anger"];
+/// Number of times that each of 40 cameras publishes.
+const ROUNDS: u64 = 20;
 /// Maximum memory of the page with 40 cameras, in MB.
 const MAX_PAGE_MB: u64 = 200;
 
@@ -169,7 +171,6 @@ fn alerts_are_raised_without_a_viewer_and_published() {
     // The time in which the condition has to hold is made of three summaries.
     until("alerts of the door", || {
         door.summarise(5, "sadness");
-        std::thread::sleep(Duration::from_millis(400));
         (is_received("door", "crowd", "began") && is_received("door", "sad faces", "began")).then_some(())
     });
     let crowd = alerts_of("door").into_iter().find(|alert| alert["alert"] == "crowd").unwrap();
@@ -196,17 +197,18 @@ fn forty_cameras_in_chromium() {
     let mut page = Browser::start(&program, &profile.0, &["--enable-precise-memory-info"], "fleet");
     page.resize(1400, 1000, 1.0);
     page.command("Page.navigate", json!({"url": format!("http://{}/", dashboard.address)}));
-    let publish = |cameras: &[Camera], second: u64| {
+    let publish = |cameras: &[Camera], round: u64| {
         for (index, camera) in cameras.iter().enumerate() {
             let index = index as u64;
-            camera.summarise((index + second) % 5, LABELS[(index + second / 3) as usize % LABELS.len()]);
-            camera.publish("events", &json!({"type": "appeared", "version": 1, "utc": null, "id": second}));
+            camera.summarise((index + round) % 5, LABELS[(index + round / 3) as usize % LABELS.len()]);
+            camera.publish("events", &json!({"type": "appeared", "version": 1, "utc": null, "id": round}));
         }
-        std::thread::sleep(Duration::from_millis(500));
     };
     page.wait("all cameras", "document.querySelectorAll('.camera[data-state=playing]').length === 40");
-    for second in 0..60 {
-        publish(&cameras, second);
+    for round in 0..ROUNDS {
+        publish(&cameras, round);
+        let event = format!("tile.querySelector('.events li span')?.textContent === 'face {round} appeared'");
+        page.wait("the newest event of all", &format!("[...document.querySelectorAll('.camera')].every((tile) => {event})"));
     }
     let newest = "[...document.querySelectorAll('.camera')].every((tile) => tile.querySelectorAll('.events li').length === 6)";
     page.wait("events of all", newest);
@@ -247,9 +249,7 @@ fn forty_cameras_in_chromium() {
     for (screen, width, height, scale) in [("wide", 1400, 1000, 1.0), ("phone", 390, 844, 2.0)] {
         page.resize(width, height, scale);
         for scheme in ["light", "dark"] {
-            page.command("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}));
-            std::thread::sleep(Duration::from_millis(500));
-            page.take(&format!("forty-{screen}-{scheme}"));
+            take(&mut page, &format!("forty-{screen}-{scheme}"), width, scheme);
         }
         assert_eq!(page.run("document.documentElement.scrollWidth <= innerWidth"), true, "too wide on a {screen}");
     }

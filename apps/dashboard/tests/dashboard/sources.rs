@@ -405,18 +405,14 @@ fn prometheus_reads_the_counts_of_all_sources() {
         return;
     }
     let dashboard = Dashboard::start("metrics", &["media/clip.avi", "rtsp://127.0.0.1:1/"]);
-    let sample = |text: &str, name: &str, source: &str| {
-        let begin = format!("{name}{{source=\"{source}\",");
-        text.lines().find(|line| line.starts_with(&begin)).and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-    };
-    let text = until("counts", || {
-        let page = dashboard.get("/metrics");
-        assert!(page.headers.contains("content-type: text/plain; version=0.0.4"), "{}", page.headers);
-        let text = page.text();
-        let is_counted = sample(&text, "emotion_faces", "1") == Some(2.0) && sample(&text, "emotion_reconnects_total", "2") >= Some(1.0);
-        is_counted.then_some(text)
+    until("counts", || {
+        let is_counted = dashboard.metric("emotion_faces", 1) == Some(2.0) && dashboard.metric("emotion_reconnects_total", 2) >= Some(1.0);
+        is_counted.then_some(())
     });
-    assert_eq!((sample(&text, "emotion_source_up", "1"), sample(&text, "emotion_source_up", "2")), (Some(1.0), Some(0.0)), "{text}");
-    assert!(sample(&text, "emotion_frames_analysed_total", "1") > Some(0.0), "{text}");
+    assert_eq!([1, 2].map(|source| dashboard.metric("emotion_source_up", source)), [Some(1.0), Some(0.0)]);
+    assert!(dashboard.metric("emotion_frames_analysed_total", 1) > Some(0.0));
+    let page = dashboard.get("/metrics");
+    assert!(page.headers.contains("content-type: text/plain; version=0.0.4"), "{}", page.headers);
+    let text = page.text();
     assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE emotion_faces ")).count(), 1, "{text}");
 }

@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_support::average_faces::{Key, Scene};
+use test_support::browser::Browser;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -205,6 +206,13 @@ impl Dashboard {
         until(what, || Some(self.source(id)).filter(|source| is_met(source)))
     }
 
+    /// A value of the source with this id for Prometheus; none if there is no such value.
+    pub fn metric(&self, name: &str, source: u64) -> Option<f64> {
+        let begin = format!("{name}{{source=\"{source}\",");
+        let text = self.get("/metrics").text();
+        text.lines().find(|line| line.starts_with(&begin)).and_then(|line| line.rsplit(' ').next()?.parse().ok())
+    }
+
     /// Resident memory of the process in KiB.
     pub fn memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -280,4 +288,17 @@ pub fn labels(reading: &Value) -> Vec<String> {
     let mut faces = reading["faces"].as_array().cloned().unwrap_or_default();
     faces.sort_by(|a, b| a["box"][0].as_f64().partial_cmp(&b["box"][0].as_f64()).unwrap());
     faces.iter().map(|face| face["label"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Takes a screenshot in the colour scheme `scheme`, once the page is drawn that way and `width` wide. Nothing moves in it.
+pub fn take(page: &mut Browser, name: &str, width: u32, scheme: &str) {
+    let features = json!([
+        {"name": "prefers-color-scheme", "value": scheme},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]);
+    page.command("Emulation.setEmulatedMedia", json!({"features": features}));
+    page.wait("the screen", &format!("innerWidth === {width} && matchMedia('(prefers-color-scheme: {scheme})').matches"));
+    // What the page draws after a change of size is drawn in the next frame.
+    page.run("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))");
+    page.take(name);
 }
