@@ -40,7 +40,7 @@ struct Span {
 pub struct Timeline {
     /// The labels of the scores.
     pub labels: Vec<String>,
-    /// The oldest second of the history, since 1970; none if it is empty.
+    /// The oldest second of the history, since 1970; `None` if it is empty.
     pub oldest: Option<u64>,
     /// Length of a point in seconds.
     pub step: u64,
@@ -55,7 +55,7 @@ pub struct Point {
     pub at: u64,
     /// Mean number of faces per frame.
     pub faces: f32,
-    /// Mean score of each label; none if no face was classified.
+    /// Mean score of each label; `None` if no face was classified.
     pub scores: Option<Vec<f32>>,
 }
 

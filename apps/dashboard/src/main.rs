@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             let _ = error.print();
-            // The text of --help is an error of clap, but none of the user.
+            // clap returns the text of --help as an error.
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };

@@ -60,7 +60,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub max_sources: usize,
 
-    /// Maximum size of a photo or video that viewers drop onto the page; 0 allows none
+    /// Maximum size of a photo or video that viewers drop onto the page; 0 allows no files
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     upload_size: u32,
 
@@ -112,7 +112,7 @@ impl Options {
         u64::from(self.record_size.max(1)) << 20
     }
 
-    /// Maximum size of a file from a viewer; 0 allows none.
+    /// Maximum size of a file from a viewer; 0 allows no files.
     pub fn upload_bytes(&self) -> u64 {
         u64::from(self.upload_size) << 20
     }

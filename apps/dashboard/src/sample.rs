@@ -23,7 +23,7 @@ impl Sample {
         Self { from_ms, until_ms, faces: summary.faces_mean(), scores }
     }
 
-    /// The mean score of a label; none if no face was scored or no model has it.
+    /// The mean score of a label; `None` if no face was scored or no model has it.
     pub fn score(&self, label: &str) -> Option<f64> {
         self.scores.iter().find(|(known, _)| known == label).map(|(_, score)| *score)
     }

@@ -7,7 +7,7 @@ complete -c emotion-dashboard -l media -d 'Folder whose files can be opened from
 complete -c emotion-dashboard -l data -d 'Folder for records; without it, ~/.local/state/gst-emotion/dashboard' -r -F
 complete -c emotion-dashboard -l record-size -d 'Maximum size of each record on disk; the oldest lines are deleted' -r
 complete -c emotion-dashboard -l max-sources -d 'Maximum number of sources, and of earlier sources whose records stay' -r
-complete -c emotion-dashboard -l upload-size -d 'Maximum size of a photo or video that viewers drop onto the page; 0 allows none' -r
+complete -c emotion-dashboard -l upload-size -d 'Maximum size of a photo or video that viewers drop onto the page; 0 allows no files' -r
 complete -c emotion-dashboard -l labels -d 'Text of labels in the pictures, such as happiness=glücklich,anger=Ärger' -r
 complete -c emotion-dashboard -s h -l help -d 'Print help'
 complete -c emotion-dashboard -s V -l version -d 'Print version'

@@ -37,9 +37,9 @@ pub struct Alert {
     pub when: String,
     /// Since when the condition held, in milliseconds since 1970.
     pub began: u64,
-    /// Since when it no longer held; none while it does.
+    /// Since when it no longer held; `None` while it does.
     pub ended: Option<u64>,
-    /// The value that raised it; none if the condition has none.
+    /// The value that raised it; `None` if the condition has no value.
     pub value: Option<f64>,
 }
 

@@ -14,14 +14,14 @@ const MAX_HOLD_S: f64 = 3600.0;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleText {
-    /// Its name; the condition if there is none.
+    /// Its name; without it, the condition is the name.
     name: Option<String>,
     /// The condition, such as `faces > 3`.
     when: String,
     /// How long the condition has to hold, in seconds.
     #[serde(default, rename = "for")]
     hold_s: f64,
-    /// Names of the sources and cameras that it is for; all if there are none.
+    /// Names of the sources and cameras that it is for; an empty list means all.
     #[serde(default)]
     sources: Vec<String>,
 }
@@ -50,7 +50,7 @@ pub struct Rule {
     pub condition: Condition,
     /// For how long, in milliseconds.
     pub hold_ms: u64,
-    /// The sources that it is for; all if there are none.
+    /// The sources that it is for; an empty list means all.
     pub sources: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ pub enum Quantity {
 /// What is known about a source at some moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observed<'a> {
-    /// Since when it is offline, in milliseconds since 1970; none if it is not.
+    /// Since when it is offline, in milliseconds since 1970; `None` if it is not.
     pub offline_since: Option<u64>,
     /// Its newest totals, unless they are too old.
     pub sample: Option<&'a Sample>,
@@ -90,7 +90,7 @@ pub struct Holding {
     pub from_ms: u64,
     /// Its end.
     pub until_ms: u64,
-    /// The quantity; none for [`Condition::Offline`].
+    /// The quantity; `None` for [`Condition::Offline`].
     pub value: Option<f64>,
 }
 

@@ -69,7 +69,7 @@ pub struct View<'a> {
     status: Status,
     since: u64,
     is_older: bool,
-    /// The newest totals; none before the first.
+    /// The newest totals; `None` before the first.
     totals: Option<Totals<'a>>,
     /// The newest one first.
     events: Vec<&'a Event>,
@@ -161,7 +161,7 @@ impl Camera {
         true
     }
 
-    /// Since when it is offline, in milliseconds since 1970; none if it is not.
+    /// Since when it is offline, in milliseconds since 1970; `None` if it is not.
     pub fn offline_since(&self) -> Option<u64> {
         (self.status == Status::Offline).then_some(self.since_ms)
     }

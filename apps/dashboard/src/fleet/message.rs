@@ -54,7 +54,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// By the record's own time, or, where it has none, up to its arrival. A time in the future is a wrong clock.
+    /// From the record's own time, or up to its arrival if it has no time. A time in the future comes from a wrong clock.
     fn of(utc: Option<&str>, duration_ns: u64, now_ms: u64) -> Self {
         let length_ms = duration_ns.min(MAX_DURATION_NS) / 1_000_000;
         let arrived = Self { from_ms: now_ms.saturating_sub(length_ms), until_ms: now_ms };
@@ -76,7 +76,7 @@ struct SummaryText {
     scores: Option<Ordered<f64>>,
 }
 
-/// Reads a record of the schema `summary`; none if it is another.
+/// Reads a record of the schema `summary`; `None` if it is another.
 pub fn summary(payload: &[u8], now_ms: u64) -> Option<(Summary, Stretch)> {
     let text: SummaryText = serde_json::from_slice(payload).ok()?;
     if !(0.0..=1e6).contains(&text.faces_mean) {
@@ -123,7 +123,7 @@ struct EventText {
     shares: Option<Ordered<f64>>,
 }
 
-/// Reads a record of the schema `events`; none if it is another.
+/// Reads a record of the schema `events`; `None` if it is another.
 pub fn event(payload: &[u8], now_ms: u64) -> Option<Event> {
     let text: EventText = serde_json::from_slice(payload).ok()?;
     let label = text.to.or_else(|| text.shares?.0.into_iter().next().map(|(label, _)| label));

@@ -44,7 +44,7 @@ struct State {
     cameras: BTreeMap<u32, Camera>,
     /// Ids by broker and topic.
     ids: HashMap<(usize, String), u32>,
-    /// For each broker the reason for which there is no connection; none while there is one.
+    /// For each broker the reason for which there is no connection; `None` while it is connected.
     failures: Vec<Option<String>>,
     /// True if cameras were left out, since there are too many.
     is_full: bool,
@@ -56,7 +56,7 @@ pub struct Condition {
     pub id: u32,
     /// Its name.
     pub name: String,
-    /// Since when it is offline, in milliseconds since 1970; none if it is not.
+    /// Since when it is offline, in milliseconds since 1970; `None` if it is not.
     pub offline_since: Option<u64>,
     /// Its newest totals.
     pub sample: Option<Sample>,
@@ -98,7 +98,7 @@ impl Fleet {
         }
     }
 
-    /// What changed after `version`: the current version, and the message to viewers; none if nothing did.
+    /// What changed after `version`: the current version, and the message to viewers; `None` if nothing did.
     pub fn changes_since(&self, version: u64) -> Option<(u64, Value)> {
         let state = self.state.lock();
         if state.version <= version {
@@ -113,7 +113,7 @@ impl Fleet {
         Some((state.version, json!({ "brokers": brokers, "ids": ids, "cameras": cameras, "max_cameras": full })))
     }
 
-    /// The seconds `from..to` of a camera, in at most `points` points; none if there is no camera with this id.
+    /// The seconds `from..to` of a camera, in at most `points` points; `None` if there is no camera with this id.
     pub fn timeline(&self, id: u32, from: u64, to: u64, points: u64) -> Option<Timeline> {
         self.state.lock().cameras.get(&id).map(|camera| camera.history.timeline(from, to, points))
     }

@@ -65,7 +65,7 @@ impl Input {
     /// An input from the command line: any existing file, a device or an address.
     ///
     /// # Errors
-    /// If it is none of them.
+    /// If it is neither a file nor a device nor an address.
     pub fn from_argument(argument: &str) -> Result<Self, InputError> {
         Place::parse(argument).map(Self::Place).map_err(|error| InputError::Place(error.into()))
     }
@@ -119,7 +119,7 @@ impl Input {
     }
 }
 
-/// Shortens a name to one line of limited length; none if nothing is left.
+/// Shortens a name to one line of limited length; `None` if nothing is left.
 pub fn clean_name(name: &str) -> Option<String> {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     Some(shown.trim().to_owned()).filter(|name| !name.is_empty())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the size of a JPEG picture before memory is allocated for its pixels.
 
-/// Width and height in pixels; none if `bytes` is not a JPEG picture. Only headers are read (ITU-T T.81, annex B).
+/// Width and height in pixels; `None` if `bytes` is not a JPEG picture. Only headers are read (ITU-T T.81, annex B).
 pub fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     loop {

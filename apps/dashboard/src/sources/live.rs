@@ -67,7 +67,7 @@ struct Reading<'a> {
 #[derive(Debug, Default, Serialize)]
 struct Room {
     faces: usize,
-    /// Mean score of each label; none if no face was classified.
+    /// Mean score of each label; `None` if no face was classified.
     scores: Option<Vec<f32>>,
 }
 

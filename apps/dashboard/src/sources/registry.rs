@@ -131,7 +131,7 @@ impl Registry {
         self.sources.lock().running.get(&id).map(|(source, _)| source.clone())
     }
 
-    /// Ends a source. Returns false if there is none with this id.
+    /// Ends a source. Returns false if there is no source with this id.
     pub fn remove(&self, id: u32) -> bool {
         let mut sources = self.sources.lock();
         let Some((source, thread)) = sources.running.remove(&id) else { return false };

@@ -25,7 +25,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }
 
-/// The time and number of a source's folder; none if it is another one.
+/// The time and number of a source's folder; `None` if it is another one.
 fn order(folder: &Path) -> Option<(String, u32)> {
     let (time, rest) = folder.file_name()?.to_str()?.split_at_checked(TIME_LENGTH)?;
     let is_time = time.bytes().enumerate().all(|(index, byte)| match index {

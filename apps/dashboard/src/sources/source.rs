@@ -196,7 +196,7 @@ impl Source {
         self.changed();
     }
 
-    /// Since when it has failed without playing in between, in milliseconds since 1970; none if it has not.
+    /// Since when it has failed without playing in between, in milliseconds since 1970; `None` if it has not failed.
     pub fn failing_since_ms(&self) -> Option<u64> {
         self.failing_since.lock().map(|moment| self.calendar.ms(moment))
     }
@@ -216,7 +216,7 @@ impl Source {
         }
     }
 
-    /// Sets where a browser's pictures go; none while no pipeline runs.
+    /// Sets where a browser's pictures go; `None` while no pipeline runs.
     pub fn set_feed(&self, feed: Option<gst_app::AppSrc>) {
         *self.feed.lock() = feed;
     }
@@ -290,7 +290,7 @@ impl Source {
         }
     }
 
-    /// The current content of a record; none if no record has this name.
+    /// The current content of a record; `None` if no record has this name.
     ///
     /// # Errors
     /// If the file cannot be read.

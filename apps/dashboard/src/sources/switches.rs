@@ -24,7 +24,7 @@ pub struct Switches {
     pub blur: bool,
     /// How frequent the expressions are assumed to be.
     pub prior: Prior,
-    /// Minimum confidence of a reported face, 0..1; none is the threshold of the model.
+    /// Minimum confidence of a reported face, 0..1; `None` is the threshold of the model.
     pub threshold: Option<f64>,
     /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
     pub interval: u32,

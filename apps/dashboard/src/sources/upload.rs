@@ -117,7 +117,7 @@ fn create(folder: &Path, extension: &str) -> io::Result<(File, Upload)> {
     let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
     let file = File::options().write(true).create_new(true).open(&path)?;
     let upload = Upload { path, _file: file.try_clone()? };
-    // Both handles share the lock. Some file systems have none; nothing is deleted there.
+    // Both handles share the lock. Some file systems have no locks; nothing is deleted there.
     let _ = file.lock();
     Ok((file, upload))
 }

@@ -99,7 +99,7 @@ impl Door {
         Self { max, room: semaphore(max), refusals: semaphore(MAX_REFUSALS), silent: VecDeque::new() }
     }
 
-    /// Admits a new connection; none if all others have sent a request.
+    /// Admits a new connection; `None` if all others have sent a request.
     async fn admit(&mut self) -> Option<Arc<Connection>> {
         if self.room.available_permits() == 0 && !self.evict_oldest() {
             return None;
@@ -116,12 +116,12 @@ impl Door {
         Some(connection)
     }
 
-    /// Lets a connection in that gets status 503; none if there are too many of them.
+    /// Lets a connection in that gets status 503; `None` if there are too many of them.
     fn refuse(&self) -> Option<Arc<Connection>> {
         self.refusals.clone().try_acquire_owned().ok().map(|permit| Connection::new(permit, false))
     }
 
-    /// Closes the oldest connection that has not sent a request. Returns false if there is none.
+    /// Closes the oldest connection that has not sent a request. Returns false if there is no such connection.
     fn evict_oldest(&mut self) -> bool {
         while let Some(oldest) = self.silent.pop_front() {
             if let Some(oldest) = oldest.upgrade()

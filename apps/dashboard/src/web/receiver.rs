@@ -55,7 +55,7 @@ pub async fn receive(mut socket: WebSocket, dashboard: Arc<Dashboard>, name: Str
     let _ = timeout(TIMEOUT, socket.send(Message::Close(None))).await;
 }
 
-/// Writes what arrives to a file; none if the viewer is gone.
+/// Writes what arrives to a file; `None` if the viewer is gone.
 async fn receive_file(socket: &mut WebSocket, dashboard: &Dashboard, name: &str) -> Result<Option<Upload>, ReceiveError> {
     let max_bytes = dashboard.options.upload_bytes();
     if max_bytes == 0 {

@@ -150,7 +150,7 @@ impl Presence {
         }
     }
 
-    /// Waits until the next ping is due; none if the viewer has been silent for too long.
+    /// Waits until the next ping is due; `None` if the viewer has been silent for too long.
     async fn ping(&mut self) -> Option<Message> {
         self.pings.tick().await;
         (self.heard.elapsed() < RECEIVE_TIMEOUT).then(|| Message::Ping(Bytes::new()))
