@@ -13,7 +13,7 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 training = PYTHONPATH=models $(python) -m training.expression
 
-.PHONY: help setup test-packages programs build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
+.PHONY: help setup test-packages build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
     test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
     wheel test-wheel train model card
 
@@ -26,9 +26,6 @@ setup: ## install missing packages; download ONNX Runtime and CenterFace
 test bench: test-packages
 test-packages: setup
 	@scripts/packages packaging/packages-to-test
-
-programs:
-	@echo $(programs)
 
 build: setup ## build the plugin and the programs, optimised
 	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote
@@ -81,9 +78,8 @@ bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to c
 	tests/benches/run
 
 # EVALUATOR=path uses an emotion-evaluate that is already built.
-MODEL ?= models/expression/model.onnx
 evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder
-	EVALUATOR="$(EVALUATOR)" scripts/evaluate expression --model "$(MODEL)" --conditions "$(DATA)"
+	EVALUATOR="$(EVALUATOR)" scripts/evaluate expression --model "$(or $(MODEL),models/expression/model.onnx)" --conditions "$(DATA)"
 
 faces: setup $(call packages_of,requirements-data) ## write the test faces of DATA=... as pictures to OUTPUT=folder
 	$(training).export_faces --data "$(DATA)" --output "$(OUTPUT)"

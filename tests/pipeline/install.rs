@@ -192,8 +192,9 @@ fn make_installs_and_uninstalls_system_wide() {
 
 #[test]
 fn make_installs_every_program_of_the_workspace() {
-    let said = succeed(run(Command::new("make").args(["--silent", "programs"]).current_dir(repository())));
-    assert_eq!(said.split_whitespace().collect::<BTreeSet<_>>(), programs().iter().map(String::as_str).collect());
+    let list = read(&repository().join("packaging/programs"));
+    let listed: BTreeSet<_> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(listed, programs().iter().map(String::as_str).collect());
 }
 
 #[test]
