@@ -4,10 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
 /// An error before the first attempt to connect. [`Failure`](super::Failure) is why there is no connection.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     // The settings.
@@ -81,7 +79,7 @@ impl Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What is wrong with an address.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocationFault {
     /// It is not an address.
