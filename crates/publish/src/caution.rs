@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 /// Number of connections in a row that a message must end, alone in flight, until it is given up.
 pub const ATTEMPTS: u32 = 3;
 
-/// Answers whether a message can ever be sent. MQTT 3.1.1 has no refusal: a broker that does not take a message closes the
+/// Decides whether a message can ever be sent. MQTT 3.1.1 has no refusal: a broker that does not take a message closes the
 /// connection, and would do so for ever. After a lost connection, the messages that were in flight are therefore sent one by
 /// one. A message that ends [`ATTEMPTS`] connections in a row while no other is in flight is given up. A broker that is
 /// merely away does not accept connections, so it costs no message.

@@ -10,10 +10,10 @@ pub enum Failure {
     /// The broker cannot be reached, or one side does not trust the other.
     #[error("{0}")]
     Unreachable(String),
-    /// The broker refuses to log the publisher in, for the reason with this name.
+    /// The broker refuses the login, with the name of its reason.
     #[error("the broker refuses the connection: {0}")]
     Login(String),
-    /// The broker or the network has ended the connection, for a reason that is not known to be other than a message.
+    /// The broker or the network has ended the connection. A message may be the reason.
     #[error("the connection was lost: {0}")]
     Lost(String),
     /// The connection is lost, and a broker of this protocol would have refused a message.
@@ -87,7 +87,7 @@ pub enum Problem {
     /// The spool cannot be read.
     #[error("reading the spool: {0}")]
     SpoolRead(String),
-    /// What the broker has acknowledged cannot be noted.
+    /// The position of the last acknowledged message cannot be written.
     #[error("updating the spool: {0}; messages are sent again after a restart")]
     SpoolUpdate(String),
     /// The system cannot write the spool to the disk.
@@ -101,7 +101,7 @@ pub enum Problem {
         /// Sequence number of the next message.
         next: u64,
     },
-    /// The spool did not end with a whole record.
+    /// The spool did not end with a whole record, so that its end was removed.
     #[error("the spool ended with {bytes} damaged bytes, as after a power failure; they are removed")]
     SpoolCut {
         /// Number of these bytes.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages, and the id by which a receiver recognises one that it has already received.
+//! Messages, and the id by which a receiver recognises a repeated message.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

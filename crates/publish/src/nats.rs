@@ -115,7 +115,7 @@ fn forbidden_subject(text: &str) -> Option<String> {
     text.split('"').nth(1).filter(|_| is_about_publishing).map(str::to_owned)
 }
 
-/// Answers whether the message can ever be sent: why not, or why not on this connection.
+/// Why the message can never be sent, or else why it cannot be sent on this connection.
 fn refusal(error: &PublishError, location: &Location) -> Result<Rejection, Failure> {
     let code = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>()).map(jetstream::Error::error_code);
     match (error.kind(), code) {

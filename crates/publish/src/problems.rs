@@ -8,8 +8,8 @@ use super::Problem;
 /// Number of different problems that are remembered. More are not reported.
 const MAX_KNOWN: usize = 64;
 
-/// Problems that were or will be reported. A message that is lost says nothing new if another was lost for the same cause, and
-/// a message that is kept does not mean that the cause is gone.
+/// Problems that were or will be reported. If a second message is lost for the same cause, nothing is reported. A message that
+/// is kept does not show that the cause is gone, so it does not reset this.
 #[derive(Debug, Default)]
 pub struct Problems {
     known: Vec<Problem>,

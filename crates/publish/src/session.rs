@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::caution::{ATTEMPTS, Caution};
 use super::{Backoff, Counts, Error, Failure, Message, Outbox, Problem, Rejection, Result};
 
-/// Maximum number of messages in flight. Mosquitto takes 20 unless configured otherwise, and the client waits for it.
+/// Maximum number of messages in flight. A broker may allow fewer: Mosquitto allows 20 by default.
 const WINDOW: usize = 64;
 /// Maximum time to connect, including encryption and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time without an outcome while messages are in flight. After that the connection is considered dead.
+/// Maximum time without an outcome while messages are in flight. After that the connection is closed.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 /// After messages were sent, the thread waits this long and then sends together what has arrived meanwhile.
 const GATHERING: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ pub trait Broker: Send {
     /// Connects and announces that the publisher is online.
     ///
     /// # Errors
-    /// The reason for which there is no connection.
+    /// Why there is no connection.
     fn connect(&mut self) -> impl Future<Output = std::result::Result<Self::Link, Failure>>;
 }
 
@@ -61,7 +61,7 @@ pub trait Link {
 pub enum Outcome {
     /// The broker has acknowledged it.
     Sent(u64),
-    /// The broker will never take it, for a reason.
+    /// The broker will never accept it, for this reason.
     Rejected(u64, Rejection),
 }
 
@@ -254,7 +254,7 @@ impl Session {
         shared.is_connected.store(false, Ordering::Release);
     }
 
-    /// Sends until the connection is lost, for which it returns the reason, or until the publisher stops.
+    /// Sends until the connection is lost, and returns why, or until the publisher stops.
     async fn serve(&mut self, mut link: impl Link) -> Option<Failure> {
         loop {
             match self.exchange(&mut link).await {
@@ -337,7 +337,7 @@ impl Session {
         self.report_problems();
     }
 
-    /// Drops a message that the broker answers with the end of the connection, again and again.
+    /// Drops a message because of which the broker has closed several connections in a row.
     fn give_up_the_cause(&mut self) {
         let mut outbox = self.shared.outbox.lock();
         let Some(in_flight) = outbox.in_flight_range() else { return };

@@ -100,7 +100,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder or a file cannot be read or written, [`Error::SpoolInUse`] if another publisher uses it,
-    /// [`Error::Position`] if the number in `position` is not one.
+    /// [`Error::Position`] if the file `position` contains something else than a number.
     pub fn open(folder: &Path, max_bytes: u64) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let path = folder.join(POSITION);

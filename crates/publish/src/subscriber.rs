@@ -31,8 +31,8 @@ pub enum Report<'a> {
 
 impl Mqtt {
     /// Subscribes to `topics`, in which `+` stands for one part, and calls `observe` for each report. Does not return. Speaks
-    /// MQTT 3.1.1, which all brokers understand. Messages are requested with QoS 0: those that the broker receives while there
-    /// is no connection are missed, and so are those above 64 KiB.
+    /// MQTT 3.1.1, which all brokers understand. Messages have QoS 0, so those that are published while there is no connection
+    /// are missed. Messages above 64 KiB are skipped.
     pub async fn subscribe(&self, topics: &[String], mut observe: impl FnMut(Report<'_>)) {
         let mut backoff = Backoff::default();
         let mut last_failure: Option<Failure> = None;

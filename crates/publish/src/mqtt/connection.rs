@@ -35,7 +35,7 @@ impl Connection {
     /// Connects and logs in. If the connection breaks, the broker publishes `offline` to `will`.
     ///
     /// # Errors
-    /// The reason for which there is no connection.
+    /// Why there is no connection.
     pub async fn open(mqtt: &Mqtt, version: Version, will: Option<String>) -> Result<(Self, Limits), Failure> {
         let stream = connect(mqtt).await?;
         let mut connection = Self {
