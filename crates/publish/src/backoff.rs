@@ -24,10 +24,10 @@ impl Backoff {
         self.waits.next().expect("the waits have no end")
     }
 
-    /// Notes a connection that ended after `lasted`. If it lasted longer than the next wait, waits start over. A broker that
-    /// accepts connections and closes them at once thus gets pauses between the attempts.
-    pub fn connection_ended(&mut self, lasted: Duration) {
-        if self.waits.peek().is_some_and(|next| lasted > *next) {
+    /// Notes a connection that ended after `lasted`. Waits start over if it was of use, or lasted longer than the next wait. A
+    /// broker that accepts connections and closes them at once thus gets pauses between the attempts.
+    pub fn connection_ended(&mut self, lasted: Duration, was_of_use: bool) {
+        if was_of_use || self.waits.peek().is_some_and(|next| lasted > *next) {
             *self = Self::default();
         }
     }
@@ -66,14 +66,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_that_lasted_starts_over() {
+    fn only_a_connection_that_lasted_or_was_of_use_starts_over() {
         let mut backoff = Backoff::default();
         for _ in 0..3 {
             backoff.wait();
         }
-        backoff.connection_ended(Duration::from_millis(999));
+        backoff.connection_ended(Duration::from_millis(999), false);
         assert!(backoff.wait() >= Duration::from_secs(1));
-        backoff.connection_ended(Duration::from_millis(4_001));
+        backoff.connection_ended(Duration::from_millis(4_001), false);
+        assert!((0..4).map(|_| backoff.wait()).sum::<Duration>() <= Duration::from_millis(3_750));
+        backoff.connection_ended(Duration::ZERO, true);
         assert!(backoff.wait() <= Duration::from_millis(250));
     }
 }

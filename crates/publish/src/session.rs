@@ -232,14 +232,8 @@ impl Session {
             };
             let failure = match connected {
                 Ok(Ok(link)) => {
-                    let start = Instant::now();
                     self.connected(std::mem::take(&mut is_first));
-                    let failure = self.serve(link).await;
-                    backoff.connection_ended(start.elapsed());
-                    if std::mem::take(&mut self.has_progress) {
-                        backoff = Backoff::default();
-                    }
-                    failure
+                    self.serve(link, &mut backoff).await
                 }
                 Ok(Err(failure)) => Some(failure),
                 Err(_) => Some(Failure::Silent { seconds: CONNECT_TIMEOUT.as_secs() }),
@@ -255,12 +249,16 @@ impl Session {
     }
 
     /// Sends until the connection is lost, and returns why, or until the publisher stops.
-    async fn serve(&mut self, mut link: impl Link) -> Option<Failure> {
+    async fn serve(&mut self, mut link: impl Link, backoff: &mut Backoff) -> Option<Failure> {
+        let start = Instant::now();
         loop {
             match self.exchange(&mut link).await {
                 Ok(()) if self.shared.is_stopping() => break,
                 Ok(()) => self.report_problems(),
-                Err(failure) => return Some(failure),
+                Err(failure) => {
+                    backoff.connection_ended(start.elapsed(), std::mem::take(&mut self.has_progress));
+                    return Some(failure);
+                }
             }
         }
         // If the broker does not answer, it sends the last will.
@@ -272,16 +270,7 @@ impl Session {
     async fn exchange(&mut self, link: &mut impl Link) -> std::result::Result<(), Failure> {
         let is_gathering = Instant::now() < self.next_send;
         if !is_gathering {
-            let window = self.caution.window(WINDOW);
-            let mut has_sent = false;
-            while let Some(message) = self.shared.next(window) {
-                link.send(&message)?;
-                has_sent = true;
-            }
-            // A backlog is sent as fast as the broker answers.
-            if has_sent && self.shared.outbox.lock().in_flight() < window {
-                self.next_send = Instant::now() + GATHERING;
-            }
+            self.send_waiting(link)?;
         }
         let is_waiting = self.shared.outbox.lock().in_flight() > 0;
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -298,6 +287,20 @@ impl Session {
             () = sleep_until(since + OUTCOME_TIMEOUT), if is_waiting => {
                 return Err(Failure::Silent { seconds: OUTCOME_TIMEOUT.as_secs() });
             }
+        }
+        Ok(())
+    }
+
+    fn send_waiting(&mut self, link: &mut impl Link) -> std::result::Result<(), Failure> {
+        let window = self.caution.window(WINDOW);
+        let mut has_sent = false;
+        while let Some(message) = self.shared.next(window) {
+            link.send(&message)?;
+            has_sent = true;
+        }
+        // A backlog is sent as fast as the broker answers.
+        if has_sent && self.shared.outbox.lock().in_flight() < window {
+            self.next_send = Instant::now() + GATHERING;
         }
         Ok(())
     }

@@ -102,14 +102,7 @@ impl Spool {
     /// [`Error::Io`] if the folder or a file cannot be read or written, [`Error::SpoolInUse`] if another publisher uses it,
     /// [`Error::Position`] if the file `position` contains something else than a number.
     pub fn open(folder: &Path, max_bytes: u64) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let path = folder.join(POSITION);
-        let position_file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::io(&path))?;
-        position_file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::SpoolInUse { folder: folder.to_owned() },
-            TryLockError::Error(source) => Error::io(&path)(source),
-        })?;
-        let position = read_position(&position_file, &path)?;
+        let (position_file, position) = lock_position(folder)?;
         let mut spool = Self {
             folder: folder.to_owned(),
             max_bytes,
@@ -311,6 +304,19 @@ impl Spool {
         }
         Ok(None)
     }
+}
+
+/// Creates the folder, locks its file `position`, and reads it.
+fn lock_position(folder: &Path) -> Result<(File, u64)> {
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let path = folder.join(POSITION);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::io(&path))?;
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::SpoolInUse { folder: folder.to_owned() },
+        TryLockError::Error(source) => Error::io(&path)(source),
+    })?;
+    let position = read_position(&file, &path)?;
+    Ok((file, position))
 }
 
 /// The number in the file. A power failure can fill a file that was not synced with zeros, or empty it; both count as 0.

@@ -45,7 +45,7 @@ impl Mqtt {
             };
             let failure = self.listen(topics, note).await;
             if is_connected {
-                backoff.connection_ended(start.elapsed());
+                backoff.connection_ended(start.elapsed(), false);
                 last_failure = None;
             }
             if last_failure.as_ref() != Some(&failure) {

@@ -178,7 +178,7 @@ fn draining_ends_after_its_limit_and_when_it_is_interrupted() {
 
 #[test]
 fn a_message_on_which_the_broker_always_closes_is_given_up_and_the_others_are_sent() {
-    let (publisher, log, notices) = publisher(vec![Attempt::Closes(&[5, 6]); 16]);
+    let (publisher, log, notices) = publisher(vec![Attempt::Closes(&[5, 9]); 16]);
     push(&publisher, 20);
     assert!(publisher.drain(PATIENCE));
     assert_eq!((publisher.counts().sent, publisher.counts().dropped, publisher.counts().rejected), (18, 2, 2));
