@@ -29,7 +29,7 @@ from PIL import Image
 
 from training.common.modules import ENVIRONMENT, module_command
 from training.common.paths import MODELS
-from training.expression.labels import HEADS, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.labels import HEADS
 from training.expression.readers import PUBLIC_TEST, TRAINING, read_arrays
 from training.expression.teacher_scores import read_scores, write_scores
 from training.expression.unlabelled import FACES_FILE, SHEET_COLUMNS, SHEET_ROWS, read_sheet
@@ -37,8 +37,7 @@ from training.expression.unlabelled import FACES_FILE, SHEET_COLUMNS, SHEET_ROWS
 SHIPPED = MODELS / "expression" / "model.onnx"
 TRAINING_QUALITY, FACES_QUALITY = 92, 80
 ARRAYS_FILE, STRANGERS_FILE = "arrays.npz", "strangers.npz"
-TAUGHT_HEADS = (*LABELLED_HEADS, *OUTSIDE_HEADS)
-SCORED = {"training": TAUGHT_HEADS, "faces": tuple(HEADS)}
+SCORED = {name: tuple(HEADS) for name in ("training", "faces")}
 
 LARGE = "--size large --learning-rate 0.1 --dropout 0.3 --final-strength 0.7 --ema 0.999 --teacher-share 0.3"
 STUDENT = "--learning-rate {rate} --dropout 0.1 --strength 0.9 --final-strength 0.5 --ema 0.999 --teacher-share 0.6"

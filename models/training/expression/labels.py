@@ -12,8 +12,8 @@ FERPLUS_OF_FER2013 = [FERPLUS_LABELS.index(label) for label in FER2013_LABELS]
 FIVE_LABELS = ("neutral", "happiness", "sadness", "surprise", "anger")
 SEVEN_LABELS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
 # Classes of each head of the network, in the order of its outputs. The first two learn from the two label sets, each of
-# the next two from an outside network. The last learns FER+'s labels where they exist, otherwise the joint scores of
-# all teachers.
+# the next two from an outside network. The last learns the joint scores of all teachers, on labelled pictures together
+# with FER+'s labels.
 HEADS = {
     "ferplus": FERPLUS_LABELS,
     "fer2013": FER2013_LABELS,

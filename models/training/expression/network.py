@@ -38,14 +38,33 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(self.expand(squeezed))
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, channel gates, and a shortcut (averaged and projected where the shape changes)."""
+def norm_of(layer):
+    """The batch norm at the end of `conv_norm` or of `factorised_conv_norm`."""
+    return layer[-1] if isinstance(layer[-1], nn.BatchNorm2d) else norm_of(layer[-1])
 
-    def __init__(self, inputs, outputs, stride=1):
+
+def factorised_conv_norm(inputs, inner, outputs, stride=1):
+    """A 1x3 convolution to a few inner channels, and a 3x1 convolution of these with its batch norm."""
+    along_rows = nn.Conv2d(inputs, inner, (1, 3), (1, stride), (0, 1), bias=False)
+    along_columns = nn.Conv2d(inner, outputs, (3, 1), (stride, 1), (1, 0), bias=False)
+    return nn.Sequential(along_rows, nn.Sequential(along_columns, nn.BatchNorm2d(outputs)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, channel gates, and a shortcut (averaged and projected where the shape changes).
+
+    With `inner`, both convolutions are factorised: see `factorised_conv_norm`.
+    """
+
+    def __init__(self, inputs, outputs, stride=1, inner=None):
         super().__init__()
-        self.first = conv_norm(inputs, outputs, 3, stride)
-        self.second = conv_norm(outputs, outputs)
-        nn.init.zeros_(self.second[1].weight)
+        if inner:
+            self.first = factorised_conv_norm(inputs, inner, outputs, stride)
+            self.second = factorised_conv_norm(outputs, inner, outputs)
+        else:
+            self.first = conv_norm(inputs, outputs, 3, stride)
+            self.second = conv_norm(outputs, outputs)
+        nn.init.zeros_(norm_of(self.second).weight)
         self.gate = SqueezeExcite(outputs)
         pool = [nn.AvgPool2d(2, 2)] if stride == 2 else []
         project = [conv_norm(inputs, outputs, 1)] if inputs != outputs else []
@@ -58,8 +77,10 @@ class ResidualBlock(nn.Module):
 
 # Channels and stride of the stem; channels and number of residual blocks of the stages. Each stage halves the map of
 # the one before. The first stages of `fine`, which costs as much as `default`, and of `large` have full resolution.
-# `large` is a teacher and is not shipped.
+# `large` is a teacher and is not shipped. `half` is `default` with factorised convolutions, which have `inner` channels
+# in each stage: factorise.py makes it from a trained `default`.
 SIZES = {
+    "half": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2), "inner": (32, 48, 80)},
     "tiny": {"stem": 8, "stride": 2, "widths": (16, 40, 88), "depths": (1, 2, 2)},
     "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
     "fine": {"stem": 16, "stride": 1, "widths": (16, 32, 64, 128), "depths": (1, 2, 2, 2)},
@@ -76,13 +97,14 @@ class ExpressionNet(nn.Module):
     def __init__(self, size="default", dropout=0.3, heads=LABELLED_HEADS):
         super().__init__()
         stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
+        inner = SIZES[size].get("inner", [None] * len(widths))
         self.standardise = Standardise()
         self.stem = nn.Sequential(conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU())
         blocks, channels = [], widths[0]
-        for stage, (width, depth) in enumerate(zip(widths, depths)):
+        for stage, (width, depth, between) in enumerate(zip(widths, depths, inner)):
             for index in range(depth):
                 stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(ResidualBlock(channels, width, stride))
+                blocks.append(ResidualBlock(channels, width, stride, between))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)

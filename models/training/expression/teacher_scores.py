@@ -8,15 +8,14 @@
 --teachers   a folder whose `teachers.py` runs the outside networks (outside_teachers.py), which teach `five` and
              `seven`; by default, their scores in the cache are used again
 
-The joint scores of several teachers for an unlabelled face teach the head `joint`. No number in them is fitted
-(see `joint_scores`), so no weight learns from the labels of another collection.
+The joint scores of all teachers teach the head `joint` (see `joint_scores`).
 
 CACHE holds `faces.npy` (unlabelled.py) and receives float32 arrays, mean probabilities over several views of a picture:
 
     training-<head>.npy   [N, classes]  of the training split, in its order
     faces-<head>.npy      [M, classes]  of the unlabelled faces
 
-For the head `joint` there is only the second file: on a training picture, it learns the targets of `ferplus`.
+The files of the head `joint` hold the joint scores.
 """
 
 import argparse
@@ -30,6 +29,7 @@ from training.common.optimisation import mixed_precision
 from training.expression.augmentation import augment
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces
 from training.expression.labels import (
+    FER2013_LABELS,
     FERPLUS_LABELS,
     FERPLUS_OF_FER2013,
     FIVE_LABELS,
@@ -37,6 +37,7 @@ from training.expression.labels import (
     JOINT_HEAD,
     LABELLED_HEADS,
     OUTSIDE_HEADS,
+    SEVEN_LABELS,
 )
 from training.expression.network import read_network
 from training.expression.outside_teachers import mean_scores, read_teachers
@@ -47,6 +48,10 @@ from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
 VIEW_SIDES = (60, 66)
 # Our own networks see augmented views, because they have memorised the plain training pictures.
 AUGMENTED_VIEWS, STRENGTH, BATCH = 6, 0.5, 256
+# Shares in the joint scores: of the log class frequencies, which are subtracted from the log `fer2013` scores; of
+# `seven` and `five` among the logs; of the contempt that `ferplus` sees. They come from a coarse grid, on half 0 of the
+# strangers.
+FREQUENCIES_SHARE, SEVEN_SHARE, FIVE_SHARE, CONTEMPT_SHARE = 0.6, 0.2, 0.45, 0.3
 
 
 def middle(faces, side):
@@ -113,20 +118,26 @@ def all_scores(cache, name, pictures, networks, teachers):
     return {head: scores[head] for head in (*LABELLED_HEADS, *OUTSIDE_HEADS)}
 
 
-def joint_scores(scores):
+def joint_scores(scores, frequencies):
     """Probabilities float32 [N, 8] from the scores of all teachers.
 
-    The five classes that retail-0003 knows share their total according to the geometric mean of the `five` and
-    `fer2013` scores. Fear and disgust come from `fer2013`, contempt from `ferplus`.
+    frequencies  [7] class frequencies of FER2013's training split
+
+    Over FER2013's seven classes, they are a weighted mean of logs of the `fer2013` scores, less a part of the log class
+    frequencies, and of face-api.js's. Of these, the five classes that retail-0003 knows keep their total and share it
+    by another weighted mean of logs with the `five` scores. Contempt is a part of what `ferplus` gives it.
     """
     five = [FERPLUS_LABELS.index(label) for label in FIVE_LABELS]
     contempt = FERPLUS_LABELS.index("contempt")
-    joint = np.zeros((len(scores["five"]), len(FERPLUS_LABELS)))
-    joint[:, FERPLUS_OF_FER2013] = scores["fer2013"]
-    mean = np.sqrt(joint[:, five] * scores["five"]) + 1e-9
-    joint[:, five] = mean / mean.sum(1, keepdims=True) * joint[:, five].sum(1, keepdims=True)
-    joint *= 1 - scores["ferplus"][:, contempt : contempt + 1]
-    joint[:, contempt] = scores["ferplus"][:, contempt]
+    seven = scores["seven"][:, [SEVEN_LABELS.index(label) for label in FER2013_LABELS]]
+    own = np.log(scores["fer2013"] + 1e-9) - FREQUENCIES_SHARE * np.log(frequencies)
+    mean = np.exp((1 - SEVEN_SHARE) * own + SEVEN_SHARE * np.log(seven + 1e-9))
+    joint = np.zeros((len(mean), len(FERPLUS_LABELS)))
+    joint[:, FERPLUS_OF_FER2013] = mean / mean.sum(1, keepdims=True)
+    shared = joint[:, five] ** (1 - FIVE_SHARE) * (scores["five"] + 1e-9) ** FIVE_SHARE
+    joint[:, five] = shared / shared.sum(1, keepdims=True) * joint[:, five].sum(1, keepdims=True)
+    joint[:, contempt] = CONTEMPT_SHARE * scores["ferplus"][:, contempt]
+    joint[:, FERPLUS_OF_FER2013] *= 1 - joint[:, contempt : contempt + 1]
     return joint.astype(np.float32)
 
 
@@ -142,12 +153,16 @@ def main():
     torch.set_num_threads(options.threads)
     teachers = read_teachers(options.teachers) if options.teachers else None
     networks = [read_network(path).to(options.device, memory_format=torch.channels_last) for path in options.networks]
-    score = lambda name, pictures: all_scores(options.cache, name, pictures, networks, teachers)
     training, faces = load_faces(options.data, TRAINING), np.load(options.cache / FACES_FILE)
-    score("training", Pictures(training.images, [training.images]))
+    counts = np.bincount(training.fer2013, minlength=len(FER2013_LABELS))
+    frequencies = np.maximum(counts, 1) / len(training)
     views = [middle(faces, side) for side in VIEW_SIDES]
-    face_scores = score("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE))
-    write_scores(options.cache, "faces", {JOINT_HEAD: joint_scores(face_scores)})
+    for name, pictures in (
+        ("training", Pictures(training.images, [training.images])),
+        ("faces", Pictures(faces, views, FRAMED_SIDE / FACE_SIDE)),
+    ):
+        scores = all_scores(options.cache, name, pictures, networks, teachers)
+        write_scores(options.cache, name, {JOINT_HEAD: joint_scores(scores, frequencies)})
 
 
 if __name__ == "__main__":

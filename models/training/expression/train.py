@@ -21,17 +21,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from training.common.onnx_file import renew_batch_norm
+from training.common.onnx_file import fold_batch_norm, renew_batch_norm
 from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor, mixed_precision
 from training.expression.augmentation import augment
 from training.expression.dataset import PIXEL_MEAN, PIXEL_SCALE, load_faces, load_strangers
 from training.expression.inference import torch_logits
-from training.expression.labels import FERPLUS_OF_FER2013, HEADS, LABELLED_HEADS, OUTSIDE_HEADS
+from training.expression.labels import FERPLUS_OF_FER2013, HEADS, JOINT_HEAD, LABELLED_HEADS
 from training.expression.metrics import accuracies, strangers_accuracies
 from training.expression.network import SIZES, ExpressionNet, count_cost, network_of, read_network
 from training.expression.readers import PUBLIC_TEST, TRAINING
 from training.expression.teacher_scores import read_scores
 from training.expression.unlabelled import FACE_SIDE, FACES_FILE, FRAMED_SIDE
+
+# Heads that networks given by --teacher teach: the first ones. Their `joint` may have learnt other targets.
+TAUGHT_HEADS = [head for head in HEADS if head != JOINT_HEAD]
+# Share of the joint scores in the targets of the head `joint` on labelled pictures; the rest is FER+'s soft label.
+JOINT_SHARE = 0.65
 
 
 def parse_arguments():
@@ -118,9 +123,9 @@ def cross_entropy(logits, target):
 
 @torch.no_grad()
 def mean_scores(networks, x):
-    """(ferplus [N, 8], fer2013 [N, 7]): mean probabilities of trained networks."""
+    """Mean probabilities of trained networks for each head that all of them have, except `joint`."""
     with mixed_precision(x.device.type):
-        outputs = [network(x.to(memory_format=torch.channels_last))[: len(LABELLED_HEADS)] for network in networks]
+        outputs = [network(x.to(memory_format=torch.channels_last))[: len(TAUGHT_HEADS)] for network in networks]
     return tuple(torch.stack([logits.float().softmax(1) for logits in head]).mean(0) for head in zip(*outputs))
 
 
@@ -136,7 +141,7 @@ class Trainer:
         self.read_pictures()
         self.validation = load_faces(options.data, PUBLIC_TEST)
         self.strangers = load_strangers(options.strangers, half=0) if options.strangers else None
-        self.teachers = [self.placed(read_network(weights)) for weights in options.teacher or ()]
+        self.teachers = [self.placed(fold_batch_norm(read_network(weights))) for weights in options.teacher or ()]
         heads = HEADS if options.cache else LABELLED_HEADS
         self.network = self.placed(ExpressionNet(options.size, options.dropout, heads))
         if options.start:
@@ -159,9 +164,9 @@ class Trainer:
         self.images = on_device(training.images)[:, None]
         targets = label_targets(training, self.options.label_smoothing)
         if cache:
-            scores = score_tensors(cache, "training", (*LABELLED_HEADS, *OUTSIDE_HEADS))
+            *scores, joint = score_tensors(cache, "training", HEADS)
             blended = [torch.lerp(*pair, share) for pair in zip(targets, scores)]
-            targets = [*blended, *scores[len(blended) :], blended[0]]  # `joint` has the targets of `ferplus`
+            targets = [*blended, *scores[len(blended) :], torch.lerp(targets[0], joint, JOINT_SHARE)]
             self.faces = on_device(np.load(cache / FACES_FILE))[:, None]
             face_scores = score_tensors(cache, "faces", HEADS)
             if self.options.joint_targets:
@@ -211,7 +216,7 @@ class Trainer:
             logits = self.forward(reduced.to(memory_format=torch.channels_last))
         losses = [cross_entropy(*pair) for pair in zip(logits, targets)]
         if self.teachers:
-            for head, scores in enumerate(mean_scores(self.teachers, x)):
+            for head, scores in enumerate(mean_scores(self.teachers, x)[: len(losses)]):
                 losses[head] = torch.lerp(losses[head], cross_entropy(logits[head], scores), self.options.teacher_share)
         return losses
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Cut faces without labels into a cache. Teachers score them (teacher_scores.py) and networks train on them.
 
-    python -m training.expression.unlabelled [--lfw FOLDER] [--photos FOLDER] --cache CACHE
+    python -m training.expression.unlabelled [--lfw FOLDER] [--photos FOLDER ...] --cache CACHE
 
 LFW     a folder of `sheet-*.webp`, each with 40 rows of 50 grey faces of 72x72 pixels, and `names.npz`, which has a
         `name` for each face
-PHOTOS  photos with boxes and landmarks, in the form that face/photos.py describes
+PHOTOS  folders of photos with boxes and, for most faces, landmarks, in the form that face/photos.py describes
 
 CACHE receives `faces.npy`, uint8 [M, 72, 72]: grey faces whose middle 64 pixels are framed like FER2013's pictures.
 """
@@ -23,7 +23,7 @@ FACES_FILE = "faces.npy"
 FACE_SIDE, FRAMED_SIDE = 72, 64
 SHEET_ROWS, SHEET_COLUMNS = 40, 50
 # Minimum longer side of a face in the photos, in pixels.
-MIN_FACE = 32
+MIN_FACE = 24
 # Side and offsets of a crop framed like FER2013's, in units of the box height (emotion-face in
 # models/expression/model.toml).
 BOX_RULE = (1.007, 0.0, -0.013)
@@ -63,10 +63,11 @@ def cut_photos(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--lfw", type=Path)
-    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--photos", type=Path, nargs="+", default=[])
     parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args()
-    sources = [read(folder) for read, folder in ((read_sheets, options.lfw), (cut_photos, options.photos)) if folder]
+    sources = [read_sheets(options.lfw)] if options.lfw else []
+    sources += [cut_photos(folder) for folder in options.photos]
     if not sources:
         parser.error("--lfw or --photos is required")
     faces = np.concatenate(sources)

@@ -37,7 +37,7 @@ class Unlabelled(unittest.TestCase):
         (self.folder / "photos").mkdir()
         Image.fromarray(picture).save(self.folder / "photos" / "one.png")
         rolled = [[120, 80], [120, 120], [125, 100], [150, 80], [150, 120]]
-        faces = [{"box": [80, 60, 80, 80], "landmarks": rolled}, {"box": [0, 0, 20, 31]}]
+        faces = [{"box": [80, 60, 80, 80], "landmarks": rolled}, {"box": [0, 0, 20, 23]}]
         (self.folder / "labels.json").write_text(json.dumps({"one.png": {"faces": faces}, "none.png": {"faces": []}}))
         cut = cut_photos(self.folder)
         self.assertEqual(cut.shape, (1, 72, 72))

@@ -45,7 +45,7 @@ class Ensemble(unittest.TestCase):
         self.assertEqual(load_strangers(folder / "work" / "strangers.npz", 0)[1].tolist(), [0, 2])
         # The next stage accepts the unpacked data.
         (folder / "work" / "large-0").mkdir()
-        torch.save(ExpressionNet("tiny").state_dict(), folder / "work" / "large-0" / "final.pt")
+        torch.save(ExpressionNet("half").state_dict(), folder / "work" / "large-0" / "final.pt")
         ensemble.score_with_teachers(["large-0"], Namespace(work=folder / "work", device="cpu"))
         taught = np.load(folder / "work" / "cache" / "faces-ferplus.npy")
         self.assertGreater(np.abs(taught - scores["faces"]["ferplus"]).max(), 0.01)

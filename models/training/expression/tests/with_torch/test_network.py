@@ -21,9 +21,10 @@ class Network(unittest.TestCase):
         parameters, multiply_adds = count_cost(ExpressionNet())
         self.assertLessEqual(parameters, 1.5e6)
         self.assertLessEqual(multiply_adds, 80e6)
+        self.assertLessEqual(count_cost(ExpressionNet("half"))[1], 40e6)
 
     def test_standardised_pictures_do_not_depend_on_light_and_contrast(self):
-        standardise, faces = ExpressionNet("tiny").standardise, torch.randn(4, 1, 48, 48)
+        standardise, faces = ExpressionNet("half").standardise, torch.randn(4, 1, 48, 48)
         torch.testing.assert_close(standardise(faces), standardise(0.5 * faces - 1), atol=0.05, rtol=0)
         # A nearly uniform picture is not amplified.
         self.assertLess(standardise(0.001 * faces).abs().max(), 0.1)

@@ -16,8 +16,9 @@ from training.expression.combine import Rule
 from training.expression.export import export
 from training.expression.labels import HEADS, JOINT_HEAD
 from training.expression.network import ExpressionNet, network_of, read_network
+from training.expression.teacher_scores import CONTEMPT_SHARE, joint_scores
 from training.expression.tests.synthetic import LOADER, TEACHERS
-from training.expression.train import Trainer, mean_scores
+from training.expression.train import JOINT_SHARE, TAUGHT_HEADS, Trainer, mean_scores
 
 
 class Training(unittest.TestCase):
@@ -30,7 +31,7 @@ class Training(unittest.TestCase):
     def trainer(self, **changes):
         options = dict(
             data=self.folder,
-            size="tiny",
+            size="half",
             epochs=4,
             minutes=1.0,
             batch=16,
@@ -103,6 +104,13 @@ class Training(unittest.TestCase):
         figures = trainer.validate()
         self.assertEqual((figures["ferplus"], figures["fer2013"]), (1.0, 1.0))
         self.assertEqual(figures["strangers"], {head: [1.0, 1.0] for head in HEADS})
+        # On labelled pictures, `joint` learns a part of the joint scores and the rest of FER+'s labels.
+        horizontal_label = np.eye(8, dtype=np.float32)[np.arange(192) % 2]
+        np.save(cache / "training-joint.npy", horizontal_label[:, ::-1].copy())
+        mixed = self.trainer(cache=cache).targets[-1]
+        np.testing.assert_allclose(
+            mixed, (1 - JOINT_SHARE) * horizontal_label + JOINT_SHARE * horizontal_label[:, ::-1], atol=1e-6
+        )
         # With --joint-targets, the labelled heads have the targets of `joint`, of which one class is not in FER2013.
         joint = np.tile(np.float32([0.4, 0.1, 0, 0, 0, 0, 0, 0.5]), (192, 1))
         np.save(cache / "faces-joint.npy", joint)
@@ -112,7 +120,7 @@ class Training(unittest.TestCase):
 
     def test_teachers_score_training_pictures_and_unlabelled_faces(self):
         (self.folder / "teachers.py").write_text(TEACHERS)
-        torch.save(ExpressionNet("tiny").state_dict(), self.folder / "final.pt")
+        torch.save(ExpressionNet("half").state_dict(), self.folder / "final.pt")
         np.save(self.folder / "faces.npy", np.random.default_rng(3).integers(0, 256, (5, 72, 72), dtype=np.uint8))
         arguments = {"--data": self.folder, "--cache": self.folder, "--teachers": self.folder}
         arguments |= {"--networks": self.folder / "final.pt"}
@@ -122,17 +130,36 @@ class Training(unittest.TestCase):
             teacher_scores.main()
         for name, count in (("training", 192), ("faces", 5)):
             for head, labels in HEADS.items():
-                if (name, head) != ("training", JOINT_HEAD):
-                    scores = np.load(self.folder / f"{name}-{head}.npy")
-                    self.assertEqual((scores.shape, scores.dtype), ((count, len(labels)), np.float32))
-                    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-3)
+                scores = np.load(self.folder / f"{name}-{head}.npy")
+                self.assertEqual((scores.shape, scores.dtype), ((count, len(labels)), np.float32))
+                np.testing.assert_allclose(scores.sum(1), 1, atol=1e-3)
+
+    def test_joint_scores_combine_all_teachers(self):
+        random, frequencies = np.random.default_rng(7), np.array([0.2, 0.02, 0.18, 0.2, 0.15, 0.15, 0.1])
+        taught = [head for head in HEADS if head != JOINT_HEAD]
+        scores = {head: random.dirichlet(np.ones(len(HEADS[head])), 50) for head in taught}
+        joint = joint_scores(scores, frequencies)
+        np.testing.assert_allclose(joint.sum(1), 1, atol=1e-5)
+        np.testing.assert_allclose(joint[:, 7], CONTEMPT_SHARE * scores["ferplus"][:, 7], rtol=1e-5)
+        # Of two pictures that only retail-0003 tells apart, one has more happiness, and no other class beside its five.
+        pair = {head: values[:1].repeat(2, 0) for head, values in scores.items()}
+        pair["five"] = np.array([[0.2, 0.2, 0.2, 0.2, 0.2], [0.1, 0.6, 0.1, 0.1, 0.1]])
+        even, happy = joint_scores(pair, frequencies)
+        self.assertGreater(happy[1], even[1])
+        np.testing.assert_allclose(happy[5:], even[5:], rtol=1e-5)
+        # A class that is rare among the labels gains.
+        rare = frequencies * np.array([1, 0.1, 1, 1, 1, 1, 1])
+        self.assertTrue((joint_scores(scores, rare)[:, 5] > joint[:, 5]).all())
 
     def test_scores_of_several_teachers_are_averaged(self):
-        networks, x = [ExpressionNet("tiny").eval() for _ in range(2)], torch.randn(4, 1, 48, 48)
+        networks, x = [ExpressionNet("half", heads=HEADS).eval() for _ in range(2)], torch.randn(4, 1, 48, 48)
         both, separate = mean_scores(networks, x), [mean_scores([network], x) for network in networks]
-        for head in range(2):
+        self.assertEqual(len(both), len(TAUGHT_HEADS))
+        for head in range(len(TAUGHT_HEADS)):
             torch.testing.assert_close(both[head], (separate[0][head] + separate[1][head]) / 2)
             torch.testing.assert_close(both[head].sum(1), torch.ones(4))
+        # An older network without the other heads teaches only its own.
+        self.assertEqual(len(mean_scores([networks[0], ExpressionNet("half").eval()], x)), 2)
 
     def test_training_starts_from_an_exported_file(self):
         first = self.trainer(epochs=3)
@@ -154,7 +181,7 @@ class Training(unittest.TestCase):
 
     def test_a_file_of_another_network_is_rejected(self):
         path = self.folder / "model.onnx"
-        export(ExpressionNet("tiny").eval(), (Rule(), Rule()), path)
+        export(ExpressionNet("half").eval(), (Rule(), Rule()), path)
         with self.assertRaisesRegex(ValueError, "model.onnx: .* expected, found"):
             unfold_batch_norm(ExpressionNet(), path)
 
