@@ -34,6 +34,7 @@ plugin: setup
 	cargo build --locked --release $(features)
 
 demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
+	cargo build --locked --release --package emotion-report
 	FEATURES="$(FEATURES)" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" scripts/facedetect
 

@@ -52,8 +52,5 @@ open_source "$folder/demo.mp4"
 gst-launch-1.0 -q "${source[@]}" ! avenc_ppm ! fdsink |
     "$python" "$pipelines/summary.py" "$folder" "$seconds"
 
-# The report has key frames if GStreamer's Python bindings are installed.
-video=()
-if "$python" -c 'import gi; gi.require_version("Gst", "1.0")' 2>/dev/null; then video=("$input"); fi
-"$pipelines/report.sh" "$folder/demo.ndjson" "${video[@]}" "$folder/demo.html" >/dev/null
+"$pipelines/report.sh" "$folder/demo.ndjson" "$input" "$folder/demo.html" >/dev/null
 printf '  report        %s\n\n' "$folder/demo.html"

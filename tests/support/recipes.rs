@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gst_rtsp_server::prelude::*;
 
 use crate::average_faces::{Key, Scene};
-use crate::gstreamer::Stage;
+use crate::gstreamer::{Stage, library};
 use crate::repository;
 
 /// Size of the clip in pixels.
@@ -25,10 +25,25 @@ pub fn folder() -> PathBuf {
     repository().join("pipelines")
 }
 
-/// A command that runs a script of `pipelines/` on the stage, with the stage's library.
+/// The folder with the programs of the last `cargo build` or `cargo test --workspace`.
+pub fn programs() -> PathBuf {
+    library().ancestors().nth(2).expect("the library is in `PROFILE/deps`").to_owned()
+}
+
+/// True if that folder has `emotion-report`. Under `make test` it has to.
+pub fn has_report_program() -> bool {
+    let has_program = programs().join("emotion-report").is_file();
+    if !has_program {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "cargo build -p emotion-report is missing");
+        crate::left_out::note("no emotion-report; cargo build -p emotion-report builds it");
+    }
+    has_program
+}
+
+/// A command that runs a script of `pipelines/` on the stage, with the stage's library and those programs.
 pub fn script(stage: &Stage, name: &str) -> Command {
     let mut command = stage.command(folder().join(name).to_str().expect("a path in UTF-8"));
-    command.env("PLUGINS", stage.path().join("plugins")).current_dir(stage.path());
+    command.env("PLUGINS", stage.path().join("plugins")).env("PROGRAMS", programs()).current_dir(stage.path());
     command
 }
 

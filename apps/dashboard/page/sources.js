@@ -21,11 +21,10 @@ export function showList(list) {
   syncClock(list.now);
   setServerLabels(list.labels);
   removeTilesExcept(new Set(list.sources.map(({ id }) => id)));
-  const capabilities = { canReport: list.can_report };
   for (const source of list.sources) {
     const tile = tiles.get(source.id);
-    if (tile) tile.update(source, capabilities);
-    else add(source, capabilities);
+    if (tile) tile.update(source);
+    else add(source);
   }
   $("#empty").hidden = list.sources.length > 0 || list.has_fleet;
   $("#add").disabled = list.sources.length >= list.max_sources;
@@ -36,8 +35,8 @@ export function redrawTimelines() {
   for (const tile of [...tiles.values(), ...cameras.values()]) tile.timeline.draw();
 }
 
-function add(source, capabilities) {
-  const tile = new Tile(source, capabilities);
+function add(source) {
+  const tile = new Tile(source);
   tiles.set(source.id, tile);
   $("#own").append(tile.root);
   resizes.observe(tile.root);

@@ -22,7 +22,7 @@ const STALE_MS = 2500;
 const ANNOUNCEMENT_MS = 10000;
 
 export class Tile {
-  constructor(source, capabilities) {
+  constructor(source) {
     this.id = source.id;
     this.key = `source ${source.name}`;
     this.subject = `source ${source.id}`;
@@ -37,7 +37,7 @@ export class Tile {
     this.announced = { text: "", at: 0 };
     this.error = "";
     this.bind();
-    this.update(source, capabilities);
+    this.update(source);
     this.disconnect = null;
     this.setVisible(true);
     this.timer = setInterval(() => this.tick(), TICK_MS);
@@ -98,7 +98,7 @@ export class Tile {
   }
 
   /** Takes the description of the source from the list. */
-  update(source, { canReport }) {
+  update(source) {
     if (this.source && hidesMore(source.switches, this.source.switches)) this.forget();
     this.source = source;
     const { root } = this;
@@ -112,7 +112,6 @@ export class Tile {
       button.setAttribute("aria-checked", String(source.switches[button.dataset.switch]));
     }
     for (const select of $$("[data-setting]", root)) showSetting(select, source.switches[select.dataset.setting]);
-    this.$("[data-report]").hidden = !canReport;
     for (const item of $$("[data-faces]", root)) item.hidden = source.switches.aggregate_only;
     if (source.state !== "playing") this.showRates("", "");
     this.showError(this.error);

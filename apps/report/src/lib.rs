@@ -77,6 +77,14 @@ impl Report<'_> {
         Ok(Page { name: self.name, records, is_empty, notes, data: &data, has_player: player.is_some() }.html())
     }
 
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// As [`Self::html`], or if the page cannot be written.
+    pub fn write(&self, records: Records, page: &Path) -> Result<(), Error> {
+        fs::write(page, self.html(records)?).map_err(|source| Error::Write { path: page.to_owned(), source })
+    }
+
     fn faces<'a>(&self, records: &'a Records, notes: &mut Vec<String>) -> Result<FaceColumns<'a>, Error> {
         let faces = Faces::of(records);
         notes.extend(faces.note.clone());
@@ -127,7 +135,6 @@ pub fn write(path: &Path, video: Option<&Path>, page: Option<&Path>) -> Result<P
     let player = video.map(Path::to_owned).or_else(|| player::beside(path)).and_then(|video| player_address(&video, &page));
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let title = [Some(path), video].into_iter().flatten().map(name).collect::<Vec<_>>().join(", ");
-    let html = Report { name: &title, video, player: player.as_deref() }.html(records)?;
-    fs::write(&page, html).map_err(|source| Error::Write { path: page.clone(), source })?;
+    Report { name: &title, video, player: player.as_deref() }.write(records, &page)?;
     Ok(page)
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueHint};
 
 /// Makes one HTML page of an export: timelines of the apparent expressions, their shares of the time and, with the video,
 /// pictures of the faces.
@@ -16,12 +16,13 @@ use clap::Parser;
 #[command(name = "emotion-report", version, about)]
 struct Options {
     /// Records of `emotionexport format=ndjson`
-    #[arg(value_name = "FILE.ndjson")]
+    #[arg(value_name = "FILE.ndjson", value_hint = ValueHint::FilePath)]
     records: PathBuf,
     /// Video of the records; may be left out
+    #[arg(value_hint = ValueHint::FilePath)]
     video: Option<PathBuf>,
     /// Page to write [default: FILE.html beside FILE.ndjson]
-    #[arg(value_name = "OUT.html")]
+    #[arg(value_name = "OUT.html", value_hint = ValueHint::FilePath)]
     page: Option<PathBuf>,
 }
 
@@ -51,5 +52,28 @@ fn main() -> ExitCode {
             eprintln!("emotion-report: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_manual_page_and_the_completions_have_the_options() {
+        test_support::command_line::assert_committed(Options::command(), "emotion-report");
+    }
+
+    #[test]
+    fn the_video_may_be_left_out() {
+        let parse = |line: &str| Options::try_parse_from(line.split(' ')).unwrap().in_order();
+        let options = parse("emotion-report a.ndjson b.HTML");
+        assert_eq!((options.video, options.page), (None, Some("b.HTML".into())));
+        let options = parse("emotion-report a.ndjson b.mp4");
+        assert_eq!((options.video, options.page), (Some("b.mp4".into()), None));
+        let options = parse("emotion-report a.ndjson b.html c");
+        assert_eq!((options.video, options.page), (Some("b.html".into()), Some("c".into())));
     }
 }

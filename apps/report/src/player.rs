@@ -15,7 +15,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-'
 pub fn player_address(video: &Path, page: &Path) -> Option<String> {
     let suffix = video.extension().and_then(OsStr::to_str)?.to_lowercase();
     let is_playable = SUFFIXES.contains(&suffix.as_str()) && video.is_file();
-    let folder = page.parent().unwrap_or(Path::new(""));
+    let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     is_playable.then(|| relative(video, folder)).map(|path| percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN).to_string())
 }
 
@@ -56,6 +56,7 @@ mod tests {
             ("/a/clip.mp4", "/a", "clip.mp4"),
             ("/a/clip.mp4", "/a/pages/../pages/new", "../../clip.mp4"),
             ("/a/b/clip.mp4", "/c", "../a/b/clip.mp4"),
+            ("b/clip.mp4", ".", "b/clip.mp4"),
         ] {
             assert_eq!(relative(Path::new(video), Path::new(folder)), Path::new(expected));
         }

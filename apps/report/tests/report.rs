@@ -94,6 +94,10 @@ fn a_video_beside_the_records_is_played() {
     let page = std::fs::read_to_string(folder.join("pages/page.html")).expect("the page was written");
     assert_eq!(data(&page)["player"], "../faces.mp4");
     assert!(page.contains("; media-src 'self' file:\""), "{page}");
+    // A page in the current folder.
+    let output = Command::new(support::program()).current_dir(&folder).arg("faces.ndjson").output().expect("the program runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(data(&std::fs::read_to_string(folder.join("faces.html")).expect("a page"))["player"], "faces.mp4");
 }
 
 #[test]
@@ -198,14 +202,4 @@ fn the_script_runs_the_program() {
     let output = script(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: emotion-report "), "{output:?}");
-}
-
-#[test]
-fn the_manual_page_has_the_arguments_of_the_help() {
-    let help = Command::new(support::program()).arg("--help").output().expect("the program runs").stdout;
-    let help = String::from_utf8(help).expect("text");
-    let manual = std::fs::read_to_string(repository().join("packaging/man/emotion-report.1")).expect("a manual page");
-    for argument in ["FILE.ndjson", "VIDEO", "OUT.html"] {
-        assert!(help.contains(argument) && manual.contains(&format!("Ar {argument}")), "{argument}");
-    }
 }

@@ -118,7 +118,7 @@ pub enum Error {
     NetworkThread(io::Error),
     /// The page of `--report` cannot be made.
     #[error("--report: {0}")]
-    Report(String),
+    Report(emotion_report::Error),
     /// A file of the scan itself cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -58,7 +58,7 @@ pub struct Options {
     #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated"])]
     pub partition: Option<NonZeroUsize>,
 
-    /// Page to write, with timelines and shares; needs Python
+    /// Page to write, with timelines and shares
     #[arg(long, value_name = "PAGE.html")]
     pub report: Option<PathBuf>,
 

@@ -12,7 +12,6 @@
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
 //! | [`metrics`] | text for Prometheus |
-//! | [`report`] | the page of `pipelines/report.sh` |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
 pub mod backoff;
@@ -23,6 +22,5 @@ pub mod metrics;
 pub mod place;
 pub mod progress;
 pub mod recording;
-pub mod report;
 pub mod run;
 pub mod secret;

@@ -5,28 +5,8 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use serde_json::json;
-use test_support::fetched;
 
-use crate::support::{Dashboard, until};
-
-#[test]
-fn a_second_report_is_refused_while_one_is_made() {
-    if !fetched("centerface") {
-        return;
-    }
-    let dashboard = Dashboard::start("reports", &["media/clip.avi"]);
-    if dashboard.get("/api/sources").json()["can_report"] != true {
-        return;
-    }
-    until("a record", || (!dashboard.get("/api/sources/1/records/faces.ndjson").body.is_empty()).then_some(()));
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let requests: Vec<_> = (0..16).map(|_| scope.spawn(|| dashboard.get("/api/sources/1/report.html").status)).collect();
-        requests.into_iter().map(|request| request.join().unwrap()).collect()
-    });
-    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
-    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
-    assert_eq!(dashboard.get("/api/sources/1/report.html").status, 200, "the next one");
-}
+use crate::support::Dashboard;
 
 #[test]
 fn a_playlist_does_not_make_the_server_open_connections() {

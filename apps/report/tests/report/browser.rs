@@ -76,10 +76,14 @@ impl Pages {
 
     /// The colour of a chart at a share of its width, `y` pixels below its top: red, green, blue, opacity.
     fn color(&mut self, chart: usize, x: f64, y: u32) -> [u8; 4] {
+        // A canvas that is not drawn has the default width.
         let read = format!(
             "{{ const chart = document.querySelectorAll('.plot > canvas')[{chart}]; chart.scrollIntoView();
-            new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(
-                [...chart.getContext('2d').getImageData(chart.width * {x}, {y}, 1, 1).data])))) }}"
+            const pixel = () => [...chart.getContext('2d').getImageData(chart.width * {x}, {y}, 1, 1).data];
+            new Promise((drawn) => {{
+                const look = () => (chart.width === 300 ? requestAnimationFrame(look) : drawn(pixel()));
+                look();
+            }}) }}"
         );
         serde_json::from_value(self.browser.run(&read)).expect("a colour")
     }
