@@ -113,6 +113,12 @@ pub trait FaceDetector: Send {
         String::new()
     }
 
+    /// The SHA-256 of the model's description, in hex, followed by those of the models that belong to it, with spaces between;
+    /// empty without a description.
+    fn description_sha256(&self) -> String {
+        String::new()
+    }
+
     /// Replaces `detections` with the faces in `view`, the most confident first.
     ///
     /// # Errors

@@ -247,6 +247,11 @@ impl FaceDetector for NetworkDetector {
         [self.network.sha256()].into_iter().chain(refiner).collect::<Vec<_>>().join(" ")
     }
 
+    fn description_sha256(&self) -> String {
+        let refiner = self.refiner.as_ref().map(Refiner::description_sha256);
+        [self.network.description_sha256()].into_iter().chain(refiner).collect::<Vec<_>>().join(" ")
+    }
+
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         self.search(view, view.size().rect(), self.letterbox(view.size(), self.detect_size), options, detections)
     }

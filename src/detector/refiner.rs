@@ -75,6 +75,11 @@ impl Refiner {
         self.network.sha256()
     }
 
+    /// The SHA-256 of the model's description, in hex.
+    pub fn description_sha256(&self) -> &str {
+        self.network.description_sha256()
+    }
+
     /// The minimum confidence, 0..1, of a box that refining may raise to `threshold`.
     pub fn candidate_threshold(threshold: f32) -> f32 {
         add_to_logit(threshold, -MAX_LOGIT_GAIN)

@@ -139,6 +139,10 @@ impl FaceDetector for TiledDetector {
         self.detector.sha256()
     }
 
+    fn description_sha256(&self) -> String {
+        self.detector.description_sha256()
+    }
+
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         self.detector.detect(view, options, detections)?;
         self.step_times = self.detector.step_times();

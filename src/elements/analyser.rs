@@ -49,6 +49,9 @@ pub trait Analysis: Sized + Send + 'static {
     /// The SHA-256 of the loaded model's file, in hex, and of the files that belong to it.
     fn model_sha256(&self) -> &str;
 
+    /// The SHA-256 of the loaded model's description, in hex, and of those of the models that belong to it.
+    fn description_sha256(&self) -> &str;
+
     /// Forgets all faces and running inferences, since the next frame does not follow the previous one. Ids continue.
     fn restart(&mut self, engine: &mut Engine<Self::Task>);
 
@@ -105,6 +108,7 @@ struct Stream<A: Analysis> {
 struct LoadedModel {
     name: String,
     sha256: String,
+    description_sha256: String,
 }
 
 /// The element's state and the virtual methods that both elements share.
@@ -154,6 +158,11 @@ impl<A: Analysis> Analyser<A> {
         self.model.lock().as_ref().map(|model| model.sha256.clone())
     }
 
+    /// The SHA-256 of the loaded model's descriptions; `None` unless the element is started.
+    pub fn description_sha256(&self) -> Option<String> {
+        self.model.lock().as_ref().map(|model| model.description_sha256.clone())
+    }
+
     fn stream(&self) -> MutexGuard<'_, Option<Stream<A>>> {
         self.stream.lock()
     }
@@ -172,7 +181,11 @@ impl<A: Analysis> Analyser<A> {
         *self.statistics() = Statistics::default();
         let engine = Engine::new(&name, A::is_async(&settings), self.statistics.clone(), work);
         let engine = engine.map_err(|error| error_message(&error))?;
-        *self.model.lock() = Some(LoadedModel { name: analysis.model_name().into(), sha256: analysis.model_sha256().into() });
+        *self.model.lock() = Some(LoadedModel {
+            name: analysis.model_name().into(),
+            sha256: analysis.model_sha256().into(),
+            description_sha256: analysis.description_sha256().into(),
+        });
         *self.stream() = Some(Stream { analysis, engine, clock: StreamClock::default(), info: None, is_failing: false });
         Ok(())
     }

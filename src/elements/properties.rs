@@ -120,6 +120,15 @@ pub(super) fn model_sha256() -> glib::ParamSpec {
         .build()
 }
 
+/// The property `model-description-sha256`.
+pub(super) fn model_description_sha256() -> glib::ParamSpec {
+    glib::ParamSpecString::builder("model-description-sha256")
+        .nick("SHA-256 of the model's description")
+        .blurb("SHA-256 of the loaded model's model.toml, then of a refiner's that belongs to it (unset unless the element is started)")
+        .read_only()
+        .build()
+}
+
 /// Default of the property `idle-interval`.
 pub(super) const IDLE_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
 

@@ -125,6 +125,11 @@ impl Classifier {
         self.network.sha256()
     }
 
+    /// The SHA-256 of the model's description, in hex.
+    pub fn description_sha256(&self) -> &str {
+        self.network.description_sha256()
+    }
+
     /// Minimum score of the top class, 0..1, below which the label is `unknown` unless another minimum is set.
     pub fn min_confidence(&self, prior: Prior) -> f32 {
         self.description.outputs[self.description.output_of(prior)].min_confidence

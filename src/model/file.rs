@@ -20,7 +20,12 @@ pub struct ModelFile {
     pub description: Option<ModelDescription>,
     /// The SHA-256 of the file, in hex; of a file with external data that of the graph with the data in it.
     pub sha256: String,
+    /// The SHA-256 of the description's text, in hex; `None` without a description.
+    pub description_sha256: Option<String>,
 }
+
+/// A description and the SHA-256 of its text.
+type Described = (ModelDescription, String);
 
 impl ModelFile {
     /// Reads `path` and the description beside it: `X.toml` for `X.onnx`, else `model.toml` in the same folder. Weights
@@ -48,20 +53,21 @@ impl ModelFile {
     /// [`Error::Model`] if the description is invalid or the checksum differs.
     pub fn embedded(name: &str, bytes: &'static [u8], description: &str) -> Result<Self> {
         let path = PathBuf::from(format!("(compiled in) {name}"));
-        let description = ModelDescription::parse(&path, description)?;
-        Self::verified(path, bytes.into(), Some(description))
+        let described = parse_description(&path, description)?;
+        Self::verified(path, bytes.into(), Some(described))
     }
 
     /// A model whose checksum is that of its description, if it has one.
-    fn verified(path: PathBuf, bytes: Cow<'static, [u8]>, description: Option<ModelDescription>) -> Result<Self> {
-        let described = description.as_ref().and_then(|description| description.sha256.clone()).filter(|sum| !sum.is_empty());
+    fn verified(path: PathBuf, bytes: Cow<'static, [u8]>, described: Option<Described>) -> Result<Self> {
+        let (description, description_sha256) = described.unzip();
+        let declared = description.as_ref().and_then(|description: &ModelDescription| description.sha256.clone());
         let found = sha256(&bytes);
-        match described {
+        match declared.filter(|sum| !sum.is_empty()) {
             Some(expected) if !found.eq_ignore_ascii_case(&expected) => {
                 let expected = format!("sha256 {}", expected.escape_debug());
                 Err(Error::Model { path, expected, found: format!("sha256 {found}") })
             }
-            _ => Ok(Self { path, bytes, description, sha256: found }),
+            _ => Ok(Self { path, bytes, description, sha256: found, description_sha256 }),
         }
     }
 }
@@ -71,9 +77,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_description(path: &Path) -> Result<ModelDescription> {
+fn read_description(path: &Path) -> Result<Described> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
-    ModelDescription::parse(path, &text)
+    parse_description(path, &text)
+}
+
+fn parse_description(path: &Path, text: &str) -> Result<Described> {
+    Ok((ModelDescription::parse(path, text)?, sha256(text.as_bytes())))
 }
 
 #[cfg(test)]

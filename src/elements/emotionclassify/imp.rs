@@ -77,6 +77,7 @@ impl ObjectImpl for EmotionClassify {
             "post-messages" => settings.post_messages.to_value(),
             "model-name" => self.analyser.model_name().to_value(),
             "model-sha256" => self.analyser.model_sha256().to_value(),
+            "model-description-sha256" => self.analyser.description_sha256().to_value(),
             "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
             name => unreachable!("property {name} is not installed"),
         }

@@ -44,6 +44,7 @@ pub struct Classification {
 pub struct FaceScoring {
     model_name: String,
     model_sha256: String,
+    description_sha256: String,
     /// Minimum confidence of the model's description, for the priors natural and balanced.
     min_confidences: [f32; 2],
     /// The prior of the last frame.
@@ -76,6 +77,7 @@ impl Analysis for FaceScoring {
         let scoring = Self {
             model_name: classifier.name().to_owned(),
             model_sha256: classifier.sha256().to_owned(),
+            description_sha256: classifier.description_sha256().to_owned(),
             min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
             prior: settings.prior.into(),
             scorer: FaceScorer::new(classifier.labels().clone()),
@@ -115,6 +117,10 @@ impl Analysis for FaceScoring {
 
     fn model_sha256(&self) -> &str {
         &self.model_sha256
+    }
+
+    fn description_sha256(&self) -> &str {
+        &self.description_sha256
     }
 
     fn restart(&mut self, engine: &mut Engine<Classification>) {

@@ -212,6 +212,7 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         properties::model_name(),
         properties::model_sha256(),
+        properties::model_description_sha256(),
         stats::param_spec(),
     ]
 }

@@ -87,6 +87,7 @@ impl ObjectImpl for FaceDetect {
             "updates" => settings.updates.to_value(),
             "model-name" => self.analyser.model_name().to_value(),
             "model-sha256" => self.analyser.model_sha256().to_value(),
+            "model-description-sha256" => self.analyser.description_sha256().to_value(),
             "stats" => stats::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
             name => settings.opencv.get(name),
         }

@@ -28,6 +28,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct FaceSearch {
     finder: FaceFinder,
     model_sha256: String,
+    description_sha256: String,
     /// The detector's own threshold.
     score_threshold: f32,
     /// Ids in the last message, sorted.
@@ -50,11 +51,12 @@ impl Analysis for FaceSearch {
         gst::info!(CAT, obj = element, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         intern([detector.name()]);
         let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);
-        let (score_threshold, model_sha256) = (detector.score_threshold(), detector.sha256());
+        let score_threshold = detector.score_threshold();
+        let (model_sha256, description_sha256) = (detector.sha256(), detector.description_sha256());
         if settings.tile_size > 0 {
             detector = Box::new(TiledDetector::new(detector, settings.tile_size));
         }
-        Ok((Self { finder, model_sha256, score_threshold, posted_ids: Vec::new() }, search_with(detector)))
+        Ok((Self { finder, model_sha256, description_sha256, score_threshold, posted_ids: Vec::new() }, search_with(detector)))
     }
 
     fn is_async(settings: &Settings) -> bool {
@@ -75,6 +77,10 @@ impl Analysis for FaceSearch {
 
     fn model_sha256(&self) -> &str {
         &self.model_sha256
+    }
+
+    fn description_sha256(&self) -> &str {
+        &self.description_sha256
     }
 
     fn restart(&mut self, engine: &mut Engine<Search>) {

@@ -38,6 +38,7 @@ pub struct Network {
     pool: Arc<InstancePool>,
     name: String,
     sha256: String,
+    description_sha256: String,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     provider: Provider,
@@ -66,12 +67,18 @@ impl Network {
             (session.inputs().iter().map(spec).collect(), session.outputs().iter().map(spec).collect())
         };
         let (name, sha256) = (model.path.display().to_string(), model.sha256.clone());
-        Ok(Self { pool, name, sha256, inputs, outputs, provider: options.provider })
+        let description_sha256 = model.description_sha256.clone().unwrap_or_default();
+        Ok(Self { pool, name, sha256, description_sha256, inputs, outputs, provider: options.provider })
     }
 
     /// The SHA-256 of the model's file, in hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// The SHA-256 of the model's description, in hex; empty without a description.
+    pub fn description_sha256(&self) -> &str {
+        &self.description_sha256
     }
 
     /// The inputs of the graph.

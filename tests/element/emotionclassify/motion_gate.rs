@@ -56,13 +56,15 @@ fn the_read_only_properties_name_the_model() {
         let element = gst::ElementFactory::make("emotionclassify").property("model-file", file).build().expect("an element");
         let property = |name: &str| element.property::<Option<String>>(name);
         let (name, sha256) = (|| property("model-name"), || property("model-sha256"));
-        assert_eq!((name(), sha256()), (None, None));
+        let description_sha256 = || property("model-description-sha256");
+        assert_eq!((name(), sha256(), description_sha256()), (None, None, None));
         element.set_state(gst::State::Paused).expect("an element that starts");
         let started = name().expect("a started element");
         assert!(names.contains(&started.as_str()), "model-file={file:?}: {started}");
         let described = std::fs::read_to_string(repository().join("models").join(&started).join("model.toml")).expect("a description");
         assert!(described.contains(&format!("sha256 = \"{}\"", sha256().expect("a started element"))), "{started}");
+        assert_eq!(description_sha256(), Some(gstemotion::model::file::sha256(described.as_bytes())));
         element.set_state(gst::State::Null).expect("an element that stops");
-        assert_eq!((name(), sha256()), (None, None));
+        assert_eq!((name(), sha256(), description_sha256()), (None, None, None));
     }
 }
