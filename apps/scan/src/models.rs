@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The SHA-256 of the models' files, in hex.
+/// The SHA-256 of the models' files and of their descriptions, in hex.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Models {
@@ -12,10 +12,17 @@ pub struct Models {
     pub detector: String,
     /// Of the expression model.
     pub classifier: String,
+    /// Of the description of the detector, and of that of its refiner after a space. Other descriptions of the same weights give
+    /// other boxes.
+    pub detector_description: String,
+    /// Of the description of the expression model.
+    pub classifier_description: String,
 }
 
 impl std::fmt::Display for Models {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "detector {} and classifier {}", self.detector, self.classifier)
+        let Self { detector, classifier, detector_description, classifier_description } = self;
+        write!(f, "detector {detector} with description {detector_description}, ")?;
+        write!(f, "classifier {classifier} with description {classifier_description}")
     }
 }

@@ -292,14 +292,19 @@ mod tests {
 
     #[test]
     fn the_fingerprint_has_what_changes_rows() {
-        let models = Models { detector: "a1".into(), classifier: "b2".into() };
+        let models = Models { detector: "a1".into(), classifier: "b2".into(), ..Models::default() };
         let of = |line| parse(line).unwrap().fingerprint(&models);
         assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
         assert_eq!(of("a -o b.csv --prior balanced"), of("a -o b.csv --set emotionclassify.prior=balanced"));
-        let other = Models { classifier: "c3".into(), ..models.clone() };
-        assert_ne!(of("a -o b.csv"), parse("a -o b.csv").unwrap().fingerprint(&other));
+        for other in [
+            Models { classifier: "c3".into(), ..models.clone() },
+            Models { classifier_description: "d4".into(), ..models.clone() },
+            Models { detector_description: "d4".into(), ..models.clone() },
+        ] {
+            assert_ne!(of("a -o b.csv"), parse("a -o b.csv").unwrap().fingerprint(&other));
+        }
     }
 }

@@ -82,8 +82,11 @@ impl Analyser {
 
     /// The models that are loaded.
     pub fn models(&self) -> Models {
-        let of = |element: &gst::Element| element.property::<Option<String>>("model-sha256").unwrap_or_default();
-        Models { detector: of(&self.networks[0]), classifier: of(&self.networks[1]) }
+        let [detector, classifier] = [0, 1].map(|network| {
+            let property = |name: &str| self.networks[network].property::<Option<String>>(name).unwrap_or_default();
+            (property("model-sha256"), property("model-description-sha256"))
+        });
+        Models { detector: detector.0, classifier: classifier.0, detector_description: detector.1, classifier_description: classifier.1 }
     }
 
     /// Forgets everything about the last slice. The next frame belongs to another slice, whose stream has these tags.

@@ -209,7 +209,7 @@ mod tests {
     fn written(format: Format) -> Vec<u8> {
         let mut out = Vec::new();
         let labels = ["neutral".to_owned(), "happiness".to_owned()];
-        let models = Models { detector: "a1 b2".into(), classifier: "c3".into() };
+        let models = Models { detector: "a1 b2".into(), classifier: "c3".into(), ..Models::default() };
         let source = Source { classifier: "expression", models: &models };
         let mut table = FaceTable::new(format, &labels, source, "{}", &mut out).unwrap();
         table.write("=a.mp4", 1, 1800, &face()).unwrap();

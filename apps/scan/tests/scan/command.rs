@@ -213,6 +213,21 @@ fn an_unfinished_scan_with_other_models_is_refused() {
     }
 }
 
+#[test]
+fn an_unfinished_scan_with_another_description_of_the_same_model_is_refused() {
+    let Some(folder) = Folder::new("descriptions") else { return };
+    folder.photo("a.jpg");
+    folder.other_description("mean = [128.0]", "mean = [100.0]");
+    std::fs::create_dir_all(folder.path("out.ndjson/x")).unwrap();
+    folder.run("a.jpg --output out.ndjson", 1);
+    let mut described = folder.command("a.jpg --output out.ndjson");
+    let printed = ended(described.env("GST_EMOTION_MODEL_PATH", folder.path("described")).output().unwrap(), 1);
+    assert!(printed.contains("expected the unfinished scan of {"), "{printed}");
+    let classifiers = format!("\"classifier\":\"{}\",\"classifier_description\":\"", sha256("expression"));
+    let descriptions: Vec<&str> = printed.split(&classifiers).skip(1).map(|rest| &rest[..64]).collect();
+    assert!(descriptions.len() == 2 && descriptions[0] != descriptions[1], "{printed}");
+}
+
 /// The SHA-256 of a model, as its description says.
 fn sha256(model: &str) -> String {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model).join("model.toml");

@@ -100,6 +100,15 @@ impl Folder {
         }
     }
 
+    /// Puts the network that scans use into `described`, with a description that differs in `from`.
+    pub fn other_description(&self, from: &str, to: &str) {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression");
+        self.write("described/expression/model.onnx", &fs::read(model.join("model.onnx")).unwrap());
+        let description = fs::read_to_string(model.join("model.toml")).unwrap();
+        assert!(description.contains(from), "{description}");
+        self.write("described/expression/model.toml", description.replace(from, to).as_bytes());
+    }
+
     /// The frames of a photo or video, upright, as packed RGB.
     pub fn frames(&self, name: &str) -> Vec<Vec<u8>> {
         let raw = self.path("frames.rgb");
