@@ -11,7 +11,6 @@ pub mod gate;
 #[cfg(feature = "plugin")]
 pub mod gstreamer;
 pub mod left_out;
-pub mod manual;
 #[cfg(feature = "plugin")]
 pub mod recipes;
 
