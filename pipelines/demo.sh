@@ -48,9 +48,12 @@ gst-launch-1.0 -q "${source[@]}" ! \
 seconds=$(awk "BEGIN { print $(date +%s.%N) - $started }")
 
 # Counts the frames and saves the one that shows the faces best.
-open_source "$folder/demo.mp4"
-gst-launch-1.0 -q "${source[@]}" ! avenc_ppm ! fdsink |
-    "$python" "$pipelines/summary.py" "$folder" "$seconds"
+printf '\n'
+"$pipelines/report.sh" --summary "$folder/demo.png" "$folder/demo.ndjson" "$folder/demo.mp4" |
+    awk -v seconds="$seconds" '
+        $1 == "frames" { $0 = $0 sprintf(", %.1f per second including decoding, drawing and encoding", $2 / seconds) }
+        { print }'
+printf '  video         %s\n  records       %s\n' "$folder/demo.mp4" "$folder/demo.ndjson"
 
 "$pipelines/report.sh" "$folder/demo.ndjson" "$input" "$folder/demo.html" >/dev/null
 printf '  report        %s\n\n' "$folder/demo.html"

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! NDJSON ─ ndjson ─▶ records ─ faces ─▶ columns ─ page ─▶ HTML with the columns as JSON, and a script that draws them
-//!                                 └─ pictures ─ video (GStreamer)
+//!                      │          └─ pictures ─ video (GStreamer)
+//!                      └─ outline, best_frame ─▶ a summary as text, and a picture
 //! ```
 //!
 //! The script is made of the modules in `page/`, some of which the dashboard uses as well. The page needs no other file and
@@ -18,6 +19,8 @@ mod faces;
 mod crop;
 mod video;
 mod pictures;
+mod best_frame;
+mod outline;
 mod columns;
 mod player;
 mod page;
@@ -26,8 +29,10 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use best_frame::best_frame;
 use columns::{Data, FaceColumns, SummaryColumns};
 use faces::Faces;
+use outline::outline;
 use page::Page;
 use pictures::pictures;
 use records::Content;
@@ -127,8 +132,7 @@ fn export_notes(records: &Records) -> Vec<String> {
 /// If a file cannot be read or written.
 pub fn write(path: &Path, video: Option<&Path>, page: Option<&Path>) -> Result<PathBuf, Error> {
     let page = page.map_or_else(|| path.with_extension("html"), Path::to_owned);
-    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let records = Records::read(BufReader::new(file), path)?;
+    let records = read(path)?;
     if let Some(video) = video.filter(|video| !video.is_file()) {
         return Err(Error::NoVideo { path: video.to_owned() });
     }
@@ -137,4 +141,21 @@ pub fn write(path: &Path, video: Option<&Path>, page: Option<&Path>) -> Result<P
     let title = [Some(path), video].into_iter().flatten().map(name).collect::<Vec<_>>().join(", ");
     Report { name: &title, video, player: player.as_deref() }.write(records, &page)?;
     Ok(page)
+}
+
+/// The records of the file `path` in a few lines of text. The frame of `video` that shows the faces best is written to
+/// `picture`, as PNG.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn summary(path: &Path, video: &Path, picture: &Path) -> Result<String, Error> {
+    let records = read(path)?;
+    let best = best_frame(video, &records)?;
+    best.picture.write_png(picture)?;
+    Ok(format!("{}\n  frame {:<7} {}\n", outline(&records, best.frames), best.index, picture.display()))
+}
+
+fn read(path: &Path) -> Result<Records, Error> {
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Records::read(BufReader::new(file), path)
 }

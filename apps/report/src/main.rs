@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueHint};
+use emotion_report::Error;
 
 /// Makes one HTML page of an export: timelines of the apparent expressions, their shares of the time and, with the video,
 /// pictures of the faces.
@@ -24,6 +25,9 @@ struct Options {
     /// Page to write [default: FILE.html beside FILE.ndjson]
     #[arg(value_name = "OUT.html", value_hint = ValueHint::FilePath)]
     page: Option<PathBuf>,
+    /// Print a summary instead, and write the frame of VIDEO that shows the faces best
+    #[arg(long, value_name = "PICTURE.png", value_hint = ValueHint::FilePath, requires = "video", conflicts_with = "page")]
+    summary: Option<PathBuf>,
 }
 
 impl Options {
@@ -42,10 +46,9 @@ fn is_page(path: &Path) -> bool {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse().in_order();
-    match emotion_report::write(&options.records, options.video.as_deref(), options.page.as_deref()) {
-        Ok(page) => {
-            println!("wrote {}", page.display());
+    match run(&Options::parse().in_order()) {
+        Ok(said) => {
+            print!("{said}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -53,6 +56,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns what to print.
+fn run(options: &Options) -> Result<String, Error> {
+    if let (Some(picture), Some(video)) = (&options.summary, &options.video) {
+        return emotion_report::summary(&options.records, video, picture);
+    }
+    let page = emotion_report::write(&options.records, options.video.as_deref(), options.page.as_deref())?;
+    Ok(format!("wrote {}\n", page.display()))
 }
 
 #[cfg(test)]

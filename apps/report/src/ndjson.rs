@@ -77,6 +77,7 @@ impl Records {
     fn push_face_line(&mut self, line: &FaceLine<'_>) {
         let scores = line.scores.as_ref().map_or(&[][..], |scores| &scores.0);
         let face = Face {
+            frame: line.frame,
             id: line.id,
             rect_norm: [line.rect.x, line.rect.y, line.rect.w, line.rect.h],
             label: line.label.as_deref(),
@@ -142,6 +143,7 @@ macro_rules! line {
 }
 
 line!(FaceLine {
+    frame: u64,
     #[serde(borrow)]
     stream: Cow<'a, str>,
     #[serde(borrow)]

@@ -35,7 +35,7 @@ pub(crate) struct Picture {
 /// If a frame cannot be read.
 pub(crate) fn pictures(faces: &Faces<'_>, records: &Records, video: &mut Video) -> Result<Vec<Picture>, Error> {
     let mut pictures = Vec::new();
-    let unknown = records.labels.all.iter().position(|label| label == "unknown").map(|index| index as u32);
+    let unknown = records.unknown();
     for (first_row, track) in shown_tracks(faces) {
         for index in best_moments(track, unknown) {
             if pictures.len() == MAX_PICTURES_OF_PAGE {

@@ -18,6 +18,8 @@ pub struct Times {
 /// A face on a frame.
 #[derive(Clone, Debug, Default)]
 pub struct Face<'a> {
+    /// Number of frames before the one with this face.
+    pub frame: u64,
     /// Track id; none if faces are not tracked.
     pub id: Option<u64>,
     /// Left, top, width and height in 0..1 of the frame.
@@ -95,6 +97,7 @@ pub(crate) enum Content {
 /// A face with the indices of its names.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) frame: u64,
     pub(crate) id: Option<u64>,
     pub(crate) rect_norm: [f32; 4],
     /// None if the face was not scored, or waits for its first classification.
@@ -131,6 +134,7 @@ impl Records {
     pub fn push_face(&mut self, stream: &str, times: Times, face: &Face<'_>) {
         let is_pending = face.reason == Some("pending");
         let seen = Seen {
+            frame: face.frame,
             id: face.id,
             rect_norm: face.rect_norm.map(|side| side as f32),
             label: face.label.filter(|_| !is_pending).map(|label| self.labels.index(label)),
@@ -169,6 +173,11 @@ impl Records {
     /// Adds the capture time of a record. The page shows the first one.
     pub(crate) fn note_utc(&mut self, utc: &str) {
         self.first_utc.get_or_insert_with(|| utc.to_owned());
+    }
+
+    /// The label `unknown`, if a record has it.
+    pub(crate) fn unknown(&self) -> Option<u32> {
+        self.labels.all.iter().position(|label| label == "unknown").map(|index| index as u32)
     }
 
     fn push(&mut self, stream: &str, times: Times, content: Content) {

@@ -203,3 +203,32 @@ fn the_script_runs_the_program() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: emotion-report "), "{output:?}");
 }
+
+#[test]
+fn a_summary_has_the_numbers_and_the_frame_that_is_not_dark() {
+    let folder = folder("summary");
+    let score = |frame: u64| [0.99, 0.9, 0.95][frame as usize / 5];
+    let scored = |frame: u64| {
+        let mut record = face(frame, 1 + frame / 10, Some("joy"));
+        record["score"] = json!(score(frame));
+        record
+    };
+    std::fs::write(folder.join("faces.ndjson"), text(&(0..15).map(scored).collect::<Vec<_>>())).expect("target can be written");
+    // Black, a medium gray, white; the last frames have no faces.
+    let gray = "solid-color foreground-color=0xff6e6e6e";
+    support::write_video(&folder.join("clip.webm"), &[("black", 5), (gray, 5), ("white", 7)]);
+    let arguments = ["--summary", "best.png", "faces.ndjson", "clip.webm"];
+    let output = Command::new(support::program()).current_dir(&folder).args(arguments).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    for line in
+        ["frames        17", "0.88 per frame, 2 tracks", "    2 frames with 0", "   15 frames with 1", "expressions   joy 15", "frame 5 "]
+    {
+        assert!(said.contains(line), "{line}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let file = std::io::BufReader::new(std::fs::File::open(folder.join("best.png")).expect("a picture"));
+    let mut reader = png::Decoder::new(file).read_info().expect("PNG");
+    let mut pixels = vec![0; 320 * 240 * 3];
+    reader.next_frame(&mut pixels).expect("a picture of 320x240 pixels");
+    assert!(pixels.iter().all(|value| (100..120).contains(value)), "{:?}", &pixels[..3]);
+    assert!(!folder.join("faces.html").exists(), "no page");
+}

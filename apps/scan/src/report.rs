@@ -57,7 +57,7 @@ fn records(inputs: &[Input], journal: &Journal) -> Result<Records, Error> {
 
 /// Adds the faces of a file that begins at `start_ns`, and returns its length.
 fn push_file(records: &mut Records, input: &Input, facts: &FileFacts, start_ns: u64, journal: &Journal) -> Result<u64, Error> {
-    let mut last_ns = 0;
+    let (mut frames_before, mut last_ns) = (0, 0);
     for slice in 0..facts.slices.len() {
         let result = journal.slice(&input.key, slice)?.unwrap_or_default();
         let end_ns = facts.slices.get(slice + 1).copied().or(facts.length_ns);
@@ -65,15 +65,19 @@ fn push_file(records: &mut Records, input: &Input, facts: &FileFacts, start_ns: 
         let duration_ns = slice_ns / result.frames.max(1);
         for found in &result.faces {
             let times = Times { start_ns: start_ns + found.time_ns, duration_ns };
-            records.push_face(&input.key.name, times, &face(found, slice, &result, facts));
+            let mut face = face(found, slice, &result, facts);
+            face.frame += frames_before;
+            records.push_face(&input.key.name, times, &face);
             last_ns = last_ns.max(found.time_ns + duration_ns);
         }
+        frames_before += result.frames;
     }
     Ok(facts.length_ns.unwrap_or(if facts.slices.is_empty() { 0 } else { last_ns.max(PHOTO_NS) }))
 }
 
 fn face<'a>(found: &'a findings::Face, slice: usize, result: &'a SliceResult, facts: &FileFacts) -> Face<'a> {
     Face {
+        frame: found.frame,
         id: face_id(slice, found),
         rect_norm: found.rect.map(f64::from),
         label: found.label.as_deref(),

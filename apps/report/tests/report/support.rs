@@ -75,7 +75,7 @@ pub fn data(page: &str) -> Value {
     serde_json::from_str(text).expect("records are JSON")
 }
 
-/// Writes a WebM video of parts with a colour of `videotestsrc` and a number of frames, at 25 frames per second.
+/// Writes a WebM video of parts with a pattern of `videotestsrc` and a number of frames, at 25 frames per second.
 pub fn write_video(path: &Path, parts: &[(&str, u32)]) {
     let caps = "video/x-raw,width=320,height=240,framerate=25/1";
     let sources: String =
