@@ -94,7 +94,7 @@ soak: setup ## run live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x
 train: setup $(call packages_of,requirements) ## train an expression model on DATA=... in RUN=folder; OPTIONS=
 	$(training).run --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
 
-# NAME is expression or expression-tiny. Also writes the test fixture and the card. OPTIONS are those of the export.
+# NAME is a folder of models. Also writes the test fixture and the card. OPTIONS are those of the export.
 NAME ?= expression
 model: setup $(call packages_of,requirements) ## export WEIGHTS=run/final.pt, trained on DATA=..., as models/NAME
 	EVALUATOR="$(EVALUATOR)" PYTHON=$(python) scripts/model $(NAME) $(WEIGHTS) "$(DATA)" $(OPTIONS)

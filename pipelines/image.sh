@@ -4,7 +4,7 @@
 # Faces and their apparent expressions in a photo.
 #
 #   pipelines/image.sh FILE [OUT.png] [properties of emotionfacedetect, emotionclassify and emotionoverlay]
-#   pipelines/image.sh crowd.jpg detect-size=1280 draw-scores=false emotionclassify::model-file=expression-tiny
+#   pipelines/image.sh crowd.jpg detect-size=1280 draw-scores=false emotionclassify::model-file=expression
 #
 # Needs:  a picture in any format that GStreamer can read
 # Shows:  nothing; writes OUT.png (default: FILE's name with -faces.png, in the current folder)

@@ -8,8 +8,8 @@ use gst_analytics::{Tensor, TensorDataType, TensorDimOrder, TensorMeta};
 
 /// The group of the outputs of the face network.
 pub const FACE_GROUP: &str = "gst-plugin-emotion-face-out";
-/// The groups of the outputs of the expression networks. Those in 8 bits have the same ones.
-pub const EXPRESSION_GROUPS: [&str; 2] = ["gst-plugin-emotion-expression-out", "gst-plugin-emotion-expression-tiny-out"];
+/// The group of the outputs of the expression network, also of the one in 8 bits.
+pub const EXPRESSION_GROUP: &str = "gst-plugin-emotion-expression-out";
 
 /// A tensor of floats, row by row.
 #[derive(Clone, Debug, PartialEq)]

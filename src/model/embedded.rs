@@ -28,8 +28,7 @@ macro_rules! embedded {
     };
 }
 
-static MODELS: [EmbeddedModel; 6] =
-    embedded!("expression", "expression-int8", "expression-tiny", "expression-tiny-int8", "face", "face-refiner");
+static MODELS: [EmbeddedModel; 4] = embedded!("expression", "expression-int8", "face", "face-refiner");
 
 impl ModelFile {
     /// The default expression model: the one named [`EXPRESSION`] on the search path, else one that is compiled in, in 8 bits if
@@ -104,7 +103,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         let error = ModelFile::named("smile", &SearchPath::default()).unwrap_err().to_string();
-        assert!(error.contains("model smile") && error.contains("expression-tiny, expression-tiny-int8"), "{error}");
+        assert!(error.contains("model smile") && error.contains("expression, expression-int8"), "{error}");
         assert!(matches!(ModelFile::named("../face", &SearchPath::default()), Err(Error::ModelName { .. })));
     }
 }

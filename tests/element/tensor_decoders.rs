@@ -96,7 +96,7 @@ fn tensordecodebin_decodes_expressions() {
     for name in ["happiness", "surprise"] {
         // The network's crop is about as high as a detector's box.
         let face = scene(size, &[(name, (24.0, 24.0), 58.0)]);
-        for network in ["expression", "expression-int8", "expression-tiny", "expression-tiny-int8"] {
+        for network in ["expression", "expression-int8"] {
             let line = format!("onnxinference model-file={} ! tensordecodebin", model(network));
             let out = decoded(&line, &face, size);
             let meta = out.meta::<AnalyticsRelationMeta>().expect("the meta");

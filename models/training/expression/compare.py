@@ -29,7 +29,7 @@ from training.expression.readers import PUBLIC_TEST
 
 BATCH = 64
 MINI_XCEPTION_SIDE = 64
-OWN_MODELS = ("expression", "expression-int8", "expression-tiny", "expression-tiny-int8")
+OWN_MODELS = ("expression", "expression-int8")
 
 
 def in_batches(score, images):

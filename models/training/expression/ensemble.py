@@ -13,7 +13,7 @@ time resumes from its checkpoint. The networks of a stage train in parallel, bec
 
 1. Large networks from random weights, taught by labels, outside networks and the packed scores.
 2. Their mean scores of all pictures (teacher_scores.py).
-3. Students of the sizes that can be shipped; the default one starts from the shipped weights.
+3. Students of the sizes `half`, which starts from the shipped weights, and `fine`.
 
 RESULTS receives `final.pt` and `log.jsonl` of each finished network as NAME.pt and NAME.jsonl.
 """
@@ -157,7 +157,7 @@ def train(options):
         unpack(options.packed, options.work)
     large = f"{LARGE} --epochs {options.teacher_epochs}"
     teachers = {f"large-{number}": f"{large} --seed {200 + number}" for number in range(options.teachers)}
-    starts = {"default": f"--start {SHIPPED} {STUDENT.format(rate=0.05)}", "fine": STUDENT.format(rate=0.1)}
+    starts = {"half": f"--start {SHIPPED} {STUDENT.format(rate=0.05)}", "fine": STUDENT.format(rate=0.1)}
     common = f"--epochs {options.student_epochs} --seed 300"
     students = {f"student-{size}": f"--size {size} {start} {common}" for size, start in starts.items()}
     finished = train_in_parallel(teachers, options, stop)

@@ -77,11 +77,10 @@ class ResidualBlock(nn.Module):
 
 # Channels and stride of the stem; channels and number of residual blocks of the stages. Each stage halves the map of
 # the one before. The first stages of `fine`, which costs as much as `default`, and of `large` have full resolution.
-# `large` is a teacher and is not shipped. `half` is `default` with factorised convolutions, which have `inner` channels
-# in each stage: factorise.py makes it from a trained `default`.
+# `half`, which is shipped, is `default` with factorised convolutions, which have `inner` channels in each stage:
+# factorise.py makes it from a trained `default`. `default` and `large` are teachers.
 SIZES = {
     "half": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2), "inner": (32, 48, 80)},
-    "tiny": {"stem": 8, "stride": 2, "widths": (16, 40, 88), "depths": (1, 2, 2)},
     "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
     "fine": {"stem": 16, "stride": 1, "widths": (16, 32, 64, 128), "depths": (1, 2, 2, 2)},
     "large": {"stem": 32, "stride": 1, "widths": (32, 64, 128, 256), "depths": (2, 2, 2, 2)},

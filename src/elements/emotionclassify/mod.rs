@@ -30,9 +30,7 @@
 //! products, and `expression` on others. The read-only property `model-name` tells which one is loaded.
 //!
 //! - `expression`, in floating-point numbers.
-//! - `expression-int8`, the same network in 8 bits: as accurate, three times as fast with VNNI, and nearly twice with AVX2 alone.
-//! - `expression-tiny`, which is smaller and less accurate.
-//! - `expression-tiny-int8`, the same network as `expression-tiny` in 8 bits.
+//! - `expression-int8`, the same network in 8 bits: as accurate, and twice as fast with VNNI.
 //! - The path of an ONNX file with a `model.toml` that describes it.
 //!
 //! All faces of a frame are classified, so that a photo of many people has a label for each. In a live stream, at most 16

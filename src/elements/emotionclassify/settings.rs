@@ -136,8 +136,8 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("model-file")
             .nick("Model file")
             .blurb(
-                "Expression model: an ONNX file with its description beside it, or a name: expression, expression-int8, expression-tiny, \
-                 expression-tiny-int8 (unset = expression-int8 on processors with AVX2 or ARM's dot products, expression on others)",
+                "Expression model: an ONNX file with its description beside it, or a name: expression or expression-int8 \
+                 (unset = expression-int8 on processors with AVX2 or ARM's dot products, expression on others)",
             )
             .mutable_ready()
             .build(),

@@ -37,7 +37,7 @@ impl EmotionExpressionTensorDec {
     /// A message if the tensor is missing or has other axes.
     fn scores(&self, buffer: &gst::BufferRef) -> Result<Scores, String> {
         let (name, classes) = OUTPUTS[0];
-        let tensor = tensors::EXPRESSION_GROUPS.iter().find_map(|group| tensors::read(buffer, &tensors::id(group, name)));
+        let tensor = tensors::read(buffer, &tensors::id(tensors::EXPRESSION_GROUP, name));
         let tensor = tensor.ok_or_else(|| format!("no tensor {name} of an expression network"))?;
         if tensor.dims != [1, classes] {
             return Err(format!("{name}: expected the axes {:?}, found {:?}", [1, classes], tensor.dims));
@@ -72,10 +72,9 @@ impl ElementImpl for EmotionExpressionTensorDec {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let output =
-                |group, (name, classes): (&str, usize)| (tensors::id(group, name), vec![any_length(), (classes as i32).to_send_value()]);
-            let groups = tensors::EXPRESSION_GROUPS.map(|group| group_caps(group, OUTPUTS.map(|of| output(group, of))));
-            pad_templates(&groups.into_iter().collect())
+            let dims = |classes: usize| vec![any_length(), (classes as i32).to_send_value()];
+            let outputs = OUTPUTS.map(|(name, classes)| (tensors::id(tensors::EXPRESSION_GROUP, name), dims(classes)));
+            pad_templates(&group_caps(tensors::EXPRESSION_GROUP, outputs))
         });
         &TEMPLATES
     }

@@ -197,7 +197,7 @@ fn an_unfinished_scan_with_other_models_is_refused() {
         command.env("GST_EMOTION_MODEL_PATH", folder.path("models")).output().unwrap()
     };
     let printed = ended(with_others("a.jpg --output out.ndjson"), 1);
-    let expected = format!("{{\"every\":null,\"models\":{{\"classifier\":\"{}\"", sha256("expression-tiny"));
+    let expected = format!("{{\"every\":null,\"models\":{{\"classifier\":\"{}\"", sha256("expression-int8"));
     assert!(printed.contains(&format!("expected the unfinished scan of {expected}")), "{printed}");
     assert!(printed.contains(&format!("\"classifier\":\"{}\"", sha256("expression"))), "{printed}");
 
@@ -205,7 +205,7 @@ fn an_unfinished_scan_with_other_models_is_refused() {
     folder.run("a.jpg --output out.ndjson", 0);
     ended(with_others("a.jpg --output others.ndjson"), 0);
     let detectors = format!("{} {}", sha256("face"), sha256("face-refiner"));
-    for (table, classifier) in [("out.ndjson", "expression"), ("others.ndjson", "expression-tiny")] {
+    for (table, classifier) in [("out.ndjson", "expression"), ("others.ndjson", "expression-int8")] {
         for row in folder.rows(table) {
             assert_eq!(row["classifier"], "expression", "the name is the same");
             assert!(row["classifier_sha256"] == sha256(classifier) && row["detector_sha256"] == detectors, "{row}");
@@ -316,9 +316,9 @@ fn wrong_options_name_what_is_expected() {
 fn properties_of_elements_can_be_set() {
     let Some(folder) = Folder::new("set") else { return };
     folder.photo("a.jpg");
-    folder.run("a.jpg --output out.ndjson --set facedetect.max-faces=1 --set emotionclassify.model-file=expression-tiny", 0);
+    folder.run("a.jpg --output out.ndjson --set facedetect.max-faces=1 --set emotionclassify.model-file=expression-int8", 0);
     let rows = folder.rows("out.ndjson");
-    assert!(rows.len() == 1 && rows[0]["classifier"] == "expression-tiny", "{rows:?}");
+    assert!(rows.len() == 1 && rows[0]["classifier"] == "expression-int8", "{rows:?}");
 }
 
 #[test]

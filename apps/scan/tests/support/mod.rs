@@ -92,11 +92,11 @@ impl Folder {
         self.encode(name, frames, 10, "vp8enc deadline=1 ! webmmux");
     }
 
-    /// Puts a small network into `models`, under the name of the one that scans use.
+    /// Puts another network into `models`, under the name of the one that scans use.
     pub fn other_model(&self) {
-        let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-tiny");
+        let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-int8");
         for file in ["model.onnx", "model.toml"] {
-            self.write(&format!("models/expression/{file}"), &fs::read(small.join(file)).unwrap());
+            self.write(&format!("models/expression/{file}"), &fs::read(other.join(file)).unwrap());
         }
     }
 
