@@ -61,5 +61,5 @@ function followIn(video, axis, heads) {
     }
     if (!video.paused) requestAnimationFrame(follow);
   };
-  for (const name of ["play", "seeked", "timeupdate"]) video.addEventListener(name, follow);
+  for (const name of ["loadedmetadata", "play", "seeked", "timeupdate"]) video.addEventListener(name, follow);
 }

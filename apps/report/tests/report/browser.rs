@@ -219,6 +219,7 @@ fn a_click_plays_the_video_there(pages: &mut Pages) {
     run(&[folder.join("faces.ndjson"), folder.join("pages/page.html")]).expect("a page");
     pages.show(&folder.join("pages/page.html"));
     pages.browser.wait("the video", "document.querySelector('#player').hidden === false");
+    pages.browser.wait("the start in a chart", "document.querySelector('.head').hidden === false");
     let html = pages.html();
     assert!(html.contains("href=\"../faces.webm#t=1.000\" data-time=\"1.000\">0:01.0</a>"), "{html}");
     let paused_at = "{ const video = document.querySelector('video'); video.pause(); video.currentTime }";
