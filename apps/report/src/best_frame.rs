@@ -11,6 +11,7 @@ use gst_video::prelude::*;
 
 use crate::error::Error;
 use crate::records::{Content, Records, Seen};
+use crate::video::DECODE;
 
 /// A part with a mean brightness between these is neither dark nor bright, 0..255.
 const DARK: f32 = 80.0;
@@ -19,10 +20,8 @@ const BRIGHT: f32 = 200.0;
 const GRID: usize = 12;
 /// Time without a frame after which the video is given up.
 const TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(60);
-/// The decoder's property is that of `video.rs`.
-const PIPELINE: &str = "filesrc name=file ! decodebin avdec_h264-0::direct-rendering=false expose-all-streams=false \
-    caps=video/x-raw(ANY) ! videoconvert ! videoflip video-direction=auto ! videoconvert ! appsink name=out sync=false \
-    max-buffers=4 caps=video/x-raw,format=RGB";
+/// Takes the frames out of the pipeline.
+const TAKE: &str = "appsink name=out sync=false max-buffers=4 caps=video/x-raw,format=RGB";
 
 /// The frame, and how many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +115,8 @@ fn each_frame(path: &Path, mut visit: impl FnMut(u64, Picture)) -> Result<u64, E
     let unreadable = |reason: &str| Error::Video { path: path.to_owned(), reason: reason.to_owned() };
     let failed = |error: gst::glib::Error| unreadable(error.message());
     gst::init().map_err(failed)?;
-    let pipeline = gst::parse::launch(PIPELINE).map_err(failed)?.downcast::<gst::Pipeline>().expect("a line of several elements");
+    let pipeline =
+        gst::parse::launch(&format!("{DECODE} ! {TAKE}")).map_err(failed)?.downcast::<gst::Pipeline>().expect("a line of several elements");
     pipeline.by_name("file").expect("an element of the line").set_property("location", path);
     let out = pipeline.by_name("out").and_downcast::<gst_app::AppSink>().expect("an element of the line");
     // The reason of a failure is on the bus.

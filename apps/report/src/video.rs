@@ -12,12 +12,14 @@ use crate::error::Error;
 const PICTURE_WIDTH: u32 = 240;
 const OPEN_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(60);
 const FRAME_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(10);
-/// FFmpeg's decoder for H.264 writes into buffers of its own: GStreamer 1.24 and 1.26 sometimes abort otherwise if the width of
-/// a video is not a multiple of 16.
-const PIPELINE: &str = "filesrc name=file ! \
-    decodebin name=decoder avdec_h264-0::direct-rendering=false expose-all-streams=false caps=video/x-raw(ANY) ! \
-    videoconvert ! videoflip video-direction=auto ! videoconvert ! videocrop name=crop ! videoscale add-borders=false ! \
-    capsfilter name=size ! jpegenc quality=85 ! appsink name=out sync=false";
+/// Decodes a file to upright frames. FFmpeg's decoder for H.264 writes into buffers of its own: GStreamer 1.24 and 1.26 sometimes
+/// abort otherwise if the width of a video is not a multiple of 16.
+pub(crate) const DECODE: &str = "filesrc name=file ! \
+    decodebin avdec_h264-0::direct-rendering=false expose-all-streams=false caps=video/x-raw(ANY) ! \
+    videoconvert ! videoflip video-direction=auto ! videoconvert";
+/// Cuts a face out of a frame.
+const CUT: &str = "videocrop name=crop ! videoscale add-borders=false ! capsfilter name=size ! jpegenc quality=85 ! \
+    appsink name=out sync=false";
 
 /// An open file.
 #[derive(Debug)]
@@ -90,7 +92,10 @@ impl Opened {
     fn new(path: &Path, borders: Borders) -> Result<Self, Error> {
         let missing = |error: gst::glib::Error| unreadable(path, error.message());
         gst::init().map_err(missing)?;
-        let pipeline = gst::parse::launch(PIPELINE).map_err(missing)?.downcast::<gst::Pipeline>().expect("a line of several elements");
+        let pipeline = gst::parse::launch(&format!("{DECODE} ! {CUT}"))
+            .map_err(missing)?
+            .downcast::<gst::Pipeline>()
+            .expect("a line of several elements");
         let element = |name: &str| pipeline.by_name(name).expect("an element of the line");
         element("file").set_property("location", path);
         let shape = gst::Fraction::new(1, 1);
