@@ -78,7 +78,7 @@ fn the_remaining_commands_work() {
         ran += 1;
     }
     assert!(ran >= 40, "{ran} commands");
-    let left = ["photo-faces.png", "recordings/annotated.mp4", "days/00000.ndjson", "faces.mkv", "counts.ndjson", "clip.html"];
+    let left = ["photo-faces.png", "recordings/annotated.mp4", "faces.mkv", "counts.ndjson", "clip.html"];
     let served = ["hls/stream.m3u8", "site/index.html"];
     let cookbook = ["blurred.mp4", "clip.vtt", "crowd.png", "faces.xml", "gva.json", "minutes.ndjson", "net.ndjson", "seconds.csv"];
     for file in left.into_iter().chain(served).chain(cookbook) {
