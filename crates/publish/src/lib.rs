@@ -12,6 +12,7 @@
 
 mod backoff;
 mod caution;
+mod counts;
 mod error;
 mod failure;
 mod location;
@@ -29,35 +30,10 @@ pub mod subscriber;
 pub mod tls;
 
 pub use backoff::Backoff;
+pub use counts::Counts;
 pub use error::{Error, LocationFault, Result};
 pub use failure::{Failure, Problem, Rejection};
 pub use location::{Location, Protocol, STATUS, without_password};
 pub use message::{Message, MessageIds};
 pub use outbox::{Limits, Outbox, SpoolLimits};
 pub use spool::{Read, Refusal, Spool};
-
-/// The status of a publisher that is connected.
-const ONLINE: &str = "online";
-/// The status of a publisher that is not connected.
-const OFFLINE: &str = "offline";
-
-/// What happened to the messages of an [`Outbox`]. `exported + recovered` is `sent + queued + dropped`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages from the stream.
-    pub exported: u64,
-    /// Messages that an earlier process left in the spool.
-    pub recovered: u64,
-    /// Messages that the broker has acknowledged.
-    pub sent: u64,
-    /// Messages that wait or are in flight.
-    pub queued: u64,
-    /// Messages that were lost, since there was no room or the broker refused them.
-    pub dropped: u64,
-    /// Those dropped messages that the broker refused.
-    pub rejected: u64,
-    /// Connections after the first.
-    pub reconnects: u64,
-    /// Memory of the messages that wait or are in flight, in bytes.
-    pub queued_bytes: u64,
-}

@@ -10,6 +10,10 @@ use super::error::{Error, LocationFault, Result};
 
 /// The part of a topic for the state of a publisher.
 pub const STATUS: &str = "status";
+/// The status of a publisher that is connected.
+pub(crate) const ONLINE: &str = "online";
+/// The status of a publisher that is not connected.
+pub(crate) const OFFLINE: &str = "offline";
 /// Maximum length of a topic in bytes (MQTT 5.0, section 1.5.4), less room for the last part.
 const MAX_TOPIC: usize = 65_535 - 256;
 

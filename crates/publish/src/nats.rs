@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 
 use super::session::{Broker, Link, Outcome};
 use super::tls::Login;
-use super::{Failure, Location, Message, OFFLINE, ONLINE, Rejection, STATUS};
+use crate::failure::{Failure, Rejection};
+use crate::location::{Location, OFFLINE, ONLINE, STATUS};
+use crate::message::Message;
 
 /// Maximum time to connect; a little less than that of a session, so that the reason is known.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use super::message::MessageIds;
 use super::problems::Problems;
 use super::spool::{Refusal, Spool};
-use super::{Counts, Message, Problem, Rejection, Result};
+use crate::counts::Counts;
+use crate::error::Result;
+use crate::failure::{Problem, Rejection};
+use crate::message::Message;
 
 /// The bounds of an [`Outbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]

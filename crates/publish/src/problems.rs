@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Problem;
+use crate::failure::Problem;
 
 /// Number of different problems that are remembered. More are not reported.
 const MAX_KNOWN: usize = 64;
@@ -39,7 +39,7 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rejection;
+    use crate::failure::Rejection;
 
     fn reported(problems: &mut Problems) -> Vec<Problem> {
         std::iter::from_fn(|| problems.take()).collect()

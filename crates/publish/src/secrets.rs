@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::tls::{Login, TlsFiles};
-use super::{Error, Location, Result};
+use crate::error::{Error, Result};
+use crate::location::Location;
 
 /// Where a password is read from if `password-file` is not set.
 const PASSWORD_VARIABLE: &str = "GST_EMOTION_PUBLISH_PASSWORD";

@@ -11,7 +11,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::caution::{ATTEMPTS, Caution};
-use super::{Backoff, Counts, Error, Failure, Message, Outbox, Problem, Rejection, Result};
+use crate::backoff::Backoff;
+use crate::counts::Counts;
+use crate::error::{Error, Result};
+use crate::failure::{Failure, Problem, Rejection};
+use crate::message::Message;
+use crate::outbox::Outbox;
 
 /// Maximum number of messages in flight. A broker may allow fewer: Mosquitto allows 20 by default.
 const WINDOW: usize = 64;

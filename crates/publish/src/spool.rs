@@ -38,7 +38,9 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Message, Result, spool_files};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::spool_files;
 
 /// Number of segments that a full spool consists of.
 const SEGMENTS: u64 = 16;

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::Message;
+use crate::message::Message;
 
 /// The extension of a segment.
 pub const EXTENSION: &str = "records";

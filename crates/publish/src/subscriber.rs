@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::mqtt::{Incoming, Mqtt};
-use super::{Backoff, Failure};
+use crate::backoff::Backoff;
+use crate::failure::Failure;
 
 /// Maximum time to connect, including encryption and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

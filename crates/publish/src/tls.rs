@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{Error, Result};
+use crate::error::{Error, Result};
 
 /// How a publisher presents itself to a broker.
 #[derive(Clone)]

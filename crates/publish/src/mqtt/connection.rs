@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::packet::{self, Hello, Incoming, Limits, MAX_INCOMING, Publish};
 use super::stream::{Duplex, connect};
 use super::{Mqtt, Version};
-use crate::{Failure, Rejection};
+use crate::failure::{Failure, Rejection};
 
 /// Pause after which a ping is sent. A broker sends the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

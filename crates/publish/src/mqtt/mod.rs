@@ -19,7 +19,9 @@ pub(super) use self::packet::Incoming;
 use self::packet::{Answer, Limits, Publish};
 use super::session::{Broker, Link, Outcome};
 use super::tls::Login;
-use super::{Failure, Location, Message, OFFLINE, ONLINE, Rejection, STATUS};
+use crate::failure::{Failure, Rejection};
+use crate::location::{Location, OFFLINE, ONLINE, STATUS};
+use crate::message::Message;
 
 /// Maximum number of messages in flight if the broker allows more.
 const MAX_IN_FLIGHT: usize = 100;

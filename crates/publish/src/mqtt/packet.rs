@@ -6,7 +6,8 @@ use rumqttc::mqttbytes::{QoS, v4};
 use rumqttc::v5::mqttbytes::{QoS as QoS5, v5};
 
 use super::Version;
-use crate::{Failure, OFFLINE, Rejection};
+use crate::failure::{Failure, Rejection};
+use crate::location::OFFLINE;
 
 /// The largest packet of MQTT (MQTT 5.0, section 2.1.4).
 pub const MAX_PACKET: usize = 268_435_455;
