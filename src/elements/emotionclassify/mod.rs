@@ -10,7 +10,7 @@
 //! `GstEmotionMeta`, which format conversions keep.
 //!
 //! Single frames of a mouth that speaks look like surprise or happiness. While a mouth moves to and fro, the half-life of the
-//! mean is therefore longer, up to three times `smoothing`. For a still mouth it is three quarters of `smoothing`.
+//! mean is therefore longer, up to three times `smoothing`. For a still mouth it is about half of `smoothing`.
 //!
 //! ## Prior
 //!

@@ -212,8 +212,8 @@ fn smoothed_scores_reach_half_of_a_change_in_the_half_life() {
     };
     let (before, after) = (happiness("0", 0), happiness("0", 1));
     assert!(after - before > 0.5, "from {before} to {after}");
-    // For a still mouth the half-life is three quarters of the setting: here 200 ms, six frames at 30 frames per second.
-    let half_way = happiness("266666667", 6);
+    // For a still mouth the half-life is 0.55 times the setting: here 200 ms, six frames at 30 frames per second.
+    let half_way = happiness("363636364", 6);
     assert!((half_way - (before + after) / 2.0).abs() < 0.05, "{half_way} is not halfway from {before} to {after}");
 }
 
