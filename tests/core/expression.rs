@@ -234,14 +234,16 @@ fn average_faces_are_classified_as_their_own_expression() {
             let scores = &classifier.classify(&view.expect("a view"), &[face]).expect("scores")[0];
             let truth = FERPLUS_LABELS.iter().position(|known| *known == label).expect("a label");
             let above = scores.as_slice().iter().filter(|score| **score > scores.as_slice()[truth]).count();
-            assert!(above == 0, "{name} on {label}: {scores:?}");
+            // On the average face of fear, neutral, sadness, fear and surprise are nearly equally probable.
+            let most = if label == "fear" { 3 } else { 0 };
+            assert!(above <= most && scores.as_slice()[truth] > 0.125, "{name} on {label}: {scores:?}");
         }
     }
 }
 
-/// The average faces that the models classify as the annotators did, whose votes selected the pictures. They take contempt for
-/// neutral, and fear, whose average is a blurred face with little of it, for neutral as well.
-const NAMED_RIGHT: [&str; 6] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust"];
+/// The average faces that the models classify as the annotators did, whose votes selected the pictures, or nearly so (fear):
+/// all but contempt, which they take for neutral.
+const NAMED_RIGHT: [&str; 7] = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"];
 
 #[test]
 fn a_batch_has_the_same_scores_as_single_faces() {
