@@ -13,11 +13,14 @@ use crate::geometry::Size;
 use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
 
 /// The pixel formats of the sink pads, the most preferred first.
-pub const FORMATS: [VideoFormat; 17] = [
+pub const FORMATS: [VideoFormat; 20] = [
     VideoFormat::Nv12,
     VideoFormat::Nv21,
     VideoFormat::I420,
     VideoFormat::Yv12,
+    VideoFormat::Y42b,
+    VideoFormat::Y444,
+    VideoFormat::Nv16,
     VideoFormat::Yuy2,
     VideoFormat::Uyvy,
     VideoFormat::Gray8,
@@ -180,6 +183,9 @@ fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {
         VideoFormat::Nv21 => PixelFormat::Nv21,
         VideoFormat::I420 => PixelFormat::I420,
         VideoFormat::Yv12 => PixelFormat::Yv12,
+        VideoFormat::Y42b => PixelFormat::Y42b,
+        VideoFormat::Y444 => PixelFormat::Y444,
+        VideoFormat::Nv16 => PixelFormat::Nv16,
         VideoFormat::Yuy2 => PixelFormat::Yuy2,
         VideoFormat::Uyvy => PixelFormat::Uyvy,
         VideoFormat::Gray8 => PixelFormat::Gray8,

@@ -14,6 +14,12 @@ pub enum PixelFormat {
     I420,
     /// Planes Y, V, U; chroma at half resolution.
     Yv12,
+    /// Planes Y, U, V; chroma at half horizontal resolution.
+    Y42b,
+    /// Planes Y, U, V; chroma at full resolution.
+    Y444,
+    /// Luma plane, then interleaved U V at half horizontal resolution.
+    Nv16,
     /// Packed Y U Y V, chroma at half horizontal resolution.
     Yuy2,
     /// Packed U Y V Y, chroma at half horizontal resolution.
@@ -54,11 +60,14 @@ const fn component(plane: usize, offset: usize, step: usize, sub_x: u32, sub_y: 
 
 impl PixelFormat {
     /// Every format, in the documented order of preference.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Nv12,
         Self::Nv21,
         Self::I420,
         Self::Yv12,
+        Self::Y42b,
+        Self::Y444,
+        Self::Nv16,
         Self::Yuy2,
         Self::Uyvy,
         Self::Gray8,
@@ -77,6 +86,9 @@ impl PixelFormat {
             Self::Nv21 => "NV21",
             Self::I420 => "I420",
             Self::Yv12 => "YV12",
+            Self::Y42b => "Y42B",
+            Self::Y444 => "Y444",
+            Self::Nv16 => "NV16",
             Self::Yuy2 => "YUY2",
             Self::Uyvy => "UYVY",
             Self::Gray8 => "GRAY8",
@@ -92,15 +104,15 @@ impl PixelFormat {
     /// Number of planes, 1 to 3.
     pub const fn planes(self) -> usize {
         match self {
-            Self::Nv12 | Self::Nv21 => 2,
-            Self::I420 | Self::Yv12 => 3,
+            Self::Nv12 | Self::Nv21 | Self::Nv16 => 2,
+            Self::I420 | Self::Yv12 | Self::Y42b | Self::Y444 => 3,
             _ => 1,
         }
     }
 
     /// True if the components are Y, U, V; false for R, G, B and for greyscale.
     pub const fn is_yuv(self) -> bool {
-        matches!(self, Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 | Self::Yuy2 | Self::Uyvy)
+        self.planes() > 1 || matches!(self, Self::Yuy2 | Self::Uyvy)
     }
 
     /// Y, U, V or R, G, B; greyscale has the same component three times.
@@ -110,6 +122,9 @@ impl PixelFormat {
             Self::Nv21 => [component(0, 0, 1, 1, 1), component(1, 1, 2, 2, 2), component(1, 0, 2, 2, 2)],
             Self::I420 => [component(0, 0, 1, 1, 1), component(1, 0, 1, 2, 2), component(2, 0, 1, 2, 2)],
             Self::Yv12 => [component(0, 0, 1, 1, 1), component(2, 0, 1, 2, 2), component(1, 0, 1, 2, 2)],
+            Self::Y42b => [component(0, 0, 1, 1, 1), component(1, 0, 1, 2, 1), component(2, 0, 1, 2, 1)],
+            Self::Y444 => [component(0, 0, 1, 1, 1), component(1, 0, 1, 1, 1), component(2, 0, 1, 1, 1)],
+            Self::Nv16 => [component(0, 0, 1, 1, 1), component(1, 0, 2, 2, 1), component(1, 1, 2, 2, 1)],
             Self::Yuy2 => [component(0, 0, 2, 1, 1), component(0, 1, 4, 2, 1), component(0, 3, 4, 2, 1)],
             Self::Uyvy => [component(0, 1, 2, 1, 1), component(0, 0, 4, 2, 1), component(0, 2, 4, 2, 1)],
             Self::Gray8 => [component(0, 0, 1, 1, 1); 3],

@@ -47,10 +47,10 @@ fn uniform(format: PixelFormat, size: Size) -> Vec<Vec<u8>> {
     let (r, g, b, y, u, v) = (200, 100, 50, 124, 86, 182);
     let pattern = |plane: usize| -> Vec<u8> {
         match (format, plane) {
-            (PixelFormat::Nv12, 1) => vec![u, v],
+            (PixelFormat::Nv12 | PixelFormat::Nv16, 1) => vec![u, v],
             (PixelFormat::Nv21, 1) => vec![v, u],
-            (PixelFormat::I420, 1) | (PixelFormat::Yv12, 2) => vec![u],
-            (PixelFormat::I420, 2) | (PixelFormat::Yv12, 1) => vec![v],
+            (PixelFormat::I420 | PixelFormat::Y42b | PixelFormat::Y444, 1) | (PixelFormat::Yv12, 2) => vec![u],
+            (PixelFormat::I420 | PixelFormat::Y42b | PixelFormat::Y444, 2) | (PixelFormat::Yv12, 1) => vec![v],
             (PixelFormat::Yuy2, _) => vec![y, u, y, v],
             (PixelFormat::Uyvy, _) => vec![u, y, v, y],
             (PixelFormat::Rgb, _) => vec![r, g, b],

@@ -65,11 +65,12 @@ impl Source<'_> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
         let decode = self.add(file_decoder()?)?;
         file.link(&decode)?;
-        // Phones store the orientation as a tag.
+        // Phones store the orientation as a tag. `videoflip` does not take all formats of decoders, such as Y42B.
+        let convert = self.add(gst::ElementFactory::make("videoconvert").build()?)?;
         let flip = self.add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
         let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
-        gst::Element::link_many([&flip, &clock, self.entry])?;
-        link_video_later(&decode, &flip);
+        gst::Element::link_many([&convert, &flip, &clock, self.entry])?;
+        link_video_later(&decode, &convert);
         Ok(FileLoop { clock, ended: Arc::default() })
     }
 

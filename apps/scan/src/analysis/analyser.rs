@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A frame to faces: `videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`.
+//! A frame to faces: `videoconvert ! videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`.
 //!
 //! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded across files, and a
 //! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so each slice gets new
@@ -196,7 +196,7 @@ impl Drop for Analyser {
     }
 }
 
-/// The elements that bring the frames of one slice into shape: `videoflip ! videoconvert`.
+/// The elements that bring the frames of one slice into shape: `videoconvert ! videoflip ! videoconvert`.
 #[derive(Debug)]
 struct Preparation {
     /// Frames enter here.

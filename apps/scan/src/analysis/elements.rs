@@ -7,8 +7,9 @@ use gst::prelude::*;
 use crate::error::Error;
 use crate::setting::Setting;
 
-/// The elements that bring frames into shape, and the names by which `--set` calls them.
-const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
+/// The elements that bring frames into shape, and the names by which `--set` calls them. The first one is for formats that
+/// `videoflip` does not take, such as Y42B.
+const PREPARATION: [(&str, &str); 3] = [("inputconvert", "videoconvert"), ("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
 /// The elements that run networks, and their names.
 const NETWORKS: [(&str, &str); 2] = [("facedetect", "emotionfacedetect"), ("emotionclassify", "emotionclassify")];
 /// All faces are scored, since no stream is waiting. This is the maximum that `facedetect` reports.
@@ -26,13 +27,13 @@ pub fn check(settings: &[Setting]) -> Result<(), Error> {
     })
 }
 
-/// `videoflip` and `videoconvert`, not started.
+/// `videoconvert`, `videoflip` and `videoconvert`, not started.
 ///
 /// # Errors
 /// If an element is missing, or a setting has a wrong value.
 pub fn preparation(settings: &[Setting]) -> Result<Vec<gst::Element>, Error> {
-    let elements = make_all(PREPARATION)?;
-    elements[0].set_property_from_str("video-direction", "auto");
+    let elements = make_all(&PREPARATION)?;
+    elements[1].set_property_from_str("video-direction", "auto");
     apply(settings, &elements)?;
     Ok(elements)
 }
@@ -42,7 +43,7 @@ pub fn preparation(settings: &[Setting]) -> Result<Vec<gst::Element>, Error> {
 /// # Errors
 /// Those of [`preparation`].
 pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>, Error> {
-    let elements = make_all(NETWORKS)?;
+    let elements = make_all(&NETWORKS)?;
     elements.iter().for_each(|element| element.set_property("threads", threads));
     elements[1].set_property("max-faces-per-frame", MAX_FACES);
     // The default model depends on the processor, and the machines of a cluster may differ.
@@ -51,7 +52,7 @@ pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>,
     Ok(elements)
 }
 
-fn make_all(elements: [(&str, &'static str); 2]) -> Result<Vec<gst::Element>, Error> {
+fn make_all(elements: &[(&str, &'static str)]) -> Result<Vec<gst::Element>, Error> {
     elements.iter().map(|(name, factory)| make(name, factory)).collect()
 }
 

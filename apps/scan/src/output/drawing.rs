@@ -2,7 +2,7 @@
 //! The pipeline that draws the faces of one file. Videos keep their sound.
 //!
 //! ```text
-//! filesrc ! decodebin ! videoflip ! videoconvert ! emotionoverlay ! videoconvert ! encoder ! mp4mux ! filesink
+//! filesrc ! decodebin ! videoconvert ! videoflip ! videoconvert ! emotionoverlay ! videoconvert ! encoder ! mp4mux ! filesink
 //!                     ! audioconvert ! audioresample ! encoder ! mp4mux
 //! ```
 //!
@@ -39,7 +39,7 @@ pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces
     };
     let line = format!(
         "filesrc name=file ! decodebin name=decode \
-         queue name=video ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
+         queue name=video ! videoconvert ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
          queue ! {mux} name=mux ! filesink name=out"
     );
     let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().expect("a line of several elements is a pipeline");

@@ -75,9 +75,9 @@ impl Folder {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// Writes a video whose frames consist of two fields.
+    /// Writes a video whose frames consist of two fields, with chroma in each row, as broadcasters record.
     pub fn interlaced_video(&self, name: &str, frames: usize) {
-        let encoder = "interlace field-pattern=1:1 ! x264enc speed-preset=ultrafast interlaced=true ! h264parse ! matroskamux";
+        let encoder = "videoconvert ! video/x-raw,format=Y42B ! interlace field-pattern=1:1 ! x264enc speed-preset=ultrafast interlaced=true ! h264parse ! matroskamux";
         self.encode(name, frames, 20, encoder);
     }
 
