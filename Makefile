@@ -33,9 +33,10 @@ build: setup ## build the plugin and the programs, optimised
 plugin: setup
 	cargo build --locked --release $(features)
 
-demo: plugin ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
-	cargo build --locked --release --package emotion-report
-	FEATURES="$(FEATURES)" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
+# One build: in separate ones, dependencies would have different features and be compiled again.
+demo: setup ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
+	cargo build --locked --release --package gst-plugin-emotion --package emotion-report --lib --bins --example average-faces-clip $(features)
+	RENDERER="$(abspath $(TARGET))/release/examples/average-faces-clip" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
 	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" scripts/facedetect
 
 moving-picture: plugin $(call packages_of,requirements-data) ## render the picture of the README: OUTPUT=file.webp

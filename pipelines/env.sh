@@ -182,16 +182,16 @@ encode_within() {
 }
 encode_within 4000
 
-# Renders the demo clip of average faces into a file. FEATURES are the cargo features that the plugin was built with, so
-# that it is not built again.
+# Renders the demo clip of average faces into a file. RENDERER is the program, if it is built already; FEATURES are the cargo
+# features that the plugin was built with, so that it is not built again.
 render_clip() {
     if [ -z "$checkout" ]; then
         printf '%s: name a video; the clip of average faces is rendered from the sources only\n' "$0" >&2
         exit 2
     fi
-    cargo build --locked --release --manifest-path "$checkout/Cargo.toml" ${FEATURES:+--features "$FEATURES"} \
-        --example average-faces-clip
-    "$target/release/examples/average-faces-clip" |
+    [ -n "${RENDERER:-}" ] || cargo build --locked --release --manifest-path "$checkout/Cargo.toml" \
+        ${FEATURES:+--features "$FEATURES"} --example average-faces-clip
+    "${RENDERER:-$target/release/examples/average-faces-clip}" |
         gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
             videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$1"
 }
