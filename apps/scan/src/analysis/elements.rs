@@ -7,9 +7,8 @@ use gst::prelude::*;
 use crate::error::Error;
 use crate::setting::Setting;
 
-/// The elements that bring frames into shape, and the names by which `--set` calls them. The first one is for formats that
-/// `videoflip` does not take, such as Y42B.
-const PREPARATION: [(&str, &str); 3] = [("inputconvert", "videoconvert"), ("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
+/// The elements that bring frames into shape, and the names by which `--set` calls them.
+const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
 /// The elements that run networks, and their names.
 const NETWORKS: [(&str, &str); 2] = [("facedetect", "emotionfacedetect"), ("emotionclassify", "emotionclassify")];
 /// All faces are scored, since no stream is waiting. This is the maximum that `facedetect` reports.
@@ -32,7 +31,9 @@ pub fn check(settings: &[Setting]) -> Result<(), Error> {
 /// # Errors
 /// If an element is missing, or a setting has a wrong value.
 pub fn preparation(settings: &[Setting]) -> Result<Vec<gst::Element>, Error> {
-    let elements = make_all(&PREPARATION)?;
+    // `videoflip` does not take all formats of decoders, such as Y42B.
+    let input = make("inputconvert", "videoconvert")?;
+    let elements = [vec![input], make_all(&PREPARATION)?].concat();
     elements[1].set_property_from_str("video-direction", "auto");
     apply(settings, &elements)?;
     Ok(elements)
@@ -52,7 +53,7 @@ pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>,
     Ok(elements)
 }
 
-fn make_all(elements: &[(&str, &'static str)]) -> Result<Vec<gst::Element>, Error> {
+fn make_all(elements: &[(&str, &'static str); 2]) -> Result<Vec<gst::Element>, Error> {
     elements.iter().map(|(name, factory)| make(name, factory)).collect()
 }
 
