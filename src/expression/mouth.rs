@@ -23,7 +23,9 @@ const MAX_FACTOR: f32 = 3.0;
 /// The movement of one mouth.
 ///
 /// Three recordings of 43 s were scored by two networks, in 32 and 8 bits and with both priors. With 200 ms, there are 10.6 changes
-/// of a label instead of the 14.4 of a half-life that is always the same. The changes that last come 0.25 s late with both.
+/// of a label on average instead of the 14.4 of a half-life that is always the same, and those that last come 0.25 s late with both.
+/// The sets differ: `expression-int8` has 10 changes instead of 15, 0.19 s late instead of 0.26, and `expression` 12 instead of 14,
+/// 0.38 s late instead of 0.23.
 #[derive(Clone, Debug)]
 pub struct MouthMovement {
     /// Time of the newest picture.
