@@ -218,6 +218,25 @@ impl AxisMap {
         Point::new(x * self.scale.0 + self.offset.0, y * self.scale.1 + self.offset.1)
     }
 
+    /// True if left and right, or top and bottom, are exchanged in a way that no turn of the picture explains.
+    ///
+    /// ```
+    /// use gstemotion::geometry::AxisMap;
+    /// let mirror = AxisMap { scale: (-1.0, 1.0), ..AxisMap::IDENTITY };
+    /// let quarter_turn = AxisMap { swap: true, ..mirror };
+    /// assert!(mirror.is_mirrored() && !quarter_turn.is_mirrored());
+    /// ```
+    pub fn is_mirrored(self) -> bool {
+        (self.scale.0 * self.scale.1 < 0.0) != self.swap
+    }
+
+    /// The clockwise turn of the picture in radians, after left and right were exchanged if it is mirrored.
+    pub fn turn(self) -> f32 {
+        let side = if self.is_mirrored() { -1.0 } else { 1.0 };
+        let (x, y) = if self.swap { (0.0, side * self.scale.1.signum()) } else { (side * self.scale.0.signum(), 0.0_f32) };
+        y.atan2(x)
+    }
+
     /// Transforms a rectangle.
     pub fn rect(self, rect: Rect) -> Rect {
         // Mirroring exchanges corners, so the smaller coordinates are found anew.
@@ -255,6 +274,12 @@ impl Landmarks5 {
     /// Applies `f` to each point.
     pub fn map(self, f: impl FnMut(Point) -> Point) -> Self {
         Self(self.0.map(f))
+    }
+
+    /// The same points, with the names that they have in a mirrored picture.
+    pub fn mirrored(self) -> Self {
+        let [right_eye, left_eye, nose, right_mouth, left_mouth] = self.0;
+        Self([left_eye, right_eye, nose, left_mouth, right_mouth])
     }
 
     /// Converts pixels of a picture of `size` to 0..1.

@@ -2,8 +2,9 @@
 //! Finds faces in video and scores their apparent expression, as a GStreamer plugin and as a library.
 //!
 //! ```text
-//! frame → FrameView → tensor → detections → tracks → crops → scores → FaceRecord → metadata → overlay, export
-//!         image       image    detector     track    expression       record       meta       draw, export
+//! frame → FrameView → tensor → detections → tracks → crops → landmarks, scores → FaceRecord → metadata → overlay, export
+//!         image       image    detector     track    crops   landmarker        record       meta       draw, export
+//!                                                            expression
 //! ```
 //!
 //! The modules below are in this order, and each uses only those above it. All except [`meta`] and [`elements`] are the core:
@@ -16,6 +17,7 @@ pub mod geometry;
 pub mod error;
 pub mod ids;
 pub mod scores;
+pub mod face_geometry;
 pub mod record;
 pub mod statistics;
 pub mod worker;
@@ -25,6 +27,9 @@ pub mod image;
 pub mod model;
 pub mod detector;
 pub mod track;
+pub mod crops;
+#[cfg(feature = "onnx")]
+pub mod landmarker;
 pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::face_geometry::FaceGeometry;
 use crate::geometry::{Landmarks5, Rect};
 use crate::scores::{LabelSet, Scores, UNKNOWN};
 
@@ -18,6 +19,8 @@ pub struct FaceRecord {
     pub detection: Option<DetectionInfo>,
     /// The apparent expression; none if no element has scored the face, nor means to.
     pub emotion: Option<EmotionResult>,
+    /// Landmarks, pose and blendshapes; none if no element has estimated them. Shared, since it is large.
+    pub geometry: Option<Arc<FaceGeometry>>,
     /// False for a face of a live stream that was found only once so far. It may be no face, so it is neither drawn nor
     /// exported, but it is blurred.
     pub confirmed: bool,

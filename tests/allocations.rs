@@ -8,10 +8,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use gstemotion::crops::framing::Face;
 use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::tiles::TiledDetector;
 use gstemotion::detector::{DetectOptions, FaceDetector};
-use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::expression::classifier::Classifier;
 use gstemotion::geometry::{Crop, Landmarks5, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;

@@ -98,7 +98,7 @@ mod tests {
     const BOX: Rect = Rect::new(0.2, 0.2, 0.2, 0.2);
 
     fn face(id: u32, rect_norm: Rect) -> FaceRecord {
-        FaceRecord { id, rect_norm, detection: None, emotion: None, confirmed: true }
+        FaceRecord { id, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true }
     }
 
     fn frame(searched: SearchAge, faces: &[FaceRecord]) -> FrameRecord {

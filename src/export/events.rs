@@ -171,7 +171,14 @@ mod tests {
     fn face(label_id: usize) -> FaceRecord {
         let (labels, scores) = (LabelSet::new(["neutral", "happiness"]), Scores::from_probabilities([0.5, 0.5]));
         let emotion = EmotionResult { labels, scores, label_id: Some(label_id), reason: None, smoothed: false, age: Duration::ZERO };
-        FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: Some(emotion), confirmed: true }
+        FaceRecord {
+            id: 1,
+            rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2),
+            detection: None,
+            emotion: Some(emotion),
+            geometry: None,
+            confirmed: true,
+        }
     }
 
     #[test]

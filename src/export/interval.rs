@@ -89,7 +89,14 @@ mod tests {
 
     #[test]
     fn a_selected_frame_holds_until_the_next_one_despite_rounded_timestamps() {
-        let faces = [FaceRecord { id: 1, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, confirmed: true }];
+        let faces = [FaceRecord {
+            id: 1,
+            rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2),
+            detection: None,
+            emotion: None,
+            geometry: None,
+            confirmed: true,
+        }];
         let rates = [(33_333_333, 0.0), (33_333_333, 1.0 / 3.0), (33_366_666, 2.0 / 3.0), (16_666_666, 0.0), (16_666_666, 2.0 / 3.0)];
         for (duration_ns, rest_ns) in rates {
             let mut schedule = Schedule::new(500_000_000, false, false);

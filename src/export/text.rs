@@ -29,7 +29,7 @@ impl RecordWriter for TextWriter {
 ///
 /// ```
 /// use gstemotion::{export::text::face_text, geometry::Rect, record::FaceRecord};
-/// let face = FaceRecord { id: 3, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, confirmed: true };
+/// let face = FaceRecord { id: 3, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, geometry: None, confirmed: true };
 /// assert_eq!(face_text(&face), "face 3");
 /// ```
 pub fn face_text(face: &FaceRecord) -> String {

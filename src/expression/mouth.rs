@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::expression::face_change::{FacePicture, MOUTH_CELLS};
+use crate::crops::face_change::{FacePicture, MOUTH_CELLS};
 
 /// Half-life of the window in which movement counts, in seconds.
 const WINDOW_S: f32 = 0.5;

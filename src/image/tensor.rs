@@ -83,6 +83,13 @@ impl InputFormat {
 /// Minimum roll in radians (1.7°) at which a crop is rotated. Below it, rotation changes too little to pay for its time.
 const MIN_ROLL: f32 = 0.03;
 
+/// The crop that [`Preprocessor::write_crop`] samples for `crop`, for mapping positions in the picture back to the frame: without a
+/// small roll, and see [`Crop::sampleable`].
+pub fn sampled_crop(crop: Crop) -> Crop {
+    let crop = crop.sampleable();
+    if crop.roll.abs() < MIN_ROLL { Crop { roll: 0.0, ..crop } } else { crop }
+}
+
 /// Samples parts of frames into the pictures of a network's input. Reuse one, so that its scratch memory is kept.
 #[derive(Debug, Default)]
 pub struct Preprocessor {
@@ -116,8 +123,8 @@ impl Preprocessor {
     /// # Panics
     /// If `picture` is shorter than [`InputFormat::shape`] says.
     pub fn write_crop(&mut self, view: &FrameView, crop: Crop, format: &InputFormat, size: Size, picture: &mut [f32]) {
-        let crop = crop.sampleable();
-        if crop.roll.abs() < MIN_ROLL {
+        let crop = sampled_crop(crop);
+        if crop.roll == 0.0 {
             return self.write(view, Rect::square(crop.center, crop.side), size, format, size, picture);
         }
         let samples = if format.colour == Colour::Gray { Samples::Luma } else { Samples::Rgb };

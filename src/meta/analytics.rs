@@ -224,6 +224,7 @@ fn record(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: &Object) -> Fa
             age: Duration::ZERO,
         }),
         emotion: emotion(meta, object.object_box.mtd),
+        geometry: None,
         confirmed: true,
     }
 }

@@ -136,7 +136,7 @@ pub(super) fn join(
                 }
             } else if let Some(rect_norm) = rect.or_else(located) {
                 let (emotion, confirmed) = (scores.fields(entry), is_confirmed(entry));
-                faces.push(FaceRecord { id, rect_norm, detection: None, emotion, confirmed });
+                faces.push(FaceRecord { id, rect_norm, detection: None, emotion, geometry: None, confirmed });
                 joined.added += 1;
             } else {
                 joined.left_out += 1;
@@ -247,5 +247,12 @@ fn rect(face: &gst::StructureRef) -> Option<Rect> {
 }
 
 fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord> {
-    Some(FaceRecord { id: id(face), rect_norm: rect(face)?, detection: None, emotion: scores.fields(face), confirmed: is_confirmed(face) })
+    Some(FaceRecord {
+        id: id(face),
+        rect_norm: rect(face)?,
+        detection: None,
+        emotion: scores.fields(face),
+        geometry: None,
+        confirmed: is_confirmed(face),
+    })
 }

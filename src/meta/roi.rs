@@ -159,6 +159,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(|param| read_detection(param, reader)),
         emotion: emotion.and_then(|param| reader.fields(param)),
+        geometry: None,
         confirmed: detection.is_none_or(is_confirmed),
     };
     (face, (!is_resolved).then(|| meta.id()))

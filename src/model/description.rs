@@ -27,6 +27,8 @@ pub enum Task {
     Expression,
     /// Corrects box, landmarks and confidence of a detected face.
     Refine,
+    /// Estimates landmarks, pose and blendshapes of a cropped face.
+    Geometry,
 }
 
 /// The contents of a `model.toml`. Unknown keys are ignored; values that no model can have are refused on reading.
@@ -135,7 +137,7 @@ pub enum Activation {
     None,
 }
 
-/// `[framing]`: how a detected face becomes the square that is cropped (see [`crate::expression::framing`]).
+/// `[framing]`: how a detected face becomes the square that is cropped (see [`crate::crops::framing`]).
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Framing {
     /// What determines the square of a face that has both box and landmarks.

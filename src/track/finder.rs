@@ -256,6 +256,7 @@ impl FaceFinder {
                 age: Duration::ZERO,
             }),
             emotion: None,
+            geometry: None,
             confirmed: true,
         }
     }

@@ -37,7 +37,7 @@ fn faces(step: u32) -> Vec<FaceRecord> {
             let emotion =
                 Some(EmotionResult { labels: labels.clone(), scores, label_id, reason: None, smoothed: true, age: Duration::ZERO });
             let rect_norm = Rect::new(x, y, 0.13 + 0.002 * wave, 0.22 + 0.004 * wave);
-            FaceRecord { id: i as u32 + 1, rect_norm, detection: None, emotion, confirmed: true }
+            FaceRecord { id: i as u32 + 1, rect_norm, detection: None, emotion, geometry: None, confirmed: true }
         })
         .collect()
 }

@@ -14,9 +14,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use fast_image_resize as fir;
+use gstemotion::crops::framing::Face;
 use gstemotion::detector::network::{Family, NetworkDetector};
 use gstemotion::detector::{DetectOptions, FaceDetector};
-use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::expression::classifier::Classifier;
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::image::letterbox::Letterbox;
 use gstemotion::image::tensor::{InputFormat, Preprocessor};

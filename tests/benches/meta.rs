@@ -66,6 +66,7 @@ fn face(id: u32) -> FaceRecord {
             age: Duration::ZERO,
         }),
         emotion: None,
+        geometry: None,
         confirmed: true,
     }
 }

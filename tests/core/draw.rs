@@ -98,7 +98,7 @@ fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
         smoothed: true,
         age: Duration::ZERO,
     };
-    FaceRecord { id, rect_norm, detection: None, emotion: Some(result), confirmed: true }
+    FaceRecord { id, rect_norm, detection: None, emotion: Some(result), geometry: None, confirmed: true }
 }
 
 /// A rectangle in units of the height of a 16:9 frame.
@@ -132,7 +132,7 @@ fn crowd() -> Vec<FaceRecord> {
 /// An unclassified face, an unknown one, and some at the edges of the frame.
 fn edge_cases() -> Vec<FaceRecord> {
     vec![
-        FaceRecord { id: 1, rect_norm: wide(0.5, 0.3, 0.2, 0.25), detection: None, emotion: None, confirmed: true },
+        FaceRecord { id: 1, rect_norm: wide(0.5, 0.3, 0.2, 0.25), detection: None, emotion: None, geometry: None, confirmed: true },
         face(2, wide(1.0, 0.3, 0.2, 0.25), "unknown", 0.0),
         face(3, wide(-0.05, -0.05, 0.25, 0.3), "fear", 0.51),
         face(4, wide(1.6, 0.8, 0.3, 0.4), "contempt", 0.62),

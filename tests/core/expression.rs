@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use gstemotion::expression::classifier::{Classifier, Face};
-use gstemotion::expression::scorer::{Batch, FaceScorer, ScoringOptions};
+use gstemotion::crops::framing::Face;
+use gstemotion::crops::results::{Batch, Selection};
+use gstemotion::expression::classifier::Classifier;
+use gstemotion::expression::scorer::{FaceScorer, ScoringOptions};
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;
@@ -159,7 +161,7 @@ fn an_input_with_no_area_is_an_error() {
 fn striped(scorer: &mut FaceScorer, stripes: usize, options: &ScoringOptions, now: Duration) -> (Vec<FaceRecord>, Batch) {
     let size = Size::new(160, 120);
     let rect_norm = Rect::new(20.0, 10.0, 100.0, 100.0).to_norm(size);
-    let mut faces = vec![FaceRecord { id: 1, rect_norm, detection: None, emotion: None, confirmed: true }];
+    let mut faces = vec![FaceRecord { id: 1, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true }];
     let pixels: Vec<u8> = (0..160 * 120).map(|at| (at / stripes % 2 * 100) as u8).collect();
     let view = FrameView::new(PixelFormat::Gray8, size, &[Plane { data: &pixels, stride: 160 }], Colorimetry::default()).expect("a view");
     let batch = scorer.choose(&view, &mut faces, options, now);
@@ -168,15 +170,9 @@ fn striped(scorer: &mut FaceScorer, stripes: usize, options: &ScoringOptions, no
 
 #[test]
 fn a_blink_whose_scores_come_late_does_not_change_the_label() {
-    let options = ScoringOptions {
-        reclassify_interval: 1,
-        budget: 1,
-        half_life: Duration::from_millis(200),
-        min_confidence: 0.0,
-        min_face_size: 1.0,
-        motion_gate: Some(Duration::from_secs(1)),
-        time_budget: None,
-    };
+    let motion_gate = Some(Duration::from_secs(1));
+    let selection = Selection { interval_frames: 1, budget: 1, min_face_size: 1.0, motion_gate, time_budget: None };
+    let options = ScoringOptions { selection, half_life: Duration::from_millis(200), min_confidence: 0.0 };
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "surprise"]));
     let scores = |surprise: f32| vec![Scores::from_probabilities([1.0 - surprise, surprise])];
     let (_, open) = striped(&mut scorer, 16, &options, Duration::ZERO);

@@ -9,6 +9,8 @@ mod export;
 #[cfg(feature = "onnx")]
 mod expression;
 mod image;
+#[cfg(feature = "onnx")]
+mod landmarker;
 mod mot;
 mod motion_gate;
 #[cfg(feature = "onnx")]

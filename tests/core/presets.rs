@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::crops::framing::Face;
+use gstemotion::expression::classifier::Classifier;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;

@@ -249,6 +249,38 @@ def write_external(folder):
     (folder / "external.onnx").write_bytes(model.SerializeToString())
 
 
+def face_points():
+    """The 68 points and two irises of a drawn face, as x, y in 0..1 of its crop."""
+    ellipse = lambda x, y, rx, ry, angle: (x + rx * math.cos(math.radians(angle)), y + ry * math.sin(math.radians(angle)))
+    jaw = [ellipse(0.5, 0.42, 0.36, 0.5, 180 - 180 * n / 16) for n in range(17)]
+    brow = lambda side: [(0.5 + side * (0.28 - 0.05 * n), 0.3 - 0.03 * math.sin(math.pi * n / 4)) for n in range(5)]
+    brows = brow(-1) + brow(1)[::-1]
+    nose = [(0.5, 0.38 + 0.065 * n) for n in range(4)] + [(0.42 + 0.04 * n, 0.61) for n in range(5)]
+    eye = lambda x: [ellipse(x, 0.39, 0.07, 0.03, angle) for angle in (180, 240, 300, 0, 60, 120)]
+    outer = [ellipse(0.5, 0.74, 0.14, 0.06, 180 + 30 * n) for n in range(12)]
+    inner = [ellipse(0.5, 0.74, 0.1, 0.02, 180 + 45 * n) for n in range(8)]
+    return jaw + brows + nose + eye(0.34) + eye(0.66) + outer + inner + [(0.34, 0.39), (0.66, 0.39)]
+
+
+def write_drawn_face(folder):
+    """A geometry model: always the same landmarks. The brightness of the crop, -1..1, sets yaw (45 degrees) and jawOpen."""
+    points = [number for point in face_points() for number in point]
+    jaw_open = [1.0 if n == 24 else 0.0 for n in range(52)]
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["grey"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["grey", "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "points"], ["landmarks"]),
+        helper.make_node("Mul", ["grey", "turn"], ["pose"]),
+        helper.make_node("Mul", ["grey", "jaw_open"], ["blendshapes"]),
+        helper.make_node("Add", ["zero", "certain"], ["trust"]),
+    ]
+    row = lambda label, values: helper.make_tensor(label, TensorProto.FLOAT, [1, len(values)], values)
+    constants = [row("nothing", [0.0]), row("points", points), row("turn", [45.0, 0.0, 0.0])]
+    constants += [row("jaw_open", jaw_open), row("certain", [0.9])]
+    outputs = [("landmarks", ["n", 140]), ("pose", ["n", 3]), ("blendshapes", ["n", 52]), ("trust", ["n", 1])]
+    save(folder, "drawn-face", nodes, [("input", ["n", 1, 16, 16])], outputs, constants)
+
+
 def write_centroid_refiner(folder):
     """A refiner that moves each box to the brightness centroid of its crop and keeps its size."""
     side = 32
@@ -296,4 +328,5 @@ write_short_landmarks(folder)
 write_short_boxes(folder)
 write_yunet_cells(folder)
 write_external(folder)
+write_drawn_face(folder)
 write_centroid_refiner(folder)

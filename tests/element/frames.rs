@@ -26,7 +26,7 @@ fn info(format: VideoFormat, size: Size) -> VideoInfo {
 /// A face that extends to the bottom right corner of the frame.
 fn face() -> FaceRecord {
     let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".into(), age: Duration::ZERO });
-    FaceRecord { id: 1, rect_norm: Rect::new(0.4, 0.4, 0.6, 0.6), detection, emotion: None, confirmed: true }
+    FaceRecord { id: 1, rect_norm: Rect::new(0.4, 0.4, 0.6, 0.6), detection, emotion: None, geometry: None, confirmed: true }
 }
 
 /// A grey frame of `info` with a face. Its memory ends after `size` bytes.

@@ -15,6 +15,7 @@ pub fn record(input: &mut Input) -> FaceRecord {
         rect_norm: Rect::new(input.float(), input.float(), input.float(), input.float()),
         detection: input.flag().then(|| detection(input)),
         emotion: input.flag().then(|| emotion(input)),
+        geometry: None,
         confirmed: input.flag(),
     }
 }

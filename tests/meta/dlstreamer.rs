@@ -70,7 +70,7 @@ fn frame_classifications(buffer: &gst::BufferRef) -> usize {
 fn detected(id: u32) -> FaceRecord {
     let detection = DetectionInfo { confidence: 0.75, landmarks_norm: None, model_name: "centerface".into(), age: Duration::ZERO };
     let rect_norm = Rect::new(0.2 * id as f32 - 0.15, 0.2, 0.1, 0.2);
-    FaceRecord { id, rect_norm, detection: Some(detection), emotion: None, confirmed: true }
+    FaceRecord { id, rect_norm, detection: Some(detection), emotion: None, geometry: None, confirmed: true }
 }
 
 fn scored(id: u32) -> FaceRecord {

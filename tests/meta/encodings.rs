@@ -24,6 +24,7 @@ fn detected(id: u32) -> FaceRecord {
             age: Duration::from_millis(66),
         }),
         emotion: None,
+        geometry: None,
         confirmed: true,
     }
 }
@@ -199,7 +200,7 @@ fn faces_without_ids_are_matched_by_position_at_any_scale() {
     init();
     // At a width of 10 px, rounding to whole pixels lowers the IoU far below that of one face.
     let exact = [Rect::new(100.4, 100.4, 10.0, 12.0), Rect::new(111.3, 100.4, 10.0, 12.0)].map(|rect| rect.to_norm(VGA));
-    let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None, confirmed: true });
+    let faces = exact.map(|rect_norm| FaceRecord { id: 0, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true });
     for frame in [VGA, Size::new(320, 240), Size::new(1280, 960)] {
         let mut buffer = gst::Buffer::new();
         custom::write_search(buffer.make_mut(), VGA, &faces, &[], SearchAge::Ago(Duration::ZERO));

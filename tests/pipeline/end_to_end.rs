@@ -4,7 +4,8 @@
 
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::expression::classifier::{Classifier, Face};
+use gstemotion::crops::framing::Face;
+use gstemotion::expression::classifier::Classifier;
 use gstemotion::geometry::Size;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::meta::read_faces;

@@ -39,7 +39,7 @@ fn scored(label_id: usize) -> FaceRecord {
         age: Duration::ZERO,
     };
     let detection = DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "centerface".into(), age: Duration::ZERO };
-    FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion), confirmed: true }
+    FaceRecord { id: 3, rect_norm: BOX, detection: Some(detection), emotion: Some(emotion), geometry: None, confirmed: true }
 }
 
 /// The output of the stock overlay for a plain frame with the metadata that `mark` writes.

@@ -72,6 +72,7 @@ fn marked() -> Vec<FaceRecord> {
             smoothed: true,
             age: Duration::ZERO,
         }),
+        geometry: None,
         confirmed: true,
     };
     vec![face(4, 0.125, 0.125), face(2, 0.625, 0.125), face(6, 0.125, 0.5), face(3, 0.625, 0.5)]

@@ -129,6 +129,7 @@ fn faces() -> Vec<FaceRecord> {
             smoothed: true,
             age: Duration::ZERO,
         }),
+        geometry: None,
         confirmed: true,
     };
     vec![

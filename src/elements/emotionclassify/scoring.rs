@@ -7,6 +7,7 @@ use std::time::Duration;
 use gst_base::prelude::*;
 
 use super::settings::Settings;
+use crate::crops::results::Batch;
 use crate::elements::analyser::{Analysis, Frame};
 use crate::elements::bus::post;
 use crate::elements::detector_watch::DetectorWatch;
@@ -17,7 +18,7 @@ use crate::elements::properties::PostMessages;
 use crate::elements::stream::since;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
-use crate::expression::scorer::{Batch, FaceScorer};
+use crate::expression::scorer::FaceScorer;
 use crate::image::FrameView;
 use crate::meta::{intern, message, write_emotions};
 use crate::model::Prior;
@@ -151,11 +152,16 @@ impl FaceScoring {
             self.scorer.forget_pictures();
         }
         let mut options = settings.scoring_options(self.min_confidences[prior as usize], frame.is_live);
-        let wanted = options.budget.min(faces.len());
-        options.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
-        let is_late = options.budget < wanted;
+        let wanted = options.selection.budget.min(faces.len());
+        options.selection.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
+        let is_late = options.selection.budget < wanted;
         if is_late {
-            gst::trace!(CAT, obj = frame.element, "the stream is late: {} of {wanted} classifications on this frame", options.budget);
+            gst::trace!(
+                CAT,
+                obj = frame.element,
+                "the stream is late: {} of {wanted} classifications on this frame",
+                options.selection.budget
+            );
         }
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
@@ -217,7 +223,7 @@ fn classify_with(mut classifier: Classifier) -> Work<Classification> {
     Box::new(move |view: &FrameView, task: &mut Classification| {
         let mut clock = Stopwatch::start();
         classifier.set_prior(task.prior);
-        task.scores = task.batch.classify(&mut classifier, view)?;
+        task.scores = classifier.classify_batch(view, &task.batch)?;
         task.duration = clock.lap();
         Ok(Some(classifier.step_times()))
     })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::crops::results::Selection;
 use crate::elements::plugin_folder::plugin_folder;
 use crate::elements::properties::{self, ExecutionProvider, PostMessages};
 use crate::elements::stats;
@@ -97,13 +98,15 @@ impl Settings {
             number => number as usize,
         };
         ScoringOptions {
-            reclassify_interval: u64::from(self.reclassify_interval),
-            budget,
+            selection: Selection {
+                interval_frames: u64::from(self.reclassify_interval),
+                budget,
+                min_face_size: self.min_face_size as f32,
+                motion_gate: self.motion_gate.unwrap_or(is_live).then_some(Duration::from_nanos(self.idle_interval)),
+                time_budget: (self.time_budget > 0).then_some(Duration::from_nanos(self.time_budget)),
+            },
             half_life: Duration::from_nanos(self.smoothing),
             min_confidence: if self.min_confidence < 0.0 { min_confidence } else { self.min_confidence as f32 },
-            min_face_size: self.min_face_size as f32,
-            motion_gate: self.motion_gate.unwrap_or(is_live).then_some(Duration::from_nanos(self.idle_interval)),
-            time_budget: (self.time_budget > 0).then_some(Duration::from_nanos(self.time_budget)),
         }
     }
 
@@ -223,8 +226,9 @@ mod tests {
 
     #[test]
     fn the_number_of_classified_faces_has_a_limit_in_every_stream() {
-        let budget =
-            |max_faces_per_frame, is_live| Settings { max_faces_per_frame, ..Settings::default() }.scoring_options(0.5, is_live).budget;
+        let budget = |max_faces_per_frame, is_live| {
+            Settings { max_faces_per_frame, ..Settings::default() }.scoring_options(0.5, is_live).selection.budget
+        };
         assert_eq!([budget(0, false), budget(0, true), budget(3, false), budget(40, true)], [1_000, 16, 3, 40]);
     }
 }

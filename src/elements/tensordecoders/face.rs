@@ -69,6 +69,7 @@ impl EmotionFaceTensorDec {
                 age: Duration::ZERO,
             }),
             emotion: None,
+            geometry: None,
             confirmed: true,
         };
         Ok(found.into_iter().map(face).collect())

@@ -5,15 +5,8 @@ use super::*;
 use crate::geometry::Rect;
 use crate::image::{Colorimetry, PixelFormat, Plane};
 
-const OPTIONS: ScoringOptions = ScoringOptions {
-    reclassify_interval: 1,
-    budget: 16,
-    half_life: Duration::ZERO,
-    min_confidence: 0.0,
-    min_face_size: 1.0,
-    motion_gate: None,
-    time_budget: None,
-};
+const SELECTION: Selection = Selection { interval_frames: 1, budget: 16, min_face_size: 1.0, motion_gate: None, time_budget: None };
+const OPTIONS: ScoringOptions = ScoringOptions { selection: SELECTION, half_life: Duration::ZERO, min_confidence: 0.0 };
 const VGA: Size = Size::new(640, 480);
 
 /// The faces to classify on a grey frame of `size` with stripes of this width, given the ids of the faces on arrival and their
@@ -25,8 +18,14 @@ fn choose(
     options: &ScoringOptions,
     time_ms: u64,
 ) -> (Batch, Vec<u32>) {
-    let record =
-        |&(id, rect): &(u32, Rect)| FaceRecord { id, rect_norm: rect.to_norm(size), detection: None, emotion: None, confirmed: true };
+    let record = |&(id, rect): &(u32, Rect)| FaceRecord {
+        id,
+        rect_norm: rect.to_norm(size),
+        detection: None,
+        emotion: None,
+        geometry: None,
+        confirmed: true,
+    };
     let mut faces: Vec<_> = rects_px.iter().map(record).collect();
     let data: Vec<u8> = (0..(size.width * size.height) as usize).map(|at| (at / stripes % 2 * 100) as u8).collect();
     let plane = Plane { data: &data, stride: size.width as usize };
@@ -44,14 +43,16 @@ fn ids(scorer: &mut FaceScorer, size: Size, rects_px: &[(u32, Rect)], time_ms: u
 fn a_face_that_looks_the_same_is_classified_once_in_an_idle_interval_and_its_scores_settle() {
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "happiness"]));
     let half_life = Duration::from_micros(72_727); // 40 ms for a still mouth
-    let gated = ScoringOptions { motion_gate: Some(Duration::from_millis(200)), half_life, ..OPTIONS };
+    let selection = Selection { motion_gate: Some(Duration::from_millis(200)), ..SELECTION };
+    let gated = ScoringOptions { selection, half_life, ..OPTIONS };
     let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
     let mut frame = |time_ms, stripes, score| {
         let (batch, _) = choose(&mut scorer, (VGA, stripes), &face, &gated, time_ms);
         let number = batch.faces.len();
         assert_eq!(number + batch.unchanged(), 1);
         scorer.store(&batch, vec![Scores::from_probabilities([1.0 - score, score]); number], Duration::ZERO, &gated);
-        (number, scorer.last[&1].scores.as_slice()[1], scorer.last[&1].label)
+        let last = &scorer.results.get(1).expect("it was classified").result;
+        (number, last.scores.as_slice()[1], last.label)
     };
     assert_eq!(frame(0, 16, 0.0), (1, 0.0, 0));
     assert_eq!(frame(40, 16, 1.0), (0, 0.0, 0), "not classified");
@@ -68,7 +69,8 @@ fn a_time_budget_limits_the_number_of_faces_by_their_measured_duration() {
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
     let faces: Vec<_> = (1..=6).map(|id| (id, Rect::new(60.0 * id as f32, 20.0, 50.0, 50.0))).collect();
     let mut classified = |time_ms, budget_ms: u64, duration_ms: u64| {
-        let options = ScoringOptions { time_budget: Some(Duration::from_millis(budget_ms)), ..OPTIONS };
+        let selection = Selection { time_budget: Some(Duration::from_millis(budget_ms)), ..SELECTION };
+        let options = ScoringOptions { selection, ..OPTIONS };
         let (batch, _) = choose(&mut scorer, (VGA, 16), &faces, &options, time_ms);
         let number = batch.faces.len();
         let scores = vec![Scores::from_probabilities([1.0]); number];

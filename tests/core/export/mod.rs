@@ -31,7 +31,7 @@ fn emotion(label_id: Option<usize>, scores: &[f32]) -> EmotionResult {
 }
 
 fn found(id: u32) -> FaceRecord {
-    FaceRecord { id, rect_norm: Rect::new(0.25, 0.125, 0.5, 1.0 / 3.0), detection: None, emotion: None, confirmed: true }
+    FaceRecord { id, rect_norm: Rect::new(0.25, 0.125, 0.5, 1.0 / 3.0), detection: None, emotion: None, geometry: None, confirmed: true }
 }
 
 fn scored(id: u32, label_id: Option<usize>, scores: &[f32]) -> FaceRecord {

@@ -43,6 +43,7 @@ fn face(id: u32, label_id: usize) -> FaceRecord {
             smoothed: false,
             age: Duration::ZERO,
         }),
+        geometry: None,
         confirmed: true,
     }
 }

@@ -23,7 +23,7 @@ fn ago(milliseconds: u64) -> SearchAge {
 }
 
 fn face(id: u32) -> FaceRecord {
-    FaceRecord { id, rect_norm: BOX, detection: None, emotion: None, confirmed: true }
+    FaceRecord { id, rect_norm: BOX, detection: None, emotion: None, geometry: None, confirmed: true }
 }
 
 /// An overlay that only blurs, and its bus.

@@ -30,7 +30,7 @@ fn face(id: u32, rect: Rect, frame: Size, score: Option<f32>) -> FaceRecord {
         age: Duration::ZERO,
     });
     let detection = Some(DetectionInfo { confidence: 0.9, landmarks_norm: None, model_name: "test".into(), age: Duration::ZERO });
-    FaceRecord { id, rect_norm: rect.to_norm(frame), detection, emotion, confirmed: true }
+    FaceRecord { id, rect_norm: rect.to_norm(frame), detection, emotion, geometry: None, confirmed: true }
 }
 
 fn info(format: VideoFormat, size: Size) -> VideoInfo {

@@ -60,6 +60,7 @@ fn face_at(id: u32, phase: f32) -> FaceRecord {
             smoothed: id == 2,
             age: Duration::from_nanos(u64::from(id) * 33_366_666),
         }),
+        geometry: None,
         confirmed: true,
     }
 }

@@ -244,7 +244,14 @@ mod tests {
             smoothed: false,
             age: Duration::ZERO,
         };
-        FaceRecord { id, rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5), detection: None, emotion: Some(emotion), confirmed: true }
+        FaceRecord {
+            id,
+            rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5),
+            detection: None,
+            emotion: Some(emotion),
+            geometry: None,
+            confirmed: true,
+        }
     }
 
     fn observe(live: &mut Live, start: Instant, at_ms: u64, faces: &[FaceRecord], aggregate_only: bool) -> Option<serde_json::Value> {

@@ -340,7 +340,14 @@ mod tests {
     }
 
     fn observe(source: &Source) {
-        let face = FaceRecord { id: 1, rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5), detection: None, emotion: None, confirmed: true };
+        let face = FaceRecord {
+            id: 1,
+            rect_norm: Rect::new(0.25, 0.25, 0.5, 0.5),
+            detection: None,
+            emotion: None,
+            geometry: None,
+            confirmed: true,
+        };
         source.observe(Size { width: 640, height: 480 }, &[face]);
     }
 

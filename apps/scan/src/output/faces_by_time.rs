@@ -80,5 +80,5 @@ fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
         smoothed: false,
         age: Duration::ZERO,
     });
-    FaceRecord { id: id.map_or(0, track_id), rect_norm: Rect::new(x, y, w, h), detection, emotion, confirmed: true }
+    FaceRecord { id: id.map_or(0, track_id), rect_norm: Rect::new(x, y, w, h), detection, emotion, geometry: None, confirmed: true }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a face looks as it did when it was last classified. Its scores would then be the same.
+//! Whether a face looks as it did when it was last analysed. The result would then be the same.
 
 use std::ops::Range;
 
@@ -13,6 +13,8 @@ const CELLS: usize = 12;
 /// smoothed scores of a classification of only those faces that differ are off by 0.015 in the mean, and 24 to 59 % of the faces
 /// are classified.
 const MIN_DIFFERENCE: f32 = 0.05;
+/// Difference of a single cell, as a share of the contrast, from which the geometry of two faces differs: eyelids are a few cells.
+const MIN_CELL_DIFFERENCE: f32 = 0.2;
 /// The rows and columns of the cells around the mouth.
 const MOUTH_ROWS: Range<usize> = 7..12;
 const MOUTH_COLUMNS: Range<usize> = 3..9;
@@ -41,6 +43,14 @@ impl FacePicture {
         difference > MIN_DIFFERENCE * self.contrast()
     }
 
+    /// True if the geometry of a face that looked like `other` has to be estimated again. A smaller movement, or one of a small part
+    /// such as an eyelid, is enough.
+    pub fn differs_in_detail_from(&self, other: &Self) -> bool {
+        let (contrast, differences) = (self.contrast(), std::array::from_fn(|cell| (self.0[cell] - other.0[cell]).abs()));
+        let largest = differences.into_iter().fold(0.0, f32::max);
+        largest > MIN_CELL_DIFFERENCE * contrast || mean(differences) > MIN_DIFFERENCE / 2.0 * contrast
+    }
+
     /// The root of the mean square of all cells, in grey levels, with some more for noise; never 0.
     pub fn contrast(&self) -> f32 {
         mean(self.0.map(|cell| cell * cell)).sqrt() + NOISE_CONTRAST
@@ -53,7 +63,7 @@ impl FacePicture {
 
     /// A face with dark and bright stripes, a contrast of about 100 grey levels, and a mouth of one brightness.
     #[cfg(test)]
-    pub(super) fn with_mouth(level: f32) -> Self {
+    pub(crate) fn with_mouth(level: f32) -> Self {
         let is_mouth = |cell: usize| MOUTH_ROWS.contains(&(cell / CELLS)) && MOUTH_COLUMNS.contains(&(cell % CELLS));
         Self(std::array::from_fn(|cell| if is_mouth(cell) { level } else { [-120.0, 120.0][cell % 2] }))
     }
@@ -102,6 +112,16 @@ mod tests {
             |x: usize, y: usize| x as f32 > mouth.x && (x as f32) < mouth.right() && y as f32 > mouth.y && (y as f32) < mouth.bottom();
         assert!(picture(FACE, |x, y| if is_mouth(x, y) { 40.0 } else { shade(x, y) }).differs_from(&face));
         assert!(picture(FACE.translated(4.0, 0.0), shade).differs_from(&face));
+    }
+
+    #[test]
+    fn an_eyelid_is_a_difference_in_detail_and_noise_is_not() {
+        let face = picture(FACE, shade);
+        let lid = |x: usize, y: usize| (56..72).contains(&x) && (60..68).contains(&y);
+        let blink = picture(FACE, |x, y| if lid(x, y) { shade(x, y) - 40.0 } else { shade(x, y) });
+        assert!(blink.differs_in_detail_from(&face) && !blink.differs_from(&face));
+        let noisy = picture(FACE, |x, y| shade(x, y) + ((x * 31 + y * 17) % 13) as f32 - 6.0);
+        assert!(!noisy.differs_in_detail_from(&face));
     }
 
     #[test]

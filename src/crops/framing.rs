@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From a detected face to the square that is cropped for an expression model.
+//! From a detected face to the square that is cropped for a network.
 //!
 //! Detectors draw their boxes differently: some around the forehead, some around eyes to mouth only. A model's description
 //! therefore gives side and offset of the square for each detector, so that the network sees faces framed as in training.
 
-use crate::geometry::{Crop, Landmarks5, Point, Rect};
+use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::model::{BoxFraming, Framing, LandmarkFraming, Prefer};
+use crate::record::FaceRecord;
+
+/// A face to crop.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Face<'a> {
+    /// Its box in pixels of the frame.
+    pub rect: Rect,
+    /// Name of the detector that drew the box; each frames faces differently.
+    pub detector: Option<&'a str>,
+    /// Its landmarks in pixels of the frame, if known.
+    pub landmarks: Option<Landmarks5>,
+}
+
+impl<'a> Face<'a> {
+    /// The face of a record on a frame of `size`, with the landmarks of the detector.
+    pub fn of(record: &'a FaceRecord, size: Size) -> Self {
+        let detection = record.detection.as_ref();
+        let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|landmarks| landmarks.from_norm(size));
+        Self { rect: record.rect_norm.from_norm(size), detector: detection.map(|detection| &*detection.model_name), landmarks }
+    }
+}
 
 impl Framing {
     /// The square to crop for a face that `detector` found in the box `face`. A detector without an entry of its own has

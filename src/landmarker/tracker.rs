@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Keeps the geometry of all faces of a stream: ids, schedule, estimates and smoothing.
+//!
+//! A [`GeometryTracker`] does not run the network itself, so an estimate may run on another thread while more frames pass. For each
+//! frame, call in this order:
+//!
+//! 1. [`choose`](GeometryTracker::choose) gives each face an id and returns the [`Batch`] of faces to estimate.
+//! 2. [`Landmarker::estimate_batch`](super::estimator::Landmarker::estimate_batch) runs the network, at once or on another thread.
+//! 3. [`store`](GeometryTracker::store) keeps the estimates of a batch. This may be on a later frame.
+//! 4. [`complete`](GeometryTracker::complete) gives each face its latest geometry, moved along with its box.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::estimator::Estimate;
+use super::smoothing::smooth;
+use crate::crops::face_change::FacePicture;
+use crate::crops::results::{Batch, FaceResults, Pictures, Selection};
+use crate::face_geometry::FaceGeometry;
+use crate::geometry::{Point, Rect, Size};
+use crate::image::FrameView;
+use crate::record::FaceRecord;
+
+/// How the geometry of faces is estimated. May differ from frame to frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GeometryOptions {
+    /// Which faces are estimated. Those that are too small have no geometry.
+    pub selection: Selection,
+    /// Half-life of the smoothing of a still face; zero switches smoothing off.
+    pub half_life: Duration,
+}
+
+/// The geometry of a face, in pixels of the frame, and the box that it belongs to.
+#[derive(Clone, Copy)]
+struct Placed {
+    estimate: Estimate,
+    rect: Rect,
+}
+
+impl Placed {
+    /// The geometry after the box has become `rect`.
+    fn at(self, rect: Rect) -> Self {
+        let (sx, sy) = (rect.w / self.rect.w.max(f32::EPSILON), rect.h / self.rect.h.max(f32::EPSILON));
+        let moved = |point: Point| Point::new(rect.x + sx * (point.x - self.rect.x), rect.y + sy * (point.y - self.rect.y));
+        Self { estimate: Estimate { landmarks: self.estimate.landmarks.map(moved), ..self.estimate }, rect }
+    }
+}
+
+/// What is kept of a face.
+struct Tracked {
+    /// As estimated.
+    raw: Placed,
+    smoothed: Placed,
+    /// Time of the frame on which it was smoothed last.
+    smoothed_at: Duration,
+}
+
+impl Tracked {
+    fn update(&mut self, raw: Placed, half_life: Duration, now: Duration) {
+        let elapsed = now.saturating_sub(self.smoothed_at);
+        self.smoothed = Placed { estimate: smooth(&self.smoothed.estimate, &raw.estimate, elapsed, half_life), rect: raw.rect };
+        self.smoothed_at = self.smoothed_at.max(now);
+    }
+}
+
+/// The faces of a stream and their geometry. See the [module](self).
+pub struct GeometryTracker {
+    model_name: Arc<str>,
+    results: FaceResults<Tracked>,
+    /// Size of the frames, in whose pixels the geometry is.
+    size: Size,
+}
+
+impl GeometryTracker {
+    /// A tracker for the model of this name, before the first frame.
+    pub fn new(model_name: Arc<str>) -> Self {
+        Self { model_name, results: FaceResults::default(), size: Size::default() }
+    }
+
+    /// Forgets all faces, for example after a seek.
+    pub fn clear(&mut self) {
+        self.results.clear();
+    }
+
+    /// Ends the tracks of faces that arrived without an id. For use at a scene cut, after which other faces follow.
+    pub fn end_tracks(&mut self) {
+        self.results.end_tracks();
+    }
+
+    /// Gives an id to each face on the frame `view` at `now`, and returns the faces to estimate.
+    pub fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &GeometryOptions, now: Duration) -> Batch {
+        if std::mem::replace(&mut self.size, view.size()) != view.size() {
+            self.results.clear();
+        }
+        let pictures = Pictures { always: false, differ: FacePicture::differs_in_detail_from };
+        let batch = self.results.choose(view, faces, &options.selection, pictures, now);
+        for face in faces.iter().filter(|face| batch.unchanged.contains(&face.id)) {
+            if let Some(tracked) = self.results.get_mut(face.id).map(|latest| &mut latest.result) {
+                let raw = tracked.raw.at(face.rect_norm.from_norm(view.size()));
+                tracked.update(raw, options.half_life, now);
+            }
+        }
+        batch
+    }
+
+    /// Withdraws a batch that will not be estimated, so that its faces can be chosen again.
+    pub fn give_up(&mut self, batch: &Batch) {
+        self.results.give_up(batch);
+    }
+
+    /// Withdraws all batches without estimates, for example after an error.
+    pub fn give_up_all(&mut self) {
+        self.results.give_up_all();
+    }
+
+    /// Stores the estimates of a batch, which has one for each of its faces. They took `duration`.
+    pub fn store(&mut self, batch: &Batch, estimates: Vec<Estimate>, duration: Duration, options: &GeometryOptions) {
+        let size = self.size;
+        self.results.store(batch, estimates, duration, |analysed, estimate| {
+            let raw = Placed { estimate, rect: analysed.face.rect_norm.from_norm(size) };
+            let known = analysed.last.map(|last| (last.result.smoothed, last.result.smoothed_at));
+            let (smoothed, smoothed_at) = known.unwrap_or((raw, analysed.time));
+            let mut tracked = Tracked { raw, smoothed, smoothed_at };
+            tracked.update(raw, options.half_life, analysed.time);
+            tracked
+        });
+    }
+
+    /// Gives each face on the frame at `now` its latest geometry. A face without one, or one that is too small, keeps the geometry
+    /// that it came with.
+    pub fn complete(&self, faces: &mut [FaceRecord], options: &GeometryOptions, now: Duration) {
+        for face in faces {
+            let latest = self.results.get(face.id).filter(|_| options.selection.is_large_enough(face, self.size));
+            let Some(latest) = latest else { continue };
+            let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(self.size)).estimate;
+            face.geometry = Some(Arc::new(FaceGeometry {
+                pose: estimate.pose,
+                landmarks_norm: estimate.landmarks.to_norm(self.size),
+                blendshapes: estimate.blendshapes,
+                trust: estimate.trust,
+                age: now.saturating_sub(latest.time),
+                model_name: self.model_name.clone(),
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face_geometry::{Blendshapes, HeadPose, Landmarks70};
+    use crate::image::{Colorimetry, PixelFormat, Plane};
+
+    const SIZE: Size = Size::new(320, 240);
+    const EVERY_FRAME: GeometryOptions = GeometryOptions {
+        selection: Selection { interval_frames: 1, budget: 16, min_face_size: 16.0, motion_gate: None, time_budget: None },
+        half_life: Duration::ZERO,
+    };
+
+    /// One face of track 3 at `rect`, on a grey frame with stripes of this width; it is estimated with a nose in the middle
+    /// of the box, unless it is gated.
+    fn frame(tracker: &mut GeometryTracker, rect: Rect, stripes: usize, options: &GeometryOptions, time_ms: u64) -> (FaceRecord, usize) {
+        let rect_norm = rect.to_norm(SIZE);
+        let mut faces = [FaceRecord { id: 3, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true }];
+        let pixels: Vec<u8> = (0..SIZE.width as usize * SIZE.height as usize).map(|at| (at / stripes % 2 * 100) as u8).collect();
+        let planes = [Plane { data: &pixels, stride: SIZE.width as usize }];
+        let view = FrameView::new(PixelFormat::Gray8, SIZE, &planes, Colorimetry::default()).expect("a view");
+        let now = Duration::from_millis(time_ms);
+        let batch = tracker.choose(&view, &mut faces, options, now);
+        let estimate = Estimate {
+            landmarks: Landmarks70([rect.center(); 70]),
+            pose: HeadPose { yaw: 20.0, pitch: 0.0, roll: 0.0 },
+            blendshapes: Blendshapes::default(),
+            trust: 0.75,
+        };
+        tracker.store(&batch, vec![estimate; batch.faces.len()], Duration::ZERO, options);
+        tracker.complete(&mut faces, options, now);
+        let [face] = faces;
+        (face, batch.faces.len())
+    }
+
+    fn nose_px(face: &FaceRecord) -> Point {
+        face.geometry.as_ref().expect("a geometry").landmarks_norm.from_norm(SIZE).0[30]
+    }
+
+    #[test]
+    fn a_face_that_is_not_estimated_again_takes_its_landmarks_along() {
+        let mut tracker = GeometryTracker::new("test".into());
+        let seldom = GeometryOptions { selection: Selection { interval_frames: 10, ..EVERY_FRAME.selection }, ..EVERY_FRAME };
+        let (_, estimated) = frame(&mut tracker, Rect::new(40.0, 40.0, 60.0, 80.0), 16, &seldom, 0);
+        assert_eq!(estimated, 1);
+        let (face, estimated) = frame(&mut tracker, Rect::new(100.0, 60.0, 30.0, 40.0), 16, &seldom, 40);
+        assert_eq!(estimated, 0);
+        assert!(nose_px(&face).distance(Point::new(115.0, 80.0)) < 1e-2, "{:?}", nose_px(&face));
+        let geometry = face.geometry.expect("a geometry");
+        assert_eq!((geometry.age, geometry.pose.yaw, &*geometry.model_name), (Duration::from_millis(40), 20.0, "test"));
+    }
+
+    #[test]
+    fn an_unchanged_face_is_estimated_once_in_an_idle_interval() {
+        let mut tracker = GeometryTracker::new("test".into());
+        let gate = Some(Duration::from_millis(200));
+        let gated = GeometryOptions { selection: Selection { motion_gate: gate, ..EVERY_FRAME.selection }, ..EVERY_FRAME };
+        let rect = Rect::new(40.0, 40.0, 60.0, 80.0);
+        let estimated = [(0, 16), (40, 16), (80, 50), (120, 50), (320, 50)].map(|(time_ms, stripes)| {
+            let (face, estimated) = frame(&mut tracker, rect, stripes, &gated, time_ms);
+            assert!(nose_px(&face).distance(rect.center()) < 1e-2);
+            estimated
+        });
+        assert_eq!(estimated, [1, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_small_face_has_no_geometry() {
+        let mut tracker = GeometryTracker::new("test".into());
+        let (face, estimated) = frame(&mut tracker, Rect::new(40.0, 40.0, 15.0, 20.0), 16, &EVERY_FRAME, 0);
+        assert_eq!((face.geometry, estimated), (None, 0));
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The estimator of face geometry with a generated network.
+
+use gstemotion::crops::framing::Face;
+use gstemotion::error::{Error, Result};
+use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use gstemotion::landmarker::estimator::Landmarker;
+use gstemotion::model::runtime::RunOptions;
+use gstemotion::model::search_path::SearchPath;
+use gstemotion::model::{ModelDescription, ModelFile};
+use test_support::{data, runtime_fetched};
+
+const SIZE: Size = Size::new(200, 160);
+
+fn load(model: ModelFile) -> Result<Landmarker> {
+    Landmarker::load(model, &SearchPath::from_env(None), RunOptions::default())
+}
+
+/// Five landmarks of an upright face around (100, 80), turned clockwise by `roll` radians.
+fn five(roll: f32) -> Landmarks5 {
+    let (sin, cos) = roll.sin_cos();
+    Landmarks5(
+        [(-20.0, -20.0), (20.0, -20.0), (0.0, 0.0), (-16.0, 20.0), (16.0, 20.0)]
+            .map(|(x, y)| Point::new(100.0 + cos * x - sin * y, 80.0 + sin * x + cos * y)),
+    )
+}
+
+#[test]
+fn landmarks_and_pose_follow_a_turned_face_and_brightness_sets_the_rest() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut landmarker = load(ModelFile::open(&data("drawn-face.onnx")).expect("it is committed")).expect("a geometry model");
+    assert_eq!(&**landmarker.name(), "drawn-face");
+    let pixels = vec![192; 200 * 160];
+    let plane = Plane { data: &pixels, stride: 200 };
+    let view = FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).expect("a view");
+    for batch_size in [0, 1] {
+        landmarker.set_batch_size(batch_size);
+        let rect = Rect::square(Point::new(100.0, 80.0), 100.0);
+        let faces = [0.0, 0.5].map(|roll| Face { rect, detector: None, landmarks: Some(five(roll)) });
+        let found = landmarker.estimate(&view, &faces).expect("estimates");
+        let [upright, turned] = found.as_slice() else { panic!("{} estimates for 2 faces", found.len()) };
+        let eyes = |estimate: &gstemotion::landmarker::estimator::Estimate| {
+            let [right, left, ..] = estimate.landmarks.five().0;
+            (left.y - right.y).atan2(left.x - right.x)
+        };
+        assert!(eyes(upright).abs() < 1e-3 && (eyes(turned) - 0.5).abs() < 1e-2, "{} {}", eyes(upright), eyes(turned));
+        assert!((upright.pose.yaw - 22.5).abs() < 0.5 && upright.pose.roll.abs() < 1e-3, "{:?}", upright.pose);
+        let nose = turned.pose.rotation().map(|row| row[2]);
+        assert!(nose[0] > 0.3 && nose[1] < -0.15, "the nose points to the right and, with the turned face, down: {nose:?}");
+        assert!((upright.blendshapes.get("jawOpen").expect("a name") - 0.5).abs() < 0.02 && upright.trust > 0.89);
+    }
+}
+
+#[test]
+fn other_networks_are_refused_with_what_they_lack() {
+    if !runtime_fetched() {
+        return;
+    }
+    let refused = |name: &str, description: &str| {
+        let description = ModelDescription::parse("model.toml".as_ref(), description).expect("a description");
+        let model = ModelFile { description: Some(description), ..ModelFile::open(&data(name)).expect("it is committed") };
+        load(model).err().expect("not a geometry model")
+    };
+    let described = include_str!("../data/drawn-face.toml");
+    let cases = [
+        ("slow-expression.onnx", include_str!("../data/slow-expression.toml").to_owned(), "a geometry model"),
+        ("slow-expression.onnx", described.replace("16", "8"), "an output landmarks [N, 140]"),
+        ("drawn-face.onnx", described.replace("16", "24"), "an input input [N, 1, 24, 24]"),
+        ("drawn-face.onnx", described.replace("width = 16", ""), "width and height in [input]"),
+    ];
+    for (name, description, lacking) in cases {
+        let error = refused(name, &description);
+        assert!(matches!(&error, Error::Model { expected, .. } if expected.contains(lacking)), "{name}: {error}");
+    }
+    let undescribed = ModelFile { description: None, ..ModelFile::open(&data("drawn-face.onnx")).expect("it is committed") };
+    assert!(load(undescribed).err().expect("no description").to_string().contains("model.toml"));
+}
