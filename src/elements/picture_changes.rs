@@ -3,20 +3,21 @@
 //!
 //! Up to GStreamer 1.26 these elements drop the regions on a buffer, or leave them where they were, but keep
 //! `GstEmotionMeta`. Their properties and caps say what they do to the picture, so [`PictureChanges`] finds them upstream and
-//! corrects the boxes. From 1.28 on they move regions themselves.
+//! corrects the boxes. From 1.28 on they move regions themselves, so only what `GstEmotionMeta` alone keeps is corrected: landmarks
+//! and pose.
 
 use gst::prelude::*;
 use gst_video::{VideoInfo, VideoOrientationMethod};
 
 use crate::geometry::{AxisMap, Size};
-use crate::meta;
+use crate::meta::{self, Change};
 use crate::record::{FaceRecord, FrameRecord};
 
 /// The first version whose elements move regions themselves; 1.27 was its development series.
 const MOVES_REGIONS: (u32, u32) = (1, 27);
-/// Type of the element that writes a `GstEmotionMeta` of its own, with boxes that it has corrected. These constants are type
+/// Types of the elements that write a `GstEmotionMeta` of their own, with boxes that they have corrected. These constants are type
 /// names, since a factory disappears when another plugin registers an element of the same name.
-const CLASSIFIER: &str = "GstEmotionClassify";
+const ANALYSERS: [&str; 2] = ["GstEmotionClassify", "GstEmotionFaceLandmarks"];
 /// Types of the elements that write boxes.
 const DETECTORS: [&str; 3] = ["GstEmotionFaceDetect", "GstEmotionFaceDetectTwin", "GstFaceDetect"];
 
@@ -24,6 +25,8 @@ const DETECTORS: [&str; 3] = ["GstEmotionFaceDetect", "GstEmotionFaceDetectTwin"
 #[derive(Debug, Default)]
 pub struct PictureChanges {
     steps: Vec<Step>,
+    /// True if they move regions themselves.
+    moves_regions: bool,
 }
 
 /// One of these elements. Its properties are read for each frame, since most may change while playing.
@@ -46,20 +49,18 @@ enum Kind {
 
 impl PictureChanges {
     /// Walks upstream from `pad`, a sink pad that has received caps. Nothing is found, and boxes are taken as they are, unless
-    /// a single path leads to a detector or classifier.
+    /// a single path leads to a detector or to another analyser.
     pub fn upstream_of(pad: &gst::Pad) -> Self {
         let (major, minor, ..) = gst::version();
-        if (major, minor) >= MOVES_REGIONS {
-            return Self::default();
-        }
+        let moves_regions = (major, minor) >= MOVES_REGIONS;
         let mut steps = Vec::new();
         let mut sink = pad.clone();
         let mut detected = None;
         while let Some(src) = sink.peer() {
             let element = src.parent_element();
             let name = element.as_ref().map_or("", |element| element.type_().name());
-            if name == CLASSIFIER {
-                return Self { steps };
+            if ANALYSERS.contains(&name) {
+                return Self { steps, moves_regions };
             }
             if DETECTORS.contains(&name) && detected.is_none() {
                 detected = Some(steps.len());
@@ -79,12 +80,13 @@ impl PictureChanges {
             sink = input.clone();
         }
         steps.truncate(detected.unwrap_or(0));
-        Self { steps }
+        Self { steps, moves_regions }
     }
 
-    /// Names of the elements whose change of the picture cannot be determined, in the order of the stream.
+    /// Names of the elements whose change of the picture cannot be determined, in the order of the stream; empty if they move
+    /// regions themselves.
     pub fn undetermined(&self) -> Vec<String> {
-        let undetermined = self.steps.iter().rev().filter(|step| step.change().is_none());
+        let undetermined = self.steps.iter().rev().filter(|step| !self.moves_regions && step.change().is_none());
         undetermined.filter_map(|step| Some(step.element.upgrade()?.name().to_string())).collect()
     }
 
@@ -95,10 +97,14 @@ impl PictureChanges {
 
     /// [`read_faces`](Self::read_faces), when the scene was searched, and whether faces may be missing or misplaced.
     pub fn read(&self, buffer: &gst::BufferRef, frame: Size) -> FrameRecord {
-        let change = self.change();
+        let change = match self.change() {
+            None => Change::None,
+            Some(change) if self.moves_regions => Change::CustomOnly(change),
+            Some(change) => Change::All(change),
+        };
         let meta::FacesOnBuffer { faces, searched, without_region, left_out } = meta::read(buffer, frame, change);
         // An undetermined element may have moved the faces that have no region.
-        let is_undetermined = change.is_none() && !self.steps.is_empty();
+        let is_undetermined = change == Change::None && !self.moves_regions && !self.steps.is_empty();
         FrameRecord { faces, searched, misplaced: left_out > 0 || (is_undetermined && without_region > 0) }
     }
 

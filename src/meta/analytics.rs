@@ -24,6 +24,7 @@ use gst_analytics::{
     AnalyticsTrackingMtd, RelTypes,
 };
 
+use super::Finding;
 use super::matching::matching_iou;
 use super::roi::{self, RegionFaces};
 use crate::geometry::{Rect, Size};
@@ -116,9 +117,9 @@ pub(super) fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: 
     written
 }
 
-/// Adds the scores of `faces` to their objects, a track to objects without one of this id, and an object for each face
+/// Adds the scores of `faces` to their objects if they are the `finding`, a track to objects without one of this id, and an object for each face
 /// without one. Returns the numbers of the objects, as [`write_detections`] does.
-pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) -> Vec<u32> {
+pub(super) fn write_findings(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], finding: Finding) -> Vec<u32> {
     let seen = buffer.pts();
     let objects: Vec<Object> = buffer.meta::<AnalyticsRelationMeta>().map(|meta| objects(&meta, frame).collect()).unwrap_or_default();
     let mut matcher = FaceMatcher::new(faces.len());
@@ -142,7 +143,7 @@ pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[
                 }
             };
             written.push(mtd);
-            if let Some(result) = face.expression() {
+            if let Some(result) = face.expression().filter(|_| finding == Finding::Emotion) {
                 add_classes(meta, mtd, result, &mut quarks)?;
             }
         }

@@ -8,9 +8,10 @@
 //! - `searched` (uint64): time since the frame that was last searched for faces, in ns; 0 on that frame, [`u64::MAX`] if no
 //!   search of this scene has ended yet, absent if the detector is another project's
 //! - `faces`: array of structures `face` with id (int) of the track, region_id (int), x, y, w, h (double, 0..1 of that frame)
-//!   and, once the face was classified, the fields of `emotion`; `confirmed` (boolean) only if it is false
+//!   and, once the face was classified, the fields of `emotion`; `geometry` (structure) once it was estimated; `confirmed`
+//!   (boolean) only if it is false
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use gst::glib;
@@ -21,8 +22,9 @@ use super::field::Field;
 use super::matching::matching_iou;
 use super::roi::{CONFIRMED, RegionFaces, is_confirmed};
 use super::value::Plain;
-use super::{VERSION, int_id};
-use crate::geometry::{Rect, Size};
+use super::{Change, VERSION, geometry, int_id};
+use crate::face_geometry::FaceGeometry;
+use crate::geometry::{AxisMap, Rect, Size};
 use crate::ids::track_id;
 use crate::record::{FaceRecord, SearchAge};
 
@@ -37,6 +39,7 @@ static SEARCHED: Field = Field::new("searched");
 static FACES: Field = Field::new("faces");
 static ID: Field = Field::new("id");
 static REGION_ID: Field = Field::new("region_id");
+static GEOMETRY: Field = Field::new("geometry");
 static SIDES: [Field; 4] = [Field::new("x"), Field::new("y"), Field::new("w"), Field::new("h")];
 
 /// Registers the meta with GStreamer, at the first call.
@@ -103,12 +106,13 @@ pub(super) struct Joined {
 
 /// Adds scores from the buffer's `GstEmotionMeta` to those of `faces` that have none, and adds the faces that are missing.
 /// Faces are matched by id, or by position if the meta has no id for them. `locate` maps a box of the meta to this picture,
-/// given the size of the frame on which the meta was written; none if the position is unknown.
+/// given the size of the frame on which the meta was written; none if the position is unknown. `change` maps geometries.
 pub(super) fn join(
     buffer: &gst::BufferRef,
     frame: Size,
     faces: &mut Vec<FaceRecord>,
     scores: &mut Reader,
+    change: Change,
     locate: impl Fn(Option<Size>, Rect) -> Option<Rect>,
 ) -> Joined {
     let joined = with_faces(buffer, |structure, entries| {
@@ -134,9 +138,13 @@ pub(super) fn join(
                 if face.emotion.is_none() {
                     face.emotion = scores.fields(entry);
                 }
+                if face.geometry.is_none() {
+                    face.geometry = read_geometry(entry, scores).and_then(|found| placed(found, entry, face.rect_norm, coarser, change));
+                }
             } else if let Some(rect_norm) = rect.or_else(located) {
                 let (emotion, confirmed) = (scores.fields(entry), is_confirmed(entry));
-                faces.push(FaceRecord { id, rect_norm, detection: None, emotion, geometry: None, confirmed });
+                let geometry = read_geometry(entry, scores).and_then(|found| placed(found, entry, rect_norm, coarser, change));
+                faces.push(FaceRecord { id, rect_norm, detection: None, emotion, geometry, confirmed });
                 joined.added += 1;
             } else {
                 joined.left_out += 1;
@@ -145,6 +153,22 @@ pub(super) fn join(
         joined
     });
     joined.unwrap_or_default()
+}
+
+/// The geometry of an entry where the face is now, in the box `rect_norm`. None if the box was moved and it is unknown how: the
+/// landmarks would be those of another place.
+fn placed(
+    found: Arc<FaceGeometry>,
+    entry: &gst::StructureRef,
+    rect_norm: Rect,
+    coarser: Size,
+    change: Change,
+) -> Option<Arc<FaceGeometry>> {
+    match change {
+        Change::All(AxisMap::IDENTITY) | Change::CustomOnly(AxisMap::IDENTITY) => Some(found),
+        Change::All(change) | Change::CustomOnly(change) => Some(Arc::new(found.moved(change))),
+        Change::None => rect(entry).and_then(|old| matching_iou(rect_norm, old, coarser)).map(|_| found),
+    }
 }
 
 /// The position of the face that matches. It is usually `expected`, since the meta lists faces in the order of their regions.
@@ -231,10 +255,17 @@ fn face_structure(face: &FaceRecord, region_id: Option<i32>, scores: &mut Writer
     if !face.confirmed {
         CONFIRMED.set(&mut structure, Plain::boolean(false));
     }
+    if let Some(found) = &face.geometry {
+        GEOMETRY.set(&mut structure, glib::SendValue::from_owned(geometry::structure(found, scores)));
+    }
     if let Some(result) = &face.emotion {
         scores.set_fields(&mut structure, result);
     }
     structure
+}
+
+fn read_geometry(face: &gst::StructureRef, reader: &mut Reader) -> Option<Arc<FaceGeometry>> {
+    geometry::read(GEOMETRY.get::<&gst::StructureRef>(face)?, reader)
 }
 
 fn id(face: &gst::StructureRef) -> u32 {
@@ -252,7 +283,7 @@ fn read_one(face: &gst::StructureRef, scores: &mut Reader) -> Option<FaceRecord>
         rect_norm: rect(face)?,
         detection: None,
         emotion: scores.fields(face),
-        geometry: None,
+        geometry: read_geometry(face, scores),
         confirmed: is_confirmed(face),
     })
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Element messages on the bus.
 //!
-//! The message `facedetect` has the fields of the message that GStreamer's OpenCV element posts. `emotion` adds the scores:
+//! The message `facedetect` has the fields of the message that GStreamer's OpenCV element posts. `emotion` adds the scores, and
+//! `geometry` landmarks, pose and blendshapes:
 //!
 //! | field | type | meaning |
 //! |---|---|---|
 //! | timestamp, stream-time, running-time, duration | uint64 | of the buffer, in ns; 2^64 - 1 if unknown |
-//! | faces | list of structures `face` | x, y, width, height (uint, pixels); id (int); for `emotion` also the fields of `emotion` |
+//! | faces | list of structures `face` | x, y, width, height (uint, pixels); id (int); also the fields of `emotion` or `geometry` |
 
 use super::emotion::Writer;
+use super::geometry;
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
@@ -32,18 +34,37 @@ pub fn facedetect(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst
 
 /// The message `emotion`, with the confirmed ones of `faces`.
 pub fn emotion(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
-    let mut scores = Writer::default();
-    message(
-        "emotion",
-        times,
-        confirmed(faces).map(|face| {
-            let mut structure = face_structure(face, frame);
-            if let Some(result) = &face.emotion {
-                scores.set_fields(&mut structure, result);
-            }
-            structure
-        }),
-    )
+    with_findings("emotion", times, frame, faces, |structure, face, writer| {
+        if let Some(result) = &face.emotion {
+            writer.set_fields(structure, result);
+        }
+    })
+}
+
+/// The message `geometry`, with the confirmed ones of `faces`.
+pub fn geometry(times: &BufferTimes, frame: Size, faces: &[FaceRecord]) -> gst::Structure {
+    with_findings("geometry", times, frame, faces, |structure, face, writer| {
+        if let Some(geometry) = &face.geometry {
+            geometry::set_fields(structure, geometry, writer);
+        }
+    })
+}
+
+/// The message `name`; `add` adds what was found out about each face.
+fn with_findings(
+    name: &str,
+    times: &BufferTimes,
+    frame: Size,
+    faces: &[FaceRecord],
+    add: impl Fn(&mut gst::StructureRef, &FaceRecord, &mut Writer),
+) -> gst::Structure {
+    let mut writer = Writer::default();
+    let structures = confirmed(faces).map(|face| {
+        let mut structure = face_structure(face, frame);
+        add(&mut structure, face, &mut writer);
+        structure
+    });
+    message(name, times, structures)
 }
 
 fn confirmed(faces: &[FaceRecord]) -> impl Iterator<Item = &FaceRecord> {

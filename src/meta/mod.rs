@@ -3,8 +3,8 @@
 //!
 //! | encoding | name | contents |
 //! |---|---|---|
-//! | [`roi`] | `GstVideoRegionOfInterestMeta` of type `face` | id, box in pixels; params `detection`, `object_id`, `emotion` |
-//! | [`custom`] | `GstEmotionMeta`, one for each buffer | when the frame was searched; id, box in 0..1 and scores of every face |
+//! | [`roi`] | `GstVideoRegionOfInterestMeta` of type `face` | id, box in pixels; params `detection`, `object_id`, `geometry`, `emotion` |
+//! | [`custom`] | `GstEmotionMeta`, one for each buffer | when the frame was searched; id, box in 0..1, geometry and scores of every face |
 //! | `analytics` (feature `v1_24`) | `GstAnalyticsRelationMeta`, one for each buffer | id, box in pixels, confidence and scores |
 //!
 //! `GstEmotionMeta` exists for two reasons. First, `videoscale`, and `videoconvert` to another format, drop the params of a
@@ -19,12 +19,15 @@ pub mod analytics;
 pub mod custom;
 mod emotion;
 mod field;
+mod geometry;
 mod matching;
 pub mod message;
 pub mod roi;
 #[cfg(feature = "v1_28")]
 pub mod tensors;
 mod value;
+
+use std::sync::Arc;
 
 use crate::geometry::{AxisMap, Rect, Size};
 use crate::record::{FaceRecord, SearchAge};
@@ -70,26 +73,37 @@ pub struct FacesOnBuffer {
     pub left_out: usize,
 }
 
+/// What elements did to the picture since it was analysed, as a map from positions in it to positions in the present one, both in
+/// 0..1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Change {
+    /// Nothing, or nothing that is known.
+    #[default]
+    None,
+    /// All metadata is as it was written.
+    All(AxisMap),
+    /// GStreamer has moved the regions, so only `GstEmotionMeta` is as it was written.
+    CustomOnly(AxisMap),
+}
+
 /// Reads all encodings on a buffer whose picture has the size `frame`, and joins the records of each face.
 ///
-/// `change` maps positions in the picture that was analysed to positions in this one, both in 0..1. Faces outside this
-/// picture are left out. Without a `change`, boxes are used unchanged. Those of `GstEmotionMeta` are then only used if the
-/// picture still has its proportions, because elements that crop keep this metadata.
-pub fn read(buffer: &gst::BufferRef, frame: Size, change: Option<AxisMap>) -> FacesOnBuffer {
+/// With [`Change::All`], faces outside this picture are left out. Otherwise, boxes are used unchanged. Those of `GstEmotionMeta`
+/// are then only used if the picture still has its proportions, because elements that crop keep this metadata.
+pub fn read(buffer: &gst::BufferRef, frame: Size, change: Change) -> FacesOnBuffer {
     let mut scores = emotion::Reader::default();
     let mut regions = roi::read_with(buffer, frame, &mut scores);
     custom::resolve(buffer, &mut regions);
     #[cfg(feature = "v1_24")]
     analytics::join(buffer, frame, &mut regions);
     let mut faces = regions.finish();
-    let joined = match change {
-        None => custom::join(buffer, frame, &mut faces, &mut scores, custom::unless_cropped(frame)),
-        Some(change) => {
-            faces.iter_mut().for_each(|face| move_face(face, change));
-            custom::join(buffer, frame, &mut faces, &mut scores, |_, rect_norm| Some(change.rect(rect_norm)))
-        }
+    let joined = if let Change::All(map) = change {
+        faces.iter_mut().for_each(|face| move_face(face, map));
+        custom::join(buffer, frame, &mut faces, &mut scores, change, |_, rect_norm| Some(map.rect(rect_norm)))
+    } else {
+        custom::join(buffer, frame, &mut faces, &mut scores, change, custom::unless_cropped(frame))
     };
-    if change.is_some() {
+    if matches!(change, Change::All(_)) {
         faces.retain_mut(|face| {
             face.rect_norm = face.rect_norm.intersection(WHOLE_FRAME);
             face.rect_norm.is_valid()
@@ -100,13 +114,17 @@ pub fn read(buffer: &gst::BufferRef, frame: Size, change: Option<AxisMap>) -> Fa
 
 /// The faces that [`read`] finds without a `change`.
 pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
-    read(buffer, frame, None).faces
+    read(buffer, frame, Change::None).faces
 }
 
 fn move_face(face: &mut FaceRecord, change: AxisMap) {
     face.rect_norm = change.rect(face.rect_norm);
     if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
-        *landmarks = landmarks.map(|point| change.point(point));
+        let moved = landmarks.map(|point| change.point(point));
+        *landmarks = if change.is_mirrored() { moved.mirrored() } else { moved };
+    }
+    if let Some(geometry) = &mut face.geometry {
+        *geometry = Arc::new(geometry.moved(change));
     }
 }
 
@@ -129,15 +147,32 @@ pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceR
     region_ids
 }
 
+/// What an element has found out about faces that others detected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Geometry,
+    Emotion,
+}
+
 /// Writes the scores, and new ids, to each face's region and object and to the buffer's `GstEmotionMeta`. Faces without a
 /// region or object get one.
 pub fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    write_findings(buffer, frame, faces, Finding::Emotion);
+}
+
+/// Writes the geometry, and new ids, to each face's region and to the buffer's `GstEmotionMeta`. Faces without a region or object
+/// get one. Relation metadata has no place for a geometry.
+pub fn write_geometries(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord]) {
+    write_findings(buffer, frame, faces, Finding::Geometry);
+}
+
+fn write_findings(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], finding: Finding) {
     #[cfg(feature = "v1_24")]
-    let objects = analytics::write_emotions(buffer, frame, faces);
+    let objects = analytics::write_findings(buffer, frame, faces, finding);
     #[cfg(not(feature = "v1_24"))]
     let objects = Vec::new();
     let region_ids = region_ids(faces, &objects);
-    roi::write_emotions(buffer, frame, faces, &region_ids);
+    roi::write_findings(buffer, frame, faces, &region_ids, finding);
     custom::write(buffer, frame, faces, &region_ids);
 }
 

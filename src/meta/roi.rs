@@ -6,6 +6,7 @@
 //!   eye, left eye, nose, right and left corner of the mouth; right and left are the person's own), model_name (string),
 //!   age (uint64, ns since the frame on which the face was found), confirmed (boolean, only if it is false)
 //! - `object_id`: id (int) of the track; absent if there is none
+//! - `geometry`: landmarks, pose and blendshapes, see [`super`]
 //! - `emotion`: see [`super`], and model_name (string)
 //!
 //! The id of a region is the number of its object where relation metadata is written, else the track id. DL Streamer looks a
@@ -22,8 +23,8 @@ use gst_video::VideoRegionOfInterestMeta;
 
 use super::emotion::{Reader, Writer};
 use super::field::Field;
-use super::int_id;
 use super::value::{Plain, array, double};
+use super::{Finding, geometry, int_id};
 pub(super) use crate::geometry::pixels;
 use crate::geometry::{Landmarks5, Point, Rect, Size};
 use crate::ids::track_id;
@@ -82,8 +83,8 @@ pub fn is_on(buffer: &gst::BufferRef) -> bool {
     buffer.iter_meta::<VideoRegionOfInterestMeta>().any(|meta| meta.roi_type() == FACE)
 }
 
-/// Adds a region for each face, with the id in `region_ids` and those of the params `detection`, `object_id` and `emotion` that
-/// are known.
+/// Adds a region for each face, with the id in `region_ids` and those of the params `detection`, `object_id`, `geometry` and
+/// `emotion` that are known.
 pub(super) fn write(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32]) {
     let mut writer = Writer::default();
     faces.iter().zip(region_ids).for_each(|(face, &region_id)| write_one(buffer, frame, face, region_id, &mut writer));
@@ -102,12 +103,13 @@ fn write_one(buffer: &mut gst::BufferRef, frame: Size, face: &FaceRecord, region
     if face.id != 0 {
         meta.add_param(object_id_structure(face.id));
     }
+    add_geometry(&mut meta, face, writer);
     add_emotion(&mut meta, face, writer);
 }
 
-/// Adds `emotion` and new ids to the region of each face. Faces and regions are matched by their order, which [`read`] keeps,
+/// Adds the `finding` and new ids to the region of each face. Faces and regions are matched by their order, which [`read`] keeps,
 /// since regions may have no id yet. Faces beyond the last region are added.
-pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32]) {
+pub(super) fn write_findings(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32], finding: Finding) {
     let mut writer = Writer::default();
     let mut remaining = faces.iter().zip(region_ids.iter().copied());
     for mut meta in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE) {
@@ -118,7 +120,10 @@ pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[
         if meta.id() != region_id {
             meta.set_id(region_id);
         }
-        add_emotion(&mut meta, face, &mut writer);
+        match finding {
+            Finding::Geometry => add_geometry(&mut meta, face, &mut writer),
+            Finding::Emotion => add_emotion(&mut meta, face, &mut writer),
+        }
     }
     for (face, region_id) in remaining {
         write_one(buffer, frame, face, region_id, &mut writer);
@@ -128,6 +133,12 @@ pub(super) fn write_emotions(buffer: &mut gst::BufferRef, frame: Size, faces: &[
 /// The track id in the params of a region; that of the last element that wrote one.
 fn object_id(meta: &VideoRegionOfInterestMeta) -> Option<i32> {
     meta.params().filter(|param| param.name() == OBJECT_ID).filter_map(|param| ID.get(param)).last()
+}
+
+fn add_geometry<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, writer: &mut Writer) {
+    if let Some(found) = &face.geometry {
+        meta.add_param(geometry::structure(found, writer));
+    }
 }
 
 fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face: &FaceRecord, writer: &mut Writer) {
@@ -143,12 +154,13 @@ fn add_emotion<T>(meta: &mut gst::MetaRefMut<VideoRegionOfInterestMeta, T>, face
 fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) -> (FaceRecord, Option<i32>) {
     let (x, y, w, h) = meta.rect();
     let rect = Rect::new(x as f32, y as f32, w as f32, h as f32);
-    let (mut detection, mut object_id, mut emotion) = (None, None, None);
+    let (mut detection, mut object_id, mut found, mut emotion) = (None, None, None, None);
     // If two elements wrote a param of the same name, the last one is newer.
     for param in meta.params() {
         match param.name() {
             name if name == DETECTION => detection = Some(param),
             name if name == OBJECT_ID => object_id = ID.get::<i32>(param),
+            name if name == geometry::NAME => found = Some(param),
             name if name == EMOTION => emotion = Some(param),
             _ => {}
         }
@@ -159,7 +171,7 @@ fn read_one(meta: &VideoRegionOfInterestMeta, frame: Size, reader: &mut Reader) 
         rect_norm: detection.and_then(|param| exact_rect(param, rect, frame)).unwrap_or_else(|| rect.to_norm(frame)),
         detection: detection.map(|param| read_detection(param, reader)),
         emotion: emotion.and_then(|param| reader.fields(param)),
-        geometry: None,
+        geometry: found.and_then(|param| geometry::read(param, reader)),
         confirmed: detection.is_none_or(is_confirmed),
     };
     (face, (!is_resolved).then(|| meta.id()))

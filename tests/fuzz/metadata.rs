@@ -6,7 +6,7 @@ use gst::glib;
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::geometry::{Rect, Size};
-use gstemotion::meta::{custom, read_faces, write_detections, write_emotions};
+use gstemotion::meta::{custom, read_faces, write_detections, write_emotions, write_geometries};
 use gstemotion::record::FaceRecord;
 use gstemotion::scores::LabelSet;
 
@@ -58,13 +58,18 @@ fn round_trip(input: &mut Input) {
         if let Some(detection) = &mut face.detection {
             detection.model_name = detection.model_name.replace('\0', "").into();
         }
+        if let Some(geometry) = &mut face.geometry {
+            let geometry = std::sync::Arc::make_mut(geometry);
+            geometry.model_name = geometry.model_name.replace('\0', "").into();
+        }
         if let Some(emotion) = &mut face.emotion {
             emotion.labels = LabelSet::new(emotion.labels.as_slice().iter().map(|label| label.replace('\0', "")));
         }
     }
     let mut buffer = gst::Buffer::new();
-    let found: Vec<_> = faces.iter().map(|face| FaceRecord { emotion: None, ..face.clone() }).collect();
+    let found: Vec<_> = faces.iter().map(|face| FaceRecord { emotion: None, geometry: None, ..face.clone() }).collect();
     write_detections(buffer.make_mut(), frame, &found);
+    write_geometries(buffer.make_mut(), frame, &faces);
     write_emotions(buffer.make_mut(), frame, &faces);
     let read = read_faces(&buffer, frame);
     assert_eq!(read.len(), faces.len(), "{read:?} of {faces:?}");
@@ -76,6 +81,7 @@ fn round_trip(input: &mut Input) {
         let sides = |rect: Rect| [rect.x, rect.y, rect.right(), rect.bottom()];
         let same = sides(face.rect_norm).into_iter().zip(sides(read.rect_norm)).all(|(a, b)| near(a, b, tolerance));
         assert!(same, "{:?} became {:?}", face.rect_norm, read.rect_norm);
+        assert_eq!(read.geometry, face.geometry);
         match (&face.emotion, &read.emotion) {
             (Some(written), Some(read)) => {
                 assert_eq!((&written.labels, written.label_id, written.smoothed), (&read.labels, read.label_id, read.smoothed));
@@ -96,6 +102,11 @@ fn check_face(face: &FaceRecord) {
         assert!(detection.confidence.is_finite(), "{face:?}");
         let points = detection.landmarks_norm.iter().flat_map(|landmarks| landmarks.0);
         assert!(points.into_iter().all(|point| point.x.is_finite() && point.y.is_finite()), "{face:?}");
+    }
+    if let Some(geometry) = &face.geometry {
+        let points = geometry.landmarks_norm.0.into_iter().flat_map(|point| [point.x, point.y]);
+        let numbers = points.chain(geometry.pose.to_array()).chain(geometry.blendshapes.0).chain([geometry.trust]);
+        assert!(numbers.into_iter().all(f32::is_finite), "{face:?}");
     }
     if let Some(emotion) = &face.emotion {
         let (labels, scores) = (emotion.labels.as_slice(), emotion.scores.as_slice());
@@ -118,6 +129,7 @@ fn add_regions(input: &mut Input, buffer: &mut gst::BufferRef) -> usize {
         for _ in 0..input.below(4) {
             let param = match input.byte() % 4 {
                 0 => structure(input, "object_id", &[("id", Kind::Integer)]),
+                1 if input.flag() => structure(input, "geometry", &GEOMETRY),
                 1 => structure(input, "emotion", &EMOTION),
                 2 => structure(input, "detection", &DETECTION),
                 _ => structure(input, "label", &[("label", Kind::Text)]),
@@ -166,6 +178,16 @@ const EMOTION: [(&str, Kind); 8] = [
     ("smoothed", Kind::Flag),
     ("age", Kind::Long),
     ("version", Kind::Integer),
+];
+const GEOMETRY: [(&str, Kind); 8] = [
+    ("yaw", Kind::Number),
+    ("pitch", Kind::Number),
+    ("roll", Kind::Number),
+    ("landmarks", Kind::Numbers),
+    ("blendshapes", Kind::Numbers),
+    ("trust", Kind::Number),
+    ("age", Kind::Long),
+    ("model_name", Kind::Text),
 ];
 const DETECTION: [(&str, Kind); 8] = [
     ("confidence", Kind::Number),

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Face records with arbitrary content, as readers of foreign metadata may return them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
 use gstemotion::scores::{LabelSet, Scores};
@@ -15,7 +17,7 @@ pub fn record(input: &mut Input) -> FaceRecord {
         rect_norm: Rect::new(input.float(), input.float(), input.float(), input.float()),
         detection: input.flag().then(|| detection(input)),
         emotion: input.flag().then(|| emotion(input)),
-        geometry: None,
+        geometry: input.flag().then(|| Arc::new(geometry(input))),
         confirmed: input.flag(),
     }
 }
@@ -23,6 +25,18 @@ pub fn record(input: &mut Input) -> FaceRecord {
 fn detection(input: &mut Input) -> DetectionInfo {
     let landmarks_norm = input.flag().then(|| Landmarks5(std::array::from_fn(|_| Point::new(input.float(), input.float()))));
     DetectionInfo { confidence: input.float(), landmarks_norm, model_name: input.text().into(), age: Duration::from_nanos(input.integer()) }
+}
+
+fn geometry(input: &mut Input) -> FaceGeometry {
+    let mut finite = || input.within(-2.0, 2.0);
+    FaceGeometry {
+        pose: HeadPose { yaw: 90.0 * finite(), pitch: 45.0 * finite(), roll: 90.0 * finite() },
+        landmarks_norm: Landmarks70(std::array::from_fn(|_| Point::new(finite(), finite()))),
+        blendshapes: Blendshapes(std::array::from_fn(|_| finite())),
+        trust: finite(),
+        age: Duration::from_nanos(input.integer()),
+        model_name: input.text().into(),
+    }
 }
 
 /// As readers return it: as many scores as labels, and one of these labels or none.

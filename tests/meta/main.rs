@@ -4,3 +4,4 @@
 #[cfg(feature = "v1_24")]
 mod dlstreamer;
 mod encodings;
+mod geometry;

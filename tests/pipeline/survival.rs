@@ -11,8 +11,9 @@ use std::time::Duration;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::elements::picture_changes::PictureChanges;
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::meta::{custom, roi, write_detections, write_emotions};
+use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+use gstemotion::geometry::{AxisMap, Point, Rect, Size};
+use gstemotion::meta::{custom, roi, write_detections, write_emotions, write_geometries};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::{init, play};
@@ -114,6 +115,21 @@ fn turned(rect: Rect) -> Rect {
     Rect::new(1.0 - rect.bottom(), rect.x, rect.h, rect.w)
 }
 
+/// A geometry around the middle of a box: yaw 30, one eye closed.
+fn geometry(rect: Rect) -> FaceGeometry {
+    let points = std::array::from_fn(|n| Point::new(rect.x + rect.w * (0.25 + n as f32 / 140.0), rect.y + rect.h * n as f32 / 70.0));
+    let mut blendshapes = Blendshapes::default();
+    blendshapes.0[blendshapes::index("eyeBlinkLeft").expect("a name")] = 0.75;
+    FaceGeometry {
+        pose: HeadPose { yaw: 30.0, pitch: 0.0, roll: 0.0 },
+        landmarks_norm: Landmarks70(points),
+        blendshapes,
+        trust: 0.75,
+        age: Duration::ZERO,
+        model_name: "face-geometry".into(),
+    }
+}
+
 /// Four faces that no transform of the table moves out of the frame or onto each other. Some have the ids that are the
 /// numbers of other faces' objects.
 fn faces() -> Vec<FaceRecord> {
@@ -129,7 +145,7 @@ fn faces() -> Vec<FaceRecord> {
             smoothed: true,
             age: Duration::ZERO,
         }),
-        geometry: None,
+        geometry: Some(Arc::new(geometry(rect_norm))),
         confirmed: true,
     };
     vec![
@@ -189,8 +205,9 @@ fn marking(line: &str) -> gst::Pipeline {
     let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
     pad(&pipeline, "mark", "src").add_probe(gst::PadProbeType::BUFFER, |_, info| {
         let buffer = info.buffer_mut().expect("a buffer").make_mut();
-        let found: Vec<_> = faces().into_iter().map(|face| FaceRecord { emotion: None, ..face }).collect();
+        let found: Vec<_> = faces().into_iter().map(|face| FaceRecord { emotion: None, geometry: None, ..face }).collect();
         write_detections(buffer, FRAME, &found);
+        write_geometries(buffer, FRAME, &faces());
         write_emotions(buffer, FRAME, &faces());
         gst::PadProbeReturn::Ok
     });
@@ -299,6 +316,36 @@ fn faces_survive_as_documented() {
         println!("skipped: the table of {version} is with the relation meta");
     } else {
         assert_eq!(known, table, "the table differs; UPDATE_SURVIVAL=1 rewrites it");
+    }
+}
+
+/// Wherever a box is right, landmarks, pose and blendshapes are, too. The changes are those of [`WAYS`]: a mirror exchanges left and
+/// right, a quarter turn clockwise turns a face that looks to the right of the picture downwards.
+#[test]
+fn the_geometry_of_a_face_goes_where_its_box_goes() {
+    let mirror = AxisMap { scale: (-1.0, 1.0), offset: (1.0, 0.0), ..AxisMap::IDENTITY };
+    let quarter = AxisMap { swap: true, ..mirror };
+    let crop = AxisMap { scale: (1.0 / 0.9, 1.0 / 0.9), offset: (-0.1 / 0.9, -0.1 / 0.9), ..AxisMap::IDENTITY };
+    let letterbox = AxisMap { scale: (1.0, 0.75), offset: (0.0, 0.125), ..AxisMap::IDENTITY };
+    for way in WAYS.iter().filter(|way| missing(way.line).is_none()) {
+        let change = match way.name {
+            "videoflip, mirrored" => mirror,
+            "videoflip, turned" => quarter,
+            "videocrop, in proportion" => crop,
+            "videoscale, with borders" => letterbox,
+            _ if way.promised => AxisMap::IDENTITY,
+            _ => continue,
+        };
+        for (sent, buffer) in travel(way).iter().flat_map(|buffer| faces().into_iter().map(move |sent| (sent, buffer))) {
+            let found = buffer.face(sent.id).and_then(|face| face.geometry.as_deref());
+            let found = found.unwrap_or_else(|| panic!("{}: face {} has no geometry", way.name, sent.id));
+            let expected = geometry(sent.rect_norm).moved(change);
+            let farthest = found.landmarks_norm.0.iter().zip(expected.landmarks_norm.0).map(|(a, b)| a.distance(b)).fold(0.0, f32::max);
+            assert!(farthest < 1e-3, "{}: landmarks are up to {farthest} of the frame away", way.name);
+            let turned = found.pose.to_array().into_iter().zip(expected.pose.to_array()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(turned < 1e-2, "{}: {:?} instead of {:?}", way.name, found.pose, expected.pose);
+            assert_eq!(found.blendshapes, expected.blendshapes, "{}", way.name);
+        }
     }
 }
 
