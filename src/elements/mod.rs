@@ -18,8 +18,12 @@ mod detector_watch;
 pub mod stream;
 pub mod engine;
 pub mod analyser;
+// What elements share that run a network on each face.
+pub mod face_source;
+pub mod face_settings;
 // The elements.
 pub mod facedetect;
+pub mod facelandmarks;
 pub mod emotionclassify;
 pub mod emotionoverlay;
 pub mod emotionexport;
@@ -41,6 +45,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::meta::custom::register();
     crate::meta::intern(FERPLUS_LABELS.into_iter().chain([UNKNOWN]).chain(UnknownReason::ALL.map(UnknownReason::as_str)));
     facedetect::register(plugin)?;
+    facelandmarks::register(plugin)?;
     emotionclassify::register(plugin)?;
     emotionoverlay::register(plugin)?;
     #[cfg(feature = "v1_28")]

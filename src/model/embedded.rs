@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 pub const FACE: &str = "face";
 /// Name of the expression model.
 pub const EXPRESSION: &str = "expression";
+/// Name of the geometry model.
+pub const GEOMETRY: &str = "face-geometry";
 /// Name of the expression model in 8 bits.
 const EXPRESSION_INT8: &str = "expression-int8";
 

@@ -6,6 +6,7 @@ mod emotionclassify;
 mod events;
 mod export;
 mod facedetect;
+mod facelandmarks;
 mod frames;
 mod overlay;
 #[cfg(feature = "publish")]

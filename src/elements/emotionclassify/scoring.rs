@@ -4,18 +4,14 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use gst_base::prelude::*;
-
 use super::settings::Settings;
 use crate::crops::results::Batch;
 use crate::elements::analyser::{Analysis, Frame};
 use crate::elements::bus::post;
-use crate::elements::detector_watch::DetectorWatch;
 use crate::elements::engine::{Engine, Work};
+use crate::elements::face_source::{FaceSource, FaceTask};
 use crate::elements::frame;
-use crate::elements::picture_changes::PictureChanges;
 use crate::elements::properties::PostMessages;
-use crate::elements::stream::since;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::FaceScorer;
@@ -25,7 +21,6 @@ use crate::model::Prior;
 use crate::record::FaceRecord;
 use crate::scores::Scores;
 use crate::statistics::Stopwatch;
-use crate::track::scene_cut::CutDetector;
 
 /// The category of the log lines.
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -41,6 +36,12 @@ pub struct Classification {
     duration: Duration,
 }
 
+impl FaceTask for Classification {
+    fn batch(&self) -> &Batch {
+        &self.batch
+    }
+}
+
 /// The faces of a stream and their scores.
 pub struct FaceScoring {
     model_name: String,
@@ -51,14 +52,7 @@ pub struct FaceScoring {
     /// The prior of the last frame.
     prior: Prior,
     scorer: FaceScorer,
-    cuts: CutDetector,
-    /// What elements after the detector did to the picture.
-    picture_changes: PictureChanges,
-    /// Time of the last frame that was classified.
-    last_inference: Duration,
-    detector_watch: DetectorWatch,
-    /// Set once the log names the element that finds the faces.
-    is_source_logged: bool,
+    source: FaceSource,
     /// Ids and labels in the last message, sorted.
     posted: Vec<(u32, String)>,
 }
@@ -82,34 +76,18 @@ impl Analysis for FaceScoring {
             min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
             prior: settings.prior.into(),
             scorer: FaceScorer::new(classifier.labels().clone()),
-            cuts: CutDetector::default(),
-            picture_changes: PictureChanges::default(),
-            last_inference: Duration::ZERO,
-            detector_watch: DetectorWatch::default(),
-            is_source_logged: false,
+            source: FaceSource::new(*CAT),
             posted: Vec::new(),
         };
         Ok((scoring, classify_with(classifier)))
     }
 
     fn is_async(settings: &Settings) -> bool {
-        settings.asynchronous
+        settings.faces.asynchronous
     }
 
     fn set_caps(&mut self, element: &gst_base::BaseTransform, _engine: &mut Engine<Classification>, is_resized: bool) {
-        if is_resized {
-            self.cuts.reset();
-        }
-        self.picture_changes = PictureChanges::upstream_of(element.sink_pad());
-        let undetermined = self.picture_changes.undetermined();
-        if !undetermined.is_empty() {
-            let names = undetermined.join(", ");
-            gst::warning!(
-                CAT,
-                obj = element,
-                "the effect of {names} on the picture is unknown, so faces may be lost: move it before the detector"
-            );
-        }
+        self.source.set_caps(element, is_resized);
     }
 
     fn model_name(&self) -> &str {
@@ -127,17 +105,16 @@ impl Analysis for FaceScoring {
     fn restart(&mut self, engine: &mut Engine<Classification>) {
         self.scorer.clear();
         engine.forget();
-        self.cuts.reset();
+        self.source.restart();
     }
 
     fn analyse(&mut self, buffer: &mut gst::BufferRef, frame: &mut Frame<Self>, settings: &Settings) -> Result<()> {
-        let mut faces = self.picture_changes.read_faces(buffer, frame.size);
-        self.report_source(buffer, frame.element, &faces);
+        let mut faces = self.source.read(buffer, frame.size, frame.element);
         self.score(buffer, frame, settings, &mut faces)?;
         if !faces.is_empty() {
             write_emotions(buffer, frame.size, &faces);
         }
-        if self.is_message_due(settings.post_messages, &faces) {
+        if self.is_message_due(settings.faces.post_messages, &faces) {
             post(frame.element, message::emotion(&frame.times, frame.size, &faces));
         }
         Ok(())
@@ -152,58 +129,23 @@ impl FaceScoring {
             self.scorer.forget_pictures();
         }
         let mut options = settings.scoring_options(self.min_confidences[prior as usize], frame.is_live);
-        let wanted = options.selection.budget.min(faces.len());
-        options.selection.budget = frame.lateness.affordable(frame.times.running_time, wanted, since(self.last_inference, frame.now));
-        let is_late = options.selection.budget < wanted;
-        if is_late {
-            gst::trace!(
-                CAT,
-                obj = frame.element,
-                "the stream is late: {} of {wanted} classifications on this frame",
-                options.selection.budget
-            );
-        }
+        let is_late = self.source.limit(&mut options.selection, faces.len(), frame);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
-        // Faces without an id are tracked here, and a scene cut ends their tracks.
-        if faces.iter().any(|face| face.id == 0) && self.cuts.observe(&view) {
-            gst::debug!(CAT, obj = frame.element, "scene cut");
+        if self.source.is_cut(faces, &view, frame.element) {
             self.scorer.end_tracks();
         }
         let batch = self.scorer.choose(&view, faces, &options, frame.now);
-        let is_gated = batch.unchanged() > 0;
         frame.statistics().faces += faces.len() as u64;
-        if batch.is_empty() {
-            let mut statistics = frame.statistics();
-            statistics.skipped += 1;
-            statistics.late += u64::from(is_late);
-            statistics.unchanged += u64::from(is_gated);
-        } else {
-            self.last_inference = frame.now;
-            frame.statistics().partial += u64::from(is_gated);
-            let classification = Classification { batch, prior, scores: Vec::new(), duration: Duration::ZERO };
-            if let Some(replaced) = frame.engine.submit(buffer, frame.info, &view, classification) {
-                self.scorer.give_up(&replaced.batch);
-                frame.statistics().skipped += 1;
-            }
+        let classification = Classification { batch, prior, scores: Vec::new(), duration: Duration::ZERO };
+        if let Some(replaced) = self.source.submit(buffer, &view, frame, classification, is_late) {
+            self.scorer.give_up(&replaced.batch);
         }
         while let Some(done) = frame.engine.take().inspect_err(|_| self.scorer.give_up_all())? {
             self.scorer.store(&done.batch, done.scores, done.duration, &options);
         }
         self.scorer.complete(faces, frame.size, &options, frame.now);
         Ok(())
-    }
-
-    /// Logs once which element finds the faces, and warns once if none seems to.
-    fn report_source(&mut self, buffer: &gst::BufferRef, element: &gst_base::BaseTransform, faces: &[FaceRecord]) {
-        if let Some(face) = faces.first().filter(|_| !self.is_source_logged) {
-            let source = face.detection.as_ref().map_or("an element that does not give its name", |detection| &*detection.model_name);
-            gst::info!(CAT, obj = element, "scoring faces found by {source}");
-            self.is_source_logged = true;
-        }
-        if let Some(warning) = self.detector_watch.observe(buffer) {
-            gst::element_warning!(element, gst::StreamError::Failed, ("{warning}"));
-        }
     }
 
     fn is_message_due(&mut self, wanted: PostMessages, faces: &[FaceRecord]) -> bool {
