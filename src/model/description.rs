@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -61,6 +61,21 @@ pub struct ModelDescription {
     /// Name of the ONNX file, not a path. It informs people and scripts; it does not decide which file is loaded.
     #[serde(default)]
     pub file: Option<String>,
+    /// Licence of the weights.
+    #[serde(default)]
+    pub licence: Option<String>,
+    /// Where the weights come from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// `[measured]`: figures by their names, as in the model's card. Values that are no numbers are left out.
+    #[serde(default, deserialize_with = "numbers")]
+    pub measured: BTreeMap<String, f64>,
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, f64>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    let number = |value: &toml::Value| value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+    Ok(value.as_table().into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), number(value)?))).collect())
 }
 
 /// `[input]` of a description.

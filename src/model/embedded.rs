@@ -44,6 +44,11 @@ impl ModelFile {
         Self::named(if in_8_bits { EXPRESSION_INT8 } else { EXPRESSION }, search)
     }
 
+    /// The names of the models that are compiled in.
+    pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+        MODELS.iter().map(|model| model.name)
+    }
+
     /// The model `name`: the file `NAME/model.onnx` in the first folder of the search path that has it, else the model of
     /// this name that is compiled in.
     ///

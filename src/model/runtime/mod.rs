@@ -18,4 +18,4 @@ mod session;
 
 pub use network::{Network, Outputs, TensorSpec};
 pub use provider::{Provider, RunOptions};
-pub use session::switch_off_telemetry;
+pub use session::{Library, library, switch_off_telemetry};

@@ -46,6 +46,21 @@ pub(super) fn environment(search: &SearchPath) -> Result<&'static (Environment, 
     })
 }
 
+/// The library that runs networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// Its file, without links: its name ends in the version.
+    pub path: PathBuf,
+    /// What it says about its build: branch, commit and compiler flags.
+    pub build: &'static str,
+}
+
+/// The library that the first network has loaded; `None` before that.
+pub fn library() -> Option<Library> {
+    let (_, path) = ENVIRONMENT.get()?;
+    Some(Library { path: path.canonicalize().unwrap_or_else(|_| path.clone()), build: ort::info() })
+}
+
 /// Keeps ONNX Runtime from collecting data about models and sessions for its vendor.
 ///
 /// Since version 1.29 the library does so on Linux, too. It begins when the environment is created, writes files to the
