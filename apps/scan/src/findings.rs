@@ -174,8 +174,26 @@ fn rounded(value: f32, steps: f64) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A face of a video with one frame a second.
+    pub(crate) fn face(frame: u64, label: &str, scores: &[f32]) -> Face {
+        Face {
+            frame,
+            time_ns: frame * 1_000_000_000,
+            track: Some(1),
+            rect: [0.5, 0.5, 0.25, 0.25],
+            confidence: Some(0.9),
+            detector: Some("face".into()),
+            landmarks: None,
+            label: Some(label.into()),
+            reason: None,
+            score: scores.iter().copied().reduce(f32::max),
+            second: None,
+            scores: scores.to_vec(),
+        }
+    }
 
     #[test]
     fn numbers_are_rounded_as_in_exports() {

@@ -23,7 +23,7 @@
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
 //! | [`report`] | the page of `pipelines/report.sh` |
 //! | [`output`] | the journal to tables, and to photos and videos with the faces drawn |
-//! | `run` | one pair of tables: the work, the tables, the page |
+//! | `run` | one set of tables: the work, the tables, the page |
 //! | `partition` | several runs and tables instead of one, for many files |
 //! | [`scan`](mod@scan) | the whole scan |
 //!

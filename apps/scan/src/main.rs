@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use emotion_scan::table::Table;
 use emotion_scan::work::serve;
 use emotion_scan::{Error, Options, Summary, scan};
 
@@ -33,7 +34,7 @@ fn exit(ended: Result<ExitCode, Error>) -> ExitCode {
 }
 
 fn report(options: &Options, summary: &Summary) {
-    let (output, files) = (options.output.display(), options.files_output());
+    let (output, files) = (options.output.display(), options.path_of(Table::Files));
     if !options.quiet {
         eprintln!("wrote {output}: {} faces on {} frames of {} files", summary.faces, summary.frames, summary.files);
     }

@@ -10,11 +10,11 @@ use clap::{Parser, ValueEnum, ValueHint};
 use crate::error::Error;
 use crate::models::Models;
 use crate::setting::Setting;
-use crate::table::Format;
+use crate::table::{Format, Table};
 
 const AFTER_HELP: &str = "\
-The output is two tables: TABLE has one row for each face on each examined frame, and the table of files, whose name has \
-.files before the suffix, has one row for each file. docs/scan.md describes the columns.
+TABLE has one row for each face on each examined frame. The tables of files and of tracks, whose names have .files and \
+.tracks before the suffix, have one row for each file and for each track. docs/scan.md describes the columns.
 
 If the scan is interrupted, the same command continues it.
 
@@ -58,6 +58,10 @@ pub struct Options {
     #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated"])]
     pub partition: Option<NonZeroUsize>,
 
+    /// Also write the table of bins, TABLE with .bins before the suffix: means and standard errors over intervals of this length
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub bins: Option<Duration>,
+
     /// Page to write, with timelines and shares
     #[arg(long, value_name = "PAGE.html")]
     pub report: Option<PathBuf>,
@@ -100,6 +104,7 @@ impl Options {
             set: Vec::new(),
             jobs: None,
             partition: None,
+            bins: None,
             report: None,
             annotated: None,
             timeout: Duration::from_secs(60),
@@ -151,12 +156,19 @@ impl Options {
         (self.part_name(number) == name).then_some(number)
     }
 
-    /// The table of files: `results.files.parquet` beside `results.parquet`.
-    pub fn files_output(&self) -> PathBuf {
-        if let (Some(_), Some(folder), Some(name)) = (self.part, self.output.parent(), self.output.file_name()) {
-            return files_of(folder).join(name);
+    /// The tables that are written.
+    pub fn tables(&self) -> Vec<Table> {
+        let bins = self.bins.map(|_| Table::Bins);
+        [Table::Faces, Table::Files, Table::Tracks].into_iter().chain(bins).collect()
+    }
+
+    /// The path of a table: `results.files.parquet` beside `results.parquet` for the table of files.
+    pub fn path_of(&self, table: Table) -> PathBuf {
+        match (table, self.part, self.output.parent(), self.output.file_name()) {
+            (Table::Faces, ..) => self.output.clone(),
+            (_, Some(_), Some(folder), Some(name)) => beside(folder, table).join(name),
+            _ => beside(&self.output, table),
         }
-        files_of(&self.output)
     }
 
     /// The folder of finished slices, `results.parquet.parts` beside `results.parquet`.
@@ -169,8 +181,8 @@ impl Options {
 
     /// True if `path` is something that the scan itself writes.
     pub fn is_own(&self, path: &Path) -> bool {
-        let tables = [self.output.clone(), self.files_output(), self.parts()];
-        tables.iter().chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
+        let tables = [Table::Faces, Table::Files, Table::Tracks, Table::Bins].map(|table| self.path_of(table));
+        tables.iter().chain([&self.parts()]).chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
     }
 
     /// The number of workers, and of threads of each worker's networks.
@@ -205,8 +217,8 @@ impl Options {
 }
 
 /// `results.files.parquet` for `results.parquet`.
-fn files_of(output: &Path) -> PathBuf {
-    output.with_extension(format!("files.{}", output.extension().unwrap_or_default().to_string_lossy()))
+fn beside(output: &Path, table: Table) -> PathBuf {
+    output.with_extension(format!("{}.{}", table.name(), output.extension().unwrap_or_default().to_string_lossy()))
 }
 
 /// `results.parquet.parts` for `results.parquet`.
@@ -258,7 +270,8 @@ mod tests {
     fn the_suffix_of_the_output_gives_format_and_names() {
         let options = parse("clips --output out/results.v2.parquet").unwrap();
         assert_eq!(options.format().unwrap(), Format::Parquet);
-        assert_eq!(options.files_output(), Path::new("out/results.v2.files.parquet"));
+        assert_eq!(options.path_of(Table::Files), Path::new("out/results.v2.files.parquet"));
+        assert_eq!(options.path_of(Table::Faces), options.output);
         assert_eq!(options.parts(), Path::new("out/results.v2.parquet.parts"));
         let error = parse("clips --output results.xlsx").unwrap().format().unwrap_err();
         assert!(error.is_usage() && matches!(&error, Error::UnknownFormat(output) if output == Path::new("results.xlsx")), "{error}");
@@ -268,7 +281,7 @@ mod tests {
     fn the_parts_of_a_partition_are_in_folders() {
         let part = parse("clips --output out/results.parquet --partition 10").unwrap().of_part(3);
         assert_eq!(part.output, Path::new("out/results.parquet/part-00003.parquet"));
-        assert_eq!(part.files_output(), Path::new("out/results.files.parquet/part-00003.parquet"));
+        assert_eq!(part.path_of(Table::Files), Path::new("out/results.files.parquet/part-00003.parquet"));
         assert_eq!(part.parts(), Path::new("out/results.parquet.parts/part-00003.parquet"));
     }
 

@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! results.parquet/part-00000.parquet, …         faces
-//! results.files.parquet/part-00000.parquet, …   files
+//! results.files.parquet/part-00000.parquet, …   files; as well tracks and bins
 //! results.parquet.parts/part-00000.done, …      what is in a finished part, until all are finished
 //! results.parquet.parts/lock                    held while the scan runs
 //! ```
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +28,14 @@ use crate::run::run;
 #[derive(Debug, Serialize, Deserialize)]
 struct Done {
     settings: String,
+    /// Length of the bins, if there is a table of them.
+    #[serde(default)]
+    bins: Option<Duration>,
     files: Vec<FileKey>,
     summary: Summary,
 }
 
-/// Writes one pair of tables for each `files` inputs. Parts that an earlier run has finished are kept if their files and the
+/// Writes one set of tables for each `files` inputs. Parts that an earlier run has finished are kept if their files and the
 /// settings are the same.
 ///
 /// # Errors
@@ -39,7 +43,7 @@ struct Done {
 pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize) -> Result<Summary, Error> {
     // Each part has a lock of its own, and between two parts neither is held.
     let parts = LockedFolder::open(&options.parts())?;
-    let folders = [options.output.clone(), options.files_output()];
+    let folders: Vec<PathBuf> = options.tables().into_iter().map(|table| options.path_of(table)).collect();
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
     let mut whole = Summary::default();
     for (number, inputs) in inputs.chunks(files).enumerate() {
@@ -56,12 +60,12 @@ fn scan_part(part: &Options, models: &Models, inputs: &[Input]) -> Result<Summar
     let path = part.parts().with_extension("done");
     let keys: Vec<FileKey> = inputs.iter().map(|input| input.key.clone()).collect();
     let settings = part.fingerprint(models);
-    let done = read(&path).filter(|done| done.settings == settings && done.files == keys);
-    if let Some(done) = done.filter(|_| part.output.exists() && part.files_output().exists()) {
+    let done = read(&path).filter(|done| done.settings == settings && done.bins == part.bins && done.files == keys);
+    if let Some(done) = done.filter(|_| part.tables().into_iter().all(|table| part.path_of(table).exists())) {
         return Ok(done.summary);
     }
     let summary = run(part, models, inputs)?;
-    let done = Done { settings, files: keys, summary };
+    let done = Done { settings, bins: part.bins, files: keys, summary };
     let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
     write_whole(&path, &json).map_err(Error::at(&path))?;
     Ok(done.summary)

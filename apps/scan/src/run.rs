@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A run for one pair of tables: workers commit results to the journal, the journal becomes the tables, and then the page and
+//! A run for one set of tables: workers commit results to the journal, the journal becomes the tables, and then the page and
 //! the drawn files.
 
 use std::sync::Arc;
@@ -24,10 +24,11 @@ pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input]) -> Resul
     let journal = Journal::open(&options.parts(), &options.fingerprint(models))?;
     let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
     let journal = schedule::examine(options, models, inputs, journal, &copies)?;
-    let (faces, files) = (journal.folder().join("faces"), journal.folder().join("files"));
-    let mut summary = write_tables(options, models, inputs, &journal, &faces, &files)?;
-    publish(&files, &options.files_output())?;
-    publish(&faces, &options.output)?;
+    let mut summary = write_tables(options, models, inputs, &journal)?;
+    // That of faces is the last one: where it is, the others are too.
+    for table in options.tables().into_iter().rev() {
+        publish(&journal.folder().join(table.name()), &options.path_of(table))?;
+    }
     let journal = Arc::new(journal);
     summary.errors.extend(show(options, inputs, &journal, &copies)?);
     journal.remove()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The scan: one pair of tables for all inputs, or several.
+//! The scan: one set of tables for all inputs, or several.
 
 use crate::analysis::{self, Analyser, elements};
 use crate::error::Error;

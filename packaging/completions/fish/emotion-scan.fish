@@ -7,6 +7,7 @@ balanced\t'All equally frequent, as in posed or selected pictures'"
 complete -c emotion-scan -l set -d 'Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated' -r
 complete -c emotion-scan -l jobs -d 'Number of files or slices examined at the same time; without it, one for each core' -r
 complete -c emotion-scan -l partition -d 'Write the tables in parts, each of so many files: TABLE and the table of files become folders' -r
+complete -c emotion-scan -l bins -d 'Also write the table of bins, TABLE with .bins before the suffix: means and standard errors over intervals of this length' -r
 complete -c emotion-scan -l report -d 'Page to write, with timelines and shares' -r -F
 complete -c emotion-scan -l annotated -d 'Folder for photos and videos with the faces drawn' -r -f -a "(__fish_complete_directories)"
 complete -c emotion-scan -l timeout -d 'Seconds without a decoded frame, or without data from a server, after which a file is given up' -r

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Joins the results of the journal to the two tables, in the order of the files.
+//! Joins the results of the journal to the tables, in the order of the files.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::inputs::{Input, Unavailable};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
-use crate::table::{FaceTable, FileRow, FileTable, Source};
+use crate::table::{BinTable, FaceTable, FileRow, FileTable, Source, Table, TrackTable, classes_of, face_id};
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,45 +45,80 @@ impl Summary {
     }
 }
 
-/// Writes the table of faces to the path `faces` and that of files to `files`.
+/// Writes each table to the file of its name in the folder of the journal.
 ///
 /// # Errors
 /// If the journal cannot be read or a table cannot be written.
-pub(crate) fn write_tables(
-    options: &Options,
-    models: &Models,
-    inputs: &[Input],
-    journal: &Journal,
-    faces: &Path,
-    files: &Path,
-) -> Result<Summary, Error> {
-    let (format, settings, classifier) = (options.format()?, options.fingerprint(models), options.classifier());
-    let source = Source { classifier: &classifier, models };
-    let face_table = FaceTable::new(format, journal.labels(), source, &settings, create(faces)?).map_err(Error::at(faces))?;
-    let file_table = FileTable::new(format, &settings, create(files)?).map_err(Error::at(files))?;
-    join(inputs, journal, face_table, file_table)
-}
-
-fn create(path: &Path) -> Result<BufWriter<File>, Error> {
-    File::create(path).map(BufWriter::new).map_err(Error::at(path))
-}
-
-fn join(inputs: &[Input], journal: &Journal, mut faces: FaceTable<'_>, mut files: FileTable<'_>) -> Result<Summary, Error> {
+pub(crate) fn write_tables(options: &Options, models: &Models, inputs: &[Input], journal: &Journal) -> Result<Summary, Error> {
+    let classifier = options.classifier();
+    let mut tables = Tables::create(options, Source { classifier: &classifier, models }, journal)?;
     let mut summary = Summary::default();
-    let failed = |error| Error::at(journal.folder())(error);
     for input in inputs {
+        summary.add(tables.write_file(input, journal)?);
+    }
+    tables.finish(&options.fingerprint(models)).map_err(Error::at(journal.folder()))?;
+    Ok(summary)
+}
+
+/// The tables that are being written.
+struct Tables<'a> {
+    faces: FaceTable<'a>,
+    files: FileTable<'a>,
+    tracks: TrackTable<'a>,
+    bins: Option<BinTable<'a>>,
+}
+
+impl<'a> Tables<'a> {
+    fn create(options: &Options, source: Source<'a>, journal: &Journal) -> Result<Self, Error> {
+        let (format, classes, folder) = (options.format()?, classes_of(journal.labels()), journal.folder());
+        let create = |table: Table| create(&folder.join(table.name()));
+        let at = || Error::at(folder);
+        let bins = options.bins.map(|length| BinTable::new(format, &classes, length, create(Table::Bins)?).map_err(at()));
+        Ok(Self {
+            faces: FaceTable::new(format, &classes, source, create(Table::Faces)?).map_err(at())?,
+            files: FileTable::new(format, create(Table::Files)?).map_err(at())?,
+            tracks: TrackTable::new(format, &classes, create(Table::Tracks)?).map_err(at())?,
+            bins: bins.transpose()?,
+        })
+    }
+
+    /// Writes the rows of a file, and returns that of the table of files.
+    fn write_file(&mut self, input: &Input, journal: &Journal) -> Result<FileRow, Error> {
         let facts = journal.facts(&input.key).cloned().unwrap_or_default();
         let mut row = file_row(input, &facts);
         for slice in 0..facts.slices.len() {
             let result = journal.slice(&input.key, slice)?.unwrap_or_default();
-            result.faces.iter().try_for_each(|face| faces.write(&row.file, slice, row.frames, face)).map_err(failed)?;
+            self.write_slice(&row, slice, &result).map_err(Error::at(journal.folder()))?;
             add_slice(&mut row, result);
         }
-        files.write(&row).map_err(failed)?;
-        summary.add(row);
+        let length_ns = row.length_ns.filter(|_| row.error.is_none() && row.examined > 0);
+        let bins = self.bins.as_mut().map_or(Ok(()), |bins| bins.end_file(&row.file, length_ns));
+        bins.and_then(|()| self.files.write(&row)).map_err(Error::at(journal.folder()))?;
+        Ok(row)
     }
-    faces.finish().and_then(|()| files.finish()).map_err(failed)?;
-    Ok(summary)
+
+    /// Writes the faces of a slice; `row` has the sums of the slices before.
+    fn write_slice(&mut self, row: &FileRow, slice: usize, result: &SliceResult) -> io::Result<()> {
+        for face in &result.faces {
+            let id = face_id(slice, face);
+            self.faces.write(&row.file, slice, row.frames, face)?;
+            self.tracks.add(id, face);
+            self.bins.iter_mut().for_each(|bins| bins.add(id, face));
+        }
+        self.tracks.end_slice(&row.file)
+    }
+
+    /// Ends the tables, which were made as `record` says.
+    fn finish(self, record: &str) -> io::Result<()> {
+        self.faces.finish(record)?;
+        self.files.finish(record)?;
+        self.tracks.finish(record)?;
+        self.bins.map_or(Ok(()), |bins| bins.finish(record))
+    }
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>, Error> {
+    File::create(path).map(BufWriter::new).map_err(Error::at(path))
 }
 
 fn file_row(input: &Input, facts: &FileFacts) -> FileRow {

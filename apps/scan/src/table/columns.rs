@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the columns of the two tables contain. docs/scan.md describes them for readers of the tables.
+//! What the columns of the tables of faces and of files contain. docs/scan.md describes them for readers of the tables.
 
 use std::io::{self, Write};
 
@@ -28,19 +28,18 @@ pub struct Source<'a> {
 /// The table of faces: a row for each face of each examined frame.
 pub struct FaceTable<'a> {
     writer: Box<dyn RowWriter + 'a>,
-    labels: Vec<String>,
+    /// Number of classes.
+    classes: usize,
     source: Source<'a>,
 }
 
 impl<'a> FaceTable<'a> {
-    /// A table for scores of `labels` by the models of `source`. If no face was found, there are no labels, and the columns are
-    /// those of FER+.
+    /// A table for scores of `classes` by the models of `source`.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn new(format: Format, labels: &[String], source: Source<'a>, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
-        let labels = if labels.is_empty() { FERPLUS_LABELS.map(String::from).into() } else { labels.to_vec() };
-        Ok(Self { writer: format.writer(&face_columns(&labels), settings, out)?, labels, source })
+    pub fn new(format: Format, classes: &[String], source: Source<'a>, out: impl Write + Send + 'a) -> io::Result<Self> {
+        Ok(Self { writer: format.writer(&face_columns(classes), out)?, classes: classes.len(), source })
     }
 
     /// Writes a face of slice `slice` of `file`, in which `frames_before` frames are before the slice.
@@ -60,7 +59,7 @@ impl<'a> FaceTable<'a> {
         row.extend((0..LANDMARK_NUMBERS).map(|number| Value::from(face.landmarks.map(|numbers| numbers[number]))));
         row.extend([face.label.as_deref(), face.reason.as_deref()].map(Value::from));
         row.extend([Value::from(face.score), face.second.as_deref().into()]);
-        row.extend((0..self.labels.len()).map(|class| Value::from(face.scores.get(class).copied())));
+        row.extend((0..self.classes).map(|class| Value::from(face.scores.get(class).copied())));
         let Source { classifier, models } = self.source;
         let (is_detected, is_scored) = (face.detector.is_some(), face.label.is_some());
         row.push(is_scored.then_some(classifier).into());
@@ -69,13 +68,18 @@ impl<'a> FaceTable<'a> {
         self.writer.write(&row)
     }
 
-    /// Ends the table.
+    /// Ends the table, which was made as `record` says.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn finish(self) -> io::Result<()> {
-        self.writer.finish()
+    pub fn finish(self, record: &str) -> io::Result<()> {
+        self.writer.finish(record)
     }
+}
+
+/// The classes that the tables have scores of: those of the expression model, or those of FER+ if no face was scored.
+pub fn classes_of(labels: &[String]) -> Vec<String> {
+    if labels.is_empty() { FERPLUS_LABELS.map(String::from).into() } else { labels.to_vec() }
 }
 
 /// The id of a face of slice `slice` in the table; `None` if faces are not tracked.
@@ -83,7 +87,8 @@ pub fn face_id(slice: usize, face: &Face) -> Option<u64> {
     face.track.map(|track| slice as u64 * IDS_PER_SLICE + u64::from(track))
 }
 
-fn face_columns(labels: &[String]) -> Vec<Column> {
+/// The columns of the table of faces.
+pub(super) fn face_columns(labels: &[String]) -> Vec<Column> {
     let mut columns = vec![
         column("file", Type::Category),
         column("frame", Type::Int),
@@ -130,8 +135,8 @@ impl<'a> FileTable<'a> {
     ///
     /// # Errors
     /// If writing fails.
-    pub fn new(format: Format, settings: &str, out: impl Write + Send + 'a) -> io::Result<Self> {
-        Ok(Self(format.writer(&file_columns(), settings, out)?))
+    pub fn new(format: Format, out: impl Write + Send + 'a) -> io::Result<Self> {
+        Ok(Self(format.writer(&file_columns(), out)?))
     }
 
     /// Writes a file. Without an examined frame, the number of faces is unknown.
@@ -153,16 +158,17 @@ impl<'a> FileTable<'a> {
         ])
     }
 
-    /// Ends the table.
+    /// Ends the table, which was made as `record` says.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn finish(self) -> io::Result<()> {
-        self.0.finish()
+    pub fn finish(self, record: &str) -> io::Result<()> {
+        self.0.finish(record)
     }
 }
 
-fn file_columns() -> Vec<Column> {
+/// The columns of the table of files.
+pub(super) fn file_columns() -> Vec<Column> {
     let columns = [
         ("file", Type::Text),
         ("kind", Type::Category),
@@ -177,11 +183,11 @@ fn file_columns() -> Vec<Column> {
     columns.map(|(name, kind)| column(name, kind)).into()
 }
 
-fn column(name: &str, kind: Type) -> Column {
+pub(super) fn column(name: &str, kind: Type) -> Column {
     Column { name: name.to_owned(), kind }
 }
 
-fn seconds(nanoseconds: u64) -> f64 {
+pub(super) fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
@@ -211,9 +217,9 @@ mod tests {
         let labels = ["neutral".to_owned(), "happiness".to_owned()];
         let models = Models { detector: "a1 b2".into(), classifier: "c3".into(), ..Models::default() };
         let source = Source { classifier: "expression", models: &models };
-        let mut table = FaceTable::new(format, &labels, source, "{}", &mut out).unwrap();
+        let mut table = FaceTable::new(format, &labels, source, &mut out).unwrap();
         table.write("=a.mp4", 1, 1800, &face()).unwrap();
-        table.finish().unwrap();
+        table.finish("{}").unwrap();
         out
     }
 
@@ -247,11 +253,11 @@ mod tests {
     #[test]
     fn a_file_that_was_not_examined_has_no_number_of_faces() {
         let mut out = Vec::new();
-        let mut table = FileTable::new(Format::Csv, "{}", &mut out).unwrap();
+        let mut table = FileTable::new(Format::Csv, &mut out).unwrap();
         let examined = FileRow { file: "a".into(), kind: Some(Kind::Photo), frames: 1, examined: 1, ..FileRow::default() };
         table.write(&examined).unwrap();
         table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
-        table.finish().unwrap();
+        table.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with("a,photo,,,,1,1,0,\r\nb,other,,,,0,0,,\r\n"), "{text}");
     }

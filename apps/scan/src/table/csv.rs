@@ -38,7 +38,7 @@ impl<W: Write> RowWriter for CsvWriter<W> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, _record: &str) -> io::Result<()> {
         self.writer.flush()
     }
 }

@@ -1,16 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The two tables and their columns, and a writer for each format.
+//! The tables and their columns, and a writer for each format.
 //!
 //! A format writes rows of [`Value`]s below [`Column`]s and knows nothing about faces.
 
+mod sums;
 mod columns;
+mod tracks;
+mod bins;
 mod csv;
 mod ndjson;
 mod parquet;
 
-pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Source, face_id};
+pub use bins::BinTable;
+pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Source, classes_of, face_id};
+pub use tracks::TrackTable;
 
 use std::io::{self, Write};
+
+/// A table of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// A row for each face of each examined frame.
+    Faces,
+    /// A row for each file.
+    Files,
+    /// A row for each track.
+    Tracks,
+    /// A row for each interval of each file.
+    Bins,
+}
+
+impl Table {
+    /// Its name. In the names of files it is before the suffix, except that of the table of faces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Faces => "faces",
+            Self::Files => "files",
+            Self::Tracks => "tracks",
+            Self::Bins => "bins",
+        }
+    }
+}
 
 /// A format of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +104,12 @@ impl From<Option<f32>> for Value<'_> {
     }
 }
 
+impl From<Option<f64>> for Value<'_> {
+    fn from(number: Option<f64>) -> Self {
+        number.map_or(Self::Missing, Self::Double)
+    }
+}
+
 impl From<Option<u64>> for Value<'_> {
     fn from(number: Option<u64>) -> Self {
         number.map_or(Self::Missing, |number| Self::Int(i64::try_from(number).unwrap_or(i64::MAX)))
@@ -88,21 +124,21 @@ pub trait RowWriter {
     /// If writing fails.
     fn write(&mut self, row: &[Value<'_>]) -> io::Result<()>;
 
-    /// Ends the table.
+    /// Ends the table. `record` says how it was made; formats that have a place for it store it.
     ///
     /// # Errors
     /// If writing fails.
-    fn finish(self: Box<Self>) -> io::Result<()>;
+    fn finish(self: Box<Self>, record: &str) -> io::Result<()>;
 }
 
 impl Format {
-    /// A writer of this format for a table of `columns`. `settings` are stored in formats that have a place for them.
+    /// A writer of this format for a table of `columns`.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn writer<'a>(self, columns: &[Column], settings: &str, out: impl Write + Send + 'a) -> io::Result<Box<dyn RowWriter + 'a>> {
+    pub fn writer<'a>(self, columns: &[Column], out: impl Write + Send + 'a) -> io::Result<Box<dyn RowWriter + 'a>> {
         Ok(match self {
-            Self::Parquet => Box::new(parquet::ParquetWriter::new(columns, settings, out)?),
+            Self::Parquet => Box::new(parquet::ParquetWriter::new(columns, out)?),
             Self::Csv => Box::new(csv::CsvWriter::new(columns, out)?),
             Self::Ndjson => Box::new(ndjson::NdjsonWriter::new(columns, out)),
         })

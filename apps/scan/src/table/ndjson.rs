@@ -26,7 +26,7 @@ impl<W: Write> RowWriter for NdjsonWriter<W> {
         self.out.write_all(b"\n")
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, _record: &str) -> io::Result<()> {
         self.out.flush()
     }
 }

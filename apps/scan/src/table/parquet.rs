@@ -17,8 +17,8 @@ use super::{Column, RowWriter, Type, Value};
 
 /// Rows that are collected before they are passed on.
 const BATCH_ROWS: usize = 16_384;
-/// Key of the settings in the file's metadata.
-const SETTINGS_KEY: &str = "emotion-scan";
+/// Key of the record in the file's metadata.
+const RECORD_KEY: &str = "emotion-scan";
 
 /// Writes a table as Parquet.
 pub struct ParquetWriter<W: Write + Send> {
@@ -29,13 +29,12 @@ pub struct ParquetWriter<W: Write + Send> {
 
 impl<W: Write + Send> ParquetWriter<W> {
     /// Writes the beginning of the file.
-    pub fn new(columns: &[Column], settings: &str, out: W) -> io::Result<Self> {
+    pub fn new(columns: &[Column], out: W) -> io::Result<Self> {
         let fields: Vec<Field> = columns.iter().map(|column| Field::new(&column.name, data_type(column.kind), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by(concat!("emotion-scan ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(vec![KeyValue::new(SETTINGS_KEY.to_owned(), settings.to_owned())]))
             .build();
         let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
         Ok(Self { schema, builders: columns.iter().map(|column| Builder::new(column.kind)).collect(), writer })
@@ -57,8 +56,9 @@ impl<W: Write + Send> RowWriter for ParquetWriter<W> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, record: &str) -> io::Result<()> {
         self.write_batch()?;
+        self.writer.append_key_value_metadata(KeyValue::new(RECORD_KEY.to_owned(), record.to_owned()));
         let mut out = self.writer.into_inner()?;
         out.flush()
     }

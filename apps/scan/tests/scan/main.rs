@@ -4,6 +4,8 @@
 mod command;
 mod order;
 mod queries;
+mod readers;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod workers;

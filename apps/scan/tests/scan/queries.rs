@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queries of docs/scan.md, run by DuckDB on the tables of a scan.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use test_support::left_out;
-
-use crate::support::{Folder, ended};
-
-/// Runs each query and prints its rows as JSON, one query on each line.
-const PROGRAM: &str = "\
-import duckdb, json, sys
-for query in sys.argv[1:]:
-    print(json.dumps(duckdb.sql(query).fetchall(), default=str))
-";
-
-/// The Python of `make test`, with DuckDB. Without it, a bare `cargo test` skips the test.
-fn python() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let python = target.join("scan/readers/bin/python");
-    let found = Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
-    if !found {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "no DuckDB for {}; make test installs it", python.display());
-        left_out::note("no DuckDB; make test installs it");
-    }
-    found.then_some(python)
-}
+use crate::readers::{python, query};
+use crate::support::Folder;
 
 /// The queries of the page.
 fn queries() -> Vec<String> {
@@ -43,8 +22,7 @@ fn the_queries_of_the_docs_give_the_rows_that_they_promise() {
     folder.run("photo.jpg video.mp4 notes.txt broken.mp4 --output results.parquet", 3);
     let queries = queries();
     assert_eq!(queries.len(), 3);
-    let output = Command::new(python).args(["-c", PROGRAM]).args(&queries).current_dir(folder.path("")).output().unwrap();
-    let answers: Vec<serde_json::Value> = ended(output, 0).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers = query(&python, &folder, &queries);
 
     let shares = answers[0].as_array().unwrap();
     assert_eq!(shares.len(), 4, "two labels in two files: {shares:?}");

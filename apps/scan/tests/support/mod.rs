@@ -58,6 +58,25 @@ impl Folder {
         self.encode(name, frames, rate, &format!("{encoder} ! h264parse ! mp4mux"));
     }
 
+    /// Writes such a video in which the expressions change.
+    pub fn moving_video(&self, name: &str, frames: usize, rate: usize) {
+        let encoder = "x264enc speed-preset=ultrafast ! h264parse ! mp4mux";
+        let length = frames as f32 / rate as f32;
+        let (first, second) = (["neutral", "happiness", "surprise"], ["happiness", "neutral", "neutral"]);
+        let keys = |x: f32, expressions: [&'static str; 3]| {
+            let times = [0.0, length / 2.0, length];
+            times.iter().zip(expressions).map(|(time, expression)| Key::new(*time, (x, 110.0), 120.0, expression)).collect()
+        };
+        let scene = Scene::new(WIDTH, HEIGHT).actor(keys(95.0, first)).actor(keys(235.0, second));
+        self.encode_frames(name, rate, encoder, (0..frames).map(|frame| scene.render(frame as f32 / rate as f32)));
+    }
+
+    /// Writes a video of a grey wall.
+    pub fn empty_video(&self, name: &str, frames: usize, rate: usize) {
+        let encoder = "x264enc speed-preset=ultrafast ! h264parse ! mp4mux";
+        self.encode_frames(name, rate, encoder, (0..frames).map(|_| vec![128; WIDTH * HEIGHT * 3]));
+    }
+
     /// Writes a video with a sound of its length.
     pub fn video_with_sound(&self, name: &str, frames: usize, rate: usize) {
         let sound = format!("audiotestsrc num-buffers={} samplesperbuffer={} ! opusenc ! mux.", frames, 48_000 / rate);
@@ -135,17 +154,21 @@ impl Folder {
     }
 
     fn encode(&self, name: &str, frames: usize, rate: usize, line: &str) {
+        let picture = scene().render(0.0);
+        self.encode_frames(name, rate, line, std::iter::repeat_n(picture, frames));
+    }
+
+    fn encode_frames(&self, name: &str, rate: usize, line: &str, frames: impl Iterator<Item = Vec<u8>>) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         let caps = format!("video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate={rate}/1");
         let convert = "videoconvert ! video/x-raw,format=I420";
         let line = format!("appsrc name=in format=time caps={caps} ! {convert} ! {line} ! filesink location={}", self.path(name).display());
         run_line(&line, |pipeline| {
             let source = pipeline.by_name("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
-            let picture = scene().render(0.0);
             let duration = gst::ClockTime::SECOND / rate as u64;
-            for frame in 0..frames as u64 {
-                let mut buffer = gst::Buffer::from_slice(picture.clone());
-                buffer.get_mut().unwrap().set_pts(duration * frame);
+            for (frame, picture) in frames.enumerate() {
+                let mut buffer = gst::Buffer::from_slice(picture);
+                buffer.get_mut().unwrap().set_pts(duration * frame as u64);
                 buffer.get_mut().unwrap().set_duration(duration);
                 source.push_buffer(buffer).unwrap();
             }
