@@ -28,12 +28,12 @@ mod tests {
     use super::*;
     use crate::draw::{Picture, PlaneMut};
     use crate::geometry::Size;
-    use crate::image::{Colorimetry, Matrix, PixelFormat, Range};
+    use crate::image::{Colorimetry, Matrix, PixelFormat, Range, Transfer};
 
     const RED: [u8; 4] = [255, 0, 0, 255];
     /// White, half transparent.
     const TRANSLUCENT: [u8; 4] = [128, 128, 128, 128];
-    const LIMITED: Colorimetry = Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 };
+    const LIMITED: Colorimetry = Colorimetry { range: Range::Limited, matrix: Matrix::Bt709, transfer: Transfer::Sdr };
 
     fn picture(width: u32, height: u32, pixel: [u8; 4]) -> Arc<Picture> {
         Arc::new(Picture::new(Size::new(width, height), pixel.repeat((width * height) as usize)))

@@ -4,13 +4,16 @@
 #![allow(unsafe_code)]
 
 use gst_video::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
+use gst_video::{
+    VideoBufferFlags, VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoInterlaceMode,
+    VideoMeta, VideoTransferFunction,
+};
 
 use super::planes::{self, PLANES};
 use crate::draw::{Canvas, PlaneMut};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
+use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
 
 /// The pixel formats of the sink pads, the most preferred first.
 pub const FORMATS: [VideoFormat; 20] = [
@@ -142,7 +145,17 @@ pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<F
         let data = unsafe { std::slice::from_raw_parts(first_byte(frame, index).wrapping_add(start), length) };
         *plane = Plane { data, stride };
     }
-    FrameView::new(format, size(info), &planes, colorimetry(info))
+    let frame_view = FrameView::new(format, size(info), &planes, colorimetry(info))?;
+    Ok(frame_view.interlaced(is_interlaced(frame.buffer(), info)))
+}
+
+/// True if the two fields of `buffer` show different moments.
+fn is_interlaced(buffer: &gst::BufferRef, info: &VideoInfo) -> bool {
+    match info.interlace_mode() {
+        VideoInterlaceMode::Interleaved => true,
+        VideoInterlaceMode::Mixed => buffer.video_flags().contains(VideoBufferFlags::INTERLACED),
+        _ => false,
+    }
 }
 
 /// Borrows the planes of a mapped frame for drawing; see [`view`].
@@ -207,6 +220,11 @@ fn colorimetry(info: &VideoInfo) -> Colorimetry {
             VideoColorMatrix::Bt709 => Matrix::Bt709,
             VideoColorMatrix::Bt2020 => Matrix::Bt2020,
             _ => Matrix::Bt601,
+        },
+        transfer: match colorimetry.transfer() {
+            VideoTransferFunction::Smpte2084 => Transfer::Pq,
+            VideoTransferFunction::AribStdB67 => Transfer::Hlg,
+            _ => Transfer::Sdr,
         },
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Colorimetry: the range of the samples, and the matrix that relates Y, U, V to R, G, B.
+//! Colorimetry: the range of the samples, the matrix that relates Y, U, V to R, G, B, and the dynamic range.
 
 /// Sample values of black and white.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,11 +35,25 @@ impl Matrix {
     }
 }
 
-/// Range and matrix of a picture. RGB formats ignore both: their samples are used as they are.
+/// How samples relate to light.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transfer {
+    /// Standard dynamic range.
+    #[default]
+    Sdr,
+    /// Perceptual quantiser (SMPTE ST 2084), as in HDR10 and Dolby Vision.
+    Pq,
+    /// Hybrid log-gamma (ARIB STD-B67).
+    Hlg,
+}
+
+/// Range, matrix and transfer of a picture. RGB formats ignore range and matrix: their samples are full range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Colorimetry {
     /// Range of the samples.
     pub range: Range,
     /// Matrix of Y, U and V.
     pub matrix: Matrix,
+    /// Standard or high dynamic range.
+    pub transfer: Transfer,
 }

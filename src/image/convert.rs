@@ -53,11 +53,11 @@ fn apply_matrix(y: &mut [f32], u: &mut [f32], v: &mut [f32], (gain, bias): (f32,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Matrix;
+    use crate::image::{Matrix, Transfer};
 
     fn rgb(yuv: [f32; 3], range: Range, matrix: Matrix) -> [f32; 3] {
         let [mut y, mut u, mut v] = yuv.map(|sample| [sample]);
-        yuv_to_rgb(&mut y, &mut u, &mut v, Colorimetry { range, matrix });
+        yuv_to_rgb(&mut y, &mut u, &mut v, Colorimetry { range, matrix, transfer: Transfer::Sdr });
         [y[0], u[0], v[0]].map(f32::round)
     }
 

@@ -21,6 +21,7 @@ pub struct FrameView<'a> {
     size: Size,
     planes: [Plane<'a>; 3],
     colorimetry: Colorimetry,
+    is_interlaced: bool,
 }
 
 impl<'a> FrameView<'a> {
@@ -40,7 +41,13 @@ impl<'a> FrameView<'a> {
             }
             *slot = plane;
         }
-        Ok(Self { format, size, planes: checked, colorimetry })
+        Ok(Self { format, size, planes: checked, colorimetry, is_interlaced: false })
+    }
+
+    /// The same frame as one of two fields. Each row of the bottom field is replaced by the one above, of the top field: what
+    /// moves would be there twice otherwise, since the fields show different moments.
+    pub fn interlaced(self, is_interlaced: bool) -> Self {
+        Self { is_interlaced, ..self }
     }
 
     /// Pixel format.
@@ -53,13 +60,14 @@ impl<'a> FrameView<'a> {
         self.size
     }
 
-    /// Range and matrix.
+    /// Range, matrix and dynamic range.
     pub fn colorimetry(&self) -> Colorimetry {
         self.colorimetry
     }
 
-    /// The given bytes of row `y` of `plane`.
+    /// The given bytes of row `y` of `plane`, or of the row of the top field that takes its place.
     pub(crate) fn row(&self, plane: usize, y: usize, bytes: std::ops::Range<usize>) -> &'a [u8] {
+        let y = if self.is_interlaced { y & !1 } else { y };
         let start = y * self.planes[plane].stride;
         &self.planes[plane].data[start + bytes.start..start + bytes.end]
     }
@@ -81,6 +89,14 @@ mod tests {
         assert_eq!(PixelFormat::I420.plane_extent(2, size), (17, 9));
         assert_eq!(PixelFormat::Yuy2.plane_extent(0, size), (33, 36), "the last pair carries its V");
         assert_eq!(PixelFormat::Bgrx.plane_extent(0, size), (33, 67), "the unused byte of the last pixel may be missing");
+    }
+
+    #[test]
+    fn an_interlaced_frame_has_the_rows_of_its_top_field() {
+        let data: Vec<u8> = (0..10).collect();
+        let frame = view(PixelFormat::Gray8, Size::new(2, 5), &data, 2).unwrap();
+        let rows = |frame: FrameView| (0..5).map(|y| frame.row(0, y, 0..1)[0]).collect::<Vec<u8>>();
+        assert_eq!((rows(frame), rows(frame.interlaced(true))), (vec![0, 2, 4, 6, 8], vec![0, 0, 4, 4, 8]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod format;
 mod colorimetry;
 mod frame;
 pub mod convert;
+pub mod tone;
 pub mod letterbox;
 mod rows;
 mod taps;
@@ -18,7 +19,7 @@ pub mod resample;
 pub mod rotate;
 pub mod tensor;
 
-pub use colorimetry::{Colorimetry, Matrix, Range};
+pub use colorimetry::{Colorimetry, Matrix, Range, Transfer};
 pub(crate) use format::Component;
 pub use format::PixelFormat;
 pub use frame::{FrameView, Plane};

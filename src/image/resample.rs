@@ -22,6 +22,7 @@
 use super::convert::{expand_luma, yuv_to_rgb};
 use super::sparse::SparseSamples;
 use super::taps::{Mapping, Taps};
+use super::tone::map_to_sdr;
 use super::{Component, FrameView, PixelFormat, rows};
 use crate::geometry::{Rect, Size};
 
@@ -74,13 +75,13 @@ impl Resampler {
     /// Samples the part `source` of `view` to `size` and passes each row of the result, from top to bottom, to `sink`.
     ///
     /// `source` is in frame pixels and may be fractional. Outside of the frame the nearest pixel is repeated. Values are
-    /// full range, 0..255. The call is `sink(y, [r, g, b])` for [`Samples::Rgb`]; for [`Samples::Luma`] only the first
+    /// full range, 0..255; those of HDR pictures are [mapped](map_to_sdr) to SDR. The call is `sink(y, [r, g, b])` for [`Samples::Rgb`]; for [`Samples::Luma`] only the first
     /// row is meaningful. An invalid `source` or an empty `size` produces no rows.
     pub fn sample(&mut self, view: &FrameView, source: Rect, size: Size, samples: Samples, mut sink: impl FnMut(usize, [&[f32]; 3])) {
         if !source.is_valid() || size.is_empty() {
             return;
         }
-        let (format, range) = (view.format(), view.colorimetry().range);
+        let (format, colorimetry) = (view.format(), view.colorimetry());
         let grey = format == PixelFormat::Gray8;
         let luma_only = grey || format.is_yuv() && samples == Samples::Luma;
         let components = &format.components()[..if luma_only { 1 } else { 3 }];
@@ -97,10 +98,13 @@ impl Resampler {
             }
             let [a, b, c] = &mut self.rows;
             if luma_only {
-                expand_luma(a, range);
+                expand_luma(a, colorimetry.range);
             } else if format.is_yuv() {
-                yuv_to_rgb(a, b, c, view.colorimetry());
+                yuv_to_rgb(a, b, c, colorimetry);
             }
+            let channels = if luma_only || luma_of_rgb { 1 } else { 3 };
+            map_to_sdr(&mut self.rows[..channels], colorimetry.transfer);
+            let [a, b, c] = &self.rows;
             sink(y, if grey { [a, a, a] } else { [a, b, c] });
         }
     }

@@ -78,7 +78,9 @@ fn every_format_yields_the_same_colour() {
         let data = uniform(format, size);
         let planes: Vec<_> =
             data.iter().enumerate().map(|(index, data)| Plane { data, stride: format.plane_extent(index, size).1 }).collect();
-        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Full, matrix: Matrix::Bt601 }).expect("a view");
+        let view =
+            FrameView::new(format, size, &planes, Colorimetry { range: Range::Full, matrix: Matrix::Bt601, ..Colorimetry::default() })
+                .expect("a view");
         let source = Rect::new(2.5, 1.0, 11.0, 7.5);
         let [luma, ..] = sampled(&view, source, Size::new(4, 3), Samples::Luma);
         assert!(luma.iter().all(|value| (value - 124.2).abs() < 0.8), "{}: luma {luma:?}", format.name());
@@ -115,7 +117,9 @@ fn quick_resampling_approximates_full_resampling() {
     for ((source, out), format) in parts.flat_map(|part| PixelFormat::ALL.map(|format| (part, format))) {
         let data = smooth(format, size);
         let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
-        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 }).expect("a view");
+        let view =
+            FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709, ..Colorimetry::default() })
+                .expect("a view");
         for samples in [Samples::Luma, Samples::Rgb] {
             let thorough = sampled(&view, source, out, samples);
             let quick = sampled_by(&mut Resampler::quick(), &view, source, out, samples);
@@ -175,7 +179,7 @@ proptest! {
             })
             .collect();
         let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
-        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709 }).unwrap();
+        let view = FrameView::new(format, size, &planes, Colorimetry { range: Range::Limited, matrix: Matrix::Bt709, ..Colorimetry::default() }).unwrap();
         for mut resampler in [Resampler::new(), Resampler::quick()] {
             for samples in [Samples::Luma, Samples::Rgb] {
                 let rows = sampled_by(&mut resampler, &view, Rect::new(x, y, w, h), Size::new(out_width, out_height), samples);

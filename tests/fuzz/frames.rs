@@ -4,7 +4,7 @@
 use gstemotion::geometry::{Crop, Rect, Size};
 use gstemotion::image::resample::{Resampler, Samples};
 use gstemotion::image::tensor::{Colour, InputFormat, Layout, Preprocessor};
-use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
+use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
 
 use crate::input::Input;
 
@@ -15,13 +15,14 @@ const MOST_BYTES: u64 = 64 << 10;
 pub fn check(input: &mut Input) {
     let format = input.pick(&PixelFormat::ALL);
     let size = Size::new(side(input), side(input));
-    let colorimetry = Colorimetry {
-        range: input.pick(&[Range::Full, Range::Limited]),
-        matrix: input.pick(&[Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020]),
-    };
+    let range = input.pick(&[Range::Full, Range::Limited]);
+    let matrix = input.pick(&[Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020]);
     let shapes: Vec<_> = (0..format.planes()).map(|plane| shape(input, format.plane_extent(plane, size))).collect();
     let (value, padding) = (input.byte(), input.byte());
     let flat = input.flag();
+    // From bytes that are read anyway, so that the inputs of the corpus keep their meaning.
+    let transfer = [Transfer::Sdr, Transfer::Pq, Transfer::Hlg][usize::from(value) % 3];
+    let colorimetry = Colorimetry { range, matrix, transfer };
     let planes: Vec<Vec<u8>> = shapes.iter().map(|shape| picture(shape, if flat { 0 } else { 29 }, value, padding)).collect();
     let view = view(format, size, &shapes, &planes, colorimetry);
     assert_eq!(view.is_ok(), !size.is_empty() && shapes.iter().all(Shape::fits), "{format:?} {size:?} {shapes:?}: {view:?}");
