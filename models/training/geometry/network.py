@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The network: convolutions over a grey face of 80x80 pixels, and one linear layer for all outputs."""
+
+import torch
+from torch import nn
+
+from training.common.layers import conv_norm
+from training.geometry.points import BLENDSHAPES, POINTS
+
+SIDE = 80
+PIXEL_MEAN, PIXEL_SCALE = 128.0, 1 / 64
+WIDTHS, BLOCKS, LAST_WIDTH = (16, 40, 80, 112), (1, 2, 2), 64
+# Ranges of the outputs, so that the linear layer's own are alike: parts of the crop, and degrees.
+POINT_RANGE, ANGLE_RANGE = 0.25, 30.0
+COORDINATES, ANGLES = 2 * POINTS, 3
+OUTPUTS = {"landmarks": COORDINATES, "pose": ANGLES, "blendshapes": len(BLENDSHAPES), "trust": 1}
+
+
+def normalise(pixels):
+    """The network's input for pixels of 0..255."""
+    return (pixels - PIXEL_MEAN) * PIXEL_SCALE
+
+
+class Block(nn.Module):
+    """A residual block of a 1x3 and a 3x1 convolution."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.across, self.down = (
+            nn.Sequential(nn.Conv2d(width, width, kernel, padding=padding, bias=False), nn.BatchNorm2d(width))
+            for kernel, padding in (((1, 3), (0, 1)), ((3, 1), (1, 0)))
+        )
+
+    def forward(self, maps):
+        return torch.relu(maps + self.down(torch.relu(self.across(maps))))
+
+
+class Step(nn.Module):
+    """A convolution and its ReLU."""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=2):
+        super().__init__()
+        self.conv = conv_norm(inputs, outputs, kernel, stride)
+
+    def forward(self, maps):
+        return torch.relu(self.conv(maps))
+
+
+class GeometryNet(nn.Module):
+    """From crops float32 [N, 1, 80, 80] to the four outputs of `OUTPUTS`.
+
+    landmarks    [N, 140] x and y of each point in 0..1 of the crop
+    pose         [N, 3]   yaw, pitch and roll in degrees
+    blendshapes  [N, 52]  0..1; the last one, which has no teacher, is always 0
+    trust        [N, 1]   0..1
+    """
+
+    def __init__(self, mean_points=None):
+        super().__init__()
+        stem, *widths = WIDTHS
+        layers = [Step(1, stem)]
+        for width, blocks in zip(widths, BLOCKS):
+            layers += [Step(stem, width), *(Block(width) for _ in range(blocks))]
+            stem = width
+        self.body = nn.Sequential(*layers, Step(stem, LAST_WIDTH, kernel=1, stride=1))
+        cells = (SIDE // 2 ** len(WIDTHS)) ** 2
+        self.linear = nn.Linear(LAST_WIDTH * cells, sum(OUTPUTS.values()))
+        mean_points = torch.full((COORDINATES,), 0.5) if mean_points is None else mean_points
+        self.register_buffer("mean_points", mean_points)
+        taught = torch.ones(len(BLENDSHAPES))
+        taught[-1] = 0
+        self.register_buffer("taught", taught)
+
+    def forward(self, crops):
+        values = self.linear(self.body(crops).flatten(1)).float()
+        points, pose, blendshapes, trust = values.split(list(OUTPUTS.values()), 1)
+        return (
+            points * POINT_RANGE + self.mean_points,
+            pose * ANGLE_RANGE,
+            torch.sigmoid(blendshapes) * self.taught,
+            torch.sigmoid(trust),
+        )
+
+
+def multiply_adds(network):
+    """Multiplications of one crop."""
+    counts = []
+
+    def count(module, _given, output):
+        weights = module.weight[0].numel() if isinstance(module, nn.Conv2d) else module.in_features
+        counts.append(output[0].numel() * weights)
+
+    layers = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, 1, SIDE, SIDE))
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
