@@ -40,7 +40,7 @@ fn media(encoder: &Encoder, has_onvif: bool) -> String {
 
 /// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
 /// scene without faces has no records.
-const FIRST_RECORD: &str = "{\"type\":\"relay\",\"version\":1}\n";
+const FIRST_RECORD: &str = "{\"type\":\"stream\",\"version\":1}\n";
 
 /// Why nothing is served.
 #[derive(Debug, Error)]

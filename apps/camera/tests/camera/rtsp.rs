@@ -90,7 +90,7 @@ fn restart_camera(protocol: &str) {
     let frames = || received.lock().expect("no panic").frames;
     wait_until("the first frames", || frames() > 5);
     wait_until("a record of the face", || received.lock().expect("no panic").text.contains(r#""label":"happiness""#));
-    assert!(received.lock().expect("no panic").text.starts_with(r#"{"type":"relay","#));
+    assert!(received.lock().expect("no panic").text.starts_with(r#"{"type":"stream","#));
 
     let mut longest = Duration::ZERO;
     for round in 1..=rounds {

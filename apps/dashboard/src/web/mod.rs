@@ -2,12 +2,14 @@
 //! The page over HTTP and WebSockets.
 
 mod connections;
+mod downloads;
 mod feed;
 mod guard;
 mod listing;
 mod metrics;
 mod page;
 mod receiver;
+mod refused;
 mod report;
 mod server;
 mod viewer;

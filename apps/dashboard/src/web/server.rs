@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The HTTP interface: the page, its API and downloads.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRef, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use futures_util::stream::try_unfold;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{connections, feed, guard, listing, metrics, page, receiver, report, viewer};
+use super::downloads::{download, make_report, snapshot};
+use super::refused::{Answer, Refused, find, unknown};
+use super::{connections, feed, guard, listing, metrics, page, receiver, viewer};
 use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
-use crate::sources::source::{Command, RECORDS, Source};
+use crate::sources::source::Command;
 use crate::sources::switches::{MAX_INTERVAL, Switches};
 
 /// Of three connections, this many are reserved for WebSockets, the others for requests. A viewer has one WebSocket for the
@@ -34,8 +34,6 @@ use crate::sources::switches::{MAX_INTERVAL, Switches};
 const SOCKETS_PER_THREE: usize = 2;
 /// Maximum size of a viewer's message.
 const MAX_MESSAGE_BYTES: usize = 256;
-/// Size of the chunks in which downloads are read.
-const CHUNK_BYTES: usize = 64 << 10;
 /// Default length of a timeline, in seconds.
 const TIMELINE_SECONDS: u64 = 600;
 
@@ -58,23 +56,6 @@ impl FromRef<App> for Arc<Registry> {
         app.dashboard.sources.clone()
     }
 }
-
-/// A refusal with a message, as a response.
-struct Refused(StatusCode, String);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-impl From<JsonRejection> for Refused {
-    fn from(rejection: JsonRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
-}
-
-type Answer = Result<Response, Refused>;
 
 /// The server cannot listen on the address.
 #[derive(Debug, thiserror::Error)]
@@ -236,78 +217,6 @@ async fn camera_timeline(State(dashboard): State<Arc<Dashboard>>, Path(id): Path
         .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no camera {id}")))
 }
 
-async fn snapshot(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
-    let source = find(&registry, id)?;
-    let picture = source.pictures.borrow().clone();
-    let picture = picture.ok_or_else(|| Refused(StatusCode::NOT_FOUND, "there is no picture yet".into()))?;
-    Ok(attachment(&source, "snapshot.jpg", "image/jpeg", Body::from(picture)))
-}
-
-async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): Path<(u32, String)>) -> Answer {
-    let source = find(&registry, id)?;
-    let unknown = || Refused(StatusCode::NOT_FOUND, format!("no record {name}; the records are {}", RECORDS.join(", ")));
-    if !source.allows(&name) {
-        return Err(hidden());
-    }
-    let reader = source.recorded(&name).ok_or_else(unknown)?;
-    let reader = reader.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let kind = if name.ends_with("csv") { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
-    let (weak, record) = (Arc::downgrade(&source), name.clone());
-    let is_allowed = move || weak.upgrade().is_some_and(|source| source.allows(&record));
-    Ok(attachment(&source, &name, kind, stream(reader, is_allowed)))
-}
-
-async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
-    let source = find(&registry, id)?;
-    let busy = || Refused(StatusCode::SERVICE_UNAVAILABLE, "another report is being made; try again in a minute".into());
-    let turn = report::Turn::take().ok_or_else(busy)?;
-    let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
-    let title = file_name(&source.name);
-    let record = source.recorded(name).ok_or_else(|| unknown(id))?;
-    let failed = |error: io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-    let mut record = record.map_err(failed)?;
-    let page = tokio::task::spawn_blocking(move || report::write(turn, &mut record, &title)).await;
-    let page = page.map_err(io::Error::other).and_then(|page| page).map_err(failed)?;
-    // It may have been switched meanwhile.
-    if !source.allows(name) {
-        return Err(hidden());
-    }
-    Ok(attachment(&source, "report.html", "text/html; charset=utf-8", Body::from(page)))
-}
-
-fn hidden() -> Refused {
-    Refused(StatusCode::FORBIDDEN, "individual faces are hidden; only totals can be downloaded".into())
-}
-
-/// Replaces characters that file names may not have on every system.
-fn file_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
-}
-
-/// A download whose file name has the source's name and `name`.
-fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
-    let disposition = format!("attachment; filename=\"{}-{name}\"", file_name(&source.name));
-    ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], body).into_response()
-}
-
-/// A body that is read from `reader` as fast as the client takes it. It breaks off when `is_allowed` becomes false.
-fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + 'static) -> Body {
-    let chunks = try_unfold((reader, is_allowed), |(mut reader, is_allowed)| async move {
-        if !is_allowed() {
-            return Err(io::Error::other("the source is gone, or its individual faces are hidden"));
-        }
-        let read = tokio::task::spawn_blocking(move || {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let length = reader.read(&mut chunk)?;
-            chunk.truncate(length);
-            Ok::<_, io::Error>((chunk, reader))
-        });
-        let (chunk, reader) = read.await.map_err(io::Error::other)??;
-        Ok::<_, io::Error>((!chunk.is_empty()).then_some((chunk, (reader, is_allowed))))
-    });
-    Body::from_stream(chunks)
-}
-
 async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
     let permit = app.socket()?;
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
@@ -376,33 +285,5 @@ impl App {
     fn socket(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Refused> {
         let permit = self.sockets.clone().try_acquire_owned();
         permit.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many viewers".into()))
-    }
-}
-
-fn find(registry: &Registry, id: u32) -> Result<Arc<Source>, Refused> {
-    registry.get(id).ok_or_else(|| unknown(id))
-}
-
-fn unknown(id: u32) -> Refused {
-    Refused(StatusCode::NOT_FOUND, format!("there is no source {id}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use futures_util::StreamExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_download_breaks_off_when_it_is_no_longer_allowed() {
-        let allowed = Arc::new(AtomicBool::new(true));
-        let is_allowed = allowed.clone();
-        let endless = stream(Box::new(std::io::repeat(b'x')), move || is_allowed.load(Ordering::Relaxed));
-        let mut chunks = endless.into_data_stream();
-        assert_eq!(chunks.next().await.unwrap().unwrap().len(), CHUNK_BYTES);
-        allowed.store(false, Ordering::Relaxed);
-        assert!(chunks.next().await.unwrap().is_err());
     }
 }

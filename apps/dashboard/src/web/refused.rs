@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Refusals of requests, as JSON with a message.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::sources::registry::Registry;
+use crate::sources::source::Source;
+
+/// A refusal with a message, as a response.
+pub struct Refused(pub StatusCode, pub String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for Refused {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+/// The response to a request, or its refusal.
+pub type Answer = Result<Response, Refused>;
+
+/// The source with this id.
+pub fn find(registry: &Registry, id: u32) -> Result<Arc<Source>, Refused> {
+    registry.get(id).ok_or_else(|| unknown(id))
+}
+
+/// The refusal of an id that no source has.
+pub fn unknown(id: u32) -> Refused {
+    Refused(StatusCode::NOT_FOUND, format!("there is no source {id}"))
+}
