@@ -136,13 +136,15 @@ pub enum UnknownReason {
     Uncertain,
     /// The face is below the minimum size, so it is not classified.
     Small,
+    /// The head is turned farther than the model can tell expressions apart.
+    Turned,
     /// The face was not classified yet.
     Pending,
 }
 
 impl UnknownReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::Uncertain, Self::Small, Self::Pending];
+    pub const ALL: [Self; 4] = [Self::Uncertain, Self::Small, Self::Turned, Self::Pending];
 
     /// The reason as it is written to metadata and records.
     ///
@@ -154,6 +156,7 @@ impl UnknownReason {
         match self {
             Self::Uncertain => "uncertain",
             Self::Small => "small",
+            Self::Turned => "turned",
             Self::Pending => "pending",
         }
     }
@@ -192,6 +195,6 @@ mod tests {
     #[test]
     fn a_face_that_no_network_saw_has_no_second_class() {
         let reasons = UnknownReason::ALL.map(|reason| EmotionResult { reason: Some(reason), ..result([0.4, 0.3, 0.3], None) });
-        assert_eq!(reasons.each_ref().map(EmotionResult::second), [Some("b"), None, None]);
+        assert_eq!(reasons.each_ref().map(EmotionResult::second), [Some("b"), None, Some("b"), None]);
     }
 }

@@ -26,6 +26,14 @@ impl<'a> Face<'a> {
         let landmarks = detection.and_then(|detection| detection.landmarks_norm).map(|landmarks| landmarks.from_norm(size));
         Self { rect: record.rect_norm.from_norm(size), detector: detection.map(|detection| &*detection.model_name), landmarks }
     }
+
+    /// The same with the landmarks of the face's geometry, which are more exact, if there is one that is to be relied on.
+    pub fn with_geometry(record: &'a FaceRecord, size: Size) -> Self {
+        let face = Self::of(record, size);
+        let geometry = record.geometry.as_ref().filter(|geometry| geometry.is_reliable());
+        let landmarks = geometry.map(|geometry| geometry.landmarks_norm.from_norm(size).five()).or(face.landmarks);
+        Self { landmarks, ..face }
+    }
 }
 
 impl Framing {

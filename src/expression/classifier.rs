@@ -5,6 +5,7 @@ use crate::crops::framing::Face;
 use crate::crops::network::CropNetwork;
 use crate::crops::results::Batch;
 use crate::error::{Error, Result};
+use crate::face_geometry::PoseLimits;
 use crate::geometry::Crop;
 use crate::image::FrameView;
 use crate::model::runtime::{Network, RunOptions};
@@ -92,6 +93,12 @@ impl Classifier {
         self.description().outputs[self.description().output_of(prior)].min_confidence
     }
 
+    /// How far a face may turn before its label is `unknown`.
+    pub fn pose_limits(&self) -> PoseLimits {
+        let ModelDescription { max_yaw, max_pitch, .. } = *self.description();
+        PoseLimits { yaw: max_yaw, pitch: max_pitch }
+    }
+
     /// The names of the classes.
     pub fn labels(&self) -> &LabelSet {
         &self.labels
@@ -120,7 +127,7 @@ impl Classifier {
     /// # Errors
     /// Those of [`classify`](Self::classify).
     pub fn classify_batch(&mut self, view: &FrameView, batch: &Batch) -> Result<Vec<Scores>> {
-        let faces: Vec<Face> = batch.faces.iter().map(|face| Face::of(face, view.size())).collect();
+        let faces: Vec<Face> = batch.faces.iter().map(|face| Face::with_geometry(face, view.size())).collect();
         Ok(self.classify(view, &faces)?.to_vec())
     }
 

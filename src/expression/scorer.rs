@@ -16,6 +16,7 @@ use crate::crops::face_change::FacePicture;
 use crate::crops::results::{Batch, FaceResults, Pictures, Selection};
 use crate::expression::mouth::MouthMovement;
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
+use crate::face_geometry::PoseLimits;
 use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::record::{EmotionResult, FaceRecord, UnknownReason};
@@ -30,6 +31,15 @@ pub struct ScoringOptions {
     pub half_life: Duration,
     /// Minimum score of the label, 0..1; below it the label is `unknown`.
     pub min_confidence: f32,
+    /// How far a face with a geometry may turn. Beyond it the label is `unknown`.
+    pub pose_limits: PoseLimits,
+}
+
+impl ScoringOptions {
+    /// True if the face has turned too far, as far as its geometry is to be relied on.
+    fn is_turned(&self, face: &FaceRecord) -> bool {
+        face.geometry.as_ref().is_some_and(|geometry| geometry.is_reliable() && !self.pose_limits.allow(geometry.pose))
+    }
 }
 
 /// The scores of a face.
@@ -119,7 +129,7 @@ impl FaceScorer {
     pub fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) {
         for face in faces {
             let is_large_enough = options.selection.is_large_enough(face, size);
-            if let Some(result) = self.result(face.id, is_large_enough, options, now) {
+            if let Some(result) = self.result(face, is_large_enough, options, now) {
                 face.emotion = Some(result);
             } else if face.emotion.is_none() || !is_large_enough {
                 face.emotion = Some(self.unscored(is_large_enough, options));
@@ -127,12 +137,14 @@ impl FaceScorer {
         }
     }
 
-    /// The latest result of face `id`, with its age at `now`; none for a face without scores.
-    fn result(&self, id: u32, is_large_enough: bool, options: &ScoringOptions, now: Duration) -> Option<EmotionResult> {
-        let latest = self.results.get(id)?;
+    /// The latest result of `face`, with its age at `now`; none for a face without scores.
+    fn result(&self, face: &FaceRecord, is_large_enough: bool, options: &ScoringOptions, now: Duration) -> Option<EmotionResult> {
+        let latest = self.results.get(face.id)?;
         let last = &latest.result;
         let reason = if !is_large_enough {
             Some(UnknownReason::Small)
+        } else if options.is_turned(face) {
+            Some(UnknownReason::Turned)
         } else {
             (last.scores.as_slice()[last.label] < options.min_confidence).then_some(UnknownReason::Uncertain)
         };

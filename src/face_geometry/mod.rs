@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use blendshapes::{BLENDSHAPES, Blendshapes};
 pub use landmarks::{LANDMARKS, Landmarks70};
-pub use pose::HeadPose;
+pub use pose::{HeadPose, PoseLimits};
 
 use crate::geometry::AxisMap;
 
@@ -37,7 +37,15 @@ pub struct FaceGeometry {
     pub model_name: Arc<str>,
 }
 
+/// Trust from which a geometry is used for drawing, events and crops.
+pub const MIN_TRUST: f32 = 0.5;
+
 impl FaceGeometry {
+    /// True if the trust reaches [`MIN_TRUST`].
+    pub fn is_reliable(&self) -> bool {
+        self.trust >= MIN_TRUST
+    }
+
     /// The geometry of the face in a picture that `change` turned, mirrored, cropped or scaled. In a mirrored picture, the
     /// person's left side appears as the right one, so landmarks and blendshapes change sides.
     pub fn moved(&self, change: AxisMap) -> Self {

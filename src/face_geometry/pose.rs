@@ -17,6 +17,23 @@ pub struct HeadPose {
     pub roll: f32,
 }
 
+/// How far a head may turn. Without a limit, any turn is within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PoseLimits {
+    /// Maximum yaw to either side, in degrees.
+    pub yaw: Option<f32>,
+    /// Maximum pitch up or down, in degrees.
+    pub pitch: Option<f32>,
+}
+
+impl PoseLimits {
+    /// True if `pose` is within the limits.
+    pub fn allow(&self, pose: HeadPose) -> bool {
+        let is_within = |angle: f32, limit: Option<f32>| limit.is_none_or(|limit| angle.abs() <= limit);
+        is_within(pose.yaw, self.yaw) && is_within(pose.pitch, self.pitch)
+    }
+}
+
 /// A rotation matrix, row by row.
 type Rotation = [[f32; 3]; 3];
 

@@ -7,6 +7,9 @@ use crate::model::search_path::is_plain_name;
 /// Maximum side and offset of a crop, in sizes of the face.
 const MAX_SHARE: f32 = 64.0;
 
+/// Maximum angle of a pose, in degrees.
+const MAX_ANGLE: f32 = 180.0;
+
 /// What was expected, and what was found.
 pub(super) type Wrong = (String, String);
 
@@ -25,6 +28,10 @@ pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
         share("[[output]] min_confidence", output.min_confidence)?;
     }
     share("score_threshold", description.score_threshold.unwrap_or(0.0))?;
+    for (key, angle) in [("max_yaw", description.max_yaw), ("max_pitch", description.max_pitch)] {
+        let angle = angle.unwrap_or(MAX_ANGLE);
+        require(angle > 0.0 && angle <= MAX_ANGLE, || format!("{key} above 0, at most {MAX_ANGLE}"), angle)?;
+    }
     for (key, what, name) in [("refiner", "the name of a folder", &description.refiner), ("file", "the name of a file", &description.file)]
     {
         let name = name.as_deref();

@@ -58,6 +58,13 @@ pub struct ModelDescription {
     /// Minimum confidence, 0..1, of a face that a face model reports, unless another one is set; 0.5 if absent.
     #[serde(default)]
     pub score_threshold: Option<f32>,
+    /// Maximum yaw to either side, in degrees, at which an expression model is used. A face that is turned farther has the label
+    /// `unknown`; absent for no limit.
+    #[serde(default)]
+    pub max_yaw: Option<f32>,
+    /// The same for the pitch up or down.
+    #[serde(default)]
+    pub max_pitch: Option<f32>,
     /// Name of the ONNX file, not a path. It informs people and scripts; it does not decide which file is loaded.
     #[serde(default)]
     pub file: Option<String>,
@@ -304,6 +311,8 @@ mod tests {
             ("unheard_of = 1", "refiner = \"..\"", "refiner"),
             ("unheard_of = 1", "refiner = \"\"", "refiner"),
             ("unheard_of = 1", "file = \"../model.onnx\"", "file"),
+            ("unheard_of = 1", "max_yaw = 0.0", "max_yaw above 0, at most 180, found 0"),
+            ("unheard_of = 1", "max_pitch = nan", "max_pitch above 0, at most 180"),
             ("unheard_of = 1", "score_threshold = -0.1", "score_threshold of 0 to 1, found -0.1"),
             ("unheard_of = 1", "score_threshold = nan", "score_threshold of 0 to 1"),
         ];

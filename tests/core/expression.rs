@@ -7,6 +7,7 @@ use gstemotion::crops::framing::Face;
 use gstemotion::crops::results::{Batch, Selection};
 use gstemotion::expression::classifier::Classifier;
 use gstemotion::expression::scorer::{FaceScorer, ScoringOptions};
+use gstemotion::face_geometry::PoseLimits;
 use gstemotion::geometry::{Rect, Size};
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::model::ModelFile;
@@ -172,7 +173,8 @@ fn striped(scorer: &mut FaceScorer, stripes: usize, options: &ScoringOptions, no
 fn a_blink_whose_scores_come_late_does_not_change_the_label() {
     let motion_gate = Some(Duration::from_secs(1));
     let selection = Selection { interval_frames: 1, budget: 1, min_face_size: 1.0, motion_gate, time_budget: None };
-    let options = ScoringOptions { selection, half_life: Duration::from_millis(200), min_confidence: 0.0 };
+    let options =
+        ScoringOptions { selection, half_life: Duration::from_millis(200), min_confidence: 0.0, pose_limits: PoseLimits::default() };
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "surprise"]));
     let scores = |surprise: f32| vec![Scores::from_probabilities([1.0 - surprise, surprise])];
     let (_, open) = striped(&mut scorer, 16, &options, Duration::ZERO);

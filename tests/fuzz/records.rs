@@ -44,6 +44,6 @@ fn emotion(input: &mut Input) -> EmotionResult {
     let labels = LabelSet::new((0..1 + input.below(5)).map(|_| input.text()).collect::<Vec<_>>());
     let scores = Scores::from_probabilities((0..labels.len()).map(|_| input.float()));
     let label_id = input.flag().then(|| input.below(labels.len()));
-    let reason = UnknownReason::ALL.get(input.below(4)).copied().filter(|_| label_id.is_none());
+    let reason = UnknownReason::ALL.get(input.below(5)).copied().filter(|_| label_id.is_none());
     EmotionResult { label_id, reason, smoothed: input.flag(), age: Duration::from_nanos(input.integer()), labels, scores }
 }

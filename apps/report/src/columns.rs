@@ -66,7 +66,7 @@ pub(crate) struct FaceColumns<'a> {
     hold: Vec<u64>,
     /// Indices of `labels`.
     label: Vec<u32>,
-    /// 0 for no reason, 1 for `uncertain`, 2 for `small`; empty if no row has a reason.
+    /// 0 for no reason, 1 for `uncertain`, 2 for `small`, 3 for `turned`; empty if no row has a reason.
     reason: Vec<u8>,
     /// A column for each of `classes`.
     scores: Vec<Vec<i32>>,
@@ -104,6 +104,7 @@ fn reason(seen: &Seen) -> u8 {
         None => 0,
         Some(Reason::Uncertain) => 1,
         Some(Reason::Small) => 2,
+        Some(Reason::Turned) => 3,
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Face<'a> {
     pub rect_norm: [f64; 4],
     /// Apparent expression or `unknown`; none if the face was not scored.
     pub label: Option<&'a str>,
-    /// Why the label is `unknown`: `uncertain`, `small` or `pending`.
+    /// Why the label is `unknown`: `uncertain`, `small`, `turned` or `pending`.
     pub reason: Option<&'a str>,
     /// Score of the label, 0..1.
     pub score: Option<f32>,
@@ -58,6 +58,7 @@ pub struct Summary<'a> {
 pub(crate) enum Reason {
     Uncertain,
     Small,
+    Turned,
 }
 
 /// Text that occurs in many records, as the index of its first occurrence.
@@ -141,6 +142,7 @@ impl Records {
             reason: match face.reason {
                 Some("uncertain") => Some(Reason::Uncertain),
                 Some("small") => Some(Reason::Small),
+                Some("turned") => Some(Reason::Turned),
                 _ => None,
             },
             score: face.score,

@@ -22,7 +22,14 @@
 //! ## Unknown
 //!
 //! A face has the label `unknown` if nothing can be said about its expression, and the field `reason` says why: `uncertain` (no
-//! score reaches `min-confidence`), `small` (it is below `min-face-size`) or `pending` (it was not classified yet).
+//! score reaches `min-confidence`), `small` (it is below `min-face-size`), `turned` (see below) or `pending` (it was not
+//! classified yet).
+//!
+//! ## Behind facelandmarks
+//!
+//! Where `facelandmarks` has estimated a face, its landmarks level the crop, also if the detector gives none. A face that is turned
+//! beyond the limits of the model, `max_yaw` and `max_pitch` in its `model.toml`, has the label `unknown` and the reason `turned`.
+//! Its scores are still written.
 //!
 //! ## Models
 //!
@@ -74,7 +81,7 @@
 //! gst-launch-1.0 -m videotestsrc num-buffers=30 ! emotionfacedetect ! emotionclassify post-messages=on-change ! fakesink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `emotionoverlay`, `emotionexport`.
+//! Since: 0.1. See also: `facedetect`, `facelandmarks`, `emotionoverlay`, `emotionexport`.
 
 mod imp;
 mod scoring;

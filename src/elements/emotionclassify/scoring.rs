@@ -15,6 +15,7 @@ use crate::elements::properties::PostMessages;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::FaceScorer;
+use crate::face_geometry::PoseLimits;
 use crate::image::FrameView;
 use crate::meta::{intern, message, write_emotions};
 use crate::model::Prior;
@@ -49,6 +50,8 @@ pub struct FaceScoring {
     description_sha256: String,
     /// Minimum confidence of the model's description, for the priors natural and balanced.
     min_confidences: [f32; 2],
+    /// The limits of the model's description.
+    pose_limits: PoseLimits,
     /// The prior of the last frame.
     prior: Prior,
     scorer: FaceScorer,
@@ -74,6 +77,7 @@ impl Analysis for FaceScoring {
             model_sha256: classifier.sha256().to_owned(),
             description_sha256: classifier.description_sha256().to_owned(),
             min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
+            pose_limits: classifier.pose_limits(),
             prior: settings.prior.into(),
             scorer: FaceScorer::new(classifier.labels().clone()),
             source: FaceSource::new(*CAT),
@@ -128,7 +132,7 @@ impl FaceScoring {
         if std::mem::replace(&mut self.prior, prior) != prior {
             self.scorer.forget_pictures();
         }
-        let mut options = settings.scoring_options(self.min_confidences[prior as usize], frame.is_live);
+        let mut options = settings.scoring_options(self.min_confidences[prior as usize], self.pose_limits, frame.is_live);
         let is_late = self.source.limit(&mut options.selection, faces.len(), frame);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;

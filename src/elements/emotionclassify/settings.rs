@@ -12,6 +12,7 @@ use crate::elements::stats;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
+use crate::face_geometry::PoseLimits;
 use crate::model::{self, ModelFile};
 
 /// The values of the property `prior`: how frequent the expressions are assumed to be.
@@ -57,12 +58,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How faces are scored in a stream that is live or not, with a model whose own minimum confidence is `min_confidence`.
-    pub(super) fn scoring_options(&self, min_confidence: f32, is_live: bool) -> ScoringOptions {
+    /// How faces are scored in a stream that is live or not, with a model that has this minimum confidence and these limits.
+    pub(super) fn scoring_options(&self, min_confidence: f32, pose_limits: PoseLimits, is_live: bool) -> ScoringOptions {
         ScoringOptions {
             selection: self.faces.selection(is_live),
             half_life: Duration::from_nanos(self.smoothing),
             min_confidence: if self.min_confidence < 0.0 { min_confidence } else { self.min_confidence as f32 },
+            pose_limits,
         }
     }
 

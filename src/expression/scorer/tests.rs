@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The keeper of scores with made-up scores.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::geometry::Rect;
+use crate::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+use crate::geometry::{Point, Rect};
 use crate::image::{Colorimetry, PixelFormat, Plane};
 
 const SELECTION: Selection = Selection { interval_frames: 1, budget: 16, min_face_size: 1.0, motion_gate: None, time_budget: None };
-const OPTIONS: ScoringOptions = ScoringOptions { selection: SELECTION, half_life: Duration::ZERO, min_confidence: 0.0 };
+const OPTIONS: ScoringOptions = ScoringOptions {
+    selection: SELECTION,
+    half_life: Duration::ZERO,
+    min_confidence: 0.0,
+    pose_limits: PoseLimits { yaw: None, pitch: None },
+};
 const VGA: Size = Size::new(640, 480);
 
 /// The faces to classify on a grey frame of `size` with stripes of this width, given the ids of the faces on arrival and their
@@ -98,4 +106,35 @@ fn ids_of_other_elements_do_not_push_new_ids_out_of_range() {
     let faces = [(foreign, Rect::new(0.0, 0.0, 60.0, 60.0)), (0, Rect::new(200.0, 0.0, 60.0, 60.0))];
     assert_eq!(ids(&mut scorer, VGA, &faces, 0), [foreign, 1]);
     assert_eq!(ids(&mut scorer, VGA, &faces, 40), [foreign, 1]);
+}
+
+#[test]
+fn a_face_beyond_the_limits_of_the_pose_is_unknown_and_keeps_its_scores() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral", "happiness"]));
+    let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
+    let (batch, _) = choose(&mut scorer, (VGA, 16), &face, &OPTIONS, 0);
+    scorer.store(&batch, vec![Scores::from_probabilities([0.25, 0.75])], Duration::ZERO, &OPTIONS);
+    let shown = |pose_limits: PoseLimits, yaw: f32, pitch: f32, trust: f32| {
+        let geometry = FaceGeometry {
+            pose: HeadPose { yaw, pitch, roll: 170.0 },
+            landmarks_norm: Landmarks70([Point::default(); 70]),
+            blendshapes: Blendshapes::default(),
+            trust,
+            age: Duration::ZERO,
+            model_name: "test".into(),
+        };
+        let mut faces = batch.faces.clone();
+        faces[0].geometry = Some(Arc::new(geometry));
+        scorer.complete(&mut faces, VGA, &ScoringOptions { pose_limits, ..OPTIONS }, Duration::ZERO);
+        let result = faces[0].emotion.clone().expect("scores");
+        assert_eq!(result.scores.as_slice(), [0.25, 0.75]);
+        (result.label().to_owned(), result.reason)
+    };
+    let (label, turned) = (("happiness".to_owned(), None), ("unknown".to_owned(), Some(UnknownReason::Turned)));
+    let limits = PoseLimits { yaw: Some(60.0), pitch: Some(40.0) };
+    assert_eq!(shown(limits, -70.0, 0.0, 0.9), turned);
+    assert_eq!(shown(limits, 0.0, 45.0, 0.9), turned);
+    assert_eq!(shown(limits, 60.0, -40.0, 0.9), label);
+    assert_eq!(shown(limits, 70.0, 0.0, 0.2), label, "the pose itself is uncertain");
+    assert_eq!(shown(PoseLimits::default(), 90.0, 0.0, 0.9), label, "a model without limits");
 }
