@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! FaceRecords → Painter → Placed pictures → Canvas::blend, or another compositor
-//!               style, layout → edges, label, bars, emoji → cache
+//!               style, layout → edges, contours, label, bars, emoji → cache
 //!             → Coverage → Canvas::blur, Canvas::blur_all
 //! ```
 //!
@@ -21,6 +21,7 @@ mod edges;
 mod emoji;
 mod label;
 mod bars;
+mod contours;
 // From faces to placed pictures.
 mod alpha;
 mod canvas;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::bars::Graph;
 use super::cache::{Cache, Key};
+use super::contours::{Appearance, Contours};
 use super::edges::Outline;
 use super::label::{BRIGHT, DIM, Label, Percentage};
 use super::layout::{Candidate, GRAPH_SPOTS, LABEL_SPOTS, Layout, Spot, even};
@@ -32,6 +33,7 @@ pub struct CornerFigures {
 pub struct Painter {
     style: Style,
     cache: Cache,
+    contours: Contours,
     /// Label sets and the words that are shown for them.
     words: Vec<(LabelSet, LabelSet)>,
     tracks: HashMap<u32, Track>,
@@ -100,11 +102,15 @@ impl Painter {
     /// [`Painter::MAX_FACES`].
     pub fn draw(&mut self, faces: &[FaceRecord], stats: Option<CornerFigures>, frame: Size) -> Vec<Placed> {
         self.cache.next_frame();
+        self.contours.next_frame();
         let drawn = self.drawn_faces(faces, frame);
         let mut layout = Layout::new(frame, drawn.iter().map(|face| face.rect).collect());
         let mut placed = Vec::new();
         if self.style.boxes {
             drawn.iter().for_each(|face| self.draw_box(face, frame, &mut placed));
+        }
+        if self.style.landmarks || self.style.pose {
+            drawn.iter().for_each(|face| placed.extend(self.draw_geometry(face, frame)));
         }
         let plate = stats.and_then(|stats| self.draw_stats(stats, frame, &layout));
         plate.iter().for_each(|plate| layout.add_plate(plate.rect()));
@@ -166,6 +172,14 @@ impl Painter {
             let strip = |x| Placed::cut(picture.clone(), thickness, down, x, y + corner_px as i32);
             placed.extend([strip(x), strip(end(x, width, thickness))]);
         }
+    }
+
+    /// The contours of a face whose geometry is to be relied on.
+    fn draw_geometry(&mut self, face: &DrawnFace, frame: Size) -> Vec<Placed> {
+        let Some(geometry) = face.record.geometry.as_ref().filter(|geometry| geometry.is_reliable()) else { return Vec::new() };
+        let Style { landmarks, pose, .. } = self.style;
+        let appearance = Appearance { landmarks, pose, accent: face.color(&self.style), box_line_px: face.sizes.line_px };
+        self.contours.draw(face.record.id, geometry, appearance, frame)
     }
 
     fn is_detailed(drawn: &[DrawnFace], index: usize) -> bool {

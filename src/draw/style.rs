@@ -18,6 +18,10 @@ pub struct Style {
     pub emoji: bool,
     /// The track's id.
     pub ids: bool,
+    /// Contours through the landmarks.
+    pub landmarks: bool,
+    /// A line from the nose in the direction of the face.
+    pub pose: bool,
     /// Width of box lines in pixels; 0 derives it from the sizes of frame and face.
     pub line_width_px: u32,
     /// Font size (em) of labels in pixels; 0 derives it from the sizes of frame and face.
@@ -36,6 +40,8 @@ impl Default for Style {
             scores: true,
             emoji: true,
             ids: true,
+            landmarks: false,
+            pose: false,
             line_width_px: 0,
             font_size_px: 0,
             palette: Palette::default(),

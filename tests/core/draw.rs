@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gstemotion::draw::{Canvas, CornerFigures, Painter, Palette, Placed, PlaneMut, Style, Translations};
-use gstemotion::geometry::{Rect, Size};
+use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+use gstemotion::geometry::{Point, Rect, Size};
 use gstemotion::image::{Colorimetry, PixelFormat};
 use gstemotion::record::{EmotionResult, FaceRecord};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
@@ -99,6 +100,45 @@ fn face(id: u32, rect_norm: Rect, label: &str, score: f32) -> FaceRecord {
         age: Duration::ZERO,
     };
     FaceRecord { id, rect_norm, detection: None, emotion: Some(result), geometry: None, confirmed: true }
+}
+
+/// The landmarks of a drawn face that fills `rect`, with open eyes or with closed ones.
+fn landmarks(rect: Rect, is_open: bool) -> Landmarks70 {
+    let ellipse = |x: f32, y: f32, rx: f32, ry: f32, degrees: f32| {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        (x + rx * cos, y + ry * sin)
+    };
+    let lid = if is_open { 0.032 } else { 0.006 };
+    let eye = |x: f32| [180.0, 240.0, 300.0, 0.0, 60.0, 120.0].map(|degrees| ellipse(x, 0.38, 0.085, lid, degrees));
+    let brow = |side: f32, n: usize| (0.5 + side * (0.36 - 0.06 * n as f32), 0.26 - 0.03 * (n as f32 * 0.8).sin());
+    let jaw = (0..17).map(|n| ellipse(0.5, 0.36, 0.46, 0.6, 180.0 - 11.25 * n as f32));
+    let brows = (0..5).map(|n| brow(-1.0, n)).chain((0..5).map(|n| brow(1.0, 4 - n)));
+    let nose =
+        (0..4).map(|n| (0.5, 0.38 + 0.065 * n as f32)).chain((0..5).map(|n| (0.42 + 0.04 * n as f32, 0.62 + 0.01 * (n % 4).min(1) as f32)));
+    let lips = (0..12).map(|n| ellipse(0.5, 0.76, 0.17, 0.065, 180.0 + 30.0 * n as f32));
+    let mouth = (0..8).map(|n| ellipse(0.5, 0.76, 0.12, 0.018, 180.0 + 45.0 * n as f32));
+    let eyes = eye(0.3).into_iter().chain(eye(0.7));
+    let irises = [(0.3, 0.38), (0.7, 0.38)];
+    let points: Vec<(f32, f32)> = jaw.chain(brows).chain(nose).chain(eyes).chain(lips).chain(mouth).chain(irises).collect();
+    Landmarks70(std::array::from_fn(|n| Point::new(rect.x + points[n].0 * rect.w, rect.y + points[n].1 * rect.h)))
+}
+
+/// `face` with a geometry that looks `yaw` degrees to the right of the picture.
+fn measured(face: FaceRecord, yaw: f32, is_open: bool) -> FaceRecord {
+    let geometry = FaceGeometry {
+        pose: HeadPose { yaw, pitch: 8.0, roll: 0.0 },
+        landmarks_norm: landmarks(face.rect_norm, is_open),
+        blendshapes: Blendshapes::default(),
+        trust: 0.9,
+        age: Duration::ZERO,
+        model_name: "face-geometry".into(),
+    };
+    FaceRecord { geometry: Some(Arc::new(geometry)), ..face }
+}
+
+fn measured_faces() -> Vec<FaceRecord> {
+    let yaws = [0.0, -25.0, 40.0, 12.0, -50.0];
+    five_faces().into_iter().zip(yaws).map(|(face, yaw)| measured(face, yaw, yaw < 40.0)).collect()
 }
 
 /// A rectangle in units of the height of a 16:9 frame.
@@ -227,6 +267,24 @@ fn translated_words_and_another_palette() {
 }
 
 #[test]
+fn contours_and_the_direction_of_the_nose() {
+    let style = Style { landmarks: true, pose: true, scores: false, ..Style::default() };
+    assert_snapshot("contours", &Scene { style: style.clone(), ..Scene::new(P480, Background::Gradient, measured_faces()) });
+    assert_snapshot("contours-240p", &Scene { style, ..Scene::new(P240, Background::Dark, measured_faces()) });
+}
+
+#[test]
+fn a_geometry_that_is_not_to_be_relied_on_is_not_drawn() {
+    let style = Style { landmarks: true, pose: true, ..Style::default() };
+    let count = |faces: &[FaceRecord]| Painter::new(style.clone()).draw(faces, None, P720).len();
+    let mut doubtful = measured(one_face().remove(0), 0.0, true);
+    let sure = count(std::slice::from_ref(&doubtful));
+    doubtful.geometry.as_mut().map(Arc::make_mut).expect("a geometry").trust = 0.3;
+    assert_eq!(count(&[doubtful]), count(&one_face()));
+    assert_eq!(sure, count(&one_face()) + 9 + 3 + 2 + 1, "nine parts, the jaw in four pieces, two irises, a line from the nose");
+}
+
+#[test]
 fn parts_can_be_switched_off() {
     let none = Style { boxes: false, labels: false, scores: false, emoji: false, ids: false, ..Style::default() };
     let count = |style: Style| Painter::new(style).draw(&one_face(), None, P720).len();
@@ -341,9 +399,10 @@ fn gallery() {
     let folder = output("test-gallery");
     for (lines, size) in [("240p", P240), ("720p", P720), ("2160p", P2160)] {
         for (ground, background) in [("light", Background::Light), ("dark", Background::Dark), ("gradient", Background::Gradient)] {
-            for (count, faces) in [("1", one_face()), ("5", five_faces()), ("25", crowd())] {
-                let scene =
-                    Scene { stats: Some(CornerFigures { faces: faces.len(), fps: Some(30.0) }), ..Scene::new(size, background, faces) };
+            for (count, faces) in [("1", one_face()), ("5", measured_faces()), ("25", crowd())] {
+                let stats = Some(CornerFigures { faces: faces.len(), fps: Some(30.0) });
+                let style = Style { landmarks: true, pose: true, ..Style::default() };
+                let scene = Scene { stats, style, ..Scene::new(size, background, faces) };
                 write_png(&folder.join(format!("{lines}-{ground}-{count}.png")), size, &scene.render());
             }
         }

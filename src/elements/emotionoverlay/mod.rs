@@ -47,13 +47,20 @@
 //! gst-launch-1.0 videotestsrc num-buffers=60 ! emotionoverlay labels="happiness=Freude,anger=Ärger" draw-scores=false draw-stats=true ! videoconvert ! autovideosink
 //! ```
 //!
+//! Contours through the landmarks that `facelandmarks` estimates, and the direction in which each face looks. They are drawn where
+//! `trust` is at least 0.5:
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! facelandmarks ! emotionoverlay draw-landmarks=true draw-pose=true ! videoconvert ! autovideosink
+//! ```
+//!
 //! Blurred faces:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate ! videoconvert ! autovideosink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `emotionclassify`, `textoverlay`.
+//! Since: 0.1. See also: `facedetect`, `facelandmarks`, `emotionclassify`, `textoverlay`.
 
 mod compose;
 mod imp;

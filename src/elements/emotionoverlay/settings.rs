@@ -89,6 +89,18 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         switch("draw-scores", "Draw scores", "Draw a bar for the score of each class, where there is room", style.scores),
         switch("draw-emoji", "Draw emoji", "Draw an emoji of the expression next to each face", style.emoji),
         switch("draw-ids", "Draw ids", "Write the track id next to each face", style.ids),
+        switch(
+            "draw-landmarks",
+            "Draw landmarks",
+            "Draw contours through the landmarks of each face, which facelandmarks estimates",
+            style.landmarks,
+        ),
+        switch(
+            "draw-pose",
+            "Draw pose",
+            "Draw a line from each nose in the direction of the face, which facelandmarks estimates",
+            style.pose,
+        ),
         switch("draw-stats", "Draw statistics", "Write the number of faces and the frame rate into a corner", default.draw_stats),
         pixels(
             "line-width",
