@@ -12,6 +12,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::field::{coordinate, id, score, seconds};
+use super::geometry::{self, GeometryFields};
 use super::ndjson::labelled_scores;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary};
 use crate::record::{EmotionResult, FaceRecord, UnknownReason};
@@ -28,17 +29,22 @@ const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_
 pub struct CsvWriter {
     content: Content,
     labels: Vec<String>,
+    geometry: GeometryFields,
+    /// Whether the table has columns for the geometry; decided by the header.
+    has_geometry: bool,
 }
 
 impl CsvWriter {
     /// A table of faces or of summaries. Its labels are those of FER+ until the header is written.
-    pub fn new(content: Content) -> Self {
-        Self { content, labels: FERPLUS_LABELS.map(String::from).into() }
+    pub fn new(content: Content, geometry: GeometryFields) -> Self {
+        let has_geometry = content != Content::Summaries && geometry.has_columns(false);
+        Self { content, labels: FERPLUS_LABELS.map(String::from).into(), geometry, has_geometry }
     }
 }
 
 impl RecordWriter for CsvWriter {
-    fn header(&mut self, labels: Option<&[String]>) -> Option<String> {
+    fn header(&mut self, labels: Option<&[String]>, has_geometry: bool) -> Option<String> {
+        self.has_geometry = self.content != Content::Summaries && self.geometry.has_columns(has_geometry);
         if let Some(labels) = labels {
             self.labels = labels.to_vec();
         }
@@ -54,11 +60,18 @@ impl RecordWriter for CsvWriter {
             }
         }
         self.labels.iter().for_each(|label| row.text(&format!("score_{label}")));
+        if self.has_geometry {
+            geometry::columns().for_each(|name| row.text(&name));
+        }
         Some(row.line())
     }
 
     fn takes(&self, labels: &[String]) -> bool {
         labels.iter().all(|label| self.labels.contains(label))
+    }
+
+    fn takes_geometry(&self) -> bool {
+        self.has_geometry || self.geometry == GeometryFields::Never
     }
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn Write) -> io::Result<()> {
@@ -78,7 +91,7 @@ impl CsvWriter {
         let mut row = Row::default();
         row.times(frame.stream, &frame.time);
         row.value(Some(frame.frame));
-        (0..FACE_COLUMNS.len() + self.labels.len()).for_each(|_| row.text(""));
+        (0..FACE_COLUMNS.len() + self.labels.len() + self.geometry_columns()).for_each(|_| row.text(""));
         row.line()
     }
 
@@ -103,7 +116,15 @@ impl CsvWriter {
         for label in &self.labels {
             row.number(scored.and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
         }
+        match face.geometry.as_ref().filter(|_| self.has_geometry) {
+            Some(found) => geometry::cells(found).for_each(|cell| row.number(Some(cell))),
+            None => (0..self.geometry_columns()).for_each(|_| row.text("")),
+        }
         row.line()
+    }
+
+    fn geometry_columns(&self) -> usize {
+        if self.has_geometry { geometry::columns().count() } else { 0 }
     }
 
     fn summary_row(&self, summary: &Summary) -> String {

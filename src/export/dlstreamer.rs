@@ -10,6 +10,7 @@ use std::io;
 use serde::Serialize;
 
 use super::field::{coordinate, id, score};
+use super::geometry::{GeometryFields, GeometryJson};
 use super::ndjson::{ByLabel, labelled_scores, summary_json};
 use super::{FrameReport, RecordWriter, Summary, VERSION};
 use crate::geometry::{Size, pixels};
@@ -22,11 +23,14 @@ const CLASSIFIER: &str = "emotionclassify";
 
 /// Writes one JSON object per frame.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DlStreamerWriter;
+pub struct DlStreamerWriter {
+    /// Which faces have a `geometry`, in addition to what `gvametaconvert` writes.
+    pub geometry: GeometryFields,
+}
 
 impl RecordWriter for DlStreamerWriter {
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        writeln!(out, "{}", serde_json::to_string(&FrameJson::from(frame))?)
+        writeln!(out, "{}", serde_json::to_string(&FrameJson::new(frame, self.geometry))?)
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
@@ -46,11 +50,11 @@ struct FrameJson<'a> {
     system_timestamp: Option<String>,
 }
 
-impl<'a> From<&FrameReport<'a>> for FrameJson<'a> {
-    fn from(frame: &FrameReport<'a>) -> Self {
+impl<'a> FrameJson<'a> {
+    fn new(frame: &FrameReport<'a>, geometry: GeometryFields) -> Self {
         let Size { width, height } = frame.size;
         Self {
-            objects: frame.faces.iter().map(|face| ObjectJson::new(face, frame.size)).collect(),
+            objects: frame.faces.iter().map(|face| ObjectJson::new(face, frame.size, geometry)).collect(),
             resolution: ResolutionJson { width, height },
             source: frame.stream,
             timestamp: frame.time.stream_time_ns,
@@ -70,6 +74,8 @@ struct ObjectJson<'a> {
     detection: DetectionJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<EmotionJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    geometry: Option<GeometryJson>,
     x: u32,
     y: u32,
     w: u32,
@@ -81,10 +87,11 @@ struct ObjectJson<'a> {
 }
 
 impl<'a> ObjectJson<'a> {
-    fn new(face: &'a FaceRecord, size: Size) -> Self {
+    fn new(face: &'a FaceRecord, size: Size, geometry: GeometryFields) -> Self {
+        let geometry = GeometryJson::of(face.geometry.as_deref(), geometry);
         let (x, y, w, h) = pixels(face.rect_norm, size);
         let emotion = face.expression().map(EmotionJson::from);
-        Self { detection: face.into(), emotion, x, y, w, h, region_id: face.id, id: id(face), roi_type: FACE }
+        Self { detection: face.into(), emotion, geometry, x, y, w, h, region_id: face.id, id: id(face), roi_type: FACE }
     }
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events: a face appeared, its expression changed, it left. Each is reported only after it has lasted, so that a missed
-//! detection or a label that flickers causes none.
+//! Events: a face appeared, its expression changed, it turned away, closed its eyes, blinked, spoke, it left. Each is reported only
+//! after it has lasted, so that a missed detection or a label that flickers causes none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::behaviour::{Behaviour, FaceState};
 use super::{FrameReport, FrameTime};
 use crate::record::{EmotionResult, FaceRecord};
 
@@ -31,6 +32,12 @@ pub enum EventKind {
         /// The new label.
         to: String,
     },
+    /// A state of the face began.
+    Began(FaceState),
+    /// A state of the face ended.
+    Ended(FaceState),
+    /// Both eyes were closed for less than half a second.
+    Blink,
     /// The face went out of view.
     Left {
         /// Each label and its share of the time with an expression, largest first; empty if no expression lasted.
@@ -58,7 +65,11 @@ impl EventTracker {
         for face in frame.faces.iter().filter(|face| face.id != 0) {
             let presence = self.faces.entry(face.id).or_insert_with(|| Presence::new(frame.time));
             presence.see(&frame.time, face.expression());
-            events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(|(time, kind)| Event { id: face.id, time, kind }));
+            let event = |(time, kind)| Event { id: face.id, time, kind };
+            events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(event));
+            if let Some(geometry) = face.geometry.as_ref().filter(|geometry| geometry.is_reliable()) {
+                events.extend(presence.behaviour.see(geometry, &frame.time, self.hysteresis_ns).into_iter().map(event));
+            }
         }
         events
     }
@@ -93,12 +104,21 @@ struct Presence {
     next: Option<(String, FrameTime)>,
     /// How long each label was the reported expression, up to the current one, in nanoseconds.
     shown_ns: BTreeMap<String, u64>,
+    behaviour: Behaviour,
 }
 
 impl Presence {
     fn new(time: FrameTime) -> Self {
         let start = FrameTime { duration_ns: 0, ..time };
-        Self { start, end: start, is_reported: false, current: None, next: None, shown_ns: BTreeMap::new() }
+        Self {
+            start,
+            end: start,
+            is_reported: false,
+            current: None,
+            next: None,
+            shown_ns: BTreeMap::new(),
+            behaviour: Behaviour::new(start),
+        }
     }
 
     fn see(&mut self, time: &FrameTime, emotion: Option<&EmotionResult>) {
@@ -156,7 +176,7 @@ fn shares(shown_ns: BTreeMap<String, u64>) -> Vec<(String, f64)> {
 }
 
 /// Time between two positions in the media, in either direction, since playback may be in reverse.
-fn distance_ns(from: &FrameTime, to: &FrameTime) -> u64 {
+pub(super) fn distance_ns(from: &FrameTime, to: &FrameTime) -> u64 {
     from.position_ns().abs_diff(to.position_ns())
 }
 

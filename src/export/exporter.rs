@@ -3,7 +3,9 @@
 
 use std::io;
 
-use super::{Aggregator, Content, Event, EventTracker, Format, FrameReport, FrameTime, RecordWriter, Schedule, Span, Summary, Utc};
+use super::{
+    Aggregator, Content, Event, EventTracker, Format, FrameReport, FrameTime, GeometryFields, RecordWriter, Schedule, Span, Summary, Utc,
+};
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Options {
     pub aggregate_only: bool,
     /// Time for which something must last to be an event.
     pub hysteresis_ns: u64,
+    /// Which records have the geometry of a face.
+    pub geometry: GeometryFields,
 }
 
 impl Options {
@@ -42,7 +46,7 @@ pub struct Chunk {
     pub header: Option<String>,
     /// The text; empty only in a chunk that has a header.
     pub body: Vec<u8>,
-    /// A message about scores that the format cannot hold; set once.
+    /// A message about scores or geometries that the format cannot hold; set once for each.
     pub warning: Option<String>,
 }
 
@@ -75,12 +79,13 @@ pub struct Exporter {
     last_counts: Option<Vec<u64>>,
     header_done: bool,
     warned: bool,
+    warned_of_geometry: bool,
 }
 
 impl Exporter {
     /// An exporter before its first frame.
     pub fn new(options: Options) -> Self {
-        let writer = options.format.writer(options.content());
+        let writer = options.format.writer(options.content(), options.geometry);
         Self {
             options,
             schedule: Schedule::new(options.interval_ns, options.on_change, writer.marks_absence()),
@@ -92,6 +97,7 @@ impl Exporter {
             last_counts: None,
             header_done: false,
             warned: false,
+            warned_of_geometry: false,
         }
     }
 
@@ -155,7 +161,7 @@ impl Exporter {
 
     /// The header, if it has not been returned yet: a file without records is still a valid file of its format.
     pub fn header(&mut self) -> Option<String> {
-        self.take_header(None)
+        self.take_header(None, false)
     }
 
     /// Drops the open summary, the faces in view and the position on the timeline, as after a seek. The header is not written again.
@@ -169,13 +175,13 @@ impl Exporter {
 
     fn faces_chunk(&mut self, frame: &FrameReport<'_>) -> io::Result<Option<Chunk>> {
         let Some(hold_ns) = self.schedule.select(frame) else { return Ok(None) };
-        let header = self.take_header(frame.labels());
+        let header = self.take_header(frame.labels(), frame.has_geometry());
         let mut body = Vec::new();
         self.writer.write_faces(frame, hold_ns, &mut body)?;
         if body.is_empty() && header.is_none() {
             return Ok(None);
         }
-        let warning = frame.labels().and_then(|labels| self.warn_once(labels));
+        let warning = frame.labels().and_then(|labels| self.warn_once(labels)).or_else(|| self.warn_of_geometry(frame));
         let span = Span { pts_ns: frame.time.pts_ns, duration_ns: hold_ns };
         Ok(Some(Chunk { span, utc: self.writer.stated_utc(&frame.time), header, body, warning }))
     }
@@ -183,7 +189,7 @@ impl Exporter {
     fn summary_chunk(&mut self, summary: Option<Summary>) -> io::Result<Option<Chunk>> {
         let Some(summary) = summary.filter(|summary| self.differs_from_last(summary)) else { return Ok(None) };
         let labels = summary.labels();
-        let header = self.take_header((!labels.is_empty()).then_some(labels.as_slice()));
+        let header = self.take_header((!labels.is_empty()).then_some(labels.as_slice()), false);
         let mut body = Vec::new();
         self.writer.write_summary(&summary, &mut body)?;
         if body.is_empty() && header.is_none() {
@@ -216,8 +222,17 @@ impl Exporter {
         Span { pts_ns: self.covered_until_ns.map_or(known_ns, |covered| covered.max(known_ns)), duration_ns: time.duration_ns }
     }
 
-    fn take_header(&mut self, labels: Option<&[String]>) -> Option<String> {
-        if std::mem::replace(&mut self.header_done, true) { None } else { self.writer.header(labels) }
+    fn take_header(&mut self, labels: Option<&[String]>, has_geometry: bool) -> Option<String> {
+        if std::mem::replace(&mut self.header_done, true) { None } else { self.writer.header(labels, has_geometry) }
+    }
+
+    /// A message, once, about a geometry that has no place in the table.
+    fn warn_of_geometry(&mut self, frame: &FrameReport<'_>) -> Option<String> {
+        if self.warned_of_geometry || !frame.has_geometry() || self.writer.takes_geometry() {
+            return None;
+        }
+        self.warned_of_geometry = true;
+        Some("the first record had no geometry of a face, so the table has no columns for it; geometry=always adds them".to_owned())
     }
 
     fn warn_once(&mut self, labels: &[String]) -> Option<String> {

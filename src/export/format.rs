@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The export formats and their writers.
 
-use super::{Content, RecordWriter, csv, dlstreamer, ndjson, onvif, text, webvtt};
+use super::{Content, GeometryFields, RecordWriter, csv, dlstreamer, ndjson, onvif, text, webvtt};
 
 /// An export format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +26,15 @@ pub enum Format {
 }
 
 impl Format {
-    /// Creates a writer of this format.
-    pub fn writer(self, content: Content) -> Box<dyn RecordWriter> {
+    /// Creates a writer of this format. Only formats with JSON and CSV have fields for the geometry of faces.
+    pub fn writer(self, content: Content, geometry: GeometryFields) -> Box<dyn RecordWriter> {
         match self {
-            Self::Ndjson | Self::Events => Box::new(ndjson::NdjsonWriter),
-            Self::Csv => Box::new(csv::CsvWriter::new(content)),
+            Self::Ndjson | Self::Events => Box::new(ndjson::NdjsonWriter { geometry }),
+            Self::Csv => Box::new(csv::CsvWriter::new(content, geometry)),
             Self::WebVtt => Box::new(webvtt::CaptionWriter),
-            Self::WebVttMetadata => Box::new(webvtt::MetadataWriter),
+            Self::WebVttMetadata => Box::new(webvtt::MetadataWriter { geometry }),
             Self::Text => Box::new(text::TextWriter),
-            Self::DlStreamer => Box::new(dlstreamer::DlStreamerWriter),
+            Self::DlStreamer => Box::new(dlstreamer::DlStreamerWriter { geometry }),
             Self::Onvif => Box::new(onvif::OnvifWriter),
         }
     }

@@ -81,6 +81,11 @@ pub struct FrameReport<'a> {
 }
 
 impl FrameReport<'_> {
+    /// True if a face has a geometry.
+    pub fn has_geometry(&self) -> bool {
+        self.faces.iter().any(|face| face.geometry.is_some())
+    }
+
     /// The labels of the first scored face; none if no face was scored yet.
     pub fn labels(&self) -> Option<&[String]> {
         self.faces.iter().find_map(|face| face.emotion.as_ref()).map(|emotion| emotion.labels.as_slice())

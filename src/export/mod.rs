@@ -10,7 +10,7 @@
 //!
 //! One record is one face on one exported frame. A frame without faces writes nothing, unless only changes are exported
 //! and the last face has gone. NDJSON has every key in every record, null where a value is unknown. CSV has the same
-//! values as columns, an empty cell for null, and no landmarks. A CSV text that a spreadsheet would read as a formula is
+//! values as columns, an empty cell for null, and no landmarks of the detector. A CSV text that a spreadsheet would read as a formula is
 //! prefixed with an apostrophe (see [`csv`]).
 //!
 //! | NDJSON | CSV | type | meaning |
@@ -33,12 +33,25 @@
 //! | `landmarks` | | object or null | `right_eye`, `left_eye`, `nose`, `right_mouth`, `left_mouth`, each `x`, `y` in 0..1 of the frame |
 //! | `label` | `label` | string or null | apparent expression, or `unknown`; null if nothing upstream scores faces |
 //! | `label_id` | `label_id` | int or null | index of the label in the model's order |
-//! | `reason` | `reason` | string or null | why the label is `unknown`: `uncertain` (no score reaches the threshold), `small` (the face is too small) or `pending` (it is not scored yet) |
+//! | `reason` | `reason` | string or null | why the label is `unknown`: `uncertain` (no score reaches the threshold), `small` (the face is too small), `turned` (it is turned away too far) or `pending` (it is not scored yet) |
 //! | `score` | `score` | number or null | score of the label, 0..1; for `unknown` the highest score; null until the face is scored |
 //! | `second` | `second` | string or null | the most probable class after the label |
 //! | `scores` | `score_<label>` | object of numbers or null | the score of each label, in the model's order |
 //! | `smoothed` | `smoothed` | boolean or null | true if the scores are averaged over time |
 //! | `age` | `age` | int, ns, or null | time since the frame on which the face was scored |
+//!
+//! # Geometry of a face
+//!
+//! A face that `facelandmarks` has estimated has these fields, too. Other faces have none, unless [`GeometryFields::Always`] gives every
+//! record all of them. A table has their columns behind all others, if a face of its first record has a geometry.
+//!
+//! | NDJSON | CSV | type | meaning |
+//! |---|---|---|---|
+//! | `pose` | `yaw`, `pitch`, `roll` | object of numbers | degrees, 0 = facing the camera: to the person's own left, up, clockwise in the picture |
+//! | `landmarks_70` | `landmark_0_x`, `landmark_0_y`, … | array of 70 pairs | x and y in 0..1 of the frame: iBUG's 68 points, the right and the left iris |
+//! | `blendshapes` | `blendshape_browDownLeft`, … | object of 52 numbers | 0..1, with ARKit's names in alphabetical order |
+//! | `trust` | `trust` | number | how far to rely on them, 0..1 |
+//! | `geometry_age` | `geometry_age` | int, ns | time since the frame on which they were estimated |
 //!
 //! # When the last face has gone
 //!
@@ -69,13 +82,15 @@
 //!
 //! | field | type | meaning |
 //! |---|---|---|
-//! | `type` | string | `appeared`, `expression` or `left` |
+//! | `type` | string | `appeared`, `expression`, `turned`, `eyes_closed`, `blink`, `speaking` or `left` |
 //! | `version` | int | [`VERSION`] of these fields |
 //! | `stream`, `pts`, `stream_time`, `running_time`, `utc` | | as above, of the moment at which it happened |
-//! | `duration` | int, ns | `expression`: how long the face showed `from`; `left`: how long it was in view; `appeared`: 0 |
+//! | `duration` | int, ns | `expression`: how long the face showed `from`; `left`: how long it was in view; `blink`: how long the eyes were closed; a state that ends: how long it lasted; others: 0 |
 //! | `id` | int | track id |
 //! | `from` | string or null | of `expression`: the previous label; null for the first expression |
 //! | `to` | string | of `expression`: the new label |
+//! | `active` | boolean | of `turned`, `eyes_closed`, `speaking`: true if it begins, false if it ends |
+//! | `direction` | string | of `turned`: `left` or `right`, the person's own, `up` or `down` |
 //! | `shares` | object of numbers or null | of `left`: the share of each label in the time with an expression, largest first; null if no expression lasted |
 //!
 //! # JSON of DL Streamer
@@ -94,9 +109,11 @@ mod input;
 pub mod length;
 pub mod interval;
 pub mod aggregate;
+pub mod behaviour;
 pub mod events;
 mod writer;
 mod field;
+mod geometry;
 pub mod ndjson;
 pub mod csv;
 pub mod dlstreamer;
@@ -107,9 +124,11 @@ mod format;
 pub mod exporter;
 
 pub use aggregate::{Aggregator, ClassSummary, Summary};
+pub use behaviour::{Direction, FaceState};
 pub use events::{Event, EventKind, EventTracker};
 pub use exporter::{Chunk, Exporter, Options, Output};
 pub use format::Format;
+pub use geometry::GeometryFields;
 pub use input::{FrameReport, FrameTime, Span};
 pub use interval::Schedule;
 pub use length::{FrameLengths, OpenFrame};

@@ -6,18 +6,23 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
+use super::behaviour::{Direction, FaceState};
 use super::field::{coordinate, id, score, seconds};
+use super::geometry::{GeometryFields, GeometryJson};
 use super::{Event, EventKind, FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
 use crate::geometry::{Landmarks5, Point, Rect};
 use crate::record::{EmotionResult, FaceRecord, UnknownReason};
 
 /// Writes one JSON object per line, with the fields of the tables in [`super`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NdjsonWriter;
+pub struct NdjsonWriter {
+    /// Which faces have the fields of their geometry.
+    pub geometry: GeometryFields,
+}
 
 impl RecordWriter for NdjsonWriter {
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        objects(frame).try_for_each(|object| writeln!(out, "{}", object?))
+        objects(frame, self.geometry).try_for_each(|object| writeln!(out, "{}", object?))
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
@@ -30,9 +35,9 @@ impl RecordWriter for NdjsonWriter {
 }
 
 /// The objects of a frame, each on one line.
-pub(super) fn objects(frame: &FrameReport<'_>) -> impl Iterator<Item = io::Result<String>> {
+pub(super) fn objects(frame: &FrameReport<'_>, geometry: GeometryFields) -> impl Iterator<Item = io::Result<String>> {
     let no_faces = frame.faces.is_empty().then(|| no_faces_json(frame));
-    frame.faces.iter().map(|face| face_json(frame, face)).chain(no_faces)
+    frame.faces.iter().map(move |face| face_json(frame, face, geometry)).chain(no_faces)
 }
 
 /// The object of a frame without faces, on one line.
@@ -43,7 +48,7 @@ fn no_faces_json(frame: &FrameReport<'_>) -> io::Result<String> {
 }
 
 /// The object of one face, on one line.
-fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
+fn face_json(frame: &FrameReport<'_>, face: &FaceRecord, geometry: GeometryFields) -> io::Result<String> {
     let emotion = face.emotion.as_ref();
     let scored = emotion.filter(|emotion| emotion.is_scored());
     let line = FaceLine {
@@ -65,6 +70,7 @@ fn face_json(frame: &FrameReport<'_>, face: &FaceRecord) -> io::Result<String> {
         scores: scored.map(|emotion| ByLabel(labelled_scores(emotion).map(|(label, value)| (label, score(value))).collect())),
         smoothed: scored.map(|emotion| emotion.smoothed),
         age: scored.map(|emotion| u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX)),
+        geometry: GeometryJson::of(face.geometry.as_deref(), geometry),
     };
     Ok(serde_json::to_string(&line)?)
 }
@@ -89,8 +95,11 @@ pub(super) fn summary_json(summary: &Summary) -> io::Result<String> {
 /// The object of one event, on one line.
 fn event_json(stream: &str, event: &Event) -> io::Result<String> {
     let (kind, change) = match &event.kind {
-        EventKind::Appeared => ("appeared", Change::Appeared {}),
+        EventKind::Appeared => ("appeared", Change::Moment {}),
         EventKind::Expression { from, to } => ("expression", Change::Expression { from: from.as_deref(), to }),
+        EventKind::Began(state) => state_change(*state, true),
+        EventKind::Ended(state) => state_change(*state, false),
+        EventKind::Blink => ("blink", Change::Moment {}),
         EventKind::Left { shares } => {
             let shares: Vec<_> = shares.iter().map(|(label, share)| (label.as_str(), score(*share))).collect();
             ("left", Change::Left { shares: (!shares.is_empty()).then_some(ByLabel(shares)) })
@@ -98,6 +107,23 @@ fn event_json(stream: &str, event: &Event) -> io::Result<String> {
     };
     let line = EventLine { kind, version: VERSION, stream, times: (&event.time).into(), id: event.id, change };
     Ok(serde_json::to_string(&line)?)
+}
+
+/// The type of an event and its fields, for a state that began or ended.
+fn state_change(state: FaceState, active: bool) -> (&'static str, Change<'static>) {
+    match state {
+        FaceState::Turned(direction) => {
+            let direction = match direction {
+                Direction::Left => "left",
+                Direction::Right => "right",
+                Direction::Up => "up",
+                Direction::Down => "down",
+            };
+            ("turned", Change::Turned { active, direction })
+        }
+        FaceState::EyesClosed => ("eyes_closed", Change::State { active }),
+        FaceState::Speaking => ("speaking", Change::State { active }),
+    }
 }
 
 /// Label and score of each class, in the model's order.
@@ -155,6 +181,8 @@ struct FaceLine<'a> {
     scores: Option<ByLabel<'a, f64>>,
     smoothed: Option<bool>,
     age: Option<u64>,
+    #[serde(flatten)]
+    geometry: Option<GeometryJson>,
 }
 
 #[derive(Serialize)]
@@ -201,8 +229,10 @@ struct EventLine<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Change<'a> {
-    Appeared {},
+    Moment {},
     Expression { from: Option<&'a str>, to: &'a str },
+    Turned { active: bool, direction: &'static str },
+    State { active: bool },
     Left { shares: Option<ByLabel<'a, f64>> },
 }
 

@@ -7,7 +7,8 @@
 //! directions, x to the right, y upwards.
 //!
 //! `fc:Expression` has words for what a face does: `Natural` stands for neutral, `Smile` for happiness, and `Other` for the other
-//! classes. It is absent for `unknown`. Our own labels and scores are in an extension:
+//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`super`], where the geometry of the
+//! face is to be relied on. Our own labels and scores are in an extension:
 //!
 //! | element | attributes, content |
 //! |---|---|
@@ -25,6 +26,7 @@ use std::io;
 use std::time::Duration;
 
 use super::field::{coordinate_of, id, score};
+use super::geometry::angle;
 use super::ndjson::labelled_scores;
 use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc};
 use crate::geometry::Rect;
@@ -91,11 +93,21 @@ fn object(face: &FaceRecord) -> String {
     text += ">HumanFace</tt:Type></tt:Class>";
     if let Some(emotion) = face.expression() {
         text += &format!("<tt:Extension>{}</tt:Extension>", expression(emotion));
-        if let Some(word) = word(emotion) {
-            text += &format!("<tt:HumanFace><fc:Expression>{word}</fc:Expression></tt:HumanFace>");
-        }
     }
-    text + "</tt:Appearance></tt:Object>"
+    text + &human_face(face) + "</tt:Appearance></tt:Object>"
+}
+
+/// The `tt:HumanFace` of a face: ONVIF's word for its expression and the pose of the head. Empty if neither is known.
+fn human_face(face: &FaceRecord) -> String {
+    let mut text = String::new();
+    if let Some(word) = face.expression().and_then(word) {
+        text += &format!("<fc:Expression>{word}</fc:Expression>");
+    }
+    if let Some(geometry) = face.geometry.as_ref().filter(|geometry| geometry.is_reliable()) {
+        let [yaw, pitch, roll] = geometry.pose.to_array().map(|degrees| Number(angle(degrees)));
+        text += &format!(r#"<fc:PoseAngle><fc:PoseAngles roll="{roll}" pitch="{pitch}" yaw="{yaw}"/></fc:PoseAngle>"#);
+    }
+    if text.is_empty() { text } else { format!("<tt:HumanFace>{text}</tt:HumanFace>") }
 }
 
 fn shape(rect: Rect) -> String {

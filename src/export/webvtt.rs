@@ -9,7 +9,7 @@ use std::io;
 
 use super::ndjson::{objects, summary_json};
 use super::text::{face_text, summary_text};
-use super::{FrameReport, FrameTime, RecordWriter, Summary};
+use super::{FrameReport, FrameTime, GeometryFields, RecordWriter, Summary};
 
 const HEADER: &str = "WEBVTT\n\n";
 const NS_PER_MS: u64 = 1_000_000;
@@ -20,10 +20,13 @@ pub struct CaptionWriter;
 
 /// Writes cues that contain the objects of NDJSON.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct MetadataWriter;
+pub struct MetadataWriter {
+    /// Which faces have the fields of their geometry.
+    pub geometry: GeometryFields,
+}
 
 impl RecordWriter for CaptionWriter {
-    fn header(&mut self, _labels: Option<&[String]>) -> Option<String> {
+    fn header(&mut self, _labels: Option<&[String]>, _has_geometry: bool) -> Option<String> {
         Some(HEADER.to_owned())
     }
 
@@ -41,12 +44,12 @@ impl RecordWriter for CaptionWriter {
 }
 
 impl RecordWriter for MetadataWriter {
-    fn header(&mut self, _labels: Option<&[String]>) -> Option<String> {
+    fn header(&mut self, _labels: Option<&[String]>, _has_geometry: bool) -> Option<String> {
         Some(HEADER.to_owned())
     }
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        objects(frame).try_for_each(|object| cue(&frame.time, hold_ns, &without_arrow(&object?), out))
+        objects(frame, self.geometry).try_for_each(|object| cue(&frame.time, hold_ns, &without_arrow(&object?), out))
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {

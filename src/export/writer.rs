@@ -22,16 +22,21 @@ pub enum Content {
 /// # Errors
 /// Those of `out`, and [`io::ErrorKind::InvalidData`] for a record that the format cannot represent.
 pub trait RecordWriter: Send {
-    /// The header of a file, if the format has one. `labels` are those of the first record, where it has any; the columns
-    /// of a table are derived from them.
-    fn header(&mut self, labels: Option<&[String]>) -> Option<String> {
-        let _ = labels;
+    /// The header of a file, if the format has one. `labels` are those of the first record, where it has any, and `has_geometry` tells
+    /// whether one of its faces has a geometry; the columns of a table are derived from them.
+    fn header(&mut self, labels: Option<&[String]>, has_geometry: bool) -> Option<String> {
+        let _ = (labels, has_geometry);
         None
     }
 
     /// True if a record with these labels can be written without the loss of a score.
     fn takes(&self, labels: &[String]) -> bool {
         let _ = labels;
+        true
+    }
+
+    /// False if the format would have a place for the geometry of a face, but its header has none.
+    fn takes_geometry(&self) -> bool {
         true
     }
 

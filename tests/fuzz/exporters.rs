@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Exports of arbitrary faces, names, labels, numbers and times, which readers of each format have to parse.
 
-use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options, Output, Span, Utc};
+use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, Span, Utc};
 use gstemotion::geometry::Size;
 use gstemotion::record::FaceRecord;
 use gstemotion::scores::UNKNOWN;
@@ -29,6 +29,7 @@ pub fn check(input: &mut Input) {
         on_change: input.flag(),
         aggregate_only: input.flag(),
         hysteresis_ns: if input.flag() { 0 } else { input.integer() },
+        geometry: input.pick(&[GeometryFields::Auto, GeometryFields::Always, GeometryFields::Never]),
     };
     let mut export = Export { options, stream: input.text(), text: String::new(), faces: Vec::new() };
     let mut exporter = Exporter::new(options);

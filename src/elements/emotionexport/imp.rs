@@ -153,6 +153,7 @@ impl ObjectImpl for EmotionExport {
                 }
             }
             "hysteresis" => settings.hysteresis = extract(value),
+            "geometry" => settings.geometry = extract(value),
             name => unreachable!("property {name} is not installed"),
         }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
@@ -167,6 +168,7 @@ impl ObjectImpl for EmotionExport {
             "aggregate-only" => settings.aggregate_only.to_value(),
             "source" => settings.source.to_value(),
             "hysteresis" => settings.hysteresis.to_value(),
+            "geometry" => settings.geometry.to_value(),
             name => unreachable!("property {name} is not installed"),
         }
     }

@@ -11,9 +11,15 @@
 //!
 //! ## Events
 //!
-//! `format=events` reports that a face has appeared or left, or that its expression has changed. Each is reported after it
-//! has lasted for `hysteresis`, with the time at which it happened. At the end of the stream every face leaves. After a
+//! `format=events` reports that a face has appeared or left, or that its expression has changed. Behind `facelandmarks` it also
+//! reports that a face has turned away, closed its eyes, blinked or speaks. Each is reported after it has lasted for `hysteresis`, with the time at which it happened. At the end of the stream every face leaves. After a
 //! seek the faces in view are new ones. `interval` and `on-change` have no effect.
+//!
+//! ## Geometry
+//!
+//! Behind `facelandmarks`, NDJSON has the pose, landmarks and blendshapes of each face, and CSV has columns for them if a face of the
+//! first record has them. With `facelandmarks async=true` the first faces have none yet: `geometry=always` adds the columns from the
+//! start. `geometry=never` leaves all of it out, about 3 KB for each face.
 //!
 //! ## ONVIF
 //!
@@ -83,6 +89,7 @@ use gst::prelude::*;
 pub use format::EmotionExportFormat;
 #[cfg(feature = "publish")]
 pub(super) use format::record_caps;
+pub use settings::EmotionExportGeometry;
 
 glib::wrapper! {
     /// The element `emotionexport`.

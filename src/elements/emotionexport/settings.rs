@@ -5,6 +5,33 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::format::EmotionExportFormat;
+use crate::export::GeometryFields;
+
+/// The values of the property `geometry`: which records have the geometry of a face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionExportGeometry")]
+pub enum EmotionExportGeometry {
+    /// [`GeometryFields::Auto`].
+    #[default]
+    #[enum_value(name = "Those of faces that have one; CSV has the columns if its first record has one", nick = "auto")]
+    Auto,
+    /// [`GeometryFields::Always`].
+    #[enum_value(name = "All, with empty values for faces without one", nick = "always")]
+    Always,
+    /// [`GeometryFields::Never`].
+    #[enum_value(name = "None", nick = "never")]
+    Never,
+}
+
+impl From<EmotionExportGeometry> for GeometryFields {
+    fn from(geometry: EmotionExportGeometry) -> Self {
+        match geometry {
+            EmotionExportGeometry::Auto => Self::Auto,
+            EmotionExportGeometry::Always => Self::Always,
+            EmotionExportGeometry::Never => Self::Never,
+        }
+    }
+}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
@@ -15,6 +42,7 @@ pub(super) struct Settings {
     pub(super) aggregate_only: bool,
     pub(super) source: Option<String>,
     pub(super) hysteresis: u64,
+    pub(super) geometry: EmotionExportGeometry,
 }
 
 impl Default for Settings {
@@ -26,6 +54,7 @@ impl Default for Settings {
             aggregate_only: false,
             source: None,
             hysteresis: gst::ClockTime::from_mseconds(500).nseconds(),
+            geometry: EmotionExportGeometry::default(),
         }
     }
 }
@@ -75,10 +104,15 @@ pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt64::builder("hysteresis")
             .nick("Hysteresis")
             .blurb(
-                "With format=events: how long a face must be in view, be gone or show another expression before that is \
-                 reported, in nanoseconds",
+                "With format=events: how long a face must be in view, be gone, show another expression or do something else before \
+                 that is reported, in nanoseconds",
             )
             .default_value(default.hysteresis)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("geometry", default.geometry)
+            .nick("Geometry")
+            .blurb("Which records have pose, landmarks and blendshapes, which facelandmarks estimates")
             .mutable_ready()
             .build(),
     ]

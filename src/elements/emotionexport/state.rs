@@ -55,6 +55,7 @@ impl State {
             on_change: settings.on_change,
             aggregate_only: settings.aggregate_only,
             hysteresis_ns: settings.hysteresis,
+            geometry: settings.geometry.into(),
         };
         Self {
             exporter: Exporter::new(options),

@@ -3,11 +3,14 @@
 
 mod dlstreamer;
 mod events;
+mod geometry;
 mod onvif;
 
 use std::time::Duration;
 
-use gstemotion::export::{Aggregator, Content, Exporter, Format, FrameReport, FrameTime, Options, Output, RecordWriter, Span, Utc};
+use gstemotion::export::{
+    Aggregator, Content, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, RecordWriter, Span, Utc,
+};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
@@ -48,7 +51,7 @@ fn written(writer: &mut dyn RecordWriter, frame: &FrameReport<'_>, hold_ns: u64)
 }
 
 fn text_of(format: Format, frame: &FrameReport<'_>) -> String {
-    written(format.writer(Content::Faces).as_mut(), frame, frame.time.duration_ns)
+    written(format.writer(Content::Faces, GeometryFields::Auto).as_mut(), frame, frame.time.duration_ns)
 }
 
 fn summary_of(format: Format, frames: &[Vec<FaceRecord>]) -> String {
@@ -57,9 +60,9 @@ fn summary_of(format: Format, frames: &[Vec<FaceRecord>]) -> String {
         assert_eq!(aggregator.add(&report(frame as u64, faces)), None);
     }
     let summary = aggregator.finish().unwrap();
-    let mut writer = format.writer(Content::Summaries);
+    let mut writer = format.writer(Content::Summaries, GeometryFields::Auto);
     let labels = summary.labels();
-    let mut out = writer.header((!labels.is_empty()).then_some(labels.as_slice())).unwrap_or_default().into_bytes();
+    let mut out = writer.header((!labels.is_empty()).then_some(labels.as_slice()), false).unwrap_or_default().into_bytes();
     writer.write_summary(&summary, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -141,8 +144,8 @@ fn each_format_escapes_labels() {
     assert_eq!(json["label"], label);
     assert_eq!(json["scores"][label], 1.0);
 
-    let mut writer = Format::Csv.writer(Content::Faces);
-    let table = writer.header(frame.labels()).unwrap() + &written(writer.as_mut(), &frame, 0);
+    let mut writer = Format::Csv.writer(Content::Faces, GeometryFields::Auto);
+    let table = writer.header(frame.labels(), frame.has_geometry()).unwrap() + &written(writer.as_mut(), &frame, 0);
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     assert_eq!(reader.headers().unwrap().iter().next_back(), Some(format!("score_{label}").as_str()));
     assert_eq!(reader.records().next().unwrap().unwrap().get(16), Some(label));
@@ -171,8 +174,8 @@ fn seconds_start_at_zero_although_timestamps_do_not() {
 fn csv_has_crlf_lines_and_parses_back() {
     let faces = [scored(3, Some(1), &[0.06, 0.93, 0.01]), found(0)];
     let frame = report(2, &faces);
-    let mut writer = Format::Csv.writer(Content::Faces);
-    let table = writer.header(frame.labels()).unwrap() + &written(writer.as_mut(), &frame, 0);
+    let mut writer = Format::Csv.writer(Content::Faces, GeometryFields::Auto);
+    let table = writer.header(frame.labels(), frame.has_geometry()).unwrap() + &written(writer.as_mut(), &frame, 0);
     assert_eq!(
         table,
         concat!(
@@ -206,8 +209,8 @@ fn csv_cells_are_never_formulas_and_numbers_stay_numbers() {
 
 #[test]
 fn csv_columns_default_to_the_labels_of_ferplus() {
-    let mut writer = Format::Csv.writer(Content::Faces);
-    let header = writer.header(None).unwrap();
+    let mut writer = Format::Csv.writer(Content::Faces, GeometryFields::Auto);
+    let header = writer.header(None, false).unwrap();
     for label in FERPLUS_LABELS {
         assert!(header.contains(&format!("score_{label}")));
     }
@@ -236,8 +239,8 @@ fn a_label_without_a_column_is_warned_of_once() {
 #[test]
 fn captions_name_faces_and_last_for_their_interval() {
     let faces = [scored(3, Some(1), &[0.06, 0.93, 0.01]), scored(4, None, &[0.4, 0.35, 0.25]), found(5), found(0)];
-    let mut writer = Format::WebVtt.writer(Content::Faces);
-    assert_eq!(writer.header(None).unwrap(), "WEBVTT\n\n");
+    let mut writer = Format::WebVtt.writer(Content::Faces, GeometryFields::Auto);
+    assert_eq!(writer.header(None, false).unwrap(), "WEBVTT\n\n");
     assert_eq!(
         written(writer.as_mut(), &report(25, &faces), 1_500_000_000),
         "00:00:01.000 --> 00:00:02.500\nface 3: happiness 93 %\nface 4: unknown\nface 5\nface\n\n"
@@ -405,7 +408,7 @@ proptest! {
         aggregate_only: bool,
         format in prop::sample::select(vec![Format::Ndjson, Format::Events, Format::Onvif]),
     ) {
-        let options = Options { format, interval_ns: interval * 30_000_000, on_change, aggregate_only, hysteresis_ns: 80_000_000 };
+        let options = Options { format, interval_ns: interval * 30_000_000, on_change, aggregate_only, hysteresis_ns: 80_000_000, geometry: GeometryFields::Auto };
         let frames: Vec<Vec<FaceRecord>> = faces.iter().map(|&count| (1..=count as u32).map(found).collect()).collect();
         let mut exporter = Exporter::new(options);
         let mut until_ns = 0;
