@@ -56,6 +56,14 @@ pub enum Error {
         /// The folder of the spool.
         folder: PathBuf,
     },
+    /// A receiver without a connection cannot be addressed.
+    #[error("the receiver {receiver} cannot be addressed: {source}")]
+    Receiver {
+        /// Host and port.
+        receiver: String,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// The system has no authorities, and no file with authorities is set.
     #[error("TLS: the system has no certificates of authorities; set ca-file")]
     NoAuthorities,
@@ -112,6 +120,9 @@ pub enum LocationFault {
     /// It has no topic.
     #[error("expected a topic after the host")]
     NoTopic,
+    /// It has a topic, although its protocol has none.
+    #[error("expected nothing after host and port, since OSC has no topics")]
+    Topic,
     /// Its topic is not UTF-8, or has a `%` without two hexadecimal digits.
     #[error("the topic is not valid text")]
     TopicText,

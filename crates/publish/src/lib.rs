@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A line gets a `message_id`. The [`Outbox`] keeps it until the broker has acknowledged it, so each message is delivered at
-//! least once, unless it is dropped and counted. [`subscriber`] receives messages instead. Only the modules [`mqtt`], `nats`
-//! and [`subscriber`] use the network. The feature `nats` compiles the module of that name and its client.
+//! least once, unless it is dropped and counted. [`subscriber`] receives messages instead. [`osc`] sends to an avatar program,
+//! without a broker. Only the modules [`mqtt`], `nats`, [`osc`] and [`subscriber`] use the network. The feature `nats` compiles
+//! the module of that name and its client.
 
 mod backoff;
 mod caution;
@@ -20,6 +21,7 @@ mod message;
 pub mod mqtt;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod osc;
 mod outbox;
 mod problems;
 pub mod secrets;

@@ -24,6 +24,8 @@ pub enum Protocol {
     Mqtt,
     /// NATS JetStream.
     Nats,
+    /// OSC, to a receiver rather than to a broker.
+    Osc,
 }
 
 /// Where to publish, such as `mqtts://user@broker:8883/emotion/door`.
@@ -37,14 +39,14 @@ pub struct Location {
     pub user: Option<String>,
     /// Name or address of the broker; an IPv6 address is in brackets.
     pub host: String,
-    /// TCP port.
+    /// TCP port; UDP port of OSC.
     pub port: u16,
-    /// The topic, to which the last part is added.
+    /// The topic, to which the last part is added; empty for OSC.
     pub topic: String,
 }
 
 /// The schemes.
-const SCHEMES: [&str; 4] = ["mqtt", "mqtts", "nats", "nats+tls"];
+const SCHEMES: [&str; 5] = ["mqtt", "mqtts", "nats", "nats+tls", "osc"];
 
 /// The protocol of a scheme, whether it is encrypted, and the usual port.
 fn protocol(scheme: &str) -> Option<(Protocol, bool, u16)> {
@@ -53,6 +55,8 @@ fn protocol(scheme: &str) -> Option<(Protocol, bool, u16)> {
         "mqtts" => Some((Protocol::Mqtt, true, 8883)),
         "nats" => Some((Protocol::Nats, false, 4222)),
         "nats+tls" => Some((Protocol::Nats, true, 4222)),
+        // The port of the VMC protocol.
+        "osc" => Some((Protocol::Osc, false, 39_539)),
         _ => None,
     }
 }
@@ -95,7 +99,7 @@ impl Location {
     /// The topic, or with NATS the subject, that ends with `last`.
     pub fn topic(&self, last: &str) -> String {
         match self.protocol {
-            Protocol::Mqtt => format!("{}/{last}", self.topic),
+            Protocol::Mqtt | Protocol::Osc => format!("{}/{last}", self.topic),
             Protocol::Nats => format!("{}.{last}", self.topic),
         }
     }
@@ -117,7 +121,12 @@ fn parse(text: &str, is_filter: bool) -> std::result::Result<Location, LocationF
     if password(text).is_some() {
         return Err(LocationFault::Password);
     }
-    let (authority, topic) = rest.split_once('/').ok_or(LocationFault::NoTopic)?;
+    let (authority, topic) = match rest.split_once('/') {
+        Some((_, topic)) if protocol == Protocol::Osc && !topic.is_empty() => return Err(LocationFault::Topic),
+        Some((authority, topic)) => (authority, topic),
+        None if protocol == Protocol::Osc => (rest, ""),
+        None => return Err(LocationFault::NoTopic),
+    };
     let (user, address) = match authority.rsplit_once('@') {
         Some((user, address)) => (Some(decoded(user).ok_or(LocationFault::User)?), address),
         None => (None, authority),
@@ -156,7 +165,8 @@ fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
 fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::result::Result<String, LocationFault> {
     let topic = topic.trim_end_matches('/');
     let (forbidden, separator): (&[char], _) = match protocol {
-        Protocol::Nats if is_filter => return Err(LocationFault::Subscription),
+        Protocol::Nats | Protocol::Osc if is_filter => return Err(LocationFault::Subscription),
+        Protocol::Osc => return Ok(String::new()),
         Protocol::Mqtt => (&['+', '#'], "/"),
         Protocol::Nats => (&['*', '>', '.', ' '], "."),
     };
@@ -203,7 +213,10 @@ mod tests {
         assert_eq!(of("mqtts"), (Protocol::Mqtt, true, 8883));
         assert_eq!(of("nats"), (Protocol::Nats, false, 4222));
         assert_eq!(of("nats+tls"), (Protocol::Nats, true, 4222));
-        assert!(error("http://h/t").contains("mqtt, mqtts, nats, nats+tls"));
+        let osc = [location("osc://h"), location("osc://h/")].map(|osc| (osc.protocol, osc.tls, osc.port, osc.topic));
+        assert!(osc.into_iter().all(|osc| osc == (Protocol::Osc, false, 39_539, String::new())));
+        assert_eq!(location("osc://127.0.0.1:9000").port, 9000);
+        assert!(error("http://h/t").contains("mqtt, mqtts, nats, nats+tls, osc"));
     }
 
     #[test]
@@ -261,6 +274,8 @@ mod tests {
             ("mqtt://h/%e", LocationFault::TopicText),
             ("nats://h/a.b", LocationFault::Character('.')),
             ("nats://h/a>", LocationFault::Character('>')),
+            ("osc://h:1/avatar", LocationFault::Topic),
+            ("osc://:1", LocationFault::NoHost),
         ] {
             assert_eq!(fault(text), expected, "{text}");
         }
@@ -280,6 +295,7 @@ mod tests {
             ("mqtt://h/emotion/a+", LocationFault::Character('+')),
             ("mqtt://h/emotion/#", LocationFault::Character('#')),
             ("nats://h/emotion/+", LocationFault::Subscription),
+            ("osc://h", LocationFault::Subscription),
         ] {
             assert!(matches!(filter(text), Err(Error::Location { fault, .. }) if fault == expected), "{text}: {:?}", filter(text));
         }

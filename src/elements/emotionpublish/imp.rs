@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The implementation of `emotionpublish`: caps, stream and class.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use emotion_publish::mqtt::Mqtt;
 use emotion_publish::nats::Nats;
+use emotion_publish::osc::{OscSender, Sent};
 use emotion_publish::session::{Notice, Publisher};
 use emotion_publish::{Counts, Outbox, Protocol, without_password};
 use gst::glib;
@@ -23,6 +25,11 @@ use crate::error::Result;
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("emotionpublish", gst::DebugColorFlags::empty(), Some("Records to a message broker")));
 
+/// The schema of records of faces.
+const FACES: &str = "faces";
+/// Number of records without a geometry after which that is worth a warning.
+const RECORDS_BEFORE_WARNING: u64 = 100;
+
 /// The instance of `emotionpublish`.
 #[derive(Default)]
 pub struct EmotionPublish {
@@ -30,24 +37,62 @@ pub struct EmotionPublish {
     state: Mutex<State>,
 }
 
+/// Where records go. Shared, so that no lock is held while it drains.
+#[derive(Clone)]
+enum Outlet {
+    /// A broker, which confirms them.
+    Broker(Arc<Publisher>),
+    /// An avatar program, which does not.
+    Avatar(Arc<Avatar>),
+}
+
+/// A receiver by OSC, and what was already said about it.
+struct Avatar {
+    sender: OscSender,
+    has_warned_of_geometry: AtomicBool,
+    has_warned_of_failure: AtomicBool,
+}
+
+impl Outlet {
+    fn counts(&self) -> Counts {
+        match self {
+            Self::Broker(publisher) => publisher.counts(),
+            Self::Avatar(avatar) => avatar.sender.counts(),
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    /// Exists while the element is started. Shared, so that no lock is held while it drains.
-    publisher: Option<Arc<Publisher>>,
+    /// Exists while the element is started.
+    outlet: Option<Outlet>,
     /// From the caps.
     schema: Option<Arc<str>>,
-    /// The counts of the last publisher.
+    /// The counts of the last outlet.
     last_counts: Counts,
 }
 
 impl EmotionPublish {
-    fn publisher(&self) -> Option<Arc<Publisher>> {
-        self.state.lock().publisher.clone()
+    fn outlet(&self) -> Option<Outlet> {
+        self.state.lock().outlet.clone()
     }
 
-    fn start_publisher(&self) -> Result<Publisher> {
+    /// The publisher, if records go to a broker.
+    fn publisher(&self) -> Option<Arc<Publisher>> {
+        match self.outlet() {
+            Some(Outlet::Broker(publisher)) => Some(publisher),
+            _ => None,
+        }
+    }
+
+    fn start_outlet(&self) -> Result<Outlet> {
         let settings = self.settings.lock().clone();
         let location = settings.location()?;
+        if location.protocol == Protocol::Osc {
+            let (has_warned_of_geometry, has_warned_of_failure) = Default::default();
+            let avatar = Avatar { sender: OscSender::open(&location)?, has_warned_of_geometry, has_warned_of_failure };
+            return Ok(Outlet::Avatar(Arc::new(avatar)));
+        }
         let outbox = Outbox::open(&settings.limits()?)?;
         let login = settings.login(&location, outbox.start())?;
         if login.tls.is_none() && login.password.is_some() {
@@ -59,9 +104,30 @@ impl EmotionPublish {
                 let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained, has_status: true };
                 Publisher::start(outbox, broker, self.observer())
             }
-            Protocol::Nats => Publisher::start(outbox, Nats { location, login }, self.observer()),
+            Protocol::Nats | Protocol::Osc => Publisher::start(outbox, Nats { location, login }, self.observer()),
         };
-        Ok(publisher?)
+        Ok(Outlet::Broker(Arc::new(publisher?)))
+    }
+
+    /// Sends the records of a frame to an avatar program. Warns once if they have no geometry, and once if nobody takes them.
+    fn send(&self, avatar: &Avatar, text: &[u8]) {
+        let is_first = |warned: &AtomicBool| !warned.swap(true, Ordering::Relaxed);
+        match avatar.sender.send(text) {
+            Sent::Packets => avatar.has_warned_of_failure.store(false, Ordering::Relaxed),
+            Sent::NoGeometry if avatar.sender.counts().exported < RECORDS_BEFORE_WARNING => {}
+            Sent::NoGeometry if is_first(&avatar.has_warned_of_geometry) && avatar.sender.counts().sent == 0 => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::StreamError::Failed,
+                    ("no face has blendshapes; put facelandmarks before emotionexport, and leave emotionexport geometry at auto")
+                );
+            }
+            Sent::NoGeometry => {}
+            Sent::Failed(error) if is_first(&avatar.has_warned_of_failure) => {
+                gst::element_imp_warning!(self, gst::ResourceError::Write, ("the avatar program does not receive: {error}; going on"));
+            }
+            Sent::Failed(_) => {}
+        }
     }
 
     /// Translates notices into messages on the bus. The stream goes on whatever happens to the broker.
@@ -85,8 +151,8 @@ impl EmotionPublish {
     }
 
     fn stats(&self) -> gst::Structure {
-        let publisher = self.publisher();
-        let counts = publisher.as_ref().map_or_else(|| self.state.lock().last_counts, |publisher| publisher.counts());
+        let (outlet, publisher) = (self.outlet(), self.publisher());
+        let counts = outlet.map_or_else(|| self.state.lock().last_counts, |outlet| outlet.counts());
         let Counts { exported, recovered, sent, queued, dropped, rejected, reconnects, queued_bytes } = counts;
         gst::Structure::builder("application/x-emotionpublish-stats")
             .field("exported", exported)
@@ -186,7 +252,7 @@ impl ElementImpl for EmotionPublish {
             gst::subclass::ElementMetadata::new(
                 "Expression publisher",
                 "Sink/Network",
-                "Publishes the records of emotionexport to a message broker",
+                "Publishes the records of emotionexport to a message broker or to an avatar program",
                 env!("CARGO_PKG_AUTHORS"),
             )
         });
@@ -205,39 +271,46 @@ impl ElementImpl for EmotionPublish {
 
 impl BaseSinkImpl for EmotionPublish {
     fn start(&self) -> std::result::Result<(), gst::ErrorMessage> {
-        let publisher = self.start_publisher().map_err(|error| error_message(&error))?;
+        let outlet = self.start_outlet().map_err(|error| error_message(&error))?;
         let mut state = self.state.lock();
-        *state = State { publisher: Some(Arc::new(publisher)), ..State::default() };
+        *state = State { outlet: Some(outlet), ..State::default() };
         Ok(())
     }
 
     fn stop(&self) -> std::result::Result<(), gst::ErrorMessage> {
         let mut state = self.state.lock();
-        let publisher = state.publisher.take();
-        state.last_counts = publisher.as_ref().map(|publisher| publisher.counts()).unwrap_or_default();
+        let outlet = state.outlet.take();
+        state.last_counts = outlet.as_ref().map(Outlet::counts).unwrap_or_default();
         drop(state);
         // Without the lock: says goodbye to the broker, which may take a second.
-        drop(publisher);
+        drop(outlet);
         Ok(())
     }
 
     fn set_caps(&self, caps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
         let schema = caps.structure(0).and_then(|structure| structure.get::<&str>("schema").ok());
         let schema = schema.ok_or_else(|| gst::loggable_error!(CAT, "caps without a schema: {caps:?}"))?;
-        self.state.lock().schema = Some(schema.into());
+        let mut state = self.state.lock();
+        if matches!(state.outlet, Some(Outlet::Avatar(_))) && schema != FACES {
+            return Err(gst::loggable_error!(CAT, "expected records of the schema {FACES} for osc://, found {schema}"));
+        }
+        state.schema = Some(schema.into());
         Ok(())
     }
 
     fn render(&self, buffer: &gst::Buffer) -> std::result::Result<gst::FlowSuccess, gst::FlowError> {
-        let (publisher, schema) = {
+        let (outlet, schema) = {
             let state = self.state.lock();
-            (state.publisher.clone().ok_or(gst::FlowError::Flushing)?, state.schema.clone().ok_or(gst::FlowError::NotNegotiated)?)
+            (state.outlet.clone().ok_or(gst::FlowError::Flushing)?, state.schema.clone().ok_or(gst::FlowError::NotNegotiated)?)
         };
         let text = buffer.map_readable().map_err(|_| {
             gst::element_imp_error!(self, gst::ResourceError::Read, ("could not map a buffer"));
             gst::FlowError::Error
         })?;
-        publisher.push(&schema, &text);
+        match outlet {
+            Outlet::Broker(publisher) => publisher.push(&schema, &text),
+            Outlet::Avatar(avatar) => self.send(&avatar, &text),
+        }
         Ok(gst::FlowSuccess::Ok)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! # emotionpublish
 //!
-//! Publishes the records of `emotionexport` to a message broker, by MQTT 5 or 3.1.1. One message is one record: a line of
+//! Publishes the records of `emotionexport` to a message broker, by MQTT 5 or 3.1.1, or to an avatar program. One message is one record: a line of
 //! JSON with the key `message_id` added. Put one `emotionpublish` behind each `emotionexport`.
 //!
 //! ## Topics
@@ -35,6 +35,14 @@
 //! the subjects has to exist; until then, messages wait. The server drops repeats by itself. NATS has no last will, so
 //! `offline` is published only when the element stops.
 //!
+//! ## Avatars
+//!
+//! `location=osc://127.0.0.1:39539` sends the blendshapes and the head pose of a face to an avatar program by the VMC protocol:
+//! `/VMC/Ext/Blend/Val` with each of ARKit's 52 names, `/VMC/Ext/Blend/Apply`, and `/VMC/Ext/Bone/Pos` of the bone `Head`. Put
+//! `facelandmarks` before `emotionexport`, whose format has to be NDJSON. The avatar follows the largest face, then the same one for
+//! as long as it is there. Packets are UDP: they are sent at once, and a receiver that is not there misses them. The properties of
+//! brokers have no effect. `stats` counts the records of the followed face as `sent` and all others as `dropped`.
+//!
 //! ## Statistics
 //!
 //! The property `stats` is a structure that counts messages: `exported` by the stream, `recovered` from the spool of an
@@ -54,7 +62,13 @@
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=events ! emotionpublish location=mqtt://localhost/emotion/door
 //! ```
 //!
-//! Since: 0.1. See also: `emotionexport`.
+//! An avatar that moves as the person in front of the camera:
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! facelandmarks ! emotionexport ! emotionpublish location=osc://127.0.0.1:39539
+//! ```
+//!
+//! Since: 0.1. See also: `facelandmarks`, `emotionexport`.
 
 mod imp;
 mod settings;

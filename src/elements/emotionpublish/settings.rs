@@ -145,7 +145,11 @@ fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::Pa
 pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
     let default = Settings::default();
     vec![
-        text("location", "Location", "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://"),
+        text(
+            "location",
+            "Location",
+            "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://; or an avatar program: osc://host:port",
+        ),
         text("client-id", "Client id", "Name of the connection, unique at the broker (unset = a random one)"),
         glib::ParamSpecEnum::builder_with_default("mqtt-version", default.mqtt_version)
             .nick("MQTT version")

@@ -3,6 +3,7 @@
 
 mod faults;
 mod nats;
+mod osc;
 mod secrets;
 
 use std::sync::mpsc::{Receiver, channel};
