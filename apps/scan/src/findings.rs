@@ -78,6 +78,9 @@ pub struct FileFacts {
     pub kind: Option<Kind>,
     /// Length of a video, if its container has it.
     pub length_ns: Option<u64>,
+    /// Number of videos in the file, of which one is examined; `None` for other files.
+    #[serde(default)]
+    pub video_tracks: Option<u32>,
     /// Start of each slice, in nanoseconds of the file's time. The first one is 0. Empty if the file is not examined.
     pub slices: Vec<u64>,
     /// Why the file could not be opened.

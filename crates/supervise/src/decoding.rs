@@ -4,6 +4,11 @@
 use gst::glib;
 use gst::prelude::*;
 
+/// Demuxers of FFmpeg that do not work in GStreamer: that of NUT never ends, and crashes with some raw formats.
+const UNUSABLE: [&str; 1] = ["avdemux_nut"];
+/// The media type that GStreamer 1.22 gives to DNxHR in QuickTime files.
+const UNNAMED_DNXHR: &str = "video/x-gst-fourcc-AVdh";
+
 /// A `decodebin` that leaves audio and text encoded.
 ///
 /// # Errors
@@ -16,6 +21,7 @@ pub fn video_decoder() -> Result<gst::Element, glib::BoolError> {
         Some((!is_other).to_value())
     });
     forbid_direct_rendering(&decode);
+    name_dnxhr(&decode);
     Ok(decode)
 }
 
@@ -25,14 +31,39 @@ pub fn video_decoder() -> Result<gst::Element, glib::BoolError> {
 /// If GStreamer has no `decodebin`.
 pub fn file_decoder() -> Result<gst::Element, glib::BoolError> {
     let decode = video_decoder()?;
+    refuse(&decode, uses_network);
+    Ok(decode)
+}
+
+/// Lets `decode`, a `decodebin`, use no element for which `is_refused` is true, and none that does not work.
+pub fn refuse(decode: &gst::Element, is_refused: impl Fn(&gst::ElementFactory) -> bool + Send + Sync + 'static) {
     let results = glib::Type::from_name("GstAutoplugSelectResult").and_then(glib::EnumClass::with_type);
-    let results = results.ok_or_else(|| glib::bool_error!("decodebin has no GstAutoplugSelectResult"))?;
+    let results = results.expect("decodebin registers this type");
     decode.connect("autoplug-select", false, move |arguments| {
         let factory = arguments[3].get::<gst::ElementFactory>().ok();
-        let is_refused = factory.as_ref().is_none_or(uses_network);
-        results.to_value_by_nick(if is_refused { "skip" } else { "try" })
+        let is_skipped = factory.as_ref().is_none_or(|factory| UNUSABLE.contains(&factory.name().as_str()) || is_refused(factory));
+        results.to_value_by_nick(if is_skipped { "skip" } else { "try" })
     });
-    Ok(decode)
+}
+
+/// Gives DNxHR in QuickTime files the media type of its decoder, in the demuxers that `bin` adds from now on. GStreamer 1.22
+/// knows only the older DNxHD by name.
+pub fn name_dnxhr(bin: &impl IsA<gst::Element>) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "qtdemux") {
+            // Before decodebin, which connects to the signal later.
+            element.connect_pad_added(|_, pad| {
+                let Some(caps) = pad.current_caps().filter(|caps| caps.structure(0).is_some_and(|first| first.name() == UNNAMED_DNXHR))
+                else {
+                    return;
+                };
+                let mut named = caps.copy();
+                named.make_mut().structure_mut(0).expect("it was there").set_name("video/x-dnxhd");
+                pad.push_event(gst::event::Caps::new(&named));
+            });
+        }
+    });
 }
 
 /// True for the demuxers of playlists and for elements that receive streams, by what they say about themselves.

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use emotion_supervise::decoding::forbid_direct_rendering;
+use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use super::orientation;
+use super::streams::{Found, watch};
+use super::structure::{Defect, defect};
+use super::timeline::Timeline;
+use super::{missing, orientation};
 use crate::findings::Kind;
 use crate::inputs::Unavailable;
 
@@ -23,15 +26,12 @@ const QUEUED_FRAMES: u32 = 4;
 /// Time between two checks of the bus while waiting for a frame.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 const MILLISECOND_NS: u64 = 1_000_000;
-/// Name of the message that a pipeline without video posts.
-const NO_VIDEO: &str = "emotion-scan-no-video";
 /// Extensions of files that are expected to be pictures or videos, though nothing recognises their contents.
-const VISUAL_EXTENSIONS: [&str; 21] = [
-    "avi", "avif", "bmp", "gif", "heic", "jpeg", "jpg", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "png", "tif", "tiff", "ts",
-    "webm", "webp", "wmv",
+const VISUAL_EXTENSIONS: [&str; 40] = [
+    "3gp", "asf", "avi", "avif", "bmp", "dv", "f4v", "flv", "gif", "h264", "h265", "heic", "hevc", "ivf", "jpeg", "jpg", "m2t", "m2ts",
+    "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "ogv", "png", "rm", "rmvb", "tif", "tiff", "ts", "vob", "webm",
+    "webp", "wmv", "y4m",
 ];
-/// Media types of videos whose name does not begin with `video/` or `image/`.
-const VISUAL_TYPES: [&str; 3] = ["application/ogg", "application/mxf", "application/vnd.rn-realmedia"];
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -46,8 +46,29 @@ pub enum Failure {
     #[error("expected a photo or a video, found contents of no known kind")]
     Unknown,
     /// There is no decoder for this media type.
-    #[error("no decoder for {0} is installed")]
+    #[error("no decoder for {0} is installed; {help}", help = missing::help())]
     NoDecoder(String),
+    /// An MXF file without a video that the demuxer knows.
+    #[error("GStreamer's demuxer finds no video in this MXF file; {help}", help = missing::help())]
+    NoMxfVideo,
+    /// The decoder outputs a pixel format that GStreamer does not have.
+    #[error(
+        "the decoder's pixel format is unknown to this version of GStreamer; convert the file: \
+         ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mkv"
+    )]
+    PixelFormat,
+    /// A recorder could not write the index.
+    #[error(
+        "the recording was cut off: its index is missing, which is written last; with an intact recording of the same camera, \
+         `untrunc` repairs it (https://github.com/anthwlock/untrunc); recordings as Matroska or fragmented MP4 need no index"
+    )]
+    NoIndex,
+    /// So many bytes are missing at the end.
+    #[error("the file was cut off: {0} bytes are missing at its end; what is there was examined")]
+    CutOff(u64),
+    /// Raw video with more than 8 bits, which GStreamer would read as 8 bits.
+    #[error("expected raw video of 8 bits, found more; convert the file: ffmpeg -i FILE -pix_fmt yuv420p OUT.y4m")]
+    DeepRawVideo,
     /// There was no progress for this time.
     #[error("no frame within {} s", .0.as_secs_f64())]
     Stuck(Duration),
@@ -74,15 +95,6 @@ pub struct Frame {
     pub time_ns: u64,
 }
 
-/// What decodebin finds while it builds the pipeline.
-#[derive(Debug, Default)]
-struct Found {
-    /// Media type of the file.
-    media_type: Option<String>,
-    /// Media type of a video without a decoder.
-    undecodable: Option<String>,
-}
-
 /// The pipeline of one file, opened up to its first frame.
 #[derive(Debug)]
 pub struct Decoder {
@@ -92,6 +104,9 @@ pub struct Decoder {
     /// How a photo is turned upright.
     orientation: Option<gst::TagList>,
     limit: Duration,
+    /// Number of bytes that are missing at the end of the file.
+    missing_bytes: Option<u64>,
+    timeline: Timeline,
     /// Set once a seek has led away from the first frame.
     has_moved: bool,
     is_stuck: bool,
@@ -103,6 +118,12 @@ impl Decoder {
     /// # Errors
     /// If the file has no pictures or cannot be decoded.
     pub fn open(path: &Path, limit: Duration) -> Result<Self> {
+        let missing_bytes = match defect(path) {
+            Some(Defect::NoIndex) => return Err(Failure::NoIndex),
+            Some(Defect::DeepY4m) => return Err(Failure::DeepRawVideo),
+            Some(Defect::CutOff(bytes)) => Some(bytes),
+            None => None,
+        };
         let start = |limit| {
             let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
             Self::start(&source, limit)
@@ -112,6 +133,7 @@ impl Decoder {
         let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
         let oriented = opened.map(|mut opened| {
             opened.orientation = orientation::of_photo(path);
+            opened.missing_bytes = missing_bytes;
             opened
         });
         oriented.map_err(|failure| {
@@ -130,9 +152,18 @@ impl Decoder {
         accept_any_stride(&sink);
         pipeline.add_many([source, &decode, sink.upcast_ref()]).map_err(broken)?;
         source.link(&decode).map_err(broken)?;
-        forbid_direct_rendering(&decode);
         let found = watch(&decode, &sink);
-        let mut decoder = Self { pipeline, sink, found, orientation: None, limit, has_moved: false, is_stuck: false };
+        let mut decoder = Self {
+            pipeline,
+            sink,
+            found,
+            orientation: None,
+            limit,
+            missing_bytes: None,
+            timeline: Timeline::default(),
+            has_moved: false,
+            is_stuck: false,
+        };
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
@@ -143,6 +174,11 @@ impl Decoder {
     pub fn kind(&self) -> Kind {
         let found = self.found.lock();
         if found.media_type.as_deref().is_some_and(|name| name.starts_with("image/")) { Kind::Photo } else { Kind::Video }
+    }
+
+    /// Number of videos in the file, of which one is decoded.
+    pub fn videos(&self) -> u32 {
+        self.found.lock().videos
     }
 
     /// Length of the file, in whole milliseconds; `None` if its container does not have it.
@@ -185,6 +221,7 @@ impl Decoder {
             return Ok(false);
         }
         self.has_moved = true;
+        self.timeline = Timeline::default();
         self.wait_for_frame()?;
         Ok(true)
     }
@@ -198,19 +235,36 @@ impl Decoder {
         self.pipeline.set_state(gst::State::Playing).map_err(broken)?;
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
-                let time_ns = position(&sample).unwrap_or(0);
-                return Ok(Some(Frame { sample, time_ns }));
+                return Ok(Some(self.timed(sample)));
             }
             if let Some(message) = self.pop(gst::ClockTime::ZERO, &[gst::MessageType::Error]) {
                 return Err(self.failure(&message));
             }
             if self.sink.is_eos() {
-                return Ok(None);
+                return self.missing_bytes.map_or(Ok(None), |bytes| Err(Failure::CutOff(bytes)));
             }
             if Instant::now() > end {
                 return Err(self.stuck());
             }
         }
+    }
+
+    /// The frame of `sample`, whose buffer gets a timestamp if its own is missing or not after that of the last frame.
+    fn timed(&mut self, sample: gst::Sample) -> Frame {
+        let own = position(&sample);
+        let time_ns = self.timeline.next(own, length(&sample));
+        if own == Some(time_ns) {
+            return Frame { sample, time_ns };
+        }
+        let time = gst::ClockTime::from_nseconds(time_ns);
+        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let mut buffer = sample.buffer_owned();
+        if let Some(buffer) = &mut buffer {
+            buffer.make_mut().set_pts(segment.and_then(|segment| segment.position_from_stream_time(time)).unwrap_or(time));
+        }
+        let (caps, segment) = (sample.caps_owned(), sample.segment().cloned());
+        let stamped = gst::Sample::builder().buffer_if_some(buffer.as_ref()).caps_if_some(caps.as_ref());
+        Frame { sample: stamped.segment_if_some(segment.as_ref()).build(), time_ns }
     }
 
     /// The tags of the photo or video, such as the orientation.
@@ -241,16 +295,21 @@ impl Decoder {
 
     fn failure(&self, message: &gst::Message) -> Failure {
         let found = self.found.lock();
-        if let Some(media_type) = &found.undecodable {
-            return Failure::NoDecoder(media_type.clone());
+        if let Some(description) = &found.undecodable {
+            return Failure::NoDecoder(description.clone());
         }
-        match (message.view(), &found.media_type) {
-            (_, Some(media_type)) if !is_visual(media_type) => Failure::Other,
-            (gst::MessageView::Error(error), Some(_)) => broken(error.error()),
-            (gst::MessageView::Error(error), None) if error.error().matches(gst::StreamError::TypeNotFound) => Failure::Unknown,
-            (gst::MessageView::Error(error), None) => broken(error.error()),
-            _ => Failure::Other,
+        let error = match message.view() {
+            _ if found.is_other() => return Failure::Other,
+            gst::MessageView::Error(error) => error,
+            // Nobody records sound alone in this format.
+            _ if found.media_type.as_deref() == Some("application/mxf") => return Failure::NoMxfVideo,
+            _ => return Failure::Other,
+        };
+        if found.media_type.is_none() && error.error().matches(gst::StreamError::TypeNotFound) {
+            return Failure::Unknown;
         }
+        let is_refused = error.debug().is_some_and(|details| details.contains("not-negotiated"));
+        if is_refused { Failure::PixelFormat } else { undecodable(error, &found) }
     }
 }
 
@@ -281,61 +340,20 @@ fn accept_any_stride(sink: &gst_app::AppSink) {
     });
 }
 
-/// Links the first video of `decode` to `sink` and records what is found. Sound and text stay encoded.
-fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>> {
-    let found = Arc::new(Mutex::new(Found::default()));
-    decode.connect("autoplug-continue", false, |arguments| {
-        let caps = arguments[2].get::<gst::Caps>().ok()?;
-        Some(media_type(&caps).is_none_or(|name| !name.starts_with("audio/") && !name.starts_with("text/")).to_value())
-    });
-    let entry = sink.static_pad("sink").expect("a sink has a pad");
-    decode.connect_pad_added(move |_, pad| {
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        if media_type(&caps).as_deref() == Some("video/x-raw") && !entry.is_linked() {
-            // Without a link, the pipeline fails with an error of its own.
-            let _ = pad.link(&entry);
-        }
-    });
-    let entry = sink.static_pad("sink").expect("a sink has a pad");
-    decode.connect_no_more_pads(move |decode| {
-        if !entry.is_linked() {
-            let message = gst::message::Application::builder(gst::Structure::new_empty(NO_VIDEO)).src(decode).build();
-            let _ = decode.post_message(message);
-        }
-    });
-    let seen = found.clone();
-    decode.connect("unknown-type", false, move |arguments| {
-        let name = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps)).filter(|name| is_visual(name));
-        if name.is_some() {
-            seen.lock().undecodable = name;
-        }
-        None
-    });
-    let typefind = decode.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("typefind"));
-    let seen = found.clone();
-    typefind.inspect(|typefind| {
-        typefind.connect("have-type", false, move |arguments| {
-            seen.lock().media_type = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps));
-            None
-        });
-    });
-    found
-}
-
-fn media_type(caps: &gst::Caps) -> Option<String> {
-    caps.structure(0).map(|first| first.name().to_string())
-}
-
-/// True if files of this type have pictures.
-fn is_visual(media_type: &str) -> bool {
-    media_type.starts_with("video/") || media_type.starts_with("image/") || VISUAL_TYPES.contains(&media_type)
-}
-
 /// Position of a frame in the file, in nanoseconds.
 fn position(sample: &gst::Sample) -> Option<u64> {
     let pts = sample.buffer()?.pts()?;
     let in_stream = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts));
     Some(in_stream.unwrap_or(pts).nseconds())
+}
+
+/// Length of a frame, in nanoseconds; `None` if the stream does not have it.
+fn length(sample: &gst::Sample) -> Option<u64> {
+    let by_rate = || {
+        let rate = sample.caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok().filter(|rate| rate.numer() > 0)?;
+        gst::ClockTime::SECOND.mul_div_round(rate.denom() as u64, rate.numer() as u64)
+    };
+    sample.buffer()?.duration().or_else(by_rate).map(gst::ClockTime::nseconds)
 }
 
 /// `length` in nanoseconds, rounded to milliseconds. GStreamer's demuxer for Matroska replaces the length of the header by that
@@ -346,6 +364,13 @@ fn whole_milliseconds(length: gst::ClockTime) -> u64 {
 
 fn clock_time(duration: Duration) -> gst::ClockTime {
     gst::ClockTime::try_from(duration).unwrap_or(gst::ClockTime::MAX)
+}
+
+/// The reason of an element; for a video, with what may help.
+fn undecodable(error: &gst::message::Error, found: &Found) -> Failure {
+    let is_video = found.media_type.as_deref().is_some_and(|name| !name.starts_with("image/"));
+    let help = if is_video { format!("; {}", missing::help()) } else { String::new() };
+    Failure::Decoding(reason(error) + &help)
 }
 
 fn broken(error: impl std::fmt::Display) -> Failure {

@@ -123,7 +123,8 @@ fn create(path: &Path) -> Result<BufWriter<File>, Error> {
 
 fn file_row(input: &Input, facts: &FileFacts) -> FileRow {
     let error = input.error.as_ref().map(Unavailable::to_string).or_else(|| facts.error.clone());
-    FileRow { file: input.key.name.clone(), kind: facts.kind, length_ns: facts.length_ns, error, ..FileRow::default() }
+    let (kind, length_ns, video_tracks) = (facts.kind, facts.length_ns, facts.video_tracks);
+    FileRow { file: input.key.name.clone(), kind, length_ns, video_tracks, error, ..FileRow::default() }
 }
 
 fn add_slice(row: &mut FileRow, slice: SliceResult) {

@@ -37,7 +37,7 @@ pub fn examine_at(
         Err(broken) => SliceResult { error: Some(broken.to_string()), ..SliceResult::default() },
     };
     if input.is_changed() {
-        result.error = Some("the file was changed while it was examined".into());
+        result.error = Some("the file was changed while it was examined; scan it again when nothing writes to it".into());
     }
     result
 }

@@ -24,7 +24,8 @@ fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
     }
     // The decoder is at the last keyframe; if it cannot seek, it is still at the beginning of a single slice.
     decoder.rewind()?;
-    Ok(FileFacts { kind: Some(kind), length_ns, slices, error: None })
+    let video_tracks = (kind == Kind::Video).then(|| decoder.videos());
+    Ok(FileFacts { kind: Some(kind), length_ns, video_tracks, slices, error: None })
 }
 
 /// The facts of a file that could not be opened.

@@ -115,6 +115,8 @@ pub struct FileRow {
     pub kind: Option<Kind>,
     /// Length of a video.
     pub length_ns: Option<u64>,
+    /// Number of videos in the file, of which one is examined.
+    pub video_tracks: Option<u32>,
     /// Size of the frames, upright.
     pub size: Option<(u32, u32)>,
     /// Number of frames.
@@ -149,6 +151,7 @@ impl<'a> FileTable<'a> {
             Value::Text(&row.file),
             row.kind.map(Kind::name).into(),
             row.length_ns.map_or(Value::Missing, |length| Value::Double(seconds(length))),
+            row.video_tracks.map(u64::from).into(),
             width.map(u64::from).into(),
             height.map(u64::from).into(),
             Some(row.frames).into(),
@@ -173,6 +176,7 @@ pub(super) fn file_columns() -> Vec<Column> {
         ("file", Type::Text),
         ("kind", Type::Category),
         ("length_s", Type::Double),
+        ("video_tracks", Type::Int),
         ("width", Type::Int),
         ("height", Type::Int),
         ("frames", Type::Int),
@@ -259,6 +263,6 @@ mod tests {
         table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
         table.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,1,1,0,\r\nb,other,,,,0,0,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,0,\r\nb,other,,,,,0,0,,\r\n"), "{text}");
     }
 }

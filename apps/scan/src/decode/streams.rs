@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What decodebin finds in a file, and which of its videos is decoded.
+
+use std::sync::Arc;
+
+use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse};
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+use super::missing;
+
+/// Name of the message that a pipeline without video posts.
+const NO_VIDEO: &str = "emotion-scan-no-video";
+/// Media types of videos whose name does not begin with `video/` or `image/`.
+const VISUAL_TYPES: [&str; 5] =
+    ["application/ogg", "application/mxf", "application/vnd.rn-realmedia", "application/x-gst-av-nut", "application/x-shockwave-flash"];
+/// The media type of ASF, in which a picture beside the sound is a track: the cover of an album.
+const ASF: &str = "video/x-ms-asf";
+
+/// What decodebin finds while it builds the pipeline.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Media type of the file.
+    pub media_type: Option<String>,
+    /// Description of a video without a decoder.
+    pub undecodable: Option<String>,
+    /// Number of videos that can be decoded.
+    pub videos: u32,
+}
+
+impl Found {
+    /// True if the file is known to have no pictures.
+    pub fn is_other(&self) -> bool {
+        self.media_type.as_deref().is_some_and(|media_type| !is_visual(media_type))
+    }
+}
+
+/// Links one video of `decode` to `sink` and records what is found. Sound and text stay encoded.
+pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>> {
+    let found = Arc::new(Mutex::new(Found::default()));
+    forbid_direct_rendering(decode);
+    name_dnxhr(decode);
+    refuse(decode, |_| false);
+    record_types(decode, &found);
+    let (entry, seen) = (sink.static_pad("sink").expect("a sink has a pad"), found.clone());
+    // All pads exist by then. In a transport stream that changes, this happens again.
+    decode.connect_no_more_pads(move |decode| {
+        if entry.is_linked() {
+            return;
+        }
+        let videos: Vec<gst::Pad> = decode.src_pads().into_iter().filter(|pad| type_of(pad).as_deref() == Some("video/x-raw")).collect();
+        let mut seen = seen.lock();
+        seen.videos = seen.videos.max(videos.len() as u32);
+        drop(seen);
+        match videos.iter().find(|pad| is_default(pad)).or(videos.first()) {
+            // Without a link, the pipeline fails with an error of its own.
+            Some(video) => drop(video.link(&entry)),
+            None => {
+                let message = gst::message::Application::builder(gst::Structure::new_empty(NO_VIDEO)).src(decode).build();
+                let _ = decode.post_message(message);
+            }
+        }
+    });
+    found
+}
+
+/// Records the type of the file and what cannot be decoded.
+fn record_types(decode: &gst::Element, found: &Arc<Mutex<Found>>) {
+    let seen = found.clone();
+    decode.connect("autoplug-continue", false, move |arguments| {
+        let name = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps)).unwrap_or_default();
+        let is_cover = name.starts_with("image/") && seen.lock().media_type.as_deref() == Some(ASF);
+        Some((!is_cover && !name.starts_with("audio/") && !name.starts_with("text/")).to_value())
+    });
+    let seen = found.clone();
+    decode.connect("unknown-type", false, move |arguments| {
+        let caps = arguments[2].get::<gst::Caps>().ok()?;
+        if media_type(&caps).is_some_and(|name| is_visual(&name)) {
+            seen.lock().undecodable = missing::description(&caps);
+        }
+        None
+    });
+    let typefind = decode.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("typefind"));
+    let seen = found.clone();
+    typefind.inspect(|typefind| {
+        typefind.connect("have-type", false, move |arguments| {
+            seen.lock().media_type = arguments[2].get::<gst::Caps>().ok().and_then(|caps| media_type(&caps));
+            None
+        });
+    });
+}
+
+/// True if the file says that this track is shown unless another one is chosen.
+fn is_default(pad: &gst::Pad) -> bool {
+    pad.sticky_event::<gst::event::StreamStart>(0).is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT))
+}
+
+fn type_of(pad: &gst::Pad) -> Option<String> {
+    media_type(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)))
+}
+
+fn media_type(caps: &gst::Caps) -> Option<String> {
+    caps.structure(0).map(|first| first.name().to_string())
+}
+
+/// True if files of this type have pictures.
+fn is_visual(media_type: &str) -> bool {
+    media_type.starts_with("video/") || media_type.starts_with("image/") || VISUAL_TYPES.contains(&media_type)
+}
