@@ -3,8 +3,11 @@
 
 mod command;
 mod order;
+mod pixels;
 mod queries;
 mod readers;
+mod recordings;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;

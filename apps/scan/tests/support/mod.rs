@@ -111,6 +111,19 @@ impl Folder {
         self.encode(name, frames, 10, "vp8enc deadline=1 ! webmmux");
     }
 
+    /// Writes a video of the faces without loss, from which ffmpeg makes others.
+    pub fn lossless_video(&self, name: &str, frames: usize) {
+        self.encode(name, frames, 10, "avenc_ffv1 ! matroskamux");
+    }
+
+    /// Runs ffmpeg in this folder, with arguments separated by spaces.
+    pub fn ffmpeg(&self, arguments: &str) {
+        let mut command = Command::new("ffmpeg");
+        let command = command.args(["-nostdin", "-v", "error", "-y"]).args(arguments.split(' ')).current_dir(&self.0);
+        let printed = command.output().expect("ffmpeg starts");
+        assert!(printed.status.success(), "ffmpeg {arguments}: {}", String::from_utf8_lossy(&printed.stderr));
+    }
+
     /// Puts another network into `models`, under the name of the one that scans use.
     pub fn other_model(&self) {
         let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-int8");
@@ -203,6 +216,16 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// A folder for a test that makes videos with ffmpeg, which `make test` requires as well.
+pub fn with_ffmpeg(test: &str) -> Option<Folder> {
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "ffmpeg is not installed (Debian: ffmpeg)");
+        left_out::note("no ffmpeg (Debian: ffmpeg)");
+        return None;
+    }
+    Folder::new(test)
 }
 
 /// What a process printed, which must have exited with `status`.
