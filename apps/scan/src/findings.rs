@@ -94,6 +94,12 @@ pub struct SliceResult {
     pub frames: u64,
     /// Number of frames that were examined.
     pub examined: u64,
+    /// Number of frames that were decoded, the run-up included.
+    #[serde(default)]
+    pub decoded: u64,
+    /// Times of the examined frames, if they are not the first ones of their intervals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times_ns: Vec<u64>,
     /// Width and height of the last upright frame, in pixels.
     pub size: Option<(u32, u32)>,
     /// Classes of the expression model; empty if no face was scored.

@@ -8,6 +8,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`setting`] | a property of an element with its value |
+//! | [`sampling`] | which frames of a video are examined |
 //! | [`error`] | what stops a scan |
 //! | [`findings`] | what is known about a file, a slice and a face |
 //! | [`models`] | the networks by their contents |
@@ -30,6 +31,7 @@
 //! A module uses those above it.
 
 pub mod setting;
+pub mod sampling;
 pub mod error;
 pub mod findings;
 pub mod models;

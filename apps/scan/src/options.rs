@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 
 use crate::error::Error;
 use crate::models::Models;
+use crate::sampling::Sampling;
 use crate::setting::Setting;
 use crate::table::{Format, Table};
 
@@ -37,9 +38,14 @@ pub struct Options {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub list: Vec<PathBuf>,
 
-    /// Seconds between examined frames; without it, every frame is examined
+    /// Seconds between examined frames; without it, every frame is examined. The keyframe nearest to each of these times is
+    /// taken where keyframes are that close, since other frames then need not be decoded
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub every: Option<Duration>,
+
+    /// Take the first frame at or after each time of --every, which decodes all frames
+    #[arg(long, requires = "every")]
+    pub exact: bool,
 
     /// Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally
     /// frequent, as in posed or selected pictures
@@ -100,6 +106,7 @@ impl Options {
             output,
             list: Vec::new(),
             every: None,
+            exact: false,
             prior: None,
             set: Vec::new(),
             jobs: None,
@@ -198,6 +205,15 @@ impl Options {
         self.set.iter().rfind(is_model).map_or_else(|| "expression".to_owned(), |set| set.value.clone())
     }
 
+    /// Which frames of a video are examined.
+    pub fn sampling(&self) -> Sampling {
+        match (self.every, self.exact) {
+            (None, _) => Sampling::All,
+            (Some(every), true) => Sampling::First(every),
+            (Some(every), false) => Sampling::Nearest(every),
+        }
+    }
+
     /// The properties of the elements: the prior, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let prior = self.prior.and_then(|prior| prior.to_possible_value()).map(|prior| Setting {
@@ -212,7 +228,11 @@ impl Options {
     pub fn fingerprint(&self, models: &Models) -> String {
         let set: Vec<String> = self.settings().iter().map(Setting::to_string).collect();
         let every_s = self.every.map(|every| every.as_secs_f64());
-        serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set, "models": models}).to_string()
+        let mut settings = serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set, "models": models});
+        if every_s.is_some() {
+            settings["exact"] = self.exact.into();
+        }
+        settings.to_string()
     }
 }
 
@@ -298,7 +318,14 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused() {
-        for line in ["a -o b.csv --every 0", "a -o b.csv --every x", "a -o b.csv --jobs 0", "a -o b.csv --set tile-size=3", "a"] {
+        for line in [
+            "a -o b.csv --every 0",
+            "a -o b.csv --every x",
+            "a -o b.csv --jobs 0",
+            "a -o b.csv --set tile-size=3",
+            "a -o b.csv --exact",
+            "a",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
@@ -309,6 +336,7 @@ mod tests {
         let of = |line| parse(line).unwrap().fingerprint(&models);
         assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
+        assert_ne!(of("a -o b.csv --every 2"), of("a -o b.csv --every 2 --exact"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
         assert_eq!(of("a -o b.csv --prior balanced"), of("a -o b.csv --set emotionclassify.prior=balanced"));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 complete -c emotion-scan -s o -l output -d 'Table to write, a .parquet, .csv or .ndjson file' -r -F
 complete -c emotion-scan -l list -d 'File with further inputs, one per line; - is standard input; may be repeated' -r -F
-complete -c emotion-scan -l every -d 'Seconds between examined frames; without it, every frame is examined' -r
+complete -c emotion-scan -l every -d 'Seconds between examined frames; without it, every frame is examined. The keyframe nearest to each of these times is taken where keyframes are that close, since other frames then need not be decoded' -r
 complete -c emotion-scan -l prior -d 'Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally frequent, as in posed or selected pictures' -r -f -a "natural\t'As frequent as in front of a camera: mostly neutral and happy'
 balanced\t'All equally frequent, as in posed or selected pictures'"
 complete -c emotion-scan -l set -d 'Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated' -r
@@ -11,6 +11,7 @@ complete -c emotion-scan -l bins -d 'Also write the table of bins, TABLE with .b
 complete -c emotion-scan -l report -d 'Page to write, with timelines and shares' -r -F
 complete -c emotion-scan -l annotated -d 'Folder for photos and videos with the faces drawn' -r -f -a "(__fish_complete_directories)"
 complete -c emotion-scan -l timeout -d 'Seconds without a decoded frame, or without data from a server, after which a file is given up' -r
+complete -c emotion-scan -l exact -d 'Take the first frame at or after each time of --every, which decodes all frames'
 complete -c emotion-scan -s q -l quiet -d 'Print no progress'
 complete -c emotion-scan -l dispatch -d 'Examine nothing here: write tasks to standard output and read their results from standard input, for a program that takes them to other machines'
 complete -c emotion-scan -l worker -d 'Examine the tasks of a scan that has --dispatch and the same options; the inputs are ignored'

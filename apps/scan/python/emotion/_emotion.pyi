@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 def scan(
-    inputs: Sequence[str | os.PathLike[str]], output: Path, every: float | None, set: list[str], jobs: int | None
+    inputs: Sequence[str | os.PathLike[str]],
+    output: Path,
+    every: float | None,
+    exact: bool,
+    set: list[str],
+    jobs: int | None,
 ) -> list[tuple[str, str]]: ...
 def faces(pixels: bytes, width: int, height: int, channels: int, set: list[str]) -> str: ...

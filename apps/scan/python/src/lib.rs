@@ -21,11 +21,13 @@ fn scan(
     inputs: Vec<PathBuf>,
     output: PathBuf,
     every: Option<f64>,
+    exact: bool,
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
     let mut options = Options::new(inputs, output);
     options.every = every.map(interval).transpose()?;
+    options.exact = exact && every.is_some();
     options.set = settings(&set)?;
     options.jobs = jobs.filter(|&jobs| jobs > 0);
     Ok(py.detach(|| emotion_scan::scan(&options)).map_err(python_error)?.errors)

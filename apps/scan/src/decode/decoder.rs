@@ -3,7 +3,7 @@
 //!
 //! The pipeline decodes on threads of its own. Each wait for it has a time limit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,16 @@ use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use super::failure::Failure;
+use super::frame::{Frame, position};
+use super::gate::Gate;
+use super::groups::Range;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
 use super::timeline::Timeline;
 use super::{missing, orientation};
 use crate::findings::Kind;
-use crate::inputs::Unavailable;
+use crate::sampling::{Sampling, nanoseconds};
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
@@ -35,72 +39,15 @@ const VISUAL_EXTENSIONS: [&str; 40] = [
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// Why there are no frames.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The file has no pictures: it is sound, text or something else.
-    #[error("expected a photo or a video, found a file without pictures")]
-    Other,
-    /// Nothing recognises the contents.
-    #[error("expected a photo or a video, found contents of no known kind")]
-    Unknown,
-    /// There is no decoder for this media type.
-    #[error("no decoder for {0} is installed; {help}", help = missing::help())]
-    NoDecoder(String),
-    /// An MXF file without a video that the demuxer knows.
-    #[error("GStreamer's demuxer finds no video in this MXF file; {help}", help = missing::help())]
-    NoMxfVideo,
-    /// The decoder outputs a pixel format that GStreamer does not have.
-    #[error(
-        "the decoder's pixel format is unknown to this version of GStreamer; convert the file: \
-         ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mkv"
-    )]
-    PixelFormat,
-    /// A recorder could not write the index.
-    #[error(
-        "the recording was cut off: its index is missing, which is written last; with an intact recording of the same camera, \
-         `untrunc` repairs it (https://github.com/anthwlock/untrunc); recordings as Matroska or fragmented MP4 need no index"
-    )]
-    NoIndex,
-    /// So many bytes are missing at the end.
-    #[error("the file was cut off: {0} bytes are missing at its end; what is there was examined")]
-    CutOff(u64),
-    /// Raw video with more than 8 bits, which GStreamer would read as 8 bits.
-    #[error("expected raw video of 8 bits, found more; convert the file: ffmpeg -i FILE -pix_fmt yuv420p OUT.y4m")]
-    DeepRawVideo,
-    /// There was no progress for this time.
-    #[error("no frame within {} s", .0.as_secs_f64())]
-    Stuck(Duration),
-    /// The file cannot seek to this time, in nanoseconds.
-    #[error("cannot seek to {} s", .0 / 1_000_000_000)]
-    NoSeek(u64),
-    /// GStreamer's reason why pictures cannot be decoded.
-    #[error("{0}")]
-    Decoding(String),
-    /// Why a frame could not be analysed.
-    #[error("{0}")]
-    Analysis(String),
-    /// Why a remote file could not be downloaded.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// A decoded frame.
-#[derive(Debug)]
-pub struct Frame {
-    /// The frame with its caps and segment.
-    pub sample: gst::Sample,
-    /// Position in the file, in nanoseconds; 0 if the frame has no time.
-    pub time_ns: u64,
-}
-
 /// The pipeline of one file, opened up to its first frame.
 #[derive(Debug)]
 pub struct Decoder {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     found: Arc<Mutex<Found>>,
+    sampling: Sampling,
+    /// The file, if it is one.
+    path: Option<PathBuf>,
     /// How a photo is turned upright.
     orientation: Option<gst::TagList>,
     limit: Duration,
@@ -113,11 +60,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Opens a file. It is given up after `limit` without progress.
+    /// Opens a file, of which the frames of `sampling` are examined. It is given up after `limit` without progress.
     ///
     /// # Errors
     /// If the file has no pictures or cannot be decoded.
-    pub fn open(path: &Path, limit: Duration) -> Result<Self> {
+    pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self> {
         let missing_bytes = match defect(path) {
             Some(Defect::NoIndex) => return Err(Failure::NoIndex),
             Some(Defect::DeepY4m) => return Err(Failure::DeepRawVideo),
@@ -126,7 +73,7 @@ impl Decoder {
         };
         let start = |limit| {
             let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
-            Self::start(&source, limit)
+            Self::start(&source, limit, sampling)
         };
         let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&Failure::Stuck(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
@@ -134,8 +81,13 @@ impl Decoder {
         let oriented = opened.map(|mut opened| {
             opened.orientation = orientation::of_photo(path);
             opened.missing_bytes = missing_bytes;
+            opened.path = Some(path.to_owned());
             opened
         });
+        if matches!((&oriented, sampling), (Err(Failure::Decoding(_) | Failure::Other), Sampling::Nearest(_))) {
+            // Perhaps its first keyframe is none.
+            return Self::open(path, limit, sampling.exact());
+        }
         oriented.map_err(|failure| {
             let is_unknown = failure == Failure::Unknown;
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -143,8 +95,18 @@ impl Decoder {
         })
     }
 
+    /// Opens the same file again, to decode all its frames.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::open`].
+    pub fn reopened(self) -> Result<Self> {
+        let (path, limit, sampling) = (self.path.clone(), self.limit, self.sampling.exact());
+        drop(self);
+        path.map_or(Err(Failure::Other), |path| Self::open(&path, limit, sampling))
+    }
+
     /// Opens what `source` outputs.
-    pub(crate) fn start(source: &gst::Element, limit: Duration) -> Result<Self> {
+    pub(crate) fn start(source: &gst::Element, limit: Duration, sampling: Sampling) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         let decode = gst::ElementFactory::make("decodebin").build().map_err(broken)?;
         let sink = gst_app::AppSink::builder().caps(&gst::Caps::new_empty_simple("video/x-raw")).sync(false).build();
@@ -152,11 +114,13 @@ impl Decoder {
         accept_any_stride(&sink);
         pipeline.add_many([source, &decode, sink.upcast_ref()]).map_err(broken)?;
         source.link(&decode).map_err(broken)?;
-        let found = watch(&decode, &sink);
+        let found = watch(&decode, &sink, sampling);
         let mut decoder = Self {
             pipeline,
             sink,
             found,
+            sampling,
+            path: None,
             orientation: None,
             limit,
             missing_bytes: None,
@@ -172,8 +136,7 @@ impl Decoder {
 
     /// Photo or video.
     pub fn kind(&self) -> Kind {
-        let found = self.found.lock();
-        if found.media_type.as_deref().is_some_and(|name| name.starts_with("image/")) { Kind::Photo } else { Kind::Video }
+        if self.found.lock().is_photo() { Kind::Photo } else { Kind::Video }
     }
 
     /// Number of videos in the file, of which one is decoded.
@@ -192,6 +155,7 @@ impl Decoder {
     /// If the file cannot be decoded there.
     pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
+        self.plan(None);
         if !self.seek(flags, time_ns)? {
             return Ok(None);
         }
@@ -203,16 +167,28 @@ impl Decoder {
     /// # Errors
     /// If the file cannot be decoded there.
     pub fn rewind(&mut self) -> Result<()> {
-        if self.has_moved { self.continue_at(0) } else { Ok(()) }
+        if self.has_moved { self.continue_at(0, 0, None) } else { Ok(()) }
     }
 
-    /// Continues at `time_ns`, exactly.
+    /// Continues at `run_up_ns`, exactly. The slice begins at `start_ns`, and the next one at `end_ns`.
     ///
     /// # Errors
     /// If the file cannot be decoded there.
-    pub fn continue_at(&mut self, time_ns: u64) -> Result<()> {
+    pub fn continue_at(&mut self, run_up_ns: u64, start_ns: u64, end_ns: Option<u64>) -> Result<()> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        if self.seek(flags, time_ns)? { Ok(()) } else { Err(Failure::NoSeek(time_ns)) }
+        self.plan(Some(Range::of_slice(run_up_ns, start_ns, end_ns)));
+        if self.seek(flags, run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(run_up_ns)) }
+    }
+
+    /// Decides which frames are decoded after the next seek: those that are needed for `range`, or all.
+    fn plan(&self, range: Option<Range>) {
+        if let (Sampling::Nearest(every), Some(gate)) = (self.sampling, self.gate()) {
+            gate.plan(range.map(|range| (nanoseconds(every), range)));
+        }
+    }
+
+    fn gate(&self) -> Option<Arc<Gate>> {
+        self.found.lock().gate.clone()
     }
 
     /// Seeks and waits for a frame. Returns false if seeking is not possible.
@@ -231,30 +207,45 @@ impl Decoder {
     /// # Errors
     /// If decoding fails or makes no progress.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
-        let end = Instant::now() + self.limit;
+        let gate = self.gate();
+        let arrived = || gate.as_ref().map_or(0, |gate| gate.arrived());
+        let (mut end, mut before) = (Instant::now() + self.limit, arrived());
         self.pipeline.set_state(gst::State::Playing).map_err(broken)?;
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
-                return Ok(Some(self.timed(sample)));
+                let (sample, time_ns) = self.timed(sample);
+                return Ok(Some(Frame::new(sample, time_ns, gate.as_deref())?));
             }
             if let Some(message) = self.pop(gst::ClockTime::ZERO, &[gst::MessageType::Error]) {
+                self.frames()?;
                 return Err(self.failure(&message));
             }
             if self.sink.is_eos() {
+                self.frames()?;
                 return self.missing_bytes.map_or(Ok(None), |bytes| Err(Failure::CutOff(bytes)));
             }
-            if Instant::now() > end {
+            if arrived() > before {
+                (end, before) = (Instant::now() + self.limit, arrived());
+            } else if Instant::now() > end {
                 return Err(self.stuck());
             }
         }
     }
 
-    /// The frame of `sample`, whose buffer gets a timestamp if its own is missing or not after that of the last frame.
-    fn timed(&mut self, sample: gst::Sample) -> Frame {
+    /// Number of frames of the slice, at its end; `None` if all of them were decoded.
+    ///
+    /// # Errors
+    /// If the video cannot be sampled by its keyframes.
+    pub fn frames(&self) -> Result<Option<u64>> {
+        Ok(self.gate().map_or(Ok(None), |gate| gate.frames_at_end())?)
+    }
+
+    /// The sample and its time. Its buffer gets a timestamp if its own is missing or not after that of the last frame.
+    fn timed(&mut self, sample: gst::Sample) -> (gst::Sample, u64) {
         let own = position(&sample);
         let time_ns = self.timeline.next(own, length(&sample));
         if own == Some(time_ns) {
-            return Frame { sample, time_ns };
+            return (sample, time_ns);
         }
         let time = gst::ClockTime::from_nseconds(time_ns);
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
@@ -264,7 +255,7 @@ impl Decoder {
         }
         let (caps, segment) = (sample.caps_owned(), sample.segment().cloned());
         let stamped = gst::Sample::builder().buffer_if_some(buffer.as_ref()).caps_if_some(caps.as_ref());
-        Frame { sample: stamped.segment_if_some(segment.as_ref()).build(), time_ns }
+        (stamped.segment_if_some(segment.as_ref()).build(), time_ns)
     }
 
     /// The tags of the photo or video, such as the orientation.
@@ -340,13 +331,6 @@ fn accept_any_stride(sink: &gst_app::AppSink) {
     });
 }
 
-/// Position of a frame in the file, in nanoseconds.
-fn position(sample: &gst::Sample) -> Option<u64> {
-    let pts = sample.buffer()?.pts()?;
-    let in_stream = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts));
-    Some(in_stream.unwrap_or(pts).nseconds())
-}
-
 /// Length of a frame, in nanoseconds; `None` if the stream does not have it.
 fn length(sample: &gst::Sample) -> Option<u64> {
     let by_rate = || {
@@ -392,7 +376,7 @@ mod tests {
         gst::init().unwrap();
         let silent = gst_app::AppSrc::builder().build();
         let start = Instant::now();
-        let failure = Decoder::start(silent.upcast_ref(), Duration::from_millis(300)).unwrap_err();
+        let failure = Decoder::start(silent.upcast_ref(), Duration::from_millis(300), Sampling::All).unwrap_err();
         assert_eq!(failure, Failure::Stuck(Duration::from_millis(300)));
         assert_eq!(failure.to_string(), "no frame within 0.3 s");
         assert!(start.elapsed() < Duration::from_secs(30));

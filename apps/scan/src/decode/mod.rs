@@ -3,9 +3,17 @@
 
 mod structure;
 mod missing;
+mod group;
+mod groups;
+mod gate;
+mod frame;
+mod failure;
 mod streams;
 mod timeline;
 mod decoder;
 pub mod orientation;
 
-pub use decoder::{Decoder, Failure, Frame};
+pub use decoder::Decoder;
+pub use failure::Failure;
+pub use frame::{Chosen, Frame};
+pub use groups::Distrust;

@@ -7,7 +7,10 @@ use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use super::gate::{Gate, Gates};
+use super::groups::Range;
 use super::missing;
+use crate::sampling::{Sampling, nanoseconds};
 
 /// Name of the message that a pipeline without video posts.
 const NO_VIDEO: &str = "emotion-scan-no-video";
@@ -26,9 +29,16 @@ pub struct Found {
     pub undecodable: Option<String>,
     /// Number of videos that can be decoded.
     pub videos: u32,
+    /// Drops the frames that nobody examines.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl Found {
+    /// True if the file is a photo.
+    pub fn is_photo(&self) -> bool {
+        self.media_type.as_deref().is_some_and(|name| name.starts_with("image/"))
+    }
+
     /// True if the file is known to have no pictures.
     pub fn is_other(&self) -> bool {
         self.media_type.as_deref().is_some_and(|media_type| !is_visual(media_type))
@@ -36,8 +46,9 @@ impl Found {
 }
 
 /// Links one video of `decode` to `sink` and records what is found. Sound and text stay encoded.
-pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>> {
+pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling) -> Arc<Mutex<Found>> {
     let found = Arc::new(Mutex::new(Found::default()));
+    let gates = gates(decode, &found, sampling);
     forbid_direct_rendering(decode);
     name_dnxhr(decode);
     refuse(decode, |_| false);
@@ -51,8 +62,10 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>
         let videos: Vec<gst::Pad> = decode.src_pads().into_iter().filter(|pad| type_of(pad).as_deref() == Some("video/x-raw")).collect();
         let mut seen = seen.lock();
         seen.videos = seen.videos.max(videos.len() as u32);
+        let chosen = videos.iter().find(|pad| is_default(pad)).or(videos.first());
+        seen.gate = chosen.and_then(|video| gates.as_ref()?.of_output(video));
         drop(seen);
-        match videos.iter().find(|pad| is_default(pad)).or(videos.first()) {
+        match chosen {
             // Without a link, the pipeline fails with an error of its own.
             Some(video) => drop(video.link(&entry)),
             None => {
@@ -62,6 +75,14 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink) -> Arc<Mutex<Found>
         }
     });
     found
+}
+
+/// The gates before the decoders, if few frames are examined.
+fn gates(decode: &gst::Element, found: &Arc<Mutex<Found>>, sampling: Sampling) -> Option<Arc<Gates>> {
+    let Sampling::Nearest(every) = sampling else { return None };
+    let seen = found.clone();
+    let is_photo = move || seen.lock().is_photo();
+    Some(Gates::watch(decode, (nanoseconds(every), Range::of_slice(0, 0, None)), is_photo))
 }
 
 /// Records the type of the file and what cannot be decoded.

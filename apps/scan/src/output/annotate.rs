@@ -48,7 +48,7 @@ pub fn write(
         let Some(kind @ (Kind::Photo | Kind::Video)) = facts.kind else { continue };
         let output = output_path(folder, input.path_of_results(), kind);
         if !is_drawn(&output, journal.folder()) {
-            let faces = FacesByTime::new(journal, input, facts, options.every);
+            let faces = FacesByTime::new(journal, input, facts, options.sampling());
             let drawn = copies.with(file, input, |path| match path {
                 Ok(path) => draw(path, kind, &output, faces, options.timeout),
                 Err(error) => Ok(Err(error.into())),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::ids::track_id;
@@ -13,7 +12,7 @@ use gstemotion::scores::{LabelSet, Scores};
 use crate::findings::{Face, FileFacts, SliceResult};
 use crate::inputs::Input;
 use crate::journal::Journal;
-use crate::slices::plan::interval;
+use crate::sampling::{Sampling, interval};
 use crate::table::face_id;
 
 /// Times of frames and of the table may differ by rounding to this step.
@@ -24,25 +23,30 @@ pub(super) struct FacesByTime {
     journal: Arc<Journal>,
     input: Input,
     facts: FileFacts,
-    every: Option<Duration>,
+    sampling: Sampling,
     slice: Option<usize>,
     labels: LabelSet,
     faces: BTreeMap<u64, Vec<FaceRecord>>,
 }
 
 impl FacesByTime {
-    pub(super) fn new(journal: &Arc<Journal>, input: &Input, facts: FileFacts, every: Option<Duration>) -> Self {
+    pub(super) fn new(journal: &Arc<Journal>, input: &Input, facts: FileFacts, sampling: Sampling) -> Self {
         let labels = LabelSet::new(journal.labels().iter().cloned());
-        Self { journal: journal.clone(), input: input.clone(), facts, every, slice: None, labels, faces: BTreeMap::new() }
+        Self { journal: journal.clone(), input: input.clone(), facts, sampling, slice: None, labels, faces: BTreeMap::new() }
     }
 
-    /// The faces of the frame at `time_ns`, or of the examined frame of its interval.
+    /// The faces of the frame at `time_ns`, or of the examined frame of its interval or before it.
     pub(super) fn at(&mut self, time_ns: u64) -> Vec<FaceRecord> {
         let slice = self.facts.slices.partition_point(|start| *start <= time_ns).saturating_sub(1);
         if self.slice != Some(slice) {
             self.load(slice);
         }
-        self.faces.get(&self.key(time_ns)).cloned().unwrap_or_default()
+        let key = self.key(time_ns);
+        let found = match self.sampling {
+            Sampling::Nearest(_) => self.faces.range(..=key).next_back().map(|(_, faces)| faces),
+            Sampling::All | Sampling::First(_) => self.faces.get(&key),
+        };
+        found.cloned().unwrap_or_default()
     }
 
     /// Replaces the faces by those of another slice. The last ones stay, since their interval may not have ended.
@@ -51,6 +55,9 @@ impl FacesByTime {
         self.faces = last.into_iter().collect();
         // A slice whose results cannot be read is drawn without faces.
         let result: SliceResult = self.journal.slice(&self.input.key, slice).ok().flatten().unwrap_or_default();
+        for time_ns in &result.times_ns {
+            self.faces.entry(self.key(*time_ns)).or_default();
+        }
         for face in &result.faces {
             let record = record(face, face_id(slice, face), &self.labels);
             self.faces.entry(self.key(face.time_ns)).or_default().push(record);
@@ -58,8 +65,13 @@ impl FacesByTime {
         self.slice = Some(slice);
     }
 
+    /// Frames with the same key show the same faces; those without faces of their own show those of the last key before, if
+    /// keyframes are examined.
     fn key(&self, time_ns: u64) -> u64 {
-        self.every.map_or((time_ns + TIME_STEP_NS / 2) / TIME_STEP_NS, |every| interval(time_ns, every))
+        match self.sampling {
+            Sampling::First(every) => interval(time_ns, every),
+            Sampling::All | Sampling::Nearest(_) => (time_ns + TIME_STEP_NS / 2) / TIME_STEP_NS,
+        }
     }
 }
 
@@ -70,7 +82,7 @@ fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
         confidence,
         landmarks_norm: face.landmarks.map(|at| Landmarks5(std::array::from_fn(|n| Point::new(at[2 * n], at[2 * n + 1])))),
         model_name: face.detector.as_deref().unwrap_or_default().into(),
-        age: Duration::ZERO,
+        age: std::time::Duration::ZERO,
     });
     let emotion = face.label.as_ref().map(|label| EmotionResult {
         labels: labels.clone(),
@@ -78,7 +90,7 @@ fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
         label_id: labels.as_slice().iter().position(|known| known == label),
         reason: face.reason.as_deref().and_then(UnknownReason::from_text),
         smoothed: false,
-        age: Duration::ZERO,
+        age: std::time::Duration::ZERO,
     });
     FaceRecord { id: id.map_or(0, track_id), rect_norm: Rect::new(x, y, w, h), detection, emotion, geometry: None, confirmed: true }
 }

@@ -130,6 +130,7 @@ fn file_row(input: &Input, facts: &FileFacts) -> FileRow {
 fn add_slice(row: &mut FileRow, slice: SliceResult) {
     row.frames += slice.frames;
     row.examined += slice.examined;
+    row.decoded += slice.decoded;
     row.faces += slice.faces.len() as u64;
     row.size = slice.size.or(row.size);
     row.error = row.error.take().or(slice.error);

@@ -2,17 +2,21 @@
 //! Examines one slice of one file: its frames to faces.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use gstemotion::record::FaceRecord;
 
 use super::plan::{Sampler, Slice};
 use crate::analysis::{Analyser, Faces};
-use crate::decode::{Decoder, Failure, Frame};
+use crate::decode::{Chosen, Decoder, Failure, Frame};
 use crate::error::Error;
 use crate::findings::{Face, SliceResult};
 use crate::inputs::Input;
 use crate::progress::Counts;
+use crate::sampling::Sampling;
+
+static CATEGORY: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("emotion-scan", gst::DebugColorFlags::empty(), Some("emotion-scan")));
 
 /// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.
 pub fn examine_at(
@@ -21,32 +25,76 @@ pub fn examine_at(
     starts: &[u64],
     decoder: Result<Decoder, Failure>,
     analyser: &mut Analyser,
-    every: Option<Duration>,
+    sampling: Sampling,
     counts: &Counts,
 ) -> SliceResult {
     let slice = Slice::of(starts, index);
-    let at_slice = decoder.and_then(|mut decoder| {
-        if starts.len() > 1 {
-            decoder.continue_at(slice.run_up_ns)?;
-        }
-        Ok(decoder)
+    let keeps_times = matches!(sampling, Sampling::Nearest(_));
+    let mut work = Work { input, slice, is_only: starts.len() <= 1, analyser, sampling, keeps_times, counts };
+    let mut result = decoder.and_then(|decoder| work.run(decoder)).unwrap_or_else(|failure| SliceResult {
+        error: Some(match failure {
+            Failure::Other => "expected a video, found none".into(),
+            broken => broken.to_string(),
+        }),
+        ..SliceResult::default()
     });
-    let mut result = match at_slice {
-        Ok(mut decoder) => examine(&mut decoder, analyser, slice, every, counts),
-        Err(Failure::Other) => SliceResult { error: Some("expected a video, found none".into()), ..SliceResult::default() },
-        Err(broken) => SliceResult { error: Some(broken.to_string()), ..SliceResult::default() },
-    };
     if input.is_changed() {
         result.error = Some("the file was changed while it was examined; scan it again when nothing writes to it".into());
     }
     result
 }
 
-/// Examines the frames of `slice`, at which `decoder` is. An error ends the slice and is part of the result.
-fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: Option<Duration>, counts: &Counts) -> SliceResult {
-    let mut examination = Examination { slice, sampler: Sampler::new(every), tracks: HashMap::new(), result: SliceResult::default() };
-    let ended = examination.run(decoder, analyser, counts);
-    let mut result = examination.result;
+/// A slice to examine, and with what.
+struct Work<'a> {
+    input: &'a Input,
+    slice: Slice,
+    /// Set if the file has no other slice.
+    is_only: bool,
+    analyser: &'a mut Analyser,
+    sampling: Sampling,
+    keeps_times: bool,
+    counts: &'a Counts,
+}
+
+impl Work<'_> {
+    /// Examines the slice. If the marks of keyframes are wrong, all its frames are decoded instead.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded at the slice.
+    fn run(&mut self, decoder: Decoder) -> Result<SliceResult, Failure> {
+        let Slice { run_up_ns, start_ns, end_ns } = self.slice;
+        let mut decoder = decoder;
+        if !self.is_only {
+            decoder.continue_at(run_up_ns, start_ns, end_ns)?;
+        }
+        let (result, ended) = self.examine(&mut decoder);
+        let Err(Failure::Unsampled(distrust)) = ended else { return Ok(with_error(result, ended)) };
+        gst::warning!(CATEGORY, "{}: {distrust}; all frames of the slice at {start_ns} ns are decoded", self.input.key.name);
+        self.sampling = self.sampling.exact();
+        let mut decoder = decoder.reopened()?;
+        if !self.is_only {
+            decoder.continue_at(run_up_ns, start_ns, end_ns)?;
+        }
+        let (result, ended) = self.examine(&mut decoder);
+        Ok(with_error(result, ended))
+    }
+
+    /// Examines the frames of the slice, at which `decoder` is, until the first error.
+    fn examine(&mut self, decoder: &mut Decoder) -> (SliceResult, Result<(), Failure>) {
+        let sampler = Sampler::new(self.sampling.every());
+        let mut examination = Examination {
+            slice: self.slice,
+            keeps_times: self.keeps_times,
+            sampler,
+            tracks: HashMap::new(),
+            result: SliceResult::default(),
+        };
+        let ended = examination.run(decoder, self.analyser, self.counts);
+        (examination.result, ended)
+    }
+}
+/// The result of a slice that ended in this way.
+fn with_error(mut result: SliceResult, ended: Result<(), Failure>) -> SliceResult {
     result.error = match ended {
         Ok(()) if result.frames == 0 => Some("expected frames, found none".into()),
         Ok(()) => None,
@@ -58,6 +106,7 @@ fn examine(decoder: &mut Decoder, analyser: &mut Analyser, slice: Slice, every: 
 
 struct Examination {
     slice: Slice,
+    keeps_times: bool,
     sampler: Sampler,
     /// Number of each track within the slice.
     tracks: HashMap<u32, u32>,
@@ -68,38 +117,46 @@ impl Examination {
     fn run(&mut self, decoder: &mut Decoder, analyser: &mut Analyser, counts: &Counts) -> Result<(), Failure> {
         analyser.restart(&decoder.tags()).map_err(unanalysed)?;
         while let Some(frame) = decoder.next_frame()? {
+            self.result.decoded += 1;
             if self.slice.end_ns.is_some_and(|end| frame.time_ns >= end) {
                 break;
             }
             self.take(frame, analyser, counts).map_err(unanalysed)?;
         }
+        self.result.frames = decoder.frames()?.unwrap_or(self.result.frames);
         Ok(())
     }
 
     fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), Error> {
-        let (time_ns, is_wanted) = (frame.time_ns, self.sampler.wants(frame.time_ns));
+        let time_ns = frame.time_ns;
         let is_run_up = time_ns < self.slice.start_ns;
-        if is_wanted {
+        let number = match frame.chosen {
+            Chosen::Undecided => self.sampler.wants(time_ns).then_some(self.result.frames),
+            Chosen::No => None,
+            Chosen::Yes(number) => Some(number),
+        };
+        if let Some(number) = number {
             let faces = analyser.analyse(frame.sample)?;
             if !is_run_up {
                 counts.add_frame(faces.records.len());
-                self.report(&faces, time_ns);
+                self.report(&faces, time_ns, number);
             }
         }
         self.result.frames += u64::from(!is_run_up);
         Ok(())
     }
 
-    fn report(&mut self, faces: &Faces, time_ns: u64) {
+    /// Adds the faces of a frame that has `number` frames of the slice before it.
+    fn report(&mut self, faces: &Faces, time_ns: u64, number: u64) {
         self.result.examined += 1;
         self.result.size = Some((faces.size.width, faces.size.height));
-        let frame = self.result.frames;
+        self.result.times_ns.extend(self.keeps_times.then_some(time_ns));
         for record in &faces.records {
             if let (true, Some(emotion)) = (self.result.labels.is_empty(), &record.emotion) {
                 self.result.labels = emotion.labels.as_slice().to_vec();
             }
             let track = self.track(record);
-            self.result.faces.push(Face::new(record, frame, time_ns, track));
+            self.result.faces.push(Face::new(record, number, time_ns, track));
         }
     }
 

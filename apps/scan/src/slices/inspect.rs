@@ -41,6 +41,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sampling::Sampling;
     use gst::prelude::*;
 
     /// A video of 100 frames, one for each second.
@@ -66,7 +67,7 @@ mod tests {
         let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
         source.push_buffer(video()).unwrap();
         source.end_of_stream().unwrap();
-        let mut decoder = Decoder::start(source.upcast_ref(), Duration::from_secs(30)).unwrap();
+        let mut decoder = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
         let facts = facts_of(&mut decoder).unwrap();
         assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
         assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");

@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
+use crate::sampling::interval;
+
 /// Usual length of a slice.
 const SLICE_NS: u64 = 60_000_000_000;
 /// Minimum length of a slice. A file of up to `SLICE_NS + MIN_SLICE_NS` is a single one.
 const MIN_SLICE_NS: u64 = SLICE_NS / 2;
 /// Time before a slice that is analysed but not reported, so that faces have tracks and smoothed scores at the start of the slice.
 const RUN_UP_NS: u64 = 1_000_000_000;
-/// Timestamps may be rounded down by this much.
-const ROUNDING_NS: u64 = 500_000;
 
 /// Times near which a file of this length is cut.
 pub fn cuts(length_ns: u64) -> impl Iterator<Item = u64> {
@@ -46,12 +46,6 @@ impl Slice {
         let start_ns = starts.get(index).copied().unwrap_or(0);
         Self { run_up_ns: start_ns.saturating_sub(RUN_UP_NS), start_ns, end_ns: starts.get(index + 1).copied() }
     }
-}
-
-/// Number of the interval of length `every` that contains `time_ns`. Intervals begin at the start of the file.
-pub fn interval(time_ns: u64, every: Duration) -> u64 {
-    let every_ns = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
-    time_ns.saturating_add(ROUNDING_NS) / every_ns.max(1)
 }
 
 /// Chooses the frames to examine: the first one of each interval.

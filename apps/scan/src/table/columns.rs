@@ -123,6 +123,8 @@ pub struct FileRow {
     pub frames: u64,
     /// Number of examined frames.
     pub examined: u64,
+    /// Number of decoded frames.
+    pub decoded: u64,
     /// Number of rows in the table of faces.
     pub faces: u64,
     /// Why the file was not examined to its end.
@@ -156,6 +158,7 @@ impl<'a> FileTable<'a> {
             height.map(u64::from).into(),
             Some(row.frames).into(),
             Some(row.examined).into(),
+            Some(row.decoded).into(),
             (row.examined > 0).then_some(row.faces).into(),
             row.error.as_deref().into(),
         ])
@@ -181,6 +184,7 @@ pub(super) fn file_columns() -> Vec<Column> {
         ("height", Type::Int),
         ("frames", Type::Int),
         ("examined", Type::Int),
+        ("decoded", Type::Int),
         ("faces", Type::Int),
         ("error", Type::Text),
     ];
@@ -258,11 +262,11 @@ mod tests {
     fn a_file_that_was_not_examined_has_no_number_of_faces() {
         let mut out = Vec::new();
         let mut table = FileTable::new(Format::Csv, &mut out).unwrap();
-        let examined = FileRow { file: "a".into(), kind: Some(Kind::Photo), frames: 1, examined: 1, ..FileRow::default() };
+        let examined = FileRow { file: "a".into(), kind: Some(Kind::Photo), frames: 1, examined: 1, decoded: 1, ..FileRow::default() };
         table.write(&examined).unwrap();
         table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
         table.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,,1,1,0,\r\nb,other,,,,,0,0,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,1,0,\r\nb,other,,,,,0,0,0,,\r\n"), "{text}");
     }
 }

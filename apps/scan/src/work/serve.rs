@@ -16,6 +16,7 @@ use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
+use crate::sampling::Sampling;
 use crate::slices::{examine, inspect};
 
 /// Answers requests until there are no more.
@@ -26,7 +27,7 @@ pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -
     analysis::start_elements()?;
     let analyser = Analyser::new(&options.settings(), 1)?;
     let models = analyser.models();
-    let mut worker = Worker { analyser, models, every: options.every, timeout: options.timeout, copies: None, copied: (0, None) };
+    let mut worker = Worker { analyser, models, sampling: options.sampling(), timeout: options.timeout, copies: None, copied: (0, None) };
     for request in protocol::requests(requests) {
         protocol::write(&worker.answer(request?)?, &mut answers)?;
     }
@@ -36,7 +37,7 @@ pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -
 struct Worker {
     analyser: Analyser,
     models: Models,
-    every: Option<Duration>,
+    sampling: Sampling,
     timeout: Duration,
     copies: Option<Copies>,
     /// Number of remote files so far, and the last one.
@@ -51,7 +52,7 @@ impl Worker {
         if answer.error.is_some() {
             return Ok(answer);
         }
-        let opened = self.path(&input)?.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.timeout));
+        let opened = self.path(&input)?.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.timeout, self.sampling));
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
             None => {
@@ -95,6 +96,6 @@ impl Worker {
     }
 
     fn examine(&mut self, input: &Input, slice: usize, starts: &[u64], decoder: Result<Decoder, Failure>) -> SliceResult {
-        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.every, &Counts::default())
+        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.sampling, &Counts::default())
     }
 }

@@ -62,7 +62,8 @@ impl<'a> Worker<'a> {
     /// Opens a file, and downloads it first if it is remote. The inner error concerns the file.
     fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
         let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
-        Ok(path.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.backlog.options.timeout)))
+        let options = self.backlog.options;
+        Ok(path.map_err(Failure::from).and_then(|path| Decoder::open(&path, options.timeout, options.sampling())))
     }
 
     fn examine_file(&mut self, file: usize) -> Result<(), Error> {
@@ -78,7 +79,7 @@ impl<'a> Worker<'a> {
     fn examine_slice(&mut self, file: usize, index: usize, starts: &[u64], decoder: Result<Decoder, Failure>) -> Result<(), Error> {
         let Backlog { inputs, options, counts, .. } = self.backlog;
         let input = &inputs[file];
-        let result = examine::examine_at(input, index, starts, decoder, &mut self.analyser, options.every, counts);
+        let result = examine::examine_at(input, index, starts, decoder, &mut self.analyser, options.sampling(), counts);
         self.backlog.commit(file, Entry::Slice(input.key.clone(), index, result), &mut self.log)
     }
 }

@@ -8,6 +8,7 @@ mod queries;
 mod readers;
 mod recordings;
 mod streams;
+mod sampling;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 use serde_json::Value;
@@ -68,13 +69,13 @@ impl Folder {
             times.iter().zip(expressions).map(|(time, expression)| Key::new(*time, (x, 110.0), 120.0, expression)).collect()
         };
         let scene = Scene::new(WIDTH, HEIGHT).actor(keys(95.0, first)).actor(keys(235.0, second));
-        self.encode_frames(name, rate, encoder, (0..frames).map(|frame| scene.render(frame as f32 / rate as f32)));
+        self.encode_frames(name, rate, encoder, (0..frames).map(|frame| scene.render(frame as f32 / rate as f32)), |_, _| {});
     }
 
     /// Writes a video of a grey wall.
     pub fn empty_video(&self, name: &str, frames: usize, rate: usize) {
         let encoder = "x264enc speed-preset=ultrafast ! h264parse ! mp4mux";
-        self.encode_frames(name, rate, encoder, (0..frames).map(|_| vec![128; WIDTH * HEIGHT * 3]));
+        self.encode_frames(name, rate, encoder, (0..frames).map(|_| vec![128; WIDTH * HEIGHT * 3]), |_, _| {});
     }
 
     /// Writes a video with a sound of its length.
@@ -124,6 +125,23 @@ impl Folder {
         assert!(printed.status.success(), "ffmpeg {arguments}: {}", String::from_utf8_lossy(&printed.stderr));
     }
 
+    /// Writes a video of a face that moves from left to right, with an encoder and a muxer. `change` may change what the
+    /// encoder has made, frame by frame, with the number of the frame in the order of decoding.
+    pub fn moving_video(
+        &self,
+        name: &str,
+        frames: usize,
+        rate: usize,
+        line: &str,
+        change: impl Fn(u64, &mut gst::Buffer) + Send + Sync + 'static,
+    ) {
+        let path = [(0.0, 70.0), (frames as f32 / rate as f32, 250.0)];
+        let keys = path.map(|(time, x)| Key::new(time, (x, 120.0), 120.0, "happiness"));
+        let moving = Scene::new(WIDTH, HEIGHT).actor(keys.into());
+        let pictures = (0..frames).map(|frame| moving.render(frame as f32 / rate as f32));
+        self.encode_frames(name, rate, line, pictures, change);
+    }
+
     /// Puts another network into `models`, under the name of the one that scans use.
     pub fn other_model(&self) {
         let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-int8");
@@ -168,15 +186,25 @@ impl Folder {
 
     fn encode(&self, name: &str, frames: usize, rate: usize, line: &str) {
         let picture = scene().render(0.0);
-        self.encode_frames(name, rate, line, std::iter::repeat_n(picture, frames));
+        self.encode_frames(name, rate, line, std::iter::repeat_n(picture, frames), |_, _| {});
     }
 
-    fn encode_frames(&self, name: &str, rate: usize, line: &str, frames: impl Iterator<Item = Vec<u8>>) {
+    fn encode_frames(
+        &self,
+        name: &str,
+        rate: usize,
+        line: &str,
+        frames: impl Iterator<Item = Vec<u8>>,
+        change: impl Fn(u64, &mut gst::Buffer) + Send + Sync + 'static,
+    ) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         let caps = format!("video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate={rate}/1");
         let convert = "videoconvert ! video/x-raw,format=I420";
         let line = format!("appsrc name=in format=time caps={caps} ! {convert} ! {line} ! filesink location={}", self.path(name).display());
         run_line(&line, |pipeline| {
+            if let Some(element) = pipeline.by_name("change") {
+                change_buffers(&element, change);
+            }
             let source = pipeline.by_name("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
             let duration = gst::ClockTime::SECOND / rate as u64;
             for (frame, picture) in frames.enumerate() {
@@ -248,6 +276,17 @@ pub fn real_clips() -> Option<PathBuf> {
 fn scene() -> Scene {
     let still = |x, expression| vec![Key::new(0.0, (x, 110.0), 120.0, expression), Key::new(100.0, (x, 110.0), 120.0, expression)];
     Scene::new(WIDTH, HEIGHT).actor(still(95.0, "happiness")).actor(still(235.0, "neutral"))
+}
+
+/// Calls `change` with the number of each buffer that leaves `element`, and the buffer.
+fn change_buffers(element: &gst::Element, change: impl Fn(u64, &mut gst::Buffer) + Send + Sync + 'static) {
+    let count = AtomicU64::new(0);
+    element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            change(count.fetch_add(1, Ordering::Relaxed), buffer);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 fn run_line(line: &str, feed: impl FnOnce(&gst::Pipeline)) {

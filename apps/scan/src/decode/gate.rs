@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A pad probe before a decoder that drops the compressed frames that nobody looks at.
+//!
+//! `groups.rs` decides; this module holds the buffers meanwhile. Buffers are passed on by the thread that brought them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+use super::frame::Chosen;
+use super::groups::{Action, Coded, Distrust, Groups, Range};
+use crate::sampling::ROUNDING_NS;
+
+/// A decoded frame may differ from its compressed one by so much time.
+const TOLERANCE_NS: i64 = 3 * ROUNDING_NS as i64;
+/// Media types, beside `image/`, whose frames do not depend on each other.
+const INTRA_TYPES: [&str; 6] = ["video/x-prores", "video/x-dv", "video/x-dnxhd", "video/x-huffyuv", "video/x-cineform", "video/x-ffv"];
+
+/// What is held.
+#[derive(Clone, Debug)]
+enum Item {
+    Buffer(gst::Buffer),
+    Event(gst::Event),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` if all frames are passed on.
+    groups: Option<Groups<Item>>,
+    /// What is examined after the next seek, and how often, in nanoseconds.
+    planned: Option<(u64, Range)>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    format: Format,
+}
+
+/// What the caps say about the frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Format {
+    has_fields: bool,
+    trusts_only_keyframes: bool,
+}
+
+/// The gates before the decoders of a file, one for each of its videos.
+#[derive(Debug, Default)]
+pub(super) struct Gates(Mutex<Vec<(gst::glib::WeakRef<gst::Element>, Arc<Gate>)>>);
+
+impl Gates {
+    /// Puts a gate before each decoder that `decode`, a `decodebin`, adds to a video.
+    pub(super) fn watch(decode: &gst::Element, planned: (u64, Range), is_photo: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
+        let gates = Arc::new(Self::default());
+        let known = gates.clone();
+        decode.downcast_ref::<gst::Bin>().inspect(|bin| {
+            bin.connect_element_added(move |_, element| {
+                let gate = (is_decoder(element) && !is_photo()).then(|| Gate::before(element, planned)).flatten();
+                known.0.lock().extend(gate.map(|gate| (element.downgrade(), gate)));
+            });
+        });
+        gates
+    }
+
+    /// The gate before the decoder that outputs to `pad` of the `decodebin`.
+    pub(super) fn of_output(&self, pad: &gst::Pad) -> Option<Arc<Gate>> {
+        let decoder = pad.downcast_ref::<gst::GhostPad>()?.target()?.parent_element()?;
+        let gates = self.0.lock();
+        gates.iter().find(|(element, _)| element.upgrade().as_ref() == Some(&decoder)).map(|(_, gate)| gate.clone())
+    }
+}
+
+fn is_decoder(element: &gst::Element) -> bool {
+    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
+    class.is_some_and(|class| {
+        let has = |part| class.split('/').any(|other| other == part);
+        has("Decoder") && (has("Video") || has("Image"))
+    })
+}
+
+/// The gate before one decoder.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    /// Set while the probe passes on what was held.
+    is_passing: AtomicBool,
+    /// Number of compressed frames that have arrived.
+    arrived: AtomicU64,
+}
+
+impl Gate {
+    /// A gate before `decoder` that begins with what was `planned`; `None` for elements without a fixed input.
+    fn before(decoder: &gst::Element, planned: (u64, Range)) -> Option<Arc<Self>> {
+        let gate = Arc::new(Self::default());
+        gate.plan(Some(planned));
+        gate.state.lock().begin();
+        let probe = gate.clone();
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+        decoder.static_pad("sink")?.add_probe(types, move |pad, info| probe.probe(pad, info))?;
+        Some(gate)
+    }
+
+    /// After the next seek, passes on what `planned` needs: a frame each so many nanoseconds of a range; `None` is all frames.
+    pub(super) fn plan(&self, planned: Option<(u64, Range)>) {
+        self.state.lock().planned = planned;
+    }
+
+    /// Number of compressed frames that have arrived.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// Whether the decoded frame at `time_ns` is to be examined.
+    ///
+    /// # Errors
+    /// If it is not the frame that should have been decoded.
+    pub(super) fn choice(&self, time_ns: u64, is_corrupted: bool) -> Result<Chosen, Distrust> {
+        let mut state = self.state.lock();
+        let Some(groups) = &mut state.groups else { return Ok(Chosen::Undecided) };
+        let time_ns = i64::try_from(time_ns).unwrap_or(i64::MAX);
+        match groups.next_wanted() {
+            Some(wanted) if wanted.time_ns <= time_ns.saturating_add(TOLERANCE_NS) => {
+                groups.take_wanted();
+                let is_another = wanted.time_ns < time_ns.saturating_sub(TOLERANCE_NS);
+                if is_another || is_corrupted { Err(Distrust::Undecodable) } else { Ok(Chosen::Yes(wanted.number)) }
+            }
+            _ => Ok(Chosen::No),
+        }
+    }
+
+    /// Number of frames of the range, once the decoder has output all its frames; `None` if all frames were passed on.
+    ///
+    /// # Errors
+    /// If the stream cannot be sampled.
+    pub(super) fn frames_at_end(&self) -> Result<Option<u64>, Distrust> {
+        let state = self.state.lock();
+        let Some(groups) = &state.groups else { return Ok(None) };
+        match (groups.distrust(), groups.next_wanted()) {
+            (Some(distrust), _) => Err(distrust),
+            (None, Some(_)) => Err(Distrust::Undecodable),
+            (None, None) => Ok(Some(groups.frames())),
+        }
+    }
+
+    fn probe(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+        if self.is_passing.load(Ordering::Relaxed) {
+            return gst::PadProbeReturn::Ok;
+        }
+        let mut actions = Vec::new();
+        let verdict = match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => self.on_buffer(buffer, &mut actions),
+            Some(gst::PadProbeData::Event(event)) => self.on_event(event, &mut actions),
+            _ => gst::PadProbeReturn::Ok,
+        };
+        // Without the lock, since the decoder may wait for those who take its frames, and they ask what a frame is for.
+        let result = self.act(pad, actions);
+        if verdict == gst::PadProbeReturn::Handled {
+            info.data = None;
+            info.flow_res = result;
+        }
+        verdict
+    }
+
+    fn on_buffer(&self, buffer: &gst::Buffer, actions: &mut Vec<Action<Item>>) -> gst::PadProbeReturn {
+        let mut state = self.state.lock();
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        let State { groups: Some(groups), segment, .. } = &mut *state else { return gst::PadProbeReturn::Ok };
+        let time = |time: Option<gst::ClockTime>| {
+            let time = time?;
+            segment.as_ref().map_or(Some(time.nseconds() as i64), |segment| signed(segment.to_stream_time_full(time)?))
+        };
+        let coded = Coded {
+            time_ns: time(buffer.pts().or(buffer.dts())),
+            decode_ns: time(buffer.dts()),
+            is_keyframe: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            bytes: buffer.size(),
+            item: Item::Buffer(buffer.clone()),
+        };
+        groups.push(coded, actions);
+        gst::PadProbeReturn::Handled
+    }
+
+    fn on_event(&self, event: &gst::Event, actions: &mut Vec<Action<Item>>) -> gst::PadProbeReturn {
+        let mut state = self.state.lock();
+        state.note(event);
+        let Some(groups) = &mut state.groups else { return gst::PadProbeReturn::Ok };
+        match event.type_() {
+            gst::EventType::FlushStart | gst::EventType::FlushStop => {}
+            gst::EventType::Eos => groups.finish(actions),
+            _ if event.is_serialized() => {
+                groups.push_between(Item::Event(event.clone()), actions);
+                return gst::PadProbeReturn::Handled;
+            }
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    }
+
+    /// Does what was decided, until the decoder refuses something.
+    fn act(&self, pad: &gst::Pad, actions: Vec<Action<Item>>) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.is_passing.store(true, Ordering::Relaxed);
+        let result = actions.into_iter().try_for_each(|action| match action {
+            Action::Pass(Item::Buffer(buffer)) => pad.chain(buffer).map(|_| ()),
+            Action::Pass(Item::Event(event)) => {
+                pad.send_event(event);
+                Ok(())
+            }
+            // Decoders drain at this event, and unlike at others, nothing behind them minds it.
+            Action::Drain => {
+                pad.send_event(gst_video::StillFrameEvent::builder(true).build());
+                Ok(())
+            }
+            Action::End => {
+                pad.send_event(gst::event::Eos::new());
+                Err(gst::FlowError::Eos)
+            }
+        });
+        self.is_passing.store(false, Ordering::Relaxed);
+        result.map(|()| gst::FlowSuccess::Ok)
+    }
+}
+
+impl State {
+    fn begin(&mut self) {
+        self.groups = self.planned.map(|(every_ns, range)| Groups::new(every_ns, range));
+    }
+
+    /// Notes what an event says about the frames behind it.
+    fn note(&mut self, event: &gst::Event) {
+        match event.view() {
+            gst::EventView::Segment(segment) => self.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned(),
+            gst::EventView::Caps(caps) => self.format = Format::of(caps.caps()),
+            gst::EventView::FlushStop(_) => self.begin(),
+            _ => {}
+        }
+        if let Some(groups) = &mut self.groups {
+            let visible = self.segment.as_ref().and_then(|segment| signed(segment.to_stream_time_full(segment.start()?)?));
+            groups.set_visible_from(visible.unwrap_or(i64::MIN));
+            groups.set_format(self.format.has_fields, self.format.trusts_only_keyframes);
+        }
+    }
+}
+
+impl Format {
+    fn of(caps: &gst::CapsRef) -> Self {
+        let Some(first) = caps.structure(0) else { return Self::default() };
+        let name = first.name().as_str();
+        let is_intra = name.starts_with("image/") || INTRA_TYPES.contains(&name);
+        // A parser has looked into the frames, so the marks do not come from an index.
+        let is_parsed = first.get::<bool>("parsed").unwrap_or(false);
+        let has_fields = first.get::<&str>("interlace-mode").is_ok_and(|mode| mode != "progressive");
+        Self { has_fields, trusts_only_keyframes: is_intra || is_parsed }
+    }
+}
+
+fn signed(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
+    let magnitude = i64::try_from(time.abs().nseconds()).ok()?;
+    Some(if time.is_positive() { magnitude } else { -magnitude })
+}
