@@ -174,10 +174,11 @@ impl Painter {
         }
     }
 
-    /// The contours of a face whose geometry is to be relied on.
+    /// The contours of a face and the line from its nose, as far as its geometry is to be relied on.
     fn draw_geometry(&mut self, face: &DrawnFace, frame: Size) -> Vec<Placed> {
-        let Some(geometry) = face.record.geometry.as_ref().filter(|geometry| geometry.is_reliable()) else { return Vec::new() };
-        let Style { landmarks, pose, .. } = self.style;
+        let Some(geometry) = face.record.geometry.as_ref() else { return Vec::new() };
+        let landmarks = self.style.landmarks && geometry.is_reliable();
+        let pose = self.style.pose && geometry.is_pose_reliable();
         let appearance = Appearance { landmarks, pose, accent: face.color(&self.style), box_line_px: face.sizes.line_px };
         self.contours.draw(face.record.id, geometry, appearance, frame)
     }

@@ -69,18 +69,24 @@ impl Behaviour {
         Self { turned, closed, closed_since: None, speaking, mouth: MouthActivity::default() }
     }
 
-    /// The events that become known with the geometry of a frame, each with the time at which it happened.
+    /// The events that become known with the geometry of a frame, each with the time at which it happened. What the geometry is not to
+    /// be relied on for stays as it was.
     pub(super) fn see(&mut self, geometry: &FaceGeometry, time: &FrameTime, hysteresis_ns: u64) -> Vec<(FrameTime, EventKind)> {
         let at = FrameTime { duration_ns: 0, ..*time };
         let mut events = Vec::new();
-        let direction = direction(geometry.pose, self.turned.newest());
-        if let Some((before, now, when)) = self.turned.see(direction, at, time, hysteresis_ns) {
-            events.extend(before.map(|direction| (when, EventKind::Ended(FaceState::Turned(direction)))));
-            events.extend(now.map(|direction| (FrameTime { duration_ns: 0, ..when }, EventKind::Began(FaceState::Turned(direction)))));
+        if geometry.is_pose_reliable() {
+            let direction = direction(geometry.pose, self.turned.newest());
+            if let Some((before, now, when)) = self.turned.see(direction, at, time, hysteresis_ns) {
+                let began = FrameTime { duration_ns: 0, ..when };
+                events.extend(before.map(|direction| (when, EventKind::Ended(FaceState::Turned(direction)))));
+                events.extend(now.map(|direction| (began, EventKind::Began(FaceState::Turned(direction)))));
+            }
         }
-        events.extend(self.see_eyes(&geometry.blendshapes, at, time, hysteresis_ns));
-        let is_speaking = self.mouth.update(&geometry.blendshapes, time, self.speaking.newest());
-        events.extend(switched(self.speaking.see(is_speaking, at, time, hysteresis_ns), FaceState::Speaking));
+        if geometry.is_reliable() {
+            events.extend(self.see_eyes(&geometry.blendshapes, at, time, hysteresis_ns));
+            let is_speaking = self.mouth.update(&geometry.blendshapes, time, self.speaking.newest());
+            events.extend(switched(self.speaking.see(is_speaking, at, time, hysteresis_ns), FaceState::Speaking));
+        }
         events
     }
 

@@ -67,7 +67,7 @@ impl EventTracker {
             presence.see(&frame.time, face.expression());
             let event = |(time, kind)| Event { id: face.id, time, kind };
             events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(event));
-            if let Some(geometry) = face.geometry.as_ref().filter(|geometry| geometry.is_reliable()) {
+            if let Some(geometry) = &face.geometry {
                 events.extend(presence.behaviour.see(geometry, &frame.time, self.hysteresis_ns).into_iter().map(event));
             }
         }

@@ -7,8 +7,8 @@
 //! directions, x to the right, y upwards.
 //!
 //! `fc:Expression` has words for what a face does: `Natural` stands for neutral, `Smile` for happiness, and `Other` for the other
-//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`super`], where the geometry of the
-//! face is to be relied on. Our own labels and scores are in an extension:
+//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`super`], where it is to
+//! be relied on. Our own labels and scores are in an extension:
 //!
 //! | element | attributes, content |
 //! |---|---|
@@ -103,7 +103,7 @@ fn human_face(face: &FaceRecord) -> String {
     if let Some(word) = face.expression().and_then(word) {
         text += &format!("<fc:Expression>{word}</fc:Expression>");
     }
-    if let Some(geometry) = face.geometry.as_ref().filter(|geometry| geometry.is_reliable()) {
+    if let Some(geometry) = face.geometry.as_ref().filter(|geometry| geometry.is_pose_reliable()) {
         let [yaw, pitch, roll] = geometry.pose.to_array().map(|degrees| Number(angle(degrees)));
         text += &format!(r#"<fc:PoseAngle><fc:PoseAngles roll="{roll}" pitch="{pitch}" yaw="{yaw}"/></fc:PoseAngle>"#);
     }

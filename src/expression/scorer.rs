@@ -36,9 +36,9 @@ pub struct ScoringOptions {
 }
 
 impl ScoringOptions {
-    /// True if the face has turned too far, as far as its geometry is to be relied on.
+    /// True if the face has turned too far, as far as its pose is to be relied on.
     fn is_turned(&self, face: &FaceRecord) -> bool {
-        face.geometry.as_ref().is_some_and(|geometry| geometry.is_reliable() && !self.pose_limits.allow(geometry.pose))
+        face.geometry.as_ref().is_some_and(|geometry| geometry.is_pose_reliable() && !self.pose_limits.allow(geometry.pose))
     }
 }
 

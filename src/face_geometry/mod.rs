@@ -37,13 +37,21 @@ pub struct FaceGeometry {
     pub model_name: Arc<str>,
 }
 
-/// Trust from which a geometry is used for drawing, events and crops.
+/// Trust from which landmarks and blendshapes are used for drawing, events and crops.
 pub const MIN_TRUST: f32 = 0.5;
+/// Trust from which the pose is used. Trust is about the landmarks, in units of the distance between the eyes, which is short in
+/// profile; there the pose is right long before they are.
+pub const MIN_POSE_TRUST: f32 = 0.1;
 
 impl FaceGeometry {
     /// True if the trust reaches [`MIN_TRUST`].
     pub fn is_reliable(&self) -> bool {
         self.trust >= MIN_TRUST
+    }
+
+    /// True if the trust reaches [`MIN_POSE_TRUST`].
+    pub fn is_pose_reliable(&self) -> bool {
+        self.trust >= MIN_POSE_TRUST
     }
 
     /// The geometry of the face in a picture that `change` turned, mirrored, cropped or scaled. In a mirrored picture, the

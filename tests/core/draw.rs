@@ -280,6 +280,8 @@ fn a_geometry_that_is_not_to_be_relied_on_is_not_drawn() {
     let mut doubtful = measured(one_face().remove(0), 0.0, true);
     let sure = count(std::slice::from_ref(&doubtful));
     doubtful.geometry.as_mut().map(Arc::make_mut).expect("a geometry").trust = 0.3;
+    assert_eq!(count(std::slice::from_ref(&doubtful)), count(&one_face()) + 1, "the line from the nose");
+    doubtful.geometry.as_mut().map(Arc::make_mut).expect("a geometry").trust = 0.05;
     assert_eq!(count(&[doubtful]), count(&one_face()));
     assert_eq!(sure, count(&one_face()) + 9 + 3 + 2 + 1, "nine parts, the jaw in four pieces, two irises, a line from the nose");
 }

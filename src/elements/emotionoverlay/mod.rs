@@ -47,8 +47,8 @@
 //! gst-launch-1.0 videotestsrc num-buffers=60 ! emotionoverlay labels="happiness=Freude,anger=Ärger" draw-scores=false draw-stats=true ! videoconvert ! autovideosink
 //! ```
 //!
-//! Contours through the landmarks that `facelandmarks` estimates, and the direction in which each face looks. They are drawn where
-//! `trust` is at least 0.5:
+//! Contours through the landmarks that `facelandmarks` estimates, and the direction in which each face looks. Contours are drawn where
+//! `trust` is at least 0.5, and the direction where it is at least 0.1:
 //!
 //! ```text
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! facelandmarks ! emotionoverlay draw-landmarks=true draw-pose=true ! videoconvert ! autovideosink

@@ -98,7 +98,7 @@ fn dl_streamer_and_onvif_have_the_pose() {
     assert!(document(measured(1)).contains(&["<tt:HumanFace>", pose].concat()));
     let happy = FaceRecord { geometry: measured(1).geometry, ..scored(1, Some(1), &[0.0, 1.0, 0.0]) };
     assert!(document(happy).contains(&["<fc:Expression>Smile</fc:Expression>", pose].concat()));
-    let doubtful = FaceRecord { geometry: Some(Arc::new(FaceGeometry { trust: 0.2, ..geometry() })), ..found(1) };
+    let doubtful = FaceRecord { geometry: Some(Arc::new(FaceGeometry { trust: 0.05, ..geometry() })), ..found(1) };
     assert!(!document(doubtful).contains("HumanFace>"), "neither is known");
 }
 
