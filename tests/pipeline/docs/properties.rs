@@ -11,7 +11,7 @@ use test_support::gstreamer::init;
 use test_support::repository;
 
 /// The elements in the order of the page. OpenCV's plugin may own the name `facedetect`.
-const ELEMENTS: [&str; 5] = ["emotionfacedetect", "emotionclassify", "emotionoverlay", "emotionexport", "emotionpublish"];
+const ELEMENTS: [&str; 6] = ["emotionfacedetect", "facelandmarks", "emotionclassify", "emotionoverlay", "emotionexport", "emotionpublish"];
 /// What precedes the lists of the page.
 const START: &str = "<!-- properties -->\n";
 
