@@ -101,6 +101,33 @@ pub fn link_video_later(from: &gst::Element, to: &gst::Element) {
     });
 }
 
+/// The videos that `decode`, a `decodebin` with all its pads, has decoded, and of these the one that the file marks as default;
+/// without a mark, the first.
+pub fn videos(decode: &gst::Element) -> (usize, Option<gst::Pad>) {
+    let is_video = |pad: &gst::Pad| {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        caps.structure(0).is_some_and(|first| first.name() == "video/x-raw")
+    };
+    let is_default = |pad: &&gst::Pad| {
+        pad.sticky_event::<gst::event::StreamStart>(0).is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT))
+    };
+    let found: Vec<gst::Pad> = decode.src_pads().into_iter().filter(is_video).collect();
+    (found.len(), found.iter().find(is_default).or(found.first()).cloned())
+}
+
+/// Links the default video of `decode`, a `decodebin`, to `to`, as soon as all pads exist. In a transport stream that changes,
+/// this happens again.
+pub fn link_default_video(decode: &gst::Element, to: &gst::Element) {
+    let to = to.downgrade();
+    decode.connect_no_more_pads(move |decode| {
+        let Some(sink_pad) = to.upgrade().and_then(|to| to.static_pad("sink")).filter(|pad| !pad.is_linked()) else { return };
+        if let Some(video) = videos(decode).1 {
+            // A pad that cannot be linked causes an error on the bus with its first buffer.
+            let _ = video.link(&sink_pad);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

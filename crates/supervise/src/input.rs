@@ -9,7 +9,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::decoding::{file_decoder, link_video_later, video_decoder};
+use crate::decoding::{file_decoder, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
 
 type Result<T> = std::result::Result<T, glib::BoolError>;
@@ -37,7 +37,7 @@ pub struct FileLoop {
 }
 
 /// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file is played at its
-/// own speed and turned upright if it has a rotation tag, and opens no connection.
+/// own speed and turned upright if it has a rotation tag, and opens no connection. Of several videos, the default one is read.
 ///
 /// # Errors
 /// If an element is missing.
@@ -70,7 +70,7 @@ impl Source<'_> {
         let flip = self.add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
         let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
         gst::Element::link_many([&convert, &flip, &clock, self.entry])?;
-        link_video_later(&decode, &convert);
+        link_default_video(&decode, &convert);
         Ok(FileLoop { clock, ended: Arc::default() })
     }
 

@@ -12,12 +12,12 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use super::failure::Failure;
-use super::frame::{Frame, position};
+use super::frame::Frame;
 use super::gate::Gate;
 use super::groups::Range;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
-use super::timeline::Timeline;
+use super::timeline::{Timeline, position};
 use super::{missing, orientation};
 use crate::findings::Kind;
 use crate::sampling::{Sampling, nanoseconds};
@@ -159,7 +159,7 @@ impl Decoder {
         if !self.seek(flags, time_ns)? {
             return Ok(None);
         }
-        Ok(self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(&sample)))
+        Ok(self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(sample.buffer()?, sample.segment())))
     }
 
     /// Returns to the beginning, unless the decoder is there.
@@ -242,20 +242,15 @@ impl Decoder {
 
     /// The sample and its time. Its buffer gets a timestamp if its own is missing or not after that of the last frame.
     fn timed(&mut self, sample: gst::Sample) -> (gst::Sample, u64) {
-        let own = position(&sample);
-        let time_ns = self.timeline.next(own, length(&sample));
-        if own == Some(time_ns) {
+        let Some(mut buffer) = sample.buffer_owned() else { return (sample, self.timeline.next(None, None)) };
+        let pts = buffer.pts();
+        let time_ns = self.timeline.stamp(&mut buffer, sample.caps(), sample.segment());
+        if buffer.pts() == pts {
             return (sample, time_ns);
         }
-        let time = gst::ClockTime::from_nseconds(time_ns);
-        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-        let mut buffer = sample.buffer_owned();
-        if let Some(buffer) = &mut buffer {
-            buffer.make_mut().set_pts(segment.and_then(|segment| segment.position_from_stream_time(time)).unwrap_or(time));
-        }
-        let (caps, segment) = (sample.caps_owned(), sample.segment().cloned());
-        let stamped = gst::Sample::builder().buffer_if_some(buffer.as_ref()).caps_if_some(caps.as_ref());
-        (stamped.segment_if_some(segment.as_ref()).build(), time_ns)
+        let caps = sample.caps_owned();
+        let stamped = gst::Sample::builder().buffer(&buffer).caps_if_some(caps.as_ref());
+        (stamped.segment_if_some(sample.segment()).build(), time_ns)
     }
 
     /// The tags of the photo or video, such as the orientation.
@@ -329,15 +324,6 @@ fn accept_any_stride(sink: &gst_app::AppSink) {
         }
         _ => gst::PadProbeReturn::Ok,
     });
-}
-
-/// Length of a frame, in nanoseconds; `None` if the stream does not have it.
-fn length(sample: &gst::Sample) -> Option<u64> {
-    let by_rate = || {
-        let rate = sample.caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok().filter(|rate| rate.numer() > 0)?;
-        gst::ClockTime::SECOND.mul_div_round(rate.denom() as u64, rate.numer() as u64)
-    };
-    sample.buffer()?.duration().or_else(by_rate).map(gst::ClockTime::nseconds)
 }
 
 /// `length` in nanoseconds, rounded to milliseconds. GStreamer's demuxer for Matroska replaces the length of the header by that

@@ -34,10 +34,3 @@ impl Frame {
         Ok(Self { sample, time_ns, chosen })
     }
 }
-
-/// Position of a frame in the file, in nanoseconds.
-pub(super) fn position(sample: &gst::Sample) -> Option<u64> {
-    let pts = sample.buffer()?.pts()?;
-    let in_stream = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts));
-    Some(in_stream.unwrap_or(pts).nseconds())
-}

@@ -17,3 +17,4 @@ pub use decoder::Decoder;
 pub use failure::Failure;
 pub use frame::{Chosen, Frame};
 pub use groups::Distrust;
+pub(crate) use timeline::Timeline;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse};
+use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse, videos};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -59,15 +59,16 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling)
         if entry.is_linked() {
             return;
         }
-        let videos: Vec<gst::Pad> = decode.src_pads().into_iter().filter(|pad| type_of(pad).as_deref() == Some("video/x-raw")).collect();
+        let (number, default) = videos(decode);
         let mut seen = seen.lock();
-        seen.videos = seen.videos.max(videos.len() as u32);
-        let chosen = videos.iter().find(|pad| is_default(pad)).or(videos.first());
-        seen.gate = chosen.and_then(|video| gates.as_ref()?.of_output(video));
+        seen.videos = seen.videos.max(number as u32);
+        seen.gate = default.as_ref().and_then(|video| gates.as_ref()?.of_output(video));
         drop(seen);
-        match chosen {
-            // Without a link, the pipeline fails with an error of its own.
-            Some(video) => drop(video.link(&entry)),
+        match default {
+            Some(video) => {
+                // Without a link, the pipeline fails with an error of its own.
+                let _ = video.link(&entry);
+            }
             None => {
                 let message = gst::message::Application::builder(gst::Structure::new_empty(NO_VIDEO)).src(decode).build();
                 let _ = decode.post_message(message);
@@ -109,15 +110,6 @@ fn record_types(decode: &gst::Element, found: &Arc<Mutex<Found>>) {
             None
         });
     });
-}
-
-/// True if the file says that this track is shown unless another one is chosen.
-fn is_default(pad: &gst::Pad) -> bool {
-    pad.sticky_event::<gst::event::StreamStart>(0).is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT))
-}
-
-fn type_of(pad: &gst::Pad) -> Option<String> {
-    media_type(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)))
 }
 
 fn media_type(caps: &gst::Caps) -> Option<String> {

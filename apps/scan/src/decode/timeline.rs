@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The times of frames: those of the stream, as long as they increase.
 
+use gst::prelude::*;
+
 /// Length of a frame in a stream without a frame rate.
 const UNKNOWN_LENGTH_NS: u64 = 40_000_000;
 
@@ -12,6 +14,18 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// Time of the next frame, in nanoseconds. `buffer` gets a timestamp if its own is missing or not after the last one.
+    pub fn stamp(&mut self, buffer: &mut gst::Buffer, caps: Option<&gst::CapsRef>, segment: Option<&gst::Segment>) -> u64 {
+        let own = position(buffer, segment);
+        let time_ns = self.next(own, length(buffer, caps));
+        if own != Some(time_ns) {
+            let time = gst::ClockTime::from_nseconds(time_ns);
+            let segment = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+            buffer.make_mut().set_pts(segment.and_then(|segment| segment.position_from_stream_time(time)).unwrap_or(time));
+        }
+        time_ns
+    }
+
     /// Time of the next frame, which has this position in the stream and is this long.
     pub fn next(&mut self, position_ns: Option<u64>, length_ns: Option<u64>) -> u64 {
         let length_ns = length_ns.filter(|length| *length > 0).unwrap_or(UNKNOWN_LENGTH_NS);
@@ -19,6 +33,22 @@ impl Timeline {
         let later = position_ns.filter(|position| self.last_ns.is_none_or(|last| *position > last));
         *self.last_ns.insert(later.unwrap_or(after_last))
     }
+}
+
+/// Position of a frame in the file, in nanoseconds; `None` if it has no timestamp.
+pub fn position(buffer: &gst::BufferRef, segment: Option<&gst::Segment>) -> Option<u64> {
+    let pts = buffer.pts()?;
+    let in_stream = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts));
+    Some(in_stream.unwrap_or(pts).nseconds())
+}
+
+/// Length of a frame, in nanoseconds; `None` if the stream does not have it.
+fn length(buffer: &gst::BufferRef, caps: Option<&gst::CapsRef>) -> Option<u64> {
+    let by_rate = || {
+        let rate = caps?.structure(0)?.get::<gst::Fraction>("framerate").ok().filter(|rate| rate.numer() > 0)?;
+        gst::ClockTime::SECOND.mul_div_round(rate.denom() as u64, rate.numer() as u64)
+    };
+    buffer.duration().or_else(by_rate).map(gst::ClockTime::nseconds)
 }
 
 #[cfg(test)]
@@ -33,6 +63,22 @@ mod tests {
     #[test]
     fn increasing_positions_are_the_times() {
         assert_eq!(times(&[Some(7), Some(8), Some(500)], Some(40)), [7, 8, 500]);
+    }
+
+    #[test]
+    fn a_buffer_without_a_timestamp_gets_one_in_its_segment() {
+        gst::init().unwrap();
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_start(gst::ClockTime::from_seconds(100));
+        let caps = gst::Caps::builder("video/x-raw").field("framerate", gst::Fraction::new(10, 1)).build();
+        let mut timeline = Timeline::default();
+        let stamps = [Some(100), None, Some(100)].map(|pts| {
+            let mut buffer = gst::Buffer::new();
+            buffer.make_mut().set_pts(pts.map(gst::ClockTime::from_seconds));
+            let time_ns = timeline.stamp(&mut buffer, Some(&caps), Some(&segment));
+            (time_ns / 1_000_000, buffer.pts().unwrap().mseconds())
+        });
+        assert_eq!(stamps, [(0, 100_000), (100, 100_100), (200, 100_200)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use emotion_supervise::decoding::forbid_direct_rendering;
+use emotion_supervise::decoding::{forbid_direct_rendering, link_default_video, name_dnxhr};
 use emotion_supervise::encoding;
 use gst::prelude::*;
 use gstemotion::geometry::Size;
@@ -20,7 +20,7 @@ use gstemotion::record::SearchAge;
 use parking_lot::Mutex;
 
 use super::faces_by_time::FacesByTime;
-use crate::decode::orientation;
+use crate::decode::{Timeline, orientation};
 use crate::error::Error;
 use crate::findings::Kind;
 
@@ -51,6 +51,7 @@ pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces
     }
     attach(&element("overlay"), faces);
     forbid_direct_rendering(&pipeline);
+    name_dnxhr(&pipeline);
     let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
     link_streams(&pipeline, &element("decode"), element("video"), element("mux"), sound);
     Ok(pipeline)
@@ -62,13 +63,13 @@ fn sound_encoder() -> Result<&'static str, Error> {
     found.ok_or_else(|| Error::NoSoundEncoder(SOUND_ENCODERS.into()))
 }
 
-/// Links what `decode` finds: the first video, and each sound if there is an encoder for it.
+/// Links what `decode` finds: the default video, and each sound if there is an encoder for it.
 fn link_streams(pipeline: &gst::Pipeline, decode: &gst::Element, video: gst::Element, mux: gst::Element, sound: Option<&'static str>) {
+    link_default_video(decode, &video);
     let pipeline = pipeline.downgrade();
     decode.connect_pad_added(move |decode, pad| {
         let name = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name().to_string())).unwrap_or_default();
         let linked = match (name.as_str(), pipeline.upgrade()) {
-            ("video/x-raw", _) => link_video(pad, &video),
             ("audio/x-raw", Some(pipeline)) => sound.map_or(Ok(()), |sound| add_sound(pad, &pipeline, &mux, sound)),
             _ => Ok(()),
         };
@@ -76,15 +77,6 @@ fn link_streams(pipeline: &gst::Pipeline, decode: &gst::Element, video: gst::Ele
             gst::element_error!(decode, gst::StreamError::Failed, ["{error}"]);
         }
     });
-}
-
-/// Links the first video.
-fn link_video(pad: &gst::Pad, video: &gst::Element) -> Result<(), Error> {
-    let entry = video.static_pad("sink").expect("a queue has this pad");
-    if !entry.is_linked() {
-        pad.link(&entry)?;
-    }
-    Ok(())
 }
 
 /// Adds a sound track.
@@ -100,15 +92,15 @@ fn add_sound(pad: &gst::Pad, pipeline: &gst::Pipeline, mux: &gst::Element, encod
 
 /// Attaches the faces to the frames that enter `overlay`.
 fn attach(overlay: &gst::Element, faces: FacesByTime) {
-    let (pad, faces) = (overlay.static_pad("sink").expect("a filter has this pad"), Mutex::new(faces));
+    let pad = overlay.static_pad("sink").expect("a filter has this pad");
+    let state = Mutex::new((faces, Timeline::default()));
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let video = pad.current_caps().and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
-        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let (caps, segment) = (pad.current_caps(), pad.sticky_event::<gst::event::Segment>(0));
+        let video = caps.as_ref().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
         if let (Some(video), Some(gst::PadProbeData::Buffer(buffer))) = (video, &mut info.data) {
-            let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
-            let time = buffer.pts().map(|pts| segment.and_then(|segment| segment.to_stream_time(pts)).unwrap_or(pts));
+            let (faces, timeline) = &mut *state.lock();
+            let found = faces.at(timeline.stamp(buffer, caps.as_deref(), segment.as_ref().map(|event| event.segment())));
             let size = Size::new(video.width(), video.height());
-            let found = faces.lock().at(time.map_or(0, gst::ClockTime::nseconds));
             let buffer = buffer.make_mut();
             meta::write_search(buffer, size, &found, SearchAge::Ago(Duration::ZERO));
             meta::write_emotions(buffer, size, &found);

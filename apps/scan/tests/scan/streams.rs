@@ -86,6 +86,8 @@ fn timestamps_begin_anywhere_wrap_and_begin_again() {
     // Its decoder gives no timestamps.
     folder.ffmpeg("-i source.mkv -c:v qtrle animation.mov");
     assert!(near(&assert_complete(&folder, "animation.mov", 20), &expected));
+    folder.run("animation.mov --output drawn.ndjson --annotated drawn", 0);
+    assert_eq!(folder.frames("drawn/animation.mov.mp4").len(), 20);
 }
 
 #[test]
@@ -98,6 +100,8 @@ fn the_default_video_is_examined_and_covers_are_not() {
         assert_complete(&folder, name, 20);
         assert_eq!(folder.rows(&format!("{name}.files.ndjson"))[0]["video_tracks"], 2, "{name}");
     }
+    folder.run("second.mkv --output drawn.ndjson --annotated drawn", 0);
+    assert_eq!(folder.frames("drawn/second.mkv.mp4").len(), 20, "frames of the size of the default video");
     folder.photo("cover.jpg");
     let sound = "-f lavfi -i sine=d=1";
     let cover = "-i cover.jpg -map 0 -map 1 -c:v copy -disposition:v attached_pic";
