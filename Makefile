@@ -28,7 +28,7 @@ test-packages: setup
 	@scripts/packages packaging/packages-to-test
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote
+	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote,emotion-photo/heif
 
 plugin: setup
 	cargo build --locked --release $(features)

@@ -102,6 +102,9 @@ pub struct SliceResult {
     pub times_ns: Vec<u64>,
     /// Width and height of the last upright frame, in pixels.
     pub size: Option<(u32, u32)>,
+    /// Degrees by which the frames were turned clockwise before they were searched. Boxes do not include this turn.
+    #[serde(default)]
+    pub turn: u16,
     /// Classes of the expression model; empty if no face was scored.
     pub labels: Vec<String>,
     /// The faces, in the order of the frames.

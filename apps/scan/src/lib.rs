@@ -14,6 +14,7 @@
 //! | [`models`] | the networks by their contents |
 //! | [`progress`] | a progress bar, or lines |
 //! | [`table`] | columns and their writers |
+//! | [`turn`] | pictures that lie on their side |
 //! | [`options`] | the command line |
 //! | [`inputs`] | files, folders, lists and URLs to a list of files, and copies of remote files |
 //! | [`decode`] | a file to upright frames |
@@ -37,6 +38,7 @@ pub mod findings;
 pub mod models;
 pub mod progress;
 pub mod table;
+pub mod turn;
 pub mod options;
 pub mod inputs;
 pub mod decode;

@@ -12,6 +12,7 @@ use crate::models::Models;
 use crate::sampling::Sampling;
 use crate::setting::Setting;
 use crate::table::{Format, Table};
+use crate::turn::Turn;
 
 const AFTER_HELP: &str = "\
 TABLE has one row for each face on each examined frame. The tables of files and of tracks, whose names have .files and \
@@ -51,6 +52,11 @@ pub struct Options {
     /// frequent, as in posed or selected pictures
     #[arg(long, value_enum, hide_possible_values = true)]
     pub prior: Option<Prior>,
+
+    /// Degrees by which pictures are turned clockwise before they are searched: 0, 90, 180 or 270; or auto: a photo with few
+    /// faces is searched in all four directions. Boxes refer to the picture as it is stored
+    #[arg(long, value_name = "DEGREES", value_enum, hide_possible_values = true, default_value = "0")]
+    pub turn: Turn,
 
     /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated
     #[arg(long, value_name = "ELEMENT.PROPERTY=VALUE")]
@@ -108,6 +114,7 @@ impl Options {
             every: None,
             exact: false,
             prior: None,
+            turn: Turn::None,
             set: Vec::new(),
             jobs: None,
             partition: None,
@@ -232,6 +239,9 @@ impl Options {
         if every_s.is_some() {
             settings["exact"] = self.exact.into();
         }
+        if let Some(turn) = self.turn.to_possible_value().filter(|_| self.turn != Turn::None) {
+            settings["turn"] = turn.get_name().into();
+        }
         settings.to_string()
     }
 }
@@ -322,6 +332,7 @@ mod tests {
             "a -o b.csv --every 0",
             "a -o b.csv --every x",
             "a -o b.csv --jobs 0",
+            "a -o b.csv --turn 45",
             "a -o b.csv --set tile-size=3",
             "a -o b.csv --exact",
             "a",
@@ -339,6 +350,8 @@ mod tests {
         assert_ne!(of("a -o b.csv --every 2"), of("a -o b.csv --every 2 --exact"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --turn auto"));
+        assert_eq!(of("a -o b.csv"), of("a -o b.csv --turn 0"));
         assert_eq!(of("a -o b.csv --prior balanced"), of("a -o b.csv --set emotionclassify.prior=balanced"));
         for other in [
             Models { classifier: "c3".into(), ..models.clone() },

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The faces of one picture in memory, for programs that have pixels and no file.
 
+use emotion_photo::{Picture, Timed, frame};
 use serde::{Serialize, Serializer};
 
 use crate::analysis::Analyser;
 use crate::error::Error;
 use crate::findings::Face;
 use crate::table::LANDMARKS;
+use crate::turn::Direction;
 
 /// A face of a picture, with names for its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,30 +52,16 @@ fn named<T>(names: &[impl ToString], values: impl IntoIterator<Item = T>) -> Nam
 /// # Errors
 /// If there are too few or too many pixels, or the analysis fails.
 pub fn faces(analyser: &mut Analyser, pixels: Vec<u8>, width: u32, height: u32, channels: u32) -> Result<Vec<PictureFace>, Error> {
-    let format = if channels == 1 { gst_video::VideoFormat::Gray8 } else { gst_video::VideoFormat::Rgb };
     let expected = width as usize * height as usize * channels as usize;
     if pixels.len() != expected || !matches!(channels, 1 | 3) || width == 0 || height == 0 {
         return Err(Error::Pixels { width, height, channels, bytes: pixels.len() });
     }
-    let info = gst_video::VideoInfo::builder(format, width, height).build()?;
-    let caps = info.to_caps()?;
-    let buffer = packed(pixels, &info, (width * channels) as usize);
-    analyser.restart(&[])?;
-    let found = analyser.analyse(gst::Sample::builder().buffer(&buffer).caps(&caps).build())?;
+    let picture = Picture { width, height, channels, pixels };
+    analyser.restart(&[], Direction::Stored)?;
+    let found = analyser.analyse(frame::sample(Timed::photo(picture), None)?)?;
     let labels = found.records.iter().find_map(|record| record.emotion.as_ref()).map(|emotion| emotion.labels.clone());
     let labels = labels.as_ref().map_or(&[][..], |labels| labels.as_slice());
     Ok(found.records.iter().map(|record| picture_face(Face::new(record, 0, 0, None), labels)).collect())
-}
-
-/// A buffer in which rows have the stride of `info`.
-fn packed(pixels: Vec<u8>, info: &gst_video::VideoInfo, row_bytes: usize) -> gst::Buffer {
-    let stride = info.stride()[0] as usize;
-    if stride == row_bytes {
-        return gst::Buffer::from_mut_slice(pixels);
-    }
-    let mut padded = vec![0; info.size()];
-    padded.chunks_mut(stride).zip(pixels.chunks(row_bytes)).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
-    gst::Buffer::from_mut_slice(padded)
 }
 
 fn picture_face(face: Face, labels: &[String]) -> PictureFace {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use emotion_photo::Reading;
 use emotion_report::{Face, Records, Report, Times, player_address};
 
 use crate::error::Error;
@@ -22,11 +23,12 @@ const PHOTO_NS: u64 = 1_000_000_000;
 pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copies: &Copies) -> Result<(), Error> {
     let records = records(inputs, journal)?;
     match single_video(inputs, journal) {
-        // A video that can no longer be read has no pictures on the page.
+        // A video that can no longer be read has no pictures on the page, and neither has an animation, which browsers do not play.
         Some(video) => copies.with(0, video, |path| {
+            let path = path.ok().filter(|path| matches!(Reading::of(path), Ok(Reading::Stream(_))));
             // The copy of a remote video is removed.
-            let player = path.as_ref().ok().filter(|_| !video.is_remote()).and_then(|path| player_address(path, page));
-            write_page(page, name, (path.ok(), player.as_deref()), records)
+            let player = path.filter(|_| !video.is_remote()).and_then(|path| player_address(path, page));
+            write_page(page, name, (path, player.as_deref()), records)
         }),
         None => write_page(page, name, (None, None), records),
     }

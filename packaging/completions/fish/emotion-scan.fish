@@ -4,6 +4,11 @@ complete -c emotion-scan -l list -d 'File with further inputs, one per line; - i
 complete -c emotion-scan -l every -d 'Seconds between examined frames; without it, every frame is examined. The keyframe nearest to each of these times is taken where keyframes are that close, since other frames then need not be decoded' -r
 complete -c emotion-scan -l prior -d 'Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally frequent, as in posed or selected pictures' -r -f -a "natural\t'As frequent as in front of a camera: mostly neutral and happy'
 balanced\t'All equally frequent, as in posed or selected pictures'"
+complete -c emotion-scan -l turn -d 'Degrees by which pictures are turned clockwise before they are searched: 0, 90, 180 or 270; or auto: a photo with few faces is searched in all four directions. Boxes refer to the picture as it is stored' -r -f -a "auto\t'A photo with few faces is searched in all four directions'
+0\t'Not at all'
+90\t'90 degrees clockwise'
+180\t'180 degrees'
+270\t'270 degrees clockwise'"
 complete -c emotion-scan -l set -d 'Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated' -r
 complete -c emotion-scan -l jobs -d 'Number of files or slices examined at the same time; without it, one for each core' -r
 complete -c emotion-scan -l partition -d 'Write the tables in parts, each of so many files: TABLE and the table of files become folders' -r

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 /// Files that could not be examined: name and error.
 type Errors = Vec<(String, String)>;
 
-/// Examines `inputs`, writes the tables and returns the errors of files.
+/// Examines `inputs`, writes the tables and returns the errors of files. `turn` is a value of `--turn`.
 #[pyfunction]
 fn scan(
     py: Python<'_>,
@@ -22,12 +22,14 @@ fn scan(
     output: PathBuf,
     every: Option<f64>,
     exact: bool,
+    turn: &str,
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
     let mut options = Options::new(inputs, output);
     options.every = every.map(interval).transpose()?;
     options.exact = exact && every.is_some();
+    options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
     options.set = settings(&set)?;
     options.jobs = jobs.filter(|&jobs| jobs > 0);
     Ok(py.detach(|| emotion_scan::scan(&options)).map_err(python_error)?.errors)

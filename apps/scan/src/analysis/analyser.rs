@@ -17,6 +17,7 @@ use super::elements;
 use crate::error::Error;
 use crate::models::Models;
 use crate::setting::Setting;
+use crate::turn::Direction;
 
 /// Starts GStreamer with the elements linked into this program.
 ///
@@ -52,6 +53,8 @@ pub struct Analyser {
     restarts_detector: bool,
     caps: Option<gst::Caps>,
     tags: Vec<gst::Event>,
+    /// How the frames of this slice are turned.
+    direction: Direction,
 }
 
 impl Analyser {
@@ -69,11 +72,22 @@ impl Analyser {
         let exit = networks[1].static_pad("src").expect("a filter has this pad");
         exit.link(&output)?;
         output.set_active(true)?;
-        let preparation = Preparation::new(settings, &pipeline, &networks[0])?;
+        let direction = Direction::Stored;
+        let preparation = Preparation::new(settings, &pipeline, &networks[0], direction)?;
         let restarts_detector = networks[0].property::<u32>("tile-size") > 0;
         let settings = settings.to_vec();
-        let analyser =
-            Self { pipeline, settings, networks, preparation, output, analysed, restarts_detector, caps: None, tags: Vec::new() };
+        let analyser = Self {
+            pipeline,
+            settings,
+            networks,
+            preparation,
+            output,
+            analysed,
+            restarts_detector,
+            caps: None,
+            tags: Vec::new(),
+            direction,
+        };
         match analyser.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(analyser),
             Err(error) => Err(analyser.posted_or(error.into())),
@@ -89,23 +103,24 @@ impl Analyser {
         Models { detector: detector.0, classifier: classifier.0, detector_description: detector.1, classifier_description: classifier.1 }
     }
 
-    /// Forgets everything about the last slice. The next frame belongs to another slice, whose stream has these tags.
+    /// Forgets everything about the last slice. The next frame belongs to another slice, whose stream has these tags, and is turned
+    /// in `direction` after them.
     ///
     /// # Errors
     /// If an element does not start.
-    pub fn restart(&mut self, tags: &[gst::Event]) -> Result<(), Error> {
+    pub fn restart(&mut self, tags: &[gst::Event], direction: Direction) -> Result<(), Error> {
         self.preparation.remove_from(&self.pipeline);
         self.forget_messages();
         if self.restarts_detector {
             self.restart_detector()?;
         }
-        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0]);
+        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0], direction);
         self.preparation = prepared.map_err(|error| self.posted_or(error))?;
         let input = &self.preparation.input;
         input.push_event(gst::event::FlushStart::new());
         input.push_event(gst::event::FlushStop::new(true));
         input.push_event(gst::event::StreamStart::new("slice"));
-        (self.caps, self.tags) = (None, tags.to_vec());
+        (self.caps, self.tags, self.direction) = (None, tags.to_vec(), direction);
         Ok(())
     }
 
@@ -125,7 +140,7 @@ impl Analyser {
         restarted.map_err(|error| self.posted_or(error))
     }
 
-    /// Finds the faces of the next frame and scores them.
+    /// Finds the faces of the next frame and scores them. Their places are those in the frame before it was turned.
     ///
     /// # Errors
     /// The error of the element that failed.
@@ -143,7 +158,9 @@ impl Analyser {
         match (pushed, analysed, caps) {
             (Ok(_), Some(buffer), Some(caps)) => {
                 let size = Size::new(caps.width(), caps.height());
-                Ok(Faces { size, records: meta::read_faces(&buffer, size) })
+                let mut records = meta::read_faces(&buffer, size);
+                records.iter_mut().for_each(|record| self.direction.move_to_stored(record));
+                Ok(Faces { size: self.direction.stored_size(size), records })
             }
             (Err(error), ..) => Err(self.posted_or(Error::Flow(error))),
             _ => Err(Error::NoFrame),
@@ -196,7 +213,8 @@ impl Drop for Analyser {
     }
 }
 
-/// The elements that bring the frames of one slice into shape: `videoconvert ! videoflip ! videoconvert`.
+/// The elements that bring the frames of one slice into shape: `videoconvert ! videoflip ! videoconvert`, and another `videoflip` if
+/// they are turned.
 #[derive(Debug)]
 struct Preparation {
     /// Frames enter here.
@@ -206,8 +224,9 @@ struct Preparation {
 
 impl Preparation {
     /// Adds the elements to `pipeline`, before `next`.
-    fn new(settings: &[Setting], pipeline: &gst::Pipeline, next: &gst::Element) -> Result<Self, Error> {
-        let (elements, input) = (elements::preparation(settings)?, pad(gst::PadDirection::Src)?.build());
+    fn new(settings: &[Setting], pipeline: &gst::Pipeline, next: &gst::Element, direction: Direction) -> Result<Self, Error> {
+        let (mut elements, input) = (elements::preparation(settings)?, pad(gst::PadDirection::Src)?.build());
+        elements.extend(elements::turn(direction)?);
         pipeline.add_many(&elements)?;
         gst::Element::link_many(elements.iter().chain([next]))?;
         let entry = elements[0].static_pad("sink").expect("a filter has this pad");

@@ -6,6 +6,7 @@ use gst::prelude::*;
 
 use crate::error::Error;
 use crate::setting::Setting;
+use crate::turn::Direction;
 
 /// The elements that bring frames into shape, and the names by which `--set` calls them.
 const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
@@ -37,6 +38,20 @@ pub fn preparation(settings: &[Setting]) -> Result<Vec<gst::Element>, Error> {
     elements[1].set_property_from_str("video-direction", "auto");
     apply(settings, &elements)?;
     Ok(elements)
+}
+
+/// The element that turns upright frames, not started; none if they are searched as they are stored.
+///
+/// # Errors
+/// If it is missing.
+pub fn turn(direction: Direction) -> Result<Option<gst::Element>, Error> {
+    if direction == Direction::Stored {
+        return Ok(None);
+    }
+    // This name is none of `--set`.
+    let element = make("turn", "videoflip")?;
+    element.set_property_from_str("video-direction", direction.video_direction());
+    Ok(Some(element))
 }
 
 /// `facedetect` and `emotionclassify`, not started. Each network uses `threads` threads unless `settings` say otherwise.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use emotion_photo::Stream;
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
@@ -15,10 +16,10 @@ use super::failure::Failure;
 use super::frame::Frame;
 use super::gate::Gate;
 use super::groups::Range;
+use super::missing;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
 use super::timeline::{Timeline, position};
-use super::{missing, orientation};
 use crate::findings::Kind;
 use crate::sampling::{Sampling, nanoseconds};
 
@@ -46,8 +47,8 @@ pub struct Decoder {
     sink: gst_app::AppSink,
     found: Arc<Mutex<Found>>,
     sampling: Sampling,
-    /// The file, if it is one.
-    path: Option<PathBuf>,
+    /// The file, if it is one, and how it is read.
+    file: Option<(PathBuf, Stream)>,
     /// How a photo is turned upright.
     orientation: Option<gst::TagList>,
     limit: Duration,
@@ -60,11 +61,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Opens a file, of which the frames of `sampling` are examined. It is given up after `limit` without progress.
+    /// Opens a file, which GStreamer reads as `stream` says and of which the frames of `sampling` are examined. It is given up
+    /// after `limit` without progress.
     ///
     /// # Errors
     /// If the file has no pictures or cannot be decoded.
-    pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self> {
+    pub fn open(path: &Path, stream: &Stream, limit: Duration, sampling: Sampling) -> Result<Self> {
         let missing_bytes = match defect(path) {
             Some(Defect::NoIndex) => return Err(Failure::NoIndex),
             Some(Defect::DeepY4m) => return Err(Failure::DeepRawVideo),
@@ -72,21 +74,21 @@ impl Decoder {
             None => None,
         };
         let start = |limit| {
-            let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(broken)?;
+            let source = stream.source(path).map_err(broken)?;
             Self::start(&source, limit, sampling)
         };
         let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&Failure::Stuck(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
         let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
         let oriented = opened.map(|mut opened| {
-            opened.orientation = orientation::of_photo(path);
+            opened.orientation = stream.tag();
             opened.missing_bytes = missing_bytes;
-            opened.path = Some(path.to_owned());
+            opened.file = Some((path.to_owned(), stream.clone()));
             opened
         });
         if matches!((&oriented, sampling), (Err(Failure::Decoding(_) | Failure::Other), Sampling::Nearest(_))) {
             // Perhaps its first keyframe is none.
-            return Self::open(path, limit, sampling.exact());
+            return Self::open(path, stream, limit, sampling.exact());
         }
         oriented.map_err(|failure| {
             let is_unknown = failure == Failure::Unknown;
@@ -100,9 +102,9 @@ impl Decoder {
     /// # Errors
     /// Those of [`Decoder::open`].
     pub fn reopened(self) -> Result<Self> {
-        let (path, limit, sampling) = (self.path.clone(), self.limit, self.sampling.exact());
+        let (file, limit, sampling) = (self.file.clone(), self.limit, self.sampling.exact());
         drop(self);
-        path.map_or(Err(Failure::Other), |path| Self::open(&path, limit, sampling))
+        file.map_or(Err(Failure::Other), |(path, stream)| Self::open(&path, &stream, limit, sampling))
     }
 
     /// Opens what `source` outputs.
@@ -120,7 +122,7 @@ impl Decoder {
             sink,
             found,
             sampling,
-            path: None,
+            file: None,
             orientation: None,
             limit,
             missing_bytes: None,

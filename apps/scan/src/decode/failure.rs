@@ -50,6 +50,9 @@ pub enum Failure {
     /// GStreamer's reason why pictures cannot be decoded.
     #[error("{0}")]
     Decoding(String),
+    /// Why the reader of photos cannot read it.
+    #[error(transparent)]
+    Photo(#[from] emotion_photo::Error),
     /// Why a frame could not be analysed.
     #[error("{0}")]
     Analysis(String),

@@ -11,10 +11,11 @@ mod failure;
 mod streams;
 mod timeline;
 mod decoder;
-pub mod orientation;
+mod frames;
 
 pub use decoder::Decoder;
 pub use failure::Failure;
 pub use frame::{Chosen, Frame};
+pub use frames::Frames;
 pub use groups::Distrust;
 pub(crate) use timeline::Timeline;

@@ -11,6 +11,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use emotion_photo::{Reading, Stream, source};
 use emotion_supervise::decoding::{forbid_direct_rendering, link_default_video, name_dnxhr};
 use emotion_supervise::encoding;
 use gst::prelude::*;
@@ -20,7 +21,7 @@ use gstemotion::record::SearchAge;
 use parking_lot::Mutex;
 
 use super::faces_by_time::FacesByTime;
-use crate::decode::{Timeline, orientation};
+use crate::decode::Timeline;
 use crate::error::Error;
 use crate::findings::Kind;
 
@@ -38,23 +39,40 @@ pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces
         _ => (encoding::encoder()?.recording, "mp4mux"),
     };
     let line = format!(
-        "filesrc name=file ! decodebin name=decode \
-         queue name=video ! videoconvert ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
+        "queue name=video ! videoconvert ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
          queue ! {mux} name=mux ! filesink name=out"
     );
     let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().expect("a line of several elements is a pipeline");
     let element = |name: &str| pipeline.by_name(name).expect("the line has this name");
-    element("file").set_property("location", input);
     element("out").set_property("location", output);
-    if let Some(direction) = orientation::of_photo(input).and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
-        element("flip").set_property("video-direction", direction);
-    }
     attach(&element("overlay"), faces);
     forbid_direct_rendering(&pipeline);
     name_dnxhr(&pipeline);
-    let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
-    link_streams(&pipeline, &element("decode"), element("video"), element("mux"), sound);
+    match Reading::of(input) {
+        Ok(Reading::Photo(_)) => {
+            let pictures = source::of_file(input);
+            pipeline.add(&pictures)?;
+            pictures.link(&element("video"))?;
+        }
+        // If the file can no longer be read, the pipeline says why.
+        Err(_) => decode(&pipeline, input, &Stream::default(), kind)?,
+        Ok(Reading::Stream(stream)) => decode(&pipeline, input, &stream, kind)?,
+    }
     Ok(pipeline)
+}
+
+/// Adds the elements by which GStreamer decodes `input`.
+fn decode(pipeline: &gst::Pipeline, input: &Path, stream: &Stream, kind: Kind) -> Result<(), Error> {
+    let element = |name: &str| pipeline.by_name(name).expect("the line has this name");
+    if let Some(direction) = stream.tag().and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
+        element("flip").set_property("video-direction", direction);
+    }
+    let (file, decode) = (stream.source(input)?, gst::ElementFactory::make("decodebin").build()?);
+    pipeline.add_many([&file, &decode])?;
+    file.link(&decode)?;
+    let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
+    link_streams(pipeline, &decode, element("video"), element("mux"), sound);
+    Ok(())
 }
 
 /// The first encoder that is installed.

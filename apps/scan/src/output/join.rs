@@ -133,5 +133,6 @@ fn add_slice(row: &mut FileRow, slice: SliceResult) {
     row.decoded += slice.decoded;
     row.faces += slice.faces.len() as u64;
     row.size = slice.size.or(row.size);
+    row.turn = slice.turn;
     row.error = row.error.take().or(slice.error);
 }

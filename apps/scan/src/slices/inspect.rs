@@ -2,11 +2,11 @@
 //! Finds out what a file is, and where it is cut into slices.
 
 use super::plan;
-use crate::decode::{Decoder, Failure};
+use crate::decode::{Failure, Frames};
 use crate::findings::{FileFacts, Kind};
 
 /// Finds out what a file is. The decoder is `None` if the file has no pictures.
-pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>) {
+pub fn inspect(opened: Result<Frames, Failure>) -> (FileFacts, Option<Frames>) {
     match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
         Ok((facts, decoder)) => (facts, Some(decoder)),
         Err(failure) => (unreadable(failure), None),
@@ -14,7 +14,7 @@ pub fn inspect(opened: Result<Decoder, Failure>) -> (FileFacts, Option<Decoder>)
 }
 
 /// Finds out what a file is and where it is cut into slices.
-fn facts_of(decoder: &mut Decoder) -> Result<FileFacts, Failure> {
+fn facts_of(decoder: &mut Frames) -> Result<FileFacts, Failure> {
     let kind = decoder.kind();
     let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
     let mut slices = vec![0];
@@ -41,6 +41,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::decode::Decoder;
     use crate::sampling::Sampling;
     use gst::prelude::*;
 
@@ -67,7 +68,8 @@ mod tests {
         let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
         source.push_buffer(video()).unwrap();
         source.end_of_stream().unwrap();
-        let mut decoder = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
+        let opened = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
+        let mut decoder = Frames::Stream(Box::new(opened));
         let facts = facts_of(&mut decoder).unwrap();
         assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
         assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");

@@ -127,6 +127,8 @@ pub struct FileRow {
     pub decoded: u64,
     /// Number of rows in the table of faces.
     pub faces: u64,
+    /// Degrees by which the frames were turned clockwise before they were searched.
+    pub turn: u16,
     /// Why the file was not examined to its end.
     pub error: Option<String>,
 }
@@ -160,6 +162,7 @@ impl<'a> FileTable<'a> {
             Some(row.examined).into(),
             Some(row.decoded).into(),
             (row.examined > 0).then_some(row.faces).into(),
+            (row.examined > 0).then_some(u64::from(row.turn)).into(),
             row.error.as_deref().into(),
         ])
     }
@@ -186,6 +189,7 @@ pub(super) fn file_columns() -> Vec<Column> {
         ("examined", Type::Int),
         ("decoded", Type::Int),
         ("faces", Type::Int),
+        ("turn", Type::Int),
         ("error", Type::Text),
     ];
     columns.map(|(name, kind)| column(name, kind)).into()
@@ -267,6 +271,6 @@ mod tests {
         table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
         table.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,,1,1,1,0,\r\nb,other,,,,,0,0,0,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,\r\nb,other,,,,,0,0,0,,,\r\n"), "{text}");
     }
 }

@@ -5,18 +5,16 @@
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::protocol::{self, Answer, Request};
 use crate::analysis::{self, Analyser};
-use crate::decode::{Decoder, Failure};
+use crate::decode::{Failure, Frames};
 use crate::error::Error;
 use crate::findings::{FileKey, SliceResult};
 use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
-use crate::sampling::Sampling;
 use crate::slices::{examine, inspect};
 
 /// Answers requests until there are no more.
@@ -27,24 +25,23 @@ pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -
     analysis::start_elements()?;
     let analyser = Analyser::new(&options.settings(), 1)?;
     let models = analyser.models();
-    let mut worker = Worker { analyser, models, sampling: options.sampling(), timeout: options.timeout, copies: None, copied: (0, None) };
+    let mut worker = Worker { analyser, models, options, copies: None, copied: (0, None) };
     for request in protocol::requests(requests) {
         protocol::write(&worker.answer(request?)?, &mut answers)?;
     }
     Ok(())
 }
 
-struct Worker {
+struct Worker<'a> {
     analyser: Analyser,
     models: Models,
-    sampling: Sampling,
-    timeout: Duration,
+    options: &'a Options,
     copies: Option<Copies>,
     /// Number of remote files so far, and the last one.
     copied: (usize, Option<FileKey>),
 }
 
-impl Worker {
+impl Worker<'_> {
     fn answer(&mut self, request: Request) -> Result<Answer, Error> {
         let input = Input { path: request.file.path(), key: request.file.clone(), error: None };
         let mut answer = Answer { request, facts: None, result: None, error: None };
@@ -52,7 +49,8 @@ impl Worker {
         if answer.error.is_some() {
             return Ok(answer);
         }
-        let opened = self.path(&input)?.map_err(Failure::from).and_then(|path| Decoder::open(&path, self.timeout, self.sampling));
+        let opened = self.path(&input)?.map_err(Failure::from);
+        let opened = opened.and_then(|path| Frames::open(&path, self.options.timeout, self.options.sampling()));
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
             None => {
@@ -82,7 +80,7 @@ impl Worker {
         }
         if self.copies.is_none() {
             let folder = std::env::temp_dir().join(format!("emotion-scan-worker-{}", std::process::id()));
-            self.copies = Some(Copies::new(folder, std::slice::from_ref(input), self.timeout)?);
+            self.copies = Some(Copies::new(folder, std::slice::from_ref(input), self.options.timeout)?);
         }
         let copies = self.copies.as_ref().expect("set above");
         let (number, file) = &mut self.copied;
@@ -95,7 +93,7 @@ impl Worker {
         copies.path(*number, input)
     }
 
-    fn examine(&mut self, input: &Input, slice: usize, starts: &[u64], decoder: Result<Decoder, Failure>) -> SliceResult {
-        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.sampling, &Counts::default())
+    fn examine(&mut self, input: &Input, slice: usize, starts: &[u64], decoder: Result<Frames, Failure>) -> SliceResult {
+        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.options, &Counts::default())
     }
 }

@@ -4,7 +4,7 @@
 use super::Backlog;
 use super::queue::Task;
 use crate::analysis::Analyser;
-use crate::decode::{Decoder, Failure};
+use crate::decode::{Failure, Frames};
 use crate::error::Error;
 use crate::journal::{Entry, Log};
 use crate::slices::{examine, inspect};
@@ -60,10 +60,10 @@ impl<'a> Worker<'a> {
     }
 
     /// Opens a file, and downloads it first if it is remote. The inner error concerns the file.
-    fn open(&self, file: usize) -> Result<Result<Decoder, Failure>, Error> {
+    fn open(&self, file: usize) -> Result<Result<Frames, Failure>, Error> {
         let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
         let options = self.backlog.options;
-        Ok(path.map_err(Failure::from).and_then(|path| Decoder::open(&path, options.timeout, options.sampling())))
+        Ok(path.map_err(Failure::from).and_then(|path| Frames::open(&path, options.timeout, options.sampling())))
     }
 
     fn examine_file(&mut self, file: usize) -> Result<(), Error> {
@@ -76,10 +76,10 @@ impl<'a> Worker<'a> {
         decoder.map_or(Ok(()), |decoder| self.examine_slice(file, 0, &starts, Ok(decoder)))
     }
 
-    fn examine_slice(&mut self, file: usize, index: usize, starts: &[u64], decoder: Result<Decoder, Failure>) -> Result<(), Error> {
+    fn examine_slice(&mut self, file: usize, index: usize, starts: &[u64], decoder: Result<Frames, Failure>) -> Result<(), Error> {
         let Backlog { inputs, options, counts, .. } = self.backlog;
         let input = &inputs[file];
-        let result = examine::examine_at(input, index, starts, decoder, &mut self.analyser, options.sampling(), counts);
+        let result = examine::examine_at(input, index, starts, decoder, &mut self.analyser, options, counts);
         self.backlog.commit(file, Entry::Slice(input.key.clone(), index, result), &mut self.log)
     }
 }

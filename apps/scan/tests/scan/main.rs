@@ -3,12 +3,13 @@
 
 mod command;
 mod order;
+mod photos;
 mod pixels;
 mod queries;
 mod readers;
 mod recordings;
-mod streams;
 mod sampling;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;

@@ -47,6 +47,11 @@ impl Folder {
         self.encode(name, 1, 1, "jpegenc quality=95");
     }
 
+    /// Writes the picture without loss.
+    pub fn picture(&self, name: &str) {
+        self.encode(name, 1, 1, "videoconvert ! video/x-raw,format=RGB ! pngenc");
+    }
+
     /// The same photo, stored on its side with a tag that says so.
     pub fn rotated_photo(&self, name: &str) {
         let tag = "taginject tags=image-orientation=rotate-90";

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The frames of a file, by the decoder that reads it: GStreamer, or the reader of photos.
+
+use std::path::Path;
+use std::time::Duration;
+
+use emotion_photo::{Photo, Reading, frame};
+
+use super::decoder::Decoder;
+use super::failure::Failure;
+use super::frame::{Chosen, Frame};
+use crate::findings::Kind;
+use crate::sampling::Sampling;
+
+/// The frames of an opened file.
+#[derive(Debug)]
+pub enum Frames {
+    /// By GStreamer.
+    Stream(Box<Decoder>),
+    /// By the reader of photos, upright.
+    Photo(Box<Photo>),
+}
+
+impl Frames {
+    /// Opens a file, of which the frames of `sampling` are examined. GStreamer gives it up after `limit` without progress.
+    ///
+    /// # Errors
+    /// If the file has no pictures or cannot be decoded.
+    pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self, Failure> {
+        match Reading::of(path)? {
+            Reading::Stream(stream) => Ok(Self::Stream(Box::new(Decoder::open(path, &stream, limit, sampling)?))),
+            Reading::Photo(photo) => Ok(Self::Photo(Box::new(photo))),
+        }
+    }
+
+    /// Opens the same file again, to decode all its frames.
+    ///
+    /// # Errors
+    /// If the file has no pictures or cannot be decoded.
+    pub fn reopened(self) -> Result<Self, Failure> {
+        match self {
+            Self::Stream(decoder) => Ok(Self::Stream(Box::new(decoder.reopened()?))),
+            Self::Photo(_) => Ok(self),
+        }
+    }
+
+    /// Photo or video.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(decoder) => decoder.kind(),
+            Self::Photo(photo) if photo.facts().length().is_some() => Kind::Video,
+            Self::Photo(_) => Kind::Photo,
+        }
+    }
+
+    /// Number of videos in the file, of which one is decoded.
+    pub fn videos(&self) -> u32 {
+        match self {
+            Self::Stream(decoder) => decoder.videos(),
+            Self::Photo(_) => 1,
+        }
+    }
+
+    /// Number of frames of the slice, at its end; `None` if all of them were decoded.
+    ///
+    /// # Errors
+    /// If the video cannot be sampled by its keyframes.
+    pub fn frames(&self) -> Result<Option<u64>, Failure> {
+        match self {
+            Self::Stream(decoder) => decoder.frames(),
+            Self::Photo(_) => Ok(None),
+        }
+    }
+
+    /// Length of the file; `None` if its container does not have it.
+    pub fn length_ns(&self) -> Option<u64> {
+        match self {
+            Self::Stream(decoder) => decoder.length_ns(),
+            Self::Photo(photo) => photo.facts().length().map(nanoseconds),
+        }
+    }
+
+    /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded there.
+    pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>, Failure> {
+        match self {
+            Self::Stream(decoder) => decoder.keyframe_before(time_ns),
+            Self::Photo(_) => Ok(None),
+        }
+    }
+
+    /// Returns to the beginning, unless the decoder is there.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded there.
+    pub fn rewind(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Stream(decoder) => decoder.rewind(),
+            Self::Photo(_) => Ok(()),
+        }
+    }
+
+    /// Continues at `run_up_ns`, exactly. The slice begins at `start_ns`, and the next one at `end_ns`.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded there.
+    pub fn continue_at(&mut self, run_up_ns: u64, start_ns: u64, end_ns: Option<u64>) -> Result<(), Failure> {
+        match self {
+            Self::Stream(decoder) => decoder.continue_at(run_up_ns, start_ns, end_ns),
+            // It has no keyframes, so it is a single slice.
+            Self::Photo(_) => Err(Failure::NoSeek(run_up_ns)),
+        }
+    }
+
+    /// The next frame; `None` at the end.
+    ///
+    /// # Errors
+    /// If decoding fails or makes no progress.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, Failure> {
+        match self {
+            Self::Stream(decoder) => decoder.next_frame(),
+            Self::Photo(photo) => {
+                let Some(timed) = photo.next_picture()? else { return Ok(None) };
+                let time_ns = nanoseconds(timed.start);
+                let sample = frame::sample(timed, frame::rate(photo.facts())).map_err(|error| Failure::Decoding(error.to_string()))?;
+                Ok(Some(Frame { sample, time_ns, chosen: Chosen::Undecided }))
+            }
+        }
+    }
+
+    /// The tags of the photo or video, such as the orientation.
+    pub fn tags(&self) -> Vec<gst::Event> {
+        match self {
+            Self::Stream(decoder) => decoder.tags(),
+            Self::Photo(_) => Vec::new(),
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

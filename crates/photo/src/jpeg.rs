@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The frame header of a JPEG picture, which is read before memory is allocated for its pixels.
+
+/// What the frame header says (ITU-T T.81, annex B.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// Bits of a sample.
+    pub bits: u8,
+    /// Number of colour components: 1 is grey, 3 is colour, 4 is CMYK.
+    pub components: u8,
+}
+
+impl FrameHeader {
+    /// True if GStreamer's `jpegdec` decodes the picture: 8 bits, grey or colour.
+    pub fn is_ordinary(self) -> bool {
+        self.bits == 8 && matches!(self.components, 1 | 3)
+    }
+}
+
+/// The frame header; `None` if `bytes` is not a JPEG picture, or ends before its frame header.
+pub fn frame_header(bytes: &[u8]) -> Option<FrameHeader> {
+    let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
+    loop {
+        let after = rest.strip_prefix(&[0xff])?;
+        let (&marker, after) = after.split_first()?;
+        match marker {
+            // Fill bytes before a marker.
+            0xff => rest = &rest[1..],
+            // Markers without a segment.
+            0x01 | 0xd0..=0xd7 => rest = after,
+            // A frame header, of any coding process.
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                let field = |at: usize| Some(u16::from_be_bytes([*after.get(at)?, *after.get(at + 1)?]));
+                let found = FrameHeader { bits: *after.get(2)?, height: field(3)?, width: field(5)?, components: *after.get(7)? };
+                return (found.width > 0 && found.height > 0).then_some(found);
+            }
+            // Scan data or the end of the image before a frame header.
+            0xd9 | 0xda => return None,
+            _ => {
+                let length = usize::from(u16::from_be_bytes([*after.first()?, *after.get(1)?]));
+                rest = after.get(length.max(2)..)?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comment, then the header of a baseline frame of 640x480 pixels.
+    const HEADERS: [u8; 20] = [0xff, 0xd8, 0xff, 0xfe, 0, 4, 1, 2, 0xff, 0xff, 0xc0, 0, 17, 8, 1, 0xe0, 2, 0x80, 3, 1];
+
+    #[test]
+    fn the_size_is_in_the_frame_header() {
+        let found = frame_header(&HEADERS).unwrap();
+        assert_eq!(found, FrameHeader { width: 640, height: 480, bits: 8, components: 3 });
+        assert!(found.is_ordinary() && !FrameHeader { components: 4, ..found }.is_ordinary());
+    }
+
+    #[test]
+    fn other_bytes_are_not_a_picture() {
+        for end in 0..HEADERS.len() - 1 {
+            assert_eq!(frame_header(&HEADERS[..end]), None, "truncated at {end}");
+        }
+        assert_eq!(frame_header(b"\x89PNG\r\n\x1a\n"), None);
+        assert_eq!(frame_header(&[0xff, 0xd8, 0xff, 0xda, 0, 2]), None);
+        assert_eq!(frame_header(&[&[0xff, 0xd8][..], &[0xff; 100]].concat()), None);
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Photos and animations as upright pictures of 8 bits, for programs that look for faces in them.
+//!
+//! ```text
+//! file ──▶ format ──▶ photo: decode, alpha over white, turn upright ──▶ frame ──▶ elements
+//!             └─────▶ stream: ordinary JPEG, and what only GStreamer reads
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | [`error`] | why a file is not read |
+//! | [`limits`] | the largest picture that is decoded |
+//! | [`format`](mod@format) | tells the formats by their first bytes |
+//! | [`jpeg`] | the frame header of a JPEG picture |
+//! | [`tiff`] | the entries of a TIFF picture |
+//! | [`timing`] | how long each picture of an animation is shown |
+//! | [`picture`] | decoded pixels, grey or RGB |
+//! | `heif` | HEIC and AVIF, with the feature `heif` |
+//! | [`orientation`] | how a picture is turned upright |
+//! | [`photo`] | a file to its pictures |
+//! | [`frame`] | a picture as a frame of GStreamer |
+//! | [`reading`] | whether this crate or GStreamer reads a file |
+//! | [`source`] | an element that outputs the pictures of a file |
+//! | [`options`] | the command line of `emotion-photo` |
+//!
+//! A module uses those above it.
+//!
+//! libjpeg-turbo, which GStreamer's `jpegdec` uses, decodes a JPEG of 12 megapixels three times as fast as the decoder of the
+//! crate `image`. So GStreamer decodes ordinary JPEGs, and this crate the others.
+
+pub mod error;
+pub mod limits;
+pub mod format;
+pub mod jpeg;
+pub mod tiff;
+pub mod timing;
+pub mod picture;
+#[cfg(feature = "heif")]
+mod heif;
+pub mod orientation;
+pub mod photo;
+pub mod frame;
+pub mod reading;
+pub mod source;
+pub mod options;
+
+pub use error::Error;
+pub use format::Format;
+pub use image::metadata::Orientation;
+pub use photo::{Facts, Photo, Timed};
+pub use picture::Picture;
+pub use reading::{Reading, Stream};

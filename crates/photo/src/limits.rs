@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The largest picture that is decoded. A small file can claim to contain a picture that does not fit into memory.
+
+use crate::error::Error;
+
+/// Maximum number of pixels of a picture.
+pub const MAX_PIXELS: u64 = 300_000_000;
+/// Maximum number of bytes that a decoder allocates for a picture.
+pub const MAX_BYTES: u64 = 4 << 30;
+
+/// Checks the size of a picture before memory is allocated for it.
+///
+/// # Errors
+/// If it has too many pixels.
+pub fn check(width: u32, height: u32) -> Result<(), Error> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS { Err(Error::TooManyPixels { width, height }) } else { Ok(()) }
+}
+
+/// The limits for decoders of the crate `image`.
+pub(crate) fn of_decoders() -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_at_most_300_megapixels() {
+        assert_eq!(check(20_000, 15_000), Ok(()));
+        let error = check(20_000, 15_001).unwrap_err();
+        assert_eq!(error.to_string(), "expected a photo of at most 300 megapixels, found 20000 x 15001 pixels");
+        assert!(check(u32::MAX, u32::MAX).is_err());
+    }
+}
