@@ -6,13 +6,41 @@
 #   pipelines/image.sh FILE [OUT.png] [properties of emotionfacedetect, emotionclassify and emotionoverlay]
 #   pipelines/image.sh crowd.jpg detect-size=1280 draw-scores=false emotionclassify::model-file=expression
 #
-# Needs:  a picture in any format that GStreamer can read
+# Needs:  a photo in a format of docs/scan.md, or another file that GStreamer can read, whose first picture is taken;
+#         emotion-photo, which reads photos, from this checkout's build, installed beside this folder, or in PATH; PROGRAMS names
+#         another folder
 # Shows:  nothing; writes OUT.png (default: FILE's name with -faces.png, in the current folder)
 # Stop:   ends by itself
 # shellcheck source-path=SCRIPTDIR source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+# Sets `source` to the elements that read a picture. A photo comes from emotion-photo on standard input, upright.
+open_photo() {
+    local folder said status=1
+    photo=$1 reader=''
+    for folder in "${PROGRAMS:-}" "$target/release" "${pipelines%/share/*}/bin"; do
+        if [ -n "$folder" ] && [ -x "$folder/emotion-photo" ]; then
+            reader=$folder/emotion-photo
+            break
+        fi
+    done
+    [ -n "$reader" ] || reader=$(command -v emotion-photo) || true
+    [ -z "$reader" ] || { said=$("$reader" "$photo" 2>&1) && status=0 || status=$?; }
+    case $status in
+    0) source=(fdsrc fd=0 ! pngdec ! videoconvert) ;;
+    1) reader='' && open_source "$photo" ;; # a video, for example
+    *) fail "$said" ;;
+    esac
+}
+
+# Writes the photo as PNG to standard output; nothing if GStreamer reads the file itself.
+read_photo() {
+    [ -z "$reader" ] || "$reader" "$photo" -
+}
+
 need "FILE [OUT.png] [PROPERTY=VALUE …]" "$@"
-open_source "$1"
+[ -e "$1" ] || fail "no such file: $1"
+open_photo "$1"
 name=${1##*/}
 out=${name%.*}-faces.png
 shift
@@ -48,7 +76,7 @@ for setting; do
     properties+=("${name##*::}=${setting#*=}")
 done
 
-gst-launch-1.0 -q "${source[@]}" ! \
+read_photo | gst-launch-1.0 -q "${source[@]}" ! \
     emotionfacedetect "${emotionfacedetect[@]}" ! \
     emotionclassify "${emotionclassify[@]}" ! \
     emotionoverlay "${emotionoverlay[@]}" ! \

@@ -86,6 +86,27 @@ fn image_writes_a_picture_with_the_faces_marked() {
 }
 
 #[test]
+fn image_turns_a_photo_upright_as_its_exif_entries_say() {
+    let Some(stage) = stage("image-exif").filter(|_| has_program("emotion-photo")) else { return };
+    write_png(&stage.path().join("me.png"), &scene().render(0.0));
+    let (from, to) = (stage.path().join("me.png"), stage.path().join("side.jpg"));
+    let [from, to] = [from, to].map(|path| format!("location={}", path.display()));
+    let side = "! pngdec ! videoconvert ! videoflip video-direction=90l ! jpegenc quality=95 ! filesink";
+    let line = ["filesrc", &from].into_iter().chain(side.split(' ')).chain([to.as_str()]);
+    launch(&stage, &line.collect::<Vec<_>>());
+    let jpeg = std::fs::read(stage.path().join("side.jpg")).unwrap();
+    // Behind the start of the image, entries with the orientation 6.
+    let entries = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    std::fs::write(stage.path().join("side.jpg"), [&jpeg[..2], entries, &jpeg[2..]].concat()).unwrap();
+    succeed(run(script(&stage, "image.sh").arg("side.jpg").arg("out.png")));
+    assert_marked(&decode(&stage, &stage.path().join("out.png"))[0], &scene().render(0.0));
+    std::fs::write(stage.path().join("raw.dng"), b"II*\0").unwrap();
+    let output = run(script(&stage, "image.sh").arg("raw.dng"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("raw.dng: expected a photo that can be read, found the raw data"), "{said}");
+}
+
+#[test]
 fn image_names_its_result_after_the_photo() {
     let Some(stage) = stage("image-name") else { return };
     write_png(&stage.path().join("me.png"), &scene().render(0.0));
@@ -132,7 +153,7 @@ fn record_writes_a_clean_and_an_annotated_file_of_the_same_frames() {
 
 #[test]
 fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
-    let Some(stage) = stage("demo").filter(|_| has_report_program()) else { return };
+    let Some(stage) = stage("demo").filter(|_| has_program("emotion-report")) else { return };
     let output = run(script(&stage, "demo.sh").arg(clip(&stage)).arg("result"));
     let said = succeed(output);
     assert_eq!(decode(&stage, &stage.path().join("result/demo.mp4")).len(), FRAMES);
@@ -158,7 +179,7 @@ fn demo_writes_a_video_records_and_a_picture_and_says_what_it_found() {
 
 #[test]
 fn demo_takes_a_photo() {
-    let Some(stage) = stage("demo-photo").filter(|_| has_report_program()) else { return };
+    let Some(stage) = stage("demo-photo").filter(|_| has_program("emotion-report")) else { return };
     write_png(&stage.path().join("photo.png"), &scene().render(0.0));
     let said = succeed(run(script(&stage, "demo.sh").args(["photo.png", "result"])));
     assert!(said.contains("1 frames with 2\n"), "{said}");

@@ -123,7 +123,7 @@ fn written_videos(stage: &Stage, clip: &Path) -> Vec<(&'static str, PathBuf)> {
         ("web.sh", vec!["site"], vec!["site/video.mp4"]),
         ("subtitles.sh", vec!["faces.mkv"], vec!["faces.mkv"]),
     ];
-    if has_report_program() {
+    if has_program("emotion-report") {
         scripts.push(("demo.sh", vec!["demo of it"], vec!["demo of it/demo.mp4"]));
     }
     if bindings() {
@@ -214,7 +214,7 @@ fn sound_that_mp4_players_do_not_know_is_encoded_again() {
 
 #[test]
 fn a_video_that_starts_after_its_sound_keeps_its_time() {
-    let Some(stage) = stage("late").filter(|_| has_report_program()) else { return };
+    let Some(stage) = stage("late").filter(|_| has_program("emotion-report")) else { return };
     let clip = late_clip(&stage);
     let first_time = |records: &str| json_lines(records)[0]["stream_time"].as_u64().unwrap() as f32 / 1e9;
     let videos = written_videos(&stage, &clip);

@@ -30,12 +30,12 @@ pub fn programs() -> PathBuf {
     library().ancestors().nth(2).expect("the library is in `PROFILE/deps`").to_owned()
 }
 
-/// True if that folder has `emotion-report`. Under `make test` it has to.
-pub fn has_report_program() -> bool {
-    let has_program = programs().join("emotion-report").is_file();
+/// True if that folder has the program `name`. Under `make test` it has to.
+pub fn has_program(name: &str) -> bool {
+    let has_program = programs().join(name).is_file();
     if !has_program {
-        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "cargo build -p emotion-report is missing");
-        crate::left_out::note("no emotion-report; cargo build -p emotion-report builds it");
+        assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "cargo build -p {name} is missing");
+        crate::left_out::note(format!("no {name}; cargo build -p {name} builds it"));
     }
     has_program
 }

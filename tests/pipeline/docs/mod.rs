@@ -48,7 +48,7 @@ fn make_has_the_targets_of_the_docs() {
 
 #[test]
 fn the_remaining_commands_work() {
-    let Some(stage) = stage("docs").filter(|_| bindings() && has_report_program()) else { return };
+    let Some(stage) = stage("docs").filter(|_| bindings() && has_program("emotion-report")) else { return };
     for folder in ["pipelines", "models", "examples"] {
         std::os::unix::fs::symlink(repository().join(folder), stage.path().join(folder)).unwrap();
     }

@@ -73,6 +73,8 @@ class Scan(unittest.TestCase):
     def test_wrong_options_are_refused(self):
         with self.assertRaisesRegex(ValueError, "expected more than 0 seconds"):
             emotion.scan(FOLDER, every=0)
+        with self.assertRaisesRegex(ValueError, "turn: expected auto, 0, 90, 180 or 270, found 45"):
+            emotion.scan(FOLDER, turn=45)
         with self.assertRaisesRegex(ValueError, "outside of the range"):
             emotion.scan(FOLDER, set={"facedetect.score-threshold": 7})
 
