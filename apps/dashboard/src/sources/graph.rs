@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use emotion_photo::{Reading as Reader, source};
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
@@ -207,19 +208,30 @@ impl Builder<'_> {
 
     /// A photo as a video that does not move.
     fn photo(&self, path: &Path, entry: &gst::Element) -> Result<()> {
-        let file = self.built(gst::ElementFactory::make("filesrc").property("location", path))?;
-        let decode = file_decoder()?;
-        self.0.add(&decode)?;
         // Cameras store the orientation as a tag.
         let convert = self.make("videoconvert")?;
         let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
         let freeze = self.built(gst::ElementFactory::make("imagefreeze").property("is-live", true))?;
         let rate = gst::Caps::builder("video/x-raw").field("framerate", gst::Fraction::new(PHOTO_FRAME_RATE, 1)).build();
         let rate = self.built(gst::ElementFactory::make("capsfilter").property("caps", rate))?;
-        file.link(&decode)?;
         gst::Element::link_many([&convert, &flip, &freeze, &rate, entry])?;
-        link_video_later(&decode, &convert);
-        Ok(())
+        match Reader::of(path).map_err(|error| glib::bool_error!("{error}"))? {
+            Reader::Photo(_) => {
+                let pictures = source::of_file(path);
+                self.0.add(&pictures)?;
+                pictures.link(&convert)
+            }
+            Reader::Stream(stream) => {
+                if let Some(direction) = stream.tag().and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
+                    flip.set_property("video-direction", direction);
+                }
+                let (file, decode) = (stream.source(path)?, file_decoder()?);
+                self.0.add_many([&file, &decode])?;
+                file.link(&decode)?;
+                link_video_later(&decode, &convert);
+                Ok(())
+            }
+        }
     }
 
     /// The branch of pictures for viewers.

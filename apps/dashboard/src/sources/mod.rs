@@ -3,8 +3,7 @@
 
 pub mod graph;
 pub mod input;
-pub mod jpeg;
-mod live;
+pub mod live;
 mod recorder;
 pub mod registry;
 mod retention;

@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use emotion_photo::Reading;
 use gst_app::gst_base;
 
 use crate::sources::input::VIDEO_EXTENSIONS;
-use crate::sources::jpeg;
 
-/// File extensions of photos.
-const PHOTO_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
+/// File extensions of photos. The page shows the first picture of an animation.
+const PHOTO_EXTENSIONS: [&str; 13] = ["avif", "bmp", "gif", "heic", "heif", "jpeg", "jpg", "png", "ppm", "tga", "tif", "tiff", "webp"];
 /// Maximum size of a photo in pixels. Its pixels are in memory.
 const MAX_PHOTO_PIXELS: u64 = 60_000_000;
 /// Bytes at the start of a file that are examined.
@@ -32,9 +32,12 @@ pub enum UploadError {
     /// The content has this type, or one that is unknown.
     #[error("expected a video, found {}", .0.as_deref().unwrap_or("an unknown format"))]
     NotAVideo(Option<String>),
-    /// The content is neither JPEG nor PNG.
-    #[error("expected a photo in JPEG or PNG format")]
+    /// The content is no photo.
+    #[error("expected a photo, found another kind of file")]
     NotAPhoto,
+    /// The photo cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] emotion_photo::Error),
     /// The pixels would take too much memory.
     #[error("expected a photo of at most {} megapixels, found {width} x {height}", MAX_PHOTO_PIXELS / 1_000_000)]
     TooManyPixels {
@@ -76,8 +79,7 @@ impl Upload {
     /// # Errors
     /// If it begins otherwise, cannot be read, or is a photo with too many pixels.
     pub fn check(&self) -> Result<(), UploadError> {
-        let header = header(&self.path)?;
-        if is_photo(&self.path) { check_photo(&header) } else { check_video(&header) }
+        if is_photo(&self.path) { check_photo(&self.path) } else { check_video(&header(&self.path)?) }
     }
 }
 
@@ -142,33 +144,40 @@ fn check_video(header: &[u8]) -> Result<(), UploadError> {
 }
 
 /// Reads the size of a photo before memory is allocated for its pixels.
-fn check_photo(header: &[u8]) -> Result<(), UploadError> {
-    let size = jpeg::size(header).map(|(width, height)| (u32::from(width), u32::from(height))).or_else(|| png_size(header));
-    let (width, height) = size.ok_or(UploadError::NotAPhoto)?;
+fn check_photo(path: &Path) -> Result<(), UploadError> {
+    let (width, height) = match Reading::of(path)? {
+        Reading::Photo(photo) => photo.facts().size,
+        Reading::Stream(stream) => stream.size.filter(|_| stream.format.is_some()).ok_or(UploadError::NotAPhoto)?,
+    };
     if u64::from(width) * u64::from(height) > MAX_PHOTO_PIXELS {
         return Err(UploadError::TooManyPixels { width, height });
     }
     Ok(())
 }
 
-/// Width and height of a PNG picture, whose first chunk is IHDR (PNG specification, section 11.2.1).
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let rest = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
-    let field = |at: usize| Some(u32::from_be_bytes(rest.get(at..at + 4)?.try_into().ok()?));
-    (rest.get(4..8)? == b"IHDR").then_some(())?;
-    Some((field(8)?, field(12)?)).filter(|&(width, height)| width > 0 && height > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use emotion_photo::Format;
+    use std::io::Write;
 
     #[test]
-    fn the_size_of_a_photo_is_checked_by_its_header() {
-        let header = |width: u32| [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &width.to_be_bytes(), &5000_u32.to_be_bytes()].concat();
-        assert!(matches!(check_photo(b""), Err(UploadError::NotAPhoto)), "an empty file");
-        assert!(check_photo(&header(5000)).is_ok());
-        assert!(matches!(check_photo(&header(50_000)), Err(UploadError::TooManyPixels { width: 50_000, height: 5000 })));
+    fn the_size_of_a_photo_is_checked_before_it_is_decoded() {
+        let folder = std::env::temp_dir().join(format!("emotion-dashboard-sizes-{}", std::process::id()));
+        let check = |bytes: &[u8]| {
+            let (file, upload) = Upload::create(&folder, Path::new("photo.jpg")).unwrap();
+            (&file).write_all(bytes).unwrap();
+            upload.check()
+        };
+        // The start of an image and its frame header, with 5000 rows.
+        let header = |width: u16| [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0x13, 0x88][..], &width.to_be_bytes(), &[3, 1]].concat();
+        assert!(matches!(check(b""), Err(UploadError::NotAPhoto)), "an empty file");
+        assert!(matches!(check(b"text"), Err(UploadError::NotAPhoto)));
+        assert!(check(&header(5000)).is_ok());
+        assert!(matches!(check(&header(50_000)), Err(UploadError::TooManyPixels { width: 50_000, height: 5000 })));
+        let damaged = check(b"\x89PNG\r\n\x1a\n").unwrap_err();
+        assert!(matches!(damaged, UploadError::Unreadable(emotion_photo::Error::Damaged { format: Format::Png, .. })), "{damaged:?}");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -209,7 +218,7 @@ mod tests {
 
     #[test]
     fn photos_are_known_by_their_extension() {
-        assert!(is_photo(Path::new("a/b.JPG")) && is_photo(Path::new("b.png")));
+        assert!(is_photo(Path::new("a/b.JPG")) && is_photo(Path::new("IMG_0001.HEIC")));
         assert!(!is_photo(Path::new("b.mp4")) && !is_photo(Path::new("jpg")));
     }
 }

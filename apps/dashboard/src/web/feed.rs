@@ -5,9 +5,9 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use emotion_photo::jpeg;
 use tokio::time::timeout;
 
-use crate::sources::jpeg;
 use crate::sources::source::Source;
 
 /// Maximum size of a picture.
@@ -30,7 +30,7 @@ pub async fn receive(mut socket: WebSocket, source: Weak<Source>) {
         let Some(source) = source.upgrade() else { return };
         match message {
             Message::Binary(jpeg) => {
-                let Some((width, height)) = jpeg::size(&jpeg) else {
+                let Some((width, height)) = jpeg::frame_header(&jpeg).map(|found| (found.width, found.height)) else {
                     return close(socket, UNSUPPORTED_DATA, "expected JPEG pictures").await;
                 };
                 if u32::from(width) * u32::from(height) > MAX_PIXELS {

@@ -115,7 +115,8 @@ fn a_viewers_photo_or_video_becomes_a_source() {
 
     let error = |name: &str, bytes: &[u8]| dashboard.upload(name, bytes)["error"].as_str().unwrap_or_default().to_owned();
     assert!(error("notes.txt", b"text").contains("expected a photo"));
-    assert!(error("photo.png", b"text").contains("JPEG or PNG"));
+    assert!(error("photo.png", b"text").contains("expected a photo, found another kind of file"));
+    assert!(error("photo.tif", b"II*\0").contains("found a damaged TIFF photo"));
     assert!(
         error("playlist.mp4", b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n")
             .contains("found application/x-hls")
