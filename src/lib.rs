@@ -21,6 +21,7 @@ pub mod face_geometry;
 pub mod record;
 pub mod statistics;
 pub mod worker;
+mod platform;
 
 // The stages, in the order in which a frame passes through them.
 pub mod image;

@@ -4,27 +4,26 @@
 //! | order | ONNX Runtime | models |
 //! |---|---|---|
 //! | 1 | the file `$ORT_DYLIB_PATH` | the element's `model-file` |
-//! | 2 | | the folders of `$GST_EMOTION_MODEL_PATH` (colon-separated) |
+//! | 2 | | the folders of `$GST_EMOTION_MODEL_PATH`, separated like those of `PATH` |
 //! | 3 | the plugin's folder, then `emotion/` in it, then `../../onnxruntime/capi` | `emotion/models/` in the plugin's folder |
 //! | 4 | `lib/` of the data home | `models/` of the data home |
-//! | 5 | the system's library folders | compiled into the plugin |
+//! | 5 | the system's library folders, except on Windows | compiled into the plugin |
 //!
 //! The third folder of the plugin is that of the Python package `onnxruntime` beside the package with the plugin.
 //!
 //! For a program that contains the elements, the plugin's folder is that of the installed plugin: in the program's own prefix,
 //! or else the user's.
 //!
-//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`; `make setup` fills it. A relative
-//! `$XDG_DATA_HOME` is ignored, as the XDG Base Directory Specification requires. Empty entries of folder lists are ignored:
-//! the working directory is searched only if it is named.
+//! The data home is `$XDG_DATA_HOME/gst-emotion`, usually `~/.local/share/gst-emotion`, on Windows usually
+//! `%LOCALAPPDATA%\gst-emotion`; `make setup` fills it. A relative `$XDG_DATA_HOME` is ignored, as the XDG Base Directory
+//! Specification requires. Empty entries of folder lists are ignored: the working directory is searched only if it is named.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
-
-/// What the user can do if a file is missing.
-const REMEDY: &str = "Run `make setup` in the source folder, which fetches it, and `make install`, which puts it beside the plugin";
+use crate::platform;
 
 /// The files and folders that are searched.
 #[derive(Clone, Debug, Default)]
@@ -56,22 +55,12 @@ impl SearchPath {
     /// [`from_env`](Self::from_env) with a function that looks up environment variables, so that tests need not set any.
     fn from_variables(plugin_folder: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let split = |name: &str| {
-            let list = set(name).unwrap_or_default();
-            std::env::split_paths(&list).filter(|folder| !folder.as_os_str().is_empty()).collect::<Vec<_>>()
-        };
-        let user_data = set("XDG_DATA_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-        let user_data = user_data.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
-        let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-        // The order of the dynamic loader.
-        let mut system_folders = split("LD_LIBRARY_PATH");
-        system_folders.extend(["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib"].map(PathBuf::from));
         Self {
             runtime_file: set("ORT_DYLIB_PATH").map(PathBuf::from),
-            model_folders: split("GST_EMOTION_MODEL_PATH"),
+            model_folders: platform::folders_in(&set, "GST_EMOTION_MODEL_PATH"),
             plugin_folder,
-            data_home: user_data.map(|folder| folder.join("gst-emotion")),
-            system_folders,
+            data_home: platform::user_data(&set).map(|folder| folder.join("gst-emotion")),
+            system_folders: platform::library_folders(&set),
         }
     }
 
@@ -94,8 +83,8 @@ impl SearchPath {
         folders.extend(self.system_folders.iter().cloned());
         let found = folders.iter().find_map(|folder| newest_runtime(folder));
         found.ok_or_else(|| {
-            let name = runtime_name();
-            not_found("ONNX Runtime", folders.into_iter().map(|folder| folder.join(format!("{name}*"))).collect())
+            let name = format!("{}*", runtime_name());
+            not_found("ONNX Runtime", folders.into_iter().map(|folder| folder.join(&name)).collect())
         })
     }
 
@@ -136,23 +125,26 @@ fn installed_plugin(program: Option<&Path>, data_home: Option<&Path>) -> Option<
 }
 
 fn not_found(what: &str, looked: Vec<PathBuf>) -> Error {
-    Error::NotFound { what: what.into(), looked, remedy: REMEDY.into() }
+    Error::NotFound { what: what.into(), looked, remedy: platform::REMEDY.into() }
 }
 
-/// `libonnxruntime.so` on Linux, where files append a version.
+/// `libonnxruntime` on Linux.
 fn runtime_name() -> String {
-    format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+    format!("{DLL_PREFIX}onnxruntime")
+}
+
+/// The numbers of the version in the name of ONNX Runtime's library: `libonnxruntime.so.1.9.0`, `libonnxruntime.1.9.0.dylib`,
+/// `onnxruntime.dll`. `None` for other files.
+fn runtime_version(file: &OsStr) -> Option<Vec<u32>> {
+    let rest = file.to_str()?.strip_prefix(&runtime_name())?;
+    let version = rest.strip_prefix(DLL_SUFFIX).or_else(|| rest.strip_suffix(DLL_SUFFIX))?;
+    version.split('.').filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
 }
 
 /// The file of the highest version in `folder`; a name without a version counts as the lowest.
 fn newest_runtime(folder: &Path) -> Option<PathBuf> {
-    let name = runtime_name();
-    let version = |file: &OsStr| -> Option<Vec<u32>> {
-        let rest = file.to_str()?.strip_prefix(&name)?;
-        rest.split('.').filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
-    };
     let files = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.file_name()));
-    let newest = files.filter_map(|file| Some((version(&file)?, file))).max()?.1;
+    let newest = files.filter_map(|file| Some((runtime_version(&file)?, file))).max()?.1;
     Some(folder.join(newest))
 }
 
@@ -170,11 +162,14 @@ mod tests {
     #[test]
     fn runtime_versions_are_compared_as_numbers() {
         let folder = temporary_folder("newest");
-        for file in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime.so", "libonnxruntime.so.backup"] {
-            std::fs::write(folder.join(file), "").unwrap();
+        let name = runtime_name();
+        for file in ["{}.1.9.0", "{}.1.22.0", "{}", "{}.backup"].map(|file| file.replace("{}", DLL_SUFFIX)) {
+            std::fs::write(folder.join(format!("{name}{file}")), "").unwrap();
         }
         let search = SearchPath { system_folders: vec![folder.clone()], ..Default::default() };
-        assert_eq!(search.runtime_library().unwrap(), folder.join("libonnxruntime.so.1.22.0"));
+        assert_eq!(search.runtime_library().unwrap(), folder.join(format!("{name}{DLL_SUFFIX}.1.22.0")));
+        let with_version_first = OsString::from(format!("{name}.1.31.1{DLL_SUFFIX}"));
+        assert_eq!(runtime_version(&with_version_first), Some(vec![1, 31, 1]));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -186,18 +181,19 @@ mod tests {
             system_folders: vec!["/nowhere/lib".into()],
             ..Default::default()
         };
-        let message = search.runtime_library().unwrap_err().to_string();
-        for part in
-            ["/nowhere/plugins/libonnxruntime.so*", "/nowhere/plugins/emotion/", "/nowhere/data/lib/", "/nowhere/lib/", "make setup"]
-        {
-            assert!(message.contains(part), "{part} not in: {message}");
-        }
+        let error = search.runtime_library().unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("nowhere") && message.contains(platform::REMEDY), "{message}");
+        let Error::NotFound { looked, .. } = error else { panic!("{message}") };
+        let looked: Vec<_> = looked.iter().map(|file| file.parent().unwrap()).collect();
+        let folders = ["/nowhere/plugins", "/nowhere/plugins/emotion", "/onnxruntime/capi", "/nowhere/data/lib", "/nowhere/lib"];
+        assert_eq!(looked, folders.map(Path::new));
     }
 
     #[test]
     fn the_runtime_of_a_python_package_beside_the_plugins_is_found() {
         let packages = temporary_folder("packages");
-        let runtime = packages.join("onnxruntime/capi/libonnxruntime.so.1.31.1");
+        let runtime = packages.join(format!("onnxruntime/capi/{}{DLL_SUFFIX}", runtime_name()));
         std::fs::create_dir_all(runtime.parent().unwrap()).unwrap();
         std::fs::write(&runtime, "").unwrap();
         let search = SearchPath { plugin_folder: Some(packages.join("emotion/gstreamer-1.0")), ..Default::default() };
@@ -235,23 +231,36 @@ mod tests {
         SearchPath::from_variables(None, value)
     }
 
+    /// An absolute path on this operating system.
+    fn absolute(path: &str) -> String {
+        format!("{}{path}", if cfg!(windows) { "C:" } else { "" })
+    }
+
     #[test]
     fn a_relative_data_home_is_ignored() {
+        // The variable that has the home, and the folder of data in it.
+        let (variable, data) = if cfg!(windows) { ("LOCALAPPDATA", "gst-emotion") } else { ("HOME", ".local/share/gst-emotion") };
+        let me = absolute("/home/me");
         let home = |variables: &[(&str, &str)]| with_variables(variables).data_home;
-        assert_eq!(home(&[("XDG_DATA_HOME", "/data"), ("HOME", "/home/me")]), Some("/data/gst-emotion".into()));
+        let expected = Some(Path::new(&absolute("/data")).join("gst-emotion"));
+        assert_eq!(home(&[("XDG_DATA_HOME", &absolute("/data")), (variable, &me)]), expected);
         for relative in ["", ".", "data", "../data"] {
-            let found = home(&[("XDG_DATA_HOME", relative), ("HOME", "/home/me")]);
-            assert_eq!(found, Some("/home/me/.local/share/gst-emotion".into()), "{relative:?}");
+            let found = home(&[("XDG_DATA_HOME", relative), (variable, &me)]);
+            assert_eq!(found, Some(Path::new(&me).join(data)), "{relative:?}");
         }
         assert_eq!(home(&[("XDG_DATA_HOME", "data")]), None);
     }
 
     #[test]
     fn empty_entries_of_folder_lists_are_ignored() {
-        let search = with_variables(&[("GST_EMOTION_MODEL_PATH", ":/models::/more:"), ("LD_LIBRARY_PATH", ":/lib:")]);
-        assert_eq!(search.model_folders, [PathBuf::from("/models"), PathBuf::from("/more")]);
-        assert!(!search.system_folders.contains(&PathBuf::new()) && search.system_folders[0] == Path::new("/lib"));
-        assert!(with_variables(&[("GST_EMOTION_MODEL_PATH", ":")]).model_folders.is_empty());
+        let separator = if cfg!(windows) { ";" } else { ":" };
+        let (models, more) = (absolute("/models"), absolute("/more"));
+        let list = ["", &models, "", &more, ""].join(separator);
+        let search = with_variables(&[("GST_EMOTION_MODEL_PATH", &list), ("LD_LIBRARY_PATH", &list)]);
+        assert_eq!(search.model_folders, [PathBuf::from(models), PathBuf::from(more)]);
+        assert!(!search.system_folders.contains(&PathBuf::new()));
+        assert_eq!(search.system_folders.starts_with(&search.model_folders), cfg!(unix), "{:?}", search.system_folders);
+        assert!(with_variables(&[("GST_EMOTION_MODEL_PATH", separator)]).model_folders.is_empty());
     }
 
     #[test]

@@ -9,14 +9,25 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 /// Formats that browsers play.
 const SUFFIXES: [&str; 5] = ["m4v", "mov", "mp4", "ogv", "webm"];
 /// What is not escaped in an address.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// The address of `video` relative to `page`; none if browsers do not play it.
 pub fn player_address(video: &Path, page: &Path) -> Option<String> {
     let suffix = video.extension().and_then(OsStr::to_str)?.to_lowercase();
     let is_playable = SUFFIXES.contains(&suffix.as_str()) && video.is_file();
     let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    is_playable.then(|| relative(video, folder)).map(|path| percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN).to_string())
+    is_playable.then(|| address(&relative(video, folder)))
+}
+
+/// The address of a relative path, or of a path on another drive of Windows.
+fn address(path: &Path) -> String {
+    let drive = match path.components().next() {
+        Some(Component::Prefix(drive)) => format!("file:///{}/", drive.as_os_str().to_string_lossy()),
+        _ => String::new(),
+    };
+    let parts = path.components().filter(|part| !matches!(part, Component::Prefix(_) | Component::RootDir));
+    let parts: Vec<_> = parts.map(|part| percent_encode(part.as_os_str().as_encoded_bytes(), PLAIN).to_string()).collect();
+    drive + &parts.join("/")
 }
 
 /// The video beside the file of records, with the same name.
@@ -60,5 +71,10 @@ mod tests {
         ] {
             assert_eq!(relative(Path::new(video), Path::new(folder)), Path::new(expected));
         }
+    }
+
+    #[test]
+    fn the_parts_of_an_address_are_separated_by_slashes() {
+        assert_eq!(address(&Path::new("..").join("ä b").join("clip.mp4")), "../%C3%A4%20b/clip.mp4");
     }
 }

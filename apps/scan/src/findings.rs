@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is known about a file, a slice of it, and a face: the values between workers, journal and tables.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
+
+use crate::platform;
 
 /// The name of a file in the tables, and its version. A file with another key is examined again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileKey {
     /// The path as it was given, or found in a folder; the URL without secrets. Bytes that are not UTF-8 are written as `\xFF`.
     pub name: String,
-    /// The bytes of a path that is not UTF-8, in hex; `None` for other paths.
+    /// The bytes of a path that is not UTF-8, or on Windows not UTF-16, in hex; `None` for other paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
     /// Size in bytes.
@@ -28,12 +28,11 @@ pub struct FileKey {
 impl FileKey {
     /// The key of a local file.
     pub fn local(path: &Path, size: u64, modified_ns: i64) -> Self {
-        let bytes = path.as_os_str().as_bytes();
-        let name = bytes.utf8_chunks().map(|chunk| {
+        let name = path.as_os_str().as_encoded_bytes().utf8_chunks().map(|chunk| {
             let other: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")).collect();
             format!("{}{other}", chunk.valid())
         });
-        let hex = || bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = || platform::bytes_of(path).iter().map(|byte| format!("{byte:02x}")).collect();
         Self { name: name.collect(), bytes: path.to_str().is_none().then(hex), size, modified_ns, etag: None }
     }
 
@@ -42,7 +41,7 @@ impl FileKey {
         let digits = self.bytes.as_deref().map_or(&[][..], str::as_bytes);
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         match digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>() {
-            Some(bytes) if !bytes.is_empty() => OsString::from_vec(bytes).into(),
+            Some(bytes) if !bytes.is_empty() => platform::path_of(bytes),
             _ => self.name.clone().into(),
         }
     }
@@ -214,10 +213,11 @@ pub(crate) mod tests {
         assert_eq!(coordinate(-0.000_001).to_string(), "0");
     }
 
+    #[cfg(unix)]
     #[test]
     fn each_path_has_a_key_of_its_own() {
         let paths = [&b"a/\xff.jpg"[..], b"a/\xfe.jpg", b"a/\\xFF.jpg", "a/\u{fffd}.jpg".as_bytes(), b"a/b.jpg"];
-        let paths = paths.map(|bytes| PathBuf::from(OsString::from_vec(bytes.to_vec())));
+        let paths = paths.map(|bytes| platform::path_of(bytes.to_vec()));
         let keys = paths.each_ref().map(|path| FileKey::local(path, 1, 2));
         for (number, key) in keys.iter().enumerate() {
             let read: FileKey = serde_json::from_str(&serde_json::to_string(key).unwrap()).unwrap();

@@ -10,6 +10,7 @@
 //! | [`setting`] | a property of an element with its value |
 //! | [`sampling`] | which frames of a video are examined |
 //! | [`error`] | what stops a scan |
+//! | `platform` | what depends on the operating system |
 //! | [`findings`] | what is known about a file, a slice and a face |
 //! | [`models`] | the networks by their contents |
 //! | [`progress`] | a progress bar, or lines |
@@ -34,6 +35,7 @@
 pub mod setting;
 pub mod sampling;
 pub mod error;
+mod platform;
 pub mod findings;
 pub mod models;
 pub mod progress;

@@ -23,6 +23,7 @@ pub mod mqtt;
 pub mod nats;
 pub mod osc;
 mod outbox;
+mod platform;
 mod problems;
 pub mod secrets;
 pub mod session;

@@ -35,11 +35,11 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::platform;
 use crate::spool_files;
 
 /// Number of segments that a full spool consists of.
@@ -213,7 +213,7 @@ impl Spool {
     /// If `position` cannot be written or a segment cannot be deleted. The messages are then sent again after a restart.
     pub fn acknowledge(&mut self, sequence: u64) -> io::Result<()> {
         self.position = sequence.clamp(self.position, self.cursor);
-        self.position_file.write_all_at(format!("{:020}\n", self.position).as_bytes(), 0)?;
+        self.write_position()?;
         while self.segments.get(1).is_some_and(|next| next.first <= self.position) {
             self.remove_first()?;
         }
@@ -222,6 +222,12 @@ impl Spool {
             self.remove_first()?;
         }
         Ok(())
+    }
+
+    fn write_position(&mut self) -> io::Result<()> {
+        self.position_file.seek(SeekFrom::Start(0))?;
+        // One write, so that a crash leaves the earlier number or this one.
+        self.position_file.write_all(format!("{:020}\n", self.position).as_bytes())
     }
 
     fn remove_first(&mut self) -> io::Result<()> {
@@ -259,7 +265,7 @@ impl Spool {
             }
             Err(error) => {
                 // Part of the record may have been written. If it cannot be removed, the next message starts a new file.
-                if file.set_len(segment.bytes).is_err() {
+                if spool_files::shorten(&spool_files::path(&self.folder, segment.first), segment.bytes).is_err() {
                     self.last = None;
                 }
                 Err(error)
@@ -268,17 +274,18 @@ impl Spool {
     }
 
     fn start_segment(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).create(true).open(spool_files::path(&self.folder, self.end))?;
+        let path = spool_files::path(&self.folder, self.end);
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
         // A segment that has no whole record yet is used again, without what a failed write has left.
         if file.metadata()?.len() > 0 {
-            file.set_len(0)?;
+            spool_files::shorten(&path, 0)?;
         }
         if self.segments.back().is_none_or(|segment| segment.first != self.end) {
             self.segments.push_back(Segment { first: self.end, bytes: 0 });
         }
         let is_open = std::mem::replace(&mut self.is_last_synced, true);
         self.unsynced.extend(self.last.take().filter(|_| !is_open));
-        self.unsynced.push(File::open(&self.folder)?);
+        self.unsynced.extend(platform::folder_to_sync(&self.folder)?);
         self.last = Some(file);
         Ok(())
     }

@@ -46,6 +46,11 @@ pub fn segments(folder: &Path, extension: &str) -> io::Result<Vec<u64>> {
     Ok(firsts)
 }
 
+/// Cuts off what is behind the first `bytes`. A file that is open for appending cannot be shortened on Windows.
+pub fn shorten(path: &Path, bytes: u64) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.set_len(bytes)
+}
+
 /// Cuts off what is behind the last intact record.
 pub fn repair(path: &Path) -> io::Result<Contents> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;

@@ -4,14 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::remote::Client;
 use super::{Address, Input, Unavailable};
 use crate::error::Error;
 use crate::options::Options;
+use crate::platform;
 
 /// Lists the files of the options: first those of the command line, then those of the lists. The files of a folder are sorted
 /// by name, without hidden files and folders, and so are remote folders. A file that is named twice is examined once.
@@ -40,7 +39,8 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
     };
     let lines = reader.split(b'\n').map(|line| line.map(|line| line.strip_suffix(b"\r").map_or(line.clone(), <[u8]>::to_vec)));
     let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>().map_err(Error::at(list))?;
-    Ok(lines.into_iter().filter(|line| !line.is_empty()).map(|line| std::ffi::OsString::from_vec(line).into()).collect())
+    let paths = lines.into_iter().filter(|line| !line.is_empty()).map(platform::path_of_line);
+    paths.collect::<Result<_, _>>().map_err(Error::at(list))
 }
 
 struct Inputs<'a> {
@@ -49,8 +49,8 @@ struct Inputs<'a> {
     /// URLs, each with the number of local files before it.
     remote: Vec<(usize, Address)>,
     known: HashSet<PathBuf>,
-    /// Device and inode of the folders above and before, so that a link cannot make a loop.
-    folders: HashSet<(u64, u64)>,
+    /// The folders above and before, without links, so that a link cannot make a loop.
+    folders: HashSet<PathBuf>,
 }
 
 impl Inputs<'_> {
@@ -65,7 +65,8 @@ impl Inputs<'_> {
         }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
-                if self.folders.insert((found.dev(), found.ino())) {
+                let folder = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+                if self.folders.insert(folder) {
                     self.walk(path);
                 }
             }
@@ -152,6 +153,7 @@ mod tests {
     fn folders_are_walked_in_the_order_of_names_without_hidden_files_and_own_output() {
         let at =
             folder("walk", &["b/2.jpg", "b/10.jpg", "a.mp4", ".hidden/x.jpg", ".DS_Store", "out.csv", "out.files.csv", "out.csv.parts/0"]);
+        #[cfg(unix)] // links need a privilege on Windows
         std::os::unix::fs::symlink(&at.0, at.0.join("b/loop")).unwrap();
         let options = Options::new(vec![at.0.clone(), at.0.join("a.mp4")], at.0.join("out.csv"));
         assert_eq!(names(&options, &at), ["a.mp4", "b/10.jpg", "b/2.jpg"]);

@@ -2,8 +2,8 @@
 //! A file to examine, wherever it is.
 
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::{Address, Unavailable};
 use crate::findings::FileKey;
@@ -47,9 +47,14 @@ impl Input {
     }
 }
 
-/// Size and time of the last change, in nanoseconds since 1970.
+/// Size and time of the last change, in nanoseconds since 1970; 0 if the file system has no such time.
 fn version(found: &Metadata) -> (u64, i64) {
-    (found.size(), found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec()))
+    let nanoseconds = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    let modified_ns = found.modified().map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => nanoseconds(after),
+        Err(before) => -nanoseconds(before.duration()),
+    });
+    (found.len(), modified_ns)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A folder that only one process uses at a time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use same_file::Handle;
+
 use crate::error::Error;
+use crate::platform;
 
 /// Name of the locked file.
 const NAME: &str = "lock";
@@ -27,7 +29,7 @@ impl LockedFolder {
         loop {
             fs::create_dir_all(path).map_err(Error::at(path))?;
             let file = path.join(NAME);
-            let lock = match File::create(&file) {
+            let lock = match OpenOptions::new().write(true).create(true).truncate(false).open(&file) {
                 // Another process has just removed the folder.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lock => lock.map_err(Error::at(&file))?,
@@ -46,8 +48,8 @@ impl LockedFolder {
 
     /// True if the locked file is still the one at `file`. Another process may have removed it in the meantime.
     fn has_lock_at(&self, file: &Path) -> bool {
-        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        matches!((self.lock.metadata(), fs::metadata(file)), (Ok(held), Ok(found)) if same(&held, &found))
+        let held = self.lock.try_clone().and_then(Handle::from_file);
+        matches!((held, Handle::from_path(file)), (Ok(held), Ok(found)) if held == found)
     }
 
     /// The folder.
@@ -61,7 +63,7 @@ impl LockedFolder {
     /// If something cannot be removed.
     pub(crate) fn remove(&self, first: Option<&str>) -> io::Result<()> {
         first.map_or(Ok(()), |first| remove_any(&self.path.join(first)))?;
-        File::open(&self.path)?.sync_all()?;
+        platform::sync_folder(&self.path)?;
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             if entry.file_name() != NAME {

@@ -200,6 +200,7 @@ fn a_full_spool_drops_new_messages_and_goes_on_when_there_is_room() {
     assert_balanced(&outbox);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_drops_new_messages_and_keeps_the_others() {
     let folder = Folder::new("spool-no-space");
@@ -351,8 +352,10 @@ fn what_was_written_is_offered_for_syncing_once() {
     let folder = Folder::new("spool-sync");
     let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 16)).unwrap();
     assert!(outbox.unsynced().is_empty());
+    // A new segment is synced with the folder that has its name, except on Windows.
+    let files_of_segment = if cfg!(windows) { 1 } else { 2 };
     push(&mut outbox, [0]);
-    assert_eq!(outbox.unsynced().len(), 2, "the segment, and the folder with its name");
+    assert_eq!(outbox.unsynced().len(), files_of_segment);
     assert!(outbox.unsynced().is_empty());
     push(&mut outbox, [1]);
     assert_eq!(outbox.unsynced().len(), 1);
@@ -360,7 +363,7 @@ fn what_was_written_is_offered_for_syncing_once() {
     let files = outbox.unsynced();
     let segments = folder.segments().len();
     assert!(segments > 1);
-    assert_eq!(files.len(), 2 * segments - 1, "each segment written since, and the folder for each new one");
+    assert_eq!(files.len(), files_of_segment * (segments - 1) + 1, "the new segments, and the one that was there");
 }
 
 #[test]

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What depends on the operating system: the form of paths, and how folders are synced.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+#[cfg(unix)]
+pub(crate) use unix::{bytes_of, path_of, path_of_line};
+#[cfg(windows)]
+pub(crate) use windows::{bytes_of, path_of, path_of_line};
+
+/// Writes the names in a folder to the disk.
+///
+/// # Errors
+/// If that fails.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    // A folder cannot be opened as a file on Windows. NTFS has one log for names and contents, and syncing a file writes it.
+    if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsString;
+    use std::io;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    /// The path as bytes, from which [`path_of`] makes the same path.
+    pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
+        path.as_os_str().as_bytes().to_vec()
+    }
+
+    /// The path of these bytes.
+    pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
+        OsString::from_vec(bytes).into()
+    }
+
+    /// The path in a line of a list, which may have any bytes.
+    pub(crate) fn path_of_line(line: Vec<u8>) -> io::Result<PathBuf> {
+        Ok(path_of(line))
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::ffi::OsString;
+    use std::io;
+    use std::os::windows::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    /// The path as bytes, from which [`path_of`] makes the same path: UTF-16 that may have unpaired surrogates.
+    pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
+        path.as_os_str().encode_wide().flat_map(u16::to_le_bytes).collect()
+    }
+
+    /// The path of these bytes.
+    pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        OsString::from_wide(&units).into()
+    }
+
+    /// The path in a line of a list, which is UTF-8.
+    ///
+    /// # Errors
+    /// If it is not, as in a file that PowerShell 5 writes by `>`.
+    pub(crate) fn path_of_line(line: Vec<u8>) -> io::Result<PathBuf> {
+        String::from_utf8(line).map(PathBuf::from).map_err(|error| {
+            let found = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            io::Error::new(io::ErrorKind::InvalidData, format!("expected paths in UTF-8, found {found:?}"))
+        })
+    }
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::findings::FileKey;
+
+        #[test]
+        fn an_unpaired_surrogate_has_a_key_of_its_own() {
+            let path = |unit: u16| PathBuf::from(OsString::from_wide(&[u16::from(b'a'), unit]));
+            let keys = [0xd800, 0xd801, 0xfffd].map(|unit| FileKey::local(&path(unit), 1, 2));
+            assert_eq!(keys[0].name, "a\\xED\\xA0\\x80");
+            assert!(keys[0].path() == path(0xd800) && keys[1].path() == path(0xd801) && keys[2].bytes.is_none());
+        }
+
+        #[test]
+        fn lists_are_utf_8() {
+            assert_eq!(path_of_line("größer.mp4".into()).unwrap(), PathBuf::from("größer.mp4"));
+            assert!(path_of_line(vec![0xff, 0xfe, b'a', 0]).unwrap_err().to_string().contains("expected paths in UTF-8"));
+        }
+    }
+}
