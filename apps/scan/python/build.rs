@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     if let Some(plugin) = env::var_os("GST_EMOTION_PLUGIN").map(PathBuf::from) {
         println!("cargo::rerun-if-changed={}", plugin.display());
         fs::create_dir_all(&folder)?;
-        fs::copy(&plugin, folder.join("libgstemotion.so"))?;
+        fs::copy(&plugin, folder.join(plugin.file_name().unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -14,7 +14,6 @@ docs/scan.md describes the columns. `scan` releases the interpreter's lock while
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import tempfile
@@ -22,22 +21,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from . import _gstreamer
+
+_gstreamer.use_libraries()  # before the module is loaded
+
 from . import _emotion
 
 if TYPE_CHECKING:
     import numpy
     import pyarrow
-
-
-def _use_runtime_of_package() -> None:
-    """Lets the module load the library of the package `onnxruntime`, unless the environment names another one."""
-    package = importlib.util.find_spec("onnxruntime")
-    for folder in (package and package.submodule_search_locations) or ():
-        for library in sorted(Path(folder, "capi").glob("libonnxruntime.so.*")):
-            os.environ.setdefault("ORT_DYLIB_PATH", str(library))
-
-
-_use_runtime_of_package()
 
 __all__ = ["Box", "Face", "Tables", "faces", "scan", "scan_tables"]
 

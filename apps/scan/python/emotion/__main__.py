@@ -1,23 +1,53 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""`python -m emotion plugin-path` prints the folder of the GStreamer plugin that the wheel contains.
+"""What the wheel contains besides the package: a GStreamer plugin.
+
+    python -m emotion plugin-path         prints the folder of the plugin
+    python -m emotion shell [COMMAND]...  runs a command, or a shell, that finds GStreamer's packages and the plugin
 
     GST_PLUGIN_PATH=$(python -m emotion plugin-path) gst-launch-1.0 v4l2src ! emotionfacedetect ! emotionclassify ! fakesink
 """
 
+import os
+import shutil
+import subprocess
 import sys
-from pathlib import Path
 
-USAGE = "usage: python -m emotion plugin-path"
+from . import _gstreamer
+
+USAGE = "usage: python -m emotion plugin-path | shell [COMMAND]..."
 
 
-def main(arguments: list[str]) -> None:
-    if arguments != ["plugin-path"]:
-        sys.exit(USAGE)
-    folder = Path(__file__).with_name("gstreamer-1.0").absolute()
-    if not (folder / "libgstemotion.so").is_file():
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["plugin-path"]:
+            print(plugin_path())
+            return 0
+        case ["shell", *command]:
+            plugin_path()
+            return shell(command)
+        case _:
+            sys.exit(USAGE)
+
+
+def plugin_path() -> str:
+    """The folder of the plugin. Exits with an error if there is none."""
+    if not _gstreamer.has_plugin():
+        folder = _gstreamer.plugins()
         sys.exit(f"emotion: {folder} has no plugin; the wheel of `make wheel` contains it, an installation from source does not")
-    print(folder)
+    return str(_gstreamer.plugins())
+
+
+def shell(command: list[str]) -> int:
+    """Runs the command, or the user's shell, with the folders of GStreamer and of the plugin. Returns its exit status."""
+    environment = _gstreamer.environment()
+    default = environment.get("COMSPEC", "cmd.exe") if sys.platform == "win32" else environment.get("SHELL", "/bin/sh")
+    program, *options = command or [default]
+    # Windows would search the PATH of this process.
+    found = shutil.which(program, path=environment.get("PATH", os.defpath))
+    if found is None:
+        sys.exit(f"emotion: shell: expected a program, found {program}, which is in no folder of PATH")
+    return subprocess.run([found, *options], env=environment).returncode
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -70,9 +70,37 @@ fn the_plugin_of_the_package_runs_with_the_runtime_of_its_requirement() {
     );
     assert!(records.contains(r#""label":"happiness""#) && records.contains(r#""label":"neutral""#), "{records}");
 
+    let mut inspect = module(&["shell", "gst-inspect-1.0", "emotionexport"]);
+    inspect.env("GST_REGISTRY", folder.0.join("shell.bin")).env("GST_PLUGIN_PATH", "/nowhere");
+    assert!(printed(&mut inspect).contains(&plugins), "the shell finds the plugin");
+    let unknown = module(&["shell", "no-such-program"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("found no-such-program"), "{unknown:?}");
+
     fs::remove_dir_all(&plugins).unwrap();
     let missing = module(&["plugin-path"]).output().unwrap();
     assert!(String::from_utf8_lossy(&missing.stderr).contains("has no plugin"), "{missing:?}");
+}
+
+#[test]
+fn the_plugin_is_registered_where_gstreamers_packages_are() {
+    let Some(python) = python() else { return };
+    let folder = Folder::new("startup");
+    let startup = Path::new(env!("CARGO_MANIFEST_DIR")).join("startup/purelib");
+    for file in ["gst_plugin_emotion.pth", "_gst_plugin_emotion.py"] {
+        fs::copy(startup.join(file), folder.0.join(file)).unwrap();
+    }
+    let plugins = folder.0.join("emotion/gstreamer-1.0");
+    let registered = |known: &str| {
+        let code = "import os, site, sys; site.addsitedir(sys.argv[1]); print(os.environ.get('GST_PLUGIN_PATH_1_0'))";
+        printed(Command::new(&python).args(["-S", "-c", code]).arg(&folder.0).env("GST_PLUGIN_PATH_1_0", known))
+    };
+    assert_eq!(registered("/own"), "/own", "no plugin");
+    fs::create_dir_all(&plugins).unwrap();
+    assert_eq!(registered("/own"), "/own", "the system's GStreamer");
+    fs::create_dir_all(folder.0.join("gstreamer_libs")).unwrap();
+    assert_eq!(registered(""), plugins.display().to_string());
+    let both = format!("{}:/own", plugins.display());
+    assert_eq!([registered("/own"), registered(&both)], [both.clone(), both]);
 }
 
 /// The Python of `make test`, with pyarrow and numpy.
