@@ -13,6 +13,11 @@ const PLOT: f64 = 320.0;
 /// Margin around the plot area, in SVG units.
 const MARGIN: f64 = 56.0;
 
+/// The axes of a confusion matrix of true and predicted classes.
+pub const TRUTH: &str = "rows: truth; columns: predicted; % of the row";
+/// The axes of a confusion matrix of people and the program.
+pub const RATERS: &str = "rows: most raters; columns: program; % of the row";
+
 fn start(width: f64, height: f64, title: &str) -> String {
     let style = "text{font:13px sans-serif;fill:#222}.paper{fill:#fff}.weak{fill:#666}.axis{stroke:#888;fill:none}";
     let title = escaped(title);
@@ -31,17 +36,13 @@ fn text(svg: &mut String, [x, y]: [f64; 2], attributes: &str, content: &str) {
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>", escaped(content));
 }
 
-/// The matrix: a row for each true class. A cell shows the share of the row's pictures and is darker for a larger share.
-pub fn confusion_matrix(confusion: &Confusion, title: &str) -> String {
+/// The matrix, whose axes `caption` names: a row for each true class. A cell shows the share of the row's pictures and is darker for
+/// a larger share.
+pub fn confusion_matrix(confusion: &Confusion, title: &str, caption: &str) -> String {
     let (labels, side) = (confusion.labels(), (confusion.labels().len() * CELL) as f64);
     let (left, top) = (96.0, 78.0);
     let mut svg = start(left + side + 16.0, top + side + 34.0, title);
-    text(
-        &mut svg,
-        [left + side / 2.0, top + side + 24.0],
-        "text-anchor=\"middle\" class=\"weak\"",
-        "rows: truth; columns: predicted; % of the row",
-    );
+    text(&mut svg, [left + side / 2.0, top + side + 24.0], "text-anchor=\"middle\" class=\"weak\"", caption);
     for (index, label) in labels.iter().enumerate() {
         let middle = (index * CELL + CELL / 2) as f64;
         text(&mut svg, [left - 8.0, top + middle + 4.0], "text-anchor=\"end\"", label);
@@ -106,7 +107,7 @@ mod tests {
     fn figures_contain_all_numbers_and_escape_labels() {
         let mut confusion = Confusion::new(&["a<b".to_string(), "c".to_string()]);
         [(0, 0), (0, 1), (0, 1), (0, 1), (1, 1)].iter().for_each(|&(truth, predicted)| confusion.add(truth, predicted));
-        let svg = confusion_matrix(&confusion, "two & two");
+        let svg = confusion_matrix(&confusion, "two & two", TRUTH);
         assert!(svg.contains(">25</text>") && svg.contains(">75</text>") && svg.contains(">100</text>"), "{svg}");
         assert!(svg.contains("a&lt;b") && svg.contains("two &amp; two"));
         let diagram = reliability(&bins(&[Answer { confidence: 0.75, right: true }], 2), 0.25, "one");

@@ -7,10 +7,13 @@
 //!
 //! boxed photos → detectors → boxes → average precision → Report → text, JSON
 //! photos         detection           precision           detection
+//!
+//! ratings, table of emotion-scan → segments → kappa, alpha, ICC → Report → text, JSON, SVG
+//! agreement::{ratings, faces}      segments    kappa, alpha, icc  report    report, figure
 //! ```
 //!
 //! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The command `emotion-evaluate`
-//! calls [`expression::evaluate`] and [`detection::evaluate`].
+//! calls [`expression::evaluate`], [`detection::evaluate`] and [`agreement::evaluate`].
 
 pub mod error;
 pub mod truth;
@@ -24,3 +27,4 @@ pub mod report;
 pub mod figure;
 pub mod expression;
 pub mod detection;
+pub mod agreement;

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::{Args, Parser, Subcommand};
+use emotion_evaluate::agreement;
 use emotion_evaluate::dataset::Dataset;
 use emotion_evaluate::detection::{self, Task};
 use emotion_evaluate::error::{Error, Result};
 use emotion_evaluate::expression::{Options, evaluate};
-use emotion_evaluate::figure::{confusion_matrix, reliability};
+use emotion_evaluate::figure::{RATERS, TRUTH, confusion_matrix, reliability};
 use emotion_evaluate::photos::{self, read_names};
 use emotion_evaluate::report::{Protocol, Report};
 use gstemotion::model::ModelFile;
@@ -31,6 +32,8 @@ enum Command {
     Expression(ExpressionArguments),
     /// Measures face detectors on the same photos
     Detection(DetectionArguments),
+    /// Compares people's ratings of segments of files with a table of emotion-scan
+    Agreement(AgreementArguments),
 }
 
 #[derive(Args)]
@@ -80,10 +83,26 @@ struct DetectionArguments {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct AgreementArguments {
+    /// Table of faces of emotion-scan: results.parquet, .csv or .ndjson
+    table: PathBuf,
+    /// CSV file with a row for each segment and rater: columns file, start and end in seconds, rater, and label or
+    /// score_happiness, score_sadness, ...; id selects a track
+    ratings: PathBuf,
+    /// Write all figures to this JSON file
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the confusion matrix to this SVG file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Expression(arguments) => expression(&arguments),
         Command::Detection(arguments) => detection(&arguments),
+        Command::Agreement(arguments) => agreement(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,7 +141,7 @@ fn write_figures(folder: &Path, report: &Report) -> Result<()> {
                 Protocol::Labels => "labels",
             };
             let (name, title) = (&output.output, format!("{}, output {}, by {}", report.model, output.output, figures.protocol));
-            write(&folder.join(format!("confusion-{name}-{protocol}.svg")), &confusion_matrix(&figures.confusion, &title))?;
+            write(&folder.join(format!("confusion-{name}-{protocol}.svg")), &confusion_matrix(&figures.confusion, &title, TRUTH))?;
             let diagram = reliability(&figures.bins, figures.calibration_error, &title);
             write(&folder.join(format!("reliability-{name}-{protocol}.svg")), &diagram)?;
         }
@@ -149,6 +168,19 @@ fn detection(arguments: &DetectionArguments) -> Result<()> {
     let report = detection::evaluate(&models, &task, &search)?;
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;
+    }
+    print!("{report}");
+    Ok(())
+}
+
+fn agreement(arguments: &AgreementArguments) -> Result<()> {
+    let report = agreement::evaluate(&arguments.table, &arguments.ratings)?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    if let (Some(path), Some(labels)) = (&arguments.svg, &report.labels) {
+        let title = format!("{} of {} segments agree", (labels.accuracy * labels.compared as f64).round(), labels.compared);
+        write(path, &confusion_matrix(&labels.confusion, &title, RATERS))?;
     }
     print!("{report}");
     Ok(())

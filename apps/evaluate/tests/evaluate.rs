@@ -136,3 +136,39 @@ fn the_error_for_unlabelled_photos_names_them() {
     assert!(!output.status.success() && error.contains("labels.json") && error.contains("absent.webp"), "{error}");
     std::fs::remove_dir_all(folder).expect("its own folder");
 }
+
+#[test]
+fn ratings_are_compared_with_a_table_of_a_scan() {
+    let folder = scratch("ratings");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).expect("a file");
+        folder.join(name)
+    };
+    let row = |second: u32, label: &str, score: f64| format!("clips/a.mp4,{second},1,{label},{score}\n");
+    let rows: String =
+        (0..6).map(|second| row(second, if second < 3 { "neutral" } else { "happiness" }, f64::from(second) / 6.0)).collect();
+    let table = write("results.csv", &format!("file,time_s,id,label,score_happiness\n{rows}"));
+    let ratings = "file,start,end,rater,label,score_happiness\n\
+        a.mp4,0,2,anna,neutral,0\na.mp4,0,2,ben,neutral,0.2\na.mp4,2,4,anna,sad,0.3\na.mp4,2,4,ben,sad,0.5\n\
+        a.mp4,4,6,anna,happy,0.8\na.mp4,4,6,ben,happy,1\nb.mp4,0,2,anna,happy,1\n";
+    let ratings = write("ratings.csv", ratings);
+    let (json, svg) = (folder.join("agreement.json"), folder.join("agreement.svg"));
+    let output = run_for("agreement", &[&table, &ratings, "--json".as_ref(), &json, "--svg".as_ref(), &svg]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("4 segments, raters: anna, ben; 1 without a face in the table"), "{text}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).expect("a report")).expect("JSON");
+    let labels = &report["labels"];
+    assert!(labels["compared"] == 3 && labels["alpha_raters"] == 1.0, "{labels}");
+    // Of two equally frequent labels, the more probable one: neutral at 2 s, happiness at 3 s.
+    assert!((labels["accuracy"].as_f64().expect("a share") - 2.0 / 3.0).abs() < 1e-12, "{labels}");
+    assert!(report["scores"][0]["program"]["single"]["value"].as_f64() > Some(0.8), "{report}");
+    let drawn = std::fs::read_to_string(svg).expect("a figure");
+    assert!(drawn.contains("2 of 3 segments agree") && drawn.contains("rows: most raters; columns: program"), "{drawn}");
+
+    let other = write("other.csv", "file,label\nz.mp4,happy\n");
+    let output = run_for("agreement", &[&table, &other]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("other.csv: expected files of") && error.contains("found \"z.mp4\""), "{error}");
+    std::fs::remove_dir_all(folder).expect("its own folder");
+}

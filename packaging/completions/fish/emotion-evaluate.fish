@@ -29,6 +29,7 @@ complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -s h -l 
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -s V -l version -d 'Print version'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -f -a "expression" -d 'Measures an expression model on cropped faces'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -f -a "detection" -d 'Measures face detectors on the same photos'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -f -a "agreement" -d 'Compares people\'s ratings of segments of files with a table of emotion-scan'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand expression" -l model -d 'ONNX file with a model.toml beside it, or the name of a model that is compiled in' -r -F
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand expression" -l jobs -d 'Number of networks that run in parallel; 0 for the number of cores' -r
@@ -43,6 +44,10 @@ complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detect
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l face-free -d 'File with the names of photos without faces, one per line; every box on them is a false positive, whatever their labels are' -r -F
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l json -d 'Write all metrics to this JSON file' -r -F
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -s h -l help -d 'Print help'
-complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection help" -f -a "expression" -d 'Measures an expression model on cropped faces'
-complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection help" -f -a "detection" -d 'Measures face detectors on the same photos'
-complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand agreement" -l json -d 'Write all figures to this JSON file' -r -F
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand agreement" -l svg -d 'Write the confusion matrix to this SVG file' -r -F
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand agreement" -s h -l help -d 'Print help'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection agreement help" -f -a "expression" -d 'Measures an expression model on cropped faces'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection agreement help" -f -a "detection" -d 'Measures face detectors on the same photos'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection agreement help" -f -a "agreement" -d 'Compares people\'s ratings of segments of files with a table of emotion-scan'
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand help; and not __fish_seen_subcommand_from expression detection agreement help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
