@@ -14,6 +14,17 @@ export function colorBar(width, name, attributes = {}) {
   return filled(document.createElementNS(SVG, "svg"), { "aria-hidden": "true", ...attributes }, [rect]);
 }
 
+/** A bar of parts one after another: pairs of style class and width in percent. */
+export function stackedBar(parts) {
+  let left = 0;
+  const rects = parts.filter(([, width]) => width > 0).map(([name, width]) => {
+    const rect = { x: `${left}%`, width: `${width}%`, height: 20, class: name };
+    left += width;
+    return filled(document.createElementNS(SVG, "rect"), rect, []);
+  });
+  return filled(document.createElementNS(SVG, "svg"), { "aria-hidden": "true" }, rects);
+}
+
 export const swatch = (name) => colorBar(100, name, { class: "swatch" });
 
 function filled(element, attributes, children) {

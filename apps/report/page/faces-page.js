@@ -2,10 +2,13 @@
 // The page of an export of individual faces.
 
 import { Axis } from "./axis.js";
+import { comparison } from "./comparison.js";
 import { element } from "./elements.js";
 import { faceSection } from "./face-section.js";
 import { facesOf, meanScores, timeBy } from "./faces.js";
 import { ranked, styleClasses } from "./fills.js";
+import { unansweredShare } from "./groups.js";
+import { meansOverTime } from "./means-chart.js";
 import { overallChart } from "./overall.js";
 import { inWords, legend, sharesTable, tile } from "./sections.js";
 import { Stack } from "./stack.js";
@@ -35,6 +38,7 @@ export function pageOfFaces(data, moment) {
       title: "Share of time",
       content: [timeTable(data, faces, totals, classes), ...reasons(data, faces)],
     },
+    comparison: [...comparison(data, faces, classes), ...meansOverTime(data, faces, axis, classes)],
     faces: [
       element("h2", {}, "Individual faces"),
       element(
@@ -69,7 +73,8 @@ function timeTable(data, faces, totals, classes) {
     heading: "Time",
     format: duration,
     caption: "Share of the time in which faces were visible. Two faces for one second count as two seconds. "
-      + "The mean score counts how probable an expression was, also where another one was the label.",
+      + "The mean score counts how probable an expression was, also where another one was the label; "
+      + `nothing is said in ${percent(unansweredShare(totals), 1)} of the time.`,
     classes,
     means: meanScores(data, faces),
   });

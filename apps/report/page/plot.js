@@ -41,8 +41,9 @@ function redrawAll() {
 }
 
 matchMedia("(prefers-color-scheme: dark)").onchange = () => plots.forEach((plot) => plot.drawIfVisible());
-// Paper shows all charts.
+// Paper shows all charts, in the colours for paper.
 addEventListener("beforeprint", redrawAll);
+matchMedia("print").onchange = redrawAll;
 
 /**
  * A canvas of `height` pixels. `draw(pen, width)` draws it; `describe(x, y)` returns what is at a position, x as a share of

@@ -7,11 +7,12 @@ import { pageOfSummaries } from "./summaries-page.js";
 
 const part = (id) => document.getElementById(id);
 
-function show({ axis, tiles, overall, shares, faces }, player) {
+function show({ axis, tiles, overall, shares, comparison: compared, faces }, player) {
   part("tiles").append(...tiles);
   part("overall-words").textContent = overall.words;
   fill("overall", overall);
   fill("shares", shares);
+  part("comparison").append(...compared);
   part("faces").append(...faces);
   if (player !== null) addPlayer(player, axis, part("overall-title"));
 }

@@ -27,6 +27,7 @@ export function pageOfSummaries(data) {
       title: "Share of faces",
       content: shares.length ? [facesTable(shares, classes)] : [],
     },
+    comparison: [],
     faces: [
       element("h2", {}, "Individual faces"),
       element("p", {}, "This export has totals only, without boxes or ids."),

@@ -39,7 +39,7 @@ use records::Content;
 use video::Video;
 
 pub use error::Error;
-pub use player::player_address;
+pub use player::{player_address, relative_path};
 pub use records::{Face, Records, Summary, Times};
 
 /// Times of records may end after the video by this much.
@@ -54,6 +54,8 @@ pub struct Report<'a> {
     pub video: Option<&'a Path>,
     /// The address of the video that the page plays, as from [`player_address`].
     pub player: Option<&'a str>,
+    /// A paragraph for a methods section: programs, networks, settings. What a reader must know of all such pages follows it.
+    pub methods: Option<&'a str>,
 }
 
 impl Report<'_> {
@@ -78,8 +80,9 @@ impl Report<'_> {
         let is_empty = faces.is_none() && summaries.is_none();
         let player = self.player.filter(|_| !is_empty);
         let data = serde_json::to_string(&Data { faces, summaries, player }).expect("columns are JSON");
+        let methods = methods(self.methods, &records);
         let (records, notes) = (records.all.len(), notes.as_slice());
-        Ok(Page { name: self.name, records, is_empty, notes, data: &data, has_player: player.is_some() }.html())
+        Ok(Page { name: self.name, records, is_empty, notes, methods: &methods, data: &data, has_player: player.is_some() }.html())
     }
 
     /// Writes the page.
@@ -125,6 +128,26 @@ fn export_notes(records: &Records) -> Vec<String> {
     notes
 }
 
+/// What a reader of any such page must know.
+const LIMITS: &str = "Labels are apparent expressions: they say what an expression looks like to people who labelled pictures, not what \
+a person feels. Where no label was probable enough, or the face was too small, it is unknown; the share of unknown is reported beside \
+every mean. Ids are tracks within one recording: a person who leaves and returns has several. Standard errors are over tracks, not over \
+frames. How accuracy differs between groups of people was not measured.";
+
+/// The paragraph for a methods section, which begins with `made` or with what the records say.
+fn methods(made: Option<&str>, records: &Records) -> String {
+    let made = made.map_or_else(
+        || {
+            let detectors: Vec<&str> = records.detectors.iter().map(String::as_str).collect();
+            let by = if detectors.is_empty() { String::new() } else { format!(" (face detector {})", detectors.join(", ")) };
+            let smoothed = if records.is_smoothed { " Scores were smoothed over time." } else { "" };
+            format!("Faces were found and their apparent expressions scored with gst-plugin-emotion{by}.{smoothed}")
+        },
+        str::to_owned,
+    );
+    format!("{made} {LIMITS}")
+}
+
 /// Writes the page of a file of records, by default beside it, and returns its path. With `video` it has pictures of the
 /// faces. It also plays that video, or else one beside the records with the same name.
 ///
@@ -139,7 +162,7 @@ pub fn write(path: &Path, video: Option<&Path>, page: Option<&Path>) -> Result<P
     let player = video.map(Path::to_owned).or_else(|| player::beside(path)).and_then(|video| player_address(&video, &page));
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let title = [Some(path), video].into_iter().flatten().map(name).collect::<Vec<_>>().join(", ");
-    Report { name: &title, video, player: player.as_deref() }.write(records, &page)?;
+    Report { name: &title, video, player: player.as_deref(), methods: None }.write(records, &page)?;
     Ok(page)
 }
 

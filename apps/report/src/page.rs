@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 macro_rules! modules {
     ($($name:literal),*) => { [$(include_str!(concat!("../page/", $name))),*] };
 }
-const MODULES: [&str; 17] = modules!(
+const MODULES: [&str; 21] = modules!(
     "certainty.js",
     "chart.js",
     "expressions.js",
@@ -27,11 +27,15 @@ const MODULES: [&str; 17] = modules!(
     "stack.js",
     "sections.js",
     "faces.js",
+    "groups.js",
+    "comparison.js",
+    "means-chart.js",
     "overall.js",
     "face-section.js",
     "faces-page.js",
     "summaries-page.js",
     "player.js",
+    "methods.js",
     "report.js"
 );
 
@@ -52,6 +56,8 @@ pub(crate) struct Page<'a> {
     /// True if the records have no faces.
     pub(crate) is_empty: bool,
     pub(crate) notes: &'a [String],
+    /// A paragraph for a methods section.
+    pub(crate) methods: &'a str,
     /// The columns as JSON.
     pub(crate) data: &'a str,
     pub(crate) has_player: bool,
@@ -75,6 +81,7 @@ impl Page<'_> {
             "policy" => self.policy(),
             "name" => escaped(self.name),
             "notes" => self.notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect(),
+            "methods" => escaped(self.methods),
             "records" => format!("{} record{}", self.records, if self.records == 1 { "" } else { "s" }),
             "empty" if self.is_empty => "<p>The file has no records: no faces were found.</p>".into(),
             "empty" => String::new(),
@@ -140,7 +147,8 @@ mod tests {
     fn names_notes_and_records_are_text() {
         let evil = "</script><script>alert(\"{{data}}\")</script>";
         let data = serde_json::to_string(evil).unwrap();
-        let html = Page { name: evil, records: 1, is_empty: false, notes: &[evil.into()], data: &data, has_player: false }.html();
+        let html =
+            Page { name: evil, records: 1, is_empty: false, notes: &[evil.into()], methods: evil, data: &data, has_player: false }.html();
         assert_eq!(html.matches("<script").count(), 2, "the records and the script");
         assert_eq!(html.matches("</script").count(), 2);
         assert!(html.contains("&lt;/script&gt;&lt;script&gt;alert(&quot;{{data}}&quot;)") && html.contains("\\u003c/script>"), "{html}");

@@ -16,7 +16,7 @@ pub fn player_address(video: &Path, page: &Path) -> Option<String> {
     let suffix = video.extension().and_then(OsStr::to_str)?.to_lowercase();
     let is_playable = SUFFIXES.contains(&suffix.as_str()) && video.is_file();
     let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    is_playable.then(|| address(&relative(video, folder)))
+    is_playable.then(|| address(&relative_path(video, folder)))
 }
 
 /// The address of a relative path, or of a path on another drive of Windows.
@@ -36,7 +36,7 @@ pub(crate) fn beside(records: &Path) -> Option<PathBuf> {
 }
 
 /// The path that leads from `folder` to `path`.
-fn relative(path: &Path, folder: &Path) -> PathBuf {
+pub fn relative_path(path: &Path, folder: &Path) -> PathBuf {
     let (path, folder) = (normal(path), normal(folder));
     let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(shared).map(|_| Component::ParentDir);
@@ -69,7 +69,7 @@ mod tests {
             ("/a/b/clip.mp4", "/c", "../a/b/clip.mp4"),
             ("b/clip.mp4", ".", "b/clip.mp4"),
         ] {
-            assert_eq!(relative(Path::new(video), Path::new(folder)), Path::new(expected));
+            assert_eq!(relative_path(Path::new(video), Path::new(folder)), Path::new(expected));
         }
     }
 

@@ -37,7 +37,7 @@ pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copie
 /// `video` and the address of the `player` are none for several files.
 fn write_page(page: &Path, name: &str, (video, player): (Option<&Path>, Option<&str>), records: Records) -> Result<(), Error> {
     let title = video.and_then(Path::file_name).map_or(name.to_owned(), |video| format!("{name}, {}", video.to_string_lossy()));
-    Report { name: &title, video, player }.write(records, page).map_err(Error::Report)
+    Report { name: &title, video, player, methods: None }.write(records, page).map_err(Error::Report)
 }
 
 /// The video, if the scan has no other file.

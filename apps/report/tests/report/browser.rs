@@ -24,6 +24,10 @@ const EXPECTATIONS: &[Expectation] = expectations![
     a_face_that_waits_is_shown_as_not_scored,
     an_uncertain_label_comes_with_the_second_class,
     reasons_for_unknown_are_summed_up,
+    persons_and_groups_are_side_by_side,
+    a_band_shows_the_standard_error_over_faces,
+    the_paragraph_for_a_methods_section_can_be_copied,
+    paper_is_light_and_without_controls,
     names_and_labels_are_no_html,
     summaries_have_a_page_without_individual_faces,
     an_empty_export_says_so,
@@ -78,7 +82,7 @@ impl Pages {
     fn color(&mut self, chart: usize, x: f64, y: u32) -> [u8; 4] {
         // A canvas that is not drawn has the default width.
         let read = format!(
-            "{{ const chart = document.querySelectorAll('.plot > canvas')[{chart}]; chart.scrollIntoView();
+            "{{ const chart = document.querySelectorAll('.plot:not(.mean) > canvas')[{chart}]; chart.scrollIntoView();
             const pixel = () => [...chart.getContext('2d').getImageData(chart.width * {x}, {y}, 1, 1).data];
             new Promise((drawn) => {{
                 const look = () => (chart.width === 300 ? requestAnimationFrame(look) : drawn(pixel()));
@@ -179,6 +183,76 @@ fn reasons_for_unknown_are_summed_up(pages: &mut Pages) {
     pages.open("reasons", &unknown.collect::<Vec<_>>());
     let html = pages.html();
     assert!(html.contains("unknown: 1.6 s too small; 0.4 s uncertain"), "{html}");
+}
+
+/// A second of a face in a file, with this label.
+fn second_of(file: &str, id: u64, label: &str) -> Vec<Value> {
+    let record = |frame| {
+        let mut record = face(frame, id, Some(label));
+        record["stream"] = file.into();
+        record
+    };
+    (0..25).map(record).collect()
+}
+
+fn persons_and_groups_are_side_by_side(pages: &mut Pages) {
+    let faces = [second_of("a/1.mp4", 1, "joy"), second_of("a/2.mp4", 1, "neutral"), second_of("b/3.mp4", 1, "unknown")];
+    pages.open("compared", &faces.concat());
+    let rows = pages.browser.run(
+        "[...document.querySelectorAll('.comparison tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent).join('|'))",
+    );
+    let expected = [
+        // Joy has .9 in one file and .1 in two: mean .37, standard error .27.
+        "All faces 3 faces|3.0 s||33 %|37 ± 27|37 ± 27",
+        "a/ 2 faces|2.0 s||0 %|50 ± 40|50 ± 40",
+        "b/|1.0 s||100 %|10|10",
+        "a/1.mp4|1.0 s||0 %|90|10",
+        "a/2.mp4|1.0 s||0 %|10|90",
+        "b/3.mp4|1.0 s||100 %|10|10",
+        "Face 1, stream a/1.mp4|1.0 s||0 %|90|10",
+        "Face 1, stream a/2.mp4|1.0 s||0 %|10|90",
+        "Face 1, stream b/3.mp4|1.0 s||100 %|10|10",
+    ];
+    assert_eq!(rows, json!(expected));
+    assert!(pages.html().contains("nothing is said in 33 % of the time"));
+    pages.browser.take("compared");
+}
+
+fn a_band_shows_the_standard_error_over_faces(pages: &mut Pages) {
+    pages.open("band", &[second_of("a", 1, "joy"), second_of("b", 2, "neutral")].concat());
+    let titles = pages.browser.run("[...document.querySelectorAll('.mean-title')].map((title) => title.textContent)");
+    assert_eq!(titles, json!(["joy: mean score 50 ± 40 %", "neutral: mean score 50 ± 40 %", "unknown: 0 % of the time"]));
+    let column = "{ const chart = document.querySelector('.mean > canvas'); chart.scrollIntoView();
+        const opacity = () => [1, 10, 28, 46, 55].map((y) => chart.getContext('2d').getImageData(chart.width / 2, y, 1, 1).data[3]);
+        new Promise((drawn) => {
+            const look = () => (chart.width === 300 ? requestAnimationFrame(look) : drawn(opacity()));
+            look();
+        }) }";
+    let opacity: Vec<u8> = serde_json::from_value(pages.browser.run(column)).expect("five pixels");
+    // From .1 to .9 of 56 pixels, with a line at the mean.
+    assert!(opacity[0] == 0 && opacity[4] == 0 && opacity[1] == opacity[3] && opacity[1] > 100 && opacity[2] == 255, "{opacity:?}");
+}
+
+fn the_paragraph_for_a_methods_section_can_be_copied(pages: &mut Pages) {
+    pages.open("methods", &clip());
+    let text = pages.browser.run("document.querySelector('#methods-text').textContent");
+    let text = text.as_str().expect("text");
+    for part in ["(face detector test)", "apparent expressions", "share of unknown is reported", "Standard errors are over tracks"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    pages.browser.run("document.querySelector('#copy').click()");
+    pages.browser.wait("an answer of the button", "document.querySelector('#copy').textContent !== 'Copy'");
+    assert_eq!(pages.browser.run("getSelection().toString().trim()"), text.trim());
+}
+
+fn paper_is_light_and_without_controls(pages: &mut Pages) {
+    pages.open("paper", &clip());
+    let dark = json!([{"name": "prefers-color-scheme", "value": "dark"}]);
+    pages.browser.command("Emulation.setEmulatedMedia", json!({"media": "print", "features": dark}));
+    let look = "[getComputedStyle(document.documentElement).getPropertyValue('--ink').trim(),
+        getComputedStyle(document.querySelector('#copy')).display, getComputedStyle(document.querySelector('details')).display]";
+    assert_eq!(pages.browser.run(look), json!(["#16191d", "none", "none"]));
+    pages.browser.command("Emulation.setEmulatedMedia", json!({"media": "", "features": []}));
 }
 
 fn names_and_labels_are_no_html(pages: &mut Pages) {

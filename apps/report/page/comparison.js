@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Groups and persons side by side: shares of the time, what is unknown, and mean scores.
+
+import { element, stackedBar } from "./elements.js";
+import { timeBy } from "./faces.js";
+import { groupsOf, meansOf, unansweredShare } from "./groups.js";
+import { columnHeading } from "./sections.js";
+import { count, duration, percent } from "./text.js";
+
+const MAX_GROUPS = 40; // rows: the first ones
+const MAX_PERSONS = 60; // rows: those visible for the longest time
+
+/** The section; empty if there is nothing to compare. */
+export function comparison(data, faces, classes) {
+  if (faces.length < 2) return [];
+  const groups = groupsOf(data, faces);
+  const persons = faces.toSorted((a, b) => b.visible - a.visible).slice(0, MAX_PERSONS).toSorted((a, b) => a.from - b.from);
+  const rows = [
+    comparisonRow("All faces", faces, data, classes),
+    ...groups.slice(0, MAX_GROUPS).map(([name, of]) => comparisonRow(name, of, data, classes)),
+    ...persons.map((face) => comparisonRow(face.name(data.streams.length), [face], data, classes, "person")),
+  ];
+  const headings = ["Name", "Visible", "Labels", "unknown", ...data.classes].map(columnHeading);
+  const table = element(
+    "table", { class: "comparison" },
+    element("thead", {}, element("tr", {}, ...headings)),
+    element("tbody", {}, ...rows),
+  );
+  return [
+    element("h2", {}, "Side by side"),
+    element(
+      "p", {},
+      "Shares of the time, and mean scores in % with the standard error over faces. The column unknown is the share of the time "
+      + "without a label: where it is high, means say less.",
+    ),
+    element("div", { class: "card wide" }, table),
+    leftOut(groups.length - MAX_GROUPS, "file"),
+    leftOut(faces.length - persons.length, "face"),
+  ].filter((part) => part !== null);
+}
+
+const leftOut = (number, what) => (number > 0 ? element("p", {}, `${count(number, what)} more, not shown in this table.`) : null);
+
+function comparisonRow(name, faces, data, classes, kind = "group") {
+  const shares = timeBy(faces, (row) => data.labels[data.label[row]]);
+  const total = shares.reduce((sum, [, time]) => sum + time, 0);
+  const means = meansOf(data, faces);
+  const parts = data.labels.map((label) => [classes.get(label), new Map(shares).get(label) ?? 0]);
+  return element(
+    "tr", { class: kind },
+    element("th", { scope: "row" }, name, faces.length > 1 ? element("small", {}, ` ${count(faces.length, "face")}`) : null),
+    element("td", {}, duration(total)),
+    element("td", { class: "bar" }, stackedBar(parts.map(([style, time]) => [style, 100 * time / total]))),
+    element("td", {}, percent(unansweredShare(shares), 1)),
+    ...data.classes.map((_, index) => element("td", {}, withError(means, index))),
+  );
+}
+
+/** A mean in %, with its standard error if there is one. */
+export function withError(means, index) {
+  const [mean, error] = [means.mean(index), means.error(index)];
+  if (mean === null) return "–";
+  const shown = (100 * mean).toFixed(0);
+  return error === null ? shown : `${shown} ± ${(100 * error).toFixed(0)}`;
+}
