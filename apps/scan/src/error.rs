@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use emotion_supervise::encoding::NoEncoder;
 use gst::glib;
 
+use crate::models::Models;
 use crate::setting::Setting;
 
 /// An error that stops the scan. What was finished before stays in the folder of parts.
@@ -116,6 +117,24 @@ pub enum Error {
     /// The system has no thread for network connections.
     #[error("expected a thread for network connections, found: {0}")]
     NetworkThread(io::Error),
+    /// The file of `--like` is no record of a scan.
+    #[error("--like: {}: expected results.json of an earlier scan, but {reason}", path.display())]
+    NoRecord {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The networks are not those of `--like`.
+    #[error("--like: expected the networks of {}, {expected}; found {found}", record.display())]
+    OtherNetworks {
+        /// The record.
+        record: PathBuf,
+        /// The networks of the record.
+        expected: Box<Models>,
+        /// Those of this scan.
+        found: Box<Models>,
+    },
     /// The page of `--report` cannot be made.
     #[error("--report: {0}")]
     Report(emotion_report::Error),
@@ -164,6 +183,8 @@ impl Error {
                 | Self::ValueType { .. }
                 | Self::ValueRange(_)
                 | Self::InputReplaced(_)
+                | Self::NoRecord { .. }
+                | Self::OtherNetworks { .. }
                 | Self::Message { .. }
                 | Self::Unanswered
                 | Self::Pixels { .. }

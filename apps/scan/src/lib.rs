@@ -24,6 +24,7 @@
 //! | [`slices`] | cuts long files into slices, and examines one |
 //! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
+//! | [`record`] | what made the tables, and scans that repeat an earlier one |
 //! | [`report`] | the page of `pipelines/report.sh` |
 //! | [`output`] | the journal to tables, and to photos and videos with the faces drawn |
 //! | `run` | one set of tables: the work, the tables, the page |
@@ -49,6 +50,7 @@ pub mod picture;
 pub mod slices;
 pub mod journal;
 pub mod work;
+pub mod record;
 pub mod report;
 pub mod output;
 mod run;

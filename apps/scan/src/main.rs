@@ -16,7 +16,7 @@ const EXIT_USAGE: u8 = 2;
 const PRINTED_ERRORS: usize = 10;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options { command: std::env::args().collect(), ..Options::parse() };
     if options.worker {
         return exit(serve::run(&options, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
     }

@@ -58,6 +58,10 @@ pub struct Options {
     #[arg(long, value_name = "DEGREES", value_enum, hide_possible_values = true, default_value = "0")]
     pub turn: Turn,
 
+    /// results.json of an earlier scan, whose options and networks this scan uses; other networks are refused
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["every", "exact", "prior", "turn", "set"])]
+    pub like: Option<PathBuf>,
+
     /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated
     #[arg(long, value_name = "ELEMENT.PROPERTY=VALUE")]
     pub set: Vec<Setting>,
@@ -99,6 +103,10 @@ pub struct Options {
     #[arg(long)]
     pub worker: bool,
 
+    /// The arguments of the program, which the record of the scan has.
+    #[arg(skip)]
+    pub command: Vec<String>,
+
     /// Number of the part, if these are the options of one part of a partition.
     #[arg(skip)]
     pub part: Option<usize>,
@@ -115,6 +123,7 @@ impl Options {
             exact: false,
             prior: None,
             turn: Turn::None,
+            like: None,
             set: Vec::new(),
             jobs: None,
             partition: None,
@@ -125,6 +134,7 @@ impl Options {
             quiet: true,
             dispatch: false,
             worker: false,
+            command: Vec::new(),
             part: None,
         }
     }
@@ -193,10 +203,22 @@ impl Options {
         parts_of(&self.output)
     }
 
+    /// The file that says what made the tables: `results.json` beside `results.parquet`.
+    pub fn record(&self) -> PathBuf {
+        self.output.with_extension("json")
+    }
+
+    /// The file that describes the columns: `results.datapackage.json` beside `results.parquet`.
+    pub fn dictionary(&self) -> PathBuf {
+        self.output.with_extension("datapackage.json")
+    }
+
     /// True if `path` is something that the scan itself writes.
     pub fn is_own(&self, path: &Path) -> bool {
         let tables = [Table::Faces, Table::Files, Table::Tracks, Table::Bins].map(|table| self.path_of(table));
-        tables.iter().chain([&self.parts()]).chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
+        let others = [self.parts(), self.record(), self.dictionary()];
+        let own = tables.iter().chain(&others);
+        own.chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
     }
 
     /// The number of workers, and of threads of each worker's networks.
@@ -239,8 +261,8 @@ impl Options {
         if every_s.is_some() {
             settings["exact"] = self.exact.into();
         }
-        if let Some(turn) = self.turn.to_possible_value().filter(|_| self.turn != Turn::None) {
-            settings["turn"] = turn.get_name().into();
+        if let Some(turn) = self.turn.name() {
+            settings["turn"] = turn.into();
         }
         settings.to_string()
     }
@@ -302,6 +324,7 @@ mod tests {
         assert_eq!(options.format().unwrap(), Format::Parquet);
         assert_eq!(options.path_of(Table::Files), Path::new("out/results.v2.files.parquet"));
         assert_eq!(options.path_of(Table::Faces), options.output);
+        assert_eq!(options.record(), Path::new("out/results.v2.json"));
         assert_eq!(options.parts(), Path::new("out/results.v2.parquet.parts"));
         let error = parse("clips --output results.xlsx").unwrap().format().unwrap_err();
         assert!(error.is_usage() && matches!(&error, Error::UnknownFormat(output) if output == Path::new("results.xlsx")), "{error}");
@@ -335,6 +358,7 @@ mod tests {
             "a -o b.csv --turn 45",
             "a -o b.csv --set tile-size=3",
             "a -o b.csv --exact",
+            "a -o b.csv --like c.json --every 2",
             "a",
         ] {
             assert!(parse(line).is_err(), "{line}");

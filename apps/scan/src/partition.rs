@@ -21,7 +21,8 @@ use crate::inputs::Input;
 use crate::journal::{LockedFolder, write_whole};
 use crate::models::Models;
 use crate::options::Options;
-use crate::output::Summary;
+use crate::output::{self, Summary};
+use crate::record::Record;
 use crate::run::run;
 
 /// A finished part.
@@ -40,23 +41,24 @@ struct Done {
 ///
 /// # Errors
 /// As a scan to one table.
-pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize) -> Result<Summary, Error> {
+pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize, record: &Record) -> Result<Summary, Error> {
     // Each part has a lock of its own, and between two parts neither is held.
     let parts = LockedFolder::open(&options.parts())?;
     let folders: Vec<PathBuf> = options.tables().into_iter().map(|table| options.path_of(table)).collect();
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
     let mut whole = Summary::default();
     for (number, inputs) in inputs.chunks(files).enumerate() {
-        whole.extend(scan_part(&options.of_part(number), models, inputs)?);
+        whole.extend(scan_part(&options.of_part(number), models, inputs, record)?);
     }
     for folder in &folders {
         remove_from(folder, options, inputs.len().div_ceil(files)).map_err(Error::at(folder))?;
     }
+    output::describe(options, &whole, inputs.len().div_ceil(files), record)?;
     parts.remove(None).map_err(Error::at(parts.path()))?;
     Ok(whole)
 }
 
-fn scan_part(part: &Options, models: &Models, inputs: &[Input]) -> Result<Summary, Error> {
+fn scan_part(part: &Options, models: &Models, inputs: &[Input], record: &Record) -> Result<Summary, Error> {
     let path = part.parts().with_extension("done");
     let keys: Vec<FileKey> = inputs.iter().map(|input| input.key.clone()).collect();
     let settings = part.fingerprint(models);
@@ -64,7 +66,7 @@ fn scan_part(part: &Options, models: &Models, inputs: &[Input]) -> Result<Summar
     if let Some(done) = done.filter(|_| part.tables().into_iter().all(|table| part.path_of(table).exists())) {
         return Ok(done.summary);
     }
-    let summary = run(part, models, inputs)?;
+    let summary = run(part, models, inputs, record)?;
     let done = Done { settings, bins: part.bins, files: keys, summary };
     let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
     write_whole(&path, &json).map_err(Error::at(&path))?;

@@ -15,12 +15,12 @@ use crate::table::face_id;
 /// Time that a photo takes on the page.
 const PHOTO_NS: u64 = 1_000_000_000;
 
-/// Writes the page of the table `name`. The files follow one another on its time axis. The page of a single video has pictures
+/// Writes the page of the table `name`, with the paragraph `methods`. The files follow one another on its time axis. The page of a single video has pictures
 /// and plays it.
 ///
 /// # Errors
 /// If the results or the video cannot be read, or the page cannot be written.
-pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copies: &Copies) -> Result<(), Error> {
+pub fn write(page: &Path, name: &str, methods: &str, inputs: &[Input], journal: &Journal, copies: &Copies) -> Result<(), Error> {
     let records = records(inputs, journal)?;
     match single_video(inputs, journal) {
         // A video that can no longer be read has no pictures on the page, and neither has an animation, which browsers do not play.
@@ -28,16 +28,21 @@ pub fn write(page: &Path, name: &str, inputs: &[Input], journal: &Journal, copie
             let path = path.ok().filter(|path| matches!(Reading::of(path), Ok(Reading::Stream(_))));
             // The copy of a remote video is removed.
             let player = path.filter(|_| !video.is_remote()).and_then(|path| player_address(path, page));
-            write_page(page, name, (path, player.as_deref()), records)
+            write_page(page, (name, methods), (path, player.as_deref()), records)
         }),
-        None => write_page(page, name, (None, None), records),
+        None => write_page(page, (name, methods), (None, None), records),
     }
 }
 
 /// `video` and the address of the `player` are none for several files.
-fn write_page(page: &Path, name: &str, (video, player): (Option<&Path>, Option<&str>), records: Records) -> Result<(), Error> {
-    let title = video.and_then(Path::file_name).map_or(name.to_owned(), |video| format!("{name}, {}", video.to_string_lossy()));
-    Report { name: &title, video, player, methods: None }.write(records, page).map_err(Error::Report)
+fn write_page(
+    page: &Path,
+    (name, methods): (&str, &str),
+    (video, player): (Option<&Path>, Option<&str>),
+    records: Records,
+) -> Result<(), Error> {
+    let title = video.and_then(Path::file_name).map_or_else(|| name.to_owned(), |video| format!("{name}, {}", video.to_string_lossy()));
+    Report { name: &title, video, player, methods: Some(methods) }.write(records, page).map_err(Error::Report)
 }
 
 /// The video, if the scan has no other file.

@@ -9,10 +9,11 @@ use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
-use crate::output::Summary;
 use crate::output::annotate;
 use crate::output::join::write_tables;
 use crate::output::publish::publish;
+use crate::output::{self, Summary};
+use crate::record::Record;
 use crate::report;
 use crate::work::schedule;
 
@@ -20,26 +21,36 @@ use crate::work::schedule;
 ///
 /// # Errors
 /// If the run cannot start or cannot write. Finished work is kept for the next call with the same options.
-pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input]) -> Result<Summary, Error> {
+pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input], record: &Record) -> Result<Summary, Error> {
     let journal = Journal::open(&options.parts(), &options.fingerprint(models))?;
     let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
     let journal = schedule::examine(options, models, inputs, journal, &copies)?;
-    let mut summary = write_tables(options, models, inputs, &journal)?;
+    let mut summary = write_tables(options, models, inputs, &journal, record)?;
+    if options.part.is_none() {
+        output::describe(options, &summary, 1, record)?;
+    }
     // That of faces is the last one: where it is, the others are too.
     for table in options.tables().into_iter().rev() {
         publish(&journal.folder().join(table.name()), &options.path_of(table))?;
     }
     let journal = Arc::new(journal);
-    summary.errors.extend(show(options, inputs, &journal, &copies)?);
+    let undrawn = show(options, (record, &summary), inputs, &journal, &copies)?;
+    summary.errors.extend(undrawn);
     journal.remove()?;
     Ok(summary)
 }
 
 /// Makes the page and the drawn files that are asked for. Returns name and error of each file that could not be drawn.
-fn show(options: &Options, inputs: &[Input], journal: &Arc<Journal>, copies: &Copies) -> Result<Vec<(String, String)>, Error> {
+fn show(
+    options: &Options,
+    (record, summary): (&Record, &Summary),
+    inputs: &[Input],
+    journal: &Arc<Journal>,
+    copies: &Copies,
+) -> Result<Vec<(String, String)>, Error> {
     if let Some(page) = &options.report {
         let name = options.output.file_name().unwrap_or_default().to_string_lossy();
-        report::write(page, &name, inputs, journal, copies)?;
+        report::write(page, &name, &record.methods(summary), inputs, journal, copies)?;
     }
     options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal, copies))
 }

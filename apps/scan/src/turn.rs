@@ -41,6 +41,11 @@ impl FromStr for Turn {
 }
 
 impl Turn {
+    /// The value of the option; `None` if pictures are not turned.
+    pub fn name(self) -> Option<String> {
+        self.to_possible_value().filter(|_| self != Self::None).map(|value| value.get_name().to_owned())
+    }
+
     /// The direction in which every picture is searched; `None` if it is to be found.
     pub fn direction(self) -> Option<Direction> {
         match self {

@@ -9,6 +9,7 @@ complete -c emotion-scan -l turn -d 'Degrees by which pictures are turned clockw
 90\t'90 degrees clockwise'
 180\t'180 degrees'
 270\t'270 degrees clockwise'"
+complete -c emotion-scan -l like -d 'results.json of an earlier scan, whose options and networks this scan uses; other networks are refused' -r -F
 complete -c emotion-scan -l set -d 'Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated' -r
 complete -c emotion-scan -l jobs -d 'Number of files or slices examined at the same time; without it, one for each core' -r
 complete -c emotion-scan -l partition -d 'Write the tables in parts, each of so many files: TABLE and the table of files become folders' -r
@@ -20,5 +21,5 @@ complete -c emotion-scan -l exact -d 'Take the first frame at or after each time
 complete -c emotion-scan -s q -l quiet -d 'Print no progress'
 complete -c emotion-scan -l dispatch -d 'Examine nothing here: write tasks to standard output and read their results from standard input, for a program that takes them to other machines'
 complete -c emotion-scan -l worker -d 'Examine the tasks of a scan that has --dispatch and the same options; the inputs are ignored'
-complete -c emotion-scan -s h -l help -d 'Print help'
+complete -c emotion-scan -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c emotion-scan -s V -l version -d 'Print version'

@@ -3,5 +3,6 @@
 
 mod analyser;
 pub mod elements;
+pub mod properties;
 
 pub use analyser::{Analyser, Faces, start_elements};

@@ -13,6 +13,7 @@ use crate::inputs::{Input, Unavailable};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
+use crate::record::Record;
 use crate::table::{BinTable, FaceTable, FileRow, FileTable, Source, Table, TrackTable, classes_of, face_id};
 
 /// What a scan found.
@@ -26,6 +27,9 @@ pub struct Summary {
     pub faces: u64,
     /// Name and error of each file that could not be examined to its end.
     pub errors: Vec<(String, String)>,
+    /// Classes of the expression model; empty if no face was scored.
+    #[serde(default)]
+    pub classes: Vec<String>,
 }
 
 impl Summary {
@@ -42,6 +46,9 @@ impl Summary {
         self.frames += other.frames;
         self.faces += other.faces;
         self.errors.extend(other.errors);
+        if self.classes.is_empty() {
+            self.classes = other.classes;
+        }
     }
 }
 
@@ -49,14 +56,20 @@ impl Summary {
 ///
 /// # Errors
 /// If the journal cannot be read or a table cannot be written.
-pub(crate) fn write_tables(options: &Options, models: &Models, inputs: &[Input], journal: &Journal) -> Result<Summary, Error> {
+pub(crate) fn write_tables(
+    options: &Options,
+    models: &Models,
+    inputs: &[Input],
+    journal: &Journal,
+    record: &Record,
+) -> Result<Summary, Error> {
     let classifier = options.classifier();
     let mut tables = Tables::create(options, Source { classifier: &classifier, models }, journal)?;
-    let mut summary = Summary::default();
+    let mut summary = Summary { classes: journal.labels().to_vec(), ..Summary::default() };
     for input in inputs {
         summary.add(tables.write_file(input, journal)?);
     }
-    tables.finish(&options.fingerprint(models)).map_err(Error::at(journal.folder()))?;
+    tables.finish(&record.finished(options, &summary)).map_err(Error::at(journal.folder()))?;
     Ok(summary)
 }
 

@@ -7,6 +7,7 @@ mod sums;
 mod columns;
 mod tracks;
 mod bins;
+pub mod dictionary;
 mod csv;
 mod ndjson;
 mod parquet;

@@ -15,6 +15,7 @@ use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
 use crate::options::Options;
 use crate::progress::Counts;
+use crate::record::like::Recorded;
 use crate::slices::{examine, inspect};
 
 /// Answers requests until there are no more.
@@ -23,6 +24,8 @@ use crate::slices::{examine, inspect};
 /// If the elements do not start, a request cannot be read, or an answer cannot be written.
 pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
     analysis::start_elements()?;
+    let like = options.like.as_deref().map(|path| Recorded::read(path)?.apply(options, path)).transpose()?;
+    let options = like.as_ref().unwrap_or(options);
     let analyser = Analyser::new(&options.settings(), 1)?;
     let models = analyser.models();
     let mut worker = Worker { analyser, models, options, copies: None, copied: (0, None) };

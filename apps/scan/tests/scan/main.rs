@@ -7,6 +7,7 @@ mod photos;
 mod pixels;
 mod queries;
 mod readers;
+mod record;
 mod recordings;
 mod sampling;
 mod streams;

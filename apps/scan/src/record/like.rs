@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `--like results.json`: a scan with the options of an earlier one, and with the same networks.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::networks::{self, Network};
+use super::{Program, RowOptions, VERSION};
+use crate::error::Error;
+use crate::models::Models;
+use crate::options::Options;
+use crate::setting::Setting;
+use crate::turn::Turn;
+
+/// What a record says about the rows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Recorded {
+    version: u32,
+    program: Program,
+    options: RowOptions,
+    networks: Vec<Network>,
+}
+
+impl Recorded {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no record.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(Error::at(path))?;
+        let unreadable = |source: serde_json::Error| Error::NoRecord { path: path.to_owned(), reason: source.to_string() };
+        let recorded: Self = serde_json::from_reader(BufReader::new(file)).map_err(unreadable)?;
+        if recorded.version != VERSION {
+            let reason = format!("expected version {VERSION}, found {}", recorded.version);
+            return Err(Error::NoRecord { path: path.to_owned(), reason });
+        }
+        Ok(recorded)
+    }
+
+    /// `options` with those of the record.
+    ///
+    /// # Errors
+    /// If a value of the record is out of its range.
+    pub fn apply(&self, options: &Options, path: &Path) -> Result<Options, Error> {
+        let no_record = |reason: String| Error::NoRecord { path: path.to_owned(), reason };
+        let seconds = |seconds: Option<f64>| {
+            let duration = |seconds| Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
+            seconds.map(|seconds| duration(seconds).ok_or_else(|| no_record(format!("expected a time, found {seconds} s")))).transpose()
+        };
+        let setting = |text: &String| text.parse::<Setting>().map_err(|error| no_record(format!("{error}, found {text}")));
+        let set = self.options.set.iter().map(setting).collect::<Result<_, _>>()?;
+        let turn = self.options.turn.as_deref().map_or(Ok(Turn::None), str::parse);
+        let turn = turn.map_err(|error| no_record(format!("turn: {error}, found {}", self.options.turn.as_deref().unwrap_or_default())))?;
+        let bins = options.bins.map_or_else(|| seconds(self.options.bins_s), |bins| Ok(Some(bins)))?;
+        let every = seconds(self.options.every_s)?;
+        Ok(Options { every, exact: self.options.exact, turn, prior: None, set, bins, ..options.clone() })
+    }
+
+    /// Checks that `models` are those of the record.
+    ///
+    /// # Errors
+    /// If they are others.
+    pub fn check(&self, models: &Models, path: &Path) -> Result<(), Error> {
+        let expected = networks::models(&self.networks);
+        if expected == *models {
+            return Ok(());
+        }
+        Err(Error::OtherNetworks { record: path.to_owned(), expected: expected.into(), found: Box::new(models.clone()) })
+    }
+
+    /// A sentence if another version of the program wrote the record, since it may give other rows.
+    pub fn note(&self) -> Option<String> {
+        let this = Program::this();
+        let differs = self.program.version != this.version || self.program.commit != this.commit;
+        differs.then(|| format!("--like: the record is of {}, this is {this}; rows may differ", self.program))
+    }
+}

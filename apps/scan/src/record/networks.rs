@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The networks of a scan, with what their descriptions say. They are found by the checksums of the files that were loaded.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gstemotion::model::ModelFile;
+use gstemotion::model::search_path::SearchPath;
+use serde::{Deserialize, Serialize};
+
+use crate::models::Models;
+use crate::setting::Setting;
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// What it does: `detector`, `refiner` or `expression`.
+    pub role: String,
+    /// Its name; `None` if no description with this checksum was found.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Version of the weights.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// SHA-256 of the description.
+    pub description_sha256: String,
+    /// Licence of the weights.
+    #[serde(default)]
+    pub licence: Option<String>,
+    /// The model card, in the source of the program.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// Figures of the card.
+    #[serde(default)]
+    pub measured: BTreeMap<String, f64>,
+}
+
+/// The networks of `models`, which `settings` have selected.
+pub(super) fn of(models: &Models, settings: &[Setting]) -> Vec<Network> {
+    let known = known(settings);
+    let detectors = ["detector", "refiner"].into_iter().zip(pairs(&models.detector, &models.detector_description));
+    let classifier = ("expression", (models.classifier.as_str(), models.classifier_description.as_str()));
+    detectors.chain([classifier]).map(|(role, (sha256, description))| network(role, sha256, description, &known)).collect()
+}
+
+/// The checksums of both networks of a detector.
+fn pairs<'a>(sums: &'a str, descriptions: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    sums.split(' ').zip(descriptions.split(' ').chain(std::iter::repeat("")))
+}
+
+/// The models as they were loaded, from networks in their order.
+pub(super) fn models(networks: &[Network]) -> Models {
+    let of = |is_detector: bool| {
+        let networks = networks.iter().filter(move |network| (network.role != "expression") == is_detector);
+        networks.map(|network| (network.sha256.as_str(), network.description_sha256.as_str())).unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let ((detectors, detector_texts), (classifiers, classifier_texts)) = (of(true), of(false));
+    Models {
+        detector: detectors.join(" "),
+        classifier: classifiers.join(" "),
+        detector_description: detector_texts.join(" "),
+        classifier_description: classifier_texts.join(" "),
+    }
+}
+
+/// Files that may have been loaded: those that are compiled in, or replace them, and those of `settings`. Compiled-in ones have a
+/// card.
+fn known(settings: &[Setting]) -> Vec<(ModelFile, Option<&'static str>)> {
+    let search = SearchPath::from_env(None);
+    let named = ModelFile::embedded_names().filter_map(|name| Some((ModelFile::named(name, &search).ok()?, Some(name))));
+    let files = settings.iter().filter(|setting| setting.property == "model-file");
+    let files = files.filter_map(|setting| Some((ModelFile::open(Path::new(&setting.value)).ok()?, None)));
+    named.chain(files).collect()
+}
+
+fn network(role: &str, sha256: &str, description_sha256: &str, known: &[(ModelFile, Option<&'static str>)]) -> Network {
+    let is_same = |file: &ModelFile| file.sha256 == sha256 && file.description_sha256.as_deref().unwrap_or_default() == description_sha256;
+    let found = known.iter().find(|(file, _)| is_same(file));
+    let description = found.and_then(|(file, _)| file.description.as_ref());
+    Network {
+        role: role.to_owned(),
+        name: description.map(|description| description.name.clone()),
+        version: description.map(|description| description.version.clone()).filter(|version| !version.is_empty()),
+        sha256: sha256.to_owned(),
+        description_sha256: description_sha256.to_owned(),
+        licence: description.and_then(|description| description.licence.clone()),
+        card: found.and_then(|(_, folder)| folder.map(|folder| format!("models/{folder}/CARD.md"))),
+        measured: description.map(|description| description.measured.clone()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_found_by_their_checksums() {
+        let search = SearchPath::default();
+        let file = |name: &str| ModelFile::named(name, &search).unwrap();
+        let sums = |file: &ModelFile| (file.sha256.clone(), file.description_sha256.clone().unwrap());
+        let [(face, face_text), (refiner, refiner_text), (expression, expression_text)] =
+            ["face", "face-refiner", "expression"].map(|name| sums(&file(name)));
+        let models = Models {
+            detector: format!("{face} {refiner}"),
+            classifier: expression,
+            detector_description: format!("{face_text} {refiner_text}"),
+            classifier_description: expression_text,
+        };
+        let networks = of(&models, &[]);
+        let names: Vec<_> = networks.iter().map(|network| (network.role.as_str(), network.name.as_deref())).collect();
+        assert_eq!(names, [("detector", Some("emotion-face")), ("refiner", Some("face-refiner")), ("expression", Some("expression"))]);
+        assert_eq!(networks[2].card.as_deref(), Some("models/expression/CARD.md"));
+        assert!(networks[2].measured["scores_ferplus_accuracy"] > 0.8, "{:?}", networks[2].measured);
+        assert_eq!(super::models(&networks), models);
+        let unknown = of(&Models { classifier: "00".into(), ..models }, &[]);
+        assert!(unknown[2].name.is_none() && unknown[2].sha256 == "00" && unknown[2].card.is_none(), "{unknown:?}");
+    }
+}
