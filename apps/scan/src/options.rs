@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 
 use crate::error::Error;
 use crate::models::Models;
+use crate::output::Annotations;
 use crate::sampling::Sampling;
 use crate::setting::Setting;
 use crate::table::{Format, Table};
@@ -71,7 +72,7 @@ pub struct Options {
     pub jobs: Option<u16>,
 
     /// Write the tables in parts, each of so many files: TABLE and the table of files become folders
-    #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated"])]
+    #[arg(long, value_name = "FILES", conflicts_with_all = ["report", "annotated", "annotations"])]
     pub partition: Option<NonZeroUsize>,
 
     /// Also write the table of bins, TABLE with .bins before the suffix: means and standard errors over intervals of this length
@@ -85,6 +86,10 @@ pub struct Options {
     /// Folder for photos and videos with the faces drawn
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub annotated: Option<PathBuf>,
+
+    /// Also write the labels of each video's faces as intervals for a program in which people annotate; may be repeated
+    #[arg(long, value_name = "PROGRAM", value_enum)]
+    pub annotations: Vec<Annotations>,
 
     /// Seconds without a decoded frame, or without data from a server, after which a file is given up
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
@@ -130,6 +135,7 @@ impl Options {
             bins: None,
             report: None,
             annotated: None,
+            annotations: Vec::new(),
             timeout: Duration::from_secs(60),
             quiet: true,
             dispatch: false,
@@ -217,7 +223,8 @@ impl Options {
     pub fn is_own(&self, path: &Path) -> bool {
         let tables = [Table::Faces, Table::Files, Table::Tracks, Table::Bins].map(|table| self.path_of(table));
         let others = [self.parts(), self.record(), self.dictionary()];
-        let own = tables.iter().chain(&others);
+        let annotations = self.annotations.iter().map(|format| format.path(self)).collect::<Vec<_>>();
+        let own = tables.iter().chain(&others).chain(&annotations);
         own.chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
     }
 

@@ -9,10 +9,9 @@ use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
-use crate::output::annotate;
 use crate::output::join::write_tables;
 use crate::output::publish::publish;
-use crate::output::{self, Summary};
+use crate::output::{self, Summary, annotate, annotations};
 use crate::record::Record;
 use crate::report;
 use crate::work::schedule;
@@ -40,7 +39,7 @@ pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input], record: 
     Ok(summary)
 }
 
-/// Makes the page and the drawn files that are asked for. Returns name and error of each file that could not be drawn.
+/// Makes the page, the annotations and the drawn files that are asked for. Returns name and error of each file that could not be drawn.
 fn show(
     options: &Options,
     (record, summary): (&Record, &Summary),
@@ -52,5 +51,6 @@ fn show(
         let name = options.output.file_name().unwrap_or_default().to_string_lossy();
         report::write(page, &name, &record.methods(summary), inputs, journal, copies)?;
     }
+    annotations::write(options, inputs, journal)?;
     options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal, copies))
 }

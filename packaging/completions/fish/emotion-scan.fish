@@ -16,6 +16,9 @@ complete -c emotion-scan -l partition -d 'Write the tables in parts, each of so 
 complete -c emotion-scan -l bins -d 'Also write the table of bins, TABLE with .bins before the suffix: means and standard errors over intervals of this length' -r
 complete -c emotion-scan -l report -d 'Page to write, with timelines and shares' -r -F
 complete -c emotion-scan -l annotated -d 'Folder for photos and videos with the faces drawn' -r -f -a "(__fish_complete_directories)"
+complete -c emotion-scan -l annotations -d 'Also write the labels of each video\'s faces as intervals for a program in which people annotate; may be repeated' -r -f -a "elan\t'ELAN: an .eaf file for each video'
+boris\t'BORIS: one project with an observation for each video'
+textgrid\t'Praat: a .TextGrid file for each video'"
 complete -c emotion-scan -l timeout -d 'Seconds without a decoded frame, or without data from a server, after which a file is given up' -r
 complete -c emotion-scan -l exact -d 'Take the first frame at or after each time of --every, which decodes all frames'
 complete -c emotion-scan -s q -l quiet -d 'Print no progress'

@@ -76,7 +76,7 @@ impl FacesByTime {
 }
 
 /// The inverse of `Face::new`.
-fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
+pub(super) fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRecord {
     let [x, y, w, h] = face.rect;
     let detection = face.confidence.map(|confidence| DetectionInfo {
         confidence,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command on photos and videos of average faces.
 
+mod annotations;
 mod command;
 mod order;
 mod photos;
