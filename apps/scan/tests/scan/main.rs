@@ -3,6 +3,7 @@
 
 mod annotations;
 mod command;
+mod notebook;
 mod order;
 mod photos;
 mod pixels;
