@@ -100,7 +100,7 @@ fn unmappable(bytes: usize, access: &str, info: &VideoInfo) -> Error {
     Error::Buffer(format!("buffer of {bytes} bytes cannot be {access} as {} {}x{}", info.format(), info.width(), info.height()))
 }
 
-/// A new buffer that shares the pixels of `buffer`, with the metadata that describes their layout and no other.
+/// A new buffer that shares the pixels of `buffer`, with the flags and metadata that describe their layout and no others.
 ///
 /// It holds references to the buffers that own the pixels, so that a pool does not reuse them meanwhile. It holds none to
 /// `buffer` itself, as GStreamer's copy does from 1.26 on: then elements downstream could not write metadata to `buffer`.
@@ -108,6 +108,7 @@ pub fn share_pixels(buffer: &gst::BufferRef) -> gst::Buffer {
     let mut shared = gst::Buffer::new();
     let writable = shared.make_mut();
     buffer.iter_memories_owned().for_each(|memory| writable.append_memory(memory));
+    writable.set_video_flags(buffer.video_flags());
     for meta in buffer.iter_meta::<gst::meta::ParentBufferMeta>() {
         gst::meta::ParentBufferMeta::add(writable, &meta.parent_owned());
     }

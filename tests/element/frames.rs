@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta};
+use gst_video::prelude::*;
+use gst_video::{VideoBufferFlags, VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoInterlaceMode, VideoMeta};
 use gstemotion::elements::frame;
 use gstemotion::geometry::{Rect, Size};
+use gstemotion::image::resample::{Resampler, Samples};
 use gstemotion::meta::write_detections;
 use gstemotion::record::{DetectionInfo, FaceRecord};
 use gstemotion::track::scene_cut::CutDetector;
@@ -199,6 +201,33 @@ fn a_worker_reads_the_part_that_the_crop_describes() {
     frame.make_mut().map_writable().expect("system memory").iter_mut().enumerate().for_each(|(n, byte)| *byte = (n % 251) as u8);
     assert_eq!(seen(&frame::share_pixels(&frame)), seen(&frame));
     assert_ne!(seen(&frame), grey);
+}
+
+/// Mean luma of a frame.
+fn luma(buffer: &gst::BufferRef, info: &VideoInfo) -> f32 {
+    let mapped = frame::map(buffer, info).expect("a frame");
+    let (view, mut mean) = (frame::view(&mapped).expect("a view"), 0.0);
+    Resampler::new().sample(&view, view.size().rect(), Size::new(1, 1), Samples::Luma, |_, rows| mean = rows[0][0]);
+    mean
+}
+
+#[test]
+fn one_field_of_an_interlaced_frame_is_read_by_a_worker_too() {
+    let fields = |odd: u8| (0..VGA.height).flat_map(|y| vec![if y % 2 == 0 { 200 } else { odd }; VGA.width as usize]).collect::<Vec<u8>>();
+    let plain = info(VideoFormat::Gray8, VGA);
+    let (bright, both) = (luma(&gst::Buffer::from_slice(fields(200)), &plain), luma(&gst::Buffer::from_slice(fields(100)), &plain));
+    assert!(both < bright - 40.0, "{both}, {bright}");
+    for (mode, flags, expected) in [
+        (VideoInterlaceMode::Progressive, VideoBufferFlags::empty(), both),
+        (VideoInterlaceMode::Interleaved, VideoBufferFlags::empty(), bright),
+        (VideoInterlaceMode::Mixed, VideoBufferFlags::empty(), both),
+        (VideoInterlaceMode::Mixed, VideoBufferFlags::INTERLACED, bright),
+    ] {
+        let caps = VideoInfo::builder(VideoFormat::Gray8, VGA.width, VGA.height).interlace_mode(mode).build().expect("a mode");
+        let mut frame = gst::Buffer::from_slice(fields(100));
+        frame.make_mut().set_video_flags(flags);
+        assert_eq!((luma(&frame, &caps), luma(&frame::share_pixels(&frame), &caps)), (expected, expected), "{mode:?} {flags:?}");
+    }
 }
 
 proptest! {
