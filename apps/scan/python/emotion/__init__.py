@@ -112,7 +112,7 @@ def scan_tables(
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
         output = Path(folder, "scan.parquet")
-        _emotion.scan(paths, output, every, exact, str(turn), _settings(set), jobs)
+        _emotion.scan(paths, output, (every, exact), str(turn), _settings(set), jobs)
         faces, files = output, output.with_suffix(".files.parquet")
         return Tables(*(pyarrow.parquet.read_table(table, memory_map=False) for table in (faces, files)))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 def scan(
     inputs: Sequence[str | os.PathLike[str]],
     output: Path,
-    every: float | None,
-    exact: bool,
+    every: tuple[float | None, bool],
+    turn: str,
     set: list[str],
     jobs: int | None,
 ) -> list[tuple[str, str]]: ...

@@ -14,14 +14,14 @@ use pyo3::prelude::*;
 /// Files that could not be examined: name and error.
 type Errors = Vec<(String, String)>;
 
-/// Examines `inputs`, writes the tables and returns the errors of files. `turn` is a value of `--turn`.
+/// Examines `inputs`, writes the tables and returns the errors of files. `every` has the values of `--every` and `--exact`, and
+/// `turn` that of `--turn`.
 #[pyfunction]
 fn scan(
     py: Python<'_>,
     inputs: Vec<PathBuf>,
     output: PathBuf,
-    every: Option<f64>,
-    exact: bool,
+    (every, exact): (Option<f64>, bool),
     turn: &str,
     set: Vec<String>,
     jobs: Option<u16>,

@@ -2,6 +2,7 @@
 //! Raw formats, high dynamic range and interlaced frames on their way to the elements.
 
 use emotion_scan::analysis::{Analyser, Faces, start_elements};
+use emotion_scan::turn::Direction;
 use gst_video::{VideoFormat, VideoInfo};
 use serde_json::Value;
 use test_support::average_faces::{Key, Scene};
@@ -23,7 +24,7 @@ fn raw_formats() -> Vec<VideoFormat> {
 }
 
 fn faces(analyser: &mut Analyser, buffer: &gst::Buffer, info: &VideoInfo) -> Faces {
-    analyser.restart(&[]).unwrap();
+    analyser.restart(&[], Direction::default()).unwrap();
     let sample = gst::Sample::builder().buffer(buffer).caps(&info.to_caps().unwrap()).build();
     analyser.analyse(sample).unwrap_or_else(|error| panic!("{}: {error}", info.format()))
 }

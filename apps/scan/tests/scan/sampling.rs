@@ -38,7 +38,7 @@ fn video(folder: &Folder, (name, line): (&str, &str), key: usize) -> bool {
         left_out::note(encoder);
         return false;
     }
-    folder.moving_video(name, FRAMES, RATE, &line.replace("{key}", &key.to_string()), |_, _| {});
+    folder.encoded_movement(name, FRAMES, RATE, &line.replace("{key}", &key.to_string()), |_, _| {});
     true
 }
 
@@ -135,7 +135,13 @@ fn a_sampled_scan_does_not_depend_on_jobs_and_its_slices_leave_no_gap() {
 fn wrong_marks_of_keyframes_cost_time_and_no_rows() {
     let Some(folder) = Folder::new("wrong-marks") else { return };
     let unmarked = |_: u64, buffer: &mut gst::Buffer| buffer.make_mut().unset_flags(gst::BufferFlags::DELTA_UNIT);
-    folder.moving_video("marks.webm", FRAMES, RATE, "vp8enc deadline=1 keyframe-max-dist=1000 ! identity name=change ! webmmux", unmarked);
+    folder.encoded_movement(
+        "marks.webm",
+        FRAMES,
+        RATE,
+        "vp8enc deadline=1 keyframe-max-dist=1000 ! identity name=change ! webmmux",
+        unmarked,
+    );
     let exact = scan(&folder, "marks.webm", "exact", "--every 2 --exact");
     let sampled = scan(&folder, "marks.webm", "sampled", "--every 2");
     assert_eq!(sampled, exact, "all frames are marked as keyframes");
@@ -150,7 +156,7 @@ fn wrong_marks_of_keyframes_cost_time_and_no_rows() {
         }
     };
     let line = "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=25 ! identity name=change ! webmmux";
-    folder.moving_video("broken.webm", FRAMES, RATE, line, broken);
+    folder.encoded_movement("broken.webm", FRAMES, RATE, line, broken);
     let exact = scan(&folder, "broken.webm", "exact", "--every 1 --exact");
     let sampled = scan(&folder, "broken.webm", "sampled", "--every 1");
     assert_eq!(sampled, exact, "the slice is examined again");

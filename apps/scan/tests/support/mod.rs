@@ -132,7 +132,7 @@ impl Folder {
 
     /// Writes a video of a face that moves from left to right, with an encoder and a muxer. `change` may change what the
     /// encoder has made, frame by frame, with the number of the frame in the order of decoding.
-    pub fn moving_video(
+    pub fn encoded_movement(
         &self,
         name: &str,
         frames: usize,

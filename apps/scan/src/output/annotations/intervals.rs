@@ -105,7 +105,8 @@ impl Builder {
     fn take(&mut self, event: Event) {
         let at_ns = event.time.position_ns();
         match event.kind {
-            EventKind::Appeared => {}
+            // A tier has labels only; states of the geometry are in the events.
+            EventKind::Appeared | EventKind::Began(_) | EventKind::Ended(_) | EventKind::Blink => {}
             EventKind::Expression { to, .. } => {
                 self.close(event.id, at_ns);
                 self.open.insert(event.id, (at_ns, to));
