@@ -70,13 +70,16 @@ const PHOTOSHOP: Unread = Unread { found: "a Photoshop document", tool: "ImageMa
 const RAW_EXTENSIONS: [&str; 15] =
     ["3fr", "arw", "cr2", "cr3", "dng", "erf", "iiq", "kdc", "nef", "nrw", "orf", "pef", "raf", "rw2", "srw"];
 /// Signatures of formats, as many bytes as are unambiguous.
-const SIGNATURES: [(&[u8], Format); 9] = [
+const SIGNATURES: [(&[u8], Format); 11] = [
     (b"\xff\xd8\xff", Format::Jpeg),
     (b"\x89PNG\r\n\x1a\n", Format::Png),
     (b"GIF87a", Format::Gif),
     (b"GIF89a", Format::Gif),
     (b"II*\0", Format::Tiff),
     (b"MM\0*", Format::Tiff),
+    // With 64-bit places.
+    (b"II+\0", Format::Tiff),
+    (b"MM\0+", Format::Tiff),
     (b"qoif", Format::Qoi),
     (b"farbfeld", Format::Farbfeld),
     (b"DDS |\0\0\0", Format::Dds),

@@ -103,13 +103,12 @@ fn exif_orientation(handle: &ImageHandle) -> Orientation {
 fn of_library(format: Format, error: &HeifError) -> Error {
     // Debian 13 has a package for each decoder.
     let package = if format == Format::Avif { "libheif-plugin-dav1d" } else { "libheif-plugin-libde265" };
+    let reason = error.message.trim().to_owned();
     match (error.code, error.sub_code) {
         (HeifErrorCode::UnsupportedFeature, HeifErrorSubCode::UnsupportedCodec) | (HeifErrorCode::PluginLoadingError, _) => {
             Error::NoDecoder { format, package }
         }
-        (HeifErrorCode::UnsupportedFeature | HeifErrorCode::UnsupportedFileType, _) => {
-            Error::Unsupported { format, reason: error.message.clone() }
-        }
-        _ => Error::Damaged { format, reason: error.message.clone() },
+        (HeifErrorCode::UnsupportedFeature | HeifErrorCode::UnsupportedFileType, _) => Error::Unsupported { format, reason },
+        _ => Error::Damaged { format, reason },
     }
 }

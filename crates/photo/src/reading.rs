@@ -35,6 +35,8 @@ pub struct Stream {
     pub size: Option<(u32, u32)>,
     /// How the decoded picture is turned upright, besides the tags that GStreamer finds.
     pub orientation: Orientation,
+    /// Why this crate does not decode a photo, which is the error if GStreamer does not either.
+    pub refused: Option<Error>,
 }
 
 impl Reading {
@@ -55,13 +57,13 @@ impl Reading {
 impl Default for Stream {
     /// A file of which only GStreamer knows what it is.
     fn default() -> Self {
-        Self { format: None, size: None, orientation: Orientation::NoTransforms }
+        Self { format: None, size: None, orientation: Orientation::NoTransforms, refused: None }
     }
 }
 
 impl Stream {
     fn of(format: Format, path: &Path, size: Option<(u32, u32)>) -> Self {
-        Self { format: Some(format), size, orientation: orientation::of_file(path) }
+        Self { format: Some(format), size, orientation: orientation::of_file(path), refused: None }
     }
 
     /// The tag by which `videoflip` turns the picture upright; `None` if this is left to the tags that GStreamer finds.
@@ -99,9 +101,9 @@ fn of_photo(format: Format, path: &Path) -> Result<Reading, Error> {
         // FFmpeg's decoder knows kinds of TIFF with a palette or with JPEG data.
         Err(error @ Error::Unsupported { format: Format::Tiff, .. }) => {
             let size = File::open(path).ok().and_then(tiff::directory).map(|first| (first.width, first.height));
-            let size = size.filter(|(width, height)| *width > 0 && *height > 0).ok_or(error)?;
+            let Some(size) = size.filter(|(width, height)| *width > 0 && *height > 0) else { return Err(error) };
             limits::check(size.0, size.1)?;
-            Ok(Reading::Stream(Stream::of(format, path, Some(size))))
+            Ok(Reading::Stream(Stream { refused: Some(error), ..Stream::of(format, path, Some(size)) }))
         }
         Err(error) => Err(error),
     }
@@ -112,10 +114,10 @@ fn of_jpeg(path: &Path) -> Result<Reading, Error> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_JPEG_HEADER_BYTES).read_to_end(&mut bytes)?;
     let header = jpeg::frame_header(&bytes);
+    let size = header.map(|header| (header.width.into(), header.height.into()));
+    size.map_or(Ok(()), |(width, height)| limits::check(width, height))?;
     if header.is_some_and(|header| !header.is_ordinary()) {
         return of_photo(Format::Jpeg, path);
     }
-    let size = header.map(|header| (header.width.into(), header.height.into()));
-    size.map_or(Ok(()), |(width, height)| limits::check(width, height))?;
     Ok(Reading::Stream(Stream::of(Format::Jpeg, path, size)))
 }

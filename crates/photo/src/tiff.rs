@@ -4,6 +4,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+/// The number behind the order of bytes; that of files with 64-bit places is another one.
+const VERSION: u16 = 42;
 /// Maximum number of entries that are read.
 const MAX_ENTRIES: u16 = 1024;
 /// Bytes of an entry: tag, type, number of values, and the value or its place.
@@ -35,6 +37,7 @@ pub fn directory(mut file: impl Read + Seek) -> Option<Directory> {
     file.rewind().ok()?;
     file.read_exact(&mut header).ok()?;
     let order = Order { is_big: header.starts_with(b"MM") };
+    (order.short(&header[2..])? == VERSION).then_some(())?;
     file.seek(SeekFrom::Start(order.long(&header[4..])?.into())).ok()?;
     let mut count = [0; 2];
     file.read_exact(&mut count).ok()?;

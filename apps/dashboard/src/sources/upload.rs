@@ -170,7 +170,9 @@ mod tests {
             upload.check()
         };
         // The start of an image and its frame header, with 5000 rows.
-        let header = |width: u16| [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0x13, 0x88][..], &width.to_be_bytes(), &[3, 1]].concat();
+        let header = |width: u16| {
+            [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0x13, 0x88][..], &width.to_be_bytes(), &[3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]].concat()
+        };
         assert!(matches!(check(b""), Err(UploadError::NotAPhoto)), "an empty file");
         assert!(matches!(check(b"text"), Err(UploadError::NotAPhoto)));
         assert!(check(&header(5000)).is_ok());

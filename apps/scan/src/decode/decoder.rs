@@ -136,6 +136,11 @@ impl Decoder {
         Ok(decoder)
     }
 
+    /// True if there are no more frames.
+    pub fn is_at_end(&self) -> bool {
+        self.sink.is_eos()
+    }
+
     /// Photo or video.
     pub fn kind(&self) -> Kind {
         if self.found.lock().is_photo() { Kind::Photo } else { Kind::Video }

@@ -28,7 +28,14 @@ impl Frames {
     /// If the file has no pictures or cannot be decoded.
     pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self, Failure> {
         match Reading::of(path)? {
-            Reading::Stream(stream) => Ok(Self::Stream(Box::new(Decoder::open(path, &stream, limit, sampling)?))),
+            Reading::Stream(stream) => {
+                let opened = Decoder::open(path, &stream, limit, sampling);
+                let is_decoded = opened.as_ref().is_ok_and(|decoder| !decoder.is_at_end());
+                match stream.refused.filter(|_| !is_decoded) {
+                    Some(refused) => Err(refused.into()),
+                    None => Ok(Self::Stream(Box::new(opened?))),
+                }
+            }
             Reading::Photo(photo) => Ok(Self::Photo(Box::new(photo))),
         }
     }

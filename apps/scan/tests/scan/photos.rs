@@ -33,11 +33,12 @@ const fn video(format: &'static str, file: &'static str, made_by: &'static str) 
 }
 
 /// `IN` is the picture, upright or on its side.
-const SAMPLES: [Sample; 33] = [
+const SAMPLES: [Sample; 34] = [
     photo("JPEG, 4:2:0", "`jpegdec`", "Exif", "a.jpg", "convert IN -sampling-factor 4:2:0 a.jpg"),
     photo("JPEG, 4:4:4", "`jpegdec`", "Exif", "b.jpg", "convert IN -sampling-factor 4:4:4 b.jpg"),
     photo("JPEG, grey", "`jpegdec`", "Exif", "c.jpg", "convert IN -colorspace Gray c.jpg"),
     photo("JPEG, progressive", "`jpegdec`", "Exif", "d.jpg", "convert IN -interlace Plane d.jpg"),
+    photo("JPEG, 4:4:0", "`image`", "Exif", "f.jpg", "convert IN -sampling-factor 4:4:0 f.jpg"),
     photo("JPEG, CMYK", "`image`", "Exif", "e.jpg", "convert IN -colorspace CMYK e.jpg"),
     photo("PNG", "`image`", "Exif", "a.png", "convert IN -strip PNG24:a.png"),
     photo("PNG, 16 bits", "`image`", "Exif", "b.png", "convert IN -strip -depth 16 PNG48:b.png"),
@@ -276,12 +277,15 @@ fn photos_that_cannot_be_read_say_what_they_are() {
     let sum = crc32fast::hash(&png[12..29]).to_be_bytes();
     png[29..33].copy_from_slice(&sum);
     folder.write("large.png", &png);
+    make(&folder, "convert base.png -compress ZSTD zstd.tif");
     make(&folder, "convert base.png cut.tif");
     let tiff = std::fs::read(folder.path("cut.tif")).unwrap();
     folder.write("cut.tif", &tiff[..tiff.len() / 2]);
-    for (name, error) in
-        [("large.png", "expected a photo of at most 300 megapixels, found 60000 x 60000"), ("cut.tif", "found a damaged TIFF photo")]
-    {
+    for (name, error) in [
+        ("large.png", "expected a photo of at most 300 megapixels, found 60000 x 60000"),
+        ("cut.tif", "found a damaged TIFF photo"),
+        ("zstd.tif", "found a TIFF photo of an unsupported kind"),
+    ] {
         let printed = folder.run(&format!("{name} --output out.ndjson"), 3);
         assert!(printed.contains(error), "{printed}");
     }
