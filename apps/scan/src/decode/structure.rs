@@ -59,7 +59,8 @@ fn defect_of_boxes(file: &mut (impl Read + Seek), length: u64) -> io::Result<Opt
             _ => {}
         }
         let end = at.saturating_add(size);
-        if end > length && has_index {
+        // What is missing of other boxes, such as padding, is not missed.
+        if end > length && has_index && [b"mdat", b"moov", b"moof"].contains(&&kind) {
             return Ok(Some(Defect::CutOff(end - length)));
         }
         at = end;
@@ -128,6 +129,8 @@ mod tests {
     #[test]
     fn other_contents_have_no_defect() {
         assert_eq!(found(&file(&[(b"ftyp", 16), (b"meta", 40), (b"mdat", 100)])), None, "a picture");
+        let padded = file(&[(b"ftyp", 16), (b"moov", 40), (b"mdat", 100), (b"free", 50)]);
+        assert_eq!(found(&padded[..180]), None, "padding is cut off");
         assert_eq!(found(b"\0\0\0\x10ftypisom\0\0\0\0 and no box"), None);
         assert_eq!(found(&file(&[(b"wide", 8), (b"mdat", 16)])[..10]), None, "no media at all");
     }

@@ -75,7 +75,7 @@ mod tests {
         let stamps = [Some(100), None, Some(100)].map(|pts| {
             let mut buffer = gst::Buffer::new();
             buffer.make_mut().set_pts(pts.map(gst::ClockTime::from_seconds));
-            let time_ns = timeline.stamp(&mut buffer, Some(&caps), Some(&segment));
+            let time_ns = timeline.stamp(&mut buffer, Some(caps.as_ref()), Some(segment.upcast_ref()));
             (time_ns / 1_000_000, buffer.pts().unwrap().mseconds())
         });
         assert_eq!(stamps, [(0, 100_000), (100, 100_100), (200, 100_200)]);

@@ -50,7 +50,7 @@ fn size_rate_format_and_codec_change_in_the_middle() {
         ("small.ts", &format!("-vf scale=240:180 {H264}")),
         ("fast.ts", &format!("-vf fps=20 {H264}")),
         ("deep.ts", "-c:v libx264 -preset ultrafast -pix_fmt yuv422p10le -bf 0"),
-        ("other.ts", "-c:v mpeg2video -q:v 3 -r 25 -vsync vfr"),
+        ("other.ts", "-c:v mpeg2video -q:v 3 -r 25 -fps_mode vfr"),
     ] {
         folder.ffmpeg(&format!("-i source.mkv {options} {name}"));
     }
@@ -80,7 +80,7 @@ fn timestamps_begin_anywhere_wrap_and_begin_again() {
     // An edit list hides the frames between the keyframe and the start.
     folder.ffmpeg("-ss 0.5 -i whole.mp4 -c copy edited.mp4");
     assert!(near(&assert_complete(&folder, "edited.mp4", 15), &expected[5..]));
-    folder.ffmpeg(&format!("-i source.mkv -vf setpts=if(lt(N\\,10)\\,N\\,2*N-10)/10/TB -vsync vfr {H264} varying.mp4"));
+    folder.ffmpeg(&format!("-i source.mkv -vf setpts=if(lt(N\\,10)\\,N\\,2*N-10)/10/TB -fps_mode vfr {H264} varying.mp4"));
     let varying: Vec<f64> = (0..20).map(|frame| f64::from(if frame < 10 { frame } else { 2 * frame - 10 }) / 10.0).collect();
     assert!(near(&assert_complete(&folder, "varying.mp4", 20), &varying));
     // Its decoder gives no timestamps.
