@@ -34,6 +34,13 @@
 //! 5,000 most confident boxes, at most 1,000 faces are reported, the refiner checks the 256 most confident ones, and the
 //! sides of a tile have at least 128 pixels.
 //!
+//! ## Interlaced and HDR video
+//!
+//! Of an interlaced frame (`interlace-mode=interleaved`, or `mixed` with the buffer's flag) the top field is read, so that a
+//! moving face is not there twice; `deinterlace` is not needed. If the `colorimetry` has the transfer function PQ or HLG, samples
+//! are mapped to SDR, and diffuse white becomes nearly white. `emotionclassify` does the same. `videoconvert`, which reduces
+//! video of more than 8 bits to a format that the elements take, passes both on.
+//!
 //! ## Motion gate
 //!
 //! In a live stream only what changed is searched. The element compares the brightness of small cells with that of the last
