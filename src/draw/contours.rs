@@ -34,8 +34,8 @@ const CLOSED_EYE: f32 = 0.12;
 const NOSE_LINE_OF_EYES: f32 = 1.1;
 /// Number of pieces of the jaw. One picture of all of it would be as large as the face.
 const JAW_PIECES: usize = 4;
-/// Positions are rounded to this part of a pixel to find out whether a face has moved.
-const STEPS_PER_PX: f32 = 4.0;
+/// A face has moved if a point is farther than this from where it was drawn, in pixels.
+const MIN_MOVEMENT_PX: f32 = 0.25;
 /// A part whose landmarks spread farther than this many times the frame's longer side is not drawn.
 const MAX_SPREAD: f32 = 1.0;
 
@@ -60,8 +60,8 @@ pub(super) struct Contours {
 
 struct Drawn {
     appearance: Appearance,
-    /// The landmarks and the end of the line from the nose, in parts of a pixel.
-    position: Vec<(i32, i32)>,
+    /// Where the landmarks and the end of the line from the nose were drawn.
+    position: Vec<Point>,
     placed: Vec<Placed>,
 }
 
@@ -75,10 +75,12 @@ impl Contours {
     pub(super) fn draw(&mut self, id: u32, geometry: &FaceGeometry, appearance: Appearance, frame: Size) -> Vec<Placed> {
         let face = Face::new(geometry, appearance, frame);
         let position = face.position();
-        let is_same = |drawn: &Drawn| drawn.appearance == appearance && drawn.position == position;
-        let known = self.last.remove(&id).filter(is_same).map(|drawn| drawn.placed);
-        let placed = known.unwrap_or_else(|| face.draw(frame));
-        self.current.insert(id, Drawn { appearance, position, placed: placed.clone() });
+        let is_near = |(a, b): (&Point, &Point)| a.distance(*b) <= MIN_MOVEMENT_PX;
+        let is_same = |drawn: &Drawn| drawn.appearance == appearance && drawn.position.iter().zip(&position).all(is_near);
+        let known = self.last.remove(&id).filter(is_same);
+        let drawn = known.unwrap_or_else(|| Drawn { appearance, placed: face.draw(frame), position: position.clone() });
+        let placed = drawn.placed.clone();
+        self.current.insert(id, drawn);
         placed
     }
 }
@@ -105,9 +107,8 @@ impl Face {
         }
     }
 
-    fn position(&self) -> Vec<(i32, i32)> {
-        let step = |value: f32| (value * STEPS_PER_PX).round() as i32;
-        self.points.iter().chain([&self.nose_end]).map(|point| (step(point.x), step(point.y))).collect()
+    fn position(&self) -> Vec<Point> {
+        self.points.iter().chain([&self.nose_end]).copied().collect()
     }
 
     fn draw(&self, frame: Size) -> Vec<Placed> {
