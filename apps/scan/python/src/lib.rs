@@ -21,12 +21,13 @@ fn scan(
     py: Python<'_>,
     inputs: Vec<PathBuf>,
     output: PathBuf,
-    (every, exact): (Option<f64>, bool),
+    every: (Option<f64>, bool),
     turn: &str,
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
     let mut options = Options::new(inputs, output);
+    let (every, exact) = every;
     options.every = every.map(interval).transpose()?;
     options.exact = exact && every.is_some();
     options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
