@@ -11,7 +11,7 @@ use gst_video::prelude::*;
 
 use crate::error::Error;
 use crate::records::{Content, Records, Seen};
-use crate::video::DECODE;
+use crate::video::pipeline;
 
 /// A part with a mean brightness between these is neither dark nor bright, 0..255.
 const DARK: f32 = 80.0;
@@ -114,10 +114,7 @@ fn each_frame(path: &Path, mut visit: impl FnMut(u64, Picture)) -> Result<u64, E
     }
     let unreadable = |reason: &str| Error::Video { path: path.to_owned(), reason: reason.to_owned() };
     let failed = |error: gst::glib::Error| unreadable(error.message());
-    gst::init().map_err(failed)?;
-    let pipeline =
-        gst::parse::launch(&format!("{DECODE} ! {TAKE}")).map_err(failed)?.downcast::<gst::Pipeline>().expect("a line of several elements");
-    pipeline.by_name("file").expect("an element of the line").set_property("location", path);
+    let pipeline = pipeline(path, TAKE)?;
     let out = pipeline.by_name("out").and_downcast::<gst_app::AppSink>().expect("an element of the line");
     // The reason of a failure is on the bus.
     let _ = pipeline.set_state(gst::State::Playing);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use emotion_supervise::decoding::{link_default_video, video_decoder};
 use gst::prelude::*;
 
 use crate::crop::Borders;
@@ -12,11 +13,8 @@ use crate::error::Error;
 const PICTURE_WIDTH: u32 = 240;
 const OPEN_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(60);
 const FRAME_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(10);
-/// Decodes a file to upright frames. FFmpeg's decoder for H.264 writes into buffers of its own: GStreamer 1.24 and 1.26 sometimes
-/// abort otherwise if the width of a video is not a multiple of 16.
-pub(crate) const DECODE: &str = "filesrc name=file ! \
-    decodebin avdec_h264-0::direct-rendering=false expose-all-streams=false caps=video/x-raw(ANY) ! \
-    videoconvert ! videoflip video-direction=auto ! videoconvert";
+/// Turns decoded frames upright.
+const UPRIGHT: &str = "videoconvert name=upright ! videoflip video-direction=auto ! videoconvert";
 /// Cuts a face out of a frame.
 const CUT: &str = "videocrop name=crop ! videoscale add-borders=false ! capsfilter name=size ! jpegenc quality=85 ! \
     appsink name=out sync=false";
@@ -90,14 +88,8 @@ impl Video {
 
 impl Opened {
     fn new(path: &Path, borders: Borders) -> Result<Self, Error> {
-        let missing = |error: gst::glib::Error| unreadable(path, error.message());
-        gst::init().map_err(missing)?;
-        let pipeline = gst::parse::launch(&format!("{DECODE} ! {CUT}"))
-            .map_err(missing)?
-            .downcast::<gst::Pipeline>()
-            .expect("a line of several elements");
+        let pipeline = pipeline(path, CUT)?;
         let element = |name: &str| pipeline.by_name(name).expect("an element of the line");
-        element("file").set_property("location", path);
         let shape = gst::Fraction::new(1, 1);
         let caps = gst::Caps::builder("video/x-raw").field("width", PICTURE_WIDTH as i32).field("pixel-aspect-ratio", shape).build();
         element("size").set_property("caps", caps);
@@ -141,6 +133,27 @@ impl Opened {
         let caps = self.pipeline.by_name("typefind").map(|typefind| typefind.property::<Option<gst::Caps>>("caps"));
         caps.flatten().and_then(|caps| caps.structure(0).map(|format| format.name().starts_with("image/"))).unwrap_or(false)
     }
+}
+
+/// A pipeline that decodes the default video of a file, or a picture, to upright frames for the elements `rest`.
+///
+/// # Errors
+/// If an element is missing.
+pub(crate) fn pipeline(path: &Path, rest: &str) -> Result<gst::Pipeline, Error> {
+    let missing = |error: gst::glib::Error| unreadable(path, error.message());
+    gst::init().map_err(missing)?;
+    let pipeline = gst::parse::launch(&format!("{UPRIGHT} ! {rest}")).map_err(missing)?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a line of several elements");
+    let upright = pipeline.by_name("upright").expect("an element of the line");
+    let decoded = || {
+        let file = gst::ElementFactory::make("filesrc").property("location", path).build()?;
+        let decode = video_decoder()?;
+        pipeline.add_many([&file, &decode])?;
+        link_default_video(&decode, &upright);
+        file.link(&decode)
+    };
+    decoded().map_err(|error: gst::glib::BoolError| unreadable(path, &error.message))?;
+    Ok(pipeline)
 }
 
 fn unreadable(path: &Path, reason: &str) -> Error {

@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A decoder for video.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gst::glib;
 use gst::prelude::*;
 
 /// Demuxers of FFmpeg that do not work in GStreamer: that of NUT never ends, and crashes with some raw formats.
 const UNUSABLE: [&str; 1] = ["avdemux_nut"];
+/// FFmpeg's decoders that change the last picture into the next one. Without direct rendering, all their frames have the time of
+/// the first one.
+const REUSING: [&str; 10] = [
+    "avdec_cinepak",
+    "avdec_flashsv",
+    "avdec_flashsv2",
+    "avdec_flic",
+    "avdec_msrle",
+    "avdec_msvideo1",
+    "avdec_qtrle",
+    "avdec_rpza",
+    "avdec_smc",
+    "avdec_tscc",
+];
 /// The media type that GStreamer 1.22 gives to DNxHR in QuickTime files.
 const UNNAMED_DNXHR: &str = "video/x-gst-fourcc-AVdh";
 
@@ -79,7 +95,8 @@ fn uses_network(factory: &gst::ElementFactory) -> bool {
 pub fn forbid_direct_rendering(bin: &impl IsA<gst::Element>) {
     let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
     bin.connect_deep_element_added(|_, _, element| {
-        if element.has_property_with_type("direct-rendering", bool::static_type()) {
+        let is_reusing = element.factory().is_some_and(|factory| REUSING.contains(&factory.name().as_str()));
+        if !is_reusing && element.has_property_with_type("direct-rendering", bool::static_type()) {
             element.set_property("direct-rendering", false);
         }
     });
@@ -116,14 +133,19 @@ pub fn videos(decode: &gst::Element) -> (usize, Option<gst::Pad>) {
 }
 
 /// Links the default video of `decode`, a `decodebin`, to `to`, as soon as all pads exist. In a transport stream that changes,
-/// this happens again.
+/// this happens again. Without any video, there is an error on the bus.
 pub fn link_default_video(decode: &gst::Element, to: &gst::Element) {
-    let to = to.downgrade();
+    let (to, has_linked) = (to.downgrade(), AtomicBool::new(false));
     decode.connect_no_more_pads(move |decode| {
         let Some(sink_pad) = to.upgrade().and_then(|to| to.static_pad("sink")).filter(|pad| !pad.is_linked()) else { return };
-        if let Some(video) = videos(decode).1 {
-            // A pad that cannot be linked causes an error on the bus with its first buffer.
-            let _ = video.link(&sink_pad);
+        match videos(decode).1 {
+            Some(video) => {
+                has_linked.store(true, Ordering::Relaxed);
+                // A pad that cannot be linked causes an error on the bus with its first buffer.
+                let _ = video.link(&sink_pad);
+            }
+            None if has_linked.load(Ordering::Relaxed) => {}
+            None => gst::element_error!(decode, gst::StreamError::WrongType, ["expected a video, found none"]),
         }
     });
 }
@@ -159,5 +181,29 @@ mod tests {
         // Otherwise this test would pass without the function.
         let other = decoders(&gst::ElementFactory::make("decodebin").build().unwrap());
         assert!(other.iter().any(|decoder| decoder.property::<bool>("direct-rendering")));
+    }
+
+    #[test]
+    fn frames_of_a_decoder_that_reuses_pictures_have_times_of_their_own() {
+        gst::init().unwrap();
+        let line = "videotestsrc num-buffers=4 ! video/x-raw,width=64,height=48,framerate=10/1 ! videoconvert ! avenc_qtrle name=last \
+            fakesink name=out signal-handoffs=true";
+        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let (decode, out) = (video_decoder().unwrap(), pipeline.by_name("out").unwrap());
+        pipeline.add(&decode).unwrap();
+        pipeline.by_name("last").unwrap().link(&decode).unwrap();
+        link_default_video(&decode, &out);
+        let (times, seen) = std::sync::mpsc::channel();
+        out.connect("handoff", false, move |arguments| {
+            times.send(arguments[1].get::<gst::Buffer>().unwrap().pts().map(gst::ClockTime::mseconds)).unwrap();
+            None
+        });
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        pipeline.set_state(gst::State::Null).unwrap();
+        let times: Vec<u64> = seen.try_iter().flatten().collect();
+        assert_eq!(times.iter().map(|time| time - times[0]).collect::<Vec<u64>>(), [0, 100, 200, 300]);
     }
 }

@@ -83,7 +83,7 @@ fn timestamps_begin_anywhere_wrap_and_begin_again() {
     folder.ffmpeg(&format!("-i source.mkv -vf setpts=if(lt(N\\,10)\\,N\\,2*N-10)/10/TB -fps_mode vfr {H264} varying.mp4"));
     let varying: Vec<f64> = (0..20).map(|frame| f64::from(if frame < 10 { frame } else { 2 * frame - 10 }) / 10.0).collect();
     assert!(near(&assert_complete(&folder, "varying.mp4", 20), &varying));
-    // Its decoder gives no timestamps.
+    // Its decoder gives timestamps only with direct rendering.
     folder.ffmpeg("-i source.mkv -c:v qtrle animation.mov");
     assert!(near(&assert_complete(&folder, "animation.mov", 20), &expected));
     folder.run("animation.mov --output drawn.ndjson --annotated drawn", 0);
@@ -100,7 +100,7 @@ fn the_default_video_is_examined_and_covers_are_not() {
         assert_complete(&folder, name, 20);
         assert_eq!(folder.rows(&format!("{name}.files.ndjson"))[0]["video_tracks"], 2, "{name}");
     }
-    folder.run("second.mkv --output drawn.ndjson --annotated drawn", 0);
+    folder.run("second.mkv --output drawn.ndjson --annotated drawn --report page.html", 0);
     assert_eq!(folder.frames("drawn/second.mkv.mp4").len(), 20, "frames of the size of the default video");
     folder.photo("cover.jpg");
     let sound = "-f lavfi -i sine=d=1";
