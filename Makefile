@@ -7,15 +7,14 @@ features = $(if $(FEATURES),--features $(FEATURES))
 programs := $(shell sed '/^\#/d' packaging/programs)
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The Python interpreter for models/training: PYTHON=path, or a virtual environment in the build folder with the packages of a
-# requirements file.
+# The Python interpreter for models/training: PYTHON=path, or one in the build folder with the packages of a requirements file.
 python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 training = PYTHONPATH=models $(python) -m training.expression
 
 .PHONY: help setup test-packages build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
     test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
-    wheel test-wheel train model card
+    wheel test-wheel windows test-windows train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -79,8 +78,7 @@ test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 se
 bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to compare with that commit
 	tests/benches/run
 
-# EVALUATOR=path uses an emotion-evaluate that is already built.
-evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder
+evaluate: setup ## measure MODEL=file.onnx on the labelled faces in DATA=folder; EVALUATOR=path of a built emotion-evaluate
 	EVALUATOR="$(EVALUATOR)" scripts/evaluate expression --model "$(or $(MODEL),models/expression/model.onnx)" --conditions "$(DATA)"
 
 faces: setup $(call packages_of,requirements-data) ## write the test faces of DATA=... as pictures to OUTPUT=folder
@@ -91,8 +89,7 @@ soak: setup ## run live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x
 	cargo run --locked --release --package emotion-tests $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" \
 	    size="$(SIZE)" faces="$(FACES)" face-size="$(FACE_SIZE)" clip="$(CLIP)" chain="$(CHAIN)" disturb="$(DISTURB)"
 
-# OPTIONS are those of training.expression.train.
-train: setup $(call packages_of,requirements) ## train an expression model on DATA=... in RUN=folder; OPTIONS=
+train: setup $(call packages_of,requirements) ## train an expression model on DATA=... in RUN=folder; OPTIONS of training.expression.train
 	$(training).run --data "$(DATA)" --run "$(RUN)" $(OPTIONS)
 
 # NAME is a folder of models. Also writes the test fixture and the card. OPTIONS are those of the export.
@@ -131,11 +128,16 @@ wheel: setup $(TARGET)/wheel/python/installed ## build a Python wheel with the p
 test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 (needs network, root for Debian 13)
 	scripts/wheel $(TARGET)/wheel
 
+windows: setup $(TARGET)/wheel/python/installed ## build a zip file and a Python wheel for Windows, in target/windows (needs network)
+	scripts/windows build
+
+test-windows: windows ## use both under Wine, and run tests there (needs network)
+	scripts/windows test
+
 clean: ## remove the build results; files that setup downloaded stay
 	cargo clean
 
-# Virtual environments with the packages of a requirements file: those of the training tools, Ray, maturin, and DuckDB and
-# pyarrow, with which tests read the tables of emotion-scan.
+# Virtual environments with the packages of a requirements file.
 $(TARGET)/training/%.installed: models/training/%.txt
 	scripts/venv $(@D) -r $<
 	touch $@
