@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(found(), None, "other plugins alone do not count");
         for folder in [&of_user, &of_prefix, &multiarch] {
             std::fs::create_dir_all(folder.join("emotion")).unwrap();
-            assert_eq!(found().as_ref(), Some(folder));
+            assert_eq!(found(), Some(folder.canonicalize().unwrap()));
         }
         let built = top.join("target/release/emotion-dashboard");
         assert_eq!(installed_plugin(Some(&built), Some(&data_home)), Some(of_user), "a program that is not installed");

@@ -217,7 +217,7 @@ fn a_custom_refiner_is_used_and_an_invalid_one_is_an_error() {
         ("expected sha256", &faces, described.into()),
     ];
     for (expected, network, description) in wrong {
-        let said = load(network, &description).expect_err(expected);
+        let said = load(network, &description).expect_err(expected).replace('\\', "/");
         assert!(said.contains(expected) && said.contains("face-refiner/model."), "{said}");
     }
     std::fs::remove_dir_all(folder).expect("removed");

@@ -232,6 +232,8 @@ impl Spool {
 
     fn remove_first(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segments.pop_front() {
+            // Windows may keep the name of a file until it is closed.
+            self.reader.take_if(|(first, _)| *first == segment.first);
             fs::remove_file(spool_files::path(&self.folder, segment.first))?;
         }
         Ok(())

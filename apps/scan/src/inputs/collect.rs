@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn names(options: &Options, folder: &Folder) -> Vec<String> {
-        let relative = |input: &Input| input.path.strip_prefix(&folder.0).unwrap().to_string_lossy().into_owned();
+        let relative = |input: &Input| input.path.strip_prefix(&folder.0).unwrap().to_string_lossy().replace('\\', "/");
         collect(options).unwrap().iter().map(relative).collect()
     }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use same_file::Handle;
 
 use crate::error::Error;
@@ -17,7 +18,8 @@ const NAME: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct LockedFolder {
     path: PathBuf,
-    lock: File,
+    /// `None` once the folder is removed.
+    lock: Mutex<Option<File>>,
 }
 
 impl LockedFolder {
@@ -39,7 +41,7 @@ impl LockedFolder {
                 Err(TryLockError::WouldBlock) => return Err(Error::Busy(path.to_owned())),
                 Err(TryLockError::Error(error)) => return Err(Error::at(&file)(error)),
             }
-            let folder = Self { path: path.to_owned(), lock };
+            let folder = Self { path: path.to_owned(), lock: Mutex::new(Some(lock)) };
             if folder.has_lock_at(&file) {
                 return Ok(folder);
             }
@@ -48,8 +50,8 @@ impl LockedFolder {
 
     /// True if the locked file is still the one at `file`. Another process may have removed it in the meantime.
     fn has_lock_at(&self, file: &Path) -> bool {
-        let held = self.lock.try_clone().and_then(Handle::from_file);
-        matches!((held, Handle::from_path(file)), (Ok(held), Ok(found)) if held == found)
+        let held = self.lock.lock().as_ref().map(|lock| lock.try_clone().and_then(Handle::from_file));
+        matches!((held, Handle::from_path(file)), (Some(Ok(held)), Ok(found)) if held == found)
     }
 
     /// The folder.
@@ -71,6 +73,8 @@ impl LockedFolder {
             }
         }
         fs::remove_file(self.path.join(NAME))?;
+        // Windows may keep the name of a file in the folder until the file is closed.
+        drop(self.lock.lock().take());
         match fs::remove_dir(&self.path) {
             // Without the lock, another process may already work there.
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
@@ -109,6 +113,7 @@ mod tests {
         LockedFolder::open(&path).unwrap().remove(None).unwrap();
     }
 
+    #[cfg(unix)] // Windows may keep the name of a file until it is closed, and refuses to lock it again
     #[test]
     fn a_lock_that_was_removed_is_none() {
         let path = folder("removed");

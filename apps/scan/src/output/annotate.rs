@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn outputs_have_the_names_of_the_files_in_the_folder() {
-        let of = |path: &str, kind| output_path(Path::new("out"), Path::new(path), kind).to_string_lossy().into_owned();
+        let of = |path: &str, kind| output_path(Path::new("out"), Path::new(path), kind).to_string_lossy().replace('\\', "/");
         assert_eq!(of("clips/a.mp4", Kind::Video), "out/clips/a.mp4");
         assert_eq!(of("../clips/a.MOV", Kind::Video), "out/clips/a.MOV.mp4");
         assert_eq!(of("/data/b.JPG", Kind::Photo), "out/data/b.JPG");

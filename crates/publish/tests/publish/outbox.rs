@@ -180,6 +180,8 @@ fn a_spool_takes_what_does_not_fit_into_memory_and_frees_the_disk() {
         .collect();
     push(&mut outbox, 500..600);
     assert_eq!([half, deliver(&mut outbox)].concat(), (0..600).collect::<Vec<_>>());
+    // Windows may keep the names of removed files that wait to be synced.
+    drop(outbox.unsynced());
     assert!(folder.segments().len() <= 1, "{:?}", folder.segments());
     assert_balanced(&outbox);
 }
