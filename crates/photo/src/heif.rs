@@ -68,8 +68,11 @@ impl Heif {
         let no_plane = || Error::Damaged { format: self.format, reason: "libheif returned no pixels".into() };
         let plane = image.planes().interleaved.ok_or_else(no_plane)?;
         let row_bytes = plane.width as usize * channels;
-        let rows = plane.data.chunks(plane.stride.max(1)).take(plane.height as usize);
-        let pixels: Vec<u8> = rows.filter_map(|row| row.get(..row_bytes)).flatten().copied().collect();
+        let mut pixels = Vec::with_capacity(row_bytes * plane.height as usize);
+        for row in plane.data.chunks(plane.stride.max(1)).take(plane.height as usize) {
+            // A row at a time is much faster than a byte at a time.
+            pixels.extend_from_slice(row.get(..row_bytes).ok_or_else(no_plane)?);
+        }
         let image = if has_alpha {
             RgbaImage::from_raw(plane.width, plane.height, pixels).map(DynamicImage::from)
         } else {
