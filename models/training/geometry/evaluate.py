@@ -72,8 +72,10 @@ def figures(outputs, labels, selected):
         "error": round(float(error[facing].mean()), 2),
         "error_by_yaw": [round(float(error[part].mean()), 2) if part.any() else None for part in by_yaw],
         "faces_by_yaw": [int(part.sum()) for part in by_yaw],
-        "pose_error": np.round(angle[facing].mean(0), 2).tolist(),
-        "pose_error_by_yaw": [np.round(angle[part].mean(0), 1).tolist() if part.any() else None for part in by_yaw],
+        "pose_error": [round(float(value), 2) for value in angle[facing].mean(0)],
+        "pose_error_by_yaw": [
+            [round(float(value), 1) for value in angle[part].mean(0)] if part.any() else None for part in by_yaw
+        ],
         "median_correlation": round(float(np.median(list(correlation.values()))), 3),
         "correlations": {name: round(value, 3) for name, value in correlation.items()},
         "trust_and_error": round(float(np.corrcoef(trust[:, 0], error)[0, 1]), 2),
@@ -117,7 +119,9 @@ def main():
     print("| faces | number | points, % | yaw | pitch | roll | blendshapes |\n|---|---|---|---|---|---|---|")
     print(row("photos and LFW, up to 45 degrees of yaw", both))
     for name, sources in (("photos", PHOTOS[:1]), ("LFW", PHOTOS[1:]), ("FER2013", [SOURCES.index("ferplus")])):
-        print(row(name, figures(outputs, labels, np.isin(faces.source, sources))))
+        selected = np.isin(faces.source, sources)
+        if selected.any():
+            print(row(name, figures(outputs, labels, selected)))
     for size in SIZES[1:]:
         print(row(f"square of {size} px", figures(run(options.model, shrunk(crops, size)), labels, is_photo)))
     print(row("blurred", figures(run(options.model, blur(crops)), labels, is_photo)))

@@ -4,17 +4,21 @@
     python -m training.geometry.quantize --cache CACHE [--model models/face-geometry/model.onnx] --output FOLDER
 
 The first convolution, which has a single input channel and is slower in int8, and the linear layer, which is cheap and whose
-errors are those of the points, stay in fp32.
+errors are those of the points, are computed in fp32. The weights of the linear layer, which are most of the file, are stored
+in 16 bits.
 """
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader
 
+from training.common.onnx_file import write_digest
 from training.common.paths import MODELS
 from training.common.quantization import write_quantized
 from training.geometry.batches import crop_faces, shaken_frame, to_tensors
@@ -45,6 +49,23 @@ def fp32_nodes(path):
     return [nodes[convolutions[0]].name, *(node.name for node in nodes[convolutions[-1] + 2 :])]
 
 
+def store_linear_in_16_bits(path):
+    """Store the weights of the linear layer as float16, and convert them when the model is loaded."""
+    model = onnx.load(path)
+    graph = model.graph
+    linear = next(node for node in graph.node if node.op_type == "Gemm")
+    weights = next(tensor for tensor in graph.initializer if tensor.name == linear.input[1])
+    stored = numpy_helper.from_array(numpy_helper.to_array(weights).astype(np.float16), weights.name + "_16")
+    graph.node.insert(0, helper.make_node("Cast", [stored.name], [weights.name], "weights_to_32", to=TensorProto.FLOAT))
+    graph.initializer.remove(weights)
+    graph.initializer.append(stored)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_digest(path.with_name("model.toml"), digest)
+    print(f"{path}: {path.stat().st_size} bytes, sha256 {digest}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, required=True)
@@ -53,7 +74,9 @@ def main():
     parser.add_argument("--faces", type=int, default=1024, help="number of training faces to calibrate on")
     options = parser.parse_args()
     faces = load_faces(options.cache)
-    write_quantized(options.model, CalibrationCrops(faces[~faces.held_out], options.faces), options.output, fp32_nodes)
+    crops = CalibrationCrops(faces[~faces.held_out], options.faces)
+    write_quantized(options.model, crops, options.output, fp32_nodes)
+    store_linear_in_16_bits(options.output / "model.onnx")
 
 
 if __name__ == "__main__":
