@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub const FACE: &str = "face";
 /// Name of the expression model.
 pub const EXPRESSION: &str = "expression";
-/// Name of the geometry model.
+/// Name of the model of face geometry.
 pub const GEOMETRY: &str = "face-geometry";
 /// Name of the expression model in 8 bits.
 const EXPRESSION_INT8: &str = "expression-int8";
@@ -30,7 +30,7 @@ macro_rules! embedded {
     };
 }
 
-static MODELS: [EmbeddedModel; 4] = embedded!("expression", "expression-int8", "face", "face-refiner");
+static MODELS: [EmbeddedModel; 5] = embedded!("expression", "expression-int8", "face", "face-refiner", "face-geometry");
 
 impl ModelFile {
     /// The default expression model: the one named [`EXPRESSION`] on the search path, else one that is compiled in, in 8 bits if

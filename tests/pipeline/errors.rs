@@ -34,7 +34,7 @@ fn errors_of(line: &str) -> Vec<(String, String)> {
 
 #[test]
 fn a_failed_start_is_one_error_that_says_what_happened_and_what_to_do() {
-    for element in ["facedetect", "emotionfacedetect", "emotionclassify"] {
+    for element in ["facedetect", "emotionfacedetect", "facelandmarks", "emotionclassify"] {
         let errors = errors_of(&format!("videotestsrc ! {element} model-file=/nowhere/face.onnx ! fakesink"));
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert_says(&errors[0].0, &["Cannot open /nowhere/face.onnx", "No such file", "Check its path"]);
@@ -53,7 +53,7 @@ fn the_cause_that_onnx_runtime_gives_is_in_the_details() {
     let stage = Stage::new("one-error");
     let file = stage.path().join("text.onnx");
     std::fs::write(&file, "this is not a model").expect("a file");
-    for element in ["emotionfacedetect", "emotionclassify"] {
+    for element in ["emotionfacedetect", "facelandmarks", "emotionclassify"] {
         let errors = errors_of(&format!("videotestsrc ! {element} model-file={} ! fakesink", file.display()));
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert_says(&errors[0].0, &[&file.display().to_string(), "expected an ONNX model", "Check the file"]);
@@ -63,7 +63,7 @@ fn the_cause_that_onnx_runtime_gives_is_in_the_details() {
 
 #[test]
 fn the_error_for_a_missing_model_names_its_path() {
-    for element in ["emotionfacedetect", "emotionclassify"] {
+    for element in ["emotionfacedetect", "facelandmarks", "emotionclassify"] {
         let error = error_of(&format!("videotestsrc num-buffers=3 ! {element} name=it model-file=/nowhere/face.onnx ! fakesink"));
         assert_says(&error, &["it: ", "/nowhere/face.onnx", "No such file"]);
     }
@@ -76,6 +76,9 @@ fn models_are_found_by_name_and_an_unknown_name_lists_them() {
             run(&format!("videotestsrc num-buffers=2 ! emotionclassify model-file={name} ! fakesink")).expect("it is compiled in");
         }
     }
+    if runtime_fetched() {
+        run("videotestsrc num-buffers=2 ! facelandmarks model-file=face-geometry ! fakesink").expect("it is compiled in");
+    }
     let error = error_of("videotestsrc num-buffers=2 ! emotionclassify model-file=expression-large ! fakesink");
     assert_says(&error, &["expression-large", "compiled in: expression, expression-int8"]);
 }
@@ -85,7 +88,7 @@ fn a_missing_execution_provider_is_one_error() {
     if !fetched("centerface") {
         return;
     }
-    for element in ["emotionfacedetect", "emotionclassify"] {
+    for element in ["emotionfacedetect", "facelandmarks", "emotionclassify"] {
         run(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=cpu ! fakesink")).expect("the processor is always there");
         // `make setup` fetches the library for CPUs.
         let error = error_of(&format!("videotestsrc num-buffers=2 ! {element} execution-provider=migraphx ! fakesink"));
@@ -101,7 +104,7 @@ fn a_text_file_is_not_a_model() {
     let stage = Stage::new("text-model");
     let file = stage.path().join("text.onnx");
     std::fs::write(&file, "this is not a model").expect("a file");
-    for element in ["emotionfacedetect", "emotionclassify"] {
+    for element in ["emotionfacedetect", "facelandmarks", "emotionclassify"] {
         let error = error_of(&format!("videotestsrc num-buffers=3 ! {element} model-file={} ! fakesink", file.display()));
         assert_says(&error, &[&file.display().to_string(), "expected an ONNX model", "found "]);
     }
@@ -168,7 +171,7 @@ fn unsupported_caps_fail_the_negotiation() {
     for caps in
         ["video/x-raw,format=RGB16", "video/x-raw(memory:DMABuf),format=NV12", "video/x-raw(memory:GLMemory),format=RGBA", "video/x-bayer"]
     {
-        for element in ["emotionfacedetect", "emotionclassify"] {
+        for element in ["emotionfacedetect", "facelandmarks", "emotionclassify"] {
             let error = error_of(&format!("identity name=before ! {caps} ! {element} name=it ! fakesink"));
             assert_says(&error, &["could not link before to it", caps.split(['(', ',']).next().unwrap_or_default()]);
         }
@@ -234,7 +237,7 @@ fn without_model_files_the_compiled_in_models_are_used() {
     }
     let stage = Stage::new("no-models").with_plugin();
     let runtime = gstemotion::model::search_path::SearchPath::from_env(None).runtime_library().expect("a runtime").display().to_string();
-    let line = "videotestsrc num-buffers=3 ! emotionfacedetect ! emotionclassify ! fakesink";
+    let line = "videotestsrc num-buffers=3 ! emotionfacedetect ! facelandmarks ! emotionclassify ! fakesink";
     let output = bare(&stage, line, &[("ORT_DYLIB_PATH", &runtime), ("GST_DEBUG", "emotionfacedetect:4"), ("GST_DEBUG_NO_COLOR", "1")]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");

@@ -9,6 +9,7 @@ mod embed;
 mod end_to_end;
 mod errors;
 mod export;
+mod geometry;
 mod install;
 #[cfg(feature = "v1_24")]
 mod interop;

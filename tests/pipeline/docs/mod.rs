@@ -11,11 +11,12 @@ use std::process::{Command, Stdio};
 use test_support::recipes::*;
 use test_support::repository;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/getting-started.md",
     "docs/cookbook.md",
     "docs/coming-from.md",
+    "docs/geometry.md",
     "docs/models.md",
     "pipelines/README.md",
     "apps/dashboard/README.md",
