@@ -113,12 +113,12 @@ impl FaceSettings {
         }
     }
 
-    /// The chosen model, or that of `default` if no one is chosen, with what is needed to load it.
-    pub(super) fn model(&self, default: impl FnOnce(&SearchPath) -> Result<ModelFile>) -> Result<(ModelFile, SearchPath, RunOptions)> {
+    /// The chosen model, or the default one of the kind `default` if none is chosen, with what is needed to load it.
+    pub(super) fn model(&self, default: &str) -> Result<(ModelFile, SearchPath, RunOptions)> {
         let search = SearchPath::from_env(plugin_folder());
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let model = match self.model_file.as_deref() {
-            None => default(&search)?,
+            None => ModelFile::default_of(default, &search, self.provider == ExecutionProvider::default())?,
             Some(name) if is_name(name) => ModelFile::named(name, &search)?,
             Some(file) => ModelFile::open(Path::new(file))?,
         };

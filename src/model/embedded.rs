@@ -11,8 +11,8 @@ pub const FACE: &str = "face";
 pub const EXPRESSION: &str = "expression";
 /// Name of the model of face geometry.
 pub const GEOMETRY: &str = "face-geometry";
-/// Name of the expression model in 8 bits.
-const EXPRESSION_INT8: &str = "expression-int8";
+/// End of the names of models in 8 bits.
+const INT8: &str = "-int8";
 
 struct EmbeddedModel {
     name: &'static str,
@@ -30,18 +30,19 @@ macro_rules! embedded {
     };
 }
 
-static MODELS: [EmbeddedModel; 5] = embedded!("expression", "expression-int8", "face", "face-refiner", "face-geometry");
+static MODELS: [EmbeddedModel; 6] =
+    embedded!("expression", "expression-int8", "face", "face-refiner", "face-geometry", "face-geometry-int8");
 
 impl ModelFile {
-    /// The default expression model: the one named [`EXPRESSION`] on the search path, else one that is compiled in, in 8 bits if
-    /// `runs_on_cpu` and this processor multiplies bytes faster than floating-point numbers.
+    /// The default model of a kind, [`EXPRESSION`] or [`GEOMETRY`]: the one of this name on the search path, else one that is
+    /// compiled in, in 8 bits if `runs_on_cpu` and this processor multiplies bytes faster than floating-point numbers.
     ///
     /// # Errors
     /// Those of [`ModelFile::named`].
-    pub fn default_expression(search: &SearchPath, runs_on_cpu: bool) -> Result<Self> {
-        let is_replaced = search.model(EXPRESSION, "model.onnx").is_ok();
+    pub fn default_of(name: &str, search: &SearchPath, runs_on_cpu: bool) -> Result<Self> {
+        let is_replaced = search.model(name, "model.onnx").is_ok();
         let in_8_bits = runs_on_cpu && !is_replaced && has_fast_bytes();
-        Self::named(if in_8_bits { EXPRESSION_INT8 } else { EXPRESSION }, search)
+        if in_8_bits { Self::named(&format!("{name}{INT8}"), search) } else { Self::named(name, search) }
     }
 
     /// The names of the models that are compiled in.
@@ -95,16 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn the_default_expression_model_depends_on_processor_provider_and_search_path() {
-        let name = |search: &SearchPath, runs_on_cpu| {
-            let model = ModelFile::default_expression(search, runs_on_cpu).unwrap();
-            model.description.expect("a description").name
-        };
-        let fastest = if has_fast_bytes() { EXPRESSION_INT8 } else { EXPRESSION };
-        assert_eq!(name(&SearchPath::default(), true), fastest);
-        assert_eq!(name(&SearchPath::default(), false), EXPRESSION);
-        let own = SearchPath { model_folders: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/models").into()], ..SearchPath::default() };
-        assert_eq!(name(&own, true), EXPRESSION, "a model of that name on the search path replaces the one compiled in");
+    fn the_default_model_depends_on_processor_provider_and_search_path() {
+        for kind in [EXPRESSION, GEOMETRY] {
+            let name = |search: &SearchPath, runs_on_cpu| {
+                let model = ModelFile::default_of(kind, search, runs_on_cpu).unwrap();
+                model.description.expect("a description").name
+            };
+            let fastest = if has_fast_bytes() { format!("{kind}{INT8}") } else { kind.to_owned() };
+            assert_eq!(name(&SearchPath::default(), true), fastest);
+            assert_eq!(name(&SearchPath::default(), false), kind);
+            let own = SearchPath { model_folders: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/models").into()], ..SearchPath::default() };
+            assert_eq!(name(&own, true), kind, "a model of that name on the search path replaces the one compiled in");
+        }
     }
 
     #[test]

@@ -7,13 +7,13 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::elements::face_settings::{self, FaceSettings};
-use crate::elements::properties::{self, ExecutionProvider};
+use crate::elements::properties;
 use crate::elements::stats;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
 use crate::face_geometry::PoseLimits;
-use crate::model::{self, ModelFile};
+use crate::model::{self, embedded::EXPRESSION};
 
 /// The values of the property `prior`: how frequent the expressions are assumed to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -70,8 +70,7 @@ impl Settings {
 
     /// Loads the chosen model.
     pub(super) fn load_classifier(&self) -> Result<Classifier> {
-        let runs_on_cpu = self.faces.provider == ExecutionProvider::default();
-        let (model, search, run) = self.faces.model(|search| ModelFile::default_expression(search, runs_on_cpu))?;
+        let (model, search, run) = self.faces.model(EXPRESSION)?;
         let mut classifier = Classifier::load(model, &search, run)?;
         classifier.set_batch_size(self.faces.batch_size as usize);
         Ok(classifier)

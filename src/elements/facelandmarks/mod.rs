@@ -45,8 +45,9 @@
 //!
 //! ## Models
 //!
-//! The property `model-file` selects the model. Unless it is set, it is `face-geometry`. The read-only property `model-name` tells
-//! which one is loaded.
+//! The property `model-file` selects the model. Unless it is set, `face-geometry-int8` is used on processors with AVX2 or ARM's
+//! dot products, and `face-geometry`, the same network in floating-point numbers, on others. The read-only property `model-name`
+//! tells which one is loaded.
 //!
 //! ## Statistics
 //!

@@ -11,7 +11,6 @@ use crate::elements::{properties, stats};
 use crate::error::Result;
 use crate::landmarker::estimator::Landmarker;
 use crate::landmarker::tracker::GeometryOptions;
-use crate::model::ModelFile;
 use crate::model::embedded::GEOMETRY;
 
 /// The values of the properties.
@@ -39,7 +38,7 @@ impl Settings {
 
     /// Loads the chosen model.
     pub(super) fn load_landmarker(&self) -> Result<Landmarker> {
-        let (model, search, run) = self.faces.model(|search| ModelFile::named(GEOMETRY, search))?;
+        let (model, search, run) = self.faces.model(GEOMETRY)?;
         let mut landmarker = Landmarker::load(model, &search, run)?;
         landmarker.set_batch_size(self.faces.batch_size as usize);
         Ok(landmarker)
@@ -50,7 +49,10 @@ impl Settings {
 pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
     let default = Settings::default();
     vec![
-        face_settings::model_file("Geometry model: an ONNX file with its description beside it, or a name (unset = face-geometry)"),
+        face_settings::model_file(
+            "Geometry model: an ONNX file with its description beside it, or a name: face-geometry or face-geometry-int8 (unset = \
+             face-geometry-int8 on processors with AVX2 or ARM's dot products, face-geometry on others)",
+        ),
         face_settings::batch_size(),
         face_settings::reclassify_interval("Estimate each face on every n-th frame; on the others its landmarks move along with the box"),
         face_settings::max_faces_per_frame(
