@@ -99,6 +99,10 @@ pub struct SliceResult {
     /// Times of the examined frames, if they are not the first ones of their intervals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub times_ns: Vec<u64>,
+    /// Start and end of the spans that were examined after a first look, in nanoseconds of the file's time; `u64::MAX` is the
+    /// end of the file. `None` if there was no first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans_ns: Option<Vec<(u64, u64)>>,
     /// Width and height of the last upright frame, in pixels.
     pub size: Option<(u32, u32)>,
     /// Degrees by which the frames were turned clockwise before they were searched. Boxes do not include this turn.

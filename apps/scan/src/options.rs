@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 use crate::error::Error;
 use crate::models::Models;
 use crate::output::Annotations;
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, Schedule};
 use crate::setting::Setting;
 use crate::table::{Format, Table};
 use crate::turn::Turn;
@@ -48,6 +48,10 @@ pub struct Options {
     /// Take the first frame at or after each time of --every, which decodes all frames
     #[arg(long, requires = "every")]
     pub exact: bool,
+
+    /// Look at a frame each so many seconds first, 1 without a number, and examine only the spans with faces
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    pub where_faces: Option<Duration>,
 
     /// Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally
     /// frequent, as in posed or selected pictures
@@ -126,6 +130,7 @@ impl Options {
             list: Vec::new(),
             every: None,
             exact: false,
+            where_faces: None,
             prior: None,
             turn: Turn::None,
             like: None,
@@ -250,6 +255,11 @@ impl Options {
         }
     }
 
+    /// How a video is examined.
+    pub fn schedule(&self) -> Schedule {
+        Schedule { sampling: self.sampling(), look: self.where_faces }
+    }
+
     /// The properties of the elements: the prior, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let prior = self.prior.and_then(|prior| prior.to_possible_value()).map(|prior| Setting {
@@ -267,6 +277,9 @@ impl Options {
         let mut settings = serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "every": every_s, "set": set, "models": models});
         if every_s.is_some() {
             settings["exact"] = self.exact.into();
+        }
+        if let Some(every) = self.where_faces {
+            settings["where_faces"] = every.as_secs_f64().into();
         }
         if let Some(turn) = self.turn.name() {
             settings["turn"] = turn.into();
@@ -378,6 +391,8 @@ mod tests {
         let of = |line| parse(line).unwrap().fingerprint(&models);
         assert_eq!(of("a -o b.csv"), of("c d -o e.csv --jobs 7 --quiet"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --every 2"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --where-faces"));
+        assert_ne!(of("a -o b.csv --where-faces=2"), of("a -o b.csv --where-faces"));
         assert_ne!(of("a -o b.csv --every 2"), of("a -o b.csv --every 2 --exact"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));

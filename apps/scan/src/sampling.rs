@@ -43,3 +43,20 @@ pub fn nanoseconds(every: Duration) -> u64 {
 pub fn interval(time_ns: u64, every: Duration) -> u64 {
     time_ns.saturating_add(ROUNDING_NS) / nanoseconds(every)
 }
+
+/// How a video is examined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Which frames are examined.
+    pub sampling: Sampling,
+    /// Time between the frames by which a first look finds the spans with faces. Only these spans are examined; `None` is the
+    /// whole video.
+    pub look: Option<Duration>,
+}
+
+impl Schedule {
+    /// The frames that are decoded first.
+    pub fn first(self) -> Sampling {
+        self.look.map_or(self.sampling, Sampling::Nearest)
+    }
+}

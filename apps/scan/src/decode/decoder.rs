@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::failure::Failure;
 use super::frame::Frame;
 use super::gate::Gate;
-use super::groups::Range;
+use super::groups::{Part, Range};
 use super::missing;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
@@ -174,23 +174,31 @@ impl Decoder {
     /// # Errors
     /// If the file cannot be decoded there.
     pub fn rewind(&mut self) -> Result<()> {
-        if self.has_moved { self.continue_at(0, 0, None) } else { Ok(()) }
+        if self.has_moved { self.continue_at(Part::default()) } else { Ok(()) }
     }
 
-    /// Continues at `run_up_ns`, exactly. The slice begins at `start_ns`, and the next one at `end_ns`.
+    /// Continues with a part of the file, exactly at its run-up.
     ///
     /// # Errors
     /// If the file cannot be decoded there.
-    pub fn continue_at(&mut self, run_up_ns: u64, start_ns: u64, end_ns: Option<u64>) -> Result<()> {
+    pub fn continue_at(&mut self, part: Part) -> Result<()> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        self.plan(Some(Range::of_slice(run_up_ns, start_ns, end_ns)));
-        if self.seek(flags, run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(run_up_ns)) }
+        self.plan(Some(Range::of(part)));
+        if self.seek(flags, part.run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(part.run_up_ns)) }
+    }
+
+    /// Other frames are examined after the next seek.
+    pub fn set_sampling(&mut self, sampling: Sampling) {
+        self.sampling = sampling;
     }
 
     /// Decides which frames are decoded after the next seek: those that are needed for `range`, or all.
     fn plan(&self, range: Option<Range>) {
-        if let (Sampling::Nearest(every), Some(gate)) = (self.sampling, self.gate()) {
-            gate.plan(range.map(|range| (nanoseconds(every), range)));
+        if let Some(gate) = self.gate() {
+            gate.plan(match self.sampling {
+                Sampling::Nearest(every) => range.map(|range| (nanoseconds(every), range)),
+                Sampling::All | Sampling::First(_) => None,
+            });
         }
     }
 
@@ -270,10 +278,16 @@ impl Decoder {
     /// Waits until the pipeline has its first frame, or the first one after a seek.
     fn wait_for_frame(&mut self) -> Result<()> {
         let types = [gst::MessageType::AsyncDone, gst::MessageType::Error, gst::MessageType::Application, gst::MessageType::Eos];
-        match self.pop(clock_time(self.limit), &types) {
-            Some(message) if message.type_() == gst::MessageType::AsyncDone => Ok(()),
-            Some(message) => Err(self.failure(&message)),
-            None => Err(self.stuck()),
+        loop {
+            match self.pop(clock_time(self.limit), &types) {
+                Some(message) if message.type_() == gst::MessageType::AsyncDone => return Ok(()),
+                // The end was reached before the seek.
+                Some(message) if message.type_() == gst::MessageType::Eos && self.has_moved && !self.sink.is_eos() => {}
+                // Perhaps no frame is to be examined there.
+                Some(message) if message.type_() == gst::MessageType::Eos && self.has_moved && self.gate().is_some() => return Ok(()),
+                Some(message) => return Err(self.failure(&message)),
+                None => return Err(self.stuck()),
+            }
         }
     }
 

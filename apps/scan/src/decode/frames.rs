@@ -9,6 +9,7 @@ use emotion_photo::{Photo, Reading, frame};
 use super::decoder::Decoder;
 use super::failure::Failure;
 use super::frame::{Chosen, Frame};
+use super::groups::Part;
 use crate::findings::Kind;
 use crate::sampling::Sampling;
 
@@ -60,6 +61,11 @@ impl Frames {
         }
     }
 
+    /// False if the file can only be decoded from one end to the other.
+    pub fn may_seek(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
     /// Number of videos in the file, of which one is decoded.
     pub fn videos(&self) -> u32 {
         match self {
@@ -109,15 +115,22 @@ impl Frames {
         }
     }
 
-    /// Continues at `run_up_ns`, exactly. The slice begins at `start_ns`, and the next one at `end_ns`.
+    /// Continues with a part of the file, exactly at its run-up.
     ///
     /// # Errors
     /// If the file cannot be decoded there.
-    pub fn continue_at(&mut self, run_up_ns: u64, start_ns: u64, end_ns: Option<u64>) -> Result<(), Failure> {
+    pub fn continue_at(&mut self, part: Part) -> Result<(), Failure> {
         match self {
-            Self::Stream(decoder) => decoder.continue_at(run_up_ns, start_ns, end_ns),
+            Self::Stream(decoder) => decoder.continue_at(part),
             // It has no keyframes, so it is a single slice.
-            Self::Photo(_) => Err(Failure::NoSeek(run_up_ns)),
+            Self::Photo(_) => Err(Failure::NoSeek(part.run_up_ns)),
+        }
+    }
+
+    /// Other frames are examined after the next seek.
+    pub fn set_sampling(&mut self, sampling: Sampling) {
+        if let Self::Stream(decoder) = self {
+            decoder.set_sampling(sampling);
         }
     }
 

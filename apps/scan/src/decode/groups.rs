@@ -47,6 +47,19 @@ pub(super) struct Wanted {
     pub(super) number: u64,
 }
 
+/// A part of a file, in nanoseconds of its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Frames are examined from here on.
+    pub run_up_ns: u64,
+    /// Time of its first frame.
+    pub start_ns: u64,
+    /// Time of the first frame behind it; `None` at the end of the file.
+    pub end_ns: Option<u64>,
+    /// Frames are examined until this much time after the end.
+    pub beyond_ns: u64,
+}
+
 /// The part of a file that is examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
@@ -54,21 +67,24 @@ pub(super) struct Range {
     pub(super) from_ns: i64,
     /// Frames from here on are counted.
     pub(super) start_ns: i64,
-    /// The next slice begins here; `i64::MAX` at the end of the file.
+    /// The next slice begins here, and frames are not counted any more; `i64::MAX` at the end of the file.
     pub(super) end_ns: i64,
+    /// Frames from this time on are not examined.
+    pub(super) until_ns: i64,
 }
 
 impl Range {
-    /// A slice, of which frames from `run_up_ns` on are examined and those from `start_ns` on are counted.
-    pub(super) fn of_slice(run_up_ns: u64, start_ns: u64, end_ns: Option<u64>) -> Self {
+    /// The range of a part of a file.
+    pub(super) fn of(part: Part) -> Self {
         let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-        let from_ns = if start_ns == 0 { i64::MIN } else { signed(run_up_ns) };
-        Self { from_ns, start_ns: signed(start_ns), end_ns: end_ns.map_or(i64::MAX, signed) }
+        let from_ns = if part.start_ns == 0 { i64::MIN } else { signed(part.run_up_ns) };
+        let end_ns = part.end_ns.map_or(i64::MAX, signed);
+        Self { from_ns, start_ns: signed(part.start_ns), end_ns, until_ns: end_ns.saturating_add(signed(part.beyond_ns)) }
     }
 
     /// True if a frame of this time is examined.
     pub(super) fn has(&self, time_ns: i64) -> bool {
-        time_ns.saturating_add(ROUNDING) >= self.from_ns && time_ns < self.end_ns.saturating_sub(ROUNDING)
+        time_ns.saturating_add(ROUNDING) >= self.from_ns && time_ns < self.until_ns.saturating_sub(ROUNDING)
     }
 
     /// True if a frame of this time is counted.
@@ -215,7 +231,7 @@ impl<T: Clone> Groups<T> {
     /// the end and shown before it do not.
     fn has_ended(&self, coded: &Coded<T>) -> bool {
         let key_ns = self.group.as_ref().map(|group| group.key_ns);
-        let is_at_end = key_ns.is_some_and(|key| key >= self.range.end_ns.saturating_sub(ROUNDING));
+        let is_at_end = key_ns.is_some_and(|key| key >= self.range.until_ns.saturating_sub(ROUNDING));
         is_at_end && (coded.is_keyframe || coded.time_ns.is_some_and(|time| Some(time) > key_ns))
     }
 

@@ -17,5 +17,5 @@ pub use decoder::Decoder;
 pub use failure::Failure;
 pub use frame::{Chosen, Frame};
 pub use frames::Frames;
-pub use groups::Distrust;
+pub use groups::{Distrust, Part};
 pub(crate) use timeline::Timeline;

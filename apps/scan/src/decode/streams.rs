@@ -8,7 +8,7 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use super::gate::{Gate, Gates};
-use super::groups::Range;
+use super::groups::{Part, Range};
 use super::missing;
 use crate::sampling::{Sampling, nanoseconds};
 
@@ -83,7 +83,7 @@ fn gates(decode: &gst::Element, found: &Arc<Mutex<Found>>, sampling: Sampling) -
     let Sampling::Nearest(every) = sampling else { return None };
     let seen = found.clone();
     let is_photo = move || seen.lock().is_photo();
-    Some(Gates::watch(decode, (nanoseconds(every), Range::of_slice(0, 0, None)), is_photo))
+    Some(Gates::watch(decode, (nanoseconds(every), Range::of(Part::default())), is_photo))
 }
 
 /// Records the type of the file and what cannot be decoded.

@@ -147,5 +147,17 @@ fn add_slice(row: &mut FileRow, slice: SliceResult) {
     row.faces += slice.faces.len() as u64;
     row.size = slice.size.or(row.size);
     row.turn = slice.turn;
+    if let Some(spans) = slice.spans_ns {
+        let whole = row.spans_ns.get_or_insert_default();
+        spans.into_iter().for_each(|span| add_span(whole, span));
+    }
     row.error = row.error.take().or(slice.error);
+}
+
+/// Adds a span, which may continue the last one of the slice before.
+fn add_span(spans: &mut Vec<(u64, u64)>, span: (u64, u64)) {
+    match spans.last_mut() {
+        Some(last) if last.1 >= span.0 => last.1 = span.1,
+        _ => spans.push(span),
+    }
 }

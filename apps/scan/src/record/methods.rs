@@ -38,6 +38,8 @@ impl Record {
 
     fn programs(&self) -> String {
         let frames = self.options.every_s.map_or_else(|| "Every frame".to_owned(), |every| format!("One frame every {every} s"));
+        let look = |every| format!("In spans around faces, which a first look each {every} s had found, ");
+        let frames = self.options.where_faces_s.map_or(frames.clone(), |every| look(every) + &frames.to_lowercase());
         let runtime = self.software.onnxruntime.as_ref().and_then(|runtime| runtime.version.as_deref());
         let runtime = runtime.map(|version| format!(" and ONNX Runtime {version}")).unwrap_or_default();
         let commit = self.program.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
@@ -90,6 +92,7 @@ mod tests {
             options: RowOptions {
                 every_s: Some(0.2),
                 exact: false,
+                where_faces_s: None,
                 turn: None,
                 set: set.iter().map(|set| (*set).to_owned()).collect(),
                 bins_s: None,
@@ -114,6 +117,10 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }
+        let mut spans = record(&[]);
+        spans.options.where_faces_s = Some(1.0);
+        let said = spans.methods(&summary);
+        assert!(said.contains("In spans around faces, which a first look each 1 s had found, one frame every 0.2 s was"), "{said}");
         let said = record(&["emotionclassify.prior=balanced"]).methods(&summary);
         assert!(!said.contains("accuracy") && said.contains("defaults: emotionclassify.prior=balanced."), "{said}");
     }

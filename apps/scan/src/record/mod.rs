@@ -67,6 +67,9 @@ struct RowOptions {
     every_s: Option<f64>,
     #[serde(default)]
     exact: bool,
+    /// The option `--where-faces`.
+    #[serde(default)]
+    where_faces_s: Option<f64>,
     /// The option `--turn`; `None` if pictures are not turned.
     #[serde(default)]
     turn: Option<String>,
@@ -106,6 +109,7 @@ impl Record {
             options: RowOptions {
                 every_s: options.every.map(|every| every.as_secs_f64()),
                 exact: options.exact,
+                where_faces_s: options.where_faces.map(|every| every.as_secs_f64()),
                 turn: options.turn.name(),
                 set: settings.iter().map(Setting::to_string).collect(),
                 bins_s: options.bins.map(|bins| bins.as_secs_f64()),

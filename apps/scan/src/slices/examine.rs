@@ -3,18 +3,21 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use gstemotion::record::FaceRecord;
 
-use super::plan::{Sampler, Slice};
+use super::look::look;
+use super::plan::{self, Sampler};
+use super::spans::Span;
 use crate::analysis::{Analyser, Faces};
-use crate::decode::{Chosen, Failure, Frame, Frames};
+use crate::decode::{Chosen, Failure, Frame, Frames, Part};
 use crate::error::Error;
 use crate::findings::{Face, Kind, SliceResult};
 use crate::inputs::Input;
 use crate::options::Options;
 use crate::progress::Counts;
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, Schedule};
 use crate::turn::{Direction, Turn};
 
 static CATEGORY: LazyLock<gst::DebugCategory> =
@@ -35,10 +38,9 @@ pub fn examine_at(
     options: &Options,
     counts: &Counts,
 ) -> SliceResult {
-    let slice = Slice::of(starts, index);
-    let (sampling, is_only) = (options.sampling(), starts.len() <= 1);
-    let keeps_times = matches!(sampling, Sampling::Nearest(_));
-    let mut work = Work { input, slice, is_only, analyser, sampling, keeps_times, turn: options.turn, counts };
+    let (part, schedule, is_only) = (plan::slice(starts, index), options.schedule(), starts.len() <= 1);
+    let keeps_times = matches!(schedule.sampling, Sampling::Nearest(_));
+    let mut work = Work { input, part, is_only, analyser, schedule, keeps_times, turn: options.turn, counts };
     let mut result = decoder.and_then(|decoder| work.run(decoder)).unwrap_or_else(|failure| SliceResult {
         error: Some(match failure {
             Failure::Other => "expected a video, found none".into(),
@@ -55,55 +57,76 @@ pub fn examine_at(
 /// A slice to examine, and with what.
 struct Work<'a> {
     input: &'a Input,
-    slice: Slice,
+    part: Part,
     /// Set if the file has no other slice.
     is_only: bool,
     analyser: &'a mut Analyser,
-    sampling: Sampling,
+    schedule: Schedule,
     keeps_times: bool,
     turn: Turn,
     counts: &'a Counts,
 }
+
+/// The result of a slice, which may be incomplete, and how its examination ended.
+type Examined = (SliceResult, Result<(), Failure>);
 
 impl Work<'_> {
     /// Examines the slice. If the marks of keyframes are wrong, all its frames are decoded instead.
     ///
     /// # Errors
     /// If the file cannot be decoded at the slice.
-    fn run(&mut self, decoder: Frames) -> Result<SliceResult, Failure> {
-        let Slice { run_up_ns, start_ns, end_ns } = self.slice;
-        let mut decoder = decoder;
-        if !self.is_only {
-            decoder.continue_at(run_up_ns, start_ns, end_ns)?;
+    fn run(&mut self, mut decoder: Frames) -> Result<SliceResult, Failure> {
+        let (mut result, mut ended) = self.examine(&mut decoder)?;
+        if let Err(reason @ (Failure::Unsampled(_) | Failure::NoSeek(_))) = &ended {
+            let start_ns = self.part.start_ns;
+            gst::warning!(CATEGORY, "{}: {reason}; all frames of the slice at {start_ns} ns are decoded", self.input.key.name);
+            // A file that cannot seek is examined from one end to the other.
+            self.schedule.look = self.schedule.look.filter(|_| matches!(reason, Failure::Unsampled(_)));
+            self.schedule.sampling = self.schedule.sampling.exact();
+            (result, ended) = self.examine(&mut decoder.reopened()?)?;
         }
-        let (result, ended) = self.examine(&mut decoder);
-        let Err(Failure::Unsampled(distrust)) = ended else { return Ok(with_error(result, ended)) };
-        gst::warning!(CATEGORY, "{}: {distrust}; all frames of the slice at {start_ns} ns are decoded", self.input.key.name);
-        self.sampling = self.sampling.exact();
-        let mut decoder = decoder.reopened()?;
-        if !self.is_only {
-            decoder.continue_at(run_up_ns, start_ns, end_ns)?;
-        }
-        let (result, ended) = self.examine(&mut decoder);
         Ok(with_error(result, ended))
     }
 
+    fn examine(&mut self, decoder: &mut Frames) -> Result<Examined, Failure> {
+        match self.schedule.look {
+            Some(every) if decoder.kind() == Kind::Video && decoder.may_seek() => self.examine_spans(decoder, every),
+            _ => {
+                if !self.is_only {
+                    decoder.continue_at(self.part)?;
+                }
+                Ok(self.examine_all(decoder))
+            }
+        }
+    }
+
     /// Examines the frames of the slice, at which `decoder` is, until the first error.
-    fn examine(&mut self, decoder: &mut Frames) -> (SliceResult, Result<(), Failure>) {
-        let sampler = Sampler::new(self.sampling.every());
-        let mut examination = Examination {
-            slice: self.slice,
-            keeps_times: self.keeps_times,
-            sampler,
-            tracks: HashMap::new(),
-            result: SliceResult::default(),
-        };
+    fn examine_all(&mut self, decoder: &mut Frames) -> Examined {
+        let mut examination = Examination::new(self.part, self.schedule.sampling, self.keeps_times);
         let direction = self.turn.direction();
         let ended = match direction {
             None if decoder.kind() == Kind::Photo => examination.run_in_all_directions(decoder, self.analyser, self.counts),
             _ => examination.run(decoder, self.analyser, direction.unwrap_or_default(), self.counts),
         };
         (examination.result, ended)
+    }
+
+    /// Takes a first look at the slice, and examines the spans with faces.
+    fn examine_spans(&mut self, decoder: &mut Frames, every: Duration) -> Result<Examined, Failure> {
+        let (from, direction) = (if self.is_only { None } else { Some(self.part) }, self.turn.direction().unwrap_or_default());
+        let found = match look(decoder, self.analyser, direction, every, from, self.counts) {
+            Ok(found) => found,
+            Err(failure) => return Ok((SliceResult::default(), Err(failure))),
+        };
+        let spans = found.spans(self.part);
+        let mut examination = Examination::new(self.part, self.schedule.sampling, self.keeps_times);
+        examination.result = SliceResult { spans_ns: Some(Vec::new()), ..found.result };
+        decoder.set_sampling(self.schedule.sampling);
+        let ended = spans.into_iter().try_for_each(|span| {
+            decoder.continue_at(plan::part(span.start_ns, span.end_ns))?;
+            examination.run_span(span, decoder, self.analyser, direction, self.counts)
+        });
+        Ok((examination.result, ended))
     }
 }
 
@@ -119,26 +142,75 @@ fn with_error(mut result: SliceResult, ended: Result<(), Failure>) -> SliceResul
 }
 
 struct Examination {
-    slice: Slice,
+    part: Part,
     keeps_times: bool,
+    sampling: Sampling,
     sampler: Sampler,
+    /// Frames of the part so far, and those of the slice before it.
+    frames: u64,
+    frames_before: u64,
     /// Number of each track within the slice.
     tracks: HashMap<u32, u32>,
     result: SliceResult,
 }
 
 impl Examination {
+    fn new(part: Part, sampling: Sampling, keeps_times: bool) -> Self {
+        Self {
+            part,
+            keeps_times,
+            sampling,
+            sampler: Sampler::new(sampling.every()),
+            frames: 0,
+            frames_before: 0,
+            tracks: HashMap::new(),
+            result: SliceResult::default(),
+        }
+    }
+
+    /// Examines the whole slice.
     fn run(&mut self, decoder: &mut Frames, analyser: &mut Analyser, direction: Direction, counts: &Counts) -> Result<(), Failure> {
+        let ended = self.examine_part(decoder, analyser, direction, counts);
+        self.result.frames = self.frames;
+        ended
+    }
+
+    /// Examines a span of the slice, whose frames have been counted.
+    fn run_span(
+        &mut self,
+        span: Span,
+        decoder: &mut Frames,
+        analyser: &mut Analyser,
+        direction: Direction,
+        counts: &Counts,
+    ) -> Result<(), Failure> {
+        self.part = plan::part(span.start_ns, span.end_ns);
+        (self.frames, self.frames_before, self.sampler) = (0, span.number, Sampler::new(self.sampling.every()));
+        let ended = self.examine_part(decoder, analyser, direction, counts);
+        let end_ns = span.end_ns.unwrap_or(u64::MAX);
+        self.result.spans_ns.get_or_insert_default().push((span.start_ns, end_ns));
+        // No face is known behind the span.
+        self.result.times_ns.extend(self.keeps_times.then_some(end_ns));
+        ended
+    }
+
+    fn examine_part(
+        &mut self,
+        decoder: &mut Frames,
+        analyser: &mut Analyser,
+        direction: Direction,
+        counts: &Counts,
+    ) -> Result<(), Failure> {
         self.result.turn = direction.degrees();
         analyser.restart(&decoder.tags(), direction).map_err(unanalysed)?;
         while let Some(frame) = decoder.next_frame()? {
             self.result.decoded += 1;
-            if self.slice.end_ns.is_some_and(|end| frame.time_ns >= end) {
+            if self.part.end_ns.is_some_and(|end| frame.time_ns >= end) {
                 break;
             }
             self.take(frame, analyser, counts).map_err(unanalysed)?;
         }
-        self.result.frames = decoder.frames()?.unwrap_or(self.result.frames);
+        self.frames = decoder.frames()?.unwrap_or(self.frames);
         Ok(())
     }
 
@@ -158,9 +230,9 @@ impl Examination {
 
     fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), Error> {
         let time_ns = frame.time_ns;
-        let is_run_up = time_ns < self.slice.start_ns;
+        let is_run_up = time_ns < self.part.start_ns;
         let number = match frame.chosen {
-            Chosen::Undecided => self.sampler.wants(time_ns).then_some(self.result.frames),
+            Chosen::Undecided => self.sampler.wants(time_ns).then_some(self.frames),
             Chosen::No => None,
             Chosen::Yes(number) => Some(number),
         };
@@ -168,10 +240,10 @@ impl Examination {
             let faces = analyser.analyse(frame.sample)?;
             if !is_run_up {
                 counts.add_frame(faces.records.len());
-                self.report(&faces, time_ns, number);
+                self.report(&faces, time_ns, self.frames_before + number);
             }
         }
-        self.result.frames += u64::from(!is_run_up);
+        self.frames += u64::from(!is_run_up);
         Ok(())
     }
 
@@ -223,6 +295,6 @@ fn confidence(faces: &Faces) -> f32 {
 }
 
 /// Turns an error of the elements into one of the slice, since the analysis of other files may succeed.
-fn unanalysed(error: Error) -> Failure {
+pub(super) fn unanalysed(error: Error) -> Failure {
     Failure::Analysis(error.to_string())
 }

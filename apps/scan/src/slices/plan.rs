@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::decode::Part;
 use crate::sampling::interval;
 
 /// Usual length of a slice.
@@ -29,23 +30,14 @@ pub fn add_slice(slices: &mut Vec<u64>, keyframe_ns: u64, cut_ns: u64) {
     }
 }
 
-/// A slice of a file, in nanoseconds of the file's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
-    /// Time at which decoding begins.
-    pub run_up_ns: u64,
-    /// Time of the first frame that is reported.
-    pub start_ns: u64,
-    /// Time of the first frame of the next slice; `None` for the last slice.
-    pub end_ns: Option<u64>,
+/// Slice number `index` of a file whose slices begin at `starts`.
+pub fn slice(starts: &[u64], index: usize) -> Part {
+    part(starts.get(index).copied().unwrap_or(0), starts.get(index + 1).copied())
 }
 
-impl Slice {
-    /// Slice number `index` of a file whose slices begin at `starts`.
-    pub fn of(starts: &[u64], index: usize) -> Self {
-        let start_ns = starts.get(index).copied().unwrap_or(0);
-        Self { run_up_ns: start_ns.saturating_sub(RUN_UP_NS), start_ns, end_ns: starts.get(index + 1).copied() }
-    }
+/// The part of a file from `start_ns` to `end_ns`, with its run-up.
+pub fn part(start_ns: u64, end_ns: Option<u64>) -> Part {
+    Part { run_up_ns: start_ns.saturating_sub(RUN_UP_NS), start_ns, end_ns, beyond_ns: 0 }
 }
 
 /// Chooses the frames to examine: the first one of each interval.
@@ -94,8 +86,8 @@ mod tests {
     #[test]
     fn a_slice_has_a_run_up_and_ends_where_the_next_begins() {
         let starts = [0, 58 * S];
-        assert_eq!(Slice::of(&starts, 0), Slice { run_up_ns: 0, start_ns: 0, end_ns: Some(58 * S) });
-        assert_eq!(Slice::of(&starts, 1), Slice { run_up_ns: 57 * S, start_ns: 58 * S, end_ns: None });
+        assert_eq!(slice(&starts, 0), Part { run_up_ns: 0, start_ns: 0, end_ns: Some(58 * S), beyond_ns: 0 });
+        assert_eq!(slice(&starts, 1), Part { run_up_ns: 57 * S, start_ns: 58 * S, end_ns: None, beyond_ns: 0 });
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub struct FileRow {
     pub examined: u64,
     /// Number of decoded frames.
     pub decoded: u64,
+    /// Start and end of the spans that were examined after a first look, in nanoseconds; `u64::MAX` is the end of the file.
+    pub spans_ns: Option<Vec<(u64, u64)>>,
     /// Number of rows in the table of faces.
     pub faces: u64,
     /// Degrees by which the frames were turned clockwise before they were searched.
@@ -150,6 +152,7 @@ impl<'a> FileTable<'a> {
     /// # Errors
     /// If writing fails.
     pub fn write(&mut self, row: &FileRow) -> io::Result<()> {
+        let spans = row.spans_ns.as_ref().map(|spans| spans_text(spans, row.length_ns));
         let (width, height) = row.size.unzip();
         self.0.write(&[
             Value::Text(&row.file),
@@ -163,6 +166,7 @@ impl<'a> FileTable<'a> {
             Some(row.decoded).into(),
             (row.examined > 0).then_some(row.faces).into(),
             (row.examined > 0).then_some(u64::from(row.turn)).into(),
+            spans.as_deref().into(),
             row.error.as_deref().into(),
         ])
     }
@@ -190,6 +194,7 @@ pub(super) fn file_columns() -> Vec<Column> {
         ("decoded", Type::Int),
         ("faces", Type::Int),
         ("turn", Type::Int),
+        ("spans", Type::Text),
         ("error", Type::Text),
     ];
     columns.map(|(name, kind)| column(name, kind)).into()
@@ -197,6 +202,14 @@ pub(super) fn file_columns() -> Vec<Column> {
 
 pub(super) fn column(name: &str, kind: Type) -> Column {
     Column { name: name.to_owned(), kind }
+}
+
+/// `12.5-20 63-70.25` for two spans, in seconds.
+fn spans_text(spans: &[(u64, u64)], length_ns: Option<u64>) -> String {
+    let end = |end: u64| {
+        if end == u64::MAX { length_ns.map_or(String::new(), |length| seconds(length).to_string()) } else { seconds(end).to_string() }
+    };
+    spans.iter().map(|(from, until)| format!("{}-{}", seconds(*from), end(*until))).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn seconds(nanoseconds: u64) -> f64 {
@@ -263,6 +276,13 @@ mod tests {
     }
 
     #[test]
+    fn spans_are_texts_of_seconds() {
+        let spans = [(12_500_000_000, 20_000_000_000), (63_000_000_000, u64::MAX)];
+        assert_eq!(spans_text(&spans, Some(70_250_000_000)), "12.5-20 63-70.25");
+        assert_eq!((spans_text(&spans[1..], None), spans_text(&[], None)), ("63-".to_owned(), String::new()));
+    }
+
+    #[test]
     fn a_file_that_was_not_examined_has_no_number_of_faces() {
         let mut out = Vec::new();
         let mut table = FileTable::new(Format::Csv, &mut out).unwrap();
@@ -271,6 +291,6 @@ mod tests {
         table.write(&FileRow { file: "b".into(), kind: Some(Kind::Other), ..FileRow::default() }).unwrap();
         table.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,\r\nb,other,,,,,0,0,0,,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,,\r\nb,other,,,,,0,0,0,,,,\r\n"), "{text}");
     }
 }

@@ -127,6 +127,7 @@ fn description(column: &str, table: Table) -> Option<String> {
         ("decoded", _) => "Number of decoded frames",
         ("video_tracks", _) => "Number of videos in the file, of which one is examined",
         ("turn", _) => "Degrees by which the frames were turned clockwise for the search; boxes are those before the turn",
+        ("spans", _) => "Spans that were examined after a first look, in seconds",
         ("faces", Table::Files) => "Number of rows in the table of faces",
         ("faces", _) => "Number of rows of the table of faces in this interval",
         ("error", _) => "Why the file was not examined to its end",

@@ -53,7 +53,7 @@ impl Worker<'_> {
             return Ok(answer);
         }
         let opened = self.path(&input)?.map_err(Failure::from);
-        let opened = opened.and_then(|path| Frames::open(&path, self.options.timeout, self.options.sampling()));
+        let opened = opened.and_then(|path| Frames::open(&path, self.options.timeout, self.options.schedule().first()));
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
             None => {

@@ -63,7 +63,7 @@ impl<'a> Worker<'a> {
     fn open(&self, file: usize) -> Result<Result<Frames, Failure>, Error> {
         let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
         let options = self.backlog.options;
-        Ok(path.map_err(Failure::from).and_then(|path| Frames::open(&path, options.timeout, options.sampling())))
+        Ok(path.map_err(Failure::from).and_then(|path| Frames::open(&path, options.timeout, options.schedule().first())))
     }
 
     fn examine_file(&mut self, file: usize) -> Result<(), Error> {

@@ -16,4 +16,5 @@ mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;
+mod where_faces;
 mod workers;

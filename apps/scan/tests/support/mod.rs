@@ -147,6 +147,17 @@ impl Folder {
         self.encode_frames(name, rate, line, pictures, change);
     }
 
+    /// Writes a video of an empty room, with `rate` frames a second and a keyframe every `key` frames, in which a face is
+    /// there for each of `visits`, in seconds.
+    pub fn room_video(&self, name: &str, (seconds, rate, key): (usize, usize, usize), visits: &[(f32, f32)]) {
+        let stay = |(from, until): &(f32, f32)| {
+            vec![Key::new(*from, (160.0, 120.0), 120.0, "neutral"), Key::new(*until, (180.0, 120.0), 120.0, "neutral")]
+        };
+        let room = visits.iter().fold(Scene::new(WIDTH, HEIGHT), |room, visit| room.actor(stay(visit)));
+        let line = format!("x264enc speed-preset=ultrafast key-int-max={key} option-string=scenecut=0 ! h264parse ! mp4mux");
+        self.encode_scene(&room, name, (seconds * rate, rate), &line, |_, _| {});
+    }
+
     /// Puts another network into `models`, under the name of the one that scans use.
     pub fn other_model(&self) {
         let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/expression-int8");

@@ -14,7 +14,12 @@ fn frames(text: &str) -> Vec<Coded<i64>> {
 }
 
 fn whole_file() -> Range {
-    Range::of_slice(0, 0, None)
+    Range::of(Part::default())
+}
+
+fn slice(run_up: i64, start: i64, end: Option<i64>) -> Range {
+    let ns = |time: i64| (time * S) as u64;
+    Range::of(Part { run_up_ns: ns(run_up), start_ns: ns(start), end_ns: end.map(ns), beyond_ns: 0 })
 }
 
 struct Outcome {
@@ -106,7 +111,7 @@ fn slices_share_the_times_of_a_file() {
     let whole = sampled(3, whole_file(), text);
     for cut in ["K4", "K12", "K14"] {
         let at: i64 = cut[1..].parse().unwrap();
-        let (end, start) = (Range::of_slice(0, 0, Some((at * S) as u64)), Range::of_slice(((at - 1) * S) as u64, (at * S) as u64, None));
+        let (end, start) = (slice(0, 0, Some(at)), slice(at - 1, at, None));
         let first = sampled(3, end, text);
         // Decoding begins at the keyframe before the run-up.
         let keyframe = text[..text.find(&format!(" {cut}")).unwrap()].rfind('K').unwrap();
@@ -117,6 +122,14 @@ fn slices_share_the_times_of_a_file() {
         assert_eq!(first.frames + second.frames, whole.frames);
         assert!(first.passed.ends_with('.'), "{}", first.passed);
     }
+}
+
+#[test]
+fn a_look_goes_beyond_the_slice_and_counts_only_its_frames() {
+    let range = Range { until_ns: 8 * S, ..slice(0, 4, Some(6)) };
+    let outcome = sampled(1, Range { from_ns: 2 * S, ..range }, "K1 K2 K3 K4 K5 K6 K7 K8 K9 K10");
+    assert_eq!(outcome.wanted, [(2, 0), (3, 0), (4, 0), (5, 1), (6, 2), (7, 2)]);
+    assert_eq!(outcome.frames, 2);
 }
 
 #[test]
