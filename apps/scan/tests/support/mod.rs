@@ -155,7 +155,8 @@ impl Folder {
         };
         let room = visits.iter().fold(Scene::new(WIDTH, HEIGHT), |room, visit| room.actor(stay(visit)));
         let line = format!("x264enc speed-preset=ultrafast key-int-max={key} option-string=scenecut=0 ! h264parse ! mp4mux");
-        self.encode_scene(&room, name, (seconds * rate, rate), &line, |_, _| {});
+        let pictures = (0..seconds * rate).map(|frame| room.render(frame as f32 / rate as f32));
+        self.encode_frames(name, rate, &line, pictures, |_, _| {});
     }
 
     /// Puts another network into `models`, under the name of the one that scans use.
