@@ -9,18 +9,22 @@ import { count, duration, percent } from "./text.js";
 
 const MAX_GROUPS = 40; // rows: the first ones
 const MAX_PERSONS = 60; // rows: those visible for the longest time
+const MIN_MEAN = .01; // of a class with a column
 
 /** The section; empty if there is nothing to compare. */
 export function comparison(data, faces, classes) {
   if (faces.length < 2) return [];
   const groups = groupsOf(data, faces);
+  const all = meansOf(data, faces);
+  const shown = data.classes.map((label, index) => [label, index]).filter(([, index]) => all.mean(index) >= MIN_MEAN);
+  const hidden = data.classes.filter((label) => !shown.some(([other]) => other === label));
   const persons = faces.toSorted((a, b) => b.visible - a.visible).slice(0, MAX_PERSONS).toSorted((a, b) => a.from - b.from);
   const rows = [
-    comparisonRow("All faces", faces, data, classes),
-    ...groups.slice(0, MAX_GROUPS).map(([name, of]) => comparisonRow(name, of, data, classes)),
-    ...persons.map((face) => comparisonRow(face.name(data.streams.length), [face], data, classes, "person")),
+    comparisonRow("All faces", faces, data, classes, shown),
+    ...groups.slice(0, MAX_GROUPS).map(([name, of]) => comparisonRow(name, of, data, classes, shown)),
+    ...persons.map((face) => comparisonRow(face.name(data.streams.length), [face], data, classes, shown, "person")),
   ];
-  const headings = ["Name", "Visible", "Labels", "unknown", ...data.classes].map(columnHeading);
+  const headings = ["Name", "Visible", "Labels", "unknown", ...shown.map(([label]) => label)].map(columnHeading);
   const table = element(
     "table", { class: "comparison" },
     element("thead", {}, element("tr", {}, ...headings)),
@@ -31,7 +35,7 @@ export function comparison(data, faces, classes) {
     element(
       "p", {},
       "Shares of the time, and mean scores in % with the standard error over faces. The column unknown is the share of the time "
-      + "without a label: where it is high, means say less.",
+      + `without a label: where it is high, means say less.${hidden.length ? ` Below 1 % on average: ${hidden.join(", ")}.` : ""}`,
     ),
     element("div", { class: "card wide" }, table),
     leftOut(groups.length - MAX_GROUPS, "file"),
@@ -41,7 +45,7 @@ export function comparison(data, faces, classes) {
 
 const leftOut = (number, what) => (number > 0 ? element("p", {}, `${count(number, what)} more, not shown in this table.`) : null);
 
-function comparisonRow(name, faces, data, classes, kind = "group") {
+function comparisonRow(name, faces, data, classes, shown, kind = "group") {
   const shares = timeBy(faces, (row) => data.labels[data.label[row]]);
   const total = shares.reduce((sum, [, time]) => sum + time, 0);
   const means = meansOf(data, faces);
@@ -52,7 +56,7 @@ function comparisonRow(name, faces, data, classes, kind = "group") {
     element("td", {}, duration(total)),
     element("td", { class: "bar" }, stackedBar(parts.map(([style, time]) => [style, 100 * time / total]))),
     element("td", {}, percent(unansweredShare(shares), 1)),
-    ...data.classes.map((_, index) => element("td", {}, withError(means, index))),
+    ...shown.map(([, index]) => element("td", {}, withError(means, index))),
   );
 }
 

@@ -13,7 +13,7 @@ import { SECOND, clock, percent } from "./text.js";
 const MAX_BINS = 60;
 const BIN_SECONDS = [.2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
 const [MEAN_HEIGHT, UNKNOWN_HEIGHT] = [56, 20]; // pixels
-const MIN_MEAN = .02; // of a class with a chart
+const MIN_CHARTED = .02; // mean of a class with a chart
 
 /** The section; empty if no face has scores. */
 export function meansOverTime(data, faces, axis, classes) {
@@ -21,7 +21,7 @@ export function meansOverTime(data, faces, axis, classes) {
   if (!all.weight) return [];
   const seconds = chooseStep(BIN_SECONDS, axis.length / SECOND, MAX_BINS);
   const bins = binsOf(data, faces, axis, Math.round(seconds * SECOND));
-  const shown = data.classes.map((label, index) => [label, index]).filter(([, index]) => all.mean(index) >= MIN_MEAN);
+  const shown = data.classes.map((label, index) => [label, index]).filter(([, index]) => all.mean(index) >= MIN_CHARTED);
   const hidden = data.classes.filter((label) => !shown.some(([other]) => other === label));
   const charts = shown.flatMap(([label, index]) => meanChart(label, index, bins, axis, classes, all));
   return [
