@@ -2,7 +2,7 @@
 // Groups and persons side by side: shares of the time, what is unknown, and mean scores.
 
 import { element, stackedBar } from "./elements.js";
-import { timeBy } from "./faces.js";
+import { timeByLabel } from "./faces.js";
 import { groupsOf, meansOf, unansweredShare } from "./groups.js";
 import { columnHeading } from "./sections.js";
 import { count, duration, percent } from "./text.js";
@@ -46,10 +46,11 @@ export function comparison(data, faces, classes) {
 const leftOut = (number, what) => (number > 0 ? element("p", {}, `${count(number, what)} more, not shown in this table.`) : null);
 
 function comparisonRow(name, faces, data, classes, shown, kind = "group") {
-  const shares = timeBy(faces, (row) => data.labels[data.label[row]]);
+  const shares = timeByLabel(faces);
   const total = shares.reduce((sum, [, time]) => sum + time, 0);
   const means = meansOf(data, faces);
-  const parts = data.labels.map((label) => [classes.get(label), new Map(shares).get(label) ?? 0]);
+  const times = new Map(shares);
+  const parts = data.labels.map((label) => [classes.get(label), times.get(label) ?? 0]);
   return element(
     "tr", { class: kind },
     element("th", { scope: "row" }, name, faces.length > 1 ? element("small", {}, ` ${count(faces.length, "face")}`) : null),

@@ -5,7 +5,7 @@ import { Axis } from "./axis.js";
 import { comparison } from "./comparison.js";
 import { element } from "./elements.js";
 import { faceSection } from "./face-section.js";
-import { facesOf, meanScores, timeBy } from "./faces.js";
+import { facesOf, meanScores, timeBy, timeByLabel } from "./faces.js";
 import { ranked, styleClasses } from "./fills.js";
 import { unansweredShare } from "./groups.js";
 import { meansOverTime } from "./means-chart.js";
@@ -23,7 +23,7 @@ export function pageOfFaces(data, moment) {
   const faces = facesOf(data);
   const classes = styleClasses(data.labels);
   const labels = ranked(data.labels);
-  const totals = timeBy(faces, (row) => data.labels[data.label[row]]);
+  const totals = timeByLabel(faces);
   const page = { data, axis, classes, moment, step: data.step, streams: data.streams.length };
   const chartLabel = `Faces over time by label: ${inWords(totals)}`;
   return {

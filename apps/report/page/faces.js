@@ -42,9 +42,20 @@ class Face {
     for (let row = this.from; row < this.to; row += 1) visit(row, start[row], hold[row]);
   }
 
-  /** Pairs of label and time, the longest time first. */
+  /** Pairs of label and time, the longest time first. They are summed once. */
   timeByLabel() {
-    return timeBy([this], (row) => this.data.labels[this.data.label[row]]);
+    return this.times ??= timeBy([this], (row) => this.data.labels[this.data.label[row]]);
+  }
+
+  /** The sum of each score times its time, and the time with scores. They are summed once. */
+  scoreSums() {
+    if (!this.totals) {
+      const sums = new Float64Array(this.data.classes.length);
+      let scored = 0;
+      this.each((row, _start, hold) => { if (addScores(this.data, row, sums, hold)) scored += hold; });
+      this.totals = { sums, scored };
+    }
+    return this.totals;
   }
 
   /** The periods without a gap in which the label stays the same, with the mean scores of each. */
@@ -75,6 +86,15 @@ export function timeBy(faces, valueOf) {
   return [...times].sort(([, a], [, b]) => b - a);
 }
 
+/** Pairs of label and time of all `faces`, the longest time first. */
+export function timeByLabel(faces) {
+  const times = new Map();
+  for (const face of faces) {
+    for (const [label, time] of face.timeByLabel()) times.set(label, (times.get(label) ?? 0) + time);
+  }
+  return [...times].sort(([, a], [, b]) => b - a);
+}
+
 /** Adds the scores of a row to `sums`, times `weight`. Returns false if the row has no scores. */
 export function addScores({ scores }, row, sums, weight) {
   if (!scores.length || scores[0][row] < 0) return false;
@@ -87,7 +107,8 @@ export function meanScores(data, faces) {
   const sums = new Float64Array(data.classes.length);
   let scored = 0;
   for (const face of faces) {
-    face.each((row, _start, hold) => { if (addScores(data, row, sums, hold)) scored += hold; });
+    face.scoreSums().sums.forEach((sum, index) => { sums[index] += sum; });
+    scored += face.scoreSums().scored;
   }
   return new Map(scored ? data.classes.map((name, index) => [name, sums[index] / scored]) : []);
 }

@@ -2,7 +2,6 @@
 // Groups of faces, and their means with standard errors. Scores of one face resemble each other from frame to frame, so the
 // error is that over faces, each weighted by its time: that of a ratio of sums over clusters.
 
-import { addScores } from "./faces.js";
 import { UNKNOWN, UNSCORED } from "./fills.js";
 
 /** Mean scores of a group: sums over faces, to which each face is added as a whole. */
@@ -45,12 +44,7 @@ export class Means {
 /** The means of these faces. */
 export function meansOf(data, faces) {
   const means = new Means(data.classes.length);
-  for (const face of faces) {
-    const sums = new Float64Array(data.classes.length);
-    let scored = 0;
-    face.each((row, _start, hold) => { if (addScores(data, row, sums, hold)) scored += hold; });
-    means.add(sums, scored);
-  }
+  for (const face of faces) means.add(face.scoreSums().sums, face.scoreSums().scored);
   return means;
 }
 
