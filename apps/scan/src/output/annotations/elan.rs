@@ -33,10 +33,21 @@ pub(super) fn document(video: &Annotated, labels: &[String], path: &Path) -> Str
     xml + "</ANNOTATION_DOCUMENT>\n"
 }
 
+/// `file:///data/a.mp4`, or on Windows `file:///C:/data/a.mp4`.
+fn file_url(path: &Path) -> String {
+    let path = with_slashes(path);
+    format!("file://{}{path}", if path.starts_with('/') { "" } else { "/" })
+}
+
+/// The path as ELAN writes it on every operating system.
+fn with_slashes(path: &Path) -> String {
+    path.display().to_string().replace(std::path::MAIN_SEPARATOR, "/")
+}
+
 fn header(xml: &mut String, video: &Annotated, path: &Path, annotations: usize) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (url, relative) = match video.media.is_absolute() {
-        true => (format!("file://{}", video.media.display()), format!("./{}", relative_path(&video.media, folder).display())),
+        true => (file_url(&video.media), format!("./{}", with_slashes(&relative_path(&video.media, folder)))),
         false => (video.name.clone(), String::new()),
     };
     let _ = writeln!(xml, "  <HEADER MEDIA_FILE=\"\" TIME_UNITS=\"milliseconds\">");
@@ -133,10 +144,12 @@ mod tests {
     fn names_of_files_and_labels_are_text() {
         let intervals = vec![Interval { start_ns: 0, end_ns: 1_500_400_000, label: "<b>".into() }];
         let tiers = vec![Tier { id: 1, intervals }];
-        let media = "/data/a & \"b\"\u{1}.mp4";
+        let (root, drive) = if cfg!(windows) { ("C:/", "C:/") } else { ("/", "") };
+        let media = &format!("{root}data/a & \"b\"\u{1}.mp4");
         let video = Annotated { media: media.into(), name: media.into(), length_ns: 2_000_000_000, frames_per_s: 25.0, tiers };
-        let xml = document(&video, &["neutral".to_owned()], Path::new("/data/out/a.eaf"));
-        assert!(xml.contains("MEDIA_URL=\"file:///data/a &amp; &quot;b&quot;?.mp4\" MIME_TYPE=\"video/mp4\""), "{xml}");
+        let xml = document(&video, &["neutral".to_owned()], Path::new(media).with_file_name("out").join("a.eaf").as_path());
+        let url = format!("MEDIA_URL=\"file:///{drive}data/a &amp; &quot;b&quot;?.mp4\" MIME_TYPE=\"video/mp4\"");
+        assert!(xml.contains(&url), "{xml}");
         assert!(xml.contains("RELATIVE_MEDIA_URL=\"./../a &amp; &quot;b&quot;?.mp4\""), "{xml}");
         assert!(xml.contains("TIME_VALUE=\"1500\"") && xml.contains("<ANNOTATION_VALUE>&lt;b&gt;</ANNOTATION_VALUE>"), "{xml}");
         let remote = Annotated { media: "https://host/a.webm".into(), name: "https://host/a.webm".into(), ..video };
