@@ -168,7 +168,9 @@ fn left_out(command: &str) -> Option<&'static str> {
         ("emotion-scan", "apps/scan/tests run it"),
         ("podman", "scripts/deb runs the steps of the Containerfile"),
     ];
-    others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why)
+    let needs_publish = command.contains("! emotionpublish ") && !cfg!(feature = "publish");
+    let why = others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why);
+    why.or_else(|| needs_publish.then_some("the plugin has no emotionpublish: cargo feature publish"))
 }
 
 /// The command with a file in place of a camera, without a window, on free ports, and with the example that is already built.
