@@ -54,6 +54,55 @@ fn landmarks_and_pose_follow_a_turned_face_and_brightness_sets_the_rest() {
     }
 }
 
+/// Landmarks of a face whose square is a picture of 80x80 pixels.
+fn five_of_whole_picture() -> Landmarks5 {
+    let (half, middle) = (13.797, 36.878);
+    Landmarks5([(-half, -half), (half, -half), (0.0, 0.0), (-half, half), (half, half)].map(|(x, y)| Point::new(40.0 + x, middle + y)))
+}
+
+#[test]
+fn the_networks_have_the_outputs_of_the_training_code() {
+    if !runtime_fetched() {
+        return;
+    }
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../data/face-geometry.json")).expect("JSON");
+    let numbers = |face: &serde_json::Value, key: &str| -> Vec<f32> {
+        face[key].as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number") as f32).collect()
+    };
+    // In parts of the crop and of 1, and in degrees.
+    for (name, tolerance, degrees) in [("face-geometry", 0.01, 0.5), ("face-geometry-int8", 0.03, 2.0)] {
+        let mut landmarker = load(ModelFile::named(name, &SearchPath::default()).expect("it is compiled in")).expect("a geometry model");
+        let faces = golden["faces"].as_array().expect("faces");
+        assert_eq!(faces.len(), 3);
+        for face in faces {
+            let pixels: Vec<u8> = numbers(face, "pixels").into_iter().map(|pixel| pixel as u8).collect();
+            let plane = Plane { data: &pixels, stride: 80 };
+            let whole = Size::new(80, 80);
+            let view = FrameView::new(PixelFormat::Gray8, whole, &[plane], Colorimetry::default()).expect("a view");
+            let asked = Face { rect: whole.rect(), detector: None, landmarks: Some(five_of_whole_picture()) };
+            let found = landmarker.estimate(&view, &[asked]).expect("an estimate")[0];
+            let near = |found: f32, expected: f32, tolerance: f32, what: &str| {
+                assert!((found - expected).abs() < tolerance, "{name}, {}, {what}: {found}, expected {expected}", face["name"]);
+            };
+            for (point, expected) in found.landmarks.0.iter().zip(numbers(face, "landmarks").chunks_exact(2)) {
+                near(point.x / 80.0, expected[0], tolerance, "x");
+                near(point.y / 80.0, expected[1], tolerance, "y");
+            }
+            let pose = numbers(face, "pose");
+            near(found.pose.yaw, pose[0], degrees, "yaw");
+            near(found.pose.pitch, pose[1], degrees, "pitch");
+            near(found.pose.roll, pose[2], degrees, "roll");
+            found
+                .blendshapes
+                .0
+                .iter()
+                .zip(numbers(face, "blendshapes"))
+                .for_each(|(&found, expected)| near(found, expected, 3.0 * tolerance, "blendshape"));
+            near(found.trust, numbers(face, "trust")[0], 3.0 * tolerance, "trust");
+        }
+    }
+}
+
 #[test]
 fn other_networks_are_refused_with_what_they_lack() {
     if !runtime_fetched() {
