@@ -58,7 +58,7 @@ impl Classifier {
         Ok(Self { network, labels, prior, outputs, crops, scores })
     }
 
-    /// Sets the maximum number of faces in one run of the network; 0 is [`MAX_BATCH`].
+    /// Sets the maximum number of faces in one run of the network; 0 is [`MAX_BATCH`](crate::crops::network::MAX_BATCH).
     pub fn set_batch_size(&mut self, batch_size: usize) {
         self.network.set_batch_size(batch_size);
     }

@@ -3,6 +3,8 @@
 //! drawn as a scene describes. Detectors and classifiers accept them as faces, and the result is free to publish.
 //!
 //! ```
+//! use test_support::average_faces::{Key, Scene};
+//!
 //! let scene = Scene::new(640, 480).actor(vec![
 //!     Key::new(0.0, (200.0, 240.0), 180.0, "neutral"),
 //!     Key::new(2.0, (440.0, 240.0), 180.0, "happiness"), // moves to the right and starts to smile
