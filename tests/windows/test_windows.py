@@ -42,7 +42,7 @@ class Libraries(unittest.TestCase):
     def test_only_libraries_of_windows_and_gstreamer_are_needed(self):
         files = [*wine.UNPACKED.glob("bin/*.exe"), *wine.UNPACKED.glob("lib/gstreamer-1.0/*.dll"),
                  *wine.SITE.glob("emotion/*.pyd"), *wine.SITE.glob("emotion/gstreamer-1.0/*.dll")]
-        self.assertEqual(len(files), 5, files)
+        self.assertEqual(len(files), 6, files)
         gstreamer = {file.name for file in wine.SITE.glob("gstreamer_libs/bin/*.dll")}
         for file in files:
             table = subprocess.run(["x86_64-w64-mingw32-objdump", "--private-headers", file], capture_output=True, text=True, check=True)

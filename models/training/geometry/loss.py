@@ -7,13 +7,15 @@ from torch.nn import functional
 from training.geometry.points import OUTER_CORNERS, POINTS, TAUGHT_BLENDSHAPES
 
 NAMES = ("landmarks", "pose", "blendshapes", "trust")
-WEIGHTS = torch.tensor([1.0, 0.5, 0.8, 0.5])
+WEIGHTS = torch.tensor([1.0, 0.5, 2.0, 0.5])
 # Distance of a point, in percent of the eye distance, up to which its loss is quadratic.
 QUADRATIC = 2.0
 # Eyes of a profile nearly coincide; their distance counts as at least this part of the crop.
 MIN_EYE_DISTANCE = 0.15
 DEGREES, ROLL_WEIGHT = 4.0, 1.5
-MAX_BLENDSHAPE_LOSS = 16.0
+# Error of a blendshape, in its spreads, up to which its loss is quadratic. Beyond, the loss still grows: were it cut off, a
+# blendshape that starts far away would never learn.
+QUADRATIC_SPREADS = 2.0
 # Mean distance of the points, in percent of the eye distance, at which the trust is 0.
 UNTRUSTED = 20.0
 
@@ -40,7 +42,7 @@ def losses(outputs, labels, spread):
     of_angles = functional.smooth_l1_loss(pose[:count] / DEGREES, labels.pose / DEGREES, reduction="none")
     of_pose = (of_angles * torch.tensor([1, 1, ROLL_WEIGHT])).mean()
     of_shapes = ((blendshapes[:count] - labels.blendshapes) / spread)[:, :TAUGHT_BLENDSHAPES]
-    of_shapes = of_shapes.square().clamp_max(MAX_BLENDSHAPE_LOSS).mean()
+    of_shapes = functional.huber_loss(of_shapes, torch.zeros_like(of_shapes), delta=QUADRATIC_SPREADS)
     error = offset.detach().norm(dim=2).mean(1)
     deserved = torch.cat([trust_of(error), torch.zeros(len(trust) - count)])
     of_trust = functional.binary_cross_entropy(trust[:, 0].clamp(1e-4, 1 - 1e-4), deserved)

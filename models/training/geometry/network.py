@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The network: convolutions over a grey face of 80x80 pixels, and one linear layer for all outputs."""
+"""The network: convolutions over a grey face of 80x80 pixels, one linear layer for all outputs but the blendshapes, and two
+layers for these."""
 
 import torch
 from torch import nn
 
 from training.common.layers import conv_norm
-from training.geometry.points import BLENDSHAPES, POINTS
+from training.geometry.points import BLENDSHAPES, POINTS, TAUGHT_BLENDSHAPES
 
 SIDE = 80
 PIXEL_MEAN, PIXEL_SCALE = 128.0, 1 / 64
 WIDTHS, BLOCKS, LAST_WIDTH = (16, 40, 80, 112), (1, 2, 2), 64
-# Ranges of the outputs, so that the linear layer's own are alike: parts of the crop, and degrees.
+SHAPE_WIDTH = 128
+# Ranges of the outputs, so that the linear layer's own are alike: parts of the crop, and degrees. Blendshapes have their own.
 POINT_RANGE, ANGLE_RANGE = 0.25, 30.0
 COORDINATES, ANGLES = 2 * POINTS, 3
 OUTPUTS = {"landmarks": COORDINATES, "pose": ANGLES, "blendshapes": len(BLENDSHAPES), "trust": 1}
+LINEAR_OUTPUTS = [COORDINATES, ANGLES, 1]
 
 
 def normalise(pixels):
@@ -53,9 +56,12 @@ class GeometryNet(nn.Module):
     pose         [N, 3]   yaw, pitch and roll in degrees
     blendshapes  [N, 52]  0..1; the last one, which has no teacher, is always 0
     trust        [N, 1]   0..1
+
+    In training, blendshapes are not limited to 0..1: a value beyond would learn nothing.
     """
 
-    def __init__(self, mean_points=None):
+    def __init__(self, mean_points=None, shapes=None):
+        """mean_points [140], and the (mean, spread) [52] of the blendshapes, of the training faces."""
         super().__init__()
         stem, *widths = WIDTHS
         layers = [Step(1, stem)]
@@ -63,21 +69,24 @@ class GeometryNet(nn.Module):
             layers += [Step(stem, width), *(Block(width) for _ in range(blocks))]
             stem = width
         self.body = nn.Sequential(*layers, Step(stem, LAST_WIDTH, kernel=1, stride=1))
-        cells = (SIDE // 2 ** len(WIDTHS)) ** 2
-        self.linear = nn.Linear(LAST_WIDTH * cells, sum(OUTPUTS.values()))
+        features = LAST_WIDTH * (SIDE // 2 ** len(WIDTHS)) ** 2
+        self.linear = nn.Linear(features, sum(LINEAR_OUTPUTS))
+        self.shapes = nn.Sequential(nn.Linear(features, SHAPE_WIDTH), nn.ReLU(), nn.Linear(SHAPE_WIDTH, len(BLENDSHAPES)))
         mean_points = torch.full((COORDINATES,), 0.5) if mean_points is None else mean_points
         self.register_buffer("mean_points", mean_points)
-        taught = torch.ones(len(BLENDSHAPES))
-        taught[-1] = 0
-        self.register_buffer("taught", taught)
+        mean, spread = shapes or (torch.zeros(len(BLENDSHAPES)), torch.ones(len(BLENDSHAPES)))
+        taught = torch.arange(len(BLENDSHAPES)) < TAUGHT_BLENDSHAPES
+        self.register_buffer("shape_mean", mean * taught)
+        self.register_buffer("shape_spread", spread * taught)
 
     def forward(self, crops):
-        values = self.linear(self.body(crops).flatten(1)).float()
-        points, pose, blendshapes, trust = values.split(list(OUTPUTS.values()), 1)
+        features = self.body(crops).flatten(1)
+        points, pose, trust = self.linear(features).float().split(LINEAR_OUTPUTS, 1)
+        shapes = self.shapes(features).float() * self.shape_spread + self.shape_mean
         return (
             points * POINT_RANGE + self.mean_points,
             pose * ANGLE_RANGE,
-            torch.sigmoid(blendshapes) * self.taught,
+            shapes if self.training else shapes.clamp(0, 1),
             torch.sigmoid(trust),
         )
 

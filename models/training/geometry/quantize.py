@@ -3,8 +3,8 @@
 
     python -m training.geometry.quantize --cache CACHE [--model models/face-geometry/model.onnx] --output FOLDER
 
-The first convolution, which has a single input channel and is slower in int8, and the linear layer, which is cheap and whose
-errors are those of the points, are computed in fp32. The weights of the linear layer, which are most of the file, are stored
+The first convolution, which has a single input channel and is slower in int8, and the linear layers, which are cheap and whose
+errors are those of the points, are computed in fp32. The weights of the linear layers, which are most of the file, are stored
 in 16 bits.
 """
 
@@ -50,15 +50,16 @@ def fp32_nodes(path):
 
 
 def store_linear_in_16_bits(path):
-    """Store the weights of the linear layer as float16, and convert them when the model is loaded."""
+    """Store the weights of the linear layers as float16, and convert them when the model is loaded."""
     model = onnx.load(path)
     graph = model.graph
-    linear = next(node for node in graph.node if node.op_type == "Gemm")
-    weights = next(tensor for tensor in graph.initializer if tensor.name == linear.input[1])
-    stored = numpy_helper.from_array(numpy_helper.to_array(weights).astype(np.float16), weights.name + "_16")
-    graph.node.insert(0, helper.make_node("Cast", [stored.name], [weights.name], "weights_to_32", to=TensorProto.FLOAT))
-    graph.initializer.remove(weights)
-    graph.initializer.append(stored)
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for linear in [node for node in graph.node if node.op_type == "Gemm"]:
+        name = linear.input[1]
+        stored = numpy_helper.from_array(numpy_helper.to_array(weights[name]).astype(np.float16), name + "_16")
+        graph.node.insert(0, helper.make_node("Cast", [stored.name], [name], name + "_to_32", to=TensorProto.FLOAT))
+        graph.initializer.remove(weights[name])
+        graph.initializer.append(stored)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

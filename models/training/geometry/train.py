@@ -25,7 +25,7 @@ from training.geometry.network import GeometryNet, normalise
 WARMUP = 300
 SAVE_EVERY = 200
 MAX_GRADIENT = 5.0
-MIN_SPREAD = 0.03
+MIN_SPREAD = 0.02
 FACES_FOR_MEAN = 2000
 
 
@@ -57,10 +57,11 @@ class Trainer:
         self.batches = Batches(training, load_faces(options.cache, "turned-"), empty)
         self.held_out = held_out_crops(options.cache)
         print(f"{len(training)} faces, {len(self.batches.turned[0])} turned, {len(self.held_out[0])} held out", flush=True)
-        self.spread = torch.from_numpy(training.blendshapes).std(0).clamp_min(MIN_SPREAD)
+        shapes = torch.from_numpy(training.blendshapes)
+        self.spread = shapes.std(0).clamp_min(MIN_SPREAD)
         chosen = training[np.random.default_rng(options.seed).permutation(len(training))[:FACES_FOR_MEAN]]
         _, labels = labelled_crops(to_tensors(chosen))
-        self.network = GeometryNet(labels.points.mean(0).flatten()).to(memory_format=torch.channels_last)
+        self.network = GeometryNet(labels.points.mean(0).flatten(), (shapes.mean(0), self.spread)).to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(torch.load(options.start, weights_only=True))
         self.average = MovingAverage(self.network, options.ema)
