@@ -136,7 +136,7 @@ def random_turn(rotation, random):
 
 def turn_file(turner, path, times, random):
     """Turn the faces of a file `times` times, or that part of them if `times` is less than 1."""
-    faces = np.load(path)
+    faces = dict(np.load(path))  # an array of an open file is read anew each time
     rotations = rotation_of_matrix(faces["matrix"])
     chosen = [i for i in np.flatnonzero(faces["disagreement"] < MAX_DISAGREEMENT) if not is_held_out(faces["name"][i])]
     if times < 1:
