@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The network: convolutions over a grey face of 80x80 pixels, one linear layer for all outputs but the blendshapes, and two
-layers for these."""
+"""The network: convolutions over a grey face of 80x80 pixels, and linear layers behind them.
+
+Blendshapes have two layers of their own, which also see maps of half as coarse a grid: a lid or a gaze is a matter of a pixel.
+"""
 
 import torch
 from torch import nn
@@ -11,7 +13,8 @@ from training.geometry.points import BLENDSHAPES, POINTS, TAUGHT_BLENDSHAPES
 SIDE = 80
 PIXEL_MEAN, PIXEL_SCALE = 128.0, 1 / 64
 WIDTHS, BLOCKS, LAST_WIDTH = (16, 40, 80, 112), (1, 2, 2), 64
-SHAPE_WIDTH = 128
+# Of the network for blendshapes: maps of the grid of 10x10 cells, and values between its layers.
+DETAIL_WIDTH, SHAPE_WIDTH = 8, 128
 # Ranges of the outputs, so that the linear layer's own are alike: parts of the crop, and degrees. Blendshapes have their own.
 POINT_RANGE, ANGLE_RANGE = 0.25, 30.0
 COORDINATES, ANGLES = 2 * POINTS, 3
@@ -49,6 +52,13 @@ class Step(nn.Module):
         return torch.relu(self.conv(maps))
 
 
+def stages(widths, blocks):
+    """Layers from each width to the next one, each of which halves the size of the maps and is followed by its blocks."""
+    for inputs, outputs, count in zip(widths, widths[1:], blocks):
+        yield Step(inputs, outputs)
+        yield from (Block(outputs) for _ in range(count))
+
+
 class GeometryNet(nn.Module):
     """From crops float32 [N, 1, 80, 80] to the four outputs of `OUTPUTS`.
 
@@ -63,15 +73,17 @@ class GeometryNet(nn.Module):
     def __init__(self, mean_points=None, shapes=None):
         """mean_points [140], and the (mean, spread) [52] of the blendshapes, of the training faces."""
         super().__init__()
-        stem, *widths = WIDTHS
-        layers = [Step(1, stem)]
-        for width, blocks in zip(widths, BLOCKS):
-            layers += [Step(stem, width), *(Block(width) for _ in range(blocks))]
-            stem = width
-        self.body = nn.Sequential(*layers, Step(stem, LAST_WIDTH, kernel=1, stride=1))
-        features = LAST_WIDTH * (SIDE // 2 ** len(WIDTHS)) ** 2
-        self.linear = nn.Linear(features, sum(LINEAR_OUTPUTS))
-        self.shapes = nn.Sequential(nn.Linear(features, SHAPE_WIDTH), nn.ReLU(), nn.Linear(SHAPE_WIDTH, len(BLENDSHAPES)))
+        first, *widths, last = WIDTHS
+        self.fine = nn.Sequential(Step(1, first), *stages([first, *widths], BLOCKS))
+        self.coarse = nn.Sequential(*stages([widths[-1], last], BLOCKS[-1:]), Step(last, LAST_WIDTH, kernel=1, stride=1))
+        self.detail = Step(widths[-1], DETAIL_WIDTH, kernel=1, stride=1)
+        cells = (SIDE // 2 ** len(WIDTHS)) ** 2
+        self.linear = nn.Linear(LAST_WIDTH * cells, sum(LINEAR_OUTPUTS))
+        self.shapes = nn.Sequential(
+            nn.Linear((LAST_WIDTH + 4 * DETAIL_WIDTH) * cells, SHAPE_WIDTH),
+            nn.ReLU(),
+            nn.Linear(SHAPE_WIDTH, len(BLENDSHAPES)),
+        )
         mean_points = torch.full((COORDINATES,), 0.5) if mean_points is None else mean_points
         self.register_buffer("mean_points", mean_points)
         mean, spread = shapes or (torch.zeros(len(BLENDSHAPES)), torch.ones(len(BLENDSHAPES)))
@@ -80,9 +92,11 @@ class GeometryNet(nn.Module):
         self.register_buffer("shape_spread", spread * taught)
 
     def forward(self, crops):
-        features = self.body(crops).flatten(1)
-        points, pose, trust = self.linear(features).float().split(LINEAR_OUTPUTS, 1)
-        shapes = self.shapes(features).float() * self.shape_spread + self.shape_mean
+        fine = self.fine(crops)
+        coarse, detail = self.coarse(fine), self.detail(fine)
+        coarse, detail = coarse.flatten(1), detail.flatten(1)
+        points, pose, trust = self.linear(coarse).float().split(LINEAR_OUTPUTS, 1)
+        shapes = self.shapes(torch.cat([coarse, detail], 1)).float() * self.shape_spread + self.shape_mean
         return (
             points * POINT_RANGE + self.mean_points,
             pose * ANGLE_RANGE,
