@@ -49,7 +49,8 @@ pub struct Options {
     #[arg(long, requires = "every")]
     pub exact: bool,
 
-    /// Look at a frame each so many seconds first, 1 without a number, and examine only the spans with faces
+    /// Look at frames at most twice so many seconds apart first, 1 without a number, and examine only the spans with faces. Keyframes
+    /// are taken where they are that close
     #[arg(long, value_name = "SECONDS", value_parser = seconds, num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     pub where_faces: Option<Duration>,
 

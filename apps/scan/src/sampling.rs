@@ -17,6 +17,9 @@ pub enum Sampling {
     /// The frame nearest to each multiple of this time that is cheap to decode: a keyframe, or, where keyframes are further
     /// apart, the first frame at or after the time. Frames that are not needed for it are not decoded.
     Nearest(Duration),
+    /// Frames for a first look: keyframes, or, where keyframes are more than twice this time apart, the first frame at or after each
+    /// multiple of it. Two of them are at most twice this time apart. Frames that are not needed for it are not decoded.
+    Look(Duration),
 }
 
 impl Sampling {
@@ -24,7 +27,16 @@ impl Sampling {
     pub fn every(self) -> Option<Duration> {
         match self {
             Self::All => None,
-            Self::First(every) | Self::Nearest(every) => Some(every),
+            Self::First(every) | Self::Nearest(every) | Self::Look(every) => Some(every),
+        }
+    }
+
+    /// How often compressed frames are taken; `None` if all are decoded.
+    pub fn pace(self) -> Option<Pace> {
+        match self {
+            Self::All | Self::First(_) => None,
+            Self::Nearest(every) => Some(Pace { every_ns: nanoseconds(every), is_look: false }),
+            Self::Look(every) => Some(Pace { every_ns: nanoseconds(every), is_look: true }),
         }
     }
 
@@ -32,6 +44,15 @@ impl Sampling {
     pub fn exact(self) -> Self {
         self.every().map_or(Self::All, Self::First)
     }
+}
+
+/// How often a frame is taken of those that are cheap to decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Time between two frames, in nanoseconds.
+    pub every_ns: u64,
+    /// Set if frames up to twice as far apart are close enough, and none needs to be near a certain time.
+    pub is_look: bool,
 }
 
 /// `every` in nanoseconds, at least 1.
@@ -49,14 +70,14 @@ pub fn interval(time_ns: u64, every: Duration) -> u64 {
 pub struct Schedule {
     /// Which frames are examined.
     pub sampling: Sampling,
-    /// Time between the frames by which a first look finds the spans with faces. Only these spans are examined; `None` is the
-    /// whole video.
+    /// Half of the maximum time between the frames by which a first look finds the spans with faces. Only these spans are examined;
+    /// `None` is the whole video.
     pub look: Option<Duration>,
 }
 
 impl Schedule {
     /// The frames that are decoded first.
     pub fn first(self) -> Sampling {
-        self.look.map_or(self.sampling, Sampling::Nearest)
+        self.look.map_or(self.sampling, Sampling::Look)
     }
 }

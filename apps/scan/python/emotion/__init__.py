@@ -79,6 +79,7 @@ def scan(
     *,
     every: float | None = None,
     exact: bool = False,
+    where_faces: float | None = None,
     turn: int | str = 0,
     set: Mapping[str, Any] | None = None,
     jobs: int | None = None,
@@ -87,14 +88,15 @@ def scan(
 
     `every` is the number of seconds between examined frames; without it, every frame is examined. The keyframes nearest to
     these times are taken where keyframes are that close; `exact` takes the first frame at or after each time, which decodes
-    all frames. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before they are
+    all frames. With `where_faces`, such as 1, a first look takes frames at most twice so many seconds apart, and only the spans
+    around faces are examined. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before they are
     searched, or "auto": a photo with few faces is searched in all four directions. `set` has properties of elements, such as
     `{"facedetect.tile-size": 640}`. `jobs` is the number of files examined at the same time; without it, one for each core.
     A file that cannot be read has no rows; `scan_tables` also returns its error.
 
     Raises ValueError for a wrong option, OSError if the disk is full, and RuntimeError if a model is missing.
     """
-    return scan_tables(path, every=every, exact=exact, turn=turn, set=set, jobs=jobs).faces
+    return scan_tables(path, every=every, exact=exact, where_faces=where_faces, turn=turn, set=set, jobs=jobs).faces
 
 
 def scan_tables(
@@ -102,6 +104,7 @@ def scan_tables(
     *,
     every: float | None = None,
     exact: bool = False,
+    where_faces: float | None = None,
     turn: int | str = 0,
     set: Mapping[str, Any] | None = None,
     jobs: int | None = None,
@@ -112,7 +115,7 @@ def scan_tables(
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
         output = Path(folder, "scan.parquet")
-        _emotion.scan(paths, output, (every, exact), str(turn), _settings(set), jobs)
+        _emotion.scan(paths, output, (every, exact, where_faces), str(turn), _settings(set), jobs)
         faces, files = output, output.with_suffix(".files.parquet")
         return Tables(*(pyarrow.parquet.read_table(table, memory_map=False) for table in (faces, files)))
 

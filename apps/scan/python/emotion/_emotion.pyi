@@ -6,7 +6,7 @@ from pathlib import Path
 def scan(
     inputs: Sequence[str | os.PathLike[str]],
     output: Path,
-    every: tuple[float | None, bool],
+    schedule: tuple[float | None, bool, float | None],
     turn: str,
     set: list[str],
     jobs: int | None,

@@ -14,22 +14,23 @@ use pyo3::prelude::*;
 /// Files that could not be examined: name and error.
 type Errors = Vec<(String, String)>;
 
-/// Examines `inputs`, writes the tables and returns the errors of files. `every` has the values of `--every` and `--exact`, and
-/// `turn` that of `--turn`.
+/// Examines `inputs`, writes the tables and returns the errors of files. `schedule` has the values of `--every`, `--exact` and
+/// `--where-faces`, and `turn` that of `--turn`.
 #[pyfunction]
 fn scan(
     py: Python<'_>,
     inputs: Vec<PathBuf>,
     output: PathBuf,
-    every: (Option<f64>, bool),
+    schedule: (Option<f64>, bool, Option<f64>),
     turn: &str,
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
     let mut options = Options::new(inputs, output);
-    let (every, exact) = every;
-    options.every = every.map(interval).transpose()?;
+    let (every, exact, where_faces) = schedule;
+    options.every = every.map(|every| interval("every", every)).transpose()?;
     options.exact = exact && every.is_some();
+    options.where_faces = where_faces.map(|every| interval("where_faces", every)).transpose()?;
     options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
     options.set = settings(&set)?;
     options.jobs = jobs.filter(|&jobs| jobs > 0);
@@ -54,9 +55,9 @@ fn faces(py: Python<'_>, pixels: &[u8], width: u32, height: u32, channels: u32, 
     serde_json::to_string(&found.map_err(python_error)?).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
-fn interval(seconds: f64) -> PyResult<Duration> {
+fn interval(argument: &str, seconds: f64) -> PyResult<Duration> {
     let interval = Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero());
-    interval.ok_or_else(|| PyValueError::new_err(format!("every: expected more than 0 seconds, found {seconds}")))
+    interval.ok_or_else(|| PyValueError::new_err(format!("{argument}: expected more than 0 seconds, found {seconds}")))
 }
 
 fn settings(set: &[String]) -> PyResult<Vec<Setting>> {

@@ -70,9 +70,15 @@ class Scan(unittest.TestCase):
         self.assertEqual(tables.faces.num_rows, 2)
         self.assertEqual([error is None for error in tables.files["error"].to_pylist()], [True, False])
 
+    def test_a_photo_has_no_spans(self):
+        tables = emotion.scan_tables(FOLDER, where_faces=1)
+        self.assertEqual((tables.faces.num_rows, tables.files["spans"].to_pylist()), (2, [None]))
+
     def test_wrong_options_are_refused(self):
         with self.assertRaisesRegex(ValueError, "expected more than 0 seconds"):
             emotion.scan(FOLDER, every=0)
+        with self.assertRaisesRegex(ValueError, "where_faces: expected more than 0 seconds, found -1"):
+            emotion.scan(FOLDER, where_faces=-1)
         with self.assertRaisesRegex(ValueError, "turn: expected auto, 0, 90, 180 or 270, found 45"):
             emotion.scan(FOLDER, turn=45)
         with self.assertRaisesRegex(ValueError, "outside of the range"):

@@ -21,7 +21,7 @@ use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
 use super::timeline::{Timeline, position};
 use crate::findings::Kind;
-use crate::sampling::{Sampling, nanoseconds};
+use crate::sampling::Sampling;
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
@@ -86,7 +86,7 @@ impl Decoder {
             opened.file = Some((path.to_owned(), stream.clone()));
             opened
         });
-        if matches!((&oriented, sampling), (Err(Failure::Decoding(_) | Failure::Other), Sampling::Nearest(_))) {
+        if sampling.pace().is_some() && matches!(&oriented, Err(Failure::Decoding(_) | Failure::Other)) {
             // Perhaps its first keyframe is none.
             return Self::open(path, stream, limit, sampling.exact());
         }
@@ -195,10 +195,7 @@ impl Decoder {
     /// Decides which frames are decoded after the next seek: those that are needed for `range`, or all.
     fn plan(&self, range: Option<Range>) {
         if let Some(gate) = self.gate() {
-            gate.plan(match self.sampling {
-                Sampling::Nearest(every) => range.map(|range| (nanoseconds(every), range)),
-                Sampling::All | Sampling::First(_) => None,
-            });
+            gate.plan(self.sampling.pace().zip(range));
         }
     }
 

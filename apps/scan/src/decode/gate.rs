@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::frame::Chosen;
 use super::groups::{Action, Coded, Distrust, Groups, Range};
-use crate::sampling::ROUNDING_NS;
+use crate::sampling::{Pace, ROUNDING_NS};
 
 /// A decoded frame may differ from its compressed one by so much time.
 const TOLERANCE_NS: i64 = 3 * ROUNDING_NS as i64;
@@ -29,8 +29,8 @@ enum Item {
 struct State {
     /// `None` if all frames are passed on.
     groups: Option<Groups<Item>>,
-    /// What is examined after the next seek, and how often, in nanoseconds.
-    planned: Option<(u64, Range)>,
+    /// What is examined after the next seek, and how often.
+    planned: Option<(Pace, Range)>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     format: Format,
 }
@@ -48,7 +48,7 @@ pub(super) struct Gates(Mutex<Vec<(gst::glib::WeakRef<gst::Element>, Arc<Gate>)>
 
 impl Gates {
     /// Puts a gate before each decoder that `decode`, a `decodebin`, adds to a video.
-    pub(super) fn watch(decode: &gst::Element, planned: (u64, Range), is_photo: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
+    pub(super) fn watch(decode: &gst::Element, planned: (Pace, Range), is_photo: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
         let gates = Arc::new(Self::default());
         let known = gates.clone();
         decode.downcast_ref::<gst::Bin>().inspect(|bin| {
@@ -88,7 +88,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// A gate before `decoder` that begins with what was `planned`; `None` for elements without a fixed input.
-    fn before(decoder: &gst::Element, planned: (u64, Range)) -> Option<Arc<Self>> {
+    fn before(decoder: &gst::Element, planned: (Pace, Range)) -> Option<Arc<Self>> {
         let gate = Arc::new(Self::default());
         gate.plan(Some(planned));
         gate.state.lock().begin();
@@ -98,8 +98,8 @@ impl Gate {
         Some(gate)
     }
 
-    /// After the next seek, passes on what `planned` needs: a frame each so many nanoseconds of a range; `None` is all frames.
-    pub(super) fn plan(&self, planned: Option<(u64, Range)>) {
+    /// After the next seek, passes on what `planned` needs: frames of a range at this pace; `None` is all frames.
+    pub(super) fn plan(&self, planned: Option<(Pace, Range)>) {
         self.state.lock().planned = planned;
     }
 
@@ -220,7 +220,7 @@ impl Gate {
 
 impl State {
     fn begin(&mut self) {
-        self.groups = self.planned.map(|(every_ns, range)| Groups::new(every_ns, range));
+        self.groups = self.planned.map(|(pace, range)| Groups::new(pace, range));
     }
 
     /// Notes what an event says about the frames behind it.

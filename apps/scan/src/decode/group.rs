@@ -38,7 +38,7 @@ pub(super) struct Group<T> {
     pub(super) wants_key: bool,
     /// Set if the keyframe is shown in the range.
     pub(super) is_eligible: bool,
-    /// Set if it is longer than the time between two samples.
+    /// Set if its keyframe alone does not represent it.
     pub(super) is_long: bool,
     /// Set if it is the first of the file. Frames that are shown before its keyframe cannot be decoded.
     pub(super) starts_file: bool,
@@ -100,9 +100,9 @@ impl<T> Group<T> {
         self.held.push_back(Held::Frame(coded));
     }
 
-    /// True if it is longer than the time between two samples, or too large to be held.
-    pub(super) fn has_outgrown(&self, every_ns: i64) -> bool {
-        self.is_long || self.last_ns - self.key_ns > every_ns + ROUNDING || self.held_bytes > MAX_HELD_BYTES
+    /// True if it is longer than `longest_ns`, or too large to be held.
+    pub(super) fn has_outgrown(&self, longest_ns: i64) -> bool {
+        self.is_long || self.last_ns - self.key_ns > longest_ns + ROUNDING || self.held_bytes > MAX_HELD_BYTES
     }
 
     /// The first frame in the order of display at or after both the sampling time and `lowest_ns`, once it is certain.

@@ -5,13 +5,16 @@
 //! two samples is represented by its keyframe: it is passed on if it is the keyframe nearest to a sampling time. In a longer
 //! group, the frames from the keyframe to the first one at or after the sampling time are passed on. All others are dropped.
 //!
+//! A first look takes frames that are at most twice that time apart. So it takes keyframes of groups that are up to twice as long,
+//! no more of them than needed.
+//!
 //! The decisions depend only on the frames and the range, never on timing. Times are in nanoseconds of the file's time and
 //! may be negative before an edit. Frames come in the order of decoding.
 
 use std::collections::VecDeque;
 
 use super::group::{Found, Group, Held};
-use crate::sampling::ROUNDING_NS;
+use crate::sampling::{Pace, ROUNDING_NS};
 
 pub(super) const ROUNDING: i64 = ROUNDING_NS as i64;
 
@@ -117,6 +120,9 @@ pub enum Distrust {
 #[derive(Debug)]
 pub(super) struct Groups<T> {
     every_ns: i64,
+    /// A longer group is not represented by its keyframe alone.
+    longest_ns: i64,
+    is_look: bool,
     range: Range,
     /// Earlier frames are decoded and not shown.
     visible_ns: i64,
@@ -135,6 +141,8 @@ pub(super) struct Groups<T> {
     /// Frames of the range in the finished groups.
     frames: u64,
     wanted: VecDeque<Wanted>,
+    /// Time of the last frame that was wanted.
+    last_wanted_ns: Option<i64>,
     distrust: Option<Distrust>,
     is_over: bool,
 }
@@ -143,10 +151,13 @@ pub(super) struct Groups<T> {
 const SINGLE_FRAMES: u32 = 4;
 
 impl<T: Clone> Groups<T> {
-    /// A frame for each multiple of `every_ns` in `range`.
-    pub(super) fn new(every_ns: u64, range: Range) -> Self {
+    /// Frames of `range` at this pace.
+    pub(super) fn new(pace: Pace, range: Range) -> Self {
+        let every_ns = i64::try_from(pace.every_ns).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
         Self {
-            every_ns: i64::try_from(every_ns).unwrap_or(i64::MAX / 4).min(i64::MAX / 4),
+            every_ns,
+            longest_ns: if pace.is_look { 2 * every_ns } else { every_ns },
+            is_look: pace.is_look,
             range,
             visible_ns: i64::MIN,
             has_fields: false,
@@ -158,6 +169,7 @@ impl<T: Clone> Groups<T> {
             headless: 0,
             frames: 0,
             wanted: VecDeque::new(),
+            last_wanted_ns: None,
             distrust: None,
             is_over: false,
         }
@@ -293,7 +305,7 @@ impl<T: Clone> Groups<T> {
     fn show_first(&mut self, group: &mut Group<T>, actions: &mut Vec<Action<T>>) {
         if let (true, Some(Held::Frame(keyframe))) = (group.is_eligible && !self.has_fields, group.held.front()) {
             group.wants_key = false;
-            self.wanted.push_back(Wanted { time_ns: group.key_ns, number: 0 });
+            self.add_wanted(group.key_ns, 0);
             actions.extend([Action::Pass(keyframe.item.clone()), Action::Drain]);
         }
     }
@@ -310,10 +322,10 @@ impl<T: Clone> Groups<T> {
     }
 
     fn push_dependent(&mut self, coded: Coded<T>, actions: &mut Vec<Action<T>>) {
-        let (every_ns, range) = (self.every_ns, self.range);
+        let (longest_ns, range) = (self.longest_ns, self.range);
         let Some(group) = &mut self.group else { return };
         group.push(coded, &range);
-        if group.has_outgrown(every_ns) {
+        if group.has_outgrown(longest_ns) {
             self.decode_to_samples(actions);
         }
     }
@@ -321,6 +333,8 @@ impl<T: Clone> Groups<T> {
     /// Treats the group as a long one, as far as its frames are known.
     fn decode_to_samples(&mut self, actions: &mut Vec<Action<T>>) {
         let Some(mut group) = self.group.take() else { return };
+        // The frames behind it need it anyway.
+        group.wants_key |= self.is_look && !group.is_long && self.last_wanted_ns.is_none_or(|last| last < group.key_ns);
         self.want_keyframe(&mut group, actions);
         group.is_long = true;
         while let Some(found) = group.find_sample(self.range.from_ns.max(self.visible_ns)) {
@@ -333,16 +347,21 @@ impl<T: Clone> Groups<T> {
     /// Passes on the keyframe, if it is wanted, and no longer passed on.
     fn want_keyframe(&mut self, group: &mut Group<T>, actions: &mut Vec<Action<T>>) {
         if std::mem::take(&mut group.wants_key) && group.is_eligible {
-            self.wanted.push_back(Wanted { time_ns: group.key_ns, number: self.frames + group.counted_before(group.key_ns) });
+            self.add_wanted(group.key_ns, self.frames + group.counted_before(group.key_ns));
             group.release(0, actions);
         }
+    }
+
+    fn add_wanted(&mut self, time_ns: i64, number: u64) {
+        self.wanted.push_back(Wanted { time_ns, number });
+        self.last_wanted_ns = Some(time_ns);
     }
 
     /// Passes on everything up to the frame that was found.
     fn want(&mut self, group: &mut Group<T>, found: Found, actions: &mut Vec<Action<T>>) {
         let Found { time_ns, position } = found;
         if self.range.has(time_ns) {
-            self.wanted.push_back(Wanted { time_ns, number: self.frames + group.counted_before(time_ns) });
+            self.add_wanted(time_ns, self.frames + group.counted_before(time_ns));
             if let Some(position) = position {
                 group.release(position, actions);
             }
@@ -353,19 +372,31 @@ impl<T: Clone> Groups<T> {
 
     /// Ends the group. The next one begins at `next_ns`; none does at the end of the stream.
     fn finish_group(&mut self, next_ns: Option<i64>, actions: &mut Vec<Action<T>>) {
-        let every_ns = self.every_ns;
+        let longest_ns = self.longest_ns;
         let Some(group) = &mut self.group else { return };
         group.is_finished = true;
-        if group.is_long || next_ns.is_some_and(|next| next - group.key_ns > every_ns + ROUNDING) {
+        if group.is_long || next_ns.is_some_and(|next| next - group.key_ns > longest_ns + ROUNDING) {
             self.decode_to_samples(actions);
             let target_ns = self.group.as_ref().map_or(i64::MAX, |group| group.target_ns);
             self.wants_next = next_ns.is_some_and(|next| target_ns <= next.saturating_add(ROUNDING));
+        } else if self.is_look {
+            self.choose_if_needed(next_ns, actions);
         } else {
             self.choose_keyframe(next_ns, actions);
         }
         let Some(group) = self.group.take() else { return };
         self.frames += group.counted();
         group.discard(actions);
+    }
+
+    /// Wants the keyframe of a short group if the next one is too far away from the last frame of the look.
+    fn choose_if_needed(&mut self, next_ns: Option<i64>, actions: &mut Vec<Action<T>>) {
+        let Some(mut group) = self.group.take() else { return };
+        let is_close = |next: i64| self.last_wanted_ns.is_some_and(|last| next - last <= self.longest_ns + ROUNDING);
+        let is_shown = self.last_wanted_ns.is_none_or(|last| last < group.key_ns);
+        group.wants_key = is_shown && !next_ns.is_some_and(is_close);
+        self.want_keyframe(&mut group, actions);
+        self.group = Some(group);
     }
 
     /// Decides whether the keyframe of a short group or the next one is nearer to the sampling times between them.

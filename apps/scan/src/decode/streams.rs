@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::gate::{Gate, Gates};
 use super::groups::{Part, Range};
 use super::missing;
-use crate::sampling::{Sampling, nanoseconds};
+use crate::sampling::Sampling;
 
 /// Name of the message that a pipeline without video posts.
 const NO_VIDEO: &str = "emotion-scan-no-video";
@@ -80,10 +80,10 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling)
 
 /// The gates before the decoders, if few frames are examined.
 fn gates(decode: &gst::Element, found: &Arc<Mutex<Found>>, sampling: Sampling) -> Option<Arc<Gates>> {
-    let Sampling::Nearest(every) = sampling else { return None };
+    let pace = sampling.pace()?;
     let seen = found.clone();
     let is_photo = move || seen.lock().is_photo();
-    Some(Gates::watch(decode, (nanoseconds(every), Range::of(Part::default())), is_photo))
+    Some(Gates::watch(decode, (pace, Range::of(Part::default())), is_photo))
 }
 
 /// Records the type of the file and what cannot be decoded.

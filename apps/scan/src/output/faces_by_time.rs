@@ -43,7 +43,7 @@ impl FacesByTime {
         }
         let key = self.key(time_ns);
         let found = match self.sampling {
-            Sampling::Nearest(_) => self.faces.range(..=key).next_back().map(|(_, faces)| faces),
+            Sampling::Nearest(_) | Sampling::Look(_) => self.faces.range(..=key).next_back().map(|(_, faces)| faces),
             Sampling::All | Sampling::First(_) => self.faces.get(&key),
         };
         found.cloned().unwrap_or_default()
@@ -70,7 +70,7 @@ impl FacesByTime {
     fn key(&self, time_ns: u64) -> u64 {
         match self.sampling {
             Sampling::First(every) => interval(time_ns, every),
-            Sampling::All | Sampling::Nearest(_) => (time_ns + TIME_STEP_NS / 2) / TIME_STEP_NS,
+            Sampling::All | Sampling::Nearest(_) | Sampling::Look(_) => (time_ns + TIME_STEP_NS / 2) / TIME_STEP_NS,
         }
     }
 }

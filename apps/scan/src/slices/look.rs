@@ -28,8 +28,8 @@ impl Look {
     }
 }
 
-/// Looks at a frame each `every`: of a slice, or of the whole file, at whose beginning `decoder` is. If the marks of keyframes
-/// are wrong, all frames are decoded.
+/// Looks at frames that are at most twice `every` apart: of a slice, or of the whole file, at whose beginning `decoder` is. If the
+/// marks of keyframes are wrong, all frames are decoded.
 pub(super) fn look(
     decoder: &mut Frames,
     analyser: &mut Analyser,
@@ -38,7 +38,7 @@ pub(super) fn look(
     slice: Option<Part>,
     counts: &Counts,
 ) -> Result<Look, Failure> {
-    // Two frames of a look are at most twice `every` apart, so a face just outside of the slice is seen too.
+    // So a face just outside of the slice is seen too.
     let beyond_ns = nanoseconds(every).saturating_mul(2);
     let part = slice.map(|slice| Part { run_up_ns: slice.start_ns.saturating_sub(beyond_ns), beyond_ns, ..slice });
     if let Some(part) = part {

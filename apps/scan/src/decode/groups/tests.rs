@@ -22,6 +22,11 @@ fn slice(run_up: i64, start: i64, end: Option<i64>) -> Range {
     Range::of(Part { run_up_ns: ns(run_up), start_ns: ns(start), end_ns: end.map(ns), beyond_ns: 0 })
 }
 
+/// A frame each `every` seconds.
+fn pace(every: i64) -> Pace {
+    Pace { every_ns: (every * S) as u64, is_look: false }
+}
+
 struct Outcome {
     /// What the decoder gets; `|` where it drains, `.` at the end of the range.
     passed: String,
@@ -46,7 +51,11 @@ fn run(groups: &mut Groups<i64>, frames: Vec<Coded<i64>>) -> Outcome {
 }
 
 fn sampled(every: i64, range: Range, text: &str) -> Outcome {
-    run(&mut Groups::new((every * S) as u64, range), frames(text))
+    run(&mut Groups::new(pace(every), range), frames(text))
+}
+
+fn looked_at(every: i64, range: Range, text: &str) -> Outcome {
+    run(&mut Groups::new(Pace { is_look: true, ..pace(every) }, range), frames(text))
 }
 
 #[test]
@@ -89,7 +98,7 @@ fn frames_that_are_shown_in_another_order_are_counted_in_theirs() {
 
 #[test]
 fn the_time_of_decoding_settles_a_frame_at_once() {
-    let mut groups = Groups::new((2 * S) as u64, whole_file());
+    let mut groups = Groups::new(pace(2), whole_file());
     let mut actions = Vec::new();
     for mut frame in frames("K0 1 2 3 4") {
         frame.decode_ns = frame.time_ns;
@@ -127,14 +136,39 @@ fn slices_share_the_times_of_a_file() {
 #[test]
 fn a_look_goes_beyond_the_slice_and_counts_only_its_frames() {
     let range = Range { until_ns: 8 * S, ..slice(0, 4, Some(6)) };
-    let outcome = sampled(1, Range { from_ns: 2 * S, ..range }, "K1 K2 K3 K4 K5 K6 K7 K8 K9 K10");
-    assert_eq!(outcome.wanted, [(2, 0), (3, 0), (4, 0), (5, 1), (6, 2), (7, 2)]);
+    let outcome = looked_at(1, Range { from_ns: 2 * S, ..range }, "K1 K2 K3 K4 K5 K6 K7 K8 K9 K10");
+    assert_eq!(outcome.wanted, [(2, 0), (4, 0), (6, 2)], "8 is two seconds behind the last one");
     assert_eq!(outcome.frames, 2);
 }
 
 #[test]
+fn a_look_takes_as_few_keyframes_as_leave_no_larger_gap_than_twice_its_time() {
+    let outcome = looked_at(2, whole_file(), "K0 1 2 3 K4 5 6 7 K8 9 K10 11 K12 13 K14 15 16 K17 18");
+    assert_eq!(outcome.wanted, [(0, 0), (4, 4), (8, 8), (12, 12), (14, 14), (17, 17)]);
+    assert_eq!(outcome.passed, "0 | 4 | 8 | 12 | 14 | 17 |");
+}
+
+#[test]
+fn a_look_decodes_groups_that_are_longer_than_twice_its_time() {
+    let outcome = looked_at(2, whole_file(), "K0 1 K3 4 5 6 7 8 K9 10 K12 13 14");
+    assert_eq!(outcome.wanted, [(0, 0), (3, 2), (4, 3), (6, 5), (8, 7), (12, 10)]);
+    assert_eq!(outcome.passed, "0 | 3 4 5 6 7 8 | 12 |");
+}
+
+#[test]
+fn two_frames_of_a_look_are_at_most_twice_its_time_apart() {
+    // Each second a frame; keyframes where the bits of `marks` are set.
+    for marks in 0..1_u32 << 12 {
+        let words = (0..40).map(|time| if time == 0 || marks >> (time % 13) & 1 == 1 { format!("K{time}") } else { time.to_string() });
+        let outcome = looked_at(3, whole_file(), &words.collect::<Vec<_>>().join(" "));
+        let times: Vec<i64> = outcome.wanted.iter().map(|(time, _)| *time).chain([40]).collect();
+        assert!(times.windows(2).all(|pair| (1..=6).contains(&(pair[1] - pair[0]))), "{marks:b}: {times:?}");
+    }
+}
+
+#[test]
 fn an_edit_that_hides_the_first_keyframe_shows_the_first_visible_frame() {
-    let mut groups = Groups::new((5 * S) as u64, whole_file());
+    let mut groups = Groups::new(pace(5), whole_file());
     groups.set_visible_from(0);
     let outcome = run(&mut groups, frames("K-3 -2 -1 0 1 2 K3 4 5 6"));
     assert_eq!(outcome.passed, "-3 -2 -1 0 | 3 |");
@@ -143,7 +177,7 @@ fn an_edit_that_hides_the_first_keyframe_shows_the_first_visible_frame() {
 
 #[test]
 fn fields_stay_together() {
-    let mut groups = Groups::new((5 * S) as u64, whole_file());
+    let mut groups = Groups::new(pace(5), whole_file());
     groups.set_format(true, true);
     let mut fields = frames("K0 0 1 1 K4 4 5 5");
     fields.iter_mut().skip(1).step_by(2).for_each(|field| field.time_ns = None);
@@ -154,7 +188,7 @@ fn fields_stay_together() {
 
 #[test]
 fn what_is_between_frames_is_never_dropped() {
-    let mut groups = Groups::new((5 * S) as u64, whole_file());
+    let mut groups = Groups::new(pace(5), whole_file());
     let mut actions = Vec::new();
     groups.push_between(100, &mut actions);
     for frame in frames("K0 1 K2 3") {
@@ -169,22 +203,22 @@ fn what_is_between_frames_is_never_dropped() {
 
 #[test]
 fn wrong_marks_and_times_are_noticed() {
-    let mut marked = Groups::new((5 * S) as u64, whole_file());
+    let mut marked = Groups::new(pace(5), whole_file());
     marked.set_format(false, false);
     assert_eq!(run(&mut marked, frames("K0 K1 K2 K3 K4 K5 K6")).distrust, Some(Distrust::OnlyKeyframes));
-    let mut mixed = Groups::new((5 * S) as u64, whole_file());
+    let mut mixed = Groups::new(pace(5), whole_file());
     mixed.set_format(false, false);
     assert_eq!(run(&mut mixed, frames("K0 K1 2 K3 K4 K5 K6 K7 K8")).distrust, None);
     assert_eq!(sampled(5, whole_file(), "K0 1 K3 4 K2 5").distrust, Some(Distrust::Backwards));
     assert_eq!(sampled(5, whole_file(), "1 2 3").distrust, Some(Distrust::NoKeyframe));
     let mut timeless = frames("K0 1 K2");
     timeless[2].time_ns = None;
-    assert_eq!(run(&mut Groups::new(1, whole_file()), timeless).distrust, Some(Distrust::NoTime));
+    assert_eq!(run(&mut Groups::new(pace(1), whole_file()), timeless).distrust, Some(Distrust::NoTime));
 }
 
 #[test]
 fn a_group_that_is_too_large_is_passed_on() {
-    let mut groups = Groups::new((5 * S) as u64, whole_file());
+    let mut groups = Groups::new(pace(5), whole_file());
     let mut large = frames("K0 1 2 3 4 K5");
     large.iter_mut().for_each(|frame| frame.bytes = 30 << 20);
     let outcome = run(&mut groups, large);
