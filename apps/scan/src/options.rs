@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::models::Models;
 use crate::output::Annotations;
 use crate::sampling::{Sampling, Schedule};
-use crate::setting::Setting;
+use crate::setting::{self, Setting};
 use crate::table::{Format, Table};
 use crate::turn::Turn;
 
@@ -261,14 +261,15 @@ impl Options {
         Schedule { sampling: self.sampling(), look: self.where_faces }
     }
 
-    /// The properties of the elements: the prior, and then those of `--set`.
+    /// The properties of the elements: the prior, the timeout of tracks, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let prior = self.prior.and_then(|prior| prior.to_possible_value()).map(|prior| Setting {
             element: "emotionclassify".into(),
             property: "prior".into(),
             value: prior.get_name().into(),
         });
-        prior.into_iter().chain(self.set.iter().cloned()).collect()
+        let timeout = setting::track_timeout(self.every, &self.set);
+        prior.into_iter().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 
     /// Everything besides the files that the rows depend on, as JSON.

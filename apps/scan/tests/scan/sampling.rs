@@ -125,8 +125,13 @@ fn a_sampled_scan_does_not_depend_on_jobs_and_its_slices_leave_no_gap() {
     for suffix in ["ndjson", "files.ndjson"] {
         assert!(folder.read(&format!("one.{suffix}")) == folder.read(&format!("two.{suffix}")), "{suffix}");
     }
-    // Keyframes are ten seconds apart, so frames are decoded up to each time.
     let rows = folder.rows("one.ndjson");
+    // Tracks last until the next sample.
+    let tracks = folder.rows("one.tracks.ndjson");
+    assert!(tracks.len() == 4 && tracks.iter().all(|track| track["frames"].as_u64() > Some(5)), "two faces in two slices: {tracks:?}");
+    folder.run("long.mp4 --output short.ndjson --every 7 --set facedetect.track-timeout=1000000000", 0);
+    assert_eq!(folder.rows("short.tracks.ndjson").len(), rows.len(), "each sample is a track of its own");
+    // Keyframes are ten seconds apart, so frames are decoded up to each time.
     let found: Vec<f64> = times(&rows).into_iter().step_by(2).collect();
     assert_eq!(found, (0..15).map(|sample| 7.0 * f64::from(sample)).collect::<Vec<_>>());
     assert!(rows.iter().all(|row| row["frame"].as_f64() == row["time_s"].as_f64()), "a frame a second");
