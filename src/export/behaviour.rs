@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a face does by its geometry: it turns away, closes its eyes, blinks, speaks.
 //!
-//! Each state has a threshold to begin and an easier one to go on, and has to last for the hysteresis.
+//! Each state of [`face_states`](super::face_states) has to last for the hysteresis.
 
 use super::FrameTime;
 use super::events::{EventKind, distance_ns};
-use crate::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
+use super::face_states::{Direction, Eyes, MAX_BLINK_NS, Orientation, lids};
+use crate::face_geometry::{Blendshapes, FaceGeometry};
 
-/// Angles in degrees beyond which a face is turned away, and to which it must return.
-const AWAY_YAW: f32 = 30.0;
-const AWAY_PITCH: f32 = 25.0;
-const BACK_YAW: f32 = 24.0;
-const BACK_PITCH: f32 = 19.0;
-/// Mean of both blinks above which the eyes are closed, and below which they are open again.
-const CLOSED: f32 = 0.5;
-const OPEN: f32 = 0.35;
-/// Eyes that were closed for less than this have blinked, in nanoseconds.
-const MAX_BLINK_NS: u64 = 500_000_000;
 /// Half-life of the window in which a mouth's movement counts, in seconds.
 const WINDOW_S: f32 = 0.5;
 /// Movement to and fro above which a mouth speaks, and below which it is silent.
@@ -26,19 +17,6 @@ const SILENT: f32 = 0.15;
 const MAX_MOVEMENT: f32 = 0.6;
 /// The blendshapes whose sum moves when a mouth speaks.
 const MOUTH: [&str; 3] = ["jawOpen", "mouthFunnel", "mouthPucker"];
-
-/// Where a turned face looks, for the person; up and down are those of the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the person's own left, the right of the picture.
-    Left,
-    /// To the person's own right, the left of the picture.
-    Right,
-    /// Up.
-    Up,
-    /// Down.
-    Down,
-}
 
 /// A state of a face that lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +32,10 @@ pub enum FaceState {
 /// The states of one face.
 #[derive(Clone, Debug)]
 pub(super) struct Behaviour {
+    orientation: Orientation,
     turned: Lasting<Option<Direction>>,
+    eyes: Eyes<FrameTime>,
     closed: Lasting<bool>,
-    /// Since when the eyes are closed.
-    closed_since: Option<FrameTime>,
     speaking: Lasting<bool>,
     mouth: MouthActivity,
 }
@@ -65,8 +43,14 @@ pub(super) struct Behaviour {
 impl Behaviour {
     /// A face that faces the camera with open eyes, seen first at `time`.
     pub(super) fn new(time: FrameTime) -> Self {
-        let (turned, closed, speaking) = (Lasting::new(None, time), Lasting::new(false, time), Lasting::new(false, time));
-        Self { turned, closed, closed_since: None, speaking, mouth: MouthActivity::default() }
+        Self {
+            orientation: Orientation::default(),
+            turned: Lasting::new(None, time),
+            eyes: Eyes::default(),
+            closed: Lasting::new(false, time),
+            speaking: Lasting::new(false, time),
+            mouth: MouthActivity::default(),
+        }
     }
 
     /// The events that become known with the geometry of a frame, each with the time at which it happened. What the geometry is not to
@@ -75,7 +59,7 @@ impl Behaviour {
         let at = FrameTime { duration_ns: 0, ..*time };
         let mut events = Vec::new();
         if geometry.is_pose_reliable() {
-            let direction = direction(geometry.pose, self.turned.newest());
+            let direction = self.orientation.see(geometry.pose);
             if let Some((before, now, when)) = self.turned.see(direction, at, time, hysteresis_ns) {
                 let began = FrameTime { duration_ns: 0, ..when };
                 events.extend(before.map(|direction| (when, EventKind::Ended(FaceState::Turned(direction)))));
@@ -91,17 +75,11 @@ impl Behaviour {
     }
 
     fn see_eyes(&mut self, shapes: &Blendshapes, at: FrameTime, time: &FrameTime, hysteresis_ns: u64) -> Vec<(FrameTime, EventKind)> {
-        let lids = (value(shapes, "eyeBlinkLeft") + value(shapes, "eyeBlinkRight")) / 2.0;
-        let is_closed = lids > if self.closed.newest() { OPEN } else { CLOSED };
-        let mut events = Vec::new();
-        if is_closed {
-            self.closed_since.get_or_insert(at);
-        } else if let Some(since) = self.closed_since.take() {
-            let duration_ns = distance_ns(&since, &at);
-            events.extend((duration_ns < MAX_BLINK_NS).then_some((FrameTime { duration_ns, ..since }, EventKind::Blink)));
-        }
-        events.extend(switched(self.closed.see(is_closed, at, time, hysteresis_ns), FaceState::EyesClosed));
-        events
+        let closed_since = self.eyes.see(lids(shapes), at);
+        let blink = closed_since.map(|since| FrameTime { duration_ns: distance_ns(&since, &at), ..since });
+        let blink = blink.filter(|blink| blink.duration_ns < MAX_BLINK_NS).map(|blink| (blink, EventKind::Blink));
+        let is_closed = self.eyes.are_closed();
+        blink.into_iter().chain(switched(self.closed.see(is_closed, at, time, hysteresis_ns), FaceState::EyesClosed)).collect()
     }
 }
 
@@ -115,21 +93,6 @@ fn switched(change: Option<(bool, bool, FrameTime)>, state: FaceState) -> Option
 
 fn value(shapes: &Blendshapes, name: &str) -> f32 {
     shapes.get(name).unwrap_or_default()
-}
-
-/// Where a head that looked `before` looks now; none to the camera.
-fn direction(pose: HeadPose, before: Option<Direction>) -> Option<Direction> {
-    let (yaw_limit, pitch_limit) = if before.is_some() { (BACK_YAW, BACK_PITCH) } else { (AWAY_YAW, AWAY_PITCH) };
-    let (sideways, upwards) = (pose.yaw.abs() / yaw_limit, pose.pitch.abs() / pitch_limit);
-    if sideways.max(upwards) <= 1.0 {
-        return None;
-    }
-    Some(match (sideways >= upwards, pose.yaw > 0.0, pose.pitch > 0.0) {
-        (true, true, _) => Direction::Left,
-        (true, false, _) => Direction::Right,
-        (false, _, true) => Direction::Up,
-        (false, _, false) => Direction::Down,
-    })
 }
 
 /// A state that has to last before it counts.

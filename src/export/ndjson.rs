@@ -6,7 +6,8 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use super::behaviour::{Direction, FaceState};
+use super::behaviour::FaceState;
+use super::face_states::Direction;
 use super::field::{coordinate, id, score, seconds};
 use super::geometry::{GeometryFields, GeometryJson};
 use super::{Event, EventKind, FrameReport, FrameTime, RecordWriter, Summary, Utc, VERSION};
