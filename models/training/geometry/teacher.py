@@ -9,8 +9,9 @@ SOURCE    photos   a folder with `photos/` and `labels.json`, as face/photos.py 
           ferplus  a folder that expression/readers.py reads
 CACHE     receives `SOURCE-PART.npz`, as faces.py describes it
 
-Each face is shown twice, the second time turned and smaller; the points are the means of both. PARTS processes side by side
-need one core each.
+Each face is shown three times: as it is, turned and smaller, and mirrored. The points are the means of the first two. The
+blendshapes are the means of both sides: the teacher's own differ between a picture and its mirror image, with correlations of .82
+on photos and .87 on LFW in the median. PARTS processes side by side need one core each.
 """
 
 import argparse
@@ -25,7 +26,13 @@ import numpy as np
 from training.expression.readers import read_arrays
 from training.expression.unlabelled import read_sheets
 from training.geometry.faces import SIDE, mean_distance
-from training.geometry.points import BLENDSHAPES, TAUGHT_BLENDSHAPES, points_of_mesh
+from training.geometry.points import (
+    BLENDSHAPES,
+    MIRRORED_BLENDSHAPES,
+    MIRRORED_POINTS,
+    TAUGHT_BLENDSHAPES,
+    points_of_mesh,
+)
 
 # Faces of photos that are smaller are left out, in pixels; a square of this many sides of the box is cut out.
 MIN_FACE, PHOTO_SIDES = 36, 1.8
@@ -124,14 +131,23 @@ class Looker:
         turn = cv2.getRotationMatrix2D((side / 2, side / 2), SECOND_ANGLE, SECOND_SIZE)
         turned = cv2.warpAffine(canvas, turn, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         second = self._face(turned, size, cv2.invertAffineTransform(turn))
+        third = self._face(canvas[:, ::-1].copy(), size)
         mesh, face = first
-        shapes, disagreement = blendshapes(face), UNSEEN
-        if second:
-            flat = [points_of_mesh(m)[None, :, :2] for m in (second[0], mesh)]
-            disagreement = mean_distance(*flat)[0]
+        points, shapes, disagreement = points_of_mesh(mesh)[:, :2], blendshapes(face), UNSEEN
+        if second and third:
+            disagreement = max(distance(second[0], points), distance(third[0], points, mirrored=True))
             mesh[:, :2] = (mesh[:, :2] + second[0][:, :2]) / 2
             shapes = (shapes + blendshapes(second[1])) / 2
+            shapes = (shapes + blendshapes(third[1])[MIRRORED_BLENDSHAPES]) / 2
         return {"mesh": mesh, "matrix": face["matrix"], "blendshapes": shapes, "disagreement": disagreement}
+
+
+def distance(mesh, points, mirrored=False):
+    """Mean distance of a mesh from points [70, 2] in parts of the eye distance; optionally of the mesh of the mirror image."""
+    found = points_of_mesh(mesh)[:, :2]
+    if mirrored:
+        found = found[MIRRORED_POINTS] * [-1, 1] + [1, 0]
+    return mean_distance(found[None], points[None])[0]
 
 
 def blendshapes(face):
