@@ -5,6 +5,7 @@
 FEATURES = $(shell scripts/features)
 features = $(if $(FEATURES),--features $(FEATURES))
 programs := $(shell sed '/^\#/d' packaging/programs)
+optional := emotion-scan/remote,emotion-photo/heif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The Python interpreter for models/training: PYTHON=path, or one in the build folder with the packages of a requirements file.
@@ -13,11 +14,11 @@ packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 training = PYTHONPATH=models $(python) -m training.expression
 
 .PHONY: help setup test-packages build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
-    test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit install uninstall clean deb test-deb test-arm64 \
-    wheel test-wheel windows test-windows train model card
+    test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit semver install uninstall clean deb test-deb \
+    test-arm64 wheel test-wheel windows test-windows release test-reproducible train model card
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 setup: ## install missing packages; download ONNX Runtime and CenterFace
 	@scripts/setup
@@ -27,7 +28,8 @@ test-packages: setup
 	@scripts/packages packaging/packages-to-test
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features emotion-scan/remote,emotion-photo/heif
+	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features $(optional)
+	@packaging/third-party -- $(features) --features $(optional) >$(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release/third-party.txt
 
 plugin: setup
 	cargo build --locked --release $(features)
@@ -56,25 +58,18 @@ fleet: setup ## four cameras that publish to a broker here, and a page that show
 
 test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests
 	FEATURES="$(FEATURES)" PYTHON=$(python) scripts/test
-
 fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY=one of tests/fuzz
 	FEATURES="$(FEATURES)" MINUTES="$(MINUTES)" scripts/test fuzz $(ONLY)
-
 test-cluster: setup $(TARGET)/cluster/python/installed ## kill nodes, workers and the driver of scans on Ray
 	scripts/test cluster
-
 test-newer: setup ## build and test with the GStreamer of Debian 13, or of ROOT=sid, in a cached root folder (needs root, network)
 	scripts/newer $(or $(ROOT),trixie)
-
 test-validate: plugin ## run the tests of tests/validate with gst-validate, where it is installed
 	tests/validate/run $(TARGET)/release/libgstemotion.so
-
 test-onvif: setup ## build the ONVIF elements of gst-plugins-rs and run them on our documents (needs root, network)
 	FEATURES="$(FEATURES)" scripts/test onvif
-
 test-remote: test-packages ## test URLs as inputs of emotion-scan, with an S3 server and a web server of the test
 	scripts/test remote
-
 bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to compare with that commit
 	tests/benches/run
 
@@ -101,38 +96,39 @@ card: setup $(call packages_of,requirements-data) ## update the figures in the c
 	EVALUATOR="$(EVALUATOR)" PYTHON=$(python) scripts/card $(NAME) "$(DATA)"
 
 licences: ## check the licences and sources of the dependencies
-	scripts/cargo-deny bans licenses sources
-
+	scripts/cargo-tool deny --locked check bans licenses sources
 audit: ## check the dependencies for known vulnerabilities (needs a network)
-	scripts/cargo-deny advisories
+	scripts/cargo-tool deny --locked check advisories
+semver: ## compare the Rust API with that of the last release, or of SINCE=commit
+	scripts/semver $(SINCE)
 
 install: build ## install plugin, programs and recipes for you alone, or for all users with PREFIX=/usr; DESTDIR=folder
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install
-
 uninstall: ## remove the files that install installed
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install --uninstall
 
 deb: $(if $(filter arm64,$(ARCH)),,build) ## build a package for this Debian release, in target/debian; ARCH=arm64 for Debian 12 on ARM, in target/arm64
 	$(if $(filter arm64,$(ARCH)),scripts/arm64 deb,packaging/build-deb)
-
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	scripts/deb bookworm
 	scripts/deb trixie
-
 test-arm64: setup ## build for 64-bit ARM, test the core and use the package under emulation (needs root, network)
 	scripts/arm64 test
 
 wheel: setup $(TARGET)/wheel/python/installed ## build a Python wheel with the plugin, for the GStreamer of Debian 12 and newer, in target/wheel
 	packaging/build-wheel
-
 test-wheel: wheel ## install and use the wheel on this machine and on Debian 13 (needs network, root for Debian 13)
 	scripts/wheel $(TARGET)/wheel
 
 windows: setup $(TARGET)/wheel/python/installed ## build a zip file and a Python wheel for Windows, in target/windows (needs network)
 	scripts/windows build
-
 test-windows: windows ## use both under Wine, and run tests there (needs network)
 	scripts/windows test
+
+release: setup $(TARGET)/wheel/python/installed ## build and pack everything for the tag of HEAD, in target/release-VERSION (needs root, network)
+	scripts/release
+test-reproducible: setup ## build the plugin in two folders and compare: both libraries are the same
+	OPTIONS="$(features)" scripts/test-reproducible
 
 clean: ## remove the build results; files that setup downloaded stay
 	cargo clean

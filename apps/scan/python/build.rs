@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Hands the GStreamer plugin that the environment variable `GST_EMOTION_PLUGIN` names to maturin, which puts it into the wheel
-//! from the output folder. Without the variable, the wheel has no plugin.
+//! Hands the GStreamer plugin that the environment variable `GST_EMOTION_PLUGIN` names, and the licences beside it, to maturin,
+//! which puts them into the wheel from the output folder. Without the variable, the wheel has no plugin.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -12,9 +12,11 @@ fn main() -> io::Result<()> {
         fs::remove_dir_all(&folder)?;
     }
     if let Some(plugin) = env::var_os("GST_EMOTION_PLUGIN").map(PathBuf::from) {
-        println!("cargo::rerun-if-changed={}", plugin.display());
         fs::create_dir_all(&folder)?;
-        fs::copy(&plugin, folder.join(plugin.file_name().unwrap_or_default()))?;
+        for file in [plugin.with_file_name("third-party.txt"), plugin] {
+            println!("cargo::rerun-if-changed={}", file.display());
+            fs::copy(&file, folder.join(file.file_name().unwrap_or_default()))?;
+        }
     }
     Ok(())
 }
