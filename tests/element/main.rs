@@ -9,6 +9,7 @@ mod facedetect;
 mod facelandmarks;
 mod frames;
 mod overlay;
+mod promised;
 #[cfg(feature = "publish")]
 mod publish;
 mod registration;

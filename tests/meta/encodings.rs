@@ -10,9 +10,9 @@ use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, Un
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::init;
 
-const VGA: Size = Size::new(640, 480);
+pub(super) const VGA: Size = Size::new(640, 480);
 
-fn detected(id: u32) -> FaceRecord {
+pub(super) fn detected(id: u32) -> FaceRecord {
     let landmarks = std::array::from_fn(|n| Point::new(0.25 + 0.0625 * n as f32, 0.5));
     FaceRecord {
         id,
@@ -29,7 +29,7 @@ fn detected(id: u32) -> FaceRecord {
     }
 }
 
-fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
+pub(super) fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
     let scores = Scores::from_probabilities((0..8).map(|n| if n == id % 8 { 8.0 } else { 1.0 }));
     let labels = LabelSet::new(FERPLUS_LABELS);
     let reason = label_id.is_none().then_some(UnknownReason::Uncertain);

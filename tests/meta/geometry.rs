@@ -37,7 +37,7 @@ fn detected(id: u32) -> FaceRecord {
     }
 }
 
-fn measured(id: u32) -> FaceRecord {
+pub(super) fn measured(id: u32) -> FaceRecord {
     FaceRecord { geometry: Some(Arc::new(geometry())), ..detected(id) }
 }
 

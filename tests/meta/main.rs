@@ -5,3 +5,4 @@
 mod dlstreamer;
 mod encodings;
 mod geometry;
+mod promised;

@@ -12,7 +12,7 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::repository;
+use crate::{promises, repository};
 
 /// Writes the files instead of comparing them, if it is set.
 const UPDATE: &str = "UPDATE_COMMAND_LINE";
@@ -22,12 +22,13 @@ const END: &str = ".\\\" END GENERATED OPTIONS\n";
 /// The licence of generated files, as a comment of every shell.
 const LICENCE: &str = "# SPDX-License-Identifier: MIT OR Apache-2.0\n";
 
-/// Checks that the manual page and the shell completions of the program `name` have the options of `command`. With
-/// `UPDATE_COMMAND_LINE=1`, writes them.
+/// Checks that the manual page and the shell completions of the program `name` have the options of `command`, and that all
+/// promised options are there. With `UPDATE_COMMAND_LINE=1`, writes the page and the completions.
 ///
 /// # Panics
 /// If a file has other options or cannot be written, or the page has no place for them.
 pub fn assert_committed(command: Command, name: &str) {
+    promises::assert_kept(name, promised(&command, name));
     let files = generated(command, name);
     if std::env::var_os(UPDATE).is_some() {
         files.iter().for_each(|(path, text)| write(path, text));
@@ -35,6 +36,28 @@ pub fn assert_committed(command: Command, name: &str) {
     let stale: Vec<_> = files.iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text)).collect();
     let paths: Vec<_> = stale.iter().map(|(path, _)| path.display().to_string()).collect();
     assert!(paths.is_empty(), "the options of {name} have changed; run this test with {UPDATE}=1 to write {}", paths.join(", "));
+}
+
+/// A line for each option and argument, with its value and default, and one for each of its choices. Subcommands follow.
+fn promised(command: &Command, name: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for option in command.get_arguments() {
+        let spelled = option.get_long().map_or_else(|| option.get_id().to_string(), |long| format!("--{long}"));
+        let short = option.get_short().map(|short| format!(", -{short}")).unwrap_or_default();
+        let takes_value = option.get_action().takes_values();
+        let values: String =
+            option.get_value_names().filter(|_| takes_value).unwrap_or_default().iter().map(|name| format!(" {name}")).collect();
+        let defaults: Vec<_> = option.get_default_values().iter().filter(|_| takes_value).map(|value| value.to_string_lossy()).collect();
+        let default = if defaults.is_empty() { String::new() } else { format!(", default {}", defaults.join(",")) };
+        let required = if option.is_required_set() { ", required" } else { "" };
+        lines.push(format!("{name} {spelled}{short}{values}{default}{required}"));
+        let choices = option.get_possible_values();
+        lines.extend(choices.iter().filter(|_| takes_value).map(|choice| format!("{name} {spelled}={}", choice.get_name())));
+    }
+    for inner in command.get_subcommands() {
+        lines.extend(promised(inner, &format!("{name} {}", inner.get_name())));
+    }
+    lines
 }
 
 /// The files that depend on the command line, and their contents.

@@ -11,6 +11,7 @@ pub mod gate;
 #[cfg(feature = "plugin")]
 pub mod gstreamer;
 pub mod left_out;
+pub mod promises;
 #[cfg(feature = "plugin")]
 pub mod recipes;
 

@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn the_promised_metrics_are_kept() {
+        gst::init().unwrap();
+        let mut page = Page::default();
+        page.add_sources(&[]);
+        add_publisher(&mut page, &[], &gst::Structure::new_empty("stats"));
+        let text = page.into_text();
+        test_support::promises::assert_kept("metrics", text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned));
+    }
+
+    #[test]
     fn the_publisher_has_a_metric_for_each_of_its_counts() {
         gst::init().unwrap();
         let stats = gst::Structure::builder("application/x-emotionpublish-stats").field("connected", true);

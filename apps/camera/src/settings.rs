@@ -250,7 +250,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use test_support::command_line;
+    use test_support::{command_line, promises};
 
     use super::*;
 
@@ -332,6 +332,27 @@ mod tests {
             let error = toml::from_str::<Settings>(&text).unwrap_err().to_string();
             assert!(!error.contains("unknown field"), "--{name}: {error}");
         }
+    }
+
+    #[test]
+    fn files_of_1_0_and_of_0_1_are_read() {
+        let read = |version: &str| Settings::from_file(&test_support::data(&format!("{version}/emotion-camera.toml"))).unwrap();
+        let (now, first) = (read("1.0"), read("0.1"));
+        assert_eq!((now.publish.mqtt_version, now.rtsp.onvif), (Some(Text("5".into())), true));
+        assert_eq!(now.metrics.listen, Switch::On("127.0.0.1:9108".parse().unwrap()));
+        assert_eq!((first.name.as_deref(), first.publish.schemas), (Some("door"), vec![Schema::Events, Schema::Summary]));
+        assert_eq!((first.files.seconds, first.rtsp.token_file), (600.0, Some(PathBuf::from("token"))));
+    }
+
+    #[test]
+    fn the_promised_keys_of_the_file_are_kept() {
+        let mut lines = Vec::new();
+        for table in ["", "[rtsp]", "[publish]", "[homeassistant]", "[files]", "[metrics]"] {
+            // The error for an unknown key lists those that are known, in backticks.
+            let error = toml::from_str::<Settings>(&format!("{table}\nunknown = 1")).unwrap_err();
+            lines.extend(error.message().split('`').skip(3).step_by(2).map(|key| format!("{table}{key}")));
+        }
+        promises::assert_kept("emotion-camera-configuration", lines);
     }
 
     #[test]

@@ -81,18 +81,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_1_0_is_read() {
+        let configuration = Configuration::read(&test_support::data("1.0/emotion-dashboard.toml")).unwrap();
+        let names: Vec<&str> = configuration.rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!((configuration.sources.len(), names), (2, vec!["crowd", "offline"]));
+        assert_eq!((configuration.rules[0].hold_ms, configuration.rules[0].sources.len()), (10_000, 1));
+        assert!(configuration.alerts_location.is_some() && configuration.broker.key_file == Some("page.key".into()));
+    }
+
+    #[test]
     fn the_manual_has_every_key() {
         let manual = include_str!("../../../packaging/man/emotion-dashboard.1").replace("\\-", "-");
         let (_, section) = manual.split_once(".SH CONFIGURATION").expect("a section");
-        for (table, count) in [("", 4), ("[broker]\n", 5), ("[[alerts]]\n", 4)] {
+        let mut promised = Vec::new();
+        for (table, count) in [("", 4), ("[broker]", 5), ("[[alerts]]", 4)] {
             // The error for an unknown key lists those that are known, in backticks.
-            let error = toml::from_str::<Configuration>(&format!("{table}unknown = 1")).unwrap_err();
+            let error = toml::from_str::<Configuration>(&format!("{table}\nunknown = 1")).unwrap_err();
             let keys: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();
             assert_eq!(keys.len(), count, "{error}");
             for key in keys {
                 assert!(section.split_whitespace().any(|word| word == key), "{key} is missing");
+                promised.push(format!("{table}{key}"));
             }
         }
+        test_support::promises::assert_kept("emotion-dashboard-configuration", promised);
     }
 
     #[test]

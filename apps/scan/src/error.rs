@@ -149,6 +149,20 @@ pub enum Error {
     /// Another process works on the same output.
     #[error("{}: another scan is writing to this folder; wait for it or choose another --output", .0.display())]
     Busy(PathBuf),
+    /// The folder of parts belongs to a scan of another version.
+    #[error(
+        "{}: expected an unfinished scan of version {expected}, found one of {found}, whose rows may differ; finish it with that \
+         version, or remove the folder to start again",
+        folder.display()
+    )]
+    OtherVersion {
+        /// The folder.
+        folder: PathBuf,
+        /// The version of this program.
+        expected: String,
+        /// The version that began the scan.
+        found: String,
+    },
     /// The folder of parts belongs to a scan with other settings.
     #[error(
         "{}: expected the unfinished scan of {expected}, found one of {found}; repeat that command with its models, or remove the folder to start again",

@@ -23,7 +23,7 @@ fn geometry() -> FaceGeometry {
     }
 }
 
-fn measured(id: u32) -> FaceRecord {
+pub(super) fn measured(id: u32) -> FaceRecord {
     FaceRecord { geometry: Some(Arc::new(geometry())), ..found(id) }
 }
 

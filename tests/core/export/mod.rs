@@ -5,6 +5,7 @@ mod dlstreamer;
 mod events;
 mod geometry;
 mod onvif;
+mod promised;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `docs/properties.md` lists the properties of the elements as `gst-inspect-1.0` shows them. Running the test with
-//! `UPDATE_PROPERTIES=1` rewrites the lists.
+//! `UPDATE_PROPERTIES=1` rewrites the lists. What of them, of the pads and of `stats` is promised is in a list of its own.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use test_support::gstreamer::init;
-use test_support::repository;
+use test_support::{promises, repository};
 
 /// The elements in the order of the page. OpenCV's plugin may own the name `facedetect`.
 const ELEMENTS: [&str; 6] = ["emotionfacedetect", "facelandmarks", "emotionclassify", "emotionoverlay", "emotionexport", "emotionpublish"];
@@ -72,15 +72,20 @@ fn when_set(property: &glib::ParamSpec) -> &'static str {
     }
 }
 
+/// The properties of an element that its base classes do not have, by name.
+fn own_properties(element: &gst::Element) -> Vec<glib::ParamSpec> {
+    let properties = element.list_properties();
+    let mut own: Vec<_> = properties.iter().filter(|property| property.owner_type().name().contains("Emotion")).cloned().collect();
+    own.sort_by_key(|property| property.name().to_owned());
+    own
+}
+
 /// Lists the properties of an element. Those of GStreamer's base classes depend on its version.
 fn list(name: &str) -> String {
     let element = gst::ElementFactory::make(name).build().unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut text = format!("\n## {}\n\n", if name == "emotionfacedetect" { "facedetect" } else { name });
     text += "| property | type | default | set | description |\n|---|---|---|---|---|\n";
-    let properties = element.list_properties();
-    let mut properties: Vec<_> = properties.iter().filter(|property| property.owner_type().name().contains("Emotion")).collect();
-    properties.sort_by_key(|property| property.name().to_owned());
-    for property in properties {
+    for property in &own_properties(&element) {
         let blurb = property.blurb().unwrap_or_default().replace('|', "\\|").replace('<', "\\<");
         let (kind, default) = (type_of(property), default_of(property));
         writeln!(text, "| `{}` | {kind} | {default} | {} | {blurb} |", property.name(), when_set(property)).expect("memory");
@@ -100,4 +105,51 @@ fn the_page_of_properties_lists_those_of_the_elements() {
     } else {
         assert_eq!(known, lists, "docs/properties.md differs from the elements; UPDATE_PROPERTIES=1 rewrites it");
     }
+}
+
+/// A line for each property of an element, each choice of one, each field of its statistics, and what its pads take.
+fn promised(name: &str) -> Vec<String> {
+    let element = gst::ElementFactory::make(name).build().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut lines = vec![format!("{name}: {}", element.type_().name())];
+    for property in own_properties(&element) {
+        let (kind, default, set) = (type_of(&property), default_of(&property), when_set(&property));
+        let spelled = format!("{name} {}", property.name());
+        if let Some(class) = glib::EnumClass::with_type(property.value_type()) {
+            lines.extend(class.values().iter().map(|value| format!("{spelled}={}", value.nick())));
+            lines.push(format!("{spelled}: choice, {default}, {set}"));
+        } else {
+            lines.push(format!("{spelled}: {kind}, {default}, {set}"));
+        }
+        if property.value_type() == gst::Structure::static_type()
+            && let Some(structure) = element.property::<Option<gst::Structure>>(property.name())
+        {
+            lines.extend(promises::structure_fields(&spelled, &structure));
+        }
+    }
+    lines.extend(element.pad_template_list().iter().flat_map(|template| pad_lines(name, template)));
+    lines
+}
+
+/// A line for each kind of stream that a pad takes, and for each of its pixel formats.
+fn pad_lines(name: &str, template: &gst::PadTemplate) -> Vec<String> {
+    let formats = |structure: &gst::StructureRef| -> Vec<String> {
+        match (structure.get::<gst::List>("format"), structure.get::<String>("format")) {
+            (Ok(list), _) => list.iter().filter_map(|format| format.get::<String>().ok()).collect(),
+            (_, Ok(format)) => vec![format],
+            _ => Vec::new(),
+        }
+    };
+    let mut lines = Vec::new();
+    for structure in template.caps().iter() {
+        let kind = format!("{name} pad {}: {}", template.name_template(), structure.name());
+        lines.extend(formats(structure).iter().map(|format| format!("{kind}, {format}")));
+        lines.push(kind);
+    }
+    lines
+}
+
+#[test]
+fn what_elements_promise_is_kept() {
+    init();
+    promises::assert_kept("elements", ELEMENTS.iter().flat_map(|name| promised(name)));
 }

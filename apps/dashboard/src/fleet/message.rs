@@ -188,6 +188,19 @@ mod tests {
         "scores":{"neutral":0.75,"joy":0.25}}"#;
 
     #[test]
+    fn records_of_1_0_are_read() {
+        let lines = |name: &str| std::fs::read_to_string(test_support::data(&format!("1.0/{name}.ndjson"))).unwrap();
+        let (summaries, events, faces) = (lines("summary"), lines("events"), lines("faces"));
+        let totals: Vec<_> = summaries.lines().map(|line| summary(line.as_bytes(), 10_000).expect(line).0).collect();
+        assert_eq!((totals.len(), totals[0].frames, totals[0].classes[0].count), (6, 4, 3));
+        let shown: Vec<_> = events.lines().filter_map(|line| event(line.as_bytes(), 10_000)).collect();
+        assert_eq!((shown[0].kind.as_str(), shown[1].label.as_deref()), ("appeared", Some("neutral")));
+        let mut open = None;
+        let frames: Vec<_> = faces.lines().filter_map(|line| face(&mut open, line.as_bytes(), 10_000)).collect();
+        assert!(frames.len() == 10 && frames.iter().all(|(frame, _)| frame.faces_scored > 0), "{frames:?}");
+    }
+
+    #[test]
     fn a_summary_is_read_in_the_order_of_the_model() {
         let (summary, stretch) = summary(SUMMARY.as_bytes(), 10_000).unwrap();
         assert_eq!(stretch, Stretch { from_ms: 8000, until_ms: 10_000 }, "without a time of its own, up to its arrival");

@@ -151,6 +151,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_tables_of_1_0_are_read() {
+        let [parquet, csv] = ["parquet", "csv"].map(|format| read(&test_support::data(&format!("1.0/results.{format}"))).unwrap());
+        let faces = &parquet.files["clip.mp4"];
+        let shown = |at: usize| (faces[at].time_s, faces[at].id, faces[at].label.as_deref());
+        assert_eq!((faces.len(), shown(0), shown(2)), (16, (0.0, Some(1), Some("neutral")), (2.0, Some(1), Some("happiness"))));
+        assert_eq!(faces[0].scores.len(), 8);
+        let labels = |faces: &[Face]| faces.iter().map(|face| (face.id, face.label.clone())).collect::<Vec<_>>();
+        assert_eq!(labels(&csv.files["clip.mp4"]), labels(faces));
+    }
+
+    #[test]
     fn formats_give_the_same_faces_and_other_files_are_refused() {
         let folder = std::env::temp_dir().join(format!("emotion-evaluate-faces-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

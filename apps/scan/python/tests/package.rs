@@ -8,6 +8,7 @@ use std::process::Command;
 
 use gstemotion::model::search_path::SearchPath;
 use test_support::average_faces::{Key, Scene};
+use test_support::promises;
 
 #[test]
 fn the_package_finds_faces_in_files_and_arrays() {
@@ -20,6 +21,30 @@ fn the_package_finds_faces_in_files_and_arrays() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/test_package.py");
     let run = Command::new(python).arg(tests).arg("--verbose").arg(&pictures).env("PYTHONPATH", folder.0.join("site")).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Prints a line for each parameter of each function of the package, and for each field of each type.
+const API: &str = "\
+import emotion, inspect
+for name in emotion.__all__:
+    value = getattr(emotion, name)
+    if inspect.isfunction(value):
+        signature = inspect.signature(value)
+        print(f'{name} returns {signature.return_annotation}')
+        for parameter in signature.parameters.values():
+            print(f'{name}({parameter}), {parameter.kind.description}')
+    else:
+        for field, kind in value.__annotations__.items():
+            print(f'{name}.{field}: {getattr(kind, \"__forward_arg__\", kind)}')
+";
+
+#[test]
+fn the_promised_functions_and_types_are_kept() {
+    let Some(python) = python() else { return };
+    let folder = Folder::new("promised");
+    install(&folder.0.join("site/emotion"));
+    let lines = printed(Command::new(python).args(["-c", API]).env("PYTHONPATH", folder.0.join("site")).current_dir(&folder.0));
+    promises::assert_kept("python", lines.lines().map(str::to_owned));
 }
 
 /// What the command prints, without the line break.

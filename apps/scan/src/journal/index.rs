@@ -154,14 +154,22 @@ fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
     let path = folder.join(SETTINGS);
     match fs::read_to_string(&path) {
         Ok(found) if found == settings => Ok(()),
-        Ok(found) if !logs_of(folder)?.is_empty() => {
-            Err(Error::OtherSettings { folder: folder.to_owned(), expected: settings.to_owned(), found })
-        }
+        Ok(found) if !logs_of(folder)?.is_empty() => Err(other_settings(folder, settings, found)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(&path)(error)),
         _ => {
             logs_of(folder)?.iter().try_for_each(|(_, log)| fs::remove_file(log).map_err(Error::at(log)))?;
             write_whole(&path, settings.as_bytes()).map_err(Error::at(&path))
         }
+    }
+}
+
+/// Why a scan with settings `expected` does not go on with one with settings `found`.
+fn other_settings(folder: &Path, expected: &str, found: String) -> Error {
+    let version = |settings: &str| Some(serde_json::from_str::<serde_json::Value>(settings).ok()?["version"].as_str()?.to_owned());
+    let folder = folder.to_owned();
+    match (version(expected), version(&found)) {
+        (Some(expected), Some(found)) if expected != found => Error::OtherVersion { folder, expected, found },
+        _ => Error::OtherSettings { folder, expected: expected.to_owned(), found },
     }
 }
 
@@ -255,6 +263,51 @@ mod tests {
         assert!((0..2).all(|slice| !journal.has_slice(&key("a"), slice)));
         drop(journal);
         assert!(!Journal::open(&folder, "{\"every\":1}").unwrap().has_slice(&key("a"), 0), "nor do they come back");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A log as the first versions wrote it, with one slice and one face.
+    const FIRST_FORM: [&str; 2] = [
+        r#"{"file":[{"name":"a","size":1,"modified_ns":2},{"kind":"video","length_ns":1000000000,"slices":[0],"error":null}]}"#,
+        r#"{"slice":[{"name":"a","size":1,"modified_ns":2},0,{"frames":25,"examined":5,"size":[64,48],"labels":["neutral","happiness"],"faces":[{"frame":3,"time_ns":120000000,"track":1,"rect":[0.25,0.25,0.5,0.5],"confidence":0.9,"detector":"face","landmarks":null,"label":"happiness","score":0.75,"scores":[0.25,0.75]}],"error":null}]}"#,
+    ];
+
+    #[test]
+    fn a_log_of_the_first_form_is_read_and_one_of_another_version_is_refused() {
+        let folder = folder("first-form");
+        fs::create_dir_all(&folder).unwrap();
+        let settings = |version: &str| serde_json::json!({"version": version, "every": 0.2, "set": [], "models": {}}).to_string();
+        let log: String = FIRST_FORM.iter().map(|json| format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))).collect();
+        fs::write(folder.join(SETTINGS), settings("0.1.0")).unwrap();
+        fs::write(folder.join(log_name(0)), log).unwrap();
+
+        let journal = Journal::open(&folder, &settings("0.1.0")).unwrap();
+        let slice = journal.slice(&key("a"), 0).unwrap().expect("a slice");
+        assert_eq!((slice.examined, slice.decoded, slice.spans_ns.as_ref()), (5, 0, None));
+        assert_eq!((slice.faces[0].label.as_deref(), slice.faces[0].reason.as_deref()), (Some("happiness"), None));
+        assert_eq!(journal.facts(&key("a")).map(|facts| facts.slices.as_slice()), Some(&[0][..]));
+        drop(journal);
+
+        let error = Journal::open(&folder, &settings("1.0.0")).unwrap_err().to_string();
+        assert!(error.contains("of version 1.0.0, found one of 0.1.0") && error.contains("finish it with that version"), "{error}");
+        assert!(folder.join(log_name(0)).exists(), "nothing is lost");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_scan_of_1_0_is_read() {
+        let folder = folder("golden");
+        fs::create_dir_all(&folder).unwrap();
+        let golden = test_support::data("1.0/unfinished.csv.parts");
+        for file in [SETTINGS, "0000.log"] {
+            fs::copy(golden.join(file), folder.join(file)).unwrap();
+        }
+        let journal = Journal::open(&folder, &fs::read_to_string(folder.join(SETTINGS)).unwrap()).unwrap();
+        let (key, facts) = journal.files.iter().find(|(_, state)| !state.slices.is_empty()).expect("a finished slice");
+        assert!(key.name == "many/1.mp4" && facts.facts.is_some() && journal.files.len() == 2, "{:?}", journal.files);
+        let slice = journal.slice(key, 0).unwrap().expect("a slice");
+        assert_eq!((slice.examined, slice.faces.len(), slice.faces[0].label.as_deref()), (10, 16, Some("neutral")));
+        drop(journal);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -79,3 +79,41 @@ impl Recorded {
         differs.then(|| format!("--like: the record is of {}, this is {this}; rows may differ", self.program))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain_options() -> Options {
+        Options::new(Vec::new(), "results.csv".into())
+    }
+
+    /// The record of the first version that wrote one, without what is not read.
+    const FIRST_FORM: &str = r#"{"version":1,"program":{"name":"emotion-scan","version":"0.1.0","commit":"becbeb9"},
+        "options":{"every_s":0.2,"set":["facedetect.max-faces=1"],"bins_s":null},"networks":[
+        {"role":"detector","sha256":"a1","description_sha256":"b2"},{"role":"expression","sha256":"c3","description_sha256":"d4"}]}"#;
+
+    #[test]
+    fn records_of_1_0_and_of_the_first_version_are_read() {
+        gst::init().unwrap();
+        let path = test_support::data("1.0/results.json");
+        let recorded = Recorded::read(&path).unwrap();
+        let options = recorded.apply(&plain_options(), &path).unwrap();
+        assert_eq!((options.every, options.bins, options.exact), (Some(Duration::from_secs(1)), Some(Duration::from_secs(5)), false));
+        assert_eq!(
+            recorded.networks.iter().map(|network| network.role.as_str()).collect::<Vec<_>>(),
+            ["detector", "refiner", "expression"]
+        );
+        let first: Recorded = serde_json::from_str(FIRST_FORM).unwrap();
+        let options = first.apply(&plain_options(), &path).unwrap();
+        assert_eq!((options.every, options.set.len(), options.where_faces), (Some(Duration::from_millis(200)), 1, None));
+        let models = Models {
+            detector: "a1".into(),
+            classifier: "c3".into(),
+            detector_description: "b2".into(),
+            classifier_description: "d4".into(),
+        };
+        first.check(&models, &path).unwrap();
+        assert!(first.note().is_some_and(|note| note.contains("rows may differ")));
+    }
+}

@@ -177,6 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn the_promised_columns_are_kept() {
+        let tables = [Table::Faces, Table::Files, Table::Tracks, Table::Bins];
+        let lines = tables.into_iter().flat_map(|table| {
+            let columns = columns(table, &gstemotion::scores::FERPLUS_LABELS.map(String::from));
+            columns.into_iter().map(move |column| format!("{}.{}: {:?}", table.name(), column.name, column.kind))
+        });
+        test_support::promises::assert_kept("tables", lines);
+    }
+
+    #[test]
     fn names_are_those_that_the_specification_allows() {
         assert_eq!(identifier("My results.v2"), "my-results-v2");
         assert_eq!(identifier(""), "results");

@@ -2,6 +2,7 @@
 //! What made the tables: `results.json`, the metadata of Parquet files, `--like`, and the dictionary of the columns.
 
 use serde_json::Value;
+use test_support::promises;
 
 use crate::readers::{python, run};
 use crate::support::{Folder, ended};
@@ -62,6 +63,21 @@ fn the_record_says_what_a_methods_section_needs() {
     assert!(record["started"].as_str() < record["finished"].as_str(), "{record}");
     assert_eq!(record["tables"], serde_json::json!({"faces": "out.ndjson", "files": "out.files.ndjson", "tracks": "out.tracks.ndjson"}));
     assert_eq!(record["counts"], serde_json::json!({"files": 3, "frames": 3, "faces": 3, "unreadable_files": 1}));
+}
+
+#[test]
+fn the_promised_fields_of_a_record_are_kept() {
+    let Some(folder) = Folder::new("promised") else { return };
+    folder.photo("a.jpg");
+    folder.video("b.mp4", 10, 10);
+    folder.run("a.jpg b.mp4 --output out.ndjson --where-faces=0.5 --turn auto --bins 1", 0);
+    let mut record = json(&folder, "out.json");
+    // Properties and figures of models have their own names.
+    assert!(record["properties"].take().is_object());
+    for network in record["networks"].as_array_mut().expect("networks") {
+        network["measured"].take();
+    }
+    promises::assert_kept("record-of-a-scan", promises::fields("results", &record, &[]));
 }
 
 #[test]

@@ -301,6 +301,20 @@ fn a_spool_of_an_older_version_goes_on() {
 }
 
 #[test]
+fn a_spool_of_1_0_goes_on() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/1.0/spool");
+    let folder = Folder::new("spool-golden");
+    fs::create_dir_all(&folder.0).unwrap();
+    for file in fs::read_dir(golden).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), folder.0.join(file.file_name())).unwrap();
+    }
+    let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 20)).unwrap();
+    assert_eq!(outbox.counts().recovered, 26);
+    let first = outbox.take().unwrap();
+    assert_eq!((first.id(), first.sequence, &*first.schema), ("369fc89d33527252-0", 0, "events"));
+}
+
+#[test]
 fn a_position_that_a_power_failure_has_emptied_sends_everything_again() {
     for emptied in ["", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
         let folder = Folder::new("spool-position");
