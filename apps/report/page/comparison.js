@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Groups and persons side by side: shares of the time, what is unknown, and mean scores.
 
+import { blinkRate, facingShare, facingText, hasGeometry, rateText } from "./activity.js";
 import { element, stackedBar } from "./elements.js";
 import { timeByLabel } from "./faces.js";
 import { groupsOf, meansOf, unansweredShare } from "./groups.js";
@@ -10,6 +11,7 @@ import { count, duration, percent } from "./text.js";
 const MAX_GROUPS = 40; // rows: the first ones
 const MAX_PERSONS = 60; // rows: those visible for the longest time
 const MIN_MEAN = .01; // of a class with a column
+const GEOMETRY_WORDS = " Facing is the share of the time in which the head is turned to the camera, blinks is their number a minute.";
 
 /** The section; empty if there is nothing to compare. */
 export function comparison(data, faces, classes) {
@@ -24,7 +26,8 @@ export function comparison(data, faces, classes) {
     ...groups.slice(0, MAX_GROUPS).map(([name, of]) => comparisonRow(name, of, data, classes, shown)),
     ...persons.map((face) => comparisonRow(face.name(data.streams.length), [face], data, classes, shown, "person")),
   ];
-  const headings = ["Name", "Visible", "Labels", "unknown", ...shown.map(([label]) => label)].map(columnHeading);
+  const geometry = hasGeometry(data) ? ["facing", "blinks"] : [];
+  const headings = ["Name", "Visible", "Labels", "unknown", ...geometry, ...shown.map(([label]) => label)].map(columnHeading);
   const table = element(
     "table", { class: "comparison" },
     element("thead", {}, element("tr", {}, ...headings)),
@@ -35,7 +38,7 @@ export function comparison(data, faces, classes) {
     element(
       "p", {},
       "Shares of the time, and mean scores in % with the standard error over faces. The column unknown is the share of the time "
-      + `without a label: where it is high, means say less.${hidden.length ? ` Below 1 % on average: ${hidden.join(", ")}.` : ""}`,
+      + `without a label: where it is high, means say less.${geometry.length ? GEOMETRY_WORDS : ""}${hidden.length ? ` Below 1 % on average: ${hidden.join(", ")}.` : ""}`,
     ),
     element("div", { class: "card wide" }, table),
     leftOut(groups.length - MAX_GROUPS, "file"),
@@ -57,6 +60,7 @@ function comparisonRow(name, faces, data, classes, shown, kind = "group") {
     element("td", {}, duration(total)),
     element("td", { class: "bar" }, stackedBar(parts.map(([style, time]) => [style, 100 * time / total]))),
     element("td", {}, percent(unansweredShare(shares), 1)),
+    ...(hasGeometry(data) ? [facingText(facingShare(data, faces)), rateText(blinkRate(faces))].map((text) => element("td", {}, text)) : []),
     ...shown.map(([, index]) => element("td", {}, withError(means, index))),
   );
 }

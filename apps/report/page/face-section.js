@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The section of one face: its shares, its scores over time, its pictures and its segments.
 
+import { FACING, TURNED, blinkRate, facingShare, facingText, hasGeometry, rateText } from "./activity.js";
+import { styleColors } from "./chart.js";
 import { element, swatch } from "./elements.js";
 import { addScores, labelOf } from "./faces.js";
 import { UNSCORED, fillsOf } from "./fills.js";
@@ -12,6 +14,7 @@ import { clock, duration, percent } from "./text.js";
 const MAX_ROWS = 100; // of a table of segments
 const SCORES_HEIGHT = 72; // pixels, of the scores
 const [STRIP_TOP, STRIP_HEIGHT] = [78, 14]; // pixels, of the strip of labels below them
+const [FACING_TOP, FACING_HEIGHT] = [96, 5]; // pixels, of the line that is there while the face faces the camera
 const MIN_STRIP_WIDTH = .0008; // of the width, so that a short segment stays visible
 
 /** `page` has what all sections share: the data, the axis, the style classes, and `moment`, which shows a time. */
@@ -29,25 +32,38 @@ export function faceSection(face, page) {
       `Visible for ${duration(face.visible)} between `, page.moment(face.start), " and ", page.moment(face.end), ".",
     ),
     chips(shares.map(([label, time]) => [page.classes.get(label), `${label} ${percent(time, face.visible)}`])),
+    hasGeometry(page.data) ? element("p", { class: "activity" }, ...activityWords(face, page)) : null,
     ...scoresChart(face, segments, page, description),
     pictures.length ? element("div", { class: "frames" }, ...pictures.map((picture) => figure(picture, page))) : null,
     segmentsTable(segments, page),
   );
 }
 
-/** The stacked scores over time, and the strip of labels below. */
+/** How much of the time the face faces the camera, which the line below the labels shows, and how often it blinks. */
+function activityWords(face, { data }) {
+  const [share, rate] = [facingShare(data, [face]), blinkRate([face])];
+  const facing = share === null ? "The pose of the head is not known" : `Facing the camera for ${facingText(share)} of the time`;
+  const blinks = rate === null ? "" : `; ${rateText(rate)} blinks a minute`;
+  return [element("span", { class: "key" }), `${facing}${blinks}.`];
+}
+
+/** The stacked scores over time, the strip of labels below, and the line while the face faces the camera. */
 function scoresChart(face, segments, page, label) {
   const { axis, classes } = page;
   let stack = null; // made when it is drawn for the first time
   const canvas = plotCanvas({
-    height: STRIP_TOP + STRIP_HEIGHT,
+    height: hasGeometry(page.data) ? FACING_TOP + FACING_HEIGHT : STRIP_TOP + STRIP_HEIGHT,
     label,
     draw: (pen, width) => {
       stack ??= scoresOver(face, page);
       stack.draw(pen, { width, height: SCORES_HEIGHT, top: Math.max(1, stack.highest()), classes });
       drawStrip(pen, width, segments, page);
+      if (hasGeometry(page.data)) drawFacing(pen, width, face, page);
     },
-    describe: (x, y) => (y >= STRIP_TOP ? describeSegment(segments, axis, x) : describeScore(stack, axis, x, y)),
+    describe: (x, y) => {
+      if (y >= FACING_TOP) return describeFacing(face, page, x);
+      return y >= STRIP_TOP ? describeSegment(segments, axis, x) : describeScore(stack, axis, x, y);
+    },
   });
   return [element("div", { class: "plot" }, canvas), axis.ticks()];
 }
@@ -75,6 +91,39 @@ function drawStrip(pen, width, segments, { axis, classes }) {
     pen.fillStyle = fills.get(label);
     pen.fillRect(left * width, STRIP_TOP, Math.max(axis.share(end) - left, MIN_STRIP_WIDTH) * width, STRIP_HEIGHT);
   }
+}
+
+/** A line while the face faces the camera, fainter while it is turned away, none while its pose is not known. */
+function drawFacing(pen, width, face, { data, axis }) {
+  pen.fillStyle = styleColors()("ink");
+  for (const { start, end, value } of facingPeriods(face, data)) {
+    const left = axis.share(start) * width;
+    pen.globalAlpha = value === FACING ? .85 : .15;
+    pen.fillRect(left, FACING_TOP, axis.share(end) * width - left, FACING_HEIGHT);
+  }
+  pen.globalAlpha = 1;
+}
+
+/** The periods without a gap in which the face either faces the camera or is turned away: drawn as one, they have no seams. */
+function facingPeriods(face, data) {
+  const periods = [];
+  face.each((row, start, hold) => {
+    const value = data.facing[row];
+    if (value !== FACING && value !== TURNED) return;
+    const last = periods.at(-1);
+    if (last?.value === value && last.end >= start) last.end = start + hold;
+    else periods.push({ start, end: start + hold, value });
+  });
+  return periods;
+}
+
+function describeFacing(face, { data, axis }, x) {
+  const time = axis.start + x * axis.length;
+  let said = "";
+  face.each((row, start, hold) => {
+    if (time >= start && time < start + hold) said = ["pose not known", "faces the camera", "turned away"][data.facing[row]];
+  });
+  return said && `${clock(time)}: ${said}`;
 }
 
 function describeScore(stack, axis, x, y) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The page of an export of individual faces.
 
+import { blinkRate, facingShare, facingText, hasGeometry, rateText } from "./activity.js";
 import { Axis } from "./axis.js";
 import { comparison } from "./comparison.js";
 import { element } from "./elements.js";
@@ -95,6 +96,15 @@ function faceTiles(data, faces, axis) {
     tile(share, "time with faces"),
     tile(faces.filter(({ id }) => id !== null).length, "face ids"),
     tile(data.at_once, "faces at once (maximum)"),
+    ...(hasGeometry(data) ? activityTiles(data, faces) : []),
+  ];
+}
+
+function activityTiles(data, faces) {
+  const rate = blinkRate(faces);
+  return [
+    tile(facingText(facingShare(data, faces)), "of the time facing the camera"),
+    tile(rateText(rate), rate === null ? "blinks: frames are too far apart" : "blinks a minute"),
   ];
 }
 

@@ -10,17 +10,17 @@ const SCORE_UNIT = 1e-4;
 /** The faces of `data`, in the order in which they appear. */
 export function facesOf(data) {
   let from = 0;
-  return data.faces.map(({ stream, id, rows }) => {
-    const face = new Face(data, stream, id, from, from + rows);
+  return data.faces.map(({ stream, id, rows, watched, blinks }) => {
+    const face = new Face(data, { stream, id, from, to: from + rows, watched, blinks });
     from += rows;
     return face;
   });
 }
 
-/** The rows of one face. */
+/** The rows of one face. `watched` is the time in which a blink would have been seen. */
 class Face {
-  constructor(data, stream, id, from, to) {
-    Object.assign(this, { data, stream, id, from, to });
+  constructor(data, { stream, id, from, to, watched = 0, blinks = 0 }) {
+    Object.assign(this, { data, stream, id, from, to, watched, blinks });
     this.start = data.start[from];
     this.end = data.start[to - 1] + data.hold[to - 1];
     this.visible = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Mean scores over time, in bins, with a band of one standard error over faces, and below them the share of what is unknown.
+// Mean scores over time, in bins, with a band of one standard error over faces, and below them the share of what is unknown and
+// that of faces that face the camera.
 
+import { FACING, TURNED, hasGeometry } from "./activity.js";
 import { chooseStep, styleColors } from "./chart.js";
 import { withError } from "./comparison.js";
 import { element, swatch } from "./elements.js";
@@ -29,16 +31,16 @@ export function meansOverTime(data, faces, axis, classes) {
     element(
       "p", {},
       `Bins of ${seconds} s. The line is the mean score of all faces, the band one standard error over faces, which needs two faces. `
-      + `The last chart is the share of the time in which nothing was said.${hidden.length ? ` Below 2 % on average: ${hidden.join(", ")}.` : ""}`,
+      + `Below the means is the share of the time in which nothing was said.${hidden.length ? ` Below 2 % on average: ${hidden.join(", ")}.` : ""}`,
     ),
-    element("div", { class: "card" }, ...charts, ...unknownChart(bins, axis, classes), axis.ticks()),
+    element("div", { class: "card" }, ...charts, ...unknownChart(bins, axis, classes), ...(hasGeometry(data) ? facingChart(bins, axis) : []), axis.ticks()),
   ];
 }
 
 /** The means of each bin, and the time with and without a label. */
 function binsOf(data, faces, axis, width) {
   const count = Math.max(1, Math.ceil(axis.length / width));
-  const bins = Array.from({ length: count }, () => ({ means: new Means(data.classes.length), total: 0, silent: 0 }));
+  const bins = Array.from({ length: count }, () => ({ means: new Means(data.classes.length), total: 0, silent: 0, posed: 0, facing: 0 }));
   const isSilent = data.labels.map((label) => label === UNKNOWN || label === UNSCORED);
   for (const face of faces) addFace(face, data, axis, width, bins, isSilent);
   return { bins, share: width / axis.length };
@@ -56,6 +58,8 @@ function addFace(face, data, axis, width, bins, isSilent) {
       if (addScores(data, row, of.sums, until - from)) of.scored += until - from;
       bins[index].total += until - from;
       if (isSilent[data.label[row]]) bins[index].silent += until - from;
+      if (data.facing[row] === FACING) bins[index].facing += until - from;
+      if (data.facing[row] === FACING || data.facing[row] === TURNED) bins[index].posed += until - from;
       from = until;
     }
   });
@@ -97,23 +101,34 @@ function meanChart(label, index, { bins, share }, axis, classes, all) {
 }
 
 function unknownChart({ bins, share }, axis, classes) {
+  const fill = (pen) => fillsOf(pen, [classes.get(UNKNOWN)])[0];
+  return sharesChart({ bins, share }, axis, { name: "unknown", style: classes.get(UNKNOWN), fill, part: "silent", whole: "total" });
+}
+
+function facingChart({ bins, share }, axis) {
+  const fill = () => styleColors()("dim");
+  return sharesChart({ bins, share }, axis, { name: "facing the camera", style: "facing", fill, part: "facing", whole: "posed" });
+}
+
+/** The share of `part` in `whole` of each bin. */
+function sharesChart({ bins, share }, axis, { name, style, fill, part, whole }) {
   const draw = (pen, width) => {
-    const [fill] = fillsOf(pen, [classes.get(UNKNOWN)]);
-    bins.forEach(({ total, silent }, bin) => {
-      if (!silent) return;
-      const height = silent / total * UNKNOWN_HEIGHT;
-      pen.fillStyle = fill;
-      pen.fillRect(bin * share * width, UNKNOWN_HEIGHT - height, Math.min(share, 1 - bin * share) * width, height);
+    pen.fillStyle = fill(pen);
+    bins.forEach((bin, index) => {
+      if (!bin[part]) return;
+      const height = bin[part] / bin[whole] * UNKNOWN_HEIGHT;
+      // Half a pixel wider, or the background shines through between two bins.
+      pen.fillRect(index * share * width, UNKNOWN_HEIGHT - height, Math.min(share, 1 - index * share) * width + .5, height);
     });
   };
   const describe = (x) => {
-    const { total, silent } = bins[Math.floor(x / share)] ?? {};
-    return total ? `unknown ${percent(silent, total)}` : "";
+    const bin = bins[Math.floor(x / share)];
+    return bin?.[whole] ? `${clock(axis.start + Math.floor(x / share) * share * axis.length)}: ${name} ${percent(bin[part], bin[whole])}` : "";
   };
-  const [total, silent] = bins.reduce(([time, part], bin) => [time + bin.total, part + bin.silent], [0, 0]);
-  const said = `unknown: ${percent(silent, total)} of the time`;
+  const sum = (field) => bins.reduce((total, bin) => total + bin[field], 0);
+  const said = `${name}: ${percent(sum(part), sum(whole))} of the time`;
   return [
-    element("p", { class: "mean-title" }, swatch(classes.get(UNKNOWN)), said),
+    element("p", { class: "mean-title" }, swatch(style), said),
     element("div", { class: "plot mean" }, plotCanvas({ height: UNKNOWN_HEIGHT, label: `${said}, over time`, draw, describe })),
   ];
 }

@@ -152,6 +152,7 @@ mod tests {
             reason: None,
             score: Some(score),
             scores: Vec::new(),
+            signs: None,
         }
     }
 

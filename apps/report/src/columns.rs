@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::activity::{self, Activity};
 use crate::faces::{Faces, median, most_at_once};
 use crate::pictures::Picture;
 use crate::records::{Content, Reason, Records, Seen, Totals};
@@ -49,6 +50,11 @@ struct FaceRows {
     stream: u32,
     id: Option<u64>,
     rows: usize,
+    /// Time in which a blink would have been seen, and the number of blinks, if a face of the page has a geometry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watched: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blinks: Option<u64>,
 }
 
 /// Faces, one row for each record. Times are in nanoseconds.
@@ -68,6 +74,8 @@ pub(crate) struct FaceColumns<'a> {
     label: Vec<u32>,
     /// 0 for no reason, 1 for `uncertain`, 2 for `small`, 3 for `turned`; empty if no row has a reason.
     reason: Vec<u8>,
+    /// 0 if the pose is not known, 1 if the face faces the camera, 2 if it is turned away; empty if no face has a geometry.
+    facing: Vec<u8>,
     /// A column for each of `classes`.
     scores: Vec<Vec<i32>>,
     pub(crate) pictures: Vec<Picture>,
@@ -79,6 +87,8 @@ impl<'a> FaceColumns<'a> {
         let mut labels = Labels::new(records);
         let rows = || faces.tracks.iter().flat_map(|track| &track.shown);
         let (first_ns, last_ns) = faces.range_ns();
+        let activities: Vec<Activity> =
+            if records.has_geometry { faces.tracks.iter().map(activity::of_track).collect() } else { Vec::new() };
         let has_reasons = rows().any(|row| row.seen.reason.is_some());
         Self {
             axis: Axis::new(first_ns, last_ns),
@@ -89,14 +99,30 @@ impl<'a> FaceColumns<'a> {
             classes: &records.classes.all,
             label: rows().map(|row| labels.index(row.seen.label)).collect(),
             labels: labels.all,
-            faces: faces.tracks.iter().map(|track| FaceRows { stream: track.stream, id: track.id, rows: track.shown.len() }).collect(),
+            faces: face_rows(faces, &activities),
             start: rows().map(|row| row.times.start_ns).collect(),
             hold: rows().map(|row| row.hold_ns).collect(),
             reason: if has_reasons { rows().map(|row| reason(row.seen)).collect() } else { Vec::new() },
+            facing: activities.into_iter().flat_map(|activity| activity.facing).collect(),
             scores: (0..records.classes.all.len()).map(|class| rows().map(|row| score(row.seen, class)).collect()).collect(),
             pictures: Vec::new(),
         }
     }
+}
+
+/// The rows of each face; there are activities of all of them or of none.
+fn face_rows(faces: &Faces<'_>, activities: &[Activity]) -> Vec<FaceRows> {
+    let rows = faces.tracks.iter().enumerate().map(|(index, track)| {
+        let sums = activities.get(index).map(|activity| activity.sums);
+        FaceRows {
+            stream: track.stream,
+            id: track.id,
+            rows: track.shown.len(),
+            watched: sums.map(|sums| sums.eyes_ns),
+            blinks: sums.map(|sums| sums.blinks),
+        }
+    });
+    rows.collect()
 }
 
 fn reason(seen: &Seen) -> u8 {

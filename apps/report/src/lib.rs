@@ -16,6 +16,7 @@ mod error;
 mod records;
 mod ndjson;
 mod faces;
+mod activity;
 mod crop;
 mod video;
 mod pictures;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use best_frame::best_frame;
 use columns::{Data, FaceColumns, SummaryColumns};
 use faces::Faces;
+use gstemotion::export::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
 use outline::outline;
 use page::Page;
 use pictures::pictures;
@@ -124,6 +126,13 @@ fn export_notes(records: &Records) -> Vec<String> {
         let detectors: Vec<&str> = records.detectors.iter().map(String::as_str).collect();
         notes.push(format!("Face detector: {}.", detectors.join(", ")));
     }
+    if records.has_geometry {
+        notes.push(format!(
+            "A face faces the camera until its head is turned by more than {AWAY_YAW} degrees to a side, or {AWAY_PITCH} up or down, and \
+             again from {BACK_YAW} and {BACK_PITCH} degrees on. This is a direction, not attention; and a blink is not tiredness. The \
+             network misses some blinks."
+        ));
+    }
     notes.extend(records.first_utc.as_ref().map(|utc| format!("Time of the first record: {utc}.")));
     notes
 }
@@ -133,6 +142,10 @@ const LIMITS: &str = "Labels are apparent expressions: they say what an expressi
 a person feels. Where no label was probable enough, or the face was too small, it is unknown; the share of unknown is reported beside \
 every mean. Ids are tracks within one recording: a person who leaves and returns has several. Standard errors are over tracks, not over \
 frames. How accuracy differs between groups of people was not measured.";
+
+/// The same about the geometry of faces.
+const GEOMETRY_LIMITS: &str = "Facing the camera is a direction of the head, not attention, and a blink is not tiredness. The network \
+misses blinks, how many was not measured; they are counted only where frames are at most 70 ms apart.";
 
 /// The paragraph for a methods section, which begins with `made` or with what the records say.
 fn methods(made: Option<&str>, records: &Records) -> String {
@@ -145,7 +158,8 @@ fn methods(made: Option<&str>, records: &Records) -> String {
         },
         str::to_owned,
     );
-    format!("{made} {LIMITS}")
+    let geometry = if records.has_geometry { [" ", GEOMETRY_LIMITS] } else { [""; 2] }.concat();
+    format!("{made} {LIMITS}{geometry}")
 }
 
 /// Writes the page of a file of records, by default beside it, and returns its path. With `video` it has pictures of the

@@ -7,6 +7,8 @@ use std::io::{self, BufRead};
 use std::marker::PhantomData;
 use std::path::Path;
 
+use gstemotion::export::FaceSigns;
+use gstemotion::face_geometry::HeadPose;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -86,6 +88,7 @@ impl Records {
             scores: scores.iter().map(|(name, score)| (&**name, *score)).collect(),
             detector: line.detector.as_deref(),
             smoothed: line.smoothed == Some(true),
+            signs: line.signs(),
         };
         line.utc.iter().for_each(|utc| self.note_utc(utc));
         self.push_face(&line.stream, line.times(), &face);
@@ -161,7 +164,19 @@ line!(FaceLine {
     #[serde(borrow)]
     scores: Option<ByName<'a, f32>>,
     smoothed: Option<bool>,
+    pose: Option<PoseLine>,
+    trust: Option<f32>,
+    blendshapes: Option<LidsLine>,
 });
+
+impl FaceLine<'_> {
+    /// What facing the camera and blinking depend on, if the record has the geometry of the face.
+    fn signs(&self) -> Option<FaceSigns> {
+        let (pose, lids) = (self.pose.as_ref()?, self.blendshapes.as_ref()?);
+        let pose = HeadPose { yaw: pose.yaw, pitch: pose.pitch, roll: pose.roll };
+        Some(FaceSigns { pose, lids: (lids.left + lids.right) / 2.0, trust: self.trust? })
+    }
+}
 
 line!(FrameLine {
     #[serde(borrow)]
@@ -187,6 +202,22 @@ struct BoxLine {
     y: f64,
     w: f64,
     h: f64,
+}
+
+#[derive(serde::Deserialize)]
+struct PoseLine {
+    yaw: f32,
+    pitch: f32,
+    roll: f32,
+}
+
+/// The blendshapes of both eyes' lids.
+#[derive(serde::Deserialize)]
+struct LidsLine {
+    #[serde(rename = "eyeBlinkLeft")]
+    left: f32,
+    #[serde(rename = "eyeBlinkRight")]
+    right: f32,
 }
 
 /// An object of values of one type, in its order.

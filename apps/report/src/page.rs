@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 macro_rules! modules {
     ($($name:literal),*) => { [$(include_str!(concat!("../page/", $name))),*] };
 }
-const MODULES: [&str; 21] = modules!(
+const MODULES: [&str; 22] = modules!(
     "certainty.js",
     "chart.js",
     "expressions.js",
@@ -27,6 +27,7 @@ const MODULES: [&str; 21] = modules!(
     "stack.js",
     "sections.js",
     "faces.js",
+    "activity.js",
     "groups.js",
     "comparison.js",
     "means-chart.js",

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use gstemotion::export::FaceSigns;
+
 /// A time that is this much earlier than the one before belongs to another pass.
 const RESTART_NS: u64 = 500_000_000;
 
@@ -36,6 +38,8 @@ pub struct Face<'a> {
     pub detector: Option<&'a str>,
     /// True if the scores are averaged over time.
     pub smoothed: bool,
+    /// What facing the camera and blinking depend on; none if the face has no geometry.
+    pub signs: Option<FaceSigns>,
 }
 
 /// The totals of an interval.
@@ -106,6 +110,7 @@ pub(crate) struct Seen {
     pub(crate) reason: Option<Reason>,
     pub(crate) score: Option<f32>,
     pub(crate) scores: Vec<(u32, f32)>,
+    pub(crate) signs: Option<FaceSigns>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +131,7 @@ pub struct Records {
     pub(crate) classes: Names,
     pub(crate) detectors: BTreeSet<String>,
     pub(crate) is_smoothed: bool,
+    pub(crate) has_geometry: bool,
     pub(crate) first_utc: Option<String>,
     pub(crate) notes: Vec<String>,
 }
@@ -147,7 +153,9 @@ impl Records {
             },
             score: face.score,
             scores: face.scores.iter().map(|(class, score)| (self.classes.index(class), *score)).collect(),
+            signs: face.signs,
         };
+        self.has_geometry |= face.signs.is_some();
         self.is_smoothed |= face.smoothed;
         if let Some(detector) = face.detector.filter(|name| !name.is_empty() && !self.detectors.contains(*name)) {
             self.detectors.insert(detector.to_owned());

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::Digest;
-use support::{FRAME_NS, clip, data, face, folder, page_of, run, summary, text};
+use support::{FRAME_NS, acting_clip, clip, data, face, folder, page_of, run, summary, text};
 use test_support::repository;
 
 /// The sum of a column.
@@ -75,6 +75,23 @@ fn the_page_holds_the_records_as_columns() {
     assert_eq!((&columns["scores"][0][0], &columns["scores"][1][0]), (&json!(1000), &json!(9000)));
     assert_eq!(columns["axis"], json!({"start": 0, "end": 100 * FRAME_NS}));
     assert_eq!((&columns["with_faces"], &columns["at_once"]), (&json!(75 * FRAME_NS), &json!(2)));
+}
+
+#[test]
+fn the_page_holds_facing_and_blinks_if_faces_have_a_geometry() {
+    let page = page_of("geometry", &text(&acting_clip())).expect("a page");
+    let columns = &data(&page)["faces"];
+    let facing: Vec<u64> = columns["facing"].as_array().expect("a column").iter().filter_map(Value::as_u64).collect();
+    assert_eq!((facing.len(), [facing[0], facing[49], facing[50], facing[75]]), (100, [1, 1, 2, 0]));
+    let faces = &columns["faces"];
+    // Face 1 is there for two seconds, then for one, after a gap.
+    assert_eq!((&faces[0]["blinks"], &faces[0]["watched"]), (&json!(3), &json!(73 * FRAME_NS)));
+    assert_eq!((&faces[1]["blinks"], &faces[1]["watched"]), (&json!(0), &json!(0)));
+    for part in ["more than 30 degrees to a side, or 25 up or down", "not attention", "a blink is not tiredness"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let without = page_of("no-geometry", &text(&clip())).expect("a page");
+    assert!(data(&without)["faces"]["facing"] == json!([]) && !without.contains("not attention"), "{without}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use test_support::browser::{Browser, chromium};
 
-use crate::support::{clip, face, folder, run, summary, text, write_video};
+use crate::support::{acting_clip, clip, face, folder, run, summary, text, write_video};
 
 /// A test, with what it expects as its name.
 macro_rules! expectations {
@@ -25,6 +25,7 @@ const EXPECTATIONS: &[Expectation] = expectations![
     an_uncertain_label_comes_with_the_second_class,
     reasons_for_unknown_are_summed_up,
     persons_and_groups_are_side_by_side,
+    facing_and_blinks_are_shown_where_faces_have_a_geometry,
     a_band_shows_the_standard_error_over_faces,
     the_paragraph_for_a_methods_section_can_be_copied,
     paper_is_light_and_without_controls,
@@ -216,6 +217,30 @@ fn persons_and_groups_are_side_by_side(pages: &mut Pages) {
     assert_eq!(rows, json!(expected));
     assert!(pages.html().contains("nothing is said in 33 % of the time"));
     pages.browser.take("compared");
+}
+
+fn facing_and_blinks_are_shown_where_faces_have_a_geometry(pages: &mut Pages) {
+    pages.open("acting", &acting_clip());
+    let tiles = pages.browser.run("[...document.querySelectorAll('#tiles div')].slice(4).map((tile) => tile.textContent)");
+    // Two of three seconds; three blinks in 2.92 seconds.
+    assert_eq!(tiles, json!(["of the time facing the camera67 %", "blinks a minute62"]));
+    let rows = pages.browser.run(
+        "[...document.querySelectorAll('.comparison tbody tr')].map((row) => [...row.children].slice(4, 6).map((cell) => cell.textContent).join('|'))",
+    );
+    assert_eq!(rows, json!(["67 %|62", "67 %|62", "–|–"]));
+    let said = pages.browser.run("[...document.querySelectorAll('.activity')].map((line) => line.textContent)");
+    assert_eq!(said, json!(["Facing the camera for 67 % of the time; 62 blinks a minute.", "The pose of the head is not known."]));
+    let titles = pages.browser.run("[...document.querySelectorAll('.mean-title')].at(-1).textContent");
+    assert_eq!(titles, "facing the camera: 67 % of the time");
+    // The line below the labels: dark while the face faces the camera, faint while it is turned away, none in between.
+    let opacity = [0.2, 0.6, 0.9].map(|x| pages.color(1, x, 98)[3]);
+    assert!(opacity[0] > 200 && opacity[1] == 0 && (20..80).contains(&opacity[2]), "{opacity:?}");
+    pages.browser.take("facing");
+    pages.open("no-acting", &clip());
+    assert_eq!(
+        pages.browser.run("[document.querySelectorAll('#tiles div').length, document.querySelectorAll('.activity').length]"),
+        json!([4, 0])
+    );
 }
 
 fn a_band_shows_the_standard_error_over_faces(pages: &mut Pages) {

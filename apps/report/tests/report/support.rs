@@ -42,6 +42,23 @@ pub fn clip() -> Vec<Value> {
     alone.chain(both).collect()
 }
 
+/// The record with a geometry: a yaw, and both lids closed this far.
+pub fn posed(mut record: Value, yaw: f64, lids: f64) -> Value {
+    record["pose"] = json!({"yaw": yaw, "pitch": 2.5, "roll": 0});
+    record["blendshapes"] = json!({"browDownLeft": 0, "eyeBlinkLeft": lids, "eyeBlinkRight": lids});
+    record["trust"] = json!(0.9);
+    record
+}
+
+/// The clip in which face 1 blinks once a second while it is there alone, and then turns away; face 2 has no geometry.
+pub fn acting_clip() -> Vec<Value> {
+    let geometry = |record: Value| match (record["frame"].as_u64(), record["id"].as_u64()) {
+        (Some(frame), Some(1)) => posed(record, if frame < 50 { 4.0 } else { -45.0 }, if frame % 25 == 12 { 0.8 } else { 0.1 }),
+        _ => record,
+    };
+    clip().into_iter().map(geometry).collect()
+}
+
 /// The totals of a second.
 pub fn summary(second: u64) -> Value {
     json!({
