@@ -8,6 +8,7 @@ pub mod command_line;
 pub mod disturbance;
 #[cfg(feature = "plugin")]
 pub mod gate;
+pub mod gestures;
 #[cfg(feature = "plugin")]
 pub mod gstreamer;
 pub mod left_out;

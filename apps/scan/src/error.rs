@@ -40,6 +40,9 @@ pub enum Error {
     /// The element of `--set` does not have this property.
     #[error("--set {}: {} has no property {}", .0, .0.element, .0.property)]
     UnknownProperty(Setting),
+    /// `--set` has a property of `facelandmarks`, which the scan does not use.
+    #[error("--set {0}: facelandmarks needs --geometry")]
+    NoGeometry(Setting),
     /// The value of `--set` is of another type than the property.
     #[error("--set {setting}: expected a value of type {expected}, found {}", setting.value)]
     ValueType {
@@ -194,6 +197,7 @@ impl Error {
                 | Self::NoRemoteInputs
                 | Self::UnknownElement { .. }
                 | Self::UnknownProperty(_)
+                | Self::NoGeometry(_)
                 | Self::ValueType { .. }
                 | Self::ValueRange(_)
                 | Self::InputReplaced(_)

@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use gstemotion::export::FaceSigns;
+use gstemotion::export::face_states::lids;
+use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
 use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +138,7 @@ pub struct Face {
     pub landmarks: Option<[f32; 10]>,
     /// Apparent expression, or `unknown`.
     pub label: Option<String>,
-    /// Why the label is `unknown`: `uncertain` or `small`.
+    /// Why the label is `unknown`: `uncertain`, `small` or `turned`.
     #[serde(default)]
     pub reason: Option<String>,
     /// Score of the label; of `unknown`, the highest score. `None` if the face is too small to be scored.
@@ -145,6 +148,39 @@ pub struct Face {
     pub second: Option<String>,
     /// Score of each class; empty if the face was not scored.
     pub scores: Vec<f32>,
+    /// Its geometry, if that was asked for and the face is large enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometry: Option<Geometry>,
+}
+
+/// The geometry of a face.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Geometry {
+    /// Yaw, pitch and roll in degrees, in the picture as it was searched.
+    pub pose: [f32; 3],
+    /// How far the geometry is to be trusted, 0..1.
+    pub trust: f32,
+    /// The blendshapes in the order of their names, 0..1.
+    pub blendshapes: Vec<f32>,
+}
+
+impl Geometry {
+    /// The numbers of `geometry`, rounded as `emotionexport` does.
+    fn new(geometry: &FaceGeometry) -> Self {
+        Self {
+            pose: geometry.pose.to_array().map(angle),
+            trust: score(geometry.trust),
+            blendshapes: geometry.blendshapes.0.map(score).into(),
+        }
+    }
+
+    /// What facing the camera and blinking depend on.
+    pub fn signs(&self) -> FaceSigns {
+        let [yaw, pitch, roll] = self.pose;
+        let mut shapes = Blendshapes::default();
+        shapes.0.iter_mut().zip(&self.blendshapes).for_each(|(shape, value)| *shape = *value);
+        FaceSigns { pose: HeadPose { yaw, pitch, roll }, lids: lids(&shapes), trust: self.trust }
+    }
 }
 
 impl Face {
@@ -169,6 +205,7 @@ impl Face {
             score: scored.map(|emotion| score(emotion.confidence())),
             second: scored.and_then(EmotionResult::second).map(str::to_owned),
             scores: scored.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(score).collect()),
+            geometry: record.geometry.as_deref().map(Geometry::new),
         }
     }
 }
@@ -176,6 +213,11 @@ impl Face {
 /// A coordinate in 0..1, rounded to 5 decimal places.
 fn coordinate(value: f32) -> f32 {
     rounded(value, 1e5)
+}
+
+/// An angle in degrees, rounded to 2 decimal places.
+fn angle(value: f32) -> f32 {
+    rounded(value, 1e2)
 }
 
 /// A score in 0..1, rounded to 4 decimal places.
@@ -190,6 +232,8 @@ fn rounded(value: f32, steps: f64) -> f32 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use gstemotion::face_geometry::blendshapes;
+
     use super::*;
 
     /// A face of a video with one frame a second.
@@ -207,7 +251,15 @@ pub(crate) mod tests {
             score: scores.iter().copied().reduce(f32::max),
             second: None,
             scores: scores.to_vec(),
+            geometry: None,
         }
+    }
+
+    /// The face with a yaw and with both lids closed this far.
+    pub(crate) fn posed(face: Face, yaw: f32, lids: f32) -> Face {
+        let mut shapes = Blendshapes::default();
+        ["eyeBlinkLeft", "eyeBlinkRight"].iter().for_each(|name| shapes.0[blendshapes::index(name).unwrap()] = lids);
+        Face { geometry: Some(Geometry { pose: [yaw, 0.0, 0.0], trust: 0.9, blendshapes: shapes.0.into() }), ..face }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::Parser;
 use emotion_scan::table::Table;
 use emotion_scan::work::serve;
 use emotion_scan::{Error, Options, Summary, scan};
+use gstemotion::export::ActivitySums;
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -37,6 +38,7 @@ fn report(options: &Options, summary: &Summary) {
     let (output, files) = (options.output.display(), options.path_of(Table::Files));
     if !options.quiet {
         eprintln!("wrote {output}: {} faces on {} frames of {} files", summary.faces, summary.frames, summary.files);
+        summary.activity.iter().for_each(|activity| eprintln!("{}", said(activity)));
     }
     for (file, error) in summary.errors.iter().take(PRINTED_ERRORS) {
         eprintln!("emotion-scan: {file}: {error}");
@@ -44,4 +46,17 @@ fn report(options: &Options, summary: &Summary) {
     if summary.errors.len() > PRINTED_ERRORS {
         eprintln!("emotion-scan: {} files could not be read; {} has all errors", summary.errors.len(), files.display());
     }
+}
+
+/// How much faces faced the camera, and how often they blinked.
+fn said(activity: &ActivitySums) -> String {
+    let facing = match activity.facing_share() {
+        Some(share) => format!("{:.0} % of {} faces with a known pose", 100.0 * share, activity.posed),
+        None => "no face with a known pose".to_owned(),
+    };
+    let blinks = match activity.blinks_per_minute() {
+        Some(rate) => format!("{rate:.1} a minute, in {:.1} minutes of faces", activity.eyes_ns as f64 / 60e9),
+        None => "not counted, since examined frames are too far apart".to_owned(),
+    };
+    format!("facing the camera: {facing}; blinks: {blinks}")
 }

@@ -17,12 +17,19 @@ pub struct Models {
     pub detector_description: String,
     /// Of the description of the expression model.
     pub classifier_description: String,
+    /// Of the geometry model; empty without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub geometry: String,
+    /// Of the description of the geometry model; empty without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub geometry_description: String,
 }
 
 impl std::fmt::Display for Models {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { detector, classifier, detector_description, classifier_description } = self;
+        let Self { detector, classifier, detector_description, classifier_description, geometry, geometry_description } = self;
         write!(f, "detector {detector} with description {detector_description}, ")?;
-        write!(f, "classifier {classifier} with description {classifier_description}")
+        write!(f, "classifier {classifier} with description {classifier_description}")?;
+        if geometry.is_empty() { Ok(()) } else { write!(f, ", geometry {geometry} with description {geometry_description}") }
     }
 }

@@ -64,8 +64,13 @@ pub struct Options {
     #[arg(long, value_name = "DEGREES", value_enum, hide_possible_values = true, default_value = "0")]
     pub turn: Turn,
 
+    /// Estimate pose, landmarks and blendshapes of each face too: the tables get the columns of the pose, the blendshapes, of facing
+    /// the camera and of blinks
+    #[arg(long)]
+    pub geometry: bool,
+
     /// results.json of an earlier scan, whose options and networks this scan uses; other networks are refused
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["every", "exact", "prior", "turn", "set"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["every", "exact", "prior", "turn", "geometry", "set"])]
     pub like: Option<PathBuf>,
 
     /// Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated
@@ -134,6 +139,7 @@ impl Options {
             where_faces: None,
             prior: None,
             turn: Turn::None,
+            geometry: false,
             like: None,
             set: Vec::new(),
             jobs: None,
@@ -286,6 +292,9 @@ impl Options {
         if let Some(turn) = self.turn.name() {
             settings["turn"] = turn.into();
         }
+        if self.geometry {
+            settings["geometry"] = true.into();
+        }
         settings.to_string()
     }
 }
@@ -381,6 +390,7 @@ mod tests {
             "a -o b.csv --set tile-size=3",
             "a -o b.csv --exact",
             "a -o b.csv --like c.json --every 2",
+            "a -o b.csv --like c.json --geometry",
             "a",
         ] {
             assert!(parse(line).is_err(), "{line}");
@@ -400,11 +410,13 @@ mod tests {
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --turn auto"));
         assert_eq!(of("a -o b.csv"), of("a -o b.csv --turn 0"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --geometry"));
         assert_eq!(of("a -o b.csv --prior balanced"), of("a -o b.csv --set emotionclassify.prior=balanced"));
         for other in [
             Models { classifier: "c3".into(), ..models.clone() },
             Models { classifier_description: "d4".into(), ..models.clone() },
             Models { detector_description: "d4".into(), ..models.clone() },
+            Models { geometry: "e5".into(), ..models.clone() },
         ] {
             assert_ne!(of("a -o b.csv"), parse("a -o b.csv").unwrap().fingerprint(&other));
         }

@@ -2,11 +2,13 @@
 //! The faces of one picture in memory, for programs that have pixels and no file.
 
 use emotion_photo::{Picture, Timed, frame};
+use gstemotion::export::FaceActivity;
+use gstemotion::face_geometry::BLENDSHAPES;
 use serde::{Serialize, Serializer};
 
 use crate::analysis::Analyser;
 use crate::error::Error;
-use crate::findings::Face;
+use crate::findings::{Face, Geometry};
 use crate::table::LANDMARKS;
 use crate::turn::Direction;
 
@@ -22,7 +24,7 @@ pub struct PictureFace {
     pub landmarks: Option<Named<[f32; 2]>>,
     /// Apparent expression, or `unknown`.
     pub label: Option<String>,
-    /// Why the label is `unknown`: `uncertain` or `small`.
+    /// Why the label is `unknown`: `uncertain`, `small` or `turned`.
     pub reason: Option<String>,
     /// Score of the label.
     pub score: Option<f32>,
@@ -30,6 +32,22 @@ pub struct PictureFace {
     pub second: Option<String>,
     /// Score of each class.
     pub scores: Named<f32>,
+    /// The geometry, if it was asked for.
+    #[serde(flatten)]
+    pub geometry: Option<PictureGeometry>,
+}
+
+/// The geometry of a face of a picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PictureGeometry {
+    /// `yaw`, `pitch` and `roll` in degrees.
+    pub pose: Named<f32>,
+    /// How far to rely on the geometry, 0..1.
+    pub trust: f32,
+    /// True if the face faces the camera; `None` if the pose is not reliable.
+    pub facing: Option<bool>,
+    /// The blendshapes by their names in ARKit, 0..1.
+    pub blendshapes: Named<f32>,
 }
 
 /// Values with names, which become an object of JSON.
@@ -75,5 +93,15 @@ fn picture_face(face: Face, labels: &[String]) -> PictureFace {
         score: face.score,
         second: face.second,
         scores: named(labels, face.scores),
+        geometry: face.geometry.map(picture_geometry),
+    }
+}
+
+fn picture_geometry(geometry: Geometry) -> PictureGeometry {
+    PictureGeometry {
+        facing: FaceActivity::default().see(Some(&geometry.signs()), 0).is_facing,
+        pose: named(&["yaw", "pitch", "roll"], geometry.pose),
+        trust: geometry.trust,
+        blendshapes: named(&BLENDSHAPES, geometry.blendshapes),
     }
 }

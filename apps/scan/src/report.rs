@@ -7,7 +7,7 @@ use emotion_photo::Reading;
 use emotion_report::{Face, Records, Report, Times, player_address};
 
 use crate::error::Error;
-use crate::findings::{self, FileFacts, Kind, SliceResult};
+use crate::findings::{self, FileFacts, Geometry, Kind, SliceResult};
 use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
 use crate::table::face_id;
@@ -93,5 +93,6 @@ fn face<'a>(found: &'a findings::Face, slice: usize, result: &'a SliceResult, fa
         scores: result.labels.iter().map(String::as_str).zip(found.scores.iter().copied()).collect(),
         detector: found.detector.as_deref(),
         smoothed: facts.kind == Some(Kind::Video),
+        signs: found.geometry.as_ref().map(Geometry::signs),
     }
 }

@@ -20,11 +20,11 @@ pub fn scan(options: &Options) -> Result<Summary, Error> {
     let options = &like.as_ref().map_or_else(|| Ok(options.clone()), |(recorded, path)| recorded.apply(options, path))?;
     analysis::start_elements()?;
     let settings = options.settings();
-    elements::check(&settings)?;
+    elements::check(&settings, options.geometry)?;
     let inputs = inputs::collect(options)?;
     options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
     // The workers load them too, but finished work must be compared with them first.
-    let models = Analyser::new(&settings, 1)?.models();
+    let models = Analyser::new(&settings, options.geometry, 1)?.models();
     if let Some((recorded, path)) = &like {
         recorded.check(&models, path)?;
         recorded.note().filter(|_| !options.quiet).iter().for_each(|note| eprintln!("emotion-scan: {note}"));

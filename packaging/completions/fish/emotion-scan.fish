@@ -22,6 +22,7 @@ boris\t'BORIS: one project with an observation for each video'
 textgrid\t'Praat: a .TextGrid file for each video'"
 complete -c emotion-scan -l timeout -d 'Seconds without a decoded frame, or without data from a server, after which a file is given up' -r
 complete -c emotion-scan -l exact -d 'Take the first frame at or after each time of --every, which decodes all frames'
+complete -c emotion-scan -l geometry -d 'Estimate pose, landmarks and blendshapes of each face too: the tables get the columns of the pose, the blendshapes, of facing the camera and of blinks'
 complete -c emotion-scan -s q -l quiet -d 'Print no progress'
 complete -c emotion-scan -l dispatch -d 'Examine nothing here: write tasks to standard output and read their results from standard input, for a program that takes them to other machines'
 complete -c emotion-scan -l worker -d 'Examine the tasks of a scan that has --dispatch and the same options; the inputs are ignored'

@@ -19,7 +19,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 from . import _gstreamer
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy
     import pyarrow
 
-__all__ = ["Box", "Face", "Tables", "faces", "scan", "scan_tables"]
+__all__ = ["Box", "Face", "Pose", "Tables", "faces", "scan", "scan_tables"]
 
 PathLike = str | os.PathLike[str]
 
@@ -45,6 +45,17 @@ class Box(TypedDict):
     h: float
 
 
+class Pose(TypedDict):
+    """The pose of a head in degrees; all are 0 for one that faces the camera upright."""
+
+    #: Above 0 if the person has turned to the own left.
+    yaw: float
+    #: Above 0 if the head is raised.
+    pitch: float
+    #: Above 0 if the head is tilted clockwise in the picture.
+    roll: float
+
+
 class Face(TypedDict):
     """A face in a picture."""
 
@@ -55,7 +66,7 @@ class Face(TypedDict):
     landmarks: dict[str, tuple[float, float]] | None
     #: Apparent expression, or "unknown"; None if the face was not scored.
     label: str | None
-    #: Why the label is "unknown": "uncertain" or "small".
+    #: Why the label is "unknown": "uncertain", "small" or "turned".
     reason: str | None
     #: Score of the label, 0..1; None if the face is too small to be scored.
     score: float | None
@@ -63,6 +74,14 @@ class Face(TypedDict):
     second: str | None
     #: Score of each class.
     scores: dict[str, float]
+    #: With `geometry`: the pose of the head.
+    pose: NotRequired[Pose]
+    #: With `geometry`: how far to rely on it, 0..1; the pose from 0.1 on, blendshapes from 0.5 on.
+    trust: NotRequired[float]
+    #: With `geometry`: True if the face faces the camera; None if the pose is not reliable.
+    facing: NotRequired[bool | None]
+    #: With `geometry`: 52 blendshapes by their names in ARKit, 0..1.
+    blendshapes: NotRequired[dict[str, float]]
 
 
 class Tables(NamedTuple):
@@ -81,6 +100,7 @@ def scan(
     exact: bool = False,
     where_faces: float | None = None,
     turn: int | str = 0,
+    geometry: bool = False,
     set: Mapping[str, Any] | None = None,
     jobs: int | None = None,
 ) -> pyarrow.Table:
@@ -89,14 +109,18 @@ def scan(
     `every` is the number of seconds between examined frames; without it, every frame is examined. The keyframes nearest to
     these times are taken where keyframes are that close; `exact` takes the first frame at or after each time, which decodes
     all frames. With `where_faces`, such as 1, a first look takes frames at most twice so many seconds apart, and only the spans
-    around faces are examined. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before they are
-    searched, or "auto": a photo with few faces is searched in all four directions. `set` has properties of elements, such as
+    around faces are examined. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before
+    they are searched, or "auto": a photo with few faces is searched in all four directions. `geometry` adds the columns of the
+    head's pose, the blendshapes, facing the camera and blinks. `set` has properties of elements, such as
     `{"facedetect.tile-size": 640}`. `jobs` is the number of files examined at the same time; without it, one for each core.
     A file that cannot be read has no rows; `scan_tables` also returns its error.
 
     Raises ValueError for a wrong option, OSError if the disk is full, and RuntimeError if a model is missing.
     """
-    return scan_tables(path, every=every, exact=exact, where_faces=where_faces, turn=turn, set=set, jobs=jobs).faces
+    tables = scan_tables(
+        path, every=every, exact=exact, where_faces=where_faces, turn=turn, geometry=geometry, set=set, jobs=jobs
+    )
+    return tables.faces
 
 
 def scan_tables(
@@ -106,6 +130,7 @@ def scan_tables(
     exact: bool = False,
     where_faces: float | None = None,
     turn: int | str = 0,
+    geometry: bool = False,
     set: Mapping[str, Any] | None = None,
     jobs: int | None = None,
 ) -> Tables:
@@ -115,16 +140,17 @@ def scan_tables(
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
         output = Path(folder, "scan.parquet")
-        _emotion.scan(paths, output, (every, exact, where_faces), str(turn), _settings(set), jobs)
+        _emotion.scan(paths, output, (every, exact, where_faces), (str(turn), geometry), _settings(set), jobs)
         faces, files = output, output.with_suffix(".files.parquet")
         return Tables(*(pyarrow.parquet.read_table(table, memory_map=False) for table in (faces, files)))
 
 
-def faces(array: numpy.ndarray, *, set: Mapping[str, Any] | None = None) -> list[Face]:
+def faces(array: numpy.ndarray, *, geometry: bool = False, set: Mapping[str, Any] | None = None) -> list[Face]:
     """Returns the faces of one picture, in the detector's order.
 
-    `array` has the type uint8 and the shape (height, width, 3), RGB, or (height, width), grey. `set` has properties of
-    elements, as for `scan`. The models stay loaded until a call with another `set`.
+    `array` has the type uint8 and the shape (height, width, 3), RGB, or (height, width), grey. `geometry` adds
+    the pose of each head and its blendshapes. `set` has properties of elements, as for `scan`. The models stay loaded until a
+    call with other arguments.
 
     Raises ValueError for an array of another type or shape.
     """
@@ -133,7 +159,7 @@ def faces(array: numpy.ndarray, *, set: Mapping[str, Any] | None = None) -> list
         expected = "expected uint8 pixels of shape (height, width, 3) or (height, width)"
         raise ValueError(f"{expected}, found {array.dtype} of shape {shape}")
     channels = 3 if len(shape) == 3 else 1
-    found: list[Face] = json.loads(_emotion.faces(array.tobytes(), shape[1], shape[0], channels, _settings(set)))
+    found: list[Face] = json.loads(_emotion.faces(array.tobytes(), (shape[1], shape[0], channels), geometry, _settings(set)))
     return found
 
 

@@ -7,8 +7,8 @@ def scan(
     inputs: Sequence[str | os.PathLike[str]],
     output: Path,
     schedule: tuple[float | None, bool, float | None],
-    turn: str,
+    examination: tuple[str, bool],
     set: list[str],
     jobs: int | None,
 ) -> list[tuple[str, str]]: ...
-def faces(pixels: bytes, width: int, height: int, channels: int, set: list[str]) -> str: ...
+def faces(pixels: bytes, shape: tuple[int, int, int], geometry: bool, set: list[str]) -> str: ...

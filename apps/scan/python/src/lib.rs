@@ -15,14 +15,14 @@ use pyo3::prelude::*;
 type Errors = Vec<(String, String)>;
 
 /// Examines `inputs`, writes the tables and returns the errors of files. `schedule` has the values of `--every`, `--exact` and
-/// `--where-faces`, and `turn` that of `--turn`.
+/// `--where-faces`, and `examination` those of `--turn` and `--geometry`.
 #[pyfunction]
 fn scan(
     py: Python<'_>,
     inputs: Vec<PathBuf>,
     output: PathBuf,
     schedule: (Option<f64>, bool, Option<f64>),
-    turn: &str,
+    examination: (String, bool),
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
@@ -31,23 +31,29 @@ fn scan(
     options.every = every.map(|every| interval("every", every)).transpose()?;
     options.exact = exact && every.is_some();
     options.where_faces = where_faces.map(|every| interval("where_faces", every)).transpose()?;
+    let (turn, geometry) = examination;
     options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
+    options.geometry = geometry;
     options.set = settings(&set)?;
     options.jobs = jobs.filter(|&jobs| jobs > 0);
     Ok(py.detach(|| emotion_scan::scan(&options)).map_err(python_error)?.errors)
 }
 
-/// The faces of a picture, as JSON. `pixels` are rows of `channels` bytes for each pixel: 1 is grey, 3 is RGB.
+/// The loaded networks, with the values of `geometry` and `set` that they were loaded for.
+type Loaded = ((bool, Vec<String>), Analyser);
+
+/// The faces of a picture, as JSON. `shape` is width, height and the number of bytes for each pixel: 1 is grey, 3 is RGB.
 #[pyfunction]
-fn faces(py: Python<'_>, pixels: &[u8], width: u32, height: u32, channels: u32, set: Vec<String>) -> PyResult<String> {
-    static LOADED: Mutex<Option<(Vec<String>, Analyser)>> = Mutex::new(None);
+fn faces(py: Python<'_>, pixels: &[u8], shape: (u32, u32, u32), geometry: bool, set: Vec<String>) -> PyResult<String> {
+    static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
     let settings = settings(&set)?;
-    let pixels = pixels.to_vec();
+    let (pixels, (width, height, channels)) = (pixels.to_vec(), shape);
     let found = py.detach(|| {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if loaded.as_ref().is_none_or(|(known, _)| *known != set) {
+        let wanted = (geometry, set);
+        if loaded.as_ref().is_none_or(|(known, _)| *known != wanted) {
             emotion_scan::analysis::start_elements()?;
-            *loaded = Some((set, Analyser::new(&settings, 0)?));
+            *loaded = Some((wanted, Analyser::new(&settings, geometry, 0)?));
         }
         let (_, analyser) = loaded.as_mut().expect("loaded above");
         picture::faces(analyser, pixels, width, height, channels)

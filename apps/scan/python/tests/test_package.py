@@ -12,6 +12,7 @@ import pyarrow.compute
 
 import emotion
 
+GEOMETRY = {"pose", "trust", "facing", "blendshapes"}
 FOLDER = pathlib.Path(sys.argv.pop())  # with photo.ppm: a smiling face on the left, a neutral one on the right
 
 
@@ -26,10 +27,18 @@ class Faces(unittest.TestCase):
     def test_each_face_has_a_box_landmarks_and_scores(self):
         left, right = sorted(emotion.faces(picture()), key=lambda face: face["box"]["x"])
         self.assertEqual((left["label"], right["label"]), ("happiness", "neutral"))
-        self.assertEqual(set(left), set(typing.get_type_hints(emotion.Face)))
+        self.assertEqual(set(left), set(typing.get_type_hints(emotion.Face)) - GEOMETRY)
         self.assertAlmostEqual(sum(left["scores"].values()), 1, delta=1e-3)
         self.assertEqual(left["score"], left["scores"]["happiness"])
         self.assertEqual(len(left["landmarks"]["nose"]), 2)
+
+    def test_geometry_is_added_if_it_is_asked_for(self):
+        plain, posed = emotion.faces(picture()), emotion.faces(picture(), geometry=True)
+        self.assertEqual([face["box"] for face in plain], [face["box"] for face in posed])
+        for face in posed:
+            self.assertEqual(set(face), set(typing.get_type_hints(emotion.Face)))
+            self.assertEqual(len(face["blendshapes"]), 52)
+            self.assertTrue(face["facing"] and face["trust"] > 0.5 and abs(face["pose"]["yaw"]) < 15, face)
 
     def test_calls_do_not_depend_on_each_other(self):
         first = emotion.faces(picture())
@@ -64,6 +73,12 @@ class Scan(unittest.TestCase):
         self.assertEqual(table.num_rows, 2)
         self.assertEqual(set(pyarrow.compute.unique(table["label"]).to_pylist()), {"happiness", "neutral"})
         self.assertEqual(table.schema.field("time_ns").type, pyarrow.int64())
+
+    def test_geometry_adds_columns(self):
+        plain, posed = emotion.scan(FOLDER).column_names, emotion.scan(FOLDER, geometry=True)
+        self.assertEqual(posed.column_names[: len(plain)], plain)
+        self.assertEqual(posed["facing"].to_pylist(), [True, True])
+        self.assertEqual(len([name for name in posed.column_names if name.startswith("blendshape_")]), 52)
 
     def test_broken_files_are_in_the_table_of_files(self):
         tables = emotion.scan_tables([FOLDER / "photo.ppm", str(FOLDER / "none.jpg")], every=1, jobs=1)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A frame to faces: `videoconvert ! videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`.
+//! A frame to faces: `videoconvert ! videoflip ! videoconvert ! emotionfacedetect ! emotionclassify`, with the geometry of faces
+//! `facelandmarks` between the last two.
 //!
-//! Frames are pushed into the elements on the worker's own thread. The two that run networks stay loaded across files, and a
+//! Frames are pushed into the elements on the worker's own thread. Those that run networks stay loaded across files, and a
 //! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so each slice gets new
 //! ones.
 
@@ -43,7 +44,7 @@ pub struct Faces {
 pub struct Analyser {
     pipeline: gst::Pipeline,
     settings: Vec<Setting>,
-    /// `facedetect` and `emotionclassify`.
+    /// `facedetect`, perhaps `facelandmarks`, and `emotionclassify`.
     networks: Vec<gst::Element>,
     preparation: Preparation,
     /// Frames leave here.
@@ -58,18 +59,19 @@ pub struct Analyser {
 }
 
 impl Analyser {
-    /// Loads the models. Each network uses `threads` threads unless `settings` say otherwise.
+    /// Loads the models, with `has_geometry` also that of the geometry. Each network uses `threads` threads unless `settings` say
+    /// otherwise.
     ///
     /// # Errors
     /// If an element is missing or does not start, or a setting names no property.
-    pub fn new(settings: &[Setting], threads: u32) -> Result<Self, Error> {
-        elements::check(settings)?;
-        let (pipeline, networks) = (gst::Pipeline::new(), elements::networks(settings, threads)?);
+    pub fn new(settings: &[Setting], has_geometry: bool, threads: u32) -> Result<Self, Error> {
+        elements::check(settings, has_geometry)?;
+        let (pipeline, networks) = (gst::Pipeline::new(), elements::networks(settings, has_geometry, threads)?);
         pipeline.add_many(&networks)?;
         gst::Element::link_many(&networks)?;
         let analysed = Arc::new(Mutex::new(None));
         let output = output_pad(&analysed)?;
-        let exit = networks[1].static_pad("src").expect("a filter has this pad");
+        let exit = networks[networks.len() - 1].static_pad("src").expect("a filter has this pad");
         exit.link(&output)?;
         output.set_active(true)?;
         let direction = Direction::Stored;
@@ -96,11 +98,13 @@ impl Analyser {
 
     /// The models that are loaded.
     pub fn models(&self) -> Models {
-        let [detector, classifier] = [0, 1].map(|network| {
-            let property = |name: &str| self.networks[network].property::<Option<String>>(name).unwrap_or_default();
-            (property("model-sha256"), property("model-description-sha256"))
-        });
-        Models { detector: detector.0, classifier: classifier.0, detector_description: detector.1, classifier_description: classifier.1 }
+        let sums = |network: &gst::Element| {
+            ["model-sha256", "model-description-sha256"].map(|name| network.property::<Option<String>>(name).unwrap_or_default())
+        };
+        let ([detector, detector_description], [classifier, classifier_description]) =
+            (sums(&self.networks[0]), sums(&self.networks[self.networks.len() - 1]));
+        let [geometry, geometry_description] = self.networks[1..self.networks.len() - 1].first().map(sums).unwrap_or_default();
+        Models { detector, classifier, detector_description, classifier_description, geometry, geometry_description }
     }
 
     /// Forgets everything about the last slice. The next frame belongs to another slice, whose stream has these tags, and is turned

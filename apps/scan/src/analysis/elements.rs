@@ -10,8 +10,11 @@ use crate::turn::Direction;
 
 /// The elements that bring frames into shape, and the names by which `--set` calls them.
 const PREPARATION: [(&str, &str); 2] = [("videoflip", "videoflip"), ("videoconvert", "videoconvert")];
-/// The elements that run networks, and their names.
-const NETWORKS: [(&str, &str); 2] = [("facedetect", "emotionfacedetect"), ("emotionclassify", "emotionclassify")];
+/// The elements that run networks, and their names. The second one is there if the geometry of faces is asked for.
+const NETWORKS: [(&str, &str); 3] = [DETECTOR, GEOMETRY, CLASSIFIER];
+const DETECTOR: (&str, &str) = ("facedetect", "emotionfacedetect");
+const GEOMETRY: (&str, &str) = ("facelandmarks", "facelandmarks");
+const CLASSIFIER: (&str, &str) = ("emotionclassify", "emotionclassify");
 /// All faces are scored, since no stream is waiting. This is the maximum that `facedetect` reports.
 const MAX_FACES: u32 = 1_000;
 
@@ -19,9 +22,12 @@ const MAX_FACES: u32 = 1_000;
 ///
 /// # Errors
 /// If one does not, or an element is missing.
-pub fn check(settings: &[Setting]) -> Result<(), Error> {
-    let elements = [preparation(settings)?, networks(settings, 1)?].concat();
+pub fn check(settings: &[Setting], has_geometry: bool) -> Result<(), Error> {
+    let elements = [preparation(settings)?, networks(settings, has_geometry, 1)?].concat();
     settings.iter().try_for_each(|setting| {
+        if !has_geometry && setting.element == GEOMETRY.0 {
+            return Err(Error::NoGeometry(setting.clone()));
+        }
         let is_known = !targets(setting, &elements)?.is_empty();
         is_known.then_some(()).ok_or_else(|| Error::UnknownProperty(setting.clone()))
     })
@@ -54,21 +60,25 @@ pub fn turn(direction: Direction) -> Result<Option<gst::Element>, Error> {
     Ok(Some(element))
 }
 
-/// `facedetect` and `emotionclassify`, not started. Each network uses `threads` threads unless `settings` say otherwise.
+/// `facedetect`, with `has_geometry` also `facelandmarks`, and `emotionclassify`, not started. Each network uses `threads` threads
+/// unless `settings` say otherwise.
 ///
 /// # Errors
 /// Those of [`preparation`].
-pub fn networks(settings: &[Setting], threads: u32) -> Result<Vec<gst::Element>, Error> {
-    let elements = make_all(&NETWORKS)?;
+pub fn networks(settings: &[Setting], has_geometry: bool, threads: u32) -> Result<Vec<gst::Element>, Error> {
+    let elements = if has_geometry { make_all(&NETWORKS)? } else { make_all(&[DETECTOR, CLASSIFIER])? };
     elements.iter().for_each(|element| element.set_property("threads", threads));
-    elements[1].set_property("max-faces-per-frame", MAX_FACES);
-    // The default model depends on the processor, and the machines of a cluster may differ.
-    elements[1].set_property("model-file", "expression");
+    for element in &elements[1..] {
+        element.set_property("max-faces-per-frame", MAX_FACES);
+        // The default model depends on the processor, and the machines of a cluster may differ.
+        let model = if element.name() == GEOMETRY.0 { "face-geometry" } else { "expression" };
+        element.set_property("model-file", model);
+    }
     apply(settings, &elements)?;
     Ok(elements)
 }
 
-fn make_all(elements: &[(&str, &'static str); 2]) -> Result<Vec<gst::Element>, Error> {
+fn make_all(elements: &[(&str, &'static str)]) -> Result<Vec<gst::Element>, Error> {
     elements.iter().map(|(name, factory)| make(name, factory)).collect()
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+use gstemotion::export::ActivitySums;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::journal::Journal;
 use crate::models::Models;
 use crate::options::Options;
 use crate::record::Record;
-use crate::table::{BinTable, FaceTable, FileRow, FileTable, Source, Table, TrackTable, classes_of, face_id};
+use crate::table::{BinTable, FaceTable, FileRow, FileTable, Layout, Seen, Source, Table, TrackTable, activities, classes_of, face_id};
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Summary {
     /// Classes of the expression model; empty if no face was scored.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// Facing the camera and blinks, if the geometry of faces was asked for.
+    #[serde(default)]
+    pub activity: Option<ActivitySums>,
 }
 
 impl Summary {
@@ -48,6 +52,9 @@ impl Summary {
         self.errors.extend(other.errors);
         if self.classes.is_empty() {
             self.classes = other.classes;
+        }
+        if let Some(activity) = other.activity {
+            self.activity.get_or_insert_default().extend(&activity);
         }
     }
 }
@@ -69,6 +76,7 @@ pub(crate) fn write_tables(
     for input in inputs {
         summary.add(tables.write_file(input, journal)?);
     }
+    summary.activity = options.geometry.then_some(tables.activity);
     tables.finish(&record.finished(options, &summary)).map_err(Error::at(journal.folder()))?;
     Ok(summary)
 }
@@ -79,19 +87,22 @@ struct Tables<'a> {
     files: FileTable<'a>,
     tracks: TrackTable<'a>,
     bins: Option<BinTable<'a>>,
+    activity: ActivitySums,
 }
 
 impl<'a> Tables<'a> {
     fn create(options: &Options, source: Source<'a>, journal: &Journal) -> Result<Self, Error> {
-        let (format, classes, folder) = (options.format()?, classes_of(journal.labels()), journal.folder());
+        let (format, folder) = (options.format()?, journal.folder());
+        let layout = Layout { classes: classes_of(journal.labels()), has_geometry: options.geometry };
         let create = |table: Table| create(&folder.join(table.name()));
         let at = || Error::at(folder);
-        let bins = options.bins.map(|length| BinTable::new(format, &classes, length, create(Table::Bins)?).map_err(at()));
+        let bins = options.bins.map(|length| BinTable::new(format, &layout, length, create(Table::Bins)?).map_err(at()));
         Ok(Self {
-            faces: FaceTable::new(format, &classes, source, create(Table::Faces)?).map_err(at())?,
+            faces: FaceTable::new(format, &layout, source, create(Table::Faces)?).map_err(at())?,
             files: FileTable::new(format, create(Table::Files)?).map_err(at())?,
-            tracks: TrackTable::new(format, &classes, create(Table::Tracks)?).map_err(at())?,
+            tracks: TrackTable::new(format, &layout, create(Table::Tracks)?).map_err(at())?,
             bins: bins.transpose()?,
+            activity: ActivitySums::default(),
         })
     }
 
@@ -112,11 +123,12 @@ impl<'a> Tables<'a> {
 
     /// Writes the faces of a slice; `row` has the sums of the slices before.
     fn write_slice(&mut self, row: &FileRow, slice: usize, result: &SliceResult) -> io::Result<()> {
-        for face in &result.faces {
-            let id = face_id(slice, face);
-            self.faces.write(&row.file, slice, row.frames, face)?;
-            self.tracks.add(id, face);
-            self.bins.iter_mut().for_each(|bins| bins.add(id, face));
+        for (face, activity) in result.faces.iter().zip(activities(&result.faces)) {
+            let (id, seen) = (face_id(slice, face), Seen { face, activity });
+            self.faces.write(&row.file, slice, row.frames, &seen)?;
+            self.tracks.add(id, &seen);
+            self.bins.iter_mut().for_each(|bins| bins.add(id, &seen));
+            self.activity.add(&activity.observation, u64::from(activity.is_blink == Some(true)));
         }
         self.tracks.end_slice(&row.file)
     }

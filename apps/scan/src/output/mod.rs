@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::journal::write_whole;
 use crate::options::Options;
 use crate::record::Record;
-use crate::table::{classes_of, dictionary};
+use crate::table::{Layout, classes_of, dictionary};
 
 /// Writes what describes the tables: the record of the scan, and the dictionary of the columns. `parts` is the number of files of
 /// each table.
@@ -23,7 +23,8 @@ use crate::table::{classes_of, dictionary};
 /// # Errors
 /// If a file cannot be written.
 pub(crate) fn describe(options: &Options, summary: &Summary, parts: usize, record: &Record) -> Result<(), Error> {
-    let dictionary = dictionary::package(options, &classes_of(&summary.classes), parts);
+    let layout = Layout { classes: classes_of(&summary.classes), has_geometry: options.geometry };
+    let dictionary = dictionary::package(options, &layout, parts);
     for (path, text) in [(options.record(), record.finished(options, summary)), (options.dictionary(), dictionary)] {
         write_whole(&path, text.as_bytes()).map_err(Error::at(&path))?;
     }

@@ -57,7 +57,8 @@ impl Recorded {
         let turn = turn.map_err(|error| no_record(format!("turn: {error}, found {}", self.options.turn.as_deref().unwrap_or_default())))?;
         let bins = options.bins.map_or_else(|| seconds(self.options.bins_s), |bins| Ok(Some(bins)))?;
         let (every, where_faces) = (seconds(self.options.every_s)?, seconds(self.options.where_faces_s)?);
-        Ok(Options { every, exact: self.options.exact, where_faces, turn, prior: None, set, bins, ..options.clone() })
+        let RowOptions { exact, geometry, .. } = self.options;
+        Ok(Options { every, exact, where_faces, turn, geometry, prior: None, set, bins, ..options.clone() })
     }
 
     /// Checks that `models` are those of the record.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The record as a paragraph for a methods section.
 
+use gstemotion::export::face_states::{AWAY_PITCH, AWAY_YAW};
+
+use super::networks::{EXPRESSION, GEOMETRY};
 use super::{Network, Record};
 use crate::output::Summary;
 
 /// Digits of a checksum that the paragraph shows; `results.json` has all of them.
 const SUM_DIGITS: usize = 12;
-/// The role of the expression network.
-const EXPRESSION: &str = "expression";
 /// Figures of the expression network's card for the default prior, and how the paragraph calls them.
 const FIGURES: [(&str, &str); 3] = [
     ("scores_ferplus_accuracy", "accuracy"),
@@ -18,9 +19,11 @@ const FIGURES: [(&str, &str); 3] = [
 impl Record {
     /// Sentences about programs, networks, settings and what was examined.
     pub fn methods(&self, summary: &Summary) -> String {
-        let detectors: Vec<String> = self.networks.iter().filter(|network| network.role != EXPRESSION).map(named).collect();
+        let is_detector = |network: &&Network| ![GEOMETRY, EXPRESSION].contains(&network.role.as_str());
+        let detectors: Vec<String> = self.networks.iter().filter(is_detector).map(named).collect();
         let expression = self.networks.iter().find(|network| network.role == EXPRESSION);
         let mut sentences = vec![self.programs(), format!("Faces were found by {}.", detectors.join(" and "))];
+        sentences.extend(self.networks.iter().find(|network| network.role == GEOMETRY).map(geometry));
         sentences.extend(expression.map(|network| {
             let classes = summary.classes.join(", ");
             let classes = if classes.is_empty() { String::new() } else { format!(", which scores {classes}") };
@@ -60,6 +63,15 @@ fn named(network: &Network) -> String {
     format!("{name}{version} (SHA-256 {})", network.sha256.chars().take(SUM_DIGITS).collect::<String>())
 }
 
+/// What the geometry network gave.
+fn geometry(network: &Network) -> String {
+    format!(
+        "Head pose and blendshapes were estimated by {}; a face counts as facing the camera while its yaw is within {AWAY_YAW} and its \
+         pitch within {AWAY_PITCH} degrees.",
+        named(network)
+    )
+}
+
 /// The figures of the card.
 fn figures(network: &Network) -> Option<String> {
     let shown = |(key, name): &(&str, &str)| Some(format!("{name} {:.1} %", 100.0 * network.measured.get(*key)?));
@@ -94,6 +106,7 @@ mod tests {
                 exact: false,
                 where_faces_s: None,
                 turn: None,
+                geometry: false,
                 set: set.iter().map(|set| (*set).to_owned()).collect(),
                 bins_s: None,
             },
@@ -121,6 +134,14 @@ mod tests {
         spans.options.where_faces_s = Some(1.0);
         let said = spans.methods(&summary);
         assert!(said.contains("In spans around faces, which a first look each 1 s had found, one frame every 0.2 s was"), "{said}");
+        let mut posed = record(&[]);
+        posed.networks.insert(2, Network { role: GEOMETRY.into(), name: Some("face-geometry".into()), ..posed.networks[0].clone() });
+        let said = posed.methods(&summary);
+        assert!(
+            said.contains("and face-refiner 1 (SHA-256 0123456789ab). Head pose and blendshapes were estimated by face-geometry 1"),
+            "{said}"
+        );
+        assert!(said.contains("yaw is within 30 and its pitch within 25 degrees."), "{said}");
         let said = record(&["emotionclassify.prior=balanced"]).methods(&summary);
         assert!(!said.contains("accuracy") && said.contains("defaults: emotionclassify.prior=balanced."), "{said}");
     }

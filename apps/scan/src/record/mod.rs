@@ -73,6 +73,9 @@ struct RowOptions {
     /// The option `--turn`; `None` if pictures are not turned.
     #[serde(default)]
     turn: Option<String>,
+    /// The option `--geometry`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    geometry: bool,
     set: Vec<String>,
     bins_s: Option<f64>,
 }
@@ -111,10 +114,11 @@ impl Record {
                 exact: options.exact,
                 where_faces_s: options.where_faces.map(|every| every.as_secs_f64()),
                 turn: options.turn.name(),
+                geometry: options.geometry,
                 set: settings.iter().map(Setting::to_string).collect(),
                 bins_s: options.bins.map(|bins| bins.as_secs_f64()),
             },
-            properties: properties::changed(&settings, options.workers().1)?,
+            properties: properties::changed(&settings, options.geometry, options.workers().1)?,
             networks: networks::of(models, &settings),
             software: Software::loaded(),
             processor: Processor::this(),

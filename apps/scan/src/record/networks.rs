@@ -11,10 +11,15 @@ use serde::{Deserialize, Serialize};
 use crate::models::Models;
 use crate::setting::Setting;
 
+/// The role of the network that scores expressions.
+pub(super) const EXPRESSION: &str = "expression";
+/// The role of the network that estimates the geometry of faces.
+pub(super) const GEOMETRY: &str = "geometry";
+
 /// A network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
-    /// What it does: `detector`, `refiner` or `expression`.
+    /// What it does: `detector`, `refiner`, `geometry` or `expression`.
     pub role: String,
     /// Its name; `None` if no description with this checksum was found.
     #[serde(default)]
@@ -41,8 +46,10 @@ pub struct Network {
 pub(super) fn of(models: &Models, settings: &[Setting]) -> Vec<Network> {
     let known = known(settings);
     let detectors = ["detector", "refiner"].into_iter().zip(pairs(&models.detector, &models.detector_description));
-    let classifier = ("expression", (models.classifier.as_str(), models.classifier_description.as_str()));
-    detectors.chain([classifier]).map(|(role, (sha256, description))| network(role, sha256, description, &known)).collect()
+    let geometry = (GEOMETRY, (models.geometry.as_str(), models.geometry_description.as_str()));
+    let classifier = (EXPRESSION, (models.classifier.as_str(), models.classifier_description.as_str()));
+    let others = [geometry, classifier].into_iter().filter(|(_, (sha256, _))| !sha256.is_empty());
+    detectors.chain(others).map(|(role, (sha256, description))| network(role, sha256, description, &known)).collect()
 }
 
 /// The checksums of both networks of a detector.
@@ -52,17 +59,16 @@ fn pairs<'a>(sums: &'a str, descriptions: &'a str) -> impl Iterator<Item = (&'a 
 
 /// The models as they were loaded, from networks in their order.
 pub(super) fn models(networks: &[Network]) -> Models {
-    let of = |is_detector: bool| {
-        let networks = networks.iter().filter(move |network| (network.role != "expression") == is_detector);
-        networks.map(|network| (network.sha256.as_str(), network.description_sha256.as_str())).unzip::<_, _, Vec<_>, Vec<_>>()
+    let of = |is_meant: fn(&str) -> bool| {
+        let networks = networks.iter().filter(move |network| is_meant(&network.role));
+        let (sums, texts): (Vec<_>, Vec<_>) =
+            networks.map(|network| (network.sha256.as_str(), network.description_sha256.as_str())).unzip();
+        (sums.join(" "), texts.join(" "))
     };
-    let ((detectors, detector_texts), (classifiers, classifier_texts)) = (of(true), of(false));
-    Models {
-        detector: detectors.join(" "),
-        classifier: classifiers.join(" "),
-        detector_description: detector_texts.join(" "),
-        classifier_description: classifier_texts.join(" "),
-    }
+    let (detector, detector_description) = of(|role| ![GEOMETRY, EXPRESSION].contains(&role));
+    let (classifier, classifier_description) = of(|role| role == EXPRESSION);
+    let (geometry, geometry_description) = of(|role| role == GEOMETRY);
+    Models { detector, classifier, detector_description, classifier_description, geometry, geometry_description }
 }
 
 /// Files that may have been loaded: those that are compiled in, or replace them, and those of `settings`. Compiled-in ones have a
@@ -107,6 +113,7 @@ mod tests {
             classifier: expression,
             detector_description: format!("{face_text} {refiner_text}"),
             classifier_description: expression_text,
+            ..Models::default()
         };
         let networks = of(&models, &[]);
         let names: Vec<_> = networks.iter().map(|network| (network.role.as_str(), network.name.as_deref())).collect();
@@ -114,6 +121,11 @@ mod tests {
         assert_eq!(networks[2].card.as_deref(), Some("models/expression/CARD.md"));
         assert!(networks[2].measured["scores_ferplus_accuracy"] > 0.8, "{:?}", networks[2].measured);
         assert_eq!(super::models(&networks), models);
+        let (geometry, geometry_description) = sums(&file("face-geometry"));
+        let with_geometry = Models { geometry, geometry_description, ..models.clone() };
+        let networks = of(&with_geometry, &[]);
+        assert_eq!((networks[2].role.as_str(), networks[2].card.as_deref()), ("geometry", Some("models/face-geometry/CARD.md")));
+        assert_eq!(super::models(&networks), with_geometry);
         let unknown = of(&Models { classifier: "00".into(), ..models }, &[]);
         assert!(unknown[2].name.is_none() && unknown[2].sha256 == "00" && unknown[2].card.is_none(), "{unknown:?}");
     }

@@ -5,34 +5,33 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::columns::{column, seconds};
-use super::sums::{Sums, score_columns, share_columns};
-use super::{Column, Format, RowWriter, Type, Value};
-use crate::findings::Face;
+use super::columns::{Layout, column, seconds};
+use super::sums::{Sums, activity_columns, score_columns, share_columns};
+use super::{Column, Format, RowWriter, Seen, Type, Value};
 
 /// The table of bins.
 pub struct BinTable<'a> {
     writer: Box<dyn RowWriter + 'a>,
-    classes: Vec<String>,
+    layout: Layout,
     length_ns: u64,
     /// The faces of the current file: for each bin the sums of each track. Faces without an id are one track.
     bins: BTreeMap<u64, BTreeMap<Option<u64>, Sums>>,
 }
 
 impl<'a> BinTable<'a> {
-    /// An empty table of bins of `length`, for scores of `classes`.
+    /// An empty table of bins of `length`.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn new(format: Format, classes: &[String], length: Duration, out: impl Write + Send + 'a) -> io::Result<Self> {
+    pub fn new(format: Format, layout: &Layout, length: Duration, out: impl Write + Send + 'a) -> io::Result<Self> {
         let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Ok(Self { writer: format.writer(&bin_columns(classes), out)?, classes: classes.to_vec(), length_ns, bins: BTreeMap::new() })
+        Ok(Self { writer: format.writer(&bin_columns(layout), out)?, layout: layout.clone(), length_ns, bins: BTreeMap::new() })
     }
 
     /// Adds a face to the bin of its time.
-    pub fn add(&mut self, id: Option<u64>, face: &Face) {
-        let tracks = self.bins.entry(face.time_ns / self.length_ns).or_default();
-        tracks.entry(id).or_insert_with(|| Sums::new(self.classes.len())).add(face, &self.classes);
+    pub fn add(&mut self, id: Option<u64>, seen: &Seen<'_>) {
+        let tracks = self.bins.entry(seen.face.time_ns / self.length_ns).or_default();
+        tracks.entry(id).or_insert_with(|| Sums::new(self.layout.classes.len())).add(seen, &self.layout.classes);
     }
 
     /// Writes the bins of `file`. With the length of a file that was examined to its end, bins without a face have rows too.
@@ -54,7 +53,7 @@ impl<'a> BinTable<'a> {
     }
 
     fn write(&mut self, file: &str, bin: u64, tracks: &BTreeMap<Option<u64>, Sums>) -> io::Result<()> {
-        let mut all = Sums::new(self.classes.len());
+        let mut all = Sums::new(self.layout.classes.len());
         tracks.values().for_each(|track| all.extend(track));
         let mut row = vec![
             Value::Text(file),
@@ -65,7 +64,10 @@ impl<'a> BinTable<'a> {
             Some(all.scored).into(),
         ];
         row.extend(all.shares().chain(all.means()).map(Value::from));
-        row.extend((0..self.classes.len()).map(|class| Value::from(standard_error(tracks.values(), &all, class))));
+        row.extend((0..self.layout.classes.len()).map(|class| Value::from(standard_error(tracks.values(), &all, class))));
+        if self.layout.has_geometry {
+            row.extend(all.activity());
+        }
         self.writer.write(&row)
     }
 
@@ -93,25 +95,31 @@ fn standard_error<'a>(tracks: impl Iterator<Item = &'a Sums>, all: &Sums, class:
 }
 
 /// The columns of the table of bins.
-pub(super) fn bin_columns(classes: &[String]) -> Vec<Column> {
+pub(super) fn bin_columns(layout: &Layout) -> Vec<Column> {
+    let classes = &layout.classes;
     let mut columns = vec![column("file", Type::Category), column("bin", Type::Int), column("start_s", Type::Double)];
     columns.extend(["faces", "tracks", "scored"].map(|name| column(name, Type::Int)));
     columns.extend(share_columns(classes));
     columns.extend(score_columns(classes));
     columns.extend(classes.iter().map(|class| column(&format!("score_{class}_se"), Type::Double)));
+    if layout.has_geometry {
+        columns.extend(activity_columns());
+    }
     columns
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::Face;
     use crate::findings::tests::face;
+    use crate::table::Activity;
 
     fn rows(faces: &[(Option<u64>, Face)], length_ns: Option<u64>) -> Vec<serde_json::Value> {
         let mut out = Vec::new();
-        let classes = ["neutral", "happiness"].map(String::from);
-        let mut table = BinTable::new(Format::Ndjson, &classes, Duration::from_secs(2), &mut out).unwrap();
-        faces.iter().for_each(|(id, face)| table.add(*id, face));
+        let layout = Layout { classes: ["neutral", "happiness"].map(String::from).into(), has_geometry: false };
+        let mut table = BinTable::new(Format::Ndjson, &layout, Duration::from_secs(2), &mut out).unwrap();
+        faces.iter().for_each(|(id, face)| table.add(*id, &Seen { face, activity: Activity::default() }));
         table.end_file("a.mp4", length_ns).unwrap();
         table.finish("").unwrap();
         str::from_utf8(&out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

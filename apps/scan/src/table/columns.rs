@@ -3,9 +3,10 @@
 
 use std::io::{self, Write};
 
+use gstemotion::face_geometry::BLENDSHAPES;
 use gstemotion::scores::FERPLUS_LABELS;
 
-use super::{Column, Format, RowWriter, Type, Value};
+use super::{Column, Format, RowWriter, Seen, Type, Value};
 use crate::findings::{Face, Kind};
 use crate::models::Models;
 
@@ -25,28 +26,37 @@ pub struct Source<'a> {
     pub models: &'a Models,
 }
 
+/// What the columns of the tables depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The classes that have scores.
+    pub classes: Vec<String>,
+    /// True if faces have a geometry.
+    pub has_geometry: bool,
+}
+
 /// The table of faces: a row for each face of each examined frame.
 pub struct FaceTable<'a> {
     writer: Box<dyn RowWriter + 'a>,
-    /// Number of classes.
-    classes: usize,
+    layout: Layout,
     source: Source<'a>,
 }
 
 impl<'a> FaceTable<'a> {
-    /// A table for scores of `classes` by the models of `source`.
+    /// A table of faces that the models of `source` found.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn new(format: Format, classes: &[String], source: Source<'a>, out: impl Write + Send + 'a) -> io::Result<Self> {
-        Ok(Self { writer: format.writer(&face_columns(classes), out)?, classes: classes.len(), source })
+    pub fn new(format: Format, layout: &Layout, source: Source<'a>, out: impl Write + Send + 'a) -> io::Result<Self> {
+        Ok(Self { writer: format.writer(&face_columns(layout), out)?, layout: layout.clone(), source })
     }
 
     /// Writes a face of slice `slice` of `file`, in which `frames_before` frames are before the slice.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn write(&mut self, file: &str, slice: usize, frames_before: u64, face: &Face) -> io::Result<()> {
+    pub fn write(&mut self, file: &str, slice: usize, frames_before: u64, seen: &Seen<'_>) -> io::Result<()> {
+        let face = seen.face;
         let mut row = vec![
             Value::Text(file),
             Some(frames_before + face.frame).into(),
@@ -59,12 +69,15 @@ impl<'a> FaceTable<'a> {
         row.extend((0..LANDMARK_NUMBERS).map(|number| Value::from(face.landmarks.map(|numbers| numbers[number]))));
         row.extend([face.label.as_deref(), face.reason.as_deref()].map(Value::from));
         row.extend([Value::from(face.score), face.second.as_deref().into()]);
-        row.extend((0..self.classes).map(|class| Value::from(face.scores.get(class).copied())));
+        row.extend((0..self.layout.classes.len()).map(|class| Value::from(face.scores.get(class).copied())));
         let Source { classifier, models } = self.source;
         let (is_detected, is_scored) = (face.detector.is_some(), face.label.is_some());
         row.push(is_scored.then_some(classifier).into());
         row.push(is_detected.then_some(models.detector.as_str()).into());
         row.push(is_scored.then_some(models.classifier.as_str()).into());
+        if self.layout.has_geometry {
+            push_geometry(&mut row, seen, &models.geometry);
+        }
         self.writer.write(&row)
     }
 
@@ -75,6 +88,16 @@ impl<'a> FaceTable<'a> {
     pub fn finish(self, record: &str) -> io::Result<()> {
         self.writer.finish(record)
     }
+}
+
+/// Adds the values of [`geometry_columns`].
+fn push_geometry<'a>(row: &mut Vec<Value<'a>>, seen: &Seen<'_>, sha256: &'a str) {
+    let geometry = seen.face.geometry.as_ref();
+    row.extend((0..3).map(|angle| Value::from(geometry.map(|geometry| geometry.pose[angle]))));
+    row.push(geometry.map(|geometry| geometry.trust).into());
+    row.extend([seen.activity.observation.is_facing, seen.activity.is_blink].map(Value::from));
+    row.extend((0..BLENDSHAPES.len()).map(|shape| Value::from(geometry.and_then(|geometry| geometry.blendshapes.get(shape).copied()))));
+    row.push(geometry.map(|_| sha256).into());
 }
 
 /// The classes that the tables have scores of: those of the expression model, or those of FER+ if no face was scored.
@@ -88,7 +111,7 @@ pub fn face_id(slice: usize, face: &Face) -> Option<u64> {
 }
 
 /// The columns of the table of faces.
-pub(super) fn face_columns(labels: &[String]) -> Vec<Column> {
+pub(super) fn face_columns(layout: &Layout) -> Vec<Column> {
     let mut columns = vec![
         column("file", Type::Category),
         column("frame", Type::Int),
@@ -101,9 +124,20 @@ pub(super) fn face_columns(labels: &[String]) -> Vec<Column> {
     columns.extend(LANDMARKS.iter().flat_map(|name| ["x", "y"].map(|axis| column(&format!("{name}_{axis}"), Type::Float))));
     columns.extend(["label", "reason"].map(|name| column(name, Type::Category)));
     columns.extend([column("score", Type::Float), column("second_label", Type::Category)]);
-    columns.extend(labels.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
+    columns.extend(layout.classes.iter().map(|label| column(&format!("score_{label}"), Type::Float)));
     columns.extend(["classifier", "detector_sha256", "classifier_sha256"].map(|name| column(name, Type::Category)));
+    if layout.has_geometry {
+        columns.extend(geometry_columns());
+    }
     columns
+}
+
+/// The columns of a face's geometry.
+fn geometry_columns() -> impl Iterator<Item = Column> {
+    let numbers = ["yaw", "pitch", "roll", "trust"].map(|name| column(name, Type::Float));
+    let activity = ["facing", "blink"].map(|name| column(name, Type::Bool));
+    let shapes = BLENDSHAPES.map(|name| column(&format!("blendshape_{name}"), Type::Float));
+    numbers.into_iter().chain(activity).chain(shapes).chain([column("geometry_sha256", Type::Category)])
 }
 
 /// A row of the table of files.
@@ -219,6 +253,8 @@ pub(super) fn seconds(nanoseconds: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::tests::posed;
+    use crate::table::activities;
 
     fn face() -> Face {
         Face {
@@ -234,16 +270,22 @@ mod tests {
             score: Some(0.75),
             second: Some("neutral".into()),
             scores: vec![0.25, 0.75],
+            geometry: None,
         }
     }
 
     fn written(format: Format) -> Vec<u8> {
+        written_of(format, &face(), false)
+    }
+
+    fn written_of(format: Format, face: &Face, has_geometry: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        let labels = ["neutral".to_owned(), "happiness".to_owned()];
-        let models = Models { detector: "a1 b2".into(), classifier: "c3".into(), ..Models::default() };
+        let layout = Layout { classes: ["neutral", "happiness"].map(String::from).into(), has_geometry };
+        let models = Models { detector: "a1 b2".into(), classifier: "c3".into(), geometry: "d4".into(), ..Models::default() };
         let source = Source { classifier: "expression", models: &models };
-        let mut table = FaceTable::new(format, &labels, source, &mut out).unwrap();
-        table.write("=a.mp4", 1, 1800, &face()).unwrap();
+        let mut table = FaceTable::new(format, &layout, source, &mut out).unwrap();
+        let activity = activities(std::slice::from_ref(face))[0];
+        table.write("=a.mp4", 1, 1800, &Seen { face, activity }).unwrap();
         table.finish("{}").unwrap();
         out
     }
@@ -273,6 +315,22 @@ mod tests {
         assert_eq!(row["id"], 1_000_003);
         assert!(row["nose_x"].is_null() && row.get("nose_x").is_some());
         assert!(text.contains("\"x\":0.1,"), "{text}");
+    }
+
+    #[test]
+    fn the_geometry_follows_behind_all_other_columns() {
+        let (plain, posed) = (written(Format::Csv), written_of(Format::Csv, &posed(face(), -31.25, 0.5), true));
+        let [plain, posed] = [plain, posed].map(|text| String::from_utf8(text).unwrap());
+        for (plain, posed) in plain.lines().zip(posed.lines()) {
+            assert!(posed.starts_with(plain), "{posed}");
+        }
+        let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let lines: Vec<_> = posed.lines().map(columns).collect();
+        let cell = |name: &str| &lines[1][lines[0].iter().position(|column| column == name).unwrap()];
+        assert_eq!(["yaw", "pitch", "trust", "facing", "blink"].map(cell), ["-31.25", "0", "0.9", "false", ""]);
+        assert_eq!(["blendshape_eyeBlinkLeft", "blendshape_jawOpen", "geometry_sha256"].map(cell), ["0.5", "0", "d4"]);
+        let small = String::from_utf8(written_of(Format::Csv, &face(), true)).unwrap();
+        assert!(small.ends_with(&format!(",c3{}\r\n", ",".repeat(59))), "{small}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl<W: Write> RowWriter for CsvWriter<W> {
                 Value::Int(number) => write!(self.cell, "{number}"),
                 Value::Float(number) => write!(self.cell, "{number}"),
                 Value::Double(number) => write!(self.cell, "{number}"),
+                Value::Bool(value) => write!(self.cell, "{value}"),
             };
             self.writer.write_field(&self.cell)?;
         }

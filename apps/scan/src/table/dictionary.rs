@@ -4,18 +4,20 @@
 
 use std::path::Path;
 
+use gstemotion::export::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
+use gstemotion::face_geometry::BLENDSHAPES;
 use serde_json::{Value, json};
 
 use super::bins::bin_columns;
-use super::columns::{face_columns, file_columns};
+use super::columns::{Layout, face_columns, file_columns};
 use super::tracks::track_columns;
 use super::{Column, Format, Table, Type};
 use crate::options::Options;
 
-/// Describes the tables of `options`, which have scores of `classes`, in so many parts each.
-pub fn package(options: &Options, classes: &[String], parts: usize) -> String {
+/// Describes the tables of `options`, in so many parts each.
+pub fn package(options: &Options, layout: &Layout, parts: usize) -> String {
     let stem = options.output.file_stem().unwrap_or_default().to_string_lossy();
-    let resources: Vec<Value> = options.tables().into_iter().map(|table| resource(options, table, classes, parts)).collect();
+    let resources: Vec<Value> = options.tables().into_iter().map(|table| resource(options, table, layout, parts)).collect();
     let package = json!({
         "profile": "tabular-data-package",
         "name": identifier(&stem),
@@ -34,7 +36,7 @@ fn identifier(text: &str) -> String {
     if name.is_empty() { "results".into() } else { name }
 }
 
-fn resource(options: &Options, table: Table, classes: &[String], parts: usize) -> Value {
+fn resource(options: &Options, table: Table, layout: &Layout, parts: usize) -> Value {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = name(&options.path_of(table));
     let paths: Vec<String> = (0..parts).map(|part| format!("{file}/{}", options.part_name(part))).collect();
@@ -49,7 +51,7 @@ fn resource(options: &Options, table: Table, classes: &[String], parts: usize) -
         "format": suffix.to_string_lossy().to_lowercase(),
         "encoding": "utf-8",
         "schema": {
-            "fields": columns(table, classes).iter().map(|column| field(column, table)).collect::<Vec<_>>(),
+            "fields": columns(table, layout).iter().map(|column| field(column, table)).collect::<Vec<_>>(),
             "missingValues": [""],
         },
     });
@@ -80,12 +82,12 @@ fn about(table: Table) -> (&'static str, &'static [&'static str]) {
     }
 }
 
-fn columns(table: Table, classes: &[String]) -> Vec<Column> {
+fn columns(table: Table, layout: &Layout) -> Vec<Column> {
     match table {
-        Table::Faces => face_columns(classes),
+        Table::Faces => face_columns(layout),
         Table::Files => file_columns(),
-        Table::Tracks => track_columns(classes),
-        Table::Bins => bin_columns(classes),
+        Table::Tracks => track_columns(layout),
+        Table::Bins => bin_columns(layout),
     }
 }
 
@@ -94,6 +96,7 @@ fn field(column: &Column, table: Table) -> Value {
         Type::Text | Type::Category => "string",
         Type::Int => "integer",
         Type::Float | Type::Double => "number",
+        Type::Bool => "boolean",
     };
     json!({"name": column.name, "type": kind, "description": description(&column.name, table).unwrap_or_default()})
 }
@@ -112,7 +115,7 @@ fn description(column: &str, table: Table) -> Option<String> {
         ("detector", _) => "Name of the detector's model",
         ("label", Table::Tracks) => "Most frequent apparent expression, besides unknown",
         ("label", _) => "Apparent expression, or unknown",
-        ("reason", _) => "Why the label is unknown: uncertain, or small",
+        ("reason", _) => "Why the label is unknown: uncertain, small, or turned, which needs --geometry",
         ("score", _) => "Score of the label, 0..1; of unknown, the highest score",
         ("second_label", _) => "The most probable apparent expression after the label",
         ("classifier", _) => "The expression model, by the name or path in the options",
@@ -138,7 +141,35 @@ fn description(column: &str, table: Table) -> Option<String> {
         ("bin", _) => "Number of the interval, from 0",
         ("start_s", _) => "Begin of the interval, in seconds",
         ("tracks", _) => "Number of different ids in this interval",
-        _ => return of_class(column, table).or_else(|| of_landmark(column)),
+        _ => return of_geometry(column).or_else(|| of_class(column, table)).or_else(|| of_landmark(column)),
+    };
+    Some(said.to_owned())
+}
+
+/// Columns of a scan with the geometry of faces.
+fn of_geometry(column: &str) -> Option<String> {
+    let said = match column {
+        "yaw" => "Degrees by which the head is turned; 0 faces the camera, above 0 is to the person's own left",
+        "pitch" => "Degrees by which the head is raised; 0 faces the camera, below 0 is lowered",
+        "roll" => "Degrees by which the head is tilted, clockwise in the picture",
+        "trust" => "How far to rely on pose and blendshapes, 0..1: the pose from 0.1 on, blendshapes from 0.5 on",
+        "facing" => {
+            return Some(format!(
+                "True if the face faces the camera: false from a yaw beyond {AWAY_YAW} or a pitch beyond {AWAY_PITCH} degrees on, until \
+                 they are within {BACK_YAW} and {BACK_PITCH}"
+            ));
+        }
+        "blink" => "True on the frame on which the eyes close for a blink; missing where examined frames are too far apart to see one",
+        "geometry_sha256" => "SHA-256 of the geometry model's file",
+        "posed" => "Number of faces whose pose is known",
+        "share_facing" => "Share of the faces with a known pose that face the camera, 0..1",
+        "eyes_s" => "Time in which the eyes were watched closely enough to see blinks, in seconds, of all faces together",
+        "blinks" => "Number of blinks in that time; missing if it is 0",
+        "blinks_per_minute" => "Blinks in a minute of that time",
+        _ => {
+            let shape = column.strip_prefix("blendshape_").filter(|shape| BLENDSHAPES.contains(shape))?;
+            return Some(format!("Blendshape {shape} by its name in ARKit, 0..1"));
+        }
     };
     Some(said.to_owned())
 }
@@ -168,9 +199,9 @@ mod tests {
 
     #[test]
     fn every_column_of_every_table_is_described() {
-        let classes = ["neutral".to_owned(), "happiness".to_owned()];
+        let layout = Layout { classes: ["neutral", "happiness"].map(String::from).into(), has_geometry: true };
         for table in [Table::Faces, Table::Files, Table::Tracks, Table::Bins] {
-            for column in columns(table, &classes) {
+            for column in columns(table, &layout) {
                 assert!(description(&column.name, table).is_some(), "{}: {}", table.name(), column.name);
             }
         }

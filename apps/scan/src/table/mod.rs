@@ -3,6 +3,7 @@
 //!
 //! A format writes rows of [`Value`]s below [`Column`]s and knows nothing about faces.
 
+mod activity;
 mod sums;
 mod columns;
 mod tracks;
@@ -12,8 +13,9 @@ mod csv;
 mod ndjson;
 mod parquet;
 
+pub use activity::{Activity, Seen, activities};
 pub use bins::BinTable;
-pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Source, classes_of, face_id};
+pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Layout, Source, classes_of, face_id};
 pub use tracks::TrackTable;
 
 use std::io::{self, Write};
@@ -67,6 +69,8 @@ pub enum Type {
     Float,
     /// Number with double precision.
     Double,
+    /// True or false.
+    Bool,
 }
 
 /// A column. Every value may be missing.
@@ -91,6 +95,8 @@ pub enum Value<'a> {
     Float(f32),
     /// Of [`Type::Double`].
     Double(f64),
+    /// Of [`Type::Bool`].
+    Bool(bool),
 }
 
 impl<'a> From<Option<&'a str>> for Value<'a> {
@@ -114,6 +120,12 @@ impl From<Option<f64>> for Value<'_> {
 impl From<Option<u64>> for Value<'_> {
     fn from(number: Option<u64>) -> Self {
         number.map_or(Self::Missing, |number| Self::Int(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<Option<bool>> for Value<'_> {
+    fn from(value: Option<bool>) -> Self {
+        value.map_or(Self::Missing, Self::Bool)
     }
 }
 

@@ -43,6 +43,7 @@ impl Serialize for Object<'_> {
                 Value::Int(number) => map.serialize_entry(&column.name, number),
                 Value::Float(number) => map.serialize_entry(&column.name, number),
                 Value::Double(number) => map.serialize_entry(&column.name, number),
+                Value::Bool(value) => map.serialize_entry(&column.name, value),
             }?;
         }
         map.end()

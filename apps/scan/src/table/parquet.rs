@@ -4,7 +4,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::builder::{ArrayBuilder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder};
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder,
+};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
@@ -71,6 +73,7 @@ fn data_type(kind: Type) -> DataType {
         Type::Int => DataType::Int64,
         Type::Float => DataType::Float32,
         Type::Double => DataType::Float64,
+        Type::Bool => DataType::Boolean,
     }
 }
 
@@ -81,6 +84,7 @@ enum Builder {
     Int(Int64Builder),
     Float(Float32Builder),
     Double(Float64Builder),
+    Bool(BooleanBuilder),
 }
 
 impl Builder {
@@ -91,6 +95,7 @@ impl Builder {
             Type::Int => Self::Int(Int64Builder::new()),
             Type::Float => Self::Float(Float32Builder::new()),
             Type::Double => Self::Double(Float64Builder::new()),
+            Type::Bool => Self::Bool(BooleanBuilder::new()),
         }
     }
 
@@ -101,6 +106,7 @@ impl Builder {
             (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
             (Self::Float(builder), Value::Float(number)) => builder.append_value(number),
             (Self::Double(builder), Value::Double(number)) => builder.append_value(number),
+            (Self::Bool(builder), Value::Bool(value)) => builder.append_value(value),
             (builder, value) => {
                 debug_assert_eq!(value, Value::Missing, "the value of another type");
                 builder.append_missing();
@@ -115,6 +121,7 @@ impl Builder {
             Self::Int(builder) => builder.append_null(),
             Self::Float(builder) => builder.append_null(),
             Self::Double(builder) => builder.append_null(),
+            Self::Bool(builder) => builder.append_null(),
         }
     }
 
@@ -125,6 +132,7 @@ impl Builder {
             Self::Int(builder) => builder.len(),
             Self::Float(builder) => builder.len(),
             Self::Double(builder) => builder.len(),
+            Self::Bool(builder) => builder.len(),
         }
     }
 
@@ -135,6 +143,7 @@ impl Builder {
             Self::Int(builder) => Arc::new(builder.finish()),
             Self::Float(builder) => Arc::new(builder.finish()),
             Self::Double(builder) => Arc::new(builder.finish()),
+            Self::Bool(builder) => Arc::new(builder.finish()),
         }
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sums over faces, which the tables of tracks and of bins have in common, and their columns.
 
-use super::columns::column;
-use super::{Column, Type};
-use crate::findings::Face;
+use gstemotion::export::ActivitySums;
+
+use super::columns::{column, seconds};
+use super::{Column, Seen, Type, Value};
 
 /// The label of a face about which nothing can be said.
 const UNKNOWN: &str = "unknown";
@@ -20,16 +21,19 @@ pub(super) struct Sums {
     labels: Vec<u64>,
     /// Sum of the scores of each class.
     pub(super) scores: Vec<f64>,
+    activity: ActivitySums,
 }
 
 impl Sums {
     /// Sums of no face, for this number of classes.
     pub(super) fn new(classes: usize) -> Self {
-        Self { faces: 0, scored: 0, unknown: 0, labels: vec![0; classes], scores: vec![0.0; classes] }
+        Self { faces: 0, scored: 0, unknown: 0, labels: vec![0; classes], scores: vec![0.0; classes], activity: ActivitySums::default() }
     }
 
     /// Adds a face.
-    pub(super) fn add(&mut self, face: &Face, classes: &[String]) {
+    pub(super) fn add(&mut self, seen: &Seen<'_>, classes: &[String]) {
+        let (face, activity) = (seen.face, &seen.activity);
+        self.activity.add(&activity.observation, u64::from(activity.is_blink == Some(true)));
         self.faces += 1;
         match face.label.as_deref() {
             Some(UNKNOWN) => self.unknown += 1,
@@ -49,6 +53,7 @@ impl Sums {
         self.faces += other.faces;
         self.scored += other.scored;
         self.unknown += other.unknown;
+        self.activity.extend(&other.activity);
         self.labels.iter_mut().zip(&other.labels).for_each(|(sum, count)| *sum += count);
         self.scores.iter_mut().zip(&other.scores).for_each(|(sum, score)| *sum += score);
     }
@@ -67,6 +72,18 @@ impl Sums {
         shares.map(|count| (self.faces > 0).then(|| count as f64 / self.faces as f64))
     }
 
+    /// The values of [`activity_columns`].
+    pub(super) fn activity(&self) -> [Value<'static>; 5] {
+        let sums = &self.activity;
+        [
+            Some(sums.posed).into(),
+            sums.facing_share().into(),
+            Value::Double(seconds(sums.eyes_ns)),
+            sums.seen_blinks().into(),
+            sums.blinks_per_minute().into(),
+        ]
+    }
+
     /// The mean score of each class; `None` without a scored face.
     pub(super) fn means(&self) -> impl Iterator<Item = Option<f64>> {
         self.scores.iter().map(|sum| (self.scored > 0).then(|| sum / self.scored as f64))
@@ -82,4 +99,17 @@ pub(super) fn share_columns(classes: &[String]) -> impl Iterator<Item = Column> 
 /// Mean scores.
 pub(super) fn score_columns(classes: &[String]) -> impl Iterator<Item = Column> {
     classes.iter().map(|class| column(&format!("score_{class}"), Type::Double))
+}
+
+/// How much of the time faces face the camera, and how often they blink.
+pub(super) fn activity_columns() -> impl Iterator<Item = Column> {
+    [
+        ("posed", Type::Int),
+        ("share_facing", Type::Double),
+        ("eyes_s", Type::Double),
+        ("blinks", Type::Int),
+        ("blinks_per_minute", Type::Double),
+    ]
+    .into_iter()
+    .map(|(name, kind)| column(name, kind))
 }

@@ -26,7 +26,7 @@ pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -
     analysis::start_elements()?;
     let like = options.like.as_deref().map(|path| Recorded::read(path)?.apply(options, path)).transpose()?;
     let options = like.as_ref().unwrap_or(options);
-    let analyser = Analyser::new(&options.settings(), 1)?;
+    let analyser = Analyser::new(&options.settings(), options.geometry, 1)?;
     let models = analyser.models();
     let mut worker = Worker { analyser, models, options, copies: None, copied: (0, None) };
     for request in protocol::requests(requests) {

@@ -45,7 +45,7 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(backlog: &'a Backlog<'a>, threads: u32) -> Result<Self, Error> {
-        let analyser = Analyser::new(&backlog.options.settings(), threads)?;
+        let analyser = Analyser::new(&backlog.options.settings(), backlog.options.geometry, threads)?;
         Ok(Self { backlog, analyser, log: backlog.create_log()? })
     }
 

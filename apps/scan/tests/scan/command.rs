@@ -117,8 +117,8 @@ fn a_scan_that_is_killed_again_and_again_gives_the_same_table() {
     folder.video("in/long.mp4", 100, 1);
     // So many that no run comes to an end.
     (0..20).for_each(|number| std::fs::hard_link(folder.path("in/photo.jpg"), folder.path(&format!("in/{number}.jpg"))).unwrap());
-    folder.run("in --output whole.ndjson", 3);
-    let line = "in --output parts.ndjson --jobs 2 --quiet";
+    folder.run("in --output whole.ndjson --geometry", 3);
+    let line = "in --output parts.ndjson --geometry --jobs 2 --quiet";
     let mut kept = 0;
     for results in [1, 2, 3, 1, 2] {
         let mut child = folder.command(line).stderr(Stdio::null()).spawn().unwrap();

@@ -34,7 +34,7 @@ fn each_raw_format_gives_the_same_faces() {
     let Some(_folder) = Folder::new("formats") else { return };
     start_elements().unwrap();
     let picture = three_faces().render(0.0);
-    let mut analyser = Analyser::new(&[], 1).unwrap();
+    let mut analyser = Analyser::new(&[], false, 1).unwrap();
     let mut found = |format| {
         let (buffer, info) = gstreamer::buffer(&picture, 640, 480, format);
         let mut records = faces(&mut analyser, &buffer, &info).records;

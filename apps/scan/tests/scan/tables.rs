@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of tracks and of bins have the sums of the table of faces, which DuckDB computes.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::readers::{python, query};
@@ -33,6 +35,29 @@ const OUR_BINS: &str = "
 SELECT file, bin, start_s, faces, tracks, scored, share_happiness, score_happiness, score_happiness_se
 FROM 'results.bins.parquet' WHERE faces > 0 ORDER BY file, bin";
 
+/// Facing and blinks of tracks, computed from the table of faces: a face is watched between two frames that are close to each other.
+const GEOMETRY_OF_TRACKS: &str = "
+WITH steps AS (SELECT *, time_ns - lag(time_ns) OVER track AS step, trust >= 0.5 AND lag(trust) OVER track >= 0.5 AS reliable
+    FROM 'acting.parquet' WINDOW track AS (PARTITION BY file, id ORDER BY frame))
+SELECT file, KEY, count(facing), avg(facing::int), coalesce(sum(step) FILTER (reliable AND step <= 70000000), 0) / 1e9,
+    count(*) FILTER (blink), count(*) FILTER (blink) * 60e9 / sum(step) FILTER (reliable AND step <= 70000000)
+FROM steps GROUP BY file, KEY ORDER BY file, KEY";
+/// The same rows of the table of tracks or bins.
+const OUR_GEOMETRY: &str =
+    "SELECT file, KEY, posed, share_facing, eyes_s, coalesce(blinks, 0), blinks_per_minute FROM 'acting.TABLE.parquet' ORDER BY file, KEY";
+/// Whether a face faces the camera by the definition, from its yaw and pitch, where no frame is between both thresholds.
+const FACING: &str = "
+SELECT count(*), count(*) FILTER (facing = (abs(yaw) <= 30 AND abs(pitch) <= 25)), count(*) FILTER (abs(yaw) BETWEEN 24 AND 30)
+FROM 'acting.parquet' WHERE trust >= 0.1";
+
+/// The query of a page that begins this way, of the tables `acting`.
+fn documented(page: &str, begin: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    let query = &text[text.find(begin).unwrap_or_else(|| panic!("{page} has no {begin}"))..];
+    query.split("```").next().unwrap().replace("'results.", "'acting.")
+}
+
 /// True if both are equal, numbers nearly so.
 fn is_near(ours: &Value, expected: &Value) -> bool {
     match (ours.as_array(), expected.as_array()) {
@@ -64,6 +89,88 @@ fn tracks_and_bins_are_sums_of_the_table_of_faces() {
     assert!(tracks.iter().any(|track| track[6].as_u64() > Some(0)), "a label changes: {tracks:?}");
     assert_eq!(tracks.iter().filter(|track| track[0] == "long.mp4").count(), 4, "two faces in two slices");
     assert!(answers[3].as_array().unwrap().iter().all(|bin| bin[4] == 2 && bin[8].is_number()), "two faces everywhere: {}", answers[3]);
+}
+
+#[test]
+fn facing_and_blinks_are_sums_of_the_table_of_faces_too() {
+    let (Some(folder), Some(python)) = (Folder::new("geometry-tables"), python()) else { return };
+    folder.photo("photo.jpg");
+    folder.acting_video("acting.mp4");
+    let printed = folder.run("photo.jpg acting.mp4 --output acting.parquet --bins 1 --geometry", 0);
+    let of = |query: &str, key: &str, table: &str| query.replace("KEY", key).replace("TABLE", table);
+    let queries = [
+        of(GEOMETRY_OF_TRACKS, "id", ""),
+        of(OUR_GEOMETRY, "id", "tracks"),
+        of(GEOMETRY_OF_TRACKS, "time_ns // 1000000000", "").replace("GROUP BY file, time_ns // 1000000000", "GROUP BY ALL"),
+        of(OUR_GEOMETRY, "bin", "bins"),
+        FACING.to_owned(),
+        documented("scan.md", "SELECT file, avg(facing::int)"),
+        documented("research.md", "SELECT file, sum(posed * share_facing)"),
+    ];
+    let answers = query(&python, &folder, &queries);
+    for (what, expected, ours) in [("tracks", &answers[0], &answers[1]), ("bins", &answers[2], &answers[3])] {
+        assert!(is_near(ours, expected), "{what}: {ours}, and of the faces {expected}");
+    }
+    let tracks = answers[1].as_array().unwrap();
+    let acting: Vec<_> = tracks.iter().filter(|track| track[0] == "acting.mp4").collect();
+    let blinks = |track: &&&Value| track[5].as_u64();
+    let (actor, other) = (acting.iter().max_by_key(blinks).unwrap(), acting.iter().min_by_key(blinks).unwrap());
+    let share = |track: &Value| track[3].as_f64().unwrap();
+    assert!(actor[5] == 2 && (0.55..0.65).contains(&share(actor)), "two blinks, and 2.4 of 4 seconds: {tracks:?}");
+    assert!(other[5] == 0 && share(other) == 1.0 && other[4].as_f64() > Some(3.9), "{tracks:?}");
+    let photo: Vec<_> = tracks.iter().filter(|track| track[0] == "photo.jpg").collect();
+    assert!(photo.len() == 2 && photo.iter().all(|track| track[2] == 1 && track[4] == 0.0 && track[6].is_null()), "{photo:?}");
+    let [all, agree, between] = [0, 1, 2].map(|column| answers[4][0][column].as_u64().unwrap());
+    assert!(all - agree <= between && all > 200, "{answers:?}");
+    let of_acting = |answer: &Value| answer.as_array().unwrap().iter().find(|row| row[0] == "acting.mp4").unwrap().clone();
+    let (of_faces, of_tracks) = (of_acting(&answers[5]), of_acting(&answers[6]));
+    assert!(of_faces[2] == 2 && is_near(&of_faces[1], &of_tracks[1]) && of_tracks[2].as_f64() > Some(15.0), "{of_faces} {of_tracks}");
+    assert!(printed.contains("facing the camera: 80 % of 202 faces with a known pose; blinks: "), "{printed}");
+}
+
+#[test]
+fn the_geometry_changes_nothing_unless_it_is_asked_for_and_survives_workers_and_repetitions() {
+    let Some(folder) = Folder::new("geometry") else { return };
+    folder.acting_video("in/acting.mp4");
+    folder.photo("in/photo.jpg");
+    folder.run("in --output plain.ndjson --bins 1", 0);
+    folder.run("in --output posed.ndjson --bins 1 --geometry --report page.html", 0);
+    let (plain, posed) = (folder.rows("plain.ndjson"), folder.rows("posed.ndjson"));
+    assert_eq!(plain.len(), posed.len());
+    let more = |posed: &Value, plain: &Value| {
+        let keys = posed.as_object().unwrap().keys();
+        assert!(plain.as_object().unwrap().keys().all(|key| posed.get(key).is_some()), "all that was there before");
+        keys.filter(|key| plain.get(key).is_none()).cloned().collect::<Vec<_>>()
+    };
+    let added = more(&posed[0], &plain[0]);
+    assert!(added.len() == 59 && added[0] == "blendshape_browDownLeft" && added[51] == "blendshape_tongueOut", "{added:?}");
+    assert_eq!(added[52..], ["blink", "facing", "geometry_sha256", "pitch", "roll", "trust", "yaw"]);
+    assert!(plain.iter().zip(&posed).all(|(plain, posed)| plain["x"] == posed["x"] && plain["id"] == posed["id"]), "the same faces");
+    assert!(posed.iter().any(|row| row["blink"] == true && row["blendshape_eyeBlinkLeft"].as_f64() > Some(0.5)));
+    assert!(posed.iter().any(|row| row["facing"] == false && row["yaw"].as_f64() > Some(30.0)), "turned to the right of the picture");
+    for table in ["tracks", "bins"] {
+        let (plain, posed) = (folder.rows(&format!("plain.{table}.ndjson")), folder.rows(&format!("posed.{table}.ndjson")));
+        let added = ["blinks", "blinks_per_minute", "eyes_s", "posed", "share_facing"];
+        assert_eq!(more(&posed[0], &plain[0]), added, "{table}");
+    }
+    assert!(!folder.read("plain.json").contains("geometry") && !folder.read("plain.datapackage.json").contains("yaw"));
+    assert!(
+        folder.read("posed.datapackage.json").contains("blinks_per_minute") && folder.read("posed.json").contains("\"geometry\": true")
+    );
+    assert!(folder.read("page.html").contains("\"watched\":"), "the page has blinks");
+
+    folder.run("in --output like.ndjson --like posed.json", 0);
+    folder.run("in --output parts.ndjson --bins 1 --geometry --partition 1", 0);
+    for table in ["", "tracks.", "bins."] {
+        let whole = folder.read(&format!("posed.{table}ndjson"));
+        assert_eq!(folder.read(&format!("like.{table}ndjson")), whole, "--like, {table}");
+        let parts: String = (0..2).map(|part| folder.read(&format!("parts.{table}ndjson/part-0000{part}.ndjson"))).collect();
+        assert_eq!(parts, whole, "--partition, {table}");
+    }
+    let printed = folder.run("in --output other.ndjson --set facelandmarks.smoothing=0", 2);
+    assert!(printed.contains("--set facelandmarks.smoothing=0: facelandmarks needs --geometry"), "{printed}");
+    folder.run("in --output raw.ndjson --geometry --set facelandmarks.smoothing=0", 0);
+    assert_ne!(folder.read("raw.ndjson"), folder.read("posed.ndjson"));
 }
 
 #[test]

@@ -34,15 +34,16 @@ fn dispatch(folder: &Folder, arguments: &str) -> Child {
 #[test]
 fn a_worker_in_another_process_gives_the_same_table() {
     let Some(folder) = mixed("worker") else { return };
-    folder.run("in --output one.ndjson", 3);
+    // The geometry goes through the protocol, too.
+    folder.run("in --output one.ndjson --geometry", 3);
     let (tasks, to_worker) = pipe().unwrap();
     let (answers, from_worker) = pipe().unwrap();
     // Each command is dropped once it runs: it would keep the pipe open.
     let start = |arguments: &str, input, output| {
         folder.command(arguments).stdin::<PipeReader>(input).stdout::<PipeWriter>(output).stderr(Stdio::piped()).spawn().unwrap()
     };
-    let scan = start("in --output two.ndjson --quiet --dispatch", answers, to_worker);
-    let mut worker = start("--output two.ndjson --worker", tasks, from_worker);
+    let scan = start("in --output two.ndjson --geometry --quiet --dispatch", answers, to_worker);
+    let mut worker = start("--output two.ndjson --geometry --worker", tasks, from_worker);
     ended(scan.wait_with_output().unwrap(), 3);
     assert!(worker.wait().unwrap().success());
     assert_same_tables(&folder, "one", "two");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gst::prelude::*;
 use serde_json::Value;
 use test_support::average_faces::{Key, Scene};
+use test_support::gestures::Placed;
 use test_support::{left_out, runtime_fetched};
 
 pub const WIDTH: usize = 320;
@@ -75,6 +76,25 @@ impl Folder {
         };
         let scene = Scene::new(WIDTH, HEIGHT).actor(keys(95.0, first)).actor(keys(235.0, second));
         self.encode_frames(name, rate, encoder, (0..frames).map(|frame| scene.render(frame as f32 / rate as f32)), |_, _| {});
+    }
+
+    /// Writes a video of a neutral face at 25 frames a second for four seconds. It blinks twice, at .8 s and 1.6 s, and turns away for
+    /// the last 1.6 s. A second one, on its right, smiles and does neither.
+    pub fn acting_video(&self, name: &str) {
+        let encoder = "x264enc speed-preset=ultrafast quantizer=10 pass=qual ! h264parse ! mp4mux";
+        let still = |x, expression| vec![Key::new(0.0, (x, 120.0), 150.0, expression), Key::new(100.0, (x, 120.0), 150.0, expression)];
+        let scene = Scene::new(WIDTH, HEIGHT).actor(still(85.0, "neutral")).actor(still(235.0, "happiness")).render(0.0);
+        let actor = Placed { frame_width: WIDTH, center: (85.0, 120.0), height: 150.0 };
+        let frames = (0..100).map(|frame| {
+            let mut picture = scene.clone();
+            match frame {
+                20..24 | 40..44 => actor.close_eyes(&mut picture),
+                60.. => actor.turn(&mut picture, 60.0),
+                _ => {}
+            }
+            picture
+        });
+        self.encode_frames(name, 25, encoder, frames, |_, _| {});
     }
 
     /// Writes a video of a grey wall.
