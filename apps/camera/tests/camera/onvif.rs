@@ -8,7 +8,7 @@ use test_support::broker::free_port;
 use test_support::fetched;
 
 use crate::service::{clip, folder};
-use crate::support::{start, wait_for_line, wait_until};
+use crate::support::{link_streams, start, wait_for_line, wait_until};
 
 #[test]
 fn a_client_receives_the_faces_as_onvif_documents() {
@@ -23,11 +23,9 @@ fn a_client_receives_the_faces_as_onvif_documents() {
     let (_camera, lines) = start(program, &[&options[..], &[clip.to_str().unwrap()]].concat());
     wait_for_line(&lines, "serving");
 
-    let line = format!(
-        "rtspsrc name=camera location=rtsp://{listen}/faces protocols=tcp latency=0 \
-         camera. ! application/x-rtp,media=application,encoding-name=VND.ONVIF.METADATA ! fakesink name=packets sync=false"
-    );
+    let line = format!("rtspsrc name=camera location=rtsp://{listen}/faces protocols=tcp latency=0 fakesink name=packets sync=false");
     let client = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    link_streams(&client, "camera", &[("VND.ONVIF.METADATA", "packets")]);
     let pad = client.by_name("packets").and_then(|sink| sink.static_pad("sink")).unwrap();
     let received: Arc<Mutex<Vec<String>>> = Arc::new(Mutex::new(vec![String::new()]));
     let documents = received.clone();

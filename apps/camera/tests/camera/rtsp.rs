@@ -14,7 +14,7 @@ use test_support::broker::free_port;
 use test_support::fetched;
 
 use crate::service::run;
-use crate::support::{PATIENCE, Running, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, link_streams, start_camera, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -28,10 +28,11 @@ struct Received {
 fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
     let line = format!(
         "rtspsrc name=server location={address} protocols=tcp latency=0 \
-         server. ! application/x-rtp,media=video ! rtph264depay ! video/x-h264,alignment=au ! fakesink name=video sync=false \
-         server. ! application/x-rtp,media=application ! rtpgstdepay ! fakesink name=text sync=false"
+         rtph264depay name=pictures ! video/x-h264,alignment=au ! fakesink name=video sync=false \
+         rtpgstdepay name=records ! fakesink name=text sync=false"
     );
     let pipeline = gst::parse::launch(&line).expect("a client").downcast::<gst::Pipeline>().expect("a pipeline");
+    link_streams(&pipeline, "server", &[("H264", "pictures"), ("X-GST", "records")]);
     // Printed with the program's output, to explain a test that times out.
     pipeline.bus().expect("a bus").set_sync_handler(|_, message| {
         if let gst::MessageView::Error(error) = message.view() {

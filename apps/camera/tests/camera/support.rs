@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use gst::glib;
+use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use test_support::average_faces::{Key, Scene};
 use test_support::left_out;
@@ -66,6 +67,22 @@ fn camera() {
     server.mount_points().expect("mount points").add_factory("/live", factory);
     server.attach(None).expect("the port is free");
     glib::MainLoop::new(None, false).run();
+}
+
+/// Links the streams of `server`, an `rtspsrc` in `pipeline`, to the sinks of elements, by the encoding of their packets. The pads
+/// appear on threads of their own at the same time. Links with filters in a launch line then sometimes fail, as each tries all
+/// pads and blocks the other's sink meanwhile (GStreamer 1.22, `gst_parse_found_pad`).
+pub fn link_streams(pipeline: &gst::Pipeline, server: &str, sinks: &[(&'static str, &str)]) {
+    let named = |name: &str| pipeline.by_name(name).expect("an element of this name");
+    let sinks: Vec<_> = sinks.iter().map(|&(encoding, sink)| (encoding, named(sink).downgrade())).collect();
+    named(server).connect_pad_added(move |_, pad| {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let encoding = caps.structure(0).and_then(|first| first.get::<&str>("encoding-name").ok());
+        let sink = sinks.iter().find(|(known, _)| encoding == Some(known)).and_then(|(_, sink)| sink.upgrade());
+        if let Some(sink) = sink {
+            pad.link(&sink.static_pad("sink").expect("a sink pad")).expect("the stream can be linked");
+        }
+    });
 }
 
 pub fn start_camera(port: u16, folder: &Path, (width, height): (usize, usize)) -> Running {
