@@ -83,7 +83,8 @@ open_source() {
 }
 
 # As open_source, and sets `sound` to the elements that take the sound to muxers: `open_source_with_sound FILE mp4 mux.`
-# Formats that players expect in such a file are copied, others are encoded as AAC. Without sound, `sound` is empty.
+# Formats that players expect in such a file are copied, others are encoded as AAC. Without sound, `sound` is empty. The sound of
+# a network camera, which may be what people say, is left out unless SOUND=true.
 open_source_with_sound() {
     local copied format encoder muxer
     case $2 in
@@ -96,6 +97,7 @@ open_source_with_sound() {
     case $1 in
     /dev/video*) return ;;
     rtsp://* | rtsps://*)
+        [ "${SOUND:-}" = true ] || return 0
         format=$(sound_format "$copied" rtspsrc location="$1" ! application/x-rtp,media=audio)
         sound=(input. ! "application/x-rtp,media=audio" ! decodebin "caps=$copied;audio/x-raw" !)
         ;;

@@ -230,3 +230,25 @@ fn a_video_that_starts_after_its_sound_keeps_its_time() {
         assert!((seconds - sound).abs() < 0.1, "{name}: {seconds} s of sound");
     }
 }
+
+#[test]
+fn the_sound_of_a_network_camera_is_recorded_only_if_that_is_asked_for() {
+    let Some(stage) = stage("camera-sound") else { return };
+    let clip = changed_clip(&stage, "identity", Some(TONE), "mp4");
+    let camera = Camera::start(&format!(
+        "( filesrc location=\"{}\" ! qtdemux name=file file.video_0 ! queue ! h264parse ! rtph264pay name=pay0 pt=96 \
+         file.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )",
+        clip.display()
+    ));
+    for (folder, sound) in [("mute", None), ("loud", Some("true"))] {
+        let mut record = script(&stage, "record.sh");
+        record.arg(&camera.address).arg(folder).envs(sound.map(|sound| ("SOUND", sound)));
+        succeed(run(&mut record));
+        for name in ["clean.mp4", "annotated.mp4"] {
+            let video = stage.path().join(folder).join(name);
+            assert!(count_frames(&stage, &video) > FRAMES / 2, "{folder}/{name}");
+            let has_sound = std::fs::read(&video).unwrap().windows(4).any(|kind| kind == b"mp4a");
+            assert_eq!(has_sound, sound.is_some(), "{folder}/{name}");
+        }
+    }
+}

@@ -93,6 +93,11 @@ impl Source<'_> {
         let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", true).build()?)?;
+        // The other streams, such as the sound, are not requested, and the camera does not send them.
+        camera.connect("select-stream", false, |arguments| {
+            let media = arguments[2].get::<gst::Caps>().ok()?.structure(0)?.get::<String>("media").ok();
+            Some(media.is_none_or(|media| media == "video").to_value())
+        });
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);
         }

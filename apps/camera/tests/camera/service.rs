@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
+use gst::glib;
 use gst::prelude::*;
+use gst_rtsp_server::prelude::*;
 use serde_json::Value;
 use test_support::broker::{free_port, installed};
 use test_support::fetched;
@@ -238,6 +240,54 @@ fn a_source_that_vanishes_leaves_the_outlets_up() {
     signal(&program, "-INT");
     assert!(program.0.wait().unwrap().success());
     assert!(frames(&recordings.join("00000.mp4")) > 10, "one recording over the outage");
+}
+
+/// Serves a test picture and a tone on a thread of its own. Returns the addresses of the streams that clients request.
+fn serve_with_sound(port: u16) -> Arc<Mutex<Vec<String>>> {
+    let requested: Arc<Mutex<Vec<String>>> = Arc::default();
+    let requests = requested.clone();
+    std::thread::spawn(move || {
+        let server = gst_rtsp_server::RTSPServer::new();
+        server.set_service(&port.to_string());
+        let factory = gst_rtsp_server::RTSPMediaFactory::new();
+        factory.set_launch(
+            "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=15/1 \
+             ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay name=pay0 pt=96 \
+             audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay1 pt=8 )",
+        );
+        server.mount_points().unwrap().add_factory("/live", factory);
+        server.connect_client_connected(move |_, client| {
+            let requests = requests.clone();
+            client.connect_setup_request(move |_, context| {
+                requests.lock().unwrap().extend(context.uri().map(|uri| uri.request_uri().to_string()));
+            });
+        });
+        let context = glib::MainContext::new();
+        server.attach(Some(&context)).unwrap();
+        glib::MainLoop::new(Some(&context), false).run();
+    });
+    requested
+}
+
+#[test]
+fn the_sound_of_a_camera_is_neither_requested_nor_recorded() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().unwrap();
+    let (folder, port) = (folder("sound"), free_port());
+    let requested = serve_with_sound(port);
+    let (address, days) = (format!("rtsp://127.0.0.1:{port}/live"), folder.join("days"));
+    let (mut program, _lines) = run(&["--size", "320x240", "--files-folder", days.to_str().unwrap(), &address]);
+    let recording = days.join("00000.mp4");
+    wait_until("a recording", || has_fragment(&recording));
+    signal(&program, "-TERM");
+    assert!(program.0.wait().unwrap().success());
+    let requested = std::mem::take(&mut *requested.lock().unwrap());
+    assert!(!requested.is_empty() && requested.iter().all(|stream| stream.ends_with("/stream=0")), "{requested:?}");
+    let bytes = fs::read(&recording).unwrap();
+    let has = |kind: &[u8; 4]| bytes.windows(4).any(|found| found == kind);
+    assert!(has(b"avc1") && !has(b"mp4a") && !has(b"alaw"), "a video without sound");
 }
 
 #[test]
