@@ -47,10 +47,14 @@ fn main() -> ExitCode {
         Err(SettingsError::CommandLine(error)) => error.exit(),
         Err(error) => return refuse(&error),
     };
+    let is_check = settings.check;
     let options = match Options::new(settings, |name| std::env::var(name).ok()) {
         Ok(options) => options,
         Err(error) => return refuse(&error),
     };
+    if is_check {
+        return ExitCode::SUCCESS;
+    }
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -29,6 +29,11 @@ pub struct Settings {
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
+    /// Check the settings and end: with status 0, or with status 2 and the reason if they are wrong
+    #[arg(long)]
+    #[serde(skip)]
+    pub check: bool,
+
     /// Name of the camera in every record; without it, the host, the device or the name of the file
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -239,7 +244,7 @@ impl Settings {
         // Without the defaults, so that only a given option replaces a value of the file.
         let given = Self::command().mut_args(|option| option.default_value(None::<&str>)).try_get_matches_from(&arguments)?;
         settings.update_from_arg_matches(&given)?;
-        Ok(Self { loops, ..settings })
+        Ok(Self { loops, check: line.check, ..settings })
     }
 
     fn from_file(path: &Path) -> Result<Self, SettingsError> {
@@ -321,7 +326,7 @@ mod tests {
     #[test]
     fn each_option_is_a_key_of_the_file() {
         let tables = ["rtsp", "publish", "homeassistant", "files", "metrics"];
-        for option in Settings::command().get_arguments().filter(|option| option.get_id() != "config") {
+        for option in Settings::command().get_arguments().filter(|option| !["config", "check"].contains(&option.get_id().as_str())) {
             let name = option.get_long().unwrap_or("source");
             let table = tables.iter().find_map(|table| Some((table, name.strip_prefix(&format!("{table}-"))?)));
             // No setting is a date.

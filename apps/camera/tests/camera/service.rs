@@ -319,6 +319,22 @@ fn an_outlet_that_fails_ends_the_program_with_the_reason() {
 }
 
 #[test]
+fn a_check_of_the_settings_ends_at_once_with_the_reason_if_they_are_wrong() {
+    let folder = folder("check");
+    let (configuration, days) = (folder.join("door.toml"), folder.join("days"));
+    for (size, code) in [("640x480", 0), ("large", 2)] {
+        let text = format!("source = 'rtsp://127.0.0.1:1/live'\nsize = '{size}'\n[files]\nfolder = '{}'\n", days.display());
+        fs::write(&configuration, text).unwrap();
+        let (mut program, lines) = run(&["--check", "--config", configuration.to_str().unwrap()]);
+        assert_eq!(program.0.wait().unwrap().code(), Some(code), "{size}");
+        if code != 0 {
+            wait_for_line(&lines, "WIDTHxHEIGHT with even numbers from 16 to 8192, found large");
+        }
+    }
+    assert!(!days.exists(), "nothing was started");
+}
+
+#[test]
 fn without_frames_it_still_stops() {
     let folder = folder("no-frames");
     let address = format!("rtsp://127.0.0.1:{}/live", free_port());
