@@ -29,12 +29,14 @@ export function showAlerts(alerts) {
 /** Items that are already there stay, so that a screen reader reads new ones only. */
 function fill(list, alerts) {
   const known = new Map([...list.children].map((item) => [item.dataset.id, item]));
-  list.replaceChildren(...alerts.map((alert) => known.get(String(alert.id)) ?? alertItem(alert)));
+  list.replaceChildren(...alerts.map((alert) => known.get(itemId(alert)) ?? alertItem(alert)));
 }
+
+const itemId = ({ id, count }) => `${id} ${count}`;
 
 function alertItem(alert) {
   const item = document.createElement("li");
-  item.dataset.id = alert.id;
+  item.dataset.id = itemId(alert);
   const place = document.createElement("button");
   place.type = "button";
   place.className = "link";
@@ -47,11 +49,12 @@ function alertItem(alert) {
   return item;
 }
 
-function describe({ rule, when, value, began, ended }) {
+function describe({ rule, when, value, began, ended, count, first }) {
   const clock = (ms) => formatTime(ms / 1000, { withSeconds: true });
   const condition = when === rule || when === "offline" ? "" : `${when.replace(/^\S+/, labelText)}, `;
   const found = value === null ? "" : `was ${value.toFixed(value < 1 ? 2 : 1)}, `;
-  return `${condition}${found}${ended === null ? `since ${clock(began)}` : `${clock(began)} to ${clock(ended)}`}`;
+  const times = count > 1 ? `, ${count} times since ${clock(first)}` : "";
+  return `${condition}${found}${ended === null ? `since ${clock(began)}` : `${clock(began)} to ${clock(ended)}`}${times}`;
 }
 
 function subjectKey({ subject }) {

@@ -9,6 +9,8 @@ use super::rule::{Observed, Rule};
 
 /// An alert ends when its condition has not held for this long. Otherwise one that flickers would raise it again and again.
 const QUIET_MS: u64 = 5000;
+/// An alert that begins this soon after the last one of the same rule and subject ended continues that one.
+const GROUPING_MS: u64 = 300_000;
 /// Maximum number of alerts that are remembered.
 const MAX_ALERTS: usize = 100;
 
@@ -35,12 +37,16 @@ pub struct Alert {
     pub rule: String,
     /// Its condition.
     pub when: String,
-    /// Since when the condition held, in milliseconds since 1970.
+    /// Since when the condition held, the last time, in milliseconds since 1970.
     pub began: u64,
     /// Since when it no longer held; `None` while it does.
     pub ended: Option<u64>,
-    /// The value that raised it; `None` if the condition has no value.
+    /// The value that raised it, the last time; `None` if the condition has no value.
     pub value: Option<f64>,
+    /// How many times it was raised.
+    pub count: u64,
+    /// Since when the condition held, the first time.
+    pub first: u64,
 }
 
 /// The rules and the newest alerts.
@@ -134,12 +140,18 @@ impl Log {
         gone.into_iter().filter_map(|id| self.end(id, now_ms)).collect()
     }
 
+    /// Begins an alert, or continues the last one of the same rule and subject if that ended a short time before.
     fn begin(&mut self, rule: usize, subject: Subject, source: &str, began: u64, value: Option<f64>) -> Alert {
-        self.last_id += 1;
         self.version += 1;
-        let rule = &self.rules[rule];
-        let (name, when) = (rule.name.clone(), rule.condition.to_string());
-        let alert = Alert { id: self.last_id, subject, source: source.to_owned(), rule: name, when, began, ended: None, value };
+        let alert = match self.take_recent(rule, subject, began) {
+            Some(earlier) => Alert { began, ended: None, value, count: earlier.count + 1, ..earlier },
+            None => {
+                self.last_id += 1;
+                let (name, when) = (self.rules[rule].name.clone(), self.rules[rule].condition.to_string());
+                let source = source.to_owned();
+                Alert { id: self.last_id, subject, source, rule: name, when, began, ended: None, value, count: 1, first: began }
+            }
+        };
         self.alerts.push_back(alert.clone());
         if self.alerts.len() > MAX_ALERTS
             && let Some(oldest) = self.alerts.iter().position(|alert| alert.ended.is_some())
@@ -147,6 +159,16 @@ impl Log {
             self.alerts.remove(oldest);
         }
         alert
+    }
+
+    /// Removes the last alert of this rule and subject if it ended a short time before `began`.
+    fn take_recent(&mut self, rule: usize, subject: Subject, began: u64) -> Option<Alert> {
+        let Rule { name, condition, .. } = &self.rules[rule];
+        let when = condition.to_string();
+        let is_same = |alert: &Alert| alert.subject == subject && alert.rule == *name && alert.when == when;
+        let last = self.alerts.iter().rposition(is_same)?;
+        let is_recent = self.alerts[last].ended.is_some_and(|ended| began.abs_diff(ended) < GROUPING_MS);
+        if is_recent { self.alerts.remove(last) } else { None }
     }
 
     fn end(&mut self, id: u64, ended: u64) -> Option<Alert> {
@@ -207,6 +229,22 @@ mod tests {
         assert!(observe(&mut log, 9_000_000, 1.0).is_empty());
         assert!((20..25).all(|at| observe(&mut log, at * 1000, 1.0).is_empty()));
         assert_eq!(observe(&mut log, 25_000, 1.0), [(9000, Some(20_000))]);
+    }
+
+    #[test]
+    fn alerts_that_follow_each_other_are_one_with_a_count() {
+        let mut log = log("when = \"faces > 3\"");
+        // The condition holds for a second of each ten.
+        for at in 1..=30 {
+            observe(&mut log, at * 1000, if at % 10 == 1 { 4.0 } else { 1.0 });
+        }
+        let alerts: Vec<_> = log.alerts().map(|alert| (alert.id, alert.count, alert.first, alert.began, alert.ended)).collect();
+        assert_eq!(alerts, [(1, 3, 0, 20_000, Some(22_000))]);
+        let other = Sample { from_ms: 30_000, until_ms: 31_000, faces: 4.0, scores: Vec::new() };
+        let gate = log.observe(Subject::Camera(2), "gate", &Observed { offline_since: None, sample: Some(&other) }, 31_000);
+        assert_eq!((gate[0].id, gate[0].count), (2, 1), "another camera");
+        assert_eq!(observe(&mut log, 22_000 + GROUPING_MS + 1000, 4.0), [(22_000 + GROUPING_MS, None)]);
+        assert_eq!(log.alerts().last().map(|alert| (alert.id, alert.count)), Some((3, 1)), "a long time later");
     }
 
     #[test]

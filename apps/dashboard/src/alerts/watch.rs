@@ -106,6 +106,8 @@ fn record(alert: &Alert) -> Value {
         "began": utc(alert.began),
         "ended": alert.ended.map(utc),
         "value": alert.value,
+        "count": alert.count,
+        "first": utc(alert.first),
     })
 }
 
