@@ -64,6 +64,7 @@ export class CameraTile {
   showState() {
     const { status } = this.camera;
     const states = { online: "playing", offline: "failed", unknown: "connecting" };
+    this.root.dataset.status = status;
     this.root.dataset.state = this.failure ? "connecting" : states[status];
     setText($(".state .word", this.root), this.failure ? `${this.statusText()} when last heard` : this.statusText());
   }
@@ -75,11 +76,12 @@ export class CameraTile {
   }
 
   showTotals() {
-    const { totals, status } = this.camera;
+    const { totals } = this.camera;
     const isFresh = totals && serverTime() < totals.until + (totals.until - totals.from) + LATENESS_MS;
     if (!isFresh) {
       showTotals(this.root, NO_TOTALS, totals?.labels ?? []);
-      setText($(".count", this.root), status === "online" && totals ? `no counts since ${formatMoment(totals.until)}` : "–");
+      setText($(".count", this.root), this.countText());
+      this.root.removeAttribute("aria-description");
       return;
     }
     const faces = Math.round(totals.faces_mean);
@@ -89,6 +91,13 @@ export class CameraTile {
     this.root.setAttribute("aria-description", describeTotals({ faces, scores: totals.scores }, totals.labels));
   }
 
+  /** What is known of the number of faces without new totals. */
+  countText() {
+    const { totals, present } = this.camera;
+    if (totals) return `no counts since ${formatMoment(totals.until)}`;
+    return present === null ? "not counted yet" : formatFaces(present);
+  }
+
   showEvents() {
     const events = this.camera.events.slice(0, MAX_EVENTS);
     const list = $(".events", this.root);
@@ -96,7 +105,7 @@ export class CameraTile {
     if (list.dataset.shown === shown) return;
     list.dataset.shown = shown;
     list.replaceChildren(...events.map(eventItem));
-    $(".no-events", this.root).hidden = events.length > 0;
+    $(".newest", this.root).toggleAttribute("data-empty", !events.length);
   }
 
   /** Called regularly; draws only what can be seen. */

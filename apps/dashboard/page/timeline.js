@@ -130,6 +130,7 @@ export class Timeline {
     const until = Math.ceil(to + (this.end === null ? 0 : this.length / 2));
     try {
       this.data = await request(`${this.path}?from=${from}&to=${until}&points=${MAX_POINTS}`);
+      this.section.toggleAttribute("data-empty", this.data.oldest === null);
       this.draw();
     } catch { /* the next request may succeed */ }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One camera of the fleet: what it has published.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ use crate::sample::Sample;
 const SPAN_S: u64 = 10;
 /// Number of events that are remembered.
 const MAX_EVENTS: usize = 20;
+/// Maximum number of faces that are counted by events.
+const MAX_PRESENT: usize = 1000;
 /// Faces are counted from the records of faces if there was no summary for this long.
 const SUMMARY_TIMEOUT_MS: u64 = 60_000;
 
@@ -55,6 +57,8 @@ pub struct Camera {
     summary_ms: Option<u64>,
     open: Option<Frame>,
     events: VecDeque<Event>,
+    /// Ids of the faces that have appeared and not left, by the events. `None` if the camera may have had faces before.
+    present: Option<BTreeSet<u64>>,
     /// Totals of the last day.
     pub history: History,
 }
@@ -71,6 +75,8 @@ pub struct View<'a> {
     is_older: bool,
     /// The newest totals; `None` before the first.
     totals: Option<Totals<'a>>,
+    /// The number of faces by the events, as long as there are no totals; `None` if it is not known.
+    present: Option<usize>,
     /// The newest one first.
     events: Vec<&'a Event>,
 }
@@ -102,6 +108,7 @@ impl Camera {
             summary_ms: None,
             open: None,
             events: VecDeque::new(),
+            present: None,
             history: History::new(SPAN_S),
         }
     }
@@ -134,6 +141,8 @@ impl Camera {
             return false;
         }
         (self.status, self.since_ms, self.is_older) = (status, now_ms, is_retained);
+        // A camera that has just started has no faces yet.
+        self.present = (status == Status::Online && !is_retained).then(BTreeSet::new);
         if status == Status::Offline {
             self.latest = None;
         }
@@ -141,6 +150,12 @@ impl Camera {
     }
 
     fn take_event(&mut self, event: Event) -> bool {
+        if let Some(present) = &mut self.present {
+            match event.kind.as_str() {
+                "left" => present.remove(&event.id),
+                _ => present.len() < MAX_PRESENT && present.insert(event.id),
+            };
+        }
         let index = self.events.partition_point(|known| known.at <= event.at);
         self.events.insert(index, event);
         if self.events.len() > MAX_EVENTS {
@@ -185,6 +200,7 @@ impl Camera {
             status: self.status,
             since: self.since_ms,
             is_older: self.is_older,
+            present: self.present.as_ref().filter(|_| totals.is_none()).map(BTreeSet::len),
             totals,
             events: self.events.iter().rev().collect(),
         }
@@ -220,6 +236,27 @@ mod tests {
         }
         assert_eq!(camera.events.len(), MAX_EVENTS);
         assert_eq!((camera.events[0].id, camera.events[MAX_EVENTS - 1].id), (979, 998), "a late one is not among the newest");
+    }
+
+    #[test]
+    fn faces_of_a_camera_that_has_just_started_are_counted_by_events_until_the_first_summary() {
+        let mut camera = camera();
+        let event = |kind: &str, id: u64| format!(r#"{{"type":"{kind}","id":{id},"utc":null}}"#);
+        camera.take("status", b"online", true, 2000);
+        camera.take("events", event("appeared", 1).as_bytes(), false, 2100);
+        assert_eq!(camera.view(1).present, None, "it may have had faces before");
+        camera.take("status", b"offline", false, 3000);
+        assert_eq!(camera.view(1).present, None);
+        camera.take("status", b"online", false, 4000);
+        assert_eq!(camera.view(1).present, Some(0));
+        for (kind, id) in [("appeared", 1), ("expression", 1), ("appeared", 2), ("left", 1), ("appeared", 3)] {
+            camera.take("events", event(kind, id).as_bytes(), false, 4100);
+        }
+        assert_eq!(camera.view(1).present, Some(2));
+        let summary =
+            r#"{"utc":null,"duration":1000000000,"frames":10,"faces_mean":4,"faces_max":4,"faces_scored":0,"counts":{},"scores":null}"#;
+        assert!(camera.take("summary", summary.as_bytes(), false, 5000));
+        assert_eq!((camera.view(1).present, camera.view(1).totals.map(|totals| totals.faces_max)), (None, Some(4)));
     }
 
     #[test]

@@ -246,6 +246,18 @@ fn forty_cameras_in_chromium() {
     page.run("document.querySelector('#choice summary').click()");
     page.wait("all tiles again", "document.querySelectorAll('.tile:not([hidden])').length === 40");
 
+    // A camera that has just started has no faces, and shows no empty boxes once it is gone.
+    let new = "document.querySelector('.camera[data-name=\"camera 0\"]')";
+    let started = Camera::start(broker.port, "camera 0");
+    page.wait("its count", &format!("{new}?.querySelector('.count').textContent === '0 faces'"));
+    drop(started);
+    page.wait("a tile without boxes", &format!("[...{new}.querySelectorAll('section')].every((section) => !section.checkVisibility())"));
+    let gone = "document.querySelector('.camera[data-name=\"camera 3\"]')";
+    page.run(&format!("{gone}.scrollIntoView()"));
+    let boxes = format!("[...{gone}.querySelectorAll('section')].map((section) => section.checkVisibility()).join()");
+    page.wait("earlier counts and events", &format!("{boxes} === 'false,true,true'"));
+    page.run("scrollTo(0, 0)");
+
     for (screen, width, height, scale) in [("wide", 1400, 1000, 1.0), ("phone", 390, 844, 2.0)] {
         page.resize(width, height, scale);
         for scheme in ["light", "dark"] {
