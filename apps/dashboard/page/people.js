@@ -5,6 +5,7 @@ import { $, fromTemplate, setText } from "./dom.js";
 import { createFace, drawFace } from "./drawn-face.js";
 import { colorOf, coloredElement } from "./expressions.js";
 import { formatDuration, formatPercent } from "./format.js";
+import { drawHead } from "./head.js";
 import { expressionText, isTentative, labelText } from "./labels.js";
 
 /** How long the card of a lost face stays, faded, in milliseconds. */
@@ -73,6 +74,21 @@ function fillCard(card, face, labels, at) {
   setText($(".percent", card), face.label ? formatPercent(face.confidence) : "");
   setText($(".since", card), `for ${formatDuration(at - face.since)}`);
   fillBars($(".bars", card), face.scores, labels);
+  fillHead(card, face.head);
+}
+
+/** Shows where the head is turned; `head` is null if its pose is not known. */
+function fillHead(card, head) {
+  card.toggleAttribute("data-pose", Boolean(head));
+  if (!head) return;
+  const drawing = $(".head", card);
+  drawHead(drawing, head.pose, head.lids);
+  drawing.toggleAttribute("data-away", !head.facing);
+  const [yaw, pitch, roll] = head.pose.map((angle) => `${angle.toFixed(0)}°`);
+  drawing.setAttribute("aria-label", `${head.facing ? "Faces the camera" : "Turned away"}: yaw ${yaw}, pitch ${pitch}, roll ${roll}`);
+  setText($(".facing", card), `facing ${formatPercent(head.share)}`);
+  $(".facing", card).title = "Share of the time in which the head was turned to the camera. This is a direction, not attention.";
+  setText($(".blinks", card), head.blinks === null ? "" : `${head.blinks.toFixed(0)} blinks/min`);
 }
 
 function fillBars(bars, scores, labels) {

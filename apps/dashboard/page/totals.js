@@ -14,9 +14,12 @@ const indexOfMax = (scores) => scores.indexOf(Math.max(...scores));
 const indicesOfLargest = (scores, count) =>
   scores.map((_, index) => index).sort((a, b) => scores[b] - scores[a]).slice(0, count);
 
-/** Shows `{ faces, scores }` in a tile; `scores` is null if no face was classified. */
-export function showTotals(tile, { faces, scores }, labels) {
-  setText($(".count", tile), formatFaces(faces));
+/**
+ * Shows `{ faces, scores, facing }` in a tile; `scores` is null if no face was classified, and `facing` if no pose is known. It has
+ * the number of faces with a known pose and of those that face the camera.
+ */
+export function showTotals(tile, { faces, scores, facing = null }, labels) {
+  setText($(".count", tile), facing ? `${formatFaces(faces)}, ${facing[1]} facing` : formatFaces(faces));
   const [bar, legend] = [$(".stack", tile), $(".legend", tile)];
   if (legend.childElementCount !== labels.length) {
     bar.replaceChildren(...labels.map((label) => coloredElement("i", label)));
@@ -41,7 +44,7 @@ function legendItem(label) {
 }
 
 /** The totals as a phrase for screen readers. */
-export function describeTotals({ faces, scores }, labels) {
-  const count = formatFaces(faces);
+export function describeTotals({ faces, scores, facing = null }, labels) {
+  const count = facing ? `${formatFaces(faces)}, ${facing[1]} facing the camera` : formatFaces(faces);
   return scores ? `${count}, mostly ${labelText(labels[indexOfMax(scores)])}` : count;
 }

@@ -64,6 +64,10 @@ pub struct Options {
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     upload_size: u32,
 
+    /// Also show where heads are turned, and blinks; the settings of each source have a switch for it
+    #[arg(long)]
+    pub geometry: bool,
+
     /// Text of labels in the pictures, such as happiness=glücklich,anger=Ärger
     #[arg(long, value_name = "MAP", default_value = "", hide_default_value = true)]
     pub labels: String,

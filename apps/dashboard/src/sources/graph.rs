@@ -2,14 +2,14 @@
 //! The pipeline of one source, built in code, and the pad probe that reads the faces.
 //!
 //! ```text
-//! input ! queue ! videoconvert ! emotionfacedetect ! emotionclassify ! tee
+//! input ! queue ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee
 //!   tee. ! queue ! videoscale ! emotionoverlay ! videoconvert ! jpegenc ! appsink       pictures
 //!   tee. ! queue ! tee
 //!     tee. ! valve ! emotionexport ! appsink                       individual faces, NDJSON and CSV
 //!     tee. ! emotionexport aggregate-only=true ! appsink           totals, NDJSON and CSV
 //! ```
 //!
-//! Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
+//! `facelandmarks` is there if the switch `geometry` is on. Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
 //! as fast as possible; a clocksync before the queue plays them at their own speed.
 
 use std::path::Path;
@@ -60,6 +60,7 @@ pub struct Graph {
     pub feed: Option<gst_app::AppSrc>,
     detect: gst::Element,
     classify: gst::Element,
+    has_geometry: bool,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
 }
@@ -86,12 +87,15 @@ impl Graph {
         let detect = builder.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
         let classify = builder.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
         let tee = builder.make("tee")?;
-        gst::Element::link_many([&entry, &convert, &detect, &classify, &tee])?;
+        let has_geometry = source.switches().geometry;
+        let landmarks = has_geometry.then(|| builder.built(gst::ElementFactory::make("facelandmarks").property("async", asynchronous)));
+        let landmarks = landmarks.transpose()?;
+        gst::Element::link_many([&entry, &convert, &detect].into_iter().chain(&landmarks).chain([&classify, &tee]))?;
         read_faces(&pad(&classify, "src")?, source.clone());
 
         builder.pictures(&tee, source, labels, &file_lateness)?;
         let valves = builder.records(&tee, source)?;
-        let graph = Self { pipeline, feed, detect, classify, valves, file_loop };
+        let graph = Self { pipeline, feed, detect, classify, has_geometry, valves, file_loop };
         graph.switch(source.switches());
         Ok(graph)
     }
@@ -107,6 +111,11 @@ impl Graph {
         };
         self.classify.set_property_from_str("prior", prior);
         self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
+    }
+
+    /// True if the pipeline has the elements that the switches need.
+    pub fn suits(&self, switches: &Switches) -> bool {
+        self.has_geometry == switches.geometry
     }
 
     /// Seeks a file that has ended to its start. Returns false if the seek fails.
@@ -134,7 +143,7 @@ fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
             let mut faces = meta::read_faces(buffer, size);
             faces.retain(|face| face.confirmed);
             source.progress.analysed(buffer, faces.len());
-            source.observe(size, &faces);
+            source.observe(buffer.pts().map(gst::ClockTime::nseconds), size, &faces);
         }
         gst::PadProbeReturn::Ok
     });
@@ -272,6 +281,10 @@ impl Builder<'_> {
             let format = name.split_once('.').map_or("ndjson", |(_, extension)| extension);
             let export = gst::ElementFactory::make("emotionexport").property("interval", interval.nseconds());
             let export = self.built(export.property("aggregate-only", aggregate).property_from_str("format", format))?;
+            if source.switches().geometry && format == "csv" {
+                // A table whose first face is too small for a geometry has the columns too.
+                export.set_property_from_str("geometry", "always");
+            }
             let source = source.clone();
             let sink = self.sink(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -321,6 +334,7 @@ fn set_overlay(overlay: &gst::Element, switches: Switches) {
     for name in ["draw-boxes", "draw-labels", "draw-emoji", "draw-ids"] {
         overlay.set_property(name, !switches.aggregate_only);
     }
+    overlay.set_property("draw-pose", switches.geometry && !switches.aggregate_only);
     overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
 }
 

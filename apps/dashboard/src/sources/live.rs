@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use gstemotion::export::{Aggregator, FrameReport, FrameTime};
+use gstemotion::export::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
 use gstemotion::geometry::Size;
 use gstemotion::record::{EmotionResult, FaceRecord};
 use gstemotion::scores::LabelSet;
@@ -45,6 +45,24 @@ struct Track {
     since: Instant,
     first_seen: Instant,
     last_seen: Instant,
+    activity: FaceActivity,
+    /// What the newest frame shows, and the sums since the face is there.
+    observation: Observation,
+    sums: ActivitySums,
+}
+
+impl Track {
+    fn new(now: Instant) -> Self {
+        Self {
+            label: None,
+            since: now,
+            first_seen: now,
+            last_seen: now,
+            activity: FaceActivity::default(),
+            observation: Observation::default(),
+            sums: ActivitySums::default(),
+        }
+    }
 }
 
 /// The message to viewers, at most ten per second.
@@ -69,6 +87,8 @@ struct Room {
     faces: usize,
     /// Mean score of each label; `None` if no face was classified.
     scores: Option<Vec<f32>>,
+    /// Number of faces whose pose is known, and of those that face the camera; `None` without one.
+    facing: Option<[usize; 2]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,6 +104,23 @@ struct Face<'a> {
     since: u64,
     /// Since when the face is visible, likewise.
     here: u64,
+    /// The pose of its head; `None` if nobody estimates it, or it is not reliable.
+    head: Option<Head>,
+}
+
+/// Where a head is turned, and how often the face has blinked.
+#[derive(Debug, Serialize)]
+struct Head {
+    /// Yaw, pitch and roll in degrees.
+    pose: [f32; 3],
+    /// How far the eyes are closed, 0..1; `None` if that is not reliable.
+    lids: Option<f32>,
+    /// True if the face faces the camera.
+    facing: bool,
+    /// The share of the time for which it has, since it is there.
+    share: f64,
+    /// Blinks a minute since it is there; `None` if frames are too far apart.
+    blinks: Option<f64>,
 }
 
 /// A frame and its faces.
@@ -91,6 +128,8 @@ struct Face<'a> {
 pub struct Frame<'a> {
     /// When the frame was read.
     pub now: Instant,
+    /// Its timestamp in nanoseconds. Frames arrive less evenly than they were taken.
+    pub pts_ns: Option<u64>,
     /// In pixels.
     pub size: Size,
     /// Age of the last picture.
@@ -127,7 +166,7 @@ impl Live {
             // What is hidden is not remembered either, such as since when a face is there.
             self.tracks.clear();
         } else {
-            self.update_tracks(now, frame.faces);
+            self.update_tracks(frame);
         }
         self.aggregate(now, frame.faces);
         if self.published.is_some_and(|published| now.saturating_duration_since(published) < READING_INTERVAL) {
@@ -152,11 +191,16 @@ impl Live {
         }
     }
 
-    fn update_tracks(&mut self, now: Instant, faces: &[FaceRecord]) {
-        for face in faces {
+    fn update_tracks(&mut self, frame: &Frame<'_>) {
+        let now = frame.now;
+        let time_ns = frame.pts_ns.unwrap_or_else(|| self.calendar.ms(now).saturating_mul(1_000_000));
+        for face in frame.faces {
             let label = face.expression().map(EmotionResult::label);
-            let track = self.tracks.entry(face.id).or_insert_with(|| Track { label: None, since: now, first_seen: now, last_seen: now });
+            let track = self.tracks.entry(face.id).or_insert_with(|| Track::new(now));
             track.last_seen = now;
+            let signs = face.geometry.as_deref().map(FaceSigns::from);
+            track.observation = track.activity.see(signs.as_ref(), time_ns);
+            track.sums.add(&track.observation, u64::from(track.observation.blink_ns.is_some()));
             if track.label.as_deref() != label {
                 track.label = label.map(str::to_owned);
                 track.since = now;
@@ -175,6 +219,16 @@ impl Live {
             self.history.push(second, 1, &summary);
             self.latest = Some(Sample::of(&summary, second * 1000, (second + 1) * 1000));
         }
+    }
+
+    /// Totals over the faces of a frame. Without tracks, a face faces the camera by this frame alone.
+    fn room(&self, faces: &[FaceRecord], aggregate_only: bool) -> Room {
+        let alone = |face: &FaceRecord| FaceActivity::default().see(face.geometry.as_deref().map(FaceSigns::from).as_ref(), 0);
+        let observed = |face: &FaceRecord| if aggregate_only { alone(face) } else { self.tracks[&face.id].observation };
+        let mut sums = ActivitySums::default();
+        faces.iter().for_each(|face| sums.add(&observed(face), 0));
+        let facing = (sums.posed > 0).then_some([sums.posed as usize, sums.facing as usize]);
+        Room { faces: faces.len(), scores: scores(faces), facing }
     }
 
     /// Frames per second over [`RATE_WINDOW`].
@@ -197,6 +251,7 @@ impl Live {
                 scores: face.expression().filter(|emotion| emotion.is_scored()).map_or(&[], |emotion| emotion.scores.as_slice()),
                 since: ms(track.since),
                 here: ms(track.first_seen),
+                head: head(face, track),
             }
         };
         let faces = (!aggregate_only).then(|| {
@@ -210,13 +265,26 @@ impl Live {
             fps: (self.fps() * 10.0).round() / 10.0,
             latency: u64::try_from(frame.latency.as_millis()).unwrap_or(u64::MAX),
             labels: self.labels.as_ref().map_or(&[], LabelSet::as_slice),
-            room: room(frame.faces),
+            room: self.room(frame.faces, aggregate_only),
             faces,
         }
     }
 }
 
-fn room(faces: &[FaceRecord]) -> Room {
+/// What is known about the head of a face, of which `track` has the newest frame.
+fn head(face: &FaceRecord, track: &Track) -> Option<Head> {
+    let signs = FaceSigns::from(face.geometry.as_deref()?);
+    let rounded = |value: f32| (value * 10.0).round() / 10.0;
+    Some(Head {
+        pose: signs.reliable_pose()?.to_array().map(rounded),
+        lids: signs.reliable_lids().map(|lids| (lids * 100.0).round() / 100.0),
+        facing: track.observation.is_facing?,
+        share: track.sums.facing_share()?,
+        blinks: track.sums.blinks_per_minute(),
+    })
+}
+
+fn scores(faces: &[FaceRecord]) -> Option<Vec<f32>> {
     let mut scores: Vec<f32> = Vec::new();
     let mut scored = 0.0;
     for emotion in faces.iter().filter_map(|face| face.emotion.as_ref()).filter(|emotion| emotion.is_scored()) {
@@ -225,12 +293,13 @@ fn room(faces: &[FaceRecord]) -> Room {
         scores.iter_mut().zip(emotion.scores.as_slice()).for_each(|(sum, score)| *sum += score);
     }
     scores.iter_mut().for_each(|sum| *sum /= scored);
-    Room { faces: faces.len(), scores: (scored > 0.0).then_some(scores) }
+    (scored > 0.0).then_some(scores)
 }
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::geometry::Rect;
+    use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+    use gstemotion::geometry::{Point, Rect};
     use gstemotion::scores::Scores;
 
     use super::*;
@@ -256,7 +325,13 @@ mod tests {
 
     fn observe(live: &mut Live, start: Instant, at_ms: u64, faces: &[FaceRecord], aggregate_only: bool) -> Option<serde_json::Value> {
         let now = start + Duration::from_millis(at_ms);
-        let frame = Frame { now, size: Size { width: 640, height: 480 }, latency: Duration::from_millis(20), faces };
+        let frame = Frame {
+            now,
+            pts_ns: Some(at_ms * 1_000_000),
+            size: Size { width: 640, height: 480 },
+            latency: Duration::from_millis(20),
+            faces,
+        };
         live.observe(&frame, aggregate_only).map(|json| serde_json::from_str(&json).unwrap())
     }
 
@@ -273,9 +348,43 @@ mod tests {
         let faces = reading["faces"].as_array().unwrap();
         assert_eq!((faces[0]["id"].as_u64(), faces[0]["label"].as_str()), (Some(7), Some("joy")), "sorted by id");
         assert_eq!((faces[0]["since"].as_u64(), faces[0]["here"].as_u64()), (Some(1_000_500), Some(1_000_000)));
-        assert_eq!(reading["room"], serde_json::json!({"faces": 2, "scores": [0.375, 0.625]}));
+        assert_eq!(reading["room"], serde_json::json!({"faces": 2, "scores": [0.375, 0.625], "facing": null}));
         assert_eq!((reading["fps"].as_f64(), reading["latency"].as_u64()), (Some(2.0), Some(20)));
         assert_eq!(reading["labels"], serde_json::json!(["calm", "joy"]));
+    }
+
+    #[test]
+    fn readings_have_the_heads_of_faces_with_a_geometry() {
+        let (mut live, start) = live();
+        let turned = |yaw: f32, closed: bool| {
+            let mut geometry = FaceGeometry {
+                pose: HeadPose { yaw, pitch: -4.0, roll: 2.04 },
+                landmarks_norm: Landmarks70([Point::default(); 70]),
+                blendshapes: Blendshapes::default(),
+                trust: 0.9,
+                age: Duration::ZERO,
+                model_name: "test".into(),
+            };
+            ["eyeBlinkLeft", "eyeBlinkRight"]
+                .iter()
+                .for_each(|name| geometry.blendshapes.0[blendshapes::index(name).unwrap()] = f32::from(u8::from(closed)));
+            FaceRecord { geometry: Some(geometry.into()), ..face(3, [0.75, 0.25]) }
+        };
+        let frames = [(0, 5.0, false), (40, 5.0, true), (80, 5.0, false), (120, -40.0, false)];
+        let readings: Vec<_> = frames
+            .iter()
+            .filter_map(|(ms, yaw, closed)| observe(&mut live, start, *ms, &[turned(*yaw, *closed), face(4, [0.5, 0.5])], false))
+            .collect();
+        let (first, last) = (&readings[0], &readings[1]);
+        assert_eq!(
+            first["faces"][0]["head"],
+            serde_json::json!({"pose": [5.0, -4.0, 2.0], "lids": 0.0, "facing": true, "share": 1.0, "blinks": null})
+        );
+        assert!(last["faces"][0]["head"]["facing"] == false && last["faces"][0]["head"]["share"] == 0.75, "{last}");
+        assert_eq!(last["faces"][0]["head"]["blinks"], 500.0, "one in 120 ms");
+        assert_eq!((&last["room"]["facing"], &last["faces"][1]["head"]), (&serde_json::json!([1, 0]), &serde_json::Value::Null));
+        let totals = observe(&mut live, start, 300, &[turned(5.0, false)], true).unwrap();
+        assert_eq!(totals["room"]["facing"], serde_json::json!([1, 1]), "without tracks");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::input::Input;
 use super::source::{Command, Description, Plan, Source};
+use super::switches::Switches;
 use super::{retention, supervisor, upload};
 use crate::calendar::Calendar;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub record_bytes: u64,
     /// Maximum number of sources.
     pub max_sources: usize,
+    /// The switch `geometry` of a new source.
+    pub geometry: bool,
     /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
     pub labels: String,
 }
@@ -115,8 +118,9 @@ impl Registry {
         sources.last_id += 1;
         let id = sources.last_id;
         let folder = self.folder(id, &name);
-        let record_bytes = self.settings.record_bytes;
-        let plan = Plan { id, name, input, folder: &folder, record_bytes, changes: self.changes.clone(), calendar: self.calendar.clone() };
+        let switches = Switches { geometry: self.settings.geometry, ..Switches::default() };
+        let (record_bytes, changes, calendar) = (self.settings.record_bytes, self.changes.clone(), self.calendar.clone());
+        let plan = Plan { id, name, input, switches, folder: &folder, record_bytes, changes, calendar };
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
         let supervised = supervisor::spawn(source.clone(), commands, self.settings.labels.clone(), self.calendar.clone())?;

@@ -114,6 +114,8 @@ pub struct Plan<'a> {
     pub name: String,
     /// Where its video comes from.
     pub input: Input,
+    /// Its switches at first.
+    pub switches: Switches,
     /// The folder for its records.
     pub folder: &'a Path,
     /// Maximum size of one record.
@@ -146,7 +148,7 @@ impl Source {
             state: Mutex::new(State::Connecting),
             calendar: plan.calendar,
             failing_since: Mutex::default(),
-            switches: Mutex::default(),
+            switches: Mutex::new(plan.switches),
             upload: Mutex::default(),
             recording_error: Mutex::default(),
             commands,
@@ -236,13 +238,13 @@ impl Source {
         self.live.lock().forget_tracks();
     }
 
-    /// Updates the state with the faces of a frame.
-    pub fn observe(&self, size: Size, faces: &[FaceRecord]) {
+    /// Updates the state with the faces of a frame, which has the timestamp `pts_ns`.
+    pub fn observe(&self, pts_ns: Option<u64>, size: Size, faces: &[FaceRecord]) {
         let now = Instant::now();
         self.progress.beat();
         let latency = self.progress.counts().latency;
         let made = self.switches();
-        if let Some(reading) = self.live.lock().observe(&Frame { now, size, latency, faces }, made.aggregate_only) {
+        if let Some(reading) = self.live.lock().observe(&Frame { now, pts_ns, size, latency, faces }, made.aggregate_only) {
             self.publish(&self.readings, reading.into(), &made);
         }
     }
@@ -331,6 +333,7 @@ mod tests {
             id: 1,
             name: "clip".into(),
             input,
+            switches: Switches::default(),
             folder,
             record_bytes: 1 << 20,
             changes: watch::Sender::new(0),
@@ -348,10 +351,11 @@ mod tests {
             geometry: None,
             confirmed: true,
         };
-        source.observe(Size { width: 640, height: 480 }, &[face]);
+        source.observe(None, Size { width: 640, height: 480 }, &[face]);
     }
 
-    const OPEN: Switches = Switches { aggregate_only: false, blur: false, prior: Prior::Natural, threshold: None, interval: 1 };
+    const OPEN: Switches =
+        Switches { aggregate_only: false, blur: false, geometry: false, prior: Prior::Natural, threshold: None, interval: 1 };
     const BLUR: Switches = Switches { blur: true, ..OPEN };
     const TOTALS: Switches = Switches { aggregate_only: true, ..OPEN };
 

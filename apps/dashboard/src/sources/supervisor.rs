@@ -110,6 +110,7 @@ fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &s
 fn tick(source: &Source, commands: &mpsc::Receiver<Command>, graph: &Graph, silence: Option<Duration>) -> Option<End<Command>> {
     loop {
         match commands.try_recv() {
+            Ok(Command::Switch) if !graph.suits(&source.switches()) => return Some(End::Told(Command::Start)),
             Ok(Command::Switch) => graph.switch(source.switches()),
             Ok(Command::Start) => {}
             Ok(command) => return Some(End::Told(command)),

@@ -22,6 +22,8 @@ pub struct Switches {
     pub aggregate_only: bool,
     /// Makes faces in the pictures unrecognisable.
     pub blur: bool,
+    /// Estimates where heads are turned, and blinks. The pipeline is built again for it.
+    pub geometry: bool,
     /// How frequent the expressions are assumed to be.
     pub prior: Prior,
     /// Minimum confidence of a reported face, 0..1; `None` is the threshold of the model.
@@ -42,6 +44,6 @@ pub const MAX_INTERVAL: u32 = 300;
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { aggregate_only: false, blur: false, prior: Prior::Natural, threshold: None, interval: 1 }
+        Self { aggregate_only: false, blur: false, geometry: false, prior: Prior::Natural, threshold: None, interval: 1 }
     }
 }

@@ -37,6 +37,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/expressions.js": "../../report/page/expressions.js", JAVASCRIPT;
     "/fleet.js": "fleet.js", JAVASCRIPT;
     "/format.js": "format.js", JAVASCRIPT;
+    "/head.js": "head.js", JAVASCRIPT;
     "/labels.js": "labels.js", JAVASCRIPT;
     "/overview.js": "overview.js", JAVASCRIPT;
     "/people.js": "people.js", JAVASCRIPT;

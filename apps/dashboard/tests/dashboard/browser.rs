@@ -125,6 +125,25 @@ fn the_page_in_chromium() {
     page.wait("both tiles", "document.querySelectorAll('.tile:not([hidden])').length === 2");
     assert_eq!(dashboard.ask("DELETE", "/api/sources/2", &[], b"").status, 204);
 
+    // The heads of the faces.
+    let heads = "[...document.querySelectorAll('.tile:not([hidden]) .person[data-pose] .head')]";
+    page.run("document.querySelector('[data-switch=geometry]').click()");
+    page.wait("two heads", &format!("{heads}.length === 2 && {heads}.every((head) => head.childElementCount > 6)"));
+    page.wait("their shares", "document.querySelector('.facing').textContent === 'facing 100 %'");
+    page.wait("the count of those that face the camera", "document.querySelector('.count').textContent === '2 faces, 2 facing'");
+    take_all(&mut page, "heads");
+    // A head that turns to the person's left has its nose on the right of the picture, and closed eyes are lines.
+    let drawn = "import('./head.js').then(({drawHead}) => {
+        const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+        const tip = (yaw) => { drawHead(svg, [yaw, 0, 0], 0); return Number(svg.lastChild.getAttribute('d').match(/L(-?[\\d.]+)/)[1]); };
+        const tips = [0, 30, -30].map(tip);
+        drawHead(svg, [0, 0, 0], .9);
+        return [tips[0] === 0, tips[1] > .4, tips[2] < -.4, svg.querySelectorAll('.eye').length];
+    })";
+    assert_eq!(page.run(drawn), json!([true, true, true, 0]));
+    page.run("document.querySelector('[data-switch=geometry]').click()");
+    page.wait("no heads", &format!("{heads}.length === 0 && document.querySelectorAll('.person').length === 2"));
+
     // Settings of a source.
     let threshold = "document.querySelector('[data-setting=threshold]')";
     page.run(&format!("{{ const choice = {threshold}; choice.value = '0.9'; choice.onchange() }}"));
