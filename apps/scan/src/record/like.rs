@@ -113,6 +113,7 @@ mod tests {
             classifier: "c3".into(),
             detector_description: "b2".into(),
             classifier_description: "d4".into(),
+            ..Models::default()
         };
         first.check(&models, &path).unwrap();
         assert!(first.note().is_some_and(|note| note.contains("rows may differ")));
