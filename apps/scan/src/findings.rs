@@ -18,14 +18,14 @@ pub struct FileKey {
     pub name: String,
     /// The bytes of a path that is not UTF-8, or on Windows not UTF-16, in hex; `None` for other paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<String>,
+    pub bytes: Option<Box<str>>,
     /// Size in bytes.
     pub size: u64,
     /// Time of the last change, in nanoseconds since 1970.
     pub modified_ns: i64,
     /// The version that a server gives; `None` for local files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
+    pub etag: Option<Box<str>>,
 }
 
 impl FileKey {
@@ -35,7 +35,7 @@ impl FileKey {
             let other: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")).collect();
             format!("{}{other}", chunk.valid())
         });
-        let hex = || platform::bytes_of(path).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = || -> Box<str> { platform::bytes_of(path).iter().map(|byte| format!("{byte:02x}")).collect() };
         Self { name: name.collect(), bytes: path.to_str().is_none().then(hex), size, modified_ns, etag: None }
     }
 
@@ -51,7 +51,7 @@ impl FileKey {
 }
 
 /// What a file contains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A picture.
@@ -74,7 +74,7 @@ impl Kind {
 }
 
 /// What is known about a file before its frames are examined.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileFacts {
     /// `None` if the file could not be opened.
     pub kind: Option<Kind>,

@@ -43,8 +43,8 @@ fn report(options: &Options, summary: &Summary) {
     for (file, error) in summary.errors.iter().take(PRINTED_ERRORS) {
         eprintln!("emotion-scan: {file}: {error}");
     }
-    if summary.errors.len() > PRINTED_ERRORS {
-        eprintln!("emotion-scan: {} files could not be read; {} has all errors", summary.errors.len(), files.display());
+    if summary.unreadable > PRINTED_ERRORS as u64 {
+        eprintln!("emotion-scan: {} files could not be read; {} has all errors", summary.unreadable, files.display());
     }
 }
 

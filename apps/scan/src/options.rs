@@ -231,13 +231,13 @@ impl Options {
         self.output.with_extension("datapackage.json")
     }
 
-    /// True if `path` is something that the scan itself writes.
-    pub fn is_own(&self, path: &Path) -> bool {
+    /// What the scan itself writes.
+    pub fn own(&self) -> Vec<PathBuf> {
         let tables = [Table::Faces, Table::Files, Table::Tracks, Table::Bins].map(|table| self.path_of(table));
         let others = [self.parts(), self.record(), self.dictionary()];
-        let annotations = self.annotations.iter().map(|format| format.path(self)).collect::<Vec<_>>();
-        let own = tables.iter().chain(&others).chain(&annotations);
-        own.chain(&self.report).chain(&self.annotated).any(|own| is_same(own, path))
+        let annotations = self.annotations.iter().map(|format| format.path(self));
+        let own = tables.into_iter().chain(others).chain(annotations);
+        own.chain(self.report.clone()).chain(self.annotated.clone()).collect()
     }
 
     /// The number of workers, and of threads of each worker's networks.
@@ -309,12 +309,6 @@ fn parts_of(output: &Path) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_owned();
     name.push(".parts");
     output.with_file_name(name)
-}
-
-/// True if both paths name the same existing file, or are equal.
-fn is_same(a: &Path, b: &Path) -> bool {
-    // Only for equal names: canonical paths of a million files would take long.
-    a == b || a.file_name() == b.file_name() && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Why a text is not a time.

@@ -48,25 +48,31 @@ fn write_page(
 /// The video, if the scan has no other file.
 fn single_video<'a>(inputs: &'a [Input], journal: &Journal) -> Option<&'a Input> {
     let [input] = inputs else { return None };
-    let is_video = journal.facts(&input.key).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
+    let is_video = journal.facts(0).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
     is_video.then_some(input)
 }
 
 fn records(inputs: &[Input], journal: &Journal) -> Result<Records, Error> {
     let mut records = Records::default();
     let mut start_ns = 0;
-    for input in inputs {
-        let facts = journal.facts(&input.key).cloned().unwrap_or_default();
-        start_ns += push_file(&mut records, input, &facts, start_ns, journal)?;
+    for (file, input) in inputs.iter().enumerate() {
+        let facts = journal.facts(file).cloned().unwrap_or_default();
+        start_ns += push_file(&mut records, (file, input), &facts, start_ns, journal)?;
     }
     Ok(records)
 }
 
 /// Adds the faces of a file that begins at `start_ns`, and returns its length.
-fn push_file(records: &mut Records, input: &Input, facts: &FileFacts, start_ns: u64, journal: &Journal) -> Result<u64, Error> {
+fn push_file(
+    records: &mut Records,
+    (file, input): (usize, &Input),
+    facts: &FileFacts,
+    start_ns: u64,
+    journal: &Journal,
+) -> Result<u64, Error> {
     let (mut frames_before, mut last_ns) = (0, 0);
     for slice in 0..facts.slices.len() {
-        let result = journal.slice(&input.key, slice)?.unwrap_or_default();
+        let result = journal.slice(file, slice)?.unwrap_or_default();
         let end_ns = facts.slices.get(slice + 1).copied().or(facts.length_ns);
         let slice_ns = end_ns.map_or(PHOTO_NS, |end| end.saturating_sub(facts.slices[slice]));
         let duration_ns = slice_ns / result.frames.max(1);

@@ -21,7 +21,7 @@ use crate::work::schedule;
 /// # Errors
 /// If the run cannot start or cannot write. Finished work is kept for the next call with the same options.
 pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input], record: &Record) -> Result<Summary, Error> {
-    let journal = Journal::open(&options.parts(), &options.fingerprint(models))?;
+    let journal = Journal::open(&options.parts(), &options.fingerprint(models), inputs)?;
     let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
     let journal = schedule::examine(options, models, inputs, journal, &copies)?;
     let mut summary = write_tables(options, models, inputs, &journal, record)?;
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input], record: 
     }
     let journal = Arc::new(journal);
     let undrawn = show(options, (record, &summary), inputs, &journal, &copies)?;
-    summary.errors.extend(undrawn);
+    summary.extend_errors(undrawn, 0);
     journal.remove()?;
     Ok(summary)
 }

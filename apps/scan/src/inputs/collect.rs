@@ -2,12 +2,13 @@
 //! Files, folders, lists and URLs, as one list of files in a fixed order.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::remote::Client;
-use super::{Address, Input, Unavailable};
+use super::{Address, Input, Numbers, Unavailable};
 use crate::error::Error;
 use crate::options::Options;
 use crate::platform;
@@ -18,7 +19,8 @@ use crate::platform;
 /// # Errors
 /// If a list cannot be read, there is nothing to examine, or a URL is given to a program without remote inputs.
 pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
-    let mut inputs = Inputs { options, files: Vec::new(), remote: Vec::new(), known: HashSet::new(), folders: HashSet::new() };
+    let mut inputs =
+        Inputs { options, own: options.own(), files: Vec::new(), remote: Vec::new(), numbers: Numbers::default(), folders: HashSet::new() };
     options.inputs.iter().for_each(|path| inputs.add(path, false));
     for list in &options.list {
         for path in read_list(list)? {
@@ -45,10 +47,12 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
 
 struct Inputs<'a> {
     options: &'a Options,
+    /// What the scan itself writes.
+    own: Vec<PathBuf>,
     files: Vec<Input>,
     /// URLs, each with the number of local files before it.
     remote: Vec<(usize, Address)>,
-    known: HashSet<PathBuf>,
+    numbers: Numbers,
     /// The folders above and before, without links, so that a link cannot make a loop.
     folders: HashSet<PathBuf>,
 }
@@ -56,7 +60,7 @@ struct Inputs<'a> {
 impl Inputs<'_> {
     /// Adds a file, or the files of a folder. Other kinds of files, such as sockets, are skipped in folders.
     fn add(&mut self, path: &Path, is_in_folder: bool) {
-        if self.options.is_own(path) || !self.known.insert(path.to_owned()) {
+        if self.own.iter().any(|own| is_same(own, path)) {
             return;
         }
         if let Some(address) = Address::parse(path).filter(|_| !is_in_folder) {
@@ -70,22 +74,26 @@ impl Inputs<'_> {
                     self.walk(path);
                 }
             }
-            Ok(found) if found.is_file() => self.files.push(Input::local(path, &found)),
+            Ok(found) if found.is_file() => self.push(Input::local(path, &found)),
             Ok(_) if is_in_folder => {}
-            Ok(found) => self.files.push(Input::unavailable(path, Unavailable::Kind(found.file_type()))),
-            Err(error) => self.files.push(Input::unavailable(path, error.into())),
+            Ok(found) => self.push(Input::unavailable(path, Unavailable::Kind(found.file_type()))),
+            Err(error) => self.push(Input::unavailable(path, error.into())),
         }
     }
 
+    fn push(&mut self, file: Input) {
+        self.numbers.push(&mut self.files, file);
+    }
+
     fn walk(&mut self, folder: &Path) {
-        let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
+        let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>());
         match entries {
-            Ok(mut paths) => {
-                paths.sort_unstable();
-                let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-                paths.iter().filter(|path| !is_hidden(path)).for_each(|path| self.add(path, true));
+            Ok(mut names) => {
+                names.retain(|name: &OsString| !name.as_encoded_bytes().starts_with(b"."));
+                names.sort_unstable();
+                names.into_iter().for_each(|name| self.add(&folder.join(name), true));
             }
-            Err(error) => self.files.push(Input::unavailable(folder, error.into())),
+            Err(error) => self.push(Input::unavailable(folder, error.into())),
         }
     }
 
@@ -94,6 +102,7 @@ impl Inputs<'_> {
         if self.remote.is_empty() {
             return Ok(self.files);
         }
+        drop(self.numbers);
         let (positions, addresses): (Vec<usize>, Vec<Address>) = self.remote.into_iter().unzip();
         let listed = Client::new(self.options.timeout)?.list(&addresses);
         let mut local = self.files.into_iter().enumerate().peekable();
@@ -109,15 +118,28 @@ impl Inputs<'_> {
 
 /// Removes files that are found twice, and numbers those whose URLs differ only in their secrets.
 fn distinct(mut files: Vec<Input>) -> Vec<Input> {
-    let (mut known, mut names) = (HashSet::new(), HashMap::<String, usize>::new());
-    files.retain(|file| known.insert(file.path.clone()));
+    let mut known = HashSet::new();
+    let is_first: Vec<bool> = files.iter().map(|file| known.insert((&file.key.name, &file.key.bytes, &file.url))).collect();
+    let mut is_first = is_first.into_iter();
+    files.retain(|_| is_first.next().unwrap_or(true));
+    // Names are the same only where one of the URLs has a secret.
+    let mut names: HashMap<String, usize> = files.iter().filter(|file| file.url.is_some()).map(|file| (file.key.name.clone(), 0)).collect();
     for file in files.iter_mut().filter(|file| file.is_remote()) {
-        let count = names.entry(file.key.name.clone()).and_modify(|count| *count += 1).or_insert(1);
+        let Some(count) = names.get_mut(&file.key.name) else { continue };
+        *count += 1;
         if *count > 1 {
+            // The name is no longer the URL.
+            file.url.get_or_insert_with(|| file.key.name.as_str().into());
             file.key.name = format!("{}#{count}", file.key.name);
         }
     }
     files
+}
+
+/// True if both paths name the same existing file, or are equal.
+fn is_same(a: &Path, b: &Path) -> bool {
+    // Only for equal names: canonical paths of a million files would take long.
+    a.file_name() == b.file_name() && (a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b))
 }
 
 #[cfg(test)]
@@ -145,7 +167,7 @@ mod tests {
     }
 
     fn names(options: &Options, folder: &Folder) -> Vec<String> {
-        let relative = |input: &Input| input.path.strip_prefix(&folder.0).unwrap().to_string_lossy().replace('\\', "/");
+        let relative = |input: &Input| input.path().strip_prefix(&folder.0).unwrap().to_string_lossy().replace('\\', "/");
         collect(options).unwrap().iter().map(relative).collect()
     }
 

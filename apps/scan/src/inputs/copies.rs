@@ -78,7 +78,7 @@ impl Copies {
     /// # Errors
     /// If the copy cannot be written.
     pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
-        let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path)) else { return Ok(Ok(input.path.clone())) };
+        let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path())) else { return Ok(Ok(input.path())) };
         let copy = self.uses.lock().entry(file).or_default().copy.clone();
         let mut copy = copy.lock();
         if let Some(known) = &*copy {

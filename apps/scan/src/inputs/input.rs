@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file to examine, wherever it is.
+//! A file to examine, wherever it is. There may be millions of them, so each takes little memory.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -11,39 +11,49 @@ use crate::findings::FileKey;
 /// A file to examine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Where it is; the whole URL of a remote file.
-    pub path: PathBuf,
     /// What it is called in the tables, and its version.
     pub key: FileKey,
+    /// The whole URL of a remote file, if its name is without a secret.
+    pub url: Option<Box<str>>,
     /// Why it cannot be examined, if that is already known.
-    pub error: Option<Unavailable>,
+    pub error: Option<Box<Unavailable>>,
 }
 
 impl Input {
     /// A local file with this metadata.
     pub fn local(path: &Path, found: &Metadata) -> Self {
         let (size, modified_ns) = version(found);
-        Self { path: path.to_owned(), key: FileKey::local(path, size, modified_ns), error: None }
+        Self::of(FileKey::local(path, size, modified_ns))
     }
 
     /// A local path that cannot be examined.
     pub fn unavailable(path: &Path, error: Unavailable) -> Self {
-        Self { path: path.to_owned(), key: FileKey::local(path, 0, 0), error: Some(error) }
+        Self { error: Some(error.into()), ..Self::of(FileKey::local(path, 0, 0)) }
+    }
+
+    /// The file of this key, whose name is its path or its URL.
+    pub fn of(key: FileKey) -> Self {
+        Self { key, url: None, error: None }
+    }
+
+    /// Where it is; the whole URL of a remote file.
+    pub fn path(&self) -> PathBuf {
+        self.url.as_deref().map_or_else(|| self.key.path(), PathBuf::from)
     }
 
     /// True if it has to be downloaded.
     pub fn is_remote(&self) -> bool {
-        Address::parse(&self.path).is_some()
+        self.url.is_some() || self.key.bytes.is_none() && Address::parse(self.key.name.as_ref()).is_some()
     }
 
     /// Its path below a folder that has results of all files.
-    pub fn path_of_results(&self) -> &Path {
-        if self.is_remote() { Path::new(self.key.name.split_once("://").map_or("", |(_, rest)| rest)) } else { &self.path }
+    pub fn path_of_results(&self) -> PathBuf {
+        if self.is_remote() { PathBuf::from(self.key.name.split_once("://").map_or("", |(_, rest)| rest)) } else { self.path() }
     }
 
     /// True if a local file was changed since it was listed. A remote one is examined as it was when it was downloaded.
     pub fn is_changed(&self) -> bool {
-        !self.is_remote() && fs::metadata(&self.path).map_or(true, |found| version(&found) != (self.key.size, self.key.modified_ns))
+        !self.is_remote() && fs::metadata(self.path()).map_or(true, |found| version(&found) != (self.key.size, self.key.modified_ns))
     }
 }
 

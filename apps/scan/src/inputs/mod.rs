@@ -4,6 +4,7 @@
 mod address;
 mod unavailable;
 mod input;
+mod numbers;
 pub mod remote;
 mod collect;
 mod copies;
@@ -12,4 +13,5 @@ pub use address::Address;
 pub use collect::collect;
 pub use copies::Copies;
 pub use input::Input;
+pub use numbers::Numbers;
 pub use unavailable::{Status, Unavailable};

@@ -13,47 +13,50 @@
 //!
 //! The settings are removed before the logs. Logs without settings are left over from a removal that was interrupted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, hash_map};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
 use super::lock::LockedFolder;
-use super::log::{Entry, Location, Log, log_name, logs_of, parse, read_at};
+use super::log::{Entry, Location, Log, Noted, NotedSlice, log_name, logs_of, parse, read_at};
+use super::state::{Distinct, FileState};
 use crate::error::Error;
-use crate::findings::{FileFacts, FileKey, SliceResult};
+use crate::findings::{FileFacts, SliceResult};
+use crate::inputs::{Input, Numbers};
 
 /// Name of the file with the settings.
 const SETTINGS: &str = "settings.json";
+/// Logs that are open at the same time for reading.
+const OPEN_LOGS: usize = 64;
 
-/// What is known about a file.
-#[derive(Clone, Debug, Default)]
-struct FileState {
-    facts: Option<FileFacts>,
-    slices: BTreeMap<usize, Location>,
-}
-
-/// The folder of parts, locked for this process.
+/// The folder of parts, locked for this process. Files have the numbers of the inputs.
 #[derive(Debug)]
 pub struct Journal {
     folder: LockedFolder,
     logs: Vec<PathBuf>,
+    /// Logs that are being read.
+    open: Mutex<HashMap<u32, File>>,
     /// Number of the next log.
     next_log: usize,
-    files: HashMap<FileKey, FileState>,
+    files: Vec<FileState>,
+    facts: Distinct<FileFacts>,
     labels: Vec<String>,
 }
 
 impl Journal {
-    /// Opens the folder, or creates it, and reads what an earlier run has finished.
+    /// Opens the folder, or creates it, and reads what an earlier run has finished of `inputs`.
     ///
     /// # Errors
     /// If the folder cannot be written, another process holds it, or it belongs to a scan with other settings.
-    pub fn open(folder: &Path, settings: &str) -> Result<Self, Error> {
+    pub fn open(folder: &Path, settings: &str, inputs: &[Input]) -> Result<Self, Error> {
         let folder = LockedFolder::open(folder)?;
         check_settings(folder.path(), settings)?;
-        let mut journal = Self { folder, logs: Vec::new(), next_log: 0, files: HashMap::new(), labels: Vec::new() };
-        journal.read_logs()?;
+        let (open, files, facts) = (Mutex::default(), vec![FileState::default(); inputs.len()], Distinct::default());
+        let mut journal = Self { folder, logs: Vec::new(), open, next_log: 0, files, facts, labels: Vec::new() };
+        journal.read_logs(inputs)?;
         Ok(journal)
     }
 
@@ -63,26 +66,41 @@ impl Journal {
     }
 
     /// What is known about a file.
-    pub fn facts(&self, key: &FileKey) -> Option<&FileFacts> {
-        self.files.get(key)?.facts.as_ref()
+    pub fn facts(&self, file: usize) -> Option<&FileFacts> {
+        self.facts.get(self.files.get(file)?.facts?)
     }
 
     /// True if the slice is finished.
-    pub fn has_slice(&self, key: &FileKey, slice: usize) -> bool {
-        self.files.get(key).is_some_and(|file| file.slices.contains_key(&slice))
+    pub fn has_slice(&self, file: usize, slice: usize) -> bool {
+        self.location(file, slice).is_some()
+    }
+
+    fn location(&self, file: usize, slice: usize) -> Option<Location> {
+        self.files.get(file)?.slices.get(slice)
     }
 
     /// The result of a finished slice.
     ///
     /// # Errors
     /// If its log cannot be read.
-    pub fn slice(&self, key: &FileKey, slice: usize) -> Result<Option<SliceResult>, Error> {
-        let Some(location) = self.files.get(key).and_then(|file| file.slices.get(&slice)) else { return Ok(None) };
-        let path = &self.logs[location.log];
-        match read_at(path, *location).map_err(Error::at(path))? {
+    pub fn slice(&self, file: usize, slice: usize) -> Result<Option<SliceResult>, Error> {
+        let Some(location) = self.location(file, slice) else { return Ok(None) };
+        match self.read(location).map_err(Error::at(&self.logs[location.log as usize]))? {
             Entry::Slice(_, _, result) => Ok(Some(result)),
             Entry::File(..) => Ok(None),
         }
+    }
+
+    fn read(&self, location: Location) -> io::Result<Entry> {
+        let mut open = self.open.lock();
+        if !open.contains_key(&location.log) && open.len() >= OPEN_LOGS {
+            open.clear();
+        }
+        let log = match open.entry(location.log) {
+            hash_map::Entry::Occupied(log) => log.into_mut(),
+            hash_map::Entry::Vacant(none) => none.insert(File::open(&self.logs[location.log as usize])?),
+        };
+        read_at(log, location)
     }
 
     /// A new log for one worker.
@@ -97,9 +115,13 @@ impl Journal {
         Ok(log)
     }
 
-    /// Registers a result that a worker has written.
-    pub fn note(&mut self, entry: Entry, location: Location) {
-        self.insert(entry, location);
+    /// Registers a result of a file that a worker has written.
+    pub fn note(&mut self, file: usize, entry: Entry, location: Location) {
+        let noted = match entry {
+            Entry::File(key, facts) => Noted::File(key, facts),
+            Entry::Slice(key, slice, result) => Noted::Slice(key, slice, NotedSlice { labels: result.labels }),
+        };
+        self.insert(file, noted, location);
     }
 
     /// Classes of the expression model; empty if no face was scored.
@@ -112,38 +134,47 @@ impl Journal {
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), Error> {
+        // Windows does not remove open files.
+        self.open.lock().clear();
         self.folder.remove(Some(SETTINGS)).map_err(Error::at(self.folder()))
     }
 
-    fn read_logs(&mut self) -> Result<(), Error> {
-        for (index, (number, path)) in logs_of(self.folder())?.into_iter().enumerate() {
+    fn read_logs(&mut self, inputs: &[Input]) -> Result<(), Error> {
+        let logs = logs_of(self.folder())?;
+        let numbers = if logs.is_empty() { Numbers::default() } else { Numbers::of(inputs) };
+        for (index, (number, path)) in logs.into_iter().enumerate() {
             let file = File::open(&path).map_err(Error::at(&path))?;
-            self.read_log(index, &mut BufReader::new(file)).map_err(Error::at(&path))?;
+            self.read_log(index, &mut BufReader::new(file), inputs, &numbers).map_err(Error::at(&path))?;
             self.logs.push(path);
             self.next_log = number + 1;
         }
         Ok(())
     }
 
-    fn read_log(&mut self, log: usize, reader: &mut dyn BufRead) -> io::Result<()> {
+    /// Reads a log. Files that are no inputs any more, or have changed, are left out.
+    fn read_log(&mut self, log: usize, reader: &mut dyn BufRead, inputs: &[Input], numbers: &Numbers) -> io::Result<()> {
         let (mut line, mut offset) = (Vec::new(), 0);
         loop {
             line.clear();
             let bytes = reader.read_until(b'\n', &mut line)?;
-            let Some(entry) = parse(&line) else { return Ok(()) };
-            self.insert(entry, Location { log, offset, bytes });
+            let Some(noted) = parse::<Noted>(&line) else { return Ok(()) };
+            let (Noted::File(key, _) | Noted::Slice(key, ..)) = &noted;
+            if let Some(file) = numbers.get(inputs, key).filter(|&file| inputs[file].key == *key) {
+                self.insert(file, noted, Location::new(log, offset, bytes)?);
+            }
             offset += bytes as u64;
         }
     }
 
-    fn insert(&mut self, entry: Entry, location: Location) {
-        match entry {
-            Entry::File(key, facts) => self.files.entry(key).or_default().facts = Some(facts),
-            Entry::Slice(key, slice, result) => {
+    fn insert(&mut self, file: usize, noted: Noted, location: Location) {
+        let state = &mut self.files[file];
+        match noted {
+            Noted::File(_, facts) => state.facts = Some(self.facts.number(facts)),
+            Noted::Slice(_, slice, result) => {
                 if self.labels.is_empty() {
                     self.labels = result.labels;
                 }
-                self.files.entry(key).or_default().slices.insert(slice, location);
+                state.slices.insert(slice, location);
             }
         }
     }
@@ -185,6 +216,7 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::FileKey;
 
     fn folder(test: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("emotion-scan-journal-{test}-{}", std::process::id()));
@@ -192,8 +224,12 @@ mod tests {
         folder
     }
 
-    fn key(name: &str) -> FileKey {
-        FileKey::local(name.as_ref(), 1, 2)
+    fn inputs() -> Vec<Input> {
+        ["a", "b"].map(|name| Input::of(FileKey::local(name.as_ref(), 1, 2))).into()
+    }
+
+    fn open(folder: &Path, settings: &str) -> Result<Journal, Error> {
+        Journal::open(folder, settings, &inputs())
     }
 
     fn result(frames: u64) -> SliceResult {
@@ -201,13 +237,13 @@ mod tests {
     }
 
     fn write(folder: &Path, slices: std::ops::Range<usize>) -> Result<(), Error> {
-        let mut journal = Journal::open(folder, "{}")?;
+        let mut journal = open(folder, "{}")?;
         let mut log = journal.create_log()?;
         for slice in slices {
-            let entry = Entry::Slice(key("a"), slice, result(slice as u64));
+            let entry = Entry::Slice(inputs()[0].key.clone(), slice, result(slice as u64));
             let location = log.append(&entry)?;
-            journal.note(entry, location);
-            assert_eq!(journal.slice(&key("a"), slice)?, Some(result(slice as u64)));
+            journal.note(0, entry, location);
+            assert_eq!(journal.slice(0, slice)?, Some(result(slice as u64)));
         }
         Ok(())
     }
@@ -217,13 +253,25 @@ mod tests {
         let folder = folder("again");
         write(&folder, 0..2).unwrap();
         write(&folder, 2..3).unwrap();
-        let journal = Journal::open(&folder, "{}").unwrap();
+        let journal = open(&folder, "{}").unwrap();
         for slice in 0..3 {
-            assert_eq!(journal.slice(&key("a"), slice).unwrap(), Some(result(slice as u64)));
+            assert_eq!(journal.slice(0, slice).unwrap(), Some(result(slice as u64)));
         }
-        assert!(!journal.has_slice(&key("a"), 3) && !journal.has_slice(&key("b"), 0));
+        assert!(!journal.has_slice(0, 3) && !journal.has_slice(1, 0));
         journal.remove().unwrap();
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn results_of_other_files_and_versions_are_not_found() {
+        let folder = folder("others");
+        write(&folder, 0..2).unwrap();
+        let of = |inputs: &[Input], file| Journal::open(&folder, "{}", inputs).unwrap().has_slice(file, 1);
+        let [a, b]: [Input; 2] = inputs().try_into().unwrap();
+        assert!(of(&[b.clone(), a.clone()], 1), "files are found by their keys");
+        assert!(!of(&[b.clone(), a.clone()], 0) && !of(std::slice::from_ref(&b), 0));
+        assert!(!of(&[Input::of(FileKey { modified_ns: 3, ..a.key })], 0), "a file that has changed");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -235,9 +283,9 @@ mod tests {
         let ends: Vec<usize> = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(index, _)| index + 1).collect();
         for cut in 0..=whole.len() {
             fs::write(&log, &whole[..cut]).unwrap();
-            let journal = Journal::open(&folder, "{}").unwrap();
+            let journal = open(&folder, "{}").unwrap();
             let expected = ends.iter().filter(|end| **end <= cut).count();
-            assert_eq!((0..3).filter(|slice| journal.has_slice(&key("a"), *slice)).count(), expected, "cut at {cut}");
+            assert_eq!((0..3).filter(|slice| journal.has_slice(0, *slice)).count(), expected, "cut at {cut}");
         }
         fs::remove_dir_all(folder).unwrap();
     }
@@ -250,7 +298,7 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(folder.join("0000.log"), bytes).unwrap();
-        assert!(!Journal::open(&folder, "{}").unwrap().has_slice(&key("a"), 0));
+        assert!(!open(&folder, "{}").unwrap().has_slice(0, 0));
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -259,10 +307,10 @@ mod tests {
         let folder = folder("removed");
         write(&folder, 0..2).unwrap();
         fs::remove_file(folder.join(SETTINGS)).unwrap();
-        let journal = Journal::open(&folder, "{\"every\":1}").unwrap();
-        assert!((0..2).all(|slice| !journal.has_slice(&key("a"), slice)));
+        let journal = open(&folder, "{\"every\":1}").unwrap();
+        assert!((0..2).all(|slice| !journal.has_slice(0, slice)));
         drop(journal);
-        assert!(!Journal::open(&folder, "{\"every\":1}").unwrap().has_slice(&key("a"), 0), "nor do they come back");
+        assert!(!open(&folder, "{\"every\":1}").unwrap().has_slice(0, 0), "nor do they come back");
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -318,23 +366,23 @@ mod tests {
         write(&folder, 1..2).unwrap();
         fs::remove_file(folder.join(log_name(0))).unwrap();
         write(&folder, 0..1).unwrap();
-        let journal = Journal::open(&folder, "{}").unwrap();
-        assert!((0..2).all(|slice| journal.has_slice(&key("a"), slice)));
-        assert!(journal.slice(&key("a"), 1).unwrap() == Some(result(1)) && !folder.join(log_name(0)).exists());
-        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
+        let journal = open(&folder, "{}").unwrap();
+        assert!((0..2).all(|slice| journal.has_slice(0, slice)));
+        assert!(journal.slice(0, 1).unwrap() == Some(result(1)) && !folder.join(log_name(0)).exists());
+        assert!(matches!(open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
         drop(journal);
-        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::OtherSettings { .. })));
+        assert!(matches!(open(&folder, "{\"every\":1}"), Err(Error::OtherSettings { .. })));
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn two_scans_do_not_share_a_folder_and_settings_must_agree() {
         let folder = folder("lock");
-        let mut first = Journal::open(&folder, "{\"every\":1}").unwrap();
+        let mut first = open(&folder, "{\"every\":1}").unwrap();
         first.create_log().unwrap();
-        assert!(matches!(Journal::open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
+        assert!(matches!(open(&folder, "{\"every\":1}"), Err(Error::Busy(_))));
         drop(first);
-        let error = Journal::open(&folder, "{\"every\":2}").unwrap_err().to_string();
+        let error = open(&folder, "{\"every\":2}").unwrap_err().to_string();
         assert!(error.contains("\"every\":1") && error.contains("\"every\":2"), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }

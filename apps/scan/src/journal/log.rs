@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -26,15 +27,43 @@ pub enum Entry {
     Slice(FileKey, usize, SliceResult),
 }
 
+/// What the journal keeps of a line in memory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Noted {
+    /// A file was opened.
+    File(FileKey, FileFacts),
+    /// A slice was examined.
+    Slice(FileKey, usize, NotedSlice),
+}
+
+/// What the journal keeps of a slice: its faces stay on the disk.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct NotedSlice {
+    /// Classes of the expression model.
+    pub(super) labels: Vec<String>,
+}
+
 /// Where a result is.
 #[derive(Clone, Copy, Debug)]
 pub struct Location {
-    /// Number of its log in the journal.
-    pub(super) log: usize,
     /// First byte of its line.
     pub(super) offset: u64,
+    /// Number of its log in the journal.
+    pub(super) log: u32,
     /// Length of its line.
-    pub(super) bytes: usize,
+    pub(super) bytes: u32,
+}
+
+impl Location {
+    /// The line of so many bytes at `offset` of a log.
+    pub(super) fn new(log: usize, offset: u64, bytes: usize) -> io::Result<Self> {
+        let small = |number: usize| {
+            u32::try_from(number)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("expected less than 4 GiB, found {number}")))
+        };
+        Ok(Self { offset, log: small(log)?, bytes: small(bytes)? })
+    }
 }
 
 /// The log of one worker.
@@ -61,7 +90,7 @@ impl Log {
     pub fn append(&mut self, entry: &Entry) -> Result<Location, Error> {
         let line = line(entry);
         self.file.write_all(&line).and_then(|()| self.sync()).map_err(Error::at(&self.path))?;
-        let location = Location { log: self.index, offset: self.offset, bytes: line.len() };
+        let location = Location::new(self.index, self.offset, line.len()).map_err(Error::at(&self.path))?;
         self.offset += line.len() as u64;
         Ok(location)
     }
@@ -83,17 +112,16 @@ fn line(entry: &Entry) -> Vec<u8> {
     line
 }
 
-/// The entry of a line; `None` if the line is incomplete.
-pub(super) fn parse(line: &[u8]) -> Option<Entry> {
+/// The entry of a line, or what is noted of it; `None` if the line is incomplete.
+pub(super) fn parse<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let json = line.strip_suffix(b"\n")?.get(CHECKSUM_BYTES..)?;
     let checksum = std::str::from_utf8(&line[..CHECKSUM_BYTES - 1]).ok().and_then(|text| u32::from_str_radix(text, 16).ok())?;
     if checksum == crc32fast::hash(json) { serde_json::from_slice(json).ok() } else { None }
 }
 
-pub(super) fn read_at(path: &Path, location: Location) -> io::Result<Entry> {
-    let mut file = File::open(path)?;
+pub(super) fn read_at(mut file: &File, location: Location) -> io::Result<Entry> {
     file.seek(SeekFrom::Start(location.offset))?;
-    let mut line = vec![0; location.bytes];
+    let mut line = vec![0; location.bytes as usize];
     file.read_exact(&mut line)?;
     parse(&line).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("the line at byte {} has changed", location.offset)))
 }

@@ -3,6 +3,7 @@
 
 mod lock;
 mod log;
+mod state;
 mod index;
 
 pub use index::Journal;

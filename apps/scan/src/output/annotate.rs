@@ -44,11 +44,11 @@ pub fn write(
 ) -> Result<Vec<(String, String)>, Error> {
     let mut errors = Vec::new();
     for (file, input) in inputs.iter().enumerate() {
-        let facts = journal.facts(&input.key).cloned().unwrap_or_default();
+        let facts = journal.facts(file).cloned().unwrap_or_default();
         let Some(kind @ (Kind::Photo | Kind::Video)) = facts.kind else { continue };
-        let output = output_path(folder, input.path_of_results(), kind);
+        let output = output_path(folder, &input.path_of_results(), kind);
         if !is_drawn(&output, journal.folder()) {
-            let faces = FacesByTime::new(journal, input, facts, options.sampling());
+            let faces = FacesByTime::new(journal, file, facts, options.sampling());
             let drawn = copies.with(file, input, |path| match path {
                 Ok(path) => draw(path, kind, &output, faces, options.timeout),
                 Err(error) => Ok(Err(error.into())),
@@ -65,12 +65,12 @@ pub fn write(
 /// If there is such a file.
 pub fn check(folder: &Path, inputs: &[Input]) -> Result<(), Error> {
     let is_replaced = |input: &&Input| {
-        let outputs = [Kind::Photo, Kind::Video].map(|kind| output_path(folder, input.path_of_results(), kind));
-        let input = fs::canonicalize(&input.path);
+        let outputs = [Kind::Photo, Kind::Video].map(|kind| output_path(folder, &input.path_of_results(), kind));
+        let input = fs::canonicalize(input.path());
         outputs.iter().any(|output| matches!((fs::canonicalize(output), &input), (Ok(output), Ok(input)) if output == *input))
     };
     match inputs.iter().find(is_replaced) {
-        Some(input) => Err(Error::InputReplaced(input.path.clone())),
+        Some(input) => Err(Error::InputReplaced(input.path())),
         None => Ok(()),
     }
 }

@@ -10,7 +10,6 @@ use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason
 use gstemotion::scores::{LabelSet, Scores};
 
 use crate::findings::{Face, FileFacts, SliceResult};
-use crate::inputs::Input;
 use crate::journal::Journal;
 use crate::sampling::{Sampling, interval};
 use crate::table::face_id;
@@ -21,7 +20,7 @@ const TIME_STEP_NS: u64 = 1_000_000;
 /// The faces of a file by time. One slice is in memory at a time.
 pub(super) struct FacesByTime {
     journal: Arc<Journal>,
-    input: Input,
+    file: usize,
     facts: FileFacts,
     sampling: Sampling,
     slice: Option<usize>,
@@ -30,9 +29,9 @@ pub(super) struct FacesByTime {
 }
 
 impl FacesByTime {
-    pub(super) fn new(journal: &Arc<Journal>, input: &Input, facts: FileFacts, sampling: Sampling) -> Self {
+    pub(super) fn new(journal: &Arc<Journal>, file: usize, facts: FileFacts, sampling: Sampling) -> Self {
         let labels = LabelSet::new(journal.labels().iter().cloned());
-        Self { journal: journal.clone(), input: input.clone(), facts, sampling, slice: None, labels, faces: BTreeMap::new() }
+        Self { journal: journal.clone(), file, facts, sampling, slice: None, labels, faces: BTreeMap::new() }
     }
 
     /// The faces of the frame at `time_ns`, or of the examined frame of its interval or before it.
@@ -54,7 +53,7 @@ impl FacesByTime {
         let last = self.faces.pop_last();
         self.faces = last.into_iter().collect();
         // A slice whose results cannot be read is drawn without faces.
-        let result: SliceResult = self.journal.slice(&self.input.key, slice).ok().flatten().unwrap_or_default();
+        let result: SliceResult = self.journal.slice(self.file, slice).ok().flatten().unwrap_or_default();
         for time_ns in &result.times_ns {
             self.faces.entry(self.key(*time_ns)).or_default();
         }

@@ -17,6 +17,9 @@ use crate::options::Options;
 use crate::record::Record;
 use crate::table::{BinTable, FaceTable, FileRow, FileTable, Layout, Seen, Source, Table, TrackTable, activities, classes_of, face_id};
 
+/// Errors that are kept in memory.
+const KEPT_ERRORS: usize = 1_000;
+
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -26,7 +29,10 @@ pub struct Summary {
     pub frames: u64,
     /// Number of rows in the table of faces.
     pub faces: u64,
-    /// Name and error of each file that could not be examined to its end.
+    /// Number of files that could not be examined to their end, or not be drawn.
+    #[serde(default)]
+    pub unreadable: u64,
+    /// Name and error of the first of these files.
     pub errors: Vec<(String, String)>,
     /// Classes of the expression model; empty if no face was scored.
     #[serde(default)]
@@ -41,7 +47,18 @@ impl Summary {
         self.files += 1;
         self.frames += row.examined;
         self.faces += row.faces;
-        self.errors.extend(row.error.map(|error| (row.file, error)));
+        self.extend_errors(row.error.map(|error| (row.file, error)), 0);
+    }
+
+    /// Adds errors, and so many further ones whose texts are not known. The table of files has all of them.
+    pub(crate) fn extend_errors(&mut self, errors: impl IntoIterator<Item = (String, String)>, further: u64) {
+        self.unreadable += further;
+        for error in errors {
+            self.unreadable += 1;
+            if self.errors.len() < KEPT_ERRORS {
+                self.errors.push(error);
+            }
+        }
     }
 
     /// Adds what was found in other files.
@@ -49,7 +66,8 @@ impl Summary {
         self.files += other.files;
         self.frames += other.frames;
         self.faces += other.faces;
-        self.errors.extend(other.errors);
+        let further = other.unreadable.saturating_sub(other.errors.len() as u64);
+        self.extend_errors(other.errors, further);
         if self.classes.is_empty() {
             self.classes = other.classes;
         }
@@ -73,8 +91,8 @@ pub(crate) fn write_tables(
     let classifier = options.classifier();
     let mut tables = Tables::create(options, Source { classifier: &classifier, models }, journal)?;
     let mut summary = Summary { classes: journal.labels().to_vec(), ..Summary::default() };
-    for input in inputs {
-        summary.add(tables.write_file(input, journal)?);
+    for (file, input) in inputs.iter().enumerate() {
+        summary.add(tables.write_file(file, input, journal)?);
     }
     summary.activity = options.geometry.then_some(tables.activity);
     tables.finish(&record.finished(options, &summary)).map_err(Error::at(journal.folder()))?;
@@ -107,11 +125,11 @@ impl<'a> Tables<'a> {
     }
 
     /// Writes the rows of a file, and returns that of the table of files.
-    fn write_file(&mut self, input: &Input, journal: &Journal) -> Result<FileRow, Error> {
-        let facts = journal.facts(&input.key).cloned().unwrap_or_default();
+    fn write_file(&mut self, file: usize, input: &Input, journal: &Journal) -> Result<FileRow, Error> {
+        let facts = journal.facts(file).cloned().unwrap_or_default();
         let mut row = file_row(input, &facts);
         for slice in 0..facts.slices.len() {
-            let result = journal.slice(&input.key, slice)?.unwrap_or_default();
+            let result = journal.slice(file, slice)?.unwrap_or_default();
             self.write_slice(&row, slice, &result).map_err(Error::at(journal.folder()))?;
             add_slice(&mut row, result);
         }
@@ -147,7 +165,7 @@ fn create(path: &Path) -> Result<BufWriter<File>, Error> {
 }
 
 fn file_row(input: &Input, facts: &FileFacts) -> FileRow {
-    let error = input.error.as_ref().map(Unavailable::to_string).or_else(|| facts.error.clone());
+    let error = input.error.as_deref().map(Unavailable::to_string).or_else(|| facts.error.clone());
     let (kind, length_ns, video_tracks) = (facts.kind, facts.length_ns, facts.video_tracks);
     FileRow { file: input.key.name.clone(), kind, length_ns, video_tracks, error, ..FileRow::default() }
 }

@@ -95,7 +95,7 @@ struct Counts {
     files: u64,
     frames: u64,
     faces: u64,
-    unreadable_files: usize,
+    unreadable_files: u64,
 }
 
 impl Record {
@@ -133,7 +133,7 @@ impl Record {
             record: self,
             finished: now(),
             tables: options.tables().into_iter().map(|table| (Table::name(table), name(options.path_of(table)))).collect(),
-            counts: Counts { files: summary.files, frames: summary.frames, faces: summary.faces, unreadable_files: summary.errors.len() },
+            counts: Counts { files: summary.files, frames: summary.frames, faces: summary.faces, unreadable_files: summary.unreadable },
         };
         serde_json::to_string_pretty(&finished).expect("numbers and texts become JSON") + "\n"
     }

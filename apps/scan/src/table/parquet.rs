@@ -19,6 +19,8 @@ use super::{Column, RowWriter, Type, Value};
 
 /// Rows that are collected before they are passed on.
 const BATCH_ROWS: usize = 16_384;
+/// Memory of a row group after which it is written. Rows of millions of files would otherwise be in memory.
+const ROW_GROUP_BYTES: usize = 16 << 20;
 /// Key of the record in the file's metadata.
 const RECORD_KEY: &str = "emotion-scan";
 
@@ -45,7 +47,11 @@ impl<W: Write + Send> ParquetWriter<W> {
     fn write_batch(&mut self) -> io::Result<()> {
         let arrays = self.builders.iter_mut().map(Builder::finish).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(io::Error::other)?;
-        Ok(self.writer.write(&batch)?)
+        self.writer.write(&batch)?;
+        if self.writer.memory_size() >= ROW_GROUP_BYTES {
+            self.writer.flush()?;
+        }
+        Ok(())
     }
 }
 

@@ -58,21 +58,21 @@ impl<'a> Backlog<'a> {
 
     /// Starts of the slices of a file.
     pub(crate) fn slices(&self, file: usize) -> Vec<u64> {
-        self.journal.lock().facts(&self.inputs[file].key).map(|facts| facts.slices.clone()).unwrap_or_default()
+        self.journal.lock().facts(file).map(|facts| facts.slices.clone()).unwrap_or_default()
     }
 
     /// Writes a result to the worker's log and counts what is finished.
     pub(crate) fn commit(&self, file: usize, entry: Entry, log: &mut Log) -> Result<(), Error> {
-        let key = &self.inputs[file].key;
         let written = log.append(&entry)?;
         let mut journal = self.journal.lock();
         let is_slice = matches!(entry, Entry::Slice(..));
-        journal.note(entry, written);
-        let slices = journal.facts(key).map_or(0, |facts| facts.slices.len());
+        journal.note(file, entry, written);
+        let slices = journal.facts(file).map_or(0, |facts| facts.slices.len());
         if is_slice || slices == 0 {
-            self.counts.bytes.fetch_add(key.size / slices.max(1) as u64, Ordering::Relaxed);
+            let size = self.inputs[file].key.size;
+            self.counts.bytes.fetch_add(size / slices.max(1) as u64, Ordering::Relaxed);
         }
-        if (0..slices).all(|slice| journal.has_slice(key, slice)) {
+        if (0..slices).all(|slice| journal.has_slice(file, slice)) {
             self.counts.files.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

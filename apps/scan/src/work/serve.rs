@@ -46,7 +46,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn answer(&mut self, request: Request) -> Result<Answer, Error> {
-        let input = Input { path: request.file.path(), key: request.file.clone(), error: None };
+        let input = Input::of(request.file.clone());
         let mut answer = Answer { request, facts: None, result: None, error: None };
         answer.error = self.refusal(&answer.request, &input);
         if answer.error.is_some() {
@@ -79,7 +79,7 @@ impl Worker<'_> {
     /// Where a file is on this machine. The inner error concerns the file.
     fn path(&mut self, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         if !input.is_remote() {
-            return Ok(Ok(input.path.clone()));
+            return Ok(Ok(input.path()));
         }
         if self.copies.is_none() {
             let folder = std::env::temp_dir().join(format!("emotion-scan-worker-{}", std::process::id()));

@@ -29,6 +29,9 @@ fn work(backlog: &Backlog<'_>, threads: u32) -> Result<(), Error> {
             Some(worker) => worker,
             none => none.insert(Worker::new(backlog, threads)?),
         };
+        if let Task::File(file) = running.task {
+            backlog.copies.begin(file, 1);
+        }
         worker.run(running.task)?;
         backlog.copies.end(running.task.file());
         running.done();

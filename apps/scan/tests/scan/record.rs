@@ -46,7 +46,10 @@ fn the_record_says_what_a_methods_section_needs() {
     assert_eq!(record["program"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(record["program"]["commit"].as_str().is_some_and(|commit| commit.len() >= 7 || commit == "RELEASE"), "{record}");
     assert!(record["command"].as_array().unwrap().iter().any(|argument| argument == "--prior"), "{record}");
-    assert_eq!(record["options"]["set"], serde_json::json!(["emotionclassify.prior=balanced", "facedetect.track-timeout=1250000000", "facedetect.max-faces=1"]));
+    assert_eq!(
+        record["options"]["set"],
+        serde_json::json!(["emotionclassify.prior=balanced", "facedetect.track-timeout=1250000000", "facedetect.max-faces=1"])
+    );
     assert!(record["options"]["every_s"] == 0.5 && record["options"]["bins_s"].is_null(), "{record}");
     assert!(record["properties"]["facedetect"]["max-faces"] == "1", "{}", record["properties"]);
     assert!(record["properties"]["emotionclassify"]["prior"] == "balanced" && record["properties"]["facedetect"]["name"].is_null());

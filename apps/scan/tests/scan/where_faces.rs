@@ -46,7 +46,13 @@ fn an_empty_recording_is_only_looked_at() {
     let files = folder.rows("out.files.ndjson");
     let (empty, photo) = (&files[0], &files[1]);
     // A keyframe each four seconds, and the last one of each slice.
-    assert!((25..=28).contains(&empty["examined"].as_u64().unwrap()) && empty["faces"] == 0 && empty["spans"] == "" && empty["frames"] == 100 * RATE, "{empty}");
+    assert!(
+        (25..=28).contains(&empty["examined"].as_u64().unwrap())
+            && empty["faces"] == 0
+            && empty["spans"] == ""
+            && empty["frames"] == 100 * RATE,
+        "{empty}"
+    );
     assert!(photo["faces"] == 2 && photo["spans"].is_null(), "{photo}");
 }
 

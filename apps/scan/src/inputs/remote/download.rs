@@ -47,7 +47,7 @@ async fn fetch(stores: &Stores, input: &Input, copy: &Path) -> Result<(), Ended>
         let reason = failure::describe(&error, stores.limit);
         if failure::is_transient(&error) { Ended::Broke(reason) } else { failed(reason) }
     };
-    let address = Address::parse(&input.path).ok_or_else(|| failed(Unavailable::NotAUrl("a path".into())))?;
+    let address = Address::parse(&input.path()).ok_or_else(|| failed(Unavailable::NotAUrl("a path".into())))?;
     let (store, location) = stores.place(&address).map_err(failed)?;
     let found = store.get_opts(&location, GetOptions::default()).await.map_err(broke)?;
     if is_changed(&input.key, &found.meta) {
@@ -67,7 +67,7 @@ async fn fetch(stores: &Stores, input: &Input, copy: &Path) -> Result<(), Ended>
 /// True if the file is not the version that was listed. Listings give times to the millisecond, and answers to the second.
 fn is_changed(listed: &FileKey, found: &ObjectMeta) -> bool {
     let is_same_version = match (&listed.etag, &found.e_tag) {
-        (Some(listed), Some(found)) => listed == found,
+        (Some(listed), Some(found)) => **listed == **found,
         _ => listed.modified_ns.div_euclid(1_000_000_000) == found.last_modified.timestamp(),
     };
     listed.size != found.size || !is_same_version

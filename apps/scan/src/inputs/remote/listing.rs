@@ -47,12 +47,11 @@ async fn facts(address: &Address, (store, location): &Place) -> Result<ObjectMet
 
 /// The objects below a prefix.
 async fn folder(bucket: &str, (store, prefix): &Place) -> Result<Vec<Input>, Error> {
-    let mut objects: Vec<ObjectMeta> = store.list(Some(prefix)).try_collect().await?;
-    objects.retain(|object| !is_hidden(prefix, &object.location));
-    // Local folders are sorted by the names of their entries, in which `/` comes first.
-    objects.sort_unstable_by(|a, b| a.location.as_ref().split('/').cmp(b.location.as_ref().split('/')));
-    let mut files = Vec::with_capacity(objects.len());
-    for object in objects {
+    let (mut files, mut objects) = (Vec::new(), store.list(Some(prefix)));
+    while let Some(object) = objects.try_next().await? {
+        if is_hidden(prefix, &object.location) {
+            continue;
+        }
         // Consoles show empty folders by an object whose key ends in a slash, which the listing leaves out.
         let is_folder = object.size == 0 && matches!(store.head(&object.location).await, Err(Error::NotFound { .. }));
         if !is_folder {
@@ -60,6 +59,8 @@ async fn folder(bucket: &str, (store, prefix): &Place) -> Result<Vec<Input>, Err
             files.push(input(&address, Some(&object), None));
         }
     }
+    // Local folders are sorted by the names of their entries, in which `/` comes first.
+    files.sort_unstable_by(|a: &Input, b: &Input| a.key.name.split('/').cmp(b.key.name.split('/')));
     Ok(files)
 }
 
@@ -72,8 +73,10 @@ fn is_hidden(prefix: &Location, location: &Location) -> bool {
 fn input(address: &Address, found: Option<&ObjectMeta>, error: Option<Unavailable>) -> Input {
     let size = found.map_or(0, |found| found.size);
     let modified_ns = found.and_then(|found| found.last_modified.timestamp_nanos_opt()).unwrap_or(0);
-    let etag = found.and_then(|found| found.e_tag.clone());
-    Input { path: address.url().into(), key: FileKey { name: address.name(), bytes: None, size, modified_ns, etag }, error }
+    let etag = found.and_then(|found| found.e_tag.as_deref().map(Into::into));
+    let (name, url) = (address.name(), address.url());
+    let url = (url != name).then(|| url.into());
+    Input { key: FileKey { name, bytes: None, size, modified_ns, etag }, url, error: error.map(Box::new) }
 }
 
 #[cfg(test)]

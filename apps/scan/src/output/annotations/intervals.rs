@@ -12,7 +12,6 @@ use gstemotion::scores::LabelSet;
 use super::super::faces_by_time::record;
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
-use crate::inputs::Input;
 use crate::journal::Journal;
 use crate::table::face_id;
 
@@ -49,16 +48,16 @@ pub(super) struct Found {
     pub(super) frames_per_s: f64,
 }
 
-/// The intervals of the video `input`, of whose frames one is examined each `every`.
+/// The intervals of the video of number `file`, of whose frames one is examined each `every`.
 ///
 /// # Errors
 /// If the results cannot be read.
-pub(super) fn of(journal: &Journal, input: &Input, facts: &FileFacts, every: Option<Duration>) -> Result<Found, Error> {
+pub(super) fn of(journal: &Journal, file: usize, facts: &FileFacts, every: Option<Duration>) -> Result<Found, Error> {
     let labels = LabelSet::new(journal.labels().iter().cloned());
     let mut builder = Builder::default();
     let (mut frames, mut last_ns) = (0, 0);
     for slice in 0..facts.slices.len() {
-        let result = journal.slice(&input.key, slice)?.unwrap_or_default();
+        let result = journal.slice(file, slice)?.unwrap_or_default();
         let end_ns = facts.slices.get(slice + 1).copied().or(facts.length_ns);
         let hold_ns = every.map_or_else(|| frame_ns(&result, facts.slices[slice], end_ns), |every| every.as_nanos() as u64);
         for faces in result.faces.chunk_by(|a, b| a.time_ns == b.time_ns) {

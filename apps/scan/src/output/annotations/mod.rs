@@ -59,8 +59,8 @@ pub(crate) fn write(options: &Options, inputs: &[Input], journal: &Journal) -> R
         return Ok(());
     }
     let mut videos = Vec::new();
-    for input in inputs {
-        if let Some(video) = annotated(input, journal, options)? {
+    for (file, input) in inputs.iter().enumerate() {
+        if let Some(video) = annotated(file, input, journal, options)? {
             for format in &options.annotations {
                 write_video(*format, options, input, &video, journal.labels())?;
             }
@@ -74,13 +74,13 @@ pub(crate) fn write(options: &Options, inputs: &[Input], journal: &Journal) -> R
     Ok(())
 }
 
-fn annotated(input: &Input, journal: &Journal, options: &Options) -> Result<Option<Annotated>, Error> {
-    let facts = journal.facts(&input.key).cloned().unwrap_or_default();
+fn annotated(file: usize, input: &Input, journal: &Journal, options: &Options) -> Result<Option<Annotated>, Error> {
+    let facts = journal.facts(file).cloned().unwrap_or_default();
     if facts.kind != Some(Kind::Video) {
         return Ok(None);
     }
-    let found = intervals::of(journal, input, &facts, options.every)?;
-    let media = if input.is_remote() { PathBuf::from(&input.key.name) } else { absolute(&input.path) };
+    let found = intervals::of(journal, file, &facts, options.every)?;
+    let media = if input.is_remote() { PathBuf::from(&input.key.name) } else { absolute(&input.path()) };
     Ok((!found.tiers.is_empty()).then(|| Annotated {
         media,
         name: input.key.name.clone(),
@@ -97,7 +97,7 @@ fn write_video(format: Annotations, options: &Options, input: &Input, video: &An
         Annotations::Textgrid => "TextGrid",
         Annotations::Boris => return Ok(()),
     };
-    let path = output_path(&format.path(options), input.path_of_results(), suffix);
+    let path = output_path(&format.path(options), &input.path_of_results(), suffix);
     let text = if format == Annotations::Elan { elan::document(video, labels, &path) } else { textgrid::document(video) };
     write_file(&path, &text)
 }
