@@ -3,8 +3,8 @@
 //! `facelandmarks` between the last two.
 //!
 //! Frames are pushed into the elements on the worker's own thread. Those that run networks stay loaded across files, and a
-//! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so each slice gets new
-//! ones.
+//! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so a slice gets new ones
+//! where that differs.
 
 use std::sync::{Arc, OnceLock};
 
@@ -47,6 +47,8 @@ pub struct Analyser {
     /// `facedetect`, perhaps `facelandmarks`, and `emotionclassify`.
     networks: Vec<gst::Element>,
     preparation: Preparation,
+    /// The direction and the orientations of the slices that `preparation` is for; `None` if it can be used no more.
+    prepared_for: Option<(Direction, Vec<String>)>,
     /// Frames leave here.
     output: gst::Pad,
     analysed: Arc<Mutex<Option<gst::Buffer>>>,
@@ -83,6 +85,7 @@ impl Analyser {
             settings,
             networks,
             preparation,
+            prepared_for: None,
             output,
             analysed,
             restarts_detector,
@@ -113,13 +116,21 @@ impl Analyser {
     /// # Errors
     /// If an element does not start.
     pub fn restart(&mut self, tags: &[gst::Event], direction: Direction) -> Result<(), Error> {
-        self.preparation.remove_from(&self.pipeline);
+        let stream = (direction, orientations(tags));
+        let is_another = self.prepared_for.as_ref() != Some(&stream);
+        if is_another {
+            self.preparation.remove_from(&self.pipeline);
+            self.prepared_for = None;
+        }
         self.forget_messages();
         if self.restarts_detector {
             self.restart_detector()?;
         }
-        let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0], direction);
-        self.preparation = prepared.map_err(|error| self.posted_or(error))?;
+        if is_another {
+            let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0], direction);
+            self.preparation = prepared.map_err(|error| self.posted_or(error))?;
+            self.prepared_for = Some(stream);
+        }
         let input = &self.preparation.input;
         input.push_event(gst::event::FlushStart::new());
         input.push_event(gst::event::FlushStop::new(true));
@@ -166,8 +177,10 @@ impl Analyser {
                 records.iter_mut().for_each(|record| self.direction.move_to_stored(record));
                 Ok(Faces { size: self.direction.stored_size(size), records })
             }
-            (Err(error), ..) => Err(self.posted_or(Error::Flow(error))),
-            _ => Err(Error::NoFrame),
+            (pushed, ..) => {
+                self.prepared_for = None;
+                Err(pushed.err().map_or(Error::NoFrame, |error| self.posted_or(Error::Flow(error))))
+            }
         }
     }
 
@@ -248,6 +261,15 @@ impl Preparation {
             let _ = pipeline.remove(&element);
         }
     }
+}
+
+/// The orientations in the tags of a stream.
+fn orientations(tags: &[gst::Event]) -> Vec<String> {
+    let orientation = |event: &gst::Event| match event.view() {
+        gst::EventView::Tag(tag) => tag.tag().get::<gst::tags::ImageOrientation>().map(|orientation| orientation.get().to_owned()),
+        _ => None,
+    };
+    tags.iter().filter_map(orientation).collect()
 }
 
 /// A pad for any caps. Without a template it would only accept its first ones.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use emotion_photo::Stream;
+use emotion_photo::{Format, Stream};
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
@@ -73,13 +73,13 @@ impl Decoder {
             Some(Defect::CutOff(bytes)) => Some(bytes),
             None => None,
         };
-        let start = |limit| {
-            let source = stream.source(path).map_err(broken)?;
-            Self::start(&source, limit, sampling)
-        };
+        let source = || stream.source(path).map_err(broken);
+        let start = |limit| Self::start(&source()?, limit, sampling);
         let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&Failure::Stuck(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
-        let opened = tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
+        let photo = (stream.format == Some(Format::Jpeg)).then(|| Self::start_jpeg(&source()?, limit)).and_then(Result::ok);
+        let by_decodebin = || tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
+        let opened = photo.map_or_else(by_decodebin, Ok);
         let oriented = opened.map(|mut opened| {
             opened.orientation = stream.tag();
             opened.missing_bytes = missing_bytes;
@@ -109,14 +109,27 @@ impl Decoder {
 
     /// Opens what `source` outputs.
     pub(crate) fn start(source: &gst::Element, limit: Duration, sampling: Sampling) -> Result<Self> {
-        let pipeline = gst::Pipeline::new();
-        let decode = gst::ElementFactory::make("decodebin").build().map_err(broken)?;
-        let sink = gst_app::AppSink::builder().caps(&gst::Caps::new_empty_simple("video/x-raw")).sync(false).build();
-        sink.set_max_buffers(QUEUED_FRAMES);
-        accept_any_stride(&sink);
-        pipeline.add_many([source, &decode, sink.upcast_ref()]).map_err(broken)?;
-        source.link(&decode).map_err(broken)?;
+        let (pipeline, decode, sink) = linked(source, "decodebin")?;
         let found = watch(&decode, &sink, sampling);
+        Self::started(pipeline, sink, found, limit, sampling)
+    }
+
+    /// Opens an ordinary JPEG photo, whose decoder is known. decodebin needs more time to find it than the photo to be decoded. If
+    /// this fails, decodebin says why.
+    fn start_jpeg(source: &gst::Element, limit: Duration) -> Result<Self> {
+        let (pipeline, decode, sink) = linked(source, "jpegdec")?;
+        decode.link(&sink).map_err(broken)?;
+        let found = Found { media_type: Some("image/jpeg".into()), videos: 1, ..Found::default() };
+        Self::started(pipeline, sink, Arc::new(Mutex::new(found)), limit, Sampling::All)
+    }
+
+    fn started(
+        pipeline: gst::Pipeline,
+        sink: gst_app::AppSink,
+        found: Arc<Mutex<Found>>,
+        limit: Duration,
+        sampling: Sampling,
+    ) -> Result<Self> {
         let mut decoder = Self {
             pipeline,
             sink,
@@ -330,6 +343,18 @@ impl Drop for Decoder {
             stop();
         }
     }
+}
+
+/// A pipeline of `source`, an element of the factory `decode` behind it, and a sink.
+fn linked(source: &gst::Element, decode: &str) -> Result<(gst::Pipeline, gst::Element, gst_app::AppSink)> {
+    let pipeline = gst::Pipeline::new();
+    let decode = gst::ElementFactory::make(decode).build().map_err(broken)?;
+    let sink = gst_app::AppSink::builder().caps(&gst::Caps::new_empty_simple("video/x-raw")).sync(false).build();
+    sink.set_max_buffers(QUEUED_FRAMES);
+    accept_any_stride(&sink);
+    pipeline.add_many([source, &decode, sink.upcast_ref()]).map_err(broken)?;
+    source.link(&decode).map_err(broken)?;
+    Ok((pipeline, decode, sink))
 }
 
 /// Lets decoders pass on pictures with padding, as the elements of the plugin do, instead of copying them.
