@@ -162,6 +162,8 @@ pub struct Geometry {
     pub trust: f32,
     /// The blendshapes in the order of their names, 0..1.
     pub blendshapes: Vec<f32>,
+    /// x and y of each landmark, in 0..1 of the frame.
+    pub landmarks: Vec<f32>,
 }
 
 impl Geometry {
@@ -171,6 +173,7 @@ impl Geometry {
             pose: geometry.pose.to_array().map(angle),
             trust: score(geometry.trust),
             blendshapes: geometry.blendshapes.0.map(score).into(),
+            landmarks: geometry.landmarks_norm.0.iter().flat_map(|point| [point.x, point.y]).map(coordinate).collect(),
         }
     }
 
@@ -259,7 +262,10 @@ pub(crate) mod tests {
     pub(crate) fn posed(face: Face, yaw: f32, lids: f32) -> Face {
         let mut shapes = Blendshapes::default();
         ["eyeBlinkLeft", "eyeBlinkRight"].iter().for_each(|name| shapes.0[blendshapes::index(name).unwrap()] = lids);
-        Face { geometry: Some(Geometry { pose: [yaw, 0.0, 0.0], trust: 0.9, blendshapes: shapes.0.into() }), ..face }
+        Face {
+            geometry: Some(Geometry { pose: [yaw, 0.0, 0.0], trust: 0.9, blendshapes: shapes.0.into(), landmarks: vec![0.5, 0.25] }),
+            ..face
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Pictures that lie on their side: the option `--turn`, and how faces of a turned picture lie in the picture as it is stored.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use gstemotion::geometry::{Point, Rect, Size};
@@ -101,11 +102,16 @@ impl Direction {
         if matches!(self, Self::Right | Self::Left) { Size::new(turned.height, turned.width) } else { turned }
     }
 
-    /// Moves the box and the landmarks of a face in the turned picture to the picture as it is stored.
+    /// Moves the box and the landmarks of a face in the turned picture to the picture as it is stored. Its pose stays that in the turned
+    /// picture, in which the face is upright.
     pub fn move_to_stored(self, record: &mut FaceRecord) {
         record.rect_norm = self.stored_rect(record.rect_norm);
         if let Some(landmarks) = record.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
             landmarks.0.iter_mut().for_each(|point| *point = self.stored_point(*point));
+        }
+        if let Some(geometry) = record.geometry.as_mut().filter(|_| self != Self::Stored) {
+            let geometry = Arc::make_mut(geometry);
+            geometry.landmarks_norm = geometry.landmarks_norm.map(|point| self.stored_point(point));
         }
     }
 
@@ -132,6 +138,10 @@ impl Direction {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+
     use super::*;
 
     #[test]
@@ -151,6 +161,24 @@ mod tests {
             assert_eq!(direction.stored_point(corner), Point { x: expected.0, y: expected.1 }, "{direction:?}");
             assert_eq!(direction.stored_point(middle), middle);
         }
+    }
+
+    #[test]
+    fn landmarks_move_with_the_picture_and_the_pose_does_not() {
+        let geometry = FaceGeometry {
+            pose: HeadPose { yaw: 10.0, pitch: 0.0, roll: 0.0 },
+            landmarks_norm: Landmarks70([Point { x: 0.75, y: 0.25 }; 70]),
+            blendshapes: Blendshapes::default(),
+            trust: 0.9,
+            age: Duration::ZERO,
+            model_name: "test".into(),
+        };
+        let geometry = Some(Arc::new(geometry));
+        let rect_norm = Rect { x: 0.5, y: 0.0, w: 0.5, h: 0.5 };
+        let mut record = FaceRecord { id: 1, rect_norm, detection: None, emotion: None, geometry, confirmed: true };
+        Direction::Right.move_to_stored(&mut record);
+        let geometry = record.geometry.unwrap();
+        assert_eq!((geometry.landmarks_norm.0[0], geometry.pose.yaw), (Point { x: 0.25, y: 0.25 }, 10.0));
     }
 
     #[test]

@@ -91,12 +91,13 @@ impl<'a> FaceTable<'a> {
 }
 
 /// Adds the values of [`geometry_columns`].
-fn push_geometry<'a>(row: &mut Vec<Value<'a>>, seen: &Seen<'_>, sha256: &'a str) {
+fn push_geometry<'a>(row: &mut Vec<Value<'a>>, seen: &Seen<'a>, sha256: &'a str) {
     let geometry = seen.face.geometry.as_ref();
     row.extend((0..3).map(|angle| Value::from(geometry.map(|geometry| geometry.pose[angle]))));
     row.push(geometry.map(|geometry| geometry.trust).into());
     row.extend([seen.activity.observation.is_facing, seen.activity.is_blink].map(Value::from));
     row.extend((0..BLENDSHAPES.len()).map(|shape| Value::from(geometry.and_then(|geometry| geometry.blendshapes.get(shape).copied()))));
+    row.push(geometry.map(|geometry| geometry.landmarks.as_slice()).into());
     row.push(geometry.map(|_| sha256).into());
 }
 
@@ -137,7 +138,8 @@ fn geometry_columns() -> impl Iterator<Item = Column> {
     let numbers = ["yaw", "pitch", "roll", "trust"].map(|name| column(name, Type::Float));
     let activity = ["facing", "blink"].map(|name| column(name, Type::Bool));
     let shapes = BLENDSHAPES.map(|name| column(&format!("blendshape_{name}"), Type::Float));
-    numbers.into_iter().chain(activity).chain(shapes).chain([column("geometry_sha256", Type::Category)])
+    let others = [column("landmarks", Type::Floats), column("geometry_sha256", Type::Category)];
+    numbers.into_iter().chain(activity).chain(shapes).chain(others)
 }
 
 /// A row of the table of files.
@@ -324,13 +326,14 @@ mod tests {
         for (plain, posed) in plain.lines().zip(posed.lines()) {
             assert!(posed.starts_with(plain), "{posed}");
         }
-        let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
-        let lines: Vec<_> = posed.lines().map(columns).collect();
-        let cell = |name: &str| &lines[1][lines[0].iter().position(|column| column == name).unwrap()];
+        let mut reader = ::csv::Reader::from_reader(posed.as_bytes());
+        let (header, row) = (reader.headers().unwrap().clone(), reader.records().next().unwrap().unwrap());
+        let cell = |name: &str| &row[header.iter().position(|column| column == name).unwrap()];
         assert_eq!(["yaw", "pitch", "trust", "facing", "blink"].map(cell), ["-31.25", "0", "0.9", "false", ""]);
         assert_eq!(["blendshape_eyeBlinkLeft", "blendshape_jawOpen", "geometry_sha256"].map(cell), ["0.5", "0", "d4"]);
+        assert!(posed.ends_with(",\"[0.5,0.25]\",d4\r\n"), "a list is JSON: {posed}");
         let small = String::from_utf8(written_of(Format::Csv, &face(), true)).unwrap();
-        assert!(small.ends_with(&format!(",c3{}\r\n", ",".repeat(59))), "{small}");
+        assert!(small.ends_with(&format!(",c3{}\r\n", ",".repeat(60))), "{small}");
     }
 
     #[test]

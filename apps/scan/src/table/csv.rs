@@ -32,6 +32,7 @@ impl<W: Write> RowWriter for CsvWriter<W> {
                 Value::Float(number) => write!(self.cell, "{number}"),
                 Value::Double(number) => write!(self.cell, "{number}"),
                 Value::Bool(value) => write!(self.cell, "{value}"),
+                Value::Floats(numbers) => write_list(numbers, &mut self.cell),
             };
             self.writer.write_field(&self.cell)?;
         }
@@ -42,6 +43,17 @@ impl<W: Write> RowWriter for CsvWriter<W> {
     fn finish(mut self: Box<Self>, _record: &str) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+/// Writes a list as JSON, which a data package calls an array.
+fn write_list(numbers: &[f32], cell: &mut String) -> std::fmt::Result {
+    use std::fmt::Write as _;
+    cell.push('[');
+    for (index, number) in numbers.iter().enumerate() {
+        write!(cell, "{}{number}", if index > 0 { "," } else { "" })?;
+    }
+    cell.push(']');
+    Ok(())
 }
 
 /// True if a spreadsheet would evaluate the text. Such a text is prefixed with an apostrophe, as `emotionexport` does.

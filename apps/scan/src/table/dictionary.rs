@@ -97,6 +97,7 @@ fn field(column: &Column, table: Table) -> Value {
         Type::Int => "integer",
         Type::Float | Type::Double => "number",
         Type::Bool => "boolean",
+        Type::Floats => "array",
     };
     json!({"name": column.name, "type": kind, "description": description(&column.name, table).unwrap_or_default()})
 }
@@ -160,6 +161,7 @@ fn of_geometry(column: &str) -> Option<String> {
             ));
         }
         "blink" => "True on the frame on which the eyes close for a blink; missing where examined frames are too far apart to see one",
+        "landmarks" => "x and y of iBUG's 68 points and of the right and the left iris, in 0..1 of the frame: 140 numbers, in CSV as JSON",
         "geometry_sha256" => "SHA-256 of the geometry model's file",
         "posed" => "Number of faces whose pose is known",
         "share_facing" => "Share of the faces with a known pose that face the camera, 0..1",

@@ -71,6 +71,8 @@ pub enum Type {
     Double,
     /// True or false.
     Bool,
+    /// List of numbers with the precision of the networks.
+    Floats,
 }
 
 /// A column. Every value may be missing.
@@ -97,6 +99,8 @@ pub enum Value<'a> {
     Double(f64),
     /// Of [`Type::Bool`].
     Bool(bool),
+    /// Of [`Type::Floats`].
+    Floats(&'a [f32]),
 }
 
 impl<'a> From<Option<&'a str>> for Value<'a> {
@@ -120,6 +124,12 @@ impl From<Option<f64>> for Value<'_> {
 impl From<Option<u64>> for Value<'_> {
     fn from(number: Option<u64>) -> Self {
         number.map_or(Self::Missing, |number| Self::Int(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+}
+
+impl<'a> From<Option<&'a [f32]>> for Value<'a> {
+    fn from(numbers: Option<&'a [f32]>) -> Self {
+        numbers.map_or(Self::Missing, Self::Floats)
     }
 }
 

@@ -44,6 +44,7 @@ impl Serialize for Object<'_> {
                 Value::Float(number) => map.serialize_entry(&column.name, number),
                 Value::Double(number) => map.serialize_entry(&column.name, number),
                 Value::Bool(value) => map.serialize_entry(&column.name, value),
+                Value::Floats(numbers) => map.serialize_entry(&column.name, numbers),
             }?;
         }
         map.end()

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder,
+    ArrayBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int64Builder, ListBuilder, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -80,6 +80,7 @@ fn data_type(kind: Type) -> DataType {
         Type::Float => DataType::Float32,
         Type::Double => DataType::Float64,
         Type::Bool => DataType::Boolean,
+        Type::Floats => DataType::List(Arc::new(Field::new_list_field(DataType::Float32, true))),
     }
 }
 
@@ -91,6 +92,7 @@ enum Builder {
     Float(Float32Builder),
     Double(Float64Builder),
     Bool(BooleanBuilder),
+    Floats(ListBuilder<Float32Builder>),
 }
 
 impl Builder {
@@ -102,6 +104,7 @@ impl Builder {
             Type::Float => Self::Float(Float32Builder::new()),
             Type::Double => Self::Double(Float64Builder::new()),
             Type::Bool => Self::Bool(BooleanBuilder::new()),
+            Type::Floats => Self::Floats(ListBuilder::new(Float32Builder::new())),
         }
     }
 
@@ -113,6 +116,7 @@ impl Builder {
             (Self::Float(builder), Value::Float(number)) => builder.append_value(number),
             (Self::Double(builder), Value::Double(number)) => builder.append_value(number),
             (Self::Bool(builder), Value::Bool(value)) => builder.append_value(value),
+            (Self::Floats(builder), Value::Floats(numbers)) => builder.append_value(numbers.iter().copied().map(Some)),
             (builder, value) => {
                 debug_assert_eq!(value, Value::Missing, "the value of another type");
                 builder.append_missing();
@@ -128,6 +132,7 @@ impl Builder {
             Self::Float(builder) => builder.append_null(),
             Self::Double(builder) => builder.append_null(),
             Self::Bool(builder) => builder.append_null(),
+            Self::Floats(builder) => builder.append_null(),
         }
     }
 
@@ -139,6 +144,7 @@ impl Builder {
             Self::Float(builder) => builder.len(),
             Self::Double(builder) => builder.len(),
             Self::Bool(builder) => builder.len(),
+            Self::Floats(builder) => builder.len(),
         }
     }
 
@@ -150,6 +156,7 @@ impl Builder {
             Self::Float(builder) => Arc::new(builder.finish()),
             Self::Double(builder) => Arc::new(builder.finish()),
             Self::Bool(builder) => Arc::new(builder.finish()),
+            Self::Floats(builder) => Arc::new(builder.finish()),
         }
     }
 }

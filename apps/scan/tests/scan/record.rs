@@ -119,7 +119,7 @@ fn frictionless_validates_the_tables_by_their_dictionary() {
     for format in formats {
         folder.run(&format!("in --output {format}.{format} --bins 1"), 3);
     }
-    folder.run("in --output parts.csv --bins 1 --partition 2", 3);
+    folder.run("in --output parts.csv --bins 1 --partition 2 --geometry", 3);
     let packages = ["csv", "parquet", "parts"].map(|name| format!("{name}.datapackage.json"));
     let printed = run(&python, &folder, VALIDATE, &packages);
     // 42 faces, 3 files, 4 tracks, 3 bins; in Parquet four tables.

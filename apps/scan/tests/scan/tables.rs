@@ -143,10 +143,12 @@ fn the_geometry_changes_nothing_unless_it_is_asked_for_and_survives_workers_and_
         keys.filter(|key| plain.get(key).is_none()).cloned().collect::<Vec<_>>()
     };
     let added = more(&posed[0], &plain[0]);
-    assert!(added.len() == 59 && added[0] == "blendshape_browDownLeft" && added[51] == "blendshape_tongueOut", "{added:?}");
-    assert_eq!(added[52..], ["blink", "facing", "geometry_sha256", "pitch", "roll", "trust", "yaw"]);
+    assert!(added.len() == 60 && added[0] == "blendshape_browDownLeft" && added[51] == "blendshape_tongueOut", "{added:?}");
+    assert_eq!(added[52..], ["blink", "facing", "geometry_sha256", "landmarks", "pitch", "roll", "trust", "yaw"]);
     assert!(plain.iter().zip(&posed).all(|(plain, posed)| plain["x"] == posed["x"] && plain["id"] == posed["id"]), "the same faces");
     assert!(posed.iter().any(|row| row["blink"] == true && row["blendshape_eyeBlinkLeft"].as_f64() > Some(0.5)));
+    let nose = |row: &Value| row["landmarks"].as_array().filter(|all| all.len() == 140).and_then(|all| all[60].as_f64()).unwrap();
+    assert!(posed.iter().all(|row| (nose(row) - row["nose_x"].as_f64().unwrap()).abs() < 0.05), "both are the tip of the nose");
     assert!(posed.iter().any(|row| row["facing"] == false && row["yaw"].as_f64() > Some(30.0)), "turned to the right of the picture");
     for table in ["tracks", "bins"] {
         let (plain, posed) = (folder.rows(&format!("plain.{table}.ndjson")), folder.rows(&format!("posed.{table}.ndjson")));
