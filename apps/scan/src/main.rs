@@ -55,8 +55,13 @@ fn said(activity: &ActivitySums) -> String {
         None => "no face with a known pose".to_owned(),
     };
     let blinks = match activity.blinks_per_minute() {
-        Some(rate) => format!("{rate:.1} a minute, in {:.1} minutes of faces", activity.eyes_ns as f64 / 60e9),
+        Some(rate) => format!("{rate:.1} a minute, in {} of faces", duration(activity.eyes_ns as f64 / 1e9)),
         None => "not counted, since examined frames are too far apart".to_owned(),
     };
     format!("facing the camera: {facing}; blinks: {blinks}")
+}
+
+/// A number of seconds, from two minutes on in minutes.
+fn duration(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }

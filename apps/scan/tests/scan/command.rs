@@ -301,7 +301,10 @@ fn wrong_options_name_what_is_expected() {
     for (options, expected) in [
         ("--output out.xls", "expected a .parquet, .csv or .ndjson file, found out.xls"),
         ("--output out.csv --set facedetect.tile=3", "facedetect has no property tile"),
-        ("--output out.csv --set nothing.threads=3", "expected an element of videoflip, videoconvert, facedetect, emotionclassify"),
+        (
+            "--output out.csv --set nothing.threads=3",
+            "expected an element of videoflip, videoconvert, facedetect, facelandmarks, emotionclassify",
+        ),
         ("--output out.csv --set facedetect.tile-size=big", "expected a value of type guint, found big"),
         ("--output out.csv --set facedetect.score-threshold=7", "7 is outside of the range"),
     ] {
