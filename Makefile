@@ -99,7 +99,7 @@ licences: ## check the licences and sources of the dependencies
 	scripts/cargo-tool deny --locked check bans licenses sources
 audit: ## check the dependencies for known vulnerabilities (needs a network)
 	scripts/cargo-tool deny --locked check advisories
-semver: ## compare the Rust API with that of the last release, or of SINCE=commit
+semver: setup ## compare the Rust API with that of the last release, or of SINCE=commit
 	scripts/semver $(SINCE)
 
 install: build ## install plugin, programs and recipes for you alone, or for all users with PREFIX=/usr; DESTDIR=folder
