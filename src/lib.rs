@@ -1,6 +1,51 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Finds faces in video and scores their apparent expression, as a GStreamer plugin and as a library.
 //!
+//! # As a plugin
+//!
+//! A program that links this crate registers the elements with [`plugin_register_static`] and reads faces from buffers with
+//! [`meta::read_faces`]; see `examples/faces.rs`. [`elements`] lists the elements with their launch lines.
+//!
+//! # As a library
+//!
+//! With `default-features = false, features = ["onnx"]` the crate neither uses nor needs GStreamer. A frame is borrowed as a
+//! [`FrameView`](image::FrameView), a detector finds the faces, and a classifier scores them:
+//!
+//! ```no_run
+//! use gstemotion::crops::framing::Face;
+//! use gstemotion::detector::network::{Family, NetworkDetector};
+//! use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
+//! use gstemotion::expression::classifier::Classifier;
+//! use gstemotion::geometry::Size;
+//! use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+//! use gstemotion::model::{ModelFile, runtime::RunOptions, search_path::SearchPath};
+//!
+//! # fn main() -> gstemotion::error::Result<()> {
+//! # let pixels = vec![0; 640 * 480 * 3];
+//! let (search, run) = (SearchPath::from_env(None), RunOptions::default());
+//! let mut detector = NetworkDetector::load(Family::EmotionFace.default_model(&search)?, None, 320, &search, run)?;
+//! let mut classifier = Classifier::load(ModelFile::named("expression", &search)?, &search, run)?;
+//! let labels = classifier.labels().clone();
+//!
+//! let rows = [Plane { data: &pixels, stride: 640 * 3 }];
+//! let frame = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &rows, Colorimetry::default())?;
+//! let mut found = Vec::new();
+//! detector.detect(&frame, &DetectOptions::default(), &mut found)?;
+//! let face = |at: &Detection| Face { rect: at.rect, detector: Some(detector.name()), landmarks: at.landmarks };
+//! for scores in classifier.classify(&frame, &found.iter().map(face).collect::<Vec<_>>())? {
+//!     let (class, score) = scores.top();
+//!     println!("{} {score:.2}", labels.as_slice()[class]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ONNX Runtime is loaded at run time: from `ORT_DYLIB_PATH`, the folders of [`SearchPath`](model::search_path::SearchPath), or
+//! the system. The networks are compiled in. In a video, [`track::finder::FaceFinder`] gives faces ids and
+//! [`expression::scorer::FaceScorer`] averages scores over time; [`export`] writes both as text.
+//!
+//! # The way of a frame
+//!
 //! ```text
 //! frame → FrameView → tensor → detections → tracks → crops → landmarks, scores → FaceRecord → metadata → overlay, export
 //!         image       image    detector     track    crops   landmarker        record       meta       draw, export
@@ -8,9 +53,20 @@
 //! ```
 //!
 //! The modules below are in this order, and each uses only those above it. All except [`meta`] and [`elements`] are the core:
-//! they do not use GStreamer and build without it (`--no-default-features --features onnx`). Only [`meta`] contains names of
-//! metadata. The elements are thin: they map buffers, call the core, and write the results. `docs/architecture.md`
-//! describes each stage and where to add code.
+//! they do not use GStreamer and build without it. Only [`meta`] contains names of metadata. The elements are thin: they map
+//! buffers, call the core, and write the results. `docs/architecture.md` describes each stage and where to add code, and
+//! `docs/stability.md` says which parts stay as they are.
+//!
+//! # Cargo features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `plugin` (default) | the elements, with `draw` and `onnx` |
+//! | `onnx` (default) | networks, run by ONNX Runtime |
+//! | `haar` (default) | OpenCV's cascade classifier as a detector |
+//! | `draw` | drawing of labels, bars and emoji |
+//! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
+//! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 
 // Values that all stages use.
 pub mod geometry;
