@@ -20,4 +20,5 @@ mod neighbours;
 mod recipes;
 mod recipes_clips;
 mod recorders;
+mod release;
 mod survival;

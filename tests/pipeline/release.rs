@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `scripts/version` and the steps of `scripts/release` that build nothing, in a repository of their own.
+
+use std::process::{Command, Output};
+
+use test_support::gstreamer::Stage;
+use test_support::recipes::{read, run, succeed};
+use test_support::{left_out, repository};
+
+/// A repository with the scripts, the manifests and the pages of this one.
+struct Copy(Stage);
+
+impl Copy {
+    fn new(test: &str) -> Option<Self> {
+        let mut list = Command::new("git");
+        list.args(["ls-files", "-z", "--", "*.toml", "*.md", "Cargo.lock", "scripts", "packaging"]).current_dir(repository());
+        let Some(tracked) = list.output().ok().filter(|output| output.status.success()) else {
+            left_out::note("the source is no git repository");
+            return None;
+        };
+        let copy = Self(Stage::new(test));
+        for file in String::from_utf8(tracked.stdout).expect("paths in UTF-8").split_terminator('\0') {
+            let (from, to) = (repository().join(file), copy.0.path().join(file));
+            std::fs::create_dir_all(to.parent().expect("a folder")).expect("the stage can be written");
+            std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        }
+        std::fs::write(copy.0.path().join(".gitignore"), "/target\n").expect("a file");
+        for command in ["git init --quiet", "git add --all", "git commit --quiet --message=all"] {
+            succeed(copy.run(command));
+        }
+        Some(copy)
+    }
+
+    fn run(&self, command: &str) -> Output {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", command]).current_dir(self.0.path()).env_remove("CARGO_TARGET_DIR").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        for role in ["AUTHOR", "COMMITTER"] {
+            shell.env(format!("GIT_{role}_NAME"), "test").env(format!("GIT_{role}_EMAIL"), "test@localhost");
+        }
+        run(&mut shell)
+    }
+
+    /// What a command that fails says.
+    fn refused(&self, command: &str) -> String {
+        let output = self.run(command);
+        assert!(!output.status.success(), "{command}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+#[test]
+fn a_version_is_set_everywhere_and_released_from_its_tag_alone() {
+    let Some(copy) = Copy::new("release") else { return };
+    assert!(copy.refused("scripts/version 0.0.9").contains("expected a version that is newer than"));
+    assert!(copy.refused("scripts/version 99").contains("expected X.Y.Z, found 99"));
+    succeed(copy.run("sed -i 's/^## .Unreleased.$/&\\n\\n- a change/' CHANGELOG.md && scripts/version 99.1.0"));
+    let lock: toml::Table = read(&copy.0.path().join("Cargo.lock")).parse().expect("TOML");
+    let packages = lock["package"].as_array().expect("packages");
+    let own: Vec<_> = packages.iter().filter(|package| package.get("source").is_none()).collect();
+    assert!(own.len() > 8 && own.iter().all(|package| package["version"].as_str() == Some("99.1.0")), "{own:?}");
+    for line in succeed(copy.run("grep -rhE '^version = |path = \"' --include=Cargo.toml --exclude-dir=scripts . | grep version")).lines() {
+        assert!(line.contains("\"99.1.0\""), "{line}");
+    }
+
+    assert!(copy.refused("scripts/release notes").contains("expected the tag v99.1.0 at HEAD"));
+    succeed(copy.run("git commit --quiet --all --message=version && git tag v99.1.0"));
+    assert!(copy.refused("touch stray && scripts/release notes").contains("expected no changes in the tree, found: ?? stray"));
+    succeed(copy.run("rm stray && scripts/release notes source sums && cd target/release-99.1.0 && sha256sum --check SHA256SUMS"));
+    let folder = copy.0.path().join("target/release-99.1.0");
+    let changes = read(&copy.0.path().join("CHANGELOG.md"));
+    let section = changes.split("## [99.1.0]").nth(1).and_then(|rest| rest.split_once('\n')).expect("a section").1;
+    assert_eq!(read(&folder.join("RELEASE-NOTES.md")).trim(), section.split("\n## [").next().expect("text").trim());
+    let listed = succeed(copy.run("tar -tzf target/release-99.1.0/gst-plugin-emotion-99.1.0-source.tar.gz"));
+    assert!(listed.lines().any(|file| file == "gst-plugin-emotion-99.1.0/Cargo.toml") && !listed.contains("target/"), "{listed}");
+}
