@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Runs emotion-scan on the machines of a Ray cluster.
 
-    scan.py [--address ADDRESS] [--program PROGRAM] [--bring FOLDER] [--tries N] ARGUMENTS of emotion-scan
+    scan.py [--address ADDRESS] [--program PROGRAM] [--bring FOLDER] [--tries N] [--times FILE] ARGUMENTS of emotion-scan
 
 emotion-scan on this machine lists the files, keeps the results and writes the tables. It writes tasks to its standard
-output and reads answers from its standard input. A Ray task takes one of them to a worker, `emotion-scan --worker`, on a
-machine with a free core. Frames never leave that machine. Ray repeats a task whose machine or worker died. A task that
-failed as often as --tries is an error of its file. If this program is stopped, the same command continues.
+output and reads answers from its standard input. A Ray task takes a batch of them to a worker, `emotion-scan --worker`, on a
+machine with a free core; handout.py decides which. Frames never leave that machine. A task whose machine or worker died is
+tried again. A task that failed as often as --tries is an error of its file. If this program is stopped, the same command
+continues.
 """
 
 import argparse
+import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -18,13 +21,16 @@ import queue
 import subprocess
 import sys
 import threading
+import time
+
+from handout import MAX_BATCH, Handout, Task
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # unless the caller wants to send statistics to Ray's makers
 
 import ray  # noqa: E402
 
-# So many tasks are given to Ray for each core of the cluster, so that no core waits for the next one.
-TASKS_PER_CORE = 2
+# Tasks that wait between the thread that reads them and the one that gives them out.
+READ_AHEAD = 1024
 POLL_S = 0.1
 
 
@@ -53,6 +59,13 @@ class Worker:
                 raise CannotExamine(f"{command[0]} does not start: {error}") from error
         return cls.running
 
+    def cpu_s(self):
+        """Returns the CPU time of the process so far; the time of day where the system does not tell."""
+        try:
+            return time.clock_gettime(~self.process.pid << 3 | 2)  # clock_getcpuclockid(3)
+        except (AttributeError, OSError):
+            return time.monotonic()
+
     def answer(self, task):
         try:
             self.process.stdin.write(task)
@@ -65,59 +78,120 @@ class Worker:
         return answer
 
 
-@ray.remote(num_cpus=1)
-def examine(task, command, folder):
-    """Answers a task of emotion-scan, a line of JSON, by another one."""
-    answer = Worker.get(command, folder).answer(task)
-    error = json.loads(answer).get("error")
-    if error:
-        raise CannotExamine(error)
-    return answer
-
-
-def answer_of(reference, task):
-    """Returns the answer of a finished Ray task, or the answer that the task failed."""
-    try:
-        return ray.get(reference)
-    except CannotExamine as error:
-        why = str(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error)
-    except ray.exceptions.RayError as error:
-        why = str(error).splitlines()[0]
-    return json.dumps({"task": json.loads(task), "error": why}).encode() + b"\n"
-
-
-def name_of(task):
-    """Returns the name under which Ray's dashboard shows a task."""
-    task = json.loads(task)
-    slice_ = "" if task["slice"] is None else f" slice {task['slice']}"
-    return task["file"]["name"] + slice_
-
-
-def spread(scan, submit):
-    """Takes the tasks of `scan` to the cluster until there are no more, and their answers back."""
-    tasks = queue.Queue(maxsize=1)
-
-    def read():
-        for task in scan.stdout:
-            tasks.put(task)
-        tasks.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    running, has_ended = {}, False
-    while running or not has_ended:
+@ray.remote(num_cpus=1, max_retries=0)
+def examine(tasks, command, folder):
+    """Answers tasks of emotion-scan, lines of JSON: for each one the answer, why there is none, the seconds and the CPU time."""
+    answers = []
+    for task in tasks:
+        started, cpu_s = time.monotonic(), 0.0
+        answer, error = None, None
         try:
-            limit = TASKS_PER_CORE * max(1, int(ray.cluster_resources().get("CPU", 0)))
-            while not has_ended and len(running) < limit:
-                task = tasks.get(timeout=POLL_S)
-                has_ended = task is None
+            worker = Worker.get(command, folder)
+            before_s = worker.cpu_s()
+            answer = worker.answer(task)
+            cpu_s = worker.cpu_s() - before_s
+            error = json.loads(answer).get("error")
+        except CannotExamine as failure:
+            error = str(failure)
+        answers.append((None if error else answer, error, time.monotonic() - started, cpu_s))
+    return answers
+
+
+def name_of(tasks):
+    """Returns the name under which Ray's dashboard shows a batch."""
+    task = json.loads(tasks[0].line)
+    slice_ = "" if task["slice"] is None else f" slice {task['slice']}"
+    return task["file"]["name"] + slice_ + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
+
+
+class Spread:
+    """Takes the tasks of emotion-scan to the cluster until there are no more, and their answers back."""
+
+    def __init__(self, scan, submit, tries, times):
+        self.scan, self.submit, self.tries, self.times = scan, submit, tries, times
+        self.handout = Handout()
+        #: The batch of each Ray task.
+        self.batches = {}
+        self.failures = {}
+        self.has_ended = False
+        self.queue = queue.Queue(maxsize=READ_AHEAD)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.scan.stdout:
+            self.queue.put(Task.of(line, json.loads(line)))
+        self.queue.put(None)
+
+    def run(self):
+        while not self.has_ended or self.batches or self.handout.waiting():
+            cores = max(1, int(ray.cluster_resources().get("CPU", 0)))
+            self.take_tasks(MAX_BATCH * cores)
+            self.give_out(cores)
+            references = list(self.batches)
+            for reference in ray.wait(references, num_returns=len(references), timeout=POLL_S)[0] if references else []:
+                # An earlier copy may have answered in the meantime.
+                if reference in self.batches:
+                    self.finish(reference)
+            self.scan.stdin.flush()
+
+    def take_tasks(self, limit):
+        """Reads tasks until so many wait. Waits for the first one if there is nothing else to do."""
+        with contextlib.suppress(queue.Empty):
+            is_idle = not self.batches and not self.handout.waiting()
+            while not self.has_ended and self.handout.waiting() < limit:
+                task = self.queue.get(timeout=POLL_S) if is_idle else self.queue.get_nowait()
+                is_idle, self.has_ended = False, task is None
                 if task is not None:
-                    running[submit(task)] = task
-        except queue.Empty:
-            pass
-        done = ray.wait(list(running), num_returns=len(running), timeout=POLL_S)[0] if running else []
-        for reference in done:
-            scan.stdin.write(answer_of(reference, running.pop(reference)))
-        scan.stdin.flush()
+                    self.handout.add(task)
+
+    def give_out(self, cores):
+        while self.handout.wants_batch(cores):
+            tasks = self.handout.next_batch(cores)
+            reference = self.submit(tasks)
+            self.batches[reference] = reference
+            self.handout.start(reference, tasks, time.monotonic())
+        late = self.handout.late(cores, time.monotonic())
+        if late is not None:
+            self.batches[self.submit(self.handout.running[late].tasks)] = late
+
+    def finish(self, reference):
+        name = self.batches.pop(reference)
+        try:
+            answers = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            if name in self.batches.values():
+                return  # the other copy may still succeed
+            answers = [(None, str(error).splitlines()[0], None, 0.0)] * len(self.handout.running[name].tasks)
+        for other in [other for other, batch in self.batches.items() if batch == name]:
+            del self.batches[other]
+            ray.cancel(other, force=True)
+        seconds = [seconds for _, _, seconds, _ in answers]
+        batch = self.handout.end(name, None if None in seconds else seconds)
+        for task, (answer, error, _, cpu_s) in zip(batch.tasks, answers):
+            self.answer(task, answer, error, cpu_s)
+
+    def answer(self, task, answer, error, cpu_s):
+        if error is None:
+            self.times(task, cpu_s)
+            self.scan.stdin.write(answer)
+            return
+        self.failures[task.line] = failures = self.failures.get(task.line, 0) + 1
+        if failures < self.tries:
+            self.handout.add_again(task)
+        else:
+            self.scan.stdin.write(json.dumps({"task": json.loads(task.line), "error": error}).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def recorder(path):
+    """Gives a function that writes kind, size and CPU time of a task to a CSV file, if there is one."""
+    if path is None:
+        yield lambda task, seconds: None
+        return
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kind", "size", "seconds"])
+        yield lambda task, seconds: writer.writerow([task.kind, f"{task.size:.0f}", f"{seconds:.6f}"])
 
 
 def options():
@@ -126,6 +200,7 @@ def options():
     parser.add_argument("--program", default="emotion-scan", help="path of emotion-scan on all machines (default: from PATH)")
     parser.add_argument("--bring", help="folder of `make install PREFIX=FOLDER` that Ray copies to all machines")
     parser.add_argument("--tries", type=int, default=3, help="how often a task is tried (default: 3)")
+    parser.add_argument("--times", help="CSV file for the CPU time of each task, which simulate.py reads")
     return parser.parse_known_args()
 
 
@@ -141,12 +216,12 @@ def main():
         sys.exit(f"{sys.argv[0]}: {local} does not start: {error}")
     command, folder = [remote, *arguments, "--worker"], os.getcwd()
 
-    def submit(task):
-        retried = examine.options(name=name_of(task), max_retries=own.tries - 1, retry_exceptions=[CannotExamine])
-        return retried.remote(task, command, folder)
+    def submit(tasks):
+        return examine.options(name=name_of(tasks)).remote([task.line for task in tasks], command, folder)
 
     try:
-        spread(scan, submit)
+        with recorder(own.times) as times:
+            Spread(scan, submit, own.tries, times).run()
     except BrokenPipeError:
         pass  # emotion-scan has ended and has said why
     sys.exit(scan.wait())
