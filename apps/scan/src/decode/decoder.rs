@@ -81,6 +81,8 @@ impl Decoder {
         let by_decodebin = || tries.map(start).find(|opened| !is_stuck(opened)).unwrap_or_else(|| start(limit));
         let opened = photo.map_or_else(by_decodebin, Ok);
         let oriented = opened.map(|mut opened| {
+            // It may have been opened within less.
+            opened.limit = limit;
             opened.orientation = stream.tag();
             opened.missing_bytes = missing_bytes;
             opened.file = Some((path.to_owned(), stream.clone()));
