@@ -69,9 +69,9 @@ fn camera() {
     glib::MainLoop::new(None, false).run();
 }
 
-/// Links the streams of `server`, an `rtspsrc` in `pipeline`, to the sinks of elements, by the encoding of their packets. The pads
-/// appear on threads of their own at the same time. Links with filters in a launch line then sometimes fail, as each tries all
-/// pads and blocks the other's sink meanwhile (GStreamer 1.22, `gst_parse_found_pad`).
+/// Links the streams of `server`, an `rtspsrc` in `pipeline`, to the sinks of elements, by the encoding of their packets. Links with
+/// filters in a launch line fail sometimes, with the warning "Delayed linking failed", because the pads of the streams appear on
+/// threads of their own at the same time (GStreamer 1.22). Their stream is then missing without an error.
 pub fn link_streams(pipeline: &gst::Pipeline, server: &str, sinks: &[(&'static str, &str)]) {
     let named = |name: &str| pipeline.by_name(name).expect("an element of this name");
     let sinks: Vec<_> = sinks.iter().map(|&(encoding, sink)| (encoding, named(sink).downgrade())).collect();
