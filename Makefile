@@ -14,8 +14,8 @@ packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 training = PYTHONPATH=models $(python) -m training.expression
 
 .PHONY: help setup test-packages build plugin demo moving-picture scan cluster-demo dashboard fleet test fuzz \
-    test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit semver install uninstall clean deb test-deb \
-    test-arm64 wheel test-wheel windows test-windows release test-reproducible train model card
+    test-cluster test-newer test-onvif test-remote test-validate bench soak evaluate faces licences audit semver install uninstall clean deb test-deb test-image \
+    test-unit test-arm64 wheel test-wheel windows test-windows release test-reproducible train model card
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
@@ -112,6 +112,10 @@ deb: $(if $(filter arm64,$(ARCH)),,build) ## build a package for this Debian rel
 test-deb: ## build, install and use the packages for Debian 12 and 13 (needs root, network)
 	scripts/deb bookworm
 	scripts/deb trixie
+test-image: deb ## make a container image of this Debian release's package, target/image.tar.xz, and use it (needs root, network)
+	scripts/image $(TARGET)/image.tar.xz && scripts/test-image $(TARGET)/image.tar.xz
+test-unit: deb ## run emotion-camera as a service under systemd, in a container (needs root, network)
+	scripts/test-unit
 test-arm64: setup ## build for 64-bit ARM, test the core and use the package under emulation (needs root, network)
 	scripts/arm64 test
 
