@@ -15,7 +15,7 @@ pub const BACK_YAW: f32 = 24.0;
 /// Pitch in degrees to which a face that was turned away must return.
 pub const BACK_PITCH: f32 = 19.0;
 /// Mean of `eyeBlinkLeft` and `eyeBlinkRight` above which the eyes are closed.
-pub const CLOSED: f32 = 0.5;
+pub const CLOSED: f32 = 0.45;
 /// The same mean, to which eyes that were closed must return to be open.
 pub const OPEN: f32 = 0.35;
 /// Eyes that were closed for less than this have blinked, in nanoseconds.
