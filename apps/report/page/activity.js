@@ -16,11 +16,14 @@ export function facingShare(data, faces) {
   return facing + turned ? facing / (facing + turned) : null;
 }
 
-/** Blinks a minute of the faces; null where frames are too far apart to see a blink. */
+// Eyes have to be watched for so long before a rate is shown.
+const MIN_WATCHED = 2 * SECOND;
+
+/** Blinks a minute of the faces; null where eyes were hardly watched, or frames are too far apart to see a blink. */
 export function blinkRate(faces) {
   const watched = faces.reduce((sum, face) => sum + face.watched, 0);
   const blinks = faces.reduce((sum, face) => sum + face.blinks, 0);
-  return watched ? blinks * 60 * SECOND / watched : null;
+  return watched >= MIN_WATCHED ? (blinks * 60 * SECOND) / watched : null;
 }
 
 export const facingText = (share) => (share === null ? "–" : percent(share, 1));

@@ -104,7 +104,7 @@ function activityTiles(data, faces) {
   const rate = blinkRate(faces);
   return [
     tile(facingText(facingShare(data, faces)), "of the time facing the camera"),
-    tile(rateText(rate), rate === null ? "blinks: frames are too far apart" : "blinks a minute"),
+    tile(rateText(rate), rate === null ? "blinks: no eyes were watched for two seconds" : "blinks a minute"),
   ];
 }
 
