@@ -109,7 +109,8 @@ impl Inputs<'_> {
         let mut files = Vec::new();
         for (position, remote) in positions.into_iter().zip(listed) {
             files.extend(std::iter::from_fn(|| local.next_if(|(index, _)| *index < position)).map(|(_, file)| file));
-            files.extend(remote);
+            // The files of a single folder, which may be millions, are not copied.
+            if files.is_empty() { files = remote } else { files.extend(remote) }
         }
         files.extend(local.map(|(_, file)| file));
         Ok(distinct(files))
