@@ -49,7 +49,7 @@ pub enum Error {
         package: &'static str,
     },
     /// The decoder does not know this kind of the format.
-    #[error("found a {format} photo of an unsupported kind: {reason}")]
+    #[error("found a {format} photo of an unsupported kind: {reason}; convert it first, for example with ImageMagick")]
     Unsupported {
         /// The format.
         format: Format,

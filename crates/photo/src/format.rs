@@ -64,7 +64,28 @@ pub enum Recognised {
 /// Raw data of a camera.
 pub(crate) const RAW: Unread = Unread { found: "the raw data of a camera's sensor", tool: "darktable-cli" };
 const JPEG_XL: Unread = Unread { found: "JPEG XL", tool: "djxl" };
-const PHOTOSHOP: Unread = Unread { found: "a Photoshop document", tool: "ImageMagick" };
+
+const fn for_imagemagick(found: &'static str) -> Unread {
+    Unread { found, tool: "ImageMagick" }
+}
+
+/// Signatures of photos that have to be converted first. GStreamer has decoders for some, and does not find the size of their
+/// pictures.
+const UNREAD: [(&[u8], Unread); 13] = [
+    (b"\xff\x0a", JPEG_XL),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),
+    (b"8BPS\0\x01", for_imagemagick("a Photoshop document")),
+    (b"#?RADIANCE\n", for_imagemagick("a Radiance HDR photo")),
+    (b"#?RGBE\n", for_imagemagick("a Radiance HDR photo")),
+    (b"PF\n", for_imagemagick("a portable float map")),
+    (b"Pf\n", for_imagemagick("a portable float map")),
+    (b"SDPX", for_imagemagick("a DPX film scan")),
+    (b"XPDS", for_imagemagick("a DPX film scan")),
+    (b"SIMPLE  = ", for_imagemagick("a FITS file")),
+    (b"\x01\xda\0\x01\0", for_imagemagick("an SGI picture")),
+    (b"\x01\xda\x01\x01\0", for_imagemagick("an SGI picture")),
+    (b"\x59\xa6\x6a\x95", for_imagemagick("a Sun raster file")),
+];
 
 /// Extensions of files with raw data of cameras. Some of these files begin like TIFF and would yield their small preview.
 const RAW_EXTENSIONS: [&str; 15] =
@@ -177,9 +198,9 @@ fn heif(header: &[u8]) -> Option<Format> {
 }
 
 fn unread(header: &[u8]) -> Option<Recognised> {
-    let is_jpeg_xl = header.starts_with(b"\xff\x0a") || header.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n");
-    let unread = if is_jpeg_xl { Some(JPEG_XL) } else { header.starts_with(b"8BPS\0\x01").then_some(PHOTOSHOP) };
-    unread.map(Recognised::Unread)
+    let is_pcx = matches!(header, [0x0a, 0 | 2..=5, 1, 1 | 2 | 4 | 8, ..]);
+    let pcx = is_pcx.then_some(for_imagemagick("a PCX picture"));
+    pcx.or_else(|| UNREAD.iter().find(|(signature, _)| header.starts_with(signature)).map(|(_, kind)| *kind)).map(Recognised::Unread)
 }
 
 fn by_extension(header: &[u8], extension: &str) -> Option<Recognised> {

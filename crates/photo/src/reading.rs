@@ -100,7 +100,8 @@ fn of_photo(format: Format, path: &Path) -> Result<Reading, Error> {
         Ok(photo) => Ok(Reading::Photo(photo)),
         // FFmpeg's decoder knows kinds of TIFF with a palette or with JPEG data.
         Err(error @ Error::Unsupported { format: Format::Tiff, .. }) => {
-            let size = File::open(path).ok().and_then(tiff::directory).map(|first| (first.width, first.height));
+            let first = File::open(path).ok().and_then(tiff::directory).filter(|first| !first.is_float);
+            let size = first.map(|first| (first.width, first.height));
             let Some(size) = size.filter(|(width, height)| *width > 0 && *height > 0) else { return Err(error) };
             limits::check(size.0, size.1)?;
             Ok(Reading::Stream(Stream { refused: Some(error), ..Stream::of(format, path, Some(size)) }))

@@ -71,10 +71,17 @@ const SAMPLES: [Sample; 34] = [
 ];
 
 /// The files that have to be converted: name, contents, and the error.
-const UNREAD: [(&str, &[u8], &str); 3] = [
+const UNREAD: [(&str, &[u8], &str); 10] = [
     ("a.dng", b"II*\0\x08\0\0\0\0\0\0\0\0\0", "found the raw data of a camera's sensor; convert it first, for example with darktable-cli"),
     ("a.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "found JPEG XL; convert it first, for example with djxl"),
     ("a.psd", b"8BPS\0\x01\0\0\0\0\0\0", "found a Photoshop document; convert it first, for example with ImageMagick"),
+    ("a.hdr", b"#?RADIANCE\n", "found a Radiance HDR photo; convert it first, for example with ImageMagick"),
+    ("a.pfm", b"PF\n2 2\n-1.0\n", "found a portable float map; convert it first, for example with ImageMagick"),
+    ("a.dpx", b"SDPX\0\0\x08\0", "found a DPX film scan; convert it first, for example with ImageMagick"),
+    ("a.fits", b"SIMPLE  =                    T", "found a FITS file; convert it first, for example with ImageMagick"),
+    ("a.sgi", b"\x01\xda\x01\x01\0\x03", "found an SGI picture; convert it first, for example with ImageMagick"),
+    ("a.ras", b"\x59\xa6\x6a\x95", "found a Sun raster file; convert it first, for example with ImageMagick"),
+    ("a.pcx", b"\x0a\x05\x01\x08\0\0", "found a PCX picture; convert it first, for example with ImageMagick"),
 ];
 
 /// A folder with the two pictures, or none if this machine lacks a program that makes files. `make test` installs them.
