@@ -7,26 +7,31 @@ use gst::prelude::*;
 /// The klass by which `tensordecodebin` finds decoders.
 pub(super) const KLASS: &str = "Tensordecoder/Video";
 
-/// The length of an axis that a network leaves open: `onnxinference` writes 0 for it.
-pub(super) fn any_length() -> glib::SendValue {
-    gst::IntRange::new(0, i32::MAX).to_send_value()
-}
-
-/// An output of a network: its id and the length of each axis.
-type Output = (String, Vec<glib::SendValue>);
-
-/// The caps of frames with the float tensors of a group.
-pub(super) fn group_caps(group: &str, outputs: impl IntoIterator<Item = Output>) -> gst::Caps {
-    let tensors = outputs.into_iter().map(|(id, dims)| {
+/// The caps of frames with the outputs that the `.modelinfo` file of a network lists. `onnxinference` makes its caps from the same file,
+/// and they have to list the same outputs.
+pub(super) fn caps_of(modelinfo: &str) -> gst::Caps {
+    let file = glib::KeyFile::new();
+    file.load_from_data(modelinfo, glib::KeyFileFlags::NONE).expect("our file is valid");
+    let value = |group: &str, key: &str| file.string(group, key).expect("our file has the key");
+    let groups = file.groups();
+    let outputs = groups.iter().filter(|group| file.string(group, "dir").is_ok_and(|direction| direction == "output"));
+    let tensors = outputs.map(|output| {
         gst::Caps::builder("tensor/strided")
-            .field("tensor-id", id)
-            .field("dims", gst::Array::from_values(dims))
-            .field("dims-order", "row-major")
-            .field("type", "float32")
+            .field("tensor-id", value(output, "id").as_str())
+            .field("dims", gst::Array::from_values(value(output, "dims").split(',').map(axis)))
+            .field("dims-order", value(output, "dims-order").as_str())
+            .field("type", value(output, "type").as_str())
             .build()
     });
-    let groups = gst::Structure::builder("tensorgroups").field(group, gst::UniqueList::new(tensors)).build();
+    let tensors = gst::UniqueList::new(tensors.collect::<Vec<_>>());
+    let groups = gst::Structure::builder("tensorgroups").field(value("modelinfo", "group-id").as_str(), tensors).build();
     gst::Caps::builder("video/x-raw").field("tensors", groups).build()
+}
+
+/// The length of an axis; -1 is one that the network leaves open, for which `onnxinference` writes 0 in its caps.
+fn axis(length: &str) -> glib::SendValue {
+    let length: i32 = length.parse().expect("an axis of our file is a number");
+    if length < 0 { gst::IntRange::new(0, i32::MAX).to_send_value() } else { length.to_send_value() }
 }
 
 /// Pad templates of a decoder of frames with these caps.

@@ -4,11 +4,10 @@
 use std::sync::LazyLock;
 
 use gst::glib;
-use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::caps::{KLASS, any_length, group_caps, pad_templates};
+use super::caps::{KLASS, caps_of, pad_templates};
 use super::complaint::Complaint;
 use crate::meta::{analytics, tensors};
 use crate::scores::{FERPLUS_LABELS, LabelSet, Scores};
@@ -21,8 +20,10 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// The outputs and their numbers of classes. The first one is decoded: probabilities in the order of FER+'s labels.
-const OUTPUTS: [(&str, usize); 3] = [("scores", FERPLUS_LABELS.len()), ("ferplus", FERPLUS_LABELS.len()), ("fer2013", 7)];
+/// The outputs of the networks, which are the same in 32 and 8 bits.
+const MODELINFO: &str = include_str!("../../../models/expression/model.onnx.modelinfo");
+/// The output that is decoded: probabilities in the order of FER+'s labels.
+const SCORES: &str = "scores";
 
 /// The instance of `emotionexpressiontensordec`.
 pub struct EmotionExpressionTensorDec {
@@ -36,11 +37,11 @@ impl EmotionExpressionTensorDec {
     /// # Errors
     /// A message if the tensor is missing or has other axes.
     fn scores(&self, buffer: &gst::BufferRef) -> Result<Scores, String> {
-        let (name, classes) = OUTPUTS[0];
-        let tensor = tensors::read(buffer, &tensors::id(tensors::EXPRESSION_GROUP, name));
-        let tensor = tensor.ok_or_else(|| format!("no tensor {name} of an expression network"))?;
-        if tensor.dims != [1, classes] {
-            return Err(format!("{name}: expected the axes {:?}, found {:?}", [1, classes], tensor.dims));
+        let tensor = tensors::read(buffer, &tensors::id(tensors::EXPRESSION_GROUP, SCORES));
+        let tensor = tensor.ok_or_else(|| format!("no tensor {SCORES} of an expression network"))?;
+        let expected = [1, FERPLUS_LABELS.len()];
+        if tensor.dims != expected {
+            return Err(format!("{SCORES}: expected the axes {expected:?}, found {:?}", tensor.dims));
         }
         Ok(Scores::from_probabilities(tensor.values))
     }
@@ -71,11 +72,7 @@ impl ElementImpl for EmotionExpressionTensorDec {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let dims = |classes: usize| vec![any_length(), (classes as i32).to_send_value()];
-            let outputs = OUTPUTS.map(|(name, classes)| (tensors::id(tensors::EXPRESSION_GROUP, name), dims(classes)));
-            pad_templates(&group_caps(tensors::EXPRESSION_GROUP, outputs))
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(MODELINFO)));
         &TEMPLATES
     }
 }

@@ -11,7 +11,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::caps::{KLASS, any_length, group_caps, pad_templates};
+use super::caps::{KLASS, caps_of, pad_templates};
 use super::complaint::Complaint;
 use crate::detector::emotionface::{CHANNELS, decode_level};
 use crate::detector::network::Family;
@@ -25,6 +25,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionfacetensordec", gst::DebugColorFlags::empty(), Some("Decoder of the face network's tensors"))
 });
 
+/// The outputs of the network.
+const MODELINFO: &str = include_str!("../../../models/face/model.onnx.modelinfo");
 /// The strides of the network's outputs, in pixels of its input.
 const STRIDES: [usize; 4] = [4, 8, 16, 32];
 
@@ -135,11 +137,7 @@ impl ElementImpl for EmotionFaceTensorDec {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let dims = || vec![any_length(), (CHANNELS as i32).to_send_value(), any_length(), any_length()];
-            let tensors = STRIDES.map(|stride| (tensors::id(tensors::FACE_GROUP, &format!("stride_{stride}")), dims()));
-            pad_templates(&group_caps(tensors::FACE_GROUP, tensors))
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(MODELINFO)));
         &TEMPLATES
     }
 }
