@@ -40,7 +40,7 @@ def main():
         except AssertionError as error:
             raise AssertionError(f"{sys.argv[2]}, row {number}: {error}") from None
     file = sys.argv[2]
-    assert largest <= MAX_DIFFERENCE, f"{file}: numbers differ by {largest:.1e}, expected at most {MAX_DIFFERENCE}"
+    assert round(largest, 6) <= MAX_DIFFERENCE, f"{file}: numbers differ by {largest:.1e}, expected at most {MAX_DIFFERENCE}"
     print(f"{file}: {len(expected)} rows, the same ids and labels, boxes and scores differ by at most {largest:.1e}")
 
 
