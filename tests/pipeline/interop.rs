@@ -171,7 +171,7 @@ fn stock_inference_runs_our_models() {
     if !installed("onnxinference") || gst::version() < (1, 28, 0, 0) {
         return;
     }
-    for (model, size, tensors) in [("expression", (48, 48), 3), ("face", (320, 256), 4)] {
+    for (model, size, tensors) in [("expression", (48, 48), 4), ("face", (320, 256), 4)] {
         let file = our_model(model);
         let (width, height) = size;
         let line = format!(

@@ -45,5 +45,9 @@ fn text(value: &glib::Value) -> String {
     if let Some((_, value)) = glib::EnumValue::from_value(value) {
         return value.nick().to_owned();
     }
+    // Newer versions of GStreamer print a critical warning when they serialise a structure that is unset.
+    if let Ok(None) = value.get::<Option<gst::Structure>>() {
+        return String::new();
+    }
     value.serialize().map(|text| text.to_string()).unwrap_or_default()
 }
