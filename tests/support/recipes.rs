@@ -2,9 +2,10 @@
 //! The scripts of `pipelines/` as child processes, a clip of average faces, and functions that read the results.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gst_rtsp_server::prelude::*;
@@ -47,17 +48,21 @@ pub fn script(stage: &Stage, name: &str) -> Command {
     command
 }
 
-/// Runs a command, which must end within two minutes.
+/// Runs a command, which must end within two minutes. Afterwards `timeout` stops it together with all that it started, even if
+/// the test itself was stopped before.
 pub fn run(command: &mut Command) -> Output {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let id = child.id().to_string();
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    receiver.recv_timeout(Duration::from_secs(120)).map(|output| output.expect("the output of a child")).unwrap_or_else(|_| {
-        let _ = Command::new("kill").arg(&id).status();
-        panic!("{command:?} did not end")
-    })
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", "120"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.current_dir(command.get_current_dir().unwrap_or(Path::new("."))).stdin(Stdio::null());
+    let output = limited.output().unwrap_or_else(|error| panic!("{limited:?}: {error}"));
+    assert_ne!(output.status.signal(), Some(9), "{command:?} did not end: {}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 /// Runs a pipeline, which must succeed.
