@@ -6,10 +6,13 @@ import math
 import torch
 
 
-def mixed_precision(device):
-    """A context that computes in bfloat16, except on a CPU that only emulates it, where a step takes ten times as long."""
+def mixed_precision(device, **options):
+    """A context that computes in bfloat16, except on a CPU that only emulates it, where a step takes ten times as long.
+
+    options  of `torch.autocast`
+    """
     enabled = device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=enabled)
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=enabled, **options)
 
 
 class MovingAverage:

@@ -9,13 +9,14 @@ from training.geometry.crops import angles, five_landmarks, frame, move_points, 
 from training.geometry.degradation import degrade
 from training.geometry.points import MIRRORED_BLENDSHAPES, MIRRORED_POINTS
 
-# Faces of a batch, of each kind.
+# Faces of a batch, of each kind; `Batches` can have several times as many.
 LABELLED, TURNED, EMPTY = 128, 104, 24
 # How often a face of each of `faces.SOURCES` is drawn.
 SOURCE_WEIGHTS = (4.0, 1.6, 0.7)
 # Errors of a detector's landmarks, in eye distances; and the part of crops that are framed by a box instead.
 LANDMARK_ERROR, BOX_SHARE = 0.03, 0.2
-MIRROR = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+# Factors of a rotation in a mirrored picture.
+MIRRORED_SIGNS = [[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Labels:
 
 
 def to_tensors(faces):
-    """(image, points, rotation, blendshapes) of `Faces`."""
-    return tuple(torch.from_numpy(array) for array in (faces.image, faces.points, faces.rotation, faces.blendshapes))
+    """(image, points, rotation, blendshapes) of `Faces`, on the default device."""
+    return tuple(torch.as_tensor(array) for array in (faces.image, faces.points, faces.rotation, faces.blendshapes))
 
 
 def mirror(image, points, rotation, blendshapes):
@@ -40,7 +41,7 @@ def mirror(image, points, rotation, blendshapes):
     return (
         torch.where(chosen[:, None, None], image.flip(2), image),
         torch.where(chosen[:, None, None], mirrored, points),
-        torch.where(chosen[:, None, None], MIRROR @ rotation @ MIRROR, rotation),
+        torch.where(chosen[:, None, None], rotation * torch.tensor(MIRRORED_SIGNS), rotation),
         torch.where(chosen[:, None], blendshapes[:, MIRRORED_BLENDSHAPES], blendshapes),
     )
 
@@ -78,15 +79,15 @@ def empty_crops(pictures, count):
 class Batches:
     """Random batches of (crops, labels). The crops without a face are the last ones and have no labels."""
 
-    def __init__(self, faces, turned, empty):
+    def __init__(self, faces, turned, empty, times=1):
         self.faces, self.turned = to_tensors(faces), to_tensors(turned)
-        self.weights = torch.tensor(SOURCE_WEIGHTS)[torch.from_numpy(faces.source).long()]
-        self.empty = torch.from_numpy(empty)
+        self.weights = torch.tensor(SOURCE_WEIGHTS)[torch.as_tensor(faces.source).long()]
+        self.empty, self.times = torch.as_tensor(empty), times
 
     def draw(self):
-        chosen = torch.multinomial(self.weights, LABELLED, replacement=True)
-        turned = torch.randint(len(self.turned[0]), (TURNED,))
+        chosen = torch.multinomial(self.weights, self.times * LABELLED, replacement=True)
+        turned = torch.randint(len(self.turned[0]), (self.times * TURNED,))
         parts = zip((field[chosen] for field in self.faces), (field[turned] for field in self.turned))
         image, points, rotation, blendshapes = mirror(*map(torch.cat, parts))
         crops, labels = crop_faces(image, points, rotation, blendshapes, shaken_frame(points))
-        return degrade(torch.cat([crops, empty_crops(self.empty, EMPTY)])), labels
+        return degrade(torch.cat([crops, empty_crops(self.empty, self.times * EMPTY)])), labels

@@ -8,29 +8,34 @@ from torch.nn import functional
 
 # Crops that share a size or a blur.
 GROUP = 32
-SMALL_SHARE, BLURRED_SHARE = 0.45, 0.15
+SMALL_SHARE, BLURRED_SHARE = 0.3, 0.12
 SMALLEST = 18
 BLUR_RADIUS = 4
 LIT_SHARE, COVERED_SHARE = 0.4, 0.15
 NOISE = 14.0
 
 
+def chance():
+    """A number of 0..1. It is drawn on the CPU, so that nothing waits for a GPU."""
+    return torch.rand(1, device="cpu").item()
+
+
 def shrink(crops):
     """Crops of faces that were as small as `SMALLEST` pixels in the frame."""
     side = crops.shape[-1]
-    size = int(side * math.exp(-torch.rand(1).item() * math.log(side / SMALLEST)))
+    size = int(side * math.exp(-chance() * math.log(side / SMALLEST)))
     small = functional.interpolate(crops, size=size, mode="area")
-    mode = "bilinear" if torch.rand(1) < 0.5 else "bicubic"
+    mode = "bilinear" if chance() < 0.5 else "bicubic"
     return functional.interpolate(small, size=side, mode=mode, align_corners=False)
 
 
 def blur(crops):
     """Crops out of focus or, in every second group, moved along an axis."""
     distance = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1).float()
-    weights = torch.exp(-distance.square() / (2 * (0.4 + 1.8 * torch.rand(1)) ** 2))
+    weights = torch.exp(-distance.square() / (2 * (0.4 + 1.8 * chance()) ** 2))
     weights /= weights.sum()
     pad = lambda maps, edges: functional.pad(maps, edges, mode="replicate")
-    if torch.rand(1) < 0.5:
+    if chance() < 0.5:
         crops = functional.conv2d(pad(crops, (BLUR_RADIUS, BLUR_RADIUS, 0, 0)), weights.view(1, 1, 1, -1))
     return functional.conv2d(pad(crops, (0, 0, BLUR_RADIUS, BLUR_RADIUS)), weights.view(1, 1, -1, 1))
 
@@ -39,10 +44,10 @@ def sharpness(crops):
     """Groups of crops as small faces, as blurred ones, or as they are."""
     groups = []
     for group in crops.split(GROUP):
-        chance = torch.rand(1).item()
-        if chance < SMALL_SHARE:
+        drawn = chance()
+        if drawn < SMALL_SHARE:
             group = shrink(group)
-        elif chance < SMALL_SHARE + BLURRED_SHARE:
+        elif drawn < SMALL_SHARE + BLURRED_SHARE:
             group = blur(group)
         groups.append(group)
     return torch.cat(groups)
@@ -61,13 +66,13 @@ def light(crops):
 
 
 def cover(crops):
-    """A grey rectangle on some crops, in place."""
-    side = crops.shape[-1]
-    for index in torch.nonzero(torch.rand(len(crops)) < COVERED_SHARE).flatten().tolist():
-        width, height = (torch.rand(2) * 35 + 8).int().tolist()
-        left, top = (torch.rand(2) * side).int().tolist()
-        crops[index, 0, top : top + height, left : left + width] = torch.rand(1) * 255
-    return crops
+    """A grey rectangle on some crops."""
+    count, side = len(crops), crops.shape[-1]
+    first = torch.rand(count, 2, 1) * side
+    at = torch.arange(side)
+    across, down = ((at >= first) & (at < first + torch.rand(count, 2, 1) * 35 + 8)).unbind(1)
+    covered = across[:, None, :] & down[:, :, None] & (torch.rand(count, 1, 1) < COVERED_SHARE)
+    return torch.where(covered[:, None], torch.rand(count, 1, 1, 1) * 255, crops)
 
 
 def degrade(crops):

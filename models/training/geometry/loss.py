@@ -4,15 +4,17 @@
 import torch
 from torch.nn import functional
 
-from training.geometry.points import OUTER_CORNERS, POINTS, TAUGHT_BLENDSHAPES
+from training.geometry.points import BLENDSHAPES, OUTER_CORNERS, POINTS, TAUGHT_BLENDSHAPES
 
 NAMES = ("landmarks", "pose", "blendshapes", "trust")
-WEIGHTS = torch.tensor([1.0, 0.5, 2.0, 0.5])
+WEIGHTS = (1.0, 0.5, 6.0, 0.5)
 # Distance of a point, in percent of the eye distance, up to which its loss is quadratic.
 QUADRATIC = 2.0
 # Eyes of a profile nearly coincide; their distance counts as at least this part of the crop.
 MIN_EYE_DISTANCE = 0.15
 DEGREES, ROLL_WEIGHT = 4.0, 1.5
+# Blendshapes that applications rely on most, and how much more they count.
+IMPORTANT, IMPORTANCE = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen"), 3.0
 # Error of a blendshape, in its spreads, up to which its loss is quadratic. Beyond, the loss still grows: were it cut off, a
 # blendshape that starts far away would never learn.
 QUADRATIC_SPREADS = 2.0
@@ -25,12 +27,18 @@ def trust_of(error):
     return (1 - error / UNTRUSTED).clamp(0, 1)
 
 
-def losses(outputs, labels, spread):
+def importance():
+    """The weight of each blendshape that has a teacher."""
+    return torch.tensor([IMPORTANCE if name in IMPORTANT else 1.0 for name in BLENDSHAPES[:TAUGHT_BLENDSHAPES]])
+
+
+def losses(outputs, labels, spread, shape_weights):
     """(the four losses [4], mean error of the points in percent of the eye distance).
 
-    outputs  of N + M crops, of which the last M show no face
-    labels   of N crops
-    spread   [52] standard deviation of each blendshape
+    outputs        of N + M crops, of which the last M show no face
+    labels         of N crops
+    spread         [52] standard deviation of each blendshape
+    shape_weights  [51] of `importance`
     """
     points, pose, blendshapes, trust = outputs
     count = len(labels.points)
@@ -40,9 +48,11 @@ def losses(outputs, labels, spread):
     distance = offset.abs()
     of_points = torch.where(distance < QUADRATIC, distance.square() / (2 * QUADRATIC), distance - QUADRATIC / 2).mean()
     of_angles = functional.smooth_l1_loss(pose[:count] / DEGREES, labels.pose / DEGREES, reduction="none")
-    of_pose = (of_angles * torch.tensor([1, 1, ROLL_WEIGHT])).mean()
+    yaw, pitch, roll = of_angles.mean(0)
+    of_pose = (yaw + pitch + ROLL_WEIGHT * roll) / 3
     of_shapes = ((blendshapes[:count] - labels.blendshapes) / spread)[:, :TAUGHT_BLENDSHAPES]
-    of_shapes = functional.huber_loss(of_shapes, torch.zeros_like(of_shapes), delta=QUADRATIC_SPREADS)
+    of_shapes = functional.huber_loss(of_shapes, torch.zeros_like(of_shapes), reduction="none", delta=QUADRATIC_SPREADS)
+    of_shapes = (of_shapes * shape_weights).mean()
     error = offset.detach().norm(dim=2).mean(1)
     deserved = torch.cat([trust_of(error), torch.zeros(len(trust) - count)])
     of_trust = functional.binary_cross_entropy(trust[:, 0].clamp(1e-4, 1 - 1e-4), deserved)

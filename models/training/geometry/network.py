@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The network: convolutions over a grey face of 80x80 pixels, and linear layers behind them.
 
-Blendshapes have two layers of their own, which also see maps of half as coarse a grid: a lid or a gaze is a matter of a pixel.
+Blendshapes have two layers of their own, which also see maps of two finer grids: a lid or a gaze is a matter of a pixel.
 """
 
 import torch
@@ -13,8 +13,10 @@ from training.geometry.points import BLENDSHAPES, POINTS, TAUGHT_BLENDSHAPES
 SIDE = 80
 PIXEL_MEAN, PIXEL_SCALE = 128.0, 1 / 64
 WIDTHS, BLOCKS, LAST_WIDTH = (16, 40, 80, 112), (1, 2, 2), 64
-# Of the network for blendshapes: maps of the grid of 10x10 cells, and values between its layers.
-DETAIL_WIDTH, SHAPE_WIDTH = 8, 128
+# Layers behind which the maps have 20x20 cells; those of `fine` end at 10x10, those of `coarse` at 5x5.
+EARLY_LAYERS = 2 + BLOCKS[0]
+# Of the network for blendshapes: maps of the grids of 10x10 and 20x20 cells, and values between its layers.
+DETAIL_WIDTH, FINEST_WIDTH, SHAPE_WIDTH = 8, 6, 128
 # Ranges of the outputs, so that the linear layer's own are alike: parts of the crop, and degrees. Blendshapes have their own.
 POINT_RANGE, ANGLE_RANGE = 0.25, 30.0
 COORDINATES, ANGLES = 2 * POINTS, 3
@@ -77,10 +79,11 @@ class GeometryNet(nn.Module):
         self.fine = nn.Sequential(Step(1, first), *stages([first, *widths], BLOCKS))
         self.coarse = nn.Sequential(*stages([widths[-1], last], BLOCKS[-1:]), Step(last, LAST_WIDTH, kernel=1, stride=1))
         self.detail = Step(widths[-1], DETAIL_WIDTH, kernel=1, stride=1)
+        self.finest = Step(widths[0], FINEST_WIDTH, kernel=1, stride=1)
         cells = (SIDE // 2 ** len(WIDTHS)) ** 2
         self.linear = nn.Linear(LAST_WIDTH * cells, sum(LINEAR_OUTPUTS))
         self.shapes = nn.Sequential(
-            nn.Linear((LAST_WIDTH + 4 * DETAIL_WIDTH) * cells, SHAPE_WIDTH),
+            nn.Linear((LAST_WIDTH + 4 * DETAIL_WIDTH + 16 * FINEST_WIDTH) * cells, SHAPE_WIDTH),
             nn.ReLU(),
             nn.Linear(SHAPE_WIDTH, len(BLENDSHAPES)),
         )
@@ -91,18 +94,25 @@ class GeometryNet(nn.Module):
         self.register_buffer("shape_mean", mean * taught)
         self.register_buffer("shape_spread", spread * taught)
 
-    def forward(self, crops):
-        fine = self.fine(crops)
-        coarse, detail = self.coarse(fine), self.detail(fine)
-        coarse, detail = coarse.flatten(1), detail.flatten(1)
-        points, pose, trust = self.linear(coarse).float().split(LINEAR_OUTPUTS, 1)
-        shapes = self.shapes(torch.cat([coarse, detail], 1)).float() * self.shape_spread + self.shape_mean
+    def maps(self, crops):
+        """The maps of the three grids, from the coarsest to the finest, as float32 [N, values]."""
+        early = self.fine[:EARLY_LAYERS](crops)
+        fine = self.fine[EARLY_LAYERS:](early)
+        return [maps.flatten(1).float() for maps in (self.coarse(fine), self.detail(fine), self.finest(early))]
+
+    def outputs(self, maps):
+        """The four outputs for `maps`. In bfloat16, the points would be rounded to a quarter of a percent of the eye distance."""
+        points, pose, trust = self.linear(maps[0]).split(LINEAR_OUTPUTS, 1)
+        shapes = self.shapes(torch.cat(maps, 1)) * self.shape_spread + self.shape_mean
         return (
             points * POINT_RANGE + self.mean_points,
             pose * ANGLE_RANGE,
             shapes if self.training else shapes.clamp(0, 1),
             torch.sigmoid(trust),
         )
+
+    def forward(self, crops):
+        return self.outputs(self.maps(crops))
 
 
 def multiply_adds(network):

@@ -5,7 +5,7 @@
 
 The first convolution, which has a single input channel and is slower in int8, and the linear layers, which are cheap and whose
 errors are those of the points, are computed in fp32. The weights of the linear layers, which are most of the file, are stored
-in 16 bits.
+in 16 bits, those of the blendshapes in 8 bits.
 """
 
 import argparse
@@ -25,6 +25,9 @@ from training.geometry.batches import crop_faces, shaken_frame, to_tensors
 from training.geometry.degradation import degrade
 from training.geometry.faces import load_faces
 from training.geometry.network import normalise
+
+# How the names of the linear layers begin that only blendshapes depend on.
+BLENDSHAPE_LAYERS = "shapes."
 
 
 class CalibrationCrops(CalibrationDataReader):
@@ -49,17 +52,32 @@ def fp32_nodes(path):
     return [nodes[convolutions[0]].name, *(node.name for node in nodes[convolutions[-1] + 2 :])]
 
 
-def store_linear_in_16_bits(path):
-    """Store the weights of the linear layers as float16, and convert them when the model is loaded."""
+def _stored(name, weights):
+    """(tensors, nodes) by which a model holds the weights of a linear layer compactly, and restores them when it is loaded."""
+    node = lambda kind, given, output, **options: helper.make_node(kind, given, [output], output + "_restored", **options)
+    if not name.startswith(BLENDSHAPE_LAYERS):
+        tensor = numpy_helper.from_array(weights.astype(np.float16), name + "_16")
+        return [tensor], [node("Cast", [tensor.name], name, to=TensorProto.FLOAT)]
+    scale = np.abs(weights).max(1, keepdims=True) / 127
+    tensor = numpy_helper.from_array(np.round(weights / scale).astype(np.int8), name + "_8")
+    scales = numpy_helper.from_array(scale, name + "_scale")
+    numbers = name + "_numbers"
+    restore = [node("Cast", [tensor.name], numbers, to=TensorProto.FLOAT), node("Mul", [numbers, scales.name], name)]
+    return [tensor, scales], restore
+
+
+def store_linear_compactly(path):
+    """Store the weights of the linear layers in 8 bits for blendshapes, with a scale per output, and in 16 bits for the rest."""
     model = onnx.load(path)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     for linear in [node for node in graph.node if node.op_type == "Gemm"]:
         name = linear.input[1]
-        stored = numpy_helper.from_array(numpy_helper.to_array(weights[name]).astype(np.float16), name + "_16")
-        graph.node.insert(0, helper.make_node("Cast", [stored.name], [name], name + "_to_32", to=TensorProto.FLOAT))
+        tensors, restore = _stored(name, numpy_helper.to_array(weights[name]))
+        for node in reversed(restore):
+            graph.node.insert(0, node)
         graph.initializer.remove(weights[name])
-        graph.initializer.append(stored)
+        graph.initializer.extend(tensors)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -77,7 +95,7 @@ def main():
     faces = load_faces(options.cache)
     crops = CalibrationCrops(faces[~faces.held_out], options.faces)
     write_quantized(options.model, crops, options.output, fp32_nodes)
-    store_linear_in_16_bits(options.output / "model.onnx")
+    store_linear_compactly(options.output / "model.onnx")
 
 
 if __name__ == "__main__":

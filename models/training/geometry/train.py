@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from training.common.optimisation import MovingAverage, decay_groups, learning_rate_factor, mixed_precision
-from training.geometry.batches import Batches, labelled_crops, to_tensors
+from training.geometry.batches import Batches, Labels, labelled_crops, to_tensors
 from training.geometry.evaluate import held_out_crops, summary
 from training.geometry.faces import load_faces
-from training.geometry.loss import NAMES, WEIGHTS, losses
+from training.geometry.loss import NAMES, WEIGHTS, importance, losses
 from training.geometry.network import GeometryNet, normalise
+from training.geometry.recorded import RecordedStep
 
 WARMUP = 300
 SAVE_EVERY = 200
@@ -40,56 +41,78 @@ def parse_arguments():
     parser.add_argument("--start", type=Path, help="initial weights (final.pt)")
     parser.add_argument("--validate-every", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
+    parser.add_argument("--times", type=int, default=1, help="how many times as many faces a batch has; 4 suits a GPU")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 class Trainer:
-    """Network, optimiser and averaged weights of a run."""
+    """Network, optimiser and averaged weights of a run.
+
+    All tensors are on the device of the run, except those of the validation.
+    """
 
     def __init__(self, options):
         self.options, self.step = options, 0
         torch.set_num_threads(options.threads)
         torch.manual_seed(options.seed)
+        self.held_out = held_out_crops(options.cache)
+        torch.set_default_device(options.device)
         faces = load_faces(options.cache)
         training = faces[~faces.held_out]
         empty = np.load(options.cache / "empty.npz")["image"]
-        self.batches = Batches(training, load_faces(options.cache, "turned-"), empty)
-        self.held_out = held_out_crops(options.cache)
+        self.batches = Batches(training, load_faces(options.cache, "turned-"), empty, options.times)
         print(f"{len(training)} faces, {len(self.batches.turned[0])} turned, {len(self.held_out[0])} held out", flush=True)
-        shapes = torch.from_numpy(training.blendshapes)
-        self.spread = shapes.std(0).clamp_min(MIN_SPREAD)
+        shapes = torch.as_tensor(training.blendshapes)
+        self.spread, self.shape_weights = shapes.std(0).clamp_min(MIN_SPREAD), importance()
         chosen = training[np.random.default_rng(options.seed).permutation(len(training))[:FACES_FOR_MEAN]]
         _, labels = labelled_crops(to_tensors(chosen))
         self.network = GeometryNet(labels.points.mean(0).flatten(), (shapes.mean(0), self.spread)).to(memory_format=torch.channels_last)
         if options.start:
             self.network.load_state_dict(torch.load(options.start, weights_only=True))
         self.average = MovingAverage(self.network, options.ema)
-        self.optimizer = torch.optim.AdamW(decay_groups(self.network, options.weight_decay), lr=options.learning_rate)
+        is_gpu = torch.device(options.device).type == "cuda"
+        parameters = decay_groups(self.network, options.weight_decay)
+        self.optimizer = torch.optim.AdamW(parameters, lr=torch.tensor(options.learning_rate), capturable=is_gpu)
+        self.update = RecordedStep(self.update_weights) if is_gpu else self.update_weights
 
-    def train_step(self):
-        """Make one step; return the four losses and the mean error of the points."""
-        factor = learning_rate_factor(self.step, self.options.steps, WARMUP)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * factor
-        crops, labels = self.batches.draw()
-        crops = normalise(crops).contiguous(memory_format=torch.channels_last)
-        self.network.train().zero_grad(set_to_none=True)
-        with mixed_precision("cpu"):
-            outputs = self.network(crops)
-        values, error = losses(outputs, labels, self.spread)
-        (values * WEIGHTS).sum().backward()
+    def update_weights(self, crops, points, pose, blendshapes):
+        """Make a step of the optimiser; return the four losses and the mean error of the points."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with mixed_precision(crops.device.type, cache_enabled=False):
+            maps = self.network.maps(crops)
+        labels = Labels(points, pose, blendshapes)
+        values, error = losses(self.network.outputs(maps), labels, self.spread, self.shape_weights)
+        sum(weight * value for weight, value in zip(WEIGHTS, values)).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self.optimizer.step()
-        self.average.update(self.network)
-        self.step += 1
         return torch.cat([values.detach(), error[None]])
 
+    def train_step(self):
+        """Make one step; return what `update_weights` does."""
+        factor = learning_rate_factor(self.step, self.options.steps, WARMUP)
+        for group in self.optimizer.param_groups:
+            group["lr"].fill_(self.options.learning_rate * factor)
+        crops, labels = self.batches.draw()
+        crops = normalise(crops).contiguous(memory_format=torch.channels_last)
+        self.network.train()
+        values = self.update(crops, labels.points, labels.pose, labels.blendshapes)
+        self.average.update(self.network)
+        self.step += 1
+        return values
+
     def averaged(self):
-        """The network with averaged weights."""
-        network = GeometryNet()
+        """The network with averaged weights, on the CPU."""
+        with torch.device("cpu"):
+            network = GeometryNet()
         network.load_state_dict(self.average.state)
         return network.eval()
+
+    def figures(self):
+        """Figures of the averaged weights on the held-out faces."""
+        with torch.device("cpu"):
+            return summary(self.averaged(), *self.held_out)
 
     def save(self, path):
         state = {
@@ -129,12 +152,12 @@ def main():
             continue
         means = [round(value, 3) for value in (sums / count).tolist()]
         entry = {"step": trainer.step, "seconds": round(time.monotonic() - started)} | dict(zip((*NAMES, "error"), means))
-        entry |= summary(trainer.averaged(), *trainer.held_out)
+        entry |= trainer.figures()
         print(json.dumps(entry), flush=True)
         with open(options.run / "log.jsonl", "a") as log:
             print(json.dumps(entry), file=log)
         sums, count, started = torch.zeros(len(NAMES) + 1), 0, time.monotonic()
-    torch.save(trainer.average.state, options.run / "final.pt")
+    torch.save(trainer.averaged().state_dict(), options.run / "final.pt")
 
 
 if __name__ == "__main__":

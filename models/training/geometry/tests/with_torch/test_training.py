@@ -16,7 +16,7 @@ from training.geometry.crops import angles, turn_upright
 from training.geometry.degradation import degrade
 from training.geometry.evaluate import figures, run
 from training.geometry.export import export_verified, load_network
-from training.geometry.loss import losses, trust_of
+from training.geometry.loss import importance, losses, trust_of
 from training.geometry.network import OUTPUTS, SIDE, GeometryNet, multiply_adds
 from training.geometry.tests.synthetic import faces
 
@@ -56,7 +56,7 @@ class Losses(unittest.TestCase):
         trust = torch.cat([torch.full((4, 1), 1 - 1e-4), torch.full((2, 1), 1e-4)])
         more = lambda values: torch.cat([values.flatten(1), torch.zeros(2, values[0].numel())])
         outputs = more(labels.points), more(labels.pose), more(labels.blendshapes), trust
-        values, error = losses(outputs, labels, torch.ones(52))
+        values, error = losses(outputs, labels, torch.ones(52), importance())
         self.assertLess(values.max(), 1e-3)
         self.assertEqual(error, 0)
         self.assertEqual(trust_of(torch.tensor([0.0, 10.0, 40.0])).tolist(), [1, 0.5, 0])
@@ -68,7 +68,7 @@ class Training(unittest.TestCase):
 
     def trainer(self, **changes):
         options = dict(cache=self.folder, run=self.folder / "run", steps=60, learning_rate=3e-3, weight_decay=0.0, ema=0.5)
-        options |= dict(start=None, validate_every=60, threads=1, seed=1)
+        options |= dict(start=None, validate_every=60, threads=1, device="cpu", times=1, seed=1)
         (self.folder / "run").mkdir(exist_ok=True)
         np.savez(self.folder / "empty.npz", image=np.full((4, 112, 112), 60, np.uint8))
         with (
