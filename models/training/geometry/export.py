@@ -8,15 +8,15 @@ sha256 is updated. network.py describes input and outputs.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
+from torch import nn
 
 from training.common.detection import open_session
-from training.common.onnx_file import OPSET, fold_batch_norm, write_digest, write_modelinfo
+from training.common.onnx_file import OPSET, fold_batch_norm, write_modelinfo
+from training.geometry.linear import store_linear
 from training.geometry.network import OUTPUTS, SIDE, GeometryNet, normalise
 
 # In the units of each output: parts of the crop, degrees, and values of 0..1.
@@ -56,19 +56,26 @@ def differences(network, path):
     return {name: float(np.abs(ours.numpy() - theirs).max()) for name, ours, theirs in zip(OUTPUTS, expected, found)}
 
 
+@torch.no_grad()
+def round_linear(network):
+    """Round the weights of the linear layers to 16 bits, in which the file stores them."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.copy_(layer.weight.half())
+
+
 def export_verified(network, path):
-    """Export a network, verify the file, and update its descriptions."""
+    """Export a network, whose linear layers are rounded; verify the file, and update its descriptions."""
+    round_linear(network)
     export(network, path)
-    onnx.checker.check_model(str(path), full_check=True)
+    store_linear(path)
     found = differences(network, path)
     if any(found[name] > tolerance for name, tolerance in TOLERANCES.items()):
         raise SystemExit(f"ONNX Runtime and torch differ by {found}, more than {TOLERANCES}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_digest(path.with_name("model.toml"), digest)
     pixels = (float(normalise(0)), float(normalise(255)))
     outputs = {name: (-1, count) for name, count in OUTPUTS.items()}
     write_modelinfo(path, MODELINFO_ID, ("input", (-1, 1, SIDE, SIDE), pixels), outputs)
-    print(f"{path}: {path.stat().st_size} bytes, sha256 {digest}, largest differences {found}")
+    print(f"largest differences {found}")
 
 
 def main():

@@ -9,25 +9,23 @@ in 16 bits, those of the blendshapes in 8 bits.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader
 
-from training.common.onnx_file import write_digest
 from training.common.paths import MODELS
 from training.common.quantization import write_quantized
 from training.geometry.batches import crop_faces, shaken_frame, to_tensors
 from training.geometry.degradation import degrade
 from training.geometry.faces import load_faces
+from training.geometry.linear import store_linear
 from training.geometry.network import normalise
 
 # How the names of the linear layers begin that only blendshapes depend on.
-BLENDSHAPE_LAYERS = "shapes."
+BLENDSHAPE_LAYERS = ("shapes.",)
 
 
 class CalibrationCrops(CalibrationDataReader):
@@ -52,39 +50,6 @@ def fp32_nodes(path):
     return [nodes[convolutions[0]].name, *(node.name for node in nodes[convolutions[-1] + 2 :])]
 
 
-def _stored(name, weights):
-    """(tensors, nodes) by which a model holds the weights of a linear layer compactly, and restores them when it is loaded."""
-    node = lambda kind, given, output, **options: helper.make_node(kind, given, [output], output + "_restored", **options)
-    if not name.startswith(BLENDSHAPE_LAYERS):
-        tensor = numpy_helper.from_array(weights.astype(np.float16), name + "_16")
-        return [tensor], [node("Cast", [tensor.name], name, to=TensorProto.FLOAT)]
-    scale = np.abs(weights).max(1, keepdims=True) / 127
-    tensor = numpy_helper.from_array(np.round(weights / scale).astype(np.int8), name + "_8")
-    scales = numpy_helper.from_array(scale, name + "_scale")
-    numbers = name + "_numbers"
-    restore = [node("Cast", [tensor.name], numbers, to=TensorProto.FLOAT), node("Mul", [numbers, scales.name], name)]
-    return [tensor, scales], restore
-
-
-def store_linear_compactly(path):
-    """Store the weights of the linear layers in 8 bits for blendshapes, with a scale per output, and in 16 bits for the rest."""
-    model = onnx.load(path)
-    graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    for linear in [node for node in graph.node if node.op_type == "Gemm"]:
-        name = linear.input[1]
-        tensors, restore = _stored(name, numpy_helper.to_array(weights[name]))
-        for node in reversed(restore):
-            graph.node.insert(0, node)
-        graph.initializer.remove(weights[name])
-        graph.initializer.extend(tensors)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_digest(path.with_name("model.toml"), digest)
-    print(f"{path}: {path.stat().st_size} bytes, sha256 {digest}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, required=True)
@@ -95,7 +60,7 @@ def main():
     faces = load_faces(options.cache)
     crops = CalibrationCrops(faces[~faces.held_out], options.faces)
     write_quantized(options.model, crops, options.output, fp32_nodes)
-    store_linear_compactly(options.output / "model.onnx")
+    store_linear(options.output / "model.onnx", in_8_bits=BLENDSHAPE_LAYERS)
 
 
 if __name__ == "__main__":
