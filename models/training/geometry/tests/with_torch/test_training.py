@@ -15,7 +15,8 @@ from training.geometry.batches import Batches, labelled_crops, mirror, to_tensor
 from training.geometry.crops import angles, turn_upright
 from training.geometry.degradation import degrade
 from training.geometry.evaluate import figures, run
-from training.geometry.export import export_verified, load_network
+from training.geometry.export import export, export_verified, load_network
+from training.geometry.linear import store_linear
 from training.geometry.loss import importance, losses, trust_of
 from training.geometry.network import OUTPUTS, SIDE, GeometryNet, multiply_adds
 from training.geometry.tests.synthetic import faces
@@ -102,6 +103,17 @@ class Training(unittest.TestCase):
         for ours, theirs in zip(run(network, crops), run(self.folder / "model.onnx", crops)):
             np.testing.assert_allclose(ours, theirs, atol=2e-3)
         self.assertIn("[trust]", (self.folder / "model.onnx.modelinfo").read_text())
+
+    def test_compact_linear_layers_change_the_outputs_little(self):
+        torch.manual_seed(0)
+        network, path = GeometryNet().eval(), self.folder / "model.onnx"
+        export(network, path)
+        size = path.stat().st_size
+        store_linear(path, in_8_bits=["shapes."])
+        self.assertLess(path.stat().st_size, 0.6 * size)
+        crops, _ = labelled_crops(to_tensors(faces(5)))
+        for tolerance, ours, theirs in zip((1e-3, 0.1, 5e-3, 1e-3), run(network, crops), run(path, crops)):
+            self.assertTrue(0 < np.abs(ours - theirs).max() < tolerance)
 
     def test_the_network_stays_within_its_budget(self):
         network = GeometryNet()
