@@ -2,6 +2,7 @@
 """From torch to an ONNX file and back: folded batch norm, checksums, and descriptions for GStreamer."""
 
 import copy
+import hashlib
 import re
 from pathlib import Path
 
@@ -90,11 +91,13 @@ def renew_batch_norm(network, batch, length=3**-0.5):
         hook.remove()
 
 
-def write_digest(description, digest):
-    """Set the `sha256` line of a model.toml, if the file exists."""
+def write_digest(path):
+    """Set the `sha256` line of the model.toml beside a model, if there is one; return the checksum."""
+    digest, description = hashlib.sha256(path.read_bytes()).hexdigest(), path.with_name("model.toml")
     if description.exists():
         text = description.read_text()
         description.write_text(re.sub(r'^sha256 = ".*"$', f'sha256 = "{digest}"', text, flags=re.M))
+    return digest
 
 
 def write_modelinfo(path, ident, given, outputs):

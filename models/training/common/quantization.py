@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Int8 copies of exported models: QDQ, unsigned activations, signed 7-bit weights with a scale per channel."""
 
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -83,11 +82,9 @@ def write_quantized(model, batches, folder, excluded_nodes):
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "model.onnx"
     quantize(model, batches, target, excluded_nodes)
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
     description = folder / "model.toml"
     if not description.exists():
         description.write_text(model.with_name("model.toml").read_text())
-    write_digest(description, digest)
     if Path(f"{model}.modelinfo").exists():
         shutil.copy(f"{model}.modelinfo", f"{target}.modelinfo")
-    print(f"{target}: {target.stat().st_size} bytes, sha256 {digest}")
+    print(f"{target}: {target.stat().st_size} bytes, sha256 {write_digest(target)}")

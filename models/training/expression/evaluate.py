@@ -9,12 +9,13 @@ The model is `models/expression/model.onnx` by default.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 
+from training.common.detection import open_session
 from training.common.paths import MODELS
+from training.common.timing import print_times
 from training.expression.combine import OUTPUT_OF_PRIOR
 from training.expression.dataset import load_faces, load_strangers
 from training.expression.inference import onnx_logits, onnx_scores
@@ -121,21 +122,10 @@ def print_worth(by_prior, truth):
     print_table(["output", "calibration error %", *(f"from {low:g}" for low in SCORE_RANGES)], rows)
 
 
-def print_times(model, repeats=300):
-    """Print the milliseconds per face on one core, median and best of many runs, for some batch sizes."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    for batch in (1, 5, 16):
-        pictures = np.random.default_rng(0).integers(0, 256, (batch, 48, 48), dtype=np.uint8)
-        times = []
-        for _ in range(repeats):
-            began = time.perf_counter()
-            onnx_logits(session, pictures)
-            times.append((time.perf_counter() - began) * 1e3 / batch)
-        print(f"batch {batch:2d}: median {np.median(times):.2f}, best {min(times):.2f} ms per face")
+def one_run(session, batch):
+    """A function that runs the model on random faces."""
+    pictures = np.random.default_rng(0).integers(0, 256, (batch, 48, 48), dtype=np.uint8)
+    return lambda: onnx_logits(session, pictures)
 
 
 def main():
@@ -155,7 +145,8 @@ def main():
     parser.add_argument("--time", action="store_true", help="measure only the speed")
     options = parser.parse_args()
     if options.time:
-        return print_times(options.model)
+        session = open_session(str(options.model))
+        return print_times(lambda batch: one_run(session, batch))
     if options.strangers:
         return print_strangers(options.model, options.strangers, options.half)
     faces = load_faces(options.data, PUBLIC_TEST)

@@ -14,7 +14,6 @@ Input: `input` float32 [N, 1, 48, 48], value = (pixel - 128) / 64, N free. Outpu
 """
 
 import argparse
-import hashlib
 import re
 from pathlib import Path
 
@@ -144,8 +143,7 @@ def main():
     if difference > TOLERANCE:
         raise SystemExit(f"ONNX Runtime and torch differ by {difference:.2e}, more than {TOLERANCE}")
     description = options.output.with_name("model.toml")
-    digest = hashlib.sha256(options.output.read_bytes()).hexdigest()
-    write_digest(description, digest)
+    digest = write_digest(options.output)
     write_modelinfo(
         options.output,
         f"gst-plugin-emotion-{model_name(description)}",

@@ -12,7 +12,6 @@ landmarks. `cells.decode` turns them into boxes.
 """
 
 import argparse
-import hashlib
 import math
 from pathlib import Path
 
@@ -90,8 +89,7 @@ def export_verified(network, path):
     difference = largest_difference(network, path)
     if difference > TOLERANCE:
         raise SystemExit(f"ONNX Runtime and torch differ by {difference:.2e}, more than {TOLERANCE}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_digest(path.with_name("model.toml"), digest)
+    digest = write_digest(path)
     maps = {f"stride_{stride}": (-1, CHANNELS, -1, -1) for stride in STRIDES}
     write_modelinfo(path, MODELINFO_ID, ("input", (-1, 3, -1, -1), (0.0, 255.0)), maps)
     print(f"{path}: {path.stat().st_size} bytes, largest difference {difference:.1e}, sha256 {digest}")

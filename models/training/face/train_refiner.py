@@ -16,7 +16,6 @@ side.
 
 import argparse
 import copy
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,7 +160,7 @@ def export(network, path):
         dynamo=False,
     )
     onnx.checker.check_model(str(path), full_check=True)
-    write_digest(path.with_name("model.toml"), hashlib.sha256(path.read_bytes()).hexdigest())
+    write_digest(path)
 
 
 def train(network, patches, teacher, options):

@@ -9,7 +9,7 @@ from training.geometry.crops import angles, five_landmarks, frame, move_points, 
 from training.geometry.degradation import degrade
 from training.geometry.points import MIRRORED_BLENDSHAPES, MIRRORED_POINTS
 
-# Faces of a batch, of each kind; `Batches` can have several times as many.
+# Faces of a batch, of each kind, at a scale of 1.
 LABELLED, TURNED, EMPTY = 128, 104, 24
 # How often a face of each of `faces.SOURCES` is drawn.
 SOURCE_WEIGHTS = (4.0, 1.6, 0.7)
@@ -79,15 +79,15 @@ def empty_crops(pictures, count):
 class Batches:
     """Random batches of (crops, labels). The crops without a face are the last ones and have no labels."""
 
-    def __init__(self, faces, turned, empty, times=1):
+    def __init__(self, faces, turned, empty, scale=1):
         self.faces, self.turned = to_tensors(faces), to_tensors(turned)
         self.weights = torch.tensor(SOURCE_WEIGHTS)[torch.as_tensor(faces.source).long()]
-        self.empty, self.times = torch.as_tensor(empty), times
+        self.empty, self.scale = torch.as_tensor(empty), scale
 
     def draw(self):
-        chosen = torch.multinomial(self.weights, self.times * LABELLED, replacement=True)
-        turned = torch.randint(len(self.turned[0]), (self.times * TURNED,))
+        chosen = torch.multinomial(self.weights, self.scale * LABELLED, replacement=True)
+        turned = torch.randint(len(self.turned[0]), (self.scale * TURNED,))
         parts = zip((field[chosen] for field in self.faces), (field[turned] for field in self.turned))
         image, points, rotation, blendshapes = mirror(*map(torch.cat, parts))
         crops, labels = crop_faces(image, points, rotation, blendshapes, shaken_frame(points))
-        return degrade(torch.cat([crops, empty_crops(self.empty, self.times * EMPTY)])), labels
+        return degrade(torch.cat([crops, empty_crops(self.empty, self.scale * EMPTY)])), labels

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Measure a geometry model on held-out faces, against the teacher.
+"""Measure a geometry model on held-out faces, against the teacher, or its speed.
 
     python -m training.geometry.evaluate --cache CACHE [--model models/face-geometry/model.onnx]
+    python -m training.geometry.evaluate --time [--model models/face-geometry/model.onnx]
 
 Faces are framed by the teacher's own points. Errors of points are mean distances in percent of the distance of the outer
-corners of the eyes. Prints tables by pose, by size of the face and by blur, and the correlation of each blendshape.
+corners of the eyes. Prints tables by pose, by size of the face and by blur, how well closed eyes are found, and the correlation of
+each blendshape.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import torch
 
 from training.common.detection import open_session
 from training.common.paths import MODELS
+from training.common.timing import print_times
 from training.geometry.batches import labelled_crops, to_tensors
 from training.geometry.degradation import blur
 from training.geometry.faces import SOURCES, load_faces, mean_distance
@@ -29,6 +32,8 @@ MAX_YAW = 45
 MIN_SPREAD = 0.02
 KEY_SHAPES = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mouthSmileRight")
 SIZES = (80, 40, 24, 16)
+# Means of both blinks above which the teacher sees closed eyes, and above which the plugin does (`CLOSED` in face_states.rs).
+TEACHER_CLOSED, CLOSED = 0.5, 0.45
 
 
 def held_out_crops(cache):
@@ -82,6 +87,19 @@ def figures(outputs, labels, selected):
     }
 
 
+def closed_eyes(predicted, expected):
+    """How well closed eyes are found in blendshapes [N, 52], in a sentence."""
+    shapes = [BLENDSHAPES.index(name) for name in KEY_SHAPES if name.startswith("eyeBlink")]
+    ours, teachers = predicted[:, shapes].mean(1), expected[:, shapes].mean(1)
+    found, closed = ours > CLOSED, teachers > TEACHER_CLOSED
+    right, correlation = (found & closed).sum(), np.corrcoef(ours, teachers)[0, 1]
+    share = lambda part, whole: f"{100 * part / max(whole, 1):.0f} %"
+    return (
+        f"closed eyes: {closed.sum()} of {len(closed)} faces; {share(right, found.sum())} of those found are closed, "
+        f"{share(right, closed.sum())} of the closed ones are found; correlation {correlation:.2f}"
+    )
+
+
 def summary(model, crops, labels, faces):
     """Short figures for the log of a training."""
     outputs = run(model, crops)
@@ -101,6 +119,12 @@ def shrunk(crops, size):
     return torch.nn.functional.interpolate(small, size=SIDE, mode="bilinear", align_corners=False)
 
 
+def one_run(session, batch):
+    """A function that runs the model on random crops."""
+    crops = np.random.default_rng(0).normal(size=(batch, 1, SIDE, SIDE)).astype(np.float32)
+    return lambda: session.run(None, {"input": crops})
+
+
 def row(name, found):
     yaw, pitch, roll = found["pose_error"]
     return f"| {name} | {found['faces']} | {found['error']} | {yaw} | {pitch} | {roll} | {found['median_correlation']} |"
@@ -108,9 +132,15 @@ def row(name, found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--model", type=Path, default=MODELS / "face-geometry" / "model.onnx")
+    parser.add_argument("--time", action="store_true", help="measure only the speed")
     options = parser.parse_args()
+    if options.time:
+        session = open_session(str(options.model))
+        return print_times(lambda batch: one_run(session, batch), repeats=3000)
+    if not options.cache:
+        parser.error("--cache is needed")
     torch.manual_seed(1)
     crops, labels, faces = held_out_crops(options.cache)
     is_photo = np.isin(faces.source, PHOTOS)
@@ -132,6 +162,7 @@ def main():
     for low, high, count, error, pose in bounds:
         print(f"| {low} to {high} | {count} | {error} | {pose} |")
     print("\ntrust and error:", both["trust_and_error"])
+    print(closed_eyes(outputs[2], labels.blendshapes.numpy()))
     for name, value in sorted(both["correlations"].items(), key=lambda item: -item[1]):
         print(f"| {name} | {value} |")
 

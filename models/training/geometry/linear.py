@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Compact storage of the linear layers, which hold most of the network's weights."""
 
-import hashlib
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -27,8 +25,10 @@ def _stored(name, weights, in_8_bits):
 
 
 def store_linear(path, in_8_bits=()):
-    """Store the weights of an ONNX file's linear layers as float16; layers whose names begin as one of `in_8_bits` in 8 bits with
-    a scale per output. They are computed in fp32 as before. Updates the sha256 of the `model.toml` beside the file."""
+    """Store the weights of an ONNX file's linear layers compactly, and update its checksum. They are computed in fp32 as before.
+
+    in_8_bits  beginnings of the names of layers that are stored in 8 bits, with a scale per output; the others are float16
+    """
     model = onnx.load(path)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -44,6 +44,4 @@ def store_linear(path, in_8_bits=()):
     graph.node.extend(nodes)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_digest(path.with_name("model.toml"), digest)
-    print(f"{path}: {path.stat().st_size} bytes, sha256 {digest}")
+    print(f"{path}: {path.stat().st_size} bytes, sha256 {write_digest(path)}")

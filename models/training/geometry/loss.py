@@ -13,8 +13,8 @@ QUADRATIC = 2.0
 # Eyes of a profile nearly coincide; their distance counts as at least this part of the crop.
 MIN_EYE_DISTANCE = 0.15
 DEGREES, ROLL_WEIGHT = 4.0, 1.5
-# Blendshapes that applications rely on most, and how much more they count.
-IMPORTANT, IMPORTANCE = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen"), 3.0
+# Blendshapes that applications rely on most, and their weight; the others have 1.
+IMPORTANT, IMPORTANT_WEIGHT = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen"), 3.0
 # Error of a blendshape, in its spreads, up to which its loss is quadratic. Beyond, the loss still grows: were it cut off, a
 # blendshape that starts far away would never learn.
 QUADRATIC_SPREADS = 2.0
@@ -27,18 +27,18 @@ def trust_of(error):
     return (1 - error / UNTRUSTED).clamp(0, 1)
 
 
-def importance():
-    """The weight of each blendshape that has a teacher."""
-    return torch.tensor([IMPORTANCE if name in IMPORTANT else 1.0 for name in BLENDSHAPES[:TAUGHT_BLENDSHAPES]])
+def shape_weights():
+    """The weights [51] of the blendshapes that have a teacher."""
+    return torch.tensor([IMPORTANT_WEIGHT if name in IMPORTANT else 1.0 for name in BLENDSHAPES[:TAUGHT_BLENDSHAPES]])
 
 
-def losses(outputs, labels, spread, shape_weights):
+def losses(outputs, labels, spread, weights):
     """(the four losses [4], mean error of the points in percent of the eye distance).
 
-    outputs        of N + M crops, of which the last M show no face
-    labels         of N crops
-    spread         [52] standard deviation of each blendshape
-    shape_weights  [51] of `importance`
+    outputs  of N + M crops, of which the last M show no face
+    labels   of N crops
+    spread   [52] standard deviation of each blendshape
+    weights  [51] of `shape_weights`
     """
     points, pose, blendshapes, trust = outputs
     count = len(labels.points)
@@ -52,7 +52,7 @@ def losses(outputs, labels, spread, shape_weights):
     of_pose = (yaw + pitch + ROLL_WEIGHT * roll) / 3
     of_shapes = ((blendshapes[:count] - labels.blendshapes) / spread)[:, :TAUGHT_BLENDSHAPES]
     of_shapes = functional.huber_loss(of_shapes, torch.zeros_like(of_shapes), reduction="none", delta=QUADRATIC_SPREADS)
-    of_shapes = (of_shapes * shape_weights).mean()
+    of_shapes = (of_shapes * weights).mean()
     error = offset.detach().norm(dim=2).mean(1)
     deserved = torch.cat([trust_of(error), torch.zeros(len(trust) - count)])
     of_trust = functional.binary_cross_entropy(trust[:, 0].clamp(1e-4, 1 - 1e-4), deserved)

@@ -13,7 +13,7 @@ from training.geometry.points import BLENDSHAPES, POINTS, TAUGHT_BLENDSHAPES
 SIDE = 80
 PIXEL_MEAN, PIXEL_SCALE = 128.0, 1 / 64
 WIDTHS, BLOCKS, LAST_WIDTH = (16, 40, 80, 112), (1, 2, 2), 64
-# Layers behind which the maps have 20x20 cells; those of `fine` end at 10x10, those of `coarse` at 5x5.
+# Number of the first layers of `fine`, which end at the grid of 20x20 cells; `fine` ends at 10x10, `coarse` at 5x5.
 EARLY_LAYERS = 2 + BLOCKS[0]
 # Of the network for blendshapes: maps of the grids of 10x10 and 20x20 cells, and values between its layers.
 DETAIL_WIDTH, FINEST_WIDTH, SHAPE_WIDTH = 8, 6, 128

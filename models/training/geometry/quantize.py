@@ -24,7 +24,7 @@ from training.geometry.faces import load_faces
 from training.geometry.linear import store_linear
 from training.geometry.network import normalise
 
-# How the names of the linear layers begin that only blendshapes depend on.
+# Beginnings of the names of the layers that only blendshapes depend on.
 BLENDSHAPE_LAYERS = ("shapes.",)
 
 

@@ -19,7 +19,7 @@ from training.common.optimisation import MovingAverage, decay_groups, learning_r
 from training.geometry.batches import Batches, Labels, labelled_crops, to_tensors
 from training.geometry.evaluate import held_out_crops, summary
 from training.geometry.faces import load_faces
-from training.geometry.loss import NAMES, WEIGHTS, importance, losses
+from training.geometry.loss import NAMES, WEIGHTS, shape_weights, losses
 from training.geometry.network import GeometryNet, normalise
 from training.geometry.recorded import RecordedStep
 
@@ -42,7 +42,7 @@ def parse_arguments():
     parser.add_argument("--validate-every", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
-    parser.add_argument("--times", type=int, default=1, help="how many times as many faces a batch has; 4 suits a GPU")
+    parser.add_argument("--batch-scale", type=int, default=1, help="factor of the faces in a batch; 4 suits a GPU")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -62,10 +62,10 @@ class Trainer:
         faces = load_faces(options.cache)
         training = faces[~faces.held_out]
         empty = np.load(options.cache / "empty.npz")["image"]
-        self.batches = Batches(training, load_faces(options.cache, "turned-"), empty, options.times)
+        self.batches = Batches(training, load_faces(options.cache, "turned-"), empty, options.batch_scale)
         print(f"{len(training)} faces, {len(self.batches.turned[0])} turned, {len(self.held_out[0])} held out", flush=True)
         shapes = torch.as_tensor(training.blendshapes)
-        self.spread, self.shape_weights = shapes.std(0).clamp_min(MIN_SPREAD), importance()
+        self.spread, self.shape_weights = shapes.std(0).clamp_min(MIN_SPREAD), shape_weights()
         chosen = training[np.random.default_rng(options.seed).permutation(len(training))[:FACES_FOR_MEAN]]
         _, labels = labelled_crops(to_tensors(chosen))
         self.network = GeometryNet(labels.points.mean(0).flatten(), (shapes.mean(0), self.spread)).to(memory_format=torch.channels_last)

@@ -14,11 +14,13 @@ from training.geometry import train
 from training.geometry.batches import Batches, labelled_crops, mirror, to_tensors
 from training.geometry.crops import angles, turn_upright
 from training.geometry.degradation import degrade
-from training.geometry.evaluate import figures, run
+from training.geometry.evaluate import closed_eyes, figures, run
 from training.geometry.export import export, export_verified, load_network
 from training.geometry.linear import store_linear
-from training.geometry.loss import importance, losses, trust_of
+from training.geometry.loss import shape_weights, losses, trust_of
 from training.geometry.network import OUTPUTS, SIDE, GeometryNet, multiply_adds
+from training.geometry.points import BLENDSHAPES
+from training.geometry.quantize import BLENDSHAPE_LAYERS
 from training.geometry.tests.synthetic import faces
 
 
@@ -57,7 +59,7 @@ class Losses(unittest.TestCase):
         trust = torch.cat([torch.full((4, 1), 1 - 1e-4), torch.full((2, 1), 1e-4)])
         more = lambda values: torch.cat([values.flatten(1), torch.zeros(2, values[0].numel())])
         outputs = more(labels.points), more(labels.pose), more(labels.blendshapes), trust
-        values, error = losses(outputs, labels, torch.ones(52), importance())
+        values, error = losses(outputs, labels, torch.ones(52), shape_weights())
         self.assertLess(values.max(), 1e-3)
         self.assertEqual(error, 0)
         self.assertEqual(trust_of(torch.tensor([0.0, 10.0, 40.0])).tolist(), [1, 0.5, 0])
@@ -69,7 +71,7 @@ class Training(unittest.TestCase):
 
     def trainer(self, **changes):
         options = dict(cache=self.folder, run=self.folder / "run", steps=60, learning_rate=3e-3, weight_decay=0.0, ema=0.5)
-        options |= dict(start=None, validate_every=60, threads=1, device="cpu", times=1, seed=1)
+        options |= dict(start=None, validate_every=60, threads=1, device="cpu", batch_scale=1, seed=1)
         (self.folder / "run").mkdir(exist_ok=True)
         np.savez(self.folder / "empty.npz", image=np.full((4, 112, 112), 60, np.uint8))
         with (
@@ -109,7 +111,7 @@ class Training(unittest.TestCase):
         network, path = GeometryNet().eval(), self.folder / "model.onnx"
         export(network, path)
         size = path.stat().st_size
-        store_linear(path, in_8_bits=["shapes."])
+        store_linear(path, in_8_bits=BLENDSHAPE_LAYERS)
         self.assertLess(path.stat().st_size, 0.6 * size)
         crops, _ = labelled_crops(to_tensors(faces(5)))
         for tolerance, ours, theirs in zip((1e-3, 0.1, 5e-3, 1e-3), run(network, crops), run(path, crops)):
@@ -121,6 +123,14 @@ class Training(unittest.TestCase):
         outputs = network.eval()(torch.zeros(2, 1, SIDE, SIDE))
         self.assertEqual([values.shape[1] for values in outputs], list(OUTPUTS.values()))
         self.assertTrue((outputs[2][:, -1] == 0).all())
+
+    def test_closed_eyes_are_counted_by_both_limits(self):
+        expected, predicted = np.zeros((2, 4, 52), np.float32)
+        blinks = slice(BLENDSHAPES.index("eyeBlinkLeft"), BLENDSHAPES.index("eyeBlinkRight") + 1)
+        expected[:, blinks] = np.array([0.6, 0.7, 0.2, 0.1])[:, None]
+        predicted[:, blinks] = np.array([0.5, 0.3, 0.5, 0.1])[:, None]
+        found = closed_eyes(predicted, expected)
+        self.assertIn("closed eyes: 2 of 4 faces; 50 % of those found are closed, 50 % of the closed ones are found", found)
 
     def test_figures_of_perfect_outputs_are_perfect(self):
         _, labels = labelled_crops(to_tensors(faces(16)))
