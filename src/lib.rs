@@ -68,29 +68,14 @@
 //! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
 //! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 
-// Values that all stages use.
-pub mod geometry;
-pub mod error;
-pub mod ids;
-pub mod scores;
-pub mod face_geometry;
-pub mod record;
-pub mod statistics;
-pub mod worker;
-mod platform;
-
-// The stages, in the order in which a frame passes through them.
-pub mod image;
-pub mod model;
-pub mod detector;
-pub mod track;
-pub mod crops;
-#[cfg(feature = "onnx")]
-pub mod landmarker;
-pub mod expression;
+// The core.
 #[cfg(feature = "draw")]
-pub mod draw;
-pub mod export;
+pub use emotion_core::draw;
+#[cfg(feature = "onnx")]
+pub use emotion_core::landmarker;
+pub use emotion_core::{
+    crops, detector, error, export, expression, face_geometry, geometry, ids, image, model, record, scores, statistics, track, worker,
+};
 
 // The only modules that use GStreamer.
 #[cfg(feature = "plugin")]

@@ -30,6 +30,7 @@ pub(super) fn error_message(error: &Error) -> gst::ErrorMessage {
         Error::Thread { .. } => message_of(gst::CoreError::Thread, error),
         Error::Image { .. } | Error::Buffer(_) => message_of(gst::StreamError::Format, error),
         Error::Inference { .. } => message_of(gst::StreamError::Failed, error),
+        _ => message_of(gst::LibraryError::Failed, error),
     }
 }
 

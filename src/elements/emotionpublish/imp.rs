@@ -16,7 +16,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::settings::{self, Settings};
+use super::settings::{self, Settings, error_of};
 use crate::elements::bus::error_message;
 use crate::elements::emotionexport;
 use crate::elements::properties::extract;
@@ -90,10 +90,10 @@ impl EmotionPublish {
         let location = settings.location()?;
         if location.protocol == Protocol::Osc {
             let (has_warned_of_geometry, has_warned_of_failure) = Default::default();
-            let avatar = Avatar { sender: OscSender::open(&location)?, has_warned_of_geometry, has_warned_of_failure };
+            let avatar = Avatar { sender: OscSender::open(&location).map_err(error_of)?, has_warned_of_geometry, has_warned_of_failure };
             return Ok(Outlet::Avatar(Arc::new(avatar)));
         }
-        let outbox = Outbox::open(&settings.limits()?)?;
+        let outbox = Outbox::open(&settings.limits()?).map_err(error_of)?;
         let login = settings.login(&location, outbox.start())?;
         if login.tls.is_none() && login.password.is_some() {
             gst::warning!(CAT, imp = self, "the password is sent in the clear; mqtts:// and nats+tls:// encrypt it");
@@ -106,7 +106,7 @@ impl EmotionPublish {
             }
             Protocol::Nats | Protocol::Osc => Publisher::start(outbox, Nats { location, login }, self.observer()),
         };
-        Ok(Outlet::Broker(Arc::new(publisher?)))
+        Ok(Outlet::Broker(Arc::new(publisher.map_err(error_of)?)))
     }
 
     /// Sends the records of a frame to an avatar program. Warns once if they have no geometry, and once if nobody takes them.

@@ -16,13 +16,11 @@ use crate::error::{Error, Result};
 /// Maximum number of retained messages. The client's queue also has room for the records in flight.
 const MAX_RETAINED: usize = 32;
 
-/// Errors of the publisher become those of the plugin, for the bus.
-impl From<emotion_publish::Error> for Error {
-    fn from(error: emotion_publish::Error) -> Self {
-        match error {
-            emotion_publish::Error::Io { path, source } => Self::Io { path, source },
-            error => Self::Config(error.to_string()),
-        }
+/// An error of the publisher as one of the plugin, for the bus.
+pub(super) fn error_of(error: emotion_publish::Error) -> Error {
+    match error {
+        emotion_publish::Error::Io { path, source } => Error::Io { path, source },
+        error => Error::Config(error.to_string()),
     }
 }
 
@@ -75,7 +73,7 @@ impl Settings {
             .location
             .as_deref()
             .ok_or_else(|| Error::Config("location is not set: expected an address such as mqtt://broker/emotion/door".into()))?;
-        Ok(Location::parse(location)?)
+        Location::parse(location).map_err(error_of)
     }
 
     /// The bounds of the queue.
@@ -105,7 +103,7 @@ impl Settings {
             certificate_file: path(&self.certificate_file),
             key_file: path(&self.key_file),
         };
-        Ok(secrets.login(location, start)?)
+        secrets.login(location, start).map_err(error_of)
     }
 
     /// Topics and payloads of the retained messages.

@@ -20,8 +20,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// The outputs of the networks, which are the same in 32 and 8 bits.
-const MODELINFO: &str = include_str!("../../../models/expression/model.onnx.modelinfo");
 /// The output that is decoded: probabilities in the order of FER+'s labels.
 const SCORES: &str = "scores";
 
@@ -72,7 +70,7 @@ impl ElementImpl for EmotionExpressionTensorDec {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(MODELINFO)));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(emotion_models::EXPRESSION_MODELINFO)));
         &TEMPLATES
     }
 }

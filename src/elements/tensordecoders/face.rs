@@ -25,8 +25,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("emotionfacetensordec", gst::DebugColorFlags::empty(), Some("Decoder of the face network's tensors"))
 });
 
-/// The outputs of the network.
-const MODELINFO: &str = include_str!("../../../models/face/model.onnx.modelinfo");
 /// The strides of the network's outputs, in pixels of its input.
 const STRIDES: [usize; 4] = [4, 8, 16, 32];
 
@@ -137,7 +135,7 @@ impl ElementImpl for EmotionFaceTensorDec {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(MODELINFO)));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| pad_templates(&caps_of(emotion_models::FACE_MODELINFO)));
         &TEMPLATES
     }
 }

@@ -50,7 +50,7 @@ impl Scores {
     /// Softmax of `logits / temperature`. Logits that are not finite yield a uniform distribution.
     ///
     /// ```
-    /// use gstemotion::scores::Scores;
+    /// use emotion_core::scores::Scores;
     /// assert_eq!(Scores::from_logits(&[0.0, 0.0], 1.0).as_slice(), [0.5, 0.5]);
     /// ```
     pub fn from_logits(logits: &[f32], temperature: f32) -> Self {

@@ -62,7 +62,7 @@ impl Histogram {
     /// 1/16; 0 if nothing is recorded.
     ///
     /// ```
-    /// use gstemotion::statistics::Histogram;
+    /// use emotion_core::statistics::Histogram;
     /// use std::time::Duration;
     /// let mut times = Histogram::default();
     /// (1..=10).for_each(|us| times.record(Duration::from_micros(us)));

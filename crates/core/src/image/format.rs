@@ -42,7 +42,8 @@ pub enum PixelFormat {
 
 /// Where the samples of one component lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Component {
+pub struct Component {
+    /// Index of the plane.
     pub plane: usize,
     /// Byte offset of the first sample in a row.
     pub offset: usize,
@@ -116,7 +117,7 @@ impl PixelFormat {
     }
 
     /// Y, U, V or R, G, B; greyscale has the same component three times.
-    pub(crate) const fn components(self) -> [Component; 3] {
+    pub const fn components(self) -> [Component; 3] {
         match self {
             Self::Nv12 => [component(0, 0, 1, 1, 1), component(1, 0, 2, 2, 2), component(1, 1, 2, 2, 2)],
             Self::Nv21 => [component(0, 0, 1, 1, 1), component(1, 1, 2, 2, 2), component(1, 0, 2, 2, 2)],

@@ -8,7 +8,7 @@ use std::fmt;
 /// It is displayed in RFC 3339 format with microseconds.
 ///
 /// ```
-/// use gstemotion::export::Utc;
+/// use emotion_core::export::Utc;
 /// assert_eq!(Utc(951_782_400_250_000_000).to_string(), "2000-02-29T00:00:00.250000Z");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ impl Utc {
     /// Reads a time as it is displayed; none if the text has another form.
     ///
     /// ```
-    /// use gstemotion::export::Utc;
+    /// use emotion_core::export::Utc;
     /// assert_eq!(Utc::parse("2000-02-29T00:00:00.250000Z"), Some(Utc(951_782_400_250_000_000)));
     /// ```
     pub fn parse(text: &str) -> Option<Self> {

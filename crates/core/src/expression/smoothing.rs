@@ -78,7 +78,7 @@ const LABEL_LEAD: f32 = 1.25;
 /// probable.
 ///
 /// ```
-/// use gstemotion::{expression::smoothing::steady_label, scores::Scores};
+/// use emotion_core::{expression::smoothing::steady_label, scores::Scores};
 /// let scores = Scores::from_probabilities([0.48, 0.52]);
 /// assert_eq!((steady_label(&scores, None), steady_label(&scores, Some(0))), (1, 0));
 /// ```

@@ -4,6 +4,7 @@
 use super::file::ModelFile;
 use super::search_path::SearchPath;
 use crate::error::{Error, Result};
+use emotion_models::MODELS;
 
 /// Name of the default face detector.
 pub const FACE: &str = "face";
@@ -13,25 +14,6 @@ pub const EXPRESSION: &str = "expression";
 pub const GEOMETRY: &str = "face-geometry";
 /// End of the names of models in 8 bits.
 const INT8: &str = "-int8";
-
-struct EmbeddedModel {
-    name: &'static str,
-    bytes: &'static [u8],
-    description: &'static str,
-}
-
-macro_rules! embedded {
-    ($($name:literal),+) => {
-        [$(EmbeddedModel {
-            name: $name,
-            bytes: include_bytes!(concat!("../../models/", $name, "/model.onnx")),
-            description: include_str!(concat!("../../models/", $name, "/model.toml")),
-        }),+]
-    };
-}
-
-static MODELS: [EmbeddedModel; 6] =
-    embedded!("expression", "expression-int8", "face", "face-refiner", "face-geometry", "face-geometry-int8");
 
 impl ModelFile {
     /// The default model of a kind, [`EXPRESSION`] or [`GEOMETRY`]: the one of this name on the search path, else one that is
@@ -60,7 +42,7 @@ impl ModelFile {
         let embedded = MODELS.iter().find(|model| model.name == name);
         match (search.model(name, "model.onnx"), embedded) {
             (Ok(path), _) => Self::open(&path),
-            (Err(_), Some(model)) => Self::embedded(&format!("{name}/model.onnx"), model.bytes, model.description),
+            (Err(_), Some(model)) => Self::embedded(&format!("{name}/model.onnx"), model.onnx, model.description),
             (Err(Error::NotFound { what, looked, .. }), None) => {
                 let names = MODELS.each_ref().map(|model| model.name).join(", ");
                 let remedy = format!("Give the path of an ONNX file, or the name of a model that is compiled in: {names}");
@@ -105,7 +87,8 @@ mod tests {
             let fastest = if has_fast_bytes() { format!("{kind}{INT8}") } else { kind.to_owned() };
             assert_eq!(name(&SearchPath::default(), true), fastest);
             assert_eq!(name(&SearchPath::default(), false), kind);
-            let own = SearchPath { model_folders: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/models").into()], ..SearchPath::default() };
+            let own =
+                SearchPath { model_folders: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../../models").into()], ..SearchPath::default() };
             assert_eq!(name(&own, true), kind, "a model of that name on the search path replaces the one compiled in");
         }
     }

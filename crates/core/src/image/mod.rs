@@ -20,6 +20,5 @@ pub mod rotate;
 pub mod tensor;
 
 pub use colorimetry::{Colorimetry, Matrix, Range, Transfer};
-pub(crate) use format::Component;
-pub use format::PixelFormat;
+pub use format::{Component, PixelFormat};
 pub use frame::{FrameView, Plane};

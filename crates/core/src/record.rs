@@ -149,7 +149,7 @@ impl UnknownReason {
     /// The reason as it is written to metadata and records.
     ///
     /// ```
-    /// use gstemotion::record::UnknownReason;
+    /// use emotion_core::record::UnknownReason;
     /// assert_eq!(UnknownReason::from_text("small"), Some(UnknownReason::Small));
     /// ```
     pub fn as_str(self) -> &'static str {

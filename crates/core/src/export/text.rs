@@ -28,7 +28,7 @@ impl RecordWriter for TextWriter {
 /// the second class. An `unknown` expression has no percentage, and a face that is not scored yet has no expression.
 ///
 /// ```
-/// use gstemotion::{export::text::face_text, geometry::Rect, record::FaceRecord};
+/// use emotion_core::{export::text::face_text, geometry::Rect, record::FaceRecord};
 /// let face = FaceRecord { id: 3, rect_norm: Rect::new(0.1, 0.1, 0.2, 0.2), detection: None, emotion: None, geometry: None, confirmed: true };
 /// assert_eq!(face_text(&face), "face 3");
 /// ```

@@ -5,14 +5,7 @@
 use crate::image::tensor::Layout;
 use crate::model::ModelDescription;
 use crate::model::runtime::TensorSpec;
-
-/// The descriptions of `models/presets`.
-const PRESETS: [&str; 4] = [
-    include_str!("../../models/presets/emotion-ferplus-8.toml"),
-    include_str!("../../models/presets/hsemotion-b0-8.toml"),
-    include_str!("../../models/presets/mobilefacenet.toml"),
-    include_str!("../../models/presets/mini-xception.toml"),
-];
+use emotion_models::PRESETS;
 
 /// The description of the known model with exactly these inputs and outputs.
 pub fn recognise(inputs: &[TensorSpec], outputs: &[TensorSpec]) -> Option<ModelDescription> {

@@ -98,7 +98,7 @@ mod tests {
     fn aligned_landmarks_are_cropped_to_the_template_they_were_aligned_to() {
         // OpenCV Zoo's template at 112x112, drawn twice as large, turned and moved.
         let template = [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
-        let framing = framing(include_str!("../../models/presets/mobilefacenet.toml"));
+        let framing = framing(include_str!("../../../../models/presets/mobilefacenet.toml"));
         for angle in [0.0_f32, 0.4] {
             let (sin, cos) = angle.sin_cos();
             let place = |x: f32, y: f32| {

@@ -135,7 +135,7 @@ impl Rect {
     /// Intersection over union, 0..1; 0 for empty rectangles.
     ///
     /// ```
-    /// use gstemotion::geometry::Rect;
+    /// use emotion_core::geometry::Rect;
     /// let a = Rect::new(0.0, 0.0, 2.0, 2.0);
     /// assert_eq!(a.iou(Rect::new(1.0, 0.0, 2.0, 2.0)), 2.0 / 6.0);
     /// ```
@@ -163,7 +163,7 @@ impl Rect {
     /// Converts pixels of a picture of `size` to 0..1.
     ///
     /// ```
-    /// use gstemotion::geometry::{Rect, Size};
+    /// use emotion_core::geometry::{Rect, Size};
     /// let half = Rect::new(160.0, 120.0, 320.0, 240.0).to_norm(Size::new(640, 480));
     /// assert_eq!(half, Rect::new(0.25, 0.25, 0.5, 0.5));
     /// assert_eq!(half.from_norm(Size::new(320, 240)), Rect::new(80.0, 60.0, 160.0, 120.0));
@@ -197,7 +197,7 @@ impl AxisMap {
     /// The transform that applies `self`, then `next`.
     ///
     /// ```
-    /// use gstemotion::geometry::{AxisMap, Point};
+    /// use emotion_core::geometry::{AxisMap, Point};
     /// let mirror = AxisMap { scale: (-1.0, 1.0), offset: (1.0, 0.0), ..AxisMap::IDENTITY };
     /// let transpose = AxisMap { swap: true, ..AxisMap::IDENTITY };
     /// assert_eq!(mirror.then(transpose).point(Point::new(0.25, 0.5)), Point::new(0.5, 0.75));
@@ -221,7 +221,7 @@ impl AxisMap {
     /// True if left and right, or top and bottom, are exchanged in a way that no turn of the picture explains.
     ///
     /// ```
-    /// use gstemotion::geometry::AxisMap;
+    /// use emotion_core::geometry::AxisMap;
     /// let mirror = AxisMap { scale: (-1.0, 1.0), ..AxisMap::IDENTITY };
     /// let quarter_turn = AxisMap { swap: true, ..mirror };
     /// assert!(mirror.is_mirrored() && !quarter_turn.is_mirrored());

@@ -149,7 +149,7 @@ impl Translations {
     /// of that form come back beside the map, as they were written.
     ///
     /// ```
-    /// use gstemotion::draw::Translations;
+    /// use emotion_core::draw::Translations;
     /// let (words, bad) = Translations::parse("happiness=glücklich, anger");
     /// assert_eq!(words.word("happiness"), "glücklich");
     /// assert_eq!(bad, ["anger"]);
