@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The GStreamer elements, each in a folder, and what several of them need, in a file each.
+//! The GStreamer elements, each in a folder, and what several of them need.
 //!
 //! As in the crate, a module uses only those above it.
 
 // Properties, messages, and where models are.
 mod plugin_folder;
 pub mod properties;
-mod stats;
 mod bus;
-// Frames and buffers.
-mod planes;
+// Frames, what is upstream, streams and the networks that run on their frames, networks on each face.
 pub mod frame;
-mod allocation;
-pub mod picture_changes;
-mod detector_watch;
-// Streams: their times, and the networks that run on their frames.
-pub mod stream;
-pub mod engine;
+pub mod upstream;
 pub mod analyser;
-// What elements share that run a network on each face.
-pub mod face_source;
-pub mod face_settings;
+pub mod face_network;
 // The elements.
 pub mod facedetect;
 pub mod facelandmarks;

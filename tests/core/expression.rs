@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gstemotion::crops::framing::Face;
-use gstemotion::crops::results::{Batch, Selection};
+use gstemotion::crops::results::{Batch, FaceMemory, Selection};
 use gstemotion::expression::classifier::Classifier;
 use gstemotion::expression::scorer::{FaceScorer, ScoringOptions};
 use gstemotion::face_geometry::PoseLimits;

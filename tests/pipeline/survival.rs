@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::elements::picture_changes::PictureChanges;
+use gstemotion::elements::upstream::picture_changes::PictureChanges;
 use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
 use gstemotion::geometry::{AxisMap, Point, Rect, Size};
 use gstemotion::meta::{custom, roi, write_detections, write_emotions, write_geometries};

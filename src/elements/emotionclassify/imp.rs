@@ -12,13 +12,14 @@ use gst_base::subclass::prelude::*;
 use super::scoring::{CAT, FaceScoring};
 use super::settings;
 use crate::elements::analyser::{Analyser, base_transform_impl};
+use crate::elements::face_network::FaceAnalysis;
+use crate::elements::frame;
 use crate::elements::properties::extract;
-use crate::elements::{frame, stats};
 
 /// The instance of `emotionclassify`.
 #[derive(Default)]
 pub struct EmotionClassify {
-    analyser: Analyser<FaceScoring>,
+    analyser: Analyser<FaceAnalysis<FaceScoring>>,
 }
 
 #[glib::object_subclass]
@@ -51,11 +52,7 @@ impl ObjectImpl for EmotionClassify {
             "prior" => settings.prior.to_value(),
             "smoothing" => settings.smoothing.to_value(),
             "min-confidence" => settings.min_confidence.to_value(),
-            "model-name" => self.analyser.model_name().to_value(),
-            "model-sha256" => self.analyser.model_sha256().to_value(),
-            "model-description-sha256" => self.analyser.description_sha256().to_value(),
-            "stats" => stats::structure("application/x-emotionclassify-stats", "classify", &self.analyser.statistics()).to_value(),
-            name => settings.faces.get(name),
+            name => self.analyser.read_only(name, "emotionclassify", "classify").unwrap_or_else(|| settings.faces.get(name)),
         }
     }
 }

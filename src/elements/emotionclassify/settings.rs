@@ -6,9 +6,10 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::elements::face_settings::{self, FaceSettings};
+use crate::crops::results::Selection;
+use crate::elements::analyser::stats;
+use crate::elements::face_network::settings::{self as face_settings, FaceSettings};
 use crate::elements::properties;
-use crate::elements::stats;
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
@@ -58,10 +59,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How faces are scored in a stream that is live or not, with a model that has this minimum confidence and these limits.
-    pub(super) fn scoring_options(&self, min_confidence: f32, pose_limits: PoseLimits, is_live: bool) -> ScoringOptions {
+    /// How the selected faces are scored, with a model that has this minimum confidence and these limits.
+    pub(super) fn scoring_options(&self, selection: Selection, min_confidence: f32, pose_limits: PoseLimits) -> ScoringOptions {
         ScoringOptions {
-            selection: self.faces.selection(is_live),
+            selection,
             half_life: Duration::from_nanos(self.smoothing),
             min_confidence: if self.min_confidence < 0.0 { min_confidence } else { self.min_confidence as f32 },
             pose_limits,

@@ -6,7 +6,7 @@ use gst::subclass::prelude::*;
 
 use super::imp::{CAT, EmotionExport};
 use super::state::{Outputs, Video};
-use crate::elements::picture_changes::PictureChanges;
+use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::geometry::Size;
 
 /// Appended to the stream id of the video, since two streams must not share an id.

@@ -12,8 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::format::EmotionExportFormat;
 use super::settings::{self, Settings};
 use super::state::{Outputs, State};
+use crate::elements::analyser::stream::is_upstream_live;
 use crate::elements::properties::extract;
-use crate::elements::stream::is_upstream_live;
 use crate::export::Utc;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =

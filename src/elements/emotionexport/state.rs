@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::settings::Settings;
 use super::times::{clock_time, time_of_day};
-use crate::elements::detector_watch::DetectorWatch;
-use crate::elements::picture_changes::PictureChanges;
+use crate::elements::upstream::detector_watch::DetectorWatch;
+use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
 use crate::geometry::Size;
 use crate::record::FaceRecord;

@@ -19,9 +19,9 @@ use super::rate::FrameRate;
 use super::settings::{Settings, param_specs};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
 use crate::elements::bus::error_message;
-use crate::elements::picture_changes::PictureChanges;
+use crate::elements::frame::{self, allocation};
 use crate::elements::properties::extract;
-use crate::elements::{allocation, frame};
+use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

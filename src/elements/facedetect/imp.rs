@@ -12,8 +12,8 @@ use gst_base::subclass::prelude::*;
 use super::search::{CAT, FaceSearch};
 use super::settings;
 use crate::elements::analyser::{Analyser, base_transform_impl};
+use crate::elements::frame;
 use crate::elements::properties::{PostMessages, extract};
-use crate::elements::{frame, stats};
 
 /// The instance of `facedetect`.
 #[derive(Default)]
@@ -85,11 +85,7 @@ impl ObjectImpl for FaceDetect {
             "async" => settings.asynchronous.to_value(),
             "post-messages" => PostMessages::from(settings.updates).to_value(),
             "updates" => settings.updates.to_value(),
-            "model-name" => self.analyser.model_name().to_value(),
-            "model-sha256" => self.analyser.model_sha256().to_value(),
-            "model-description-sha256" => self.analyser.description_sha256().to_value(),
-            "stats" => stats::structure("application/x-facedetect-stats", "detect", &self.analyser.statistics()).to_value(),
-            name => settings.opencv.get(name),
+            name => self.analyser.read_only(name, "facedetect", "detect").unwrap_or_else(|| settings.opencv.get(name)),
         }
     }
 }

@@ -7,9 +7,9 @@ use super::opencv::{Updates, unusable_profile};
 use super::settings::Settings;
 use crate::detector::FaceDetector;
 use crate::detector::tiles::TiledDetector;
-use crate::elements::analyser::{Analysis, Frame};
+use crate::elements::analyser::engine::{Engine, Work};
+use crate::elements::analyser::{Analysis, Frame, LoadedModel};
 use crate::elements::bus::post;
-use crate::elements::engine::{Engine, Work};
 use crate::elements::frame;
 use crate::error::Result;
 use crate::geometry::Size;
@@ -27,8 +27,6 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// The faces of a stream.
 pub struct FaceSearch {
     finder: FaceFinder,
-    model_sha256: String,
-    description_sha256: String,
     /// The detector's own threshold.
     score_threshold: f32,
     /// Ids in the last message, sorted.
@@ -43,7 +41,7 @@ impl Analysis for FaceSearch {
         *CAT
     }
 
-    fn load(settings: &Settings, element: &gst_base::BaseTransform) -> Result<(Self, Work<Search>)> {
+    fn load(settings: &Settings, element: &gst_base::BaseTransform) -> Result<(Self, LoadedModel, Work<Search>)> {
         let mut detector = settings.load_detector()?;
         if let Some(warning) = unusable_profile(settings.opencv.profile.as_deref(), cfg!(feature = "haar")) {
             gst::element_warning!(element, gst::LibraryError::Settings, ("{warning}"));
@@ -52,11 +50,12 @@ impl Analysis for FaceSearch {
         intern([detector.name()]);
         let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);
         let score_threshold = detector.score_threshold();
-        let (model_sha256, description_sha256) = (detector.sha256(), detector.description_sha256());
+        let model =
+            LoadedModel { name: detector.name().to_owned(), sha256: detector.sha256(), description_sha256: detector.description_sha256() };
         if settings.tile_size > 0 {
             detector = Box::new(TiledDetector::new(detector, settings.tile_size));
         }
-        Ok((Self { finder, model_sha256, description_sha256, score_threshold, posted_ids: Vec::new() }, search_with(detector)))
+        Ok((Self { finder, score_threshold, posted_ids: Vec::new() }, model, search_with(detector)))
     }
 
     fn is_async(settings: &Settings) -> bool {
@@ -69,18 +68,6 @@ impl Analysis for FaceSearch {
             self.restart(engine);
         }
         self.finder.search_next();
-    }
-
-    fn model_name(&self) -> &str {
-        self.finder.detector_name()
-    }
-
-    fn model_sha256(&self) -> &str {
-        &self.model_sha256
-    }
-
-    fn description_sha256(&self) -> &str {
-        &self.description_sha256
     }
 
     fn restart(&mut self, engine: &mut Engine<Search>) {

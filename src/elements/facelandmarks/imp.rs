@@ -12,13 +12,14 @@ use gst_base::subclass::prelude::*;
 use super::settings;
 use super::tracking::{CAT, FaceTracking};
 use crate::elements::analyser::{Analyser, base_transform_impl};
+use crate::elements::face_network::FaceAnalysis;
+use crate::elements::frame;
 use crate::elements::properties::extract;
-use crate::elements::{frame, stats};
 
 /// The instance of `facelandmarks`.
 #[derive(Default)]
 pub struct FaceLandmarks {
-    analyser: Analyser<FaceTracking>,
+    analyser: Analyser<FaceAnalysis<FaceTracking>>,
 }
 
 #[glib::object_subclass]
@@ -47,11 +48,7 @@ impl ObjectImpl for FaceLandmarks {
         let settings = self.analyser.settings();
         match pspec.name() {
             "smoothing" => settings.smoothing.to_value(),
-            "model-name" => self.analyser.model_name().to_value(),
-            "model-sha256" => self.analyser.model_sha256().to_value(),
-            "model-description-sha256" => self.analyser.description_sha256().to_value(),
-            "stats" => stats::structure("application/x-facelandmarks-stats", "estimate", &self.analyser.statistics()).to_value(),
-            name => settings.faces.get(name),
+            name => self.analyser.read_only(name, "facelandmarks", "estimate").unwrap_or_else(|| settings.faces.get(name)),
         }
     }
 }

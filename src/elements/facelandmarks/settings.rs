@@ -6,8 +6,10 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::elements::face_settings::{self, FaceSettings};
-use crate::elements::{properties, stats};
+use crate::crops::results::Selection;
+use crate::elements::analyser::stats;
+use crate::elements::face_network::settings::{self as face_settings, FaceSettings};
+use crate::elements::properties;
 use crate::error::Result;
 use crate::landmarker::estimator::Landmarker;
 use crate::landmarker::tracker::GeometryOptions;
@@ -31,9 +33,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How faces are estimated in a stream that is live or not.
-    pub(super) fn geometry_options(&self, is_live: bool) -> GeometryOptions {
-        GeometryOptions { selection: self.faces.selection(is_live), half_life: Duration::from_nanos(self.smoothing) }
+    /// How the selected faces are estimated.
+    pub(super) fn geometry_options(&self, selection: Selection) -> GeometryOptions {
+        GeometryOptions { selection, half_life: Duration::from_nanos(self.smoothing) }
     }
 
     /// Loads the chosen model.

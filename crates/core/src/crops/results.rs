@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which faces are analysed on a frame, and the latest result of every face of a stream.
 //!
-//! [`FaceResults`] does not run a network itself, so an analysis may run on another thread while more frames pass. For each frame,
+//! A [`FaceMemory`] does not run a network itself, so an analysis may run on another thread while more frames pass. For each frame,
 //! call in this order:
 //!
-//! 1. [`choose`](FaceResults::choose) gives each face an id and returns the [`Batch`] of faces to analyse.
+//! 1. [`choose`](FaceMemory::choose) gives each face an id and returns the [`Batch`] of faces to analyse.
 //! 2. The caller runs its network on the batch, at once or on another thread.
-//! 3. [`store`](FaceResults::store) keeps the results. This may be on a later frame.
+//! 3. [`store`](FaceMemory::store) keeps the results. This may be on a later frame.
+//! 4. [`complete`](FaceMemory::complete) gives each face its latest result.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,6 +26,33 @@ const FORGET_AFTER: Duration = Duration::from_secs(5);
 const DURATION_GAIN: f32 = 0.1;
 /// Faces that arrive without an id are tracked across gaps of at most this duration.
 const TRACK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What is kept of the faces of a stream for one kind of network. See the [module](self).
+pub trait FaceMemory {
+    /// What the network says of a face on one frame.
+    type Output;
+    /// What is kept of a face.
+    type Kept;
+    /// How faces are analysed. May differ from frame to frame.
+    type Options;
+
+    /// The latest results, to withdraw batches, to end tracks or to forget pictures.
+    fn results(&mut self) -> &mut FaceResults<Self::Kept>;
+
+    /// Forgets all faces, for example after a seek.
+    fn clear(&mut self) {
+        self.results().clear();
+    }
+
+    /// Gives an id to each face on the frame `view` at `now`, and returns the faces to analyse.
+    fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &Self::Options, now: Duration) -> Batch;
+
+    /// Stores the outputs for a batch, one for each of its faces. They took `duration`.
+    fn store(&mut self, batch: &Batch, outputs: Vec<Self::Output>, duration: Duration, options: &Self::Options);
+
+    /// Gives each face on the frame of this `size` at `now` its latest result. A face without one keeps what it came with.
+    fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &Self::Options, now: Duration);
+}
 
 /// Which faces are analysed. May differ from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -185,11 +213,10 @@ impl<T> FaceResults<T> {
         }
     }
 
-    /// Withdraws a batch that will not be analysed, so that its faces can be chosen again.
+    /// Withdraws a batch that will not be analysed, so that its faces can be chosen again. Faces of a newer batch stay pending.
     pub fn give_up(&mut self, batch: &Batch) {
-        for face in &batch.faces {
-            self.pending.remove(&face.id);
-        }
+        let of_batch = |id: &u32| batch.faces.iter().any(|face| face.id == *id);
+        self.pending.retain(|id, frame| *frame != batch.frame || !of_batch(id));
     }
 
     /// Withdraws all batches without results, for example after an error.

@@ -42,14 +42,13 @@ impl Family {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::EmotionFace, Self::CenterFace, Self::UltraFace, Self::YuNet];
 
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+
     /// The name of a model of this family that has no description.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EmotionFace => "emotion-face",
-            Self::CenterFace => "centerface",
-            Self::UltraFace => "ultraface",
-            Self::YuNet => "yunet",
-        }
+    pub fn name(self) -> &'static str {
+        self.row().name
     }
 
     /// The model of this family that is used unless a file is given: for `EmotionFace` the one compiled in or found instead,
@@ -65,41 +64,31 @@ impl Family {
     }
 
     fn recognise(network: &Network) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.matches(network.outputs()))
-    }
-
-    fn matches(self, outputs: &[TensorSpec]) -> bool {
-        match self {
-            Self::EmotionFace => emotionface::matches(outputs),
-            Self::CenterFace => centerface::matches(outputs),
-            Self::UltraFace => ultraface::matches(outputs),
-            Self::YuNet => yunet::matches(outputs),
-        }
-    }
-
-    fn input_format(self) -> InputFormat {
-        match self {
-            Self::EmotionFace => emotionface::input_format(),
-            Self::CenterFace => centerface::input_format(),
-            Self::UltraFace => ultraface::input_format(),
-            Self::YuNet => yunet::input_format(),
-        }
-    }
-
-    fn decode(self) -> Decode {
-        match self {
-            Self::EmotionFace => emotionface::decode,
-            Self::CenterFace => centerface::decode,
-            Self::UltraFace => ultraface::decode,
-            Self::YuNet => yunet::decode,
-        }
-    }
-
-    /// False if the graph is made for one size of input, as by its anchors.
-    const fn accepts_any_size(self) -> bool {
-        !matches!(self, Self::UltraFace)
+        Self::ALL.into_iter().find(|family| (family.row().matches)(network.outputs()))
     }
 }
+
+/// What is known of a family.
+struct Row {
+    /// The name of a model without a description.
+    name: &'static str,
+    /// True for the outputs of such a network.
+    matches: fn(&[TensorSpec]) -> bool,
+    /// The input, unless a description says otherwise.
+    input_format: fn() -> InputFormat,
+    decode: Decode,
+    /// False if the graph is made for one size of input, as by its anchors.
+    accepts_any_size: bool,
+}
+
+/// A row for each of [`Family::ALL`].
+#[rustfmt::skip]
+const ROWS: [Row; 4] = [
+    Row { name: "emotion-face", matches: emotionface::matches, input_format: emotionface::input_format, decode: emotionface::decode, accepts_any_size: true },
+    Row { name: "centerface", matches: centerface::matches, input_format: centerface::input_format, decode: centerface::decode, accepts_any_size: true },
+    Row { name: "ultraface", matches: ultraface::matches, input_format: ultraface::input_format, decode: ultraface::decode, accepts_any_size: false },
+    Row { name: "yunet", matches: yunet::matches, input_format: yunet::input_format, decode: yunet::decode, accepts_any_size: true },
+];
 
 /// A face detector that runs an ONNX network of a known [`Family`].
 pub struct NetworkDetector {
@@ -137,9 +126,9 @@ impl NetworkDetector {
             return Err(error(described, &network));
         };
         let description = model.description.as_ref();
-        let format = description.map_or_else(|| family.input_format(), |description| description.input.format());
+        let format = description.map_or_else(|| (family.row().input_format)(), |description| description.input.format());
         let input = picture_input(&network, &format).map_err(|expected| error(expected, &network))?;
-        let fixed_size = if family.accepts_any_size() {
+        let fixed_size = if family.row().accepts_any_size {
             if input.shape.iter().skip(2).any(Option::is_some)
                 && let Some(freed) = free_size(&model.bytes, &input.name)
             {
@@ -152,7 +141,9 @@ impl NetworkDetector {
         };
         let probed = fixed_size.unwrap_or(PROBE_SIZE);
         let expected = format!("outputs of {} for a picture of {}x{}", family.name(), probed.width, probed.height);
-        network.probe(&model.path, format.shape(1, probed), &expected, |outputs| family.decode()(outputs, probed, 0.5, &mut Vec::new()))?;
+        network.probe(&model.path, format.shape(1, probed), &expected, |outputs| {
+            (family.row().decode)(outputs, probed, 0.5, &mut Vec::new())
+        })?;
         let described_threshold = description.and_then(|description| description.score_threshold);
         let refiner = description.and_then(|description| description.refiner.as_deref());
         let refiner = refiner.map(|name| Refiner::load(name, search, run)).transpose()?;
@@ -161,7 +152,7 @@ impl NetworkDetector {
             refiner,
             name: description.map_or_else(|| family.name().to_string(), |description| description.name.clone()),
             format,
-            decode: family.decode(),
+            decode: family.row().decode,
             detect_size,
             fixed_size,
             score_threshold: described_threshold.unwrap_or(DetectOptions::default().score_threshold),

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Keeps the scores of all faces of a stream: ids, schedule, classification and smoothing.
 //!
-//! A [`FaceScorer`] does not run the classifier itself, so a classification may run on another thread while more frames pass.
-//! For each frame, call in this order:
-//!
-//! 1. [`choose`](FaceScorer::choose) gives each face an id and returns the [`Batch`] of faces to classify.
-//! 2. [`Classifier::classify_batch`](crate::expression::classifier::Classifier::classify_batch) runs the classifier, at once or
-//!    on another thread.
-//! 3. [`store`](FaceScorer::store) keeps the scores of a classified batch. This may be on a later frame.
-//! 4. [`complete`](FaceScorer::complete) gives each face its latest scores.
+//! A [`FaceScorer`] is the [`FaceMemory`] of a [`Classifier`](crate::expression::classifier::Classifier).
 
 use std::time::Duration;
 
 use crate::crops::face_change::FacePicture;
-use crate::crops::results::{Batch, FaceResults, Pictures, Selection};
+use crate::crops::results::{Batch, FaceMemory, FaceResults, Pictures, Selection};
 use crate::expression::mouth::MouthMovement;
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::face_geometry::PoseLimits;
@@ -43,7 +36,7 @@ impl ScoringOptions {
 }
 
 /// The scores of a face.
-struct FaceScores {
+pub struct FaceScores {
     /// The scores of the classified frame.
     raw: Scores,
     /// The scores after smoothing.
@@ -64,25 +57,23 @@ impl FaceScorer {
     pub fn new(labels: LabelSet) -> Self {
         Self { labels, smoother: ScoreSmoother::default(), results: FaceResults::default() }
     }
+}
 
-    /// Forgets all faces, for example after a seek.
-    pub fn clear(&mut self) {
+impl FaceMemory for FaceScorer {
+    type Output = Scores;
+    type Kept = FaceScores;
+    type Options = ScoringOptions;
+
+    fn results(&mut self) -> &mut FaceResults<FaceScores> {
+        &mut self.results
+    }
+
+    fn clear(&mut self) {
         self.smoother.clear();
         self.results.clear();
     }
 
-    /// Forgets how the faces looked, so that the motion gate lets all of them be classified again.
-    pub fn forget_pictures(&mut self) {
-        self.results.forget_pictures();
-    }
-
-    /// Ends the tracks of faces that arrived without an id. For use at a scene cut, after which other faces follow.
-    pub fn end_tracks(&mut self) {
-        self.results.end_tracks();
-    }
-
-    /// Gives an id to each face on the frame `view` at `now`, and returns the faces to classify.
-    pub fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &ScoringOptions, now: Duration) -> Batch {
+    fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &ScoringOptions, now: Duration) -> Batch {
         self.smoother.forget_old(now);
         let pictures = Pictures { always: !options.half_life.is_zero(), differ: FacePicture::differs_from };
         let batch = self.results.choose(view, faces, &options.selection, pictures, now);
@@ -92,18 +83,7 @@ impl FaceScorer {
         batch
     }
 
-    /// Withdraws a batch that will not be classified, so that its faces can be chosen again.
-    pub fn give_up(&mut self, batch: &Batch) {
-        self.results.give_up(batch);
-    }
-
-    /// Withdraws all batches without scores, for example after an error.
-    pub fn give_up_all(&mut self) {
-        self.results.give_up_all();
-    }
-
-    /// Stores the scores of a batch, which has one for each of its faces. Its classification took `duration`.
-    pub fn store(&mut self, batch: &Batch, scores: Vec<Scores>, duration: Duration, options: &ScoringOptions) {
+    fn store(&mut self, batch: &Batch, scores: Vec<Scores>, duration: Duration, options: &ScoringOptions) {
         let smoother = &mut self.smoother;
         self.results.store(batch, scores, duration, |analysed, raw| {
             let (last, time) = (analysed.last, analysed.time);
@@ -115,18 +95,8 @@ impl FaceScorer {
         });
     }
 
-    /// Takes the last scores of a face as those of the frame at `now`, on which it looks the same.
-    fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
-        if let Some(last) = self.results.get_mut(id).map(|latest| &mut latest.result) {
-            last.mouth.update(None, now);
-            let half_life = last.mouth.half_life(options.half_life);
-            (last.scores, last.label) = smooth(&mut self.smoother, id, &last.raw, Some(last.label), half_life, now);
-        }
-    }
-
-    /// Gives each face on the frame at `now` its latest scores. A face without scores keeps the result that it came with. If it
-    /// came with none, it becomes `unknown`.
-    pub fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) {
+    /// A face that has no scores and came with none becomes `unknown`.
+    fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &ScoringOptions, now: Duration) {
         for face in faces {
             let is_large_enough = options.selection.is_large_enough(face, size);
             if let Some(result) = self.result(face, is_large_enough, options, now) {
@@ -134,6 +104,17 @@ impl FaceScorer {
             } else if face.emotion.is_none() || !is_large_enough {
                 face.emotion = Some(self.unscored(is_large_enough, options));
             }
+        }
+    }
+}
+
+impl FaceScorer {
+    /// Takes the last scores of a face as those of the frame at `now`, on which it looks the same.
+    fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
+        if let Some(last) = self.results.get_mut(id).map(|latest| &mut latest.result) {
+            last.mouth.update(None, now);
+            let half_life = last.mouth.half_life(options.half_life);
+            (last.scores, last.label) = smooth(&mut self.smoother, id, &last.raw, Some(last.label), half_life, now);
         }
     }
 

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Keeps the geometry of all faces of a stream: ids, schedule, estimates and smoothing.
 //!
-//! A [`GeometryTracker`] does not run the network itself, so an estimate may run on another thread while more frames pass. For each
-//! frame, call in this order:
-//!
-//! 1. [`choose`](GeometryTracker::choose) gives each face an id and returns the [`Batch`] of faces to estimate.
-//! 2. [`Landmarker::estimate_batch`](super::estimator::Landmarker::estimate_batch) runs the network, at once or on another thread.
-//! 3. [`store`](GeometryTracker::store) keeps the estimates of a batch. This may be on a later frame.
-//! 4. [`complete`](GeometryTracker::complete) gives each face its latest geometry, moved along with its box.
+//! A [`GeometryTracker`] is the [`FaceMemory`] of a [`Landmarker`](super::estimator::Landmarker).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +9,7 @@ use std::time::Duration;
 use super::estimator::Estimate;
 use super::smoothing::smooth;
 use crate::crops::face_change::FacePicture;
-use crate::crops::results::{Batch, FaceResults, Pictures, Selection};
+use crate::crops::results::{Batch, FaceMemory, FaceResults, Pictures, Selection};
 use crate::face_geometry::FaceGeometry;
 use crate::geometry::{Point, Rect, Size};
 use crate::image::FrameView;
@@ -47,7 +41,7 @@ impl Placed {
 }
 
 /// What is kept of a face.
-struct Tracked {
+pub struct Tracked {
     /// As estimated.
     raw: Placed,
     smoothed: Placed,
@@ -76,19 +70,18 @@ impl GeometryTracker {
     pub fn new(model_name: Arc<str>) -> Self {
         Self { model_name, results: FaceResults::default(), size: Size::default() }
     }
+}
 
-    /// Forgets all faces, for example after a seek.
-    pub fn clear(&mut self) {
-        self.results.clear();
+impl FaceMemory for GeometryTracker {
+    type Output = Estimate;
+    type Kept = Tracked;
+    type Options = GeometryOptions;
+
+    fn results(&mut self) -> &mut FaceResults<Tracked> {
+        &mut self.results
     }
 
-    /// Ends the tracks of faces that arrived without an id. For use at a scene cut, after which other faces follow.
-    pub fn end_tracks(&mut self) {
-        self.results.end_tracks();
-    }
-
-    /// Gives an id to each face on the frame `view` at `now`, and returns the faces to estimate.
-    pub fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &GeometryOptions, now: Duration) -> Batch {
+    fn choose(&mut self, view: &FrameView, faces: &mut [FaceRecord], options: &GeometryOptions, now: Duration) -> Batch {
         if std::mem::replace(&mut self.size, view.size()) != view.size() {
             self.results.clear();
         }
@@ -103,18 +96,7 @@ impl GeometryTracker {
         batch
     }
 
-    /// Withdraws a batch that will not be estimated, so that its faces can be chosen again.
-    pub fn give_up(&mut self, batch: &Batch) {
-        self.results.give_up(batch);
-    }
-
-    /// Withdraws all batches without estimates, for example after an error.
-    pub fn give_up_all(&mut self) {
-        self.results.give_up_all();
-    }
-
-    /// Stores the estimates of a batch, which has one for each of its faces. They took `duration`.
-    pub fn store(&mut self, batch: &Batch, estimates: Vec<Estimate>, duration: Duration, options: &GeometryOptions) {
+    fn store(&mut self, batch: &Batch, estimates: Vec<Estimate>, duration: Duration, options: &GeometryOptions) {
         let size = self.size;
         self.results.store(batch, estimates, duration, |analysed, estimate| {
             let raw = Placed { estimate, rect: analysed.face.rect_norm.from_norm(size) };
@@ -126,16 +108,15 @@ impl GeometryTracker {
         });
     }
 
-    /// Gives each face on the frame at `now` its latest geometry. A face without one, or one that is too small, keeps the geometry
-    /// that it came with.
-    pub fn complete(&self, faces: &mut [FaceRecord], options: &GeometryOptions, now: Duration) {
+    /// A face that is too small keeps the geometry that it came with.
+    fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &GeometryOptions, now: Duration) {
         for face in faces {
-            let latest = self.results.get(face.id).filter(|_| options.selection.is_large_enough(face, self.size));
+            let latest = self.results.get(face.id).filter(|_| options.selection.is_large_enough(face, size));
             let Some(latest) = latest else { continue };
-            let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(self.size)).estimate;
+            let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(size)).estimate;
             face.geometry = Some(Arc::new(FaceGeometry {
                 pose: estimate.pose,
-                landmarks_norm: estimate.landmarks.to_norm(self.size),
+                landmarks_norm: estimate.landmarks.to_norm(size),
                 blendshapes: estimate.blendshapes,
                 trust: estimate.trust,
                 age: now.saturating_sub(latest.time),
@@ -174,7 +155,7 @@ mod tests {
             trust: 0.75,
         };
         tracker.store(&batch, vec![estimate; batch.faces.len()], Duration::ZERO, options);
-        tracker.complete(&mut faces, options, now);
+        tracker.complete(&mut faces, SIZE, options, now);
         let [face] = faces;
         (face, batch.faces.len())
     }

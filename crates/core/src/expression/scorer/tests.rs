@@ -90,6 +90,22 @@ fn a_time_budget_limits_the_number_of_faces_by_their_measured_duration() {
 }
 
 #[test]
+fn a_face_of_a_newer_batch_stays_pending_when_an_older_one_is_given_up() {
+    let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
+    let faces = [(1, Rect::new(20.0, 20.0, 50.0, 50.0))];
+    let seldom = ScoringOptions { selection: Selection { interval_frames: 2, ..SELECTION }, ..OPTIONS };
+    let frame = |scorer: &mut FaceScorer, time_ms| choose(scorer, (VGA, 16), &faces, &seldom, time_ms).0;
+    let older = frame(&mut scorer, 0);
+    assert_eq!((older.faces.len(), frame(&mut scorer, 40).faces.len()), (1, 0));
+    let newer = frame(&mut scorer, 80);
+    assert_eq!(newer.faces.len(), 1);
+    scorer.results().give_up(&older);
+    assert_eq!(frame(&mut scorer, 120).faces.len(), 0, "the newer batch is being classified");
+    scorer.results().give_up(&newer);
+    assert_eq!(frame(&mut scorer, 160).faces.len(), 1, "nothing is known of the face");
+}
+
+#[test]
 fn faces_get_new_ids_if_the_frame_size_changes() {
     let mut scorer = FaceScorer::new(LabelSet::new(["neutral"]));
     let face = [(0, Rect::new(20.0, 20.0, 60.0, 60.0))];

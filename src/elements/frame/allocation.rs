@@ -7,7 +7,7 @@ use gst::prelude::*;
 /// metadata: overlay compositions if downstream supports them, and `GstVideoMeta`, since the elements handle any stride.
 /// Other kinds are removed, because the elements would ignore them: a `GstVideoCropMeta`, for example, changes which part
 /// of the pixels is the picture.
-pub(super) fn propose(src_pad: &gst::Pad, query: &mut gst::query::Allocation) {
+pub(in crate::elements) fn propose(src_pad: &gst::Pad, query: &mut gst::query::Allocation) {
     // If downstream does not answer, nothing is offered, and upstream allocates its own buffers.
     let _ = src_pad.peer_query(query);
     let supported = [gst_video::VideoMeta::meta_api(), gst_video::VideoOverlayCompositionMeta::meta_api()];

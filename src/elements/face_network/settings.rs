@@ -7,9 +7,9 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use super::plugin_folder::plugin_folder;
-use super::properties::{self, ExecutionProvider, PostMessages, extract};
 use crate::crops::results::Selection;
+use crate::elements::plugin_folder::plugin_folder;
+use crate::elements::properties::{self, ExecutionProvider, PostMessages, extract};
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
@@ -24,19 +24,19 @@ const LIVE_FACES_PER_FRAME: usize = 16;
 /// The values of the properties.
 #[derive(Clone, Debug)]
 pub struct FaceSettings {
-    pub(super) model_file: Option<String>,
-    pub(super) batch_size: u32,
-    pub(super) reclassify_interval: u32,
-    pub(super) max_faces_per_frame: u32,
-    pub(super) time_budget: u64,
+    pub(in crate::elements) model_file: Option<String>,
+    pub(in crate::elements) batch_size: u32,
+    pub(in crate::elements) reclassify_interval: u32,
+    pub(in crate::elements) max_faces_per_frame: u32,
+    pub(in crate::elements) time_budget: u64,
     /// `None` until it is set: live streams are then gated.
-    pub(super) motion_gate: Option<bool>,
-    pub(super) idle_interval: u64,
-    pub(super) min_face_size: u32,
-    pub(super) threads: u32,
-    pub(super) provider: ExecutionProvider,
-    pub(super) asynchronous: bool,
-    pub(super) post_messages: PostMessages,
+    pub(in crate::elements) motion_gate: Option<bool>,
+    pub(in crate::elements) idle_interval: u64,
+    pub(in crate::elements) min_face_size: u32,
+    pub(in crate::elements) threads: u32,
+    pub(in crate::elements) provider: ExecutionProvider,
+    pub(in crate::elements) asynchronous: bool,
+    pub(in crate::elements) post_messages: PostMessages,
 }
 
 impl Default for FaceSettings {
@@ -60,7 +60,7 @@ impl Default for FaceSettings {
 
 impl FaceSettings {
     /// Sets the property `name`, which must be one of these.
-    pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
+    pub(in crate::elements) fn set(&mut self, name: &str, value: &glib::Value) {
         match name {
             "model-file" => self.model_file = extract(value),
             "batch-size" => self.batch_size = extract(value),
@@ -79,7 +79,7 @@ impl FaceSettings {
     }
 
     /// The value of the property `name`, which must be one of these.
-    pub(super) fn get(&self, name: &str) -> glib::Value {
+    pub(in crate::elements) fn get(&self, name: &str) -> glib::Value {
         match name {
             "model-file" => self.model_file.to_value(),
             "batch-size" => self.batch_size.to_value(),
@@ -98,7 +98,7 @@ impl FaceSettings {
     }
 
     /// Which faces are analysed in a stream that is live or not.
-    pub(super) fn selection(&self, is_live: bool) -> Selection {
+    pub(in crate::elements) fn selection(&self, is_live: bool) -> Selection {
         let budget = match self.max_faces_per_frame {
             0 if is_live => LIVE_FACES_PER_FRAME,
             0 => MAX_DETECTIONS,
@@ -114,7 +114,7 @@ impl FaceSettings {
     }
 
     /// The chosen model, or the default one of the kind `default` if none is chosen, with what is needed to load it.
-    pub(super) fn model(&self, default: &str) -> Result<(ModelFile, SearchPath, RunOptions)> {
+    pub(in crate::elements) fn model(&self, default: &str) -> Result<(ModelFile, SearchPath, RunOptions)> {
         let search = SearchPath::from_env(plugin_folder());
         let run = RunOptions { threads: self.threads, provider: self.provider.into() };
         let model = match self.model_file.as_deref() {
@@ -140,12 +140,12 @@ fn number(name: &str, nick: &str, blurb: &str, minimum: u32, default: u32) -> gl
 }
 
 /// The property `model-file`.
-pub(super) fn model_file(blurb: &str) -> glib::ParamSpec {
+pub(in crate::elements) fn model_file(blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecString::builder("model-file").nick("Model file").blurb(blurb).mutable_ready().build()
 }
 
 /// The property `batch-size`.
-pub(super) fn batch_size() -> glib::ParamSpec {
+pub(in crate::elements) fn batch_size() -> glib::ParamSpec {
     glib::ParamSpecUInt::builder("batch-size")
         .nick("Batch size")
         .blurb("Maximum number of faces in one run of the network (0 = all faces of the frame, up to 64)")
@@ -155,23 +155,23 @@ pub(super) fn batch_size() -> glib::ParamSpec {
 }
 
 /// The property `reclassify-interval`.
-pub(super) fn reclassify_interval(blurb: &str) -> glib::ParamSpec {
+pub(in crate::elements) fn reclassify_interval(blurb: &str) -> glib::ParamSpec {
     let default = FaceSettings::default().reclassify_interval;
     number("reclassify-interval", "Reclassification interval", blurb, 1, default)
 }
 
 /// The property `max-faces-per-frame`.
-pub(super) fn max_faces_per_frame(blurb: &str) -> glib::ParamSpec {
+pub(in crate::elements) fn max_faces_per_frame(blurb: &str) -> glib::ParamSpec {
     number("max-faces-per-frame", "Maximum faces per frame", blurb, 0, FaceSettings::default().max_faces_per_frame)
 }
 
 /// The property `min-face-size`.
-pub(super) fn min_face_size(blurb: &str, default: u32) -> glib::ParamSpec {
+pub(in crate::elements) fn min_face_size(blurb: &str, default: u32) -> glib::ParamSpec {
     number("min-face-size", "Minimum face size", blurb, 0, default)
 }
 
 /// The property `time-budget`.
-pub(super) fn time_budget(blurb: &str) -> glib::ParamSpec {
+pub(in crate::elements) fn time_budget(blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecUInt64::builder("time-budget")
         .nick("Time budget")
         .blurb(blurb)
@@ -181,7 +181,7 @@ pub(super) fn time_budget(blurb: &str) -> glib::ParamSpec {
 }
 
 /// The property `post-messages`.
-pub(super) fn post_messages(blurb: &str) -> glib::ParamSpec {
+pub(in crate::elements) fn post_messages(blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
         .nick("Post messages")
         .blurb(blurb)

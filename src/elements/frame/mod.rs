@@ -3,17 +3,20 @@
 
 #![allow(unsafe_code)]
 
+pub(super) mod allocation;
+mod planes;
+
 use gst_video::prelude::*;
 use gst_video::{
     VideoBufferFlags, VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoInterlaceMode,
     VideoMeta, VideoTransferFunction,
 };
 
-use super::planes::{self, PLANES};
 use crate::draw::{Canvas, PlaneMut};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
+use planes::PLANES;
 
 /// The pixel formats of the sink pads, the most preferred first.
 pub const FORMATS: [VideoFormat; 20] = [

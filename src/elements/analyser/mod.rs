@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `facedetect` and `emotionclassify` share: the life of a stream, its times, lateness, latency and errors.
+//! What `facedetect`, `facelandmarks` and `emotionclassify` share: the life of a stream, its times, lateness, latency and errors.
 //!
 //! An element holds an [`Analyser`], forwards its virtual methods to it, and implements [`Analysis`]: what happens to one
 //! frame.
 
+pub mod engine;
+pub mod stats;
+pub mod stream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::bus::{error_message, post_latency};
-use super::engine::{Engine, Work, catch_panic};
-use super::stream::{HoldTime, Lateness, Liveness, StreamClock, buffer_times, frame_step};
-use super::{allocation, frame};
+use self::engine::{Engine, Work, catch_panic};
+use self::stream::{HoldTime, Lateness, Liveness, StreamClock, buffer_times, frame_step};
+use crate::elements::bus::{error_message, post_latency};
+use crate::elements::frame::{self, allocation};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::meta::message::BufferTimes;
@@ -35,22 +40,13 @@ pub trait Analysis: Sized + Send + 'static {
     ///
     /// # Errors
     /// Those of the model.
-    fn load(settings: &Self::Settings, element: &gst_base::BaseTransform) -> Result<(Self, Work<Self::Task>)>;
+    fn load(settings: &Self::Settings, element: &gst_base::BaseTransform) -> Result<(Self, LoadedModel, Work<Self::Task>)>;
 
     /// True if inferences run on a thread of their own.
     fn is_async(settings: &Self::Settings) -> bool;
 
     /// Takes new caps. `is_resized` says whether the frame's size differs from that of the previous caps.
     fn set_caps(&mut self, element: &gst_base::BaseTransform, engine: &mut Engine<Self::Task>, is_resized: bool);
-
-    /// The name of the loaded model.
-    fn model_name(&self) -> &str;
-
-    /// The SHA-256 of the loaded model's file, in hex, and of the files that belong to it.
-    fn model_sha256(&self) -> &str;
-
-    /// The SHA-256 of the loaded model's description, in hex, and of those of the models that belong to it.
-    fn description_sha256(&self) -> &str;
 
     /// Forgets all faces and running inferences, since the next frame does not follow the previous one. Ids continue.
     fn restart(&mut self, engine: &mut Engine<Self::Task>);
@@ -105,10 +101,13 @@ struct Stream<A: Analysis> {
 }
 
 /// What the properties tell about the loaded model.
-struct LoadedModel {
-    name: String,
-    sha256: String,
-    description_sha256: String,
+pub struct LoadedModel {
+    /// Its name.
+    pub name: String,
+    /// The SHA-256 of its file, in hex, and of the files that belong to it.
+    pub sha256: String,
+    /// The SHA-256 of its description, in hex, and of those of the models that belong to it.
+    pub description_sha256: String,
 }
 
 /// The element's state and the virtual methods that both elements share.
@@ -148,19 +147,18 @@ impl<A: Analysis> Analyser<A> {
         self.statistics.lock()
     }
 
-    /// The name of the loaded model; `None` unless the element is started.
-    pub fn model_name(&self) -> Option<String> {
-        self.model.lock().as_ref().map(|model| model.name.clone())
-    }
-
-    /// The SHA-256 of the loaded model's files; `None` unless the element is started.
-    pub fn model_sha256(&self) -> Option<String> {
-        self.model.lock().as_ref().map(|model| model.sha256.clone())
-    }
-
-    /// The SHA-256 of the loaded model's descriptions; `None` unless the element is started.
-    pub fn description_sha256(&self) -> Option<String> {
-        self.model.lock().as_ref().map(|model| model.description_sha256.clone())
+    /// The value of a property that describes what runs; `None` if `name` is another one. In `stats`, `whole` is the
+    /// name of the time per frame. What describes the model is unset unless the element is started.
+    pub fn read_only(&self, name: &str, factory: &str, whole: &str) -> Option<glib::Value> {
+        let model = self.model.lock();
+        let of_model = |part: fn(&LoadedModel) -> &String| Some(model.as_ref().map(part).to_value());
+        match name {
+            "model-name" => of_model(|model| &model.name),
+            "model-sha256" => of_model(|model| &model.sha256),
+            "model-description-sha256" => of_model(|model| &model.description_sha256),
+            "stats" => Some(stats::structure(&format!("application/x-{factory}-stats"), whole, &self.statistics()).to_value()),
+            _ => None,
+        }
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Stream<A>>> {
@@ -174,18 +172,14 @@ impl<A: Analysis> Analyser<A> {
     pub fn start(&self, element: &impl IsA<gst_base::BaseTransform>) -> std::result::Result<(), gst::ErrorMessage> {
         let (element, settings) = (element.upcast_ref(), self.settings().clone());
         let name = element.name();
-        let (analysis, work) = catch_panic(&name, || A::load(&settings, element)).map_err(|error| error_message(&error))?;
+        let (analysis, model, work) = catch_panic(&name, || A::load(&settings, element)).map_err(|error| error_message(&error))?;
         self.liveness.reset();
         self.lateness.reset();
         self.hold_time.reset();
         *self.statistics() = Statistics::default();
         let engine = Engine::new(&name, A::is_async(&settings), self.statistics.clone(), work);
         let engine = engine.map_err(|error| error_message(&error))?;
-        *self.model.lock() = Some(LoadedModel {
-            name: analysis.model_name().into(),
-            sha256: analysis.model_sha256().into(),
-            description_sha256: analysis.description_sha256().into(),
-        });
+        *self.model.lock() = Some(model);
         *self.stream() = Some(Stream { analysis, engine, clock: StreamClock::default(), info: None, is_failing: false });
         Ok(())
     }

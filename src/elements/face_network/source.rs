@@ -5,21 +5,16 @@ use std::time::Duration;
 
 use gst_base::prelude::*;
 
-use super::analyser::{Analysis, Frame};
-use super::detector_watch::DetectorWatch;
-use super::picture_changes::PictureChanges;
-use super::stream::since;
-use crate::crops::results::{Batch, Selection};
+use super::{FaceAnalysis, FaceNetwork, Task};
+use crate::crops::results::Selection;
+use crate::elements::analyser::stream::since;
+use crate::elements::analyser::{Analysis, Frame};
+use crate::elements::upstream::detector_watch::DetectorWatch;
+use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::geometry::Size;
 use crate::image::FrameView;
 use crate::record::FaceRecord;
 use crate::track::scene_cut::CutDetector;
-
-/// A task that runs a network on the faces of a frame.
-pub trait FaceTask {
-    /// The faces.
-    fn batch(&self) -> &Batch;
-}
 
 /// The faces of a stream, as they arrive.
 pub struct FaceSource {
@@ -101,16 +96,16 @@ impl FaceSource {
 
     /// Runs `task` on the frame `view` of `buffer`, unless it has no faces, and counts what happens. Returns a task that this one
     /// replaces; it will not be done.
-    pub fn submit<A: Analysis<Task: FaceTask>>(
+    pub fn submit<N: FaceNetwork>(
         &mut self,
         buffer: &gst::BufferRef,
         view: &FrameView,
-        frame: &mut Frame<A>,
-        task: A::Task,
+        frame: &mut Frame<FaceAnalysis<N>>,
+        task: Task<N>,
         is_late: bool,
-    ) -> Option<A::Task> {
-        let is_gated = task.batch().unchanged() > 0;
-        if task.batch().is_empty() {
+    ) -> Option<Task<N>> {
+        let is_gated = task.batch.unchanged() > 0;
+        if task.batch.is_empty() {
             let mut statistics = frame.statistics();
             statistics.skipped += 1;
             statistics.late += u64::from(is_late);
