@@ -147,17 +147,16 @@ impl<A: Analysis> Analyser<A> {
         self.statistics.lock()
     }
 
-    /// The value of a property that describes what runs; `None` if `name` is another one. In `stats`, `whole` is the
-    /// name of the time per frame. What describes the model is unset unless the element is started.
-    pub fn read_only(&self, name: &str, factory: &str, whole: &str) -> Option<glib::Value> {
+    /// The value of one of [`read_only`](super::properties::read_only). In `stats`, `whole` is the name of the time per frame.
+    pub fn read_only(&self, name: &str, factory: &str, whole: &str) -> glib::Value {
         let model = self.model.lock();
-        let of_model = |part: fn(&LoadedModel) -> &String| Some(model.as_ref().map(part).to_value());
+        let of_model = |part: fn(&LoadedModel) -> &String| model.as_ref().map(part).to_value();
         match name {
             "model-name" => of_model(|model| &model.name),
             "model-sha256" => of_model(|model| &model.sha256),
             "model-description-sha256" => of_model(|model| &model.description_sha256),
-            "stats" => Some(stats::structure(&format!("application/x-{factory}-stats"), whole, &self.statistics()).to_value()),
-            _ => None,
+            "stats" => stats::structure(&format!("application/x-{factory}-stats"), whole, &self.statistics()).to_value(),
+            name => unreachable!("property {name} is not installed"),
         }
     }
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The property `stats` of `facedetect` and `emotionclassify`.
 
-use gst::glib;
-use gst::prelude::*;
-
 use crate::statistics::{Histogram, Statistics};
 
 /// The structure that the elements' documentation describes. `whole` is the name of the time per frame.
@@ -25,13 +22,4 @@ fn set_percentiles(structure: &mut gst::StructureRef, name: &str, times: &Histog
     for (percentile, share) in [("p50", 0.50), ("p95", 0.95), ("p99", 0.99)] {
         structure.set(format!("{name}-{percentile}"), times.percentile_us(share));
     }
-}
-
-/// The read-only property `stats`.
-pub fn param_spec() -> glib::ParamSpec {
-    glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-        .nick("Statistics")
-        .blurb("Counts of frames and faces, and percentiles of the time per step, in microseconds")
-        .read_only()
-        .build()
 }

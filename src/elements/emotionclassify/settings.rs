@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `emotionclassify` and their values.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 
 use crate::crops::results::Selection;
-use crate::elements::analyser::stats;
-use crate::elements::face_network::settings::{self as face_settings, FaceSettings};
-use crate::elements::properties;
+use crate::elements::face_network::settings::FaceSettings;
+use crate::elements::properties::When::{Playing, Ready};
+use crate::elements::properties::{Properties, choice, double, field, string, uint, uint64};
 use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
@@ -78,59 +79,24 @@ impl Settings {
     }
 }
 
-/// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+/// The properties, besides those of [`FaceSettings`].
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
-    vec![
-        face_settings::model_file(
+    Properties::new(vec![
+        field!(Settings: string("model-file", "Model file",
             "Expression model: an ONNX file with its description beside it, or a name: expression or expression-int8 (unset = \
-             expression-int8 on processors with AVX2 or ARM's dot products, expression on others)",
-        ),
-        face_settings::batch_size(),
-        face_settings::reclassify_interval("Classify each face on every n-th frame"),
-        face_settings::max_faces_per_frame(
-            "Maximum number of faces classified on a frame, in turn; the others keep their last scores (0 = all, at most 1000, or \
-             16 if the stream is live)",
-        ),
-        face_settings::time_budget(
-            "Time in nanoseconds that classifications may take on a frame, which limits their number by their measured duration; at \
-             least one face is classified (0 = no limit)",
-        ),
-        properties::motion_gate(
-            "Classify a face only when it looks different than at its last classification. Unless it is set, live streams are gated \
-             and others are not",
-        ),
-        properties::idle_interval("With motion-gate: maximum time between two classifications of a face, in nanoseconds"),
-        glib::ParamSpecEnum::builder_with_default("prior", default.prior)
-            .nick("Prior")
-            .blurb("How frequent the expressions are assumed to be where the faces come from; a model without it ignores it")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt64::builder("smoothing")
-            .nick("Smoothing")
-            .blurb("Half-life of each face's mean scores, in nanoseconds (0 = no smoothing)")
-            .default_value(default.smoothing)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecDouble::builder("min-confidence")
-            .nick("Minimum confidence")
-            .blurb("Label of a face is unknown if its top score is below this (-1 = the model's own, in its model.toml)")
-            .minimum(-1.0)
-            .maximum(1.0)
-            .default_value(default.min_confidence)
-            .mutable_playing()
-            .build(),
-        face_settings::min_face_size(
+             expression-int8 on processors with AVX2 or ARM's dot products, expression on others)", Ready), faces.model_file),
+        field!(Settings: choice("prior", "Prior",
+            "How frequent the expressions are assumed to be where the faces come from; a model without it ignores it",
+            default.prior, Playing), prior),
+        field!(Settings: uint64("smoothing", "Smoothing", "Half-life of each face's mean scores, in nanoseconds (0 = no smoothing)",
+            default.smoothing, Playing), smoothing),
+        field!(Settings: double("min-confidence", "Minimum confidence",
+            "Label of a face is unknown if its top score is below this (-1 = the model's own, in its model.toml)",
+            -1.0..=1.0, default.min_confidence, Playing), min_confidence),
+        field!(Settings: uint("min-face-size", "Minimum face size",
             "Label of a face is unknown if its width or height is below this, in pixels",
-            default.faces.min_face_size,
-        ),
-        properties::threads(),
-        properties::execution_provider(),
-        properties::asynchronous(),
-        face_settings::post_messages("When to post an element message with the faces and their scores"),
-        properties::model_name(),
-        properties::model_sha256(),
-        properties::model_description_sha256(),
-        stats::param_spec(),
-    ]
-}
+            0..=u32::MAX, default.faces.min_face_size, Playing), faces.min_face_size),
+    ])
+});

@@ -10,10 +10,9 @@ use gst::subclass::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::format::EmotionExportFormat;
-use super::settings::{self, Settings};
+use super::settings::{PROPERTIES, Settings};
 use super::state::{Outputs, State};
 use crate::elements::analyser::stream::is_upstream_live;
-use crate::elements::properties::extract;
 use crate::export::Utc;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -135,42 +134,22 @@ impl ObjectSubclass for EmotionExport {
 
 impl ObjectImpl for EmotionExport {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
-        &PROPERTIES
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| PROPERTIES.specs().collect());
+        &SPECS
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = self.settings();
-        match pspec.name() {
-            "format" => settings.format = extract(value),
-            "interval" => settings.interval = extract(value),
-            "on-change" => settings.on_change = extract(value),
-            "aggregate-only" => settings.aggregate_only = extract(value),
-            "source" => {
-                settings.source = extract(value);
-                if let Some(state) = self.state().as_mut() {
-                    state.source = settings.source.clone();
-                }
-            }
-            "hysteresis" => settings.hysteresis = extract(value),
-            "geometry" => settings.geometry = extract(value),
-            name => unreachable!("property {name} is not installed"),
+        PROPERTIES.set(&mut settings, pspec.name(), value);
+        // The only one that may change while records are written.
+        if let Some(state) = self.state().as_mut() {
+            state.source = settings.source.clone();
         }
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = self.settings();
-        match pspec.name() {
-            "format" => settings.format.to_value(),
-            "interval" => settings.interval.to_value(),
-            "on-change" => settings.on_change.to_value(),
-            "aggregate-only" => settings.aggregate_only.to_value(),
-            "source" => settings.source.to_value(),
-            "hysteresis" => settings.hysteresis.to_value(),
-            "geometry" => settings.geometry.to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
+        PROPERTIES.get(&self.settings(), pspec.name()).expect("the property is installed")
     }
 
     fn constructed(&self) {

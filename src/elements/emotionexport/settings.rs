@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `emotionexport` and their values.
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
 use super::format::EmotionExportFormat;
+use crate::elements::properties::When::{Playing, Ready};
+use crate::elements::properties::{Properties, boolean, choice, field, string, uint64};
 use crate::export::GeometryFields;
 
 /// The values of the property `geometry`: which records have the geometry of a face.
@@ -67,53 +71,25 @@ impl Settings {
 }
 
 /// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
-    vec![
-        glib::ParamSpecEnum::builder_with_default("format", default.format)
-            .nick("Format")
-            .blurb("Format of the text")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt64::builder("interval")
-            .nick("Interval")
-            .blurb("Export one frame, or one summary, per interval of this length, in nanoseconds (0 = every frame)")
-            .default_value(default.interval)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoolean::builder("on-change")
-            .nick("On change")
-            .blurb(
-                "Export a frame only when a face appears, disappears or changes its label, and a summary only when its counts \
-                 change; each record is valid until the next one",
-            )
-            .default_value(default.on_change)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoolean::builder("aggregate-only")
-            .nick("Aggregate only")
-            .blurb("Export only counts and mean scores of each interval, without boxes and ids")
-            .default_value(default.aggregate_only)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("source")
-            .nick("Source")
-            .blurb("Name of the video in the field `stream` of every record (unset = the stream id)")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt64::builder("hysteresis")
-            .nick("Hysteresis")
-            .blurb(
-                "With format=events: how long a face must be in view, be gone, show another expression or do something else before \
-                 that is reported, in nanoseconds",
-            )
-            .default_value(default.hysteresis)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("geometry", default.geometry)
-            .nick("Geometry")
-            .blurb("Which records have pose, landmarks and blendshapes, which facelandmarks estimates")
-            .mutable_ready()
-            .build(),
-    ]
-}
+    Properties::new(vec![
+        field!(Settings: choice("format", "Format", "Format of the text", default.format, Ready), format),
+        field!(Settings: uint64("interval", "Interval",
+            "Export one frame, or one summary, per interval of this length, in nanoseconds (0 = every frame)",
+            default.interval, Ready), interval),
+        field!(Settings: boolean("on-change", "On change",
+            "Export a frame only when a face appears, disappears or changes its label, and a summary only when its counts change; each \
+             record is valid until the next one", default.on_change, Ready), on_change),
+        field!(Settings: boolean("aggregate-only", "Aggregate only",
+            "Export only counts and mean scores of each interval, without boxes and ids", default.aggregate_only, Ready), aggregate_only),
+        field!(Settings: string("source", "Source",
+            "Name of the video in the field `stream` of every record (unset = the stream id)", Playing), source),
+        field!(Settings: uint64("hysteresis", "Hysteresis",
+            "With format=events: how long a face must be in view, be gone, show another expression or do something else before that is \
+             reported, in nanoseconds", default.hysteresis, Ready), hysteresis),
+        field!(Settings: choice("geometry", "Geometry",
+            "Which records have pose, landmarks and blendshapes, which facelandmarks estimates", default.geometry, Ready), geometry),
+    ])
+});

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -16,11 +15,10 @@ use parking_lot::{Mutex, MutexGuard};
 use super::compose::{Composer, Output, paint, transform_caps};
 use super::privacy::{Privacy, Shown};
 use super::rate::FrameRate;
-use super::settings::{Settings, param_specs};
+use super::settings::{PROPERTIES, Settings};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
 use crate::elements::bus::error_message;
 use crate::elements::frame::{self, allocation};
-use crate::elements::properties::extract;
 use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::record::{FaceRecord, FrameRecord};
 
@@ -156,31 +154,12 @@ impl ObjectSubclass for EmotionOverlay {
 
 impl ObjectImpl for EmotionOverlay {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| PROPERTIES.specs().collect());
+        &SPECS
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = self.settings();
-        match pspec.name() {
-            "draw-boxes" => settings.style_mut().boxes = extract(value),
-            "draw-labels" => settings.style_mut().labels = extract(value),
-            "draw-scores" => settings.style_mut().scores = extract(value),
-            "draw-emoji" => settings.style_mut().emoji = extract(value),
-            "draw-ids" => settings.style_mut().ids = extract(value),
-            "draw-landmarks" => settings.style_mut().landmarks = extract(value),
-            "draw-pose" => settings.style_mut().pose = extract(value),
-            "draw-stats" => settings.draw_stats = extract(value),
-            "line-width" => settings.style_mut().line_width_px = extract(value),
-            "font-size" => settings.style_mut().font_size_px = extract(value),
-            "blur-faces" => settings.blur.faces = extract(value),
-            "blur-unsearched" => settings.blur.unsearched = extract(value),
-            "blur-max-age" => settings.blur.max_age = Duration::from_nanos(extract(value)),
-            "palette" => settings.set_palette(extract(value)),
-            "labels" => settings.set_labels(extract(value)),
-            name => unreachable!("property {name} is not installed"),
-        }
-        drop(settings);
+        PROPERTIES.set(&mut self.settings(), pspec.name(), value);
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
         if pspec.name() == "labels" && self.obj().current_state() >= gst::State::Paused {
             self.report_malformed_labels();
@@ -188,25 +167,7 @@ impl ObjectImpl for EmotionOverlay {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = self.settings();
-        match pspec.name() {
-            "draw-boxes" => settings.style.boxes.to_value(),
-            "draw-labels" => settings.style.labels.to_value(),
-            "draw-scores" => settings.style.scores.to_value(),
-            "draw-emoji" => settings.style.emoji.to_value(),
-            "draw-ids" => settings.style.ids.to_value(),
-            "draw-landmarks" => settings.style.landmarks.to_value(),
-            "draw-pose" => settings.style.pose.to_value(),
-            "draw-stats" => settings.draw_stats.to_value(),
-            "line-width" => settings.style.line_width_px.to_value(),
-            "font-size" => settings.style.font_size_px.to_value(),
-            "blur-faces" => settings.blur.faces.to_value(),
-            "blur-unsearched" => settings.blur.unsearched.to_value(),
-            "blur-max-age" => settings.blur.max_age_ns().to_value(),
-            "palette" => settings.palette.to_value(),
-            "labels" => settings.labels.text.to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
+        PROPERTIES.get(&self.settings(), pspec.name()).expect("the property is installed")
     }
 
     fn constructed(&self) {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `emotionoverlay` and their values.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 
 use super::privacy::BlurSettings;
 use crate::draw::{self, Style, Translations};
+use crate::elements::properties::When::Playing;
+use crate::elements::properties::{Properties, Property, boolean, choice, extract, field, string, uint, uint64};
 
 /// The values of the property `palette`: the colours of the expressions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -67,91 +70,68 @@ impl Settings {
         Arc::make_mut(&mut self.style)
     }
 
-    pub(super) fn set_palette(&mut self, palette: Palette) {
+    fn set_palette(&mut self, palette: Palette) {
         self.palette = palette;
         self.style_mut().palette = palette.into();
     }
 
-    pub(super) fn set_labels(&mut self, text: Option<String>) {
+    fn set_labels(&mut self, text: Option<String>) {
         let (translations, malformed) = Translations::parse(text.as_deref().unwrap_or_default());
         self.labels = Labels { text, malformed };
         self.style_mut().translations = translations;
     }
 }
 
+/// A property that is a field of the style: `style!(SPEC, FIELD)`.
+macro_rules! style {
+    ($spec:expr, $field:ident) => {
+        Property::<Settings>::new(
+            $spec,
+            |settings| settings.style.$field.to_value(),
+            |settings, value| settings.style_mut().$field = extract(value),
+        )
+    };
+}
+
 /// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
     let style = &default.style;
-    vec![
-        switch("draw-boxes", "Draw boxes", "Draw a box around each face, in the colour of its expression", style.boxes),
-        switch("draw-labels", "Draw labels", "Write the name and score of the expression next to each face", style.labels),
-        switch("draw-scores", "Draw scores", "Draw a bar for the score of each class, where there is room", style.scores),
-        switch("draw-emoji", "Draw emoji", "Draw an emoji of the expression next to each face", style.emoji),
-        switch("draw-ids", "Draw ids", "Write the track id next to each face", style.ids),
-        switch(
-            "draw-landmarks",
-            "Draw landmarks",
-            "Draw contours through the landmarks of each face, which facelandmarks estimates",
-            style.landmarks,
+    Properties::new(vec![
+        style!(boolean("draw-boxes", "Draw boxes", "Draw a box around each face, in the colour of its expression", style.boxes, Playing), boxes),
+        style!(boolean("draw-labels", "Draw labels", "Write the name and score of the expression next to each face", style.labels, Playing), labels),
+        style!(boolean("draw-scores", "Draw scores", "Draw a bar for the score of each class, where there is room", style.scores, Playing), scores),
+        style!(boolean("draw-emoji", "Draw emoji", "Draw an emoji of the expression next to each face", style.emoji, Playing), emoji),
+        style!(boolean("draw-ids", "Draw ids", "Write the track id next to each face", style.ids, Playing), ids),
+        style!(boolean("draw-landmarks", "Draw landmarks",
+            "Draw contours through the landmarks of each face, which facelandmarks estimates", style.landmarks, Playing), landmarks),
+        style!(boolean("draw-pose", "Draw pose",
+            "Draw a line from each nose in the direction of the face, which facelandmarks estimates", style.pose, Playing), pose),
+        field!(Settings: boolean("draw-stats", "Draw statistics", "Write the number of faces and the frame rate into a corner",
+            default.draw_stats, Playing), draw_stats),
+        style!(uint("line-width", "Line width", "Width of the box lines, in pixels (0 = chosen from the frame and face size)",
+            0..=MAX_LINE_WIDTH, style.line_width_px, Playing), line_width_px),
+        style!(uint("font-size", "Font size", "Font size of the labels, in pixels (0 = chosen from the frame and face size)",
+            0..=MAX_FONT_SIZE, style.font_size_px, Playing), font_size_px),
+        field!(Settings: choice("blur-faces", "Blur faces", "How to make faces unrecognisable", default.blur.faces, Playing), blur.faces),
+        field!(Settings: choice("blur-unsearched", "Blur unsearched",
+            "What to show of a frame that was not searched for faces within blur-max-age, if blur-faces is set",
+            default.blur.unsearched, Playing), blur.unsearched),
+        Property::new(
+            uint64("blur-max-age", "Blur maximum age", "How long after a search for faces frames count as searched, in nanoseconds",
+                default.blur.max_age_ns(), Playing),
+            |settings| settings.blur.max_age_ns().to_value(),
+            |settings, value| settings.blur.max_age = Duration::from_nanos(extract(value)),
         ),
-        switch(
-            "draw-pose",
-            "Draw pose",
-            "Draw a line from each nose in the direction of the face, which facelandmarks estimates",
-            style.pose,
+        Property::new(choice("palette", "Palette", "Colours of the expressions", default.palette, Playing),
+            |settings| settings.palette.to_value(), |settings, value| settings.set_palette(extract(value))),
+        Property::new(
+            string("labels", "Labels",
+                "Words to show instead of class names, such as happiness=glücklich,anger=zornig; or=oder translates the word between two \
+                 classes", Playing),
+            |settings| settings.labels.text.to_value(),
+            |settings, value| settings.set_labels(extract(value)),
         ),
-        switch("draw-stats", "Draw statistics", "Write the number of faces and the frame rate into a corner", default.draw_stats),
-        pixels(
-            "line-width",
-            "Line width",
-            "Width of the box lines, in pixels (0 = chosen from the frame and face size)",
-            style.line_width_px,
-            MAX_LINE_WIDTH,
-        ),
-        pixels(
-            "font-size",
-            "Font size",
-            "Font size of the labels, in pixels (0 = chosen from the frame and face size)",
-            style.font_size_px,
-            MAX_FONT_SIZE,
-        ),
-        glib::ParamSpecEnum::builder_with_default("blur-faces", default.blur.faces)
-            .nick("Blur faces")
-            .blurb("How to make faces unrecognisable")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("blur-unsearched", default.blur.unsearched)
-            .nick("Blur unsearched")
-            .blurb("What to show of a frame that was not searched for faces within blur-max-age, if blur-faces is set")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt64::builder("blur-max-age")
-            .nick("Blur maximum age")
-            .blurb("How long after a search for faces frames count as searched, in nanoseconds")
-            .default_value(default.blur.max_age_ns())
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("palette", default.palette)
-            .nick("Palette")
-            .blurb("Colours of the expressions")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecString::builder("labels")
-            .nick("Labels")
-            .blurb("Words to show instead of class names, such as happiness=glücklich,anger=zornig; or=oder translates the word between two classes")
-            .mutable_playing()
-            .build(),
-    ]
-}
-
-/// A boolean property.
-fn switch(name: &str, nick: &str, blurb: &str, default: bool) -> glib::ParamSpec {
-    glib::ParamSpecBoolean::builder(name).nick(nick).blurb(blurb).default_value(default).mutable_playing().build()
-}
-
-/// A length in pixels, from 0.
-fn pixels(name: &str, nick: &str, blurb: &str, default: u32, maximum: u32) -> glib::ParamSpec {
-    let builder = glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb);
-    builder.maximum(maximum).default_value(default).mutable_playing().build()
-}
+    ])
+});

@@ -8,7 +8,7 @@ use emotion_publish::mqtt::Mqtt;
 use emotion_publish::nats::Nats;
 use emotion_publish::osc::{OscSender, Sent};
 use emotion_publish::session::{Notice, Publisher};
-use emotion_publish::{Counts, Outbox, Protocol, without_password};
+use emotion_publish::{Counts, Outbox, Protocol};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -16,10 +16,9 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::settings::{self, Settings, error_of};
+use super::settings::{PROPERTIES, Settings, error_of};
 use crate::elements::bus::error_message;
 use crate::elements::emotionexport;
-use crate::elements::properties::extract;
 use crate::error::Result;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -187,51 +186,26 @@ impl ObjectSubclass for EmotionPublish {
 
 impl ObjectImpl for EmotionPublish {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
-        &PROPERTIES
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                .nick("Statistics")
+                .blurb("Counts of messages; exported + recovered = sent + queued + dropped")
+                .read_only()
+                .build();
+            PROPERTIES.specs().chain([stats]).collect()
+        });
+        &SPECS
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = self.settings.lock();
-        match pspec.name() {
-            "location" => settings.location = extract(value),
-            "client-id" => settings.client_id = extract(value),
-            "mqtt-version" => settings.mqtt_version = extract(value),
-            "password-file" => settings.password_file = extract(value),
-            "ca-file" => settings.ca_file = extract(value),
-            "certificate-file" => settings.certificate_file = extract(value),
-            "key-file" => settings.key_file = extract(value),
-            "retained-messages" => settings.retained_messages = extract(value),
-            "leaky" => settings.leaky = extract(value),
-            "max-size-bytes" => settings.max_size_bytes = extract(value),
-            "spool-location" => settings.spool_location = extract(value),
-            "max-spool-bytes" => settings.max_spool_bytes = extract(value),
-            "drain-timeout" => settings.drain_timeout = extract(value),
-            name => unreachable!("property {name} is not installed"),
-        }
+        PROPERTIES.set(&mut self.settings.lock(), pspec.name(), value);
         // Without the value, since a location may contain a password by mistake.
         gst::info!(CAT, imp = self, "{} is set", pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = self.settings.lock();
-        match pspec.name() {
-            "location" => settings.location.as_deref().map(without_password).to_value(),
-            "client-id" => settings.client_id.to_value(),
-            "mqtt-version" => settings.mqtt_version.to_value(),
-            "password-file" => settings.password_file.to_value(),
-            "ca-file" => settings.ca_file.to_value(),
-            "certificate-file" => settings.certificate_file.to_value(),
-            "key-file" => settings.key_file.to_value(),
-            "retained-messages" => settings.retained_messages.to_value(),
-            "leaky" => settings.leaky.to_value(),
-            "max-size-bytes" => settings.max_size_bytes.to_value(),
-            "spool-location" => settings.spool_location.to_value(),
-            "max-spool-bytes" => settings.max_spool_bytes.to_value(),
-            "drain-timeout" => settings.drain_timeout.to_value(),
-            "stats" => self.stats().to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
+        let own = PROPERTIES.get(&self.settings.lock(), pspec.name());
+        own.unwrap_or_else(|| self.stats().to_value())
     }
 
     fn constructed(&self) {

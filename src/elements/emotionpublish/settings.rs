@@ -2,15 +2,17 @@
 //! The properties of `emotionpublish` and their values.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::tls::Login;
-use emotion_publish::{Limits, Location, Protocol, SpoolLimits};
-use gst::glib;
+use emotion_publish::{Limits, Location, Protocol, SpoolLimits, without_password};
 use gst::prelude::*;
 
 use super::{Leaky, MqttVersion};
+use crate::elements::properties::When::{Playing, Ready};
+use crate::elements::properties::{Properties, Property, choice, extract, field, string, uint, uint64};
 use crate::error::{Error, Result};
 
 /// Maximum number of retained messages. The client's queue also has room for the records in flight.
@@ -135,65 +137,42 @@ impl Settings {
     }
 }
 
-fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
-    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
-}
-
 /// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
-    vec![
-        text(
-            "location",
-            "Location",
-            "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://; or an avatar program: osc://host:port",
+    Properties::new(vec![
+        Property::new(
+            string("location", "Location",
+                "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://; or an avatar program: osc://host:port",
+                Ready),
+            |settings| settings.location.as_deref().map(without_password).to_value(),
+            |settings, value| settings.location = extract(value),
         ),
-        text("client-id", "Client id", "Name of the connection, unique at the broker (unset = a random one)"),
-        glib::ParamSpecEnum::builder_with_default("mqtt-version", default.mqtt_version)
-            .nick("MQTT version")
-            .blurb("Version of MQTT")
-            .mutable_ready()
-            .build(),
-        text("password-file", "Password file", "File with the password (unset = GST_EMOTION_PUBLISH_PASSWORD in the environment)"),
-        text("ca-file", "CA file", "Certificates of the authorities to trust, in PEM format (unset = those of the system)"),
-        text("certificate-file", "Certificate file", "Certificate of this client, in PEM format"),
-        text("key-file", "Key file", "Private key of certificate-file, in PEM format"),
-        text(
-            "retained-messages",
-            "Retained messages",
-            "With MQTT: messages to publish after each connect, retained; a line each: topic, space, payload",
-        ),
-        glib::ParamSpecEnum::builder_with_default("leaky", default.leaky)
-            .nick("Leaky")
-            .blurb("What happens to messages that do not fit into memory")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("max-size-bytes")
-            .nick("Maximum size")
-            .blurb("Maximum memory of the messages that wait, in bytes")
-            .default_value(default.max_size_bytes)
-            .mutable_ready()
-            .build(),
-        text("spool-location", "Spool location", "With leaky=no: folder for the messages that wait, for one element alone"),
-        glib::ParamSpecUInt64::builder("max-spool-bytes")
-            .nick("Maximum spool size")
-            .blurb("Maximum size of the files in spool-location, in bytes; after that, new messages are dropped")
-            .default_value(default.max_spool_bytes)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt64::builder("drain-timeout")
-            .nick("Drain timeout")
-            .blurb("Maximum time at the end of the stream to send what waits, in nanoseconds")
-            .default_value(default.drain_timeout)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .nick("Statistics")
-            .blurb("Counts of messages; exported + recovered = sent + queued + dropped")
-            .read_only()
-            .build(),
-    ]
-}
+        field!(Settings: string("client-id", "Client id", "Name of the connection, unique at the broker (unset = a random one)", Ready),
+            client_id),
+        field!(Settings: choice("mqtt-version", "MQTT version", "Version of MQTT", default.mqtt_version, Ready), mqtt_version),
+        field!(Settings: string("password-file", "Password file",
+            "File with the password (unset = GST_EMOTION_PUBLISH_PASSWORD in the environment)", Ready), password_file),
+        field!(Settings: string("ca-file", "CA file",
+            "Certificates of the authorities to trust, in PEM format (unset = those of the system)", Ready), ca_file),
+        field!(Settings: string("certificate-file", "Certificate file", "Certificate of this client, in PEM format", Ready),
+            certificate_file),
+        field!(Settings: string("key-file", "Key file", "Private key of certificate-file, in PEM format", Ready), key_file),
+        field!(Settings: string("retained-messages", "Retained messages",
+            "With MQTT: messages to publish after each connect, retained; a line each: topic, space, payload", Ready), retained_messages),
+        field!(Settings: choice("leaky", "Leaky", "What happens to messages that do not fit into memory", default.leaky, Ready), leaky),
+        field!(Settings: uint("max-size-bytes", "Maximum size", "Maximum memory of the messages that wait, in bytes",
+            0..=u32::MAX, default.max_size_bytes, Ready), max_size_bytes),
+        field!(Settings: string("spool-location", "Spool location",
+            "With leaky=no: folder for the messages that wait, for one element alone", Ready), spool_location),
+        field!(Settings: uint64("max-spool-bytes", "Maximum spool size",
+            "Maximum size of the files in spool-location, in bytes; after that, new messages are dropped",
+            default.max_spool_bytes, Ready), max_spool_bytes),
+        field!(Settings: uint64("drain-timeout", "Drain timeout",
+            "Maximum time at the end of the stream to send what waits, in nanoseconds", default.drain_timeout, Playing), drain_timeout),
+    ])
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Elements that run a network on each face that others found: `emotionclassify` and `facelandmarks` are two uses of it.
 
+mod class;
 pub mod settings;
 mod source;
+
+pub(crate) use class::face_element;
 
 use std::time::Duration;
 

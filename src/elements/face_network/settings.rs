@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gst::glib;
 use gst::prelude::*;
 
 use crate::crops::results::Selection;
 use crate::elements::plugin_folder::plugin_folder;
-use crate::elements::properties::{self, ExecutionProvider, PostMessages, extract};
+use crate::elements::properties::When::{Playing, Ready};
+use crate::elements::properties::{self, ExecutionProvider, PostMessages, Properties, Property, extract, field, uint, uint64};
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
@@ -59,44 +59,6 @@ impl Default for FaceSettings {
 }
 
 impl FaceSettings {
-    /// Sets the property `name`, which must be one of these.
-    pub(in crate::elements) fn set(&mut self, name: &str, value: &glib::Value) {
-        match name {
-            "model-file" => self.model_file = extract(value),
-            "batch-size" => self.batch_size = extract(value),
-            "reclassify-interval" => self.reclassify_interval = extract(value),
-            "max-faces-per-frame" => self.max_faces_per_frame = extract(value),
-            "time-budget" => self.time_budget = extract(value),
-            "motion-gate" => self.motion_gate = Some(extract(value)),
-            "idle-interval" => self.idle_interval = extract(value),
-            "min-face-size" => self.min_face_size = extract(value),
-            "threads" => self.threads = extract(value),
-            "execution-provider" => self.provider = extract(value),
-            "async" => self.asynchronous = extract(value),
-            "post-messages" => self.post_messages = extract(value),
-            name => unreachable!("property {name} is not installed"),
-        }
-    }
-
-    /// The value of the property `name`, which must be one of these.
-    pub(in crate::elements) fn get(&self, name: &str) -> glib::Value {
-        match name {
-            "model-file" => self.model_file.to_value(),
-            "batch-size" => self.batch_size.to_value(),
-            "reclassify-interval" => self.reclassify_interval.to_value(),
-            "max-faces-per-frame" => self.max_faces_per_frame.to_value(),
-            "time-budget" => self.time_budget.to_value(),
-            "motion-gate" => self.motion_gate.unwrap_or(true).to_value(),
-            "idle-interval" => self.idle_interval.to_value(),
-            "min-face-size" => self.min_face_size.to_value(),
-            "threads" => self.threads.to_value(),
-            "execution-provider" => self.provider.to_value(),
-            "async" => self.asynchronous.to_value(),
-            "post-messages" => self.post_messages.to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
-    }
-
     /// Which faces are analysed in a stream that is live or not.
     pub(in crate::elements) fn selection(&self, is_live: bool) -> Selection {
         let budget = match self.max_faces_per_frame {
@@ -133,60 +95,39 @@ fn is_name(model: &str) -> bool {
     path.components().count() == 1 && path.extension().is_none() && !path.is_file()
 }
 
-/// A property with an unsigned number.
-fn number(name: &str, nick: &str, blurb: &str, minimum: u32, default: u32) -> glib::ParamSpec {
-    let builder = glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).minimum(minimum).default_value(default);
-    builder.mutable_playing().build()
-}
-
-/// The property `model-file`.
-pub(in crate::elements) fn model_file(blurb: &str) -> glib::ParamSpec {
-    glib::ParamSpecString::builder("model-file").nick("Model file").blurb(blurb).mutable_ready().build()
-}
-
-/// The property `batch-size`.
-pub(in crate::elements) fn batch_size() -> glib::ParamSpec {
-    glib::ParamSpecUInt::builder("batch-size")
-        .nick("Batch size")
-        .blurb("Maximum number of faces in one run of the network (0 = all faces of the frame, up to 64)")
-        .default_value(FaceSettings::default().batch_size)
-        .mutable_ready()
-        .build()
-}
-
-/// The property `reclassify-interval`.
-pub(in crate::elements) fn reclassify_interval(blurb: &str) -> glib::ParamSpec {
-    let default = FaceSettings::default().reclassify_interval;
-    number("reclassify-interval", "Reclassification interval", blurb, 1, default)
-}
-
-/// The property `max-faces-per-frame`.
-pub(in crate::elements) fn max_faces_per_frame(blurb: &str) -> glib::ParamSpec {
-    number("max-faces-per-frame", "Maximum faces per frame", blurb, 0, FaceSettings::default().max_faces_per_frame)
-}
-
-/// The property `min-face-size`.
-pub(in crate::elements) fn min_face_size(blurb: &str, default: u32) -> glib::ParamSpec {
-    number("min-face-size", "Minimum face size", blurb, 0, default)
-}
-
-/// The property `time-budget`.
-pub(in crate::elements) fn time_budget(blurb: &str) -> glib::ParamSpec {
-    glib::ParamSpecUInt64::builder("time-budget")
-        .nick("Time budget")
-        .blurb(blurb)
-        .default_value(FaceSettings::default().time_budget)
-        .mutable_playing()
-        .build()
-}
-
-/// The property `post-messages`.
-pub(in crate::elements) fn post_messages(blurb: &str) -> glib::ParamSpec {
-    glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
-        .nick("Post messages")
-        .blurb(blurb)
-        .mutable_playing()
-        .build()
+/// The properties, but for `model-file` and `min-face-size`, which mean something else in each element. Each class installs
+/// descriptions of its own.
+#[rustfmt::skip]
+pub(in crate::elements) fn properties() -> Properties<FaceSettings> {
+    let default = FaceSettings::default();
+    Properties::new(vec![
+        field!(FaceSettings: uint("batch-size", "Batch size",
+            "Maximum number of faces in one run of the network (0 = all faces of the frame, up to 64)",
+            0..=u32::MAX, default.batch_size, Ready), batch_size),
+        field!(FaceSettings: uint("reclassify-interval", "Reclassification interval",
+            "Run the network on each face on every n-th frame; on the others the last result holds, and landmarks move along with the box",
+            1..=u32::MAX, default.reclassify_interval, Playing), reclassify_interval),
+        field!(FaceSettings: uint("max-faces-per-frame", "Maximum faces per frame",
+            "Maximum number of faces that the network sees on a frame, in turn; the others keep their last results (0 = all, at most \
+             1000, or 16 if the stream is live)",
+            0..=u32::MAX, default.max_faces_per_frame, Playing), max_faces_per_frame),
+        field!(FaceSettings: uint64("time-budget", "Time budget",
+            "Time in nanoseconds that the network may take on a frame, which limits the number of faces by their measured duration; it \
+             runs on at least one (0 = no limit)",
+            default.time_budget, Playing), time_budget),
+        Property::new(
+            properties::motion_gate("Run the network on a face only when it looks different than the last time. Unless it is set, live \
+                streams are gated and others are not"),
+            |settings| settings.motion_gate.unwrap_or(true).to_value(),
+            |settings, value| settings.motion_gate = Some(extract(value)),
+        ),
+        field!(FaceSettings: properties::idle_interval("With motion-gate: maximum time between two runs on a face, in nanoseconds"),
+            idle_interval),
+        field!(FaceSettings: properties::threads(), threads),
+        field!(FaceSettings: properties::execution_provider(), provider),
+        field!(FaceSettings: properties::asynchronous(), asynchronous),
+        field!(FaceSettings: properties::post_messages("When to post an element message with the faces and their results"), post_messages),
+    ])
 }
 
 #[cfg(test)]

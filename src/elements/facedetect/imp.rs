@@ -9,11 +9,11 @@ use gst::subclass::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 
+use super::opencv;
 use super::search::{CAT, FaceSearch};
-use super::settings;
+use super::settings::PROPERTIES;
 use crate::elements::analyser::{Analyser, base_transform_impl};
-use crate::elements::frame;
-use crate::elements::properties::{PostMessages, extract};
+use crate::elements::{frame, properties};
 
 /// The instance of `facedetect`.
 #[derive(Default)]
@@ -30,63 +30,28 @@ impl ObjectSubclass for FaceDetect {
 
 impl ObjectImpl for FaceDetect {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::param_specs);
-        &PROPERTIES
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let own = PROPERTIES.specs().chain(properties::read_only());
+            own.chain(opencv::PROPERTIES.specs()).chain(opencv::IGNORED.specs()).collect()
+        });
+        &SPECS
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = self.analyser.settings();
-        match pspec.name() {
-            "detector" => settings.detector = extract(value),
-            "model-file" => settings.model_file = extract(value),
-            "score-threshold" => settings.score_threshold = extract(value),
-            "iou-threshold" => settings.iou_threshold = extract(value),
-            "max-faces" => settings.max_faces = extract(value),
-            "min-face-size" => settings.min_face_size = extract(value),
-            "detect-size" => settings.detect_size = extract(value),
-            "tile-size" => settings.tile_size = extract(value),
-            "detect-interval" => settings.detect_interval = extract(value),
-            "motion-gate" => settings.motion_gate = Some(extract(value)),
-            "idle-interval" => settings.idle_interval = extract(value),
-            "track" => settings.track = extract(value),
-            "track-timeout" => settings.track_timeout = extract(value),
-            "threads" => settings.threads = extract(value),
-            "execution-provider" => settings.provider = extract(value),
-            "async" => settings.asynchronous = extract(value),
-            "post-messages" => settings.updates = extract::<PostMessages>(value).into(),
-            "updates" => settings.updates = extract(value),
-            name => {
-                if !settings.opencv.set(name, value) {
-                    gst::warning!(CAT, imp = self, "property {name} has no effect: {}", pspec.blurb().unwrap_or_default());
-                }
-            }
+        let (mut settings, name) = (self.analyser.settings(), pspec.name());
+        let has_effect = PROPERTIES.set(&mut settings, name, value) || opencv::PROPERTIES.set(&mut settings.opencv, name, value);
+        if !has_effect {
+            opencv::IGNORED.set(&mut settings.opencv, name, value);
+            gst::warning!(CAT, imp = self, "property {name} has no effect: {}", pspec.blurb().unwrap_or_default());
         }
-        gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
+        gst::info!(CAT, imp = self, "{name} = {value:?}");
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = self.analyser.settings();
-        match pspec.name() {
-            "detector" => settings.detector.to_value(),
-            "model-file" => settings.model_file.to_value(),
-            "score-threshold" => settings.score_threshold.to_value(),
-            "iou-threshold" => settings.iou_threshold.to_value(),
-            "max-faces" => settings.max_faces.to_value(),
-            "min-face-size" => settings.min_face_size.to_value(),
-            "detect-size" => settings.detect_size.to_value(),
-            "tile-size" => settings.tile_size.to_value(),
-            "detect-interval" => settings.detect_interval.to_value(),
-            "motion-gate" => settings.motion_gate.unwrap_or(true).to_value(),
-            "idle-interval" => settings.idle_interval.to_value(),
-            "track" => settings.track.to_value(),
-            "track-timeout" => settings.track_timeout.to_value(),
-            "threads" => settings.threads.to_value(),
-            "execution-provider" => settings.provider.to_value(),
-            "async" => settings.asynchronous.to_value(),
-            "post-messages" => PostMessages::from(settings.updates).to_value(),
-            "updates" => settings.updates.to_value(),
-            name => self.analyser.read_only(name, "facedetect", "detect").unwrap_or_else(|| settings.opencv.get(name)),
-        }
+        let (settings, name) = (self.analyser.settings(), pspec.name());
+        let cascade = || opencv::PROPERTIES.get(&settings.opencv, name).or_else(|| opencv::IGNORED.get(&settings.opencv, name));
+        let own = PROPERTIES.get(&settings, name).or_else(cascade);
+        own.unwrap_or_else(|| self.analyser.read_only(name, "facedetect", "detect"))
     }
 }
 

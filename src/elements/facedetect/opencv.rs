@@ -4,11 +4,14 @@
 //! `profile` and the properties of the cascade take effect when the Haar cascade detects. The others can be set and read, so
 //! that launch lines written for OpenCV's element work, but have no effect.
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
 use crate::detector::{CascadeOptions, DEFAULT_CASCADE};
-use crate::elements::properties::{PostMessages, extract};
+use crate::elements::properties::When::Playing;
+use crate::elements::properties::{PostMessages, Properties, Property, boolean, double, extract, field, int, string};
 use crate::geometry::Size;
 
 /// `updates`: OpenCV's name for `post-messages`.
@@ -107,121 +110,51 @@ impl OpencvSettings {
         let min_size = Size::new(side(self.min_size_width), side(self.min_size_height));
         CascadeOptions { scale_factor: self.scale_factor, min_neighbors: self.min_neighbors, min_size }
     }
-
-    /// Sets the property `name`; true if it has an effect.
-    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        match name {
-            "profile" => self.profile = extract(value),
-            "scale-factor" => self.scale_factor = extract(value),
-            "min-neighbors" => self.min_neighbors = extract(value),
-            "min-size-width" => self.min_size_width = extract(value),
-            "min-size-height" => self.min_size_height = extract(value),
-            _ => {
-                self.set_ignored(name, value);
-                return false;
-            }
-        }
-        true
-    }
-
-    fn set_ignored(&mut self, name: &str, value: &glib::Value) {
-        match name {
-            "display" => self.display = extract(value),
-            "flags" => self.flags = extract(value),
-            "min-stddev" => self.min_stddev = extract(value),
-            "eyes-profile" => self.eyes_profile = extract(value),
-            "nose-profile" => self.nose_profile = extract(value),
-            "mouth-profile" => self.mouth_profile = extract(value),
-            name => unreachable!("property {name} is not installed"),
-        }
-    }
-
-    /// The value of the property `name`.
-    pub(super) fn get(&self, name: &str) -> glib::Value {
-        match name {
-            "profile" => self.profile.as_deref().unwrap_or(DEFAULT_CASCADE).to_value(),
-            "scale-factor" => self.scale_factor.to_value(),
-            "min-neighbors" => self.min_neighbors.to_value(),
-            "min-size-width" => self.min_size_width.to_value(),
-            "min-size-height" => self.min_size_height.to_value(),
-            "display" => self.display.to_value(),
-            "flags" => self.flags.to_value(),
-            "min-stddev" => self.min_stddev.to_value(),
-            "eyes-profile" => self.eyes_profile.to_value(),
-            "nose-profile" => self.nose_profile.to_value(),
-            "mouth-profile" => self.mouth_profile.to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
-    }
 }
 
-/// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+/// The properties that have an effect.
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<OpencvSettings>> = LazyLock::new(|| {
     let default = OpencvSettings::default();
-    vec![
-        glib::ParamSpecEnum::builder_with_default("updates", Updates::default())
-            .nick("Updates")
-            .blurb("OpenCV: when to post an element message with the faces; the same as post-messages")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecString::builder("profile")
-            .nick("Profile")
-            .blurb("OpenCV: Haar cascade file; with detector=auto, setting it selects the cascade as the detector")
-            .default_value(DEFAULT_CASCADE)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecDouble::builder("scale-factor")
-            .nick("Scale factor")
-            .blurb("OpenCV: factor between the face sizes that the cascade searches for")
-            .minimum(1.1)
-            .maximum(10.0)
-            .default_value(default.scale_factor)
-            .mutable_playing()
-            .build(),
-        int(
-            "min-neighbors",
-            "Minimum neighbours",
-            "OpenCV: overlapping hits of the cascade that make a face, minus one",
-            default.min_neighbors,
+    Properties::new(vec![
+        Property::new(
+            glib::ParamSpecString::builder("profile")
+                .nick("Profile")
+                .blurb("OpenCV: Haar cascade file; with detector=auto, setting it selects the cascade as the detector")
+                .default_value(DEFAULT_CASCADE)
+                .mutable_ready()
+                .build(),
+            |settings| settings.profile.as_deref().unwrap_or(DEFAULT_CASCADE).to_value(),
+            |settings, value| settings.profile = extract(value),
         ),
-        int("min-size-width", "Minimum width", "OpenCV: minimum width of a face for the cascade, in pixels", default.min_size_width),
-        int("min-size-height", "Minimum height", "OpenCV: minimum height of a face for the cascade, in pixels", default.min_size_height),
-        glib::ParamSpecBoolean::builder("display")
-            .nick("Display")
-            .blurb("OpenCV: no effect; add emotionoverlay to draw the faces")
-            .default_value(default.display)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecFlags::builder("flags")
-            .nick("Flags")
-            .blurb("OpenCV: no effect, as in current versions of OpenCV")
-            .default_value(default.flags)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecInt::builder("min-stddev")
-            .nick("Minimum standard deviation")
-            .blurb("OpenCV: no effect; frames are searched whatever their contrast is")
-            .minimum(0)
-            .maximum(255)
-            .default_value(default.min_stddev)
-            .mutable_playing()
-            .build(),
-        ignored_profile("eyes-profile"),
-        ignored_profile("nose-profile"),
-        ignored_profile("mouth-profile"),
-    ]
-}
+        field!(OpencvSettings: double("scale-factor", "Scale factor", "OpenCV: factor between the face sizes that the cascade searches for",
+            1.1..=10.0, default.scale_factor, Playing), scale_factor),
+        field!(OpencvSettings: int("min-neighbors", "Minimum neighbours",
+            "OpenCV: overlapping hits of the cascade that make a face, minus one", i32::MAX, default.min_neighbors, Playing), min_neighbors),
+        field!(OpencvSettings: int("min-size-width", "Minimum width", "OpenCV: minimum width of a face for the cascade, in pixels",
+            i32::MAX, default.min_size_width, Playing), min_size_width),
+        field!(OpencvSettings: int("min-size-height", "Minimum height", "OpenCV: minimum height of a face for the cascade, in pixels",
+            i32::MAX, default.min_size_height, Playing), min_size_height),
+    ])
+});
 
-/// A number from 0.
-fn int(name: &str, nick: &str, blurb: &str, default: i32) -> glib::ParamSpec {
-    glib::ParamSpecInt::builder(name).nick(nick).blurb(blurb).minimum(0).default_value(default).mutable_playing().build()
-}
-
-/// The cascade file of a part of the face.
-fn ignored_profile(name: &str) -> glib::ParamSpec {
-    let blurb = "OpenCV: no effect; parts of the face are not searched for";
-    glib::ParamSpecString::builder(name).nick(name).blurb(blurb).mutable_playing().build()
-}
+/// The properties without an effect.
+#[rustfmt::skip]
+pub(super) static IGNORED: LazyLock<Properties<OpencvSettings>> = LazyLock::new(|| {
+    let default = OpencvSettings::default();
+    let flags = glib::ParamSpecFlags::builder("flags").nick("Flags").blurb("OpenCV: no effect, as in current versions of OpenCV");
+    let profile = |name: &str| string(name, name, "OpenCV: no effect; parts of the face are not searched for", Playing);
+    Properties::new(vec![
+        field!(OpencvSettings: boolean("display", "Display", "OpenCV: no effect; add emotionoverlay to draw the faces",
+            default.display, Playing), display),
+        field!(OpencvSettings: flags.default_value(default.flags).mutable_playing().build(), flags),
+        field!(OpencvSettings: int("min-stddev", "Minimum standard deviation",
+            "OpenCV: no effect; frames are searched whatever their contrast is", 255, default.min_stddev, Playing), min_stddev),
+        field!(OpencvSettings: profile("eyes-profile"), eyes_profile),
+        field!(OpencvSettings: profile("nose-profile"), nose_profile),
+        field!(OpencvSettings: profile("mouth-profile"), mouth_profile),
+    ])
+});
 
 /// The warning for a `profile` that this build cannot use; `has_cascades` says whether it includes OpenCV's cascades.
 pub(super) fn unusable_profile(profile: Option<&str>, has_cascades: bool) -> Option<String> {

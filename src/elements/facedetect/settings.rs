@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `facedetect` and their values.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 
-use super::opencv::{self, OpencvSettings, Updates};
+use super::opencv::{OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
-use crate::elements::analyser::stats;
 use crate::elements::plugin_folder::plugin_folder;
-use crate::elements::properties::{self, ExecutionProvider, PostMessages};
+use crate::elements::properties::When::{Playing, Ready};
+use crate::elements::properties::{
+    self, ExecutionProvider, PostMessages, Properties, Property, boolean, choice, double, extract, field, string, uint, uint64,
+};
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::RunOptions;
@@ -153,102 +156,54 @@ impl Settings {
     }
 }
 
-/// The properties.
-pub(super) fn param_specs() -> Vec<glib::ParamSpec> {
+/// The properties, besides those of OpenCV's element.
+#[rustfmt::skip]
+pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
-    let mut specs = vec![
-        glib::ParamSpecEnum::builder_with_default("detector", default.detector)
-            .nick("Detector")
-            .blurb("Detector that finds the faces")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("model-file")
-            .nick("Model file")
-            .blurb("ONNX file of a face detector, recognised by its outputs (unset = the default model of the detector)")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecDouble::builder("score-threshold")
-            .nick("Score threshold")
-            .blurb("Minimum confidence of a reported face (-1 = the model's own, in its model.toml)")
-            .minimum(-1.0)
-            .maximum(1.0)
-            .default_value(default.score_threshold)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecDouble::builder("iou-threshold")
-            .nick("IoU threshold")
-            .blurb("Boxes whose intersection over union exceeds this are one face")
-            .minimum(0.0)
-            .maximum(1.0)
-            .default_value(default.iou_threshold)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("max-faces")
-            .nick("Maximum faces")
-            .blurb("Maximum number of faces on a frame; the most confident ones are reported (0 = all, at most 1000)")
-            .default_value(default.max_faces)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("min-face-size")
-            .nick("Minimum face size")
-            .blurb("Minimum width and height of a face, in pixels of the frame")
-            .default_value(default.min_face_size)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("detect-size")
-            .nick("Detection size")
-            .blurb("Longer side of the network's input, in pixels; frames are scaled to it (0 = the frame's own size)")
-            .maximum(MAX_DETECT_SIZE)
-            .default_value(default.detect_size)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("tile-size")
-            .nick("Tile size")
-            .blurb(
-                "Maximum side of a tile, in pixels, at least 128 (0 = no tiles): to find small faces, each search also covers one \
-                 tile of the frame at full resolution, in turn",
-            )
-            .maximum(MAX_DETECT_SIZE)
-            .default_value(default.tile_size)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("detect-interval")
-            .nick("Detection interval")
-            .blurb("Detect on every n-th frame; on the others the faces' positions are predicted")
-            .minimum(1)
-            .default_value(default.detect_interval)
-            .mutable_playing()
-            .build(),
-        properties::motion_gate(
-            "Search only what changed since the last search. Unless it is set, live streams are gated and others are not. Has no effect \
-             with tile-size",
+    Properties::new(vec![
+        field!(Settings: choice("detector", "Detector", "Detector that finds the faces", default.detector, Ready), detector),
+        field!(Settings: string("model-file", "Model file",
+            "ONNX file of a face detector, recognised by its outputs (unset = the default model of the detector)", Ready), model_file),
+        field!(Settings: double("score-threshold", "Score threshold",
+            "Minimum confidence of a reported face (-1 = the model's own, in its model.toml)",
+            -1.0..=1.0, default.score_threshold, Playing), score_threshold),
+        field!(Settings: double("iou-threshold", "IoU threshold",
+            "Boxes whose intersection over union exceeds this are one face", 0.0..=1.0, default.iou_threshold, Playing), iou_threshold),
+        field!(Settings: uint("max-faces", "Maximum faces",
+            "Maximum number of faces on a frame; the most confident ones are reported (0 = all, at most 1000)",
+            0..=u32::MAX, default.max_faces, Playing), max_faces),
+        field!(Settings: uint("min-face-size", "Minimum face size", "Minimum width and height of a face, in pixels of the frame",
+            0..=u32::MAX, default.min_face_size, Playing), min_face_size),
+        field!(Settings: uint("detect-size", "Detection size",
+            "Longer side of the network's input, in pixels; frames are scaled to it (0 = the frame's own size)",
+            0..=MAX_DETECT_SIZE, default.detect_size, Ready), detect_size),
+        field!(Settings: uint("tile-size", "Tile size",
+            "Maximum side of a tile, in pixels, at least 128 (0 = no tiles): to find small faces, each search also covers one tile of the \
+             frame at full resolution, in turn",
+            0..=MAX_DETECT_SIZE, default.tile_size, Ready), tile_size),
+        field!(Settings: uint("detect-interval", "Detection interval",
+            "Detect on every n-th frame; on the others the faces' positions are predicted",
+            1..=u32::MAX, default.detect_interval, Playing), detect_interval),
+        Property::new(
+            properties::motion_gate("Search only what changed since the last search. Unless it is set, live streams are gated and others \
+                are not. Has no effect with tile-size"),
+            |settings| settings.motion_gate.unwrap_or(true).to_value(),
+            |settings, value| settings.motion_gate = Some(extract(value)),
         ),
-        properties::idle_interval("With motion-gate: maximum time between two searches of the whole frame, in nanoseconds"),
-        glib::ParamSpecBoolean::builder("track")
-            .nick("Track")
-            .blurb("Track faces, and give each an id that it keeps")
-            .default_value(default.track)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt64::builder("track-timeout")
-            .nick("Track timeout")
-            .blurb("Time without a detection after which a face is forgotten, in nanoseconds")
-            .default_value(default.track_timeout)
-            .mutable_playing()
-            .build(),
-        properties::threads(),
-        properties::execution_provider(),
-        properties::asynchronous(),
-        glib::ParamSpecEnum::builder_with_default("post-messages", PostMessages::default())
-            .nick("Post messages")
-            .blurb("When to post an element message with the faces")
-            .mutable_playing()
-            .build(),
-        properties::model_name(),
-        properties::model_sha256(),
-        properties::model_description_sha256(),
-        stats::param_spec(),
-    ];
-    specs.extend(opencv::param_specs());
-    specs
-}
+        field!(Settings: properties::idle_interval("With motion-gate: maximum time between two searches of the whole frame, in \
+            nanoseconds"), idle_interval),
+        field!(Settings: boolean("track", "Track", "Track faces, and give each an id that it keeps", default.track, Ready), track),
+        field!(Settings: uint64("track-timeout", "Track timeout",
+            "Time without a detection after which a face is forgotten, in nanoseconds", default.track_timeout, Playing), track_timeout),
+        field!(Settings: properties::threads(), threads),
+        field!(Settings: properties::execution_provider(), provider),
+        field!(Settings: properties::asynchronous(), asynchronous),
+        Property::new(
+            properties::post_messages("When to post an element message with the faces"),
+            |settings| PostMessages::from(settings.updates).to_value(),
+            |settings, value| settings.updates = extract::<PostMessages>(value).into(),
+        ),
+        field!(Settings: choice("updates", "Updates",
+            "OpenCV: when to post an element message with the faces; the same as post-messages", Updates::default(), Playing), updates),
+    ])
+});

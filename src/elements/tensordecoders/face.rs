@@ -16,7 +16,8 @@ use super::complaint::Complaint;
 use crate::detector::emotionface::{CHANNELS, decode_level};
 use crate::detector::network::Family;
 use crate::detector::{DetectOptions, select};
-use crate::elements::properties::extract;
+use crate::elements::properties::When::Playing;
+use crate::elements::properties::{Properties, Property, double, extract};
 use crate::geometry::Size;
 use crate::meta::{tensors, write_search};
 use crate::record::{DetectionInfo, FaceRecord, SearchAge};
@@ -27,6 +28,26 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 
 /// The strides of the network's outputs, in pixels of its input.
 const STRIDES: [usize; 4] = [4, 8, 16, 32];
+
+/// The properties.
+#[rustfmt::skip]
+static PROPERTIES: LazyLock<Properties<DetectOptions>> = LazyLock::new(|| {
+    let default = DetectOptions::default();
+    Properties::new(vec![
+        Property::new(
+            double("score-threshold", "Score threshold", "Minimum confidence of a reported face",
+                0.0..=1.0, default.score_threshold.into(), Playing),
+            |options| f64::from(options.score_threshold).to_value(),
+            |options, value| options.score_threshold = extract::<f64>(value) as f32,
+        ),
+        Property::new(
+            double("iou-threshold", "IoU threshold", "Boxes with a higher intersection over union are one face",
+                0.0..=1.0, default.iou_threshold.into(), Playing),
+            |options| f64::from(options.iou_threshold).to_value(),
+            |options, value| options.iou_threshold = extract::<f64>(value) as f32,
+        ),
+    ])
+});
 
 /// The instance of `emotionfacetensordec`.
 #[derive(Default)]
@@ -85,41 +106,17 @@ impl ObjectSubclass for EmotionFaceTensorDec {
 
 impl ObjectImpl for EmotionFaceTensorDec {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let default = DetectOptions::default();
-            let property = |name, nick, blurb, default: f32| {
-                let builder = glib::ParamSpecDouble::builder(name).nick(nick).blurb(blurb).minimum(0.0).maximum(1.0);
-                builder.default_value(default.into()).mutable_playing().build()
-            };
-            vec![
-                property("score-threshold", "Score threshold", "Minimum confidence of a reported face", default.score_threshold),
-                property(
-                    "iou-threshold",
-                    "IoU threshold",
-                    "Boxes with a higher intersection over union are one face",
-                    default.iou_threshold,
-                ),
-            ]
-        });
-        &PROPERTIES
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| PROPERTIES.specs().collect());
+        &SPECS
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let number = extract::<f64>(value) as f32;
-        match pspec.name() {
-            "score-threshold" => self.options().score_threshold = number,
-            "iou-threshold" => self.options().iou_threshold = number,
-            name => unreachable!("property {name} is not installed"),
-        }
-        gst::info!(CAT, imp = self, "{} = {number}", pspec.name());
+        PROPERTIES.set(&mut self.options(), pspec.name(), value);
+        gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        match pspec.name() {
-            "score-threshold" => f64::from(self.options().score_threshold).to_value(),
-            "iou-threshold" => f64::from(self.options().iou_threshold).to_value(),
-            name => unreachable!("property {name} is not installed"),
-        }
+        PROPERTIES.get(&self.options(), pspec.name()).expect("the property is installed")
     }
 }
 

@@ -19,7 +19,7 @@ use crate::image::tensor::InputFormat;
 use crate::model::runtime::{Outputs, TensorSpec};
 
 /// Values of each cell.
-pub(crate) const CHANNELS: usize = 15;
+pub const CHANNELS: usize = 15;
 
 /// True if `outputs` are those of the table above, each stride twice the previous one.
 pub fn matches(outputs: &[TensorSpec]) -> bool {
@@ -52,7 +52,7 @@ pub(super) fn decode(outputs: &Outputs, input: Size, score_threshold: f32, detec
 }
 
 /// Decodes one stride, in pixels of the input; `values` holds its channels one after the other.
-pub(crate) fn decode_level(values: &[f32], stride: usize, columns: usize, score_threshold: f32, detections: &mut Vec<Detection>) {
+pub fn decode_level(values: &[f32], stride: usize, columns: usize, score_threshold: f32, detections: &mut Vec<Detection>) {
     let cells = values.len() / CHANNELS;
     // Comparing logits rejects most cells before the sigmoid is computed.
     let min_logit = (score_threshold / (1.0 - score_threshold)).ln();

@@ -173,7 +173,7 @@ pub trait FaceDetector: Send {
 /// The final steps of each detector: removes invalid candidates, faces that are too small or outside the frame, and
 /// duplicates; then applies the maximum number of faces.
 #[cfg(any(feature = "onnx", feature = "haar", test))]
-pub(crate) fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
+pub fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
     detections.retain_mut(|found| is_candidate(found, options, frame));
     suppression::suppress(detections, options.iou_threshold);
     limit(detections, options);
