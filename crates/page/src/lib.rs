@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Makes one HTML page of the records that `emotionexport` writes: timelines, shares of the time, pictures of the faces, and
-//! the video, which plays where the page is clicked.
+//! Draws one HTML page of the records that `emotionexport` writes: timelines, shares of the time, pictures of the faces, and
+//! the video, which plays where the page is clicked. `emotion-report`, `emotion-scan` and the dashboard write it.
 //!
 //! ```text
 //! NDJSON ─ ndjson ─▶ records ─ faces ─▶ columns ─ page ─▶ HTML with the columns as JSON, and a script that draws them
@@ -8,7 +8,7 @@
 //!                      └─ outline, best_frame ─▶ a summary as text, and a picture
 //! ```
 //!
-//! The script is made of the modules in `page/`, some of which the dashboard uses as well. The page needs no other file and
+//! The script is made of the modules in `page/`; the dashboard's page uses the [`SHARED_MODULES`] as well. The page needs no other file and
 //! loads none but the video. It shows records only: times without a record are blank, because an export says nothing about
 //! frames without a face.
 
@@ -41,6 +41,7 @@ use records::Content;
 use video::Video;
 
 pub use error::Error;
+pub use page::SHARED_MODULES;
 pub use player::{player_address, relative_path};
 pub use records::{Face, Records, Summary, Times};
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command `emotion-photo`.
 
+mod options;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use emotion_photo::options::Options;
-use emotion_photo::{Facts, Orientation, Photo, Picture};
+use emotion_photo_reader::{Facts, Orientation, Photo, Picture};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use options::Options;
 
 /// The file is a photo that cannot be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -23,7 +25,7 @@ enum Failure {
     #[error("expected a picture, found none")]
     NoPicture,
     #[error(transparent)]
-    Photo(#[from] emotion_photo::Error),
+    Photo(#[from] emotion_photo_reader::Error),
     #[error("cannot write {}: {reason}", path.display())]
     Output { path: PathBuf, reason: image::ImageError },
 }
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     eprintln!("emotion-photo: {}: {failure}", options.photo.display());
     match failure {
         // Other programs may know the file.
-        Failure::NotAPhoto | Failure::Photo(emotion_photo::Error::Unsupported { .. }) => ExitCode::FAILURE,
+        Failure::NotAPhoto | Failure::Photo(emotion_photo_reader::Error::Unsupported { .. }) => ExitCode::FAILURE,
         _ => EXIT_UNREADABLE.into(),
     }
 }

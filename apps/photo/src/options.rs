@@ -11,15 +11,27 @@ large or has to be converted first, 2 if an option is wrong.";
 
 /// Tells what a photo is, and writes it upright as PNG.
 ///
-/// It reads the formats of docs/scan.md, also HEIC and AVIF. Of an animation, it writes the first picture.
+/// It reads the formats of docs/formats.md, also HEIC and AVIF. Of an animation, it writes the first picture.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "emotion-photo", version, after_help = AFTER_HELP)]
-pub struct Options {
+pub(crate) struct Options {
     /// The photo
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub photo: PathBuf,
+    pub(crate) photo: PathBuf,
 
     /// File to write; - is standard output; without it, nothing is written
     #[arg(value_name = "OUT.png", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_manual_page_and_the_completions_have_the_options_of_the_program() {
+        test_support::command_line::assert_committed(Options::command(), "emotion-photo");
+    }
 }
