@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Renders the moving picture of the README: boxes and labels, a tilted head, hidden faces, and a crowd.
 
-    make moving-picture [OUTPUT=file.webp]
+    scripts/demo/moving-picture [FILE.webp]
 
 All faces are averages of many people's, which show no real person. Needs Pillow. The environment names the renderer of the
 clip, CLIP, and GST_PLUGIN_PATH the folder with the plugin.

@@ -126,7 +126,7 @@ fn one_line_says_which_facedetect_answers() {
     if !opencv_installed() {
         return;
     }
-    let script = repository().join("scripts/facedetect");
+    let script = repository().join("scripts/demo/facedetect");
     let script = script.to_str().expect("a path in UTF-8");
     let says = |stage: &Stage| {
         let output = stage.command(script).output().expect("the script runs");

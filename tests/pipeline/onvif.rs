@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ONVIF metadata with the elements of gst-plugins-rs. `make test-onvif` builds them and runs these tests once with each of
+//! ONVIF metadata with the elements of gst-plugins-rs. `scripts/test onvif` builds them and runs these tests once with each of
 //! two releases.
 
 use gst::ClockTime;
@@ -78,7 +78,7 @@ fn pts(samples: &[gst::Sample]) -> Vec<ClockTime> {
 }
 
 #[test]
-#[ignore = "make test-onvif builds the elements"]
+#[ignore = "scripts/test onvif builds the elements"]
 fn the_combiner_gives_each_frame_its_document_and_the_extractor_takes_it_out_again() {
     let version = version();
     println!("gst-plugin-onvif {version}");
@@ -105,7 +105,7 @@ fn the_combiner_gives_each_frame_its_document_and_the_extractor_takes_it_out_aga
 }
 
 #[test]
-#[ignore = "make test-onvif builds the elements"]
+#[ignore = "scripts/test onvif builds the elements"]
 fn the_parser_finds_the_time_and_keeps_faces_and_expressions() {
     println!("gst-plugin-onvif {}", version());
     let line = format!(
@@ -122,7 +122,7 @@ fn the_parser_finds_the_time_and_keeps_faces_and_expressions() {
 }
 
 #[test]
-#[ignore = "make test-onvif builds the elements"]
+#[ignore = "scripts/test onvif builds the elements"]
 fn documents_pass_their_payloader_and_depayloader() {
     println!("gst-plugin-onvif {}", version());
     let line = format!(
@@ -161,7 +161,7 @@ fn save(picture: &gst::BufferRef) {
 }
 
 #[test]
-#[ignore = "make test-onvif builds the elements"]
+#[ignore = "scripts/test onvif builds the elements"]
 fn the_overlay_draws_its_box_around_the_face() {
     let version = version();
     println!("gst-plugin-onvif {version}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `scripts/version` and the steps of `scripts/release` that build nothing, in a repository of their own.
+//! `packaging/version` and the steps of `packaging/release` that build nothing, in a repository of their own.
 
 use std::process::{Command, Output};
 
@@ -51,21 +51,21 @@ impl Copy {
 #[test]
 fn a_version_is_set_everywhere_and_released_from_its_tag_alone() {
     let Some(copy) = Copy::new("release") else { return };
-    assert!(copy.refused("scripts/version 0.0.9").contains("expected a version that is newer than"));
-    assert!(copy.refused("scripts/version 99").contains("expected X.Y.Z, found 99"));
-    succeed(copy.run("sed -i 's/^## .Unreleased.$/&\\n\\n- a change/' CHANGELOG.md && scripts/version 99.1.0"));
+    assert!(copy.refused("packaging/version 0.0.9").contains("expected a version that is newer than"));
+    assert!(copy.refused("packaging/version 99").contains("expected X.Y.Z, found 99"));
+    succeed(copy.run("sed -i 's/^## .Unreleased.$/&\\n\\n- a change/' CHANGELOG.md && packaging/version 99.1.0"));
     let lock: toml::Table = read(&copy.0.path().join("Cargo.lock")).parse().expect("TOML");
     let packages = lock["package"].as_array().expect("packages");
     let own: Vec<_> = packages.iter().filter(|package| package.get("source").is_none()).collect();
     assert!(own.len() > 8 && own.iter().all(|package| package["version"].as_str() == Some("99.1.0")), "{own:?}");
-    for line in succeed(copy.run("grep -rhE '^version = |path = \"' --include=Cargo.toml --exclude-dir=scripts . | grep version")).lines() {
+    for line in succeed(copy.run("grep -rhE '^version = |path = \"' --include=Cargo.toml . | grep version")).lines() {
         assert!(line.contains("\"99.1.0\""), "{line}");
     }
 
-    assert!(copy.refused("scripts/release notes").contains("expected the tag v99.1.0 at HEAD"));
+    assert!(copy.refused("packaging/release notes").contains("expected the tag v99.1.0 at HEAD"));
     succeed(copy.run("git commit --quiet --all --message=version && git tag v99.1.0"));
-    assert!(copy.refused("touch stray && scripts/release notes").contains("expected no changes in the tree, found: ?? stray"));
-    succeed(copy.run("rm stray && scripts/release notes source sums && cd target/release-99.1.0 && sha256sum --check SHA256SUMS"));
+    assert!(copy.refused("touch stray && packaging/release notes").contains("expected no changes in the tree, found: ?? stray"));
+    succeed(copy.run("rm stray && packaging/release notes source sums && cd target/release-99.1.0 && sha256sum --check SHA256SUMS"));
     let folder = copy.0.path().join("target/release-99.1.0");
     let changes = read(&copy.0.path().join("CHANGELOG.md"));
     let section = changes.split("## [99.1.0]").nth(1).and_then(|rest| rest.split_once('\n')).expect("a section").1;

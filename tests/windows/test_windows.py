@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What `make windows` has built does under Wine what it does on Linux. `scripts/windows test` runs these tests."""
+"""What `make windows` has built does under Wine what it does on Linux. `packaging/windows/cross test` runs these tests."""
 
 import json
 import os
@@ -96,7 +96,7 @@ class Wheel(unittest.TestCase):
                 wine.launch("filesrc location=clip.mp4 ! decodebin ! emotionfacedetect ! emotionclassify "
                             f"model-file={model} ! emotionexport ! filesink location={model}.ndjson", cwd=wine.FILES)
                 expected = wine.RESULTS / f"reference/{model}.ndjson"
-                subprocess.run([sys.executable, wine.CHECKOUT / "scripts/same_faces.py", expected, output], check=True)
+                subprocess.run([sys.executable, wine.CHECKOUT / "scripts/tests/same_faces.py", expected, output], check=True)
 
 
 class Models(unittest.TestCase):

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueHint};
-use emotion_report::Error;
+use emotion_page::Error;
 
 /// Makes one HTML page of an export: timelines of the apparent expressions, their shares of the time and, with the video,
 /// pictures of the faces.
@@ -61,9 +61,9 @@ fn main() -> ExitCode {
 /// Returns what to print.
 fn run(options: &Options) -> Result<String, Error> {
     if let (Some(picture), Some(video)) = (&options.summary, &options.video) {
-        return emotion_report::summary(&options.records, video, picture);
+        return emotion_page::summary(&options.records, video, picture);
     }
-    let page = emotion_report::write(&options.records, options.video.as_deref(), options.page.as_deref())?;
+    let page = emotion_page::write(&options.records, options.video.as_deref(), options.page.as_deref())?;
     Ok(format!("wrote {}\n", page.display()))
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Runs emotion-scan on the machines of a Ray cluster.
 
-    scan.py [--address ADDRESS] [--program PROGRAM] [--bring FOLDER] [--tries N] [--times FILE] ARGUMENTS of emotion-scan
+    scan.py [--address ADDRESS] [--program PROGRAM] [--bring FOLDER] [--tries N] ARGUMENTS of emotion-scan
 
 emotion-scan on this machine lists the files, keeps the results and writes the tables. It writes tasks to its standard
 output and reads answers from its standard input. A Ray task takes a batch of them to a worker, `emotion-scan --worker`, on a
@@ -13,7 +13,6 @@ continues.
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import pathlib
@@ -59,13 +58,6 @@ class Worker:
                 raise CannotExamine(f"{command[0]} does not start: {error}") from error
         return cls.running
 
-    def cpu_s(self):
-        """Returns the CPU time of the process so far; the time of day where the system does not tell."""
-        try:
-            return time.clock_gettime(~self.process.pid << 3 | 2)  # clock_getcpuclockid(3)
-        except (AttributeError, OSError):
-            return time.monotonic()
-
     def answer(self, task):
         try:
             self.process.stdin.write(task)
@@ -80,20 +72,17 @@ class Worker:
 
 @ray.remote(num_cpus=1, max_retries=0)
 def examine(tasks, command, folder):
-    """Answers tasks of emotion-scan, lines of JSON: for each one the answer, why there is none, the seconds and the CPU time."""
+    """Answers tasks of emotion-scan, lines of JSON: for each one the answer, why there is none, and the seconds."""
     answers = []
     for task in tasks:
-        started, cpu_s = time.monotonic(), 0.0
+        started = time.monotonic()
         answer, error = None, None
         try:
-            worker = Worker.get(command, folder)
-            before_s = worker.cpu_s()
-            answer = worker.answer(task)
-            cpu_s = worker.cpu_s() - before_s
+            answer = Worker.get(command, folder).answer(task)
             error = json.loads(answer).get("error")
         except CannotExamine as failure:
             error = str(failure)
-        answers.append((None if error else answer, error, time.monotonic() - started, cpu_s))
+        answers.append((None if error else answer, error, time.monotonic() - started))
     return answers
 
 
@@ -107,8 +96,8 @@ def name_of(tasks):
 class Spread:
     """Takes the tasks of emotion-scan to the cluster until there are no more, and their answers back."""
 
-    def __init__(self, scan, submit, tries, times):
-        self.scan, self.submit, self.tries, self.times = scan, submit, tries, times
+    def __init__(self, scan, submit, tries):
+        self.scan, self.submit, self.tries = scan, submit, tries
         self.handout = Handout()
         #: The batch of each Ray task.
         self.batches = {}
@@ -161,18 +150,17 @@ class Spread:
         except ray.exceptions.RayError as error:
             if name in self.batches.values():
                 return  # the other copy may still succeed
-            answers = [(None, str(error).splitlines()[0], None, 0.0)] * len(self.handout.running[name].tasks)
+            answers = [(None, str(error).splitlines()[0], None)] * len(self.handout.running[name].tasks)
         for other in [other for other, batch in self.batches.items() if batch == name]:
             del self.batches[other]
             ray.cancel(other, force=True)
-        seconds = [seconds for _, _, seconds, _ in answers]
+        seconds = [seconds for _, _, seconds in answers]
         batch = self.handout.end(name, None if None in seconds else seconds)
-        for task, (answer, error, _, cpu_s) in zip(batch.tasks, answers):
-            self.answer(task, answer, error, cpu_s)
+        for task, (answer, error, _) in zip(batch.tasks, answers):
+            self.answer(task, answer, error)
 
-    def answer(self, task, answer, error, cpu_s):
+    def answer(self, task, answer, error):
         if error is None:
-            self.times(task, cpu_s)
             self.scan.stdin.write(answer)
             return
         self.failures[task.line] = failures = self.failures.get(task.line, 0) + 1
@@ -182,25 +170,12 @@ class Spread:
             self.scan.stdin.write(json.dumps({"task": json.loads(task.line), "error": error}).encode() + b"\n")
 
 
-@contextlib.contextmanager
-def recorder(path):
-    """Gives a function that writes kind, size and CPU time of a task to a CSV file, if there is one."""
-    if path is None:
-        yield lambda task, seconds: None
-        return
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["kind", "size", "seconds"])
-        yield lambda task, seconds: writer.writerow([task.kind, f"{task.size:.0f}", f"{seconds:.6f}"])
-
-
 def options():
     parser = argparse.ArgumentParser(description="Runs emotion-scan on the machines of a Ray cluster.", allow_abbrev=False)
     parser.add_argument("--address", help="address of the cluster; without it, RAY_ADDRESS or this machine alone")
     parser.add_argument("--program", default="emotion-scan", help="path of emotion-scan on all machines (default: from PATH)")
     parser.add_argument("--bring", help="folder of `make install PREFIX=FOLDER` that Ray copies to all machines")
     parser.add_argument("--tries", type=int, default=3, help="how often a task is tried (default: 3)")
-    parser.add_argument("--times", help="CSV file for the CPU time of each task, which simulate.py reads")
     return parser.parse_known_args()
 
 
@@ -220,8 +195,7 @@ def main():
         return examine.options(name=name_of(tasks)).remote([task.line for task in tasks], command, folder)
 
     try:
-        with recorder(own.times) as times:
-            Spread(scan, submit, own.tries, times).run()
+        Spread(scan, submit, own.tries).run()
     except BrokenPipeError:
         pass  # emotion-scan has ended and has said why
     sys.exit(scan.wait())

@@ -140,7 +140,7 @@ pub enum Error {
     },
     /// The page of `--report` cannot be made.
     #[error("--report: {0}")]
-    Report(emotion_report::Error),
+    Report(emotion_page::Error),
     /// A file of the scan itself cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The faces of one picture in memory, for programs that have pixels and no file.
 
-use emotion_photo::{Picture, Timed, frame};
+use emotion_photo_reader::{Picture, Timed, frame};
 use gstemotion::export::FaceActivity;
 use gstemotion::face_geometry::BLENDSHAPES;
 use serde::{Serialize, Serializer};

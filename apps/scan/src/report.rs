@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use emotion_photo::Reading;
-use emotion_report::{Face, Records, Report, Times, player_address};
+use emotion_page::{Face, Records, Report, Times, player_address};
+use emotion_photo_reader::Reading;
 
 use crate::error::Error;
 use crate::findings::{self, FileFacts, Geometry, Kind, SliceResult};

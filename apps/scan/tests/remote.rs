@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `emotion-scan` on objects of an S3 server and files of a web server, `make test-remote`.
+//! The command `emotion-scan` on objects of an S3 server and files of a web server, `scripts/test remote`.
 
 #[path = "support/certificates.rs"]
 mod certificates;

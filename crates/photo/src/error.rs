@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::format::{Format, Unread};
-use crate::limits::{MAX_BYTES, MAX_PIXELS};
+use crate::limits::{MAX_BYTES, TooManyPixels};
 
 /// Why there are no pictures.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +22,8 @@ pub enum Error {
     #[error("expected a photo that can be read, found {}; convert it first, for example with {}", .0.found, .0.tool)]
     Unread(Unread),
     /// The picture has too many pixels.
-    #[error("expected a photo of at most {} megapixels, found {width} x {height} pixels", MAX_PIXELS / 1_000_000)]
-    TooManyPixels {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
+    #[error(transparent)]
+    TooManyPixels(#[from] TooManyPixels),
     /// The decoded picture takes too much memory.
     #[error("expected a photo that takes at most {} GiB, found {width} x {height} pixels that take more", MAX_BYTES >> 30)]
     TooManyBytes {

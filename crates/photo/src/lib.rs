@@ -8,9 +8,9 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`error`] | why a file is not read |
 //! | [`limits`] | the largest picture that is decoded |
 //! | [`format`](mod@format) | tells the formats by their first bytes |
+//! | [`error`] | why a file is not read |
 //! | [`jpeg`] | the frame header of a JPEG picture |
 //! | [`tiff`] | the entries of a TIFF picture |
 //! | [`timing`] | how long each picture of an animation is shown |
@@ -21,16 +21,15 @@
 //! | [`frame`] | a picture as a frame of GStreamer |
 //! | [`reading`] | whether this crate or GStreamer reads a file |
 //! | [`source`] | an element that outputs the pictures of a file |
-//! | [`options`] | the command line of `emotion-photo` |
 //!
 //! A module uses those above it.
 //!
 //! libjpeg-turbo, which GStreamer's `jpegdec` uses, decodes a JPEG of 12 megapixels three times as fast as the decoder of the
 //! crate `image`. So GStreamer decodes ordinary JPEGs, and this crate the others.
 
-pub mod error;
 pub mod limits;
 pub mod format;
+pub mod error;
 pub mod jpeg;
 pub mod tiff;
 pub mod timing;
@@ -42,7 +41,6 @@ pub mod photo;
 pub mod frame;
 pub mod reading;
 pub mod source;
-pub mod options;
 
 pub use error::Error;
 pub use format::Format;

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The largest picture that is decoded. A small file can claim to contain a picture that does not fit into memory.
 
-use crate::error::Error;
-
 /// Maximum number of pixels of a picture.
 pub const MAX_PIXELS: u64 = 300_000_000;
 /// Maximum number of bytes that a decoder allocates for a picture.
 pub const MAX_BYTES: u64 = 4 << 30;
 
+/// The picture has more than [`MAX_PIXELS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a photo of at most {} megapixels, found {width} x {height} pixels", MAX_PIXELS / 1_000_000)]
+pub struct TooManyPixels {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
 /// Checks the size of a picture before memory is allocated for it.
 ///
 /// # Errors
 /// If it has too many pixels.
-pub fn check(width: u32, height: u32) -> Result<(), Error> {
+pub fn check(width: u32, height: u32) -> Result<(), TooManyPixels> {
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS { Err(Error::TooManyPixels { width, height }) } else { Ok(()) }
+    if pixels > MAX_PIXELS { Err(TooManyPixels { width, height }) } else { Ok(()) }
 }
 
 /// The limits for decoders of the crate `image`.

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use emotion_photo::{Error, Format, Orientation, Photo, Picture, Reading};
+use emotion_photo_reader::limits::TooManyPixels;
+use emotion_photo_reader::{Error, Format, Orientation, Photo, Picture, Reading};
 use image::codecs::gif::GifEncoder;
 use image::{Delay, DynamicImage, Frame, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -105,7 +106,7 @@ fn the_size_of_a_jpeg_is_checked_before_gstreamer_decodes_it() {
     // The start of an image and its frame header.
     let header = [0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3, 1];
     let file = TemporaryFile::new("large.jpg", &header);
-    assert_eq!(Reading::of(&file.0).unwrap_err(), Error::TooManyPixels { width: 65_535, height: 65_535 });
+    assert_eq!(Reading::of(&file.0).unwrap_err(), Error::TooManyPixels(TooManyPixels { width: 65_535, height: 65_535 }));
 }
 
 #[cfg(not(feature = "heif"))]

@@ -56,13 +56,6 @@ impl Message {
         let (schema, payload) = split_at_space(rest)?;
         Some(Self { sequence: sequence.parse().ok()?, schema: schema.into(), payload: payload.into() })
     }
-
-    /// Reads a line of a spool of versions that wrote neither checksum nor number. Returns `None` if it is visibly damaged.
-    pub fn from_line_without_checksum(line: &[u8], sequence: u64) -> Option<Self> {
-        let (schema, payload) = split_at_space(line)?;
-        let is_whole = !schema.is_empty() && payload.starts_with(KEY.as_bytes()) && payload.ends_with(b"}");
-        is_whole.then(|| Self { sequence, schema: schema.into(), payload: payload.into() })
-    }
 }
 
 fn split_at_space(line: &[u8]) -> Option<(&str, &[u8])> {
@@ -150,15 +143,5 @@ mod tests {
             assert_eq!(Message::from_record(&damaged), None, "bit {bit}");
         }
         assert_eq!(Message::from_record(&[&record[..40], record].concat()), None, "a torn record joined with the next");
-    }
-
-    #[test]
-    fn a_line_without_checksum_is_read_and_visible_damage_is_noticed() {
-        let stamped = message(b"{\"a\":1}");
-        let line = [b"faces ", &*stamped.payload].concat();
-        assert_eq!(Message::from_line_without_checksum(&line, 7), Some(stamped));
-        for damaged in [&line[..line.len() - 1], b"faces", b"\0\0\0\0", b"{}", b"faces {}"] {
-            assert_eq!(Message::from_line_without_checksum(damaged, 7), None, "{}", String::from_utf8_lossy(damaged));
-        }
     }
 }

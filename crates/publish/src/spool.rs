@@ -21,8 +21,7 @@
 //!
 //! A record is a line: the CRC-32 of the rest as eight hexadecimal digits, the number of the message, its schema, and its
 //! object, separated by spaces. Records are only appended, with increasing numbers. A full spool has about 16 segments, and a
-//! segment whose messages are all acknowledged is deleted. Segments with the extension `ndjson` are those of older versions,
-//! whose lines have neither checksum nor number. They are rewritten when the spool is opened.
+//! segment whose messages are all acknowledged is deleted.
 //!
 //! # Recovery
 //!
@@ -241,8 +240,7 @@ impl Spool {
 
     /// Finds the segments and the number of the next message.
     fn recover(&mut self) -> io::Result<()> {
-        spool_files::rewrite_old(&self.folder)?;
-        for first in spool_files::segments(&self.folder, spool_files::EXTENSION)? {
+        for first in spool_files::segments(&self.folder)? {
             let segment = spool_files::repair(&spool_files::path(&self.folder, first))?;
             self.cut += segment.cut;
             self.segments.push_back(Segment { first, bytes: segment.bytes });

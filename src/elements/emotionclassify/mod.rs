@@ -81,7 +81,7 @@
 //! gst-launch-1.0 -m videotestsrc num-buffers=30 ! emotionfacedetect ! emotionclassify post-messages=on-change ! fakesink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `facelandmarks`, `emotionoverlay`, `emotionexport`.
+//! Since: 1.0. See also: `facedetect`, `facelandmarks`, `emotionoverlay`, `emotionexport`.
 
 mod imp;
 mod scoring;

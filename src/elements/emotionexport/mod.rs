@@ -73,7 +73,7 @@
 //! gst-launch-1.0 videotestsrc num-buffers=90 ! facedetect ! emotionclassify ! emotionexport format=csv ! multifilesink next-file=max-duration max-file-duration=1000000000 location=faces-%03d.csv
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `emotionclassify`, `emotionoverlay`.
+//! Since: 1.0. See also: `facedetect`, `emotionclassify`, `emotionoverlay`.
 
 mod events;
 mod format;

@@ -60,7 +60,7 @@
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate ! videoconvert ! autovideosink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `facelandmarks`, `emotionclassify`, `textoverlay`.
+//! Since: 1.0. See also: `facedetect`, `facelandmarks`, `emotionclassify`, `textoverlay`.
 
 mod compose;
 mod imp;

@@ -68,7 +68,7 @@
 //! gst-launch-1.0 v4l2src ! videoconvert ! facedetect ! facelandmarks ! emotionexport ! emotionpublish location=osc://127.0.0.1:39539
 //! ```
 //!
-//! Since: 0.1. See also: `facelandmarks`, `emotionexport`.
+//! Since: 1.0. See also: `facelandmarks`, `emotionexport`.
 
 mod imp;
 mod settings;

@@ -103,7 +103,7 @@
 //! Frames in graphics memory (DMABuf, VAMemory, GLMemory) are not accepted: put `vapostproc` or `gldownload` before the
 //! element.
 //!
-//! Since: 0.1. See also: `emotionclassify`, `emotionoverlay`.
+//! Since: 1.0. See also: `emotionclassify`, `emotionoverlay`.
 
 mod imp;
 mod opencv;

@@ -68,7 +68,7 @@
 //! gst-launch-1.0 -m videotestsrc num-buffers=30 ! emotionfacedetect ! facelandmarks post-messages=on-change ! fakesink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `emotionclassify`, `emotionoverlay`, `emotionexport`.
+//! Since: 1.0. See also: `facedetect`, `emotionclassify`, `emotionoverlay`, `emotionexport`.
 
 mod imp;
 mod settings;

@@ -18,7 +18,7 @@
 //! gst-launch-1.0 v4l2src ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=320,height=256 ! onnxinference model-file=models/face/model.onnx ! tensordecodebin ! emotionclassify ! emotionoverlay ! videoconvert ! autovideosink
 //! ```
 //!
-//! Since: 0.1. See also: `facedetect`, `emotionclassify`.
+//! Since: 1.0. See also: `facedetect`, `emotionclassify`.
 
 mod caps;
 mod complaint;

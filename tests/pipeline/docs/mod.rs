@@ -166,7 +166,7 @@ fn left_out(command: &str) -> Option<&'static str> {
         ("gst-launch-1.0 -q rtspsrc", "apps/camera/tests read this stream, which needs the program"),
         ("emotion-camera", "apps/camera/tests run it"),
         ("emotion-scan", "apps/scan/tests run it"),
-        ("podman", "scripts/test-image uses the image that scripts/image builds"),
+        ("podman", "packaging/test-image uses the image that packaging/image builds"),
     ];
     let needs_publish = command.contains("! emotionpublish ") && !cfg!(feature = "publish");
     let why = others.into_iter().find(|(begin, _)| command.starts_with(begin)).map(|(_, why)| why);

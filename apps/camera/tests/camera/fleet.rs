@@ -17,7 +17,7 @@ fn a_camera_that_crashes_is_offline_and_comes_back() {
         return;
     }
     let folder = folder("fleet");
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fleet"));
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/demo/fleet"));
     command.arg(clip(&folder)).env("EMOTION_CAMERA", env!("CARGO_BIN_EXE_emotion-camera")).env("FLEET", &folder);
     let (mut fleet, output) = start_command(command);
     let lines: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use emotion_photo::{Reading as Reader, source};
+use emotion_photo_reader::{Reading as Reader, source};
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use emotion_photo::Reading;
+use emotion_photo_reader::Reading;
 use gst_app::gst_base;
 
 use crate::sources::input::VIDEO_EXTENSIONS;
@@ -37,7 +37,7 @@ pub enum UploadError {
     NotAPhoto,
     /// The photo cannot be read.
     #[error(transparent)]
-    Unreadable(#[from] emotion_photo::Error),
+    Unreadable(#[from] emotion_photo_reader::Error),
     /// The pixels would take too much memory.
     #[error("expected a photo of at most {} megapixels, found {width} x {height}", MAX_PHOTO_PIXELS / 1_000_000)]
     TooManyPixels {
@@ -158,7 +158,7 @@ fn check_photo(path: &Path) -> Result<(), UploadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emotion_photo::Format;
+    use emotion_photo_reader::Format;
     use std::io::Write;
 
     #[test]
@@ -178,7 +178,10 @@ mod tests {
         assert!(check(&header(5000)).is_ok());
         assert!(matches!(check(&header(50_000)), Err(UploadError::TooManyPixels { width: 50_000, height: 5000 })));
         let damaged = check(b"\x89PNG\r\n\x1a\n").unwrap_err();
-        assert!(matches!(damaged, UploadError::Unreadable(emotion_photo::Error::Damaged { format: Format::Png, .. })), "{damaged:?}");
+        assert!(
+            matches!(damaged, UploadError::Unreadable(emotion_photo_reader::Error::Damaged { format: Format::Png, .. })),
+            "{damaged:?}"
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 

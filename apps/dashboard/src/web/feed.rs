@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use emotion_photo::jpeg;
+use emotion_photo_reader::jpeg;
 use tokio::time::timeout;
 
 use crate::sources::source::Source;

@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use emotion_page::SHARED_MODULES;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -30,11 +31,8 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/camera-tile.js": "camera-tile.js", JAVASCRIPT;
     "/camera-worker.js": "camera-worker.js", JAVASCRIPT;
     "/camera.js": "camera.js", JAVASCRIPT;
-    "/certainty.js": "../../report/page/certainty.js", JAVASCRIPT;
-    "/chart.js": "../../report/page/chart.js", JAVASCRIPT;
     "/dom.js": "dom.js", JAVASCRIPT;
     "/drawn-face.js": "drawn-face.js", JAVASCRIPT;
-    "/expressions.js": "../../report/page/expressions.js", JAVASCRIPT;
     "/fleet.js": "fleet.js", JAVASCRIPT;
     "/format.js": "format.js", JAVASCRIPT;
     "/head.js": "head.js", JAVASCRIPT;
@@ -54,11 +52,16 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/upload.js": "upload.js", JAVASCRIPT;
 };
 
+/// Path, type and content of all files, also of the modules that the page of records uses as well.
+fn files() -> impl Iterator<Item = (String, &'static str, &'static str)> {
+    let shared = SHARED_MODULES.iter().map(|(name, text)| (format!("/{name}"), JAVASCRIPT, *text));
+    FILES.iter().map(|&(path, kind, text)| (path.to_owned(), kind, text)).chain(shared)
+}
+
 /// Serves each file at its path.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    FILES
-        .iter()
-        .fold(Router::new(), |router, &(path, kind, text)| router.route(path, get(move || async move { ([(CONTENT_TYPE, kind)], text) })))
+    files()
+        .fold(Router::new(), |router, (path, kind, text)| router.route(&path, get(move || async move { ([(CONTENT_TYPE, kind)], text) })))
 }
 
 #[cfg(test)]
@@ -80,10 +83,10 @@ mod tests {
 
     #[test]
     fn every_imported_module_is_served_as_javascript() {
-        for (path, _, text) in FILES {
+        for (path, _, text) in files() {
             for name in text.lines().filter_map(|line| line.split_once(" from \"./")).filter_map(|(_, rest)| rest.strip_suffix("\";")) {
-                let module = FILES.iter().find(|(path, ..)| path.strip_prefix('/') == Some(name));
-                assert_eq!(module.map(|(_, kind, _)| *kind), Some(JAVASCRIPT), "{path} imports {name}");
+                let module = files().find(|(path, ..)| path.strip_prefix('/') == Some(name));
+                assert_eq!(module.map(|(_, kind, _)| kind), Some(JAVASCRIPT), "{path} imports {name}");
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use emotion_report::{Records, Report};
+use emotion_page::{Records, Report};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A report covers at most the newest bytes of a record.

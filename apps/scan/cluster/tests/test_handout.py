@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Which tasks are given out together and twice, and what that gains on many cores. Needs neither Ray nor emotion-scan."""
+"""Which tasks are given out together and twice. Needs neither Ray nor emotion-scan."""
 
 import pathlib
-import random
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from handout import BATCH_S, LATE_S, MAX_BATCH, Handout, Task  # noqa: E402
-from simulate import OneByOne, Simulation, drawn  # noqa: E402
 
 
 def task(name, kind="jpg", size=1.0):
@@ -66,39 +64,6 @@ class HandoutTest(unittest.TestCase):
         self.assertIsNone(handout.late(2, 1000.0), "both cores are busy")
         self.assertIsNone(handout.late(3, 100.0 + LATE_S / 2), "not late yet")
         self.assertEqual([handout.late(9, 1000.0) for _ in range(3)], ["a", "b", None])
-
-
-class SimulationTest(unittest.TestCase):
-    def tasks(self, count=3000):
-        """Photos of some milliseconds, and some slices of videos."""
-        chance = random.Random(7)
-        times = [("jpg", 3e6, chance.uniform(0.01, 0.03)) for _ in range(95)] + [("mp4 slice", 2e7, chance.uniform(5, 20)) for _ in range(5)]
-        return list(drawn(times, count, chance))
-
-    def test_one_core_takes_the_sum(self):
-        tasks = [(task("a"), 1.0), (task("b"), 2.0)]
-        self.assertEqual(Simulation(Handout(), [1.0], {}, driver_s=0.0).run(tasks), 3.0)
-
-    def test_a_hundred_cores_are_used_well(self):
-        tasks = self.tasks(20_000)
-        ideal_s = sum(seconds for _, seconds in tasks) / 100
-        self.assertLess(Simulation(Handout(), [1.0] * 100, {}).run(tasks), 1.1 * ideal_s)
-
-    def test_a_core_that_stops_answering_is_not_waited_for(self):
-        tasks = self.tasks()
-        speeds, dead = [1.0] * 10, {3: 20.0}
-        ideal_s = sum(seconds for _, seconds in tasks) / 9
-        found = Simulation(Handout(), speeds, dead)
-        self.assertLess(found.run(tasks), ideal_s + 3 * 20 + LATE_S)
-        self.assertLessEqual(found.copies, 10)
-        self.assertEqual(Simulation(OneByOne(), speeds, dead).run(tasks), float("inf"))
-
-    def test_a_slow_core_does_not_hold_up_the_end(self):
-        tasks = self.tasks()
-        slow = [0.02] + [1.0] * 9
-        fast_s, slow_s = Simulation(Handout(), [1.0] * 9, {}).run(tasks), Simulation(Handout(), slow, {}).run(tasks)
-        self.assertLess(slow_s, fast_s + 3 * 20)
-        self.assertGreater(Simulation(OneByOne(), slow, {}).run(tasks), 1.5 * fast_s)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs `test_package.py` with the package as it would be installed: the Python files and the module beside them. Uses the plugin
-//! that a wheel has beside them; `make test-wheel` builds and installs such a wheel.
+//! that a wheel has beside them; `scripts/test wheel` builds and installs such a wheel.
 
 use std::fs;
 use std::path::{Path, PathBuf};

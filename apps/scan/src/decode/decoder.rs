@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use emotion_photo::{Format, Stream};
+use emotion_photo_reader::{Format, Stream};
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;

@@ -52,7 +52,7 @@ pub enum Failure {
     Decoding(String),
     /// Why the reader of photos cannot read it.
     #[error(transparent)]
-    Photo(#[from] emotion_photo::Error),
+    Photo(#[from] emotion_photo_reader::Error),
     /// Why a frame could not be analysed.
     #[error("{0}")]
     Analysis(String),

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use emotion_photo::{Photo, Reading, frame};
+use emotion_photo_reader::{Photo, Reading, frame};
 
 use super::decoder::Decoder;
 use super::failure::Failure;

@@ -11,7 +11,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use emotion_photo::{Reading, Stream, source};
+use emotion_photo_reader::{Reading, Stream, source};
 use emotion_supervise::decoding::{forbid_direct_rendering, link_default_video, name_dnxhr};
 use emotion_supervise::encoding;
 use gst::prelude::*;

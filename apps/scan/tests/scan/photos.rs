@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Photos in every format. The table in docs/scan.md comes from this test: with `UPDATE_DOCS=1`, it writes the table.
+//! Photos in every format. The table in docs/formats.md comes from this test: with `UPDATE_DOCS=1`, it writes the table.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -9,7 +9,7 @@ use test_support::{left_out, repository};
 
 use crate::support::Folder;
 
-/// The comments around the table in docs/scan.md.
+/// The comments around the table in docs/formats.md.
 const BEGIN: &str = "<!-- BEGIN PHOTOS: written by apps/scan/tests/scan/photos.rs -->\n";
 const END: &str = "<!-- END PHOTOS -->\n";
 
@@ -219,14 +219,14 @@ fn table() -> String {
 }
 
 fn assert_table(table: &str) {
-    let page = repository().join("docs/scan.md");
+    let page = repository().join("docs/formats.md");
     let text = std::fs::read_to_string(&page).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the table");
     let (found, after) = rest.split_once(END).expect("the page has an end of the table");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&page, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
-        assert!(found == table, "docs/scan.md has another table; run this test with UPDATE_DOCS=1");
+        assert!(found == table, "docs/formats.md has another table; run this test with UPDATE_DOCS=1");
     }
 }
 

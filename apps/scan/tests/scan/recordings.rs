@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recordings of many containers and codecs, made by ffmpeg. A table in docs/scan.md has what this test finds;
+//! Recordings of many containers and codecs, made by ffmpeg. A table in docs/formats.md has what this test finds;
 //! `UPDATE_RECORDINGS=1 cargo test -p emotion-scan --test scan recordings` rewrites it.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::support::{Folder, with_ffmpeg};
 
 /// Frames of each recording.
 const FRAMES: u64 = 5;
-/// The lines around the table in docs/scan.md.
+/// The lines around the table in docs/formats.md.
 const MARKERS: [&str; 2] = ["<!-- recordings -->\n", "<!-- end of recordings -->\n"];
 /// A video codec, the options of ffmpeg that select it, and for each file its suffix and pixel format.
 const RECORDINGS: [(&str, &str, &str); 31] = [
@@ -113,7 +113,7 @@ fn table(results: &[((&str, &str), String)]) -> String {
 
 /// The docs describe GStreamer 1.22. Newer versions may decode more.
 fn compare_with_docs(table: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scan.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once(MARKERS[0]).expect("the marker before the table");
     let (known, after) = rest.split_once(MARKERS[1]).expect("the marker after the table");
@@ -121,6 +121,6 @@ fn compare_with_docs(table: &str) {
         let [start, end] = MARKERS;
         std::fs::write(file, [before, start, table, end, after].concat()).unwrap();
     } else if gst::version().1 == 22 {
-        assert_eq!(known, table, "the table in docs/scan.md differs; UPDATE_RECORDINGS=1 rewrites it");
+        assert_eq!(known, table, "the table in docs/formats.md differs; UPDATE_RECORDINGS=1 rewrites it");
     }
 }

@@ -279,28 +279,6 @@ fn a_failed_write_is_not_joined_with_the_next_message() {
 }
 
 #[test]
-fn a_spool_of_an_older_version_goes_on() {
-    let folder = Folder::new("spool-old");
-    fs::create_dir_all(&folder.0).unwrap();
-    let line = |number: u32| format!("faces {{\"message_id\":\"00000000000000aa-{number}\",\"n\":{number}}}\n");
-    fs::write(folder.0.join("position"), format!("{:020}\n", 11)).unwrap();
-    fs::write(folder.0.join(format!("{:020}.ndjson", 10)), [line(10), line(11), "faces \0\0\n".into(), line(13)].concat()).unwrap();
-    fs::write(folder.0.join(format!("{:020}.ndjson", 14)), [line(14), line(15)].concat() + "faces {\"mess").unwrap();
-
-    let mut outbox = Outbox::open(&folder.limits(MANY, 1 << 20)).unwrap();
-    assert_eq!(outbox.counts().recovered, 5);
-    let first = outbox.take().unwrap();
-    assert_eq!((first.id(), first.sequence), ("00000000000000aa-11", 11));
-    outbox.sent(first.sequence);
-    push(&mut outbox, [16]);
-    assert_eq!(deliver(&mut outbox), [13, 14, 15, 16]);
-    assert_eq!(outbox.counts().dropped, 1);
-    assert_balanced(&outbox);
-    let files = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path());
-    assert!(files.into_iter().all(|path| path.extension().is_none_or(|extension| extension == "records")), "nothing is left of it");
-}
-
-#[test]
 fn a_spool_of_1_0_goes_on() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/1.0/spool");
     let folder = Folder::new("spool-golden");

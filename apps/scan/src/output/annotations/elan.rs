@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use emotion_report::relative_path;
+use emotion_page::relative_path;
 
 use super::Annotated;
 use crate::record;
