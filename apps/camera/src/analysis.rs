@@ -3,7 +3,7 @@
 //! while the source comes and goes.
 //!
 //! ```text
-//! appsrc ! queue ! videoconvert ! videoscale ! emotionfacedetect ! emotionclassify ! tee name=faces
+//! appsrc ! queue ! videoconvert ! videoscale ! capsfilter ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
 //!   faces. ! queue ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
 //!     pictures. ! queue ! encoder ! splitmuxsink           files: recordings
@@ -12,16 +12,18 @@
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
-//! Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
+//! `facelandmarks` is there with `--geometry`. Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
 //! replace each other in the queue before it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use emotion_supervise::chain::{Chain, ChainError};
 use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{self, RecordingError};
 use emotion_supervise::run::reason;
+use emotion_supervise::setting::{self, Fault};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::geometry::Size;
@@ -29,7 +31,7 @@ use gstemotion::meta;
 use thiserror::Error;
 
 use crate::homeassistant;
-use crate::options::{Options, Picture, Publish};
+use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
 use crate::value::{Schema, name};
 
@@ -56,6 +58,10 @@ pub enum AnalysisError {
     #[error("{0}")]
     Launch(#[from] gst::glib::Error),
     #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Link(#[from] gst::glib::BoolError),
+    #[error(transparent)]
     Encoder(#[from] NoEncoder),
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -63,8 +69,8 @@ pub enum AnalysisError {
     #[error("the pipeline has no {0}")]
     Missing(&'static str),
     /// `emotionpublish` does not take a setting.
-    #[error("publish.{property}: expected a value of {expected}, found {found}")]
-    Property { property: &'static str, expected: gst::glib::Type, found: String },
+    #[error("publish.{property}: {fault}")]
+    Property { property: &'static str, fault: Fault },
     /// An element failed, for this reason.
     #[error("{0}")]
     Failed(String),
@@ -89,9 +95,11 @@ impl Analysis {
                 export.set_property("source", &options.name);
             }
         }
-        count(&pad(&element("classify")?, "src")?, Size { width: options.size.width, height: options.size.height }, progress);
+        let chain = Chain::new(options.geometry, &[options.prior.setting()])?;
+        chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
+        count(&pad(chain.classifier(), "src")?, Size { width: options.size.width, height: options.size.height }, progress);
         if options.has_pictures() {
-            set_up_overlay(&element("overlay")?, &options.picture);
+            set_up_overlay(&element("overlay")?, options);
         }
         if let Some(outlet) = outlet {
             feed(element("video")?, Stream::Video, outlet)?;
@@ -106,7 +114,7 @@ impl Analysis {
         if let Some(files) = &options.files {
             recording::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
         }
-        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, &options.name)).transpose()?;
+        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
         Ok(Self { pipeline, entry, publisher })
     }
 
@@ -175,11 +183,11 @@ impl Analysis {
 }
 
 fn line(options: &Options) -> Result<String, NoEncoder> {
-    let (width, height, prior) = (options.size.width, options.size.height, name(&options.prior));
+    let (width, height) = (options.size.width, options.size.height);
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
-         ! {NEWEST} ! videoconvert ! videoscale ! video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 \
-         ! emotionfacedetect ! emotionclassify name=classify prior={prior} ! tee name=faces "
+         ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
+         caps=video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 tee name=faces "
     );
     if options.has_pictures() {
         let queue = if options.files.is_some() { ALL } else { NEWEST };
@@ -223,24 +231,23 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
-fn set_up_overlay(overlay: &gst::Element, picture: &Picture) {
+fn set_up_overlay(overlay: &gst::Element, options: &Options) {
+    let picture = &options.picture;
     for property in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
         overlay.set_property(property, picture.draw);
     }
+    overlay.set_property("draw-pose", picture.draw && options.geometry);
     overlay.set_property("labels", &picture.labels);
     overlay.set_property_from_str("blur-faces", &name(&picture.blur));
 }
 
 /// Sets the properties of `emotionpublish`.
-fn set_up(publisher: gst::Element, publish: &Publish, camera: &str) -> Result<gst::Element, AnalysisError> {
+fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Result<gst::Element, AnalysisError> {
     for &(property, ref text) in &publish.properties {
-        let expected = publisher.find_property(property).ok_or(AnalysisError::Missing(property))?.value_type();
-        let value = gst::glib::Value::deserialize(text, expected);
-        let value = value.map_err(|_| AnalysisError::Property { property, expected, found: text.clone() })?;
-        publisher.set_property_from_value(property, &value);
+        setting::set(&publisher, property, text).map_err(|fault| AnalysisError::Property { property, fault })?;
     }
     if let Some(prefix) = &publish.homeassistant {
-        publisher.set_property("retained-messages", homeassistant::messages(prefix, camera, publish));
+        publisher.set_property("retained-messages", homeassistant::messages(prefix, options, publish));
     }
     publisher.set_property("drain-timeout", u64::try_from(publish.drain_timeout.as_nanos()).unwrap_or(u64::MAX));
     Ok(publisher)
@@ -306,13 +313,18 @@ mod tests {
 
     #[test]
     fn settings_reach_the_elements() {
-        let analysis = build("--rtsp-listen 127.0.0.1:1 --prior balanced --blur pixelate --draw false --labels happiness=joy").unwrap();
+        let analysis =
+            build("--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --blur pixelate --draw false --labels happiness=joy").unwrap();
         let value = |element: &str, property: &str| {
             let value = analysis.pipeline.by_name(element).unwrap().property_value(property);
             value.serialize().unwrap().to_string()
         };
-        assert_eq!((value("classify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
+        assert_eq!((value("emotionclassify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
         assert_eq!((value("overlay", "draw-boxes"), value("overlay", "labels")), ("false".into(), r#""happiness\=joy""#.into()));
+        assert!(analysis.pipeline.by_name("facelandmarks").is_some());
+        let without = build("--rtsp-listen 127.0.0.1:1").unwrap();
+        assert!(without.pipeline.by_name("facelandmarks").is_none());
+        assert!(!without.pipeline.by_name("overlay").unwrap().property::<bool>("draw-pose"));
     }
 
     #[test]

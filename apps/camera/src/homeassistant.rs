@@ -4,21 +4,21 @@
 
 use serde_json::{Value, json};
 
-use crate::options::Publish;
+use crate::options::{Options, Publish};
 use crate::value::Schema;
 
 /// A line for each message: topic, space, payload.
-pub fn messages(prefix: &str, name: &str, publish: &Publish) -> String {
+pub fn messages(prefix: &str, options: &Options, publish: &Publish) -> String {
     let topic = &publish.location.topic;
     let id: String = topic.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let device = json!({
         "identifiers": [format!("emotion_{id}")],
-        "name": name,
+        "name": options.name,
         "model": "emotion-camera",
         "sw_version": env!("CARGO_PKG_VERSION"),
     });
     let mut lines = String::new();
-    for (component, object, mut config) in entities(topic, &publish.schemas) {
+    for (component, object, mut config) in entities(topic, &publish.schemas, options.geometry) {
         config["unique_id"] = json!(format!("emotion_{id}_{object}"));
         config["device"] = device.clone();
         if object != "connected" {
@@ -30,7 +30,7 @@ pub fn messages(prefix: &str, name: &str, publish: &Publish) -> String {
 }
 
 /// Component, name and configuration of each entity.
-fn entities(topic: &str, schemas: &[Schema]) -> Vec<(&'static str, &'static str, Value)> {
+fn entities(topic: &str, schemas: &[Schema], has_geometry: bool) -> Vec<(&'static str, &'static str, Value)> {
     let mut entities = vec![(
         "binary_sensor",
         "connected",
@@ -54,51 +54,67 @@ fn entities(topic: &str, schemas: &[Schema]) -> Vec<(&'static str, &'static str,
         entities.push(("sensor", "faces", config));
     }
     if schemas.contains(&Schema::Events) {
-        let config = json!({
-            "name": "Face",
-            "icon": "mdi:face-recognition",
-            "event_types": ["appeared", "expression", "left"],
-            "state_topic": format!("{topic}/events"),
-            "value_template": "{{ {'event_type': value_json.type, 'id': value_json.id, \
-                               'apparent_expression': value_json.to | default(none)} | tojson }}",
-        });
-        entities.push(("event", "face", config));
+        entities.push(("event", "face", face(topic, has_geometry)));
     }
     entities
 }
 
+/// The entity for events. Home Assistant refuses those whose type it does not list.
+fn face(topic: &str, has_geometry: bool) -> Value {
+    let (types, fields): (&[&str], _) = if has_geometry {
+        let fields = ", 'active': value_json.active | default(none), 'direction': value_json.direction | default(none)";
+        (&["appeared", "expression", "turned", "eyes_closed", "blink", "speaking", "left"], fields)
+    } else {
+        (&["appeared", "expression", "left"], "")
+    };
+    json!({
+        "name": "Face",
+        "icon": "mdi:face-recognition",
+        "event_types": types,
+        "state_topic": format!("{topic}/events"),
+        "value_template": format!(
+            "{{{{ {{'event_type': value_json.type, 'id': value_json.id, \
+             'apparent_expression': value_json.to | default(none){fields}}} | tojson }}}}"
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use emotion_publish::Location;
-
     use super::*;
+    use crate::settings::Settings;
 
-    fn sent(schemas: &[Schema]) -> Vec<(String, Value)> {
-        let publish = Publish {
-            schemas: schemas.to_vec(),
-            hysteresis: Duration::ZERO,
-            interval: Duration::ZERO,
-            properties: Vec::new(),
-            drain_timeout: Duration::ZERO,
-            location: Location::parse("mqtt://host/emotion/front-door").unwrap(),
-            homeassistant: None,
-        };
-        let text = messages("homeassistant", "Front door", &publish);
+    fn sent(arguments: &str) -> Vec<(String, Value)> {
+        let line = format!("emotion-camera /dev/video0 --name Front_door --publish-location mqtt://host/emotion/front-door {arguments}");
+        let settings = Settings::read(line.split_whitespace().map(Into::into)).unwrap();
+        let options = Options::new(settings, |_| None).unwrap();
+        let text = messages("homeassistant", &options, options.publish.as_ref().unwrap());
         let lines = text.lines().map(|line| line.split_once(' ').unwrap());
         lines.map(|(topic, payload)| (topic.to_owned(), serde_json::from_str(payload).unwrap())).collect()
     }
 
     #[test]
     fn each_schema_has_an_entity_of_one_device() {
-        let all = sent(&[Schema::Events, Schema::Summary]);
+        let all = sent("--publish-schemas events,summary");
         let topics: Vec<&str> = all.iter().map(|(topic, _)| topic.as_str()).collect();
         let expected = ["binary_sensor/emotion_front_door/connected", "sensor/emotion_front_door/faces", "event/emotion_front_door/face"];
         assert_eq!(topics, expected.map(|topic| format!("homeassistant/{topic}/config")));
-        assert!(all.iter().all(|(_, config)| config["device"] == all[0].1["device"] && config["device"]["name"] == "Front door"));
+        assert!(all.iter().all(|(_, config)| config["device"] == all[0].1["device"] && config["device"]["name"] == "Front_door"));
         assert_eq!(all[1].1["state_topic"], "emotion/front-door/summary");
         assert_eq!(all[2].1["availability_topic"], "emotion/front-door/status");
-        assert_eq!(sent(&[Schema::Faces]).len(), 1);
+        assert_eq!(sent("--publish-schemas faces").len(), 1);
+    }
+
+    #[test]
+    fn the_events_of_geometry_are_listed_with_it() {
+        let face = |arguments| sent(arguments).pop().unwrap().1;
+        let (without, with) = (face(""), face("--geometry"));
+        assert_eq!(without["event_types"], json!(["appeared", "expression", "left"]));
+        assert_eq!(
+            without["value_template"],
+            "{{ {'event_type': value_json.type, 'id': value_json.id, 'apparent_expression': value_json.to | default(none)} | tojson }}"
+        );
+        assert_eq!(with["event_types"].as_array().unwrap().len(), 7);
+        assert!(with["value_template"].as_str().unwrap().contains("'active': value_json.active | default(none), 'direction'"));
     }
 }

@@ -4,31 +4,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use emotion_http::Headers;
 use emotion_supervise::metrics::{self, Kind, Labels, Page};
 use emotion_supervise::progress::Progress;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
 
 use crate::analysis::Analysis;
 
-/// Maximum size of the head of a request.
-const MAX_HEAD: usize = 8 << 10;
-/// Maximum number of connections at a time. Further ones wait until one of these ends.
+/// Maximum number of connections at a time.
 const MAX_CONNECTIONS: usize = 64;
-/// Maximum time for a connection, which has one request.
-const TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause after a connection could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Each connection has one request.
+const HEADERS: Headers = &[("connection", "close")];
 
 type Value = fn(&gst::Structure) -> Option<f64>;
 
@@ -84,7 +75,8 @@ pub fn serve(listen: SocketAddr, name: String, analysis: Arc<Analysis>, progress
     let listener = listener.map_err(|error| io::Error::other(format!("cannot listen on {listen}: {error}")))?;
     println!("emotion-camera: metrics at http://{}/metrics", listener.local_addr()?);
     let router = router(move || page(&name, &analysis, &progress));
-    std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(accept(listener, router, TIMEOUT)))?;
+    let serve = emotion_http::serve(listener, router, MAX_CONNECTIONS, HEADERS);
+    std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(serve))?;
     Ok(())
 }
 
@@ -94,26 +86,6 @@ fn router(page: impl Fn() -> String + Send + Sync + 'static) -> Router {
     Router::new().route("/metrics", metrics).fallback((StatusCode::NOT_FOUND, "the metrics are at /metrics\n"))
 }
 
-/// Answers one request of each connection, within `limit`.
-async fn accept(listener: TcpListener, router: Router, limit: Duration) {
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Ok(slot) = free.clone().acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let mut http = http1::Builder::new();
-                http.keep_alive(false).max_buf_size(MAX_HEAD);
-                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-                tokio::spawn(async move {
-                    // Fails if the client is gone or too slow.
-                    let _ = timeout(limit, connection).await;
-                    drop(slot);
-                });
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,11 +93,11 @@ mod tests {
 
     use super::*;
 
-    /// Serves a page of one line, with at most `limit` for each connection. Returns the address.
-    async fn serve(limit: Duration) -> SocketAddr {
+    /// Serves a page of one line. Returns the address.
+    async fn serve() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(accept(listener, router(|| "a 1\n".into()), limit));
+        tokio::spawn(emotion_http::serve(listener, router(|| "a 1\n".into()), MAX_CONNECTIONS, HEADERS));
         address
     }
 
@@ -140,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_page_is_served() {
-        let server = serve(Duration::from_secs(60)).await;
+        let server = serve().await;
         let page = ask(server, "GET /metrics?name=door").await;
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\na 1\n"), "{page}");
         assert!(page.contains("content-type: text/plain; version=0.0.4") && page.contains("content-length: 4\r\n"), "{page}");
@@ -152,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_answered_while_others_are_slow() {
-        let server = serve(Duration::from_secs(3600)).await;
+        let server = serve().await;
         let mut slow = Vec::new();
         for _ in 0..5 {
             let mut client = TcpStream::connect(server).await.unwrap();
@@ -165,18 +137,6 @@ mod tests {
             let mut response = String::new();
             client.read_to_string(&mut response).await.unwrap();
             assert!(response.ends_with("a 1\n"), "{response}");
-        }
-    }
-
-    #[tokio::test]
-    async fn slow_requests_are_given_up_and_make_room() {
-        let server = serve(Duration::from_millis(20)).await;
-        let mut slow = Vec::new();
-        for _ in 0..MAX_CONNECTIONS + 5 {
-            slow.push(TcpStream::connect(server).await.unwrap());
-        }
-        for mut client in slow {
-            assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "closed without an answer");
         }
     }
 

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use emotion_publish::{Location, Protocol};
+use emotion_supervise::chain::Prior;
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::recording::Recordings;
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
 use crate::settings::{self, Settings};
-use crate::value::{BlurFaces, Prior, Schema, Size, Switch, Text, Transport, name};
+use crate::value::{BlurFaces, Schema, Size, Switch, Text, Transport, name};
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Options {
     pub stall: Duration,
     /// How frequent the expressions are assumed to be.
     pub prior: Prior,
+    /// Estimates the geometry of faces.
+    pub geometry: bool,
     /// What is drawn.
     pub picture: Picture,
     /// Serves by RTSP.
@@ -135,6 +138,7 @@ impl Options {
             protocol: settings.protocol,
             stall: seconds("--stall", 0.5, settings.stall)?,
             prior: settings.prior,
+            geometry: settings.geometry,
             picture: Picture { draw: settings.draw, labels: settings.labels.unwrap_or_default(), blur: settings.blur },
             rtsp: rtsp(settings.rtsp, environment)?,
             publish: publish(settings.publish, settings.homeassistant.prefix)?,

@@ -11,10 +11,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use emotion_supervise::chain::Prior;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::value::{BlurFaces, Prior, Schema, Size, Switch, Text, Transport};
+use crate::value::{BlurFaces, Schema, Size, Switch, Text, Transport};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
@@ -62,6 +63,11 @@ pub struct Settings {
     /// How frequent the expressions are assumed to be
     #[arg(long, value_enum, default_value = "natural")]
     pub prior: Prior,
+
+    /// Estimate pose, landmarks and blendshapes of each face too: records of faces have them, and there are the events turned,
+    /// eyes_closed, blink and speaking
+    #[arg(long)]
+    pub geometry: bool,
 
     /// Draw faces in the served and recorded picture
     #[arg(long, value_name = "true|false", action = ArgAction::Set, default_value = "true", hide_possible_values = true)]
@@ -240,11 +246,11 @@ impl Settings {
         let line = Self::try_parse_from(&arguments)?;
         let Some(file) = &line.config else { return Ok(line) };
         let mut settings = Self::from_file(file)?;
-        let loops = settings.loops || line.loops;
+        let (loops, geometry) = (settings.loops || line.loops, settings.geometry || line.geometry);
         // Without the defaults, so that only a given option replaces a value of the file.
         let given = Self::command().mut_args(|option| option.default_value(None::<&str>)).try_get_matches_from(&arguments)?;
         settings.update_from_arg_matches(&given)?;
-        Ok(Self { loops, check: line.check, ..settings })
+        Ok(Self { loops, geometry, check: line.check, ..settings })
     }
 
     fn from_file(path: &Path) -> Result<Self, SettingsError> {

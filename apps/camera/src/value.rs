@@ -16,16 +16,6 @@ pub enum Transport {
     Udp,
 }
 
-/// How frequent the expressions are assumed to be.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Prior {
-    /// As in front of a camera
-    Natural,
-    /// All alike, as in posed or selected pictures
-    Balanced,
-}
-
 /// How faces are hidden.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]

@@ -4,11 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use emotion_supervise::chain::ChainError;
 use emotion_supervise::encoding::NoEncoder;
+use emotion_supervise::setting::SettingError;
 use gst::glib;
 
 use crate::models::Models;
-use crate::setting::Setting;
 
 /// An error that stops the scan. What was finished before stays in the folder of parts.
 #[derive(Debug, thiserror::Error)]
@@ -29,31 +30,9 @@ pub enum Error {
          --release --package emotion-scan --features remote` builds it with them"
     )]
     NoRemoteInputs,
-    /// `--set` names an element that a scan does not use.
-    #[error("--set {setting}: expected an element of {}, found {}", known.join(", "), setting.element)]
-    UnknownElement {
-        /// The setting.
-        setting: Setting,
-        /// The elements that a scan uses.
-        known: Vec<&'static str>,
-    },
-    /// The element of `--set` does not have this property.
-    #[error("--set {}: {} has no property {}", .0, .0.element, .0.property)]
-    UnknownProperty(Setting),
-    /// `--set` has a property of `facelandmarks`, which the scan does not use.
-    #[error("--set {0}: facelandmarks needs --geometry")]
-    NoGeometry(Setting),
-    /// The value of `--set` is of another type than the property.
-    #[error("--set {setting}: expected a value of type {expected}, found {}", setting.value)]
-    ValueType {
-        /// The setting.
-        setting: Setting,
-        /// The type of the property.
-        expected: glib::Type,
-    },
-    /// The value of `--set` is not in the range of the property.
-    #[error("--set {}: {} is outside of the range of {}", .0, .0.value, .0.property)]
-    ValueRange(Setting),
+    /// An element does not take a setting.
+    #[error("--set {0}")]
+    Setting(#[from] SettingError),
     /// A drawn file would replace this input.
     #[error("--annotated: {} would be replaced; choose another folder", .0.display())]
     InputReplaced(PathBuf),
@@ -82,14 +61,9 @@ pub enum Error {
         /// Number of bytes.
         bytes: usize,
     },
-    /// An element is not installed.
-    #[error("{factory}: {source}; install GStreamer's base and good plugins")]
-    MissingElement {
-        /// Name of its factory.
-        factory: &'static str,
-        /// What GStreamer says.
-        source: glib::BoolError,
-    },
+    /// An element is missing.
+    #[error(transparent)]
+    Chain(ChainError),
     /// No encoder of videos is installed.
     #[error(transparent)]
     NoVideoEncoder(#[from] NoEncoder),
@@ -181,6 +155,15 @@ pub enum Error {
     },
 }
 
+impl From<ChainError> for Error {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Setting(error) => Self::Setting(error),
+            other => Self::Chain(other),
+        }
+    }
+}
+
 impl Error {
     /// Turns an I/O error into one that names the file.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<'_> {
@@ -195,11 +178,7 @@ impl Error {
                 | Self::ListFromStandardInput
                 | Self::NoInputs
                 | Self::NoRemoteInputs
-                | Self::UnknownElement { .. }
-                | Self::UnknownProperty(_)
-                | Self::NoGeometry(_)
-                | Self::ValueType { .. }
-                | Self::ValueRange(_)
+                | Self::Setting(_)
                 | Self::InputReplaced(_)
                 | Self::NoRecord { .. }
                 | Self::OtherNetworks { .. }

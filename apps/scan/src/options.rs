@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{Parser, ValueHint};
+use emotion_supervise::chain::Prior;
 
 use crate::error::Error;
 use crate::models::Models;
@@ -269,13 +270,8 @@ impl Options {
 
     /// The properties of the elements: the prior, the timeout of tracks, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
-        let prior = self.prior.and_then(|prior| prior.to_possible_value()).map(|prior| Setting {
-            element: "emotionclassify".into(),
-            property: "prior".into(),
-            value: prior.get_name().into(),
-        });
         let timeout = setting::track_timeout(self.every, &self.set);
-        prior.into_iter().chain(timeout).chain(self.set.iter().cloned()).collect()
+        self.prior.map(Prior::setting).into_iter().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 
     /// Everything besides the files that the rows depend on, as JSON.
@@ -324,15 +320,6 @@ enum NoTime {
 fn seconds(text: &str) -> Result<Duration, NoTime> {
     let number: f64 = text.parse().map_err(|_| NoTime::NotANumber)?;
     Duration::try_from_secs_f64(number).ok().filter(|duration| !duration.is_zero()).ok_or(NoTime::OutOfRange)
-}
-
-/// How frequent the expressions are assumed to be where the faces come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Prior {
-    /// As frequent as in front of a camera: mostly neutral and happy.
-    Natural,
-    /// All equally frequent, as in posed or selected pictures.
-    Balanced,
 }
 
 #[cfg(test)]

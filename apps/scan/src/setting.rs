@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A property of an element with its value, as `--set` gives it.
+//! The setting of a scan that depends on its sampling.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+pub use emotion_supervise::setting::Setting;
 
 /// `facedetect` forgets a face that it has not seen for this time, unless `--set` says otherwise.
 const TRACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Samples without a face after which it is forgotten, if they are rare. Two samples are at most twice their usual time apart.
 const SAMPLES_TO_FORGET: f64 = 2.5;
-
-/// A property of an element and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// Name of the element, or `*`.
-    pub element: String,
-    /// Name of the property.
-    pub property: String,
-    /// The value, as in a launch line.
-    pub value: String,
-}
 
 /// What keeps a face's track from one sample to the next: the timeout of `facedetect`, where the time between two samples needs a
 /// longer one than its default and `set` does not have it.
@@ -28,47 +17,14 @@ pub fn track_timeout(every: Option<Duration>, set: &[Setting]) -> Option<Setting
         setting.property == "track-timeout" && ["*", "facedetect", "emotionfacedetect"].contains(&setting.element.as_str())
     };
     let timeout_s = SAMPLES_TO_FORGET * every?.as_secs_f64();
-    (timeout_s > TRACK_TIMEOUT.as_secs_f64() && !set.iter().any(is_set)).then(|| Setting {
-        element: "facedetect".into(),
-        property: "track-timeout".into(),
-        // The conversion saturates.
-        value: ((timeout_s * 1e9) as u64).to_string(),
-    })
-}
-
-/// The text is not a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected ELEMENT.PROPERTY=VALUE")]
-pub struct NotASetting;
-
-impl FromStr for Setting {
-    type Err = NotASetting;
-
-    fn from_str(text: &str) -> Result<Self, NotASetting> {
-        let (name, value) = text.split_once('=').ok_or(NotASetting)?;
-        let (element, property) = name.split_once('.').ok_or(NotASetting)?;
-        Ok(Self { element: element.into(), property: property.into(), value: value.into() })
-    }
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}={}", self.element, self.property, self.value)
-    }
+    // The conversion saturates.
+    let timeout = || Setting::new("facedetect", "track-timeout", (timeout_s * 1e9) as u64);
+    (timeout_s > TRACK_TIMEOUT.as_secs_f64() && !set.iter().any(is_set)).then(timeout)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_setting_has_element_property_and_value() {
-        let setting: Setting = "emotionclassify.model-file=a.b=c.onnx".parse().unwrap();
-        assert_eq!(setting, Setting { element: "emotionclassify".into(), property: "model-file".into(), value: "a.b=c.onnx".into() });
-        assert_eq!(setting.to_string(), "emotionclassify.model-file=a.b=c.onnx");
-        assert_eq!("tile-size=3".parse::<Setting>(), Err(NotASetting));
-        assert_eq!("facedetect.tile-size".parse::<Setting>(), Err(NotASetting));
-    }
 
     #[test]
     fn tracks_last_longer_where_samples_are_rare() {

@@ -3,6 +3,8 @@
 //!
 //! | module | has |
 //! |---|---|
+//! | [`chain`] | the elements of the analysis, from settings |
+//! | [`setting`] | properties of elements as text |
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`decoding`] | a decoder for video |
@@ -15,6 +17,7 @@
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
 pub mod backoff;
+pub mod chain;
 pub mod decoding;
 pub mod encoding;
 pub mod input;
@@ -24,3 +27,4 @@ pub mod progress;
 pub mod recording;
 pub mod run;
 pub mod secret;
+pub mod setting;

@@ -43,5 +43,6 @@ complete -c emotion-camera -l files-seconds -d 'Length of a recording' -r
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r
 complete -c emotion-camera -l check -d 'Check the settings and end: with status 0, or with status 2 and the reason if they are wrong'
 complete -c emotion-camera -l loop -d 'Play a file again when it ends'
+complete -c emotion-camera -l geometry -d 'Estimate pose, landmarks and blendshapes of each face too: records of faces have them, and there are the events turned, eyes_closed, blink and speaking'
 complete -c emotion-camera -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c emotion-camera -s V -l version -d 'Print version'

@@ -3,8 +3,8 @@ complete -c emotion-scan -s o -l output -d 'Table to write, a .parquet, .csv or 
 complete -c emotion-scan -l list -d 'File with further inputs, one per line; - is standard input; may be repeated' -r -F
 complete -c emotion-scan -l every -d 'Seconds between examined frames; without it, every frame is examined. The keyframe nearest to each of these times is taken where keyframes are that close, since other frames then need not be decoded' -r
 complete -c emotion-scan -l where-faces -d 'Look at frames at most twice so many seconds apart first, 1 without a number, and examine only the spans with faces. Keyframes are taken where they are that close' -r
-complete -c emotion-scan -l prior -d 'Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally frequent, as in posed or selected pictures' -r -f -a "natural\t'As frequent as in front of a camera: mostly neutral and happy'
-balanced\t'All equally frequent, as in posed or selected pictures'"
+complete -c emotion-scan -l prior -d 'Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally frequent, as in posed or selected pictures' -r -f -a "natural\t'As in front of a camera'
+balanced\t'All alike, as in posed or selected pictures'"
 complete -c emotion-scan -l turn -d 'Degrees by which pictures are turned clockwise before they are searched: 0, 90, 180 or 270; or auto: a photo with few faces is searched in all four directions. Boxes refer to the picture as it is stored' -r -f -a "auto\t'A photo with few faces is searched in all four directions'
 0\t'Not at all'
 90\t'90 degrees clockwise'

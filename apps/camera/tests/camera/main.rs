@@ -2,6 +2,7 @@
 //! The program with cameras, clients and a broker.
 
 mod fleet;
+mod geometry;
 mod onvif;
 mod rtsp;
 mod service;

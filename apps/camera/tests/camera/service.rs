@@ -42,7 +42,7 @@ pub fn clip(folder: &Path) -> PathBuf {
 }
 
 /// Plays a pipeline to its end. Returns the number of buffers that its element `count` took, if it has one.
-fn play(line: &str) -> usize {
+pub fn play(line: &str) -> usize {
     let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
     let count = Arc::new(Mutex::new(0));
     if let Some(pad) = pipeline.by_name("count").and_then(|element| element.static_pad("sink")) {
@@ -80,15 +80,15 @@ fn has_fragment(file: &Path) -> bool {
 }
 
 /// A broker and what a subscriber of it receives: topic and payload.
-struct Broker {
-    port: u16,
+pub struct Broker {
+    pub port: u16,
     received: Arc<Mutex<Vec<(String, String)>>>,
     _server: Running,
     _subscriber: Running,
 }
 
 impl Broker {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path) -> Self {
         let port = free_port();
         let configuration = folder.join("mosquitto.conf");
         fs::write(&configuration, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
@@ -107,11 +107,11 @@ impl Broker {
         Self { port, received, _server: server, _subscriber: subscriber }
     }
 
-    fn of(&self, topic: &str) -> Vec<String> {
+    pub fn of(&self, topic: &str) -> Vec<String> {
         self.received.lock().unwrap().iter().filter(|(known, _)| known == topic).map(|(_, payload)| payload.clone()).collect()
     }
 
-    fn events(&self, topic: &str, kind: &str) -> Vec<Value> {
+    pub fn events(&self, topic: &str, kind: &str) -> Vec<Value> {
         let all = self.of(topic).into_iter().map(|text| serde_json::from_str::<Value>(&text).unwrap());
         all.filter(|event| event["type"] == kind).collect()
     }

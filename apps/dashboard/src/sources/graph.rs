@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pipeline of one source, built in code, and the pad probe that reads the faces.
+//! The pipeline of one source, and the pad probe that reads the faces.
 //!
 //! ```text
 //! input ! queue ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee
@@ -12,6 +12,7 @@
 //! `facelandmarks` is there if the switch `geometry` is on. Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
 //! as fast as possible; a clocksync before the queue plays them at their own speed.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,18 +20,20 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use emotion_photo_reader::{Reading as Reader, source};
+use emotion_supervise::chain::Chain;
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
-use gst::glib;
+use emotion_supervise::setting::{Setting, SettingError};
 use gst::prelude::*;
+use gst_app::{AppLeakyType, AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::geometry::Size;
 use gstemotion::meta;
 use parking_lot::Mutex;
 
 use crate::sources::input::Input;
 use crate::sources::source::{RECORDS, Source};
-use crate::sources::switches::{Prior, Switches};
+use crate::sources::switches::Switches;
 use crate::sources::upload::is_photo;
 
 /// Maximum size of the pictures for viewers.
@@ -40,16 +43,16 @@ const MAX_HEIGHT: i32 = 720;
 const JPEG_QUALITY: i32 = 80;
 /// Time between two pictures without viewers, and so the maximum age of a snapshot.
 const UNWATCHED_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two frames in the records of individual faces.
-const FACES_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
-/// Time that one record of totals covers.
-const ROOM_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
+/// Time between two frames in the records of individual faces, in nanoseconds.
+const FACES_INTERVAL_NS: u64 = 200_000_000;
+/// Time that one record of totals covers, in nanoseconds.
+const ROOM_INTERVAL_NS: u64 = 1_000_000_000;
 /// Frames per second of a photo: enough for totals that are up to date.
 const PHOTO_FRAME_RATE: i32 = 2;
 /// Length of the jitter buffer for network cameras.
 const JITTER_BUFFER: Duration = Duration::from_millis(100);
 
-type Result<T> = std::result::Result<T, glib::BoolError>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A pipeline and the elements of it that are accessed later.
 #[derive(Debug)]
@@ -57,10 +60,8 @@ pub struct Graph {
     /// The whole pipeline.
     pub pipeline: gst::Pipeline,
     /// The entry for a browser's pictures.
-    pub feed: Option<gst_app::AppSrc>,
-    detect: gst::Element,
-    classify: gst::Element,
-    has_geometry: bool,
+    pub feed: Option<AppSrc>,
+    chain: Chain,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
 }
@@ -72,56 +73,178 @@ impl Graph {
     /// # Errors
     /// If an element is missing.
     pub fn build(source: &Arc<Source>, labels: &str) -> Result<Self> {
-        let pipeline = gst::Pipeline::new();
-        let builder = Builder(&pipeline);
-        let entry = builder.queue(1)?;
+        let has_geometry = source.switches().geometry;
+        let pipeline = gst::parse::launch(&line(has_geometry))?.downcast::<gst::Pipeline>().map_err(|_| "expected a pipeline")?;
+        let named = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("the pipeline has no {name}"));
         // The lateness of the last frame when it leaves the clocksync of a file, in nanoseconds.
         let file_lateness = Arc::new(AtomicI64::new(0));
-        let (feed, file_loop) = builder.input(&source.input, &entry, &file_lateness)?;
+        let entry = named("entry")?;
+        let (feed, file_loop) = add_input(&pipeline, &source.input, &entry, &file_lateness)?;
         number_frames(&pad(&entry, "sink")?, source.clone());
 
         // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
         let asynchronous = matches!(source.input, Input::Place(Place::Device(_) | Place::Rtsp(_)));
-        let convert = builder.make("videoconvert")?;
-        // Under the name `facedetect` GStreamer may pick the element of its OpenCV plugin.
-        let detect = builder.built(gst::ElementFactory::make("emotionfacedetect").property("async", asynchronous))?;
-        let classify = builder.built(gst::ElementFactory::make("emotionclassify").property("async", asynchronous))?;
-        let tee = builder.make("tee")?;
-        let has_geometry = source.switches().geometry;
-        let landmarks = has_geometry.then(|| builder.built(gst::ElementFactory::make("facelandmarks").property("async", asynchronous)));
-        let landmarks = landmarks.transpose()?;
-        gst::Element::link_many([&entry, &convert, &detect].into_iter().chain(&landmarks).chain([&classify, &tee]))?;
-        read_faces(&pad(&classify, "src")?, source.clone());
+        let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous)])?;
+        chain.link(&pipeline, &named("converted")?, &named("faces")?)?;
+        read_faces(&pad(chain.classifier(), "src")?, source.clone());
 
-        builder.pictures(&tee, source, labels, &file_lateness)?;
-        let valves = builder.records(&tee, source)?;
-        let graph = Self { pipeline, feed, detect, classify, has_geometry, valves, file_loop };
-        graph.switch(source.switches());
+        skip_unwatched(&pad(&named("shown")?, "sink")?, source.clone());
+        let overlay = named("overlay")?;
+        overlay.set_property("labels", labels);
+        let made = follow_switches(&pad(&overlay, "sink")?, source.clone());
+        show(named("pictures")?, source.clone(), made, file_lateness)?;
+        for (index, name) in RECORDS.into_iter().enumerate() {
+            record(named(name)?, source.clone(), index)?;
+        }
+        let valves = RECORDS.iter().filter_map(|name| pipeline.by_name(&valve(name))).collect();
+        let graph = Self { pipeline, feed, chain, valves, file_loop };
+        graph.switch(&source.switches())?;
         Ok(graph)
     }
 
     /// Applies the switches to the elements, except the overlay, which follows them by itself.
-    pub fn switch(&self, switches: Switches) {
-        // Below 0 is the threshold of the model.
-        self.detect.set_property("score-threshold", switches.threshold.unwrap_or(-1.0));
-        self.detect.set_property("detect-interval", switches.interval);
-        let prior = match switches.prior {
-            Prior::Natural => "natural",
-            Prior::Balanced => "balanced",
-        };
-        self.classify.set_property_from_str("prior", prior);
+    ///
+    /// # Errors
+    /// If an element does not take one of them.
+    pub fn switch(&self, switches: &Switches) -> std::result::Result<(), SettingError> {
         self.valves.iter().for_each(|valve| valve.set_property("drop", switches.aggregate_only));
+        self.chain.apply(&switches.settings())
     }
 
     /// True if the pipeline has the elements that the switches need.
     pub fn suits(&self, switches: &Switches) -> bool {
-        self.has_geometry == switches.geometry
+        self.chain.geometry().is_some() == switches.geometry
     }
 
     /// Seeks a file that has ended to its start. Returns false if the seek fails.
     pub fn rewind_if_ended(&self) -> bool {
         self.file_loop.as_ref().is_none_or(FileLoop::rewind_if_ended)
     }
+}
+
+/// The elements before the chain, and those after it.
+fn line(has_geometry: bool) -> String {
+    let queue = |frames: u32| format!("queue leaky=downstream max-size-buffers={frames} max-size-bytes=0 max-size-time=0");
+    // Takes each sample at once.
+    let sink = "appsink sync=false async=false max-buffers=1";
+    // The page shows the scores.
+    let mut line = format!(
+        "{} name=entry ! videoconvert name=converted tee name=faces \
+         faces. ! {} name=shown ! videoscale ! video/x-raw,width=[1,{MAX_WIDTH}],height=[1,{MAX_HEIGHT}],pixel-aspect-ratio=1/1 \
+         ! emotionoverlay name=overlay draw-scores=false ! videoconvert ! jpegenc quality={JPEG_QUALITY} \
+         ! {sink} drop=true name=pictures faces. ! {} ! tee name=records ",
+        queue(1),
+        queue(1),
+        queue(30)
+    );
+    for name in RECORDS {
+        let format = name.split_once('.').map_or("ndjson", |(_, format)| format);
+        let export = if name.starts_with("room") {
+            format!("emotionexport aggregate-only=true interval={ROOM_INTERVAL_NS}")
+        } else {
+            // A closed valve must still pass the end of the stream.
+            format!("valve name={} drop-mode=forward-sticky-events ! emotionexport interval={FACES_INTERVAL_NS}", valve(name))
+        };
+        // A table whose first face is too small for a geometry has the columns too.
+        let geometry = if has_geometry && format == "csv" { "geometry=always" } else { "" };
+        // No line may be dropped.
+        line += &format!("records. ! {export} format={format} {geometry} ! {sink} name={name} ");
+    }
+    line
+}
+
+/// The name of the valve before a record of individual faces.
+fn valve(record: &str) -> String {
+    format!("valve-{record}")
+}
+
+/// Adds the elements before `entry`.
+fn add_input(
+    pipeline: &gst::Pipeline,
+    input: &Input,
+    entry: &gst::Element,
+    file_lateness: &Arc<AtomicI64>,
+) -> Result<(Option<AppSrc>, Option<FileLoop>)> {
+    match input {
+        Input::Place(Place::File(path)) if is_photo(path) => add_photo(pipeline, path, entry).map(|()| (None, None)),
+        Input::Place(place) => {
+            let reading = Reading { max_size: (MAX_WIDTH, MAX_HEIGHT), latency: JITTER_BUFFER, protocols: None, timeout: None };
+            let file_loop = input::add(pipeline, place, &reading, entry)?;
+            if let Some(file_loop) = &file_loop {
+                file_loop.hold_end()?;
+                measure_lateness(&file_loop.clock, file_lateness)?;
+            }
+            Ok((None, file_loop))
+        }
+        Input::Browser => {
+            let caps = gst::Caps::builder("image/jpeg").field("framerate", gst::Fraction::new(0, 1)).build();
+            let feed = AppSrc::builder().caps(&caps).format(gst::Format::Time).is_live(true).do_timestamp(true);
+            // Keeps the newest picture.
+            let feed = feed.max_buffers(1).leaky_type(AppLeakyType::Downstream).build();
+            let decode = gst::ElementFactory::make("jpegdec").build()?;
+            pipeline.add_many([feed.upcast_ref(), &decode])?;
+            gst::Element::link_many([feed.upcast_ref(), &decode, entry])?;
+            Ok((Some(feed), None))
+        }
+    }
+}
+
+/// Adds a photo as a video that does not move.
+fn add_photo(pipeline: &gst::Pipeline, path: &Path, entry: &gst::Element) -> Result<()> {
+    // Cameras store the orientation as a tag.
+    let line = "videoconvert ! videoflip name=flip video-direction=auto ! imagefreeze is-live=true";
+    let still = gst::parse::bin_from_description(&format!("{line} ! capsfilter caps=video/x-raw,framerate={PHOTO_FRAME_RATE}/1"), true)?;
+    pipeline.add(&still)?;
+    still.link(entry)?;
+    match Reader::of(path)? {
+        Reader::Photo(_) => {
+            let pictures = source::of_file(path);
+            pipeline.add(&pictures)?;
+            pictures.link(&still)?;
+        }
+        Reader::Stream(stream) => {
+            let direction = stream.tag().and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags));
+            if let Some((direction, flip)) = direction.zip(still.by_name("flip")) {
+                flip.set_property("video-direction", direction);
+            }
+            let (file, decode) = (stream.source(path)?, file_decoder()?);
+            pipeline.add_many([&file, &decode])?;
+            file.link(&decode)?;
+            link_video_later(&decode, still.upcast_ref());
+        }
+    }
+    Ok(())
+}
+
+/// Calls `take` with each sample of `sink`.
+fn take(sink: gst::Element, mut take: impl FnMut(&AppSink, &gst::Sample) -> Option<()> + Send + 'static) -> Result<()> {
+    let sink = sink.downcast::<AppSink>().map_err(|_| "expected an appsink")?;
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        take(sink, &sample).map(|()| gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
+    });
+    sink.set_callbacks(callbacks.build());
+    Ok(())
+}
+
+/// Passes the pictures of `sink` on to viewers. `made` has the switches under which the last one was drawn.
+fn show(sink: gst::Element, source: Arc<Source>, made: Arc<Mutex<Switches>>, file_lateness: Arc<AtomicI64>) -> Result<()> {
+    take(sink, move |sink, sample| {
+        let age = age(sink, sample, file_lateness.load(Ordering::Relaxed));
+        let jpeg = sample.buffer_owned()?.into_mapped_buffer_readable().ok()?;
+        let made = *made.lock();
+        source.show(Bytes::from_owner(jpeg), age, &made);
+        Some(())
+    })
+}
+
+/// Writes the lines of `sink` to a record.
+fn record(sink: gst::Element, source: Arc<Source>, index: usize) -> Result<()> {
+    take(sink, move |_, sample| {
+        let buffer = sample.buffer()?;
+        source.record(index, &buffer.map_readable().ok()?, buffer.flags().contains(gst::BufferFlags::HEADER));
+        Some(())
+    })
 }
 
 /// Numbers the frames, to count those that are skipped.
@@ -149,167 +272,8 @@ fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
     });
 }
 
-/// Adds elements to a pipeline.
-struct Builder<'a>(&'a gst::Pipeline);
-
-impl Builder<'_> {
-    fn make(&self, factory: &str) -> Result<gst::Element> {
-        self.built(gst::ElementFactory::make(factory))
-    }
-
-    fn built(&self, builder: gst::element_factory::ElementBuilder<'_>) -> Result<gst::Element> {
-        let element = builder.build()?;
-        self.0.add(&element)?;
-        Ok(element)
-    }
-
-    /// A queue for this many frames that drops the oldest.
-    fn queue(&self, frames: u32) -> Result<gst::Element> {
-        let queue = gst::ElementFactory::make("queue").property("max-size-buffers", frames).property("max-size-bytes", 0_u32);
-        self.built(queue.property("max-size-time", 0_u64).property_from_str("leaky", "downstream"))
-    }
-
-    /// A sink that passes each sample to `take` at once.
-    fn sink(
-        &self,
-        take: impl FnMut(&gst_app::AppSink) -> std::result::Result<gst::FlowSuccess, gst::FlowError> + Send + 'static,
-    ) -> Result<gst::Element> {
-        let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(1).drop(true).build();
-        sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(take).build());
-        let sink = sink.upcast::<gst::Element>();
-        self.0.add(&sink)?;
-        Ok(sink)
-    }
-
-    /// The elements before `entry`.
-    fn input(
-        &self,
-        input: &Input,
-        entry: &gst::Element,
-        file_lateness: &Arc<AtomicI64>,
-    ) -> Result<(Option<gst_app::AppSrc>, Option<FileLoop>)> {
-        match input {
-            Input::Place(Place::File(path)) if is_photo(path) => {
-                self.photo(path, entry)?;
-                Ok((None, None))
-            }
-            Input::Place(place) => {
-                let reading = Reading { max_size: (MAX_WIDTH, MAX_HEIGHT), latency: JITTER_BUFFER, protocols: None, timeout: None };
-                let file_loop = input::add(self.0, place, &reading, entry)?;
-                if let Some(file_loop) = &file_loop {
-                    file_loop.hold_end()?;
-                    measure_lateness(&file_loop.clock, file_lateness)?;
-                }
-                Ok((None, file_loop))
-            }
-            Input::Browser => {
-                let caps = gst::Caps::builder("image/jpeg").field("framerate", gst::Fraction::new(0, 1)).build();
-                let feed = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).is_live(true).do_timestamp(true);
-                // Keeps the newest picture.
-                let feed = feed.max_buffers(1).leaky_type(gst_app::AppLeakyType::Downstream).build();
-                self.0.add(&feed)?;
-                let decode = self.make("jpegdec")?;
-                gst::Element::link_many([feed.upcast_ref(), &decode, entry])?;
-                Ok((Some(feed), None))
-            }
-        }
-    }
-
-    /// A photo as a video that does not move.
-    fn photo(&self, path: &Path, entry: &gst::Element) -> Result<()> {
-        // Cameras store the orientation as a tag.
-        let convert = self.make("videoconvert")?;
-        let flip = self.built(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto"))?;
-        let freeze = self.built(gst::ElementFactory::make("imagefreeze").property("is-live", true))?;
-        let rate = gst::Caps::builder("video/x-raw").field("framerate", gst::Fraction::new(PHOTO_FRAME_RATE, 1)).build();
-        let rate = self.built(gst::ElementFactory::make("capsfilter").property("caps", rate))?;
-        gst::Element::link_many([&convert, &flip, &freeze, &rate, entry])?;
-        match Reader::of(path).map_err(|error| glib::bool_error!("{error}"))? {
-            Reader::Photo(_) => {
-                let pictures = source::of_file(path);
-                self.0.add(&pictures)?;
-                pictures.link(&convert)
-            }
-            Reader::Stream(stream) => {
-                if let Some(direction) = stream.tag().and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
-                    flip.set_property("video-direction", direction);
-                }
-                let (file, decode) = (stream.source(path)?, file_decoder()?);
-                self.0.add_many([&file, &decode])?;
-                file.link(&decode)?;
-                link_video_later(&decode, &convert);
-                Ok(())
-            }
-        }
-    }
-
-    /// The branch of pictures for viewers.
-    fn pictures(&self, tee: &gst::Element, source: &Arc<Source>, labels: &str, file_lateness: &Arc<AtomicI64>) -> Result<()> {
-        let queue = self.queue(1)?;
-        skip_unwatched(&pad(&queue, "sink")?, source.clone());
-        let scale = self.make("videoscale")?;
-        let size = gst::Caps::builder("video/x-raw").field("width", gst::IntRange::new(1, MAX_WIDTH));
-        let size = size.field("height", gst::IntRange::new(1, MAX_HEIGHT)).field("pixel-aspect-ratio", gst::Fraction::new(1, 1)).build();
-        let size = self.built(gst::ElementFactory::make("capsfilter").property("caps", size))?;
-        // The page shows the scores.
-        let overlay = self.built(gst::ElementFactory::make("emotionoverlay").property("draw-scores", false).property("labels", labels))?;
-        let convert = self.make("videoconvert")?;
-        let encode = self.built(gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY))?;
-        let made = follow_switches(&pad(&overlay, "sink")?, source.clone());
-        let (source, file_lateness) = (source.clone(), file_lateness.clone());
-        let sink = self.sink(move |sink| {
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let age = age(sink, &sample, file_lateness.load(Ordering::Relaxed));
-            let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
-            let jpeg = buffer.into_mapped_buffer_readable().map_err(|_| gst::FlowError::Error)?;
-            let made = *made.lock();
-            source.show(Bytes::from_owner(jpeg), age, &made);
-            Ok(gst::FlowSuccess::Ok)
-        })?;
-        gst::Element::link_many([tee, &queue, &scale, &size, &overlay, &convert, &encode, &sink])
-    }
-
-    /// The branch of records. Returns the valves before the records of individual faces.
-    fn records(&self, tee: &gst::Element, source: &Arc<Source>) -> Result<Vec<gst::Element>> {
-        let queue = self.queue(30)?;
-        let records = self.make("tee")?;
-        gst::Element::link_many([tee, &queue, &records])?;
-        let mut valves = Vec::new();
-        for (index, name) in RECORDS.into_iter().enumerate() {
-            let aggregate = name.starts_with("room");
-            let interval = if aggregate { ROOM_INTERVAL } else { FACES_INTERVAL };
-            let format = name.split_once('.').map_or("ndjson", |(_, extension)| extension);
-            let export = gst::ElementFactory::make("emotionexport").property("interval", interval.nseconds());
-            let export = self.built(export.property("aggregate-only", aggregate).property_from_str("format", format))?;
-            if source.switches().geometry && format == "csv" {
-                // A table whose first face is too small for a geometry has the columns too.
-                export.set_property_from_str("geometry", "always");
-            }
-            let source = source.clone();
-            let sink = self.sink(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
-                let text = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
-                source.record(index, &text, buffer.flags().contains(gst::BufferFlags::HEADER));
-                Ok(gst::FlowSuccess::Ok)
-            })?;
-            // No line may be dropped.
-            sink.set_property("drop", false);
-            if aggregate {
-                gst::Element::link_many([&records, &export, &sink])?;
-            } else {
-                // A closed valve must still pass the end of the stream.
-                let valve = self.built(gst::ElementFactory::make("valve").property_from_str("drop-mode", "forward-sticky-events"))?;
-                gst::Element::link_many([&records, &valve, &export, &sink])?;
-                valves.push(valve);
-            }
-        }
-        Ok(valves)
-    }
-}
-
 fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
-    element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+    element.static_pad(name).ok_or_else(|| format!("{} has no pad {name}", element.name()).into())
 }
 
 /// Sets the overlay with the sink pad `pad` before each frame. Returns the switches under which the last frame was drawn: no
@@ -362,7 +326,7 @@ fn lateness(element: &gst::Element, segment: &gst::Segment, buffer: &gst::Buffer
 }
 
 /// The age of a finished picture, without the lateness that its frame had when it left a file.
-fn age(sink: &gst_app::AppSink, sample: &gst::Sample, file_lateness_ns: i64) -> Option<Duration> {
+fn age(sink: &AppSink, sample: &gst::Sample, file_lateness_ns: i64) -> Option<Duration> {
     let late = lateness(sink.upcast_ref(), sample.segment()?, sample.buffer()?)?;
     Some(Duration::from_nanos(u64::try_from(late - file_lateness_ns).unwrap_or(0)))
 }

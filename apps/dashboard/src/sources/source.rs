@@ -320,11 +320,11 @@ fn random_key() -> String {
 
 #[cfg(test)]
 mod tests {
+    use emotion_supervise::chain::Prior;
     use emotion_supervise::place::Place;
     use gstemotion::geometry::Rect;
 
     use super::*;
-    use crate::sources::switches::Prior;
 
     /// A source that has no pipeline and whose records are in a folder that its test names.
     fn source(folder: &Path) -> Source {

@@ -95,7 +95,7 @@ fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &s
     source.begin_run();
     let graph = match Graph::build(source, labels) {
         Ok(graph) => graph,
-        Err(error) => return End::Failed(error.message.to_string()),
+        Err(error) => return End::Failed(error.to_string()),
     };
     source.set_feed(graph.feed.clone());
     // A browser may pause for as long as it likes.
@@ -111,7 +111,11 @@ fn tick(source: &Source, commands: &mpsc::Receiver<Command>, graph: &Graph, sile
     loop {
         match commands.try_recv() {
             Ok(Command::Switch) if !graph.suits(&source.switches()) => return Some(End::Told(Command::Start)),
-            Ok(Command::Switch) => graph.switch(source.switches()),
+            Ok(Command::Switch) => {
+                if let Err(error) = graph.switch(&source.switches()) {
+                    return Some(End::Failed(error.to_string()));
+                }
+            }
             Ok(Command::Start) => {}
             Ok(command) => return Some(End::Told(command)),
             Err(mpsc::TryRecvError::Empty) => break,

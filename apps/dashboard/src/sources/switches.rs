@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The switches of a source.
 
+use emotion_supervise::chain::{DETECTOR, Prior};
+use emotion_supervise::setting::Setting;
 use serde::{Deserialize, Serialize};
-
-/// The property `prior` of `emotionclassify`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prior {
-    /// As frequent as in front of a camera.
-    #[default]
-    Natural,
-    /// All alike, as in posed or selected pictures.
-    Balanced,
-}
 
 /// Switches of the page that set properties of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +27,16 @@ impl Switches {
     /// True if what was made under these switches may be seen under `other`.
     pub fn hide_as_much_as(&self, other: &Self) -> bool {
         self.blur >= other.blur && self.aggregate_only >= other.aggregate_only
+    }
+
+    /// The settings of the elements that find faces and score them.
+    pub fn settings(&self) -> [Setting; 3] {
+        [
+            // Below 0 is the threshold of the model.
+            Setting::new(DETECTOR.0, "score-threshold", self.threshold.unwrap_or(-1.0)),
+            Setting::new(DETECTOR.0, "detect-interval", self.interval),
+            self.prior.setting(),
+        ]
     }
 }
 

@@ -13,13 +13,14 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, ORIGIN, SET_COOK
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use emotion_http::Headers;
 
 use crate::dashboard::Dashboard;
 
 /// The cookie that holds the token.
 const COOKIE_NAME: &str = "emotion-dashboard";
 /// Headers of every response.
-const HEADERS: [(&str, &str); 7] = [
+pub const HEADERS: Headers = &[
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
@@ -36,7 +37,7 @@ const HEADERS: [(&str, &str); 7] = [
 /// Passes a valid request on and refuses others.
 pub async fn check(State(dashboard): State<Arc<Dashboard>>, request: Request, next: Next) -> Response {
     let options = &dashboard.options;
-    let response = if let Some(refusal) = refusal(request.headers(), &options.hosts) {
+    if let Some(refusal) = refusal(request.headers(), &options.hosts) {
         (StatusCode::FORBIDDEN, refusal).into_response()
     } else if let Some(token) = &options.token {
         match token_of(&request) {
@@ -46,16 +47,7 @@ pub async fn check(State(dashboard): State<Arc<Dashboard>>, request: Request, ne
         }
     } else {
         next.run(request).await
-    };
-    with_headers(response)
-}
-
-/// Adds [`HEADERS`] to a response.
-pub fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    response
 }
 
 /// The reason to refuse a request, if it is not from this server's page.

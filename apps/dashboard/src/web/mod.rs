@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The page over HTTP and WebSockets.
 
-mod connections;
 mod downloads;
 mod feed;
 mod guard;

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::downloads::{download, make_report, snapshot};
 use super::refused::{Answer, Refused, find, unknown};
-use super::{connections, feed, guard, listing, metrics, page, receiver, viewer};
+use super::{feed, guard, listing, metrics, page, receiver, viewer};
 use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
@@ -84,10 +84,11 @@ pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), ListenError> {
         Some(())
     };
     dashboard.fleet.follow();
-    let max_connections = connections::max_connections();
+    let max_connections = emotion_http::max_connections();
     let max_sockets = max_connections * SOCKETS_PER_THREE / 3;
+    let router = router(dashboard.clone(), max_sockets);
     tokio::select! {
-        () = connections::serve(listener, router(dashboard.clone(), max_sockets), max_connections - max_sockets) => {}
+        () = emotion_http::serve(listener, router, max_connections - max_sockets, guard::HEADERS) => {}
         () = dashboard.watch() => {}
         _ = stop => {}
     }

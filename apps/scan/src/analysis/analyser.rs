@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use emotion_supervise::chain::Chain;
 use gst::prelude::*;
 use gstemotion::geometry::Size;
 use gstemotion::meta;
@@ -45,7 +46,7 @@ pub struct Analyser {
     pipeline: gst::Pipeline,
     settings: Vec<Setting>,
     /// `facedetect`, perhaps `facelandmarks`, and `emotionclassify`.
-    networks: Vec<gst::Element>,
+    networks: Chain,
     preparation: Preparation,
     /// The direction and the orientations of the slices that `preparation` is for; `None` if it can be used no more.
     prepared_for: Option<(Direction, Vec<String>)>,
@@ -69,16 +70,16 @@ impl Analyser {
     pub fn new(settings: &[Setting], has_geometry: bool, threads: u32) -> Result<Self, Error> {
         elements::check(settings, has_geometry)?;
         let (pipeline, networks) = (gst::Pipeline::new(), elements::networks(settings, has_geometry, threads)?);
-        pipeline.add_many(&networks)?;
-        gst::Element::link_many(&networks)?;
+        pipeline.add_many(networks.elements())?;
+        gst::Element::link_many(networks.elements())?;
         let analysed = Arc::new(Mutex::new(None));
         let output = output_pad(&analysed)?;
-        let exit = networks[networks.len() - 1].static_pad("src").expect("a filter has this pad");
+        let exit = networks.classifier().static_pad("src").expect("a filter has this pad");
         exit.link(&output)?;
         output.set_active(true)?;
         let direction = Direction::Stored;
-        let preparation = Preparation::new(settings, &pipeline, &networks[0], direction)?;
-        let restarts_detector = networks[0].property::<u32>("tile-size") > 0;
+        let preparation = Preparation::new(settings, &pipeline, networks.detector(), direction)?;
+        let restarts_detector = networks.detector().property::<u32>("tile-size") > 0;
         let settings = settings.to_vec();
         let analyser = Self {
             pipeline,
@@ -105,8 +106,8 @@ impl Analyser {
             ["model-sha256", "model-description-sha256"].map(|name| network.property::<Option<String>>(name).unwrap_or_default())
         };
         let ([detector, detector_description], [classifier, classifier_description]) =
-            (sums(&self.networks[0]), sums(&self.networks[self.networks.len() - 1]));
-        let [geometry, geometry_description] = self.networks[1..self.networks.len() - 1].first().map(sums).unwrap_or_default();
+            (sums(self.networks.detector()), sums(self.networks.classifier()));
+        let [geometry, geometry_description] = self.networks.geometry().map(sums).unwrap_or_default();
         Models { detector, classifier, detector_description, classifier_description, geometry, geometry_description }
     }
 
@@ -127,7 +128,7 @@ impl Analyser {
             self.restart_detector()?;
         }
         if is_another {
-            let prepared = Preparation::new(&self.settings, &self.pipeline, &self.networks[0], direction);
+            let prepared = Preparation::new(&self.settings, &self.pipeline, self.networks.detector(), direction);
             self.preparation = prepared.map_err(|error| self.posted_or(error))?;
             self.prepared_for = Some(stream);
         }
@@ -149,7 +150,7 @@ impl Analyser {
 
     /// A flush does not return the detector to its first tile.
     fn restart_detector(&self) -> Result<(), Error> {
-        let detector = &self.networks[0];
+        let detector = self.networks.detector();
         let stopped = detector.set_state(gst::State::Ready);
         let restarted = stopped.map_err(Error::from).and_then(|_| Ok(detector.sync_state_with_parent()?));
         restarted.map_err(|error| self.posted_or(error))

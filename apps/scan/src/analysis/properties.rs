@@ -15,7 +15,8 @@ use crate::setting::Setting;
 /// # Errors
 /// If an element is missing, or a setting has a wrong value.
 pub fn changed(settings: &[Setting], has_geometry: bool, threads: u32) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
-    let elements = [elements::preparation(settings)?, elements::networks(settings, has_geometry, threads)?].concat();
+    let networks = elements::networks(settings, has_geometry, threads)?;
+    let elements = [&elements::preparation(settings)?, networks.elements()].concat();
     let mut changed = BTreeMap::new();
     for element in elements {
         // What a new element has is its default: some classes state another one in their description.

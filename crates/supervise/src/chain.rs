@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The elements that find faces, estimate their geometry and score their expressions:
+//! `emotionfacedetect ! facelandmarks ! emotionclassify`.
+
+use clap::ValueEnum;
+use gst::glib;
+use gst::prelude::*;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::setting::{self, Fault, Setting, SettingError};
+
+/// An element: its name in the pipeline, by which settings call it, and its factory.
+pub type Named = (&'static str, &'static str);
+
+/// Finds faces. Under the name `facedetect`, GStreamer may pick the element of its OpenCV plugin.
+pub const DETECTOR: Named = ("facedetect", "emotionfacedetect");
+/// Estimates the geometry of faces.
+pub const GEOMETRY: Named = ("facelandmarks", "facelandmarks");
+/// Scores expressions.
+pub const CLASSIFIER: Named = ("emotionclassify", "emotionclassify");
+
+/// How frequent the expressions are assumed to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prior {
+    /// As in front of a camera
+    #[default]
+    Natural,
+    /// All alike, as in posed or selected pictures
+    Balanced,
+}
+
+impl Prior {
+    /// The setting of [`CLASSIFIER`].
+    pub fn setting(self) -> Setting {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
+        Setting::new(CLASSIFIER.0, "prior", name.unwrap_or_default())
+    }
+}
+
+/// Why there is no chain.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// An element is not installed.
+    #[error("{factory}: {source}; install GStreamer's base and good plugins")]
+    Missing {
+        /// Name of its factory.
+        factory: &'static str,
+        /// What GStreamer says.
+        source: glib::BoolError,
+    },
+    /// An element does not take a setting.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}
+
+/// The elements, in their order.
+#[derive(Clone, Debug)]
+pub struct Chain(Vec<gst::Element>);
+
+impl Chain {
+    /// The elements with `settings`, not started. Settings of other elements are skipped.
+    ///
+    /// # Errors
+    /// If an element is missing or does not take a setting.
+    pub fn new(has_geometry: bool, settings: &[Setting]) -> Result<Self, ChainError> {
+        let named = [DETECTOR, GEOMETRY, CLASSIFIER].into_iter().filter(|named| has_geometry || *named != GEOMETRY);
+        let chain = Self(named.map(make).collect::<Result<_, _>>()?);
+        chain.apply(settings)?;
+        Ok(chain)
+    }
+
+    /// Applies `settings`.
+    ///
+    /// # Errors
+    /// If an element does not take one.
+    pub fn apply(&self, settings: &[Setting]) -> Result<(), SettingError> {
+        setting::apply(settings, &self.0)
+    }
+
+    /// Adds the elements to `pipeline`, linked between `before` and `after`.
+    ///
+    /// # Errors
+    /// If they cannot be linked.
+    pub fn link(&self, pipeline: &gst::Pipeline, before: &gst::Element, after: &gst::Element) -> Result<(), glib::BoolError> {
+        pipeline.add_many(&self.0)?;
+        gst::Element::link_many([before].into_iter().chain(&self.0).chain([after]))
+    }
+
+    /// All elements.
+    pub fn elements(&self) -> &[gst::Element] {
+        &self.0
+    }
+
+    /// [`DETECTOR`].
+    pub fn detector(&self) -> &gst::Element {
+        &self.0[0]
+    }
+
+    /// [`GEOMETRY`], if it is there.
+    pub fn geometry(&self) -> Option<&gst::Element> {
+        self.0[1..self.0.len() - 1].first()
+    }
+
+    /// [`CLASSIFIER`].
+    pub fn classifier(&self) -> &gst::Element {
+        &self.0[self.0.len() - 1]
+    }
+}
+
+/// A new element.
+///
+/// # Errors
+/// If it is missing.
+pub fn make((name, factory): Named) -> Result<gst::Element, ChainError> {
+    gst::ElementFactory::make(factory).name(name).build().map_err(|source| ChainError::Missing { factory, source })
+}
+
+/// Checks that each setting names a property of one of `elements`. `known` are the elements that there may be.
+///
+/// # Errors
+/// If one does not.
+pub fn check(settings: &[Setting], elements: &[gst::Element], known: &[Named]) -> Result<(), SettingError> {
+    for setting in settings {
+        let is_meant = |&(name, factory): &Named| ["*", name, factory].contains(&setting.element.as_str());
+        if !known.iter().any(is_meant) {
+            let known = known.iter().map(|(name, _)| *name).collect();
+            return Err(setting.is_wrong(Fault::Element { known, found: setting.element.clone() }));
+        }
+        if is_meant(&GEOMETRY) && setting.element != "*" && elements.iter().all(|element| element.name() != GEOMETRY.0) {
+            return Err(setting.is_wrong(Fault::NoGeometry));
+        }
+        if !elements.iter().any(|element| setting.concerns(element)) {
+            let fault = Fault::Property { element: setting.element.clone(), property: setting.property.clone() };
+            return Err(setting.is_wrong(fault));
+        }
+    }
+    Ok(())
+}
