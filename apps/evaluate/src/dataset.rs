@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Labelled pictures of faces, read from a folder for each class, a table of labels or votes, or an npz file.
+//! Labelled pictures of faces, read from a folder for each class, or from a table of labels or votes.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use gstemotion::geometry::Size;
 use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use ndarray::{Array1, Array2, ArrayD};
-use ndarray_npy::{NpzReader, ReadNpzError};
 
 use crate::error::{Error, Result};
 use crate::truth::{VOTE_COLUMNS, canonical, majority};
-
-/// The labels of FER2013, in the order of its label numbers.
-pub const FER2013_LABELS: [&str; 7] = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
 
 /// Extensions of picture files.
 const PICTURE_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
@@ -54,17 +48,10 @@ impl Picture {
     }
 }
 
-/// Where the pixels of an example are stored.
-#[derive(Clone, Debug)]
-enum Source {
-    File(PathBuf),
-    Memory(Picture),
-}
-
 /// A picture of a face and its labels.
 #[derive(Clone, Debug)]
 pub struct Example {
-    source: Source,
+    file: PathBuf,
     /// Index of the class in [`Dataset::labels`], if the picture has a label.
     pub label: Option<usize>,
     /// Index in [`FERPLUS_LABELS`](gstemotion::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
@@ -77,10 +64,7 @@ impl Example {
     /// # Errors
     /// Those of [`Picture::open`].
     pub fn picture(&self) -> Result<Picture> {
-        match &self.source {
-            Source::File(path) => Picture::open(path),
-            Source::Memory(picture) => Ok(picture.clone()),
-        }
+        Picture::open(&self.file)
     }
 }
 
@@ -100,15 +84,12 @@ impl Dataset {
     ///
     /// - a folder that contains a folder of pictures for each class, named after the class;
     /// - a folder with `labels.csv`, or such a table itself: a column `file`, relative to the table, and a column `label`
-    ///   or the [`VOTE_COLUMNS`], or both; an empty cell means that there is no label;
-    /// - an npz file with `images` (uint8 `[N, H, W]` or `[N, H, W, 3]`), and `votes` (uint8 `[N, 10]`) or `label`
-    ///   (uint8 `[N]`, FER2013's label numbers), or both; `fer2013_label` is another name for `label`.
+    ///   or the [`VOTE_COLUMNS`], or both; an empty cell means that there is no label.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] with the path, what was expected there and what was found.
     pub fn open(path: &Path) -> Result<Self> {
         let data = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("npz") => read_npz(path),
             Some("csv") => read_table(path),
             _ if path.join("labels.csv").is_file() => read_table(&path.join("labels.csv")),
             _ => read_folders(path),
@@ -146,7 +127,7 @@ fn read_folders(path: &Path) -> Result<Dataset> {
             labels.push(name);
             labels.len() - 1
         });
-        examples.extend(pictures.into_iter().map(|file| Example { source: Source::File(file), label: Some(label), majority: None }));
+        examples.extend(pictures.into_iter().map(|file| Example { file, label: Some(label), majority: None }));
     }
     if examples.is_empty() {
         return Err(Error::data(path, "expected labels.csv, or a folder of pictures for each class; found neither"));
@@ -173,7 +154,7 @@ fn read_table(path: &Path) -> Result<Dataset> {
     for row in &rows {
         let votes = votes.as_ref().map(|columns| read_votes(path, row, columns)).transpose()?;
         examples.push(Example {
-            source: Source::File(path.with_file_name(&row[file])),
+            file: path.with_file_name(&row[file]),
             label: name_of(row).and_then(|name| labels.iter().position(|label| *label == name)),
             majority: votes.as_ref().and_then(majority),
         });
@@ -192,49 +173,9 @@ fn read_votes(path: &Path, row: &csv::StringRecord, columns: &[usize]) -> Result
     Ok(votes)
 }
 
-fn read_npz(path: &Path) -> Result<Dataset> {
-    let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
-    let mut arrays = NpzReader::new(file).map_err(|error| Error::data(path, error))?;
-    let names = arrays.names().map_err(|error| Error::data(path, error))?;
-    let has = |name: &str| names.iter().any(|found| found.trim_end_matches(".npy") == name);
-    let failed = |name: &str| {
-        let name = name.to_string();
-        move |error: ReadNpzError| Error::data(path, format!("array {name}: {error}"))
-    };
-    let label_name = ["label", "fer2013_label"].into_iter().find(|name| has(name));
-    if !has("images") || (label_name.is_none() && !has("votes")) {
-        return Err(Error::data(path, format!("expected arrays images and votes or label, found {}", names.join(", "))));
-    }
-    let images: ArrayD<u8> = arrays.by_name("images").map_err(failed("images"))?;
-    let votes: Option<Array2<u8>> = if has("votes") { Some(arrays.by_name("votes").map_err(failed("votes"))?) } else { None };
-    let label: Option<Array1<u8>> = label_name.map(|name| arrays.by_name(name).map_err(failed(name))).transpose()?;
-    let (height, width, channels) = match images.shape()[..] {
-        [_, height, width] => (height, width, 1),
-        [_, height, width, channels @ (1 | 3)] => (height, width, channels),
-        _ => return Err(Error::data(path, format!("expected images [N, H, W] or [N, H, W, 3], found {:?}", images.shape()))),
-    };
-    let (count, size) = (images.shape()[0], Size::new(width as u32, height as u32));
-    if votes.as_ref().is_some_and(|votes| votes.shape() != [count, 10]) || label.as_ref().is_some_and(|label| label.len() != count) {
-        return Err(Error::data(path, format!("expected votes [{count}, 10] and label [{count}], as many as images")));
-    }
-    let mut examples = Vec::with_capacity(count);
-    for (row, pixels) in images.outer_iter().enumerate() {
-        let label = label.as_ref().map(|label| usize::from(label[row]));
-        if label.is_some_and(|label| label >= FER2013_LABELS.len()) {
-            return Err(Error::data(path, format!("row {row}: expected a label 0..6, found {}", label.unwrap_or(0))));
-        }
-        let picture = Picture { size, channels, pixels: pixels.iter().copied().collect() };
-        let majority = votes.as_ref().and_then(|votes| majority(&std::array::from_fn(|column| votes[[row, column]])));
-        examples.push(Example { source: Source::Memory(picture), label, majority });
-    }
-    let labels = if label.is_some() { FER2013_LABELS.map(String::from).into() } else { Vec::new() };
-    Ok(Dataset { path: path.into(), labels, examples })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray_npy::NpzWriter;
 
     fn scratch(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("gst-emotion-dataset-{name}-{}", std::process::id()));
@@ -280,22 +221,6 @@ mod tests {
         std::fs::write(&table, "file,mood\na.png,good\n").unwrap();
         let error = Dataset::open(&table).unwrap_err().to_string();
         assert!(error.contains("expected a column label") && error.contains("found file, mood"), "{error}");
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn npz_files_have_arrays_of_pictures_labels_and_votes() {
-        let folder = scratch("npz");
-        let path = folder.join("faces.npz");
-        let mut writer = NpzWriter::new_compressed(File::create(&path).unwrap());
-        writer.add_array("images", &ndarray::Array3::<u8>::from_elem((2, 5, 4), 7)).unwrap();
-        writer.add_array("fer2013_label", &ndarray::arr1(&[3_u8, 6])).unwrap();
-        writer.add_array("votes", &ndarray::arr2(&[[0_u8, 8, 2, 0, 0, 0, 0, 0, 0, 0], [1; 10]])).unwrap();
-        writer.finish().unwrap();
-        let data = Dataset::open(&path).unwrap();
-        assert_eq!(data.labels[data.examples[0].label.unwrap()], "happiness");
-        assert_eq!(data.examples.iter().map(|example| example.majority).collect::<Vec<_>>(), [Some(1), None]);
-        assert_eq!(data.examples[1].picture().unwrap(), Picture { size: Size::new(4, 5), channels: 1, pixels: vec![7; 20] });
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -32,7 +32,7 @@ pub struct Task<'a> {
     pub photos: &'a [Photo],
     /// Photos on which every box is a false positive, whatever their labels are.
     pub face_free: &'a [Photo],
-    /// Longer sides of the network's input; 0 stands for that of the photo.
+    /// Longer sides of the network's input; 0 stands for the photo's own.
     pub detect_sizes: &'a [u32],
     /// Minimum IoU of a box and the face that it hits.
     pub min_iou: f32,

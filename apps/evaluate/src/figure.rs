@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Confusion matrix and reliability diagram as SVG, on a white background of their own.
+//! Confusion matrix and reliability diagram as SVG, on a white background.
 
 use std::fmt::Write;
 

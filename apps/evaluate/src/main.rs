@@ -38,8 +38,8 @@ enum Command {
 
 #[derive(Args)]
 struct ExpressionArguments {
-    /// Labelled pictures: a folder of folders named after the classes; a folder with labels.csv, or such a table (columns
-    /// file and label, or FER+'s ten columns of votes); or an npz file with images, and votes or label
+    /// Labelled pictures: a folder of folders named after the classes; or a folder with labels.csv, or such a table (columns
+    /// file and label, or FER+'s ten columns of votes)
     data: PathBuf,
     /// ONNX file with a model.toml beside it, or the name of a model that is compiled in
     #[arg(long, default_value = "expression")]
@@ -65,7 +65,7 @@ struct DetectionArguments {
     /// ONNX file of a detector, recognised by its outputs, or the name of a model that is compiled in; may be given several times
     #[arg(long, required = true)]
     model: Vec<PathBuf>,
-    /// Longer side of the network's input, 0 for that of the photo; may be given several times
+    /// Longer side of the network's input, 0 for the photo's own; may be given several times
     #[arg(long, default_value = "320")]
     detect_size: Vec<u32>,
     /// Minimum IoU (intersection over union) of a box and the face that it hits

@@ -14,7 +14,7 @@ import { clock, duration, percent } from "./text.js";
 const MAX_ROWS = 100; // of a table of segments
 const SCORES_HEIGHT = 72; // pixels, of the scores
 const [STRIP_TOP, STRIP_HEIGHT] = [78, 14]; // pixels, of the strip of labels below them
-const [FACING_TOP, FACING_HEIGHT] = [96, 5]; // pixels, of the line that is there while the face faces the camera
+const [FACING_TOP, FACING_HEIGHT] = [96, 5]; // pixels, of the line that is drawn while the face faces the camera
 const MIN_STRIP_WIDTH = .0008; // of the width, so that a short segment stays visible
 
 /** `page` has what all sections share: the data, the axis, the style classes, and `moment`, which shows a time. */

@@ -15,7 +15,7 @@ import { inWords, legend, sharesTable, tile } from "./sections.js";
 import { Stack } from "./stack.js";
 import { count, duration, percent } from "./text.js";
 
-const MAX_FACES = 60; // with a section of their own: those visible for the longest time
+const MAX_FACES = 60; // with their own section: the ones visible for the longest time
 const REASONS = [undefined, "uncertain, since no label reached the minimum score", "too small", "turned away too far"];
 
 /** The parts of the page. `moment` shows a time. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Groups of faces, and their means with standard errors. Scores of one face resemble each other from frame to frame, so the
-// error is that over faces, each weighted by its time: that of a ratio of sums over clusters.
+// error is computed over faces, each weighted by its time: the error of a ratio of sums over clusters.
 
 import { UNKNOWN, UNSCORED } from "./fills.js";
 

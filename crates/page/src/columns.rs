@@ -44,7 +44,7 @@ impl Axis {
     }
 }
 
-/// One face: its rows follow those of the face before.
+/// One face: its rows follow the rows of the face before.
 #[derive(Debug, Serialize)]
 struct FaceRows {
     stream: u32,
@@ -82,7 +82,7 @@ pub(crate) struct FaceColumns<'a> {
 }
 
 impl<'a> FaceColumns<'a> {
-    /// The columns of `faces`, which are those of `records`.
+    /// The columns of `faces`, which are the faces of `records`.
     pub(crate) fn new(records: &'a Records, faces: &Faces<'_>) -> Self {
         let mut labels = Labels::new(records);
         let rows = || faces.tracks.iter().flat_map(|track| &track.shown);

@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_face_is_cut_out_with_a_margin_inside_of_the_frame() {
-        // The side is 1.7 times that of the box.
+        // The side is 1.7 times the side of the box.
         for (rect, [left, right, top, bottom]) in [
             ([0.25, 0.25, 0.5, 0.5], [48, 48, 0, 0]),
             ([0.0, 0.0, 0.1, 0.1], [0, 552, 0, 400]),

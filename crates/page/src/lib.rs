@@ -65,7 +65,7 @@ impl Report<'_> {
     /// The page as HTML. Without a video, times that start over, as in a loop, go on.
     ///
     /// # Errors
-    /// If the video cannot be read, or is not that of the records.
+    /// If the video cannot be read, or does not belong to the records.
     pub fn html(&self, mut records: Records) -> Result<String, Error> {
         if self.video.is_none() && self.player.is_none() {
             records.unroll();

@@ -16,7 +16,7 @@ use crate::video::Video;
 const MAX_PICTURES: usize = 3;
 /// Of the page.
 const MAX_PICTURES_OF_PAGE: usize = 40;
-/// Faces that the page shows with a section of their own. `MAX_FACES` of the page's script must not be larger.
+/// Maximum number of faces that have their own section. `MAX_FACES` of the page's script must not be larger.
 const MAX_FACES: usize = 60;
 
 /// A face at one moment.
@@ -51,7 +51,7 @@ pub(crate) fn pictures(faces: &Faces<'_>, records: &Records, video: &mut Video) 
     Ok(pictures)
 }
 
-/// The tracks with a section of their own and their first rows, in the order in which they appear.
+/// The tracks with their own section and their first rows, in the order in which they appear.
 fn shown_tracks<'a, 'b>(faces: &'b Faces<'a>) -> Vec<(usize, &'b Track<'a>)> {
     let mut row = 0;
     let mut tracks: Vec<_> = faces

@@ -195,7 +195,7 @@ impl Records {
         self.all.push(Record { stream, times, content });
     }
 
-    /// Lets times go on where they start over, as those of a video that is played in a loop do.
+    /// Continues the times where they start over, as in a video that is played in a loop.
     pub(crate) fn unroll(&mut self) {
         let mut streams = vec![Pass::default(); self.streams.all.len()];
         let mut passes = 0;

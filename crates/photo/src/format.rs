@@ -113,7 +113,7 @@ const EXTENSIONS: [(&[&str], &[u8], Format); 3] = [
 ];
 /// Sizes of the second header of Windows bitmaps.
 const BMP_HEADERS: [u32; 7] = [12, 40, 52, 56, 64, 108, 124];
-/// Main brands of HEIF files. The last four are those of sequences, which also have a main picture.
+/// Main brands of HEIF files. The last four are for sequences, which also have a main picture.
 const HEIF_BRANDS: [&[u8; 4]; 12] =
     [b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"miaf", b"avis", b"hevc", b"hevx", b"msf1"];
 
@@ -138,7 +138,7 @@ impl Format {
         }
     }
 
-    /// The format for decoders of the crate `image`; `None` for those of libheif.
+    /// The format for decoders of the crate `image`; `None` for the formats of libheif.
     pub(crate) fn of_image(self) -> Option<image::ImageFormat> {
         Some(match self {
             Self::Jpeg => image::ImageFormat::Jpeg,

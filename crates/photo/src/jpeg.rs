@@ -16,7 +16,7 @@ pub struct FrameHeader {
     pub sampling: [u8; 3],
 }
 
-/// Sampling factors of brightness that `jpegdec` knows, where those of both colours are 1: 4:4:4, 4:2:2, 4:2:0 and 4:1:1.
+/// Sampling factors of brightness that `jpegdec` knows, where the factors of both colours are 1: 4:4:4, 4:2:2, 4:2:0 and 4:1:1.
 const USUAL_SAMPLING: [u8; 4] = [0x11, 0x21, 0x22, 0x41];
 
 impl FrameHeader {

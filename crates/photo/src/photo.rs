@@ -171,7 +171,7 @@ fn open_image(format: Format, decoders: image::ImageFormat, path: &Path) -> Resu
     limits::check(width, height)?;
     let is_too_large = decoder.total_bytes() > limits::MAX_BYTES || decoder.set_limits(limits::of_decoders()).is_err();
     (!is_too_large).then_some(()).ok_or(Error::TooManyBytes { width, height })?;
-    // A photo with damaged metadata can still be looked at. ImageMagick writes those of PNG behind the pixels, where the decoder does
+    // A photo with damaged metadata can still be looked at. ImageMagick writes the metadata of a PNG behind the pixels, where the decoder does
     // not look.
     let found = decoder.orientation().ok().filter(|found| *found != Orientation::NoTransforms);
     let orientation = found.unwrap_or_else(|| orientation::of_file(path));

@@ -140,7 +140,7 @@ pub enum LocationFault {
     /// Its topic has two slashes in a row.
     #[error("expected no empty part in the topic")]
     EmptyPart,
-    /// Its topic has a character with a meaning of its own, or a control character.
+    /// Its topic has a character with a special meaning, or a control character.
     #[error("expected a topic without {0:?}")]
     Character(char),
     /// It is a filter for all topics of the broker.

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Rejection};
 use crate::location::{Location, OFFLINE, ONLINE, STATUS};
 use crate::message::Message;
 
-/// Maximum time to connect; a little less than that of a session, so that the reason is known.
+/// Maximum time to connect; a little less than for a session, so that the reason is known.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// Pause after which a ping is sent.
 const PING_INTERVAL: Duration = Duration::from_secs(5);

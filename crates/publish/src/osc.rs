@@ -8,7 +8,7 @@
 //! | `/VMC/Ext/Blend/Apply` | | all blendshapes of the frame were sent |
 //! | `/VMC/Ext/Bone/Pos` | `Head`, position, quaternion | rotation of the head in Unity's axes: x to the avatar's right, y up, z forward |
 //!
-//! An avatar follows one face: the largest one, then the same one for as long as it is there. Packets are sent at once, and
+//! An avatar follows one face: the largest one, until it leaves. Packets are sent at once, and
 //! nobody confirms them: a receiver that is not there yet misses them.
 
 use std::net::{ToSocketAddrs, UdpSocket};
@@ -112,7 +112,7 @@ impl OscSender {
         sent
     }
 
-    /// Counts of records: those of the followed face are sent, all others dropped.
+    /// Counts of records: records of the followed face are sent, all others dropped.
     pub fn counts(&self) -> Counts {
         self.state.lock().counts
     }

@@ -20,7 +20,7 @@ pub struct Secrets {
     pub client_id: Option<String>,
     /// File with the password. `None` reads the environment variable `GST_EMOTION_PUBLISH_PASSWORD`.
     pub password_file: Option<PathBuf>,
-    /// Authorities to trust, in PEM format. `None` trusts those of the system.
+    /// Authorities to trust, in PEM format. `None` trusts the system's.
     pub ca_file: Option<PathBuf>,
     /// Certificate of this client, in PEM format.
     pub certificate_file: Option<PathBuf>,

@@ -24,7 +24,7 @@ pub struct Login {
 /// Files for encryption, in PEM format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Certificates of the authorities to trust. `None` trusts those of the system.
+    /// Certificates of the authorities to trust. `None` trusts the system's.
     pub authorities: Option<PathBuf>,
     /// The publisher's own certificate and key, if the broker asks for them.
     pub client: Option<(PathBuf, PathBuf)>,

@@ -38,7 +38,7 @@ complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand expres
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand expression" -l conditions -d 'Also measure degraded pictures: covered, dark, blurred, small, rotated, inaccurately cropped'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand expression" -s h -l help -d 'Print help'
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l model -d 'ONNX file of a detector, recognised by its outputs, or the name of a model that is compiled in; may be given several times' -r -F
-complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l detect-size -d 'Longer side of the network\'s input, 0 for that of the photo; may be given several times' -r
+complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l detect-size -d 'Longer side of the network\'s input, 0 for the photo\'s own; may be given several times' -r
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l iou -d 'Minimum IoU (intersection over union) of a box and the face that it hits' -r
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l only -d 'File with the names of the photos to measure, one per line; the default is all' -r -F
 complete -c emotion-evaluate -n "__fish_emotion_evaluate_using_subcommand detection" -l face-free -d 'File with the names of photos without faces, one per line; every box on them is a false positive, whatever their labels are' -r -F

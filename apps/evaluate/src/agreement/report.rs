@@ -130,7 +130,7 @@ impl LabelFigures {
     }
 }
 
-/// All labels that occur: those of FER+ in their order, then others.
+/// All labels that occur: FER+'s in their order, then others.
 fn labels_of(segments: &[Segment]) -> Vec<String> {
     let rated = segments.iter().flat_map(|segment| segment.raters.values().filter_map(|answer| answer.label.as_deref()));
     let found: BTreeSet<&str> = rated.chain(segments.iter().filter_map(program_label)).collect();
