@@ -25,8 +25,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::time::Duration;
 
-use super::field::{coordinate_of, id, score};
-use super::geometry::angle;
+use super::field::{angle, coordinate, id, score};
 use super::ndjson::labelled_scores;
 use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc};
 use crate::geometry::Rect;
@@ -111,8 +110,8 @@ fn human_face(face: &FaceRecord) -> String {
 }
 
 fn shape(rect: Rect) -> String {
-    let [left, right, middle] = [rect.x, rect.right(), rect.x + rect.w / 2.0].map(|x| Number(coordinate_of(2.0 * f64::from(x) - 1.0)));
-    let [top, bottom, centre] = [rect.y, rect.bottom(), rect.y + rect.h / 2.0].map(|y| Number(coordinate_of(1.0 - 2.0 * f64::from(y))));
+    let [left, right, middle] = [rect.x, rect.right(), rect.x + rect.w / 2.0].map(|x| Number(coordinate(2.0 * f64::from(x) - 1.0)));
+    let [top, bottom, centre] = [rect.y, rect.bottom(), rect.y + rect.h / 2.0].map(|y| Number(coordinate(1.0 - 2.0 * f64::from(y))));
     format!(
         r#"<tt:Shape><tt:BoundingBox left="{left}" top="{top}" right="{right}" bottom="{bottom}"/><tt:CenterOfGravity x="{middle}" y="{centre}"/></tt:Shape>"#
     )

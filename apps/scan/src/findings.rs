@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gstemotion::export::FaceSigns;
-use gstemotion::export::face_states::lids;
+use gstemotion::behaviour::FaceSigns;
+use gstemotion::behaviour::face_states::lids;
 use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
 use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
