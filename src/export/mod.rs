@@ -6,21 +6,9 @@
 //! FrameReport → Exporter (Schedule, Aggregator or EventTracker → RecordWriter) → Chunk of text with its Span
 //! ```
 //!
-//! # Fields
-//!
-//! One record is one face on one exported frame, one interval, or one event of one face. [`emotion_records`] defines the fields of NDJSON
-//! and says what they mean. A frame without faces writes nothing, unless only changes are exported and the last face has gone: a record
-//! holds until the next one, so that is a record too. In CSV it is a row with empty cells after `frame`. Events are in NDJSON only, and
-//! a face without a track id has none.
-//!
-//! CSV has the same values as columns, an empty cell for null. `box` is `x`, `y`, `w` and `h`, `scores` and `counts` are `score_<label>`
-//! and `count_<label>`; there are no `type`, `version` and landmarks of the detector. Columns of the geometry follow all others, if a
-//! face of the first record has one: `yaw`, `pitch`, `roll`, `trust`, `geometry_age`, `blendshape_browDownLeft` and so on, and
-//! `landmark_0_x`, `landmark_0_y` and so on. A CSV text that a spreadsheet would read as a formula is prefixed with an apostrophe (see
-//! [`csv`]).
-//!
-//! A record of [`dlstreamer`] is one frame, and so is one of [`onvif`], an XML document. Numbers do not depend on the locale. They are
-//! rounded as [`emotion_records::rounding`] says.
+//! [`emotion_records`] defines the fields of NDJSON; CSV has the same values as columns, as `docs/records.md` says. A frame without
+//! faces writes nothing, unless only changes are exported and the last face has gone: a record holds until the next one, so that is a
+//! record, too. Events are in NDJSON only, and a face without a track id has none. Numbers do not depend on the locale.
 
 pub mod length;
 pub mod interval;

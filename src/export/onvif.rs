@@ -7,14 +7,14 @@
 //! directions, x to the right, y upwards.
 //!
 //! `fc:Expression` has words for what a face does: `Natural` stands for neutral, `Smile` for happiness, and `Other` for the other
-//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`super`], where it is to
+//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`emotion_records`], where it is to
 //! be relied on. Our own labels and scores are in an extension:
 //!
 //! | element | attributes, content |
 //! |---|---|
 //! | `em:Expression` | `label`, `score` 0..1, `smoothed`, `age` (duration since the classified frame) |
 //! | `em:Score` in it, for each class | `label`; the score, 0..1 |
-//! | `em:Summary`, of an interval | `duration`, `frames`, `facesMean`, `facesMax`, `facesScored`, as in [`super`] |
+//! | `em:Summary`, of an interval | `duration`, `frames`, `facesMean`, `facesMax`, `facesScored`, as in [`emotion_records`] |
 //! | `em:Count`, `em:Score` in it | `label`; the number of scored faces with it, the mean score |
 //!
 //! `UtcTime` is the capture time. ONVIF requires one. If it is unknown, as in a file, `UtcTime` is the position in the media,
