@@ -93,7 +93,7 @@ impl<'a> Faces<'a> {
 /// The maximum number of records of faces at one time of one stream.
 pub(crate) fn most_at_once(records: &Records) -> usize {
     let mut counts = HashMap::new();
-    for record in records.all.iter().filter(|record| matches!(record.content, Content::Face(_))) {
+    for (record, _) in records.faces() {
         *counts.entry((record.stream, record.times.pts_ns)).or_insert(0) += 1;
     }
     counts.into_values().max().unwrap_or_default()

@@ -122,6 +122,11 @@ impl Records {
         self.push(&line.stream, &line.times, Content::Totals(totals));
     }
 
+    /// The records of faces.
+    pub(crate) fn faces(&self) -> impl Iterator<Item = (&Record, &Seen)> {
+        self.all.iter().filter_map(|record| if let Content::Face(seen) = &record.content { Some((record, seen)) } else { None })
+    }
+
     /// The label `unknown`, if a record has it.
     pub(crate) fn unknown(&self) -> Option<u32> {
         self.labels.all.iter().position(|label| label == "unknown").map(|index| index as u32)
