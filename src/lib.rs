@@ -42,13 +42,13 @@
 //!
 //! ONNX Runtime is loaded at run time: from `ORT_DYLIB_PATH`, the folders of [`SearchPath`](model::search_path::SearchPath), or
 //! the system. The networks are compiled in. In a video, [`track::finder::FaceFinder`] gives faces ids and
-//! [`expression::scorer::FaceScorer`] averages scores over time; [`export`] writes both as text.
+//! [`expression::scorer::FaceScorer`] averages scores over time; [`behaviour`] follows what faces do, and [`export`] writes both as text.
 //!
 //! # The way of a frame
 //!
 //! ```text
 //! frame → FrameView → tensor → detections → tracks → crops → landmarks, scores → FaceRecord → metadata → overlay, export
-//!         image       image    detector     track    crops   landmarker        record       meta       draw, export
+//!         image       image    detector     track    crops   landmarker        record       meta       draw, behaviour, export
 //!                                                            expression
 //! ```
 //!
@@ -74,7 +74,8 @@ pub use emotion_core::draw;
 #[cfg(feature = "onnx")]
 pub use emotion_core::landmarker;
 pub use emotion_core::{
-    crops, detector, error, export, expression, face_geometry, geometry, ids, image, model, record, scores, statistics, track, worker,
+    behaviour, crops, detector, error, export, expression, face_geometry, geometry, ids, image, model, record, scores, statistics, track,
+    worker,
 };
 
 // The only modules that use GStreamer.

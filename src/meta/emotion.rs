@@ -10,7 +10,7 @@ use gst::glib;
 use super::field::Field;
 use super::value::{Plain, array, double, text, text_address};
 use super::{VERSION, intern};
-use crate::record::{EmotionResult, UnknownReason};
+use crate::record::EmotionResult;
 use crate::scores::{LabelSet, Scores};
 
 /// `label_id` of a face with the label `unknown`.
@@ -104,7 +104,7 @@ impl Reader {
         Some(EmotionResult {
             scores: Scores::from_probabilities(scores),
             label_id,
-            reason: REASON.get::<&str>(structure).and_then(UnknownReason::from_text).filter(|_| label_id.is_none()),
+            reason: REASON.get::<&str>(structure).and_then(|text| text.parse().ok()).filter(|_| label_id.is_none()),
             smoothed: SMOOTHED.get(structure).unwrap_or(false),
             age: Duration::from_nanos(AGE.get(structure).unwrap_or(0)),
             labels,

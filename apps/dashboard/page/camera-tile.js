@@ -120,7 +120,7 @@ export class CameraTile {
   }
 }
 
-function eventItem({ at, type, id, label }) {
+function eventItem({ at, type, id, label, active, direction }) {
   const item = coloredElement("li", label ?? "unknown");
   const time = document.createElement("time");
   setText(time, formatMoment(at, true));
@@ -129,6 +129,10 @@ function eventItem({ at, type, id, label }) {
   setText(said, {
     appeared: `face ${id} appeared`,
     expression: `face ${id}: ${expression}`,
+    turned: `face ${id} ${active ? "turned" : "is no longer turned"} ${direction}`,
+    eyes_closed: `face ${id} ${active ? "closed" : "opened"} its eyes`,
+    blink: `face ${id} blinked`,
+    speaking: `face ${id} ${active ? "speaks" : "no longer speaks"}`,
     left: `face ${id} left${label ? `, mostly ${expression}` : ""}`,
   }[type]);
   item.append(time, said);

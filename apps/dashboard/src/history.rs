@@ -164,7 +164,7 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::export::ClassSummary;
+    use gstemotion::behaviour::ClassSummary;
 
     use super::*;
 

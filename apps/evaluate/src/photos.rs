@@ -40,13 +40,13 @@ impl Photo {
 
 #[derive(Deserialize)]
 struct Entry {
-    faces: Vec<Face>,
+    faces: Vec<LabelledBox>,
     #[serde(default)]
     ignore: Vec<[f32; 4]>,
 }
 
 #[derive(Deserialize)]
-struct Face {
+struct LabelledBox {
     #[serde(rename = "box")]
     rect: [f32; 4],
 }

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gstemotion::export::FaceSigns;
-use gstemotion::export::face_states::lids;
+use emotion_records::rounding::{angle, coordinate, score};
+use gstemotion::behaviour::FaceSigns;
+use gstemotion::behaviour::face_states::lids;
 use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
 use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
@@ -170,10 +171,10 @@ impl Geometry {
     /// The numbers of `geometry`, rounded as `emotionexport` does.
     fn new(geometry: &FaceGeometry) -> Self {
         Self {
-            pose: geometry.pose.to_array().map(angle),
-            trust: score(geometry.trust),
-            blendshapes: geometry.blendshapes.0.map(score).into(),
-            landmarks: geometry.landmarks_norm.0.iter().flat_map(|point| [point.x, point.y]).map(coordinate).collect(),
+            pose: geometry.pose.to_array().map(stored(angle)),
+            trust: score(geometry.trust) as f32,
+            blendshapes: geometry.blendshapes.0.map(stored(score)).into(),
+            landmarks: geometry.landmarks_norm.0.iter().flat_map(|point| [point.x, point.y]).map(stored(coordinate)).collect(),
         }
     }
 
@@ -196,41 +197,26 @@ impl Face {
             frame,
             time_ns,
             track,
-            rect: [rect.x, rect.y, rect.w, rect.h].map(coordinate),
-            confidence: detection.map(|detection| score(detection.confidence)),
+            rect: [rect.x, rect.y, rect.w, rect.h].map(stored(coordinate)),
+            confidence: detection.map(|detection| score(detection.confidence) as f32),
             detector: detection.map(|detection| detection.model_name.to_string()).filter(|name| !name.is_empty()),
             landmarks: landmarks.map(|landmarks| {
-                let numbers: Vec<f32> = landmarks.0.iter().flat_map(|point| [point.x, point.y]).map(coordinate).collect();
+                let numbers: Vec<f32> = landmarks.0.iter().flat_map(|point| [point.x, point.y]).map(stored(coordinate)).collect();
                 std::array::from_fn(|index| numbers[index])
             }),
             label: emotion.map(|emotion| emotion.label().to_owned()),
             reason: emotion.and_then(|emotion| emotion.reason).map(|reason| reason.as_str().to_owned()),
-            score: scored.map(|emotion| score(emotion.confidence())),
+            score: scored.map(|emotion| score(emotion.confidence()) as f32),
             second: scored.and_then(EmotionResult::second).map(str::to_owned),
-            scores: scored.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(score).collect()),
+            scores: scored.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(stored(score)).collect()),
             geometry: record.geometry.as_deref().map(Geometry::new),
         }
     }
 }
 
-/// A coordinate in 0..1, rounded to 5 decimal places.
-fn coordinate(value: f32) -> f32 {
-    rounded(value, 1e5)
-}
-
-/// An angle in degrees, rounded to 2 decimal places.
-fn angle(value: f32) -> f32 {
-    rounded(value, 1e2)
-}
-
-/// A score in 0..1, rounded to 4 decimal places.
-fn score(value: f32) -> f32 {
-    rounded(value, 1e4)
-}
-
-fn rounded(value: f32, steps: f64) -> f32 {
-    // Adding zero turns -0 into 0.
-    ((f64::from(value) * steps).round() / steps + 0.0) as f32
+/// A number as it is stored.
+fn stored<N>(rounded: impl Fn(N) -> f64) -> impl Fn(N) -> f32 {
+    move |number| rounded(number) as f32
 }
 
 #[cfg(test)]

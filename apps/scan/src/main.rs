@@ -7,7 +7,7 @@ use clap::Parser;
 use emotion_scan::table::Table;
 use emotion_scan::work::serve;
 use emotion_scan::{Error, Options, Summary, scan};
-use gstemotion::export::ActivitySums;
+use gstemotion::behaviour::ActivitySums;
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;

@@ -2,7 +2,7 @@
 //! The faces of one picture in memory, for programs that have pixels and no file.
 
 use emotion_photo_reader::{Picture, Timed, frame};
-use gstemotion::export::FaceActivity;
+use gstemotion::behaviour::FaceActivity;
 use gstemotion::face_geometry::BLENDSHAPES;
 use serde::{Serialize, Serializer};
 

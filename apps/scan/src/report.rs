@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
-use emotion_page::{Face, Records, Report, Times, player_address};
+use emotion_page::{Records, Report, player_address};
 use emotion_photo_reader::Reading;
+use emotion_records::{FaceBox, FaceLine, Pose, Times};
+use gstemotion::face_geometry::BLENDSHAPES;
 
 use crate::error::Error;
 use crate::findings::{self, FileFacts, Geometry, Kind, SliceResult};
@@ -77,10 +79,9 @@ fn push_file(
         let slice_ns = end_ns.map_or(PHOTO_NS, |end| end.saturating_sub(facts.slices[slice]));
         let duration_ns = slice_ns / result.frames.max(1);
         for found in &result.faces {
-            let times = Times { start_ns: start_ns + found.time_ns, duration_ns };
-            let mut face = face(found, slice, &result, facts);
-            face.frame += frames_before;
-            records.push_face(&input.key.name, times, &face);
+            let times = Times { pts: start_ns + found.time_ns, duration: duration_ns, ..Times::default() };
+            let (stream, frame) = (input.key.name.as_str().into(), frames_before + found.frame);
+            records.push_face(&FaceLine { stream, frame, times, ..face(found, slice, &result, facts) });
             last_ns = last_ns.max(found.time_ns + duration_ns);
         }
         frames_before += result.frames;
@@ -88,17 +89,29 @@ fn push_file(
     Ok(facts.length_ns.unwrap_or(if facts.slices.is_empty() { 0 } else { last_ns.max(PHOTO_NS) }))
 }
 
-fn face<'a>(found: &'a findings::Face, slice: usize, result: &'a SliceResult, facts: &FileFacts) -> Face<'a> {
-    Face {
-        frame: found.frame,
+fn face<'a>(found: &'a findings::Face, slice: usize, result: &'a SliceResult, facts: &FileFacts) -> FaceLine<'a> {
+    let [x, y, w, h] = found.rect.map(f64::from);
+    let scores = result.labels.iter().map(String::as_str).zip(found.scores.iter().copied().map(f64::from));
+    FaceLine {
         id: face_id(slice, found),
-        rect_norm: found.rect.map(f64::from),
-        label: found.label.as_deref(),
-        reason: found.reason.as_deref(),
-        score: found.score,
-        scores: result.labels.iter().map(String::as_str).zip(found.scores.iter().copied()).collect(),
-        detector: found.detector.as_deref(),
-        smoothed: facts.kind == Some(Kind::Video),
-        signs: found.geometry.as_ref().map(Geometry::signs),
+        r#box: FaceBox { x, y, w, h },
+        label: found.label.as_deref().map(Into::into),
+        reason: found.reason.as_deref().and_then(|reason| reason.parse().ok()),
+        score: found.score.map(f64::from),
+        scores: Some(scores.collect()),
+        detector: found.detector.as_deref().map(Into::into),
+        smoothed: Some(facts.kind == Some(Kind::Video)),
+        geometry: found.geometry.as_ref().map(geometry),
+        ..FaceLine::default()
+    }
+}
+
+fn geometry(found: &Geometry) -> emotion_records::Geometry<'static> {
+    let [yaw, pitch, roll] = found.pose.map(f64::from);
+    emotion_records::Geometry {
+        pose: Some(Pose { yaw, pitch, roll }),
+        blendshapes: Some(BLENDSHAPES.into_iter().zip(found.blendshapes.iter().copied().map(f64::from)).collect()),
+        trust: Some(found.trust.into()),
+        ..Default::default()
     }
 }

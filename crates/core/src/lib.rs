@@ -35,13 +35,14 @@
 //!
 //! ONNX Runtime is loaded at run time: from `ORT_DYLIB_PATH`, the folders of [`SearchPath`](model::search_path::SearchPath), or
 //! the system. The networks are compiled in. In a video, [`track::finder::FaceFinder`] gives faces ids and
-//! [`expression::scorer::FaceScorer`] averages scores over time; [`export`] writes both as text.
+//! [`expression::scorer::FaceScorer`] averages scores over time; [`behaviour`] follows what faces do, and [`export`]
+//! writes all of it as text.
 //!
 //! # The way of a frame
 //!
 //! ```text
 //! frame → FrameView → tensor → detections → tracks → crops → landmarks, scores → FaceRecord → overlay, export
-//!         image       image    detector     track    crops   landmarker        record       draw, export
+//!         image       image    detector     track    crops   landmarker        record       draw, behaviour, export
 //!                                                            expression
 //! ```
 //!
@@ -78,4 +79,5 @@ pub mod landmarker;
 pub mod expression;
 #[cfg(feature = "draw")]
 pub mod draw;
+pub mod behaviour;
 pub mod export;

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use emotion_records::UnknownReason;
+
 use crate::face_geometry::FaceGeometry;
 use crate::geometry::{Landmarks5, Rect};
 use crate::scores::{LabelSet, Scores, UNKNOWN};
@@ -128,44 +130,6 @@ impl EmotionResult {
 /// Score from which a label is shown alone. A label with less is shown with the second class, in a quieter tone: less than
 /// half of the probability is on it.
 pub const CERTAIN: f32 = 0.5;
-
-/// Why a face has the label `unknown`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UnknownReason {
-    /// No class reaches the minimum confidence.
-    Uncertain,
-    /// The face is below the minimum size, so it is not classified.
-    Small,
-    /// The head is turned farther than the model can tell expressions apart.
-    Turned,
-    /// The face was not classified yet.
-    Pending,
-}
-
-impl UnknownReason {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Uncertain, Self::Small, Self::Turned, Self::Pending];
-
-    /// The reason as it is written to metadata and records.
-    ///
-    /// ```
-    /// use emotion_core::record::UnknownReason;
-    /// assert_eq!(UnknownReason::from_text("small"), Some(UnknownReason::Small));
-    /// ```
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Uncertain => "uncertain",
-            Self::Small => "small",
-            Self::Turned => "turned",
-            Self::Pending => "pending",
-        }
-    }
-
-    /// The reason that is written as `text`; none for other texts, such as those of later versions.
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
-    }
-}
 
 #[cfg(test)]
 mod tests {

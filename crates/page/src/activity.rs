@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether faces face the camera, and how often they blink.
 
-use gstemotion::export::{ActivitySums, FaceActivity};
+use gstemotion::behaviour::{ActivitySums, FaceActivity};
 
 use crate::faces::Track;
 
@@ -25,7 +25,7 @@ pub(crate) fn of_track(track: &Track<'_>) -> Activity {
         if track.id.is_none() {
             activity = FaceActivity::default();
         }
-        let observation = activity.see(shown.seen.signs.as_ref(), shown.times.start_ns);
+        let observation = activity.see(shown.seen.signs.as_ref(), shown.times.pts_ns);
         sums.add(&observation, u64::from(observation.blink_ns.is_some()));
         match observation.is_facing {
             None => NO_POSE,

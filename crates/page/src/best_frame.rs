@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 
 use crate::error::Error;
-use crate::records::{Content, Records, Seen};
+use crate::records::{Records, Seen};
 use crate::video::pipeline;
 
 /// A part with a mean brightness between these is neither dark nor bright, 0..255.
@@ -91,11 +91,7 @@ impl Picture {
 /// If GStreamer cannot read the video.
 pub(crate) fn best_frame(path: &Path, records: &Records) -> Result<BestFrame, Error> {
     let mut faces: HashMap<u64, Vec<&Seen>> = HashMap::new();
-    for record in &records.all {
-        if let Content::Face(seen) = &record.content {
-            faces.entry(seen.frame).or_default().push(seen);
-        }
-    }
+    records.faces().for_each(|(_, seen)| faces.entry(seen.frame).or_default().push(seen));
     let unknown = records.unknown();
     let (mut best, mut highest) = (BestFrame::default(), -1.0);
     best.frames = each_frame(path, |index, picture| {

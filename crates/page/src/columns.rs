@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The records as columns of numbers, which the page's script draws. They are smaller than objects and faster to read.
 
+use emotion_records::UnknownReason;
 use serde::Serialize;
 
 use crate::activity::{self, Activity};
 use crate::faces::{Faces, median, most_at_once};
 use crate::pictures::Picture;
-use crate::records::{Content, Reason, Records, Seen, Totals};
+use crate::records::{Content, Records, Seen, Totals};
 
 /// Scores are stored as whole numbers of this unit, the precision of `emotionexport`. `SCORE_UNIT` of the page's script is the
 /// same.
@@ -100,7 +101,7 @@ impl<'a> FaceColumns<'a> {
             label: rows().map(|row| labels.index(row.seen.label)).collect(),
             labels: labels.all,
             faces: face_rows(faces, &activities),
-            start: rows().map(|row| row.times.start_ns).collect(),
+            start: rows().map(|row| row.times.pts_ns).collect(),
             hold: rows().map(|row| row.hold_ns).collect(),
             reason: if has_reasons { rows().map(|row| reason(row.seen)).collect() } else { Vec::new() },
             facing: activities.into_iter().flat_map(|activity| activity.facing).collect(),
@@ -127,10 +128,10 @@ fn face_rows(faces: &Faces<'_>, activities: &[Activity]) -> Vec<FaceRows> {
 
 fn reason(seen: &Seen) -> u8 {
     match seen.reason {
-        None => 0,
-        Some(Reason::Uncertain) => 1,
-        Some(Reason::Small) => 2,
-        Some(Reason::Turned) => 3,
+        None | Some(UnknownReason::Pending) => 0,
+        Some(UnknownReason::Uncertain) => 1,
+        Some(UnknownReason::Small) => 2,
+        Some(UnknownReason::Turned) => 3,
     }
 }
 
@@ -200,13 +201,13 @@ impl<'a> SummaryColumns<'a> {
         let mut counts: Vec<Vec<u64>> = (0..labels.len()).map(|label| rows().map(|totals| count(totals, label)).collect()).collect();
         labels.push(UNSCORED);
         counts.push(rows().map(|totals| totals.unscored).collect());
-        let first_ns = times().map(|times| times.start_ns).min().unwrap_or_default();
-        let last_ns = times().map(|times| times.start_ns + times.duration_ns).max().unwrap_or_default();
+        let first_ns = times().map(|times| times.pts_ns).min().unwrap_or_default();
+        let last_ns = times().map(|times| times.end_ns()).max().unwrap_or_default();
         Self {
             axis: Axis::new(first_ns, last_ns),
             step: median(times().map(|times| times.duration_ns)).unwrap_or_default(),
             labels,
-            start: times().map(|times| times.start_ns).collect(),
+            start: times().map(|times| times.pts_ns).collect(),
             hold: times().map(|times| times.duration_ns).collect(),
             frames: rows().map(|totals| totals.frames).collect(),
             faces_max: rows().map(|totals| totals.faces_max).collect(),

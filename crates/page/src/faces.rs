@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::records::{Content, Record, Records, Seen, Times};
+use gstemotion::behaviour::Span;
+
+use crate::records::{Content, Record, Records, Seen};
 
 /// Duration of one frame at 25 frames per second, for records without a duration.
 const DEFAULT_DURATION_NS: u64 = 40_000_000;
@@ -11,14 +13,14 @@ const DEFAULT_DURATION_NS: u64 = 40_000_000;
 /// A record of a face, and for how long it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
-    pub(crate) times: Times,
+    pub(crate) times: Span,
     pub(crate) hold_ns: u64,
     pub(crate) seen: &'a Seen,
 }
 
 impl Shown<'_> {
     pub(crate) fn end_ns(&self) -> u64 {
-        self.times.start_ns + self.hold_ns
+        self.times.pts_ns + self.hold_ns
     }
 }
 
@@ -69,7 +71,7 @@ impl<'a> Faces<'a> {
 
     /// Start of the first record and end of the last one.
     pub(crate) fn range_ns(&self) -> (u64, u64) {
-        let first = self.tracks.iter().map(|track| track.shown[0].times.start_ns).min().unwrap_or_default();
+        let first = self.tracks.iter().map(|track| track.shown[0].times.pts_ns).min().unwrap_or_default();
         let last = self.tracks.iter().filter_map(|track| track.shown.last()).map(Shown::end_ns).max().unwrap_or_default();
         (first, last)
     }
@@ -77,7 +79,7 @@ impl<'a> Faces<'a> {
     /// The time in which at least one face is visible.
     pub(crate) fn with_faces_ns(&self) -> u64 {
         let mut periods: Vec<(u64, u64)> =
-            self.tracks.iter().flat_map(|track| &track.shown).map(|shown| (shown.times.start_ns, shown.end_ns())).collect();
+            self.tracks.iter().flat_map(|track| &track.shown).map(|shown| (shown.times.pts_ns, shown.end_ns())).collect();
         periods.sort_unstable();
         let (mut total, mut covered_until) = (0, 0);
         for (start, end) in periods {
@@ -91,8 +93,8 @@ impl<'a> Faces<'a> {
 /// The maximum number of records of faces at one time of one stream.
 pub(crate) fn most_at_once(records: &Records) -> usize {
     let mut counts = HashMap::new();
-    for record in records.all.iter().filter(|record| matches!(record.content, Content::Face(_))) {
-        *counts.entry((record.stream, record.times.start_ns)).or_insert(0) += 1;
+    for (record, _) in records.faces() {
+        *counts.entry((record.stream, record.times.pts_ns)).or_insert(0) += 1;
     }
     counts.into_values().max().unwrap_or_default()
 }
@@ -106,7 +108,7 @@ struct Sampling {
 
 impl Sampling {
     fn of(records: &[Record]) -> Self {
-        let times: BTreeSet<u64> = records.iter().map(|record| record.times.start_ns).collect();
+        let times: BTreeSet<u64> = records.iter().map(|record| record.times.pts_ns).collect();
         let duration = median(records.iter().map(|record| record.times.duration_ns)).filter(|duration| *duration > 0);
         let duration = duration.unwrap_or(DEFAULT_DURATION_NS);
         let step = median(times.iter().zip(times.iter().skip(1)).map(|(earlier, later)| later - earlier)).unwrap_or(duration);
@@ -119,9 +121,9 @@ impl Sampling {
 fn until_next(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
     let mut tracks = in_order(records);
     for track in &mut tracks {
-        let starts: Vec<u64> = track.shown.iter().skip(1).map(|shown| shown.times.start_ns).collect();
+        let starts: Vec<u64> = track.shown.iter().skip(1).map(|shown| shown.times.pts_ns).collect();
         for (shown, next_ns) in track.shown.iter_mut().zip(starts) {
-            let hold_ns = next_ns - shown.times.start_ns;
+            let hold_ns = next_ns - shown.times.pts_ns;
             // Frames are not evenly spaced, so an interval of up to 1.5 steps is not a gap.
             shown.hold_ns = if hold_ns as f64 <= 1.5 * step_ns as f64 { hold_ns } else { step_ns };
         }
@@ -134,13 +136,13 @@ fn until_next(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
 fn until_changes(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
     let mut times: HashMap<u32, BTreeSet<u64>> = HashMap::new();
     for record in records {
-        times.entry(record.stream).or_default().insert(record.times.start_ns);
+        times.entry(record.stream).or_default().insert(record.times.pts_ns);
     }
     let mut tracks = in_order(records);
     for track in &mut tracks {
         let times = &times[&track.stream];
         for shown in &mut track.shown {
-            let start_ns = shown.times.start_ns;
+            let start_ns = shown.times.pts_ns;
             shown.hold_ns = times.range(start_ns + 1..).next().map_or(step_ns, |next| next - start_ns);
         }
     }
@@ -157,7 +159,7 @@ fn in_order(records: &[Record]) -> Vec<Track<'_>> {
             tracks.push((record.stream, seen.id, BTreeMap::new()));
             tracks.len() - 1
         });
-        tracks[index].2.insert(record.times.start_ns, Shown { times: record.times, hold_ns: 0, seen });
+        tracks[index].2.insert(record.times.pts_ns, Shown { times: record.times, hold_ns: 0, seen });
     }
     tracks.into_iter().map(|(stream, id, shown)| Track { stream, id, shown: shown.into_values().collect() }).collect()
 }

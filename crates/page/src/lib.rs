@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use best_frame::best_frame;
 use columns::{Data, FaceColumns, SummaryColumns};
 use faces::Faces;
-use gstemotion::export::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
+use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
 use outline::outline;
 use page::Page;
 use pictures::pictures;
@@ -43,7 +43,7 @@ use video::Video;
 pub use error::Error;
 pub use page::SHARED_MODULES;
 pub use player::{player_address, relative_path};
-pub use records::{Face, Records, Summary, Times};
+pub use records::Records;
 
 /// Times of records may end after the video by this much.
 const TOLERANCE_NS: u64 = 1_000_000_000;

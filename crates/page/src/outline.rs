@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
-use crate::records::{Content, Records};
+use crate::records::Records;
 
 /// The numbers of frames, faces and expressions of an export of a video with `frames` frames.
 pub(crate) fn outline(records: &Records, frames: u64) -> String {
     let (mut faces_on, mut ids) = (HashMap::<u64, u64>::new(), BTreeSet::new());
     let mut labels = vec![0_u64; records.labels.all.len()];
-    for record in &records.all {
-        let Content::Face(seen) = &record.content else { continue };
+    for (record, seen) in records.faces() {
         *faces_on.entry(seen.frame).or_default() += 1;
         ids.insert((record.stream, seen.id));
         seen.label.iter().for_each(|label| labels[*label as usize] += 1);

@@ -43,7 +43,7 @@ pub(crate) fn pictures(faces: &Faces<'_>, records: &Records, video: &mut Video) 
             }
             let Shown { times, seen, .. } = track.shown[index];
             // In the middle of the frame's duration, where rounded times still find the same frame.
-            if let Some(jpeg) = video.jpeg(times.start_ns + times.duration_ns / 2, seen.rect_norm)? {
+            if let Some(jpeg) = video.jpeg(times.end_ns() / 2, seen.rect_norm)? {
                 pictures.push(Picture { row: first_row + index, score: seen.score, jpeg: STANDARD.encode(jpeg) });
             }
         }
@@ -65,7 +65,7 @@ fn shown_tracks<'a, 'b>(faces: &'b Faces<'a>) -> Vec<(usize, &'b Track<'a>)> {
         .collect();
     tracks.sort_by_key(|(_, track)| std::cmp::Reverse(track.visible_ns()));
     tracks.truncate(MAX_FACES);
-    tracks.sort_by_key(|(_, track)| track.shown[0].times.start_ns);
+    tracks.sort_by_key(|(_, track)| track.shown[0].times.pts_ns);
     tracks
 }
 

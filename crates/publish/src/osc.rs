@@ -13,9 +13,9 @@
 
 use std::net::{ToSocketAddrs, UdpSocket};
 
+use emotion_records::{ByLabel, FaceLine, Geometry, Pose, Text};
 use parking_lot::Mutex;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
-use serde::Deserialize;
 
 use crate::counts::Counts;
 use crate::error::{Error, Result};
@@ -26,32 +26,8 @@ const MESSAGES_PER_PACKET: usize = 20;
 /// A bundle with this time is for now.
 const NOW: OscTime = OscTime { seconds: 0, fractional: 1 };
 
-/// A record of a face, as far as avatars need it.
-#[derive(Debug, Deserialize)]
-struct FaceRecord {
-    id: Option<u64>,
-    #[serde(rename = "box")]
-    rect: FaceBox,
-    pose: Option<Pose>,
-    blendshapes: Option<Blendshapes>,
-}
-
-/// Names and activations. Records have them in alphabetical order, and so does the map.
-type Blendshapes = std::collections::BTreeMap<String, f32>;
-
-#[derive(Debug, Deserialize)]
-struct FaceBox {
-    w: f32,
-    h: f32,
-}
-
-/// Angles in degrees.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Pose {
-    yaw: f32,
-    pitch: f32,
-    roll: f32,
-}
+/// Names and activations.
+type Blendshapes<'a> = ByLabel<Text<'a>, f64>;
 
 /// What happened to the records of one frame.
 #[derive(Debug)]
@@ -99,11 +75,11 @@ impl OscSender {
     pub fn send(&self, text: &[u8]) -> Sent {
         let mut state = self.state.lock();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let faces: Vec<FaceRecord> = lines.clone().filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let faces: Vec<FaceLine<'_>> = lines.clone().filter_map(|line| serde_json::from_slice(line).ok()).collect();
         state.counts.exported += lines.count() as u64;
         let chosen = choose(&faces, state.followed);
         state.followed = chosen.and_then(|face| face.id);
-        let sent = match chosen.and_then(|face| Some((face.blendshapes.as_ref()?, face.pose?))) {
+        let sent = match chosen.and_then(measured) {
             None => Sent::NoGeometry,
             Some((shapes, pose)) => self.send_packets(&messages(shapes, pose)).map_or_else(Sent::Failed, |()| Sent::Packets),
         };
@@ -127,20 +103,27 @@ impl OscSender {
     }
 }
 
+/// The blendshapes of a face and the pose of its head, if the record has both.
+fn measured<'a>(face: &'a FaceLine<'_>) -> Option<(&'a Blendshapes<'a>, Pose)> {
+    let Geometry { blendshapes, pose, .. } = face.geometry.as_ref()?;
+    Some((blendshapes.as_ref()?, (*pose)?))
+}
+
 /// The face that is followed, or else the largest one, of those with blendshapes.
-fn choose(faces: &[FaceRecord], followed: Option<u64>) -> Option<&FaceRecord> {
-    let measured = || faces.iter().filter(|face| face.blendshapes.is_some() && face.pose.is_some());
-    let area = |face: &FaceRecord| face.rect.w * face.rect.h;
-    let known = measured().find(|face| face.id.is_some() && face.id == followed);
-    known.or_else(|| measured().max_by(|a, b| area(a).total_cmp(&area(b))))
+fn choose<'a, 'b>(faces: &'a [FaceLine<'b>], followed: Option<u64>) -> Option<&'a FaceLine<'b>> {
+    let candidates = || faces.iter().filter(|face| measured(face).is_some());
+    let area = |face: &FaceLine<'_>| face.r#box.w * face.r#box.h;
+    let known = candidates().find(|face| face.id.is_some() && face.id == followed);
+    known.or_else(|| candidates().max_by(|a, b| area(a).total_cmp(&area(b))))
 }
 
 fn message(address: &str, args: Vec<OscType>) -> OscPacket {
     OscPacket::Message(OscMessage { addr: address.to_owned(), args })
 }
 
-fn messages(shapes: &Blendshapes, pose: Pose) -> Vec<OscPacket> {
-    let shape = |(name, value): (&String, &f32)| message("/VMC/Ext/Blend/Val", vec![OscType::String(name.clone()), OscType::Float(*value)]);
+fn messages(shapes: &Blendshapes<'_>, pose: Pose) -> Vec<OscPacket> {
+    let shape =
+        |(name, value): (&str, f64)| message("/VMC/Ext/Blend/Val", vec![OscType::String(name.into()), OscType::Float(value as f32)]);
     let head = [0.0; 3].into_iter().chain(quaternion(pose)).map(OscType::Float);
     let head = [OscType::String("Head".into())].into_iter().chain(head).collect();
     let mut messages = vec![message("/VMC/Ext/OK", vec![OscType::Int(1)]), message("/VMC/Ext/Bone/Pos", head)];
@@ -154,7 +137,7 @@ fn messages(shapes: &Blendshapes, pose: Pose) -> Vec<OscPacket> {
 /// In the camera's axes (x to the right of the picture, which is the person's left) it is `Ry(yaw) Rx(-pitch) Rz(-roll)`. Unity's x
 /// points the other way, so y and z of the quaternion change their signs.
 fn quaternion(Pose { yaw, pitch, roll }: Pose) -> [f32; 4] {
-    let [(sy, cy), (sx, cx), (sz, cz)] = [yaw, -pitch, -roll].map(|degrees| (degrees.to_radians() / 2.0).sin_cos());
+    let [(sy, cy), (sx, cx), (sz, cz)] = [yaw, -pitch, -roll].map(|degrees| ((degrees as f32).to_radians() / 2.0).sin_cos());
     let x = cy * sx * cz + sy * cx * sz;
     let y = sy * cx * cz - cy * sx * sz;
     let z = cy * cx * sz - sy * sx * cz;
@@ -164,12 +147,15 @@ fn quaternion(Pose { yaw, pitch, roll }: Pose) -> [f32; 4] {
 
 #[cfg(test)]
 mod tests {
+    use emotion_records::FaceBox;
+
     use super::*;
 
-    fn record(id: u64, side: f32, shapes: Option<&[(&str, f32)]>) -> FaceRecord {
-        let blendshapes = shapes.map(|shapes| shapes.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect());
-        let pose = Some(Pose { yaw: 0.0, pitch: 0.0, roll: 0.0 });
-        FaceRecord { id: Some(id), rect: FaceBox { w: side, h: side }, pose, blendshapes }
+    /// A face, with or without blendshapes.
+    fn record(id: u64, side: f64, has_shapes: bool) -> FaceLine<'static> {
+        let blendshapes = has_shapes.then(ByLabel::default);
+        let geometry = Some(Geometry { pose: Some(Pose::default()), blendshapes, ..Geometry::default() });
+        FaceLine { id: Some(id), r#box: FaceBox { w: side, h: side, ..FaceBox::default() }, geometry, ..FaceLine::default() }
     }
 
     /// Where a vector in Unity's axes points after the rotation of the head.
@@ -197,8 +183,8 @@ mod tests {
 
     #[test]
     fn the_largest_face_is_followed_for_as_long_as_it_is_there() {
-        let id = |faces: &[FaceRecord], followed| choose(faces, followed).and_then(|face| face.id);
-        let faces = [record(1, 0.2, Some(&[])), record(2, 0.3, Some(&[])), record(3, 0.9, None)];
+        let id = |faces: &[FaceLine<'_>], followed| choose(faces, followed).and_then(|face| face.id);
+        let faces = [record(1, 0.2, true), record(2, 0.3, true), record(3, 0.9, false)];
         assert_eq!(id(&faces, None), Some(2), "the largest with blendshapes");
         assert_eq!(id(&faces, Some(1)), Some(1));
         assert_eq!(id(&faces, Some(7)), Some(2));
@@ -213,7 +199,7 @@ mod tests {
         let sender = OscSender::open(&location).unwrap();
         let shapes: Vec<String> = (0..52).map(|n| format!("\"shape{n:02}\":{}", f64::from(n) / 64.0)).collect();
         let face = format!(
-            r#"{{"type":"face","id":4,"box":{{"x":0,"y":0,"w":0.5,"h":0.5}},"pose":{{"yaw":10,"pitch":0,"roll":0}},"blendshapes":{{{}}}}}"#,
+            r#"{{"type":"face","frame":9,"id":4,"box":{{"x":0,"y":0,"w":0.5,"h":0.5}},"pose":{{"yaw":10,"pitch":0,"roll":0}},"blendshapes":{{{}}}}}"#,
             shapes.join(",")
         );
         assert!(matches!(sender.send(format!("{face}\n{{\"type\":\"frame\",\"faces\":0}}\n").as_bytes()), Sent::Packets));
@@ -235,6 +221,9 @@ mod tests {
         assert!(received.iter().any(|message| message.addr == "/VMC/Ext/Bone/Pos" && message.args.len() == 8));
         let Counts { exported, sent, dropped, .. } = sender.counts();
         assert_eq!((exported, sent, dropped), (2, 1, 1));
-        assert!(matches!(sender.send(b"{\"type\":\"face\",\"id\":4,\"box\":{\"w\":1,\"h\":1}}\n"), Sent::NoGeometry));
+        assert!(matches!(
+            sender.send(b"{\"type\":\"face\",\"frame\":9,\"id\":4,\"box\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1}}\n"),
+            Sent::NoGeometry
+        ));
     }
 }

@@ -9,9 +9,8 @@ mod promised;
 
 use std::time::Duration;
 
-use gstemotion::export::{
-    Aggregator, Content, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, RecordWriter, Span, Utc,
-};
+use gstemotion::behaviour::Aggregator;
+use gstemotion::export::{Content, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, RecordWriter, Span, Utc};
 use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
 use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use gstemotion::export::{Content, Direction, Event, EventKind, FaceState, Format, FrameReport, FrameTime, GeometryFields, Utc};
+use gstemotion::behaviour::Direction;
+use gstemotion::export::{Content, Event, EventKind, Format, FrameReport, FrameTime, GeometryFields, Utc};
 use gstemotion::record::{FaceRecord, UnknownReason};
 use gstemotion::scores::{FERPLUS_LABELS, UNKNOWN};
 use serde_json::Value;
@@ -31,23 +32,21 @@ fn text_of(format: Format, faces: &[FaceRecord]) -> String {
     header + &written(writer.as_mut(), &frame, frame.time.duration_ns)
 }
 
+/// An event of each kind, with all values that are words.
 fn event_lines() -> String {
-    let states = [
-        FaceState::Turned(Direction::Left),
-        FaceState::Turned(Direction::Right),
-        FaceState::Turned(Direction::Up),
-        FaceState::Turned(Direction::Down),
-        FaceState::EyesClosed,
-        FaceState::Speaking,
-    ];
+    let both = [true, false];
+    let directions = [Direction::Left, Direction::Right, Direction::Up, Direction::Down];
+    let turned = both.into_iter().flat_map(|active| directions.map(|direction| EventKind::Turned { active, direction }));
     let mut kinds = vec![
-        EventKind::Appeared,
+        EventKind::Appeared {},
         EventKind::Expression { from: Some("neutral".into()), to: "happiness".into() },
-        EventKind::Blink,
-        EventKind::Left { shares: vec![("happiness".into(), 1.0)] },
+        EventKind::Blink {},
+        EventKind::Left { shares: Some([("happiness".to_owned(), 1.0)].into_iter().collect()) },
     ];
-    kinds.extend(states.iter().copied().map(EventKind::Began));
-    kinds.extend(states.into_iter().map(EventKind::Ended));
+    kinds
+        .extend(turned.chain(both.map(|active| EventKind::EyesClosed { active })).chain(both.map(|active| EventKind::Speaking { active })));
+    let found: BTreeSet<&str> = kinds.iter().map(EventKind::name).collect();
+    assert_eq!(found, EventKind::NAMES.iter().copied().collect(), "every event is promised");
     let mut writer = Format::Ndjson.writer(Content::Events, GeometryFields::Never);
     let mut out = Vec::new();
     for kind in kinds {

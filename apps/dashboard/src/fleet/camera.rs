@@ -151,9 +151,9 @@ impl Camera {
 
     fn take_event(&mut self, event: Event) -> bool {
         if let Some(present) = &mut self.present {
-            match event.kind.as_str() {
-                "left" => present.remove(&event.id),
-                _ => present.len() < MAX_PRESENT && present.insert(event.id),
+            match event.has_left {
+                true => present.remove(&event.id),
+                false => present.len() < MAX_PRESENT && present.insert(event.id),
             };
         }
         let index = self.events.partition_point(|known| known.at <= event.at);
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn faces_of_a_camera_that_has_just_started_are_counted_by_events_until_the_first_summary() {
         let mut camera = camera();
-        let event = |kind: &str, id: u64| format!(r#"{{"type":"{kind}","id":{id},"utc":null}}"#);
+        let event = |kind: &str, id: u64| format!(r#"{{"type":"{kind}","id":{id},"utc":null,"to":"joy"}}"#);
         camera.take("status", b"online", true, 2000);
         camera.take("events", event("appeared", 1).as_bytes(), false, 2100);
         assert_eq!(camera.view(1).present, None, "it may have had faces before");
@@ -291,7 +291,9 @@ mod tests {
 
     #[test]
     fn faces_count_only_without_summaries() {
-        let face = |frame: u64| format!(r#"{{"frame":{frame},"utc":null,"duration":1000000000,"label":null,"scores":null}}"#);
+        let face = |frame: u64| {
+            format!(r#"{{"frame":{frame},"utc":null,"duration":1000000000,"box":{{"x":0,"y":0,"w":1,"h":1}},"label":null,"scores":null}}"#)
+        };
         let mut camera = camera();
         assert!(!camera.take("faces", face(1).as_bytes(), false, 2000));
         assert!(camera.take("faces", face(2).as_bytes(), false, 3000));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use gstemotion::export::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
+use gstemotion::behaviour::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
 use gstemotion::geometry::Size;
 use gstemotion::record::{EmotionResult, FaceRecord};
 use gstemotion::scores::LabelSet;
@@ -78,7 +78,7 @@ struct Reading<'a> {
     labels: &'a [String],
     room: Room,
     /// None if individual faces are hidden.
-    faces: Option<Vec<Face<'a>>>,
+    faces: Option<Vec<LiveFace<'a>>>,
 }
 
 /// Totals over all faces in the frame.
@@ -92,7 +92,7 @@ struct Room {
 }
 
 #[derive(Debug, Serialize)]
-struct Face<'a> {
+struct LiveFace<'a> {
     id: u32,
     /// Left, top, width and height in 0..1 of the frame.
     #[serde(rename = "box")]
@@ -243,7 +243,7 @@ impl Live {
         let ms = |moment| self.calendar.ms(moment);
         let face = |face: &'a FaceRecord| {
             let track = &self.tracks[&face.id];
-            Face {
+            LiveFace {
                 id: face.id,
                 rect: [face.rect_norm.x, face.rect_norm.y, face.rect_norm.w, face.rect_norm.h],
                 label: track.label.as_deref(),

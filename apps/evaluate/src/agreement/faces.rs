@@ -9,6 +9,8 @@ use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
 use crate::truth::canonical;
@@ -18,7 +20,7 @@ const SCORE: &str = "score_";
 
 /// A face of the table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Face {
+pub struct Sighting {
     /// Position in the file, in seconds.
     pub time_s: f64,
     /// Track.
@@ -33,16 +35,19 @@ pub struct Face {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faces {
     /// The faces of each file.
-    pub files: BTreeMap<String, Vec<Face>>,
+    pub files: BTreeMap<String, Vec<Sighting>>,
 }
 
 /// A cell of a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
 enum Cell {
-    Missing,
     Text(String),
     Number(f64),
+    Missing(IgnoredAny),
 }
+
+const MISSING: Cell = Cell::Missing(IgnoredAny);
 
 /// Reads the table, whose suffix gives its format.
 ///
@@ -63,7 +68,7 @@ pub fn read(path: &Path) -> Result<Faces> {
 impl Faces {
     /// Adds a row. The error says what is missing.
     fn add(&mut self, row: impl Iterator<Item = (String, Cell)>) -> std::result::Result<(), String> {
-        let (mut file, mut time_s, mut face) = (None, None, Face::default());
+        let (mut file, mut time_s, mut face) = (None, None, Sighting::default());
         for (name, cell) in row {
             match (name.as_str(), cell) {
                 ("file", Cell::Text(text)) => file = Some(text),
@@ -101,7 +106,7 @@ fn cell(field: &Field) -> Cell {
         Field::Long(number) => Cell::Number(*number as f64),
         Field::Float(number) => Cell::Number(f64::from(*number)),
         Field::Double(number) => Cell::Number(*number),
-        _ => Cell::Missing,
+        _ => MISSING,
     }
 }
 
@@ -120,7 +125,7 @@ fn read_csv(path: &Path, faces: &mut Faces) -> Result<()> {
 /// Names of files may be numbers, and an apostrophe precedes those that a spreadsheet would evaluate.
 fn csv_cell(name: &str, text: &str) -> Cell {
     match (text.is_empty(), name, text.parse()) {
-        (true, ..) => Cell::Missing,
+        (true, ..) => MISSING,
         (_, "file", _) => Cell::Text(text.strip_prefix('\'').unwrap_or(text).to_owned()),
         (_, _, Ok(number)) => Cell::Number(number),
         _ => Cell::Text(text.to_owned()),
@@ -131,19 +136,11 @@ fn read_ndjson(path: &Path, faces: &mut Faces) -> Result<()> {
     let io = |source| Error::Io { path: path.into(), source };
     for (number, line) in BufReader::new(File::open(path).map_err(io)?).lines().enumerate() {
         let at_line = |message: String| Error::data(path, format!("line {}: {message}", number + 1));
-        let row: serde_json::Map<String, serde_json::Value> =
+        let row: BTreeMap<String, Cell> =
             serde_json::from_str(&line.map_err(io)?).map_err(|error| at_line(format!("expected an object, found {error}")))?;
-        faces.add(row.into_iter().map(|(name, value)| (name, json_cell(value)))).map_err(at_line)?;
+        faces.add(row.into_iter()).map_err(at_line)?;
     }
     Ok(())
-}
-
-fn json_cell(value: serde_json::Value) -> Cell {
-    match value {
-        serde_json::Value::String(text) => Cell::Text(text),
-        serde_json::Value::Number(number) => number.as_f64().map_or(Cell::Missing, Cell::Number),
-        _ => Cell::Missing,
-    }
 }
 
 #[cfg(test)]
@@ -157,7 +154,7 @@ mod tests {
         let shown = |at: usize| (faces[at].time_s, faces[at].id, faces[at].label.as_deref());
         assert_eq!((faces.len(), shown(0), shown(2)), (16, (0.0, Some(1), Some("neutral")), (2.0, Some(1), Some("happiness"))));
         assert_eq!(faces[0].scores.len(), 8);
-        let labels = |faces: &[Face]| faces.iter().map(|face| (face.id, face.label.clone())).collect::<Vec<_>>();
+        let labels = |faces: &[Sighting]| faces.iter().map(|face| (face.id, face.label.clone())).collect::<Vec<_>>();
         assert_eq!(labels(&csv.files["clip.mp4"]), labels(faces));
     }
 
@@ -174,7 +171,7 @@ mod tests {
                     {\"file\":\"7\",\"time_s\":0,\"id\":null,\"label\":\"unknown\",\"score_happiness\":null}\n";
         assert_eq!(of_csv, write("a.ndjson", json).unwrap());
         assert_eq!(of_csv.files["=1.mp4"][0].scores["happiness"], 0.75);
-        assert_eq!(of_csv.files["7"], [Face::default()]);
+        assert_eq!(of_csv.files["7"], [Sighting::default()]);
         let error = write("b.csv", "name,time_s\r\na,1\r\n").unwrap_err().to_string();
         assert!(error.contains("b.csv: expected a table of faces") && error.contains("column file"), "{error}");
         let error = write("c.parquet", "no").unwrap_err().to_string();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::faces::{Face, Faces};
+use super::faces::{Faces, Sighting};
 use super::ratings::Rating;
 
 /// What somebody says about a segment.
@@ -70,9 +70,10 @@ fn file_of<'a>(faces: &'a Faces, name: &str) -> Option<&'a str> {
 }
 
 /// What the program says about the segment of a rating.
-fn answer(faces: &[Face], rating: &Rating) -> Option<Answer> {
-    let is_inside = |face: &&Face| (rating.start_s..rating.end_s).contains(&face.time_s) && rating.id.is_none_or(|id| face.id == Some(id));
-    let inside: Vec<&Face> = faces.iter().filter(is_inside).collect();
+fn answer(faces: &[Sighting], rating: &Rating) -> Option<Answer> {
+    let is_inside =
+        |face: &&Sighting| (rating.start_s..rating.end_s).contains(&face.time_s) && rating.id.is_none_or(|id| face.id == Some(id));
+    let inside: Vec<&Sighting> = faces.iter().filter(is_inside).collect();
     let counts = frequencies(inside.iter().filter_map(|face| face.label.as_deref()));
     // Of equally frequent labels the one with the higher mean score.
     let score = |label: &str| mean(inside.iter().filter_map(|face| face.scores.get(label).copied())).unwrap_or_default();
@@ -99,8 +100,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn face(time_s: f64, id: u64, label: Option<&str>, happiness: f64) -> Face {
-        Face { time_s, id: Some(id), label: label.map(String::from), scores: BTreeMap::from([("happiness".to_owned(), happiness)]) }
+    fn face(time_s: f64, id: u64, label: Option<&str>, happiness: f64) -> Sighting {
+        Sighting { time_s, id: Some(id), label: label.map(String::from), scores: BTreeMap::from([("happiness".to_owned(), happiness)]) }
     }
 
     fn rating(file: &str, end_s: f64, rater: &str, label: &str) -> Rating {

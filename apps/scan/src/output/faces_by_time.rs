@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gstemotion::geometry::{Landmarks5, Point, Rect};
 use gstemotion::ids::track_id;
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
+use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
 use gstemotion::scores::{LabelSet, Scores};
 
 use crate::findings::{Face, FileFacts, SliceResult};
@@ -87,7 +87,7 @@ pub(super) fn record(face: &Face, id: Option<u64>, labels: &LabelSet) -> FaceRec
         labels: labels.clone(),
         scores: Scores::from_probabilities((0..labels.len()).map(|class| face.scores.get(class).copied().unwrap_or_default())),
         label_id: labels.as_slice().iter().position(|known| known == label),
-        reason: face.reason.as_deref().and_then(UnknownReason::from_text),
+        reason: face.reason.as_deref().and_then(|text| text.parse().ok()),
         smoothed: false,
         age: std::time::Duration::ZERO,
     });

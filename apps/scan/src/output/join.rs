@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use gstemotion::export::ActivitySums;
+use gstemotion::behaviour::ActivitySums;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;

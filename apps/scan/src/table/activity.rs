@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use gstemotion::export::{FaceActivity, Observation};
+use gstemotion::behaviour::{FaceActivity, Observation};
 
 use crate::findings::{Face, Geometry};
 

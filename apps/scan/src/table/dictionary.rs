@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use gstemotion::export::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
+use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
 use gstemotion::face_geometry::BLENDSHAPES;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sums over faces, which the tables of tracks and of bins have in common, and their columns.
 
-use gstemotion::export::ActivitySums;
+use gstemotion::behaviour::ActivitySums;
 
 use super::columns::{column, seconds};
 use super::{Column, Seen, Type, Value};

@@ -73,7 +73,7 @@ impl Contours {
 
     /// The pictures of the face of track `id` on a frame of `frame` pixels.
     pub(super) fn draw(&mut self, id: u32, geometry: &FaceGeometry, appearance: Appearance, frame: Size) -> Vec<Placed> {
-        let face = Face::new(geometry, appearance, frame);
+        let face = Outline::new(geometry, appearance, frame);
         let position = face.position();
         let is_near = |(a, b): (&Point, &Point)| a.distance(*b) <= MIN_MOVEMENT_PX;
         let is_same = |drawn: &Drawn| drawn.appearance == appearance && drawn.position.iter().zip(&position).all(is_near);
@@ -86,14 +86,14 @@ impl Contours {
 }
 
 /// A face in pixels of the frame.
-struct Face {
+struct Outline {
     points: Vec<Point>,
     nose_end: Point,
     appearance: Appearance,
     line_px: f32,
 }
 
-impl Face {
+impl Outline {
     fn new(geometry: &FaceGeometry, appearance: Appearance, frame: Size) -> Self {
         let landmarks = geometry.landmarks_norm.from_norm(frame);
         let eyes = landmarks.eye_distance();

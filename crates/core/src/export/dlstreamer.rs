@@ -7,11 +7,12 @@
 
 use std::io;
 
+use emotion_records::{ByLabel, Geometry};
 use serde::Serialize;
 
 use super::field::{coordinate, id, score};
-use super::geometry::{GeometryFields, GeometryJson};
-use super::ndjson::{ByLabel, labelled_scores, summary_json};
+use super::geometry::{GeometryFields, geometry_of};
+use super::ndjson::{age_ns, rounded_scores, summary_line, write_line};
 use super::{FrameReport, RecordWriter, Summary, VERSION};
 use crate::geometry::{Size, pixels};
 use crate::record::{DetectionInfo, EmotionResult, FaceRecord};
@@ -30,11 +31,11 @@ pub struct DlStreamerWriter {
 
 impl RecordWriter for DlStreamerWriter {
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn io::Write) -> io::Result<()> {
-        writeln!(out, "{}", serde_json::to_string(&FrameJson::new(frame, self.geometry))?)
+        write_line(&FrameJson::new(frame, self.geometry), out)
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-        writeln!(out, "{}", summary_json(summary)?)
+        write_line(&summary_line(summary), out)
     }
 }
 
@@ -75,7 +76,7 @@ struct ObjectJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<EmotionJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    geometry: Option<GeometryJson>,
+    geometry: Option<Geometry<'static>>,
     x: u32,
     y: u32,
     w: u32,
@@ -88,7 +89,7 @@ struct ObjectJson<'a> {
 
 impl<'a> ObjectJson<'a> {
     fn new(face: &'a FaceRecord, size: Size, geometry: GeometryFields) -> Self {
-        let geometry = GeometryJson::of(face.geometry.as_deref(), geometry);
+        let geometry = geometry_of(face.geometry.as_deref(), geometry);
         let (x, y, w, h) = pixels(face.rect_norm, size);
         let emotion = face.expression().map(EmotionJson::from);
         Self { detection: face.into(), emotion, geometry, x, y, w, h, region_id: face.id, id: id(face), roi_type: FACE }
@@ -128,7 +129,7 @@ struct EmotionJson<'a> {
     label_id: Option<usize>,
     confidence: f64,
     model: ModelJson,
-    scores: ByLabel<'a, f64>,
+    scores: ByLabel<&'a str, f64>,
     smoothed: bool,
     age: u64,
     version: u32,
@@ -141,9 +142,9 @@ impl<'a> From<&'a EmotionResult> for EmotionJson<'a> {
             label_id: emotion.label_id,
             confidence: score(emotion.confidence()),
             model: ModelJson { name: CLASSIFIER },
-            scores: ByLabel(labelled_scores(emotion).map(|(label, value)| (label, score(value))).collect()),
+            scores: rounded_scores(emotion),
             smoothed: emotion.smoothed,
-            age: u64::try_from(emotion.age.as_nanos()).unwrap_or(u64::MAX),
+            age: age_ns(emotion),
             version: VERSION,
         }
     }

@@ -128,11 +128,7 @@ impl Exporter {
     /// # Errors
     /// Those of [`RecordWriter`].
     pub fn gap(&mut self, time: &FrameTime) -> io::Result<Output> {
-        let end = FrameTime {
-            pts_ns: time.end_ns(),
-            stream_time_ns: time.stream_time_ns.map(|start_ns| start_ns.saturating_add(time.duration_ns)),
-            ..*time
-        };
+        let end = time.end();
         let summary = self.aggregator.advance(&end);
         let events = self.events.advance(&end);
         let chunk = match self.summary_chunk(summary)? {

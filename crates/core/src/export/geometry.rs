@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The geometry of a face in records: the fields of NDJSON, the columns of CSV, the object of DL Streamer's JSON.
 
-use serde::Serialize;
+use emotion_records::{Geometry, Pose};
 
-use super::field::{coordinate, score};
-use super::ndjson::ByLabel;
-use crate::face_geometry::{BLENDSHAPES, FaceGeometry, HeadPose, LANDMARKS};
+use super::field::{angle, coordinate, score};
+use crate::face_geometry::{BLENDSHAPES, FaceGeometry, LANDMARKS};
 
 /// Which records have the geometry of a face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,53 +25,22 @@ impl GeometryFields {
     }
 }
 
-/// An angle in degrees, rounded to 2 decimal places.
-pub(super) fn angle(degrees: f32) -> f64 {
-    (f64::from(degrees) * 100.0).round() / 100.0 + 0.0
-}
-
-#[derive(Serialize)]
-pub(super) struct PoseJson {
-    yaw: f64,
-    pitch: f64,
-    roll: f64,
-}
-
-impl From<HeadPose> for PoseJson {
-    fn from(pose: HeadPose) -> Self {
-        let [yaw, pitch, roll] = pose.to_array().map(angle);
-        Self { yaw, pitch, roll }
+/// The fields of a face in NDJSON, if the record has any.
+pub(super) fn geometry_of(geometry: Option<&FaceGeometry>, fields: GeometryFields) -> Option<Geometry<'static>> {
+    match (geometry, fields) {
+        (_, GeometryFields::Never) | (None, GeometryFields::Auto) => None,
+        (None, GeometryFields::Always) => Some(Geometry::default()),
+        (Some(geometry), _) => Some(geometry.into()),
     }
 }
 
-/// The fields of a face in NDJSON.
-#[derive(Default, Serialize)]
-pub(super) struct GeometryJson {
-    pose: Option<PoseJson>,
-    /// x and y of each landmark.
-    landmarks_70: Option<Vec<[f64; 2]>>,
-    blendshapes: Option<ByLabel<'static, f64>>,
-    trust: Option<f64>,
-    geometry_age: Option<u64>,
-}
-
-impl GeometryJson {
-    /// The fields of a face, if the record has any.
-    pub(super) fn of(geometry: Option<&FaceGeometry>, fields: GeometryFields) -> Option<Self> {
-        match (geometry, fields) {
-            (_, GeometryFields::Never) | (None, GeometryFields::Auto) => None,
-            (None, GeometryFields::Always) => Some(Self::default()),
-            (Some(geometry), _) => Some(geometry.into()),
-        }
-    }
-}
-
-impl From<&FaceGeometry> for GeometryJson {
+impl From<&FaceGeometry> for Geometry<'static> {
     fn from(geometry: &FaceGeometry) -> Self {
+        let [yaw, pitch, roll] = geometry.pose.to_array().map(angle);
         Self {
-            pose: Some(geometry.pose.into()),
-            landmarks_70: Some(geometry.landmarks_norm.0.iter().map(|point| [coordinate(point.x), coordinate(point.y)]).collect()),
-            blendshapes: Some(ByLabel(geometry.blendshapes.iter().map(|(name, value)| (name, score(value))).collect())),
+            pose: Some(Pose { yaw, pitch, roll }),
+            landmarks_70: Some(geometry.landmarks_norm.0.iter().map(|point| [point.x, point.y].map(coordinate)).collect()),
+            blendshapes: Some(geometry.blendshapes.iter().map(|(name, value)| (name, score(value))).collect()),
             trust: Some(score(geometry.trust)),
             geometry_age: Some(age_ns(geometry)),
         }
@@ -94,7 +62,7 @@ pub(super) fn columns() -> impl Iterator<Item = String> {
 pub(super) fn cells(geometry: &FaceGeometry) -> impl Iterator<Item = f64> {
     let pose = geometry.pose.to_array().map(angle);
     let blendshapes = geometry.blendshapes.0.map(score);
-    let landmarks = geometry.landmarks_norm.0.into_iter().flat_map(|point| [coordinate(point.x), coordinate(point.y)]);
+    let landmarks = geometry.landmarks_norm.0.into_iter().flat_map(|point| [point.x, point.y].map(coordinate));
     // A double holds every number of nanoseconds up to 104 days.
     pose.into_iter().chain([score(geometry.trust), age_ns(geometry) as f64]).chain(blendshapes).chain(landmarks)
 }

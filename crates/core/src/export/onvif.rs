@@ -7,14 +7,14 @@
 //! directions, x to the right, y upwards.
 //!
 //! `fc:Expression` has words for what a face does: `Natural` stands for neutral, `Smile` for happiness, and `Other` for the other
-//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`super`], where it is to
+//! classes. It is absent for `unknown`. `fc:PoseAngle` has the pose of the head in degrees, as in [`emotion_records`], where it is to
 //! be relied on. Our own labels and scores are in an extension:
 //!
 //! | element | attributes, content |
 //! |---|---|
 //! | `em:Expression` | `label`, `score` 0..1, `smoothed`, `age` (duration since the classified frame) |
 //! | `em:Score` in it, for each class | `label`; the score, 0..1 |
-//! | `em:Summary`, of an interval | `duration`, `frames`, `facesMean`, `facesMax`, `facesScored`, as in [`super`] |
+//! | `em:Summary`, of an interval | `duration`, `frames`, `facesMean`, `facesMax`, `facesScored`, as in [`emotion_records`] |
 //! | `em:Count`, `em:Score` in it | `label`; the number of scored faces with it, the mean score |
 //!
 //! `UtcTime` is the capture time. ONVIF requires one. If it is unknown, as in a file, `UtcTime` is the position in the media,
@@ -25,8 +25,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::time::Duration;
 
-use super::field::{coordinate_of, id, score};
-use super::geometry::angle;
+use super::field::{angle, coordinate, id, score};
 use super::ndjson::labelled_scores;
 use super::{FrameReport, FrameTime, RecordWriter, Summary, Utc};
 use crate::geometry::Rect;
@@ -111,8 +110,8 @@ fn human_face(face: &FaceRecord) -> String {
 }
 
 fn shape(rect: Rect) -> String {
-    let [left, right, middle] = [rect.x, rect.right(), rect.x + rect.w / 2.0].map(|x| Number(coordinate_of(2.0 * f64::from(x) - 1.0)));
-    let [top, bottom, centre] = [rect.y, rect.bottom(), rect.y + rect.h / 2.0].map(|y| Number(coordinate_of(1.0 - 2.0 * f64::from(y))));
+    let [left, right, middle] = [rect.x, rect.right(), rect.x + rect.w / 2.0].map(|x| Number(coordinate(2.0 * f64::from(x) - 1.0)));
+    let [top, bottom, centre] = [rect.y, rect.bottom(), rect.y + rect.h / 2.0].map(|y| Number(coordinate(1.0 - 2.0 * f64::from(y))));
     format!(
         r#"<tt:Shape><tt:BoundingBox left="{left}" top="{top}" right="{right}" bottom="{bottom}"/><tt:CenterOfGravity x="{middle}" y="{centre}"/></tt:Shape>"#
     )

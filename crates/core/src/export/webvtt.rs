@@ -7,7 +7,7 @@
 
 use std::io;
 
-use super::ndjson::{objects, summary_json};
+use super::ndjson::{objects, summary_line};
 use super::text::{face_text, summary_text};
 use super::{FrameReport, FrameTime, GeometryFields, RecordWriter, Summary};
 
@@ -53,7 +53,7 @@ impl RecordWriter for MetadataWriter {
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-        cue(&summary.time, summary.time.duration_ns, &without_arrow(&summary_json(summary)?), out)
+        cue(&summary.time, summary.time.duration_ns, &without_arrow(&serde_json::to_string(&summary_line(summary))?), out)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gstemotion::export::{Event, EventKind, EventTracker, FrameReport, FrameTime};
+use gstemotion::behaviour::{Event, EventKind, EventTracker, FrameReport, FrameTime};
 use gstemotion::geometry::Size;
 use gstemotion::record::FaceRecord;
 use gstemotion::scores::LabelSet;
@@ -104,13 +104,13 @@ impl Builder {
     fn take(&mut self, event: Event) {
         let at_ns = event.time.position_ns();
         match event.kind {
-            // A tier has labels only; states of the geometry are in the events.
-            EventKind::Appeared | EventKind::Began(_) | EventKind::Ended(_) | EventKind::Blink => {}
             EventKind::Expression { to, .. } => {
                 self.close(event.id, at_ns);
                 self.open.insert(event.id, (at_ns, to));
             }
             EventKind::Left { .. } => self.close(event.id, at_ns),
+            // A tier has labels only; states of the geometry are in the events.
+            _ => {}
         }
     }
 

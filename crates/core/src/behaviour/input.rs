@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The input of an export: the faces of one frame and the frame's times.
+//! What a stream of faces consists of: the faces of one frame and the frame's times.
 
-use super::Utc;
+use emotion_records::Utc;
+
 use crate::geometry::Size;
 use crate::record::FaceRecord;
 
@@ -16,7 +17,7 @@ pub struct Span {
 
 impl Span {
     /// The first nanosecond after the span.
-    pub(super) fn end_ns(&self) -> u64 {
+    pub fn end_ns(&self) -> u64 {
         self.pts_ns.saturating_add(self.duration_ns)
     }
 }
@@ -52,8 +53,13 @@ impl FrameTime {
         self.pts_ns.saturating_add(self.duration_ns)
     }
 
+    /// Time between two positions in the media, in either direction, since playback may be in reverse.
+    pub(super) fn distance_ns(&self, other: &Self) -> u64 {
+        self.position_ns().abs_diff(other.position_ns())
+    }
+
     /// The moment at which the frame ends; its duration is 0.
-    pub(super) fn end(&self) -> Self {
+    pub fn end(&self) -> Self {
         let later = |start_ns: u64| start_ns.saturating_add(self.duration_ns);
         Self {
             pts_ns: self.end_ns(),

@@ -2,14 +2,18 @@
 //! Wall-clock time in RFC 3339 format.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
 
 /// A time in UTC, in nanoseconds since 1 January 1970. Leap seconds are not counted, as in Unix time.
 ///
-/// It is displayed in RFC 3339 format with microseconds.
+/// It is displayed in RFC 3339 format with microseconds, and read from that.
 ///
 /// ```
-/// use emotion_core::export::Utc;
+/// use emotion_records::Utc;
 /// assert_eq!(Utc(951_782_400_250_000_000).to_string(), "2000-02-29T00:00:00.250000Z");
+/// assert_eq!("2000-02-29T00:00:00.250000Z".parse(), Ok(Utc(951_782_400_250_000_000)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utc(pub u64);
@@ -26,13 +30,7 @@ impl Utc {
         ns.checked_sub(NTP_TO_UNIX_S * US_PER_S * NS_PER_US).map(Self)
     }
 
-    /// Reads a time as it is displayed; none if the text has another form.
-    ///
-    /// ```
-    /// use emotion_core::export::Utc;
-    /// assert_eq!(Utc::parse("2000-02-29T00:00:00.250000Z"), Some(Utc(951_782_400_250_000_000)));
-    /// ```
-    pub fn parse(text: &str) -> Option<Self> {
+    fn read(text: &str) -> Option<Self> {
         const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
         let fits = |(byte, form): (u8, u8)| if form == b'd' { byte.is_ascii_digit() } else { byte == form };
         if text.len() != FORM.len() || !text.bytes().zip(FORM.iter().copied()).all(fits) {
@@ -46,6 +44,21 @@ impl Utc {
         }
         let seconds = days(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
         (seconds * US_PER_S + number(20, 26)?).checked_mul(NS_PER_US).map(Self)
+    }
+}
+
+impl FromStr for Utc {
+    type Err = ();
+
+    /// Reads a time as it is displayed; an error if the text has another form.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::read(text).ok_or(())
+    }
+}
+
+impl Serialize for Utc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -109,7 +122,7 @@ mod tests {
     fn a_displayed_time_is_read_back() {
         for seconds in [0, 951_782_400, 1_700_000_000, 4_102_444_799, 253_402_300_799 / 64] {
             let time = Utc(seconds * 1_000_000_000 + 123_456_000);
-            assert_eq!(Utc::parse(&time.to_string()), Some(time));
+            assert_eq!(time.to_string().parse(), Ok(time));
         }
         for wrong in [
             "",
@@ -120,7 +133,7 @@ mod tests {
             "2970-01-01T00:00:00.000000Z",
             "２000-02-29T00:00:00.25Z",
         ] {
-            assert_eq!(Utc::parse(wrong), None, "{wrong}");
+            assert_eq!(wrong.parse::<Utc>(), Err(()), "{wrong}");
         }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Each state has a threshold to begin and an easier one to go on, so that a face at the threshold does not flicker.
 
+pub use emotion_records::Direction;
+
 use crate::face_geometry::{Blendshapes, FaceGeometry, HeadPose, MIN_POSE_TRUST, MIN_TRUST};
 
 /// Yaw in degrees, to either side, beyond which a face does not face the camera.
@@ -18,21 +20,10 @@ pub const BACK_PITCH: f32 = 19.0;
 pub const CLOSED: f32 = 0.45;
 /// The same mean, to which eyes that were closed must return to be open.
 pub const OPEN: f32 = 0.35;
+/// The blendshapes of both eyes' lids.
+const LIDS: [&str; 2] = ["eyeBlinkLeft", "eyeBlinkRight"];
 /// Eyes that were closed for less than this have blinked, in nanoseconds.
 pub const MAX_BLINK_NS: u64 = 500_000_000;
-
-/// Where a turned face looks, for the person; up and down are those of the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the person's own left, the right of the picture.
-    Left,
-    /// To the person's own right, the left of the picture.
-    Right,
-    /// Up.
-    Up,
-    /// Down.
-    Down,
-}
 
 /// What the states of a face depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,6 +37,14 @@ pub struct FaceSigns {
 }
 
 impl FaceSigns {
+    /// Those of a record, if it has them.
+    pub fn of_record(geometry: &emotion_records::Geometry<'_>) -> Option<Self> {
+        let (pose, shapes) = (geometry.pose?, geometry.blendshapes.as_ref()?);
+        let [yaw, pitch, roll] = [pose.yaw, pose.pitch, pose.roll].map(|degrees| degrees as f32);
+        let [left, right] = LIDS.map(|name| shapes.get(name).map(|value| value as f32));
+        Some(Self { pose: HeadPose { yaw, pitch, roll }, lids: (left? + right?) / 2.0, trust: geometry.trust? as f32 })
+    }
+
     /// The pose, if it is reliable.
     pub fn reliable_pose(&self) -> Option<HeadPose> {
         (self.trust >= MIN_POSE_TRUST).then_some(self.pose)
@@ -65,8 +64,8 @@ impl From<&FaceGeometry> for FaceSigns {
 
 /// The mean of the blendshapes of both eyes' lids.
 pub fn lids(shapes: &Blendshapes) -> f32 {
-    let value = |name| shapes.get(name).unwrap_or_default();
-    (value("eyeBlinkLeft") + value("eyeBlinkRight")) / 2.0
+    let [left, right] = LIDS.map(|name| shapes.get(name).unwrap_or_default());
+    (left + right) / 2.0
 }
 
 /// Where the head of a face is turned, from frame to frame.

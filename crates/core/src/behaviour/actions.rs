@@ -3,9 +3,10 @@
 //!
 //! Each state of [`face_states`](super::face_states) has to last for the hysteresis.
 
+use emotion_records::{Direction, EventKind};
+
 use super::FrameTime;
-use super::events::{EventKind, distance_ns};
-use super::face_states::{Direction, Eyes, MAX_BLINK_NS, Orientation, lids};
+use super::face_states::{Eyes, MAX_BLINK_NS, Orientation, lids};
 use crate::face_geometry::{Blendshapes, FaceGeometry};
 
 /// Half-life of the window in which a mouth's movement counts, in seconds.
@@ -18,20 +19,9 @@ const MAX_MOVEMENT: f32 = 0.6;
 /// The blendshapes whose sum moves when a mouth speaks.
 const MOUTH: [&str; 3] = ["jawOpen", "mouthFunnel", "mouthPucker"];
 
-/// A state of a face that lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaceState {
-    /// It has turned away from the camera.
-    Turned(Direction),
-    /// Both eyes are closed.
-    EyesClosed,
-    /// Its mouth moves to and fro.
-    Speaking,
-}
-
 /// The states of one face.
 #[derive(Clone, Debug)]
-pub(super) struct Behaviour {
+pub(super) struct Actions {
     orientation: Orientation,
     turned: Lasting<Option<Direction>>,
     eyes: Eyes<FrameTime>,
@@ -40,7 +30,7 @@ pub(super) struct Behaviour {
     mouth: MouthActivity,
 }
 
-impl Behaviour {
+impl Actions {
     /// A face that faces the camera with open eyes, seen first at `time`.
     pub(super) fn new(time: FrameTime) -> Self {
         Self {
@@ -62,33 +52,32 @@ impl Behaviour {
             let direction = self.orientation.see(geometry.pose);
             if let Some((before, now, when)) = self.turned.see(direction, at, time, hysteresis_ns) {
                 let began = FrameTime { duration_ns: 0, ..when };
-                events.extend(before.map(|direction| (when, EventKind::Ended(FaceState::Turned(direction)))));
-                events.extend(now.map(|direction| (began, EventKind::Began(FaceState::Turned(direction)))));
+                events.extend(before.map(|direction| (when, EventKind::Turned { active: false, direction })));
+                events.extend(now.map(|direction| (began, EventKind::Turned { active: true, direction })));
             }
         }
         if geometry.is_reliable() {
             events.extend(self.see_eyes(&geometry.blendshapes, at, time, hysteresis_ns));
             let is_speaking = self.mouth.update(&geometry.blendshapes, time, self.speaking.newest());
-            events.extend(switched(self.speaking.see(is_speaking, at, time, hysteresis_ns), FaceState::Speaking));
+            let change = self.speaking.see(is_speaking, at, time, hysteresis_ns);
+            events.extend(change.map(|change| switched(change, |active| EventKind::Speaking { active })));
         }
         events
     }
 
     fn see_eyes(&mut self, shapes: &Blendshapes, at: FrameTime, time: &FrameTime, hysteresis_ns: u64) -> Vec<(FrameTime, EventKind)> {
         let closed_since = self.eyes.see(lids(shapes), at);
-        let blink = closed_since.map(|since| FrameTime { duration_ns: distance_ns(&since, &at), ..since });
-        let blink = blink.filter(|blink| blink.duration_ns < MAX_BLINK_NS).map(|blink| (blink, EventKind::Blink));
+        let blink = closed_since.map(|since| FrameTime { duration_ns: since.distance_ns(&at), ..since });
+        let blink = blink.filter(|blink| blink.duration_ns < MAX_BLINK_NS).map(|blink| (blink, EventKind::Blink {}));
         let is_closed = self.eyes.are_closed();
-        blink.into_iter().chain(switched(self.closed.see(is_closed, at, time, hysteresis_ns), FaceState::EyesClosed)).collect()
+        let change = self.closed.see(is_closed, at, time, hysteresis_ns);
+        blink.into_iter().chain(change.map(|change| switched(change, |active| EventKind::EyesClosed { active }))).collect()
     }
 }
 
-/// The event of a state that has begun or ended.
-fn switched(change: Option<(bool, bool, FrameTime)>, state: FaceState) -> Option<(FrameTime, EventKind)> {
-    change.map(|(_, now, when)| match now {
-        true => (FrameTime { duration_ns: 0, ..when }, EventKind::Began(state)),
-        false => (when, EventKind::Ended(state)),
-    })
+/// The event of a state that has begun or ended, with the time that it has.
+fn switched((_, active, when): (bool, bool, FrameTime), event: impl Fn(bool) -> EventKind) -> (FrameTime, EventKind) {
+    (if active { FrameTime { duration_ns: 0, ..when } } else { when }, event(active))
 }
 
 fn value(shapes: &Blendshapes, name: &str) -> f32 {
@@ -125,12 +114,12 @@ impl<S: Copy + PartialEq> Lasting<S> {
             Some((known, since)) if known == state => since,
             _ => self.next.insert((state, at)).1,
         };
-        if distance_ns(&since, time) < hysteresis_ns {
+        if since.distance_ns(time) < hysteresis_ns {
             return None;
         }
         self.next = None;
         let before = std::mem::replace(&mut self.current, state);
-        let duration_ns = distance_ns(&std::mem::replace(&mut self.since, since), &since);
+        let duration_ns = std::mem::replace(&mut self.since, since).distance_ns(&since);
         Some((before, state, FrameTime { duration_ns, ..since }))
     }
 }

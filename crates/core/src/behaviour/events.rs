@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::behaviour::{Behaviour, FaceState};
+use emotion_records::{ByLabel, EventKind, rounding};
+
+use super::actions::Actions;
 use super::{FrameReport, FrameTime};
 use crate::record::{EmotionResult, FaceRecord};
 
@@ -14,35 +16,10 @@ pub struct Event {
     /// Track id of the face.
     pub id: u32,
     /// When it happened, which is before it is reported. The duration is that of what ended then: the previous expression
-    /// or the stay; 0 for [`EventKind::Appeared`].
+    /// or the stay; 0 for `appeared`.
     pub time: FrameTime,
     /// What happened.
     pub kind: EventKind,
-}
-
-/// What happened to a face.
-#[derive(Clone, Debug, PartialEq)]
-pub enum EventKind {
-    /// The face came into view.
-    Appeared,
-    /// Its expression changed.
-    Expression {
-        /// The previous label; none for the first expression of a face.
-        from: Option<String>,
-        /// The new label.
-        to: String,
-    },
-    /// A state of the face began.
-    Began(FaceState),
-    /// A state of the face ended.
-    Ended(FaceState),
-    /// Both eyes were closed for less than half a second.
-    Blink,
-    /// The face went out of view.
-    Left {
-        /// Each label and its share of the time with an expression, largest first; empty if no expression lasted.
-        shares: Vec<(String, f64)>,
-    },
 }
 
 /// Turns the faces of successive frames into events. Faces without a track id cause none.
@@ -68,7 +45,7 @@ impl EventTracker {
             let event = |(time, kind)| Event { id: face.id, time, kind };
             events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(event));
             if let Some(geometry) = &face.geometry {
-                events.extend(presence.behaviour.see(geometry, &frame.time, self.hysteresis_ns).into_iter().map(event));
+                events.extend(presence.actions.see(geometry, &frame.time, self.hysteresis_ns).into_iter().map(event));
             }
         }
         events
@@ -86,7 +63,7 @@ impl EventTracker {
 
     fn remove_absent(&mut self, time: &FrameTime, seen: &[FaceRecord]) -> Vec<Event> {
         let seen: BTreeSet<u32> = seen.iter().map(|face| face.id).collect();
-        let absent = self.faces.extract_if(.., |id, presence| !seen.contains(id) && distance_ns(&presence.end, time) >= self.hysteresis_ns);
+        let absent = self.faces.extract_if(.., |id, presence| !seen.contains(id) && presence.end.distance_ns(time) >= self.hysteresis_ns);
         absent.filter_map(|(id, presence)| presence.leave(id)).collect()
     }
 }
@@ -104,21 +81,13 @@ struct Presence {
     next: Option<(String, FrameTime)>,
     /// How long each label was the reported expression, up to the current one, in nanoseconds.
     shown_ns: BTreeMap<String, u64>,
-    behaviour: Behaviour,
+    actions: Actions,
 }
 
 impl Presence {
     fn new(time: FrameTime) -> Self {
         let start = FrameTime { duration_ns: 0, ..time };
-        Self {
-            start,
-            end: start,
-            is_reported: false,
-            current: None,
-            next: None,
-            shown_ns: BTreeMap::new(),
-            behaviour: Behaviour::new(start),
-        }
+        Self { start, end: start, is_reported: false, current: None, next: None, shown_ns: BTreeMap::new(), actions: Actions::new(start) }
     }
 
     fn see(&mut self, time: &FrameTime, emotion: Option<&EmotionResult>) {
@@ -134,8 +103,8 @@ impl Presence {
 
     /// What has lasted until `now`.
     fn confirm(&mut self, hysteresis_ns: u64, now: &FrameTime) -> impl Iterator<Item = (FrameTime, EventKind)> {
-        let lasted = |since: &FrameTime| distance_ns(since, now) >= hysteresis_ns;
-        let appeared = (!self.is_reported && lasted(&self.start)).then_some((self.start, EventKind::Appeared));
+        let lasted = |since: &FrameTime| since.distance_ns(now) >= hysteresis_ns;
+        let appeared = (!self.is_reported && lasted(&self.start)).then_some((self.start, EventKind::Appeared {}));
         self.is_reported |= appeared.is_some();
         let next = self.next.take_if(|(_, since)| lasted(since));
         appeared.into_iter().chain(next.map(|(to, since)| self.change(to, since)))
@@ -143,7 +112,7 @@ impl Presence {
 
     fn change(&mut self, to: String, since: FrameTime) -> (FrameTime, EventKind) {
         let previous = self.current.replace((to.clone(), since));
-        let duration_ns = distance_ns(previous.as_ref().map_or(&self.start, |(_, start)| start), &since);
+        let duration_ns = previous.as_ref().map_or(&self.start, |(_, start)| start).distance_ns(&since);
         let from = previous.map(|(label, _)| label);
         from.iter().for_each(|label| self.add(label, duration_ns));
         (FrameTime { duration_ns, ..since }, EventKind::Expression { from, to })
@@ -159,25 +128,21 @@ impl Presence {
 
     /// None if the face was not in view for long enough to have appeared.
     fn leave(mut self, id: u32) -> Option<Event> {
-        let time = FrameTime { duration_ns: distance_ns(&self.start, &self.end), ..self.end };
+        let time = FrameTime { duration_ns: self.start.distance_ns(&self.end), ..self.end };
         if let Some((label, since)) = self.current.take() {
-            self.add(&label, distance_ns(&since, &self.end));
+            self.add(&label, since.distance_ns(&self.end));
         }
         self.is_reported.then(|| Event { id, time, kind: EventKind::Left { shares: shares(self.shown_ns) } })
     }
 }
 
-/// The time of each label as a share of all of it, largest first.
-fn shares(shown_ns: BTreeMap<String, u64>) -> Vec<(String, f64)> {
+/// The time of each label as a share of all of it, largest first; none without labels.
+fn shares(shown_ns: BTreeMap<String, u64>) -> Option<ByLabel<String, f64>> {
     let total = shown_ns.values().fold(0_u64, |sum, time| sum.saturating_add(*time));
-    let mut shares: Vec<_> = shown_ns.into_iter().map(|(label, time)| (label, time as f64 / total.max(1) as f64)).collect();
+    let mut shares: Vec<_> =
+        shown_ns.into_iter().map(|(label, time)| (label, rounding::score(time as f64 / total.max(1) as f64))).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    shares
-}
-
-/// Time between two positions in the media, in either direction, since playback may be in reverse.
-pub(super) fn distance_ns(from: &FrameTime, to: &FrameTime) -> u64 {
-    from.position_ns().abs_diff(to.position_ns())
+    (!shares.is_empty()).then_some(ByLabel(shares))
 }
 
 #[cfg(test)]
@@ -212,6 +177,6 @@ mod tests {
         }
         assert_eq!(tracker.faces[&1].shown_ns.len(), 2);
         let left = tracker.finish().pop().expect("the face leaves");
-        assert_eq!(left.kind, EventKind::Left { shares: vec![("neutral".into(), 0.75), ("happiness".into(), 0.25)] });
+        assert_eq!(left.kind, EventKind::Left { shares: Some(ByLabel(vec![("neutral".into(), 0.75), ("happiness".into(), 0.25)])) });
     }
 }
