@@ -33,6 +33,7 @@ use thiserror::Error;
 use crate::homeassistant;
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
+use crate::settings::Settings;
 use crate::value::{Schema, name};
 
 /// A queue that keeps the newest frame only.
@@ -86,6 +87,7 @@ impl Analysis {
     /// # Errors
     /// If an element is missing or does not take a setting.
     pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, AnalysisError> {
+        let settings = &options.settings;
         let pipeline = gst::parse::launch(&line(options)?)?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
         let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
@@ -95,11 +97,11 @@ impl Analysis {
                 export.set_property("source", &options.name);
             }
         }
-        let chain = Chain::new(options.geometry, &[options.prior.setting()])?;
+        let chain = Chain::new(settings.geometry, &[settings.prior.setting()])?;
         chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
-        count(&pad(chain.classifier(), "src")?, Size { width: options.size.width, height: options.size.height }, progress);
+        count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
         if options.has_pictures() {
-            set_up_overlay(&element("overlay")?, options);
+            set_up_overlay(&element("overlay")?, settings);
         }
         if let Some(outlet) = outlet {
             feed(element("video")?, Stream::Video, outlet)?;
@@ -183,7 +185,7 @@ impl Analysis {
 }
 
 fn line(options: &Options) -> Result<String, NoEncoder> {
-    let (width, height) = (options.size.width, options.size.height);
+    let (width, height) = (options.settings.size.width, options.settings.size.height);
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
          ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
@@ -231,14 +233,13 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
-fn set_up_overlay(overlay: &gst::Element, options: &Options) {
-    let picture = &options.picture;
+fn set_up_overlay(overlay: &gst::Element, settings: &Settings) {
     for property in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
-        overlay.set_property(property, picture.draw);
+        overlay.set_property(property, settings.draw);
     }
-    overlay.set_property("draw-pose", picture.draw && options.geometry);
-    overlay.set_property("labels", &picture.labels);
-    overlay.set_property_from_str("blur-faces", &name(&picture.blur));
+    overlay.set_property("draw-pose", settings.draw && settings.geometry);
+    overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
+    overlay.set_property_from_str("blur-faces", &name(&settings.blur));
 }
 
 /// Sets the properties of `emotionpublish`.
@@ -300,7 +301,6 @@ mod tests {
     use std::sync::Once;
 
     use super::*;
-    use crate::settings::Settings;
 
     fn build(line: &str) -> Result<Analysis, AnalysisError> {
         // Elements of another thread would lose their factories in a second registration.

@@ -18,7 +18,7 @@ pub fn messages(prefix: &str, options: &Options, publish: &Publish) -> String {
         "sw_version": env!("CARGO_PKG_VERSION"),
     });
     let mut lines = String::new();
-    for (component, object, mut config) in entities(topic, &publish.schemas, options.geometry) {
+    for (component, object, mut config) in entities(topic, &publish.schemas, options.settings.geometry) {
         config["unique_id"] = json!(format!("emotion_{id}_{object}"));
         config["device"] = device.clone();
         if object != "connected" {

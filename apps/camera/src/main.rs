@@ -35,6 +35,7 @@ use analysis::{Analysis, AnalysisError};
 use options::Options;
 use rtsp::Outlet;
 use settings::{Settings, SettingsError};
+use value::Switch;
 
 /// Time to finish files, in addition to that of the publisher.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,7 +104,7 @@ fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, B
     if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
         rtsp::serve(rtsp, outlet)?;
     }
-    if let Some(listen) = options.metrics {
+    if let Switch::On(listen) = options.settings.metrics.listen {
         metrics::serve(listen, options.name.clone(), analysis.clone(), progress.clone())?;
     }
     Ok(analysis)

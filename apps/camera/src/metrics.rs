@@ -21,29 +21,23 @@ const MAX_CONNECTIONS: usize = 64;
 /// Each connection has one request.
 const HEADERS: Headers = &[("connection", "close")];
 
-type Value = fn(&gst::Structure) -> Option<f64>;
-
-/// Metrics of the publisher and where they are in its `stats`.
-const PUBLISHER: [(&str, Kind, &str, Value); 9] = [
-    ("emotion_publish_connected", Kind::Gauge, "1 while the broker is connected.", |stats| {
-        stats.get::<bool>("connected").ok().map(f64::from)
-    }),
-    ("emotion_publish_queue_messages", Kind::Gauge, "Messages that wait or are in flight.", |stats| number(stats, "queued")),
-    ("emotion_publish_queue_bytes", Kind::Gauge, "Memory of these messages.", |stats| number(stats, "queued-bytes")),
-    ("emotion_publish_messages_total", Kind::Counter, "Messages from the stream.", |stats| number(stats, "exported")),
-    ("emotion_publish_recovered_total", Kind::Counter, "Messages that an earlier process left in the spool.", |stats| {
-        number(stats, "recovered")
-    }),
-    ("emotion_publish_sent_total", Kind::Counter, "Messages that the broker has acknowledged.", |stats| number(stats, "sent")),
-    ("emotion_publish_dropped_total", Kind::Counter, "Messages that were lost.", |stats| number(stats, "dropped")),
-    ("emotion_publish_rejected_total", Kind::Counter, "Lost messages that the broker never takes, such as too large ones.", |stats| {
-        number(stats, "rejected")
-    }),
-    ("emotion_publish_reconnects_total", Kind::Counter, "Connections to the broker after the first.", |stats| number(stats, "reconnects")),
+/// Metrics of the publisher, their kinds, what they are, and where they are in its `stats`.
+const PUBLISHER: [(&str, Kind, &str, &str); 9] = [
+    ("connected", Kind::Gauge, "1 while the broker is connected.", "connected"),
+    ("queue_messages", Kind::Gauge, "Messages that wait or are in flight.", "queued"),
+    ("queue_bytes", Kind::Gauge, "Memory of these messages.", "queued-bytes"),
+    ("messages_total", Kind::Counter, "Messages from the stream.", "exported"),
+    ("recovered_total", Kind::Counter, "Messages that an earlier process left in the spool.", "recovered"),
+    ("sent_total", Kind::Counter, "Messages that the broker has acknowledged.", "sent"),
+    ("dropped_total", Kind::Counter, "Messages that were lost.", "dropped"),
+    ("rejected_total", Kind::Counter, "Lost messages that the broker never takes, such as too large ones.", "rejected"),
+    ("reconnects_total", Kind::Counter, "Connections to the broker after the first.", "reconnects"),
 ];
 
+/// The value of a field, if it is there.
 fn number(stats: &gst::Structure, field: &str) -> Option<f64> {
-    stats.get::<u64>(field).ok().map(|count| count as f64)
+    let is_true = stats.get::<bool>(field).map(f64::from);
+    is_true.or_else(|_| stats.get::<u64>(field).map(|count| count as f64)).ok()
 }
 
 /// The text of the page.
@@ -60,8 +54,8 @@ fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
 }
 
 fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
-    for (metric, kind, help, value) in PUBLISHER {
-        page.add(metric, kind, help, value(stats).map(|value| (labels, value)));
+    for (metric, kind, help, field) in PUBLISHER {
+        page.add(&format!("emotion_publish_{metric}"), kind, help, number(stats, field).map(|value| (labels, value)));
     }
 }
 

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use emotion_publish::{Location, Protocol};
-use emotion_supervise::chain::Prior;
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::recording::Recordings;
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
 use crate::settings::{self, Settings};
-use crate::value::{BlurFaces, Schema, Size, Switch, Text, Transport, name};
+use crate::value::{Schema, Switch, Text, name};
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,41 +22,16 @@ pub struct Options {
     pub source: Place,
     /// Name of the camera in records.
     pub name: String,
-    /// Plays a file again when it ends.
-    pub loops: bool,
-    /// Size of the analysed picture.
-    pub size: Size,
-    /// Length of a network camera's jitter buffer.
-    pub latency: Duration,
-    /// Protocol to a network camera.
-    pub protocol: Transport,
     /// Time without a frame before the source is opened again.
     pub stall: Duration,
-    /// How frequent the expressions are assumed to be.
-    pub prior: Prior,
-    /// Estimates the geometry of faces.
-    pub geometry: bool,
-    /// What is drawn.
-    pub picture: Picture,
     /// Serves by RTSP.
     pub rtsp: Option<Rtsp>,
     /// Publishes to a broker.
     pub publish: Option<Publish>,
     /// Records to files.
     pub files: Option<Recordings>,
-    /// Address of the page with metrics.
-    pub metrics: Option<SocketAddr>,
-}
-
-/// What is drawn in the served and recorded picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// Draws boxes and labels.
-    pub draw: bool,
-    /// Text of labels, as `emotionoverlay` takes it.
-    pub labels: String,
-    /// How faces are hidden.
-    pub blur: BlurFaces,
+    /// What means itself: all that is not above.
+    pub settings: Settings,
 }
 
 /// The RTSP server.
@@ -128,22 +102,15 @@ impl Options {
     /// # Errors
     /// If a setting is missing or has a value that means nothing.
     pub fn new(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        let source = Place::parse(&settings.source.ok_or(OptionsError::NoSource)?)?;
+        let source = Place::parse(settings.source.as_deref().ok_or(OptionsError::NoSource)?)?;
         let options = Self {
-            name: settings.name.unwrap_or_else(|| source.name()),
+            name: settings.name.clone().unwrap_or_else(|| source.name()),
             source,
-            loops: settings.loops,
-            size: settings.size,
-            latency: milliseconds(settings.latency),
-            protocol: settings.protocol,
             stall: seconds("--stall", 0.5, settings.stall)?,
-            prior: settings.prior,
-            geometry: settings.geometry,
-            picture: Picture { draw: settings.draw, labels: settings.labels.unwrap_or_default(), blur: settings.blur },
-            rtsp: rtsp(settings.rtsp, environment)?,
-            publish: publish(settings.publish, settings.homeassistant.prefix)?,
-            files: files(settings.files)?,
-            metrics: settings.metrics.listen.on(),
+            rtsp: rtsp(settings.rtsp.clone(), environment)?,
+            publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
+            files: files(settings.files.clone())?,
+            settings,
         };
         if !options.has_pictures() && options.publish.is_none() {
             return Err(OptionsError::NoOutlet);
@@ -173,7 +140,7 @@ fn rtsp(settings: settings::Rtsp, environment: impl Fn(&str) -> Option<String>) 
     Ok(Some(Rtsp { listen, path, token, onvif }))
 }
 
-fn publish(settings: settings::Publish, homeassistant: Switch<String>) -> Result<Option<Publish>, OptionsError> {
+fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Result<Option<Publish>, OptionsError> {
     let text = settings.location.clone().on();
     let location = text.as_deref().map(Location::parse).transpose().map_err(|error| OptionsError::Location(error.into()))?;
     let homeassistant = homeassistant.on().map(|topic| discovery_topic(topic, location.as_ref())).transpose()?;
@@ -186,8 +153,8 @@ fn publish(settings: settings::Publish, homeassistant: Switch<String>) -> Result
         hysteresis: milliseconds(settings.hysteresis),
         interval: milliseconds(settings.interval),
         drain_timeout: milliseconds(settings.drain_timeout),
-        properties: properties(&settings),
-        schemas: settings.schemas,
+        properties: properties(settings),
+        schemas: settings.schemas.clone(),
         location,
         homeassistant,
     }))
@@ -227,7 +194,8 @@ fn files(settings: settings::Files) -> Result<Option<Recordings>, OptionsError> 
     Ok(settings.folder.on().map(|folder| Recordings { folder, length }))
 }
 
-fn milliseconds(number: u32) -> Duration {
+/// A number of milliseconds.
+pub fn milliseconds(number: u32) -> Duration {
     Duration::from_millis(number.into())
 }
 
@@ -241,7 +209,10 @@ fn seconds(option: &'static str, min: f64, number: f64) -> Result<Duration, Opti
 
 #[cfg(test)]
 mod tests {
+    use emotion_supervise::chain::Prior;
+
     use super::*;
+    use crate::value::{BlurFaces, Size, Transport};
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
@@ -258,11 +229,13 @@ mod tests {
         assert!(options("--rtsp-listen 127.0.0.1:1").unwrap_err().contains("the source is missing"));
         assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
-        assert_eq!((options.name.as_str(), options.size, options.protocol), ("camera", Size { width: 1280, height: 720 }, Transport::Tcp));
-        assert_eq!((options.latency, options.stall), (Duration::from_millis(200), Duration::from_secs(5)));
+        assert_eq!((options.name.as_str(), options.stall), ("camera", Duration::from_secs(5)));
         assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600) }));
-        assert_eq!((options.rtsp, options.publish, options.metrics, options.loops), (None, None, None, false));
-        assert_eq!((options.prior, options.picture.draw, options.picture.blur), (Prior::Natural, true, BlurFaces::None));
+        assert_eq!((options.rtsp, options.publish), (None, None));
+        let settings = options.settings;
+        assert_eq!((settings.size, settings.protocol, settings.latency), (Size { width: 1280, height: 720 }, Transport::Tcp, 200));
+        assert_eq!((settings.metrics.listen, settings.loops, settings.geometry), (Switch::Off, false, false));
+        assert_eq!((settings.prior, settings.draw, settings.blur), (Prior::Natural, true, BlurFaces::None));
     }
 
     #[test]

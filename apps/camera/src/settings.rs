@@ -6,12 +6,12 @@
 //! `[rtsp]` is `--rtsp-path`.
 
 use std::ffi::OsString;
-use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use emotion_supervise::chain::Prior;
+use emotion_supervise::configuration::{self, ConfigurationError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -222,12 +222,9 @@ pub enum SettingsError {
     /// The command line is wrong, or asks for help.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
-    /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    /// The file has a syntax error, an unknown key or a wrong value.
-    #[error("{}: {}", path.display(), source.to_string().trim_end())]
-    Invalid { path: PathBuf, source: toml::de::Error },
+    /// The file is.
+    #[error(transparent)]
+    File(#[from] ConfigurationError),
 }
 
 /// The values of options that are not given.
@@ -245,17 +242,12 @@ impl Settings {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let line = Self::try_parse_from(&arguments)?;
         let Some(file) = &line.config else { return Ok(line) };
-        let mut settings = Self::from_file(file)?;
+        let mut settings = configuration::read::<Self>(file)?;
         let (loops, geometry) = (settings.loops || line.loops, settings.geometry || line.geometry);
         // Without the defaults, so that only a given option replaces a value of the file.
         let given = Self::command().mut_args(|option| option.default_value(None::<&str>)).try_get_matches_from(&arguments)?;
         settings.update_from_arg_matches(&given)?;
         Ok(Self { loops, geometry, check: line.check, ..settings })
-    }
-
-    fn from_file(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| SettingsError::Invalid { path: path.to_owned(), source })
     }
 }
 
@@ -347,7 +339,7 @@ mod tests {
 
     #[test]
     fn files_of_1_0_are_read() {
-        let now = Settings::from_file(&test_support::data("1.0/emotion-camera.toml")).unwrap();
+        let now = configuration::read::<Settings>(&test_support::data("1.0/emotion-camera.toml")).unwrap();
         assert_eq!((now.publish.mqtt_version, now.rtsp.onvif), (Some(Text("5".into())), true));
         assert_eq!(now.metrics.listen, Switch::On("127.0.0.1:9108".parse().unwrap()));
     }

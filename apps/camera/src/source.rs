@@ -16,7 +16,7 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::Analysis;
-use crate::options::Options;
+use crate::options::{Options, milliseconds};
 use crate::value::Transport;
 
 /// Shortest and longest pause before the next attempt.
@@ -88,15 +88,15 @@ fn once(
     sink.set_callbacks(callbacks.build());
     let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
     let reading = Reading {
-        max_size: (side(options.size.width), side(options.size.height)),
-        latency: options.latency,
-        protocols: Some(match options.protocol {
+        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
+        latency: milliseconds(options.settings.latency),
+        protocols: Some(match options.settings.protocol {
             Transport::Tcp => "tcp",
             Transport::Udp => "udp",
         }),
         timeout: Some(options.stall),
     };
-    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.loops);
+    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let end = run::play(&pipeline, progress, Some(options.stall), |_| {
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {

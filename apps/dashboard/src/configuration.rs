@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration file, in TOML: sources, the secrets of brokers, and the rules of alerts.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
 use emotion_publish::Location;
 use emotion_publish::secrets::Secrets;
 use serde::{Deserialize, Deserializer};
@@ -25,38 +22,6 @@ pub struct Configuration {
     /// The rules of alerts.
     #[serde(rename = "alerts")]
     pub rules: Vec<Rule>,
-}
-
-/// The reason for which a configuration is not used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigurationError {
-    /// The file cannot be read.
-    #[error("{}: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        error: io::Error,
-    },
-    /// The file has an error.
-    #[error("{}: {}", path.display(), error.to_string().trim_end())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The error, with its line.
-        error: toml::de::Error,
-    },
-}
-
-impl Configuration {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or has an error.
-    pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigurationError::Read { path: path.to_owned(), error })?;
-        toml::from_str(&text).map_err(|error| ConfigurationError::Content { path: path.to_owned(), error })
-    }
 }
 
 fn location<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Location>, D::Error> {
@@ -82,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_file_of_1_0_is_read() {
-        let configuration = Configuration::read(&test_support::data("1.0/emotion-dashboard.toml")).unwrap();
+        let configuration =
+            emotion_supervise::configuration::read::<Configuration>(&test_support::data("1.0/emotion-dashboard.toml")).unwrap();
         let names: Vec<&str> = configuration.rules.iter().map(|rule| rule.name.as_str()).collect();
         assert_eq!((configuration.sources.len(), names), (2, vec!["crowd", "offline"]));
         assert_eq!((configuration.rules[0].hold_ms, configuration.rules[0].sources.len()), (10_000, 1));

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!                 sources/: a supervisor (one thread) for each
-//! input → graph ───┬─→ pictures ─→ viewers            graph.rs: the pipeline, built in code
+//! input → graph ───┬─→ pictures ─→ viewers            graph.rs: the pipeline
 //!                  ├─→ live ─────→ viewers, timeline  live.rs: readings of the metadata, history.rs: the last day
 //!                  └─→ recorder ─→ downloads          recorder.rs: NDJSON and CSV of limited size
 //! broker → fleet ──────→ viewers                      fleet/: cameras on any machine, by what they publish

@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use emotion_publish::Location;
-use emotion_supervise::secret;
+use emotion_supervise::{configuration, secret};
 
 use crate::argument::Argument;
 use crate::configuration::Configuration;
@@ -28,7 +28,7 @@ pub struct Options {
     arguments: Vec<Argument>,
 
     /// Configuration in TOML: sources, secrets of brokers, alerts
-    #[arg(long = "config", value_name = "FILE", value_parser = PathBufValueParser::new().try_map(|path| Configuration::read(&path)))]
+    #[arg(long = "config", value_name = "FILE", value_parser = PathBufValueParser::new().try_map(|path| configuration::read::<Configuration>(&path)))]
     configuration: Option<Configuration>,
 
     /// Address of the page

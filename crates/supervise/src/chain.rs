@@ -127,14 +127,13 @@ pub fn check(settings: &[Setting], elements: &[gst::Element], known: &[Named]) -
         let is_meant = |&(name, factory): &Named| ["*", name, factory].contains(&setting.element.as_str());
         if !known.iter().any(is_meant) {
             let known = known.iter().map(|(name, _)| *name).collect();
-            return Err(setting.is_wrong(Fault::Element { known, found: setting.element.clone() }));
+            return Err(setting.is_wrong(Fault::Element(known, setting.element.clone())));
         }
         if is_meant(&GEOMETRY) && setting.element != "*" && elements.iter().all(|element| element.name() != GEOMETRY.0) {
             return Err(setting.is_wrong(Fault::NoGeometry));
         }
         if !elements.iter().any(|element| setting.concerns(element)) {
-            let fault = Fault::Property { element: setting.element.clone(), property: setting.property.clone() };
-            return Err(setting.is_wrong(fault));
+            return Err(setting.is_wrong(Fault::Property(setting.element.clone(), setting.property.clone())));
         }
     }
     Ok(())

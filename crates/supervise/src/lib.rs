@@ -4,6 +4,7 @@
 //! | module | has |
 //! |---|---|
 //! | [`chain`] | the elements of the analysis, from settings |
+//! | [`configuration`] | configuration files |
 //! | [`setting`] | properties of elements as text |
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
@@ -18,6 +19,7 @@
 
 pub mod backoff;
 pub mod chain;
+pub mod configuration;
 pub mod decoding;
 pub mod encoding;
 pub mod input;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The progress of one source over all of its runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Progress {
-    created: Instant,
+    created: Created,
     /// Time of the last frame of this run, in milliseconds after `created`; 0 before the first.
     last_ms: AtomicU64,
     is_up: AtomicBool,
@@ -46,19 +46,7 @@ pub struct Counts {
 impl Progress {
     /// The progress of a source that has not run yet.
     pub fn new() -> Self {
-        Self {
-            created: Instant::now(),
-            last_ms: AtomicU64::new(0),
-            is_up: AtomicBool::new(false),
-            restarts: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            analysed: AtomicU64::new(0),
-            skipped: AtomicU64::new(0),
-            last_number: AtomicU64::new(0),
-            faces: AtomicU64::new(0),
-            sightings: AtomicU64::new(0),
-            latency_us: AtomicU64::new(0),
-        }
+        Self::default()
     }
 
     /// Notes that a run begins.
@@ -81,7 +69,7 @@ impl Progress {
 
     /// Notes that a frame has arrived now.
     pub fn beat(&self) {
-        let ms = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = u64::try_from(self.created.0.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(ms.max(1), Relaxed);
         self.is_up.store(true, Relaxed);
     }
@@ -89,7 +77,7 @@ impl Progress {
     /// Time since the last frame of this run, `None` before the first one.
     pub fn since_last_frame(&self) -> Option<Duration> {
         let last = Some(self.last_ms.load(Relaxed)).filter(|&ms| ms > 0)?;
-        Some(self.created.elapsed().saturating_sub(Duration::from_millis(last)))
+        Some(self.created.0.elapsed().saturating_sub(Duration::from_millis(last)))
     }
 
     /// Counts a frame of the source and numbers it in its offset, which elements up to [`Self::analysed`] keep.
@@ -127,9 +115,13 @@ impl Progress {
     }
 }
 
-impl Default for Progress {
+/// A moment that times are counted from.
+#[derive(Debug)]
+struct Created(Instant);
+
+impl Default for Created {
     fn default() -> Self {
-        Self::new()
+        Self(Instant::now())
     }
 }
 

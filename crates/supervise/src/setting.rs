@@ -39,41 +39,21 @@ pub struct SettingError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It names none of the elements.
-    #[error("expected an element of {}, found {found}", known.join(", "))]
-    Element {
-        /// The elements.
-        known: Vec<&'static str>,
-        /// The name.
-        found: String,
-    },
+    /// It names none of these elements, but another one.
+    #[error("expected an element of {}, found {}", .0.join(", "), .1)]
+    Element(Vec<&'static str>, String),
     /// The element has no such property.
-    #[error("{element} has no property {property}")]
-    Property {
-        /// The element.
-        element: String,
-        /// The name.
-        property: String,
-    },
+    #[error("{0} has no property {1}")]
+    Property(String, String),
     /// It is for an element that only `--geometry` adds.
     #[error("facelandmarks needs --geometry")]
     NoGeometry,
-    /// The value is of another type than the property.
-    #[error("expected a value of type {expected}, found {found}")]
-    Type {
-        /// The type of the property.
-        expected: glib::Type,
-        /// The value.
-        found: String,
-    },
+    /// The property is of this type, and the value is not.
+    #[error("expected a value of type {0}, found {1}")]
+    Type(glib::Type, String),
     /// The value is not in the range of the property.
-    #[error("{found} is outside of the range of {property}")]
-    Range {
-        /// The property.
-        property: String,
-        /// The value.
-        found: String,
-    },
+    #[error("{1} is outside of the range of {0}")]
+    Range(String, String),
 }
 
 impl Setting {
@@ -131,13 +111,12 @@ pub fn apply(settings: &[Setting], elements: &[gst::Element]) -> Result<(), Sett
 /// # Errors
 /// If there is no such property, or the value is of another type or out of range.
 pub fn set(element: &gst::Element, property: &str, text: &str) -> Result<(), Fault> {
-    let missing = || Fault::Property { element: element.name().into(), property: property.into() };
+    let missing = || Fault::Property(element.name().into(), property.into());
     let spec = element.find_property(property).ok_or_else(missing)?;
     let expected = spec.value_type();
-    let value = glib::Value::deserialize(text, expected);
-    let value = value.map_err(|_| Fault::Type { expected, found: text.into() })?;
+    let value = glib::Value::deserialize(text, expected).map_err(|_| Fault::Type(expected, text.into()))?;
     if !is_in_range(&spec, &value) {
-        return Err(Fault::Range { property: property.into(), found: text.into() });
+        return Err(Fault::Range(property.into(), text.into()));
     }
     element.set_property_from_value(property, &value);
     Ok(())

@@ -9,8 +9,9 @@
 //!     tee. ! emotionexport aggregate-only=true ! appsink           totals, NDJSON and CSV
 //! ```
 //!
-//! `facelandmarks` is there if the switch `geometry` is on. Every queue drops old buffers and no sink syncs to the clock, so that no branch delays the frames. Files would be read
-//! as fast as possible; a clocksync before the queue plays them at their own speed.
+//! `facelandmarks` is there if the switch `geometry` is on. Every queue drops old buffers and no sink syncs to the clock, so that
+//! no branch delays the frames. Files would be read as fast as possible; a clocksync before the queue plays them at their own
+//! speed.
 
 use std::error::Error;
 use std::path::Path;

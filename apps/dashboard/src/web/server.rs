@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRef, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -219,19 +219,13 @@ async fn camera_timeline(State(dashboard): State<Arc<Dashboard>>, Path(id): Path
 }
 
 async fn follow_list(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
-    let permit = app.socket()?;
-    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
-        viewer::follow_list(socket, app.dashboard).await;
-        drop(permit);
-    }))
+    let dashboard = app.dashboard.clone();
+    app.upgrade(upgrade, MAX_MESSAGE_BYTES, |socket| viewer::follow_list(socket, dashboard))
 }
 
 async fn follow_overview(State(app): State<App>, upgrade: WebSocketUpgrade) -> Answer {
-    let permit = app.socket()?;
-    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
-        viewer::follow_overview(socket, app.dashboard).await;
-        drop(permit);
-    }))
+    let dashboard = app.dashboard.clone();
+    app.upgrade(upgrade, MAX_MESSAGE_BYTES, |socket| viewer::follow_overview(socket, dashboard))
 }
 
 #[derive(Deserialize)]
@@ -242,24 +236,18 @@ struct UploadQuery {
 async fn receive_upload(State(app): State<App>, Query(query): Query<UploadQuery>, upgrade: WebSocketUpgrade) -> Answer {
     let turn = app.uploads.clone().try_acquire_owned();
     let turn = turn.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many files are being sent".into()))?;
-    let permit = app.socket()?;
-    let upgrade = upgrade.max_message_size(receiver::MAX_CHUNK_BYTES).max_frame_size(receiver::MAX_CHUNK_BYTES);
-    Ok(upgrade.on_upgrade(async move |socket| {
-        receiver::receive(socket, app.dashboard, query.name).await;
-        drop((turn, permit));
-    }))
+    let dashboard = app.dashboard.clone();
+    app.upgrade(upgrade, receiver::MAX_CHUNK_BYTES, async move |socket| {
+        receiver::receive(socket, dashboard, query.name).await;
+        drop(turn);
+    })
 }
 
 async fn watch(State(app): State<App>, Path(id): Path<u32>, upgrade: WebSocketUpgrade) -> Answer {
     let source = find(&app.dashboard.sources, id)?;
-    let permit = app.socket()?;
     // A viewer does not hold the source itself, so that it is dropped when it is removed.
     let (pictures, readings) = (source.pictures.subscribe(), source.readings.subscribe());
-    drop(source);
-    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
-        viewer::watch(socket, pictures, readings).await;
-        drop(permit);
-    }))
+    app.upgrade(upgrade, MAX_MESSAGE_BYTES, |socket| viewer::watch(socket, pictures, readings))
 }
 
 #[derive(Deserialize)]
@@ -272,19 +260,24 @@ async fn feed(State(app): State<App>, Path(id): Path<u32>, Query(query): Query<F
     if source.input != Input::Browser || query.key != source.key {
         return Err(Refused(StatusCode::FORBIDDEN, "only the browser that added this source can send pictures".into()));
     }
-    let permit = app.socket()?;
     let source = Arc::downgrade(&source);
-    let upgrade = upgrade.max_message_size(feed::MAX_BYTES).max_frame_size(feed::MAX_BYTES);
-    Ok(upgrade.on_upgrade(async move |socket| {
-        feed::receive(socket, source).await;
-        drop(permit);
-    }))
+    app.upgrade(upgrade, feed::MAX_BYTES, |socket| feed::receive(socket, source))
 }
 
 impl App {
-    /// A permit for one more WebSocket.
-    fn socket(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Refused> {
+    /// Begins a WebSocket whose messages have at most `max_bytes`, if there is room for one more. It counts until `talk` ends.
+    fn upgrade<T: Future<Output = ()> + Send + 'static>(
+        &self,
+        upgrade: WebSocketUpgrade,
+        max_bytes: usize,
+        talk: impl FnOnce(WebSocket) -> T + Send + 'static,
+    ) -> Answer {
         let permit = self.sockets.clone().try_acquire_owned();
-        permit.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many viewers".into()))
+        let permit = permit.map_err(|_| Refused(StatusCode::SERVICE_UNAVAILABLE, "too many viewers".into()))?;
+        let upgrade = upgrade.max_message_size(max_bytes).max_frame_size(max_bytes);
+        Ok(upgrade.on_upgrade(async move |socket| {
+            talk(socket).await;
+            drop(permit);
+        }))
     }
 }

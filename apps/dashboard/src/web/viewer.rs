@@ -4,6 +4,7 @@
 //! After the first few, a picture is sent only when the viewer has acknowledged an earlier one with `next`. A slow viewer
 //! skips pictures: it never sees an old one, and no queue grows.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout};
 
 use super::listing;
 use crate::dashboard::Dashboard;
@@ -63,54 +64,57 @@ pub async fn watch(mut socket: WebSocket, mut pictures: watch::Receiver<Option<B
 }
 
 /// Sends the list of sources whenever it changes.
-pub async fn follow_list(mut socket: WebSocket, dashboard: Arc<Dashboard>) {
+pub async fn follow_list(socket: WebSocket, dashboard: Arc<Dashboard>) {
     let mut changes = dashboard.sources.changes.subscribe();
     changes.mark_changed();
-    let mut presence = Presence::new();
-    loop {
-        let message = tokio::select! {
-            received = socket.recv() => match presence.note(received) {
-                Heard::End => return,
-                Heard::Next | Heard::Something => continue,
-            },
-            changed = changes.changed() => {
-                if changed.is_err() { return }
-                sleep(LIST_INTERVAL).await;
-                changes.mark_unchanged();
-                Message::Text(listing::of(&dashboard).to_string().into())
-            }
-            ping = presence.ping() => match ping { Some(ping) => ping, None => return },
-        };
-        if !send(&mut socket, message).await {
-            return;
-        }
-    }
+    relay(socket, async move || {
+        changes.changed().await.ok()?;
+        sleep(LIST_INTERVAL).await;
+        changes.mark_unchanged();
+        Some(listing::of(&dashboard).to_string())
+    })
+    .await;
 }
 
 /// Sends what changes in the fleet and in the alerts.
-pub async fn follow_overview(mut socket: WebSocket, dashboard: Arc<Dashboard>) {
-    let mut presence = Presence::new();
+pub async fn follow_overview(socket: WebSocket, dashboard: Arc<Dashboard>) {
     let mut looks = interval(OVERVIEW_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut fleet_version, mut alerts_version) = (0, None);
-    loop {
-        let message = tokio::select! {
-            received = socket.recv() => match presence.note(received) {
-                Heard::End => return,
-                Heard::Next | Heard::Something => continue,
-            },
-            _ = looks.tick() => {
-                let fleet = dashboard.fleet.changes_since(fleet_version);
-                let alerts = dashboard.alerts.unless_version(alerts_version);
-                if fleet.is_none() && alerts.is_none() {
-                    continue;
-                }
-                let fleet = fleet.map(|(version, fleet)| { fleet_version = version; fleet });
-                let alerts = alerts.map(|(version, alerts)| { alerts_version = Some(version); alerts });
-                Message::Text(json!({ "now": dashboard.sources.now_ms(), "fleet": fleet, "alerts": alerts }).to_string().into())
+    relay(socket, async move || {
+        let (fleet, alerts) = loop {
+            looks.tick().await;
+            let fleet = dashboard.fleet.changes_since(fleet_version);
+            let alerts = dashboard.alerts.unless_version(alerts_version);
+            if fleet.is_some() || alerts.is_some() {
+                break (fleet, alerts);
             }
-            ping = presence.ping() => match ping { Some(ping) => ping, None => return },
         };
+        fleet_version = fleet.as_ref().map_or(fleet_version, |(version, _)| *version);
+        alerts_version = alerts.as_ref().map(|(version, _)| *version).or(alerts_version);
+        let (fleet, alerts) = (fleet.map(|(_, fleet)| fleet), alerts.map(|(_, alerts)| alerts));
+        Some(json!({ "now": dashboard.sources.now_ms(), "fleet": fleet, "alerts": alerts }).to_string())
+    })
+    .await;
+}
+
+/// Sends each text of `next` until that has no more or the viewer is gone.
+async fn relay(mut socket: WebSocket, mut next: impl AsyncFnMut() -> Option<String>) {
+    let mut presence = Presence::new();
+    loop {
+        // It goes on where it was when the viewer has said something.
+        let mut text = pin!(next());
+        let message = loop {
+            tokio::select! {
+                received = socket.recv() => if matches!(presence.note(received), Heard::End) { return },
+                text = &mut text => break text.map(|text| Message::Text(text.into())),
+                ping = presence.ping() => match ping {
+                    Some(ping) => if !send(&mut socket, ping).await { return },
+                    None => return,
+                },
+            }
+        };
+        let Some(message) = message else { return };
         if !send(&mut socket, message).await {
             return;
         }
@@ -136,7 +140,8 @@ enum Heard {
 
 impl Presence {
     fn new() -> Self {
-        let mut pings = interval(PING_INTERVAL);
+        // The first message is not a ping.
+        let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { heard: Instant::now(), pings }
     }
