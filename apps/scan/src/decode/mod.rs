@@ -3,10 +3,10 @@
 
 mod structure;
 mod missing;
+mod frame;
 mod group;
 mod groups;
 mod gate;
-mod frame;
 mod failure;
 mod streams;
 mod timeline;
@@ -15,7 +15,7 @@ mod frames;
 
 pub use decoder::Decoder;
 pub use failure::Failure;
-pub use frame::{Chosen, Frame};
+pub use frame::{Chosen, Frame, Part};
 pub use frames::Frames;
-pub use groups::{Distrust, Part};
+pub use groups::Distrust;
 pub(crate) use timeline::Timeline;

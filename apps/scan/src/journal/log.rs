@@ -84,9 +84,6 @@ impl Log {
     }
 
     /// Appends a result.
-    ///
-    /// # Errors
-    /// If it cannot be written, for example because the disk is full.
     pub fn append(&mut self, entry: &Entry) -> Result<Location, Error> {
         let line = line(entry);
         self.file.write_all(&line).and_then(|()| self.sync()).map_err(Error::at(&self.path))?;

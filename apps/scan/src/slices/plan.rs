@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::decode::Part;
+use crate::decode::{Chosen, Frame, Part};
 use crate::sampling::interval;
 
 /// Usual length of a slice.
@@ -53,8 +53,17 @@ impl Sampler {
         Self { every, last: None }
     }
 
+    /// The number of a frame that is examined; `None` for others. `before` frames of the part are before it, if all are decoded.
+    pub fn number(&mut self, frame: &Frame, before: u64) -> Option<u64> {
+        match frame.chosen {
+            Chosen::Undecided => self.wants(frame.time_ns).then_some(before),
+            Chosen::No => None,
+            Chosen::Yes(number) => Some(number),
+        }
+    }
+
     /// True if the frame at `time_ns` is examined.
-    pub fn wants(&mut self, time_ns: u64) -> bool {
+    fn wants(&mut self, time_ns: u64) -> bool {
         let Some(every) = self.every else { return true };
         let interval = Some(interval(time_ns, every));
         std::mem::replace(&mut self.last, interval) != interval

@@ -9,20 +9,15 @@ use parking_lot::Mutex;
 
 use super::queue::{Queue, Task};
 use crate::error::Error;
-use crate::inputs::{Copies, Input};
+use crate::inputs::Copies;
 use crate::journal::{Entry, Journal, Log};
-use crate::models::Models;
-use crate::options::Options;
 use crate::progress::Counts;
+use crate::scan::Scan;
 
 /// What the workers of a run share.
 pub(crate) struct Backlog<'a> {
-    /// How to examine.
-    pub(crate) options: &'a Options,
-    /// The models that the rows come from.
-    pub(crate) models: &'a Models,
-    /// The files of the run.
-    pub(crate) inputs: &'a [Input],
+    /// What is examined, and how.
+    pub(crate) scan: Scan<'a>,
     /// The remote files among them on this machine.
     pub(crate) copies: &'a Copies,
     journal: Mutex<Journal>,
@@ -34,16 +29,8 @@ pub(crate) struct Backlog<'a> {
 
 impl<'a> Backlog<'a> {
     /// What is needed for `tasks`.
-    pub(crate) fn new(
-        options: &'a Options,
-        models: &'a Models,
-        inputs: &'a [Input],
-        copies: &'a Copies,
-        journal: Journal,
-        tasks: VecDeque<Task>,
-        counts: Arc<Counts>,
-    ) -> Self {
-        Self { options, models, inputs, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts }
+    pub(crate) fn new(scan: Scan<'a>, copies: &'a Copies, journal: Journal, tasks: VecDeque<Task>, counts: Arc<Counts>) -> Self {
+        Self { scan, copies, journal: Mutex::new(journal), queue: Queue::new(tasks), counts }
     }
 
     /// The journal, once all work is done.
@@ -69,7 +56,7 @@ impl<'a> Backlog<'a> {
         journal.note(file, entry, written);
         let slices = journal.facts(file).map_or(0, |facts| facts.slices.len());
         if is_slice || slices == 0 {
-            let size = self.inputs[file].key.size;
+            let size = self.scan.inputs[file].key.size;
             self.counts.bytes.fetch_add(size / slices.max(1) as u64, Ordering::Relaxed);
         }
         if (0..slices).all(|slice| journal.has_slice(file, slice)) {

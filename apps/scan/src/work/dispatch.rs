@@ -20,9 +20,6 @@ use crate::journal::{Entry, Log};
 type Pending<'a> = Mutex<HashMap<Request, Running<'a>>>;
 
 /// Writes all requests and commits all answers.
-///
-/// # Errors
-/// If the answers end before all tasks are answered, or something cannot be read or written.
 pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
     let pending = Mutex::new(HashMap::new());
     let mut log = backlog.create_log()?;
@@ -52,7 +49,7 @@ fn request(backlog: &Backlog<'_>, task: Task) -> Request {
         Task::File(_) => (None, Vec::new()),
         Task::Slice(file, slice) => (Some(slice), backlog.slices(file)),
     };
-    Request { file: backlog.inputs[task.file()].key.clone(), slice, slices, models: backlog.models.clone() }
+    Request { file: backlog.scan.inputs[task.file()].key.clone(), slice, slices, models: backlog.scan.models.clone() }
 }
 
 fn read_answers<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>, log: &mut Log) -> Result<(), Error> {

@@ -14,9 +14,6 @@ pub enum Client {}
 
 impl Client {
     /// Says how to build a program with a client.
-    ///
-    /// # Errors
-    /// Always.
     pub fn new(_limit: Duration) -> Result<Self, Error> {
         Err(Error::NoRemoteInputs)
     }
@@ -27,9 +24,6 @@ impl Client {
     }
 
     /// Is never called, since a client does not exist.
-    ///
-    /// # Errors
-    /// Never.
     pub fn download(&self, _input: &Input, _copy: &Path) -> Result<(), Failure> {
         match *self {}
     }

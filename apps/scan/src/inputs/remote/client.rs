@@ -24,9 +24,6 @@ pub struct Client {
 
 impl Client {
     /// A client that gives up a server that sends nothing for `limit`. It connects when it is asked for a file.
-    ///
-    /// # Errors
-    /// If the system has no thread for it.
     pub fn new(limit: Duration) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Error::NetworkThread)?;
