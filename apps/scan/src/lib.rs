@@ -8,12 +8,12 @@
 //! | module | does |
 //! |---|---|
 //! | [`setting`] | a property of an element with its value |
-//! | [`sampling`] | which frames of a video are examined |
+//! | `sampling` | which frames of a video are examined |
 //! | [`models`] | the networks by their contents |
 //! | [`error`] | what stops a scan |
 //! | `platform` | what depends on the operating system |
 //! | [`findings`] | what is known about a file, a slice and a face |
-//! | [`progress`] | a progress bar, or lines |
+//! | `progress` | a progress bar, or lines |
 //! | [`turn`] | pictures that lie on their side |
 //! | [`table`] | columns and their writers |
 //! | [`examination`] | what the rows depend on besides files and networks |
@@ -21,12 +21,12 @@
 //! | [`command_line`] | both, and how the program runs |
 //! | [`summary`] | what a scan found, in numbers |
 //! | [`inputs`] | files, folders, lists and URLs to a list of files, and copies of remote files |
-//! | [`decode`] | a file to upright frames |
+//! | `decode` | a file to upright frames |
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
 //! | [`picture`] | the faces of a picture in memory |
-//! | [`slices`] | cuts long files into slices, and examines one |
-//! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
-//! | [`provenance`] | what made the tables, and scans that repeat an earlier one |
+//! | `slices` | cuts long files into slices, and examines one |
+//! | `journal` | keeps the results of finished slices on disk, so that a killed scan continues |
+//! | `provenance` | what made the tables, and scans that repeat an earlier one |
 //! | `scan` | a scan to one set of tables, and its results |
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
 //! | `report` | the page of `pipelines/report.sh` |
@@ -38,12 +38,12 @@
 //! A module uses those above it.
 
 pub mod setting;
-pub mod sampling;
+mod sampling;
 pub mod models;
 pub mod error;
 mod platform;
 pub mod findings;
-pub mod progress;
+mod progress;
 pub mod turn;
 pub mod table;
 pub mod examination;
@@ -51,12 +51,12 @@ pub mod outputs;
 pub mod command_line;
 pub mod summary;
 pub mod inputs;
-pub mod decode;
+mod decode;
 pub mod analysis;
 pub mod picture;
-pub mod slices;
-pub mod journal;
-pub mod provenance;
+mod slices;
+mod journal;
+mod provenance;
 mod scan;
 pub mod work;
 mod report;

@@ -13,9 +13,9 @@ mod timeline;
 mod decoder;
 mod frames;
 
-pub use decoder::Decoder;
+#[cfg(test)]
+pub(crate) use decoder::Decoder;
 pub use failure::Failure;
 pub use frame::{Chosen, Frame, Part};
 pub use frames::Frames;
-pub use groups::Distrust;
 pub(crate) use timeline::Timeline;

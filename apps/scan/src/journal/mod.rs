@@ -8,4 +8,4 @@ mod index;
 
 pub use index::Journal;
 pub(crate) use lock::LockedFolder;
-pub use log::{Entry, Location, Log};
+pub use log::{Entry, Log};

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use gstemotion::record::FaceRecord;
 
-use super::look::{View, look};
+use super::look::{Span, View, look};
 use super::plan::{self, Sampler};
-use super::spans::Span;
 use crate::analysis::{Analyser, Faces};
 use crate::command_line::CommandLine;
 use crate::decode::{Failure, Frame, Frames, Part};

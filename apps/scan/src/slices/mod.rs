@@ -2,9 +2,8 @@
 //! The slices of a file: where it is cut, and what is found in one of them.
 
 mod plan;
-mod spans;
-pub mod inspect;
 mod look;
 mod examine;
 
 pub use examine::Examiner;
+pub use plan::inspect;

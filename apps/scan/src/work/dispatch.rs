@@ -9,9 +9,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::Backlog;
+use super::backlog::{Backlog, Running, Task};
 use super::protocol::{self, Answer, Request};
-use super::queue::{Running, Task};
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
 use crate::journal::{Entry, Log};
@@ -26,8 +25,10 @@ pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_requests(backlog, &pending));
         let read = read_answers(backlog, &pending, &mut log);
-        // Tasks that nobody will answer end as failed, and with them the writer.
-        pending.lock().clear();
+        if read.is_err() {
+            // Nobody will answer the other tasks.
+            backlog.queue.abort();
+        }
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read.and(written)
     })

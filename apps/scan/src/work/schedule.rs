@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::queue::Task;
-use super::{Backlog, dispatch, threads};
+use super::backlog::{Backlog, Task};
+use super::{dispatch, threads};
 use crate::error::Error;
 use crate::inputs::{Copies, Input};
 use crate::journal::Journal;

@@ -53,7 +53,7 @@ impl Worker<'_> {
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examiner.examine(&input, slice, &answer.request.slices, opened)),
             None => {
-                let (facts, decoder) = inspect::inspect(opened);
+                let (facts, decoder) = inspect(opened);
                 let only = decoder.filter(|_| facts.slices.len() == 1);
                 answer.result = only.map(|decoder| self.examiner.examine(&input, 0, &facts.slices, Ok(decoder)));
                 answer.facts = Some(facts);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Workers on threads of this process.
 
-use super::Backlog;
-use super::queue::Task;
+use super::backlog::{Backlog, Task};
 use crate::decode::{Failure, Frames};
 use crate::error::Error;
 use crate::journal::{Entry, Log};
@@ -60,7 +59,7 @@ impl<'a> Worker<'a> {
 
     fn examine_file(&mut self, file: usize, opened: Result<Frames, Failure>) -> Result<(), Error> {
         let backlog = self.backlog;
-        let (facts, decoder) = inspect::inspect(opened);
+        let (facts, decoder) = inspect(opened);
         let starts = facts.slices.clone();
         backlog.commit(file, Entry::File(backlog.scan.inputs[file].key.clone(), facts), &mut self.log)?;
         backlog.copies.begin(file, starts.len().saturating_sub(1));
