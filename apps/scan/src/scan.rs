@@ -19,11 +19,9 @@ pub(crate) struct Scan<'a> {
     pub(crate) command: &'a CommandLine,
     /// What it writes; of a partition, one part.
     pub(crate) outputs: &'a Outputs,
-    /// The networks.
     pub(crate) models: &'a Models,
     /// What makes the tables.
     pub(crate) provenance: &'a Provenance,
-    /// The files.
     pub(crate) inputs: &'a [Input],
 }
 

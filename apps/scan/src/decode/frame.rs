@@ -6,7 +6,6 @@ use crate::sampling::ROUNDING_NS;
 /// Times of frames may be rounded by this much.
 pub(super) const ROUNDING: i64 = ROUNDING_NS as i64;
 
-/// A decoded frame.
 #[derive(Debug)]
 pub struct Frame {
     /// The frame with its caps and segment.

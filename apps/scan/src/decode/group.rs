@@ -36,7 +36,6 @@ pub(super) enum Action<T> {
 /// What is held.
 #[derive(Debug)]
 pub(super) enum Held<T> {
-    /// A frame.
     Frame(Coded<T>),
     /// Something between frames, which is never dropped.
     Between(T),
@@ -53,7 +52,6 @@ pub(super) struct Found {
 /// A keyframe and the frames that depend on it.
 #[derive(Debug)]
 pub(super) struct Group<T> {
-    /// Time of the keyframe.
     pub(super) key_ns: i64,
     /// Time of the last frame so far, in the order in which frames are shown.
     pub(super) last_ns: i64,
@@ -70,7 +68,6 @@ pub(super) struct Group<T> {
     /// The next sampling time for which no frame is found yet.
     pub(super) target_ns: i64,
     pub(super) held: VecDeque<Held<T>>,
-    /// Number of its frames.
     pub(super) frames: usize,
     has_fields: bool,
     held_bytes: usize,

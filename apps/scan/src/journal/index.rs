@@ -61,7 +61,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

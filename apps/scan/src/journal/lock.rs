@@ -54,7 +54,6 @@ impl LockedFolder {
         matches!((held, Handle::from_path(file)), (Some(Ok(held)), Ok(found)) if held == found)
     }
 
-    /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -26,7 +26,6 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Reads a record.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let no_record = |reason: String| Error::NoRecord { path: path.to_owned(), reason };
         let file = File::open(path).map_err(Error::at(path))?;

@@ -34,7 +34,6 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
     version: u32,
-    /// This program.
     pub program: Program,
     /// The arguments, without secrets; empty if another program called the library.
     command: Vec<String>,
@@ -42,11 +41,8 @@ pub struct Provenance {
     options: TableOptions,
     /// The properties that differ from their defaults, by element.
     properties: BTreeMap<String, BTreeMap<String, String>>,
-    /// The networks.
     pub networks: Vec<Network>,
-    /// The libraries.
     pub software: Software,
-    /// The processor of this machine.
     pub processor: Processor,
     started: String,
 }
@@ -54,9 +50,7 @@ pub struct Provenance {
 /// A program and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Its name.
     pub name: String,
-    /// Its version.
     pub version: String,
     /// The commit that it was built from; `None` if that is unknown.
     pub commit: Option<String>,

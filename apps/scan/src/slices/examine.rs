@@ -46,7 +46,6 @@ impl<'a> Examiner<'a> {
         Ok(Self { analyser, examination, timeout: command.timeout, counts })
     }
 
-    /// The networks.
     pub fn models(&self) -> Models {
         self.analyser.models()
     }

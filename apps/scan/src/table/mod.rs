@@ -7,7 +7,6 @@ mod activity;
 mod column;
 mod parquet;
 mod text;
-mod format;
 mod sums;
 mod faces;
 mod files;
@@ -19,8 +18,9 @@ pub use bins::Bins;
 pub use column::{Column, LANDMARKS, Layout, RowWriter, Type, Value};
 pub use faces::FaceRow;
 pub use files::FileRow;
-pub use format::Format;
 pub use tracks::Tracks;
+
+use std::io::{self, Write};
 
 /// A table of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,47 @@ impl Table {
             Self::Tracks => tracks::columns(layout),
             Self::Bins => bins::columns(layout),
         }
+    }
+}
+
+/// A format of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Apache Parquet with typed columns, ZSTD and dictionaries.
+    Parquet,
+    /// Comma-separated values with a header line, RFC 4180.
+    Csv,
+    /// A JSON object on each line.
+    Ndjson,
+}
+
+impl Format {
+    /// The format of files with this suffix in lower case.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        match suffix {
+            "parquet" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Csv => "text/csv",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// A writer of this format for a table of `columns`.
+    pub fn writer<'a>(self, columns: &[Column], out: impl Write + Send + 'a) -> io::Result<Box<dyn RowWriter + 'a>> {
+        Ok(match self {
+            Self::Parquet => Box::new(parquet::ParquetWriter::new(columns, out)?),
+            Self::Csv => Box::new(text::CsvWriter::new(columns, out)?),
+            Self::Ndjson => Box::new(text::NdjsonWriter::new(columns, out)),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The columns are described, promised, and in docs/scan.md.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use super::column::{Columns, describe};
 use super::*;

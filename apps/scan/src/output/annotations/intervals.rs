@@ -28,13 +28,11 @@ pub(super) struct Interval {
 /// The intervals of a face, in the order of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// The track.
     pub(super) id: u32,
     pub(super) intervals: Vec<Interval>,
 }
 
 impl Tier {
-    /// Its name.
     pub(super) fn name(&self) -> String {
         format!("face {}", self.id)
     }
