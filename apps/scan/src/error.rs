@@ -10,7 +10,7 @@ use gst::glib;
 use crate::models::Models;
 use crate::setting::Setting;
 
-/// An error that stops the scan. What was finished before stays in the folder of parts.
+/// An error that stops the scan. What was finished before stays in the folder of the journal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)] // Most variants are what their texts say.

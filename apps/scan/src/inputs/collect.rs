@@ -8,8 +8,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::address::Address;
+use super::input::Input;
+use super::numbers::Numbers;
 use super::remote::Client;
-use super::{Address, Input, Numbers, Unavailable};
+use super::unavailable::Unavailable;
 use crate::command_line::CommandLine;
 use crate::error::Error;
 use crate::platform;

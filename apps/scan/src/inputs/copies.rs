@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::remote::{Client, Failure};
-use super::{Address, Input, Unavailable};
+use super::address::Address;
+use super::input::Input;
+use super::remote::Client;
+use super::unavailable::{Failure, Unavailable};
 use crate::error::Error;
 
 /// The copy of a file, or why it does not exist. Empty until the first use.

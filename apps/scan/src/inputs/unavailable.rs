@@ -56,6 +56,15 @@ impl From<io::Error> for Unavailable {
     }
 }
 
+/// Why there is no copy of a remote file.
+#[derive(Debug)]
+pub enum Failure {
+    /// It cannot be fetched.
+    Unavailable(Unavailable),
+    /// The copy cannot be written.
+    Disk(io::Error),
+}
+
 /// The status of a server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::Seen;
+use super::activity::Seen;
 use super::column::Members::Classes;
 use super::column::Type::{Category, Double, Int};
 use super::column::{Column, Columns, Layout, RowWriter, Value, describe, each, fill, one, seconds};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table of faces: a row for each face of each examined frame.
 
+use super::activity::{Seen, face_id};
 use super::column::Members::{Blendshapes, Classes, Facing, Landmarks, Sides};
 use super::column::Type::{Bool, Category, Double, Float, Floats, Int};
 use super::column::{Column, Columns, Layout, Value, describe, each, fill, one, seconds};
-use super::{Seen, face_id};
 use crate::findings::Geometry;
 use crate::models::Models;
 

@@ -4,7 +4,7 @@
 use gstemotion::export::ActivitySums;
 use gstemotion::scores::UNKNOWN;
 
-use super::Seen;
+use super::activity::Seen;
 use super::column::Members::{Classes, Labels};
 use super::column::Type::{Double, Int};
 use super::column::{Columns, Value, each, one, seconds};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::Seen;
+use super::activity::Seen;
 use super::column::Members::Sides;
 use super::column::Type::{Category, Double, Int};
 use super::column::{Column, Columns, Layout, RowWriter, Value, describe, each, fill, one, seconds};

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Failure;
 use crate::error::Error;
-use crate::inputs::{Address, Input};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::Failure;
 
 /// The client, which this program does not have.
 #[derive(Debug)]

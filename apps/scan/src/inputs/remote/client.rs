@@ -8,9 +8,11 @@ use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::stores::Stores;
-use super::{Failure, download, listing};
+use super::{download, listing};
 use crate::error::Error;
-use crate::inputs::{Address, Input};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::Failure;
 
 /// Addresses that are looked up at the same time.
 const LOOKUPS: usize = 16;

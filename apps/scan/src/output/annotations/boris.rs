@@ -8,7 +8,7 @@ use std::path::Path;
 use gstemotion::scores::UNKNOWN;
 use serde_json::{Map, Value, json};
 
-use super::{Annotated, seconds};
+use super::intervals::{Annotated, seconds};
 use crate::provenance;
 
 /// Keys of the keyboard for the first labels.

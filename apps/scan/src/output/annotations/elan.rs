@@ -8,7 +8,7 @@ use std::path::Path;
 use emotion_report::relative_path;
 use gstemotion::scores::UNKNOWN;
 
-use super::Annotated;
+use super::intervals::Annotated;
 use crate::provenance;
 
 /// The name of the tiers' type and of the vocabulary.

@@ -2,6 +2,7 @@
 //! The labels of a video's faces as intervals of time. A label counts once it has lasted, as an event of `emotionexport` does.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gstemotion::export::{Event, EventKind, EventTracker, FrameReport, FrameTime};
@@ -36,6 +37,17 @@ impl Tier {
     pub(super) fn name(&self) -> String {
         format!("face {}", self.id)
     }
+}
+
+/// A video with the intervals of its faces.
+pub(super) struct Annotated {
+    /// The path of the video, absolute unless it is a URL.
+    pub(super) media: PathBuf,
+    /// Its name in the tables.
+    pub(super) name: String,
+    pub(super) length_ns: u64,
+    pub(super) frames_per_s: f64,
+    pub(super) tiers: Vec<Tier>,
 }
 
 /// The intervals of a video.
@@ -124,6 +136,11 @@ impl Builder {
             self.tiers.into_iter().map(|(id, intervals)| Tier { id, intervals: intervals.into_iter().filter_map(within).collect() });
         tiers.filter(|tier| !tier.intervals.is_empty()).collect()
     }
+}
+
+/// Seconds, to milliseconds.
+pub(super) fn seconds(nanoseconds: u64) -> f64 {
+    (nanoseconds as f64 / 1e6).round() / 1e3
 }
 
 #[cfg(test)]

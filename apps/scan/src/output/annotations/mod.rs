@@ -14,18 +14,7 @@ use crate::findings::Kind;
 use crate::outputs::Annotations;
 use crate::platform::{folder_of, write_whole};
 use crate::scan::{FileResults, Results};
-use intervals::Tier;
-
-/// A video with the intervals of its faces.
-struct Annotated {
-    /// The path of the video, absolute unless it is a URL.
-    media: PathBuf,
-    /// Its name in the tables.
-    name: String,
-    length_ns: u64,
-    frames_per_s: f64,
-    tiers: Vec<Tier>,
-}
+use intervals::Annotated;
 
 /// Writes the annotations that are asked for. Photos, and videos in which no face stayed, have none.
 pub(crate) fn write(results: &Results<'_>) -> Result<(), Error> {
@@ -88,11 +77,6 @@ fn output_path(folder: &Path, input: &Path, suffix: &str) -> PathBuf {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Seconds, to milliseconds.
-fn seconds(nanoseconds: u64) -> f64 {
-    (nanoseconds as f64 / 1e6).round() / 1e3
 }
 
 #[cfg(test)]
