@@ -11,63 +11,38 @@ use gst::glib;
 
 use crate::models::Models;
 
-/// An error that stops the scan. What was finished before stays in the folder of parts.
+/// An error that stops the scan. What was finished before stays in the folder of the journal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Error {
-    /// The suffix of the output names no format.
     #[error("--output: expected a .parquet, .csv or .ndjson file, found {}", .0.display())]
     UnknownFormat(PathBuf),
-    /// A list would come from standard input, as the answers of workers do.
     #[error("--list: expected a file, found -; with --dispatch, answers come from standard input")]
     ListFromStandardInput,
-    /// Neither a file nor a list was given.
     #[error("expected photos, videos, folders or --list, found none")]
     NoInputs,
-    /// A URL was given to a program without remote inputs.
     #[error(
         "expected files and folders, found a URL; this program was built without remote inputs. `make build` or `cargo build \
          --release --package emotion-scan --features remote` builds it with them"
     )]
     NoRemoteInputs,
-    /// An element does not take a setting.
     #[error("--set {0}")]
     Setting(#[from] SettingError),
-    /// A drawn file would replace this input.
     #[error("--annotated: {} would be replaced; choose another folder", .0.display())]
     InputReplaced(PathBuf),
     /// A line of standard input is not the JSON object that belongs there.
     #[error("expected {expected}, found {line:?}: {source}")]
-    Message {
-        /// The kind of object.
-        expected: &'static str,
-        /// The line.
-        line: String,
-        /// Where and why it cannot be read.
-        source: serde_json::Error,
-    },
-    /// Standard input ended with tasks left.
+    Message { expected: &'static str, line: String, source: serde_json::Error },
     #[error("standard input ended before all tasks were answered")]
     Unanswered,
-    /// The pixels of a picture are too few or too many.
     #[error("expected {width}x{height} pixels of 1 or 3 bytes, found {bytes} bytes, {channels} for each pixel")]
-    Pixels {
-        /// Width of the picture.
-        width: u32,
-        /// Height of the picture.
-        height: u32,
-        /// Bytes for each pixel.
-        channels: u32,
-        /// Number of bytes.
-        bytes: usize,
-    },
-    /// An element is missing.
+    Pixels { width: u32, height: u32, channels: u32, bytes: usize },
     #[error(transparent)]
     Chain(ChainError),
     /// No encoder of videos is installed.
     #[error(transparent)]
     NoVideoEncoder(#[from] NoEncoder),
-    /// No encoder of sound is installed.
     #[error("expected one of the encoders {}, found none", .0.join(", "))]
     NoSoundEncoder(Vec<&'static str>),
     /// GStreamer does not start, or a pipeline cannot be built.
@@ -88,67 +63,33 @@ pub enum Error {
     /// An element has posted this error.
     #[error("{0}")]
     Element(String),
-    /// A frame has entered the elements, but did not leave them.
     #[error("the analysis returned no frame")]
     NoFrame,
-    /// The system has no thread for network connections.
     #[error("expected a thread for network connections, found: {0}")]
     NetworkThread(io::Error),
-    /// The file of `--like` is no record of a scan.
     #[error("--like: {}: expected results.json of an earlier scan, but {reason}", path.display())]
-    NoRecord {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The networks are not those of `--like`.
+    NoRecord { path: PathBuf, reason: String },
     #[error("--like: expected the networks of {}, {expected}; found {found}", record.display())]
-    OtherNetworks {
-        /// The record.
-        record: PathBuf,
-        /// The networks of the record.
-        expected: Box<Models>,
-        /// Those of this scan.
-        found: Box<Models>,
-    },
-    /// The page of `--report` cannot be made.
+    OtherNetworks { record: PathBuf, expected: Box<Models>, found: Box<Models> },
     #[error("--report: {0}")]
     Report(emotion_page::Error),
     /// A file of the scan itself cannot be read or written.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// Another process works on the same output.
+    Io { path: PathBuf, source: io::Error },
     #[error("{}: another scan is writing to this folder; wait for it or choose another --output", .0.display())]
     Busy(PathBuf),
-    /// The folder of parts belongs to a scan of another version.
     #[error(
         "{}: expected an unfinished scan of version {expected}, found one of {found}, whose rows may differ; finish it with that \
          version, or remove the folder to start again",
         folder.display()
     )]
-    OtherVersion {
-        /// The folder.
-        folder: PathBuf,
-        /// The version of this program.
-        expected: String,
-        /// The version that began the scan.
-        found: String,
-    },
-    /// The folder of parts belongs to a scan with other settings.
+    OtherVersion { folder: PathBuf, expected: String, found: String },
     #[error(
         "{}: expected the unfinished scan of {expected}, found one of {found}; repeat that command with its models, or remove the folder to start again",
         folder.display()
     )]
     OtherSettings {
-        /// The folder.
         folder: PathBuf,
-        /// The settings of this scan, as JSON.
         expected: String,
         /// The settings of the scan in the folder, as JSON.
         found: String,

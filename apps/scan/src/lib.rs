@@ -8,56 +8,64 @@
 //! | module | does |
 //! |---|---|
 //! | [`setting`] | a property of an element with its value |
-//! | [`sampling`] | which frames of a video are examined |
+//! | `sampling` | which frames of a video are examined |
+//! | [`models`] | the networks by their contents |
 //! | [`error`] | what stops a scan |
 //! | `platform` | what depends on the operating system |
 //! | [`findings`] | what is known about a file, a slice and a face |
-//! | [`models`] | the networks by their contents |
-//! | [`progress`] | a progress bar, or lines |
-//! | [`table`] | columns and their writers |
+//! | `progress` | a progress bar, or lines |
 //! | [`turn`] | pictures that lie on their side |
-//! | [`options`] | the command line |
+//! | [`table`] | columns and their writers |
+//! | [`examination`] | what the rows depend on besides files and networks |
+//! | [`outputs`] | what is written, and where |
+//! | [`command_line`] | both, and how the program runs |
+//! | [`summary`] | what a scan found, in numbers |
 //! | [`inputs`] | files, folders, lists and URLs to a list of files, and copies of remote files |
-//! | [`decode`] | a file to upright frames |
+//! | `decode` | a file to upright frames |
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
 //! | [`picture`] | the faces of a picture in memory |
-//! | [`slices`] | cuts long files into slices, and examines one |
-//! | [`journal`] | keeps the results of finished slices on disk, so that a killed scan continues |
+//! | `slices` | cuts long files into slices, and examines one |
+//! | `journal` | keeps the results of finished slices on disk, so that a killed scan continues |
+//! | `provenance` | what made the tables, and scans that repeat an earlier one |
+//! | `scan` | a scan to one set of tables, and its results |
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
-//! | [`record`] | what made the tables, and scans that repeat an earlier one |
-//! | [`report`] | the page of `pipelines/report.sh` |
-//! | [`output`] | the journal to tables, and to photos and videos with the faces drawn |
+//! | `report` | the page of `pipelines/report.sh` |
+//! | `output` | the journal to tables, and to photos and videos with the faces drawn |
 //! | `run` | one set of tables: the work, the tables, the page |
 //! | `partition` | several runs and tables instead of one, for many files |
-//! | [`scan`](mod@scan) | the whole scan |
+//! | `start` | the whole scan |
 //!
 //! A module uses those above it.
 
 pub mod setting;
-pub mod sampling;
+mod sampling;
+pub mod models;
 pub mod error;
 mod platform;
 pub mod findings;
-pub mod models;
-pub mod progress;
-pub mod table;
+mod progress;
 pub mod turn;
-pub mod options;
+pub mod table;
+pub mod examination;
+pub mod outputs;
+pub mod command_line;
+pub mod summary;
 pub mod inputs;
-pub mod decode;
+mod decode;
 pub mod analysis;
 pub mod picture;
-pub mod slices;
-pub mod journal;
+mod slices;
+mod journal;
+mod provenance;
+mod scan;
 pub mod work;
-pub mod record;
-pub mod report;
-pub mod output;
+mod report;
+mod output;
 mod run;
 mod partition;
-pub mod scan;
+mod start;
 
+pub use command_line::CommandLine;
 pub use error::Error;
-pub use options::Options;
-pub use output::Summary;
-pub use scan::scan;
+pub use start::scan;
+pub use summary::Summary;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use emotion_scan::table::Table;
 use emotion_scan::work::serve;
-use emotion_scan::{Error, Options, Summary, scan};
+use emotion_scan::{CommandLine, Error, Summary, scan};
 use gstemotion::behaviour::ActivitySums;
 
 /// Some files could not be read.
@@ -17,12 +17,12 @@ const EXIT_USAGE: u8 = 2;
 const PRINTED_ERRORS: usize = 10;
 
 fn main() -> ExitCode {
-    let options = Options { command: std::env::args().collect(), ..Options::parse() };
-    if options.worker {
-        return exit(serve::run(&options, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
+    let command = CommandLine { arguments: std::env::args().collect(), ..CommandLine::parse() };
+    if command.worker {
+        return exit(serve::run(&command, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
     }
-    exit(scan(&options).map(|summary| {
-        report(&options, &summary);
+    exit(scan(&command).map(|summary| {
+        report(&command, &summary);
         if summary.errors.is_empty() { ExitCode::SUCCESS } else { EXIT_UNREADABLE.into() }
     }))
 }
@@ -34,9 +34,9 @@ fn exit(ended: Result<ExitCode, Error>) -> ExitCode {
     })
 }
 
-fn report(options: &Options, summary: &Summary) {
-    let (output, files) = (options.output.display(), options.path_of(Table::Files));
-    if !options.quiet {
+fn report(command: &CommandLine, summary: &Summary) {
+    let (output, files) = (command.outputs.output.display(), command.outputs.path_of(Table::Files));
+    if !command.quiet {
         eprintln!("wrote {output}: {} faces on {} frames of {} files", summary.faces, summary.frames, summary.files);
         summary.activity.iter().for_each(|activity| eprintln!("{}", said(activity)));
     }

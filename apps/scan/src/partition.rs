@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::findings::FileKey;
-use crate::inputs::Input;
-use crate::journal::{LockedFolder, write_whole};
-use crate::models::Models;
-use crate::options::Options;
-use crate::output::{self, Summary};
-use crate::record::Record;
+use crate::journal::LockedFolder;
+use crate::output::describe;
+use crate::outputs::Outputs;
+use crate::platform::write_whole;
 use crate::run::run;
+use crate::scan::Scan;
+use crate::summary::Summary;
 
 /// A finished part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,38 +38,34 @@ struct Done {
 
 /// Writes one set of tables for each `files` inputs. Parts that an earlier run has finished are kept if their files and the
 /// settings are the same.
-///
-/// # Errors
-/// As a scan to one table.
-pub fn scan(options: &Options, models: &Models, inputs: &[Input], files: usize, record: &Record) -> Result<Summary, Error> {
+pub(crate) fn run_parts(scan: Scan<'_>, files: usize) -> Result<Summary, Error> {
+    let (outputs, parts) = (scan.outputs, scan.inputs.len().div_ceil(files));
     // Each part has a lock of its own, and between two parts neither is held.
-    let parts = LockedFolder::open(&options.parts())?;
-    let folders: Vec<PathBuf> = options.tables().into_iter().map(|table| options.path_of(table)).collect();
+    let lock = LockedFolder::open(&outputs.journal_folder())?;
+    let folders: Vec<PathBuf> = outputs.tables().map(|table| outputs.path_of(table)).collect();
     folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(Error::at(folder)))?;
     let mut whole = Summary::default();
-    for (number, inputs) in inputs.chunks(files).enumerate() {
-        whole.extend(scan_part(&options.of_part(number), models, inputs, record)?);
+    for (number, inputs) in scan.inputs.chunks(files).enumerate() {
+        whole.extend(run_part(Scan { outputs: &outputs.of_part(number), inputs, ..scan })?);
     }
     for folder in &folders {
-        remove_from(folder, options, inputs.len().div_ceil(files)).map_err(Error::at(folder))?;
+        remove_from(folder, outputs, parts).map_err(Error::at(folder))?;
     }
-    output::describe(options, &whole, inputs.len().div_ceil(files), record)?;
-    parts.remove(None).map_err(Error::at(parts.path()))?;
+    describe::write(scan, &whole, parts)?;
+    lock.remove(None).map_err(Error::at(lock.path()))?;
     Ok(whole)
 }
 
-fn scan_part(part: &Options, models: &Models, inputs: &[Input], record: &Record) -> Result<Summary, Error> {
-    let path = part.parts().with_extension("done");
-    let keys: Vec<FileKey> = inputs.iter().map(|input| input.key.clone()).collect();
-    let settings = part.fingerprint(models);
-    let done = read(&path).filter(|done| done.settings == settings && done.bins == part.bins && done.files == keys);
-    if let Some(done) = done.filter(|_| part.tables().into_iter().all(|table| part.path_of(table).exists())) {
+fn run_part(scan: Scan<'_>) -> Result<Summary, Error> {
+    let (outputs, settings) = (scan.outputs, scan.command.examination.fingerprint(scan.models));
+    let path = outputs.journal_folder().with_extension("done");
+    let files: Vec<FileKey> = scan.inputs.iter().map(|input| input.key.clone()).collect();
+    let done = read(&path).filter(|done| done.settings == settings && done.bins == outputs.bins && done.files == files);
+    if let Some(done) = done.filter(|_| outputs.tables().all(|table| outputs.path_of(table).exists())) {
         return Ok(done.summary);
     }
-    let summary = run(part, models, inputs, record)?;
-    let done = Done { settings, bins: part.bins, files: keys, summary };
-    let json = serde_json::to_vec(&done).expect("numbers and texts become JSON");
-    write_whole(&path, &json).map_err(Error::at(&path))?;
+    let done = Done { settings, bins: outputs.bins, files, summary: run(scan)? };
+    write_whole(&path, &serde_json::to_vec(&done).expect("numbers and texts become JSON"))?;
     Ok(done.summary)
 }
 
@@ -79,10 +75,10 @@ fn read(path: &Path) -> Option<Done> {
 }
 
 /// Removes the parts of an earlier scan of more files: number `first` and those after it.
-fn remove_from(folder: &Path, options: &Options, first: usize) -> io::Result<()> {
+fn remove_from(folder: &Path, outputs: &Outputs, first: usize) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let number = entry.file_name().to_str().and_then(|name| options.part_number(name));
+        let number = entry.file_name().to_str().and_then(|name| outputs.part_number(name));
         if number.is_some_and(|number| number >= first) {
             fs::remove_file(entry.path())?;
         }
@@ -99,12 +95,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("emotion-scan-partition-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let options = Options::new(Vec::new(), "results.csv".into());
+        let outputs = Outputs { output: "results.csv".into(), ..Outputs::default() };
         let numbers = [0, 9_999, 10_000, 99_998, 99_999, 100_000, 100_001, 1_000_000];
-        numbers.iter().for_each(|number| fs::write(folder.join(options.part_name(*number)), "").unwrap());
+        numbers.iter().for_each(|number| fs::write(folder.join(outputs.part_name(*number)), "").unwrap());
         fs::write(folder.join("part-of-something-else.csv"), "").unwrap();
-        remove_from(&folder, &options, 100_001).unwrap();
-        let left = numbers.iter().filter(|number| folder.join(options.part_name(**number)).exists());
+        remove_from(&folder, &outputs, 100_001).unwrap();
+        let left = numbers.iter().filter(|number| folder.join(outputs.part_name(**number)).exists());
         assert_eq!(left.copied().collect::<Vec<usize>>(), numbers[..6]);
         assert!(folder.join("part-of-something-else.csv").exists());
         fs::remove_dir_all(folder).unwrap();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What depends on the operating system: the form of paths, and how folders are synced.
+//! What depends on the operating system: the form of paths, and how files come onto the disk.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
+
+use crate::error::Error;
 
 #[cfg(unix)]
 pub(crate) use unix::{bytes_of, path_of, path_of_line};
@@ -11,12 +13,30 @@ pub(crate) use unix::{bytes_of, path_of, path_of_line};
 pub(crate) use windows::{bytes_of, path_of, path_of_line};
 
 /// Writes the names in a folder to the disk.
-///
-/// # Errors
-/// If that fails.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // A folder cannot be opened as a file on Windows. NTFS has one log for names and contents, and syncing a file writes it.
     if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
+}
+
+/// Writes a file under a temporary name and renames it, so that nobody sees an incomplete file.
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let part = path.with_extension("part");
+    let written = File::create(&part).and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()));
+    written.and_then(|()| fs::rename(part, path)).map_err(Error::at(path))
+}
+
+/// Moves a finished file from `part` to `path`, where it replaces an earlier one at once. Both the file and its name are on disk
+/// afterwards, so what it was made from may be removed.
+pub(crate) fn put_in_place(part: &Path, path: &Path) -> Result<(), Error> {
+    // Windows syncs only files that are open for writing.
+    OpenOptions::new().write(true).open(part).and_then(|file| file.sync_all()).map_err(Error::at(part))?;
+    fs::rename(part, path).map_err(Error::at(path))?;
+    sync_folder(folder_of(path)).map_err(Error::at(folder_of(path)))
+}
+
+/// The folder of a file.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(unix)]

@@ -17,9 +17,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// What the workers have done in this run.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Finished files.
     pub files: AtomicU64,
-    /// Examined frames.
     pub frames: AtomicU64,
     /// Faces on them.
     pub faces: AtomicU64,
@@ -28,7 +26,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts an examined frame.
     pub fn add_frame(&self, faces: usize) {
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.faces.fetch_add(faces as u64, Ordering::Relaxed);

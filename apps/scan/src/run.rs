@@ -5,52 +5,37 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::inputs::{Copies, Input};
+use crate::inputs::Copies;
 use crate::journal::Journal;
-use crate::models::Models;
-use crate::options::Options;
-use crate::output::join::write_tables;
-use crate::output::publish::publish;
-use crate::output::{self, Summary, annotate, annotations};
-use crate::record::Record;
+use crate::output::{annotate, annotations, describe, join};
+use crate::platform::put_in_place;
 use crate::report;
+use crate::scan::{Results, Scan};
+use crate::summary::Summary;
 use crate::work::schedule;
 
-/// Examines these inputs and writes their tables.
-///
-/// # Errors
-/// If the run cannot start or cannot write. Finished work is kept for the next call with the same options.
-pub(crate) fn run(options: &Options, models: &Models, inputs: &[Input], record: &Record) -> Result<Summary, Error> {
-    let journal = Journal::open(&options.parts(), &options.fingerprint(models), inputs)?;
-    let copies = Copies::new(journal.folder().join("downloads"), inputs, options.timeout)?;
-    let journal = schedule::examine(options, models, inputs, journal, &copies)?;
-    let mut summary = write_tables(options, models, inputs, &journal, record)?;
-    if options.part.is_none() {
-        output::describe(options, &summary, 1, record)?;
+/// Examines the inputs of a scan and writes their tables. Finished work is kept for the next call with the same options.
+pub(crate) fn run(scan: Scan<'_>) -> Result<Summary, Error> {
+    let outputs = scan.outputs;
+    let journal = Journal::open(&outputs.journal_folder(), &scan.command.examination.fingerprint(scan.models), scan.inputs)?;
+    let copies = Copies::new(journal.folder().join("downloads"), scan.inputs, scan.command.timeout)?;
+    let journal = Arc::new(schedule::examine(scan, journal, &copies)?);
+    let results = Results { scan, journal, copies };
+    let mut summary = join::write_tables(&results)?;
+    if outputs.part.is_none() {
+        describe::write(scan, &summary, 1)?;
     }
     // That of faces is the last one: where it is, the others are too.
-    for table in options.tables().into_iter().rev() {
-        publish(&journal.folder().join(table.name()), &options.path_of(table))?;
+    for table in outputs.tables().rev() {
+        put_in_place(&results.journal.folder().join(table.name()), &outputs.path_of(table))?;
     }
-    let journal = Arc::new(journal);
-    let undrawn = show(options, (record, &summary), inputs, &journal, &copies)?;
-    summary.extend_errors(undrawn, 0);
-    journal.remove()?;
+    if let Some(page) = &outputs.report {
+        report::write(page, &scan.provenance.methods(&summary), &results)?;
+    }
+    annotations::write(&results)?;
+    if let Some(folder) = &outputs.annotated {
+        summary.add_errors(annotate::write(folder, &results)?);
+    }
+    results.journal.remove()?;
     Ok(summary)
-}
-
-/// Makes the page, the annotations and the drawn files that are asked for. Returns name and error of each file that could not be drawn.
-fn show(
-    options: &Options,
-    (record, summary): (&Record, &Summary),
-    inputs: &[Input],
-    journal: &Arc<Journal>,
-    copies: &Copies,
-) -> Result<Vec<(String, String)>, Error> {
-    if let Some(page) = &options.report {
-        let name = options.output.file_name().unwrap_or_default().to_string_lossy();
-        report::write(page, &name, &record.methods(summary), inputs, journal, copies)?;
-    }
-    annotations::write(options, inputs, journal)?;
-    options.annotated.as_ref().map_or(Ok(Vec::new()), |folder| annotate::write(folder, options, inputs, journal, copies))
 }

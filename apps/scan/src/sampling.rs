@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Timestamps may be rounded by this much.
 pub const ROUNDING_NS: u64 = 500_000;
 
@@ -79,5 +81,39 @@ impl Schedule {
     /// The frames that are decoded first.
     pub fn first(self) -> Sampling {
         self.look.map_or(self.sampling, Sampling::Look)
+    }
+}
+
+/// Why a text is not a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // Most variants are what their texts say.
+pub enum NoTime {
+    #[error("expected a number of seconds")]
+    NotANumber,
+    /// The number is not positive, or too large.
+    #[error("expected more than 0 seconds")]
+    OutOfRange,
+}
+
+/// A positive number of seconds.
+pub fn seconds(text: &str) -> Result<Duration, NoTime> {
+    positive(text.parse().map_err(|_| NoTime::NotANumber)?)
+}
+
+fn positive(seconds: f64) -> Result<Duration, NoTime> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or(NoTime::OutOfRange)
+}
+
+/// An optional time in JSON, as a number of seconds.
+pub(crate) mod in_seconds {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let time = |seconds| positive(seconds).map_err(|error| serde::de::Error::custom(format!("{error}, found {seconds}")));
+        Option::deserialize(deserializer)?.map(time).transpose()
     }
 }

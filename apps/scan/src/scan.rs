@@ -1,37 +1,74 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The scan: one set of tables for all inputs, or several.
+//! A scan to one set of tables, and what it has found in each file.
 
-use crate::analysis::{self, Analyser, elements};
+use std::sync::Arc;
+
+use crate::command_line::CommandLine;
 use crate::error::Error;
-use crate::options::Options;
-use crate::output::{Summary, annotate};
-use crate::record::Record;
-use crate::record::like::Recorded;
-use crate::run::run;
-use crate::{inputs, partition};
+use crate::findings::{FileFacts, SliceResult};
+use crate::inputs::{Copies, Input};
+use crate::journal::Journal;
+use crate::models::Models;
+use crate::outputs::Outputs;
+use crate::provenance::Provenance;
 
-/// Examines the inputs of `options` and writes the tables.
-///
-/// # Errors
-/// If the scan cannot start or cannot write. Finished work is kept for the next call with the same options.
-pub fn scan(options: &Options) -> Result<Summary, Error> {
-    options.check()?;
-    let like = options.like.as_deref().map(|path| Ok::<_, Error>((Recorded::read(path)?, path))).transpose()?;
-    let options = &like.as_ref().map_or_else(|| Ok(options.clone()), |(recorded, path)| recorded.apply(options, path))?;
-    analysis::start_elements()?;
-    let settings = options.settings();
-    elements::check(&settings, options.geometry)?;
-    let inputs = inputs::collect(options)?;
-    options.annotated.as_ref().map_or(Ok(()), |folder| annotate::check(folder, &inputs))?;
-    // The workers load them too, but finished work must be compared with them first.
-    let models = Analyser::new(&settings, options.geometry, 1)?.models();
-    if let Some((recorded, path)) = &like {
-        recorded.check(&models, path)?;
-        recorded.note().filter(|_| !options.quiet).iter().for_each(|note| eprintln!("emotion-scan: {note}"));
+/// A scan to one set of tables.
+#[derive(Clone, Copy)]
+pub(crate) struct Scan<'a> {
+    /// How it runs, and how files are examined.
+    pub(crate) command: &'a CommandLine,
+    /// What it writes; of a partition, one part.
+    pub(crate) outputs: &'a Outputs,
+    pub(crate) models: &'a Models,
+    /// What makes the tables.
+    pub(crate) provenance: &'a Provenance,
+    pub(crate) inputs: &'a [Input],
+}
+
+/// The results of a scan, which its journal has.
+pub(crate) struct Results<'a> {
+    pub(crate) scan: Scan<'a>,
+    pub(crate) journal: Arc<Journal>,
+    /// The remote files on this machine.
+    pub(crate) copies: Copies,
+}
+
+/// The results of a file.
+pub(crate) struct FileResults<'a> {
+    /// Its number among the inputs.
+    pub(crate) number: usize,
+    pub(crate) input: &'a Input,
+    pub(crate) facts: FileFacts,
+    journal: &'a Journal,
+}
+
+/// The result of a slice, and where it is in the file.
+pub(crate) struct Slice {
+    pub(crate) number: usize,
+    pub(crate) start_ns: u64,
+    /// `None` if the length of the file is unknown.
+    pub(crate) end_ns: Option<u64>,
+    pub(crate) result: SliceResult,
+}
+
+impl Results<'_> {
+    /// The results of each file.
+    pub(crate) fn files(&self) -> impl Iterator<Item = FileResults<'_>> {
+        self.scan.inputs.iter().enumerate().map(|(number, input)| {
+            let facts = self.journal.facts(number).cloned().unwrap_or_default();
+            FileResults { number, input, facts, journal: &self.journal }
+        })
     }
-    let record = Record::begin(options, &models)?;
-    match options.partition {
-        Some(files) => partition::scan(options, &models, &inputs, files.get(), &record),
-        None => run(options, &models, &inputs, &record),
+}
+
+impl FileResults<'_> {
+    /// The result of each slice.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = Result<Slice, Error>> {
+        let FileFacts { slices, length_ns, .. } = &self.facts;
+        slices.iter().enumerate().map(|(number, start_ns)| {
+            let end_ns = slices.get(number + 1).copied().or(*length_ns);
+            let result = self.journal.slice(self.number, number)?.unwrap_or_default();
+            Ok(Slice { number, start_ns: *start_ns, end_ns, result })
+        })
     }
 }

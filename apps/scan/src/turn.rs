@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use gstemotion::geometry::{Point, Rect, Size};
 use gstemotion::record::FaceRecord;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How pictures are turned before they are searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -41,9 +42,23 @@ impl FromStr for Turn {
     }
 }
 
+/// As the value of the option; null if pictures are not turned.
+impl Serialize for Turn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Turn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let turn = |text: String| text.parse().map_err(|error| serde::de::Error::custom(format!("turn: {error}, found {text}")));
+        Option::deserialize(deserializer)?.map_or(Ok(Self::None), turn)
+    }
+}
+
 impl Turn {
     /// The value of the option; `None` if pictures are not turned.
-    pub fn name(self) -> Option<String> {
+    fn name(self) -> Option<String> {
         self.to_possible_value().filter(|_| self != Self::None).map(|value| value.get_name().to_owned())
     }
 

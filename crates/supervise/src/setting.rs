@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use gst::glib;
 use gst::prelude::*;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// A property of an element and its value.
@@ -136,6 +137,19 @@ fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
         glib::ParamSpecInt: i32, glib::ParamSpecUInt: u32, glib::ParamSpecInt64: i64, glib::ParamSpecUInt64: u64,
         glib::ParamSpecFloat: f32, glib::ParamSpecDouble: f64
     )
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| serde::de::Error::custom(format!("{error}, found {text}")))
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-complete -c emotion-scan -s o -l output -d 'Table to write, a .parquet, .csv or .ndjson file' -r -F
 complete -c emotion-scan -l list -d 'File with further inputs, one per line; - is standard input; may be repeated' -r -F
 complete -c emotion-scan -l every -d 'Seconds between examined frames; without it, every frame is examined. The keyframe nearest to each of these times is taken where keyframes are that close, since other frames then need not be decoded' -r
 complete -c emotion-scan -l where-faces -d 'Look at frames at most twice so many seconds apart first, 1 without a number, and examine only the spans with faces. Keyframes are taken where they are that close' -r
@@ -10,9 +9,10 @@ complete -c emotion-scan -l turn -d 'Degrees by which pictures are turned clockw
 90\t'90 degrees clockwise'
 180\t'180 degrees'
 270\t'270 degrees clockwise'"
-complete -c emotion-scan -l like -d 'results.json of an earlier scan, whose options and networks this scan uses; other networks are refused' -r -F
 complete -c emotion-scan -l set -d 'Property of an element, such as facedetect.tile-size=640; * is every element that has the property; may be repeated' -r
+complete -c emotion-scan -l like -d 'results.json of an earlier scan, whose options and networks this scan uses; other networks are refused' -r -F
 complete -c emotion-scan -l jobs -d 'Number of files or slices examined at the same time; without it, one for each core' -r
+complete -c emotion-scan -s o -l output -d 'Table to write, a .parquet, .csv or .ndjson file' -r -F
 complete -c emotion-scan -l partition -d 'Write the tables in parts, each of so many files: TABLE and the table of files become folders' -r
 complete -c emotion-scan -l bins -d 'Also write the table of bins, TABLE with .bins before the suffix: means and standard errors over intervals of this length' -r
 complete -c emotion-scan -l report -d 'Page to write, with timelines and shares' -r -F

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use emotion_scan::analysis::Analyser;
 use emotion_scan::setting::Setting;
-use emotion_scan::{Error, Options, picture};
+use emotion_scan::{CommandLine, Error, picture};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -26,7 +26,8 @@ fn scan(
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
-    let mut options = Options::new(inputs, output);
+    let mut command = CommandLine::new(inputs, output);
+    let options = &mut command.examination;
     let (every, exact, where_faces) = schedule;
     options.every = every.map(|every| interval("every", every)).transpose()?;
     options.exact = exact && every.is_some();
@@ -35,8 +36,8 @@ fn scan(
     options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
     options.geometry = geometry;
     options.set = settings(&set)?;
-    options.jobs = jobs.filter(|&jobs| jobs > 0);
-    Ok(py.detach(|| emotion_scan::scan(&options)).map_err(python_error)?.errors)
+    command.jobs = jobs.filter(|&jobs| jobs > 0);
+    Ok(py.detach(|| emotion_scan::scan(&command)).map_err(python_error)?.errors)
 }
 
 /// The loaded networks, with the values of `geometry` and `set` that they were loaded for.

@@ -13,9 +13,8 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use super::failure::Failure;
-use super::frame::Frame;
+use super::frame::{Chosen, Frame, Part, Range};
 use super::gate::Gate;
-use super::groups::{Part, Range};
 use super::missing;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
@@ -63,9 +62,6 @@ pub struct Decoder {
 impl Decoder {
     /// Opens a file, which GStreamer reads as `stream` says and of which the frames of `sampling` are examined. It is given up
     /// after `limit` without progress.
-    ///
-    /// # Errors
-    /// If the file has no pictures or cannot be decoded.
     pub fn open(path: &Path, stream: &Stream, limit: Duration, sampling: Sampling) -> Result<Self> {
         let missing_bytes = match defect(path) {
             Some(Defect::NoIndex) => return Err(Failure::NoIndex),
@@ -100,9 +96,6 @@ impl Decoder {
     }
 
     /// Opens the same file again, to decode all its frames.
-    ///
-    /// # Errors
-    /// Those of [`Decoder::open`].
     pub fn reopened(self) -> Result<Self> {
         let (file, limit, sampling) = (self.file.clone(), self.limit, self.sampling.exact());
         drop(self);
@@ -172,9 +165,6 @@ impl Decoder {
     }
 
     /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
     pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
         self.plan(None);
@@ -185,17 +175,11 @@ impl Decoder {
     }
 
     /// Returns to the beginning, unless the decoder is there.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
     pub fn rewind(&mut self) -> Result<()> {
         if self.has_moved { self.continue_at(Part::default()) } else { Ok(()) }
     }
 
     /// Continues with a part of the file, exactly at its run-up.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
     pub fn continue_at(&mut self, part: Part) -> Result<()> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         self.plan(Some(Range::of(part)));
@@ -230,9 +214,6 @@ impl Decoder {
     }
 
     /// The next frame; `None` at the end.
-    ///
-    /// # Errors
-    /// If decoding fails or makes no progress.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
         let gate = self.gate();
         let arrived = || gate.as_ref().map_or(0, |gate| gate.arrived());
@@ -241,7 +222,10 @@ impl Decoder {
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
                 let (sample, time_ns) = self.timed(sample);
-                return Ok(Some(Frame::new(sample, time_ns, gate.as_deref())?));
+                return Ok(Some(match &gate {
+                    Some(gate) => gate.frame(sample, time_ns)?,
+                    None => Frame { sample, time_ns, chosen: Chosen::Undecided },
+                }));
             }
             if let Some(message) = self.pop(gst::ClockTime::ZERO, &[gst::MessageType::Error]) {
                 self.frames()?;
@@ -260,9 +244,6 @@ impl Decoder {
     }
 
     /// Number of frames of the slice, at its end; `None` if all of them were decoded.
-    ///
-    /// # Errors
-    /// If the video cannot be sampled by its keyframes.
     pub fn frames(&self) -> Result<Option<u64>> {
         Ok(self.gate().map_or(Ok(None), |gate| gate.frames_at_end())?)
     }

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use super::groups::Distrust;
 use super::missing;
+use crate::error::Error;
 use crate::inputs::Unavailable;
 
 /// Why there are no frames.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Failure {
     /// The file has no pictures: it is sound, text or something else.
     #[error("expected a photo or a video, found a file without pictures")]
     Other,
-    /// Nothing recognises the contents.
     #[error("expected a photo or a video, found contents of no known kind")]
     Unknown,
-    /// There is no decoder for this media type.
     #[error("no decoder for {0} is installed; {help}", help = missing::help())]
     NoDecoder(String),
     /// An MXF file without a video that the demuxer knows.
@@ -35,16 +35,13 @@ pub enum Failure {
          `untrunc` repairs it (https://github.com/anthwlock/untrunc); recordings as Matroska or fragmented MP4 need no index"
     )]
     NoIndex,
-    /// So many bytes are missing at the end.
     #[error("the file was cut off: {0} bytes are missing at its end; what is there was examined")]
     CutOff(u64),
     /// Raw video with more than 8 bits, which GStreamer would read as 8 bits.
     #[error("expected raw video of 8 bits, found more; convert the file: ffmpeg -i FILE -pix_fmt yuv420p OUT.y4m")]
     DeepRawVideo,
-    /// There was no progress for this time.
     #[error("no frame within {} s", .0.as_secs_f64())]
     Stuck(Duration),
-    /// The file cannot seek to this time, in nanoseconds.
     #[error("cannot seek to {} s", .0 / 1_000_000_000)]
     NoSeek(u64),
     /// GStreamer's reason why pictures cannot be decoded.
@@ -62,4 +59,11 @@ pub enum Failure {
     /// Why a remote file could not be downloaded.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// An error of the elements is one of the slice, since the analysis of other files may succeed.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Analysis(error.to_string())
+    }
 }

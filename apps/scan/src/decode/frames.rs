@@ -8,8 +8,7 @@ use emotion_photo_reader::{Photo, Reading, frame};
 
 use super::decoder::Decoder;
 use super::failure::Failure;
-use super::frame::{Chosen, Frame};
-use super::groups::Part;
+use super::frame::{Chosen, Frame, Part};
 use crate::findings::Kind;
 use crate::sampling::Sampling;
 
@@ -24,9 +23,6 @@ pub enum Frames {
 
 impl Frames {
     /// Opens a file, of which the frames of `sampling` are examined. GStreamer gives it up after `limit` without progress.
-    ///
-    /// # Errors
-    /// If the file has no pictures or cannot be decoded.
     pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self, Failure> {
         match Reading::of(path)? {
             Reading::Stream(stream) => {
@@ -42,14 +38,20 @@ impl Frames {
     }
 
     /// Opens the same file again, to decode all its frames.
-    ///
-    /// # Errors
-    /// If the file has no pictures or cannot be decoded.
     pub fn reopened(self) -> Result<Self, Failure> {
         match self {
             Self::Stream(decoder) => Ok(Self::Stream(Box::new(decoder.reopened()?))),
             Self::Photo(_) => Ok(self),
         }
+    }
+
+    /// The decoder of GStreamer.
+    fn stream(&self) -> Option<&Decoder> {
+        if let Self::Stream(decoder) = self { Some(decoder) } else { None }
+    }
+
+    fn stream_mut(&mut self) -> Option<&mut Decoder> {
+        if let Self::Stream(decoder) = self { Some(decoder) } else { None }
     }
 
     /// Photo or video.
@@ -63,26 +65,18 @@ impl Frames {
 
     /// False if the file can only be decoded from one end to the other.
     pub fn may_seek(&self) -> bool {
-        matches!(self, Self::Stream(_))
+        self.stream().is_some()
     }
 
     /// Number of videos in the file, of which one is decoded.
     pub fn videos(&self) -> u32 {
-        match self {
-            Self::Stream(decoder) => decoder.videos(),
-            Self::Photo(_) => 1,
-        }
+        self.stream().map_or(1, Decoder::videos)
     }
 
-    /// Number of frames of the slice, at its end; `None` if all of them were decoded.
-    ///
-    /// # Errors
-    /// If the video cannot be sampled by its keyframes.
+    /// Number of frames of the slice, at its end; `None` if all of them were decoded. Fails if the video cannot be sampled by its
+    /// keyframes.
     pub fn frames(&self) -> Result<Option<u64>, Failure> {
-        match self {
-            Self::Stream(decoder) => decoder.frames(),
-            Self::Photo(_) => Ok(None),
-        }
+        self.stream().map_or(Ok(None), Decoder::frames)
     }
 
     /// Length of the file; `None` if its container does not have it.
@@ -94,50 +88,26 @@ impl Frames {
     }
 
     /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
     pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>, Failure> {
-        match self {
-            Self::Stream(decoder) => decoder.keyframe_before(time_ns),
-            Self::Photo(_) => Ok(None),
-        }
+        self.stream_mut().map_or(Ok(None), |decoder| decoder.keyframe_before(time_ns))
     }
 
     /// Returns to the beginning, unless the decoder is there.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
     pub fn rewind(&mut self) -> Result<(), Failure> {
-        match self {
-            Self::Stream(decoder) => decoder.rewind(),
-            Self::Photo(_) => Ok(()),
-        }
+        self.stream_mut().map_or(Ok(()), Decoder::rewind)
     }
 
-    /// Continues with a part of the file, exactly at its run-up.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded there.
+    /// Continues with a part of the file, exactly at its run-up. A photo has no keyframes, so it is a single slice.
     pub fn continue_at(&mut self, part: Part) -> Result<(), Failure> {
-        match self {
-            Self::Stream(decoder) => decoder.continue_at(part),
-            // It has no keyframes, so it is a single slice.
-            Self::Photo(_) => Err(Failure::NoSeek(part.run_up_ns)),
-        }
+        self.stream_mut().map_or(Err(Failure::NoSeek(part.run_up_ns)), |decoder| decoder.continue_at(part))
     }
 
     /// Other frames are examined after the next seek.
     pub fn set_sampling(&mut self, sampling: Sampling) {
-        if let Self::Stream(decoder) = self {
-            decoder.set_sampling(sampling);
-        }
+        self.stream_mut().into_iter().for_each(|decoder| decoder.set_sampling(sampling));
     }
 
     /// The next frame; `None` at the end.
-    ///
-    /// # Errors
-    /// If decoding fails or makes no progress.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, Failure> {
         match self {
             Self::Stream(decoder) => decoder.next_frame(),
@@ -152,10 +122,7 @@ impl Frames {
 
     /// The tags of the photo or video, such as the orientation.
     pub fn tags(&self) -> Vec<gst::Event> {
-        match self {
-            Self::Stream(decoder) => decoder.tags(),
-            Self::Photo(_) => Vec::new(),
-        }
+        self.stream().map_or_else(Vec::new, Decoder::tags)
     }
 }
 

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use super::frame::Chosen;
-use super::groups::{Action, Coded, Distrust, Groups, Range};
+use super::frame::{Chosen, Frame, Range};
+use super::group::{Action, Coded};
+use super::groups::{Distrust, Groups};
 use crate::sampling::{Pace, ROUNDING_NS};
 
 /// A decoded frame may differ from its compressed one by so much time.
@@ -108,11 +109,13 @@ impl Gate {
         self.arrived.load(Ordering::Relaxed)
     }
 
-    /// Whether the decoded frame at `time_ns` is to be examined.
-    ///
-    /// # Errors
-    /// If it is not the frame that should have been decoded.
-    pub(super) fn choice(&self, time_ns: u64, is_corrupted: bool) -> Result<Chosen, Distrust> {
+    /// The decoded frame of `sample` at `time_ns`. Fails if it is not the frame that should have been decoded.
+    pub(super) fn frame(&self, sample: gst::Sample, time_ns: u64) -> Result<Frame, Distrust> {
+        let is_corrupted = sample.buffer().is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+        Ok(Frame { chosen: self.choice(time_ns, is_corrupted)?, sample, time_ns })
+    }
+
+    fn choice(&self, time_ns: u64, is_corrupted: bool) -> Result<Chosen, Distrust> {
         let mut state = self.state.lock();
         let Some(groups) = &mut state.groups else { return Ok(Chosen::Undecided) };
         let time_ns = i64::try_from(time_ns).unwrap_or(i64::MAX);
@@ -127,9 +130,6 @@ impl Gate {
     }
 
     /// Number of frames of the range, once the decoder has output all its frames; `None` if all frames were passed on.
-    ///
-    /// # Errors
-    /// If the stream cannot be sampled.
     pub(super) fn frames_at_end(&self) -> Result<Option<u64>, Distrust> {
         let state = self.state.lock();
         let Some(groups) = &state.groups else { return Ok(None) };

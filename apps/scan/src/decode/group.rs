@@ -3,17 +3,39 @@
 
 use std::collections::VecDeque;
 
-use super::groups::{Action, Coded, ROUNDING, Range};
+use super::frame::{ROUNDING, Range};
 
 /// A group with more held bytes is passed on, needed or not. This bounds the memory of a worker.
 const MAX_HELD_BYTES: usize = 64 << 20;
 /// H.264 and HEVC show at most so many frames later than they decode them.
 const MAX_REORDERED: usize = 16;
 
+/// A compressed frame.
+#[derive(Clone, Debug)]
+pub(super) struct Coded<T> {
+    /// Time at which it is shown; `None` for the second field of a frame.
+    pub(super) time_ns: Option<i64>,
+    /// Time at which it is decoded: no frame behind it is shown earlier.
+    pub(super) decode_ns: Option<i64>,
+    pub(super) is_keyframe: bool,
+    pub(super) bytes: usize,
+    pub(super) item: T,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action<T> {
+    /// Give this to the decoder.
+    Pass(T),
+    /// Let the decoder output all its frames.
+    Drain,
+    /// The range has ended: nothing else is needed.
+    End,
+}
+
 /// What is held.
 #[derive(Debug)]
 pub(super) enum Held<T> {
-    /// A frame.
     Frame(Coded<T>),
     /// Something between frames, which is never dropped.
     Between(T),
@@ -30,7 +52,6 @@ pub(super) struct Found {
 /// A keyframe and the frames that depend on it.
 #[derive(Debug)]
 pub(super) struct Group<T> {
-    /// Time of the keyframe.
     pub(super) key_ns: i64,
     /// Time of the last frame so far, in the order in which frames are shown.
     pub(super) last_ns: i64,
@@ -47,15 +68,14 @@ pub(super) struct Group<T> {
     /// The next sampling time for which no frame is found yet.
     pub(super) target_ns: i64,
     pub(super) held: VecDeque<Held<T>>,
-    /// Number of its frames.
     pub(super) frames: usize,
     has_fields: bool,
     held_bytes: usize,
     has_passed: bool,
     /// Set if the second field of the last frame that was passed on is still to come.
     owes_field: bool,
-    /// What is held has been searched up to here.
-    searched: usize,
+    /// What is held is known up to here.
+    known: usize,
     candidate: Option<Found>,
     /// Times of the frames that were passed on and are shown behind the last sample.
     ahead: Vec<i64>,
@@ -81,7 +101,7 @@ impl<T> Group<T> {
             has_fields,
             has_passed: false,
             owes_field: false,
-            searched: 0,
+            known: 0,
             candidate: None,
             ahead: Vec::new(),
             times: Vec::new(),
@@ -108,13 +128,13 @@ impl<T> Group<T> {
     /// The first frame in the order of display at or after both the sampling time and `lowest_ns`, once it is certain.
     pub(super) fn find_sample(&mut self, lowest_ns: i64) -> Option<Found> {
         let earliest_ns = self.target_ns.max(lowest_ns).saturating_sub(ROUNDING);
-        if self.searched == 0 {
+        if self.known == 0 {
             let ahead = self.ahead.iter().copied().filter(|time| *time >= earliest_ns).min();
             self.candidate = ahead.map(|time_ns| Found { time_ns, position: None });
         }
-        while let Some(held) = self.held.get(self.searched) {
-            let position = self.searched;
-            self.searched += 1;
+        while let Some(held) = self.held.get(self.known) {
+            let position = self.known;
+            self.known += 1;
             let Held::Frame(Coded { time_ns: Some(time_ns), decode_ns, .. }) = held else { continue };
             match self.candidate {
                 Some(found) if (earliest_ns..found.time_ns).contains(time_ns) => {
@@ -129,15 +149,15 @@ impl<T> Group<T> {
         if self.is_finished { self.settle() } else { None }
     }
 
-    /// The frame is certain: the search for the next one begins anew.
+    /// The frame is certain. The next one may be before it among what is held.
     fn settle(&mut self) -> Option<Found> {
-        self.searched = 0;
+        self.known = 0;
         self.candidate.take()
     }
 
     /// Passes on what is held, up to the frame at `position`, with its second field.
     pub(super) fn release(&mut self, position: usize, actions: &mut Vec<Action<T>>) {
-        self.searched = 0;
+        self.known = 0;
         self.candidate = None;
         self.has_passed = true;
         for _ in 0..=position {

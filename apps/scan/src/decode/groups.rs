@@ -13,33 +13,9 @@
 
 use std::collections::VecDeque;
 
-use super::group::{Found, Group, Held};
-use crate::sampling::{Pace, ROUNDING_NS};
-
-pub(super) const ROUNDING: i64 = ROUNDING_NS as i64;
-
-/// A compressed frame.
-#[derive(Clone, Debug)]
-pub(super) struct Coded<T> {
-    /// Time at which it is shown; `None` for the second field of a frame.
-    pub(super) time_ns: Option<i64>,
-    /// Time at which it is decoded: no frame behind it is shown earlier.
-    pub(super) decode_ns: Option<i64>,
-    pub(super) is_keyframe: bool,
-    pub(super) bytes: usize,
-    pub(super) item: T,
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action<T> {
-    /// Give this to the decoder.
-    Pass(T),
-    /// Let the decoder output all its frames.
-    Drain,
-    /// The range has ended: nothing else is needed.
-    End,
-}
+use super::frame::{ROUNDING, Range};
+use super::group::{Action, Coded, Found, Group, Held};
+use crate::sampling::Pace;
 
 /// A frame to examine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,62 +26,14 @@ pub(super) struct Wanted {
     pub(super) number: u64,
 }
 
-/// A part of a file, in nanoseconds of its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Part {
-    /// Frames are examined from here on.
-    pub run_up_ns: u64,
-    /// Time of its first frame.
-    pub start_ns: u64,
-    /// Time of the first frame behind it; `None` at the end of the file.
-    pub end_ns: Option<u64>,
-    /// Frames are examined until this much time after the end.
-    pub beyond_ns: u64,
-}
-
-/// The part of a file that is examined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    /// Frames before this time are not examined. The beginning of the file is `i64::MIN`, since edits may hide its first keyframe.
-    pub(super) from_ns: i64,
-    /// Frames from here on are counted.
-    pub(super) start_ns: i64,
-    /// The next slice begins here, and frames are not counted any more; `i64::MAX` at the end of the file.
-    pub(super) end_ns: i64,
-    /// Frames from this time on are not examined.
-    pub(super) until_ns: i64,
-}
-
-impl Range {
-    /// The range of a part of a file.
-    pub(super) fn of(part: Part) -> Self {
-        let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-        let from_ns = if part.start_ns == 0 { i64::MIN } else { signed(part.run_up_ns) };
-        let end_ns = part.end_ns.map_or(i64::MAX, signed);
-        Self { from_ns, start_ns: signed(part.start_ns), end_ns, until_ns: end_ns.saturating_add(signed(part.beyond_ns)) }
-    }
-
-    /// True if a frame of this time is examined.
-    pub(super) fn has(&self, time_ns: i64) -> bool {
-        time_ns.saturating_add(ROUNDING) >= self.from_ns && time_ns < self.until_ns.saturating_sub(ROUNDING)
-    }
-
-    /// True if a frame of this time is counted.
-    pub(super) fn counts(&self, time_ns: i64) -> bool {
-        time_ns.saturating_add(ROUNDING) >= self.start_ns && time_ns < self.end_ns.saturating_sub(ROUNDING)
-    }
-}
-
 /// Why a stream cannot be sampled by its keyframes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Distrust {
-    /// A keyframe has no time.
     #[error("a keyframe has no time")]
     NoTime,
-    /// A keyframe is earlier than the one before it.
     #[error("the times of keyframes decrease")]
     Backwards,
-    /// The stream has frames and none of them is marked as a keyframe.
     #[error("no frame is marked as a keyframe")]
     NoKeyframe,
     /// All frames are marked as keyframes, in a format whose frames depend on each other.

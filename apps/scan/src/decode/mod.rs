@@ -3,19 +3,19 @@
 
 mod structure;
 mod missing;
+mod frame;
 mod group;
 mod groups;
 mod gate;
-mod frame;
 mod failure;
 mod streams;
 mod timeline;
 mod decoder;
 mod frames;
 
-pub use decoder::Decoder;
+#[cfg(test)]
+pub(crate) use decoder::Decoder;
 pub use failure::Failure;
-pub use frame::{Chosen, Frame};
+pub use frame::{Chosen, Frame, Part};
 pub use frames::Frames;
-pub use groups::{Distrust, Part};
 pub(crate) use timeline::Timeline;

@@ -7,8 +7,8 @@ use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse, v
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use super::frame::{Part, Range};
 use super::gate::{Gate, Gates};
-use super::groups::{Part, Range};
 use super::missing;
 use crate::sampling::Sampling;
 

@@ -6,31 +6,35 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::address::Address;
+use super::input::Input;
+use super::numbers::Numbers;
 use super::remote::Client;
-use super::{Address, Input, Numbers, Unavailable};
+use super::unavailable::Unavailable;
+use crate::command_line::CommandLine;
 use crate::error::Error;
-use crate::options::Options;
 use crate::platform;
 
-/// Lists the files of the options: first those of the command line, then those of the lists. The files of a folder are sorted
+/// Lists the files of a command: first those of its arguments, then those of the lists. The files of a folder are sorted
 /// by name, without hidden files and folders, and so are remote folders. A file that is named twice is examined once.
 ///
 /// # Errors
 /// If a list cannot be read, there is nothing to examine, or a URL is given to a program without remote inputs.
-pub fn collect(options: &Options) -> Result<Vec<Input>, Error> {
+pub fn collect(command: &CommandLine) -> Result<Vec<Input>, Error> {
     let mut inputs =
-        Inputs { options, own: options.own(), files: Vec::new(), remote: Vec::new(), numbers: Numbers::default(), folders: HashSet::new() };
-    options.inputs.iter().for_each(|path| inputs.add(path, false));
-    for list in &options.list {
+        Inputs { own: command.outputs.all(), files: Vec::new(), remote: Vec::new(), numbers: Numbers::default(), folders: HashSet::new() };
+    command.inputs.iter().for_each(|path| inputs.add(path, false));
+    for list in &command.list {
         for path in read_list(list)? {
             inputs.add(&path, false);
         }
     }
-    if options.inputs.is_empty() && options.list.is_empty() {
+    if command.inputs.is_empty() && command.list.is_empty() {
         return Err(Error::NoInputs);
     }
-    inputs.finish()
+    inputs.finish(command.timeout)
 }
 
 /// The paths of a list, one on each line. Empty lines are skipped.
@@ -45,8 +49,7 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
     paths.collect::<Result<_, _>>().map_err(Error::at(list))
 }
 
-struct Inputs<'a> {
-    options: &'a Options,
+struct Inputs {
     /// What the scan itself writes.
     own: Vec<PathBuf>,
     files: Vec<Input>,
@@ -57,7 +60,7 @@ struct Inputs<'a> {
     folders: HashSet<PathBuf>,
 }
 
-impl Inputs<'_> {
+impl Inputs {
     /// Adds a file, or the files of a folder. Other kinds of files, such as sockets, are skipped in folders.
     fn add(&mut self, path: &Path, is_in_folder: bool) {
         if self.own.iter().any(|own| is_same(own, path)) {
@@ -98,13 +101,13 @@ impl Inputs<'_> {
     }
 
     /// Looks up the URLs and inserts their files.
-    fn finish(self) -> Result<Vec<Input>, Error> {
+    fn finish(self, limit: Duration) -> Result<Vec<Input>, Error> {
         if self.remote.is_empty() {
             return Ok(self.files);
         }
         drop(self.numbers);
         let (positions, addresses): (Vec<usize>, Vec<Address>) = self.remote.into_iter().unzip();
-        let listed = Client::new(self.options.timeout)?.list(&addresses);
+        let listed = Client::new(limit)?.list(&addresses);
         let mut local = self.files.into_iter().enumerate().peekable();
         let mut files = Vec::new();
         for (position, remote) in positions.into_iter().zip(listed) {
@@ -167,9 +170,9 @@ mod tests {
         Folder(folder)
     }
 
-    fn names(options: &Options, folder: &Folder) -> Vec<String> {
+    fn names(command: &CommandLine, folder: &Folder) -> Vec<String> {
         let relative = |input: &Input| input.path().strip_prefix(&folder.0).unwrap().to_string_lossy().replace('\\', "/");
-        collect(options).unwrap().iter().map(relative).collect()
+        collect(command).unwrap().iter().map(relative).collect()
     }
 
     #[test]
@@ -178,8 +181,8 @@ mod tests {
             folder("walk", &["b/2.jpg", "b/10.jpg", "a.mp4", ".hidden/x.jpg", ".DS_Store", "out.csv", "out.files.csv", "out.csv.parts/0"]);
         #[cfg(unix)] // links need a privilege on Windows
         std::os::unix::fs::symlink(&at.0, at.0.join("b/loop")).unwrap();
-        let options = Options::new(vec![at.0.clone(), at.0.join("a.mp4")], at.0.join("out.csv"));
-        assert_eq!(names(&options, &at), ["a.mp4", "b/10.jpg", "b/2.jpg"]);
+        let command = CommandLine::new(vec![at.0.clone(), at.0.join("a.mp4")], at.0.join("out.csv"));
+        assert_eq!(names(&command, &at), ["a.mp4", "b/10.jpg", "b/2.jpg"]);
     }
 
     #[test]
@@ -187,9 +190,9 @@ mod tests {
         let at = folder("list", &["1.jpg", "2.jpg"]);
         let lines = format!("{0}/2.jpg\r\n\n{0}/none.jpg\n{0}/1.jpg", at.0.display());
         fs::write(at.0.join("list.txt"), lines).unwrap();
-        let options = Options { list: vec![at.0.join("list.txt")], ..Options::new(Vec::new(), "out.csv".into()) };
-        assert_eq!(names(&options, &at), ["2.jpg", "none.jpg", "1.jpg"]);
-        let errors: Vec<bool> = collect(&options).unwrap().iter().map(|input| input.error.is_some()).collect();
+        let command = CommandLine { list: vec![at.0.join("list.txt")], ..CommandLine::new(Vec::new(), "out.csv".into()) };
+        assert_eq!(names(&command, &at), ["2.jpg", "none.jpg", "1.jpg"]);
+        let errors: Vec<bool> = collect(&command).unwrap().iter().map(|input| input.error.is_some()).collect();
         assert_eq!(errors, [false, true, false]);
     }
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::remote::{Client, Failure};
-use super::{Address, Input, Unavailable};
+use super::address::Address;
+use super::input::Input;
+use super::remote::Client;
+use super::unavailable::{Failure, Unavailable};
 use crate::error::Error;
 
 /// The copy of a file, or why it does not exist. Empty until the first use.
@@ -36,9 +38,6 @@ pub struct Copies {
 
 impl Copies {
     /// Copies in `folder`, without those that a killed scan left there. A server that sends nothing for `limit` is given up.
-    ///
-    /// # Errors
-    /// If the folder cannot be written.
     pub fn new(folder: PathBuf, inputs: &[Input], limit: Duration) -> Result<Self, Error> {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(Error::at(&folder))?;
@@ -74,9 +73,6 @@ impl Copies {
 
     /// Where file number `file` is on this machine. The first call downloads it, and other calls wait for that. The inner error
     /// concerns the file.
-    ///
-    /// # Errors
-    /// If the copy cannot be written.
     pub fn path(&self, file: usize, input: &Input) -> Result<Result<PathBuf, Unavailable>, Error> {
         let (Some(client), Some(address)) = (&self.client, Address::parse(&input.path())) else { return Ok(Ok(input.path())) };
         let copy = self.uses.lock().entry(file).or_default().copy.clone();
@@ -98,9 +94,6 @@ impl Copies {
     }
 
     /// Calls `use_file` with the path of a file on this machine, or with its error.
-    ///
-    /// # Errors
-    /// If the copy cannot be written, or if `use_file` fails.
     pub fn with<T>(
         &self,
         file: usize,

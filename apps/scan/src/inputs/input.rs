@@ -5,7 +5,8 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::{Address, Unavailable};
+use super::address::Address;
+use super::unavailable::Unavailable;
 use crate::findings::FileKey;
 
 /// A file to examine.

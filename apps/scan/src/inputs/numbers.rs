@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use super::Input;
+use super::input::Input;
 use crate::findings::FileKey;
 
 /// The numbers of files in a list, by their names. The names stay in the list: a second copy of a million takes 100 MiB.

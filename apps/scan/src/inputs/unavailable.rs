@@ -9,57 +9,40 @@ use std::time::Duration;
 /// Why a file is not there, or not the one that was listed. Its text is the error in the table of files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Unavailable {
-    /// The path leads to something else, such as a socket.
     #[error("expected a file or folder, found {0:?}")]
     Kind(FileType),
-    /// The system cannot read the file or folder.
     #[error("{text}")]
     Io {
-        /// The kind of error.
         kind: io::ErrorKind,
         /// What the system says.
         text: String,
     },
-    /// The text is not a URL.
     #[error("expected a URL: {0}")]
     NotAUrl(String),
     /// An `s3://` URL has no bucket, or a user name in its place.
     #[error("expected s3://BUCKET/KEY; names and secrets belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")]
     Bucket,
-    /// The key of an object is malformed.
     #[error("expected the key of an object: {0}")]
     Key(String),
     /// No object has a key with this prefix.
     #[error("expected objects below this prefix, found none")]
     EmptyPrefix,
-    /// The server does not have the file.
     #[error("expected a file, found none ({0})")]
     Missing(Status),
-    /// The server does not let this user read the file.
     #[error("expected a file that may be read, found: {0}; check the credentials and their rights")]
     Refused(Status),
-    /// The server answers with another error.
     #[error("expected a file, the server answered {0}")]
     Server(Status),
-    /// The server has sent nothing for this time.
     #[error("expected data, found none within {} s", .0.as_secs_f64())]
     Silent(Duration),
-    /// There is no connection to the server.
     #[error("expected a connection to the server, found: {0}")]
     Unreachable(String),
-    /// The connection broke in the middle of the file.
     #[error("expected the whole file, the connection broke: {0}")]
     Broken(String),
-    /// The file ended early.
     #[error("expected {expected} bytes, found {found}")]
-    Short {
-        /// The size that the server has given.
-        expected: u64,
-        /// The number of bytes that arrived.
-        found: u64,
-    },
-    /// The file is not the version that was listed.
+    Short { expected: u64, found: u64 },
     #[error("the file was changed while it was examined")]
     Changed,
     /// The client fails for another reason.
@@ -71,6 +54,15 @@ impl From<io::Error> for Unavailable {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), text: error.to_string() }
     }
+}
+
+/// Why there is no copy of a remote file.
+#[derive(Debug)]
+pub enum Failure {
+    /// It cannot be fetched.
+    Unavailable(Unavailable),
+    /// The copy cannot be written.
+    Disk(io::Error),
 }
 
 /// The status of a server's answer.

@@ -15,7 +15,7 @@
 
 use std::collections::{HashMap, hash_map};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -26,13 +26,14 @@ use super::state::{Distinct, FileState};
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
 use crate::inputs::{Input, Numbers};
+use crate::platform::write_whole;
 
 /// Name of the file with the settings.
 const SETTINGS: &str = "settings.json";
 /// Logs that are open at the same time for reading.
 const OPEN_LOGS: usize = 64;
 
-/// The folder of parts, locked for this process. Files have the numbers of the inputs.
+/// The folder of the journal, locked for this process. Files have the numbers of the inputs.
 #[derive(Debug)]
 pub struct Journal {
     folder: LockedFolder,
@@ -60,7 +61,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -80,9 +80,6 @@ impl Journal {
     }
 
     /// The result of a finished slice.
-    ///
-    /// # Errors
-    /// If its log cannot be read.
     pub fn slice(&self, file: usize, slice: usize) -> Result<Option<SliceResult>, Error> {
         let Some(location) = self.location(file, slice) else { return Ok(None) };
         match self.read(location).map_err(Error::at(&self.logs[location.log as usize]))? {
@@ -104,9 +101,6 @@ impl Journal {
     }
 
     /// A new log for one worker.
-    ///
-    /// # Errors
-    /// If it cannot be created.
     pub fn create_log(&mut self) -> Result<Log, Error> {
         let path = self.folder().join(log_name(self.next_log));
         let log = Log::create(&path, self.logs.len())?;
@@ -130,9 +124,6 @@ impl Journal {
     }
 
     /// Removes the folder. If this is interrupted, the next scan does the removed work again.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), Error> {
         // Windows does not remove open files.
         self.open.lock().clear();
@@ -189,7 +180,7 @@ fn check_settings(folder: &Path, settings: &str) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(&path)(error)),
         _ => {
             logs_of(folder)?.iter().try_for_each(|(_, log)| fs::remove_file(log).map_err(Error::at(log)))?;
-            write_whole(&path, settings.as_bytes()).map_err(Error::at(&path))
+            write_whole(&path, settings.as_bytes())
         }
     }
 }
@@ -202,15 +193,6 @@ fn other_settings(folder: &Path, expected: &str, found: String) -> Error {
         (Some(expected), Some(found)) if expected != found => Error::OtherVersion { folder, expected, found },
         _ => Error::OtherSettings { folder, expected: expected.to_owned(), found },
     }
-}
-
-/// Writes a file under a temporary name and renames it, so that nobody sees an incomplete file.
-pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let mut file = File::create(&part)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    fs::rename(part, path)
 }
 
 #[cfg(test)]

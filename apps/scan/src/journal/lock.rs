@@ -54,15 +54,11 @@ impl LockedFolder {
         matches!((held, Handle::from_path(file)), (Some(Ok(held)), Ok(found)) if held == found)
     }
 
-    /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Removes the folder with its contents: `first`, if it exists, before everything else, and the lock last.
-    ///
-    /// # Errors
-    /// If something cannot be removed.
     pub(crate) fn remove(&self, first: Option<&str>) -> io::Result<()> {
         first.map_or(Ok(()), |first| remove_any(&self.path.join(first)))?;
         platform::sync_folder(&self.path)?;

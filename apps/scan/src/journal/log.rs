@@ -21,9 +21,7 @@ const CHECKSUM_BYTES: usize = 9;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Entry {
-    /// A file was opened.
     File(FileKey, FileFacts),
-    /// A slice was examined.
     Slice(FileKey, usize, SliceResult),
 }
 
@@ -31,9 +29,7 @@ pub enum Entry {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Noted {
-    /// A file was opened.
     File(FileKey, FileFacts),
-    /// A slice was examined.
     Slice(FileKey, usize, NotedSlice),
 }
 
@@ -83,10 +79,6 @@ impl Log {
         Ok(Self { path: path.to_owned(), index, file, offset: 0, last_sync: Instant::now() })
     }
 
-    /// Appends a result.
-    ///
-    /// # Errors
-    /// If it cannot be written, for example because the disk is full.
     pub fn append(&mut self, entry: &Entry) -> Result<Location, Error> {
         let line = line(entry);
         self.file.write_all(&line).and_then(|()| self.sync()).map_err(Error::at(&self.path))?;

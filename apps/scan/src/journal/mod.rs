@@ -7,6 +7,5 @@ mod state;
 mod index;
 
 pub use index::Journal;
-pub(crate) use index::write_whole;
 pub(crate) use lock::LockedFolder;
-pub use log::{Entry, Location, Log};
+pub use log::{Entry, Log};

@@ -2,19 +2,18 @@
 //! Photos and videos with the faces of the tables drawn on them, in a folder, under the names of the files.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gst::prelude::*;
 
-use super::drawing;
 use super::faces_by_time::FacesByTime;
+use super::{below, drawing};
 use crate::error::Error;
 use crate::findings::Kind;
-use crate::inputs::{Copies, Input, Unavailable};
-use crate::journal::Journal;
-use crate::options::Options;
+use crate::inputs::{Input, Unavailable};
+use crate::platform::folder_of;
+use crate::scan::Results;
 
 /// Why a file could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -32,25 +31,15 @@ enum Undrawn {
 
 /// Draws the faces of all files into `folder`, under the names of the files. Finished files are not drawn again. Returns name
 /// and error of each file that could not be drawn.
-///
-/// # Errors
-/// If an encoder is missing, a file cannot be written, or a name would replace an input.
-pub fn write(
-    folder: &Path,
-    options: &Options,
-    inputs: &[Input],
-    journal: &Arc<Journal>,
-    copies: &Copies,
-) -> Result<Vec<(String, String)>, Error> {
-    let mut errors = Vec::new();
-    for (file, input) in inputs.iter().enumerate() {
-        let facts = journal.facts(file).cloned().unwrap_or_default();
-        let Some(kind @ (Kind::Photo | Kind::Video)) = facts.kind else { continue };
-        let output = output_path(folder, &input.path_of_results(), kind);
-        if !is_drawn(&output, journal.folder()) {
-            let faces = FacesByTime::new(journal, file, facts, options.sampling());
-            let drawn = copies.with(file, input, |path| match path {
-                Ok(path) => draw(path, kind, &output, faces, options.timeout),
+pub(crate) fn write(folder: &Path, results: &Results<'_>) -> Result<Vec<(String, String)>, Error> {
+    let (command, mut errors) = (results.scan.command, Vec::new());
+    for file in results.files() {
+        let Some(kind @ (Kind::Photo | Kind::Video)) = file.facts.kind else { continue };
+        let (input, output) = (file.input, output_path(folder, &file.input.path_of_results(), kind));
+        if !is_drawn(&output, results.journal.folder()) {
+            let faces = FacesByTime::new(&results.journal, file.number, file.facts, command.examination.sampling());
+            let drawn = results.copies.with(file.number, input, |path| match path {
+                Ok(path) => draw(path, kind, &output, faces, command.timeout),
                 Err(error) => Ok(Err(error.into())),
             })?;
             errors.extend(drawn.err().map(|error| (output.to_string_lossy().into_owned(), error.to_string())));
@@ -60,10 +49,7 @@ pub fn write(
 }
 
 /// Refuses a folder in which drawn files would replace the inputs.
-///
-/// # Errors
-/// If there is such a file.
-pub fn check(folder: &Path, inputs: &[Input]) -> Result<(), Error> {
+pub(crate) fn check(folder: &Path, inputs: &[Input]) -> Result<(), Error> {
     let is_replaced = |input: &&Input| {
         let outputs = [Kind::Photo, Kind::Video].map(|kind| output_path(folder, &input.path_of_results(), kind));
         let input = fs::canonicalize(input.path());
@@ -77,8 +63,7 @@ pub fn check(folder: &Path, inputs: &[Input]) -> Result<(), Error> {
 
 /// `clips/a.mov` becomes `FOLDER/clips/a.mov.mp4`; names that already have the suffix keep it.
 fn output_path(folder: &Path, input: &Path, kind: Kind) -> PathBuf {
-    let parts = input.components().filter(|part| matches!(part, Component::Normal(_)));
-    let mut path = folder.join(parts.collect::<PathBuf>()).into_os_string();
+    let mut path = below(folder, input).into_os_string();
     let extension = input.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match (kind, extension.as_str()) {
         (Kind::Photo, "jpg" | "jpeg" | "png") | (Kind::Video, "mp4") => {}
@@ -96,8 +81,7 @@ fn is_drawn(output: &Path, journal: &Path) -> bool {
 
 /// Writes one file, under a temporary name until it is complete. The inner error concerns the input.
 fn draw(input: &Path, kind: Kind, output: &Path, faces: FacesByTime, limit: Duration) -> Result<Result<(), Undrawn>, Error> {
-    let parent = output.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(Error::at(parent))?;
+    fs::create_dir_all(folder_of(output)).map_err(Error::at(folder_of(output)))?;
     let part = output.with_extension("part");
     let is_png = output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
     let pipeline = drawing::build(input, kind, is_png, &part, faces)?;

@@ -29,9 +29,6 @@ use crate::findings::Kind;
 const SOUND_ENCODERS: [&str; 3] = ["fdkaacenc", "avenc_aac", "voaacenc"];
 
 /// A pipeline that draws `faces` on the photo or video `input` and writes it to `output`, a photo as PNG or JPEG.
-///
-/// # Errors
-/// If an element or an encoder is missing.
 pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces: FacesByTime) -> Result<gst::Pipeline, Error> {
     let (encode, mux) = match kind {
         Kind::Photo if is_png => ("pngenc snapshot=true", "identity"),

@@ -3,171 +3,101 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::Path;
 
 use gstemotion::behaviour::ActivitySums;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::findings::{FileFacts, SliceResult};
-use crate::inputs::{Input, Unavailable};
-use crate::journal::Journal;
-use crate::models::Models;
-use crate::options::Options;
-use crate::record::Record;
-use crate::table::{BinTable, FaceTable, FileRow, FileTable, Layout, Seen, Source, Table, TrackTable, activities, classes_of, face_id};
-
-/// Errors that are kept in memory.
-const KEPT_ERRORS: usize = 1_000;
-
-/// What a scan found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Number of files.
-    pub files: u64,
-    /// Number of examined frames.
-    pub frames: u64,
-    /// Number of rows in the table of faces.
-    pub faces: u64,
-    /// Number of files that could not be examined to their end, or not be drawn.
-    #[serde(default)]
-    pub unreadable: u64,
-    /// Name and error of the first of these files.
-    pub errors: Vec<(String, String)>,
-    /// Classes of the expression model; empty if no face was scored.
-    #[serde(default)]
-    pub classes: Vec<String>,
-    /// Facing the camera and blinks, if the geometry of faces was asked for.
-    #[serde(default)]
-    pub activity: Option<ActivitySums>,
-}
-
-impl Summary {
-    fn add(&mut self, row: FileRow) {
-        self.files += 1;
-        self.frames += row.examined;
-        self.faces += row.faces;
-        self.extend_errors(row.error.map(|error| (row.file, error)), 0);
-    }
-
-    /// Adds errors, and so many further ones whose texts are not known. The table of files has all of them.
-    pub(crate) fn extend_errors(&mut self, errors: impl IntoIterator<Item = (String, String)>, further: u64) {
-        self.unreadable += further;
-        for error in errors {
-            self.unreadable += 1;
-            if self.errors.len() < KEPT_ERRORS {
-                self.errors.push(error);
-            }
-        }
-    }
-
-    /// Adds what was found in other files.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.files += other.files;
-        self.frames += other.frames;
-        self.faces += other.faces;
-        let further = other.unreadable.saturating_sub(other.errors.len() as u64);
-        self.extend_errors(other.errors, further);
-        if self.classes.is_empty() {
-            self.classes = other.classes;
-        }
-        if let Some(activity) = other.activity {
-            self.activity.get_or_insert_default().extend(&activity);
-        }
-    }
-}
+use crate::findings::SliceResult;
+use crate::inputs::Unavailable;
+use crate::scan::{FileResults, Results, Scan};
+use crate::summary::Summary;
+use crate::table::{Bins, FaceRow, FileRow, Layout, RowWriter, Seen, Table, Tracks, activities, face_id};
 
 /// Writes each table to the file of its name in the folder of the journal.
-///
-/// # Errors
-/// If the journal cannot be read or a table cannot be written.
-pub(crate) fn write_tables(
-    options: &Options,
-    models: &Models,
-    inputs: &[Input],
-    journal: &Journal,
-    record: &Record,
-) -> Result<Summary, Error> {
-    let classifier = options.classifier();
-    let mut tables = Tables::create(options, Source { classifier: &classifier, models }, journal)?;
-    let mut summary = Summary { classes: journal.labels().to_vec(), ..Summary::default() };
-    for (file, input) in inputs.iter().enumerate() {
-        summary.add(tables.write_file(file, input, journal)?);
+pub(crate) fn write_tables(results: &Results<'_>) -> Result<Summary, Error> {
+    let (scan, folder) = (results.scan, results.journal.folder());
+    let mut tables = Tables::create(results)?;
+    let mut summary = Summary { classes: results.journal.labels().to_vec(), ..Summary::default() };
+    for file in results.files() {
+        summary.add(tables.write_file(&file)?);
     }
-    summary.activity = options.geometry.then_some(tables.activity);
-    tables.finish(&record.finished(options, &summary)).map_err(Error::at(journal.folder()))?;
+    summary.activity = scan.command.examination.geometry.then_some(tables.activity);
+    let provenance = scan.provenance.finished(scan.outputs, &summary);
+    tables.writers.into_iter().try_for_each(|(_, writer)| writer.finish(&provenance)).map_err(Error::at(folder))?;
     Ok(summary)
 }
 
 /// The tables that are being written.
 struct Tables<'a> {
-    faces: FaceTable<'a>,
-    files: FileTable<'a>,
-    tracks: TrackTable<'a>,
-    bins: Option<BinTable<'a>>,
+    scan: Scan<'a>,
+    layout: Layout,
+    writers: Vec<(Table, Box<dyn RowWriter>)>,
+    tracks: Tracks,
+    bins: Option<Bins>,
     activity: ActivitySums,
 }
 
 impl<'a> Tables<'a> {
-    fn create(options: &Options, source: Source<'a>, journal: &Journal) -> Result<Self, Error> {
-        let (format, folder) = (options.format()?, journal.folder());
-        let layout = Layout { classes: classes_of(journal.labels()), has_geometry: options.geometry };
-        let create = |table: Table| create(&folder.join(table.name()));
-        let at = || Error::at(folder);
-        let bins = options.bins.map(|length| BinTable::new(format, &layout, length, create(Table::Bins)?).map_err(at()));
-        Ok(Self {
-            faces: FaceTable::new(format, &layout, source, create(Table::Faces)?).map_err(at())?,
-            files: FileTable::new(format, create(Table::Files)?).map_err(at())?,
-            tracks: TrackTable::new(format, &layout, create(Table::Tracks)?).map_err(at())?,
-            bins: bins.transpose()?,
-            activity: ActivitySums::default(),
-        })
+    fn create(results: &Results<'a>) -> Result<Self, Error> {
+        let (scan, folder) = (results.scan, results.journal.folder());
+        let (outputs, layout) = (scan.outputs, Layout::new(results.journal.labels(), scan.command.examination.geometry));
+        let format = outputs.format()?;
+        let writer = |table: Table| {
+            let path = folder.join(table.name());
+            let file = File::create(&path).map(BufWriter::new).map_err(Error::at(&path))?;
+            Ok((table, format.writer(&table.columns(&layout), file).map_err(Error::at(folder))?))
+        };
+        let writers = outputs.tables().map(writer).collect::<Result<_, Error>>()?;
+        let (tracks, bins) = (Tracks::new(&layout), outputs.bins.map(|length| Bins::new(&layout, length)));
+        Ok(Self { scan, layout, writers, tracks, bins, activity: ActivitySums::default() })
     }
 
     /// Writes the rows of a file, and returns that of the table of files.
-    fn write_file(&mut self, file: usize, input: &Input, journal: &Journal) -> Result<FileRow, Error> {
-        let facts = journal.facts(file).cloned().unwrap_or_default();
-        let mut row = file_row(input, &facts);
-        for slice in 0..facts.slices.len() {
-            let result = journal.slice(file, slice)?.unwrap_or_default();
-            self.write_slice(&row, slice, &result).map_err(Error::at(journal.folder()))?;
-            add_slice(&mut row, result);
+    fn write_file(&mut self, file: &FileResults<'_>) -> Result<FileRow, Error> {
+        let folder = self.scan.outputs.journal_folder();
+        let mut row = file_row(file);
+        for slice in file.slices() {
+            let slice = slice?;
+            self.write_slice(&row, slice.number, &slice.result).map_err(Error::at(&folder))?;
+            add_slice(&mut row, slice.result);
         }
-        let length_ns = row.length_ns.filter(|_| row.error.is_none() && row.examined > 0);
-        let bins = self.bins.as_mut().map_or(Ok(()), |bins| bins.end_file(&row.file, length_ns));
-        bins.and_then(|()| self.files.write(&row)).map_err(Error::at(journal.folder()))?;
+        self.end_file(&row).map_err(Error::at(&folder))?;
         Ok(row)
     }
 
     /// Writes the faces of a slice; `row` has the sums of the slices before.
     fn write_slice(&mut self, row: &FileRow, slice: usize, result: &SliceResult) -> io::Result<()> {
+        let (file, models, classifier) = (row.file.as_str(), self.scan.models, self.scan.command.examination.classifier());
         for (face, activity) in result.faces.iter().zip(activities(&result.faces)) {
             let (id, seen) = (face_id(slice, face), Seen { face, activity });
-            self.faces.write(&row.file, slice, row.frames, &seen)?;
+            let of_face = FaceRow { file, slice, frames_before: row.frames, seen, classifier, models };
+            writer(&mut self.writers, Table::Faces).write(&of_face.values(&self.layout))?;
             self.tracks.add(id, &seen);
             self.bins.iter_mut().for_each(|bins| bins.add(id, &seen));
             self.activity.add(&activity.observation, u64::from(activity.is_blink == Some(true)));
         }
-        self.tracks.end_slice(&row.file)
+        self.tracks.end_slice(file, writer(&mut self.writers, Table::Tracks))
     }
 
-    /// Ends the tables, which were made as `record` says.
-    fn finish(self, record: &str) -> io::Result<()> {
-        self.faces.finish(record)?;
-        self.files.finish(record)?;
-        self.tracks.finish(record)?;
-        self.bins.map_or(Ok(()), |bins| bins.finish(record))
+    fn end_file(&mut self, row: &FileRow) -> io::Result<()> {
+        if let Some(bins) = &mut self.bins {
+            let length_ns = row.length_ns.filter(|_| row.error.is_none() && row.examined > 0);
+            bins.end_file(&row.file, length_ns, writer(&mut self.writers, Table::Bins))?;
+        }
+        writer(&mut self.writers, Table::Files).write(&row.values(&self.layout))
     }
 }
 
-fn create(path: &Path) -> Result<BufWriter<File>, Error> {
-    File::create(path).map(BufWriter::new).map_err(Error::at(path))
+fn writer(writers: &mut [(Table, Box<dyn RowWriter>)], table: Table) -> &mut dyn RowWriter {
+    let found = writers.iter_mut().find(|(other, _)| *other == table);
+    &mut *found.expect("a table that has rows is written").1
 }
 
-fn file_row(input: &Input, facts: &FileFacts) -> FileRow {
-    let error = input.error.as_deref().map(Unavailable::to_string).or_else(|| facts.error.clone());
+fn file_row(file: &FileResults<'_>) -> FileRow {
+    let facts = &file.facts;
+    let error = file.input.error.as_deref().map(Unavailable::to_string).or_else(|| facts.error.clone());
     let (kind, length_ns, video_tracks) = (facts.kind, facts.length_ns, facts.video_tracks);
-    FileRow { file: input.key.name.clone(), kind, length_ns, video_tracks, error, ..FileRow::default() }
+    FileRow { file: file.input.key.name.clone(), kind, length_ns, video_tracks, error, ..FileRow::default() }
 }
 
 fn add_slice(row: &mut FileRow, slice: SliceResult) {

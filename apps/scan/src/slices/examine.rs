@@ -2,23 +2,25 @@
 //! Examines one slice of one file: its frames to faces.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use gstemotion::record::FaceRecord;
 
-use super::look::look;
+use super::look::{Span, View, look};
 use super::plan::{self, Sampler};
-use super::spans::Span;
 use crate::analysis::{Analyser, Faces};
-use crate::decode::{Chosen, Failure, Frame, Frames, Part};
+use crate::command_line::CommandLine;
+use crate::decode::{Failure, Frame, Frames, Part};
 use crate::error::Error;
+use crate::examination::Examination;
 use crate::findings::{Face, Kind, SliceResult};
-use crate::inputs::Input;
-use crate::options::Options;
+use crate::inputs::{Input, Unavailable};
+use crate::models::Models;
 use crate::progress::Counts;
 use crate::sampling::{Sampling, Schedule};
-use crate::turn::{Direction, Turn};
+use crate::turn::Direction;
 
 static CATEGORY: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("emotion-scan", gst::DebugColorFlags::empty(), Some("emotion-scan")));
@@ -28,104 +30,95 @@ const FEW_FACES: usize = 2;
 /// What the confidences of another direction must have more in sum. A face can be found in two directions.
 const CLEARLY_MORE: f32 = 0.25;
 
-/// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.
-pub fn examine_at(
-    input: &Input,
-    index: usize,
-    starts: &[u64],
-    decoder: Result<Frames, Failure>,
-    analyser: &mut Analyser,
-    options: &Options,
-    counts: &Counts,
-) -> SliceResult {
-    let (part, schedule, is_only) = (plan::slice(starts, index), options.schedule(), starts.len() <= 1);
-    let keeps_times = matches!(schedule.sampling, Sampling::Nearest(_));
-    let mut work = Work { input, part, is_only, analyser, schedule, keeps_times, turn: options.turn, counts };
-    let mut result = decoder.and_then(|decoder| work.run(decoder)).unwrap_or_else(|failure| SliceResult {
-        error: Some(match failure {
-            Failure::Other => "expected a video, found none".into(),
-            broken => broken.to_string(),
-        }),
-        ..SliceResult::default()
-    });
-    if input.is_changed() {
-        result.error = Some("the file was changed while it was examined; scan it again when nothing writes to it".into());
+/// Loaded networks, and how they examine files.
+pub struct Examiner<'a> {
+    analyser: Analyser,
+    examination: &'a Examination,
+    timeout: Duration,
+    counts: &'a Counts,
+}
+
+impl<'a> Examiner<'a> {
+    /// Loads the networks, which use `threads` threads each unless a setting says otherwise. Examined frames are counted in `counts`.
+    pub fn new(command: &'a CommandLine, threads: u32, counts: &'a Counts) -> Result<Self, Error> {
+        let examination = &command.examination;
+        let analyser = Analyser::new(&examination.settings(), examination.geometry, threads)?;
+        Ok(Self { analyser, examination, timeout: command.timeout, counts })
     }
-    result
+
+    pub fn models(&self) -> Models {
+        self.analyser.models()
+    }
+
+    /// Opens a file that is on this machine.
+    pub fn open(&self, path: Result<PathBuf, Unavailable>) -> Result<Frames, Failure> {
+        Frames::open(&path?, self.timeout, self.examination.schedule().first())
+    }
+
+    /// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.
+    pub fn examine(&mut self, input: &Input, index: usize, starts: &[u64], opened: Result<Frames, Failure>) -> SliceResult {
+        let (part, schedule, is_only) = (plan::slice(starts, index), self.examination.schedule(), starts.len() <= 1);
+        let keeps_times = matches!(schedule.sampling, Sampling::Nearest(_));
+        let mut work = Work { input, part, is_only, examiner: self, schedule, keeps_times };
+        let mut result = opened.and_then(|frames| work.run(frames)).unwrap_or_else(|failure| SliceResult {
+            error: Some(match failure {
+                Failure::Other => "expected a video, found none".into(),
+                broken => broken.to_string(),
+            }),
+            ..SliceResult::default()
+        });
+        if input.is_changed() {
+            result.error = Some("the file was changed while it was examined; scan it again when nothing writes to it".into());
+        }
+        result
+    }
 }
 
 /// A slice to examine, and with what.
-struct Work<'a> {
+struct Work<'a, 'b> {
     input: &'a Input,
     part: Part,
     /// Set if the file has no other slice.
     is_only: bool,
-    analyser: &'a mut Analyser,
+    examiner: &'a mut Examiner<'b>,
     schedule: Schedule,
     keeps_times: bool,
-    turn: Turn,
-    counts: &'a Counts,
 }
 
 /// The result of a slice, which may be incomplete, and how its examination ended.
 type Examined = (SliceResult, Result<(), Failure>);
 
-impl Work<'_> {
-    /// Examines the slice. If the marks of keyframes are wrong, all its frames are decoded instead.
-    ///
-    /// # Errors
-    /// If the file cannot be decoded at the slice.
-    fn run(&mut self, mut decoder: Frames) -> Result<SliceResult, Failure> {
-        let (mut result, mut ended) = self.examine(&mut decoder)?;
+impl Work<'_, '_> {
+    /// Examines the slice. If the marks of keyframes are wrong, all its frames are decoded instead. Fails if the file cannot be
+    /// decoded at the slice.
+    fn run(&mut self, mut frames: Frames) -> Result<SliceResult, Failure> {
+        let (mut result, mut ended) = self.examine(&mut frames)?;
         if let Err(reason @ (Failure::Unsampled(_) | Failure::NoSeek(_))) = &ended {
             let start_ns = self.part.start_ns;
             gst::warning!(CATEGORY, "{}: {reason}; all frames of the slice at {start_ns} ns are decoded", self.input.key.name);
             // A file that cannot seek is examined from one end to the other.
             self.schedule.look = self.schedule.look.filter(|_| matches!(reason, Failure::Unsampled(_)));
             self.schedule.sampling = self.schedule.sampling.exact();
-            (result, ended) = self.examine(&mut decoder.reopened()?)?;
+            (result, ended) = self.examine(&mut frames.reopened()?)?;
         }
         Ok(with_error(result, ended))
     }
 
-    fn examine(&mut self, decoder: &mut Frames) -> Result<Examined, Failure> {
-        match self.schedule.look {
-            Some(every) if decoder.kind() == Kind::Video && decoder.may_seek() => self.examine_spans(decoder, every),
-            _ => {
-                if !self.is_only {
-                    decoder.continue_at(self.part)?;
-                }
-                Ok(self.examine_all(decoder))
-            }
+    fn examine(&mut self, frames: &mut Frames) -> Result<Examined, Failure> {
+        let direction = self.examiner.examination.turn.direction();
+        let is_video = frames.kind() == Kind::Video;
+        let look = self.schedule.look.filter(|_| is_video && frames.may_seek());
+        if look.is_none() && !self.is_only {
+            frames.continue_at(self.part)?;
         }
-    }
-
-    /// Examines the frames of the slice, at which `decoder` is, until the first error.
-    fn examine_all(&mut self, decoder: &mut Frames) -> Examined {
-        let mut examination = Examination::new(self.part, self.schedule.sampling, self.keeps_times);
-        let direction = self.turn.direction();
-        let ended = match direction {
-            None if decoder.kind() == Kind::Photo => examination.run_in_all_directions(decoder, self.analyser, self.counts),
-            _ => examination.run(decoder, self.analyser, direction.unwrap_or_default(), self.counts),
+        let mut examination = SliceExamination::new(self.part, self.schedule.sampling, self.keeps_times);
+        let Examiner { analyser, counts, .. } = &mut *self.examiner;
+        let mut view = View { frames, analyser, direction: direction.unwrap_or_default(), counts };
+        let ended = match look {
+            Some(every) => examination.run_spans(&mut view, every, self.is_only),
+            None if direction.is_none() && !is_video => examination.run_in_all_directions(&mut view),
+            None => examination.run(&mut view),
         };
-        (examination.result, ended)
-    }
-
-    /// Takes a first look at the slice, and examines the spans with faces.
-    fn examine_spans(&mut self, decoder: &mut Frames, every: Duration) -> Result<Examined, Failure> {
-        let (from, direction) = (if self.is_only { None } else { Some(self.part) }, self.turn.direction().unwrap_or_default());
-        let found = match look(decoder, self.analyser, direction, every, from, self.counts) {
-            Ok(found) => found,
-            Err(failure) => return Ok((SliceResult::default(), Err(failure))),
-        };
-        let spans = found.spans(self.part);
-        let mut examination = Examination::new(self.part, self.schedule.sampling, self.keeps_times);
-        examination.result = SliceResult { spans_ns: Some(Vec::new()), ..found.result };
-        decoder.set_sampling(self.schedule.sampling);
-        let ended = spans.into_iter().try_for_each(|span| {
-            decoder.continue_at(plan::part(span.start_ns, span.end_ns))?;
-            examination.run_span(span, decoder, self.analyser, direction, self.counts)
-        });
         Ok((examination.result, ended))
     }
 }
@@ -141,7 +134,9 @@ fn with_error(mut result: SliceResult, ended: Result<(), Failure>) -> SliceResul
     result
 }
 
-struct Examination {
+/// The examination of a slice, up to the first error.
+struct SliceExamination {
+    /// The slice, or the span of it that is being examined.
     part: Part,
     keeps_times: bool,
     sampling: Sampling,
@@ -154,39 +149,34 @@ struct Examination {
     result: SliceResult,
 }
 
-impl Examination {
+impl SliceExamination {
     fn new(part: Part, sampling: Sampling, keeps_times: bool) -> Self {
-        Self {
-            part,
-            keeps_times,
-            sampling,
-            sampler: Sampler::new(sampling.every()),
-            frames: 0,
-            frames_before: 0,
-            tracks: HashMap::new(),
-            result: SliceResult::default(),
-        }
+        let (sampler, result) = (Sampler::new(sampling.every()), SliceResult::default());
+        Self { part, keeps_times, sampling, sampler, frames: 0, frames_before: 0, tracks: HashMap::new(), result }
     }
 
     /// Examines the whole slice.
-    fn run(&mut self, decoder: &mut Frames, analyser: &mut Analyser, direction: Direction, counts: &Counts) -> Result<(), Failure> {
-        let ended = self.examine_part(decoder, analyser, direction, counts);
+    fn run(&mut self, view: &mut View<'_>) -> Result<(), Failure> {
+        let ended = self.examine_part(view);
         self.result.frames = self.frames;
         ended
     }
 
+    /// Takes a first look at the slice, and examines the spans with faces.
+    fn run_spans(&mut self, view: &mut View<'_>, every: Duration, is_only: bool) -> Result<(), Failure> {
+        let found = look(view, every, (!is_only).then_some(self.part))?;
+        let spans = found.spans(self.part);
+        self.result = SliceResult { spans_ns: Some(Vec::new()), ..found.result };
+        view.frames.set_sampling(self.sampling);
+        spans.into_iter().try_for_each(|span| self.run_span(span, view))
+    }
+
     /// Examines a span of the slice, whose frames have been counted.
-    fn run_span(
-        &mut self,
-        span: Span,
-        decoder: &mut Frames,
-        analyser: &mut Analyser,
-        direction: Direction,
-        counts: &Counts,
-    ) -> Result<(), Failure> {
+    fn run_span(&mut self, span: Span, view: &mut View<'_>) -> Result<(), Failure> {
         self.part = plan::part(span.start_ns, span.end_ns);
+        view.frames.continue_at(self.part)?;
         (self.frames, self.frames_before, self.sampler) = (0, span.number, Sampler::new(self.sampling.every()));
-        let ended = self.examine_part(decoder, analyser, direction, counts);
+        let ended = self.examine_part(view);
         let end_ns = span.end_ns.unwrap_or(u64::MAX);
         self.result.spans_ns.get_or_insert_default().push((span.start_ns, end_ns));
         // No face is known behind the span.
@@ -194,52 +184,41 @@ impl Examination {
         ended
     }
 
-    fn examine_part(
-        &mut self,
-        decoder: &mut Frames,
-        analyser: &mut Analyser,
-        direction: Direction,
-        counts: &Counts,
-    ) -> Result<(), Failure> {
-        self.result.turn = direction.degrees();
-        analyser.restart(&decoder.tags(), direction).map_err(unanalysed)?;
-        while let Some(frame) = decoder.next_frame()? {
+    fn examine_part(&mut self, view: &mut View<'_>) -> Result<(), Failure> {
+        self.result.turn = view.direction.degrees();
+        view.restart()?;
+        while let Some(frame) = view.frames.next_frame()? {
             self.result.decoded += 1;
             if self.part.end_ns.is_some_and(|end| frame.time_ns >= end) {
                 break;
             }
-            self.take(frame, analyser, counts).map_err(unanalysed)?;
+            self.take(frame, view)?;
         }
-        self.frames = decoder.frames()?.unwrap_or(self.frames);
+        self.frames = view.frames.frames()?.unwrap_or(self.frames);
         Ok(())
     }
 
     /// Searches a photo, and if it has few faces, in all directions. Reports the faces of the best one.
-    fn run_in_all_directions(&mut self, decoder: &mut Frames, analyser: &mut Analyser, counts: &Counts) -> Result<(), Failure> {
-        let tags = decoder.tags();
-        while let Some(frame) = decoder.next_frame()? {
-            let best = best_direction(&frame, &tags, analyser).map_err(unanalysed)?;
-            counts.add_frame(best.1.records.len());
-            self.result.turn = best.0.degrees();
-            self.report(&best.1, frame.time_ns, self.result.frames);
+    fn run_in_all_directions(&mut self, view: &mut View<'_>) -> Result<(), Failure> {
+        let tags = view.frames.tags();
+        while let Some(frame) = view.frames.next_frame()? {
+            let (direction, faces) = best_direction(&frame, &tags, view.analyser)?;
+            view.counts.add_frame(faces.records.len());
+            self.result.turn = direction.degrees();
+            self.report(&faces, frame.time_ns, self.result.frames);
             self.result.decoded += 1;
             self.result.frames += 1;
         }
         Ok(())
     }
 
-    fn take(&mut self, frame: Frame, analyser: &mut Analyser, counts: &Counts) -> Result<(), Error> {
+    fn take(&mut self, frame: Frame, view: &mut View<'_>) -> Result<(), Error> {
         let time_ns = frame.time_ns;
         let is_run_up = time_ns < self.part.start_ns;
-        let number = match frame.chosen {
-            Chosen::Undecided => self.sampler.wants(time_ns).then_some(self.frames),
-            Chosen::No => None,
-            Chosen::Yes(number) => Some(number),
-        };
-        if let Some(number) = number {
-            let faces = analyser.analyse(frame.sample)?;
+        if let Some(number) = self.sampler.number(&frame, self.frames) {
+            let faces = view.analyser.analyse(frame.sample)?;
             if !is_run_up {
-                counts.add_frame(faces.records.len());
+                view.counts.add_frame(faces.records.len());
                 self.report(&faces, time_ns, self.frames_before + number);
             }
         }
@@ -292,9 +271,4 @@ fn best_direction(frame: &Frame, tags: &[gst::Event], analyser: &mut Analyser) -
 /// The sum of the detector's confidences.
 fn confidence(faces: &Faces) -> f32 {
     faces.records.iter().filter_map(|record| record.detection.as_ref()).map(|detection| detection.confidence).sum()
-}
-
-/// Turns an error of the elements into one of the slice, since the analysis of other files may succeed.
-pub(super) fn unanalysed(error: Error) -> Failure {
-    Failure::Analysis(error.to_string())
 }

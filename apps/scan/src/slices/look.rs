@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A first look at a slice, which finds out where faces are.
+//! A first look at a slice, which finds the spans around frames with faces. Only these are examined.
 
 use std::time::Duration;
 
-use super::examine::unanalysed;
 use super::plan::Sampler;
-use super::spans::{Glance, Span, spans};
 use crate::analysis::Analyser;
-use crate::decode::{Chosen, Failure, Frames, Part};
+use crate::decode::{Failure, Frames, Part};
 use crate::findings::SliceResult;
 use crate::progress::Counts;
 use crate::sampling::{Sampling, nanoseconds};
 use crate::turn::Direction;
+
+/// An opened file, and what finds the faces on its frames.
+pub(super) struct View<'a> {
+    pub(super) frames: &'a mut Frames,
+    pub(super) analyser: &'a mut Analyser,
+    pub(super) direction: Direction,
+    /// Analysed frames are counted here.
+    pub(super) counts: &'a Counts,
+}
+
+impl View<'_> {
+    /// Begins with the next frame, and forgets the faces of those before.
+    pub(super) fn restart(&mut self) -> Result<(), Failure> {
+        Ok(self.analyser.restart(&self.frames.tags(), self.direction)?)
+    }
+}
 
 /// What the first look has found.
 #[derive(Debug, Default)]
@@ -28,67 +42,123 @@ impl Look {
     }
 }
 
-/// Looks at frames that are at most twice `every` apart: of a slice, or of the whole file, at whose beginning `decoder` is. If the
+/// Looks at frames that are at most twice `every` apart: of a slice, or of the whole file, at whose beginning `view` is. If the
 /// marks of keyframes are wrong, all frames are decoded.
-pub(super) fn look(
-    decoder: &mut Frames,
-    analyser: &mut Analyser,
-    direction: Direction,
-    every: Duration,
-    slice: Option<Part>,
-    counts: &Counts,
-) -> Result<Look, Failure> {
+pub(super) fn look(view: &mut View<'_>, every: Duration, slice: Option<Part>) -> Result<Look, Failure> {
     // So a face just outside of the slice is seen too.
     let beyond_ns = nanoseconds(every).saturating_mul(2);
     let part = slice.map(|slice| Part { run_up_ns: slice.start_ns.saturating_sub(beyond_ns), beyond_ns, ..slice });
     if let Some(part) = part {
-        decoder.continue_at(part)?;
+        view.frames.continue_at(part)?;
     }
     let part = part.unwrap_or_default();
-    match glance(decoder, analyser, direction, every, part, counts) {
+    match glance(view, every, part) {
         Err(Failure::Unsampled(_)) => {
             // All frames are decoded from the beginning of the part.
-            decoder.set_sampling(Sampling::First(every));
-            decoder.continue_at(part)?;
-            glance(decoder, analyser, direction, every, part, counts)
+            view.frames.set_sampling(Sampling::First(every));
+            view.frames.continue_at(part)?;
+            glance(view, every, part)
         }
         looked => looked,
     }
 }
 
-fn glance(
-    decoder: &mut Frames,
-    analyser: &mut Analyser,
-    direction: Direction,
-    every: Duration,
-    part: Part,
-    counts: &Counts,
-) -> Result<Look, Failure> {
+fn glance(view: &mut View<'_>, every: Duration, part: Part) -> Result<Look, Failure> {
     let (mut look, mut sampler) = (Look::default(), Sampler::new(Some(every)));
     let until_ns = part.end_ns.map(|end| end + part.beyond_ns);
-    look.result.turn = direction.degrees();
-    analyser.restart(&decoder.tags(), direction).map_err(unanalysed)?;
-    while let Some(frame) = decoder.next_frame()? {
+    look.result.turn = view.direction.degrees();
+    view.restart()?;
+    while let Some(frame) = view.frames.next_frame()? {
         look.result.decoded += 1;
         let time_ns = frame.time_ns;
         if until_ns.is_some_and(|until| time_ns >= until) {
             break;
         }
-        let number = match frame.chosen {
-            Chosen::Undecided => sampler.wants(time_ns).then_some(look.result.frames),
-            Chosen::No => None,
-            Chosen::Yes(number) => Some(number),
-        };
         let is_counted = time_ns >= part.start_ns && part.end_ns.is_none_or(|end| time_ns < end);
-        if let Some(number) = number {
-            let faces = analyser.analyse(frame.sample).map_err(unanalysed)?;
+        if let Some(number) = sampler.number(&frame, look.result.frames) {
+            let faces = view.analyser.analyse(frame.sample)?;
             look.glances.push(Glance { time_ns, number, has_face: !faces.records.is_empty() });
             look.result.examined += u64::from(is_counted);
             look.result.size = Some((faces.size.width, faces.size.height));
-            counts.add_frame(0);
+            view.counts.add_frame(0);
         }
         look.result.frames += u64::from(is_counted);
     }
-    look.result.frames = decoder.frames()?.unwrap_or(look.result.frames);
+    look.result.frames = view.frames.frames()?.unwrap_or(look.result.frames);
     Ok(look)
+}
+
+/// A frame of the first look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Glance {
+    /// Its time in the file.
+    time_ns: u64,
+    /// Number of frames of the slice before it.
+    number: u64,
+    /// True if it shows a face.
+    has_face: bool,
+}
+
+/// A span to examine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Time of its first frame.
+    pub(super) start_ns: u64,
+    /// Time of the first frame behind it; `None` at the end of the file.
+    pub(super) end_ns: Option<u64>,
+    /// Number of frames of the slice before it.
+    pub(super) number: u64,
+}
+
+/// The spans of a slice that may show faces: from the frame before each one with a face to the frame after it. Frames before
+/// and after the slice count too, since a face that they show may also be in the slice.
+fn spans(glances: &[Glance], start_ns: u64, end_ns: Option<u64>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for (index, _) in glances.iter().enumerate().filter(|(_, glance)| glance.has_face) {
+        let before = index.checked_sub(1).map(|before| glances[before]).filter(|before| before.time_ns > start_ns);
+        let (from_ns, number) = before.map_or((start_ns, 0), |before| (before.time_ns, before.number));
+        let after_ns = glances.get(index + 1).map(|after| after.time_ns);
+        let until_ns = [after_ns, end_ns].into_iter().flatten().min();
+        if until_ns.is_some_and(|until| until <= from_ns) || end_ns.is_some_and(|end| from_ns >= end) {
+            continue;
+        }
+        match spans.last_mut() {
+            Some(last) if last.end_ns.is_none_or(|end| end >= from_ns) => last.end_ns = until_ns,
+            _ => spans.push(Span { start_ns: from_ns, end_ns: until_ns, number }),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A glance each two seconds, 25 frames a second. `#` is a face.
+    fn glances(text: &str, first_s: i64) -> Vec<Glance> {
+        let glance = |(index, mark)| {
+            let time_s = (first_s + 2 * index as i64) as u64;
+            Glance { time_ns: time_s, number: 25 * time_s.saturating_sub(20), has_face: mark == '#' }
+        };
+        text.chars().enumerate().map(glance).collect()
+    }
+
+    fn found(text: &str, first_s: i64, start: u64, end: Option<u64>) -> Vec<(u64, Option<u64>, u64)> {
+        spans(&glances(text, first_s), start, end).iter().map(|span| (span.start_ns, span.end_ns, span.number)).collect()
+    }
+
+    #[test]
+    fn a_span_reaches_from_the_frame_before_to_the_frame_after() {
+        assert_eq!(found("..#....##.", 20, 20, None), [(22, Some(26), 50), (32, Some(38), 300)]);
+        assert_eq!(found("#.......#", 20, 20, None), [(20, Some(22), 0), (34, None, 350)]);
+        assert_eq!(found(".#.#.", 20, 20, None), [(20, Some(28), 0)], "spans that touch are one");
+        assert!(found(".....", 20, 20, None).is_empty());
+    }
+
+    #[test]
+    fn faces_beside_the_slice_extend_into_it() {
+        assert_eq!(found(".#...#..", 17, 20, Some(30)), [(20, Some(21), 0), (25, Some(29), 125)]);
+        assert_eq!(found("..#....#.", 16, 20, Some(30)), [(20, Some(22), 0), (28, Some(30), 200)]);
+        assert!(found("#.......#", 15, 20, Some(29)).is_empty(), "too far away");
+    }
 }

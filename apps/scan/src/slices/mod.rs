@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slices of a file: where it is cut, and what is found in one of them.
 
-pub mod plan;
-pub mod spans;
-pub mod inspect;
+mod plan;
 mod look;
-pub mod examine;
+mod examine;
+
+pub use examine::Examiner;
+pub use plan::inspect;

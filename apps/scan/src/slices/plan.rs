@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which part of a file is a unit of work, and which of its frames are examined.
+//! What a file is, which part of it is a unit of work, and which of its frames are examined.
 //!
 //! The rules depend only on the file and the options. So the tables do not depend on the number of workers, or on whether a
 //! scan was interrupted.
 
 use std::time::Duration;
 
-use crate::decode::Part;
+use crate::decode::{Chosen, Failure, Frame, Frames, Part};
+use crate::findings::{FileFacts, Kind};
 use crate::sampling::interval;
 
 /// Usual length of a slice.
@@ -16,14 +17,44 @@ const MIN_SLICE_NS: u64 = SLICE_NS / 2;
 /// Time before a slice that is analysed but not reported, so that faces have tracks and smoothed scores at the start of the slice.
 const RUN_UP_NS: u64 = 1_000_000_000;
 
+/// Finds out what a file is, and where it is cut into slices. The decoder is `None` if the file has no pictures.
+pub fn inspect(opened: Result<Frames, Failure>) -> (FileFacts, Option<Frames>) {
+    match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
+        Ok((facts, decoder)) => (facts, Some(decoder)),
+        Err(failure) => (unreadable(failure), None),
+    }
+}
+
+fn facts_of(decoder: &mut Frames) -> Result<FileFacts, Failure> {
+    let kind = decoder.kind();
+    let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
+    let mut slices = vec![0];
+    for cut in length_ns.into_iter().flat_map(cuts) {
+        let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
+        add_slice(&mut slices, keyframe, cut);
+    }
+    // The decoder is at the last keyframe; if it cannot seek, it is still at the beginning of a single slice.
+    decoder.rewind()?;
+    let video_tracks = (kind == Kind::Video).then(|| decoder.videos());
+    Ok(FileFacts { kind: Some(kind), length_ns, video_tracks, slices, error: None })
+}
+
+/// The facts of a file that could not be opened.
+fn unreadable(failure: Failure) -> FileFacts {
+    match failure {
+        Failure::Other => FileFacts { kind: Some(Kind::Other), ..FileFacts::default() },
+        broken => FileFacts { error: Some(broken.to_string()), ..FileFacts::default() },
+    }
+}
+
 /// Times near which a file of this length is cut.
-pub fn cuts(length_ns: u64) -> impl Iterator<Item = u64> {
+fn cuts(length_ns: u64) -> impl Iterator<Item = u64> {
     (1..).map(|slice| slice * SLICE_NS).take_while(move |cut| cut + MIN_SLICE_NS < length_ns)
 }
 
 /// Adds the start of a slice, at the keyframe at or before a cut. A keyframe that is too close to the last start is skipped,
 /// because keyframes may be further apart than slices are long.
-pub fn add_slice(slices: &mut Vec<u64>, keyframe_ns: u64, cut_ns: u64) {
+fn add_slice(slices: &mut Vec<u64>, keyframe_ns: u64, cut_ns: u64) {
     let last = slices.last().copied().unwrap_or(0);
     if keyframe_ns <= cut_ns && keyframe_ns >= last + MIN_SLICE_NS {
         slices.push(keyframe_ns);
@@ -53,8 +84,17 @@ impl Sampler {
         Self { every, last: None }
     }
 
+    /// The number of a frame that is examined; `None` for others. `before` frames of the part are before it, if all are decoded.
+    pub fn number(&mut self, frame: &Frame, before: u64) -> Option<u64> {
+        match frame.chosen {
+            Chosen::Undecided => self.wants(frame.time_ns).then_some(before),
+            Chosen::No => None,
+            Chosen::Yes(number) => Some(number),
+        }
+    }
+
     /// True if the frame at `time_ns` is examined.
-    pub fn wants(&mut self, time_ns: u64) -> bool {
+    fn wants(&mut self, time_ns: u64) -> bool {
         let Some(every) = self.every else { return true };
         let interval = Some(interval(time_ns, every));
         std::mem::replace(&mut self.last, interval) != interval
@@ -63,7 +103,11 @@ impl Sampler {
 
 #[cfg(test)]
 mod tests {
+    use gst::prelude::*;
+
     use super::*;
+    use crate::decode::Decoder;
+    use crate::sampling::Sampling;
 
     const S: u64 = 1_000_000_000;
 
@@ -97,5 +141,35 @@ mod tests {
         assert_eq!(examined, [0, 6, 12, 18, 24]);
         let mut all = Sampler::new(None);
         assert!((0..3).all(|_| all.wants(0)), "photos have no time");
+    }
+
+    /// A video of 100 frames, one for each second.
+    fn video() -> gst::Buffer {
+        let line =
+            "videotestsrc num-buffers=100 ! video/x-raw,width=32,height=32,framerate=1/1 ! jpegenc ! matroskamux ! filesink name=out";
+        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let file = std::env::temp_dir().join(format!("emotion-scan-inspect-{}.mkv", std::process::id()));
+        pipeline.by_name("out").unwrap().set_property("location", &file);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        pipeline.set_state(gst::State::Null).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        gst::Buffer::from_slice(bytes)
+    }
+
+    #[test]
+    fn a_long_video_that_cannot_seek_is_one_slice() {
+        gst::init().unwrap();
+        let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
+        source.push_buffer(video()).unwrap();
+        source.end_of_stream().unwrap();
+        let opened = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
+        let mut decoder = Frames::Stream(Box::new(opened));
+        let facts = facts_of(&mut decoder).unwrap();
+        assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
+        assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");
     }
 }

@@ -10,6 +10,9 @@ use gstemotion::behaviour::{FaceActivity, Observation};
 
 use crate::findings::{Face, Geometry};
 
+/// Ids of slice n begin at n times this number. No minute of video has as many tracks.
+const IDS_PER_SLICE: u64 = 1_000_000;
+
 /// What a frame and those before it say about a face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
@@ -26,6 +29,11 @@ pub struct Seen<'a> {
     pub face: &'a Face,
     /// What it does.
     pub activity: Activity,
+}
+
+/// The id of a face of slice `slice` in the tables; `None` if faces are not tracked.
+pub fn face_id(slice: usize, face: &Face) -> Option<u64> {
+    face.track.map(|track| slice as u64 * IDS_PER_SLICE + u64::from(track))
 }
 
 /// A track, with the indices of its faces.

@@ -2,30 +2,66 @@
 //! The table of bins: intervals of equal length in each file, with the mean scores of all faces and their standard errors.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
-use super::columns::{Layout, column, seconds};
-use super::sums::{Sums, activity_columns, score_columns, share_columns};
-use super::{Column, Format, RowWriter, Seen, Type, Value};
+use super::activity::Seen;
+use super::column::Members::Classes;
+use super::column::Type::{Category, Double, Int};
+use super::column::{Column, Columns, Layout, RowWriter, Value, describe, each, fill, one, seconds};
+use super::sums::{ACTIVITY, SUMS, Sums};
 
-/// The table of bins.
-pub struct BinTable<'a> {
-    writer: Box<dyn RowWriter + 'a>,
+/// The sums of each track of a bin. Faces without an id are one track.
+type OfTracks = BTreeMap<Option<u64>, Sums>;
+
+/// The bins of the current file.
+pub struct Bins {
     layout: Layout,
     length_ns: u64,
-    /// The faces of the current file: for each bin the sums of each track. Faces without an id are one track.
-    bins: BTreeMap<u64, BTreeMap<Option<u64>, Sums>>,
+    bins: BTreeMap<u64, OfTracks>,
 }
 
-impl<'a> BinTable<'a> {
-    /// An empty table of bins of `length`.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn new(format: Format, layout: &Layout, length: Duration, out: impl Write + Send + 'a) -> io::Result<Self> {
+/// A row of the table.
+pub(super) struct BinRow<'a> {
+    file: &'a str,
+    bin: u64,
+    start_ns: u64,
+    tracks: &'a OfTracks,
+    all: &'a Sums,
+}
+
+type Of = for<'a> fn(&'a BinRow<'a>, usize) -> Value<'a>;
+
+#[rustfmt::skip] // A column is a line.
+pub(super) const BINS: &[Columns<Of>] = &[
+    one("file", Category, "Path as it was given or found in a folder, or URL", |row, _| row.file.into()),
+    one("bin", Int, "Number of the interval, from 0", |row, _| row.bin.into()),
+    one("start_s", Double, "Begin of the interval, in seconds", |row, _| seconds(row.start_ns).into()),
+    one("faces", Int, "Number of rows of the table of faces in this interval", |row, _| row.all.faces.into()),
+    one("tracks", Int, "Number of different ids in this interval", |row, _| (row.tracks.keys().flatten().count() as u64).into()),
+    one("scored", Int, "Number of faces that were large enough to be scored", |row, _| row.all.scored.into()),
+];
+
+#[rustfmt::skip] // A column is a line.
+pub(super) const ERRORS: &[Columns<Of>] = &[
+    each(Classes, "score_{}_se", Double, "Standard error of the mean score of {} over tracks", |row, class| standard_error(row.tracks.values(), row.all, class).into()),
+];
+
+/// The columns.
+pub(super) fn columns(layout: &Layout) -> Vec<Column> {
+    let mut columns = Vec::new();
+    describe(BINS, layout, &mut columns);
+    describe(SUMS, layout, &mut columns);
+    describe(ERRORS, layout, &mut columns);
+    describe(layout.of_geometry(ACTIVITY), layout, &mut columns);
+    columns
+}
+
+impl Bins {
+    /// No bins, of this length.
+    pub fn new(layout: &Layout, length: Duration) -> Self {
         let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Ok(Self { writer: format.writer(&bin_columns(layout), out)?, layout: layout.clone(), length_ns, bins: BTreeMap::new() })
+        Self { layout: layout.clone(), length_ns, bins: BTreeMap::new() }
     }
 
     /// Adds a face to the bin of its time.
@@ -35,48 +71,26 @@ impl<'a> BinTable<'a> {
     }
 
     /// Writes the bins of `file`. With the length of a file that was examined to its end, bins without a face have rows too.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn end_file(&mut self, file: &str, length_ns: Option<u64>) -> io::Result<()> {
+    pub fn end_file(&mut self, file: &str, length_ns: Option<u64>, table: &mut dyn RowWriter) -> io::Result<()> {
         let mut bins = std::mem::take(&mut self.bins);
         let of_length = length_ns.map_or(0, |length| length.div_ceil(self.length_ns));
         let end = bins.last_key_value().map_or(0, |(last, _)| last + 1).max(of_length);
         for bin in 0..end {
-            match bins.remove(&bin) {
-                Some(tracks) => self.write(file, bin, &tracks)?,
-                None if bin < of_length => self.write(file, bin, &BTreeMap::new())?,
-                None => {}
-            }
+            let tracks = bins.remove(&bin).or_else(|| (bin < of_length).then(BTreeMap::new));
+            tracks.map_or(Ok(()), |tracks| self.write(file, bin, &tracks, table))?;
         }
         Ok(())
     }
 
-    fn write(&mut self, file: &str, bin: u64, tracks: &BTreeMap<Option<u64>, Sums>) -> io::Result<()> {
-        let mut all = Sums::new(self.layout.classes.len());
+    fn write(&self, file: &str, bin: u64, tracks: &OfTracks, table: &mut dyn RowWriter) -> io::Result<()> {
+        let (layout, mut all, mut values) = (&self.layout, Sums::new(self.layout.classes.len()), Vec::new());
         tracks.values().for_each(|track| all.extend(track));
-        let mut row = vec![
-            Value::Text(file),
-            Some(bin).into(),
-            Value::Double(seconds(bin.saturating_mul(self.length_ns))),
-            Some(all.faces).into(),
-            Some(tracks.keys().flatten().count() as u64).into(),
-            Some(all.scored).into(),
-        ];
-        row.extend(all.shares().chain(all.means()).map(Value::from));
-        row.extend((0..self.layout.classes.len()).map(|class| Value::from(standard_error(tracks.values(), &all, class))));
-        if self.layout.has_geometry {
-            row.extend(all.activity());
-        }
-        self.writer.write(&row)
-    }
-
-    /// Ends the table, which was made as `record` says.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn finish(self, record: &str) -> io::Result<()> {
-        self.writer.finish(record)
+        let row = BinRow { file, bin, start_ns: bin.saturating_mul(self.length_ns), tracks, all: &all };
+        fill(BINS, layout, &mut values, |of, member| of(&row, member));
+        fill(SUMS, layout, &mut values, |of, member| of(&all, member));
+        fill(ERRORS, layout, &mut values, |of, member| of(&row, member));
+        fill(layout.of_geometry(ACTIVITY), layout, &mut values, |of, member| of(&all, member));
+        table.write(&values)
     }
 }
 
@@ -94,34 +108,21 @@ fn standard_error<'a>(tracks: impl Iterator<Item = &'a Sums>, all: &Sums, class:
     Some((count / (count - 1.0) * squares).sqrt() / total)
 }
 
-/// The columns of the table of bins.
-pub(super) fn bin_columns(layout: &Layout) -> Vec<Column> {
-    let classes = &layout.classes;
-    let mut columns = vec![column("file", Type::Category), column("bin", Type::Int), column("start_s", Type::Double)];
-    columns.extend(["faces", "tracks", "scored"].map(|name| column(name, Type::Int)));
-    columns.extend(share_columns(classes));
-    columns.extend(score_columns(classes));
-    columns.extend(classes.iter().map(|class| column(&format!("score_{class}_se"), Type::Double)));
-    if layout.has_geometry {
-        columns.extend(activity_columns());
-    }
-    columns
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::findings::Face;
     use crate::findings::tests::face;
-    use crate::table::Activity;
+    use crate::table::{Activity, Format};
 
     fn rows(faces: &[(Option<u64>, Face)], length_ns: Option<u64>) -> Vec<serde_json::Value> {
         let mut out = Vec::new();
         let layout = Layout { classes: ["neutral", "happiness"].map(String::from).into(), has_geometry: false };
-        let mut table = BinTable::new(Format::Ndjson, &layout, Duration::from_secs(2), &mut out).unwrap();
-        faces.iter().for_each(|(id, face)| table.add(*id, &Seen { face, activity: Activity::default() }));
-        table.end_file("a.mp4", length_ns).unwrap();
-        table.finish("").unwrap();
+        let mut bins = Bins::new(&layout, Duration::from_secs(2));
+        faces.iter().for_each(|(id, face)| bins.add(*id, &Seen { face, activity: Activity::default() }));
+        let mut writer = Format::Ndjson.writer(&columns(&layout), &mut out).unwrap();
+        bins.end_file("a.mp4", length_ns, &mut *writer).unwrap();
+        writer.finish("").unwrap();
         str::from_utf8(&out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

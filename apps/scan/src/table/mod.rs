@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables and their columns, and a writer for each format.
 //!
-//! A format writes rows of [`Value`]s below [`Column`]s and knows nothing about faces.
+//! A column is a line of `FACES`, `FILES`, `TRACKS`, `BINS` or `SUMS`, which tracks and bins have in common.
 
 mod activity;
+mod column;
+mod parquet;
+mod text;
 mod sums;
-mod columns;
+mod faces;
+mod files;
 mod tracks;
 mod bins;
-pub mod dictionary;
-mod csv;
-mod ndjson;
-mod parquet;
 
-pub use activity::{Activity, Seen, activities};
-pub use bins::BinTable;
-pub use columns::{FaceTable, FileRow, FileTable, LANDMARKS, Layout, Source, classes_of, face_id};
-pub use tracks::TrackTable;
+pub use activity::{Activity, Seen, activities, face_id};
+pub use bins::Bins;
+pub use column::{Column, LANDMARKS, Layout, RowWriter, Type, Value};
+pub use faces::FaceRow;
+pub use files::FileRow;
+pub use tracks::Tracks;
 
 use std::io::{self, Write};
 
@@ -34,6 +36,9 @@ pub enum Table {
 }
 
 impl Table {
+    /// All tables. That of bins is written if it is asked for.
+    pub const ALL: [Self; 4] = [Self::Faces, Self::Files, Self::Tracks, Self::Bins];
+
     /// Its name. In the names of files it is before the suffix, except that of the table of faces.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +46,26 @@ impl Table {
             Self::Files => "files",
             Self::Tracks => "tracks",
             Self::Bins => "bins",
+        }
+    }
+
+    /// What a row is, and the columns that tell rows apart.
+    pub fn about(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Faces => ("A row for each face on each examined frame", &[]),
+            Self::Files => ("A row for each file", &["file"]),
+            Self::Tracks => ("A row for each track: a face that was followed from frame to frame", &["file", "id"]),
+            Self::Bins => ("A row for each interval of each file", &["file", "bin"]),
+        }
+    }
+
+    /// Its columns.
+    pub fn columns(self, layout: &Layout) -> Vec<Column> {
+        match self {
+            Self::Faces => faces::columns(layout),
+            Self::Files => files::columns(layout),
+            Self::Tracks => tracks::columns(layout),
+            Self::Bins => bins::columns(layout),
         }
     }
 }
@@ -56,114 +81,35 @@ pub enum Format {
     Ndjson,
 }
 
-/// Type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// Text.
-    Text,
-    /// Text of few different values.
-    Category,
-    /// Whole number.
-    Int,
-    /// Number with the precision of the networks.
-    Float,
-    /// Number with double precision.
-    Double,
-    /// True or false.
-    Bool,
-    /// List of numbers with the precision of the networks.
-    Floats,
-}
-
-/// A column. Every value may be missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub kind: Type,
-}
-
-/// A value of a row; its variant fits the type of its column.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
-    /// No value.
-    Missing,
-    /// Of [`Type::Text`] and [`Type::Category`].
-    Text(&'a str),
-    /// Of [`Type::Int`].
-    Int(i64),
-    /// Of [`Type::Float`].
-    Float(f32),
-    /// Of [`Type::Double`].
-    Double(f64),
-    /// Of [`Type::Bool`].
-    Bool(bool),
-    /// Of [`Type::Floats`].
-    Floats(&'a [f32]),
-}
-
-impl<'a> From<Option<&'a str>> for Value<'a> {
-    fn from(text: Option<&'a str>) -> Self {
-        text.map_or(Self::Missing, Self::Text)
-    }
-}
-
-impl From<Option<f32>> for Value<'_> {
-    fn from(number: Option<f32>) -> Self {
-        number.map_or(Self::Missing, Self::Float)
-    }
-}
-
-impl From<Option<f64>> for Value<'_> {
-    fn from(number: Option<f64>) -> Self {
-        number.map_or(Self::Missing, Self::Double)
-    }
-}
-
-impl From<Option<u64>> for Value<'_> {
-    fn from(number: Option<u64>) -> Self {
-        number.map_or(Self::Missing, |number| Self::Int(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-}
-
-impl<'a> From<Option<&'a [f32]>> for Value<'a> {
-    fn from(numbers: Option<&'a [f32]>) -> Self {
-        numbers.map_or(Self::Missing, Self::Floats)
-    }
-}
-
-impl From<Option<bool>> for Value<'_> {
-    fn from(value: Option<bool>) -> Self {
-        value.map_or(Self::Missing, Self::Bool)
-    }
-}
-
-/// Writes the rows of one table.
-pub trait RowWriter {
-    /// Writes a row, whose values are in the order of the columns.
-    ///
-    /// # Errors
-    /// If writing fails.
-    fn write(&mut self, row: &[Value<'_>]) -> io::Result<()>;
-
-    /// Ends the table. `record` says how it was made; formats that have a place for it store it.
-    ///
-    /// # Errors
-    /// If writing fails.
-    fn finish(self: Box<Self>, record: &str) -> io::Result<()>;
-}
-
 impl Format {
+    /// The format of files with this suffix in lower case.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        match suffix {
+            "parquet" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Csv => "text/csv",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
     /// A writer of this format for a table of `columns`.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn writer<'a>(self, columns: &[Column], out: impl Write + Send + 'a) -> io::Result<Box<dyn RowWriter + 'a>> {
         Ok(match self {
             Self::Parquet => Box::new(parquet::ParquetWriter::new(columns, out)?),
-            Self::Csv => Box::new(csv::CsvWriter::new(columns, out)?),
-            Self::Ndjson => Box::new(ndjson::NdjsonWriter::new(columns, out)),
+            Self::Csv => Box::new(text::CsvWriter::new(columns, out)?),
+            Self::Ndjson => Box::new(text::NdjsonWriter::new(columns, out)),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,14 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
-use super::{Column, RowWriter, Type, Value};
+use super::column::{Column, RowWriter, Type, Value};
 
 /// Rows that are collected before they are passed on.
 const BATCH_ROWS: usize = 16_384;
 /// Memory of a row group after which it is written. Rows of millions of files would otherwise be in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
-/// Key of the record in the file's metadata.
-const RECORD_KEY: &str = "emotion-scan";
+/// Key of the provenance in the file's metadata.
+const PROVENANCE_KEY: &str = "emotion-scan";
 
 /// Writes a table as Parquet.
 pub struct ParquetWriter<W: Write + Send> {
@@ -57,16 +57,16 @@ impl<W: Write + Send> ParquetWriter<W> {
 
 impl<W: Write + Send> RowWriter for ParquetWriter<W> {
     fn write(&mut self, row: &[Value<'_>]) -> io::Result<()> {
-        self.builders.iter_mut().zip(row).for_each(|(builder, value)| builder.append(*value));
+        self.builders.iter_mut().zip(row).for_each(|(builder, value)| builder.append(value));
         if self.builders.first().is_some_and(|builder| builder.len() >= BATCH_ROWS) {
             self.write_batch()?;
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, record: &str) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, provenance: &str) -> io::Result<()> {
         self.write_batch()?;
-        self.writer.append_key_value_metadata(KeyValue::new(RECORD_KEY.to_owned(), record.to_owned()));
+        self.writer.append_key_value_metadata(KeyValue::new(PROVENANCE_KEY.to_owned(), provenance.to_owned()));
         let mut out = self.writer.into_inner()?;
         out.flush()
     }
@@ -95,6 +95,21 @@ enum Builder {
     Floats(ListBuilder<Float32Builder>),
 }
 
+/// What each builder does in the same way.
+macro_rules! of_each {
+    ($builder:expr, $inner:ident => $done:expr) => {
+        match $builder {
+            Builder::Text($inner) => $done,
+            Builder::Category($inner) => $done,
+            Builder::Int($inner) => $done,
+            Builder::Float($inner) => $done,
+            Builder::Double($inner) => $done,
+            Builder::Bool($inner) => $done,
+            Builder::Floats($inner) => $done,
+        }
+    };
+}
+
 impl Builder {
     fn new(kind: Type) -> Self {
         match kind {
@@ -108,55 +123,27 @@ impl Builder {
         }
     }
 
-    fn append(&mut self, value: Value<'_>) {
+    fn append(&mut self, value: &Value<'_>) {
         match (self, value) {
             (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
             (Self::Category(builder), Value::Text(text)) => builder.append_value(text),
-            (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
-            (Self::Float(builder), Value::Float(number)) => builder.append_value(number),
-            (Self::Double(builder), Value::Double(number)) => builder.append_value(number),
-            (Self::Bool(builder), Value::Bool(value)) => builder.append_value(value),
+            (Self::Int(builder), Value::Int(number)) => builder.append_value(*number),
+            (Self::Float(builder), Value::Float(number)) => builder.append_value(*number),
+            (Self::Double(builder), Value::Double(number)) => builder.append_value(*number),
+            (Self::Bool(builder), Value::Bool(value)) => builder.append_value(*value),
             (Self::Floats(builder), Value::Floats(numbers)) => builder.append_value(numbers.iter().copied().map(Some)),
             (builder, value) => {
-                debug_assert_eq!(value, Value::Missing, "the value of another type");
-                builder.append_missing();
+                debug_assert_eq!(*value, Value::Missing, "the value of another type");
+                of_each!(builder, inner => inner.append_null());
             }
         }
     }
 
-    fn append_missing(&mut self) {
-        match self {
-            Self::Text(builder) => builder.append_null(),
-            Self::Category(builder) => builder.append_null(),
-            Self::Int(builder) => builder.append_null(),
-            Self::Float(builder) => builder.append_null(),
-            Self::Double(builder) => builder.append_null(),
-            Self::Bool(builder) => builder.append_null(),
-            Self::Floats(builder) => builder.append_null(),
-        }
-    }
-
     fn len(&self) -> usize {
-        match self {
-            Self::Text(builder) => builder.len(),
-            Self::Category(builder) => builder.len(),
-            Self::Int(builder) => builder.len(),
-            Self::Float(builder) => builder.len(),
-            Self::Double(builder) => builder.len(),
-            Self::Bool(builder) => builder.len(),
-            Self::Floats(builder) => builder.len(),
-        }
+        of_each!(self, builder => builder.len())
     }
 
     fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Category(builder) => Arc::new(builder.finish()),
-            Self::Int(builder) => Arc::new(builder.finish()),
-            Self::Float(builder) => Arc::new(builder.finish()),
-            Self::Double(builder) => Arc::new(builder.finish()),
-            Self::Bool(builder) => Arc::new(builder.finish()),
-            Self::Floats(builder) => Arc::new(builder.finish()),
-        }
+        of_each!(self, builder => Arc::new(builder.finish()))
     }
 }

@@ -2,12 +2,30 @@
 //! Sums over faces, which the tables of tracks and of bins have in common, and their columns.
 
 use gstemotion::behaviour::ActivitySums;
+use gstemotion::scores::UNKNOWN;
 
-use super::columns::{column, seconds};
-use super::{Column, Seen, Type, Value};
+use super::activity::Seen;
+use super::column::Members::{Classes, Labels};
+use super::column::Type::{Double, Int};
+use super::column::{Columns, Value, each, one, seconds};
 
-/// The label of a face about which nothing can be said.
-const UNKNOWN: &str = "unknown";
+type Of = fn(&Sums, usize) -> Value<'static>;
+
+#[rustfmt::skip] // A column is a line.
+pub(super) const SUMS: &[Columns<Of>] = &[
+    one("answered", Double, "Share of the faces with a label other than unknown, 0..1", |sums, _| sums.share(sums.labels.iter().sum())),
+    each(Labels, "share_{}", Double, "Share of the faces with the label {}, 0..1", |sums, label| sums.share(sums.labels.get(label).copied().unwrap_or(sums.unknown))),
+    each(Classes, "score_{}", Double, "Mean score of {} over the scored faces, 0..1", |sums, class| sums.mean(class).into()),
+];
+
+#[rustfmt::skip] // A column is a line.
+pub(super) const ACTIVITY: &[Columns<Of>] = &[
+    one("posed", Int, "Number of faces whose pose is known", |sums, _| sums.activity.posed.into()),
+    one("share_facing", Double, "Share of the faces with a known pose that face the camera, 0..1", |sums, _| sums.activity.facing_share().into()),
+    one("eyes_s", Double, "Time in which the eyes were watched closely enough to see blinks, in seconds, of all faces together", |sums, _| seconds(sums.activity.eyes_ns).into()),
+    one("blinks", Int, "Number of blinks in that time; missing if it is 0", |sums, _| sums.activity.seen_blinks().into()),
+    one("blinks_per_minute", Double, "Blinks in a minute of that time", |sums, _| sums.activity.blinks_per_minute().into()),
+];
 
 /// Counts of labels and sums of scores over faces.
 #[derive(Clone, Debug)]
@@ -65,51 +83,13 @@ impl Sums {
         classes.get(class).map(String::as_str)
     }
 
-    /// The values of [`share_columns`].
-    pub(super) fn shares(&self) -> impl Iterator<Item = Option<f64>> {
-        let answered = self.labels.iter().sum();
-        let shares = [answered].into_iter().chain(self.labels.iter().copied()).chain([self.unknown]);
-        shares.map(|count| (self.faces > 0).then(|| count as f64 / self.faces as f64))
+    /// The share of `count` faces.
+    fn share(&self, count: u64) -> Value<'static> {
+        (self.faces > 0).then(|| count as f64 / self.faces as f64).into()
     }
 
-    /// The values of [`activity_columns`].
-    pub(super) fn activity(&self) -> [Value<'static>; 5] {
-        let sums = &self.activity;
-        [
-            Some(sums.posed).into(),
-            sums.facing_share().into(),
-            Value::Double(seconds(sums.eyes_ns)),
-            sums.seen_blinks().into(),
-            sums.blinks_per_minute().into(),
-        ]
+    /// The mean score of a class; `None` without a scored face.
+    fn mean(&self, class: usize) -> Option<f64> {
+        (self.scored > 0).then(|| self.scores[class] / self.scored as f64)
     }
-
-    /// The mean score of each class; `None` without a scored face.
-    pub(super) fn means(&self) -> impl Iterator<Item = Option<f64>> {
-        self.scores.iter().map(|sum| (self.scored > 0).then(|| sum / self.scored as f64))
-    }
-}
-
-/// Shares of the faces: those with any label but `unknown`, those with each label, and those that are `unknown`.
-pub(super) fn share_columns(classes: &[String]) -> impl Iterator<Item = Column> {
-    let shares = classes.iter().map(String::as_str).chain([UNKNOWN]).map(|label| column(&format!("share_{label}"), Type::Double));
-    [column("answered", Type::Double)].into_iter().chain(shares)
-}
-
-/// Mean scores.
-pub(super) fn score_columns(classes: &[String]) -> impl Iterator<Item = Column> {
-    classes.iter().map(|class| column(&format!("score_{class}"), Type::Double))
-}
-
-/// How much of the time faces face the camera, and how often they blink.
-pub(super) fn activity_columns() -> impl Iterator<Item = Column> {
-    [
-        ("posed", Type::Int),
-        ("share_facing", Type::Double),
-        ("eyes_s", Type::Double),
-        ("blinks", Type::Int),
-        ("blinks_per_minute", Type::Double),
-    ]
-    .into_iter()
-    .map(|(name, kind)| column(name, kind))
 }

@@ -2,18 +2,49 @@
 //! The table of tracks: each face that was followed, from its first to its last examined frame. Faces without an id have no row.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 
-use super::columns::{Layout, column, seconds};
-use super::sums::{Sums, activity_columns, score_columns, share_columns};
-use super::{Column, Format, RowWriter, Seen, Type, Value};
+use super::activity::Seen;
+use super::column::Members::Sides;
+use super::column::Type::{Category, Double, Int};
+use super::column::{Column, Columns, Layout, RowWriter, Value, describe, each, fill, one, seconds};
+use super::sums::{ACTIVITY, SUMS, Sums};
 
-/// The table of tracks.
-pub struct TrackTable<'a> {
-    writer: Box<dyn RowWriter + 'a>,
+/// The tracks of the current slice, by their ids. A track ends with its slice.
+pub struct Tracks {
     layout: Layout,
-    /// The tracks of the current slice, by their ids. A track ends with its slice.
     tracks: BTreeMap<u64, Track>,
+}
+
+/// A row of the table.
+pub(super) struct TrackRow<'a> {
+    file: &'a str,
+    id: u64,
+    track: &'a Track,
+    layout: &'a Layout,
+}
+
+type Of = for<'a> fn(&'a TrackRow<'a>, usize) -> Value<'a>;
+
+#[rustfmt::skip] // A column is a line.
+pub(super) const TRACKS: &[Columns<Of>] = &[
+    one("file", Category, "Path as it was given or found in a folder, or URL", |row, _| row.file.into()),
+    one("id", Int, "Track within the file; a number that means nothing outside of it", |row, _| row.id.into()),
+    one("first_s", Double, "Position of the first or last examined frame with this face, in seconds", |row, _| seconds(row.track.first_ns).into()),
+    one("last_s", Double, "Position of the first or last examined frame with this face, in seconds", |row, _| seconds(row.track.last_ns).into()),
+    one("frames", Int, "Number of examined frames with this face", |row, _| row.track.sums.faces.into()),
+    one("scored", Int, "Number of faces that were large enough to be scored", |row, _| row.track.sums.scored.into()),
+    one("changes", Int, "Number of frames whose label differs from that of the face's frame before", |row, _| row.track.changes.into()),
+    each(Sides, "{}", Double, "Mean box: left, top, width or height, in 0..1 of the frame", |row, side| (row.track.rect[side] / row.track.sums.faces as f64).into()),
+    one("label", Category, "Most frequent apparent expression, besides unknown", |row, _| row.track.sums.most_frequent(&row.layout.classes).into()),
+];
+
+/// The columns.
+pub(super) fn columns(layout: &Layout) -> Vec<Column> {
+    let mut columns = Vec::new();
+    describe(TRACKS, layout, &mut columns);
+    [SUMS, layout.of_geometry(ACTIVITY)].iter().for_each(|list| describe(list, layout, &mut columns));
+    columns
 }
 
 /// What is known about a track.
@@ -46,14 +77,10 @@ impl Track {
     }
 }
 
-impl<'a> TrackTable<'a> {
-    /// An empty table.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn new(format: Format, layout: &Layout, out: impl Write + Send + 'a) -> io::Result<Self> {
-        let writer = format.writer(&track_columns(layout), out)?;
-        Ok(Self { writer, layout: layout.clone(), tracks: BTreeMap::new() })
+impl Tracks {
+    /// No tracks.
+    pub fn new(layout: &Layout) -> Self {
+        Self { layout: layout.clone(), tracks: BTreeMap::new() }
     }
 
     /// Adds a face to its track. The faces of a track come in the order of time.
@@ -64,54 +91,18 @@ impl<'a> TrackTable<'a> {
     }
 
     /// Writes the tracks of a slice of `file`, which has ended.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn end_slice(&mut self, file: &str) -> io::Result<()> {
+    pub fn end_slice(&mut self, file: &str, table: &mut dyn RowWriter) -> io::Result<()> {
+        let layout = &self.layout;
         for (id, track) in std::mem::take(&mut self.tracks) {
-            let mut row = vec![
-                Value::Text(file),
-                Some(id).into(),
-                Value::Double(seconds(track.first_ns)),
-                Value::Double(seconds(track.last_ns)),
-                Some(track.sums.faces).into(),
-                Some(track.sums.scored).into(),
-                Some(track.changes).into(),
-            ];
-            row.extend(track.rect.map(|sum| Value::Double(sum / track.sums.faces as f64)));
-            row.push(track.sums.most_frequent(&self.layout.classes).into());
-            row.extend(track.sums.shares().chain(track.sums.means()).map(Value::from));
-            if self.layout.has_geometry {
-                row.extend(track.sums.activity());
+            let (mut values, row) = (Vec::new(), TrackRow { file, id, track: &track, layout });
+            fill(TRACKS, layout, &mut values, |of, member| of(&row, member));
+            for list in [SUMS, layout.of_geometry(ACTIVITY)] {
+                fill(list, layout, &mut values, |of, member| of(&track.sums, member));
             }
-            self.writer.write(&row)?;
+            table.write(&values)?;
         }
         Ok(())
     }
-
-    /// Ends the table, which was made as `record` says.
-    ///
-    /// # Errors
-    /// If writing fails.
-    pub fn finish(self, record: &str) -> io::Result<()> {
-        self.writer.finish(record)
-    }
-}
-
-/// The columns of the table of tracks.
-pub(super) fn track_columns(layout: &Layout) -> Vec<Column> {
-    let classes = &layout.classes;
-    let mut columns = vec![column("file", Type::Category), column("id", Type::Int)];
-    columns.extend(["first_s", "last_s"].map(|name| column(name, Type::Double)));
-    columns.extend(["frames", "scored", "changes"].map(|name| column(name, Type::Int)));
-    columns.extend(["x", "y", "w", "h"].map(|name| column(name, Type::Double)));
-    columns.push(column("label", Type::Category));
-    columns.extend(share_columns(classes));
-    columns.extend(score_columns(classes));
-    if layout.has_geometry {
-        columns.extend(activity_columns());
-    }
-    columns
 }
 
 #[cfg(test)]
@@ -119,14 +110,20 @@ mod tests {
     use super::*;
     use crate::findings::Face;
     use crate::findings::tests::{face, posed};
-    use crate::table::{Activity, activities};
+    use crate::table::{Activity, Format, activities};
 
     fn layout(has_geometry: bool) -> Layout {
         Layout { classes: ["neutral", "happiness"].map(String::from).into(), has_geometry }
     }
 
-    fn rows(out: &[u8]) -> Vec<serde_json::Value> {
-        str::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    /// The rows of a table to which `add` adds faces.
+    fn rows(layout: &Layout, add: impl FnOnce(&mut Tracks)) -> Vec<serde_json::Value> {
+        let (mut out, mut tracks) = (Vec::new(), Tracks::new(layout));
+        add(&mut tracks);
+        let mut writer = Format::Ndjson.writer(&columns(layout), &mut out).unwrap();
+        tracks.end_slice("a.mp4", &mut *writer).unwrap();
+        writer.finish("").unwrap();
+        str::from_utf8(&out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
@@ -137,14 +134,12 @@ mod tests {
             Face { time_ns: n * 40_000_000, ..posed(face(n, "neutral", &[0.5, 0.5]), if n < 50 { 5.0 } else { -50.0 }, lids) }
         };
         let faces: Vec<Face> = (0..75).map(frame).collect();
-        let mut out = Vec::new();
-        let mut table = TrackTable::new(Format::Ndjson, &layout(true), &mut out).unwrap();
-        faces.iter().zip(activities(&faces)).for_each(|(face, activity)| table.add(Some(1), &Seen { face, activity }));
         let far = [0, 10].map(&frame);
-        far.iter().zip(activities(&far)).for_each(|(face, activity)| table.add(Some(2), &Seen { face, activity }));
-        table.end_slice("a.mp4").unwrap();
-        table.finish("").unwrap();
-        let [row, far] = &rows(&out)[..] else { panic!("two tracks") };
+        let rows = rows(&layout(true), |tracks| {
+            faces.iter().zip(activities(&faces)).for_each(|(face, activity)| tracks.add(Some(1), &Seen { face, activity }));
+            far.iter().zip(activities(&far)).for_each(|(face, activity)| tracks.add(Some(2), &Seen { face, activity }));
+        });
+        let [row, far] = &rows[..] else { panic!("two tracks") };
         assert!(row["posed"] == 75 && (row["share_facing"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{row}");
         assert!(row["blinks"] == 2 && row["eyes_s"] == 2.96, "{row}");
         assert!((row["blinks_per_minute"].as_f64().unwrap() - 2.0 * 60.0 / 2.96).abs() < 1e-9, "{row}");
@@ -153,18 +148,15 @@ mod tests {
 
     #[test]
     fn a_track_has_its_means_and_the_changes_of_its_label() {
-        let mut out = Vec::new();
-        let mut table = TrackTable::new(Format::Ndjson, &layout(false), &mut out).unwrap();
-        let mut add = |id, face: &Face| table.add(id, &Seen { face, activity: Activity::default() });
         let labels = [("neutral", 0.25), ("happiness", 0.75), ("unknown", 0.5), ("happiness", 1.0)];
-        for (frame, (label, happiness)) in labels.into_iter().enumerate() {
-            add(Some(7), &face(frame as u64, label, &[1.0 - happiness, happiness]));
-            add(None, &face(frame as u64, label, &[]));
-        }
-        add(Some(2), &face(3, "unknown", &[]));
-        table.end_slice("a.mp4").unwrap();
-        table.finish("").unwrap();
-        let rows = rows(&out);
+        let rows = rows(&layout(false), |tracks| {
+            let mut add = |id, face: &Face| tracks.add(id, &Seen { face, activity: Activity::default() });
+            for (frame, (label, happiness)) in labels.into_iter().enumerate() {
+                add(Some(7), &face(frame as u64, label, &[1.0 - happiness, happiness]));
+                add(None, &face(frame as u64, label, &[]));
+            }
+            add(Some(2), &face(3, "unknown", &[]));
+        });
         assert_eq!(rows.len(), 2, "faces without an id have no row");
         let small = &rows[0];
         assert!(small["id"] == 2 && small["scored"] == 0 && small["label"].is_null() && small["score_neutral"].is_null(), "{small}");

@@ -9,9 +9,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::Backlog;
+use super::backlog::{Backlog, Running, Task};
 use super::protocol::{self, Answer, Request};
-use super::queue::{Running, Task};
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
 use crate::journal::{Entry, Log};
@@ -20,17 +19,16 @@ use crate::journal::{Entry, Log};
 type Pending<'a> = Mutex<HashMap<Request, Running<'a>>>;
 
 /// Writes all requests and commits all answers.
-///
-/// # Errors
-/// If the answers end before all tasks are answered, or something cannot be read or written.
 pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
     let pending = Mutex::new(HashMap::new());
     let mut log = backlog.create_log()?;
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_requests(backlog, &pending));
         let read = read_answers(backlog, &pending, &mut log);
-        // Tasks that nobody will answer end as failed, and with them the writer.
-        pending.lock().clear();
+        if read.is_err() {
+            // Nobody will answer the other tasks.
+            backlog.queue.abort();
+        }
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read.and(written)
     })
@@ -52,7 +50,7 @@ fn request(backlog: &Backlog<'_>, task: Task) -> Request {
         Task::File(_) => (None, Vec::new()),
         Task::Slice(file, slice) => (Some(slice), backlog.slices(file)),
     };
-    Request { file: backlog.inputs[task.file()].key.clone(), slice, slices, models: backlog.models.clone() }
+    Request { file: backlog.scan.inputs[task.file()].key.clone(), slice, slices, models: backlog.scan.models.clone() }
 }
 
 fn read_answers<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>, log: &mut Log) -> Result<(), Error> {

@@ -5,22 +5,19 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::queue::Task;
-use super::{Backlog, dispatch, threads};
+use super::backlog::{Backlog, Task};
+use super::{dispatch, threads};
 use crate::error::Error;
 use crate::inputs::{Copies, Input};
 use crate::journal::Journal;
-use crate::models::Models;
-use crate::options::Options;
 use crate::progress::{Counts, Progress, Totals};
+use crate::scan::Scan;
 
 /// Examines what `journal` does not have yet, on threads or in other processes, and returns the complete journal.
-///
-/// # Errors
-/// If a worker does not start, or something cannot be written.
-pub(crate) fn examine(options: &Options, models: &Models, inputs: &[Input], journal: Journal, copies: &Copies) -> Result<Journal, Error> {
+pub(crate) fn examine(scan: Scan<'_>, journal: Journal, copies: &Copies) -> Result<Journal, Error> {
+    let Scan { command, inputs, .. } = scan;
     let mut tasks = remaining(inputs, &journal);
-    if options.dispatch {
+    if command.dispatch {
         // The largest first: at the end, all machines are busy until shortly before the last one is.
         tasks.make_contiguous().sort_by_cached_key(|task| Reverse(size(*task, inputs, &journal)));
     }
@@ -32,12 +29,12 @@ pub(crate) fn examine(options: &Options, models: &Models, inputs: &[Input], jour
     let counts = Arc::new(Counts::default());
     let totals = totals(&tasks, inputs, &journal);
     let readable = inputs.iter().filter(|input| input.error.is_none()).count() as u64;
-    if !options.quiet && totals.files < readable {
+    if !command.quiet && totals.files < readable {
         eprintln!("{} of {readable} files are finished", readable - totals.files);
     }
-    let progress = (!options.quiet).then(|| Progress::start(counts.clone(), totals));
-    let backlog = Backlog::new(options, models, inputs, copies, journal, tasks, counts);
-    let ended = if options.dispatch { dispatch::run(&backlog) } else { threads::run(&backlog) };
+    let progress = (!command.quiet).then(|| Progress::start(counts.clone(), totals));
+    let backlog = Backlog::new(scan, copies, journal, tasks, counts);
+    let ended = if command.dispatch { dispatch::run(&backlog) } else { threads::run(&backlog) };
     drop(progress);
     ended.map(|()| backlog.into_journal())
 }

@@ -5,30 +5,26 @@
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::protocol::{self, Answer, Request};
-use crate::analysis::{self, Analyser};
-use crate::decode::{Failure, Frames};
+use crate::analysis;
+use crate::command_line::CommandLine;
 use crate::error::Error;
-use crate::findings::{FileKey, SliceResult};
+use crate::findings::FileKey;
 use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
-use crate::options::Options;
 use crate::progress::Counts;
-use crate::record::like::Recorded;
-use crate::slices::{examine, inspect};
+use crate::provenance::like::Recorded;
+use crate::slices::{Examiner, inspect};
 
 /// Answers requests until there are no more.
-///
-/// # Errors
-/// If the elements do not start, a request cannot be read, or an answer cannot be written.
-pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
+pub fn run(command: &CommandLine, requests: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
     analysis::start_elements()?;
-    let like = options.like.as_deref().map(|path| Recorded::read(path)?.apply(options, path)).transpose()?;
-    let options = like.as_ref().unwrap_or(options);
-    let analyser = Analyser::new(&options.settings(), options.geometry, 1)?;
-    let models = analyser.models();
-    let mut worker = Worker { analyser, models, options, copies: None, copied: (0, None) };
+    let like = command.like.as_deref().map(|path| Ok::<_, Error>(Recorded::read(path)?.apply(command))).transpose()?;
+    let counts = Counts::default();
+    let examiner = Examiner::new(like.as_ref().unwrap_or(command), 1, &counts)?;
+    let mut worker = Worker { models: examiner.models(), examiner, timeout: command.timeout, copies: None, copied: (0, None) };
     for request in protocol::requests(requests) {
         protocol::write(&worker.answer(request?)?, &mut answers)?;
     }
@@ -36,9 +32,9 @@ pub fn run(options: &Options, requests: impl BufRead, mut answers: impl Write) -
 }
 
 struct Worker<'a> {
-    analyser: Analyser,
+    examiner: Examiner<'a>,
     models: Models,
-    options: &'a Options,
+    timeout: Duration,
     copies: Option<Copies>,
     /// Number of remote files so far, and the last one.
     copied: (usize, Option<FileKey>),
@@ -47,19 +43,19 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn answer(&mut self, request: Request) -> Result<Answer, Error> {
         let input = Input::of(request.file.clone());
-        let mut answer = Answer { request, facts: None, result: None, error: None };
-        answer.error = self.refusal(&answer.request, &input);
+        let error = self.refusal(&request, &input);
+        let mut answer = Answer { request, facts: None, result: None, error };
         if answer.error.is_some() {
             return Ok(answer);
         }
-        let opened = self.path(&input)?.map_err(Failure::from);
-        let opened = opened.and_then(|path| Frames::open(&path, self.options.timeout, self.options.schedule().first()));
+        let path = self.path(&input)?;
+        let opened = self.examiner.open(path);
         match answer.request.slice {
-            Some(slice) => answer.result = Some(self.examine(&input, slice, &answer.request.slices, opened)),
+            Some(slice) => answer.result = Some(self.examiner.examine(&input, slice, &answer.request.slices, opened)),
             None => {
-                let (facts, decoder) = inspect::inspect(opened);
+                let (facts, decoder) = inspect(opened);
                 let only = decoder.filter(|_| facts.slices.len() == 1);
-                answer.result = only.map(|decoder| self.examine(&input, 0, &facts.slices, Ok(decoder)));
+                answer.result = only.map(|decoder| self.examiner.examine(&input, 0, &facts.slices, Ok(decoder)));
                 answer.facts = Some(facts);
             }
         }
@@ -83,7 +79,7 @@ impl Worker<'_> {
         }
         if self.copies.is_none() {
             let folder = std::env::temp_dir().join(format!("emotion-scan-worker-{}", std::process::id()));
-            self.copies = Some(Copies::new(folder, std::slice::from_ref(input), self.options.timeout)?);
+            self.copies = Some(Copies::new(folder, std::slice::from_ref(input), self.timeout)?);
         }
         let copies = self.copies.as_ref().expect("set above");
         let (number, file) = &mut self.copied;
@@ -94,9 +90,5 @@ impl Worker<'_> {
             copies.begin(*number, 1);
         }
         copies.path(*number, input)
-    }
-
-    fn examine(&mut self, input: &Input, slice: usize, starts: &[u64], decoder: Result<Frames, Failure>) -> SliceResult {
-        examine::examine_at(input, slice, starts, decoder, &mut self.analyser, self.options, &Counts::default())
     }
 }

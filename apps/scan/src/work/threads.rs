@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Workers on threads of this process.
 
-use super::Backlog;
-use super::queue::Task;
-use crate::analysis::Analyser;
+use super::backlog::{Backlog, Task};
 use crate::decode::{Failure, Frames};
 use crate::error::Error;
 use crate::journal::{Entry, Log};
-use crate::slices::{examine, inspect};
+use crate::slices::{Examiner, inspect};
 
-/// Examines everything.
-///
-/// # Errors
-/// The first error of a worker; the others stop after their tasks.
+/// Examines everything. After the first error of a worker, the others stop after their tasks.
 pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
-    let (jobs, threads) = backlog.options.workers();
+    let (jobs, threads) = backlog.scan.command.workers();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(backlog, threads))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -42,47 +37,39 @@ fn work(backlog: &Backlog<'_>, threads: u32) -> Result<(), Error> {
 /// A worker with loaded networks.
 struct Worker<'a> {
     backlog: &'a Backlog<'a>,
-    analyser: Analyser,
+    examiner: Examiner<'a>,
     log: Log,
 }
 
 impl<'a> Worker<'a> {
     fn new(backlog: &'a Backlog<'a>, threads: u32) -> Result<Self, Error> {
-        let analyser = Analyser::new(&backlog.options.settings(), backlog.options.geometry, threads)?;
-        Ok(Self { backlog, analyser, log: backlog.create_log()? })
+        let examiner = Examiner::new(backlog.scan.command, threads, &backlog.counts)?;
+        Ok(Self { backlog, examiner, log: backlog.create_log()? })
     }
 
     fn run(&mut self, task: Task) -> Result<(), Error> {
+        // The file is downloaded first if it is remote.
+        let file = task.file();
+        let opened = self.examiner.open(self.backlog.copies.path(file, &self.backlog.scan.inputs[file])?);
         match task {
-            Task::File(file) => self.examine_file(file),
-            Task::Slice(file, slice) => {
-                let decoder = self.open(file)?;
-                self.examine_slice(file, slice, &self.backlog.slices(file), decoder)
-            }
+            Task::File(_) => self.examine_file(file, opened),
+            Task::Slice(_, slice) => self.examine_slice(file, slice, &self.backlog.slices(file), opened),
         }
     }
 
-    /// Opens a file, and downloads it first if it is remote. The inner error concerns the file.
-    fn open(&self, file: usize) -> Result<Result<Frames, Failure>, Error> {
-        let path = self.backlog.copies.path(file, &self.backlog.inputs[file])?;
-        let options = self.backlog.options;
-        Ok(path.map_err(Failure::from).and_then(|path| Frames::open(&path, options.timeout, options.schedule().first())))
-    }
-
-    fn examine_file(&mut self, file: usize) -> Result<(), Error> {
+    fn examine_file(&mut self, file: usize, opened: Result<Frames, Failure>) -> Result<(), Error> {
         let backlog = self.backlog;
-        let (facts, decoder) = inspect::inspect(self.open(file)?);
+        let (facts, decoder) = inspect(opened);
         let starts = facts.slices.clone();
-        backlog.commit(file, Entry::File(backlog.inputs[file].key.clone(), facts), &mut self.log)?;
+        backlog.commit(file, Entry::File(backlog.scan.inputs[file].key.clone(), facts), &mut self.log)?;
         backlog.copies.begin(file, starts.len().saturating_sub(1));
         backlog.queue.add((1..starts.len()).map(|slice| Task::Slice(file, slice)));
         decoder.map_or(Ok(()), |decoder| self.examine_slice(file, 0, &starts, Ok(decoder)))
     }
 
-    fn examine_slice(&mut self, file: usize, index: usize, starts: &[u64], decoder: Result<Frames, Failure>) -> Result<(), Error> {
-        let Backlog { inputs, options, counts, .. } = self.backlog;
-        let input = &inputs[file];
-        let result = examine::examine_at(input, index, starts, decoder, &mut self.analyser, options, counts);
+    fn examine_slice(&mut self, file: usize, index: usize, starts: &[u64], opened: Result<Frames, Failure>) -> Result<(), Error> {
+        let input = &self.backlog.scan.inputs[file];
+        let result = self.examiner.examine(input, index, starts, opened);
         self.backlog.commit(file, Entry::Slice(input.key.clone(), index, result), &mut self.log)
     }
 }

@@ -11,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use clap::CommandFactory;
-use emotion_scan::Options;
+use emotion_scan::CommandLine;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use test_support::command_line;
@@ -437,5 +437,5 @@ fn a_program_without_remote_inputs_says_how_to_build_one_with_them() {
 
 #[test]
 fn the_manual_page_and_the_completions_have_the_options_of_the_program() {
-    command_line::assert_committed(Options::command(), "emotion-scan");
+    command_line::assert_committed(CommandLine::command(), "emotion-scan");
 }

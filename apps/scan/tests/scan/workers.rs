@@ -66,6 +66,14 @@ fn a_task_that_no_worker_can_do_is_an_error_of_its_file() {
 }
 
 #[test]
+fn a_scan_whose_answers_end_at_once_does_not_wait() {
+    let Some(folder) = mixed("unanswered") else { return };
+    let mut command = folder.command("in --output out.ndjson --quiet --dispatch");
+    let printed = ended(command.stdin(Stdio::null()).output().unwrap(), 2);
+    assert!(printed.contains("before all tasks were answered"), "{printed}");
+}
+
+#[test]
 fn what_was_answered_before_the_dispatching_process_died_is_kept() {
     let Some(folder) = mixed("kept") else { return };
     folder.run("in --output whole.ndjson", 3);

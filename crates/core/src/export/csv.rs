@@ -15,14 +15,73 @@ use super::field::{coordinate, id, score, seconds};
 use super::geometry::{self, GeometryFields};
 use super::ndjson::labelled_scores;
 use super::{Content, FrameReport, FrameTime, RecordWriter, Summary};
-use crate::record::{EmotionResult, FaceRecord, UnknownReason};
+use crate::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
 use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 
-const TIME_COLUMNS: [&str; 8] = ["stream", "time_s", "duration_s", "pts", "duration", "stream_time", "running_time", "utc"];
-const FACE_COLUMNS: [&str; 14] =
-    ["frame", "id", "x", "y", "w", "h", "confidence", "detector", "label", "label_id", "reason", "score", "second", "smoothed"];
-const AGE_COLUMN: &str = "age";
-const SUMMARY_COLUMNS: [&str; 4] = ["frames", "faces_mean", "faces_max", "faces_scored"];
+/// A column: its name, and what adds its cell to a row. [`super`] says what it means.
+type Column<F> = (&'static str, F);
+type OfFrame = fn(&str, &FrameTime, &mut Row);
+type OfFace = fn(&Face<'_>, &mut Row);
+type OfSummary = fn(&Summary, &mut Row);
+
+#[rustfmt::skip] // A column is a line.
+const FRAME: [Column<OfFrame>; 8] = [
+    ("stream", |stream, _, row| row.text(stream)),
+    ("time_s", |_, time, row| row.number(Some(seconds(time.position_ns())))),
+    ("duration_s", |_, time, row| row.number(Some(seconds(time.duration_ns)))),
+    ("pts", |_, time, row| row.value(Some(time.pts_ns))),
+    ("duration", |_, time, row| row.value(Some(time.duration_ns))),
+    ("stream_time", |_, time, row| row.value(time.stream_time_ns)),
+    ("running_time", |_, time, row| row.value(time.running_time_ns)),
+    ("utc", |_, time, row| row.value(time.utc)),
+];
+
+#[rustfmt::skip] // A column is a line.
+const FACE: [Column<OfFace>; 15] = [
+    ("frame", |face, row| row.value(Some(face.frame))),
+    ("id", |face, row| row.value(face.record.and_then(id))),
+    ("x", |face, row| row.number(face.record.map(|face| coordinate(face.rect_norm.x)))),
+    ("y", |face, row| row.number(face.record.map(|face| coordinate(face.rect_norm.y)))),
+    ("w", |face, row| row.number(face.record.map(|face| coordinate(face.rect_norm.w)))),
+    ("h", |face, row| row.number(face.record.map(|face| coordinate(face.rect_norm.h)))),
+    ("confidence", |face, row| row.number(face.detection().map(|detection| score(detection.confidence)))),
+    ("detector", |face, row| row.text(face.detection().map_or("", |detection| &*detection.model_name))),
+    ("label", |face, row| row.text(face.emotion().map_or("", |emotion| emotion.label()))),
+    ("label_id", |face, row| row.value(face.emotion().and_then(|emotion| emotion.label_id))),
+    ("reason", |face, row| row.value(face.emotion().and_then(|emotion| emotion.reason).map(UnknownReason::as_str))),
+    ("score", |face, row| row.number(face.scored().map(|emotion| score(emotion.confidence())))),
+    ("second", |face, row| row.text(face.scored().and_then(EmotionResult::second).unwrap_or_default())),
+    ("smoothed", |face, row| row.value(face.scored().map(|emotion| emotion.smoothed))),
+    ("age", |face, row| row.value(face.scored().map(|emotion| emotion.age.as_nanos()))),
+];
+
+#[rustfmt::skip] // A column is a line.
+const SUMMARY: [Column<OfSummary>; 4] = [
+    ("frames", |summary, row| row.value(Some(summary.frames))),
+    ("faces_mean", |summary, row| row.number(Some(score(summary.faces_mean())))),
+    ("faces_max", |summary, row| row.value(Some(summary.faces_max))),
+    ("faces_scored", |summary, row| row.value(Some(summary.faces_scored))),
+];
+
+/// What a row of the table of faces is made of; a row without a face says that the last one has gone.
+struct Face<'a> {
+    frame: u64,
+    record: Option<&'a FaceRecord>,
+}
+
+impl<'a> Face<'a> {
+    fn detection(&self) -> Option<&'a DetectionInfo> {
+        self.record?.detection.as_ref()
+    }
+
+    fn emotion(&self) -> Option<&'a EmotionResult> {
+        self.record?.emotion.as_ref()
+    }
+
+    fn scored(&self) -> Option<&'a EmotionResult> {
+        self.emotion().filter(|emotion| emotion.is_scored())
+    }
+}
 
 /// Writes a table with the columns listed in [`super`].
 #[derive(Clone, Debug)]
@@ -49,14 +108,12 @@ impl RecordWriter for CsvWriter {
             self.labels = labels.to_vec();
         }
         let mut row = Row::default();
-        TIME_COLUMNS.iter().for_each(|name| row.text(name));
+        FRAME.iter().for_each(|(name, _)| row.text(name));
         match self.content {
-            Content::Faces | Content::Events => {
-                FACE_COLUMNS.iter().chain([&AGE_COLUMN]).for_each(|name| row.text(name));
-            }
+            Content::Faces | Content::Events => FACE.iter().for_each(|(name, _)| row.text(name)),
             Content::Summaries => {
-                SUMMARY_COLUMNS.iter().for_each(|name| row.text(name));
-                self.labels.iter().map(String::as_str).chain([UNKNOWN]).for_each(|label| row.text(&format!("count_{label}")));
+                SUMMARY.iter().for_each(|(name, _)| row.text(name));
+                self.counted().for_each(|label| row.text(&format!("count_{label}")));
             }
         }
         self.labels.iter().for_each(|label| row.text(&format!("score_{label}")));
@@ -75,10 +132,8 @@ impl RecordWriter for CsvWriter {
     }
 
     fn write_faces(&mut self, frame: &FrameReport<'_>, _hold_ns: u64, out: &mut dyn Write) -> io::Result<()> {
-        if frame.faces.is_empty() {
-            return out.write_all(self.no_faces_row(frame).as_bytes());
-        }
-        frame.faces.iter().try_for_each(|face| out.write_all(self.face_row(frame, face).as_bytes()))
+        let records = frame.faces.iter().map(Some).chain(frame.faces.is_empty().then_some(None));
+        records.map(|record| self.face_row(frame, record)).try_for_each(|row| out.write_all(row.as_bytes()))
     }
 
     fn write_summary(&mut self, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
@@ -87,60 +142,36 @@ impl RecordWriter for CsvWriter {
 }
 
 impl CsvWriter {
-    fn no_faces_row(&self, frame: &FrameReport<'_>) -> String {
-        let mut row = Row::default();
-        row.times(frame.stream, &frame.time);
-        row.value(Some(frame.frame));
-        (0..FACE_COLUMNS.len() + self.labels.len() + self.geometry_columns()).for_each(|_| row.text(""));
-        row.line()
-    }
-
-    fn face_row(&self, frame: &FrameReport<'_>, face: &FaceRecord) -> String {
-        let emotion = face.emotion.as_ref();
-        let scored = emotion.filter(|emotion| emotion.is_scored());
-        let mut row = Row::default();
-        row.times(frame.stream, &frame.time);
-        row.value(Some(frame.frame));
-        row.value(id(face));
-        let rect = face.rect_norm;
-        [rect.x, rect.y, rect.w, rect.h].into_iter().for_each(|side| row.number(Some(coordinate(side))));
-        row.number(face.detection.as_ref().map(|detection| score(detection.confidence)));
-        row.text(face.detection.as_ref().map_or("", |detection| &*detection.model_name));
-        row.text(emotion.map_or("", |emotion| emotion.label()));
-        row.value(emotion.and_then(|emotion| emotion.label_id));
-        row.value(emotion.and_then(|emotion| emotion.reason).map(UnknownReason::as_str));
-        row.number(scored.map(|emotion| score(emotion.confidence())));
-        row.text(scored.and_then(EmotionResult::second).unwrap_or_default());
-        row.value(scored.map(|emotion| emotion.smoothed));
-        row.value(scored.map(|emotion| emotion.age.as_nanos()));
+    fn face_row(&self, frame: &FrameReport<'_>, record: Option<&FaceRecord>) -> String {
+        let (mut row, face) = (Row::of(frame.stream, &frame.time), Face { frame: frame.frame, record });
+        FACE.iter().for_each(|(_, cell)| cell(&face, &mut row));
         for label in &self.labels {
-            row.number(scored.and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
+            row.number(face.scored().and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));
         }
-        match face.geometry.as_ref().filter(|_| self.has_geometry) {
+        let geometry = record.and_then(|record| record.geometry.as_ref());
+        match geometry.filter(|_| self.has_geometry) {
             Some(found) => geometry::cells(found).for_each(|cell| row.number(Some(cell))),
-            None => (0..self.geometry_columns()).for_each(|_| row.text("")),
+            None if self.has_geometry => geometry::columns().for_each(|_| row.text("")),
+            None => {}
         }
         row.line()
-    }
-
-    fn geometry_columns(&self) -> usize {
-        if self.has_geometry { geometry::columns().count() } else { 0 }
     }
 
     fn summary_row(&self, summary: &Summary) -> String {
-        let mut row = Row::default();
-        row.times(&summary.stream, &summary.time);
-        row.value(Some(summary.frames));
-        row.number(Some(score(summary.faces_mean())));
-        row.value(Some(summary.faces_max));
-        row.value(Some(summary.faces_scored));
-        for label in self.labels.iter().map(String::as_str).chain([UNKNOWN]) {
+        let mut row = Row::of(&summary.stream, &summary.time);
+        SUMMARY.iter().for_each(|(_, cell)| cell(summary, &mut row));
+        for label in self.counted() {
             row.value(Some(value_of(summary.counts(), label).unwrap_or(0)));
         }
         for label in &self.labels {
             row.number(summary.scores().and_then(|mut scores| value_of(&mut scores, label)).map(score));
         }
         row.line()
+    }
+
+    /// The labels that a summary counts.
+    fn counted(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(String::as_str).chain([UNKNOWN])
     }
 }
 
@@ -159,15 +190,11 @@ fn without_formula(text: &str) -> Cow<'_, str> {
 struct Row(String);
 
 impl Row {
-    fn times(&mut self, stream: &str, time: &FrameTime) {
-        self.text(stream);
-        self.number(Some(seconds(time.position_ns())));
-        self.number(Some(seconds(time.duration_ns)));
-        self.value(Some(time.pts_ns));
-        self.value(Some(time.duration_ns));
-        self.value(time.stream_time_ns);
-        self.value(time.running_time_ns);
-        self.value(time.utc);
+    /// A row that begins with the cells of the frame.
+    fn of(stream: &str, time: &FrameTime) -> Self {
+        let mut row = Self::default();
+        FRAME.iter().for_each(|(_, cell)| cell(stream, time, &mut row));
+        row
     }
 
     /// Adds a cell that needs no quotes: one without a comma, a quote or a line break. None is an empty cell.
@@ -199,5 +226,18 @@ impl Row {
         self.0.pop();
         self.0.push_str("\r\n");
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_is_documented() {
+        let names = FRAME.iter().map(|column| column.0).chain(FACE.iter().map(|column| column.0));
+        for name in names.chain(SUMMARY.iter().map(|column| column.0)) {
+            assert!(include_str!("mod.rs").contains(&format!("`{name}`")), "src/export/mod.rs does not describe {name}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::*;
+use crate::decode::Part;
 
 const S: i64 = 1_000_000_000;
 

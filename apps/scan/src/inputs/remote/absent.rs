@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Failure;
 use crate::error::Error;
-use crate::inputs::{Address, Input};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::Failure;
 
 /// The client, which this program does not have.
 #[derive(Debug)]
@@ -14,9 +15,6 @@ pub enum Client {}
 
 impl Client {
     /// Says how to build a program with a client.
-    ///
-    /// # Errors
-    /// Always.
     pub fn new(_limit: Duration) -> Result<Self, Error> {
         Err(Error::NoRemoteInputs)
     }
@@ -27,9 +25,6 @@ impl Client {
     }
 
     /// Is never called, since a client does not exist.
-    ///
-    /// # Errors
-    /// Never.
     pub fn download(&self, _input: &Input, _copy: &Path) -> Result<(), Failure> {
         match *self {}
     }

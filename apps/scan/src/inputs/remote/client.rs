@@ -8,9 +8,11 @@ use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::stores::Stores;
-use super::{Failure, download, listing};
+use super::{download, listing};
 use crate::error::Error;
-use crate::inputs::{Address, Input};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::Failure;
 
 /// Addresses that are looked up at the same time.
 const LOOKUPS: usize = 16;
@@ -24,9 +26,6 @@ pub struct Client {
 
 impl Client {
     /// A client that gives up a server that sends nothing for `limit`. It connects when it is asked for a file.
-    ///
-    /// # Errors
-    /// If the system has no thread for it.
     pub fn new(limit: Duration) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Error::NetworkThread)?;

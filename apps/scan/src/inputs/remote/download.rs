@@ -8,10 +8,12 @@ use std::path::Path;
 use futures_util::StreamExt;
 use object_store::{GetOptions, ObjectMeta, ObjectStore};
 
+use super::failure;
 use super::stores::Stores;
-use super::{Failure, failure};
 use crate::findings::FileKey;
-use crate::inputs::{Address, Input, Unavailable};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::{Failure, Unavailable};
 
 /// Times that a download is begun, if the server cannot continue it where the connection broke.
 const ATTEMPTS: usize = 3;

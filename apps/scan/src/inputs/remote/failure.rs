@@ -7,7 +7,8 @@ use std::time::Duration;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::inputs::{Address, Status, Unavailable};
+use crate::inputs::address::Address;
+use crate::inputs::unavailable::{Status, Unavailable};
 
 /// What object_store writes before the status of an answer.
 const STATUS: &str = "Server returned non-2xx status code: ";

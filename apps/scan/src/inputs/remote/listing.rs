@@ -8,7 +8,9 @@ use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use super::failure;
 use super::stores::{Place, Stores};
 use crate::findings::FileKey;
-use crate::inputs::{Address, Input, Unavailable};
+use crate::inputs::address::Address;
+use crate::inputs::input::Input;
+use crate::inputs::unavailable::Unavailable;
 
 /// The files at `address`. Those of a folder are sorted by name, without hidden files. An address that cannot be looked up
 /// gives one file with the error.

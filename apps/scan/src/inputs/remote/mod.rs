@@ -18,14 +18,3 @@ pub use client::Client;
 mod absent;
 #[cfg(not(feature = "remote"))]
 pub use absent::Client;
-
-use super::Unavailable;
-
-/// Why there is no copy of a remote file.
-#[derive(Debug)]
-pub enum Failure {
-    /// It cannot be fetched.
-    Unavailable(Unavailable),
-    /// The copy cannot be written.
-    Disk(std::io::Error),
-}

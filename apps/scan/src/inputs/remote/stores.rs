@@ -17,7 +17,8 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::failure;
-use crate::inputs::{Address, Unavailable};
+use crate::inputs::address::Address;
+use crate::inputs::unavailable::Unavailable;
 
 /// Times that a request is repeated.
 const RETRIES: usize = 3;

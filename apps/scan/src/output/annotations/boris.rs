@@ -5,15 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use gstemotion::scores::UNKNOWN;
 use serde_json::{Map, Value, json};
 
-use super::{Annotated, seconds};
-use crate::record;
+use super::intervals::{Annotated, seconds};
+use crate::provenance;
 
 /// Keys of the keyboard for the first labels.
 const KEYS: &str = "123456789";
-/// What a label is if nothing can be said.
-const UNKNOWN: &str = "unknown";
 
 /// The project of all videos, at `path`.
 pub(super) fn project(videos: &[Annotated], labels: &[String], path: &Path) -> String {
@@ -41,7 +40,7 @@ pub(super) fn project(videos: &[Annotated], labels: &[String], path: &Path) -> S
 
 /// The present time without a fraction and a time zone.
 fn date() -> String {
-    record::now().split('.').next().unwrap_or_default().to_owned()
+    provenance::now().split('.').next().unwrap_or_default().to_owned()
 }
 
 /// An object whose keys are numbers from 0.

@@ -6,14 +6,13 @@ use std::fmt::Write;
 use std::path::Path;
 
 use emotion_page::relative_path;
+use gstemotion::scores::UNKNOWN;
 
-use super::Annotated;
-use crate::record;
+use super::intervals::Annotated;
+use crate::provenance;
 
 /// The name of the tiers' type and of the vocabulary.
 const KIND: &str = "apparent expression";
-/// What a label is if nothing can be said.
-const UNKNOWN: &str = "unknown";
 
 /// The document of a video, at `path`.
 pub(super) fn document(video: &Annotated, labels: &[String], path: &Path) -> String {
@@ -23,7 +22,7 @@ pub(super) fn document(video: &Annotated, labels: &[String], path: &Path) -> Str
         "<ANNOTATION_DOCUMENT AUTHOR=\"emotion-scan {}\" DATE=\"{}\" FORMAT=\"3.0\" VERSION=\"3.0\" \
          xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:noNamespaceSchemaLocation=\"http://www.mpi.nl/tools/elan/EAFv3.0.xsd\">",
         env!("CARGO_PKG_VERSION"),
-        record::now()
+        provenance::now()
     );
     let count: usize = video.tiers.iter().map(|tier| tier.intervals.len()).sum();
     header(&mut xml, video, path, count);

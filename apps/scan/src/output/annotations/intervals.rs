@@ -2,6 +2,7 @@
 //! The labels of a video's faces as intervals of time. A label counts once it has lasted, as an event of `emotionexport` does.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gstemotion::behaviour::{Event, EventKind, EventTracker, FrameReport, FrameTime};
@@ -11,8 +12,7 @@ use gstemotion::scores::LabelSet;
 
 use super::super::faces_by_time::record;
 use crate::error::Error;
-use crate::findings::{FileFacts, SliceResult};
-use crate::journal::Journal;
+use crate::scan::{FileResults, Slice};
 use crate::table::face_id;
 
 /// Time for which a label or a presence must last, the default of `emotionexport`'s property `hysteresis`.
@@ -29,16 +29,25 @@ pub(super) struct Interval {
 /// The intervals of a face, in the order of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// The track.
     pub(super) id: u32,
     pub(super) intervals: Vec<Interval>,
 }
 
 impl Tier {
-    /// Its name.
     pub(super) fn name(&self) -> String {
         format!("face {}", self.id)
     }
+}
+
+/// A video with the intervals of its faces.
+pub(super) struct Annotated {
+    /// The path of the video, absolute unless it is a URL.
+    pub(super) media: PathBuf,
+    /// Its name in the tables.
+    pub(super) name: String,
+    pub(super) length_ns: u64,
+    pub(super) frames_per_s: f64,
+    pub(super) tiers: Vec<Tier>,
 }
 
 /// The intervals of a video.
@@ -48,33 +57,29 @@ pub(super) struct Found {
     pub(super) frames_per_s: f64,
 }
 
-/// The intervals of the video of number `file`, of whose frames one is examined each `every`.
-///
-/// # Errors
-/// If the results cannot be read.
-pub(super) fn of(journal: &Journal, file: usize, facts: &FileFacts, every: Option<Duration>) -> Result<Found, Error> {
-    let labels = LabelSet::new(journal.labels().iter().cloned());
+/// The intervals of a video, of whose frames one is examined each `every`.
+pub(super) fn of(file: &FileResults<'_>, labels: &[String], every: Option<Duration>) -> Result<Found, Error> {
+    let labels = LabelSet::new(labels.iter().cloned());
     let mut builder = Builder::default();
     let (mut frames, mut last_ns) = (0, 0);
-    for slice in 0..facts.slices.len() {
-        let result = journal.slice(file, slice)?.unwrap_or_default();
-        let end_ns = facts.slices.get(slice + 1).copied().or(facts.length_ns);
-        let hold_ns = every.map_or_else(|| frame_ns(&result, facts.slices[slice], end_ns), |every| every.as_nanos() as u64);
-        for faces in result.faces.chunk_by(|a, b| a.time_ns == b.time_ns) {
-            let records: Vec<FaceRecord> = faces.iter().map(|face| record(face, face_id(slice, face), &labels)).collect();
+    for slice in file.slices() {
+        let slice = slice?;
+        let hold_ns = every.map_or_else(|| frame_ns(&slice), |every| every.as_nanos() as u64);
+        for faces in slice.result.faces.chunk_by(|a, b| a.time_ns == b.time_ns) {
+            let records: Vec<FaceRecord> = faces.iter().map(|face| record(face, face_id(slice.number, face), &labels)).collect();
             last_ns = faces[0].time_ns + hold_ns;
             builder.add(faces[0].time_ns, hold_ns, &records);
         }
-        frames += result.frames;
+        frames += slice.result.frames;
     }
-    let length_ns = facts.length_ns.unwrap_or(last_ns).max(1);
+    let length_ns = file.facts.length_ns.unwrap_or(last_ns).max(1);
     Ok(Found { tiers: builder.finish(length_ns), length_ns, frames_per_s: frames as f64 * 1e9 / length_ns as f64 })
 }
 
 /// The mean time between two frames of a slice.
-fn frame_ns(result: &SliceResult, start_ns: u64, end_ns: Option<u64>) -> u64 {
-    let last_ns = result.faces.last().map_or(start_ns, |face| face.time_ns);
-    end_ns.unwrap_or(last_ns).saturating_sub(start_ns) / result.frames.max(1)
+fn frame_ns(slice: &Slice) -> u64 {
+    let last_ns = slice.result.faces.last().map_or(slice.start_ns, |face| face.time_ns);
+    slice.end_ns.unwrap_or(last_ns).saturating_sub(slice.start_ns) / slice.result.frames.max(1)
 }
 
 /// Turns events into intervals.
@@ -131,6 +136,11 @@ impl Builder {
             self.tiers.into_iter().map(|(id, intervals)| Tier { id, intervals: intervals.into_iter().filter_map(within).collect() });
         tiers.filter(|tier| !tier.intervals.is_empty()).collect()
     }
+}
+
+/// Seconds, to milliseconds.
+pub(super) fn seconds(nanoseconds: u64) -> f64 {
+    (nanoseconds as f64 / 1e6).round() / 1e3
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 
 use std::fmt::Write;
 
-use super::intervals::Tier;
-use super::{Annotated, seconds};
+use super::intervals::{Annotated, Tier, seconds};
 
 /// The document of a video.
 pub(super) fn document(video: &Annotated) -> String {

@@ -4,8 +4,10 @@
 use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW};
 
 use super::networks::{EXPRESSION, GEOMETRY};
-use super::{Network, Record};
-use crate::output::Summary;
+use super::{Network, Provenance};
+use crate::examination::Examination;
+use crate::setting::Setting;
+use crate::summary::Summary;
 
 /// Digits of a checksum that the paragraph shows; `results.json` has all of them.
 const SUM_DIGITS: usize = 12;
@@ -16,7 +18,7 @@ const FIGURES: [(&str, &str); 3] = [
     ("scores_ferplus_calibration_error", "expected calibration error"),
 ];
 
-impl Record {
+impl Provenance {
     /// Sentences about programs, networks, settings and what was examined.
     pub fn methods(&self, summary: &Summary) -> String {
         let is_detector = |network: &&Network| ![GEOMETRY, EXPRESSION].contains(&network.role.as_str());
@@ -30,8 +32,9 @@ impl Record {
             format!("The expression network was {}{classes}.", named(network))
         }));
         sentences.extend(expression.filter(|_| self.is_natural()).and_then(figures));
-        if !self.options.set.is_empty() {
-            sentences.push(format!("Settings other than the defaults: {}.", self.options.set.join(", ")));
+        let settings = self.settings();
+        if !settings.is_empty() {
+            sentences.push(format!("Settings other than the defaults: {}.", settings.join(", ")));
         }
         let Summary { files, frames, faces, unreadable, .. } = summary;
         let unreadable = if *unreadable == 0 { String::new() } else { format!(" ({unreadable} of them unreadable)") };
@@ -40,9 +43,11 @@ impl Record {
     }
 
     fn programs(&self) -> String {
-        let frames = self.options.every_s.map_or_else(|| "Every frame".to_owned(), |every| format!("One frame every {every} s"));
+        let Examination { every, where_faces, .. } = &self.options.examination;
+        let [every_s, where_faces_s] = [every, where_faces].map(|time| time.map(|time| time.as_secs_f64()));
+        let frames = every_s.map_or_else(|| "Every frame".to_owned(), |every| format!("One frame every {every} s"));
         let look = |every| format!("In spans around faces, which a first look each {every} s had found, ");
-        let frames = self.options.where_faces_s.map_or(frames.clone(), |every| look(every) + &frames.to_lowercase());
+        let frames = where_faces_s.map_or(frames.clone(), |every| look(every) + &frames.to_lowercase());
         let runtime = self.software.onnxruntime.as_ref().and_then(|runtime| runtime.version.as_deref());
         let runtime = runtime.map(|version| format!(" and ONNX Runtime {version}")).unwrap_or_default();
         let commit = self.program.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
@@ -52,7 +57,11 @@ impl Record {
 
     /// True if the figures of the card are those of the settings.
     fn is_natural(&self) -> bool {
-        !self.options.set.iter().any(|setting| setting.contains(".prior=") && !setting.ends_with("=natural"))
+        !self.settings().iter().any(|setting| setting.contains(".prior=") && !setting.ends_with("=natural"))
+    }
+
+    fn settings(&self) -> Vec<String> {
+        self.options.examination.set.iter().map(Setting::to_string).collect()
     }
 }
 
@@ -82,11 +91,12 @@ fn figures(network: &Network) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
-    use super::super::{Processor, Program, RowOptions, Software};
+    use super::super::{Processor, Program, Software, TableOptions};
     use super::*;
 
-    fn record(set: &[&str]) -> Record {
+    fn record(set: &[&str]) -> Provenance {
         let network = |role: &str, name: &str| Network {
             role: role.into(),
             name: Some(name.into()),
@@ -97,17 +107,16 @@ mod tests {
             card: None,
             measured: FIGURES.iter().map(|(key, _)| ((*key).to_owned(), 0.8385)).collect(),
         };
-        Record {
+        Provenance {
             version: 1,
             program: Program { name: "emotion-scan".into(), version: "0.1.0".into(), commit: Some("abc1234".into()) },
             command: Vec::new(),
-            options: RowOptions {
-                every_s: Some(0.2),
-                exact: false,
-                where_faces_s: None,
-                turn: None,
-                geometry: false,
-                set: set.iter().map(|set| (*set).to_owned()).collect(),
+            options: TableOptions {
+                examination: Examination {
+                    every: Some(Duration::from_millis(200)),
+                    set: set.iter().map(|set| set.parse().unwrap()).collect(),
+                    ..Examination::default()
+                },
                 bins_s: None,
             },
             properties: BTreeMap::new(),
@@ -131,7 +140,7 @@ mod tests {
             assert!(said.contains(part), "{part}: {said}");
         }
         let mut spans = record(&[]);
-        spans.options.where_faces_s = Some(1.0);
+        spans.options.examination.where_faces = Some(Duration::from_secs(1));
         let said = spans.methods(&summary);
         assert!(said.contains("In spans around faces, which a first look each 1 s had found, one frame every 0.2 s was"), "{said}");
         let mut posed = record(&[]);

@@ -16,7 +16,6 @@ pub(super) const EXPRESSION: &str = "expression";
 /// The role of the network that estimates the geometry of faces.
 pub(super) const GEOMETRY: &str = "geometry";
 
-/// A network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// What it does: `detector`, `refiner`, `geometry` or `expression`.
@@ -24,14 +23,12 @@ pub struct Network {
     /// Its name; `None` if no description with this checksum was found.
     #[serde(default)]
     pub name: Option<String>,
-    /// Version of the weights.
     #[serde(default)]
     pub version: Option<String>,
     /// SHA-256 of the file.
     pub sha256: String,
     /// SHA-256 of the description.
     pub description_sha256: String,
-    /// Licence of the weights.
     #[serde(default)]
     pub licence: Option<String>,
     /// The model card, in the source of the program.

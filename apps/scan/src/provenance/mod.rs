@@ -9,19 +9,20 @@ mod software;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gstemotion::export::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::properties;
+use crate::command_line::CommandLine;
 use crate::error::Error;
+use crate::examination::Examination;
 use crate::inputs::Address;
 use crate::models::Models;
-use crate::options::Options;
-use crate::output::Summary;
-use crate::setting::Setting;
-use crate::table::Table;
+use crate::outputs::Outputs;
+use crate::sampling::in_seconds;
+use crate::summary::Summary;
 
 pub use networks::Network;
 pub use software::{Processor, Software};
@@ -31,21 +32,17 @@ const VERSION: u32 = 1;
 
 /// What is known when a scan begins. The fields are those of `results.json`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Record {
+pub struct Provenance {
     version: u32,
-    /// This program.
     pub program: Program,
     /// The arguments, without secrets; empty if another program called the library.
     command: Vec<String>,
     /// What the rows depend on besides files, networks and program.
-    options: RowOptions,
+    options: TableOptions,
     /// The properties that differ from their defaults, by element.
     properties: BTreeMap<String, BTreeMap<String, String>>,
-    /// The networks.
     pub networks: Vec<Network>,
-    /// The libraries.
     pub software: Software,
-    /// The processor of this machine.
     pub processor: Processor,
     started: String,
 }
@@ -53,38 +50,26 @@ pub struct Record {
 /// A program and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Its name.
     pub name: String,
-    /// Its version.
     pub version: String,
     /// The commit that it was built from; `None` if that is unknown.
     pub commit: Option<String>,
 }
 
-/// Options that change rows.
+/// The options that the tables depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct RowOptions {
-    every_s: Option<f64>,
-    #[serde(default)]
-    exact: bool,
-    /// The option `--where-faces`.
-    #[serde(default)]
-    where_faces_s: Option<f64>,
-    /// The option `--turn`; `None` if pictures are not turned.
-    #[serde(default)]
-    turn: Option<String>,
-    /// The option `--geometry`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    geometry: bool,
-    set: Vec<String>,
-    bins_s: Option<f64>,
+struct TableOptions {
+    #[serde(flatten)]
+    examination: Examination,
+    #[serde(default, with = "in_seconds")]
+    bins_s: Option<Duration>,
 }
 
-/// The record of finished tables.
+/// What made finished tables.
 #[derive(Serialize)]
 struct Finished<'a> {
     #[serde(flatten)]
-    record: &'a Record,
+    provenance: &'a Provenance,
     finished: String,
     tables: BTreeMap<&'static str, String>,
     counts: Counts,
@@ -98,41 +83,30 @@ struct Counts {
     unreadable_files: u64,
 }
 
-impl Record {
-    /// The record of a scan that begins now.
-    ///
-    /// # Errors
-    /// If an element is missing or a setting is wrong.
-    pub fn begin(options: &Options, models: &Models) -> Result<Self, Error> {
-        let settings = options.settings();
+impl Provenance {
+    /// Of a scan that begins now.
+    pub fn begin(command: &CommandLine, models: &Models) -> Result<Self, Error> {
+        let examination = command.examination.recorded();
         Ok(Self {
             version: VERSION,
             program: Program::this(),
-            command: options.command.iter().map(|argument| without_secrets(argument)).collect(),
-            options: RowOptions {
-                every_s: options.every.map(|every| every.as_secs_f64()),
-                exact: options.exact,
-                where_faces_s: options.where_faces.map(|every| every.as_secs_f64()),
-                turn: options.turn.name(),
-                geometry: options.geometry,
-                set: settings.iter().map(Setting::to_string).collect(),
-                bins_s: options.bins.map(|bins| bins.as_secs_f64()),
-            },
-            properties: properties::changed(&settings, options.geometry, options.workers().1)?,
-            networks: networks::of(models, &settings),
+            command: command.arguments.iter().map(|argument| without_secrets(argument)).collect(),
+            properties: properties::changed(&examination.set, examination.geometry, command.workers().1)?,
+            networks: networks::of(models, &examination.set),
+            options: TableOptions { examination, bins_s: command.outputs.bins },
             software: Software::loaded(),
             processor: Processor::this(),
             started: now(),
         })
     }
 
-    /// The record of the tables of `options`, in which `summary` was found, as JSON.
-    pub fn finished(&self, options: &Options, summary: &Summary) -> String {
+    /// As JSON, once `summary` was found for the tables of `outputs`.
+    pub fn finished(&self, outputs: &Outputs, summary: &Summary) -> String {
         let name = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let finished = Finished {
-            record: self,
+            provenance: self,
             finished: now(),
-            tables: options.tables().into_iter().map(|table| (Table::name(table), name(options.path_of(table)))).collect(),
+            tables: outputs.tables().map(|table| (table.name(), name(outputs.path_of(table)))).collect(),
             counts: Counts { files: summary.files, frames: summary.frames, faces: summary.faces, unreadable_files: summary.unreadable },
         };
         serde_json::to_string_pretty(&finished).expect("numbers and texts become JSON") + "\n"

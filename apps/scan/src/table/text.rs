@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Comma-separated values as defined by RFC 4180: a header line, lines that end in CR LF, an empty cell for a missing value.
+//! Tables as text: comma-separated values as defined by RFC 4180, with a header line, lines that end in CR LF and an empty cell for
+//! a missing value; or one JSON object on each line, with every key, null for a missing value.
 
 use std::io::{self, Write};
 
-use super::{Column, RowWriter, Value};
+use serde::Serializer;
+
+use super::column::{Column, RowWriter, Value};
 
 /// Writes a table as CSV.
 pub struct CsvWriter<W: Write> {
@@ -40,7 +43,7 @@ impl<W: Write> RowWriter for CsvWriter<W> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, _record: &str) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, _provenance: &str) -> io::Result<()> {
         self.writer.flush()
     }
 }
@@ -59,4 +62,28 @@ fn write_list(numbers: &[f32], cell: &mut String) -> std::fmt::Result {
 /// True if a spreadsheet would evaluate the text. Such a text is prefixed with an apostrophe, as `emotionexport` does.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
+}
+
+/// Writes a table as NDJSON.
+pub struct NdjsonWriter<W: Write> {
+    names: Vec<String>,
+    out: W,
+}
+
+impl<W: Write> NdjsonWriter<W> {
+    /// A table of `columns`.
+    pub fn new(columns: &[Column], out: W) -> Self {
+        Self { names: columns.iter().map(|column| column.name.clone()).collect(), out }
+    }
+}
+
+impl<W: Write> RowWriter for NdjsonWriter<W> {
+    fn write(&mut self, row: &[Value<'_>]) -> io::Result<()> {
+        serde_json::Serializer::new(&mut self.out).collect_map(self.names.iter().zip(row))?;
+        self.out.write_all(b"\n")
+    }
+
+    fn finish(mut self: Box<Self>, _provenance: &str) -> io::Result<()> {
+        self.out.flush()
+    }
 }

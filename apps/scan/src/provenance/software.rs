@@ -4,18 +4,14 @@
 use gstemotion::model::runtime;
 use serde::Serialize;
 
-/// The libraries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Software {
-    /// Version of GStreamer.
     pub gstreamer: String,
     /// ONNX Runtime; `None` if no network was loaded.
     pub onnxruntime: Option<Runtime>,
-    /// The operating system.
     pub system: String,
 }
 
-/// ONNX Runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Runtime {
     /// Its version, by the name of the file; `None` if the name has none.
@@ -26,7 +22,6 @@ pub struct Runtime {
     pub build: String,
 }
 
-/// The processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Processor {
     /// Its architecture, such as `x86_64`.
@@ -67,7 +62,6 @@ fn system() -> String {
 }
 
 impl Processor {
-    /// The processor of this machine.
     pub fn this() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { architecture: std::env::consts::ARCH, cores, features: features() }
