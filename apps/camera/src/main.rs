@@ -37,7 +37,7 @@ use rtsp::Outlet;
 use settings::{Settings, SettingsError};
 use value::Switch;
 
-/// Time to finish files, in addition to that of the publisher.
+/// Time to finish files, in addition to the publisher's.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to close the source.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -110,7 +110,7 @@ fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, B
     Ok(analysis)
 }
 
-/// Reads the source on a thread of its own, which quits `main_loop` at the end of the source. The thread stops when the sender is
+/// Reads the source on a separate thread, which quits `main_loop` at the end of the source. The thread stops when the sender is
 /// dropped. The receiver gets nothing: it is disconnected when the source is closed.
 fn read_source(
     options: Options,

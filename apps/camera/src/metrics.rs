@@ -59,7 +59,7 @@ fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
     }
 }
 
-/// Serves the page on a thread of its own. A slow request does not delay others.
+/// Serves the page on a separate thread. A slow request does not delay others.
 ///
 /// # Errors
 /// If the address cannot be listened on.

@@ -40,7 +40,7 @@ pub enum Schema {
     DlStreamer,
 }
 
-/// The name of a value on the command line, which is that of GStreamer's properties too.
+/// The name of a value on the command line, which GStreamer's properties have, too.
 pub fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -66,11 +66,11 @@ impl Broker {
     }
 }
 
-/// Publishes alerts on a thread of its own. It has no status, which would look like that of a camera.
+/// Publishes alerts on a separate thread. It has no status, because that would look like a camera.
 pub struct AlertPublisher(Publisher);
 
 impl AlertPublisher {
-    /// A publisher to the topics below that of `location`.
+    /// A publisher to the topics below the topic of `location`.
     ///
     /// # Errors
     /// If a file of `secrets` is wrong, or no thread can be started.
@@ -99,7 +99,7 @@ impl AlertPublisher {
     }
 }
 
-/// A client with a name of its own: two connections with one name would end each other.
+/// A client with its own name: two connections with one name would end each other.
 fn client(location: Location, secrets: &Secrets) -> Result<Mqtt, BrokerError> {
     let start = MessageIds::new().start();
     let client_id = secrets.client_id.as_ref().map(|name| format!("{name}-{start:016x}"));
