@@ -10,21 +10,15 @@
 //! | [`suppression`] | non-maximum suppression |
 //! | [`tiles`] | small faces in large frames |
 
-#[cfg(feature = "onnx")]
 pub mod centerface;
-#[cfg(feature = "onnx")]
 pub mod emotionface;
 #[cfg(feature = "haar")]
 pub mod haar;
-#[cfg(feature = "onnx")]
 pub mod network;
 pub mod suppression;
-#[cfg(feature = "onnx")]
 pub mod refiner;
 pub mod tiles;
-#[cfg(feature = "onnx")]
 pub mod ultraface;
-#[cfg(feature = "onnx")]
 pub mod yunet;
 
 use crate::error::Result;
