@@ -14,7 +14,7 @@ mod average_faces;
 use std::io::{BufWriter, Write};
 
 use average_faces::{Key, Scene};
-use gstemotion::scores::FERPLUS_LABELS;
+use emotion_core::scores::FERPLUS_LABELS;
 
 const FRAMES_PER_SECOND: f32 = 30.0;
 

@@ -4,23 +4,19 @@
 //! # As a plugin
 //!
 //! A program that links this crate registers the elements with [`plugin_register_static`] and reads faces from buffers with
-//! [`meta::read_faces`]; see `examples/faces.rs`. [`elements`] lists the elements with their launch lines.
+//! [`read_faces`]. `examples/faces.rs` reads the same metadata without this crate, and `docs/properties.md` lists the elements.
 //!
 //! # As a library
 //!
-//! With `default-features = false, features = ["onnx"]` the crate neither uses nor needs GStreamer. A frame is borrowed as a
-//! [`FrameView`](image::FrameView), a detector finds the faces, and a classifier scores them:
+//! A frame is borrowed as a [`FrameView`], a detector finds the faces, and a classifier scores them. None of this needs a pipeline:
 //!
 //! ```no_run
-//! use gstemotion::crops::framing::Face;
-//! use gstemotion::detector::network::{Family, NetworkDetector};
-//! use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
-//! use gstemotion::expression::classifier::Classifier;
-//! use gstemotion::geometry::Size;
-//! use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-//! use gstemotion::model::{ModelFile, runtime::RunOptions, search_path::SearchPath};
+//! use gstemotion::{
+//!     Classifier, Colorimetry, CropFace, DetectOptions, Detection, FaceDetector, Family, FrameView, ModelFile, NetworkDetector,
+//!     PixelFormat, Plane, RunOptions, SearchPath, Size,
+//! };
 //!
-//! # fn main() -> gstemotion::error::Result<()> {
+//! # fn main() -> gstemotion::Result<()> {
 //! # let pixels = vec![0; 640 * 480 * 3];
 //! let (search, run) = (SearchPath::from_env(None), RunOptions::default());
 //! let mut detector = NetworkDetector::load(Family::EmotionFace.default_model(&search)?, None, 320, &search, run)?;
@@ -31,7 +27,7 @@
 //! let frame = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &rows, Colorimetry::default())?;
 //! let mut found = Vec::new();
 //! detector.detect(&frame, &DetectOptions::default(), &mut found)?;
-//! let face = |at: &Detection| Face { rect: at.rect, detector: Some(detector.name()), landmarks: at.landmarks };
+//! let face = |at: &Detection| CropFace { rect: at.rect, detector: Some(detector.name()), landmarks: at.landmarks };
 //! for scores in classifier.classify(&frame, &found.iter().map(face).collect::<Vec<_>>())? {
 //!     let (class, score) = scores.top();
 //!     println!("{} {score:.2}", labels.as_slice()[class]);
@@ -40,51 +36,62 @@
 //! # }
 //! ```
 //!
-//! ONNX Runtime is loaded at run time: from `ORT_DYLIB_PATH`, the folders of [`SearchPath`](model::search_path::SearchPath), or
-//! the system. The networks are compiled in. In a video, [`track::finder::FaceFinder`] gives faces ids and
-//! [`expression::scorer::FaceScorer`] averages scores over time; [`behaviour`] follows what faces do, and [`export`] writes both as text.
+//! ONNX Runtime is loaded at run time: from `ORT_DYLIB_PATH`, the folders of [`SearchPath`], or the system. The networks are
+//! compiled in. In a video, [`FaceFinder`] gives faces ids, [`FaceScorer`] averages scores over time, and [`Exporter`] writes them
+//! as text.
 //!
-//! # The way of a frame
-//!
-//! ```text
-//! frame → FrameView → tensor → detections → tracks → crops → landmarks, scores → FaceRecord → metadata → overlay, export
-//!         image       image    detector     track    crops   landmarker        record       meta       draw, behaviour, export
-//!                                                            expression
-//! ```
-//!
-//! The modules below are in this order, and each uses only those above it. All except [`meta`] and [`elements`] are the core:
-//! they do not use GStreamer and build without it. Only [`meta`] contains names of metadata. The elements are thin: they map
-//! buffers, call the core, and write the results. `docs/architecture.md` describes each stage and where to add code, and
-//! `docs/stability.md` says which parts stay as they are.
+//! The items below are the public API, which `docs/stability.md` promises. They are those of the crate `emotion-core`, which does not
+//! use GStreamer, and of the module that reads and writes metadata. `docs/architecture.md` describes both.
 //!
 //! # Cargo features
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `plugin` (default) | the elements, with `draw` and `onnx` |
-//! | `onnx` (default) | networks, run by ONNX Runtime |
 //! | `haar` (default) | OpenCV's cascade classifier as a detector |
-//! | `draw` | drawing of labels, bars and emoji |
 //! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
 //! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 
-// The core.
-#[cfg(feature = "draw")]
-pub use emotion_core::draw;
-#[cfg(feature = "onnx")]
-pub use emotion_core::landmarker;
-pub use emotion_core::{
-    behaviour, crops, detector, error, export, expression, face_geometry, geometry, ids, image, model, record, scores, statistics, track,
-    worker,
+// Frames, models and errors.
+pub use emotion_core::error::{Error, Result};
+pub use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+pub use emotion_core::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
+pub use emotion_core::model::runtime::{Provider, RunOptions};
+pub use emotion_core::model::search_path::SearchPath;
+pub use emotion_core::model::{ModelDescription, ModelFile, Prior};
+// From a frame to faces, and to tracks.
+#[cfg(feature = "haar")]
+pub use emotion_core::detector::haar::HaarDetector;
+pub use emotion_core::detector::network::{Family, NetworkDetector};
+pub use emotion_core::detector::tiles::TiledDetector;
+pub use emotion_core::detector::{CascadeOptions, DetectOptions, Detection, FaceDetector};
+pub use emotion_core::track::finder::FaceFinder;
+pub use emotion_core::track::search::{FindOptions, MotionGate, Search};
+// From a face to its geometry and its scores.
+pub use emotion_core::crops::framing::Face as CropFace;
+pub use emotion_core::crops::results::{Batch, FaceMemory, Selection};
+pub use emotion_core::expression::classifier::Classifier;
+pub use emotion_core::expression::scorer::{FaceScorer, ScoringOptions};
+pub use emotion_core::face_geometry::{BLENDSHAPES, Blendshapes, FaceGeometry, HeadPose, Landmarks70, PoseLimits};
+pub use emotion_core::landmarker::estimator::{Estimate, Landmarker};
+pub use emotion_core::landmarker::tracker::{GeometryOptions, GeometryTracker};
+pub use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
+// Records, metadata and text.
+pub use emotion_core::export::{Chunk, Exporter, Format, FrameReport, FrameTime, Options as ExportOptions, Output};
+pub use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, FrameRecord, SearchAge, UnknownReason};
+pub use meta::{read_faces, write_detections};
+
+// What the modules of this crate use of the core.
+use emotion_core::{
+    crops, detector, draw, error, export, expression, face_geometry, geometry, ids, image, landmarker, model, record, scores, statistics,
+    track, worker,
 };
 
-// The only modules that use GStreamer.
-#[cfg(feature = "plugin")]
+// For the tests and programs of this repository.
+#[doc(hidden)]
 pub mod meta;
-#[cfg(feature = "plugin")]
+#[doc(hidden)]
 pub mod elements;
 
-#[cfg(feature = "plugin")]
 #[allow(missing_docs, clippy::undocumented_unsafe_blocks, unsafe_code)]
 mod plugin {
     fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
@@ -103,5 +110,4 @@ mod plugin {
         env!("BUILD_REL_DATE")
     );
 }
-#[cfg(feature = "plugin")]
 pub use plugin::plugin_register_static;

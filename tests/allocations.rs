@@ -8,16 +8,16 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gstemotion::crops::framing::Face;
-use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::tiles::TiledDetector;
-use gstemotion::detector::{DetectOptions, FaceDetector};
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::geometry::{Crop, Landmarks5, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::crops::framing::Face;
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::tiles::TiledDetector;
+use emotion_core::detector::{DetectOptions, FaceDetector};
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::geometry::{Crop, Landmarks5, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
 use test_support::average_faces::Scene;
 
 thread_local! {

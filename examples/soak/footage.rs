@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The frames that a stream plays in a loop.
 
+use emotion_core::geometry::Size;
+use emotion_core::scores::FERPLUS_LABELS;
 use gst::prelude::*;
 use gst_video::VideoFormat;
-use gstemotion::geometry::Size;
-use gstemotion::scores::FERPLUS_LABELS;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer;
 

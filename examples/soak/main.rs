@@ -17,8 +17,8 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use emotion_core::geometry::Size;
 use footage::Footage;
-use gstemotion::geometry::Size;
 use options::Options;
 use process::{Usage, cpu_time};
 use stream::{FaceCounts, Feed, Seen, Stream};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gstemotion::geometry::Size;
+use emotion_core::geometry::Size;
 
 const CHAIN: &str = "emotionfacedetect name=detect ! emotionclassify name=classify ! emotionoverlay";
 

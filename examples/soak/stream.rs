@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use emotion_core::geometry::Size;
+use emotion_core::statistics::Histogram;
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_video::VideoInfo;
-use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
-use gstemotion::statistics::Histogram;
 
 use crate::FRAMES_PER_SECOND;
 use crate::footage::Footage;

@@ -11,12 +11,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use emotion_core::draw::{Canvas, Painter, Placed, PlaneMut, Style};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::{Colorimetry, PixelFormat};
+use emotion_core::record::{EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst_video::{VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta, VideoOverlayFormatFlags, VideoOverlayRectangle};
-use gstemotion::draw::{Canvas, Painter, Placed, PlaneMut, Style};
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::{Colorimetry, PixelFormat};
-use gstemotion::record::{EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 
 const SIZES: [(&str, Size); 3] = [("vga", Size::new(640, 480)), ("1080p", Size::new(1920, 1080)), ("2160p", Size::new(3840, 2160))];
 const FORMATS: [(PixelFormat, VideoFormat); 3] =

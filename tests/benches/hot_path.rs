@@ -13,19 +13,19 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use emotion_core::crops::framing::Face;
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::{DetectOptions, FaceDetector};
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::image::letterbox::Letterbox;
+use emotion_core::image::tensor::{InputFormat, Preprocessor};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::{Network, Provider, RunOptions};
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::scores::FERPLUS_LABELS;
 use fast_image_resize as fir;
-use gstemotion::crops::framing::Face;
-use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, FaceDetector};
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::image::letterbox::Letterbox;
-use gstemotion::image::tensor::{InputFormat, Preprocessor};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::{Network, Provider, RunOptions};
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::scores::FERPLUS_LABELS;
 use opencv::core::{CV_8UC3, CV_32F, Mat, Size as CvSize, Vector};
 use opencv::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -269,7 +269,7 @@ fn detector(search: &SearchPath, model: &ModelFile, multiply_adds: f64, peak: f6
 /// The network of a detector, for pictures of any size.
 fn free_network(model: &ModelFile, search: &SearchPath) -> Network {
     let name = Network::load(model, search, ONE_THREAD).expect("a network").inputs()[0].name.clone();
-    let bytes = gstemotion::model::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();
+    let bytes = emotion_core::model::onnx::free_size(&model.bytes, &name).expect("an ONNX file").into();
     Network::load(&ModelFile { bytes, ..model.clone() }, search, ONE_THREAD).expect("a network")
 }
 

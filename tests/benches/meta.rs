@@ -9,10 +9,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gstemotion::meta::{intern, read_faces, write_detections, write_emotions};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 
 const FRAME: Size = Size::new(1920, 1080);
 const FACES: u32 = 50;

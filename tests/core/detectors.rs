@@ -3,17 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::{Provider, RunOptions};
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::{Provider, RunOptions};
+use emotion_core::model::search_path::SearchPath;
 use test_support::average_faces::{Key, Scene};
 use test_support::{data, runtime_fetched};
 
-fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> gstemotion::error::Result<NetworkDetector> {
+fn load(model: &str, wanted: Option<Family>, detect_size: u32) -> emotion_core::error::Result<NetworkDetector> {
     let model = ModelFile::open(&data(model)).expect("a file");
     NetworkDetector::load(model, wanted, detect_size, &SearchPath::from_env(None), RunOptions { threads: 1, provider: Provider::Cpu })
 }
@@ -124,7 +124,7 @@ fn compiled_in(detect_size: u32) -> NetworkDetector {
 }
 
 /// Our network, from the first of `model_folders` that has it.
-fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> gstemotion::error::Result<NetworkDetector> {
+fn our_own(detect_size: u32, model_folders: Vec<PathBuf>) -> emotion_core::error::Result<NetworkDetector> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
     let search = SearchPath { runtime_file, model_folders, ..Default::default() };
     let run = RunOptions { threads: 1, ..Default::default() };
@@ -236,7 +236,7 @@ fn a_model_that_cannot_run_fails_to_load() {
     ];
     for (file, expected, found) in wrong {
         let error = load(file, None, 320).map(|_| ()).expect_err(file);
-        assert!(matches!(error, gstemotion::error::Error::Model { .. }), "{error:?}");
+        assert!(matches!(error, emotion_core::error::Error::Model { .. }), "{error:?}");
         let said = error.to_string();
         assert!(said.contains(file) && said.contains(expected), "{said}");
         assert!(said.contains(found) || file == "short-landmarks.onnx", "{said}");

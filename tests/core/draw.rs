@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gstemotion::draw::{Canvas, CornerFigures, Painter, Palette, Placed, PlaneMut, Style, Translations};
-use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
-use gstemotion::geometry::{Point, Rect, Size};
-use gstemotion::image::{Colorimetry, PixelFormat};
-use gstemotion::record::{EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
+use emotion_core::draw::{Canvas, CornerFigures, Painter, Palette, Placed, PlaneMut, Style, Translations};
+use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+use emotion_core::geometry::{Point, Rect, Size};
+use emotion_core::image::{Colorimetry, PixelFormat};
+use emotion_core::record::{EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 use test_support::repository;
 

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use gstemotion::crops::framing::Face;
-use gstemotion::crops::results::{Batch, FaceMemory, Selection};
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::expression::scorer::{FaceScorer, ScoringOptions};
-use gstemotion::face_geometry::PoseLimits;
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::record::FaceRecord;
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
+use emotion_core::crops::framing::Face;
+use emotion_core::crops::results::{Batch, FaceMemory, Selection};
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::expression::scorer::{FaceScorer, ScoringOptions};
+use emotion_core::face_geometry::PoseLimits;
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::record::FaceRecord;
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::average_faces::{Key, Scene};
 use test_support::{our_model, runtime_fetched};
 
@@ -26,7 +26,7 @@ const MODELS: [(&str, &str, f32); 2] = [
 ];
 
 /// The compiled-in model, independent of model folders on this machine.
-fn load(name: &str) -> gstemotion::error::Result<Classifier> {
+fn load(name: &str) -> emotion_core::error::Result<Classifier> {
     let runtime_file = SearchPath::from_env(None).runtime_library().ok();
     let search = SearchPath { runtime_file, ..Default::default() };
     Classifier::load(ModelFile::named(name, &search)?, &search, RunOptions::default())

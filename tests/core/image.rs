@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sampling of frames: compared with a reference, across formats, and with arbitrary planes.
 
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::resample::{Resampler, Samples};
-use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::resample::{Resampler, Samples};
+use emotion_core::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range};
 use proptest::prelude::*;
 
 fn sampled(view: &FrameView, source: Rect, size: Size, samples: Samples) -> [Vec<f32>; 3] {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The estimator of face geometry with a generated network.
 
-use gstemotion::crops::framing::Face;
-use gstemotion::error::{Error, Result};
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::landmarker::estimator::Landmarker;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::{ModelDescription, ModelFile};
+use emotion_core::crops::framing::Face;
+use emotion_core::error::{Error, Result};
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::landmarker::estimator::Landmarker;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::model::{ModelDescription, ModelFile};
 use test_support::{data, runtime_fetched};
 
 const SIZE: Size = Size::new(200, 160);
@@ -42,7 +42,7 @@ fn landmarks_and_pose_follow_a_turned_face_and_brightness_sets_the_rest() {
         let faces = [0.0, 0.5].map(|roll| Face { rect, detector: None, landmarks: Some(five(roll)) });
         let found = landmarker.estimate(&view, &faces).expect("estimates");
         let [upright, turned] = found.as_slice() else { panic!("{} estimates for 2 faces", found.len()) };
-        let eyes = |estimate: &gstemotion::landmarker::estimator::Estimate| {
+        let eyes = |estimate: &emotion_core::landmarker::estimator::Estimate| {
             let [right, left, ..] = estimate.landmarks.five().0;
             (left.y - right.y).atan2(left.x - right.x)
         };

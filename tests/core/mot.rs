@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use gstemotion::geometry::Rect;
+use emotion_core::geometry::Rect;
 
 /// Minimum IoU at which a box matches a face.
 const MIN_IOU: f32 = 0.5;

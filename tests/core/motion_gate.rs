@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, FaceDetector};
-use gstemotion::geometry::Size;
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::track::finder::FaceFinder;
-use gstemotion::track::search::{FindOptions, MotionGate};
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::{DetectOptions, FaceDetector};
+use emotion_core::geometry::Size;
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::track::finder::FaceFinder;
+use emotion_core::track::search::{FindOptions, MotionGate};
 use test_support::average_faces::{Key, Scene};
 use test_support::disturbance::{add_noise, dim, fade_from, lift};
 

@@ -3,14 +3,14 @@
 
 use std::process::Command;
 
-use gstemotion::crops::framing::Face;
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::scores::Scores;
+use emotion_core::crops::framing::Face;
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::scores::Scores;
 use test_support::{data, runtime_fetched};
 
 /// Colour of the whole picture: red, green, blue.

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use gstemotion::detector::Detection;
-use gstemotion::geometry::{Point, Rect, Size};
-use gstemotion::track::tracker::{MAX_DETECTIONS, Tracker};
+use emotion_core::detector::Detection;
+use emotion_core::geometry::{Point, Rect, Size};
+use emotion_core::track::tracker::{MAX_DETECTIONS, Tracker};
 use test_support::average_faces::{Appearance, Key, Scene};
 
 use crate::mot::{Boxes, Evaluation};

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoRegionOfInterestMeta};
-use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
 use test_support::gate::Gate;
 use test_support::gstreamer::{buffer, count, flush, init, play, wait_for};
 use test_support::{data, runtime_fetched};

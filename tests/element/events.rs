@@ -9,12 +9,12 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::geometry::Size;
 use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{Stage, buffer, init, run};
 use test_support::{runtime_fetched, three_faces};

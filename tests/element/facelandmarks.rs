@@ -5,15 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use emotion_core::face_geometry::FaceGeometry;
+use emotion_core::geometry::{Point, Size};
+use emotion_core::record::{EmotionResult, FaceRecord};
+use emotion_core::scores::{LabelSet, Scores};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::face_geometry::FaceGeometry;
-use gstemotion::geometry::{Point, Size};
 use gstemotion::meta::{custom, read_faces, roi, write_emotions};
-use gstemotion::record::{EmotionResult, FaceRecord};
-use gstemotion::scores::{LabelSet, Scores};
 use test_support::gstreamer::{buffer, count, flush, frame_at, init, run, wait_for};
 use test_support::{data, runtime_fetched};
 

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::resample::{Resampler, Samples};
+use emotion_core::record::{DetectionInfo, FaceRecord};
+use emotion_core::track::scene_cut::CutDetector;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoBufferFlags, VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoInterlaceMode, VideoMeta};
 use gstemotion::elements::frame;
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::resample::{Resampler, Samples};
 use gstemotion::meta::write_detections;
-use gstemotion::record::{DetectionInfo, FaceRecord};
-use gstemotion::track::scene_cut::CutDetector;
 use proptest::prelude::*;
 use test_support::gstreamer::init;
 
@@ -254,7 +254,7 @@ proptest! {
         }
         let readable = read(&frame, &caps).is_ok();
         let drawn = frame::map_writable(frame.make_mut(), &caps).and_then(|mut mapped| {
-            frame::canvas(&mut mapped).map(|mut canvas| canvas.blur(Rect::new(0.0, 0.0, 80.0, 80.0), gstemotion::draw::Blur::Pixelate))
+            frame::canvas(&mut mapped).map(|mut canvas| canvas.blur(Rect::new(0.0, 0.0, 80.0, 80.0), emotion_core::draw::Blur::Pixelate))
         });
         prop_assert!(readable || drawn.is_err(), "a frame that cannot be read cannot be drawn on");
     }

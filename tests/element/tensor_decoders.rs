@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! This project's networks in GStreamer's `onnxinference`, decoded by this plugin's tensor decoders, from GStreamer 1.28 on.
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::SearchAge;
 use gst_analytics::prelude::*;
 use gst_analytics::{
     AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsRelationMeta, Tensor, TensorDataType, TensorDimOrder, TensorMeta,
 };
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoRegionOfInterestMeta};
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces};
-use gstemotion::record::SearchAge;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, frame_at, init};
 use test_support::our_model;

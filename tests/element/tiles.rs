@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::FaceRecord;
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{self, buffer, flush, init};
 use test_support::{data, fetched, left_out, repository};

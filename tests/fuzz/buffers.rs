@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 
+use emotion_core::geometry::Size;
+use emotion_core::image::resample::{Resampler, Samples};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame;
-use gstemotion::geometry::Size;
-use gstemotion::image::resample::{Resampler, Samples};
 
 use crate::complaints;
 use crate::input::Input;

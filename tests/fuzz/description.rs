@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::image::tensor::Preprocessor;
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::{ModelDescription, ModelFile};
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::image::tensor::Preprocessor;
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::{ModelDescription, ModelFile};
 
 use crate::input::Input;
 

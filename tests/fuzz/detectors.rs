@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use gstemotion::detector::network::{Family, NetworkDetector};
-use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::{Provider, RunOptions};
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::{Provider, RunOptions};
+use emotion_core::model::search_path::SearchPath;
 
 use crate::input::Input;
 use crate::protobuf::{

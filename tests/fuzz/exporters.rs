@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Exports of arbitrary faces, names, labels, numbers and times, which readers of each format have to parse.
 
-use gstemotion::export::{Chunk, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, Span, Utc};
-use gstemotion::geometry::Size;
-use gstemotion::record::FaceRecord;
-use gstemotion::scores::UNKNOWN;
+use emotion_core::export::{Chunk, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, Span, Utc};
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
+use emotion_core::scores::UNKNOWN;
 
 use crate::input::Input;
 use crate::records::record;

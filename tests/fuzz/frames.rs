@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Frame views with any format, size, stride and plane length, and crops of them.
 
-use gstemotion::geometry::{Crop, Rect, Size};
-use gstemotion::image::resample::{Resampler, Samples};
-use gstemotion::image::tensor::{Colour, InputFormat, Layout, Preprocessor};
-use gstemotion::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
+use emotion_core::geometry::{Crop, Rect, Size};
+use emotion_core::image::resample::{Resampler, Samples};
+use emotion_core::image::tensor::{Colour, InputFormat, Layout, Preprocessor};
+use emotion_core::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
 
 use crate::input::Input;
 
@@ -118,7 +118,7 @@ fn view<'a>(
     shapes: &[Shape],
     planes: &'a [Vec<u8>],
     colorimetry: Colorimetry,
-) -> gstemotion::error::Result<FrameView<'a>> {
+) -> emotion_core::error::Result<FrameView<'a>> {
     let planes: Vec<_> = shapes.iter().zip(planes).map(|(shape, data)| Plane { data, stride: shape.stride }).collect();
     FrameView::new(format, size, &planes, colorimetry)
 }

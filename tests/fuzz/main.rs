@@ -8,7 +8,6 @@ mod buffers;
 #[cfg(feature = "plugin")]
 mod complaints;
 mod description;
-#[cfg(feature = "onnx")]
 mod detectors;
 mod driver;
 mod exporters;
@@ -67,7 +66,6 @@ fn buffers() {
     Target { name: "buffers", cases: 5_000, seeds: &[], check: buffers::check }.run();
 }
 
-#[cfg(feature = "onnx")]
 #[test]
 fn detectors() {
     if test_support::runtime_fetched() {

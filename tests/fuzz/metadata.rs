@@ -2,13 +2,13 @@
 //! The readers of metadata: regions with params, `GstEmotionMeta` and, if the build supports it, relation metadata, with
 //! fields that are missing, of another type, of another length or out of range.
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::FaceRecord;
+use emotion_core::scores::LabelSet;
 use gst::glib;
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections, write_emotions, write_geometries};
-use gstemotion::record::FaceRecord;
-use gstemotion::scores::LabelSet;
 
 use crate::complaints;
 use crate::input::Input;

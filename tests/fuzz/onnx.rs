@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The edits of ONNX files, on valid models, broken models and other files.
 
-use gstemotion::model::onnx::{constant_weights, free_size};
+use emotion_core::model::onnx::{constant_weights, free_size};
 
 use crate::input::Input;
 use crate::protobuf::{

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
-use gstemotion::geometry::{Landmarks5, Point, Rect};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
-use gstemotion::scores::{LabelSet, Scores};
+use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+use emotion_core::geometry::{Landmarks5, Point, Rect};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
+use emotion_core::scores::{LabelSet, Scores};
 
 use crate::input::Input;
 

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use gstemotion::detector::Detection;
-use gstemotion::detector::TileSchedule;
-use gstemotion::detector::suppression::suppress;
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::track::tracker::Tracker;
+use emotion_core::detector::Detection;
+use emotion_core::detector::TileSchedule;
+use emotion_core::detector::suppression::suppress;
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::track::tracker::Tracker;
 
 use crate::input::Input;
 

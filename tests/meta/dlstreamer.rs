@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::glib;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsClassificationMtd, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsTrackingMtd, RelTypes};
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoRegionOfInterestMeta};
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{read_faces, write_emotions, write_search};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, frame_at, init};
 

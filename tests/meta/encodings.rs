@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, UnknownReason};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi, write_detections, write_emotions, write_search};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge, UnknownReason};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::init;
 
 pub(super) const VGA: Size = Size::new(640, 480);

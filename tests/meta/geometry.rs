@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+use emotion_core::geometry::{AxisMap, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
-use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
-use gstemotion::geometry::{AxisMap, Point, Rect, Size};
 use gstemotion::meta::{Change, custom, read, read_faces, roi, write_detections, write_emotions, write_geometries};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::init;
 
 const VGA: Size = Size::new(640, 480);

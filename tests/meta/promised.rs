@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use emotion_core::record::{FaceRecord, SearchAge};
 use gst::meta::CustomMeta;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::meta::{write_detections, write_emotions, write_geometries, write_search};
-use gstemotion::record::{FaceRecord, SearchAge};
 use test_support::promises;
 
 use super::encodings::{VGA, detected, scored};

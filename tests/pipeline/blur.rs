@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use emotion_core::detector::DEFAULT_CASCADE;
+use emotion_core::geometry::{Rect, Size};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoFrame, VideoFrameRef, VideoInfo, VideoRegionOfInterestMeta};
-use gstemotion::detector::DEFAULT_CASCADE;
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::read_faces;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, init, play};

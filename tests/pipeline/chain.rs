@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use emotion_core::geometry::Size;
+use emotion_core::record::{FaceRecord, SearchAge};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::geometry::Size;
 use gstemotion::meta::{custom, read_faces};
-use gstemotion::record::{FaceRecord, SearchAge};
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, frame_at, init, play, run};
 use test_support::{repository, runtime_fetched, three_faces};

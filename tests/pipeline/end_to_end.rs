@@ -2,17 +2,17 @@
 //! The cost of detection and framing: average faces at many sizes, positions and backgrounds through the elements, compared
 //! with the same faces cropped exactly.
 
+use emotion_core::crops::framing::Face;
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::geometry::Size;
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::scores::FERPLUS_LABELS;
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::crops::framing::Face;
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::geometry::Size;
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
 use gstemotion::meta::read_faces;
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::scores::FERPLUS_LABELS;
 use test_support::average_faces::{Key, Scene};
 use test_support::fetched;
 use test_support::gstreamer::{buffer, init};

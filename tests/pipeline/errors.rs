@@ -116,7 +116,7 @@ fn empty_and_truncated_files_are_not_models() {
         return;
     }
     let stage = Stage::new("cut-model");
-    let whole = gstemotion::model::search_path::SearchPath::from_env(None).model("centerface", "centerface.onnx").expect("a model");
+    let whole = emotion_core::model::search_path::SearchPath::from_env(None).model("centerface", "centerface.onnx").expect("a model");
     let whole = std::fs::read(whole).expect("a model");
     for (name, bytes) in [("empty.onnx", &whole[..0]), ("cut.onnx", &whole[..whole.len() / 2])] {
         let file = stage.path().join(name);
@@ -236,7 +236,7 @@ fn without_model_files_the_compiled_in_models_are_used() {
         return;
     }
     let stage = Stage::new("no-models").with_plugin();
-    let runtime = gstemotion::model::search_path::SearchPath::from_env(None).runtime_library().expect("a runtime").display().to_string();
+    let runtime = emotion_core::model::search_path::SearchPath::from_env(None).runtime_library().expect("a runtime").display().to_string();
     let line = "videotestsrc num-buffers=3 ! emotionfacedetect ! facelandmarks ! emotionclassify ! fakesink";
     let output = bare(&stage, line, &[("ORT_DYLIB_PATH", &runtime), ("GST_DEBUG", "emotionfacedetect:4"), ("GST_DEBUG_NO_COLOR", "1")]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -250,7 +250,7 @@ fn runtime_and_models_beside_the_plugin_are_found_without_environment_variables(
         return;
     }
     let stage = Stage::new("beside").with_plugin();
-    let search = gstemotion::model::search_path::SearchPath::from_env(None);
+    let search = emotion_core::model::search_path::SearchPath::from_env(None);
     let beside = stage.path().join("plugins/emotion");
     std::fs::create_dir_all(beside.join("models/centerface")).expect("a folder");
     let runtime = search.runtime_library().expect("a runtime");

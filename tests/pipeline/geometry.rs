@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use emotion_core::face_geometry::FaceGeometry;
+use emotion_core::geometry::{Point, Size};
+use emotion_core::record::FaceRecord;
 use gst_check::Harness;
 use gst_video::VideoFormat;
-use gstemotion::face_geometry::FaceGeometry;
-use gstemotion::geometry::{Point, Size};
 use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, frame_at, init};
 use test_support::runtime_fetched;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::glib;
 use gst::prelude::*;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, RelTypes};
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::{Stage, init, play};
 use test_support::{our_model, repository};
 

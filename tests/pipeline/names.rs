@@ -84,7 +84,7 @@ fn launch_lines_of_opencvs_element_run() {
     if !runtime_fetched() {
         return;
     }
-    let cascade = gstemotion::detector::DEFAULT_CASCADE;
+    let cascade = emotion_core::detector::DEFAULT_CASCADE;
     for properties in [
         "".to_string(),
         format!("profile={cascade}"),
@@ -117,7 +117,7 @@ fn properties_have_the_types_and_ranges_of_opencvs_element() {
     assert_eq!(int("min-stddev"), (0, 255, 0));
     let scale = element.find_property("scale-factor").expect("scale-factor").downcast::<gst::glib::ParamSpecDouble>().expect("a double");
     assert_eq!((scale.minimum(), scale.maximum(), scale.default_value()), (1.1, 10.0, 1.25));
-    assert_eq!(element.property::<String>("profile"), gstemotion::detector::DEFAULT_CASCADE);
+    assert_eq!(element.property::<String>("profile"), emotion_core::detector::DEFAULT_CASCADE);
     assert!(element.property::<bool>("display"));
 }
 

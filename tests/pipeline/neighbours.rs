@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::glib;
 use gst::prelude::*;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsTrackingMtd};
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{read_faces, write_emotions, write_search};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, SearchAge};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{Stage, init, play};
 use test_support::{our_model, repository};

@@ -2,11 +2,11 @@
 //! ONVIF metadata with the elements of gst-plugins-rs. `scripts/test onvif` builds them and runs these tests once with each of
 //! two releases.
 
+use emotion_core::geometry::{Rect, Size};
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoFormat;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::read_faces;
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{buffer, init, play};

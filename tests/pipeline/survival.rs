@@ -8,14 +8,14 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+use emotion_core::geometry::{AxisMap, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 use gstemotion::elements::upstream::picture_changes::PictureChanges;
-use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
-use gstemotion::geometry::{AxisMap, Point, Rect, Size};
 use gstemotion::meta::{custom, roi, write_detections, write_emotions, write_geometries};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::{init, play};
 use test_support::repository;
 

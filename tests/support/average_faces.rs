@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use gstemotion::geometry::{Point, Rect};
-use gstemotion::scores::FERPLUS_LABELS;
+use emotion_core::geometry::{Point, Rect};
+use emotion_core::scores::FERPLUS_LABELS;
 
 /// A key frame of an actor. Between two keys, position and height are interpolated, and one expression fades into the other.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ pub mod recipes;
 use std::path::{Path, PathBuf};
 
 use average_faces::{Key, Scene};
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::model::search_path::SearchPath;
 
 /// True if the plugin finds ONNX Runtime and the detector `name`. Under `make test` it has to; `cargo test` alone reports the
 /// number of skipped tests.
@@ -34,7 +34,7 @@ pub fn runtime_fetched() -> bool {
     skip_if(SearchPath::from_env(None).runtime_library().err())
 }
 
-fn skip_if(missing: Option<gstemotion::error::Error>) -> bool {
+fn skip_if(missing: Option<emotion_core::error::Error>) -> bool {
     if let Some(error) = &missing {
         assert!(std::env::var_os("GST_EMOTION_REQUIRE_MODELS").is_none(), "{error}");
         left_out::note(error.to_string());

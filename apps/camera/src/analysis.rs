@@ -18,6 +18,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use emotion_core::geometry::Size;
 use emotion_supervise::chain::{Chain, ChainError};
 use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
@@ -26,7 +27,6 @@ use emotion_supervise::run::reason;
 use emotion_supervise::setting::{self, Fault};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
-use gstemotion::geometry::Size;
 use gstemotion::meta;
 use thiserror::Error;
 

@@ -6,11 +6,11 @@
 
 use std::time::SystemTime;
 
+use emotion_core::export::onvif::OnvifWriter;
+use emotion_core::export::{FrameReport, FrameTime, RecordWriter, Utc};
+use emotion_core::geometry::Size;
 use gst::glib;
 use gst::prelude::*;
-use gstemotion::export::onvif::OnvifWriter;
-use gstemotion::export::{FrameReport, FrameTime, RecordWriter, Utc};
-use gstemotion::geometry::Size;
 
 /// Name of the element.
 pub const PAYLOADER: &str = "emotiononvifpay";

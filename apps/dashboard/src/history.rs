@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use gstemotion::export::Summary;
+use emotion_core::export::Summary;
 use serde::{Serialize, Serializer};
 
 /// Length of the history: one day, at about 80 bytes per span.
@@ -164,7 +164,7 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::behaviour::ClassSummary;
+    use emotion_core::behaviour::ClassSummary;
 
     use super::*;
 

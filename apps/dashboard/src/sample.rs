@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals over a stretch of time: a second of a source, or what a camera of the fleet has summarised.
 
-use gstemotion::export::Summary;
+use emotion_core::export::Summary;
 
 /// Totals over the faces of some frames.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,8 +4,8 @@
 
 use std::io::Cursor;
 
-use gstemotion::geometry::{Crop, Point, Rect, Size};
-use gstemotion::image::resample::{Resampler, Samples};
+use emotion_core::geometry::{Crop, Point, Rect, Size};
+use emotion_core::image::resample::{Resampler, Samples};
 
 use crate::dataset::Picture;
 use crate::error::Result;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gstemotion::geometry::Size;
-use gstemotion::image::{Colorimetry, FrameView, PixelFormat, Plane};
+use emotion_core::geometry::Size;
+use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
 
 use crate::error::{Error, Result};
 use crate::truth::{VOTE_COLUMNS, canonical, majority};
@@ -54,7 +54,7 @@ pub struct Example {
     file: PathBuf,
     /// Index of the class in [`Dataset::labels`], if the picture has a label.
     pub label: Option<usize>,
-    /// Index in [`FERPLUS_LABELS`](gstemotion::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
+    /// Index in [`FERPLUS_LABELS`](emotion_core::scores::FERPLUS_LABELS) by the majority of votes, if there is one.
     pub majority: Option<usize>,
 }
 

@@ -5,12 +5,12 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use gstemotion::detector::network::NetworkDetector;
-use gstemotion::detector::{DetectOptions, Detection, FaceDetector};
-use gstemotion::geometry::{Rect, Size};
-use gstemotion::model::ModelFile;
-use gstemotion::model::runtime::RunOptions;
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::detector::network::NetworkDetector;
+use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::model::ModelFile;
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
 use serde::Serialize;
 
 use crate::error::Result;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// The plugin's core cannot load a model or run it.
     #[error(transparent)]
-    Core(#[from] gstemotion::error::Error),
+    Core(#[from] emotion_core::error::Error),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

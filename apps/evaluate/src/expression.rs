@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use gstemotion::expression::classifier::Classifier;
-use gstemotion::model::runtime::{Provider, RunOptions};
-use gstemotion::model::search_path::SearchPath;
-use gstemotion::model::{ModelFile, OutputDescription};
-use gstemotion::scores::{FERPLUS_LABELS, Scores};
-use gstemotion::statistics::StepTimes;
+use emotion_core::expression::classifier::Classifier;
+use emotion_core::model::runtime::{Provider, RunOptions};
+use emotion_core::model::search_path::SearchPath;
+use emotion_core::model::{ModelFile, OutputDescription};
+use emotion_core::scores::{FERPLUS_LABELS, Scores};
+use emotion_core::statistics::StepTimes;
 
 use crate::calibration::Answer;
 use crate::condition::{ALL, Condition};

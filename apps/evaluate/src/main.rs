@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::{Args, Parser, Subcommand};
+use emotion_core::model::ModelFile;
+use emotion_core::model::search_path::SearchPath;
 use emotion_evaluate::agreement;
 use emotion_evaluate::dataset::Dataset;
 use emotion_evaluate::detection::{self, Task};
@@ -15,8 +17,6 @@ use emotion_evaluate::expression::{Options, evaluate};
 use emotion_evaluate::figure::{RATERS, TRUTH, confusion_matrix, reliability};
 use emotion_evaluate::photos::{self, read_names};
 use emotion_evaluate::report::{Protocol, Report};
-use gstemotion::model::ModelFile;
-use gstemotion::model::search_path::SearchPath;
 
 /// Measures models on labelled data, with the preprocessing of the GStreamer elements.
 #[derive(Parser)]

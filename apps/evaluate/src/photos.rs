@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gstemotion::geometry::Rect;
+use emotion_core::geometry::Rect;
 use serde::Deserialize;
 
 use crate::dataset::Picture;

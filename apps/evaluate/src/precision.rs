@@ -2,7 +2,7 @@
 //! Average precision of boxes (Everingham et al., "The Pascal Visual Object Classes Challenge", 2010), as the exact area
 //! under the curve instead of samples at 11 recalls.
 
-use gstemotion::geometry::Rect;
+use emotion_core::geometry::Rect;
 
 /// A labelled face of a photo.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Ground truth: the votes and labels of data sets, and how a model's classes map to them.
 
-use gstemotion::scores::{FERPLUS_LABELS, Scores};
+use emotion_core::scores::{FERPLUS_LABELS, Scores};
 
 /// The columns of FER+ votes: eight expressions, then votes for "unknown" and "not a face".
 pub const VOTE_COLUMNS: [&str; 10] =

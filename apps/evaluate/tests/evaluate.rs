@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gstemotion::scores::FERPLUS_LABELS;
+use emotion_core::scores::FERPLUS_LABELS;
 use test_support::{data, repository, runtime_fetched};
 
 /// An empty folder for one test.

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use emotion_core::behaviour::FaceSigns;
+use emotion_core::behaviour::face_states::lids;
+use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
+use emotion_core::record::{EmotionResult, FaceRecord};
 use emotion_records::rounding::{angle, coordinate, score};
-use gstemotion::behaviour::FaceSigns;
-use gstemotion::behaviour::face_states::lids;
-use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose};
-use gstemotion::record::{EmotionResult, FaceRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::platform;
@@ -221,7 +221,7 @@ fn stored<N>(rounded: impl Fn(N) -> f64) -> impl Fn(N) -> f32 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use gstemotion::face_geometry::blendshapes;
+    use emotion_core::face_geometry::blendshapes;
 
     use super::*;
 

@@ -4,10 +4,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use emotion_core::behaviour::ActivitySums;
 use emotion_scan::table::Table;
 use emotion_scan::work::serve;
 use emotion_scan::{CommandLine, Error, Summary, scan};
-use gstemotion::behaviour::ActivitySums;
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;

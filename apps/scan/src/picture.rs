@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The faces of one picture in memory, for programs that have pixels and no file.
 
+use emotion_core::behaviour::FaceActivity;
+use emotion_core::face_geometry::BLENDSHAPES;
 use emotion_photo_reader::{Picture, Timed, frame};
-use gstemotion::behaviour::FaceActivity;
-use gstemotion::face_geometry::BLENDSHAPES;
 use serde::{Serialize, Serializer};
 
 use crate::analysis::Analyser;

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
+use emotion_core::face_geometry::BLENDSHAPES;
 use emotion_page::{Records, Report, player_address};
 use emotion_photo_reader::Reading;
 use emotion_records::{FaceBox, FaceLine, Pose, Times};
-use gstemotion::face_geometry::BLENDSHAPES;
 
 use crate::error::Error;
 use crate::findings::{self, FileFacts, Geometry, Kind, SliceResult};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a scan found, in numbers.
 
-use gstemotion::behaviour::ActivitySums;
+use emotion_core::behaviour::ActivitySums;
 use serde::{Deserialize, Serialize};
 
 use crate::table::FileRow;

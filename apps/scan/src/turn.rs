@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use gstemotion::geometry::{Point, Rect, Size};
-use gstemotion::record::FaceRecord;
+use emotion_core::geometry::{Point, Rect, Size};
+use emotion_core::record::FaceRecord;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How pictures are turned before they are searched.
@@ -155,7 +155,7 @@ impl Direction {
 mod tests {
     use std::time::Duration;
 
-    use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
+    use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70};
 
     use super::*;
 

@@ -53,7 +53,6 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `onnx` (default) | networks, run by ONNX Runtime |
 //! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `draw` | drawing of labels, bars and emoji |
 
@@ -74,7 +73,6 @@ pub mod model;
 pub mod detector;
 pub mod track;
 pub mod crops;
-#[cfg(feature = "onnx")]
 pub mod landmarker;
 pub mod expression;
 #[cfg(feature = "draw")]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether faces face the camera, and how often they blink.
 
-use gstemotion::behaviour::{ActivitySums, FaceActivity};
+use emotion_core::behaviour::{ActivitySums, FaceActivity};
 
 use crate::faces::Track;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use gstemotion::behaviour::Span;
+use emotion_core::behaviour::Span;
 
 use crate::records::{Content, Record, Records, Seen};
 

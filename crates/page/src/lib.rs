@@ -32,8 +32,8 @@ use std::path::{Path, PathBuf};
 
 use best_frame::best_frame;
 use columns::{Data, FaceColumns, SummaryColumns};
+use emotion_core::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
 use faces::Faces;
-use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
 use outline::outline;
 use page::Page;
 use pictures::pictures;

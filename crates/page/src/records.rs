@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use emotion_core::behaviour::{FaceSigns, Span};
 use emotion_records::{ByLabel, FaceLine, FrameLine, SummaryLine, Times, UnknownReason, Utc};
-use gstemotion::behaviour::{FaceSigns, Span};
 
 /// A time that is this much earlier than the one before belongs to another pass.
 const RESTART_NS: u64 = 500_000_000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The JSON of DL Streamer.
 
-use gstemotion::export::{Format, FrameReport, FrameTime, Utc};
+use emotion_core::export::{Format, FrameReport, FrameTime, Utc};
 
 use super::{found, report, scored, text_of, time};
 

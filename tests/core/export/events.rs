@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events of faces: when they are reported, and their text.
 
-use gstemotion::export::{Exporter, Format, FrameReport, FrameTime, Options, Output, Utc};
-use gstemotion::record::FaceRecord;
+use emotion_core::export::{Exporter, Format, FrameReport, FrameTime, Options, Output, Utc};
+use emotion_core::record::FaceRecord;
 
 use super::{FRAME_NS, found, report, scored, time};
 

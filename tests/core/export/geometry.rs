@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gstemotion::export::{Content, Exporter, Format, FrameReport, GeometryFields, Options, Output};
-use gstemotion::face_geometry::{BLENDSHAPES, Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
-use gstemotion::geometry::Point;
-use gstemotion::record::FaceRecord;
+use emotion_core::export::{Content, Exporter, Format, FrameReport, GeometryFields, Options, Output};
+use emotion_core::face_geometry::{BLENDSHAPES, Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+use emotion_core::geometry::Point;
+use emotion_core::record::FaceRecord;
 use serde_json::Value;
 
 use super::{FRAME_NS, found, report, scored, text_of, written};

@@ -9,11 +9,11 @@ mod promised;
 
 use std::time::Duration;
 
-use gstemotion::behaviour::Aggregator;
-use gstemotion::export::{Content, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, RecordWriter, Span, Utc};
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
+use emotion_core::behaviour::Aggregator;
+use emotion_core::export::{Content, Exporter, Format, FrameReport, FrameTime, GeometryFields, Options, Output, RecordWriter, Span, Utc};
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, UnknownReason};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use proptest::prelude::*;
 
 const FRAME_NS: u64 = 40_000_000;

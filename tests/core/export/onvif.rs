@@ -2,9 +2,9 @@
 //! ONVIF metadata. These documents were validated against the schemas of ONVIF's release 25.12 (`metadatastream.xsd`,
 //! `common.xsd`, `humanface.xsd`); change them only together with such a check.
 
-use gstemotion::export::{Exporter, Format, FrameReport, FrameTime, Options, Output, Utc};
-use gstemotion::geometry::Rect;
-use gstemotion::record::FaceRecord;
+use emotion_core::export::{Exporter, Format, FrameReport, FrameTime, Options, Output, Utc};
+use emotion_core::geometry::Rect;
+use emotion_core::record::FaceRecord;
 
 use super::{found, report, scored, summary_of, text_of, time};
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use gstemotion::behaviour::Direction;
-use gstemotion::export::{Content, Event, EventKind, Format, FrameReport, FrameTime, GeometryFields, Utc};
-use gstemotion::record::{FaceRecord, UnknownReason};
-use gstemotion::scores::{FERPLUS_LABELS, UNKNOWN};
+use emotion_core::behaviour::Direction;
+use emotion_core::export::{Content, Event, EventKind, Format, FrameReport, FrameTime, GeometryFields, Utc};
+use emotion_core::record::{FaceRecord, UnknownReason};
+use emotion_core::scores::{FERPLUS_LABELS, UNKNOWN};
 use serde_json::Value;
 use test_support::promises;
 

@@ -8,13 +8,13 @@ mod motion_gate;
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{FaceRecord, UnknownReason};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, roi};
-use gstemotion::record::{FaceRecord, UnknownReason};
 use test_support::average_faces::{Key, Scene};
 use test_support::gstreamer::{Stage, buffer, count, flush, frame_at, init, play};
 use test_support::{repository, runtime_fetched, three_faces};

@@ -63,7 +63,7 @@ fn the_read_only_properties_name_the_model() {
         assert!(names.contains(&started.as_str()), "model-file={file:?}: {started}");
         let described = std::fs::read_to_string(repository().join("models").join(&started).join("model.toml")).expect("a description");
         assert!(described.contains(&format!("sha256 = \"{}\"", sha256().expect("a started element"))), "{started}");
-        assert_eq!(description_sha256(), Some(gstemotion::model::file::sha256(described.as_bytes())));
+        assert_eq!(description_sha256(), Some(emotion_core::model::file::sha256(described.as_bytes())));
         element.set_state(gst::State::Null).expect("an element that stops");
         assert_eq!((name(), sha256(), description_sha256()), (None, None, None));
     }

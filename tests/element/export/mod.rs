@@ -6,14 +6,14 @@ mod times;
 
 use std::time::{Duration, SystemTime};
 
+use emotion_core::export::Utc;
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{LabelSet, Scores};
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstemotion::export::Utc;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta;
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
 use test_support::gstreamer::{flush, init};
 

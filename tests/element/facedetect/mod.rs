@@ -7,13 +7,13 @@ mod motion_gate;
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::FaceRecord;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::read_faces;
-use gstemotion::record::FaceRecord;
 use test_support::average_faces::Key;
 use test_support::gstreamer::{Stage, buffer, flush, frame_at, init, play};
 use test_support::{data, left_out, repository, runtime_fetched, three_faces};
@@ -299,7 +299,7 @@ fn messages_have_the_shape_of_opencvs_element() {
 fn a_cascade_finds_the_faces() {
     init();
     let (frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Nv12);
-    let element = gst::ElementFactory::make("emotionfacedetect").property("profile", gstemotion::detector::DEFAULT_CASCADE).build();
+    let element = gst::ElementFactory::make("emotionfacedetect").property("profile", emotion_core::detector::DEFAULT_CASCADE).build();
     let mut harness = Harness::with_element(&element.expect("an element"), Some("sink"), Some("src"));
     harness.set_src_caps(info.to_caps().expect("caps"));
     let found = faces(&harness.push_and_pull(frame).expect("a frame"));

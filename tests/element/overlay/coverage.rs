@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::warnings;
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{FaceRecord, SearchAge};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{custom, read_faces, write_detections};
-use gstemotion::record::{FaceRecord, SearchAge};
 use test_support::gate::Gate;
 use test_support::gstreamer::{buffer, flush, init, wait_for};
 use test_support::{runtime_fetched, three_faces};

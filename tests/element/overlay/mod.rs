@@ -7,16 +7,16 @@ mod coverage;
 
 use std::time::Duration;
 
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoOverlayCompositionMeta};
 use gstemotion::elements::emotionoverlay::BlurFaces;
 use gstemotion::elements::frame::FORMATS;
-use gstemotion::geometry::{Rect, Size};
 use gstemotion::meta::{write_detections, write_emotions};
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{FERPLUS_LABELS, LabelSet, Scores};
 use test_support::gstreamer::init;
 
 /// A face with a box in pixels and, if there is a `score`, the expression happiness.

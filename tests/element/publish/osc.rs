@@ -5,9 +5,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use emotion_core::face_geometry::BLENDSHAPES;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstemotion::face_geometry::BLENDSHAPES;
 use test_support::broker::free_port;
 use test_support::gstreamer::init;
 use test_support::{left_out, repository};

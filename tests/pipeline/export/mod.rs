@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{LabelSet, Scores};
 use gst::ClockTime;
 use gst::prelude::*;
-use gstemotion::geometry::{Landmarks5, Point, Rect, Size};
 use gstemotion::meta;
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{LabelSet, Scores};
 use serde_json::Value;
 use test_support::gstreamer::init;
 

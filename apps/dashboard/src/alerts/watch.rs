@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use gstemotion::export::Utc;
+use emotion_core::export::Utc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};

@@ -164,7 +164,7 @@ impl Camera {
         true
     }
 
-    fn take_summary(&mut self, summary: &gstemotion::export::Summary, stretch: Stretch, now_ms: u64) -> bool {
+    fn take_summary(&mut self, summary: &emotion_core::export::Summary, stretch: Stretch, now_ms: u64) -> bool {
         let Stretch { from_ms, until_ms } = stretch;
         self.history.push(from_ms / 1000, until_ms.saturating_sub(from_ms).div_ceil(1000), summary);
         // A record that waited while the broker was away is older than what is shown. What is shown is in the future after the

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The records that cameras publish, as far as the page shows them.
 
+use emotion_core::behaviour::{ClassSummary, Summary};
+use emotion_core::scores::UNKNOWN;
 use emotion_records::{ByLabel, Direction, EventKind, EventLine, FaceLine, SummaryLine, Text, Times, Utc};
-use gstemotion::behaviour::{ClassSummary, Summary};
-use gstemotion::scores::UNKNOWN;
 use serde::Serialize;
 
 /// Longest time that a record may cover: a day.

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use emotion_core::geometry::Size;
 use emotion_photo_reader::{Reading as Reader, source};
 use emotion_supervise::chain::Chain;
 use emotion_supervise::decoding::{file_decoder, link_video_later};
@@ -28,7 +29,6 @@ use emotion_supervise::place::Place;
 use emotion_supervise::setting::{Setting, SettingError};
 use gst::prelude::*;
 use gst_app::{AppLeakyType, AppSink, AppSinkCallbacks, AppSrc};
-use gstemotion::geometry::Size;
 use gstemotion::meta;
 use parking_lot::Mutex;
 

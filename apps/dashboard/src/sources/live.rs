@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use gstemotion::behaviour::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
-use gstemotion::geometry::Size;
-use gstemotion::record::{EmotionResult, FaceRecord};
-use gstemotion::scores::LabelSet;
+use emotion_core::behaviour::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
+use emotion_core::geometry::Size;
+use emotion_core::record::{EmotionResult, FaceRecord};
+use emotion_core::scores::LabelSet;
 use serde::Serialize;
 
 use crate::calendar::Calendar;
@@ -298,9 +298,9 @@ fn scores(faces: &[FaceRecord]) -> Option<Vec<f32>> {
 
 #[cfg(test)]
 mod tests {
-    use gstemotion::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
-    use gstemotion::geometry::{Point, Rect};
-    use gstemotion::scores::Scores;
+    use emotion_core::face_geometry::{Blendshapes, FaceGeometry, HeadPose, Landmarks70, blendshapes};
+    use emotion_core::geometry::{Point, Rect};
+    use emotion_core::scores::Scores;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use gstemotion::export::Utc;
+use emotion_core::export::Utc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
 use emotion_supervise::progress::Progress;
-use gstemotion::geometry::Size;
-use gstemotion::record::FaceRecord;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -320,9 +320,9 @@ fn random_key() -> String {
 
 #[cfg(test)]
 mod tests {
+    use emotion_core::geometry::Rect;
     use emotion_supervise::chain::Prior;
     use emotion_supervise::place::Place;
-    use gstemotion::geometry::Rect;
 
     use super::*;
 

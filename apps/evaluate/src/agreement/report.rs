@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
-use gstemotion::scores::FERPLUS_LABELS;
+use emotion_core::scores::FERPLUS_LABELS;
 use serde::Serialize;
 
 use super::alpha::{Level, alpha};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::model::search_path::SearchPath;
 use test_support::average_faces::{Key, Scene};
 use test_support::promises;
 

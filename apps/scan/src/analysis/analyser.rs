@@ -8,11 +8,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
 use emotion_supervise::chain::Chain;
 use gst::prelude::*;
-use gstemotion::geometry::Size;
 use gstemotion::meta;
-use gstemotion::record::FaceRecord;
 use parking_lot::Mutex;
 
 use super::elements;

@@ -11,13 +11,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use emotion_core::geometry::Size;
+use emotion_core::record::SearchAge;
 use emotion_photo_reader::{Reading, Stream, source};
 use emotion_supervise::decoding::{forbid_direct_rendering, link_default_video, name_dnxhr};
 use emotion_supervise::encoding;
 use gst::prelude::*;
-use gstemotion::geometry::Size;
 use gstemotion::meta;
-use gstemotion::record::SearchAge;
 use parking_lot::Mutex;
 
 use super::faces_by_time::FacesByTime;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gstemotion::geometry::{Landmarks5, Point, Rect};
-use gstemotion::ids::track_id;
-use gstemotion::record::{DetectionInfo, EmotionResult, FaceRecord};
-use gstemotion::scores::{LabelSet, Scores};
+use emotion_core::geometry::{Landmarks5, Point, Rect};
+use emotion_core::ids::track_id;
+use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
+use emotion_core::scores::{LabelSet, Scores};
 
 use crate::findings::{Face, FileFacts, SliceResult};
 use crate::journal::Journal;

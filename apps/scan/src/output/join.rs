@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-use gstemotion::behaviour::ActivitySums;
+use emotion_core::behaviour::ActivitySums;
 
 use crate::error::Error;
 use crate::findings::SliceResult;

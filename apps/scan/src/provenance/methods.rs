@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The record as a paragraph for a methods section.
 
-use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW};
+use emotion_core::behaviour::face_states::{AWAY_PITCH, AWAY_YAW};
 
 use super::networks::{EXPRESSION, GEOMETRY};
 use super::{Network, Provenance};

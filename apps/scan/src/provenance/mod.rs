@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gstemotion::export::Utc;
+use emotion_core::export::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::properties;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gstemotion::model::ModelFile;
-use gstemotion::model::search_path::SearchPath;
+use emotion_core::model::ModelFile;
+use emotion_core::model::search_path::SearchPath;
 use serde::{Deserialize, Serialize};
 
 use crate::models::Models;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The libraries and the processor that a scan runs with.
 
-use gstemotion::model::runtime;
+use emotion_core::model::runtime;
 use serde::Serialize;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use gstemotion::record::FaceRecord;
+use emotion_core::record::FaceRecord;
 
 use super::look::{Span, View, look};
 use super::plan::{self, Sampler};

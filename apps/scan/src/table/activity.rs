@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use gstemotion::behaviour::{FaceActivity, Observation};
+use emotion_core::behaviour::{FaceActivity, Observation};
 
 use crate::findings::{Face, Geometry};
 

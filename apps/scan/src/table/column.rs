@@ -8,9 +8,9 @@
 use std::borrow::Cow;
 use std::io;
 
-use gstemotion::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
-use gstemotion::face_geometry::BLENDSHAPES;
-use gstemotion::scores::{FERPLUS_LABELS, UNKNOWN};
+use emotion_core::behaviour::face_states::{AWAY_PITCH, AWAY_YAW, BACK_PITCH, BACK_YAW};
+use emotion_core::face_geometry::BLENDSHAPES;
+use emotion_core::scores::{FERPLUS_LABELS, UNKNOWN};
 use serde::Serialize;
 
 /// Landmarks in the order of `Face::landmarks`.

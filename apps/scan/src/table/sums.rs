@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sums over faces, which the tables of tracks and of bins have in common, and their columns.
 
-use gstemotion::behaviour::ActivitySums;
-use gstemotion::scores::UNKNOWN;
+use emotion_core::behaviour::ActivitySums;
+use emotion_core::scores::UNKNOWN;
 
 use super::activity::Seen;
 use super::column::Members::{Classes, Labels};

@@ -11,7 +11,6 @@
 
 pub mod face_change;
 pub mod framing;
-#[cfg(feature = "onnx")]
 pub mod network;
 pub mod results;
 pub mod schedule;

@@ -10,21 +10,15 @@
 //! | [`suppression`] | non-maximum suppression |
 //! | [`tiles`] | small faces in large frames |
 
-#[cfg(feature = "onnx")]
 pub mod centerface;
-#[cfg(feature = "onnx")]
 pub mod emotionface;
 #[cfg(feature = "haar")]
 pub mod haar;
-#[cfg(feature = "onnx")]
 pub mod network;
 pub mod suppression;
-#[cfg(feature = "onnx")]
 pub mod refiner;
 pub mod tiles;
-#[cfg(feature = "onnx")]
 pub mod ultraface;
-#[cfg(feature = "onnx")]
 pub mod yunet;
 
 use crate::error::Result;
@@ -172,7 +166,6 @@ pub trait FaceDetector: Send {
 
 /// The final steps of each detector: removes invalid candidates, faces that are too small or outside the frame, and
 /// duplicates; then applies the maximum number of faces.
-#[cfg(any(feature = "onnx", feature = "haar", test))]
 pub fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: Size) {
     detections.retain_mut(|found| is_candidate(found, options, frame));
     suppression::suppress(detections, options.iou_threshold);
@@ -181,7 +174,6 @@ pub fn select(detections: &mut Vec<Detection>, options: &DetectOptions, frame: S
 
 /// True if `found` is finite, large enough, and at least partly inside the frame. Also limits the confidence to 1, which the
 /// output of a network without a sigmoid may exceed, and removes landmarks that are not finite.
-#[cfg(any(feature = "onnx", feature = "haar", test))]
 fn is_candidate(found: &mut Detection, options: &DetectOptions, frame: Size) -> bool {
     if found.confidence.is_finite() {
         found.confidence = found.confidence.min(1.0);

@@ -8,9 +8,7 @@
 //! | `scorer` | what callers use: keeps the scores of all faces of a stream |
 //! | [`smoothing`] | smoothing of scores over time, and stable labels |
 
-#[cfg(feature = "onnx")]
 pub mod classifier;
 pub mod mouth;
-#[cfg(feature = "onnx")]
 pub mod scorer;
 pub mod smoothing;

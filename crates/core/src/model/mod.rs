@@ -18,12 +18,9 @@ pub mod description;
 mod external;
 pub mod file;
 pub mod search_path;
-#[cfg(feature = "onnx")]
 pub mod embedded;
-#[cfg(feature = "onnx")]
 pub mod preset;
 pub mod onnx;
-#[cfg(feature = "onnx")]
 pub mod runtime;
 
 pub use description::*;

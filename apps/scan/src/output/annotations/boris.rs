@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use gstemotion::scores::UNKNOWN;
+use emotion_core::scores::UNKNOWN;
 use serde_json::{Map, Value, json};
 
 use super::intervals::{Annotated, seconds};

@@ -5,8 +5,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use emotion_core::scores::UNKNOWN;
 use emotion_page::relative_path;
-use gstemotion::scores::UNKNOWN;
 
 use super::intervals::Annotated;
 use crate::provenance;

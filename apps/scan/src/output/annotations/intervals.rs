@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gstemotion::behaviour::{Event, EventKind, EventTracker, FrameReport, FrameTime};
-use gstemotion::geometry::Size;
-use gstemotion::record::FaceRecord;
-use gstemotion::scores::LabelSet;
+use emotion_core::behaviour::{Event, EventKind, EventTracker, FrameReport, FrameTime};
+use emotion_core::geometry::Size;
+use emotion_core::record::FaceRecord;
+use emotion_core::scores::LabelSet;
 
 use super::super::faces_by_time::record;
 use crate::error::Error;
