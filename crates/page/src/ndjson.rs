@@ -6,6 +6,7 @@ use std::path::Path;
 
 use emotion_records::{FACE, FRAME, SUMMARY, VERSION};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -58,6 +59,7 @@ impl Records {
             let found = if header.version.is_null() { "none".into() } else { header.version.to_string() };
             return Err(format!("expected version {VERSION}, found {found}"));
         }
+        let _: Required = parse(line)?;
         match header.kind.as_str() {
             Some(FACE) => self.push_face(&parse(line)?),
             Some(FRAME) => self.push_gone(&parse(line)?),
@@ -82,4 +84,15 @@ struct Header {
     version: Value,
     #[serde(default, rename = "type")]
     kind: Value,
+}
+
+/// What a line must have, although readers of single messages do without.
+#[derive(Deserialize)]
+struct Required {
+    #[serde(rename = "stream")]
+    _stream: IgnoredAny,
+    #[serde(rename = "pts")]
+    _pts: u64,
+    #[serde(rename = "duration")]
+    _duration: u64,
 }
