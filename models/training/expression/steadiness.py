@@ -10,12 +10,14 @@ Prints for both outputs
 - with CACHE, the files of geometry/teacher.py: the share of neutral faces that are called angry or sad, by yaw. PublicTest's
   faces that look ahead and that most voters call neutral are drawn turned (turned.py), which needs MediaPipe's Python package;
 - with LFW, a folder as unlabelled.py describes it, whose `names.npz` also has the scores `retail0003` and `faceapi` of the
-  outside networks: the same of LFW's faces that both of these call neutral, by the pose in CACHE.
+  outside networks: the same of LFW's faces that both of these call neutral, by the pose in CACHE, and what they are called by
+  thirds of the luminance of their skin, which depends on the light as well.
 
 Shares have their 95 % intervals (Wilson).
 """
 
 import argparse
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,10 @@ AHEAD, TURNS, YAWS = 12, (-60, -45, -30, -15, 0, 15, 30, 45, 60), (0, 10, 20, 30
 NEUTRAL = FERPLUS_LABELS.index("neutral")
 UNHAPPY = [FERPLUS_LABELS.index(label) for label in ("anger", "sadness")]
 DEVIATIONS = 1.96
+# Points of the mesh on the cheeks and the forehead.
+SKIN = (50, 101, 205, 280, 330, 425, 151)
+# What a face is called; labels with a smaller share are left out.
+SHOWN, UNKNOWN, RARE = (*FERPLUS_LABELS, "unknown"), len(FERPLUS_LABELS), 0.005
 
 
 def moved(images, across, down):
@@ -58,11 +64,15 @@ def interval(share, count):
     return (centre - half) / (1 + square), (centre + half) / (1 + square)
 
 
-def unhappy(labels):
-    """`share (interval)` in % of labels [N] that are anger or sadness."""
-    share = np.isin(labels, UNHAPPY).mean()
-    low, high = interval(share, len(labels))
+def with_interval(share, count):
+    """`share (interval)` in %."""
+    low, high = interval(share, count)
     return f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def unhappy(labels):
+    """The share of labels [N] that are anger or sadness, with its interval."""
+    return with_interval(np.isin(labels, UNHAPPY).mean(), len(labels))
 
 
 def print_drawn(predict, images):
@@ -90,22 +100,45 @@ def drawn_faces(cache, arrays):
 
 
 def lfw_faces(cache, folder):
-    """(pictures [N, 48, 48], yaw to either side [N]) of LFW's faces that both outside networks call neutral."""
+    """(pictures [N, 48, 48], yaw to either side, luminance of the skin) of LFW's faces that both networks call neutral."""
     import cv2
 
     from training.geometry.points import angles, rotation_of_matrix
 
-    stored, yaws = np.load(folder / "names.npz"), {}
+    stored, seen = np.load(folder / "names.npz"), {}
     for path in sorted(cache.glob("lfw-*.npz")):
         found = np.load(path)
-        yaws |= dict(zip(found["name"].tolist(), np.abs(angles(rotation_of_matrix(found["matrix"]))[:, 0])))
+        yaws = np.abs(angles(rotation_of_matrix(found["matrix"]))[:, 0])
+        seen |= dict(zip(found["name"].tolist(), zip(yaws, found["mesh"][:, SKIN, :2])))
     neutral = stored["retail0003"].argmax(1) == FIVE_LABELS.index("neutral")
     neutral &= stored["faceapi"].argmax(1) == SEVEN_LABELS.index("neutral")
-    rows = [row for row in np.flatnonzero(neutral) if stored["name"][row] in yaws]
-    edge = (FACE_SIDE - FRAMED_SIDE) // 2
-    framed = read_sheets(folder)[rows][:, edge:-edge, edge:-edge]
+    rows = [row for row in np.flatnonzero(neutral) if stored["name"][row] in seen]
+    yaws, points = (np.array(values) for values in zip(*[seen[stored["name"][row]] for row in rows]))
+    faces, edge = read_sheets(folder)[rows], (FACE_SIDE - FRAMED_SIDE) // 2
+    framed = faces[:, edge:-edge, edge:-edge]
     images = [cv2.resize(face, (PICTURE_SIDE, PICTURE_SIDE), interpolation=cv2.INTER_AREA) for face in framed]
-    return np.stack(images), np.array([yaws[stored["name"][row]] for row in rows])
+    column, row = (points * FACE_SIDE).astype(int).clip(0, FACE_SIDE - 1).transpose(2, 0, 1)
+    return np.stack(images), yaws, np.median(faces[np.arange(len(faces))[:, None], row, column], axis=1)
+
+
+def shown(scores, limits):
+    """Labels [outputs, N] of scores [N, 8], an index into `SHOWN`; below the limit of its output, a face is unknown."""
+    parts = zip(scores, limits, strict=True)
+    return np.stack([np.where(part.max(1) < limit, UNKNOWN, part.argmax(1)) for part, limit in parts])
+
+
+def print_by_luminance(labels, luminance):
+    """Print what faces are called, by thirds of the luminance of their skin."""
+    third = np.searchsorted(np.quantile(luminance, (1 / 3, 2 / 3)), luminance)
+    called = [index for index in range(len(SHOWN)) if (labels == index).mean() > RARE]
+    names = " | ".join(SHOWN[index] for index in called)
+    print(f"\n| output | luminance | faces | {names} |\n" + "|---" * (3 + len(called)) + "|")
+    for name, part in zip(OUTPUT_OF_PRIOR, labels):
+        for index in range(3):
+            chosen = third == index
+            extent = f"{luminance[chosen].min():.0f} to {luminance[chosen].max():.0f}"
+            shares = [with_interval((part[chosen] == label).mean(), chosen.sum()) for label in called]
+            print(f"| {name} | {extent} | {chosen.sum()} | {' | '.join(shares)} |")
 
 
 def print_lfw(predict, images, yaws):
@@ -126,8 +159,11 @@ def main():
     parser.add_argument("--model", type=Path, default=MODELS / "expression" / "model.onnx")
     options = parser.parse_args()
     arrays = read_arrays(options.data)
-    outputs = list(OUTPUT_OF_PRIOR.values())
-    predict = lambda images: np.stack([part.argmax(1) for part in onnx_outputs(options.model, outputs, images)])
+    description = tomllib.loads(options.model.with_name("model.toml").read_text())
+    confidence = {output["name"]: output.get("min_confidence", 0) for output in description["output"]}
+    limits = [confidence[output] for output in OUTPUT_OF_PRIOR.values()]
+    scores = lambda images: onnx_outputs(options.model, list(OUTPUT_OF_PRIOR.values()), images)
+    predict = lambda images: np.stack([part.argmax(1) for part in scores(images)])
     images = faces_of(arrays, PUBLIC_TEST).images
     print(f"{len(images)} faces\n\n| change | {' | '.join(OUTPUT_OF_PRIOR)} |\n|---|---|---|")
     for change, shares in changed_shares(predict, images).items():
@@ -135,7 +171,9 @@ def main():
     if options.cache:
         print_drawn(predict, drawn_faces(options.cache, arrays))
     if options.cache and options.lfw:
-        print_lfw(predict, *lfw_faces(options.cache, options.lfw))
+        images, yaws, luminance = lfw_faces(options.cache, options.lfw)
+        print_lfw(predict, images, yaws)
+        print_by_luminance(shown(scores(images), limits), luminance)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import unittest
 
 import numpy as np
 
-from training.expression.steadiness import changed_shares, interval, moved, unhappy
+from training.expression.steadiness import UNKNOWN, changed_shares, interval, moved, shown, unhappy
 
 
 class Steadiness(unittest.TestCase):
@@ -32,6 +32,10 @@ class Steadiness(unittest.TestCase):
     def test_anger_and_sadness_are_counted(self):
         labels = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 0])  # sadness is 3, anger 4
         self.assertTrue(unhappy(labels).startswith("20.0 ("))
+
+    def test_faces_below_the_confidence_of_their_output_are_unknown(self):
+        scores = np.array([[0.6, *[0.4 / 7] * 7], [0.1, 0.34, *[0.56 / 6] * 6]])
+        np.testing.assert_array_equal(shown([scores, scores], [0.35, 0.3]), [[0, UNKNOWN], [0, 1]])
 
 
 if __name__ == "__main__":
