@@ -59,15 +59,20 @@ impl Records {
             let found = if header.version.is_null() { "none".into() } else { header.version.to_string() };
             return Err(format!("expected version {VERSION}, found {found}"));
         }
-        let _: Required = parse(line)?;
         match header.kind.as_str() {
-            Some(FACE) => self.push_face(&parse(line)?),
-            Some(FRAME) => self.push_gone(&parse(line)?),
-            Some(SUMMARY) => self.push_summary(&parse(line)?),
+            Some(FACE) => self.push_face(&record(line)?),
+            Some(FRAME) => self.push_gone(&record(line)?),
+            Some(SUMMARY) => self.push_summary(&record(line)?),
             _ => return Err(format!("expected the type face, frame or summary, found {}", header.kind)),
         }
         Ok(())
     }
+}
+
+/// Parses a record, which must also have the times that readers of single messages do without.
+fn record<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
+    let Required { .. } = parse(line)?;
+    parse(line)
 }
 
 /// Parses a line. The error is without serde's line number, which is always 1.
@@ -86,7 +91,7 @@ struct Header {
     kind: Value,
 }
 
-/// What a line must have, although readers of single messages do without.
+/// What a record in a file must have.
 #[derive(Deserialize)]
 struct Required {
     #[serde(rename = "stream")]

@@ -12,15 +12,15 @@ MediaPipe's Python package, and draws what a camera would see less and less well
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from training.common.paths import MODELS
 from training.expression.dataset import faces_of
 from training.expression.inference import onnx_scores
 from training.expression.readers import PICTURE_SIDE, PUBLIC_TEST, read_arrays
-from training.geometry.points import angles, points_of_mesh, rotation_of_matrix
-from training.geometry.turn import Turner, mesh_topology, turn_by
+from training.expression.turned import turned_picture
+from training.geometry.points import angles, rotation_of_matrix
+from training.geometry.turn import Turner, mesh_topology
 
 YAWS = (0, 15, 30, 40, 50, 60, 90)
 PITCHES = (-60, -30, -20, -10, 0, 10, 20, 30, 60)
@@ -40,20 +40,6 @@ def seen_faces(cache):
             if int(split) == PUBLIC_TEST:
                 found[int(number)] = {"image": image, "mesh": mesh, "pose": pose}
     return found
-
-
-def middle(points):
-    """Centre of the box around points [K, 2]."""
-    return (points.min(0) + points.max(0)) / 2
-
-
-def turned_picture(turner, face, yaw, pitch):
-    """A face after a turn, 48x48, moved so that the box of its points stays where it was."""
-    picture, mesh = turner.turn(face["image"], face["mesh"], turn_by(yaw, pitch))
-    moved = middle(points_of_mesh(face["mesh"])[:, :2]) - middle(points_of_mesh(mesh)[:, :2])
-    shift = np.float32([[1, 0, moved[0] * len(picture)], [0, 1, moved[1] * len(picture)]])
-    picture = cv2.warpAffine(picture, shift, picture.shape, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(picture, (PICTURE_SIDE, PICTURE_SIDE), interpolation=cv2.INTER_AREA)
 
 
 def row(title, right, truth):
@@ -97,7 +83,9 @@ def main():
         heading(f"{axis}, drawn")
         for angle in turns:
             yaw, pitch = (angle, 0) if axis == "yaw" else (0, angle)
-            pictures = [turned_picture(turner, seen[number], yaw, pitch) for number in numbers[is_seen][ahead]]
+            faces_ahead = [seen[number] for number in numbers[is_seen][ahead]]
+            draw = lambda face: turned_picture(turner, face["image"], face["mesh"], yaw, pitch, PICTURE_SIDE)
+            pictures = [draw(face) for face in faces_ahead]
             row(f"{angle}", predict(np.stack(pictures)) == truth[ahead], truth[ahead])
 
 

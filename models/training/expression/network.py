@@ -43,9 +43,12 @@ def norm_of(layer):
     return layer[-1] if isinstance(layer[-1], nn.BatchNorm2d) else norm_of(layer[-1])
 
 
-def factorised_conv_norm(inputs, inner, outputs, stride=1):
-    """A 1x3 convolution to a few inner channels, and a 3x1 convolution of these with its batch norm."""
-    along_rows = nn.Conv2d(inputs, inner, (1, 3), (1, stride), (0, 1), bias=False)
+def factorised_conv_norm(inputs, inner, outputs, stride=1, width=3):
+    """A 1x3 convolution to a few inner channels, and a 3x1 convolution of these with its batch norm.
+
+    width  of the first kernel, 3 or 4
+    """
+    along_rows = nn.Conv2d(inputs, inner, (1, width), (1, stride), (0, 1), bias=False)
     along_columns = nn.Conv2d(inner, outputs, (3, 1), (stride, 1), (1, 0), bias=False)
     return nn.Sequential(along_rows, nn.Sequential(along_columns, nn.BatchNorm2d(outputs)))
 
@@ -53,13 +56,15 @@ def factorised_conv_norm(inputs, inner, outputs, stride=1):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, channel gates, and a shortcut (averaged and projected where the shape changes).
 
-    With `inner`, both convolutions are factorised: see `factorised_conv_norm`.
+    With `inner`, both convolutions are factorised: see `factorised_conv_norm`. `halving` is the width of a kernel that
+    halves the map.
     """
 
-    def __init__(self, inputs, outputs, stride=1, inner=None):
+    def __init__(self, inputs, outputs, stride=1, inner=None, halving=3):
         super().__init__()
         if inner:
-            self.first = factorised_conv_norm(inputs, inner, outputs, stride)
+            width = halving if stride == 2 else 3
+            self.first = factorised_conv_norm(inputs, inner, outputs, stride, width)
             self.second = factorised_conv_norm(outputs, inner, outputs)
         else:
             self.first = conv_norm(inputs, outputs, 3, stride)
@@ -78,8 +83,17 @@ class ResidualBlock(nn.Module):
 # Channels and stride of the stem; channels and number of residual blocks of the stages. Each stage halves the map of
 # the one before. The first stages of `fine`, which costs as much as `default`, and of `large` have full resolution.
 # `half`, which is shipped, is `default` with factorised convolutions, which have `inner` channels in each stage:
-# factorise.py makes it from a trained `default`. `default` and `large` are teachers.
+# factorise.py makes it from a trained `default`. `default` and `large` are teachers. `even` costs what `half` does; its
+# kernels that halve the map are 4 wide, so that a mirrored picture can have the mirrored map: see mirrored.py.
 SIZES = {
+    "even": {
+        "stem": 16,
+        "stride": 2,
+        "widths": (48, 80, 128),
+        "depths": (1, 2, 2),
+        "inner": (30, 44, 74),
+        "halving": 4,
+    },
     "half": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2), "inner": (32, 48, 80)},
     "default": {"stem": 16, "stride": 2, "widths": (48, 80, 128), "depths": (1, 2, 2)},
     "fine": {"stem": 16, "stride": 1, "widths": (16, 32, 64, 128), "depths": (1, 2, 2, 2)},
@@ -96,14 +110,15 @@ class ExpressionNet(nn.Module):
     def __init__(self, size="default", dropout=0.3, heads=LABELLED_HEADS):
         super().__init__()
         stem, stride, widths, depths = (SIZES[size][part] for part in ("stem", "stride", "widths", "depths"))
-        inner = SIZES[size].get("inner", [None] * len(widths))
+        inner, halving = SIZES[size].get("inner", [None] * len(widths)), SIZES[size].get("halving", 3)
         self.standardise = Standardise()
-        self.stem = nn.Sequential(conv_norm(1, stem), nn.ReLU(), conv_norm(stem, widths[0], stride=stride), nn.ReLU())
+        second = conv_norm(stem, widths[0], (3, halving if stride == 2 else 3), stride)
+        self.stem = nn.Sequential(conv_norm(1, stem), nn.ReLU(), second, nn.ReLU())
         blocks, channels = [], widths[0]
         for stage, (width, depth, between) in enumerate(zip(widths, depths, inner)):
             for index in range(depth):
                 stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(ResidualBlock(channels, width, stride, between))
+                blocks.append(ResidualBlock(channels, width, stride, between, halving))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
