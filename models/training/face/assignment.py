@@ -42,9 +42,8 @@ def assign(logits, boxes, faces, picture, corners, strides):
     distance = (centres - centre[:, None]).abs()
     radius = torch.maximum(strides[:, None] * 1.01, 0.3 * size[:, None])
     scale = size.prod(-1).sqrt()[:, None] / strides
-    low = torch.tensor([SIZE_RANGE[stride][0] for stride in STRIDES])
-    high = torch.tensor([SIZE_RANGE[stride][1] for stride in STRIDES])
-    level = torch.bucketize(strides, torch.tensor(STRIDES, dtype=torch.float))
+    low, high = (torch.tensor(ends, device=faces.device) for ends in zip(*(SIZE_RANGE[stride] for stride in STRIDES)))
+    level = torch.bucketize(strides, torch.tensor(STRIDES, dtype=torch.float, device=faces.device))
     candidate = (distance < radius).all(-1) & (scale >= low[level]) & (scale < high[level])
     # From here on, only the candidates are handled: a few cells for each face.
     face, cell = candidate.nonzero(as_tuple=True)
@@ -52,18 +51,18 @@ def assign(logits, boxes, faces, picture, corners, strides):
     score = logits[picture[face], cell].sigmoid()
     cost = F.binary_cross_entropy(score.clamp(1e-4, 1 - 1e-4), iou, reduction="none") * (score - iou).abs()
     cost = cost - IOU_COST * (iou + 1e-6).log() + CENTRE_COST * (distance / radius)[face, cell].square().sum(-1)
-    ious, costs = torch.zeros(candidate.shape), torch.full(candidate.shape, NO_CANDIDATE)
+    ious, costs = faces.new_zeros(candidate.shape), faces.new_full(candidate.shape, NO_CANDIDATE)
     ious[face, cell], costs[face, cell] = iou, cost
     count = min(MAX_CELLS, candidate.shape[1])
     counts = ious.topk(count, 1)[0].sum(1).round().clamp(min=1)
     lowest_costs, candidates = costs.topk(count, 1, largest=False)
-    assigned = (torch.arange(count) < counts[:, None]) & (lowest_costs < NO_CANDIDATE)
+    assigned = (torch.arange(count, device=faces.device) < counts[:, None]) & (lowest_costs < NO_CANDIDATE)
     face, rank = assigned.nonzero(as_tuple=True)
     cell, cost = candidates[face, rank], lowest_costs[face, rank]
     # A cell that suits several faces goes to the one with the lowest cost.
     flat_cell = picture[face] * candidate.shape[1] + cell
-    lowest = torch.full((logits.numel(),), NO_CANDIDATE).scatter_reduce(0, flat_cell, cost, "amin")
+    lowest = faces.new_full((logits.numel(),), NO_CANDIDATE).scatter_reduce(0, flat_cell, cost, "amin")
     face, cell = face[cost <= lowest[flat_cell]], cell[cost <= lowest[flat_cell]]
     assigned_iou = ious[face, cell]
-    best = torch.zeros(len(faces)).scatter_reduce(0, face, assigned_iou, "amax")
+    best = faces.new_zeros(len(faces)).scatter_reduce(0, face, assigned_iou, "amax")
     return picture[face], cell, face, assigned_iou, best

@@ -51,17 +51,17 @@ def collate(crops):
         # A face with a low score of the teachers may be hard to see or no face.
         "confidence": np.clip(0.6 + 0.5 * np.concatenate([crop.scores for crop in crops]), 0, 1).astype(np.float32),
         "landmarks": np.concatenate([crop.landmarks for crop in crops]).astype(np.float32),
-        "ignored": np.stack([ignored_cells(crop.ignore, crop.pixels.shape[0]) for crop in crops]),
+        "ignored": np.stack([ignored_cells(crop.ignore, *crop.pixels.shape[:2]) for crop in crops]),
     }
     pictures = torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2)
     return pictures, {name: torch.from_numpy(values) for name, values in labels.items()}
 
 
-def ignored_cells(boxes, side):
+def ignored_cells(boxes, height, width):
     """True for the cells [A] whose inner half overlaps one of the boxes."""
     maps = []
     for stride in STRIDES:
-        ignored = np.zeros((side // stride, side // stride), bool)
+        ignored = np.zeros((height // stride, width // stride), bool)
         for x, y, w, h in boxes:
             left, top = max(int(x / stride + 0.25), 0), max(int(y / stride + 0.25), 0)
             ignored[top : int((y + h) / stride + 0.75), left : int((x + w) / stride + 0.75)] = True

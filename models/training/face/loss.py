@@ -40,7 +40,7 @@ def losses(maps, labels, grid):
     # Near 1 for the best cell of a face, lower for cells with a lower IoU.
     weight = labels["confidence"][face] * (0.5 + 0.5 * best[face]) * (iou / best[face].clamp(min=1e-6))
     target = torch.zeros_like(logits).index_put((picture, cell), weight)
-    has_loss = (~labels["ignored"]).index_put((picture, cell), torch.tensor(True))
+    has_loss = (~labels["ignored"]).index_put((picture, cell), torch.ones_like(cell, dtype=torch.bool))
     # Quality focal loss (Li et al., 2020): scores that are nearly right have little weight.
     focal = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * (logits.sigmoid() - target).square()
     total = weight.sum().clamp(min=1.0)
