@@ -33,7 +33,7 @@ pub enum PlaceError {
         source: io::Error,
     },
     /// A user name or password has a character that ends it.
-    #[error("expected / ? and # in a user name or password as %2F, %3F and %23")]
+    #[error("expected / ? and # in a user name or password as %2F, %3F and %23, and @ in a path behind a port as %40")]
     Password,
     /// Not the address of a network camera.
     #[error("expected rtsp://HOST/PATH, found {0}")]
@@ -114,12 +114,12 @@ fn authority(address: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// True if the host seems to end within a password: what follows the colon is not a port, and an `@` follows later.
+/// True if the host may end within a password: a colon precedes its end, and an `@` follows. A path with `@` behind a port looks the
+/// same, and is refused for that reason.
 fn has_split_password(address: &str) -> bool {
     let authority = authority(address);
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_port = port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
-    address.contains('@') && !authority.contains('@') && !is_port
+    let has_colon = authority.rsplit(']').next().is_some_and(|end| end.contains(':'));
+    address.contains('@') && !authority.contains('@') && has_colon
 }
 
 fn host(address: &str) -> &str {
@@ -136,13 +136,15 @@ mod tests {
             "rtsp://user:s3/cret@h/live",
             "rtsp://user:s3?cret@h/",
             "rtsp://user:s3#cret@h/",
+            "rtsp://s3:12345/67@h/",
+            "rtsp://[::1]:554/s3@1",
             "http://user:s3cret@h/",
             "rtsp://user:s3cret@/x",
         ] {
             let error = Place::parse(text).unwrap_err().to_string();
             assert!(!error.contains("s3") && !error.contains("cret"), "{error}");
         }
-        for text in ["rtsp://h:554/user@1", "rtsp://[::1]/user@1", "rtsp://[::1]:554/user@1", "rtsp://user:s3%2Fcret@h:554/live"] {
+        for text in ["rtsp://h/user@1", "rtsp://h:554/user%401", "rtsp://[::1]/user@1", "rtsp://user:s3%2Fcret@h:554/live"] {
             assert!(Place::parse(text).is_ok(), "{text}");
         }
     }

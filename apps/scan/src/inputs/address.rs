@@ -34,7 +34,8 @@ impl Address {
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => Some(Self::Web(text.to_owned())),
             "s3" => {
-                let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+                let (bucket, key) = split_host(rest);
+                let key = key.strip_prefix('/').unwrap_or_default();
                 Some(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() })
             }
             _ => None,
@@ -74,9 +75,20 @@ fn without_secrets(url: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
     let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-    let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    let (host, path) = split_host(rest);
     let query = query.map(|query| query.split('&').map(shown_parameter).collect::<Vec<_>>().join("&"));
     format!("{scheme}://{}{path}{}", without_user(host), query.map_or(String::new(), |query| format!("?{query}")))
+}
+
+/// The host or bucket, with the user and password before it, and the path from its slash on. A password may have a slash, as keys
+/// of S3 do: the text before the slash then ends in no port, and an `@` follows.
+fn split_host(rest: &str) -> (&str, &str) {
+    let first = rest.split('/').next().unwrap_or_default();
+    let port = first.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let user = if first.contains('@') || is_port { None } else { rest.rfind('@') };
+    let host = user.map_or(0, |at| at + 1);
+    rest.split_at(rest[host..].find('/').map_or(rest.len(), |slash| host + slash))
 }
 
 /// A host or bucket without the user and the password before it.
@@ -126,6 +138,11 @@ mod tests {
             ("https://h?password=x", "https://h?password=***"),
             ("s3://clips/a?token=b", "s3://clips/a?token=b"),
             ("s3://AK:secret@clips/a", "s3://***@clips/a"),
+            ("https://me:pa/SECRET@host/a", "https://***@host/a"),
+            ("https://me:pa/SE/CR@ET@host", "https://***@host"),
+            ("s3://AKIA:ab/SECRET@clips/a.jpg", "s3://***@clips/a.jpg"),
+            ("https://host:81/a@b.jpg", "https://host:81/a@b.jpg"),
+            ("https://[::1]/a@b.jpg", "https://[::1]/a@b.jpg"),
         ] {
             assert_eq!(parse(url).unwrap().name(), name);
         }
