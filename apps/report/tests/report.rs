@@ -184,8 +184,11 @@ fn a_truncated_or_empty_file_still_has_a_page() {
 fn errors_name_the_file_and_line() {
     let mut newer = clip();
     newer[3]["version"] = json!(2);
-    let mut odd = clip();
-    odd[1].as_object_mut().expect("an object").remove("box");
+    let without = |field: &str| {
+        let mut records = clip();
+        records[1].as_object_mut().expect("an object").remove(field);
+        text(&records)
+    };
     let mut wrong = clip();
     wrong[2]["pts"] = json!(-1);
     let csv = "stream,pts,duration\ns,0,40\n".to_owned();
@@ -194,7 +197,10 @@ fn errors_name_the_file_and_line() {
     let both = text(&clip()) + &text(&[summary(0)]);
     for (name, text, expected) in [
         ("newer", text(&newer), ["line 4", "expected version 1, found 2"]),
-        ("odd", text(&odd), ["line 2", "missing field `box`"]),
+        ("odd", without("box"), ["line 2", "missing field `box`"]),
+        ("no-stream", without("stream"), ["line 2", "missing field `stream`"]),
+        ("no-pts", without("pts"), ["line 2", "missing field `pts`"]),
+        ("no-duration", without("duration"), ["line 2", "missing field `duration`"]),
         ("wrong", text(&wrong), ["line 3", "invalid value: integer `-1`"]),
         ("csv", csv, ["line 1", "expected a record of emotionexport format=ndjson"]),
         ("mixed", mixed, ["line 101", "expected version 1, found none"]),

@@ -59,20 +59,15 @@ impl Records {
             let found = if header.version.is_null() { "none".into() } else { header.version.to_string() };
             return Err(format!("expected version {VERSION}, found {found}"));
         }
-        match header.kind.as_str() {
-            Some(FACE) => self.push_face(&record(line)?),
-            Some(FRAME) => self.push_gone(&record(line)?),
-            Some(SUMMARY) => self.push_summary(&record(line)?),
+        match (header.kind.as_str(), header.missing()) {
+            (Some(FACE | FRAME | SUMMARY), Some(name)) => return Err(format!("missing field `{name}`")),
+            (Some(FACE), _) => self.push_face(&parse(line)?),
+            (Some(FRAME), _) => self.push_gone(&parse(line)?),
+            (Some(SUMMARY), _) => self.push_summary(&parse(line)?),
             _ => return Err(format!("expected the type face, frame or summary, found {}", header.kind)),
         }
         Ok(())
     }
-}
-
-/// Parses a record, which must also have the times that readers of single messages do without.
-fn record<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
-    let Required { .. } = parse(line)?;
-    parse(line)
 }
 
 /// Parses a line. The error is without serde's line number, which is always 1.
@@ -83,21 +78,22 @@ fn parse<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
     })
 }
 
-#[derive(Deserialize)]
+/// What tells the kind of a record, and what a record in a file must have. Readers of single messages do without the latter.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Header {
-    #[serde(default)]
     version: Value,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Value,
+    stream: Option<IgnoredAny>,
+    pts: Option<IgnoredAny>,
+    duration: Option<IgnoredAny>,
 }
 
-/// What a record in a file must have.
-#[derive(Deserialize)]
-struct Required {
-    #[serde(rename = "stream")]
-    _stream: IgnoredAny,
-    #[serde(rename = "pts")]
-    _pts: u64,
-    #[serde(rename = "duration")]
-    _duration: u64,
+impl Header {
+    /// The name of the first field that is missing.
+    fn missing(&self) -> Option<&'static str> {
+        let fields = [("stream", &self.stream), ("pts", &self.pts), ("duration", &self.duration)];
+        fields.into_iter().find(|(_, value)| value.is_none()).map(|(name, _)| name)
+    }
 }
