@@ -13,7 +13,8 @@ struct Copy(Stage);
 impl Copy {
     fn new(test: &str) -> Option<Self> {
         let mut list = Command::new("git");
-        list.args(["ls-files", "-z", "--", "*.toml", "*.md", "Cargo.lock", "scripts", "packaging"]).current_dir(repository());
+        list.args(["ls-files", "-z", "--", "*.toml", "*.md", "Cargo.lock", "models/fetch", "scripts", "packaging"])
+            .current_dir(repository());
         let Some(tracked) = list.output().ok().filter(|output| output.status.success()) else {
             left_out::note("the source is no git repository");
             return None;
@@ -66,10 +67,52 @@ fn a_version_is_set_everywhere_and_released_from_its_tag_alone() {
     succeed(copy.run("git commit --quiet --all --message=version && git tag v99.1.0"));
     assert!(copy.refused("touch stray && packaging/release notes").contains("expected no changes in the tree, found: ?? stray"));
     succeed(copy.run("rm stray && packaging/release notes source sums && cd target/release-99.1.0 && sha256sum --check SHA256SUMS"));
+    assert!(copy.refused("packaging/release signature").contains("expected the public key packaging/minisign.pub"));
     let folder = copy.0.path().join("target/release-99.1.0");
     let changes = read(&copy.0.path().join("CHANGELOG.md"));
     let section = changes.split("## [99.1.0]").nth(1).and_then(|rest| rest.split_once('\n')).expect("a section").1;
     assert_eq!(read(&folder.join("RELEASE-NOTES.md")).trim(), section.split("\n## [").next().expect("text").trim());
     let listed = succeed(copy.run("tar -tzf target/release-99.1.0/gst-plugin-emotion-99.1.0-source.tar.gz"));
     assert!(listed.lines().any(|file| file == "gst-plugin-emotion-99.1.0/Cargo.toml") && !listed.contains("target/"), "{listed}");
+}
+
+#[test]
+fn a_release_is_signed_and_says_what_it_was_built_from() {
+    if Command::new("minisign").arg("-v").output().is_err() {
+        return left_out::note("no minisign");
+    }
+    let Some(copy) = Copy::new("signed") else { return };
+    let key = Stage::new("key");
+    let secret = key.path().join("release.key");
+    let version = succeed(copy.run("sed -n '/^.package.$/,/^version/ s/^version = \"\\(.*\\)\"/\\1/p' Cargo.toml")).trim().to_owned();
+    succeed(copy.run(&format!("minisign -G -W -p packaging/minisign.pub -s {}", secret.display())));
+    succeed(copy.run(&format!("git add --all && git commit --quiet --message=key && git tag v{version}")));
+    let sign = format!("RELEASE_KEY={} packaging/release notes source provenance sums signature", secret.display());
+    succeed(copy.run(&sign));
+
+    let check =
+        format!("cd target/release-{version} && minisign -Vm SHA256SUMS -p ../../packaging/minisign.pub && sha256sum --check SHA256SUMS");
+    succeed(copy.run(&check));
+    let folder = copy.0.path().join(format!("target/release-{version}"));
+    let statement: serde_json::Value =
+        serde_json::from_str(&read(&folder.join(format!("gst-plugin-emotion-{version}.intoto.json")))).expect("JSON");
+    let subjects = statement["subject"].as_array().expect("subjects");
+    let sums = read(&folder.join("SHA256SUMS"));
+    assert_eq!(subjects.len(), 2, "{statement}");
+    for subject in subjects {
+        let line = format!("{}  {}", subject["digest"]["sha256"].as_str().expect("a sum"), subject["name"].as_str().expect("a name"));
+        assert!(sums.contains(&line), "{line} is not in {sums}");
+    }
+    let commit = succeed(copy.run("git rev-parse HEAD"));
+    let dependencies = &statement["predicate"]["buildDefinition"]["resolvedDependencies"];
+    assert_eq!(dependencies[0]["digest"]["gitCommit"], commit.trim());
+    assert!(dependencies.as_array().expect("dependencies").iter().any(|found| found["name"] == "onnxruntime"), "{dependencies}");
+
+    succeed(copy.run(&format!("sed -i 's/^./x/' target/release-{version}/SHA256SUMS")));
+    assert!(!copy.run(&check).status.success(), "a changed list");
+    let other = Stage::new("other-key");
+    let other = other.path().join("other.key");
+    succeed(copy.run(&format!("minisign -G -W -p {0}.pub -s {0}", other.display())));
+    let refused = copy.refused(&format!("RELEASE_KEY={} packaging/release sums signature", other.display()));
+    assert!(refused.contains("is not the secret key of packaging/minisign.pub"), "{refused}");
 }
