@@ -14,6 +14,7 @@ use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::meta::{custom, read_faces, roi, write_emotions};
+use test_support::gate::Gate;
 use test_support::gstreamer::{buffer, count, flush, frame_at, init, run, wait_for};
 use test_support::{data, runtime_fetched};
 
@@ -181,4 +182,33 @@ fn another_kind_of_model_is_an_error_that_says_so() {
     let model = data("slow-expression.onnx");
     let error = run(&format!("videotestsrc num-buffers=1 ! facelandmarks model-file={} ! fakesink", model.display())).unwrap_err();
     assert!(error.contains("slow-expression.onnx") && error.contains("a geometry model"), "{error}");
+}
+
+/// A result that is on its way when the frame's size changes has pixels of the old size.
+#[test]
+fn a_change_of_size_leaves_no_landmarks_of_the_old_one() {
+    if !runtime_fetched() {
+        return;
+    }
+    let [large, small] = [1, 2].map(|part| {
+        let (mut frame, info) = buffer(&vec![192; (320 / part * 240 / part * 3) as usize], 320 / part, 240 / part, VideoFormat::Gray8);
+        VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (200 / part, 60 / part, 64 / part, 64 / part)).set_id(5);
+        (frame, info)
+    });
+    let mut harness = harness(&large.1, &[("async", "true"), ("name", "resized")]);
+    let element = harness.find_element("facelandmarks").expect("the element");
+    let gate = Gate::new("resized");
+    harness.push_and_pull(large.0).expect("a frame");
+    harness.set_src_caps(small.1.to_caps().expect("caps"));
+    let at = |index| frame_at(&small.0, index);
+    let out = harness.push_and_pull(at(1)).expect("a frame");
+    gate.open();
+    assert!(read_faces(&out, Size::new(160, 120))[0].geometry.is_none(), "nothing is known yet");
+    wait_for(&element, 1);
+    let out = harness.push_and_pull(at(2)).expect("a frame");
+    let face = &read_faces(&out, Size::new(160, 120))[0];
+    if let Some(found) = &face.geometry {
+        let middle = found.landmarks_norm.0[30];
+        assert!(face.rect_norm.contains(middle), "{middle:?} is not in {:?}", face.rect_norm);
+    }
 }

@@ -32,11 +32,49 @@ struct Placed {
 }
 
 impl Placed {
-    /// The geometry after the box has become `rect`.
-    fn at(self, rect: Rect) -> Self {
-        let (sx, sy) = (rect.w / self.rect.w.max(f32::EPSILON), rect.h / self.rect.h.max(f32::EPSILON));
-        let moved = |point: Point| Point::new(rect.x + sx * (point.x - self.rect.x), rect.y + sy * (point.y - self.rect.y));
+    /// The geometry after the box has become `rect`, in a frame of this size.
+    fn at(self, rect: Rect, frame: Size) -> Self {
+        let x = Axis { old: (self.rect.x, self.rect.right()), new: (rect.x, rect.right()), end: frame.width as f32 };
+        let y = Axis { old: (self.rect.y, self.rect.bottom()), new: (rect.y, rect.bottom()), end: frame.height as f32 };
+        // A face does not change its proportions, so one axis tells the scale of the other.
+        let (sx, sy) = (x.scale().or(y.scale()).unwrap_or(1.0), y.scale().or(x.scale()).unwrap_or(1.0));
+        let moved = |point: Point| Point::new(x.moved(point.x, sx), y.moved(point.y, sy));
         Self { estimate: Estimate { landmarks: self.estimate.landmarks.map(moved), ..self.estimate }, rect }
+    }
+}
+
+/// One side of a box, from start to end, before and after it moved. A box is cut at the edges of the frame, from 0 to `end`.
+#[derive(Clone, Copy)]
+struct Axis {
+    old: (f32, f32),
+    new: (f32, f32),
+    end: f32,
+}
+
+impl Axis {
+    /// Distance from the edge below which a side may be cut, in pixels.
+    const MARGIN: f32 = 0.5;
+
+    /// True if neither box is cut at its start, or at its end.
+    fn are_whole(self) -> (bool, bool) {
+        let (start, end) = (self.old.0.min(self.new.0), self.old.1.max(self.new.1));
+        (start > Self::MARGIN, end < self.end - Self::MARGIN)
+    }
+
+    /// The factor by which the box has grown; none if one of the two is cut.
+    fn scale(self) -> Option<f32> {
+        let scale = (self.new.1 - self.new.0) / (self.old.1 - self.old.0).max(f32::EPSILON);
+        (self.are_whole() == (true, true)).then_some(scale)
+    }
+
+    /// Where a position in the old box is in the new one. A side that is cut says nothing of how far the face has moved.
+    fn moved(self, at: f32, scale: f32) -> f32 {
+        let (old, new) = match self.are_whole() {
+            (true, _) => (self.old.0, self.new.0),
+            (false, true) => (self.old.1, self.new.1),
+            (false, false) => ((self.old.0 + self.old.1) / 2.0, (self.new.0 + self.new.1) / 2.0),
+        };
+        new + scale * (at - old)
     }
 }
 
@@ -89,7 +127,7 @@ impl FaceMemory for GeometryTracker {
         let batch = self.results.choose(view, faces, &options.selection, pictures, now);
         for face in faces.iter().filter(|face| batch.unchanged.contains(&face.id)) {
             if let Some(tracked) = self.results.get_mut(face.id).map(|latest| &mut latest.result) {
-                let raw = tracked.raw.at(face.rect_norm.from_norm(view.size()));
+                let raw = tracked.raw.at(face.rect_norm.from_norm(view.size()), view.size());
                 tracked.update(raw, options.half_life, now);
             }
         }
@@ -113,7 +151,7 @@ impl FaceMemory for GeometryTracker {
         for face in faces {
             let latest = self.results.get(face.id).filter(|_| options.selection.is_large_enough(face, size));
             let Some(latest) = latest else { continue };
-            let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(size)).estimate;
+            let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(size), size).estimate;
             face.geometry = Some(Arc::new(FaceGeometry {
                 pose: estimate.pose,
                 landmarks_norm: estimate.landmarks.to_norm(size),
@@ -175,6 +213,19 @@ mod tests {
         assert!(nose_px(&face).distance(Point::new(115.0, 80.0)) < 1e-2, "{:?}", nose_px(&face));
         let geometry = face.geometry.expect("a geometry");
         assert_eq!((geometry.age, geometry.pose.yaw, &*geometry.model_name), (Duration::from_millis(40), 20.0, "test"));
+    }
+
+    #[test]
+    fn a_box_that_the_edge_cuts_does_not_squeeze_the_landmarks() {
+        let mut tracker = GeometryTracker::new("test".into());
+        let seldom = GeometryOptions { selection: Selection { interval_frames: 10, ..EVERY_FRAME.selection }, ..EVERY_FRAME };
+        frame(&mut tracker, Rect::new(40.0, 40.0, 60.0, 80.0), 16, &seldom, 0);
+        // The face moves out at the left, grows by a quarter, and half of it is left.
+        let (face, _) = frame(&mut tracker, Rect::new(0.0, 60.0, 37.5, 100.0), 16, &seldom, 40);
+        assert!(nose_px(&face).distance(Point::new(0.0, 110.0)) < 1e-2, "{:?}", nose_px(&face));
+        // The same at the bottom.
+        let (face, _) = frame(&mut tracker, Rect::new(100.0, 200.0, 60.0, 40.0), 16, &seldom, 80);
+        assert!(nose_px(&face).distance(Point::new(130.0, 240.0)) < 1e-2, "{:?}", nose_px(&face));
     }
 
     #[test]
