@@ -95,6 +95,57 @@ fn a_mirrored_and_a_tilted_picture_are_measured_as_such() {
     assert!((turned.pose.roll - seen.pose.roll - 25.0).abs() < 5.0, "{:?} from {:?}", turned.pose, seen.pose);
 }
 
+/// The picture in `width` columns.
+fn squeezed(rgb: &[u8], width: u32) -> Vec<u8> {
+    let from = |x: u32| (x * SIZE.width / width) as usize;
+    let mean = |row: &[u8], x: u32, channel: usize| {
+        let pixels = row.chunks_exact(3).skip(from(x)).take(from(x + 1) - from(x));
+        let (sum, count) = pixels.fold((0, 0), |(sum, count), pixel| (sum + u32::from(pixel[channel]), count + 1));
+        (sum / count) as u8
+    };
+    let rows = rgb.chunks_exact(SIZE.width as usize * 3);
+    rows.flat_map(|row| (0..width).flat_map(move |x| [0, 1, 2].map(|channel| mean(row, x, channel)))).collect()
+}
+
+/// As on DV, DVD and HDV: the picture is stored in fewer columns than it is seen in.
+#[test]
+fn pixels_that_are_not_square_make_no_difference() {
+    if !runtime_fetched() {
+        return;
+    }
+    let rgb = tilted(&scene("happiness", 220.0).render(0.0), 20_f32.to_radians());
+    let seen_in = |width: u32| {
+        let (mut frame, _) = buffer(&squeezed(&rgb, width), width, SIZE.height, VideoFormat::I420);
+        frame.make_mut().set_pts(gst::ClockTime::ZERO);
+        let mut chain = chain();
+        let aspect = gst::Fraction::new(SIZE.width as i32, width as i32);
+        chain.set_src_caps_str(&format!(
+            "video/x-raw,format=I420,width={width},height=480,framerate=30/1,pixel-aspect-ratio={}/{}",
+            aspect.numer(),
+            aspect.denom()
+        ));
+        let out = chain.push_and_pull(frame).expect("a frame");
+        let found = read_faces(&out, Size::new(width, SIZE.height));
+        let [face] = found.as_slice() else { panic!("{width} columns: {} faces", found.len()) };
+        face.clone()
+    };
+    let square = seen_in(640);
+    let geometry = |face: &FaceRecord| face.geometry.clone().expect("a geometry");
+    for width in [480, 360, 240] {
+        let face = seen_in(width);
+        assert!(face.rect_norm.iou(square.rect_norm) > 0.9, "{width} columns: {:?}", face.rect_norm);
+        let (found, expected) = (geometry(&face), geometry(&square));
+        let (points, wanted) = (found.landmarks_norm.from_norm(SIZE), expected.landmarks_norm.from_norm(SIZE));
+        let mean = points.0.iter().zip(wanted.0).map(|(a, b)| a.distance(b)).sum::<f32>() / 70.0;
+        assert!(mean < 0.03 * wanted.eye_distance(), "{width} columns: landmarks are {mean} px away");
+        let turned = (found.pose.roll - expected.pose.roll).abs().max((found.pose.yaw - expected.pose.yaw).abs());
+        assert!(turned < 3.0, "{width} columns: {:?} instead of {:?}", found.pose, expected.pose);
+        let scores = |face: &FaceRecord| face.emotion.clone().expect("scores").scores;
+        let moved = scores(&face).as_slice().iter().zip(scores(&square).as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(moved < 0.15, "{width} columns: a score differs by {moved}");
+    }
+}
+
 /// The picture, turned clockwise about its centre.
 fn tilted(rgb: &[u8], radians: f32) -> Vec<u8> {
     let (width, height) = (SIZE.width as i32, SIZE.height as i32);

@@ -198,7 +198,7 @@ impl<A: Analysis> Analyser<A> {
     pub fn set_caps(&self, element: &impl IsA<gst_base::BaseTransform>, caps: &gst::Caps) -> std::result::Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(caps).map_err(|_| gst::loggable_error!(A::category(), "no video format in caps {caps}"))?;
         if let Some(stream) = &mut *self.stream() {
-            let is_resized = stream.info.as_ref().is_some_and(|old| frame::size(old) != frame::size(&info));
+            let is_resized = stream.info.as_ref().is_some_and(|old| (frame::size(old), old.par()) != (frame::size(&info), info.par()));
             stream.analysis.set_caps(element.upcast_ref(), &mut stream.engine, is_resized);
             stream.info = Some(info);
         }

@@ -115,8 +115,13 @@ impl<N: FaceNetwork> Analysis for FaceAnalysis<N> {
         N::faces(settings).asynchronous
     }
 
-    fn set_caps(&mut self, element: &gst_base::BaseTransform, _engine: &mut Engine<Task<N>>, is_resized: bool) {
+    fn set_caps(&mut self, element: &gst_base::BaseTransform, engine: &mut Engine<Task<N>>, is_resized: bool) {
         self.source.set_caps(element, is_resized);
+        if is_resized {
+            // What is being analysed has pixels of another size.
+            self.network.memory().results().give_up_all();
+            engine.forget();
+        }
     }
 
     fn restart(&mut self, engine: &mut Engine<Task<N>>) {
@@ -173,7 +178,7 @@ impl<N: FaceNetwork> FaceAnalysis<N> {
                 memory.results().give_up(&done.batch);
             }
         }
-        memory.complete(faces, frame.size, &options, frame.now);
+        memory.complete(faces, view.size(), &options, frame.now);
         Ok(())
     }
 

@@ -118,7 +118,7 @@ impl FaceSearch {
         while let Some(search) = frame.engine.take()? {
             self.finder.finish(search, &options);
         }
-        Ok(self.finder.faces(&options, frame.size, frame.now))
+        Ok(self.finder.faces(&options, view.size(), frame.now))
     }
 
     fn is_message_due(&mut self, updates: Updates, faces: &[FaceRecord]) -> bool {

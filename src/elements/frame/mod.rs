@@ -150,6 +150,8 @@ pub fn view<'a>(Mapped { frame, info }: &'a Mapped<&gst::BufferRef>) -> Result<F
         *plane = Plane { data, stride };
     }
     let frame_view = FrameView::new(format, size(info), &planes, colorimetry(info))?;
+    let aspect = info.par();
+    let frame_view = frame_view.with_pixel_aspect(aspect.numer() as f32 / aspect.denom() as f32);
     Ok(frame_view.interlaced(is_interlaced(frame.buffer(), info)))
 }
 

@@ -22,7 +22,7 @@ pub fn write_means(view: &FrameView, region: Rect, columns: usize, means: &mut [
     if columns == 0 {
         return;
     }
-    let (size, luma) = (view.size(), view.format().components()[0]);
+    let (size, region, luma) = (view.stored_size(), view.stored_rect(region), view.format().components()[0]);
     let (_, row_bytes) = view.format().plane_extent(luma.plane, size);
     let x = Span::within(region.x, region.w, size.width, columns);
     let y = Span::within(region.y, region.h, size.height, means.len() / columns);

@@ -3,7 +3,7 @@
 
 use super::{Colorimetry, PixelFormat};
 use crate::error::{Error, Result};
-use crate::geometry::Size;
+use crate::geometry::{Rect, Size};
 
 /// The bytes of one plane and the distance between the starts of its rows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,10 +14,19 @@ pub struct Plane<'a> {
     pub stride: usize,
 }
 
+/// Aspect ratios of a pixel beyond this factor are taken for mistakes.
+const MAX_ASPECT: f32 = 4.0;
+
 /// A borrowed video frame. Every row of every plane is known to lie inside its slice.
+///
+/// Positions in a frame are those of the picture as it is seen, with square pixels: a frame of 720x576 whose pixels are wider than high
+/// has the size 1024x576. What samples it finds the stored columns.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
     format: PixelFormat,
+    /// Columns and rows in memory.
+    stored: Size,
+    /// Width and height as seen.
     size: Size,
     planes: [Plane<'a>; 3],
     colorimetry: Colorimetry,
@@ -41,7 +50,7 @@ impl<'a> FrameView<'a> {
             }
             *slot = plane;
         }
-        Ok(Self { format, size, planes: checked, colorimetry, is_interlaced: false })
+        Ok(Self { format, stored: size, size, planes: checked, colorimetry, is_interlaced: false })
     }
 
     /// The same frame as one of two fields. Each row of the bottom field is replaced by the one above, of the top field: what
@@ -50,14 +59,31 @@ impl<'a> FrameView<'a> {
         Self { is_interlaced, ..self }
     }
 
+    /// The same frame with pixels that are `aspect` times as wide as high. A factor of more than 4, or less than a quarter, is ignored.
+    pub fn with_pixel_aspect(self, aspect: f32) -> Self {
+        let width = (self.stored.width as f32 * aspect).round();
+        let is_plausible = (1.0 / MAX_ASPECT..=MAX_ASPECT).contains(&aspect) && width >= 1.0;
+        Self { size: if is_plausible { Size::new(width as u32, self.stored.height) } else { self.stored }, ..self }
+    }
+
     /// Pixel format.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Width and height in pixels.
+    /// Width and height in square pixels.
     pub fn size(&self) -> Size {
         self.size
+    }
+
+    /// Columns and rows in memory.
+    pub(crate) fn stored_size(&self) -> Size {
+        self.stored
+    }
+
+    /// A region of the frame in stored columns and rows.
+    pub(crate) fn stored_rect(&self, rect: Rect) -> Rect {
+        if self.size == self.stored { rect } else { rect.scaled(self.stored.width as f32 / self.size.width as f32, 1.0) }
     }
 
     /// Range, matrix and dynamic range.
@@ -97,6 +123,18 @@ mod tests {
         let frame = view(PixelFormat::Gray8, Size::new(2, 5), &data, 2).unwrap();
         let rows = |frame: FrameView| (0..5).map(|y| frame.row(0, y, 0..1)[0]).collect::<Vec<u8>>();
         assert_eq!((rows(frame), rows(frame.interlaced(true))), (vec![0, 2, 4, 6, 8], vec![0, 0, 4, 4, 8]));
+    }
+
+    #[test]
+    fn a_frame_has_the_size_as_seen() {
+        let data = vec![0; 720 * 576];
+        let frame = view(PixelFormat::Gray8, Size::new(720, 576), &data, 720).unwrap();
+        let wide = frame.with_pixel_aspect(64.0 / 45.0);
+        assert_eq!((wide.size(), wide.stored_size()), (Size::new(1024, 576), Size::new(720, 576)));
+        assert_eq!(wide.stored_rect(Rect::new(512.0, 100.0, 256.0, 256.0)), Rect::new(360.0, 100.0, 180.0, 256.0));
+        for mistake in [0.0, 1e9, f32::NAN, -1.0] {
+            assert_eq!(frame.with_pixel_aspect(mistake).size(), frame.size());
+        }
     }
 
     #[test]

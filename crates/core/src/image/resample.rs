@@ -74,7 +74,7 @@ impl Resampler {
 
     /// Samples the part `source` of `view` to `size` and passes each row of the result, from top to bottom, to `sink`.
     ///
-    /// `source` is in frame pixels and may be fractional. Outside of the frame the nearest pixel is repeated. Values are
+    /// `source` is in pixels of the frame as seen and may be fractional. Outside of the frame the nearest pixel is repeated. Values are
     /// full range, 0..255; those of HDR pictures are [mapped](map_to_sdr) to SDR. The call is `sink(y, [r, g, b])` for [`Samples::Rgb`]; for [`Samples::Luma`] only the first
     /// row is meaningful. An invalid `source` or an empty `size` produces no rows.
     pub fn sample(&mut self, view: &FrameView, source: Rect, size: Size, samples: Samples, mut sink: impl FnMut(usize, [&[f32]; 3])) {
@@ -87,7 +87,7 @@ impl Resampler {
         let components = &format.components()[..if luma_only { 1 } else { 3 }];
         // Luma of RGB is computed from row sums, which the sparse path does not have.
         let luma_of_rgb = samples == Samples::Luma && !luma_only;
-        let sparse = self.prepare(view.size(), source, size, components, self.quick && !luma_of_rgb);
+        let sparse = self.prepare(view.stored_size(), view.stored_rect(source), size, components, self.quick && !luma_of_rgb);
         for y in 0..size.height as usize {
             for plane in 0..format.planes() {
                 if sparse {

@@ -64,7 +64,7 @@ impl CutDetector {
 /// Luma at the centres of a regular grid of cells, without conversion of its range. For RGB an approximation is enough: the
 /// samples are compared only with others of the same format.
 fn sample(view: &FrameView) -> [u8; SAMPLES] {
-    let (size, [red, green, blue]) = (view.size(), view.format().components());
+    let (size, [red, green, blue]) = (view.stored_size(), view.format().components());
     let centre = |index: usize, cells: usize, length: u32| (2 * index + 1) * length as usize / (2 * cells);
     std::array::from_fn(|index| {
         let (x, y) = (centre(index % COLUMNS, COLUMNS, size.width), centre(index / COLUMNS, ROWS, size.height));
