@@ -15,8 +15,10 @@
 //! ClsMtd related to an object, and others follow only one kind of relation. This encoding has no fields for `smoothed`,
 //! `age` and the order of the labels. Labels are read in FER+'s order if they are those of FER+, else sorted by name.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use gst::buffer::BufferMetaForeachAction::{Keep, Remove};
 use gst::glib;
 use gst_analytics::prelude::*;
 use gst_analytics::{
@@ -115,6 +117,14 @@ pub(super) fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: 
         Ok(())
     });
     written
+}
+
+/// Removes the meta with all objects.
+pub(super) fn remove(buffer: &mut gst::BufferRef) {
+    buffer.foreach_meta_mut(|meta| {
+        let action = if meta.downcast_ref::<AnalyticsRelationMeta>().is_some() { Remove } else { Keep };
+        ControlFlow::Continue(action)
+    });
 }
 
 /// Adds the scores of `faces` to their objects if they are the `finding`, a track to objects without one of this id, and an object for each face

@@ -7,6 +7,8 @@
 //! - `width`, `height` (int): size of the frame on which it was written, in pixels
 //! - `searched` (uint64): time since the frame that was last searched for faces, in ns; 0 on that frame, [`u64::MAX`] if no
 //!   search of this scene has ended yet, absent if the detector is another project's
+//! - `misplaced` (string): names of elements before the last analysis whose change of the picture is unknown, separated by commas;
+//!   `?` if faces are missing because of that; absent if the boxes are right
 //! - `faces`: array of structures `face` with id (int) of the track, region_id (int), x, y, w, h (double, 0..1 of that frame)
 //!   and, once the face was classified, the fields of `emotion`; `geometry` (structure) once it was estimated; `confirmed`
 //!   (boolean) only if it is false
@@ -21,7 +23,7 @@ use super::emotion::{Reader, Writer};
 use super::field::Field;
 use super::matching::matching_iou;
 use super::roi::{CONFIRMED, RegionFaces, is_confirmed};
-use super::value::Plain;
+use super::value::{Plain, text};
 use super::{Change, VERSION, geometry, int_id};
 use crate::face_geometry::FaceGeometry;
 use crate::geometry::{AxisMap, Rect, Size};
@@ -36,6 +38,7 @@ static VERSION_FIELD: Field = Field::new("version");
 static WIDTH: Field = Field::new("width");
 static HEIGHT: Field = Field::new("height");
 static SEARCHED: Field = Field::new("searched");
+static MISPLACED: Field = Field::new("misplaced");
 static FACES: Field = Field::new("faces");
 static ID: Field = Field::new("id");
 static REGION_ID: Field = Field::new("region_id");
@@ -78,6 +81,27 @@ pub fn searched(buffer: &gst::BufferRef) -> SearchAge {
     }
 }
 
+/// Where the boxes of a `GstEmotionMeta` come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Size of the frame on which it was written, if it is known.
+    pub written_on: Option<Size>,
+    /// The field `misplaced`.
+    pub misplaced: Option<String>,
+}
+
+/// Where the boxes of the buffer's `GstEmotionMeta` come from; none without this metadata.
+pub fn origin(buffer: &gst::BufferRef) -> Option<Origin> {
+    register();
+    let meta = CustomMeta::from_buffer(buffer, NAME).ok()?;
+    Some(Origin { written_on: written_on(meta.structure()), misplaced: MISPLACED.get(meta.structure()) })
+}
+
+/// Sets the field `misplaced`, in a new `GstEmotionMeta` if the buffer has none.
+pub fn mark_misplaced(buffer: &mut gst::BufferRef, names: &str) {
+    with_meta(buffer, |structure| MISPLACED.set(structure, text(names)));
+}
+
 /// Gives the faces of regions that lost their params the track ids that the buffer's `GstEmotionMeta` has for these regions.
 pub(super) fn resolve(buffer: &gst::BufferRef, regions: &mut RegionFaces) {
     let RegionFaces { faces, unresolved } = regions;
@@ -106,7 +130,7 @@ pub(super) struct Joined {
 
 /// Adds scores from the buffer's `GstEmotionMeta` to those of `faces` that have none, and adds the faces that are missing.
 /// Faces are matched by id, or by position if the meta has no id for them. `locate` maps a box of the meta to this picture,
-/// given the size of the frame on which the meta was written; none if the position is unknown. `change` maps geometries.
+/// given the size of the frame on which the meta was written; none if the position is unknown, empty if it is outside. `change` maps geometries.
 pub(super) fn join(
     buffer: &gst::BufferRef,
     frame: Size,
@@ -142,6 +166,9 @@ pub(super) fn join(
                     face.geometry = read_geometry(entry, scores).and_then(|found| placed(found, entry, face.rect_norm, coarser, change));
                 }
             } else if let Some(rect_norm) = rect.or_else(located) {
+                if !rect_norm.is_valid() {
+                    continue;
+                }
                 let (emotion, confirmed) = (scores.fields(entry), is_confirmed(entry));
                 let geometry = read_geometry(entry, scores).and_then(|found| placed(found, entry, rect_norm, coarser, change));
                 faces.push(FaceRecord { id, rect_norm, detection: None, emotion, geometry, confirmed });
@@ -198,16 +225,12 @@ pub fn write_search(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecor
         SearchAge::Ago(age) => Some(age),
     };
     set(buffer, frame, faces, region_ids, age);
+    with_meta(buffer, |structure| structure.remove_field("misplaced"));
 }
 
 fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_ids: &[i32], searched: Option<Duration>) {
-    register();
-    if CustomMeta::from_buffer(buffer, NAME).is_err() && CustomMeta::add(buffer, NAME).is_err() {
-        return;
-    }
-    if let Ok(mut meta) = CustomMeta::from_mut_buffer(buffer, NAME) {
+    with_meta(buffer, |structure| {
         let mut scores = Writer::default();
-        let structure = meta.mut_structure();
         VERSION_FIELD.set(structure, Plain::int(VERSION));
         WIDTH.set(structure, Plain::int(i32::try_from(frame.width).unwrap_or(i32::MAX)));
         HEIGHT.set(structure, Plain::int(i32::try_from(frame.height).unwrap_or(i32::MAX)));
@@ -217,6 +240,17 @@ fn set(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], region_id
         let region_ids = region_ids.iter().copied().map(Some).chain(std::iter::repeat(None));
         let faces = gst::Array::new(faces.iter().zip(region_ids).map(|(face, region_id)| face_structure(face, region_id, &mut scores)));
         FACES.set(structure, glib::SendValue::from_owned(faces));
+    });
+}
+
+/// Calls `f` with the structure of the buffer's meta, which is added if there is none.
+fn with_meta(buffer: &mut gst::BufferRef, f: impl FnOnce(&mut gst::StructureRef)) {
+    register();
+    if CustomMeta::from_buffer(buffer, NAME).is_err() && CustomMeta::add(buffer, NAME).is_err() {
+        return;
+    }
+    if let Ok(mut meta) = CustomMeta::from_mut_buffer(buffer, NAME) {
+        f(meta.mut_structure());
     }
 }
 

@@ -86,10 +86,20 @@ pub enum Change {
     CustomOnly(AxisMap),
 }
 
+impl Change {
+    /// The map of the boxes in `GstEmotionMeta`; none if nothing is known.
+    fn of_custom(self) -> Option<AxisMap> {
+        match self {
+            Self::None => None,
+            Self::All(map) | Self::CustomOnly(map) => Some(map),
+        }
+    }
+}
+
 /// Reads all encodings on a buffer whose picture has the size `frame`, and joins the records of each face.
 ///
-/// With [`Change::All`], faces outside this picture are left out. Otherwise, boxes are used unchanged. Those of `GstEmotionMeta`
-/// are then only used if the picture still has its proportions, because elements that crop keep this metadata.
+/// Faces outside this picture are left out. With [`Change::None`], boxes are used unchanged. Those of `GstEmotionMeta` are then only
+/// used if the picture still has its proportions, because elements that crop keep this metadata.
 pub fn read(buffer: &gst::BufferRef, frame: Size, change: Change) -> FacesOnBuffer {
     let mut scores = emotion::Reader::default();
     let mut regions = roi::read_with(buffer, frame, &mut scores);
@@ -97,18 +107,14 @@ pub fn read(buffer: &gst::BufferRef, frame: Size, change: Change) -> FacesOnBuff
     #[cfg(feature = "v1_24")]
     analytics::join(buffer, frame, &mut regions);
     let mut faces = regions.finish();
-    let joined = if let Change::All(map) = change {
+    if let Change::All(map) = change {
         faces.iter_mut().for_each(|face| move_face(face, map));
-        custom::join(buffer, frame, &mut faces, &mut scores, change, |_, rect_norm| Some(map.rect(rect_norm)))
-    } else {
-        custom::join(buffer, frame, &mut faces, &mut scores, change, custom::unless_cropped(frame))
-    };
-    if matches!(change, Change::All(_)) {
-        faces.retain_mut(|face| {
-            face.rect_norm = face.rect_norm.intersection(WHOLE_FRAME);
-            face.rect_norm.is_valid()
-        });
+        faces.retain(|face| face.rect_norm.is_valid());
     }
+    let joined = match change.of_custom() {
+        Some(map) => custom::join(buffer, frame, &mut faces, &mut scores, change, |_, rect_norm| Some(moved_rect(map, rect_norm))),
+        None => custom::join(buffer, frame, &mut faces, &mut scores, change, custom::unless_cropped(frame)),
+    };
     FacesOnBuffer { faces, searched: custom::searched(buffer), without_region: joined.added, left_out: joined.left_out }
 }
 
@@ -117,8 +123,13 @@ pub fn read_faces(buffer: &gst::BufferRef, frame: Size) -> Vec<FaceRecord> {
     read(buffer, frame, Change::None).faces
 }
 
+/// Where a box is now, cut at the edges of this picture; empty if it is outside.
+fn moved_rect(change: AxisMap, rect_norm: Rect) -> Rect {
+    change.rect(rect_norm).intersection(WHOLE_FRAME)
+}
+
 fn move_face(face: &mut FaceRecord, change: AxisMap) {
-    face.rect_norm = change.rect(face.rect_norm);
+    face.rect_norm = moved_rect(change, face.rect_norm);
     if let Some(landmarks) = face.detection.as_mut().and_then(|detection| detection.landmarks_norm.as_mut()) {
         let moved = landmarks.map(|point| change.point(point));
         *landmarks = if change.is_mirrored() { moved.mirrored() } else { moved };
@@ -145,6 +156,27 @@ pub fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceR
     let region_ids = region_ids(faces, &objects);
     roi::write(buffer, frame, faces, &region_ids);
     region_ids
+}
+
+/// Moves all metadata on a buffer by `change`. `faces` are those that [`read`] found with it. Without a move, nothing is done.
+pub fn settle(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], change: Change) {
+    match change {
+        Change::All(map) if map != AxisMap::IDENTITY => rewrite(buffer, frame, faces, map),
+        Change::CustomOnly(map) if map != AxisMap::IDENTITY => custom::write(buffer, frame, faces, &roi::ids(buffer)),
+        _ => {}
+    }
+}
+
+/// Writes regions, objects and `GstEmotionMeta` anew for `faces`. Regions of other kinds are moved by `map`. Objects of other kinds are
+/// removed: they would be in the wrong place.
+fn rewrite(buffer: &mut gst::BufferRef, frame: Size, faces: &[FaceRecord], map: AxisMap) {
+    roi::move_all(buffer, frame, map);
+    #[cfg(feature = "v1_24")]
+    analytics::remove(buffer);
+    let region_ids = write_detections(buffer, frame, faces);
+    custom::write(buffer, frame, faces, &region_ids);
+    #[cfg(feature = "v1_24")]
+    analytics::write_findings(buffer, frame, faces, Finding::Emotion);
 }
 
 /// What an element has found out about faces that others detected.

@@ -16,8 +16,10 @@
 //! to `object_id`. [`read`] therefore uses `object_id` and ignores the id of a region with `detection`. A region without these
 //! params comes from an application, and its own id is the track, or it has lost its params: [`super::read`] finds out which.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use gst::buffer::BufferMetaForeachAction::{Keep, Remove};
 use gst::glib;
 use gst_video::VideoRegionOfInterestMeta;
 
@@ -26,7 +28,7 @@ use super::field::Field;
 use super::value::{Plain, array, double};
 use super::{Finding, geometry, int_id};
 pub(super) use crate::geometry::pixels;
-use crate::geometry::{Landmarks5, Point, Rect, Size};
+use crate::geometry::{AxisMap, Landmarks5, Point, Rect, Size};
 use crate::ids::track_id;
 use crate::record::{DetectionInfo, FaceRecord};
 
@@ -78,9 +80,28 @@ pub(super) fn read_with(buffer: &gst::BufferRef, frame: Size, reader: &mut Reade
     RegionFaces { faces, unresolved }
 }
 
+/// The ids of the regions of type `face`, in order.
+pub(super) fn ids(buffer: &gst::BufferRef) -> Vec<i32> {
+    buffer.iter_meta::<VideoRegionOfInterestMeta>().filter(|meta| meta.roi_type() == FACE).map(|meta| meta.id()).collect()
+}
+
 /// True if the buffer has a region of type `face`.
 pub fn is_on(buffer: &gst::BufferRef) -> bool {
     buffer.iter_meta::<VideoRegionOfInterestMeta>().any(|meta| meta.roi_type() == FACE)
+}
+
+/// Removes the regions of faces, and moves those of other kinds. Regions outside the picture are removed.
+pub(super) fn move_all(buffer: &mut gst::BufferRef, frame: Size, map: AxisMap) {
+    buffer.foreach_meta_mut(|mut meta| {
+        let Some(region) = meta.downcast_mut::<VideoRegionOfInterestMeta>() else { return ControlFlow::Continue(Keep) };
+        let (x, y, w, h) = region.rect();
+        let rect = super::moved_rect(map, Rect::new(x as f32, y as f32, w as f32, h as f32).to_norm(frame));
+        if region.roi_type() == FACE || !rect.is_valid() {
+            return ControlFlow::Continue(Remove);
+        }
+        region.set_rect(pixels(rect, frame));
+        ControlFlow::Continue(Keep)
+    });
 }
 
 /// Adds a region for each face, with the id in `region_ids` and those of the params `detection`, `object_id`, `geometry` and

@@ -50,7 +50,7 @@ pub fn check(input: &mut Input) {
             }
             _ => {
                 let faces = input.many(3, record);
-                let output = exporter.frame(&FrameReport { stream: &export.stream, frame, time, size, faces: &faces });
+                let output = exporter.frame(&FrameReport { stream: &export.stream, frame, time, size, faces: &faces, misplaced: false });
                 export.faces.extend(faces);
                 output
             }

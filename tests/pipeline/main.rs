@@ -13,6 +13,7 @@ mod geometry;
 mod install;
 #[cfg(feature = "v1_24")]
 mod interop;
+mod moved;
 mod names;
 mod onvif;
 #[cfg(feature = "v1_28")]

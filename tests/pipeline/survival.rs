@@ -172,7 +172,7 @@ impl Arrived {
         let regions = roi::read(buffer, size);
         let region_ids: BTreeSet<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|region| region.id()).collect();
         Self {
-            faces: PictureChanges::upstream_of(pad).read_faces(buffer, size),
+            faces: PictureChanges::upstream_of(pad).read(buffer, size).0.faces,
             region: regions.len() == faces().len() && region_ids.len() == faces().len(),
             params: scored(&regions),
             custom: scored(&custom::read(buffer)),

@@ -29,7 +29,7 @@ pub fn empty_document() -> Vec<u8> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let utc = u64::try_from(now.as_nanos()).ok().map(Utc);
     let time = FrameTime { utc, ..FrameTime::default() };
-    let frame = FrameReport { stream: "", frame: 0, time, size: Size::default(), faces: &[] };
+    let frame = FrameReport { stream: "", frame: 0, time, size: Size::default(), faces: &[], misplaced: false };
     let mut document = Vec::new();
     // Writing to memory does not fail.
     let _ = OnvifWriter.write_faces(&frame, 0, &mut document);

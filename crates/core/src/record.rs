@@ -67,9 +67,9 @@ pub struct FrameRecord {
     pub faces: Vec<FaceRecord>,
     /// When the frame was last searched for faces.
     pub searched: SearchAge,
-    /// True if faces may be missing from `faces` or have wrong positions, since an element upstream has changed the picture
-    /// in a way that cannot be determined.
-    pub misplaced: bool,
+    /// Names of elements upstream that may have changed the picture in an unknown way, so that faces may be missing or have wrong
+    /// positions; `?` if faces are missing or metadata was dropped.
+    pub misplaced: Vec<String>,
 }
 
 /// The apparent expression of a face.

@@ -25,6 +25,9 @@ pub struct FaceLine<'a> {
     pub id: Option<u64>,
     /// Where the face is.
     pub r#box: FaceBox,
+    /// Written only if it is true: the face may be elsewhere, because an element may have moved the picture.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub misplaced: bool,
     /// The detector's confidence, 0..1.
     pub confidence: Option<f64>,
     /// Name of the model that found the face.

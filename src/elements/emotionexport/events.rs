@@ -72,7 +72,8 @@ impl EmotionExport {
             gst::error!(CAT, imp = self, "caps without width and height: {:?}", caps.caps());
             return false;
         };
-        let picture_changes = PictureChanges::upstream_of(&self.sink_pad);
+        let kept = self.state().as_ref().map(|state| state.keeps_place.clone()).unwrap_or_default();
+        let picture_changes = PictureChanges::keeping(&self.sink_pad, kept);
         let caps = self.state().as_mut().map(|state| {
             (state.video, state.picture_changes) = (Some(video), picture_changes);
             state.caps.clone()

@@ -49,13 +49,16 @@ impl EmotionExport {
     fn export(&self, buffer: &gst::BufferRef) -> Result<Outputs, gst::FlowError> {
         let is_live = self.state().as_ref().ok_or(gst::FlowError::Flushing)?.is_live;
         let is_live = is_live.unwrap_or_else(|| is_upstream_live(&self.sink_pad));
-        let (outputs, warning) = {
+        let (outputs, warnings) = {
             let mut state = self.state();
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
             state.is_live = Some(is_live);
-            (state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns)), state.detector_watch.observe(buffer))
+            let was_misplaced = state.misplaced.is_some();
+            let outputs = state.frame(buffer, |running_time_ns| self.wall_clock(running_time_ns));
+            let misplaced = state.misplaced.as_ref().filter(|_| !was_misplaced).map(|names| misplaced_warning(names));
+            (outputs, [state.detector_watch.observe(buffer), misplaced])
         };
-        if let Some(warning) = warning {
+        for warning in warnings.into_iter().flatten() {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{warning}"));
         }
         let Some(outputs) = outputs else {
@@ -105,6 +108,13 @@ impl EmotionExport {
         }
         gst::Pad::query_default(&self.src_pad, Some(&*self.obj()), query)
     }
+}
+
+fn misplaced_warning(names: &str) -> String {
+    format!(
+        "{names} may have moved the picture after the faces were found, so boxes may be wrong: move it before facedetect, or name it in \
+         keeps-place if it leaves every part of the picture where it is"
+    )
 }
 
 #[glib::object_subclass]

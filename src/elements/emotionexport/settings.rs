@@ -9,6 +9,7 @@ use gst::prelude::*;
 use super::format::EmotionExportFormat;
 use crate::elements::properties::When::{Playing, Ready};
 use crate::elements::properties::{Properties, boolean, choice, field, string, uint64};
+use crate::elements::upstream::keeps_place;
 use crate::export::GeometryFields;
 
 /// The values of the property `geometry`: which records have the geometry of a face.
@@ -47,6 +48,7 @@ pub(super) struct Settings {
     pub(super) source: Option<String>,
     pub(super) hysteresis: u64,
     pub(super) geometry: EmotionExportGeometry,
+    pub(super) keeps_place: Option<String>,
 }
 
 impl Default for Settings {
@@ -59,6 +61,7 @@ impl Default for Settings {
             source: None,
             hysteresis: gst::ClockTime::from_mseconds(500).nseconds(),
             geometry: EmotionExportGeometry::default(),
+            keeps_place: None,
         }
     }
 }
@@ -91,5 +94,6 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
              reported, in nanoseconds", default.hysteresis, Ready), hysteresis),
         field!(Settings: choice("geometry", "Geometry",
             "Which records have pose, landmarks and blendshapes, which facelandmarks estimates", default.geometry, Ready), geometry),
+        field!(Settings: keeps_place(Ready), keeps_place),
     ])
 });

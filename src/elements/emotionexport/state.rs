@@ -8,10 +8,11 @@ use smallvec::SmallVec;
 use super::settings::Settings;
 use super::times::{clock_time, time_of_day};
 use crate::elements::upstream::detector_watch::DetectorWatch;
+use crate::elements::upstream::names;
 use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
 use crate::geometry::Size;
-use crate::record::FaceRecord;
+use crate::record::FrameRecord;
 
 /// What a frame or an event leads to. A frame that was held back comes first, then the frame or event itself.
 pub(super) type Outputs = SmallVec<[Output; 2]>;
@@ -23,6 +24,10 @@ pub(super) struct State {
     pub(super) video: Option<Video>,
     /// What the elements upstream did to the picture since the faces were detected.
     pub(super) picture_changes: PictureChanges,
+    /// Names of elements that leave pictures in place.
+    pub(super) keeps_place: Vec<String>,
+    /// The first elements that may have moved the picture, of which the application is told once.
+    pub(super) misplaced: Option<String>,
     pub(super) segment: gst::FormattedSegment<gst::ClockTime>,
     pub(super) stream_id: String,
     /// Name of the video in the records; none is `stream_id`.
@@ -62,6 +67,8 @@ impl State {
             caps: settings.caps(),
             video: None,
             picture_changes: PictureChanges::default(),
+            keeps_place: names(settings.keeps_place.as_deref()),
+            misplaced: None,
             segment: gst::FormattedSegment::new(),
             stream_id: String::new(),
             source: settings.source,
@@ -85,15 +92,19 @@ impl State {
         }
         self.position = Some(clock_time(time.end_ns()));
         self.frames += 1;
-        let mut faces = self.picture_changes.read_faces(buffer, video.size);
-        faces.retain(|face| face.confirmed);
-        Some(self.report(time, length.is_some(), video.size, &faces))
+        let (mut record, _) = self.picture_changes.read(buffer, video.size);
+        record.faces.retain(|face| face.confirmed);
+        if self.misplaced.is_none() && !record.misplaced.is_empty() {
+            self.misplaced = Some(record.misplaced.join(", "));
+        }
+        Some(self.report(time, length.is_some(), video.size, &record))
     }
 
-    fn report(&mut self, time: FrameTime, is_length_known: bool, size: Size, faces: &[FaceRecord]) -> io::Result<Outputs> {
+    fn report(&mut self, time: FrameTime, is_length_known: bool, size: Size, record: &FrameRecord) -> io::Result<Outputs> {
         let mut outputs = self.end_held_frame(Some(time.pts_ns))?;
         let stream = self.source.as_deref().unwrap_or(&self.stream_id);
-        let report = FrameReport { stream, frame: self.frames - 1, time, size, faces };
+        let misplaced = !record.misplaced.is_empty();
+        let report = FrameReport { stream, frame: self.frames - 1, time, size, faces: &record.faces, misplaced };
         if is_length_known {
             outputs.push(self.exporter.frame(&report)?);
         } else {

@@ -246,7 +246,8 @@ impl BaseTransformImpl for EmotionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
-            *self.picture_changes.lock() = PictureChanges::upstream_of(self.obj().sink_pad());
+            let kept = self.settings().keeps_place.to_vec();
+            *self.picture_changes.lock() = PictureChanges::keeping(self.obj().sink_pad(), kept);
         }
         if event.type_() == gst::EventType::FlushStop
             && let Some(state) = self.state().as_mut()
@@ -283,7 +284,11 @@ impl BaseTransformImpl for EmotionOverlay {
         let settings = self.settings().clone();
         let mut state = self.state();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let mut record = self.picture_changes.lock().read(buffer, frame::size(&state.info));
+        let mut record = {
+            let mut picture_changes = self.picture_changes.lock();
+            picture_changes.keep(&settings.keeps_place);
+            picture_changes.read(buffer, frame::size(&state.info)).0
+        };
         match self.blur(state, &settings, buffer, &record)? {
             Shown::Current => record.faces.retain(|face| face.confirmed),
             Shown::Repeated => record.faces.clear(),

@@ -90,8 +90,8 @@ const UNREPORTED: &str = "no element upstream reports which frames were searched
     faces that are not detected yet stay visible";
 const TOO_OLD: &str = "searches for faces are further apart than blur-max-age, so whole frames are hidden: \
     lower detect-interval of facedetect or raise blur-max-age";
-const MISPLACED: &str = "an element between facedetect and this one changes the picture in an unknown way, \
-    so whole frames are hidden: move it before facedetect";
+const MISPLACED: &str = "may have moved the picture after the faces were found, so whole frames are hidden: move it before facedetect, \
+    or name it in keeps-place if it leaves every part of the picture where it is";
 
 /// Blurs the frames of one stream.
 #[derive(Default)]
@@ -132,7 +132,8 @@ impl Privacy {
         let hides_unsearched = settings.unsearched != BlurUnsearched::None;
         if let Some(text) = self.warning(cover.uncovered).filter(|text| hides_unsearched && !self.given_warnings.contains(text)) {
             self.given_warnings.push(text);
-            warn(text);
+            let elements = if text == MISPLACED { record.misplaced.join(", ") + " " } else { String::new() };
+            warn(&(elements + text));
         }
         let is_hidden = hides_unsearched && cover.uncovered.is_some();
         let repeats = settings.unsearched == BlurUnsearched::Repeat;

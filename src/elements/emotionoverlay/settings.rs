@@ -11,6 +11,7 @@ use super::privacy::BlurSettings;
 use crate::draw::{self, Style, Translations};
 use crate::elements::properties::When::Playing;
 use crate::elements::properties::{Properties, Property, boolean, choice, extract, field, string, uint, uint64};
+use crate::elements::upstream::{keeps_place, names};
 
 /// The values of the property `palette`: the colours of the expressions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -53,6 +54,8 @@ pub(super) struct Settings {
     pub(super) blur: BlurSettings,
     pub(super) palette: Palette,
     pub(super) labels: Labels,
+    /// Names of elements that leave pictures in place.
+    pub(super) keeps_place: Arc<Vec<String>>,
 }
 
 /// The value of the property `labels`.
@@ -133,5 +136,7 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
             |settings| settings.labels.text.to_value(),
             |settings, value| settings.set_labels(extract(value)),
         ),
+        Property::new(keeps_place(Playing), |settings| Some(settings.keeps_place.join(",")).filter(|text| !text.is_empty()).to_value(),
+            |settings, value| settings.keeps_place = Arc::new(names(extract::<Option<String>>(value).as_deref()))),
     ])
 });

@@ -13,7 +13,8 @@ use crate::elements::upstream::detector_watch::DetectorWatch;
 use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::geometry::Size;
 use crate::image::FrameView;
-use crate::record::FaceRecord;
+use crate::meta;
+use crate::record::{FaceRecord, FrameRecord};
 use crate::track::scene_cut::CutDetector;
 
 /// The faces of a stream, as they arrive.
@@ -26,6 +27,8 @@ pub struct FaceSource {
     detector_watch: DetectorWatch,
     /// Set once the log names the element that finds the faces.
     is_logged: bool,
+    /// Set once the log names elements whose change of the picture is unknown.
+    is_reported: bool,
     /// Time of the last frame with an inference.
     last_inference: Duration,
 }
@@ -34,7 +37,7 @@ impl FaceSource {
     /// The faces of a stream before its first frame.
     pub fn new(category: gst::DebugCategory) -> Self {
         let (cuts, picture_changes, detector_watch) = Default::default();
-        Self { category, cuts, picture_changes, detector_watch, is_logged: false, last_inference: Duration::ZERO }
+        Self { category, cuts, picture_changes, detector_watch, is_logged: false, is_reported: false, last_inference: Duration::ZERO }
     }
 
     /// Takes new caps of `element`. `is_resized` says whether the frame's size differs from that of the previous caps.
@@ -43,15 +46,6 @@ impl FaceSource {
             self.cuts.reset();
         }
         self.picture_changes = PictureChanges::upstream_of(element.sink_pad());
-        let undetermined = self.picture_changes.undetermined();
-        if !undetermined.is_empty() {
-            let names = undetermined.join(", ");
-            gst::warning!(
-                self.category,
-                obj = element,
-                "the effect of {names} on the picture is unknown, so faces may be lost: move it before the detector"
-            );
-        }
     }
 
     /// The next frame does not follow the previous one.
@@ -59,9 +53,15 @@ impl FaceSource {
         self.cuts.reset();
     }
 
-    /// The faces on `buffer`. Logs once which element finds them, and warns once if none seems to.
-    pub fn read(&mut self, buffer: &gst::BufferRef, size: Size, element: &gst_base::BaseTransform) -> Vec<FaceRecord> {
-        let faces = self.picture_changes.read_faces(buffer, size);
+    /// The faces on `buffer`. If elements have moved the picture, moves all metadata to where it is now, or marks it as misplaced.
+    /// Logs once which element finds the faces, and warns once if none seems to.
+    pub fn read(&mut self, buffer: &mut gst::BufferRef, size: Size, element: &gst_base::BaseTransform) -> Vec<FaceRecord> {
+        let (FrameRecord { faces, misplaced, .. }, change) = self.picture_changes.read(buffer, size);
+        meta::settle(buffer, size, &faces, change);
+        if !misplaced.is_empty() {
+            self.report(&misplaced, element);
+            meta::custom::mark_misplaced(buffer, &misplaced.join(","));
+        }
         if let Some(face) = faces.first().filter(|_| !self.is_logged) {
             let source = face.detection.as_ref().map_or("an element that does not give its name", |detection| &*detection.model_name);
             gst::info!(self.category, obj = element, "analysing faces found by {source}");
@@ -71,6 +71,18 @@ impl FaceSource {
             gst::element_warning!(element, gst::StreamError::Failed, ("{warning}"));
         }
         faces
+    }
+
+    /// Warns once about elements of these names.
+    fn report(&mut self, misplaced: &[String], element: &gst_base::BaseTransform) {
+        if !std::mem::replace(&mut self.is_reported, true) {
+            let names = misplaced.join(", ");
+            gst::warning!(
+                self.category,
+                obj = element,
+                "it is unknown whether {names} moved the picture, so faces may be lost or misplaced: move it before the detector"
+            );
+        }
     }
 
     /// True if the frame `view` belongs to another scene than the previous one, and that matters: faces without an id are tracked

@@ -24,7 +24,7 @@ fn time(frame: u64) -> FrameTime {
 }
 
 fn report(frame: u64, faces: &[FaceRecord]) -> FrameReport<'_> {
-    FrameReport { stream: "cam", frame, time: time(frame), size: Size::new(640, 480), faces }
+    FrameReport { stream: "cam", frame, time: time(frame), size: Size::new(640, 480), faces, misplaced: false }
 }
 
 fn emotion(label_id: Option<usize>, scores: &[f32]) -> EmotionResult {

@@ -212,7 +212,7 @@ impl Live {
     fn aggregate(&mut self, now: Instant, faces: &[FaceRecord]) {
         let pts_ns = self.calendar.ms(now).saturating_mul(1_000_000);
         let time = FrameTime { pts_ns, ..FrameTime::default() };
-        let report = FrameReport { stream: "", frame: self.frames, time, size: Size::default(), faces };
+        let report = FrameReport { stream: "", frame: self.frames, time, size: Size::default(), faces, misplaced: false };
         self.frames += 1;
         if let Some(summary) = self.second.add(&report) {
             let second = summary.time.pts_ns / SECOND_NS;

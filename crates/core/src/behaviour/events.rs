@@ -172,7 +172,8 @@ mod tests {
         for frame in 0..10_000_u64 {
             let time = FrameTime { pts_ns: 40 * frame, duration_ns: 40, ..FrameTime::default() };
             let faces = [face(usize::from(frame % 4 == 3))];
-            let events = tracker.frame(&FrameReport { stream: "", frame, time, size: Size::new(640, 480), faces: &faces });
+            let events =
+                tracker.frame(&FrameReport { stream: "", frame, time, size: Size::new(640, 480), faces: &faces, misplaced: false });
             assert_eq!(events.len(), if frame == 0 { 2 } else { usize::from(frame % 4 == 3 || frame % 4 == 0) }, "{frame}");
         }
         assert_eq!(tracker.faces[&1].shown_ns.len(), 2);

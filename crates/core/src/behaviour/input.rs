@@ -84,6 +84,8 @@ pub struct FrameReport<'a> {
     pub size: Size,
     /// All faces on the frame.
     pub faces: &'a [FaceRecord],
+    /// True if faces may be missing or have wrong positions; see [`FrameRecord::misplaced`](crate::record::FrameRecord::misplaced).
+    pub misplaced: bool,
 }
 
 impl FrameReport<'_> {

@@ -25,7 +25,7 @@ pub enum Uncovered {
     NotSearched,
     /// Searches are further apart than the maximum age.
     TooOld,
-    /// The metadata contains a face whose position in this frame is unknown.
+    /// The metadata contains faces whose positions in this frame are unknown.
     Misplaced,
 }
 
@@ -50,7 +50,7 @@ impl Coverage {
     /// reports when a frame was searched, only the known faces can be blurred: see [`is_announced`](Self::is_announced).
     pub fn observe(&mut self, frame: &FrameRecord, max_age: Duration) -> Cover {
         let unsearched = self.track_search(frame, max_age);
-        let uncovered = if frame.misplaced { Some(Uncovered::Misplaced) } else { unsearched };
+        let uncovered = if frame.misplaced.is_empty() { unsearched } else { Some(Uncovered::Misplaced) };
         let unmatched = self.unmatched(&frame.faces);
         Cover { boxes: frame.faces.iter().map(|face| face.rect_norm).chain(unmatched).collect(), uncovered }
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn frame(searched: SearchAge, faces: &[FaceRecord]) -> FrameRecord {
-        FrameRecord { faces: faces.into(), searched, misplaced: false }
+        FrameRecord { faces: faces.into(), searched, misplaced: Vec::new() }
     }
 
     fn ago(milliseconds: u64) -> SearchAge {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_misplaced_face_leaves_the_frame_uncovered() {
         for searched in [ago(0), SearchAge::Unknown] {
-            let lost = FrameRecord { misplaced: true, ..frame(searched, &[]) };
+            let lost = FrameRecord { misplaced: vec!["rotate0".into()], ..frame(searched, &[]) };
             assert_eq!(Coverage::default().observe(&lost, MAX_AGE).uncovered, Some(Uncovered::Misplaced));
         }
     }

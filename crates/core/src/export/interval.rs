@@ -103,7 +103,8 @@ mod tests {
             let at = |frame: u64| (frame as f64 * (duration_ns as f64 + rest_ns)) as u64;
             let selected = (0..300).filter_map(|frame| {
                 let time = FrameTime { pts_ns: at(frame), duration_ns, ..FrameTime::default() };
-                let hold_ns = schedule.select(&FrameReport { stream: "s", frame, time, size: Size::default(), faces: &faces })?;
+                let hold_ns =
+                    schedule.select(&FrameReport { stream: "s", frame, time, size: Size::default(), faces: &faces, misplaced: false })?;
                 Some((at(frame), at(frame) + hold_ns))
             });
             let selected: Vec<_> = selected.collect();

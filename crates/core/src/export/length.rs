@@ -16,12 +16,20 @@ pub struct OpenFrame {
     time: FrameTime,
     size: Size,
     faces: Vec<FaceRecord>,
+    misplaced: bool,
 }
 
 impl OpenFrame {
     /// The frame as it arrived, with its duration.
     pub fn report(&self) -> FrameReport<'_> {
-        FrameReport { stream: &self.stream, frame: self.frame, time: self.time, size: self.size, faces: &self.faces }
+        FrameReport {
+            stream: &self.stream,
+            frame: self.frame,
+            time: self.time,
+            size: self.size,
+            faces: &self.faces,
+            misplaced: self.misplaced,
+        }
     }
 }
 
@@ -36,8 +44,8 @@ pub struct FrameLengths {
 impl FrameLengths {
     /// Holds back a frame of unknown duration. It replaces a frame that is still held, so end that one first.
     pub fn keep(&mut self, frame: FrameReport<'_>) {
-        let FrameReport { stream, frame, time, size, faces } = frame;
-        self.open = Some(OpenFrame { stream: stream.to_owned(), frame, time, size, faces: faces.to_vec() });
+        let FrameReport { stream, frame, time, size, faces, misplaced } = frame;
+        self.open = Some(OpenFrame { stream: stream.to_owned(), frame, time, size, faces: faces.to_vec(), misplaced });
     }
 
     /// Returns the held frame, which ends where the next frame or gap begins, at `pts_ns`. In reverse playback the next
@@ -77,7 +85,7 @@ mod tests {
         for (frame, &pts_ns) in (0..).zip(starts_ns) {
             ended.extend(lengths.end_at(pts_ns));
             let time = FrameTime { pts_ns, ..FrameTime::default() };
-            lengths.keep(FrameReport { stream: "s", frame, time, size: Size::default(), faces: &[] });
+            lengths.keep(FrameReport { stream: "s", frame, time, size: Size::default(), faces: &[], misplaced: false });
         }
         ended.extend(lengths.end());
         ended.iter().map(|open| (open.report().time.pts_ns, open.report().time.duration_ns)).collect()
@@ -102,7 +110,14 @@ mod tests {
     #[test]
     fn a_cleared_frame_is_not_returned() {
         let mut lengths = FrameLengths::default();
-        lengths.keep(FrameReport { stream: "s", frame: 0, time: FrameTime::default(), size: Size::default(), faces: &[] });
+        lengths.keep(FrameReport {
+            stream: "s",
+            frame: 0,
+            time: FrameTime::default(),
+            size: Size::default(),
+            faces: &[],
+            misplaced: false,
+        });
         lengths.clear();
         assert_eq!(lengths.end_at(40), None);
         assert_eq!(lengths.end(), None);

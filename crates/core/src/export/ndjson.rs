@@ -59,6 +59,7 @@ fn face_line<'a>(frame: &FrameReport<'a>, face: &'a FaceRecord, geometry: Geomet
         times: (&frame.time).into(),
         id: id(face).map(u64::from),
         r#box: face.rect_norm.into(),
+        misplaced: frame.misplaced,
         confidence: detection.map(|detection| score(detection.confidence)),
         detector: detection.map(|detection| &*detection.model_name).filter(|name| !name.is_empty()).map(Into::into),
         landmarks: detection.and_then(|detection| detection.landmarks_norm).map(Into::into),

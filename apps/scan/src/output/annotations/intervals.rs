@@ -102,7 +102,7 @@ impl Builder {
         let time = FrameTime { pts_ns: time_ns, duration_ns, ..FrameTime::default() };
         // Frames without a face are not in the results, so what has gone before this frame is found here.
         let mut events = self.events.advance(&time);
-        events.extend(self.events.frame(&FrameReport { stream: "", frame: 0, time, size: Size::new(1, 1), faces }));
+        events.extend(self.events.frame(&FrameReport { stream: "", frame: 0, time, size: Size::new(1, 1), faces, misplaced: false }));
         events.into_iter().for_each(|event| self.take(event));
     }
 
