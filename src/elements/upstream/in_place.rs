@@ -14,7 +14,7 @@ const IN_PLACE: [&[&str]; 6] = [
       "GstIvtc", "GstTimeCodeStamper", "GstVideoRate", "GstVideoSegmentClip"],
     // Colours and pixels.
     &["GstAlpha", "GstAlphaColor", "GstBurn", "GstChromaHold", "GstChromium", "GstColorEffects", "GstCvDilate", "GstCvEqualizeHist",
-      "GstCvErode", "GstCvLaplace", "GstCvSmooth", "GstCvSobel", "GstDilate", "GstDodge", "GstEdgeDetect", "GstExclusion",
+      "GstCvErode", "GstCvSmooth", "GstCvSobel", "GstDilate", "GstDodge", "GstEdgeDetect", "GstExclusion",
       "GstGamma", "GstGaussianBlur", "GstLcms", "GstRetinex", "GstSmooth", "GstSolarize", "GstVideoBalance", "GstVideoConvert",
       "GstVideoMedian"],
     // What is drawn on top.
