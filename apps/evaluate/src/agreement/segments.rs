@@ -10,7 +10,7 @@ use super::ratings::Rating;
 /// What somebody says about a segment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// The label.
+    /// The label; `None` if nothing could be said.
     pub label: Option<String>,
     /// The score of each class; empty without scores.
     pub scores: BTreeMap<String, f64>,
