@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use test_support::browser::chromium;
 use test_support::gstreamer::Stage;
 use test_support::recipes::*;
 
@@ -247,7 +248,7 @@ fn a_browser_loads_the_captions() {
     assert_eq!(times.len(), 3, "{times:?}");
     assert!(times.windows(2).all(|pair| pair[0].split(" --> ").nth(1) <= pair[1].split(" --> ").next()), "cues do not overlap: {times:?}");
 
-    let Some(browser) = program(&["chromium", "chromium-browser", "google-chrome"]) else { return };
+    let Some(browser) = chromium() else { return };
     let address = serve(site);
     let profile = format!("--user-data-dir={}", stage.path().join("profile").display());
     let options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom", &profile, &address];
