@@ -2,6 +2,7 @@
 //! From the journal to what the user asked for: tables, annotations, and files with the faces drawn.
 
 mod names;
+mod pairs;
 mod faces_by_time;
 mod drawing;
 pub(crate) mod annotate;
