@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
+use test_support::browser::chromium;
 use test_support::gstreamer::Stage;
 use test_support::recipes::*;
 
@@ -19,6 +20,14 @@ fn every_script_has_a_test() {
     // recorders.rs and apps/report/tests test the first two; not every machine has a camera.
     let others = ["hls.sh", "report.sh", "webcam.sh"];
     assert_eq!(scripts, tested.into_iter().chain(others).map(String::from).collect());
+}
+
+#[test]
+fn what_a_command_leaves_running_ends_with_it() {
+    let said = succeed(run(Command::new("bash").args(["-c", "sleep 100 >/dev/null 2>&1 & echo $!"])));
+    let process = format!("/proc/{}/status", said.trim());
+    // A process that was killed is there until its parent takes notice.
+    until("its end", || std::fs::read_to_string(&process).map_or(true, |status| status.contains("State:\tZ")).then_some(()));
 }
 
 #[test]
@@ -207,13 +216,12 @@ fn jq_reads_the_ndjson() {
 fn a_client_reads_records_from_a_socket() {
     let Some(stage) = stage("tcp") else { return };
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
-    let child = script(&stage, "tcp.sh").arg("clip.mp4").arg(port.to_string()).stdout(Stdio::null()).spawn();
-    let mut child = child.expect("the script starts");
+    let server = Running::start(script(&stage, "tcp.sh").arg("clip.mp4").arg(port.to_string()));
     let socket = until("a server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let mut text = String::new();
     BufReader::new(socket).read_to_string(&mut text).expect("the server closes the connection");
-    assert!(child.wait().expect("the script ends").success());
+    assert!(server.succeeds());
     let records = json_lines(&text);
     assert!(records.len() >= 2, "{} records", records.len());
     assert!(records.iter().all(|record| record["type"] == "face"));
@@ -247,7 +255,7 @@ fn a_browser_loads_the_captions() {
     assert_eq!(times.len(), 3, "{times:?}");
     assert!(times.windows(2).all(|pair| pair[0].split(" --> ").nth(1) <= pair[1].split(" --> ").next()), "cues do not overlap: {times:?}");
 
-    let Some(browser) = program(&["chromium", "chromium-browser", "google-chrome"]) else { return };
+    let Some(browser) = chromium() else { return };
     let address = serve(site);
     let profile = format!("--user-data-dir={}", stage.path().join("profile").display());
     let options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom", &profile, &address];

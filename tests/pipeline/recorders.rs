@@ -2,7 +2,7 @@
 //! The segments of `hls.sh`, also after a crash, and their playback in a browser.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 use test_support::browser::{Browser, chromium};
@@ -10,23 +10,23 @@ use test_support::gstreamer::Stage;
 use test_support::recipes::*;
 
 /// A running script, and the signals that end it.
-struct Recorder(Child);
+struct Recorder(Running);
 
 impl Recorder {
     fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("the script starts"))
+        Self(Running::start(command))
     }
 
     /// Kills the script, like a loss of power. The script has replaced itself by the program that writes, so that one gets the signal.
     fn kill(mut self) {
-        self.0.kill().expect("the script runs");
-        assert!(!self.0.wait().expect("the script is gone").success(), "it had already ended");
+        self.0.0.kill().expect("the script runs");
+        assert!(!self.0.succeeds(), "it had already ended");
     }
 
     /// Interrupts the script like Ctrl-C, and waits for its end.
-    fn interrupt(mut self) {
-        assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
-        assert!(self.0.wait().expect("the script ends").success());
+    fn interrupt(self) {
+        assert!(Command::new("kill").args(["-INT", &self.0.0.id().to_string()]).status().unwrap().success());
+        assert!(self.0.succeeds());
     }
 }
 

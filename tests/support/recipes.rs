@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ pub fn script(stage: &Stage, name: &str) -> Command {
 }
 
 /// Runs a command, which must end within two minutes. Afterwards `timeout` stops it together with all that it started, even if
-/// the test itself was stopped before.
+/// the test itself was stopped before. What it has left running is stopped when it ends.
 pub fn run(command: &mut Command) -> Output {
     let mut limited = Command::new("timeout");
     limited.args(["--signal=KILL", "120"]).arg(command.get_program()).args(command.get_args());
@@ -60,9 +60,36 @@ pub fn run(command: &mut Command) -> Output {
         };
     }
     limited.current_dir(command.get_current_dir().unwrap_or(Path::new("."))).stdin(Stdio::null());
-    let output = limited.output().unwrap_or_else(|error| panic!("{limited:?}: {error}"));
+    let started = limited.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{limited:?}: {error}"));
+    // `timeout` leads a group of processes of its own.
+    let group = started.id();
+    let output = started.wait_with_output().expect("its output");
+    let _ = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).stderr(Stdio::null()).status();
     assert_ne!(output.status.signal(), Some(9), "{command:?} did not end: {}", String::from_utf8_lossy(&output.stderr));
     output
+}
+
+/// A process that is stopped at the end of the test, whether it succeeds or not.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts a command without input and output.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    /// True if it ends by itself, and has succeeded.
+    pub fn succeeds(mut self) -> bool {
+        self.0.wait().expect("its end").success()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs a pipeline, which must succeed.

@@ -86,7 +86,7 @@ impl CommandLine {
         if self.dispatch && self.list.iter().any(|list| list == Path::new("-")) {
             return Err(Error::ListFromStandardInput);
         }
-        self.outputs.format().map(|_| ())
+        self.outputs.check()
     }
 
     /// The number of workers, and of threads of each worker's networks.
@@ -112,6 +112,7 @@ mod tests {
             "a -o b.csv --exact",
             "a -o b.csv --like c.json --every 2",
             "a -o b.csv --like c.json --geometry",
+            "a -o b.csv --like c.json --where-faces",
             "a",
         ] {
             assert!(CommandLine::try_parse_from(std::iter::once("emotion-scan").chain(line.split(' '))).is_err(), "{line}");

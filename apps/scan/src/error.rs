@@ -29,6 +29,8 @@ pub enum Error {
     NoRemoteInputs,
     #[error("--set {0}")]
     Setting(#[from] SettingError),
+    #[error("--output: {} would be replaced, and is no table of a scan; choose another name", .0.display())]
+    TableReplaced(PathBuf),
     #[error("--annotated: {} would be replaced; choose another folder", .0.display())]
     InputReplaced(PathBuf),
     /// A line of standard input is not the JSON object that belongs there.
@@ -120,6 +122,7 @@ impl Error {
                 | Self::NoInputs
                 | Self::NoRemoteInputs
                 | Self::Setting(_)
+                | Self::TableReplaced(_)
                 | Self::InputReplaced(_)
                 | Self::NoRecord { .. }
                 | Self::OtherNetworks { .. }

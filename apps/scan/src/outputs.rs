@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a scan writes, and where.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::sampling::seconds;
 use crate::table::{Format, Table};
+
+/// What precedes the name of the table in the description of a project for BORIS.
+pub(crate) const BORIS_DESCRIPTION: &str = "Apparent expressions, by emotion-scan: ";
 
 /// The options of what is written.
 #[derive(Args, Clone, Debug, Default)]
@@ -113,21 +119,53 @@ impl Outputs {
 
     /// The file that says what made the tables: `results.json` beside `results.parquet`.
     pub fn provenance(&self) -> PathBuf {
-        self.output.with_extension("json")
+        self.own("json")
     }
 
     /// The file that describes the columns: `results.datapackage.json` beside `results.parquet`.
     pub fn dictionary(&self) -> PathBuf {
-        self.output.with_extension("datapackage.json")
+        self.own("datapackage.json")
+    }
+
+    /// `results.ENDING` beside `results.parquet`. If that is somebody else's, or belongs to another table such as `results.csv`, it is
+    /// `results.parquet.ENDING`.
+    fn own(&self, ending: &str) -> PathBuf {
+        let short = self.output.with_extension(ending);
+        if !short.exists() || self.is_described_by(&short) {
+            return short;
+        }
+        let mut long = self.output.clone().into_os_string();
+        long.push(format!(".{ending}"));
+        long.into()
+    }
+
+    /// True if a file was written for these tables.
+    fn is_described_by(&self, path: &Path) -> bool {
+        let Some(Ok(found)) = File::open(path).ok().map(|file| serde_json::from_reader::<_, Value>(BufReader::new(file))) else {
+            return false;
+        };
+        let name = self.output.file_name().unwrap_or_default().to_string_lossy();
+        let of_package = &found["resources"][0]["path"];
+        let of_part = of_package[0].as_str().and_then(|part| part.strip_prefix(&*name)).is_some_and(|part| part.starts_with('/'));
+        let of_project = found["project_description"].as_str().and_then(|text| text.strip_prefix(BORIS_DESCRIPTION));
+        found["tables"]["faces"] == *name || *of_package == *name || of_part || of_project == Some(&*name)
+    }
+
+    /// Refuses to replace tables that are none of a scan, besides the one that is asked for by name.
+    pub fn check(&self) -> Result<(), Error> {
+        let format = self.format()?;
+        let is_other = |path: &PathBuf| File::open(path).is_ok_and(|file| path.is_file() && !format.is_of_scan(file).unwrap_or(false));
+        let others = Table::ALL.into_iter().filter(|table| *table != Table::Faces).map(|table| self.path_of(table));
+        others.into_iter().find(is_other).map_or(Ok(()), |path| Err(Error::TableReplaced(path)))
     }
 
     /// The folder of annotations, or the file of a format that has one file for all videos: `results.elan` for `results.parquet`.
     pub fn annotations(&self, program: Annotations) -> PathBuf {
-        self.output.with_extension(match program {
-            Annotations::Elan => "elan",
-            Annotations::Boris => "boris",
-            Annotations::Textgrid => "textgrid",
-        })
+        match program {
+            Annotations::Elan => self.output.with_extension("elan"),
+            Annotations::Boris => self.own("boris"),
+            Annotations::Textgrid => self.output.with_extension("textgrid"),
+        }
     }
 
     /// All files and folders.
@@ -158,6 +196,34 @@ mod tests {
         assert_eq!(outputs.annotations(Annotations::Boris), Path::new("out/results.v2.boris"));
         let error = Outputs { output: "results.xlsx".into(), ..outputs }.format().unwrap_err();
         assert!(error.is_usage() && matches!(&error, Error::UnknownFormat(output) if output == Path::new("results.xlsx")), "{error}");
+    }
+
+    #[test]
+    fn what_describes_a_table_never_replaces_a_file_of_others() {
+        let folder = std::env::temp_dir().join(format!("emotion-scan-outputs-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        let outputs = |name: &str| outputs(folder.join(name).to_str().unwrap());
+        let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        write("clip.json", r#"{"notes": 3}"#);
+        assert_eq!(name(outputs("clip.csv").provenance()), "clip.csv.json");
+        write("clip.json", "no JSON");
+        assert_eq!(name(outputs("clip.csv").provenance()), "clip.csv.json");
+        write("clip.boris", r#"{"project_description": "mine"}"#);
+        assert_eq!(name(outputs("clip.csv").annotations(Annotations::Boris)), "clip.csv.boris");
+        write("results.json", r#"{"program": {"name": "emotion-scan"}, "tables": {"faces": "results.csv"}}"#);
+        assert_eq!(
+            ["csv", "parquet"].map(|format| name(outputs(&format!("results.{format}")).provenance())),
+            ["results.json", "results.parquet.json"]
+        );
+        write("results.datapackage.json", r#"{"resources": [{"path": ["results.parquet/part-00000.parquet"]}]}"#);
+        let found = ["csv", "parquet"].map(|format| name(outputs(&format!("results.{format}")).dictionary()));
+        assert_eq!(found, ["results.csv.datapackage.json", "results.datapackage.json"]);
+        write("clip.files.csv", "name,size\r\n");
+        assert!(matches!(outputs("clip.csv").check(), Err(Error::TableReplaced(path)) if path.ends_with("clip.files.csv")));
+        write("clip.files.csv", "file,kind\r\n");
+        outputs("clip.csv").check().unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
@@ -18,11 +18,18 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }
 
+/// The name of a file until it is complete: `results.json.part` for `results.json`.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
 /// Writes a file under a temporary name and renames it, so that nobody sees an incomplete file.
 pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    let part = path.with_extension("part");
+    let part = temporary(path);
     let written = File::create(&part).and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(part, path)).map_err(Error::at(path))
+    written.and_then(|()| fs::rename(&part, path)).map_err(Error::at(path))
 }
 
 /// Moves a finished file from `part` to `path`, where it replaces an earlier one at once. Both the file and its name are on disk

@@ -60,11 +60,12 @@ export function groupsOf(data, faces) {
   if (data.streams.length < 2) return [];
   const byFile = collect(faces, ({ stream }) => data.streams[stream]);
   const byFolder = collect(faces, ({ stream }) => folderOf(data.streams[stream]));
-  const folders = byFolder.size > 1 && byFolder.size < byFile.size ? [...byFolder].map(([name, of]) => [`${name}/`, of]) : [];
+  const folders = byFolder.size > 1 && byFolder.size < byFile.size ? [...byFolder] : [];
   return [...folders, ...byFile];
 }
 
-const folderOf = (file) => file.slice(0, Math.max(0, file.lastIndexOf("/"))) || ".";
+/** With the separator at its end, that of Windows too. */
+const folderOf = (file) => file.slice(0, Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\")) + 1) || "./";
 
 function collect(faces, nameOf) {
   const groups = new Map();

@@ -53,20 +53,18 @@ pub(crate) struct Faces<'a> {
 impl<'a> Faces<'a> {
     /// The faces of `records`, which must have one.
     pub(crate) fn of(records: &'a Records) -> Self {
-        let all = &records.all;
-        let sampling = Sampling::of(all);
+        let (all, sampling) = (&records.all, Sampling::of(records));
         // An export of changes also has a record for frames in which the last face is gone.
         if all.iter().any(|record| matches!(record.content, Content::Gone)) {
-            let step_ns = median(all.iter().map(|record| record.times.duration_ns)).filter(|step| *step > 0).unwrap_or(sampling.step_ns);
             let note = Some("Only changes were exported. Each is shown until the next one.".into());
-            return Self { tracks: until_changes(all, step_ns), step_ns, note };
+            return Self { tracks: until_changes(all, &sampling.frames_ns), step_ns: usual(all, &sampling.frames_ns), note };
         }
-        let step_ns = sampling.step_ns;
-        let seconds = sampling.step_ns as f64 / 1e9;
+        let step_ns = usual(all, &sampling.steps_ns);
+        let seconds = step_ns as f64 / 1e9;
         let note = sampling
             .is_sampled
             .then(|| format!("One frame every {} s was exported. Each is shown until the next one.", two_digits(seconds)));
-        Self { tracks: until_next(all, step_ns), step_ns, note }
+        Self { tracks: until_next(all, &sampling.steps_ns), step_ns, note }
     }
 
     /// Start of the first record and end of the last one.
@@ -99,28 +97,48 @@ pub(crate) fn most_at_once(records: &Records) -> usize {
     counts.into_values().max().unwrap_or_default()
 }
 
-/// The usual time between exported frames.
+/// The usual times of each stream. Streams may be files of different frame rates.
 struct Sampling {
-    step_ns: u64,
+    /// Duration of a frame.
+    frames_ns: Vec<u64>,
+    /// Time between exported frames.
+    steps_ns: Vec<u64>,
     /// True if frames between them were skipped.
     is_sampled: bool,
 }
 
 impl Sampling {
-    fn of(records: &[Record]) -> Self {
-        let times: BTreeSet<u64> = records.iter().map(|record| record.times.pts_ns).collect();
-        let duration = median(records.iter().map(|record| record.times.duration_ns)).filter(|duration| *duration > 0);
-        let duration = duration.unwrap_or(DEFAULT_DURATION_NS);
-        let step = median(times.iter().zip(times.iter().skip(1)).map(|(earlier, later)| later - earlier)).unwrap_or(duration);
-        let is_sampled = step as f64 > 1.5 * duration as f64;
-        Self { step_ns: if is_sampled { step } else { duration }, is_sampled }
+    fn of(records: &Records) -> Self {
+        let mut streams = vec![(BTreeSet::new(), Vec::new()); records.streams.all.len()];
+        for Record { stream, times, .. } in &records.all {
+            let (starts, durations) = &mut streams[*stream as usize];
+            starts.insert(times.pts_ns);
+            durations.push(times.duration_ns);
+        }
+        let frame_ns = |(_, durations): &(_, Vec<u64>)| median(durations.iter().copied()).filter(|duration| *duration > 0);
+        let frames_ns: Vec<u64> = streams.iter().map(|stream| frame_ns(stream).unwrap_or(DEFAULT_DURATION_NS)).collect();
+        // Gaps without a face are few beside those between two frames, but not in each stream.
+        let gaps = streams.iter().zip(&frames_ns).flat_map(|((starts, _), frame_ns)| {
+            starts.iter().zip(starts.iter().skip(1)).map(move |(earlier, later)| (later - earlier, *frame_ns))
+        });
+        let mut gaps: Vec<(u64, u64)> = gaps.collect();
+        gaps.sort_unstable_by(|(a, of_a), (b, of_b)| (u128::from(*a) * u128::from(*of_b)).cmp(&(u128::from(*b) * u128::from(*of_a))));
+        let usual = gaps.get(gaps.len().saturating_sub(1) / 2).copied().filter(|(gap, frame_ns)| *gap as f64 > 1.5 * *frame_ns as f64);
+        let step_ns = usual.and_then(|_| median(gaps.iter().map(|(gap, _)| *gap))).unwrap_or_default();
+        Self { steps_ns: frames_ns.iter().map(|frame_ns| step_ns.max(*frame_ns)).collect(), frames_ns, is_sampled: usual.is_some() }
     }
 }
 
-/// The faces of `records`. A record is shown until the next one of its face, but at most for `step_ns`.
-fn until_next(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
+/// The step that most records have, of the steps of their streams.
+fn usual(records: &[Record], steps_ns: &[u64]) -> u64 {
+    median(records.iter().map(|record| steps_ns[record.stream as usize])).unwrap_or(DEFAULT_DURATION_NS)
+}
+
+/// The faces of `records`. A record is shown until the next one of its face, but at most for the step of its stream.
+fn until_next<'a>(records: &'a [Record], steps_ns: &[u64]) -> Vec<Track<'a>> {
     let mut tracks = in_order(records);
     for track in &mut tracks {
+        let step_ns = steps_ns[track.stream as usize];
         let starts: Vec<u64> = track.shown.iter().skip(1).map(|shown| shown.times.pts_ns).collect();
         for (shown, next_ns) in track.shown.iter_mut().zip(starts) {
             let hold_ns = next_ns - shown.times.pts_ns;
@@ -133,14 +151,14 @@ fn until_next(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
 }
 
 /// As [`until_next`], for an export of changes only: a record is shown until the next one of its stream.
-fn until_changes(records: &[Record], step_ns: u64) -> Vec<Track<'_>> {
+fn until_changes<'a>(records: &'a [Record], steps_ns: &[u64]) -> Vec<Track<'a>> {
     let mut times: HashMap<u32, BTreeSet<u64>> = HashMap::new();
     for record in records {
         times.entry(record.stream).or_default().insert(record.times.pts_ns);
     }
     let mut tracks = in_order(records);
     for track in &mut tracks {
-        let times = &times[&track.stream];
+        let (times, step_ns) = (&times[&track.stream], steps_ns[track.stream as usize]);
         for shown in &mut track.shown {
             let start_ns = shown.times.pts_ns;
             shown.hold_ns = times.range(start_ns + 1..).next().map_or(step_ns, |next| next - start_ns);
@@ -176,4 +194,43 @@ fn two_digits(seconds: f64) -> String {
     let digits = (1.0 - seconds.log10().floor()).clamp(0.0, 9.0);
     let rounded = (seconds * 10f64.powf(digits)).round() / 10f64.powf(digits);
     rounded.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use emotion_records::{FaceLine, Times};
+
+    use super::*;
+
+    /// The time for which the face of each stream is visible, in seconds, given the number of frames, of a frame's milliseconds and of
+    /// those between two records.
+    fn visible(streams: &[(u64, u64, u64)]) -> (Vec<f64>, bool) {
+        let mut records = Records::default();
+        for (stream, (count, frame_ms, step_ms)) in streams.iter().enumerate() {
+            let stream = stream.to_string();
+            for frame in 0..*count {
+                let times = Times { pts: frame * step_ms * 1_000_000, duration: frame_ms * 1_000_000, ..Times::default() };
+                records.push_face(&FaceLine { stream: stream.as_str().into(), id: Some(1), frame, times, ..FaceLine::default() });
+            }
+        }
+        let faces = Faces::of(&records);
+        (faces.tracks.iter().map(|track| track.visible_ns() as f64 / 1e9).collect(), faces.note.is_some())
+    }
+
+    #[test]
+    fn each_stream_has_a_frame_rate_of_its_own() {
+        let seconds = vec![18.0, 18.0, 18.0];
+        assert_eq!(visible(&[(450, 40, 40), (180, 100, 100), (450, 40, 40)]), (seconds.clone(), false));
+        assert_eq!(visible(&[(180, 100, 100), (450, 40, 40), (18, 1000, 1000)]), (seconds, false), "photos take a second each");
+    }
+
+    #[test]
+    fn a_frame_of_a_sampled_stream_stands_for_the_time_to_the_next_one() {
+        assert_eq!(visible(&[(10, 40, 5000), (10, 100, 5000), (1, 40, 5000)]), (vec![50.0, 50.0, 5.0], true));
+    }
+
+    #[test]
+    fn two_faces_far_apart_in_one_stream_are_no_sampling() {
+        assert_eq!(visible(&[(100, 40, 40), (2, 40, 60_000)]), (vec![4.0, 0.08], false));
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) fn pictures(faces: &Faces<'_>, records: &Records, video: &mut Video) 
             }
             let Shown { times, seen, .. } = track.shown[index];
             // In the middle of the frame's duration, where rounded times still find the same frame.
-            if let Some(jpeg) = video.jpeg(times.end_ns() / 2, seen.rect_norm)? {
+            if let Some(jpeg) = video.jpeg(times.pts_ns + times.duration_ns / 2, seen.rect_norm)? {
                 pictures.push(Picture { row: first_row + index, score: seen.score, jpeg: STANDARD.encode(jpeg) });
             }
         }

@@ -2,7 +2,7 @@
 //! Whether this crate or GStreamer reads a file.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::BufReader;
 use std::path::Path;
 
 use gst::glib;
@@ -14,8 +14,10 @@ use crate::format::{Format, Recognised};
 use crate::photo::{Photo, recognise};
 use crate::{jpeg, limits, orientation, tiff};
 
-/// Bytes of a JPEG file in which its frame header is. Photos have previews and colour profiles before it.
-const MAX_JPEG_HEADER_BYTES: u64 = 1 << 20;
+/// Extensions of videos that are JPEG pictures one after another. Of other files, the first picture is the photo.
+const JPEG_VIDEO_EXTENSIONS: [&str; 2] = ["mjpg", "mjpeg"];
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// What reads a file.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Stream {
     pub format: Option<Format>,
     /// Width and height of the stored picture, if they are known.
     pub size: Option<(u32, u32)>,
+    /// Number of bytes of the photo, if the decoder must see them in one piece, and nothing that follows.
+    pub bytes: Option<u64>,
     /// How the decoded picture is turned upright, besides the tags that GStreamer finds.
     pub orientation: Orientation,
     /// Why this crate does not decode a photo, which is the error if GStreamer does not either.
@@ -57,13 +61,13 @@ impl Reading {
 impl Default for Stream {
     /// A file of which only GStreamer knows what it is.
     fn default() -> Self {
-        Self { format: None, size: None, orientation: Orientation::NoTransforms, refused: None }
+        Self { format: None, size: None, bytes: None, orientation: Orientation::NoTransforms, refused: None }
     }
 }
 
 impl Stream {
     fn of(format: Format, path: &Path, size: Option<(u32, u32)>) -> Self {
-        Self { format: Some(format), size, orientation: orientation::of_file(path), refused: None }
+        Self { format: Some(format), size, orientation: orientation::of_file(path), ..Self::default() }
     }
 
     /// The tag by which `videoflip` turns the picture upright; `None` if this is left to the tags that GStreamer finds.
@@ -77,12 +81,11 @@ impl Stream {
     /// If an element is missing.
     pub fn source(&self, path: &Path) -> Result<gst::Element, glib::BoolError> {
         let file = gst::ElementFactory::make("filesrc").property("location", path);
-        let (Some(Format::Tiff), Some((width, height))) = (self.format, self.size) else { return file.build() };
+        let Some(((format, bytes), (width, height))) = self.format.zip(self.bytes).zip(self.size) else { return file.build() };
+        let file = file.property("blocksize", u32::try_from(bytes).unwrap_or(u32::MAX)).property("num-buffers", 1).build()?;
         // No parser of GStreamer cuts TIFF into pictures or finds their size.
-        let bytes = std::fs::metadata(path).map_or(u64::MAX, |found| found.len());
-        let file = file.property("blocksize", u32::try_from(bytes).unwrap_or(u32::MAX)).build()?;
-        let caps = gst::Caps::builder("image/tiff").field("width", width as i32).field("height", height as i32);
-        let caps = caps.field("framerate", gst::Fraction::new(0, 1)).build();
+        let caps = gst::Caps::builder(if format == Format::Tiff { "image/tiff" } else { "image/jpeg" });
+        let caps = caps.field("width", width as i32).field("height", height as i32).field("framerate", gst::Fraction::new(0, 1)).build();
         let caps = gst::ElementFactory::make("capsfilter").property("caps", caps).build()?;
         // Without it, decodebin would read the file itself and find other caps.
         let queue = gst::ElementFactory::make("queue").property("max-size-bytes", 0_u32).build()?;
@@ -104,21 +107,25 @@ fn of_photo(format: Format, path: &Path) -> Result<Reading, Error> {
             let size = first.map(|first| (first.width, first.height));
             let Some(size) = size.filter(|(width, height)| *width > 0 && *height > 0) else { return Err(error) };
             limits::check(size.0, size.1)?;
-            Ok(Reading::Stream(Stream { refused: Some(error), ..Stream::of(format, path, Some(size)) }))
+            let bytes = Some(std::fs::metadata(path)?.len());
+            Ok(Reading::Stream(Stream { refused: Some(error), bytes, ..Stream::of(format, path, Some(size)) }))
         }
         Err(error) => Err(error),
     }
 }
 
-/// GStreamer says what is wrong with a file that has no frame header.
+/// GStreamer says what is wrong with a file that has no frame header, or no end.
 fn of_jpeg(path: &Path) -> Result<Reading, Error> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_JPEG_HEADER_BYTES).read_to_end(&mut bytes)?;
-    let header = jpeg::frame_header(&bytes);
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+    let header = jpeg::frame_header(&mut file);
     let size = header.map(|header| (header.width.into(), header.height.into()));
     size.map_or(Ok(()), |(width, height)| limits::check(width, height))?;
     if header.is_some_and(|header| !header.is_ordinary()) {
         return of_photo(Format::Jpeg, path);
     }
-    Ok(Reading::Stream(Stream::of(Format::Jpeg, path, size)))
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_photo = header.is_some() && !JPEG_VIDEO_EXTENSIONS.contains(&extension.as_str());
+    let end = if is_photo { jpeg::length(&mut file).ok() } else { None };
+    let file_bytes = file.get_ref().metadata()?.len();
+    Ok(Reading::Stream(Stream { bytes: end.filter(|end| *end < file_bytes), ..Stream::of(Format::Jpeg, path, size) }))
 }

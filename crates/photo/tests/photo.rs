@@ -102,11 +102,29 @@ fn gstreamer_decodes_ordinary_jpegs_and_this_crate_other_photos() {
 }
 
 #[test]
+fn what_follows_a_jpeg_picture_is_not_part_of_it() {
+    let jpeg = TemporaryFile::image("first.jpg", ImageFormat::Jpeg, RgbImage::new(16, 8));
+    let first = fs::read(&jpeg.0).unwrap();
+    let bytes = |name: &str, behind: &[u8]| {
+        let file = TemporaryFile::new(name, &[&first, behind].concat());
+        let Ok(Reading::Stream(stream)) = Reading::of(&file.0) else { panic!("a photo for GStreamer") };
+        stream.bytes
+    };
+    assert_eq!(bytes("a.jpg", b""), None);
+    assert_eq!(bytes("b.jpg", &first), Some(first.len() as u64), "another picture");
+    assert_eq!(bytes("c.jpg", b"\0\0\0\x18ftypmp42"), Some(first.len() as u64), "a film");
+    assert_eq!(bytes("d.mjpeg", &first), None, "all pictures of a video");
+}
+
+#[test]
 fn the_size_of_a_jpeg_is_checked_before_gstreamer_decodes_it() {
-    // The start of an image and its frame header.
-    let header = [0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3, 1];
-    let file = TemporaryFile::new("large.jpg", &header);
-    assert_eq!(Reading::of(&file.0).unwrap_err(), Error::TooManyPixels(TooManyPixels { width: 65_535, height: 65_535 }));
+    // The frame header, at once or behind a colour profile of more than a megabyte.
+    let header = [0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0];
+    let part = [&[0xff, 0xe2, 0xff, 0xff][..], &[0; 65_533]].concat();
+    for profile in [Vec::new(), part.repeat(20)] {
+        let file = TemporaryFile::new("large.jpg", &[&[0xff, 0xd8][..], &profile, &header].concat());
+        assert_eq!(Reading::of(&file.0).unwrap_err(), Error::TooManyPixels(TooManyPixels { width: 65_535, height: 65_535 }));
+    }
 }
 
 #[cfg(not(feature = "heif"))]

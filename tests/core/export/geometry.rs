@@ -102,24 +102,29 @@ fn dl_streamer_and_onvif_have_the_pose() {
     assert!(!document(doubtful).contains("HumanFace>"), "neither is known");
 }
 
-/// The events of a face with id 1, given its yaw, blink and jawOpen on each frame, as type, first frame, length in frames and what
-/// is special.
-fn events_of(frames: &[(f32, f32, f32)], hysteresis: u64) -> Vec<(String, u64, u64, String)> {
+/// A geometry with this yaw, both blinks and jawOpen.
+fn acting(yaw: f32, [left, right]: [f32; 2], jaw: f32) -> FaceGeometry {
+    let mut shapes = Blendshapes::default();
+    for (name, value) in [("eyeBlinkLeft", left), ("eyeBlinkRight", right), ("jawOpen", jaw)] {
+        shapes.0[blendshapes::index(name).unwrap()] = value;
+    }
+    FaceGeometry { pose: HeadPose { yaw, pitch: 0.0, roll: 0.0 }, blendshapes: shapes, ..geometry() }
+}
+
+/// All events of a face with id 1, which is not there on a frame without a geometry, as type, first frame, length in frames and what is
+/// special.
+fn all_events_of(frames: impl IntoIterator<Item = Option<FaceGeometry>>, hysteresis: u64) -> Vec<(String, u64, u64, String)> {
     let options = Options { format: Format::Events, hysteresis_ns: hysteresis * FRAME_NS, ..Options::default() };
     let mut exporter = Exporter::new(options);
     let mut text = Vec::new();
-    for (frame, &(yaw, blink, jaw)) in (0..).zip(frames) {
-        let mut shapes = Blendshapes::default();
-        for (name, value) in [("eyeBlinkLeft", blink), ("eyeBlinkRight", blink), ("jawOpen", jaw)] {
-            shapes.0[blendshapes::index(name).unwrap()] = value;
-        }
-        let geometry = FaceGeometry { pose: HeadPose { yaw, pitch: 0.0, roll: 0.0 }, blendshapes: shapes, ..geometry() };
-        let faces = [FaceRecord { geometry: Some(Arc::new(geometry)), ..found(1) }];
+    for (frame, geometry) in (0..).zip(frames) {
+        let faces: Vec<_> = geometry.into_iter().map(|found_one| FaceRecord { geometry: Some(Arc::new(found_one)), ..found(1) }).collect();
         let report: FrameReport = report(frame, &faces);
         if let Output::Text(chunk) = exporter.frame(&report).unwrap() {
             text.extend(chunk.body);
         }
     }
+    text.extend(exporter.finish().unwrap().map(|chunk| chunk.body).unwrap_or_default());
     let event = |line: &str| {
         let event: Value = serde_json::from_str(line).unwrap();
         let frames = |key: &str| event[key].as_u64().unwrap() / FRAME_NS;
@@ -127,8 +132,14 @@ fn events_of(frames: &[(f32, f32, f32)], hysteresis: u64) -> Vec<(String, u64, u
         let detail = active.to_owned() + event["direction"].as_str().unwrap_or_default();
         (event["type"].as_str().unwrap().to_owned(), frames("stream_time"), frames("duration"), detail)
     };
-    let events = std::str::from_utf8(&text).unwrap().lines().map(event);
-    events.filter(|(kind, ..)| kind != "appeared").collect()
+    std::str::from_utf8(&text).unwrap().lines().map(event).collect()
+}
+
+/// What a face does, given its yaw, blink and jawOpen on each frame.
+fn events_of(frames: &[(f32, f32, f32)], hysteresis: u64) -> Vec<(String, u64, u64, String)> {
+    let frames = frames.iter().map(|&(yaw, blink, jaw)| Some(acting(yaw, [blink; 2], jaw)));
+    let events = all_events_of(frames, hysteresis).into_iter();
+    events.filter(|(kind, ..)| !["appeared", "left"].contains(&kind.as_str())).collect()
 }
 
 fn event(kind: &str, frame: u64, frames: u64, detail: &str) -> (String, u64, u64, String) {
@@ -170,4 +181,41 @@ fn a_mouth_that_moves_to_and_fro_speaks_and_one_that_opens_once_does_not() {
     assert_eq!(events.iter().map(|event| (event.0.as_str(), event.3.as_str())).collect::<Vec<_>>(), [("speaking", "+"), ("speaking", "-")]);
     assert!((75..95).contains(&events[0].1) && (125..160).contains(&events[1].1), "{events:?}");
     assert_eq!(events_of(&still.chain(yawn).collect::<Vec<_>>(), 5), []);
+}
+
+#[test]
+fn what_a_face_does_ends_when_it_leaves() {
+    let frame = |n: usize| {
+        let jaw = if n % 6 < 3 { 0.05 } else { 0.35 };
+        let (yaw, lids) = if n < 10 { (0.0, 0.0) } else { (40.0, 0.9) };
+        (n < 60).then(|| acting(yaw, [lids; 2], jaw))
+    };
+    let ends = |events: Vec<(String, u64, u64, String)>| events.into_iter().skip_while(|event| event.1 < 60).collect::<Vec<_>>();
+    let began = |kind: &str| all_events_of((0..60).map(frame), 5).into_iter().find(|event| event.0 == kind && event.3 == "+").unwrap().1;
+    let expected = [
+        event("turned", 60, 50, "-left"),
+        event("eyes_closed", 60, 50, "-"),
+        event("speaking", 60, 60 - began("speaking"), "-"),
+        event("left", 60, 60, ""),
+    ];
+    assert_eq!(ends(all_events_of((0..80).map(frame), 5)), expected);
+    assert_eq!(ends(all_events_of((0..60).map(frame), 5)), expected, "at the end of the stream");
+}
+
+#[test]
+fn a_face_that_never_appeared_does_nothing_and_one_that_did_has_blinked_before() {
+    let blinking =
+        |frames: usize| (0..frames + 20).map(move |n| (n < frames).then(|| acting(0.0, [if n == 2 { 0.9 } else { 0.1 }; 2], 0.0)));
+    assert_eq!(all_events_of(blinking(8), 12), []);
+    let expected = [event("appeared", 0, 0, ""), event("blink", 2, 1, ""), event("left", 30, 30, "")];
+    assert_eq!(all_events_of(blinking(30), 12), expected);
+}
+
+#[test]
+fn a_wink_closes_one_eye() {
+    for lids in [[0.92, 0.0], [0.0, 0.92], [0.92, 0.4]] {
+        let frames = (0..60).map(|n| Some(acting(0.0, if (20..24).contains(&n) || n > 30 { lids } else { [0.1; 2] }, 0.0)));
+        let kinds = all_events_of(frames, 5).into_iter().map(|event| event.0);
+        assert_eq!(kinds.collect::<Vec<_>>(), ["appeared", "left"], "{lids:?}");
+    }
 }

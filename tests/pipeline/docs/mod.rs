@@ -173,9 +173,8 @@ fn left_out(command: &str) -> Option<&'static str> {
     why.or_else(|| needs_publish.then_some("the plugin has no emotionpublish: cargo feature publish"))
 }
 
-/// The command with a file in place of a camera, without a window, on free ports, and with the example that is already built.
+/// The command with a file in place of a camera, without a window, on free ports, and with the example as built for this test.
 fn with_stand_ins(command: &str, camera: &str) -> String {
-    let example = std::env::current_exe().unwrap().with_file_name("../examples/faces");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let http = format!("python3 -m http.server {port} --bind 127.0.0.1");
     [
@@ -191,7 +190,7 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
         ("rtsp://127.0.0.1:8554/faces", camera),
         (" 5000", &format!(" {port}")),
         ("python3 -m http.server", &http),
-        ("cargo run --example faces", example.to_str().unwrap()),
+        ("cargo run --example faces", env!("CARGO_BIN_EXE_faces-example")),
     ]
     .iter()
     .fold(command.to_owned(), |command, (what, stand_in)| command.replace(what, stand_in))
@@ -199,10 +198,8 @@ fn with_stand_ins(command: &str, camera: &str) -> String {
 
 /// Runs a server until it serves, then stops it.
 fn serves(shell: &mut Command) {
-    let mut child = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _server = Running::start(shell.stderr(Stdio::null()));
     let line = shell.get_args().last().unwrap().to_string_lossy().into_owned();
     let port = line.split(' ').find_map(|word| word.parse::<u16>().ok()).unwrap();
     until("a server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

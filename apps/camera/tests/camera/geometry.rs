@@ -16,7 +16,7 @@ use crate::support::wait_until;
 const SIZE: (usize, usize) = (320, 240);
 
 /// A clip of a face that blinks, closes its eyes and turns away, 8 seconds at 15 frames a second.
-fn acting_clip(folder: &Path) -> PathBuf {
+pub fn acting_clip(folder: &Path) -> PathBuf {
     gst::init().unwrap();
     let (center, height) = ((160.0, 120.0), 150.0);
     let keys = [0.0, 100.0].map(|at_s| Key::new(at_s, center, height, "neutral"));

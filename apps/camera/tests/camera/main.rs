@@ -3,6 +3,7 @@
 
 mod fleet;
 mod geometry;
+mod homeassistant;
 mod onvif;
 mod rtsp;
 mod service;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Receives the pictures of a browser's camera.
 
+use std::io::Cursor;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub async fn receive(mut socket: WebSocket, source: Weak<Source>) {
         let Some(source) = source.upgrade() else { return };
         match message {
             Message::Binary(jpeg) => {
-                let Some((width, height)) = jpeg::frame_header(&jpeg).map(|found| (found.width, found.height)) else {
+                let Some((width, height)) = jpeg::frame_header(&mut Cursor::new(&jpeg)).map(|found| (found.width, found.height)) else {
                     return close(socket, UNSUPPORTED_DATA, "expected JPEG pictures").await;
                 };
                 if u32::from(width) * u32::from(height) > MAX_PIXELS {

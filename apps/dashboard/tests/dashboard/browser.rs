@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The page in headless Chromium, controlled over the DevTools protocol. The browser's fake camera shows average faces.
-//! Without Chromium (Debian: chromium; `CHROMIUM` names another program) the test prints a note and passes.
+//! Without Chromium (Debian: chromium; `CHROMIUM` names another program) the test is skipped, except in `make test`.
 //!
 //! Screenshots are saved in `target/tmp/`.
 

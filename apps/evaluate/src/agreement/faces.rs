@@ -12,6 +12,7 @@ use parquet::record::Field;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::UNKNOWN;
 use crate::error::{Error, Result};
 use crate::truth::canonical;
 
@@ -74,7 +75,7 @@ impl Faces {
                 ("file", Cell::Text(text)) => file = Some(text),
                 ("time_s", Cell::Number(number)) => time_s = Some(number),
                 ("id", Cell::Number(number)) => face.id = Some(number as u64),
-                ("label", Cell::Text(label)) if label != "unknown" => face.label = Some(canonical(&label)),
+                ("label", Cell::Text(label)) if label != UNKNOWN => face.label = Some(canonical(&label)),
                 (name, Cell::Number(number)) if name.starts_with(SCORE) => {
                     face.scores.insert(canonical(&name[SCORE.len()..]), number);
                 }

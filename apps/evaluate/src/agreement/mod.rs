@@ -20,6 +20,8 @@ pub mod report;
 
 use std::path::Path;
 
+use emotion_core::scores::UNKNOWN;
+
 use crate::error::{Error, Result};
 use report::Report;
 

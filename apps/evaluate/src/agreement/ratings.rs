@@ -8,11 +8,13 @@
 //! ```
 //!
 //! `start` and `end` are in seconds; without them a row is about the whole file. `id` selects a track, `rater` may be left out
-//! if there is only one. A row has a label, scores, or both. Other columns are ignored.
+//! if there is only one. A row has a label, scores, or both. The label `unknown` says, as the program's does, that the rater cannot tell.
+//! Other columns are ignored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::UNKNOWN;
 use crate::error::{Error, Result};
 use crate::truth::canonical;
 
@@ -32,7 +34,7 @@ pub struct Rating {
     pub id: Option<u64>,
     /// Who rated.
     pub rater: String,
-    /// The label.
+    /// The label; `None` if the rater gives none or cannot tell.
     pub label: Option<String>,
     /// The scores, in any unit that all raters share.
     pub scores: BTreeMap<String, f64>,
@@ -64,7 +66,7 @@ pub fn read(path: &Path) -> Result<Vec<Rating>> {
 }
 
 fn rating<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> std::result::Result<Rating, String> {
-    let mut rating = Rating { end_s: f64::INFINITY, ..Rating::default() };
+    let (mut rating, mut has_label) = (Rating { end_s: f64::INFINITY, ..Rating::default() }, false);
     for (name, text) in cells.filter(|(_, text)| !text.is_empty()) {
         let number =
             || text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or(format!("{name}: expected a number, found {text:?}"));
@@ -74,14 +76,14 @@ fn rating<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> std::result::R
             "end" | "end_s" => rating.end_s = number()?,
             "id" => rating.id = Some(text.parse().map_err(|_| format!("id: expected a whole number, found {text:?}"))?),
             "rater" => rating.rater = text.to_owned(),
-            "label" => rating.label = Some(canonical(text)),
+            "label" => (rating.label, has_label) = (Some(canonical(text)).filter(|label| label != UNKNOWN), true),
             _ if name.starts_with(SCORE) => _ = rating.scores.insert(canonical(&name[SCORE.len()..]), number()?),
             _ => {}
         }
     }
     match &rating {
         Rating { file, .. } if file.is_empty() => Err("expected the name of a file, found none".into()),
-        Rating { label: None, scores, .. } if scores.is_empty() => Err("expected a label or scores, found neither".into()),
+        Rating { scores, .. } if scores.is_empty() && !has_label => Err("expected a label or scores, found neither".into()),
         Rating { start_s, end_s, .. } if start_s >= end_s => Err(format!("expected an end after {start_s} s, found {end_s} s")),
         _ => Ok(rating),
     }
@@ -109,6 +111,8 @@ mod tests {
         let ratings = read_text("file, start,end,rater,label,score_happy,note\na.mp4, 1.5,2,anna,Happy,,x\nb.jpg,,,ben,,0.25,\n").unwrap();
         let first = &ratings[0];
         assert_eq!((first.start_s, first.end_s, first.label.as_deref(), first.scores.len()), (1.5, 2.0, Some("happiness"), 0));
+        let unknown = read_text("file,label\na.mp4,Unknown\n").unwrap();
+        assert!(unknown[0].label.is_none() && unknown[0].scores.is_empty(), "no label, as that of the program is none");
         assert!(ratings[1].end_s.is_infinite() && ratings[1].scores["happiness"] == 0.25, "{:?}", ratings[1]);
     }
 

@@ -10,7 +10,7 @@ use super::ratings::Rating;
 /// What somebody says about a segment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// The label.
+    /// The label; `None` if nothing could be said.
     pub label: Option<String>,
     /// The score of each class; empty without scores.
     pub scores: BTreeMap<String, f64>,
@@ -65,7 +65,9 @@ fn file_of<'a>(faces: &'a Faces, name: &str) -> Option<&'a str> {
     if let Some((file, _)) = faces.files.get_key_value(name) {
         return Some(file);
     }
-    let mut ending = faces.files.keys().filter(|file| Path::new(file).ends_with(name));
+    // Windows writes other separators.
+    let [of_table, of_rating] = [|file: &str| file.replace('\\', "/"); 2];
+    let mut ending = faces.files.keys().filter(|file| Path::new(&of_table(file)).ends_with(of_rating(name)));
     ending.next().filter(|_| ending.next().is_none()).map(String::as_str)
 }
 
@@ -132,5 +134,7 @@ mod tests {
         assert_eq!(segments[1].program.as_ref().unwrap().label.as_deref(), Some("happiness"));
         assert_eq!(segments[2].program.as_ref().unwrap().scores["happiness"], 0.7);
         assert!(segments[3].file.is_none() && segments[3].program.is_none());
+        let of_windows = Faces { files: BTreeMap::from([("D:\\clips\\a.mp4".to_owned(), vec![face(0.0, 1, None, 0.5)])]) };
+        assert!(["a.mp4", "clips/a.mp4", "clips\\a.mp4"].iter().all(|name| file_of(&of_windows, name).is_some()));
     }
 }

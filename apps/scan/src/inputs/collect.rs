@@ -17,6 +17,9 @@ use crate::command_line::CommandLine;
 use crate::error::Error;
 use crate::platform;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Lists the files of a command: first those of its arguments, then those of the lists. The files of a folder are sorted
 /// by name, without hidden files and folders, and so are remote folders. A file that is named twice is examined once.
 ///
@@ -37,14 +40,15 @@ pub fn collect(command: &CommandLine) -> Result<Vec<Input>, Error> {
     inputs.finish(command.timeout)
 }
 
-/// The paths of a list, one on each line. Empty lines are skipped.
+/// The paths of a list, one on each line. Empty lines are skipped, and the mark that programs of Windows write before UTF-8.
 fn read_list(list: &Path) -> Result<Vec<PathBuf>, Error> {
     let reader: Box<dyn BufRead> = match list.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
         _ => Box::new(BufReader::new(fs::File::open(list).map_err(Error::at(list))?)),
     };
     let lines = reader.split(b'\n').map(|line| line.map(|line| line.strip_suffix(b"\r").map_or(line.clone(), <[u8]>::to_vec)));
-    let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>().map_err(Error::at(list))?;
+    let mut lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>().map_err(Error::at(list))?;
+    lines.iter_mut().take(1).filter(|line| line.starts_with(BYTE_ORDER_MARK)).for_each(|line| _ = line.drain(..BYTE_ORDER_MARK.len()));
     let paths = lines.into_iter().filter(|line| !line.is_empty()).map(platform::path_of_line);
     paths.collect::<Result<_, _>>().map_err(Error::at(list))
 }
@@ -188,7 +192,7 @@ mod tests {
     #[test]
     fn lists_keep_their_order_and_missing_files_have_an_error() {
         let at = folder("list", &["1.jpg", "2.jpg"]);
-        let lines = format!("{0}/2.jpg\r\n\n{0}/none.jpg\n{0}/1.jpg", at.0.display());
+        let lines = format!("\u{feff}{0}/2.jpg\r\n\n{0}/none.jpg\n{0}/1.jpg\n{0}/./2.jpg\n{0}//1.jpg", at.0.display());
         fs::write(at.0.join("list.txt"), lines).unwrap();
         let command = CommandLine { list: vec![at.0.join("list.txt")], ..CommandLine::new(Vec::new(), "out.csv".into()) };
         assert_eq!(names(&command, &at), ["2.jpg", "none.jpg", "1.jpg"]);

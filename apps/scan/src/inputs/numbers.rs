@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The number of each file by its name.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::path::{Component, Path};
 
 use hashbrown::HashTable;
 
@@ -25,9 +26,9 @@ impl Numbers {
         Self { numbers, hasher }
     }
 
-    /// The number of the file with this name.
+    /// The number of the file with this name, however its path is spelled.
     pub fn get(&self, files: &[Input], key: &FileKey) -> Option<usize> {
-        let is_same = |&number: &u32| name(&files[number as usize].key) == name(key);
+        let is_same = |&number: &u32| is_same(&files[number as usize].key, key);
         self.numbers.find(hash(&self.hasher, key), is_same).map(|&number| number as usize)
     }
 
@@ -42,13 +43,27 @@ impl Numbers {
     }
 }
 
-/// What distinguishes the files of a list.
-fn name(key: &FileKey) -> (&str, Option<&str>) {
-    (&key.name, key.bytes.as_deref())
+/// True for `w.mp4` and `./w.mp4`. The parts of a URL may be empty or dots.
+fn is_same(a: &FileKey, b: &FileKey) -> bool {
+    let is_spelled_alike = || !is_url(&a.name) && !is_url(&b.name) && parts(&a.name).eq(parts(&b.name));
+    a.bytes == b.bytes && (a.name == b.name || is_spelled_alike())
 }
 
 fn hash(hasher: &RandomState, key: &FileKey) -> u64 {
-    hasher.hash_one(name(key))
+    let mut state = hasher.build_hasher();
+    match is_url(&key.name) {
+        true => key.name.hash(&mut state),
+        false => parts(&key.name).for_each(|part| part.hash(&mut state)),
+    }
+    state.finish()
+}
+
+fn is_url(name: &str) -> bool {
+    name.contains("://")
+}
+
+fn parts(name: &str) -> impl Iterator<Item = Component<'_>> {
+    Path::new(name).components().filter(|part| *part != Component::CurDir)
 }
 
 #[cfg(test)]
@@ -71,5 +86,17 @@ mod tests {
             assert!((0..1000).all(|number| numbers.get(&files, &file(&number.to_string(), 7).key) == Some(number)));
             assert_eq!(numbers.get(&files, &file("1000", 7).key), None);
         }
+    }
+
+    #[test]
+    fn a_path_is_one_file_however_it_is_spelled_and_a_url_is_not() {
+        let count = |names: &[&str]| {
+            let (mut numbers, mut files) = (Numbers::default(), Vec::new());
+            names.iter().for_each(|name| numbers.push(&mut files, file(name, 1)));
+            files.len()
+        };
+        assert_eq!(count(&["w.mp4", "./w.mp4", "././w.mp4"]), 1);
+        assert_eq!(count(&["a//w.mp4", "a/./w.mp4", "a/w.mp4", "/a/w.mp4", "../a/w.mp4", "w.mp4"]), 4);
+        assert_eq!(count(&["s3://b/a//w.mp4", "s3://b/a/w.mp4", "s3://b/a/./w.mp4"]), 3);
     }
 }

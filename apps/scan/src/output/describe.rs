@@ -29,7 +29,7 @@ fn package(outputs: &Outputs, layout: &Layout, parts: usize) -> String {
         "name": identifier(&stem),
         "title": "Faces and their apparent expressions",
         "description": "Written by emotion-scan. A label says what an expression looks like to people who labelled pictures, not what \
-                        the person feels. results.json beside this file says what made the tables.",
+                        the person feels.",
         "resources": resources,
     });
     serde_json::to_string_pretty(&package).expect("texts become JSON") + "\n"

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter};
 
 use emotion_core::behaviour::ActivitySums;
 
+use super::pairs::Pairs;
 use crate::error::Error;
 use crate::findings::SliceResult;
 use crate::inputs::Unavailable;
@@ -18,8 +19,10 @@ pub(crate) fn write_tables(results: &Results<'_>) -> Result<Summary, Error> {
     let (scan, folder) = (results.scan, results.journal.folder());
     let mut tables = Tables::create(results)?;
     let mut summary = Summary { classes: results.journal.labels().to_vec(), ..Summary::default() };
+    let pairs = Pairs::among(scan.inputs);
     for file in results.files() {
-        summary.add(tables.write_file(&file)?);
+        let pair = pairs.of(file.input, &file.facts, |other| results.journal.facts(other));
+        summary.add(tables.write_file(&file, pair)?);
     }
     summary.activity = scan.command.examination.geometry.then_some(tables.activity);
     let provenance = scan.provenance.finished(scan.outputs, &summary);
@@ -53,9 +56,9 @@ impl<'a> Tables<'a> {
     }
 
     /// Writes the rows of a file, and returns that of the table of files.
-    fn write_file(&mut self, file: &FileResults<'_>) -> Result<FileRow, Error> {
+    fn write_file(&mut self, file: &FileResults<'_>, pair: Option<&str>) -> Result<FileRow, Error> {
         let folder = self.scan.outputs.journal_folder();
-        let mut row = file_row(file);
+        let mut row = FileRow { pair: pair.map(str::to_owned), ..file_row(file) };
         for slice in file.slices() {
             let slice = slice?;
             self.write_slice(&row, slice.number, &slice.result).map_err(Error::at(&folder))?;

@@ -30,6 +30,8 @@ pub struct FileRow {
     pub faces: u64,
     /// Degrees by which the frames were turned clockwise before they were searched.
     pub turn: u16,
+    /// Name of the photo or film of the same moment.
+    pub pair: Option<String>,
     /// Why the file was not examined to its end.
     pub error: Option<String>,
 }
@@ -50,6 +52,7 @@ pub(super) const FILES: &[Columns<Of>] = &[
     one("faces", Int, "Number of rows in the table of faces", |row, _| row.if_examined(row.faces)),
     one("turn", Int, "Degrees by which the frames were turned clockwise for the search; boxes are those before the turn", |row, _| row.if_examined(row.turn)),
     one("spans", Text, "Spans that were examined after a first look, in seconds", |row, _| row.spans().into()),
+    one("pair", Text, "Name of the other half of a Live Photo: the film of a photo, or the photo of a film", |row, _| row.pair.as_deref().into()),
     one("error", Text, "Why the file was not examined to its end", |row, _| row.error.as_deref().into()),
 ];
 
@@ -103,6 +106,6 @@ mod tests {
         [examined, other].iter().for_each(|row| writer.write(&row.values(&layout)).unwrap());
         writer.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,,\r\nb,other,,,,,0,0,0,,,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,,,\r\nb,other,,,,,0,0,0,,,,,\r\n"), "{text}");
     }
 }

@@ -20,7 +20,7 @@ pub use faces::FaceRow;
 pub use files::FileRow;
 pub use tracks::Tracks;
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// A table of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,21 @@ impl Format {
             Self::Csv => "text/csv",
             Self::Ndjson => "application/x-ndjson",
         }
+    }
+
+    /// True if `file` begins as a table of a scan in this format, whose first column is `file`.
+    pub fn is_of_scan(self, file: impl Read) -> io::Result<bool> {
+        let (mut begin, expected) = (
+            Vec::new(),
+            match self {
+                Self::Parquet => "PAR1",
+                Self::Csv => "file,",
+                Self::Ndjson => "{\"file\":",
+            },
+        );
+        file.take(expected.len() as u64).read_to_end(&mut begin)?;
+        // A table without rows may be empty.
+        Ok(begin.is_empty() || begin == expected.as_bytes())
     }
 
     /// A writer of this format for a table of `columns`.

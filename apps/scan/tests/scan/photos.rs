@@ -246,6 +246,33 @@ fn every_orientation_is_read_with_a_jfif_header_and_without_one() {
 }
 
 #[test]
+fn a_jpeg_with_something_behind_it_is_its_first_picture() {
+    let Some(folder) = folder("behind") else { return };
+    let sample = &SAMPLES[0];
+    make(&folder, "convert base.png base.jpg");
+    make(&folder, "convert base.png -resize 50% gain.jpg");
+    folder.video("film.mp4", 3, 10);
+    let [base, gain, film] = ["base.jpg", "gain.jpg", "film.mp4"].map(|name| std::fs::read(folder.path(name)).unwrap());
+    for (behind, what) in [(&base, "another picture"), (&gain, "the gain map of Ultra HDR"), (&film, "the film of a motion photo")] {
+        folder.write(sample.file, &[base.as_slice(), behind].concat());
+        check(&folder, sample).unwrap_or_else(|error| panic!("{what}: {error}"));
+        folder.run(&format!("{} --output out.ndjson --annotated drawn --turn 180", sample.file), 0);
+        assert_eq!(folder.frames("drawn/a.jpg").len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_jpeg_may_have_a_large_profile() {
+    let Some(folder) = folder("profile") else { return };
+    let sample = SAMPLES.iter().find(|sample| sample.format == "JPEG, CMYK").unwrap();
+    make(&folder, "convert base.png -colorspace CMYK e.jpg");
+    let jpeg = std::fs::read(folder.path("e.jpg")).unwrap();
+    let part = [&[0xff, 0xe2, 0xff, 0xff][..], b"ICC_PROFILE\0", &[0; 65_521]].concat();
+    folder.write("e.jpg", &[&jpeg[..2], &part.repeat(20), &jpeg[2..]].concat());
+    check(&folder, sample).unwrap();
+}
+
+#[test]
 fn animations_have_times_of_their_own() {
     let Some(folder) = folder("animations") else { return };
     make(&folder, "convert -delay 20 base.png -delay 50 base.png -delay 0 base.png -loop 0 a.gif");

@@ -70,6 +70,18 @@ fn is_near(ours: &Value, expected: &Value) -> bool {
 }
 
 #[test]
+fn the_photo_and_the_film_of_a_live_photo_are_a_pair() {
+    let Some(folder) = Folder::new("pairs") else { return };
+    folder.photo("in/IMG_1.JPG");
+    folder.video("in/IMG_1.mp4", 30, 10);
+    folder.video("in/IMG_2.mp4", 3, 10);
+    folder.run("in --output out.ndjson", 0);
+    let pairs: Vec<_> = folder.rows("out.files.ndjson").iter().map(|row| (row["file"].clone(), row["pair"].clone())).collect();
+    let [photo, film] = ["in/IMG_1.JPG", "in/IMG_1.mp4"].map(Value::from);
+    assert_eq!(pairs, [(photo.clone(), film.clone()), (film, photo), ("in/IMG_2.mp4".into(), Value::Null)]);
+}
+
+#[test]
 fn tracks_and_bins_are_sums_of_the_table_of_faces() {
     let (Some(folder), Some(python)) = (Folder::new("tables"), python()) else { return };
     folder.photo("photo.jpg");

@@ -65,6 +65,15 @@ impl Actions {
         events
     }
 
+    /// The ends of all states, for a face that leaves at `end`.
+    pub(super) fn leave(&self, end: &FrameTime) -> impl Iterator<Item = (FrameTime, EventKind)> {
+        let turned = self.turned.current.map(|direction| (&self.turned.since, EventKind::Turned { active: false, direction }));
+        let closed = self.closed.current.then_some((&self.closed.since, EventKind::EyesClosed { active: false }));
+        let speaking = self.speaking.current.then_some((&self.speaking.since, EventKind::Speaking { active: false }));
+        let at = |(since, kind): (&FrameTime, _)| (FrameTime { duration_ns: since.distance_ns(end), ..*end }, kind);
+        [turned, closed, speaking].into_iter().flatten().map(at)
+    }
+
     fn see_eyes(&mut self, shapes: &Blendshapes, at: FrameTime, time: &FrameTime, hysteresis_ns: u64) -> Vec<(FrameTime, EventKind)> {
         let closed_since = self.eyes.see(lids(shapes), at);
         let blink = closed_since.map(|since| FrameTime { duration_ns: since.distance_ns(&at), ..since });

@@ -42,11 +42,13 @@ impl EventTracker {
         for face in frame.faces.iter().filter(|face| face.id != 0) {
             let presence = self.faces.entry(face.id).or_insert_with(|| Presence::new(frame.time));
             presence.see(&frame.time, face.expression());
-            let event = |(time, kind)| Event { id: face.id, time, kind };
-            events.extend(presence.confirm(self.hysteresis_ns, &frame.time).map(event));
+            let changes = presence.confirm(self.hysteresis_ns, &frame.time).collect::<Vec<_>>();
             if let Some(geometry) = &face.geometry {
-                events.extend(presence.actions.see(geometry, &frame.time, self.hysteresis_ns).into_iter().map(event));
+                presence.acted.extend(presence.actions.see(geometry, &frame.time, self.hysteresis_ns));
             }
+            // A face that was in view for a moment has done nothing.
+            let acted = presence.acted.drain(..if presence.is_reported { presence.acted.len() } else { 0 });
+            events.extend(changes.into_iter().chain(acted).map(|(time, kind)| Event { id: face.id, time, kind }));
         }
         events
     }
@@ -58,13 +60,13 @@ impl EventTracker {
 
     /// Ends the stream: every face leaves.
     pub fn finish(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.faces).into_iter().filter_map(|(id, presence)| presence.leave(id)).collect()
+        std::mem::take(&mut self.faces).into_iter().flat_map(|(id, presence)| presence.leave(id)).collect()
     }
 
     fn remove_absent(&mut self, time: &FrameTime, seen: &[FaceRecord]) -> Vec<Event> {
         let seen: BTreeSet<u32> = seen.iter().map(|face| face.id).collect();
         let absent = self.faces.extract_if(.., |id, presence| !seen.contains(id) && presence.end.distance_ns(time) >= self.hysteresis_ns);
-        absent.filter_map(|(id, presence)| presence.leave(id)).collect()
+        absent.flat_map(|(id, presence)| presence.leave(id)).collect()
     }
 }
 
@@ -82,12 +84,15 @@ struct Presence {
     /// How long each label was the reported expression, up to the current one, in nanoseconds.
     shown_ns: BTreeMap<String, u64>,
     actions: Actions,
+    /// What it did before it was reported.
+    acted: Vec<(FrameTime, EventKind)>,
 }
 
 impl Presence {
     fn new(time: FrameTime) -> Self {
         let start = FrameTime { duration_ns: 0, ..time };
-        Self { start, end: start, is_reported: false, current: None, next: None, shown_ns: BTreeMap::new(), actions: Actions::new(start) }
+        let (actions, acted) = (Actions::new(start), Vec::new());
+        Self { start, end: start, is_reported: false, current: None, next: None, shown_ns: BTreeMap::new(), actions, acted }
     }
 
     fn see(&mut self, time: &FrameTime, emotion: Option<&EmotionResult>) {
@@ -126,13 +131,17 @@ impl Presence {
         }
     }
 
-    /// None if the face was not in view for long enough to have appeared.
-    fn leave(mut self, id: u32) -> Option<Event> {
+    /// What ends with the face, and last that it has left; empty if it was not in view for long enough to have appeared.
+    fn leave(mut self, id: u32) -> Vec<Event> {
+        if !self.is_reported {
+            return Vec::new();
+        }
         let time = FrameTime { duration_ns: self.start.distance_ns(&self.end), ..self.end };
         if let Some((label, since)) = self.current.take() {
             self.add(&label, since.distance_ns(&self.end));
         }
-        self.is_reported.then(|| Event { id, time, kind: EventKind::Left { shares: shares(self.shown_ns) } })
+        let left = (time, EventKind::Left { shares: shares(self.shown_ns) });
+        self.actions.leave(&self.end).chain([left]).map(|(time, kind)| Event { id, time, kind }).collect()
     }
 }
 

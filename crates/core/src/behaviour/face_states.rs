@@ -16,9 +16,9 @@ pub const AWAY_PITCH: f32 = 25.0;
 pub const BACK_YAW: f32 = 24.0;
 /// Pitch in degrees to which a face that was turned away must return.
 pub const BACK_PITCH: f32 = 19.0;
-/// Mean of `eyeBlinkLeft` and `eyeBlinkRight` above which the eyes are closed.
+/// The lower of `eyeBlinkLeft` and `eyeBlinkRight` above which both eyes are closed. A wink closes one.
 pub const CLOSED: f32 = 0.45;
-/// The same mean, to which eyes that were closed must return to be open.
+/// The same, to which eyes that were closed must return to be open.
 pub const OPEN: f32 = 0.35;
 /// The blendshapes of both eyes' lids.
 const LIDS: [&str; 2] = ["eyeBlinkLeft", "eyeBlinkRight"];
@@ -30,7 +30,7 @@ pub const MAX_BLINK_NS: u64 = 500_000_000;
 pub struct FaceSigns {
     /// The pose of the head.
     pub pose: HeadPose,
-    /// Mean of `eyeBlinkLeft` and `eyeBlinkRight`, 0..1.
+    /// The lower of `eyeBlinkLeft` and `eyeBlinkRight`, 0..1.
     pub lids: f32,
     /// How far both are to be trusted, 0..1.
     pub trust: f32,
@@ -42,7 +42,7 @@ impl FaceSigns {
         let (pose, shapes) = (geometry.pose?, geometry.blendshapes.as_ref()?);
         let [yaw, pitch, roll] = [pose.yaw, pose.pitch, pose.roll].map(|degrees| degrees as f32);
         let [left, right] = LIDS.map(|name| shapes.get(name).map(|value| value as f32));
-        Some(Self { pose: HeadPose { yaw, pitch, roll }, lids: (left? + right?) / 2.0, trust: geometry.trust? as f32 })
+        Some(Self { pose: HeadPose { yaw, pitch, roll }, lids: left?.min(right?), trust: geometry.trust? as f32 })
     }
 
     /// The pose, if it is reliable.
@@ -62,10 +62,10 @@ impl From<&FaceGeometry> for FaceSigns {
     }
 }
 
-/// The mean of the blendshapes of both eyes' lids.
+/// How far both eyes are closed: the lower of the blendshapes of their lids.
 pub fn lids(shapes: &Blendshapes) -> f32 {
     let [left, right] = LIDS.map(|name| shapes.get(name).unwrap_or_default());
-    (left + right) / 2.0
+    left.min(right)
 }
 
 /// Where the head of a face is turned, from frame to frame.

@@ -9,13 +9,14 @@ use emotion_core::scores::UNKNOWN;
 use serde_json::{Map, Value, json};
 
 use super::intervals::{Annotated, seconds};
+use crate::outputs::BORIS_DESCRIPTION;
 use crate::provenance;
 
 /// Keys of the keyboard for the first labels.
 const KEYS: &str = "123456789";
 
-/// The project of all videos, at `path`.
-pub(super) fn project(videos: &[Annotated], labels: &[String], path: &Path) -> String {
+/// The project of all videos, at `path`, of the table `table`.
+pub(super) fn project(videos: &[Annotated], labels: &[String], path: &Path, table: &Path) -> String {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let faces: BTreeSet<u32> = videos.iter().flat_map(|video| video.tiers.iter().map(|tier| tier.id)).collect();
     let subject = |id: u32| json!({"key": "", "name": format!("face {id}"), "description": "track of emotion-scan"});
@@ -23,7 +24,7 @@ pub(super) fn project(videos: &[Annotated], labels: &[String], path: &Path) -> S
         "time_format": "hh:mm:ss",
         "project_name": name,
         "project_date": date(),
-        "project_description": "Apparent expressions, by emotion-scan",
+        "project_description": format!("{BORIS_DESCRIPTION}{}", table.file_name().unwrap_or_default().to_string_lossy()),
         "project_format_version": "7.0",
         "subjects_conf": numbered(faces.into_iter().map(subject)),
         "behaviors_conf": numbered(labels.iter().map(String::as_str).chain([UNKNOWN]).enumerate().map(|(index, label)| behaviour(index, label))),
@@ -105,7 +106,8 @@ mod tests {
         let tiers = vec![Tier { id: 4, intervals }];
         let video = Annotated { media: "/a.mp4".into(), name: "a.mp4".into(), length_ns: 2_000_000_000, frames_per_s: 25.0, tiers };
         let project: Value =
-            serde_json::from_str(&project(&[video], &["neutral".into(), "happiness".into()], Path::new("x.boris"))).unwrap();
+            serde_json::from_str(&project(&[video], &["neutral".into(), "happiness".into()], Path::new("x.boris"), Path::new("out/x.csv")))
+                .unwrap();
         let events = project["observations"]["a.mp4"]["events"].as_array().unwrap();
         let found: Vec<_> = events.iter().map(|event| (event[0].as_f64().unwrap(), event[2].as_str().unwrap())).collect();
         assert_eq!(found, [(0.0, "neutral"), (1.0, "neutral"), (1.0, "happiness"), (2.0, "happiness")]);

@@ -8,7 +8,7 @@ mod textgrid;
 
 use std::path::{Path, PathBuf};
 
-use super::below;
+use super::names::Names;
 use crate::error::Error;
 use crate::findings::Kind;
 use crate::outputs::Annotations;
@@ -22,18 +22,19 @@ pub(crate) fn write(results: &Results<'_>) -> Result<(), Error> {
     if outputs.annotations.is_empty() {
         return Ok(());
     }
+    let mut programs: Vec<_> = outputs.annotations.iter().map(|program| (*program, Names::below(&outputs.annotations(*program)))).collect();
     let mut videos = Vec::new();
     for file in results.files() {
         if let Some(video) = annotated(&file, results)? {
-            for program in &outputs.annotations {
-                write_video(*program, &outputs.annotations(*program), &file, &video, labels)?;
+            for (program, names) in &mut programs {
+                write_video(*program, names, &file, &video, labels)?;
             }
             videos.push(video);
         }
     }
     if outputs.annotations.contains(&Annotations::Boris) {
         let path = outputs.annotations(Annotations::Boris);
-        write_file(&path, &boris::project(&videos, labels, &path))?;
+        write_file(&path, &boris::project(&videos, labels, &path, &outputs.output))?;
     }
     Ok(())
 }
@@ -53,12 +54,15 @@ fn annotated(file: &FileResults<'_>, results: &Results<'_>) -> Result<Option<Ann
     }))
 }
 
-/// Writes the file of a video into `folder`, for programs that have one for each.
-fn write_video(program: Annotations, folder: &Path, file: &FileResults<'_>, video: &Annotated, labels: &[String]) -> Result<(), Error> {
-    let path = |suffix| output_path(folder, &file.input.path_of_results(), suffix);
+/// Writes the file of a video, for programs that have one for each.
+fn write_video(program: Annotations, names: &mut Names, file: &FileResults<'_>, video: &Annotated, labels: &[String]) -> Result<(), Error> {
+    let mut path = |ending| names.next(&file.input.path_of_results(), ending);
     match program {
-        Annotations::Elan => write_file(&path("eaf"), &elan::document(video, labels, &path("eaf"))),
-        Annotations::Textgrid => write_file(&path("TextGrid"), &textgrid::document(video)),
+        Annotations::Elan => {
+            let path = path(".eaf");
+            write_file(&path, &elan::document(video, labels, &path))
+        }
+        Annotations::Textgrid => write_file(&path(".TextGrid"), &textgrid::document(video)),
         Annotations::Boris => Ok(()),
     }
 }
@@ -68,24 +72,6 @@ fn write_file(path: &Path, text: &str) -> Result<(), Error> {
     write_whole(path, text.as_bytes())
 }
 
-/// `clips/a.mp4` becomes `FOLDER/clips/a.mp4.eaf`.
-fn output_path(folder: &Path, input: &Path, suffix: &str) -> PathBuf {
-    let mut path = below(folder, input).into_os_string();
-    path.push(format!(".{suffix}"));
-    path.into()
-}
-
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_are_beside_the_table_under_the_names_of_the_videos() {
-        let path = output_path(Path::new("out/results.elan"), Path::new("../clips/a.mp4"), "eaf");
-        assert_eq!(path, Path::new("out/results.elan/clips/a.mp4.eaf"));
-    }
 }
