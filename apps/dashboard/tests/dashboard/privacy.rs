@@ -85,7 +85,7 @@ fn blur_leaves_no_clear_picture() {
     }
 
     // A source that plays has no clear picture from the moment at which the switch is answered.
-    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": false})).status, 204);
     until("a clear picture", || {
         next(&mut viewer);
         snapshot().filter(|contrast| is_clear(*contrast))
