@@ -175,6 +175,11 @@ impl Source {
         *self.upload.lock() = Some(upload);
     }
 
+    /// True if it plays a viewer's file, which is deleted with it.
+    pub fn has_upload(&self) -> bool {
+        self.upload.lock().is_some()
+    }
+
     /// Sends a command. Nothing happens if the source has ended.
     pub fn command(&self, command: Command) {
         let _ = self.commands.send(command);

@@ -6,6 +6,8 @@ use emotion_supervise::setting::Setting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::hiding::Hidden;
+
 /// Switches of the page that set properties of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +56,11 @@ impl Switches {
             return Err(SwitchError::Interval);
         }
         Ok(switches)
+    }
+
+    /// Those that hide faces.
+    pub fn hidden(&self) -> Hidden {
+        Hidden { aggregate_only: self.aggregate_only, blur: self.blur }
     }
 
     /// True if what was made under these switches may be seen under `other`.

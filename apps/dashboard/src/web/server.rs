@@ -180,6 +180,9 @@ type Change = Map<String, Value>;
 async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, change: Result<Json<Change>, JsonRejection>) -> Answer {
     let source = find(&registry, id)?;
     source.switch(change?.0)?;
+    let kept = tokio::task::spawn_blocking(move || registry.keep_hidden(&source)).await.unwrap_or_else(|error| Err(error.into()));
+    let until_restart = |error| format!("it is switched, but only until the next start: {error}");
+    kept.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, until_restart(error)))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -147,8 +147,10 @@ fn the_page_in_chromium() {
     // Settings of a source.
     let threshold = "document.querySelector('[data-setting=threshold]')";
     // The page knows nothing yet of what another viewer switches.
-    page.run("import('./sources.js').then(({tiles}) => { const tile = tiles.get(1); const old = structuredClone(tile.source); \
-              tile.update = () => { tile.source = old; }; return true })");
+    page.run(
+        "import('./sources.js').then(({tiles}) => { const tile = tiles.get(1); const old = structuredClone(tile.source); \
+              tile.update = () => { tile.source = old; }; return true })",
+    );
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 204);
     page.run(&format!("{{ const choice = {threshold}; choice.value = '0.9'; choice.onchange() }}"));
     let switches = dashboard.wait_for(1, "the setting", |source| source["switches"]["threshold"] == 0.9)["switches"].clone();
