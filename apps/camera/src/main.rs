@@ -9,8 +9,10 @@
 //! ```
 
 mod analysis;
+mod clients;
 mod homeassistant;
 mod metrics;
+mod one_media;
 mod onvif;
 mod options;
 mod rtsp;
@@ -139,7 +141,9 @@ fn quit(main_loop: &glib::MainLoop) {
     source.attach(Some(&main_loop.context()));
 }
 
-/// Quits `main_loop` at the first signal that asks the program to end, and ends the program at the second one.
+/// Quits `main_loop` at the first signal that asks the program to end. A second interrupt, as by Ctrl+C, ends the program at once. A second
+/// request to terminate does not: a service manager that stops a service right after it was reloaded sends two, and ends a program that
+/// takes too long by itself.
 fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {
@@ -148,15 +152,16 @@ fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
     };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
-            for count in 0..2 {
+            let mut interrupts = 0;
+            loop {
                 tokio::select! {
-                    _ = interrupt.recv() => {}
+                    _ = interrupt.recv() => interrupts += 1,
                     _ = terminate.recv() => {}
                 }
-                quit(&main_loop);
-                if count > 0 {
+                if interrupts > 1 {
                     std::process::exit(1);
                 }
+                quit(&main_loop);
             }
         });
     })?;

@@ -13,14 +13,17 @@ use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
 use thiserror::Error;
 
-use crate::onvif;
 use crate::options::Rtsp;
+use crate::{clients, one_media, onvif};
 
 /// The user name in the addresses of clients.
 const USER: &str = "viewer";
 /// Maximum number of threads for clients. A DESCRIBE request blocks its thread, and all clients of that thread, until the
 /// stream has a picture.
 const CLIENT_THREADS: i32 = 64;
+
+/// Connections that wait until the server takes them. With GStreamer's 5, others wait for seconds while somebody opens many.
+const BACKLOG: i32 = 128;
 
 /// The launch line of the media, with a payloader for the picture, one for the records, and one for ONVIF metadata where it is
 /// wanted. The sources set the arrival time as timestamp, so that the camera's timestamps may restart, and drop the oldest
@@ -64,12 +67,17 @@ pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), RtspError> {
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
     server.set_service(&options.listen.port().to_string());
-    server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(CLIENT_THREADS);
+    server.set_backlog(BACKLOG);
+    // A thread needs a descriptor, too.
+    let max_clients = emotion_http::max_connections() / 2;
+    let threads = i32::try_from(max_clients).map_or(CLIENT_THREADS, |max| max.min(CLIENT_THREADS));
+    server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(threads);
     let mounts = server.mount_points().ok_or(RtspError::Missing("mount points"))?;
     let factory = factory(outlet, options.onvif)?;
     if let Some(token) = &options.token {
         require_secret(&server, &factory, token);
     }
+    clients::limit(&server, max_clients);
     mounts.add_factory(&options.path, factory);
     server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
     let port = u16::try_from(server.bound_port()).unwrap_or(options.listen.port());
@@ -159,8 +167,12 @@ impl Outlet {
         *self.sources.lock() = Some(Sources { video, text, onvif });
     }
 
-    fn close(&self) {
-        *self.sources.lock() = None;
+    /// Forgets the sources of the media that ends, unless there is a newer one.
+    fn close(&self, video: Option<&gst::Element>) {
+        let mut sources = self.sources.lock();
+        if sources.as_ref().map(|sources| sources.video.upcast_ref()) == video {
+            *sources = None;
+        }
     }
 }
 
@@ -179,7 +191,7 @@ fn push(source: &AppSrc, mut buffer: gst::Buffer) {
 
 /// The factory of the media, which exists from the first client to the last.
 fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, RtspError> {
-    let factory = RTSPMediaFactory::new();
+    let factory = one_media::Factory::new();
     if has_onvif {
         onvif::register()?;
     }
@@ -187,13 +199,12 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Rt
     factory.set_shared(true);
     let outlet = outlet.clone();
     factory.connect_media_configure(move |_, media| {
-        if let Ok(bin) = media.element().downcast::<gst::Bin>() {
-            outlet.open(&bin);
-        }
-        let outlet = outlet.clone();
-        media.connect_unprepared(move |_| outlet.close());
+        let Ok(bin) = media.element().downcast::<gst::Bin>() else { return };
+        outlet.open(&bin);
+        let (outlet, video) = (outlet.clone(), bin.by_name("video"));
+        media.connect_unprepared(move |_| outlet.close(video.as_ref()));
     });
-    Ok(factory)
+    Ok(factory.upcast())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the source, again and again if it vanishes, while the analysis and its outlets stay up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
@@ -24,13 +24,21 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// How often the analysis is told that there are no frames.
 const GAP: Duration = Duration::from_millis(500);
 
+/// What arrived since the source was opened.
+#[derive(Default)]
+struct Arrived {
+    frames: AtomicU64,
+    /// When the first frame did.
+    first: OnceLock<Instant>,
+}
+
 /// Reads the source until `stop` has a message or is closed, or a file that is not repeated ends.
 pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>, stop: &Receiver<()>) {
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
         progress.begin_run();
-        let frames = Arc::new(AtomicU64::new(0));
-        let end = once(options, analysis, progress, &frames, stop);
+        let arrived = Arc::new(Arrived::default());
+        let end = once(options, analysis, progress, &arrived, stop);
         let end = end.unwrap_or_else(|error| End::Failed(error.message.to_string()));
         let reason = match end {
             End::Told(()) => return progress.stop(),
@@ -39,8 +47,8 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
             End::Failed(reason) => options.source.without_password(&reason),
         };
         progress.end_run();
-        let frames = frames.load(Ordering::Relaxed);
-        let pause = backoff.pause(frames > 0);
+        let frames = arrived.frames.load(Ordering::Relaxed);
+        let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
         eprintln!("emotion-camera: {reason} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
         if wait(pause, analysis, stop) {
             return progress.stop();
@@ -68,17 +76,18 @@ fn once(
     options: &Options,
     analysis: &Arc<Analysis>,
     progress: &Arc<Progress>,
-    frames: &Arc<AtomicU64>,
+    arrived: &Arc<Arrived>,
     stop: &Receiver<()>,
 ) -> Result<End<()>, glib::BoolError> {
     let pipeline = gst::Pipeline::new();
     let caps = gst::Caps::new_empty_simple("video/x-raw");
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
-    let (analysis, beats, frames) = (analysis.clone(), progress.clone(), frames.clone());
+    let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        if frames.fetch_add(1, Ordering::Relaxed) == 0 {
+        if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
+            let _ = arrived.first.set(Instant::now());
             eprintln!("emotion-camera: receiving the camera's stream");
         }
         beats.beat();

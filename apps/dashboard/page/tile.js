@@ -56,12 +56,12 @@ export class Tile {
     this.$(".power").onclick = () => this.send(this.source.state === "stopped" ? "start" : "stop");
     for (const button of $$(".switch", this.root)) {
       const isOn = () => button.getAttribute("aria-checked") === "true";
-      button.onclick = () => this.send("switches", { ...this.source.switches, [button.dataset.switch]: !isOn() });
+      button.onclick = () => this.send("switches", { [button.dataset.switch]: !isOn() });
     }
     for (const select of $$("[data-setting]", this.root)) {
       // An empty value is null: the setting of the model. Others are numbers or names.
       const value = () => select.value === "" ? null : Number.isNaN(Number(select.value)) ? select.value : Number(select.value);
-      select.onchange = () => this.send("switches", { ...this.source.switches, [select.dataset.setting]: value() });
+      select.onchange = () => this.send("switches", { [select.dataset.setting]: value() });
     }
     bindMaximise(this, this.$(".maximise"));
     bindRemove(this.$(".remove"), () => this.send("", undefined, "DELETE"));

@@ -17,6 +17,10 @@ pub struct Configuration {
     /// Where alerts of this program's own sources are published.
     #[serde(deserialize_with = "location")]
     pub alerts_location: Option<Location>,
+    /// Sources hide individual faces when they begin.
+    pub aggregate_only: bool,
+    /// Sources make faces unrecognisable when they begin.
+    pub blur: bool,
     /// How to log in at brokers.
     pub broker: Secrets,
     /// The rules of alerts.
@@ -60,7 +64,7 @@ mod tests {
         let manual = include_str!("../../../packaging/man/emotion-dashboard.1").replace("\\-", "-");
         let (_, section) = manual.split_once(".SH CONFIGURATION").expect("a section");
         let mut promised = Vec::new();
-        for (table, count) in [("", 4), ("[broker]", 5), ("[[alerts]]", 4)] {
+        for (table, count) in [("", 6), ("[broker]", 5), ("[[alerts]]", 4)] {
             // The error for an unknown key lists those that are known, in backticks.
             let error = toml::from_str::<Configuration>(&format!("{table}\nunknown = 1")).unwrap_err();
             let keys: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();

@@ -38,6 +38,7 @@ impl Dashboard {
             data: options.data(),
             record_bytes: options.record_bytes(),
             max_sources: options.max_sources,
+            hidden: options.hidden(),
             geometry: options.geometry,
             labels: options.labels.clone(),
         };

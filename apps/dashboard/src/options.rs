@@ -13,6 +13,7 @@ use emotion_supervise::{configuration, secret};
 
 use crate::argument::Argument;
 use crate::configuration::Configuration;
+use crate::sources::hiding::Hidden;
 use crate::sources::input::Input;
 
 /// The environment variable for the secret, which other users of the machine cannot read.
@@ -64,6 +65,14 @@ pub struct Options {
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     upload_size: u32,
 
+    /// Draw, send and record no individual faces; each source has a switch for it
+    #[arg(long)]
+    aggregate_only: bool,
+
+    /// Make faces in the pictures unrecognisable; each source has a switch for it
+    #[arg(long)]
+    blur: bool,
+
     /// Also show where heads are turned, and blinks; the settings of each source have a switch for it
     #[arg(long)]
     pub geometry: bool,
@@ -104,6 +113,16 @@ impl Options {
     /// Those of the configuration file, then those of the command line.
     fn arguments(&self) -> impl Iterator<Item = &Argument> {
         self.configuration.iter().flat_map(|configuration| &configuration.sources).chain(&self.arguments)
+    }
+
+    /// What sources hide when they begin.
+    pub fn hidden(&self) -> Hidden {
+        let configuration = self.configuration.as_ref();
+        let has = |option: bool, key: fn(&Configuration) -> bool| option || configuration.is_some_and(key);
+        Hidden {
+            aggregate_only: has(self.aggregate_only, |configuration| configuration.aggregate_only),
+            blur: has(self.blur, |configuration| configuration.blur),
+        }
     }
 
     /// Folder for records.
@@ -182,10 +201,11 @@ mod tests {
     #[test]
     fn sources_of_the_file_and_of_the_command_line_are_shown() {
         let file = std::env::temp_dir().join(format!("emotion-dashboard-options-{}.toml", std::process::id()));
-        std::fs::write(&file, "sources = [\"mqtt://broker/emotion/+\", \"/dev/video0\"]").unwrap();
+        std::fs::write(&file, "blur = true\nsources = [\"mqtt://broker/emotion/+\", \"/dev/video0\"]").unwrap();
         let options = read(&format!("--config {} rtsp://camera/1", file.display())).unwrap();
         std::fs::remove_file(file).unwrap();
         assert_eq!(options.inputs().map(Input::name).collect::<Vec<_>>(), ["video0", "camera"]);
-        assert_eq!(options.brokers().count(), 1);
+        assert_eq!((options.brokers().count(), options.hidden()), (1, Hidden { aggregate_only: false, blur: true }));
+        assert_eq!(read("--aggregate-only").unwrap().hidden(), Hidden { aggregate_only: true, blur: false });
     }
 }

@@ -9,6 +9,8 @@ complete -c emotion-dashboard -l record-size -d 'Maximum size of each record on 
 complete -c emotion-dashboard -l max-sources -d 'Maximum number of sources, and of earlier sources whose records stay' -r
 complete -c emotion-dashboard -l upload-size -d 'Maximum size of a photo or video that viewers drop onto the page; 0 allows no files' -r
 complete -c emotion-dashboard -l labels -d 'Text of labels in the pictures, such as happiness=glücklich,anger=Ärger' -r
+complete -c emotion-dashboard -l aggregate-only -d 'Draw, send and record no individual faces; each source has a switch for it'
+complete -c emotion-dashboard -l blur -d 'Make faces in the pictures unrecognisable; each source has a switch for it'
 complete -c emotion-dashboard -l geometry -d 'Also show where heads are turned, and blinks; the settings of each source have a switch for it'
 complete -c emotion-dashboard -s h -l help -d 'Print help'
 complete -c emotion-dashboard -s V -l version -d 'Print version'

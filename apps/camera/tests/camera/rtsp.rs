@@ -3,8 +3,9 @@
 //! each time. `CAMERA_RESTARTS=100 cargo test -p emotion-camera` repeats it a hundred times.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use gst::prelude::*;
 use test_support::broker::free_port;
 use test_support::fetched;
 
-use crate::service::run;
-use crate::support::{PATIENCE, Running, link_streams, start_camera, wait_for_line, wait_until};
+use crate::service::{clip, folder, run};
+use crate::support::{PATIENCE, Running, link_streams, start_camera, start_command, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -178,4 +179,70 @@ fn other_machines_are_not_served_without_a_token() {
     let (_program, lines) = run(&["--rtsp-listen", "0.0.0.0:0", "rtsp://127.0.0.1:1/live"]);
     let first = lines.recv_timeout(PATIENCE).expect("a line");
     assert!(first.contains("other machines can reach 0.0.0.0:0: set a secret with --rtsp-token"), "{first}");
+}
+
+#[test]
+fn connections_without_the_token_leave_descriptors_to_the_rest() {
+    if !fetched("centerface") {
+        return;
+    }
+    let folder = folder("descriptors");
+    let (clip, days) = (clip(&folder), folder.join("days"));
+    let listen = format!("127.0.0.1:{}", free_port());
+    let program = env!("CARGO_BIN_EXE_emotion-camera");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\"", program, "--rtsp-listen", &listen, "--rtsp-token", SECRET]);
+    command.args(["--size", "320x240", "--files-seconds", "1", "--files-folder"]).arg(&days).arg("--loop").arg(&clip);
+    let (_camera, lines) = start_command(command);
+    wait_for_line(&lines, "serving");
+    let idle: Vec<_> = (0..150).map(|_| TcpStream::connect(&listen).expect("a connection")).collect();
+    let asked = describe(&listen, "/faces", "");
+    assert!(answer(&asked).starts_with("RTSP/1.0 401"), "a new client replaces an idle one");
+    let recordings = || std::fs::read_dir(&days).map_or(0, Iterator::count);
+    let known = recordings();
+    wait_until("recordings that go on", || recordings() > known + 4);
+    let (client, received) = client(&format!("rtsp://viewer:{SECRET}@{listen}/faces"));
+    wait_until("pictures for a client with the token", || received.lock().expect("no panic").frames > 5);
+    client.set_state(gst::State::Null).expect("the client stops");
+    drop(idle);
+}
+
+#[test]
+fn clients_with_other_addresses_share_one_media() {
+    if !fetched("centerface") {
+        return;
+    }
+    let folder = folder("addresses");
+    let (clip, port) = (clip(&folder), free_port());
+    let listen = format!("127.0.0.1:{port}");
+    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", "--loop", clip.to_str().expect("a path")]);
+    wait_for_line(&lines, "serving");
+    let relay = forward(port);
+    let clients = [format!("{listen}/faces"), format!("{listen}/faces?x=1"), format!("127.0.0.1:{relay}/faces")]
+        .map(|address| client(&format!("rtsp://{address}")));
+    let frames = || clients.each_ref().map(|(_, received)| received.lock().expect("no panic").frames);
+    wait_until("pictures for all", || frames().iter().all(|count| *count > 5));
+    let before = frames();
+    wait_until("more pictures for all", || frames().iter().zip(before).all(|(count, before)| *count > before + 10));
+    for stopped in [1, 2] {
+        clients[stopped].0.set_state(gst::State::Null).expect("a client stops");
+        let before = frames()[0];
+        wait_until("pictures after another client has left", || frames()[0] > before + 20);
+    }
+    clients[0].0.set_state(gst::State::Null).expect("the client stops");
+}
+
+/// Forwards connections to another port, as a router does. Returns that port.
+fn forward(to: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut server = TcpStream::connect(("127.0.0.1", to)).expect("the server");
+            let (mut from, mut back) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+            std::thread::spawn(move || std::io::copy(&mut from, &mut server));
+            std::thread::spawn(move || std::io::copy(&mut back, &mut client));
+        }
+    });
+    port
 }

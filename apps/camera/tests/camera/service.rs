@@ -343,3 +343,53 @@ fn without_frames_it_still_stops() {
     signal(&program, "-TERM");
     assert!(program.0.wait().unwrap().success(), "it fails if it waits for what is written, in vain");
 }
+
+#[test]
+fn a_source_that_fails_after_its_first_frame_is_not_opened_without_a_pause() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().unwrap();
+    let folder = folder("fails-soon");
+    let (days, picture) = (folder.join("days"), folder.join("one.mp4"));
+    play(&format!("videotestsrc num-buffers=1 ! x264enc ! h264parse ! mp4mux ! filesink location={}", picture.display()));
+    // A camera whose stream has one frame each time.
+    let port = free_port();
+    std::thread::spawn(move || {
+        let server = gst_rtsp_server::RTSPServer::new();
+        server.set_service(&port.to_string());
+        let factory = gst_rtsp_server::RTSPMediaFactory::new();
+        factory
+            .set_launch(&format!("( filesrc location={} ! qtdemux ! rtph264pay name=pay0 pt=96 config-interval=-1 )", picture.display()));
+        server.mount_points().unwrap().add_factory("/live", factory);
+        let context = glib::MainContext::new();
+        server.attach(Some(&context)).unwrap();
+        glib::MainLoop::new(Some(&context), false).run();
+    });
+    let address = format!("rtsp://127.0.0.1:{port}/live");
+    let (_camera, lines) = run(&["--files-folder", days.to_str().unwrap(), "--size", "320x240", "--stall", "2", &address]);
+    for pause in ["0.25", "0.50", "1.00", "2.00"] {
+        wait_for_line(&lines, &format!("reconnecting in {pause} s"));
+    }
+}
+
+#[test]
+fn a_stop_right_after_a_reload_loses_no_messages() {
+    if !fetched("centerface") || !installed(&["mosquitto", "mosquitto_sub"]) {
+        return;
+    }
+    let folder = folder("stop-after-reload");
+    let (clip, port, metrics_port) = (clip(&folder), free_port(), free_port());
+    let (location, listen) = (format!("mqtt://127.0.0.1:{port}/emotion/door"), format!("127.0.0.1:{metrics_port}"));
+    let options =
+        ["--publish-location", &location, "--publish-schemas", "faces", "--publish-interval", "0", "--publish-drain-timeout", "3000"];
+    let (mut camera, lines) =
+        run(&[&options[..], &["--metrics-listen", &listen, "--size", "320x240", "--loop", clip.to_str().unwrap()]].concat());
+    wait_for_line(&lines, "receiving the camera's stream");
+    let metric = || metrics(metrics_port)("emotion_publish_queue_messages");
+    wait_until("messages that wait", || metric() > 5.0);
+    signal(&camera, "-TERM");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&camera, "-TERM");
+    assert_eq!(camera.0.wait().unwrap().code(), Some(0), "it waits for the broker as long as it may");
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Evaluates the rules regularly and publishes what has changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use emotion_core::export::Utc;
@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::log::{Alert, Log, Subject};
 use super::rule::{Observed, Rule};
-use crate::fleet::{AlertPublisher, Fleet};
+use crate::fleet::{Address, AlertPublisher, Condition, Fleet};
 use crate::sample::Sample;
 use crate::sources::registry::Registry;
 
@@ -46,16 +46,21 @@ impl Alerts {
         }
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // With those of the last time: an alert ends when its camera is removed.
+        let mut known = HashMap::new();
         loop {
             ticks.tick().await;
-            for alert in self.evaluate(sources, fleet, sources.now_ms()) {
-                self.publish(fleet, &alert);
+            let conditions = fleet.conditions();
+            let addresses = conditions.iter().map(|camera| (camera.id, camera.address.clone())).collect();
+            let before = std::mem::replace(&mut known, addresses);
+            for alert in self.evaluate(sources, conditions, sources.now_ms()) {
+                self.publish(fleet, |id| known.get(&id).or_else(|| before.get(&id)), &alert);
             }
         }
     }
 
     /// Returns the alerts that have begun or ended.
-    fn evaluate(&self, sources: &Registry, fleet: &Fleet, now_ms: u64) -> Vec<Alert> {
+    fn evaluate(&self, sources: &Registry, cameras: Vec<Condition>, now_ms: u64) -> Vec<Alert> {
         let mut seen = HashSet::new();
         let mut changed = Vec::new();
         let mut observe = |subject: Subject, name: &str, offline_since: Option<u64>, sample: Option<Sample>| {
@@ -68,7 +73,7 @@ impl Alerts {
             let sample = source.with_live(|live| live.latest.clone());
             observe(Subject::Source(source.id), &source.name, source.failing_since_ms(), sample);
         }
-        for camera in fleet.conditions() {
+        for camera in cameras {
             observe(Subject::Camera(camera.id), &camera.name, camera.offline_since, camera.sample);
         }
         changed.extend(self.log.lock().keep_only(&seen, now_ms));
@@ -76,12 +81,11 @@ impl Alerts {
     }
 
     /// Publishes an alert of a camera below the camera's own topic, and one of a source if the configuration says where.
-    fn publish(&self, fleet: &Fleet, alert: &Alert) {
+    fn publish<'a>(&self, fleet: &Fleet, address: impl Fn(u32) -> Option<&'a Address>, alert: &Alert) {
         let record = record(alert).to_string();
-        match (alert.subject, &self.publisher) {
-            (Subject::Camera(id), _) => fleet.publish_alert(id, &record),
-            (Subject::Source(_), Some(publisher)) => publisher.publish("", &record),
-            (Subject::Source(_), None) => {}
+        match alert.subject {
+            Subject::Camera(id) => address(id).into_iter().for_each(|address| fleet.publish_alert(address, &record)),
+            Subject::Source(_) => self.publisher.iter().for_each(|publisher| publisher.publish("", &record)),
         }
         eprintln!("emotion-dashboard: alert: {record}");
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use emotion_publish::mqtt::STATUS_INTERVAL;
 use serde::Serialize;
 
 use super::message::{self, Event, Frame, Stretch};
@@ -17,6 +18,9 @@ const MAX_EVENTS: usize = 20;
 const MAX_PRESENT: usize = 1000;
 /// Faces are counted from the records of faces if there was no summary for this long.
 const SUMMARY_TIMEOUT_MS: u64 = 60_000;
+/// A camera of which nothing arrives for this long after a new connection is offline, whatever the broker has kept. It repeats its
+/// status, and needs less than half of this time to connect to a broker that was restarted.
+const MAX_DOUBT_MS: u64 = 2 * STATUS_INTERVAL.as_secs() * 1000;
 
 /// Whether a camera is connected to the broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,6 +54,9 @@ pub struct Camera {
     since_ms: u64,
     /// True if the status was already there when the dashboard connected, so that it is older than `since_ms`.
     is_older: bool,
+    /// Since when only the broker says that it is online, which may have been restarted since; `None` if the camera itself has said
+    /// something on this connection.
+    doubted_ms: Option<u64>,
     faces_max: u64,
     /// The newest totals.
     pub latest: Option<Sample>,
@@ -103,6 +110,7 @@ impl Camera {
             status: Status::Unknown,
             since_ms: now_ms,
             is_older: false,
+            doubted_ms: None,
             faces_max: 0,
             latest: None,
             summary_ms: None,
@@ -116,7 +124,8 @@ impl Camera {
     /// Takes a message. Returns whether it changed what the page shows.
     pub fn take(&mut self, schema: &str, payload: &[u8], is_retained: bool, now_ms: u64) -> bool {
         self.heard_ms = now_ms;
-        match schema {
+        let is_back = !is_retained && self.is_back(now_ms);
+        let is_changed = match schema {
             "status" => self.take_status(payload, is_retained, now_ms),
             "events" => message::event(payload, now_ms).is_some_and(|event| self.take_event(event)),
             "summary" => message::summary(payload, now_ms).is_some_and(|(summary, stretch)| {
@@ -128,7 +137,33 @@ impl Camera {
                     .is_some_and(|(summary, stretch)| self.take_summary(&summary, stretch, now_ms))
             }
             _ => false,
+        };
+        is_back || is_changed
+    }
+
+    /// Notes that it has said something, and whether it was held to be offline.
+    fn is_back(&mut self, now_ms: u64) -> bool {
+        let was_gone = self.doubted_ms.take().is_some() && self.status == Status::Offline;
+        if was_gone {
+            (self.status, self.since_ms, self.is_older) = (Status::Online, now_ms, true);
         }
+        was_gone
+    }
+
+    /// Doubts that it is online, since the connection to the broker is new.
+    pub fn doubt(&mut self, now_ms: u64) {
+        if self.status == Status::Online {
+            self.doubted_ms = Some(now_ms);
+        }
+    }
+
+    /// Takes it for offline if it has been doubted for too long. Returns whether that changed it.
+    pub fn give_up(&mut self, now_ms: u64) -> bool {
+        let is_gone = self.status == Status::Online && self.doubted_ms.is_some_and(|since| now_ms.saturating_sub(since) >= MAX_DOUBT_MS);
+        if is_gone {
+            self.set_status(Status::Offline, now_ms, true);
+        }
+        is_gone
     }
 
     fn take_status(&mut self, payload: &[u8], is_retained: bool, now_ms: u64) -> bool {
@@ -137,16 +172,22 @@ impl Camera {
             b"offline" => Status::Offline,
             _ => return false,
         };
-        if status == self.status {
+        let is_given_up = self.status == Status::Offline && self.doubted_ms.is_some();
+        if status == self.status || (is_given_up && is_retained) {
             return false;
         }
-        (self.status, self.since_ms, self.is_older) = (status, now_ms, is_retained);
+        self.set_status(status, now_ms, is_retained);
+        self.doubted_ms = (status == Status::Online && is_retained).then_some(now_ms);
+        true
+    }
+
+    fn set_status(&mut self, status: Status, now_ms: u64, is_older: bool) {
+        (self.status, self.since_ms, self.is_older) = (status, now_ms, is_older);
         // A camera that has just started has no faces yet.
-        self.present = (status == Status::Online && !is_retained).then(BTreeSet::new);
+        self.present = (status == Status::Online && !is_older).then(BTreeSet::new);
         if status == Status::Offline {
             self.latest = None;
         }
-        true
     }
 
     fn take_event(&mut self, event: Event) -> bool {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use emotion_publish::subscriber::Report;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 pub use broker::{AlertPublisher, Broker, BrokerError};
@@ -43,17 +43,22 @@ struct State {
     last_id: u32,
     cameras: BTreeMap<u32, Camera>,
     /// Ids by broker and topic.
-    ids: HashMap<(usize, String), u32>,
+    ids: HashMap<Address, u32>,
     /// For each broker the reason for which there is no connection; `None` while it is connected.
     failures: Vec<Option<String>>,
     /// True if cameras were left out, since there are too many.
     is_full: bool,
 }
 
+/// The index of a broker, and the topic of a camera.
+pub type Address = (usize, String);
+
 /// What alerts look at.
 pub struct Condition {
     /// Id of the camera.
     pub id: u32,
+    /// Its broker and its topic there.
+    pub address: Address,
     /// Its name.
     pub name: String,
     /// Since when it is offline, in milliseconds since 1970; `None` if it is not.
@@ -83,7 +88,10 @@ impl Fleet {
         match report {
             Report::Connected => {
                 eprintln!("emotion-dashboard: {address}: connected");
-                self.state.lock().set_failure(broker, None);
+                let now_ms = self.calendar.now_ms();
+                let mut state = self.state.lock();
+                state.set_failure(broker, None);
+                state.cameras.values_mut().filter(|camera| camera.broker == broker).for_each(|camera| camera.doubt(now_ms));
             }
             Report::Disconnected(reason) => {
                 eprintln!("emotion-dashboard: {address}: no connection: {reason}; trying again");
@@ -100,7 +108,7 @@ impl Fleet {
 
     /// What changed after `version`: the current version, and the message to viewers; `None` if nothing did.
     pub fn changes_since(&self, version: u64) -> Option<(u64, Value)> {
-        let state = self.state.lock();
+        let state = self.current();
         if state.version <= version {
             return None;
         }
@@ -122,19 +130,24 @@ impl Fleet {
     pub fn conditions(&self) -> Vec<Condition> {
         let of = |(&id, camera): (&u32, &Camera)| Condition {
             id,
+            address: (camera.broker, camera.topic.clone()),
             name: camera.name.clone(),
             offline_since: camera.offline_since(),
             sample: camera.latest.clone(),
         };
-        self.state.lock().cameras.iter().map(of).collect()
+        self.current().cameras.iter().map(of).collect()
     }
 
-    /// Publishes an alert to the topic of a camera.
-    pub fn publish_alert(&self, id: u32, record: &str) {
-        let camera = self.state.lock().cameras.get(&id).map(|camera| (camera.broker, camera.topic.clone()));
-        if let Some((broker, topic)) = camera {
-            self.brokers[broker].publish_alert(&topic, record);
-        }
+    /// Publishes an alert to the topic of a camera, which may have been removed.
+    pub fn publish_alert(&self, (broker, topic): &Address, record: &str) {
+        self.brokers[*broker].publish_alert(topic, record);
+    }
+
+    /// The state, in which cameras that nothing is heard of are offline.
+    fn current(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        state.give_up(self.calendar.now_ms());
+        state
     }
 }
 
@@ -142,6 +155,16 @@ impl State {
     fn set_failure(&mut self, broker: usize, failure: Option<String>) {
         self.version += 1;
         self.failures[broker] = failure;
+    }
+
+    /// Takes cameras for offline that nothing is heard of.
+    fn give_up(&mut self, now_ms: u64) {
+        for camera in self.cameras.values_mut() {
+            if camera.give_up(now_ms) {
+                self.version += 1;
+                camera.version = self.version;
+            }
+        }
     }
 
     /// Takes a message: schema, payload, and whether it is retained.
@@ -165,7 +188,7 @@ impl State {
     }
 
     /// Adds a camera. If there are too many, it replaces the one that may go and was not heard of for the longest time.
-    fn add(&mut self, key: (usize, String), name: &str, has_status: bool, now_ms: u64) -> Option<u32> {
+    fn add(&mut self, key: Address, name: &str, has_status: bool, now_ms: u64) -> Option<u32> {
         if self.cameras.len() >= MAX_CAMERAS {
             // Without a status nobody knows whether a camera is still there.
             let may_go = |camera: &Camera| match camera.status {
@@ -251,6 +274,32 @@ mod tests {
         assert!(state.is_full && !has(&state, "emotion/more"), "the others were heard of a moment ago");
         take(&mut state, "emotion/more", "faces", b"{}", SILENCE_MS);
         assert!(!state.is_full && has(&state, "emotion/more") && !has(&state, "emotion/0"));
+    }
+
+    #[test]
+    fn a_camera_that_only_the_broker_calls_online_is_offline_in_the_end() {
+        let mut state = State::default();
+        let retained = |state: &mut State, topic: &str, now_ms| state.take(0, topic, topic, ("status", b"online", true), now_ms);
+        let online = |state: &State| state.cameras.values().map(|camera| camera.offline_since().is_none()).collect::<Vec<_>>();
+        ["dead", "quiet", "busy"].iter().for_each(|topic| retained(&mut state, topic, 1_000));
+        // A camera repeats its status each minute, whether or not it sees faces.
+        take(&mut state, "quiet", "status", b"online", 60_000);
+        take(&mut state, "busy", "faces", b"{}", 2_000);
+        state.give_up(120_999);
+        assert_eq!(online(&state), [true, true, true]);
+        let version = state.version;
+        state.give_up(121_000);
+        assert_eq!((online(&state), state.version), (vec![false, true, true], version + 1));
+        // After another connection, the broker says the same, and a camera that is known from before may have died meanwhile.
+        state.cameras.values_mut().for_each(|camera| camera.doubt(200_000));
+        retained(&mut state, "dead", 200_000);
+        take(&mut state, "quiet", "status", b"online", 201_000);
+        state.give_up(320_000);
+        assert_eq!(online(&state), [false, true, false]);
+        take(&mut state, "dead", "events", b"{}", 400_000);
+        take(&mut state, "busy", "status", b"online", 400_000);
+        state.give_up(900_000);
+        assert_eq!(online(&state), [true, true, true], "they are back");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! The sources of this program: each has a pipeline, the newest reading, a history and records.
 
 pub mod graph;
+pub mod hiding;
 pub mod input;
 pub mod live;
 mod recorder;

@@ -12,6 +12,7 @@ use emotion_core::export::Utc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::hiding::{Hidden, Hiding};
 use super::input::Input;
 use super::source::{Command, Description, Plan, Source};
 use super::switches::Switches;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub record_bytes: u64,
     /// Maximum number of sources.
     pub max_sources: usize,
+    /// What a new source hides, at least.
+    pub hidden: Hidden,
     /// The switch `geometry` of a new source.
     pub geometry: bool,
     /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
@@ -55,6 +58,9 @@ pub enum AddError {
         /// Number of removed sources that have not stopped yet.
         ending: usize,
     },
+    /// What the source hides is not known.
+    #[error(transparent)]
+    Hidden(io::Error),
     /// The operating system gave no thread.
     #[error("cannot start a thread for the source: {0}")]
     Thread(#[from] io::Error),
@@ -64,6 +70,7 @@ pub enum AddError {
 pub struct Registry {
     settings: Settings,
     calendar: Calendar,
+    hiding: Hiding,
     /// Incremented when the list of sources changes.
     pub changes: watch::Sender<u64>,
     sources: Mutex<Sources>,
@@ -94,7 +101,8 @@ impl Registry {
     /// A registry without sources. Files of viewers that an earlier process left are deleted.
     pub fn new(settings: Settings, calendar: Calendar) -> Self {
         upload::remove_leftovers(&settings.data.join(UPLOADS));
-        Self { settings, calendar, changes: watch::Sender::new(0), sources: Mutex::default() }
+        let hiding = Hiding::new(&settings.data, settings.hidden);
+        Self { settings, calendar, hiding, changes: watch::Sender::new(0), sources: Mutex::default() }
     }
 
     /// The current time in milliseconds since 1970, by the clock of all sources.
@@ -110,7 +118,7 @@ impl Registry {
     /// Adds a source and starts it. Of the records of earlier sources, the newest stay: as many as there may be sources.
     ///
     /// # Errors
-    /// If the maximum number of sources is reached, or no thread can be started.
+    /// If the maximum number of sources is reached, what the source hides cannot be read, or no thread can be started.
     pub fn add(&self, input: Input, name: String) -> Result<Arc<Source>, AddError> {
         retention::remove_oldest(&self.settings.data, self.settings.max_sources);
         let mut sources = self.sources.lock();
@@ -118,7 +126,8 @@ impl Registry {
         sources.last_id += 1;
         let id = sources.last_id;
         let folder = self.folder(id, &name);
-        let switches = Switches { geometry: self.settings.geometry, ..Switches::default() };
+        let Hidden { aggregate_only, blur } = self.hiding.of(&input).map_err(AddError::Hidden)?;
+        let switches = Switches { aggregate_only, blur, geometry: self.settings.geometry, ..Switches::default() };
         let (record_bytes, changes, calendar) = (self.settings.record_bytes, self.changes.clone(), self.calendar.clone());
         let plan = Plan { id, name, input, switches, folder: &folder, record_bytes, changes, calendar };
         let (source, commands) = Source::new(plan);
@@ -133,6 +142,14 @@ impl Registry {
     /// The source with this id.
     pub fn get(&self, id: u32) -> Option<Arc<Source>> {
         self.sources.lock().running.get(&id).map(|(source, _)| source.clone())
+    }
+
+    /// Keeps what `source` hides over a restart.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn keep_hidden(&self, source: &Source) -> io::Result<()> {
+        if source.has_upload() { Ok(()) } else { self.hiding.keep(&source.input, || source.switches().hidden()) }
     }
 
     /// Ends a source. Returns false if there is no source with this id.

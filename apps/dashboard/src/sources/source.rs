@@ -13,13 +13,14 @@ use emotion_core::record::FaceRecord;
 use emotion_supervise::progress::Progress;
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::calendar::Calendar;
 use crate::sources::input::{Input, Kind};
 use crate::sources::live::{Frame, Live};
 use crate::sources::recorder::Recorder;
-use crate::sources::switches::Switches;
+use crate::sources::switches::{SwitchError, Switches};
 use crate::sources::upload::Upload;
 
 /// The names of the records that can be downloaded.
@@ -174,6 +175,11 @@ impl Source {
         *self.upload.lock() = Some(upload);
     }
 
+    /// True if it plays a viewer's file, which is deleted with it.
+    pub fn has_upload(&self) -> bool {
+        self.upload.lock().is_some()
+    }
+
     /// Sends a command. Nothing happens if the source has ended.
     pub fn command(&self, command: Command) {
         let _ = self.commands.send(command);
@@ -184,10 +190,14 @@ impl Source {
         *self.switches.lock()
     }
 
-    /// Sets the switches and applies them to the elements. What they hide is no longer kept for viewers, whether or not another
-    /// frame arrives.
-    pub fn switch(&self, switches: Switches) {
+    /// Sets the switches that `change` has, and applies them to the elements. What they hide is no longer kept for viewers, whether
+    /// or not another frame arrives.
+    ///
+    /// # Errors
+    /// If `change` has an unknown switch, or a value that is out of range.
+    pub fn switch(&self, change: Map<String, Value>) -> Result<(), SwitchError> {
         let mut current = self.switches.lock();
+        let switches = current.changed(change)?;
         if !current.hide_as_much_as(&switches) {
             self.pictures.send_replace(None);
             self.readings.send_replace(None);
@@ -196,6 +206,7 @@ impl Source {
         drop(current);
         self.command(Command::Switch);
         self.changed();
+        Ok(())
     }
 
     /// Since when it has failed without playing in between, in milliseconds since 1970; `None` if it has not failed.
@@ -354,6 +365,12 @@ mod tests {
         source.observe(None, Size { width: 640, height: 480 }, &[face]);
     }
 
+    /// Sets all switches.
+    fn switch(source: &Source, switches: Switches) {
+        let Ok(Value::Object(all)) = serde_json::to_value(switches) else { panic!("an object") };
+        source.switch(all).unwrap();
+    }
+
     const OPEN: Switches =
         Switches { aggregate_only: false, blur: false, geometry: false, prior: Prior::Natural, threshold: None, interval: 1 };
     const BLUR: Switches = Switches { blur: true, ..OPEN };
@@ -366,7 +383,7 @@ mod tests {
             source.show(Bytes::from_static(b"open"), None, &OPEN);
             observe(&source);
             assert!(source.pictures.borrow().is_some() && source.readings.borrow().is_some());
-            source.switch(hidden);
+            switch(&source, hidden);
             assert!(source.pictures.borrow().is_none() && source.readings.borrow().is_none(), "{hidden:?}");
             source.show(Bytes::from_static(b"late"), None, &OPEN);
             assert!(source.pictures.borrow().is_none(), "drawn before the switch: {hidden:?}");
@@ -376,12 +393,23 @@ mod tests {
     }
 
     #[test]
+    fn a_viewer_who_changes_one_switch_leaves_those_of_others() {
+        let source = source(Path::new("/nowhere"));
+        let change = |change: Value| source.switch(change.as_object().unwrap().clone());
+        change(serde_json::json!({"blur": true, "threshold": 0.5})).unwrap();
+        change(serde_json::json!({"interval": 5})).unwrap();
+        change(serde_json::json!({"threshold": null})).unwrap();
+        assert!(change(serde_json::json!({"blur": false, "interval": 0})).is_err(), "nothing is set");
+        assert_eq!(source.switches(), Switches { interval: 5, ..BLUR });
+    }
+
+    #[test]
     fn a_switch_that_hides_no_more_keeps_the_picture() {
         let source = source(Path::new("/nowhere"));
-        source.switch(BLUR);
+        switch(&source, BLUR);
         source.show(Bytes::from_static(b"blurred"), None, &BLUR);
         for switches in [Switches { interval: 5, ..BLUR }, OPEN] {
-            source.switch(switches);
+            switch(&source, switches);
             assert!(source.pictures.borrow().is_some(), "{switches:?}");
         }
     }
@@ -395,10 +423,10 @@ mod tests {
             source.recorded(name).unwrap().unwrap().read_to_string(&mut text).unwrap();
             text
         };
-        source.switch(TOTALS);
+        switch(&source, TOTALS);
         RECORDS.iter().enumerate().for_each(|(index, _)| source.record(index, b"hidden\n", false));
         assert_eq!((text("faces.ndjson"), text("faces.csv"), text("room.csv").as_str()), (String::new(), String::new(), "hidden\n"));
-        source.switch(OPEN);
+        switch(&source, OPEN);
         source.record(0, b"open\n", false);
         assert_eq!(text("faces.ndjson"), "open\n");
         std::fs::remove_dir_all(folder).unwrap();

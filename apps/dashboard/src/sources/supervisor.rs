@@ -18,8 +18,6 @@ use crate::sources::source::{Command, Source, State};
 const STALL: Duration = Duration::from_secs(20);
 /// A browser that sends no picture for this long is shown as waiting.
 const BROWSER_PAUSE: Duration = Duration::from_secs(3);
-/// A run of this length resets the pauses between attempts.
-const STABLE_RUN: Duration = Duration::from_secs(30);
 /// Shortest and longest pause before the next attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -47,7 +45,7 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
             end => {
                 let reason = if let End::Failed(reason) = end { reason } else { "the stream ended".into() };
                 source.progress.end_run();
-                let pause = backoff.pause(began.elapsed() >= STABLE_RUN);
+                let pause = backoff.pause(began.elapsed());
                 let (reason, attempts) = (source.input.without_password(&reason), backoff.failures());
                 if attempts == 1 {
                     eprintln!("emotion-dashboard: {}: {reason}", source.name);

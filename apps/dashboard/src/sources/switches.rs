@@ -4,10 +4,13 @@
 use emotion_supervise::chain::{DETECTOR, Prior};
 use emotion_supervise::setting::Setting;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::hiding::Hidden;
 
 /// Switches of the page that set properties of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Switches {
     /// Draws, sends and records no individual faces.
     pub aggregate_only: bool,
@@ -23,7 +26,43 @@ pub struct Switches {
     pub interval: u32,
 }
 
+/// Why switches stay as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// There is no such switch, or its value has another type.
+    #[error(transparent)]
+    Unknown(#[from] serde_json::Error),
+    /// The threshold is out of range.
+    #[error("expected a threshold of 0 to 1")]
+    Threshold,
+    /// The interval is out of range.
+    #[error("expected an interval of 1 to {MAX_INTERVAL} frames")]
+    Interval,
+}
+
 impl Switches {
+    /// These switches with what `change` sets. The others stay, because another viewer may have set them.
+    ///
+    /// # Errors
+    /// If `change` has an unknown switch, or a value that is out of range.
+    pub fn changed(&self, change: Map<String, Value>) -> Result<Self, SwitchError> {
+        let mut all = serde_json::to_value(self)?;
+        all.as_object_mut().expect("a struct is an object").extend(change);
+        let switches: Self = serde_json::from_value(all)?;
+        if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+            return Err(SwitchError::Threshold);
+        }
+        if !(1..=MAX_INTERVAL).contains(&switches.interval) {
+            return Err(SwitchError::Interval);
+        }
+        Ok(switches)
+    }
+
+    /// Those that hide faces.
+    pub fn hidden(&self) -> Hidden {
+        Hidden { aggregate_only: self.aggregate_only, blur: self.blur }
+    }
+
     /// True if what was made under these switches may be seen under `other`.
     pub fn hide_as_much_as(&self, other: &Self) -> bool {
         self.blur >= other.blur && self.aggregate_only >= other.aggregate_only

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::sources::registry::Registry;
 use crate::sources::source::Source;
+use crate::sources::switches::SwitchError;
 
 /// A refusal with a message, as a response.
 pub struct Refused(pub StatusCode, pub String);
@@ -24,6 +25,13 @@ impl IntoResponse for Refused {
 impl From<JsonRejection> for Refused {
     fn from(rejection: JsonRejection) -> Self {
         Self(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<SwitchError> for Refused {
+    fn from(error: SwitchError) -> Self {
+        let status = if matches!(error, SwitchError::Unknown(_)) { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Self(status, error.to_string())
     }
 }
 

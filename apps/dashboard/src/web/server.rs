@@ -16,7 +16,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -27,7 +27,6 @@ use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
 use crate::sources::source::Command;
-use crate::sources::switches::{MAX_INTERVAL, Switches};
 
 /// Of three connections, this many are reserved for WebSockets, the others for requests. A viewer has one WebSocket for the
 /// list and one for each source.
@@ -175,16 +174,15 @@ fn command(registry: &Registry, id: u32, command: Command) -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, switches: Result<Json<Switches>, JsonRejection>) -> Answer {
+type Change = Map<String, Value>;
+
+/// Sets the switches that the request has.
+async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, change: Result<Json<Change>, JsonRejection>) -> Answer {
     let source = find(&registry, id)?;
-    let Json(switches) = switches?;
-    if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
-        return Err(Refused(StatusCode::BAD_REQUEST, "expected a threshold of 0 to 1".into()));
-    }
-    if !(1..=MAX_INTERVAL).contains(&switches.interval) {
-        return Err(Refused(StatusCode::BAD_REQUEST, format!("expected an interval of 1 to {MAX_INTERVAL} frames")));
-    }
-    source.switch(switches);
+    source.switch(change?.0)?;
+    let kept = tokio::task::spawn_blocking(move || registry.keep_hidden(&source)).await.unwrap_or_else(|error| Err(error.into()));
+    let until_restart = |error| format!("it is switched, but only until the next start: {error}");
+    kept.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, until_restart(error)))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -146,7 +146,17 @@ fn the_page_in_chromium() {
 
     // Settings of a source.
     let threshold = "document.querySelector('[data-setting=threshold]')";
+    // The page knows nothing yet of what another viewer switches.
+    page.run(
+        "import('./sources.js').then(({tiles}) => { const tile = tiles.get(1); const old = structuredClone(tile.source); \
+              tile.update = () => { tile.source = old; }; return true })",
+    );
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": true})).status, 204);
     page.run(&format!("{{ const choice = {threshold}; choice.value = '0.9'; choice.onchange() }}"));
+    let switches = dashboard.wait_for(1, "the setting", |source| source["switches"]["threshold"] == 0.9)["switches"].clone();
+    assert_eq!(switches["blur"], true, "a page that is behind turns nobody's blur off");
+    page.run("import('./sources.js').then(({tiles}) => delete tiles.get(1).update)");
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": false})).status, 204);
     page.wait("the setting", "import('./sources.js').then(({tiles}) => tiles.get(1).source.switches.threshold === .9)");
     page.run(&format!("{{ const choice = {threshold}; choice.value = ''; choice.onchange() }}"));
     page.wait("both faces again", &format!("{names} === 'happiness,neutral'"));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Instant;
 
 use emotion_publish::mqtt::{Mqtt, Version};
@@ -185,6 +186,11 @@ fn alerts_are_raised_without_a_viewer_and_published() {
     overview.wait("all alerts", |all| all.alerts.len() == 3);
     let ended: Vec<_> = overview.alerts.iter().map(|alert| (alert["rule"].as_str().unwrap(), alert["ended"].is_u64())).collect();
     assert!(ended.contains(&("offline", false)) && ended.contains(&("crowd", true)), "{ended:?}");
+
+    // The gate is taken out of service.
+    let (port, message) = (broker.port.to_string(), ["-r", "-n", "-t", "emotion/gate/status"]);
+    assert!(Command::new("mosquitto_pub").args(["-p", &port]).args(message).status().unwrap().success());
+    until("the end of its alert", || is_received("gate", "offline", "ended").then_some(()));
 }
 
 #[test]

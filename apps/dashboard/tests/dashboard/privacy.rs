@@ -85,7 +85,7 @@ fn blur_leaves_no_clear_picture() {
     }
 
     // A source that plays has no clear picture from the moment at which the switch is answered.
-    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"blur": false})).status, 204);
     until("a clear picture", || {
         next(&mut viewer);
         snapshot().filter(|contrast| is_clear(*contrast))
@@ -94,4 +94,26 @@ fn blur_leaves_no_clear_picture() {
     for _ in 0..50 {
         assert!(!snapshot().is_some_and(is_clear), "{:?} of {clear}", snapshot());
     }
+}
+
+#[test]
+fn faces_that_were_hidden_stay_hidden_after_a_restart() {
+    let hides = |dashboard: &Dashboard, id: u64| {
+        let switches = &dashboard.source(id)["switches"];
+        ["aggregate_only", "blur"].map(|name| switches[name].as_bool().unwrap())
+    };
+    let dashboard = Dashboard::start("hidden-restart", &["media/clip.avi"]);
+    assert_eq!(hides(&dashboard, 1), [false, false]);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"aggregate_only": true})).status, 204);
+    let dashboard = dashboard.restart(&["media/clip.avi"]);
+    assert_eq!(hides(&dashboard, 1), [true, false], "what a viewer switched");
+    // The same camera once more.
+    assert_eq!(dashboard.post("/api/sources", &json!({"kind": "file", "address": "clip.avi"})).status, 201);
+    assert_eq!(hides(&dashboard, 2), [true, false]);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"aggregate_only": false})).status, 204);
+    std::fs::write(dashboard.folder.0.join("wall.toml"), "blur = true\n").unwrap();
+    let dashboard = dashboard.restart(&["media/clip.avi", "--config", "wall.toml"]);
+    assert_eq!(hides(&dashboard, 1), [false, true], "what the configuration says");
+    assert_eq!(dashboard.post("/api/sources", &json!({"kind": "browser"})).status, 201);
+    assert_eq!(hides(&dashboard, 2), [false, true]);
 }

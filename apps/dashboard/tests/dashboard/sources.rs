@@ -91,7 +91,7 @@ fn switches_reach_pictures_readings_and_records() {
     assert_eq!(dashboard.get("/api/sources/1/records/faces.csv").status, 403);
     assert_eq!(dashboard.get("/api/sources/1/records/room.csv").status, 200);
 
-    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({})).status, 204);
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"aggregate_only": false})).status, 204);
     reading(&mut viewer, "faces again", |reading| labels(reading) == EXPECTED_LABELS);
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"faces": 1})).status, 422);
 

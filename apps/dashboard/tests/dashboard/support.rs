@@ -125,9 +125,20 @@ impl Dashboard {
         Self::start_as(command, test, &[])
     }
 
-    fn start_as(mut command: Command, test: &str, arguments: &[&str]) -> Self {
+    fn start_as(command: Command, test: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new(test);
         write_clip(&folder.0.join("media/clip.avi"));
+        Self::start_in(folder, command, arguments)
+    }
+
+    /// Ends the dashboard without a warning, as a power failure does, and starts it again.
+    pub fn restart(mut self, arguments: &[&str]) -> Self {
+        let _ = (self.child.kill(), self.child.wait());
+        let folder = std::mem::replace(&mut self.folder, Folder(PathBuf::new()));
+        Self::start_in(folder, Command::new(env!("CARGO_BIN_EXE_emotion-dashboard")), arguments)
+    }
+
+    fn start_in(folder: Folder, mut command: Command, arguments: &[&str]) -> Self {
         command.args(["--listen", "127.0.0.1:0", "--media", "media", "--data", "data"]).args(arguments).current_dir(&folder.0);
         let mut child = command.env_remove("EMOTION_DASHBOARD_TOKEN").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -14,6 +14,8 @@ use crate::failure::{Failure, Rejection};
 
 /// Pause after which a ping is sent. A broker sends the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A broker of which nothing arrives for this long is given up. It answers each ping.
+const MAX_SILENCE: Duration = Duration::from_secs(20);
 
 /// A connection to a broker.
 pub struct Connection {
@@ -27,8 +29,8 @@ pub struct Connection {
     skipped: usize,
     keep_alive: Duration,
     next_ping: Instant,
-    /// True until the broker has answered the last ping.
-    is_ping_open: bool,
+    /// When the broker's last bytes arrived.
+    heard: Instant,
 }
 
 impl Connection {
@@ -47,7 +49,7 @@ impl Connection {
             skipped: 0,
             keep_alive: KEEP_ALIVE,
             next_ping: Instant::now() + KEEP_ALIVE,
-            is_ping_open: false,
+            heard: Instant::now(),
         };
         let hello =
             Hello { client_id: &mqtt.login.client_id, keep_alive_s: KEEP_ALIVE.as_secs() as u16, credentials: mqtt.credentials(), will };
@@ -87,7 +89,7 @@ impl Connection {
         loop {
             while let Some(frame) = self.next_frame()? {
                 match self.version.read(frame)? {
-                    Incoming::Pong => self.is_ping_open = false,
+                    Incoming::Pong => {}
                     packet => return Ok(packet),
                 }
             }
@@ -95,14 +97,18 @@ impl Connection {
             tokio::select! {
                 // Reading first, since the broker's last words say why it ends the connection.
                 biased;
-                count = reader.read_buf(&mut self.input) => ended_if_none(count)?,
+                count = reader.read_buf(&mut self.input) => {
+                    ended_if_none(count)?;
+                    self.heard = Instant::now();
+                }
                 sent = send(&mut writer, &mut self.output), if !self.is_flushed => {
                     self.is_flushed = true;
                     if let Err(error) = sent {
                         return Err(last_words(&mut reader, &mut self.input, self.version).await.unwrap_or_else(|| lost(&error)));
                     }
                 }
-                () = sleep_until(self.next_ping) => self.ping()?,
+                () = sleep_until(self.heard + MAX_SILENCE) => return Err(Failure::Silent { seconds: MAX_SILENCE.as_secs() }),
+                () = sleep_until(self.next_ping) => self.ping(),
             }
         }
     }
@@ -119,14 +125,10 @@ impl Connection {
         }
     }
 
-    fn ping(&mut self) -> Result<(), Failure> {
-        if self.is_ping_open {
-            return Err(Failure::Silent { seconds: self.keep_alive.as_secs() });
-        }
+    fn ping(&mut self) {
         self.version.write_ping(&mut self.output);
-        (self.is_ping_open, self.is_flushed) = (true, false);
+        self.is_flushed = false;
         self.next_ping = Instant::now() + self.keep_alive;
-        Ok(())
     }
 
     /// The next whole packet of the input. Those that are too large are skipped.
@@ -177,10 +179,10 @@ fn lost(error: &std::io::Error) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn connection(stream: impl Duplex + 'static) -> Connection {
+    pub fn connection(stream: impl Duplex + 'static) -> Connection {
         Connection {
             version: Version::V311,
             stream: Box::new(stream),
@@ -190,7 +192,7 @@ mod tests {
             skipped: 0,
             keep_alive: KEEP_ALIVE,
             next_ping: Instant::now() + KEEP_ALIVE,
-            is_ping_open: false,
+            heard: Instant::now(),
         }
     }
 
@@ -232,15 +234,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_broker_that_does_not_answer_a_ping_is_given_up() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let failure = runtime.block_on(async {
-            let (stream, _broker) = tokio::io::duplex(64);
+    /// What a connection receives after how long from a broker that sends `answers`, each this many seconds after the last, and then
+    /// nothing.
+    fn received_from_slow(answers: &[(u64, Vec<u8>)]) -> (Vec<Result<Incoming, Failure>>, Duration) {
+        // The clock of the test goes to the next event at once.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let start = Instant::now();
+            let (stream, mut broker) = tokio::io::duplex(1 << 10);
             let mut connection = connection(stream);
-            (connection.keep_alive, connection.next_ping) = (Duration::from_millis(1), Instant::now());
-            connection.receive().await
-        });
-        assert_eq!(failure, Err(Failure::Silent { seconds: 0 }));
+            let answer = async {
+                for (seconds, bytes) in answers {
+                    tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                    broker.write_all(bytes).await.unwrap();
+                }
+            };
+            let read = async {
+                let mut all = Vec::new();
+                while !matches!(all.last(), Some(Err(_))) {
+                    all.push(connection.receive().await);
+                }
+                all
+            };
+            let received = tokio::join!(answer, read).1;
+            (received, start.elapsed())
+        })
+    }
+
+    #[test]
+    fn a_broker_that_is_silent_for_20_seconds_is_given_up() {
+        let silent = Err(Failure::Silent { seconds: 20 });
+        assert_eq!(received_from_slow(&[]), (vec![silent.clone()], Duration::from_secs(20)));
+        // Acknowledgements over a slow link, which delays the answers to pings.
+        let acknowledged = |id: u8| (19, vec![0x40, 2, 0, id]);
+        let answered = |id: u16| Ok(Incoming::Answered(id, None));
+        let expected = vec![answered(1), answered(2), answered(3), silent];
+        assert_eq!(received_from_slow(&[1, 2, 3].map(acknowledged)), (expected, Duration::from_secs(3 * 19 + 20)));
     }
 }

@@ -13,6 +13,9 @@ mod packet;
 mod stream;
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use self::connection::Connection;
 pub(super) use self::packet::Incoming;
@@ -25,6 +28,10 @@ use crate::message::Message;
 
 /// Maximum number of messages in flight if the broker allows more.
 const MAX_IN_FLIGHT: usize = 100;
+
+/// Time between two times that a publisher says that it is online. A broker that was restarted keeps what an earlier run of it was told,
+/// without the last will, so a status counts only while it is repeated.
+pub const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The version of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,14 +69,15 @@ impl Broker for Mqtt {
             connection,
             limits,
             location: self.location.clone(),
-            status: status.clone(),
+            status,
             waiting: VecDeque::new(),
             in_flight: HashMap::new(),
             last_id: 0,
             outcomes: VecDeque::new(),
+            next_status: Instant::now(),
         };
-        let online = status.map(|topic| (topic, ONLINE.to_owned()));
-        for (topic, payload) in online.into_iter().chain(self.retained.iter().cloned()) {
+        link.say_online();
+        for (topic, payload) in self.retained.iter().cloned() {
             link.publish(None, Publish { topic, payload: payload.into(), is_retained: true });
         }
         while !link.is_idle() {
@@ -107,6 +115,8 @@ pub struct MqttLink {
     in_flight: HashMap<u16, Option<u64>>,
     last_id: u16,
     outcomes: VecDeque<Outcome>,
+    /// When the status is published again.
+    next_status: Instant,
 }
 
 impl Link for MqttLink {
@@ -118,9 +128,13 @@ impl Link for MqttLink {
 
     async fn outcome(&mut self) -> Result<Outcome, Failure> {
         loop {
-            match self.outcomes.pop_front() {
-                Some(outcome) => return Ok(outcome),
-                None => self.receive().await?,
+            if let Some(outcome) = self.outcomes.pop_front() {
+                return Ok(outcome);
+            }
+            let (has_status, next_status) = (self.status.is_some(), self.next_status);
+            tokio::select! {
+                received = self.receive() => received?,
+                () = sleep_until(next_status), if has_status => self.say_online(),
             }
         }
     }
@@ -144,6 +158,14 @@ impl MqttLink {
     fn publish(&mut self, sequence: Option<u64>, publish: Publish) {
         self.waiting.push_back((sequence, publish));
         self.fill();
+    }
+
+    /// Publishes that this client is connected.
+    fn say_online(&mut self) {
+        if let Some(topic) = self.status.clone() {
+            self.publish(None, Publish { topic, payload: ONLINE.into(), is_retained: true });
+        }
+        self.next_status = Instant::now() + STATUS_INTERVAL;
     }
 
     /// Sends what the broker has room for.
@@ -184,5 +206,43 @@ impl MqttLink {
         }
         self.fill();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn a_publisher_repeats_that_it_is_online() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let received = runtime.block_on(async {
+            let (stream, mut broker) = tokio::io::duplex(1 << 10);
+            let mut link = MqttLink {
+                connection: connection::tests::connection(stream),
+                limits: Limits { in_flight: 10, packet: 1 << 10, keep_alive_s: None },
+                location: Location::parse("mqtt://broker/emotion/door").unwrap(),
+                status: Some("emotion/door/status".into()),
+                waiting: VecDeque::new(),
+                in_flight: HashMap::new(),
+                last_id: 0,
+                outcomes: VecDeque::new(),
+                next_status: Instant::now() + STATUS_INTERVAL,
+            };
+            let mut received = Vec::new();
+            let answer = async {
+                while broker.read_buf(&mut received).await.unwrap() > 0 {
+                    broker.write_all(&[0xD0, 0]).await.unwrap();
+                }
+            };
+            let end = STATUS_INTERVAL * 3 + STATUS_INTERVAL / 2;
+            assert!(timeout(end, async { tokio::join!(answer, link.outcome()) }).await.is_err(), "it goes on");
+            received
+        });
+        let status = b"emotion/door/status\0";
+        assert_eq!(received.windows(status.len()).filter(|bytes| bytes == status).count(), 3);
     }
 }
