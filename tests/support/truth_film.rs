@@ -13,6 +13,7 @@
 //! ```
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use emotion_core::geometry::Rect;
 
@@ -99,7 +100,9 @@ pub struct TruthFilm {
     height: usize,
     path: Path,
     scene: Scene,
-    /// The frame of each phase, without bars.
+    /// Numbers of the frames with a face.
+    with_face: Range<u32>,
+    /// The frame of each phase, without bars, and behind them one without a face.
     rendered: Vec<OnceCell<Vec<u8>>>,
 }
 
@@ -112,13 +115,19 @@ impl TruthFilm {
         };
         // The time of the scene is the phase; a face stays where it is for a moment, and then jumps.
         let keys = (0..path.period()).flat_map(|phase| [key(phase, phase as f32), key(phase, phase as f32 + 0.5)]);
-        let rendered = (0..path.period()).map(|_| OnceCell::new()).collect();
-        Self { width, height, path, scene: Scene::new(width, height).actor(keys.collect()), rendered }
+        let rendered = (0..=path.period()).map(|_| OnceCell::new()).collect();
+        Self { width, height, path, scene: Scene::new(width, height).actor(keys.collect()), with_face: 0..u32::MAX, rendered }
+    }
+
+    /// The film with a face on these frames only.
+    pub fn only(self, numbers: Range<u32>) -> Self {
+        Self { with_face: numbers, ..self }
     }
 
     /// Frame `number` as packed RGB, whose bars say that it is shown at `time_us`.
     pub fn render(&self, number: u32, time_us: u64) -> Vec<u8> {
-        let phase = number % self.path.period();
+        let period = self.path.period();
+        let phase = if self.with_face.contains(&number) { number % period } else { period };
         let mut frame = self.rendered[phase as usize].get_or_init(|| self.scene.render(phase as f32)).clone();
         let bits = Mark { number, time_us, width: self.width as u32, height: self.height as u32 }.bits();
         for (y, row) in frame.chunks_exact_mut(3 * self.width).enumerate() {
