@@ -11,3 +11,4 @@ mod mot;
 mod motion_gate;
 mod presets;
 mod tracker;
+mod truth_film;

@@ -15,6 +15,7 @@ pub mod left_out;
 pub mod promises;
 #[cfg(feature = "plugin")]
 pub mod recipes;
+pub mod truth_film;
 
 use std::path::{Path, PathBuf};
 

@@ -81,6 +81,9 @@ pub struct FileFacts {
     pub kind: Option<Kind>,
     /// Length of a video, if its container has it.
     pub length_ns: Option<u64>,
+    /// Position in the stream of time 0, if a video is read from its beginning because seeks would change the times of its frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin_ns: Option<u64>,
     /// Number of videos in the file, of which one is examined; `None` for other files.
     #[serde(default)]
     pub video_tracks: Option<u32>,

@@ -41,8 +41,9 @@ pub(crate) fn write(page: &Path, methods: &str, results: &Results<'_>) -> Result
 /// The video, if the scan has no other file.
 fn single_video<'a>(results: &Results<'a>) -> Option<&'a Input> {
     let [input] = results.scan.inputs else { return None };
-    let is_video = results.journal.facts(0).is_some_and(|facts| facts.kind == Some(Kind::Video) && facts.length_ns.is_some());
-    is_video.then_some(input)
+    let facts = results.journal.facts(0)?;
+    // Where seeks change times, the pictures would be those of other frames.
+    (facts.kind == Some(Kind::Video) && facts.length_ns.is_some() && facts.origin_ns.is_none()).then_some(input)
 }
 
 /// Adds the faces of a file that begins at `start_ns`, and returns its length.

@@ -20,7 +20,7 @@ use super::streams::{Found, watch};
 use super::structure::{Defect, defect};
 use super::timeline::{Timeline, position};
 use crate::findings::Kind;
-use crate::sampling::Sampling;
+use crate::sampling::{ROUNDING_NS, Sampling};
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
@@ -54,6 +54,14 @@ pub struct Decoder {
     /// Number of bytes that are missing at the end of the file.
     missing_bytes: Option<u64>,
     timeline: Timeline,
+    /// Position in the stream of time 0.
+    origin_ns: Option<u64>,
+    /// False if seeks would change the times of frames. Then frames are skipped instead.
+    may_seek: bool,
+    /// Earlier frames are skipped.
+    skip_ns: u64,
+    /// Time of the last frame.
+    last_ns: Option<u64>,
     /// Set once a seek has led away from the first frame.
     has_moved: bool,
     is_stuck: bool,
@@ -95,11 +103,13 @@ impl Decoder {
         })
     }
 
-    /// Opens the same file again, to decode all its frames.
-    pub fn reopened(self) -> Result<Self> {
-        let (file, limit, sampling) = (self.file.clone(), self.limit, self.sampling.exact());
-        drop(self);
-        file.map_or(Err(Failure::Other), |(path, stream)| Self::open(&path, &stream, limit, sampling))
+    /// Opens the same file again, of which the frames of `sampling` are examined.
+    pub fn reopen(&mut self, sampling: Sampling) -> Result<()> {
+        let Some((path, stream)) = &self.file else { return Err(Failure::Other) };
+        let may_seek = self.may_seek;
+        *self = Self::open(path, stream, self.limit, sampling)?;
+        self.may_seek = may_seek;
+        Ok(())
     }
 
     /// Opens what `source` outputs.
@@ -135,12 +145,19 @@ impl Decoder {
             limit,
             missing_bytes: None,
             timeline: Timeline::default(),
+            origin_ns: None,
+            may_seek: true,
+            skip_ns: 0,
+            last_ns: None,
             has_moved: false,
             is_stuck: false,
         };
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
+        let is_seekable = decoder.found.lock().is_seekable();
+        decoder.may_seek = is_seekable;
+        decoder.origin_ns = if is_seekable { Some(0) } else { decoder.preroll_position() };
         Ok(decoder)
     }
 
@@ -164,14 +181,35 @@ impl Decoder {
         self.pipeline.query_duration::<gst::ClockTime>().map(whole_milliseconds).filter(|&length| length > 0)
     }
 
+    /// Position in the stream of time 0, if the file is read from its beginning because seeks would change the times of its frames.
+    pub fn origin_ns(&self) -> Option<u64> {
+        self.origin_ns.filter(|_| !self.may_seek)
+    }
+
+    /// Finds out, at the beginning of the file, whether a frame has the same time after a seek as without one. The first frame is
+    /// that of the file afterwards.
+    pub fn check_seeks(&mut self) -> Result<()> {
+        if self.may_seek && self.file.is_some() {
+            let first = self.preroll_position();
+            self.may_seek = matches!(self.continue_at(Part::default()), Ok(()) | Err(Failure::NoSeek(_)))
+                && self.preroll_position().zip(first).is_some_and(|(again, first)| again.abs_diff(first) <= ROUNDING_NS);
+            if !self.may_seek {
+                return self.reopen(self.sampling);
+            }
+        }
+        Ok(())
+    }
+
     /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
     pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>> {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
         self.plan(None);
-        if !self.seek(flags, time_ns)? {
-            return Ok(None);
-        }
-        Ok(self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(sample.buffer()?, sample.segment())))
+        Ok(if self.may_seek && self.seek(flags, time_ns)? { self.preroll_position() } else { None })
+    }
+
+    /// Position of the next frame in the stream, before any was taken.
+    fn preroll_position(&self) -> Option<u64> {
+        self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(sample.buffer()?, sample.segment()))
     }
 
     /// Returns to the beginning, unless the decoder is there.
@@ -181,9 +219,27 @@ impl Decoder {
 
     /// Continues with a part of the file, exactly at its run-up.
     pub fn continue_at(&mut self, part: Part) -> Result<()> {
+        if !self.may_seek {
+            return self.skip_to(part);
+        }
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         self.plan(Some(Range::of(part)));
         if self.seek(flags, part.run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(part.run_up_ns)) }
+    }
+
+    /// Skips frames up to the run-up, from the beginning of the file if it is already behind the part.
+    fn skip_to(&mut self, part: Part) -> Result<()> {
+        let is_behind = self.last_ns.is_some_and(|last| last >= part.start_ns);
+        if is_behind || self.gate().is_some() {
+            self.reopen(self.sampling.exact())?;
+        }
+        self.skip_ns = part.run_up_ns;
+        Ok(())
+    }
+
+    /// Which frames are examined.
+    pub fn sampling(&self) -> Sampling {
+        self.sampling
     }
 
     /// Other frames are examined after the next seek.
@@ -222,6 +278,10 @@ impl Decoder {
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
                 let (sample, time_ns) = self.timed(sample);
+                if time_ns < self.skip_ns {
+                    (end, before) = (Instant::now() + self.limit, arrived());
+                    continue;
+                }
                 return Ok(Some(match &gate {
                     Some(gate) => gate.frame(sample, time_ns)?,
                     None => Frame { sample, time_ns, chosen: Chosen::Undecided },
@@ -252,7 +312,9 @@ impl Decoder {
     fn timed(&mut self, sample: gst::Sample) -> (gst::Sample, u64) {
         let Some(mut buffer) = sample.buffer_owned() else { return (sample, self.timeline.next(None, None)) };
         let pts = buffer.pts();
-        let time_ns = self.timeline.stamp(&mut buffer, sample.caps(), sample.segment());
+        let position_ns = self.timeline.stamp(&mut buffer, sample.caps(), sample.segment());
+        let time_ns = position_ns.saturating_sub(*self.origin_ns.get_or_insert(position_ns));
+        self.last_ns = Some(time_ns);
         if buffer.pts() == pts {
             return (sample, time_ns);
         }

@@ -38,11 +38,8 @@ impl Frames {
     }
 
     /// Opens the same file again, to decode all its frames.
-    pub fn reopened(self) -> Result<Self, Failure> {
-        match self {
-            Self::Stream(decoder) => Ok(Self::Stream(Box::new(decoder.reopened()?))),
-            Self::Photo(_) => Ok(self),
-        }
+    pub fn reopen(&mut self) -> Result<(), Failure> {
+        self.stream_mut().map_or(Ok(()), |decoder| decoder.reopen(decoder.sampling().exact()))
     }
 
     /// The decoder of GStreamer.
@@ -63,9 +60,19 @@ impl Frames {
         }
     }
 
-    /// False if the file can only be decoded from one end to the other.
-    pub fn may_seek(&self) -> bool {
+    /// False if the file can only be decoded once, from one end to the other.
+    pub fn is_stream(&self) -> bool {
         self.stream().is_some()
+    }
+
+    /// Position in the stream of time 0, if the file is read from its beginning because seeks would change the times of its frames.
+    pub fn origin_ns(&self) -> Option<u64> {
+        self.stream().and_then(Decoder::origin_ns)
+    }
+
+    /// Finds out, at the beginning of the file, whether seeks keep the times of frames.
+    pub fn check_seeks(&mut self) -> Result<(), Failure> {
+        self.stream_mut().map_or(Ok(()), Decoder::check_seeks)
     }
 
     /// Number of videos in the file, of which one is decoded.

@@ -34,6 +34,8 @@ struct State {
     planned: Option<(Pace, Range)>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     format: Format,
+    /// Position in the stream of time 0: that of the first keyframe, unless the file is seekable.
+    origin_ns: Option<i64>,
 }
 
 /// What the caps say about the frames.
@@ -48,13 +50,19 @@ struct Format {
 pub(super) struct Gates(Mutex<Vec<(gst::glib::WeakRef<gst::Element>, Arc<Gate>)>>);
 
 impl Gates {
-    /// Puts a gate before each decoder that `decode`, a `decodebin`, adds to a video.
-    pub(super) fn watch(decode: &gst::Element, planned: (Pace, Range), is_photo: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
+    /// Puts a gate before each decoder that `decode`, a `decodebin`, adds to a video. `is_seekable` is `None` for a photo; the times of
+    /// a file that is not count from its first keyframe.
+    pub(super) fn watch(
+        decode: &gst::Element,
+        planned: (Pace, Range),
+        is_seekable: impl Fn() -> Option<bool> + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let gates = Arc::new(Self::default());
         let known = gates.clone();
         decode.downcast_ref::<gst::Bin>().inspect(|bin| {
             bin.connect_element_added(move |_, element| {
-                let gate = (is_decoder(element) && !is_photo()).then(|| Gate::before(element, planned)).flatten();
+                let is_seekable = is_decoder(element).then(&is_seekable).flatten();
+                let gate = is_seekable.and_then(|is_seekable| Gate::before(element, planned, is_seekable.then_some(0)));
                 known.0.lock().extend(gate.map(|gate| (element.downgrade(), gate)));
             });
         });
@@ -89,8 +97,8 @@ pub(super) struct Gate {
 
 impl Gate {
     /// A gate before `decoder` that begins with what was `planned`; `None` for elements without a fixed input.
-    fn before(decoder: &gst::Element, planned: (Pace, Range)) -> Option<Arc<Self>> {
-        let gate = Arc::new(Self::default());
+    fn before(decoder: &gst::Element, planned: (Pace, Range), origin_ns: Option<i64>) -> Option<Arc<Self>> {
+        let gate = Arc::new(Self { state: Mutex::new(State { origin_ns, ..State::default() }), ..Self::default() });
         gate.plan(Some(planned));
         gate.state.lock().begin();
         let probe = gate.clone();
@@ -162,15 +170,21 @@ impl Gate {
     fn on_buffer(&self, buffer: &gst::Buffer, actions: &mut Vec<Action<Item>>) -> gst::PadProbeReturn {
         let mut state = self.state.lock();
         self.arrived.fetch_add(1, Ordering::Relaxed);
-        let State { groups: Some(groups), segment, .. } = &mut *state else { return gst::PadProbeReturn::Ok };
-        let time = |time: Option<gst::ClockTime>| {
+        let State { groups: Some(groups), segment, origin_ns, .. } = &mut *state else { return gst::PadProbeReturn::Ok };
+        let position = |time: Option<gst::ClockTime>| {
             let time = time?;
             segment.as_ref().map_or(Some(time.nseconds() as i64), |segment| signed(segment.to_stream_time_full(time)?))
         };
+        let is_keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let shown = position(buffer.pts().or(buffer.dts()));
+        *origin_ns = origin_ns.or(shown.filter(|_| is_keyframe));
+        let since_origin = |time: i64| time - origin_ns.unwrap_or(0);
+        let visible = segment.as_ref().and_then(|segment| signed(segment.to_stream_time_full(segment.start()?)?));
+        groups.set_visible_from(visible.map_or(i64::MIN, since_origin));
         let coded = Coded {
-            time_ns: time(buffer.pts().or(buffer.dts())),
-            decode_ns: time(buffer.dts()),
-            is_keyframe: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            time_ns: shown.map(since_origin),
+            decode_ns: position(buffer.dts()).map(since_origin),
+            is_keyframe,
             bytes: buffer.size(),
             item: Item::Buffer(buffer.clone()),
         };
@@ -232,8 +246,6 @@ impl State {
             _ => {}
         }
         if let Some(groups) = &mut self.groups {
-            let visible = self.segment.as_ref().and_then(|segment| signed(segment.to_stream_time_full(segment.start()?)?));
-            groups.set_visible_from(visible.unwrap_or(i64::MIN));
             groups.set_format(self.format.has_fields, self.format.trusts_only_keyframes);
         }
     }

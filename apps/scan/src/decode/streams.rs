@@ -17,6 +17,20 @@ const NO_VIDEO: &str = "emotion-scan-no-video";
 /// Media types of videos whose name does not begin with `video/` or `image/`.
 const VISUAL_TYPES: [&str; 5] =
     ["application/ogg", "application/mxf", "application/vnd.rn-realmedia", "application/x-gst-av-nut", "application/x-shockwave-flash"];
+/// Containers in which a frame has the same time after a seek as in a run from the start: those of which the truth film (see
+/// `tests/scan/truth.rs`) finds nothing else. In transport streams, the times after a seek are others, by the difference between two
+/// clocks; in ASF, timestamps are lost, and in FLV frames.
+const SEEKABLE: [&str; 9] = [
+    "video/quicktime",
+    "application/x-3gp",
+    "video/x-m4v",
+    "video/mj2",
+    "video/x-matroska",
+    "video/webm",
+    "video/x-msvideo",
+    "application/ogg",
+    "application/mxf",
+];
 /// The media type of ASF, in which a picture beside the sound is a track: the cover of an album.
 const ASF: &str = "video/x-ms-asf";
 
@@ -37,6 +51,11 @@ impl Found {
     /// True if the file is a photo.
     pub fn is_photo(&self) -> bool {
         self.media_type.as_deref().is_some_and(|name| name.starts_with("image/"))
+    }
+
+    /// True if the container is one in which seeks keep times.
+    pub fn is_seekable(&self) -> bool {
+        self.media_type.as_deref().is_some_and(|name| SEEKABLE.contains(&name))
     }
 
     /// True if the file is known to have no pictures.
@@ -82,8 +101,11 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling)
 fn gates(decode: &gst::Element, found: &Arc<Mutex<Found>>, sampling: Sampling) -> Option<Arc<Gates>> {
     let pace = sampling.pace()?;
     let seen = found.clone();
-    let is_photo = move || seen.lock().is_photo();
-    Some(Gates::watch(decode, (pace, Range::of(Part::default())), is_photo))
+    let kind = move || {
+        let seen = seen.lock();
+        (!seen.is_photo()).then(|| seen.is_seekable())
+    };
+    Some(Gates::watch(decode, (pace, Range::of(Part::default())), kind))
 }
 
 /// Records the type of the file and what cannot be decoded.

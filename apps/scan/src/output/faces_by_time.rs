@@ -34,8 +34,9 @@ impl FacesByTime {
         Self { journal: journal.clone(), file, facts, sampling, slice: None, labels, faces: BTreeMap::new() }
     }
 
-    /// The faces of the frame at `time_ns`, or of the examined frame of its interval or before it.
-    pub(super) fn at(&mut self, time_ns: u64) -> Vec<FaceRecord> {
+    /// The faces of the frame at this position in the stream, or of the examined frame of its interval or before it.
+    pub(super) fn at(&mut self, position_ns: u64) -> Vec<FaceRecord> {
+        let time_ns = position_ns.saturating_sub(self.facts.origin_ns.unwrap_or(0));
         let slice = self.facts.slices.partition_point(|start| *start <= time_ns).saturating_sub(1);
         if self.slice != Some(slice) {
             self.load(slice);

@@ -99,7 +99,8 @@ impl Work<'_, '_> {
             // A file that cannot seek is examined from one end to the other.
             self.schedule.look = self.schedule.look.filter(|_| matches!(reason, Failure::Unsampled(_)));
             self.schedule.sampling = self.schedule.sampling.exact();
-            (result, ended) = self.examine(&mut frames.reopened()?)?;
+            frames.reopen()?;
+            (result, ended) = self.examine(&mut frames)?;
         }
         Ok(with_error(result, ended))
     }
@@ -107,9 +108,12 @@ impl Work<'_, '_> {
     fn examine(&mut self, frames: &mut Frames) -> Result<Examined, Failure> {
         let direction = self.examiner.examination.turn.direction();
         let is_video = frames.kind() == Kind::Video;
-        let look = self.schedule.look.filter(|_| is_video && frames.may_seek());
-        if look.is_none() && !self.is_only {
-            frames.continue_at(self.part)?;
+        let look = self.schedule.look.filter(|_| is_video && frames.is_stream());
+        match look {
+            None if !self.is_only => frames.continue_at(self.part)?,
+            // Slices are made only where seeks keep times.
+            Some(_) if self.is_only => frames.check_seeks()?,
+            _ => {}
         }
         let mut examination = SliceExamination::new(self.part, self.schedule.sampling, self.keeps_times);
         let Examiner { analyser, counts, .. } = &mut *self.examiner;

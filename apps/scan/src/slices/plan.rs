@@ -28,15 +28,16 @@ pub fn inspect(opened: Result<Frames, Failure>) -> (FileFacts, Option<Frames>) {
 fn facts_of(decoder: &mut Frames) -> Result<FileFacts, Failure> {
     let kind = decoder.kind();
     let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
-    let mut slices = vec![0];
-    for cut in length_ns.into_iter().flat_map(cuts) {
-        let Some(keyframe) = decoder.keyframe_before(cut)? else { break };
-        add_slice(&mut slices, keyframe, cut);
+    let number = length_ns.map_or(0, cuts);
+    if number > 0 {
+        decoder.check_seeks()?;
     }
+    let slices = starts(number, |cut_ns| decoder.keyframe_before(cut_ns))?;
     // The decoder is at the last keyframe; if it cannot seek, it is still at the beginning of a single slice.
     decoder.rewind()?;
+    let origin_ns = decoder.origin_ns().filter(|_| kind == Kind::Video);
     let video_tracks = (kind == Kind::Video).then(|| decoder.videos());
-    Ok(FileFacts { kind: Some(kind), length_ns, video_tracks, slices, error: None })
+    Ok(FileFacts { kind: Some(kind), length_ns, origin_ns, video_tracks, slices, error: None })
 }
 
 /// The facts of a file that could not be opened.
@@ -47,9 +48,41 @@ fn unreadable(failure: Failure) -> FileFacts {
     }
 }
 
-/// Times near which a file of this length is cut.
-fn cuts(length_ns: u64) -> impl Iterator<Item = u64> {
-    (1..).map(|slice| slice * SLICE_NS).take_while(move |cut| cut + MIN_SLICE_NS < length_ns)
+/// Number of times near which a file of this length is cut: one for each [`SLICE_NS`].
+fn cuts(length_ns: u64) -> u64 {
+    length_ns.saturating_sub(MIN_SLICE_NS + 1) / SLICE_NS
+}
+
+/// Starts of the slices of a file that is cut near so many times. `keyframe_before` is the keyframe at or before a time; `None` if it
+/// cannot be found.
+fn starts(number: u64, mut keyframe_before: impl FnMut(u64) -> Result<Option<u64>, Failure>) -> Result<Vec<u64>, Failure> {
+    let (mut starts, mut cut, mut last) = (vec![0], 1, None);
+    while cut <= number {
+        let Some(keyframe_ns) = keyframe_before(cut * SLICE_NS)? else { break };
+        add_slice(&mut starts, keyframe_ns, cut * SLICE_NS);
+        cut = if last == Some(keyframe_ns) { behind(cut, number, |cut| Ok(keyframe_before(cut * SLICE_NS)? == last))? } else { cut + 1 };
+        last = Some(keyframe_ns);
+    }
+    Ok(starts)
+}
+
+/// The first cut behind `cut` that is not the same, in a number of seeks that grows with the logarithm of their distance: a header may
+/// say that a file lasts for years. It is above `number` if all are the same.
+fn behind(cut: u64, number: u64, mut is_same: impl FnMut(u64) -> Result<bool, Failure>) -> Result<u64, Failure> {
+    let (mut same, mut step) = (cut, 1);
+    let mut other = loop {
+        let next = same.saturating_add(step).min(number);
+        match same < number && is_same(next)? {
+            true => (same, step) = (next, step.saturating_mul(2)),
+            false if same < number => break next,
+            false => return Ok(number + 1),
+        }
+    };
+    while other - same > 1 {
+        let middle = same + (other - same) / 2;
+        if is_same(middle)? { same = middle } else { other = middle }
+    }
+    Ok(other)
 }
 
 /// Adds the start of a slice, at the keyframe at or before a cut. A keyframe that is too close to the last start is skipped,
@@ -113,9 +146,29 @@ mod tests {
 
     #[test]
     fn files_of_up_to_90_seconds_are_one_slice() {
-        assert_eq!(cuts(90 * S).count(), 0);
-        assert_eq!(cuts(91 * S).collect::<Vec<_>>(), [60 * S]);
-        assert_eq!(cuts(3600 * S).last(), Some(59 * 60 * S));
+        assert_eq!([0, 90 * S, 90 * S + 1, 150 * S, 151 * S, 3600 * S].map(cuts), [0, 0, 1, 1, 2, 59]);
+    }
+
+    /// The starts in a file with these keyframes, in seconds, and the number of seeks that find them.
+    fn found(keyframes: &[u64], number: u64) -> (Vec<u64>, u32) {
+        let mut seeks = 0;
+        let keyframe_before = |cut: u64| {
+            seeks += 1;
+            Ok(keyframes.iter().map(|keyframe| keyframe * S).rfind(|keyframe| *keyframe <= cut))
+        };
+        let starts = starts(number, keyframe_before).unwrap();
+        (starts.iter().map(|start| start / S).collect(), seeks)
+    }
+
+    #[test]
+    fn a_header_that_lies_costs_few_seeks() {
+        let (starts, seeks) = found(&[0, 5, 58, 59, 119], 16_000_000);
+        assert!(starts == [0, 59, 119] && seeks < 40, "{starts:?}: {seeks} seeks");
+        // Nothing for half a year, and then two minutes.
+        let (starts, seeks) = found(&[0, 58, 15_000_030, 15_000_060, 15_000_119], 250_002);
+        assert_eq!(starts, [0, 58, 15_000_060, 15_000_119]);
+        assert!(seeks < 60, "{seeks} seeks");
+        assert_eq!(found(&(0..100).map(|keyframe| 10 * keyframe).collect::<Vec<_>>(), 15).1, 15, "one for each cut");
     }
 
     #[test]

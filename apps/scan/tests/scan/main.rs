@@ -16,5 +16,6 @@ mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;
+mod truth;
 mod where_faces;
 mod workers;
