@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use ort::value::{DynValue, Outlet, ValueType};
 
+use super::batch::Output;
 use super::instance::Instance;
+use super::plugin;
 use super::pool::InstancePool;
-use super::provider::{Provider, RunOptions, check_provider};
+use super::provider::{Execution, check_provider};
 use super::session::environment;
 use crate::error::{Error, Result};
 use crate::model::ModelFile;
@@ -41,7 +43,7 @@ pub struct Network {
     description_sha256: String,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
-    provider: Provider,
+    execution: Execution,
 }
 
 impl Network {
@@ -49,16 +51,29 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::NotFound`] or [`Error::Runtime`] if ONNX Runtime's library is missing or cannot be loaded,
-    /// [`Error::ProviderMissing`] or [`Error::ProviderFailed`] if the execution provider is not part of the library or fails to
-    /// start, [`Error::Model`] if ONNX Runtime cannot run the file.
-    pub fn load(model: &ModelFile, search: &SearchPath, options: RunOptions) -> Result<Self> {
+    /// [`Error::ProviderMissing`], [`Error::ProviderLibrary`], [`Error::ProviderDevice`] or [`Error::ProviderFailed`] if the execution
+    /// provider is not part of the library, cannot be loaded, has no device or fails to start, [`Error::Model`] if ONNX Runtime cannot
+    /// run the file.
+    pub fn load(model: &ModelFile, search: &SearchPath, execution: impl Into<Execution>) -> Result<Self> {
+        let execution = execution.into();
         let (environment, library) = environment(search)?;
-        check_provider(options.provider, library)?;
+        let device = match &execution.plugin {
+            Some(plugin) => Some(plugin::device(environment, library, plugin)?),
+            None => check_provider(execution.run.provider, library).map(|()| None)?,
+        };
         // A file that cannot be edited is not an ONNX model; ONNX Runtime then reports the error.
         let bytes = constant_weights(&model.bytes).map_or(model.bytes.as_ref().into(), Cow::from);
-        let pool = InstancePool::join(environment, &bytes, options).map_err(|error| match options.provider {
-            Provider::Cpu => Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() },
-            other => Error::ProviderFailed { provider: other.name(), model: model.path.clone(), message: error.to_string() },
+        let pool = InstancePool::join(environment, &bytes, &execution, device).map_err(|error| match device {
+            None if execution.is_on_cpu() => {
+                Error::Model { path: model.path.clone(), expected: "an ONNX model".into(), found: error.to_string() }
+            }
+            None => {
+                Error::ProviderFailed { provider: execution.run.provider.name(), model: model.path.clone(), message: error.to_string() }
+            }
+            Some(device) => {
+                let message = format!("{error} (device: {})", device.description());
+                Error::ProviderFailed { provider: device.provider(), model: model.path.clone(), message }
+            }
         })?;
         let spec = |outlet: &Outlet| TensorSpec { name: outlet.name().into(), shape: shape_of(outlet.dtype()) };
         let (inputs, outputs) = {
@@ -68,7 +83,7 @@ impl Network {
         };
         let (name, sha256) = (model.path.display().to_string(), model.sha256.clone());
         let description_sha256 = model.description_sha256.clone().unwrap_or_default();
-        Ok(Self { pool, name, sha256, description_sha256, inputs, outputs, provider: options.provider })
+        Ok(Self { pool, name, sha256, description_sha256, inputs, outputs, execution })
     }
 
     /// The SHA-256 of the model's file, in hex.
@@ -103,7 +118,35 @@ impl Network {
     /// # Errors
     /// [`Error::Inference`] with ONNX Runtime's message, and those of `read`.
     pub fn run(&self, shape: [usize; 4], write: impl FnOnce(&mut [f32]), read: impl FnOnce(&Outputs) -> Result<()>) -> Result<StepTimes> {
-        self.run_on(&mut self.pool.lease(), shape, write, read)
+        if self.is_batched() { self.run_with_others(shape, write, read) } else { self.run_on(&mut self.pool.lease(), shape, write, read) }
+    }
+
+    /// True if pictures of several streams are one run.
+    fn is_batched(&self) -> bool {
+        let takes_any_number = |specs: &[TensorSpec]| specs.iter().all(|spec| spec.shape.first() == Some(&None));
+        !self.execution.batch_window.is_zero() && takes_any_number(&self.inputs) && takes_any_number(&self.outputs)
+    }
+
+    fn run_with_others(
+        &self,
+        shape: [usize; 4],
+        write: impl FnOnce(&mut [f32]),
+        read: impl FnOnce(&Outputs) -> Result<()>,
+    ) -> Result<StepTimes> {
+        let mut clock = Stopwatch::start();
+        let batches = self.pool.batches();
+        let mut pictures = batches.buffer(shape.iter().product());
+        write(&mut pictures);
+        let preprocess = clock.lap();
+        // Each stream has a network, and each network has the pool.
+        let streams = Arc::strong_count(&self.pool);
+        let (outputs, part) = batches
+            .run(&self.pool, shape, pictures, streams, self.execution.batch_window)
+            .map_err(|message| Error::Inference { model: self.name.clone(), message })?;
+        let inference = clock.lap();
+        let parts: Vec<_> = outputs.iter().map(|output: &Output| output.part(&part)).collect();
+        read(&Outputs { values: Values::Part(&parts), specs: &self.outputs, model: &self.name })?;
+        Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 
     fn run_on(
@@ -117,9 +160,11 @@ impl Network {
         let mut clock = Stopwatch::start();
         write(instance.input(shape).map_err(error)?);
         let preprocess = clock.lap();
+        let device = instance.exclusive();
         let values = instance.run().map_err(error)?;
+        drop(device);
         let inference = clock.lap();
-        read(&Outputs { values, specs: &self.outputs, model: &self.name })?;
+        read(&Outputs { values: Values::Run(values), specs: &self.outputs, model: &self.name })?;
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 
@@ -129,7 +174,7 @@ impl Network {
     /// # Errors
     /// [`Error::Model`] with `path` and `expected` if the run or `check` fails.
     pub fn probe(&self, path: &Path, shape: [usize; 4], expected: &str, check: impl FnOnce(&Outputs) -> Result<()>) -> Result<()> {
-        if self.provider != Provider::Cpu {
+        if !self.execution.is_on_cpu() {
             return Ok(());
         }
         let mut instance = self.pool.lease();
@@ -145,15 +190,25 @@ impl Network {
 
 /// The outputs of one run.
 pub struct Outputs<'a> {
-    values: &'a [DynValue],
+    values: Values<'a>,
     specs: &'a [TensorSpec],
     model: &'a str,
+}
+
+enum Values<'a> {
+    /// Those of the whole run.
+    Run(&'a [DynValue]),
+    /// Shape and values of a part of it.
+    Part(&'a [(Vec<i64>, &'a [f32])]),
 }
 
 impl Outputs<'_> {
     /// Number of outputs.
     pub fn count(&self) -> usize {
-        self.values.len()
+        match self.values {
+            Values::Run(values) => values.len(),
+            Values::Part(values) => values.len(),
+        }
     }
 
     /// The length of each axis of output `index`, and its values, row-major.
@@ -162,9 +217,15 @@ impl Outputs<'_> {
     /// [`Error::Inference`] if there is no such output or its element type is not `f32`.
     pub fn get(&self, index: usize) -> Result<(&[i64], &[f32])> {
         let error = |message: String| Error::Inference { model: self.model.into(), message };
-        let value = self.values.get(index).ok_or_else(|| error(format!("no output {index}: the network has {}", self.values.len())))?;
-        let (shape, data) = value.try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
-        Ok((shape, data))
+        let missing = || error(format!("no output {index}: the network has {}", self.count()));
+        match self.values {
+            Values::Part(values) => values.get(index).map(|(shape, values)| (&shape[..], *values)).ok_or_else(missing),
+            Values::Run(values) => {
+                let value = values.get(index).ok_or_else(missing)?;
+                let (shape, data) = value.try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
+                Ok((shape, data))
+            }
+        }
     }
 
     /// The values of output `index`, which must be `count` in number.
