@@ -49,8 +49,9 @@ impl Options {
         };
         for argument in arguments {
             let (name, value) = argument.split_once('=').ok_or_else(|| format!("expected NAME=VALUE, found {argument}"))?;
-            let numbers =
-                || value.split(',').map(|number| number.parse::<usize>().map_err(|error| format!("{argument}: {error}"))).collect();
+            let numbers = || -> Result<Vec<usize>, String> {
+                value.split(',').map(|number| number.parse().map_err(|error| format!("{argument}: {error}"))).collect()
+            };
             let seconds = || value.parse().map(Duration::from_secs_f64).map_err(|error| format!("{argument}: {error}"));
             match name {
                 "library" => options.library = value.into(),

@@ -261,7 +261,8 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn detect_part(&mut self, view: &FrameView, part: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
-        if self.fixed_size.is_some() {
+        // An accelerator searches the frame as fast as a part of it, and compiles the graph for each size.
+        if self.fixed_size.is_some() || !self.network.is_on_cpu() {
             return self.detect(view, options, detections);
         }
         let (region, letterbox) = self.letterbox(view.size(), self.detect_size).of_part(part, PART_MULTIPLE);

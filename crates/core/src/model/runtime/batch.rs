@@ -5,13 +5,13 @@
 //! most the window and until an instance is idle, and runs the network on all pictures that came meanwhile. A batch is closed
 //! earlier when each stream has its pictures in it, so a stream alone never waits.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::value::DynValue;
 use parking_lot::{Condvar, Mutex};
 
+use super::network::Part;
 use super::pool::InstancePool;
 
 /// Maximum number of values in the input of a batch, unless a stream alone has more: 32 MB, or 45 pictures of 320x180 in colour.
@@ -47,8 +47,8 @@ struct State {
 
 /// An output for all pictures of a batch.
 pub(super) struct Output {
-    shape: Vec<i64>,
-    values: Vec<f32>,
+    pub(super) shape: Vec<i64>,
+    pub(super) values: Vec<f32>,
 }
 
 impl Output {
@@ -58,14 +58,6 @@ impl Output {
             return Err(format!("an output of shape {shape:?} for {pictures} pictures"));
         }
         Ok(Self { shape: shape.to_vec(), values: values.to_vec() })
-    }
-
-    /// Shape and values of some of the pictures.
-    pub(super) fn part(&self, pictures: &Range<usize>) -> (Vec<i64>, &[f32]) {
-        let each = self.shape[1..].iter().product::<i64>() as usize;
-        let mut shape = self.shape.clone();
-        shape[0] = pictures.len() as i64;
-        (shape, &self.values[pictures.start * each..pictures.end * each])
     }
 }
 
@@ -78,7 +70,7 @@ impl Batches {
     }
 
     /// Runs the network of `pool` on `values`, which are pictures of `shape`, together with those of the `streams` that come within
-    /// `window`. Returns the outputs, and which of their pictures these are.
+    /// `window`. A run has `padded` pictures for those that came. Returns the outputs, and which of their pictures these are.
     ///
     /// # Errors
     /// The message of the run.
@@ -89,19 +81,21 @@ impl Batches {
         values: Vec<f32>,
         streams: usize,
         window: Duration,
-    ) -> Result<(Arc<[Output]>, Range<usize>), String> {
+        padded: impl Fn(usize) -> usize,
+    ) -> Result<(Arc<[Output]>, Part), String> {
         let deadline = Instant::now() + window;
         let [pictures, picture @ ..] = shape;
         let (batch, first, is_leader) = self.join(picture, values, streams);
         if is_leader {
-            self.lead(pool, &batch, deadline);
+            self.lead(pool, &batch, deadline, padded);
         }
         let mut state = batch.state.lock();
         while state.done.is_none() {
             batch.changed.wait(&mut state);
         }
         let outputs = state.done.clone().expect("the loop ends when it is done")?;
-        Ok((outputs, first..first + pictures))
+        let of = outputs.first().map_or(0, |output| output.shape[0] as usize);
+        Ok((outputs, Part { pictures: first..first + pictures, of }))
     }
 
     /// Adds `values` to an open batch, or opens one. Returns it, the index of the first picture in it, and whether it is new.
@@ -127,7 +121,7 @@ impl Batches {
     }
 
     /// Waits for the streams, closes `batch` and runs it. The other streams hear of a panic as of an error.
-    fn lead(&self, pool: &InstancePool, batch: &Arc<Batch>, deadline: Instant) {
+    fn lead(&self, pool: &InstancePool, batch: &Arc<Batch>, deadline: Instant, padded: impl Fn(usize) -> usize) {
         let mut state = batch.state.lock();
         while !state.is_complete && !batch.changed.wait_until(&mut state, deadline).timed_out() {}
         drop(state);
@@ -136,7 +130,7 @@ impl Batches {
         let _device = instance.exclusive();
         self.open.lock().retain(|open| !Arc::ptr_eq(open, batch));
         let parts = std::mem::take(&mut batch.state.lock().parts);
-        let pictures = parts.iter().map(Vec::len).sum::<usize>() / batch.picture.iter().product::<usize>().max(1);
+        let pictures = padded(parts.iter().map(Vec::len).sum::<usize>() / batch.picture.iter().product::<usize>().max(1));
         let [channels, rows, columns] = batch.picture;
         let mut run = || {
             let mut input = instance.input([pictures, channels, rows, columns]).map_err(|error| error.to_string())?;
@@ -145,6 +139,7 @@ impl Batches {
                 values.copy_from_slice(part);
                 input = rest;
             }
+            input.fill(0.0);
             let outputs = instance.run().map_err(|error| error.to_string())?;
             outputs.iter().map(|value| Output::copy(value, pictures)).collect::<Result<Arc<[_]>, String>>()
         };

@@ -2,6 +2,7 @@
 //! A network that is ready to run, and the tensors that it reads and writes.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,6 +97,11 @@ impl Network {
         &self.description_sha256
     }
 
+    /// True if ONNX Runtime's own kernels for the CPU run the network.
+    pub fn is_on_cpu(&self) -> bool {
+        self.execution.is_on_cpu()
+    }
+
     /// The inputs of the graph.
     pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
@@ -123,8 +129,16 @@ impl Network {
 
     /// True if pictures of several streams are one run.
     fn is_batched(&self) -> bool {
-        let takes_any_number = |specs: &[TensorSpec]| specs.iter().all(|spec| spec.shape.first() == Some(&None));
-        !self.execution.batch_window.is_zero() && takes_any_number(&self.inputs) && takes_any_number(&self.outputs)
+        !self.execution.batch_window.is_zero() && self.takes_any_number()
+    }
+
+    fn takes_any_number(&self) -> bool {
+        self.inputs.iter().chain(&self.outputs).all(|spec| spec.shape.first() == Some(&None))
+    }
+
+    /// Number of pictures in a run on `pictures`. A provider in a library compiles the graph for each shape, so there are few.
+    fn padded(&self, pictures: usize) -> usize {
+        if self.execution.plugin.is_some() && self.takes_any_number() { pictures.next_power_of_two() } else { pictures }
     }
 
     fn run_with_others(
@@ -140,12 +154,12 @@ impl Network {
         let preprocess = clock.lap();
         // Each stream has a network, and each network has the pool.
         let streams = Arc::strong_count(&self.pool);
+        let padded = |pictures| self.padded(pictures);
         let (outputs, part) = batches
-            .run(&self.pool, shape, pictures, streams, self.execution.batch_window)
+            .run(&self.pool, shape, pictures, streams, self.execution.batch_window, padded)
             .map_err(|message| Error::Inference { model: self.name.clone(), message })?;
         let inference = clock.lap();
-        let parts: Vec<_> = outputs.iter().map(|output: &Output| output.part(&part)).collect();
-        read(&Outputs { values: Values::Part(&parts), specs: &self.outputs, model: &self.name })?;
+        read(&Outputs { values: Values::Copied(&outputs), part, specs: &self.outputs, model: &self.name })?;
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 
@@ -158,13 +172,19 @@ impl Network {
     ) -> Result<StepTimes> {
         let error = |error: ort::Error| Error::Inference { model: self.name.clone(), message: error.to_string() };
         let mut clock = Stopwatch::start();
-        write(instance.input(shape).map_err(error)?);
+        let [pictures, channels, rows, columns] = shape;
+        let padded = self.padded(pictures);
+        let input = instance.input([padded, channels, rows, columns]).map_err(error)?;
+        let (used, unused) = input.split_at_mut(shape.iter().product());
+        write(used);
+        unused.fill(0.0);
         let preprocess = clock.lap();
         let device = instance.exclusive();
         let values = instance.run().map_err(error)?;
         drop(device);
         let inference = clock.lap();
-        read(&Outputs { values: Values::Run(values), specs: &self.outputs, model: &self.name })?;
+        let part = Part { pictures: 0..pictures, of: padded };
+        read(&Outputs { values: Values::Tensors(values), part, specs: &self.outputs, model: &self.name })?;
         Ok(StepTimes { preprocess, inference, postprocess: clock.lap() })
     }
 
@@ -174,7 +194,7 @@ impl Network {
     /// # Errors
     /// [`Error::Model`] with `path` and `expected` if the run or `check` fails.
     pub fn probe(&self, path: &Path, shape: [usize; 4], expected: &str, check: impl FnOnce(&Outputs) -> Result<()>) -> Result<()> {
-        if !self.execution.is_on_cpu() {
+        if !self.is_on_cpu() {
             return Ok(());
         }
         let mut instance = self.pool.lease();
@@ -188,44 +208,59 @@ impl Network {
     }
 }
 
-/// The outputs of one run.
+/// The outputs for some pictures.
 pub struct Outputs<'a> {
     values: Values<'a>,
+    part: Part,
     specs: &'a [TensorSpec],
     model: &'a str,
 }
 
+/// The outputs of a run.
 enum Values<'a> {
-    /// Those of the whole run.
-    Run(&'a [DynValue]),
-    /// Shape and values of a part of it.
-    Part(&'a [(Vec<i64>, &'a [f32])]),
+    Tensors(&'a [DynValue]),
+    Copied(&'a [Output]),
+}
+
+/// Some pictures of a run.
+pub(super) struct Part {
+    pub(super) pictures: Range<usize>,
+    /// Number of pictures in the run.
+    pub(super) of: usize,
 }
 
 impl Outputs<'_> {
     /// Number of outputs.
     pub fn count(&self) -> usize {
         match self.values {
-            Values::Run(values) => values.len(),
-            Values::Part(values) => values.len(),
+            Values::Tensors(values) => values.len(),
+            Values::Copied(values) => values.len(),
         }
     }
 
-    /// The length of each axis of output `index`, and its values, row-major.
+    /// The length of each axis of output `index`, and its values, row-major. The first axis may be longer than the values: the run may
+    /// have had other pictures, too.
     ///
     /// # Errors
     /// [`Error::Inference`] if there is no such output or its element type is not `f32`.
     pub fn get(&self, index: usize) -> Result<(&[i64], &[f32])> {
         let error = |message: String| Error::Inference { model: self.model.into(), message };
-        let missing = || error(format!("no output {index}: the network has {}", self.count()));
-        match self.values {
-            Values::Part(values) => values.get(index).map(|(shape, values)| (&shape[..], *values)).ok_or_else(missing),
-            Values::Run(values) => {
-                let value = values.get(index).ok_or_else(missing)?;
-                let (shape, data) = value.try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
-                Ok((shape, data))
-            }
+        if index >= self.count() {
+            return Err(error(format!("no output {index}: the network has {}", self.count())));
         }
+        let (shape, values) = match self.values {
+            Values::Copied(outputs) => (&outputs[index].shape[..], &outputs[index].values[..]),
+            Values::Tensors(tensors) => {
+                let (shape, values) = tensors[index].try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
+                (&shape[..], values)
+            }
+        };
+        let Part { pictures, of } = &self.part;
+        if pictures.len() == *of {
+            return Ok((shape, values));
+        }
+        let each = values.len() / of;
+        Ok((shape, &values[pictures.start * each..pictures.end * each]))
     }
 
     /// The values of output `index`, which must be `count` in number.
