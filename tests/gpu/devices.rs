@@ -49,7 +49,8 @@ fn a_missing_driver_is_one_error() {
     let error = error_of_launch(&format!("{LINE} {WEBGPU} ! fakesink"), |command| {
         command.env("VK_ICD_FILENAMES", "/nowhere/icd.json").env("VK_DRIVER_FILES", "/nowhere/icd.json");
     });
-    for part in ["execution provider WebGpuExecutionProvider with", "adapter", "device: "] {
+    // `gst-launch-1.0` has libunwind, with which the provider would abort.
+    for part in ["libonnxruntime_providers_webgpu.so: Vulkan has no driver", "install the driver of the GPU", "device: "] {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
 }

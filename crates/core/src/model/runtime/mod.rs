@@ -17,6 +17,8 @@ mod plugin;
 mod pool;
 mod provider;
 mod session;
+#[cfg(target_os = "linux")]
+mod vulkan;
 
 pub use network::{Network, Outputs, TensorSpec};
 pub use provider::{Execution, Plugin, Provider, RunOptions};

@@ -115,7 +115,13 @@ pub(super) fn device(environment: &Environment, runtime: &Path, plugin: &Plugin)
             loaded
         }
     };
-    library.choose(plugin.device.as_deref().unwrap_or_default())
+    let device = library.choose(plugin.device.as_deref().unwrap_or_default())?;
+    #[cfg(target_os = "linux")]
+    if device.provider() == WEBGPU {
+        let error = |message| Error::ProviderLibrary { library: library.path.clone(), message };
+        super::vulkan::devices().map_err(|missing| error(format!("{missing}; device: {}", device.description())))?;
+    }
+    Ok(device)
 }
 
 impl PluginLibrary {
