@@ -24,9 +24,12 @@ pub(super) fn error_message(error: &Error) -> gst::ErrorMessage {
         Error::Io { .. } => message_of(gst::ResourceError::OpenRead, error),
         Error::Model { .. } => message_of(gst::ResourceError::Settings, error),
         Error::Runtime { .. } => message_of(gst::LibraryError::Init, error),
-        Error::ModelName { .. } | Error::ProviderMissing { .. } | Error::ProviderFailed { .. } | Error::Config(_) => {
-            message_of(gst::LibraryError::Settings, error)
-        }
+        Error::ModelName { .. }
+        | Error::ProviderMissing { .. }
+        | Error::ProviderFailed { .. }
+        | Error::ProviderLibrary { .. }
+        | Error::ProviderDevice { .. }
+        | Error::Config(_) => message_of(gst::LibraryError::Settings, error),
         Error::Thread { .. } => message_of(gst::CoreError::Thread, error),
         Error::Image { .. } | Error::Buffer(_) => message_of(gst::StreamError::Format, error),
         Error::Inference { .. } => message_of(gst::StreamError::Failed, error),

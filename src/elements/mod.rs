@@ -6,6 +6,7 @@
 // Properties, messages, and where models are.
 mod plugin_folder;
 pub mod properties;
+pub mod execution;
 mod bus;
 // Frames, what is upstream, streams and the networks that run on their frames, networks on each face.
 pub mod frame;

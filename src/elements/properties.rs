@@ -7,8 +7,6 @@ use gst::glib;
 use gst::glib::translate::{FromGlib, IntoGlib};
 use gst::prelude::*;
 
-use crate::model::runtime::Provider;
-
 /// The value of a property.
 pub(super) fn extract<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
     value.get().unwrap_or_else(|_| unreachable!("GObject checks the type before it sets a property"))
@@ -28,44 +26,6 @@ pub enum PostMessages {
     /// For every frame.
     #[enum_value(name = "Post a message for every frame", nick = "every")]
     Every,
-}
-
-/// The values of the property `execution-provider`: what runs the networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionExecutionProvider")]
-pub enum ExecutionProvider {
-    /// The CPU.
-    #[default]
-    #[enum_value(name = "CPU", nick = "cpu")]
-    Cpu,
-    /// NVIDIA's CUDA.
-    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
-    Cuda,
-    /// NVIDIA's TensorRT.
-    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
-    TensorRt,
-    /// Intel's OpenVINO.
-    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
-    OpenVino,
-    /// AMD's MIGraphX.
-    #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
-    MiGraphX,
-    /// XNNPACK, on the CPU.
-    #[enum_value(name = "XNNPACK on the CPU", nick = "xnnpack")]
-    Xnnpack,
-}
-
-impl From<ExecutionProvider> for Provider {
-    fn from(value: ExecutionProvider) -> Self {
-        match value {
-            ExecutionProvider::Cpu => Self::Cpu,
-            ExecutionProvider::Cuda => Self::Cuda,
-            ExecutionProvider::TensorRt => Self::TensorRt,
-            ExecutionProvider::OpenVino => Self::OpenVino,
-            ExecutionProvider::MiGraphX => Self::MiGraphX,
-            ExecutionProvider::Xnnpack => Self::Xnnpack,
-        }
-    }
 }
 
 /// A property of an element: how it is described, read and set. `S` holds the values of the element's properties.
@@ -180,22 +140,8 @@ where
     glib::ParamSpecEnum::builder_with_default(name, default).nick(nick).blurb(blurb).flags(when.flags()).build()
 }
 
-/// Maximum of the property `threads`.
-const MAX_THREADS: u32 = 1_024;
 /// Default of the property `idle-interval`.
 pub(super) const IDLE_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
-
-/// The property `threads`.
-pub(super) fn threads() -> glib::ParamSpec {
-    let blurb = "Threads of the network (0 = one per core, shared by all elements of the process)";
-    uint("threads", "Threads", blurb, 0..=MAX_THREADS, 0, When::Ready)
-}
-
-/// The property `execution-provider`.
-pub(super) fn execution_provider() -> glib::ParamSpec {
-    let blurb = "What runs the network; the ONNX Runtime library must be built with it";
-    choice("execution-provider", "Execution provider", blurb, ExecutionProvider::default(), When::Ready)
-}
 
 /// The property `async`.
 pub(super) fn asynchronous() -> glib::ParamSpec {

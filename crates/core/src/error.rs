@@ -75,6 +75,33 @@ pub enum Error {
         /// Message of the runtime.
         message: String,
     },
+    /// The library of an execution provider cannot be loaded.
+    #[error("execution provider library {}: {message}", library.display())]
+    ProviderLibrary {
+        /// The library.
+        library: PathBuf,
+        /// Message of the runtime.
+        message: String,
+    },
+    /// An execution provider has no device, or none that was asked for.
+    #[error(
+        "the execution provider in {} has no device{}; it can use: {}; devices of this machine: {}; install the driver of the device (for \
+         WebGPU on Linux also libvulkan1), or choose another device or provider",
+        library.display(),
+        if wanted.is_empty() { String::new() } else { format!(" {wanted:?}") },
+        if usable.is_empty() { "none".into() } else { usable.join(", ") },
+        found.join(", ")
+    )]
+    ProviderDevice {
+        /// The library of the provider.
+        library: PathBuf,
+        /// The device that was asked for; empty for any.
+        wanted: String,
+        /// The devices that the provider can use.
+        usable: Vec<String>,
+        /// The devices that ONNX Runtime found for all providers.
+        found: Vec<String>,
+    },
     /// A plane of a picture is too small for the format and the size.
     #[error("{format} picture of {}x{}: plane {plane} needs {expected} bytes, has {found}", size.width, size.height)]
     Image {

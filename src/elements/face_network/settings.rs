@@ -7,12 +7,13 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use crate::crops::results::Selection;
+use crate::elements::execution::{ExecutionSettings, execution_fields};
 use crate::elements::plugin_folder::plugin_folder;
 use crate::elements::properties::When::{Playing, Ready};
-use crate::elements::properties::{self, ExecutionProvider, PostMessages, Properties, Property, extract, field, uint, uint64};
+use crate::elements::properties::{self, PostMessages, Properties, Property, extract, field, uint, uint64};
 use crate::error::Result;
 use crate::model::ModelFile;
-use crate::model::runtime::RunOptions;
+use crate::model::runtime::Execution;
 use crate::model::search_path::SearchPath;
 use crate::track::tracker::MAX_DETECTIONS;
 
@@ -33,8 +34,7 @@ pub struct FaceSettings {
     pub(in crate::elements) motion_gate: Option<bool>,
     pub(in crate::elements) idle_interval: u64,
     pub(in crate::elements) min_face_size: u32,
-    pub(in crate::elements) threads: u32,
-    pub(in crate::elements) provider: ExecutionProvider,
+    pub(in crate::elements) execution: ExecutionSettings,
     pub(in crate::elements) asynchronous: bool,
     pub(in crate::elements) post_messages: PostMessages,
 }
@@ -50,8 +50,7 @@ impl Default for FaceSettings {
             motion_gate: None,
             idle_interval: properties::IDLE_INTERVAL.nseconds(),
             min_face_size: 16,
-            threads: 0,
-            provider: ExecutionProvider::default(),
+            execution: ExecutionSettings::default(),
             asynchronous: false,
             post_messages: PostMessages::default(),
         }
@@ -76,15 +75,15 @@ impl FaceSettings {
     }
 
     /// The chosen model, or the default one of the kind `default` if none is chosen, with what is needed to load it.
-    pub(in crate::elements) fn model(&self, default: &str) -> Result<(ModelFile, SearchPath, RunOptions)> {
+    pub(in crate::elements) fn model(&self, default: &str) -> Result<(ModelFile, SearchPath, Execution)> {
         let search = SearchPath::from_env(plugin_folder());
-        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
+        let execution = self.execution.execution(&search)?;
         let model = match self.model_file.as_deref() {
-            None => ModelFile::default_of(default, &search, self.provider == ExecutionProvider::default())?,
+            None => ModelFile::default_of(default, &search, execution.is_on_cpu())?,
             Some(name) if is_name(name) => ModelFile::named(name, &search)?,
             Some(file) => ModelFile::open(Path::new(file))?,
         };
-        Ok((model, search, run))
+        Ok((model, search, execution))
     }
 }
 
@@ -100,7 +99,7 @@ fn is_name(model: &str) -> bool {
 #[rustfmt::skip]
 pub(in crate::elements) fn properties() -> Properties<FaceSettings> {
     let default = FaceSettings::default();
-    Properties::new(vec![
+    let mut properties = vec![
         field!(FaceSettings: uint("batch-size", "Batch size",
             "Maximum number of faces in one run of the network (0 = all faces of the frame, up to 64)",
             0..=u32::MAX, default.batch_size, Ready), batch_size),
@@ -123,11 +122,11 @@ pub(in crate::elements) fn properties() -> Properties<FaceSettings> {
         ),
         field!(FaceSettings: properties::idle_interval("With motion-gate: maximum time between two runs on a face, in nanoseconds"),
             idle_interval),
-        field!(FaceSettings: properties::threads(), threads),
-        field!(FaceSettings: properties::execution_provider(), provider),
         field!(FaceSettings: properties::asynchronous(), asynchronous),
         field!(FaceSettings: properties::post_messages("When to post an element message with the faces and their results"), post_messages),
-    ])
+    ];
+    properties.extend(execution_fields!(FaceSettings: execution));
+    Properties::new(properties)
 }
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use gst::prelude::*;
 use super::opencv::{OpencvSettings, Updates};
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
+use crate::elements::execution::{ExecutionSettings, execution_fields};
 use crate::elements::plugin_folder::plugin_folder;
 use crate::elements::properties::When::{Playing, Ready};
 use crate::elements::properties::{
-    self, ExecutionProvider, PostMessages, Properties, Property, boolean, choice, double, extract, field, string, uint, uint64,
+    self, PostMessages, Properties, Property, boolean, choice, double, extract, field, string, uint, uint64,
 };
 use crate::error::Result;
 use crate::model::ModelFile;
-use crate::model::runtime::RunOptions;
 use crate::model::search_path::SearchPath;
 use crate::track::search::{FindOptions, MotionGate};
 
@@ -68,8 +68,7 @@ pub struct Settings {
     pub(super) idle_interval: u64,
     pub(super) track: bool,
     pub(super) track_timeout: u64,
-    pub(super) threads: u32,
-    pub(super) provider: ExecutionProvider,
+    pub(super) execution: ExecutionSettings,
     pub(super) asynchronous: bool,
     pub(super) updates: Updates,
     pub(super) opencv: OpencvSettings,
@@ -91,8 +90,7 @@ impl Default for Settings {
             idle_interval: properties::IDLE_INTERVAL.nseconds(),
             track: true,
             track_timeout: gst::ClockTime::SECOND.nseconds(),
-            threads: 0,
-            provider: ExecutionProvider::default(),
+            execution: ExecutionSettings::default(),
             asynchronous: false,
             updates: Updates::default(),
             opencv: OpencvSettings::default(),
@@ -145,8 +143,8 @@ impl Settings {
             Some(file) => ModelFile::open(file.as_ref())?,
             None => family.unwrap_or(Family::EmotionFace).default_model(&search)?,
         };
-        let run = RunOptions { threads: self.threads, provider: self.provider.into() };
-        Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, run)?))
+        let execution = self.execution.execution(&search)?;
+        Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, execution)?))
     }
 
     #[cfg(feature = "haar")]
@@ -160,7 +158,7 @@ impl Settings {
 #[rustfmt::skip]
 pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
     let default = Settings::default();
-    Properties::new(vec![
+    let mut properties = vec![
         field!(Settings: choice("detector", "Detector", "Detector that finds the faces", default.detector, Ready), detector),
         field!(Settings: string("model-file", "Model file",
             "ONNX file of a face detector, recognised by its outputs (unset = the default model of the detector)", Ready), model_file),
@@ -195,8 +193,6 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
         field!(Settings: boolean("track", "Track", "Track faces, and give each an id that it keeps", default.track, Ready), track),
         field!(Settings: uint64("track-timeout", "Track timeout",
             "Time without a detection after which a face is forgotten, in nanoseconds", default.track_timeout, Playing), track_timeout),
-        field!(Settings: properties::threads(), threads),
-        field!(Settings: properties::execution_provider(), provider),
         field!(Settings: properties::asynchronous(), asynchronous),
         Property::new(
             properties::post_messages("When to post an element message with the faces"),
@@ -205,5 +201,7 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
         ),
         field!(Settings: choice("updates", "Updates",
             "OpenCV: when to post an element message with the faces; the same as post-messages", Updates::default(), Playing), updates),
-    ])
+    ];
+    properties.extend(execution_fields!(Settings: execution));
+    Properties::new(properties)
 });

@@ -9,7 +9,7 @@ use crate::image::FrameView;
 use crate::image::letterbox::Letterbox;
 use crate::image::tensor::{InputFormat, Layout, Preprocessor};
 use crate::model::onnx::free_size;
-use crate::model::runtime::{Network, Outputs, RunOptions, TensorSpec};
+use crate::model::runtime::{Execution, Network, Outputs, TensorSpec};
 use crate::model::search_path::SearchPath;
 use crate::model::{MAX_SIDE, ModelFile, embedded};
 use crate::statistics::StepTimes;
@@ -114,8 +114,15 @@ impl NetworkDetector {
     /// Those of [`Network::load`], and of [`Refiner::load`] if the description names one. [`Error::Model`] with the signature
     /// of the graph if its family is unknown or not the `expected` one, if a trial run fails, or if the lengths of its
     /// outputs are inconsistent.
-    pub fn load(model: ModelFile, expected: Option<Family>, detect_size: u32, search: &SearchPath, run: RunOptions) -> Result<Self> {
-        let mut network = Network::load(&model, search, run)?;
+    pub fn load(
+        model: ModelFile,
+        expected: Option<Family>,
+        detect_size: u32,
+        search: &SearchPath,
+        run: impl Into<Execution>,
+    ) -> Result<Self> {
+        let execution = run.into();
+        let mut network = Network::load(&model, search, execution.clone())?;
         let family = Family::recognise(&network);
         let described = match expected {
             Some(family) => format!("a face detector with the outputs of {}", family.name()),
@@ -132,7 +139,7 @@ impl NetworkDetector {
             if input.shape.iter().skip(2).any(Option::is_some)
                 && let Some(freed) = free_size(&model.bytes, &input.name)
             {
-                network = Network::load(&ModelFile { bytes: freed.into(), ..model.clone() }, search, run)?;
+                network = Network::load(&ModelFile { bytes: freed.into(), ..model.clone() }, search, execution.clone())?;
             }
             None
         } else {
@@ -146,7 +153,7 @@ impl NetworkDetector {
         })?;
         let described_threshold = description.and_then(|description| description.score_threshold);
         let refiner = description.and_then(|description| description.refiner.as_deref());
-        let refiner = refiner.map(|name| Refiner::load(name, search, run)).transpose()?;
+        let refiner = refiner.map(|name| Refiner::load(name, search, &execution)).transpose()?;
         Ok(Self {
             network,
             refiner,
@@ -254,7 +261,8 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn detect_part(&mut self, view: &FrameView, part: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
-        if self.fixed_size.is_some() {
+        // An accelerator searches the frame as fast as a part of it, and compiles the graph for each size.
+        if self.fixed_size.is_some() || !self.network.is_on_cpu() {
             return self.detect(view, options, detections);
         }
         let (region, letterbox) = self.letterbox(view.size(), self.detect_size).of_part(part, PART_MULTIPLE);

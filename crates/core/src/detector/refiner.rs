@@ -16,7 +16,7 @@ use crate::geometry::{Crop, Landmarks5, Point, Rect, Size};
 use crate::image::FrameView;
 use crate::image::tensor::{InputFormat, Preprocessor};
 use crate::model::preset::{fits, picture_shape};
-use crate::model::runtime::{Network, Outputs, RunOptions};
+use crate::model::runtime::{Execution, Network, Outputs};
 use crate::model::search_path::SearchPath;
 use crate::model::{ModelFile, Task};
 use crate::statistics::StepTimes;
@@ -48,9 +48,9 @@ impl Refiner {
     ///
     /// # Errors
     /// Those of [`ModelFile::named`] and [`Network::load`]; [`Error::Model`] if the model is not a refiner.
-    pub fn load(name: &str, search: &SearchPath, run: RunOptions) -> Result<Self> {
+    pub fn load(name: &str, search: &SearchPath, execution: &Execution) -> Result<Self> {
         let model = ModelFile::named(name, search)?;
-        let network = Network::load(&model, search, run)?;
+        let network = Network::load(&model, search, execution.clone())?;
         let error = |expected: &str| Error::Model { path: model.path.clone(), expected: expected.into(), found: network.signature() };
         let Some(description) = model.description.as_ref().filter(|description| description.task == Task::Refine) else {
             return Err(error("a description, as model.toml beside it, of the task refine"));

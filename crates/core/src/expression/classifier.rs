@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::face_geometry::PoseLimits;
 use crate::geometry::Crop;
 use crate::image::FrameView;
-use crate::model::runtime::{Network, RunOptions};
+use crate::model::runtime::{Execution, Network};
 use crate::model::search_path::SearchPath;
 use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Prior, Task, preset};
 use crate::scores::{LabelSet, Scores};
@@ -33,7 +33,7 @@ impl Classifier {
     /// Those of [`Network::load`]; [`Error::Model`] if there is no description, if it describes another kind of model, if the
     /// graph's inputs and outputs differ from the description, if the outputs of the priors have different labels, or if a trial
     /// run fails.
-    pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
+    pub fn load(model: ModelFile, search: &SearchPath, run: impl Into<Execution>) -> Result<Self> {
         let network = Network::load(&model, search, run)?;
         let error = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
         let recognised = || preset::recognise(network.inputs(), network.outputs());

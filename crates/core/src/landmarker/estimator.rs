@@ -20,7 +20,7 @@ use crate::face_geometry::{Blendshapes, HeadPose, LANDMARKS, Landmarks70, blends
 use crate::geometry::{Crop, Point};
 use crate::image::FrameView;
 use crate::image::tensor::sampled_crop;
-use crate::model::runtime::{Network, Outputs, RunOptions};
+use crate::model::runtime::{Execution, Network, Outputs};
 use crate::model::search_path::SearchPath;
 use crate::model::{ModelDescription, ModelFile, Task};
 use crate::statistics::StepTimes;
@@ -59,7 +59,7 @@ impl Landmarker {
     /// # Errors
     /// Those of [`Network::load`]; [`Error::Model`] if there is no description, if it describes another kind of model, if the
     /// graph's inputs and outputs are not those of a geometry model, or if a trial run fails.
-    pub fn load(model: ModelFile, search: &SearchPath, run: RunOptions) -> Result<Self> {
+    pub fn load(model: ModelFile, search: &SearchPath, run: impl Into<Execution>) -> Result<Self> {
         let network = Network::load(&model, search, run)?;
         let error = |expected: String, found: String| Error::Model { path: model.path.clone(), expected, found };
         let Some(description) = model.description.clone() else {

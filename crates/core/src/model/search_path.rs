@@ -74,18 +74,43 @@ impl SearchPath {
             // A fallback to another version would hide a mistyped path.
             return if file.is_file() { Ok(file.clone()) } else { Err(not_found("ONNX Runtime ($ORT_DYLIB_PATH)", vec![file.clone()])) };
         }
-        let mut folders = Vec::new();
-        if let Some(folder) = &self.plugin_folder {
-            folders.extend([folder.clone(), folder.join("emotion")]);
-            folders.extend(folder.ancestors().nth(2).map(|packages| packages.join("onnxruntime/capi")));
-        }
-        folders.extend(self.data_home.as_ref().map(|folder| folder.join("lib")));
-        folders.extend(self.system_folders.iter().cloned());
+        let folders = self.library_folders("onnxruntime/capi");
         let found = folders.iter().find_map(|folder| newest_runtime(folder));
         found.ok_or_else(|| {
             let name = format!("{}*", runtime_name());
             not_found("ONNX Runtime", folders.into_iter().map(|folder| folder.join(&name)).collect())
         })
+    }
+
+    /// The library of the execution provider `name`, such as `webgpu`: beside the plugin, in the Python package
+    /// `onnxruntime-ep-NAME` beside the plugin's package, where `make setup` put it, or in a folder of the system.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with all paths that were tried.
+    pub fn provider_library(&self, name: &str) -> Result<PathBuf> {
+        let folders = self.library_folders(&format!("onnxruntime_ep_{name}"));
+        let file = format!("{DLL_PREFIX}onnxruntime_providers_{name}{DLL_SUFFIX}");
+        let looked: Vec<_> = folders.into_iter().map(|folder| folder.join(&file)).collect();
+        looked.iter().find(|file| file.is_file()).cloned().ok_or_else(|| Error::NotFound {
+            what: format!("the library of the execution provider {name}"),
+            looked,
+            remedy: format!(
+                "Run `make setup GPU={name}`, or install the Python package onnxruntime-ep-{name} and set provider-library to the output of \
+                 `python -m emotion provider {name}`"
+            ),
+        })
+    }
+
+    /// The folders that may have libraries, with that of the Python package `package`.
+    fn library_folders(&self, package: &str) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        if let Some(folder) = &self.plugin_folder {
+            folders.extend([folder.clone(), folder.join("emotion")]);
+            folders.extend(folder.ancestors().nth(2).map(|packages| packages.join(package)));
+        }
+        folders.extend(self.data_home.as_ref().map(|folder| folder.join("lib")));
+        folders.extend(self.system_folders.iter().cloned());
+        folders
     }
 
     /// The file `name/file` in the first model folder that contains it.

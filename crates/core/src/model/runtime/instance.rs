@@ -4,6 +4,7 @@
 use ort::memory::Allocator;
 use ort::session::{HasSelectedOutputs, OutputSelector, Session};
 use ort::value::{DynTensor, DynValue, Outlet, Tensor, ValueType};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Number of input shapes whose tensors are cached. The batch size changes with the number of faces, the size of a picture
 /// with the part of a frame that changed.
@@ -11,11 +12,14 @@ const CACHED_SHAPES: usize = 8;
 
 /// A session, which runs one frame at a time, and its tensors.
 pub(super) struct Instance {
-    session: Session,
+    /// `None` only while the instance is dropped.
+    session: Option<Session>,
     /// Cached tensors by input shape, the most recently used last.
     tensors: Vec<Tensors>,
     /// The results of the last run, in the order of the graph's outputs.
     results: Vec<DynValue>,
+    /// The lock of a device that runs one session at a time.
+    exclusive: Option<&'static Mutex<()>>,
 }
 
 /// The tensors for one input shape, reused from run to run.
@@ -27,12 +31,17 @@ struct Tensors {
 }
 
 impl Instance {
-    pub(super) fn new(session: Session) -> Self {
-        Self { session, tensors: Vec::with_capacity(CACHED_SHAPES), results: Vec::new() }
+    pub(super) fn new(session: Session, exclusive: Option<&'static Mutex<()>>) -> Self {
+        Self { session: Some(session), tensors: Vec::with_capacity(CACHED_SHAPES), results: Vec::new(), exclusive }
     }
 
     pub(super) fn session(&self) -> &Session {
-        &self.session
+        self.session.as_ref().expect("an instance has its session until it is dropped")
+    }
+
+    /// Waits for the device, if it runs one session at a time. To be held during [`run`](Self::run).
+    pub(super) fn exclusive(&self) -> Option<MutexGuard<'static, ()>> {
+        self.exclusive.map(Mutex::lock)
     }
 
     /// The input tensor for the next [`run`](Self::run), row-major, with unspecified values.
@@ -52,8 +61,8 @@ impl Instance {
     /// The outputs of the graph for the values written to [`input`](Self::input); none before that.
     pub(super) fn run(&mut self) -> ort::Result<&[DynValue]> {
         self.results.clear();
-        if let Some(tensors) = self.tensors.last_mut() {
-            tensors.run(&mut self.session, &mut self.results)?;
+        if let (Some(session), Some(tensors)) = (&mut self.session, self.tensors.last_mut()) {
+            tensors.run(session, &mut self.results)?;
         }
         Ok(&self.results)
     }
@@ -62,6 +71,16 @@ impl Instance {
     pub(super) fn forget_shape(&mut self) {
         self.results.clear();
         self.tensors.pop();
+    }
+}
+
+impl Drop for Instance {
+    /// The results keep the session alive, so they go first.
+    fn drop(&mut self) {
+        let _device = self.exclusive();
+        self.results.clear();
+        self.tensors.clear();
+        self.session = None;
     }
 }
 

@@ -10,12 +10,16 @@
 //! for intermediate results. So memory grows with the number of frames that are analysed at the same time, not with the number
 //! of streams.
 
+mod batch;
 mod instance;
 mod network;
+mod plugin;
 mod pool;
 mod provider;
 mod session;
+#[cfg(target_os = "linux")]
+mod vulkan;
 
 pub use network::{Network, Outputs, TensorSpec};
-pub use provider::{Provider, RunOptions};
+pub use provider::{Execution, Plugin, Provider, RunOptions};
 pub use session::{Library, library, switch_off_telemetry};

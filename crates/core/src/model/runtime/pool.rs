@@ -12,12 +12,17 @@ use ort::environment::Environment;
 use parking_lot::{Condvar, Mutex};
 use sha2::{Digest, Sha256};
 
+use super::batch::Batches;
 use super::instance::Instance;
-use super::provider::RunOptions;
+use super::plugin::ChosenDevice;
+use super::provider::Execution;
 use super::session::{ModelDigest, session};
 
 /// A pool, the model that it runs, and how.
-type Entry = (ModelDigest, RunOptions, Weak<InstancePool>);
+type Entry = (ModelDigest, Execution, Weak<InstancePool>);
+
+/// Maximum number of instances on a device that runs one of them at a time: the others read and write tensors meanwhile.
+const MAX_ON_EXCLUSIVE_DEVICE: usize = 4;
 
 /// The pools of the process.
 static POOLS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -26,6 +31,9 @@ static POOLS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 pub(super) struct InstancePool {
     instances: Mutex<Instances>,
     returned: Condvar,
+    /// Maximum number of instances.
+    limit: usize,
+    batches: Batches,
 }
 
 struct Instances {
@@ -35,36 +43,55 @@ struct Instances {
 }
 
 impl InstancePool {
-    /// The pool for the model in `bytes`, with one instance more than before, unless it has one for each core already.
+    /// The pool for the model in `bytes`, with one instance more than before, unless it has as many as can run already. `device` is
+    /// that of `execution`'s plugin.
     ///
     /// # Errors
     /// Those of ONNX Runtime if it cannot run the model.
-    pub(super) fn join(environment: &Environment, bytes: &[u8], options: RunOptions) -> ort::Result<Arc<Self>> {
+    pub(super) fn join(
+        environment: &Environment,
+        bytes: &[u8],
+        execution: &Execution,
+        device: Option<ChosenDevice>,
+    ) -> ort::Result<Arc<Self>> {
         let digest = Sha256::digest(bytes).into();
-        let create = || session(environment, bytes, &digest, options).map(Instance::new);
+        let exclusive = device.and_then(|device| device.exclusive());
+        let create = || session(environment, bytes, &digest, execution, device).map(|session| Instance::new(session, exclusive));
         // Creating a session may take minutes on an accelerator, so the list is not locked meanwhile.
-        let known = find(&mut POOLS.lock(), &digest, options);
+        let known = find(&mut POOLS.lock(), &digest, execution);
         if let Some(pool) = known {
             pool.grow(create);
             return Ok(pool);
         }
         let first = create()?;
         let mut pools = POOLS.lock();
-        if let Some(pool) = find(&mut pools, &digest, options) {
+        if let Some(pool) = find(&mut pools, &digest, execution) {
             pool.grow(|| Ok(first));
             return Ok(pool);
         }
         let instances = Mutex::new(Instances { idle: vec![first], count: 1 });
-        let pool = Arc::new(Self { instances, returned: Condvar::new() });
-        pools.push((digest, options, Arc::downgrade(&pool)));
+        // More instances than cores would only compete.
+        let cores = available_parallelism().map_or(1, usize::from);
+        let limit = match exclusive {
+            None => cores,
+            // A batch stays open until the instance is idle.
+            Some(_) if !execution.batch_window.is_zero() => 1,
+            Some(_) => cores.min(MAX_ON_EXCLUSIVE_DEVICE),
+        };
+        let pool = Arc::new(Self { instances, returned: Condvar::new(), limit, batches: Batches::default() });
+        pools.push((digest, execution.clone(), Arc::downgrade(&pool)));
         Ok(pool)
     }
 
-    /// Adds an instance, unless there is one for each core. If it cannot be created, the existing ones have to do.
+    /// The batches of several streams.
+    pub(super) fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// Adds an instance, unless there are as many as can run. If it cannot be created, the existing ones have to do.
     fn grow(&self, create: impl FnOnce() -> ort::Result<Instance>) {
         let mut instances = self.instances.lock();
-        // More instances than cores would only compete.
-        if instances.count >= available_parallelism().map_or(1, usize::from) {
+        if instances.count >= self.limit {
             return;
         }
         instances.count += 1;
@@ -91,9 +118,9 @@ impl InstancePool {
 }
 
 /// The pool of a model, if a network uses it. Entries of pools that have ended are removed.
-fn find(pools: &mut Vec<Entry>, digest: &ModelDigest, options: RunOptions) -> Option<Arc<InstancePool>> {
+fn find(pools: &mut Vec<Entry>, digest: &ModelDigest, execution: &Execution) -> Option<Arc<InstancePool>> {
     pools.retain(|(.., pool)| pool.strong_count() > 0);
-    let (.., pool) = pools.iter().find(|(known, run, _)| known == digest && *run == options)?;
+    let (.., pool) = pools.iter().find(|(known, run, _)| known == digest && run == execution)?;
     pool.upgrade()
 }
 

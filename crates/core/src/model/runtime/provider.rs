@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a network is run: threads and execution provider.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
@@ -14,6 +15,41 @@ pub struct RunOptions {
     pub threads: u32,
     /// The execution provider.
     pub provider: Provider,
+}
+
+/// How a network is run, with what only some users choose. Where this is taken, [`RunOptions`] are enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// Threads, and the provider unless `plugin` replaces it.
+    pub run: RunOptions,
+    /// A provider in a library of its own.
+    pub plugin: Option<Plugin>,
+    /// Maximum time that the pictures of a stream wait for those of other streams of the process, to be one run together; zero if
+    /// each stream runs alone.
+    pub batch_window: Duration,
+}
+
+impl From<RunOptions> for Execution {
+    fn from(run: RunOptions) -> Self {
+        Self { run, ..Self::default() }
+    }
+}
+
+impl Execution {
+    /// True if ONNX Runtime's own kernels for the CPU run the network.
+    pub fn is_on_cpu(&self) -> bool {
+        self.plugin.is_none() && self.run.provider == Provider::Cpu
+    }
+}
+
+/// An execution provider in a library of its own, which ONNX Runtime loads from version 1.22 on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// The library.
+    pub library: PathBuf,
+    /// A part of the description of the device to use, such as `GPU` or `10de`; for WebGPU also `low-power` or `high-performance`.
+    /// `None` for the first GPU, or the first device if there is no GPU.
+    pub device: Option<String>,
 }
 
 /// An execution provider of ONNX Runtime. The loaded library determines which ones are available.

@@ -12,7 +12,8 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use parking_lot::Mutex;
 
-use super::provider::RunOptions;
+use super::plugin::ChosenDevice;
+use super::provider::{Execution, RunOptions};
 use crate::error::{Error, Result};
 use crate::model::search_path::SearchPath;
 
@@ -92,8 +93,21 @@ fn share_arena(environment: &Environment) -> ort::Result<()> {
 }
 
 /// A session for the model in `bytes`, whose SHA-256 is `digest`. On the CPU it shares weights with other sessions of the same
-/// model.
-pub(super) fn session(environment: &Environment, bytes: &[u8], digest: &ModelDigest, options: RunOptions) -> ort::Result<Session> {
+/// model. `device` is that of `execution`'s plugin.
+pub(super) fn session(
+    environment: &Environment,
+    bytes: &[u8],
+    digest: &ModelDigest,
+    execution: &Execution,
+    device: Option<ChosenDevice>,
+) -> ort::Result<Session> {
+    let options = execution.run;
+    if let Some(device) = device {
+        let _exclusive = device.exclusive().map(Mutex::lock);
+        // No allocators of the environment: they belong to a device that the provider may replace.
+        let builder = device.append(environment, Session::builder(environment)?)?;
+        return builder.with_independent_thread_pool()?.with_intra_threads(options.threads.max(1) as usize)?.commit_from_memory(bytes);
+    }
     let Some(provider) = options.provider.dispatch() else {
         return match optimised(environment, bytes, digest) {
             Some(shared) => commit(environment, options, |builder| in_place(builder)?.commit_from_memory(shared)),
