@@ -41,7 +41,7 @@ fn name(file: &std::path::Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn measure_one(options: &Options, file: &PathBuf, provider: &str, execution: Execution) -> Result<()> {
+fn measure_one(options: &Options, file: &std::path::Path, provider: &str, execution: Execution) -> Result<()> {
     let (model, search) = (ModelFile::open(file)?, SearchPath::from_env(None));
     let start = Instant::now();
     let (reference, network) = (Network::load(&model, &search, Execution::default())?, Network::load(&model, &search, execution)?);

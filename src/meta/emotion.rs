@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fields of a face's scores, which all encodings in structures share: label, label_id, reason, confidence, labels, scores,
-//! smoothed, age, version.
+//! smoothed, age, baseline, version.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ static LABELS: Field = Field::new("labels");
 static SCORES: Field = Field::new("scores");
 static SMOOTHED: Field = Field::new("smoothed");
 static AGE: Field = Field::new("age");
+static BASELINE: Field = Field::new("baseline");
 static VERSION_FIELD: Field = Field::new("version");
 
 /// Writes the scores of a buffer's faces. The faces mostly share labels and detector name, so their values are made once if
@@ -53,6 +54,9 @@ impl Writer {
         SCORES.set(structure, array(result.scores.as_slice().iter().map(|&score| Plain::double(score))));
         SMOOTHED.set(structure, Plain::boolean(result.smoothed));
         AGE.set(structure, Plain::nanoseconds(result.age));
+        if let Some(baseline) = result.scores.baseline() {
+            BASELINE.set(structure, Plain::double(baseline.as_secs_f32()));
+        }
         VERSION_FIELD.set(structure, Plain::int(VERSION));
     }
 
@@ -101,8 +105,9 @@ impl Reader {
         }
         let scores = scores.iter().map(|score| double(score).map_or(0.0, |score| score as f32));
         let label_id = LABEL_ID.get::<i32>(structure).and_then(|id| usize::try_from(id).ok()).filter(|&id| id < labels.len());
+        let baseline = BASELINE.get::<f64>(structure).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Some(EmotionResult {
-            scores: Scores::from_probabilities(scores),
+            scores: Scores::from_probabilities(scores).with_baseline(baseline),
             label_id,
             reason: REASON.get::<&str>(structure).and_then(|text| text.parse().ok()).filter(|_| label_id.is_none()),
             smoothed: SMOOTHED.get(structure).unwrap_or(false),

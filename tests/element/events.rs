@@ -200,7 +200,7 @@ fn frames_without_timestamps_are_timed_by_the_frame_rate() {
 }
 
 /// Every property that may change while playing, with two values for each.
-const CHANGES: [(&str, &str, [&str; 2]); 22] = [
+const CHANGES: [(&str, &str, [&str; 2]); 23] = [
     ("detect", "score-threshold", ["0.3", "0.7"]),
     ("detect", "iou-threshold", ["0.2", "0.5"]),
     ("detect", "max-faces", ["1", "0"]),
@@ -218,6 +218,7 @@ const CHANGES: [(&str, &str, [&str; 2]); 22] = [
     ("classify", "time-budget", ["1000000", "0"]),
     ("classify", "motion-gate", ["false", "true"]),
     ("classify", "idle-interval", ["0", "1000000000"]),
+    ("classify", "baseline", ["track", "none"]),
     ("classify", "prior", ["balanced", "natural"]),
     ("classify", "smoothing", ["0", "200000000"]),
     ("classify", "min-confidence", ["1.0", "0.0"]),

@@ -16,7 +16,7 @@ use gstemotion::elements::frame::FORMATS;
 use gstemotion::meta::{custom, read_faces, roi, write_emotions};
 use test_support::gate::Gate;
 use test_support::gstreamer::{buffer, count, flush, frame_at, init, run, wait_for};
-use test_support::{data, runtime_fetched};
+use test_support::{data, runtime_fetched, three_faces};
 
 const SIZE: Size = Size::new(320, 240);
 /// Two faces of 64 pixels, and one that is too small.
@@ -211,4 +211,35 @@ fn a_change_of_size_leaves_no_landmarks_of_the_old_one() {
         let middle = found.landmarks_norm.0[30];
         assert!(face.rect_norm.contains(middle), "{middle:?} is not in {:?}", face.rect_norm);
     }
+}
+
+#[test]
+fn the_mouth_of_a_calibrated_face_is_at_zero() {
+    if !runtime_fetched() {
+        return;
+    }
+    let (mut frame, info) = buffer(&three_faces().render(0.0), 640, 480, VideoFormat::Gray8);
+    for shown in three_faces().appearances(0.0) {
+        let face = shown.face;
+        VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (face.x as u32, face.y as u32, face.w as u32, face.h as u32));
+    }
+    init();
+    let mut harness = Harness::new("facelandmarks");
+    let element = harness.element().expect("an element");
+    element.set_property_from_str("baseline", "track");
+    harness.set_src_caps(info.to_caps().expect("caps"));
+    // The first face is neutral, and its mouth and brows are not at zero.
+    let mut activation = |index| {
+        let out = harness.push_and_pull(frame_at(&frame, index)).expect("a frame");
+        let face = read_faces(&out, Size::new(640, 480)).remove(0);
+        let geometry = face.geometry.expect("a geometry");
+        let of_rest = geometry.blendshapes.iter().filter(|(name, _)| name.starts_with("mouth") || name.starts_with("brow"));
+        (face.id, of_rest.map(|(_, value)| value).sum::<f32>())
+    };
+    let (id, before) = activation(0);
+    element.emit_by_name::<()>("calibrate", &[&id]);
+    let (_, calibrated) = activation(1);
+    element.emit_by_name::<()>("reset-baseline", &[&id]);
+    let (_, reset) = activation(2);
+    assert!(before > 0.2 && calibrated < 0.01 && (reset - before).abs() < 0.05, "{before}, {calibrated}, {reset}");
 }

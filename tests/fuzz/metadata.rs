@@ -169,7 +169,7 @@ enum Kind {
 
 const PLACE: [(&str, Kind); 5] =
     [("id", Kind::Integer), ("x", Kind::Number), ("y", Kind::Number), ("w", Kind::Number), ("h", Kind::Number)];
-const EMOTION: [(&str, Kind); 8] = [
+const EMOTION: [(&str, Kind); 9] = [
     ("label", Kind::Text),
     ("label_id", Kind::Integer),
     ("confidence", Kind::Number),
@@ -177,6 +177,7 @@ const EMOTION: [(&str, Kind); 8] = [
     ("scores", Kind::Numbers),
     ("smoothed", Kind::Flag),
     ("age", Kind::Long),
+    ("baseline", Kind::Number),
     ("version", Kind::Integer),
 ];
 const GEOMETRY: [(&str, Kind); 8] = [

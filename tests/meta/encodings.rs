@@ -29,8 +29,11 @@ pub(super) fn detected(id: u32) -> FaceRecord {
     }
 }
 
+/// What the scores of [`scored`] rest on.
+const BASELINE: Duration = Duration::from_millis(2_500);
+
 pub(super) fn scored(id: u32, label_id: Option<usize>) -> FaceRecord {
-    let scores = Scores::from_probabilities((0..8).map(|n| if n == id % 8 { 8.0 } else { 1.0 }));
+    let scores = Scores::from_probabilities((0..8).map(|n| if n == id % 8 { 8.0 } else { 1.0 })).with_baseline(Some(BASELINE));
     let labels = LabelSet::new(FERPLUS_LABELS);
     let reason = label_id.is_none().then_some(UnknownReason::Uncertain);
     let emotion = EmotionResult { labels, scores, label_id, reason, smoothed: true, age: Duration::from_millis(40) };
@@ -95,7 +98,7 @@ fn all_encodings_have_equal_content() {
     for read in [roi::read(&buffer, VGA), custom::read(&buffer)] {
         for face in read {
             let emotion = face.emotion.expect("scores");
-            assert_eq!((emotion.smoothed, emotion.age), (true, Duration::from_millis(40)));
+            assert_eq!((emotion.smoothed, emotion.age, emotion.scores.baseline()), (true, Duration::from_millis(40), Some(BASELINE)));
         }
     }
 }

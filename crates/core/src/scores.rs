@@ -2,6 +2,7 @@
 //! Labels of apparent expressions, and scores over them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -44,7 +45,11 @@ impl LabelSet {
 
 /// A probability in 0..1 for each class of a label set; they sum to 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scores(SmallVec<[f32; FERPLUS_LABELS.len()]>);
+pub struct Scores {
+    values: SmallVec<[f32; FERPLUS_LABELS.len()]>,
+    /// What [`baseline`](Self::baseline) returns.
+    baseline: Option<Duration>,
+}
 
 impl Scores {
     /// Softmax of `logits / temperature`. Logits that are not finite yield a uniform distribution.
@@ -56,37 +61,53 @@ impl Scores {
     pub fn from_logits(logits: &[f32], temperature: f32) -> Self {
         // The largest logit is subtracted, so that `exp` cannot overflow.
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Self(logits.iter().map(|logit| ((logit - top) / temperature).exp()).collect()).normalized()
+        Self::normalized(logits.iter().map(|logit| ((logit - top) / temperature).exp()).collect())
     }
 
     /// Probabilities output by a model, scaled to sum to 1. Negative ones become 0.
     pub fn from_probabilities(values: impl IntoIterator<Item = f32>) -> Self {
-        Self(values.into_iter().map(|value| value.max(0.0)).collect()).normalized()
+        Self::normalized(values.into_iter().map(|value| value.max(0.0)).collect())
     }
 
-    fn normalized(mut self) -> Self {
-        let sum: f32 = self.0.iter().sum();
-        let uniform = 1.0 / self.0.len().max(1) as f32;
+    fn normalized(mut values: SmallVec<[f32; FERPLUS_LABELS.len()]>) -> Self {
+        let sum: f32 = values.iter().sum();
+        let uniform = 1.0 / values.len().max(1) as f32;
         let usable = sum.is_finite() && sum > 0.0;
-        self.0.iter_mut().for_each(|value| *value = if usable { *value / sum } else { uniform });
-        self
+        values.iter_mut().for_each(|value| *value = if usable { *value / sum } else { uniform });
+        Self { values, baseline: None }
+    }
+
+    /// These scores, which are relative to a baseline that rests on observations of this duration.
+    pub fn with_baseline(self, baseline: Option<Duration>) -> Self {
+        Self { baseline, ..self }
+    }
+
+    /// Duration of the observations of the face's own [baseline](crate::expression::baseline) that the scores are relative to; none if
+    /// they are relative to all people.
+    pub fn baseline(&self) -> Option<Duration> {
+        self.baseline
     }
 
     /// Interpolates towards `target`, which is reached with a `weight` of 1. The scores still sum to 1.
     pub fn blend(&mut self, target: &Self, weight: f32) {
-        for (own, other) in self.0.iter_mut().zip(&target.0) {
+        for (own, other) in self.values.iter_mut().zip(&target.values) {
             *own += weight * (other - *own);
         }
     }
 
+    /// The probability on which two scores disagree, 0..1.
+    pub fn difference(&self, other: &Self) -> f32 {
+        self.values.iter().zip(&other.values).map(|(own, other)| (own - other).abs()).sum::<f32>() / 2.0
+    }
+
     /// The scores in the order of the label set.
     pub fn as_slice(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 
     /// Index and score of the most probable class; the first one if several are equal.
     pub fn top(&self) -> (usize, f32) {
-        self.0.iter().copied().enumerate().fold((0, 0.0), |best, (i, score)| if score > best.1 { (i, score) } else { best })
+        self.values.iter().copied().enumerate().fold((0, 0.0), |best, (i, score)| if score > best.1 { (i, score) } else { best })
     }
 }
 

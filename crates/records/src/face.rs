@@ -52,6 +52,9 @@ pub struct FaceLine<'a> {
     pub smoothed: Option<bool>,
     /// Nanoseconds since the frame on which the face was scored.
     pub age: Option<u64>,
+    /// Seconds that the face's baseline rests on, to which the scores are relative; absent if they are relative to all people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
     /// Written only for a face with a geometry. A line that is read always has it, perhaps without values.
     #[serde(flatten)]
     pub geometry: Option<Geometry<'a>>,

@@ -19,6 +19,20 @@
 //! face is rarely called sad or angry. `prior=balanced` is for the second: it finds more anger, disgust, fear and sadness, and
 //! calls more neutral faces by these names. The network is the same, and so is the time that it takes.
 //!
+//! ## Baseline
+//!
+//! The network answers for the mean of all people, but some faces look sad or angry at rest. With `baseline=track`, the scores of a
+//! face are relative to its own: the element compares its scores with those that faces of each class have on average, and subtracts
+//! the mean difference. The more different expressions a face has shown, the more this counts; an expression that is held counts once,
+//! and a mouth that speaks counts little. The field `baseline` says how many seconds it rests on. A photo has none.
+//!
+//! The action signal `calibrate (guint id)` says that the face looks neutral now, which counts as 12 seconds, and
+//! `reset-baseline (guint id)` forgets what is known of it. Both take effect on the next frame.
+//!
+//! A baseline is a few numbers about scores. It is forgotten with its track, is compared with no other, and recognises nobody.
+//! `baseline=track` assumes that expressions are as frequent as `prior` says: in front of a camera, use it with `prior=natural`, or
+//! calibrate. The model's card has figures.
+//!
 //! ## Unknown
 //!
 //! A face has the label `unknown` if nothing can be said about its expression, and the field `reason` says why: `uncertain` (no

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What `emotionclassify` does with a face: scores it and writes the scores beside it.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::settings::Settings;
 use crate::crops::results::Selection;
 use crate::elements::analyser::LoadedModel;
-use crate::elements::face_network::settings::FaceSettings;
+use crate::elements::face_network::settings::{Baseline, FaceSettings};
 use crate::elements::face_network::{FaceNetwork, Run};
 use crate::error::Result;
+use crate::expression::baseline::ClassMeans;
 use crate::expression::scorer::{FaceScorer, ScoringOptions};
 use crate::face_geometry::PoseLimits;
 use crate::geometry::Size;
@@ -29,6 +30,8 @@ pub struct FaceScoring {
     /// The limits of the model's description.
     pose_limits: PoseLimits,
     scorer: FaceScorer,
+    /// What baselines are measured against, for the priors natural and balanced.
+    means: [Option<Arc<ClassMeans>>; 2],
 }
 
 impl FaceNetwork for FaceScoring {
@@ -51,6 +54,7 @@ impl FaceNetwork for FaceScoring {
         let scoring = Self {
             min_confidences: [Prior::Natural, Prior::Balanced].map(|prior| classifier.min_confidence(prior)),
             pose_limits: classifier.pose_limits(),
+            means: [Prior::Natural, Prior::Balanced].map(|prior| classifier.class_means(prior).map(Arc::new)),
             scorer: FaceScorer::new(classifier.labels().clone()),
         };
         let run: Run<Self> = Box::new(move |view, batch, prior| {
@@ -70,6 +74,11 @@ impl FaceNetwork for FaceScoring {
 
     fn options(&self, settings: &Settings, selection: Selection) -> ScoringOptions {
         settings.scoring_options(selection, self.min_confidences[Self::request(settings) as usize], self.pose_limits)
+    }
+
+    fn set_baseline(&mut self, settings: &Settings) {
+        let is_wanted = settings.faces.baseline == Baseline::Track;
+        self.scorer.set_baseline(self.means[Self::request(settings) as usize].clone().filter(|_| is_wanted));
     }
 
     fn memory(&mut self) -> &mut FaceScorer {

@@ -41,6 +41,22 @@ macro_rules! face_element {
         static SHARED: LazyLock<properties::Properties<face_network::FaceSettings>> = LazyLock::new(face_network::properties);
 
         impl ObjectImpl for $name {
+            fn signals() -> &'static [glib::subclass::Signal] {
+                use face_network::Request;
+                static SIGNALS: LazyLock<[glib::subclass::Signal; 2]> = LazyLock::new(|| {
+                    [("calibrate", Request::Calibrate as fn(u32) -> Request), ("reset-baseline", Request::Reset)].map(|(name, request)| {
+                        let signal = glib::subclass::Signal::builder(name).param_types([glib::Type::U32]).action();
+                        let handler = move |values: &[glib::Value]| {
+                            let element: super::$name = properties::extract(&values[0]);
+                            element.imp().analyser.settings().faces.requests.lock().push(request(properties::extract(&values[1])));
+                            None
+                        };
+                        signal.class_handler(handler).build()
+                    })
+                });
+                &*SIGNALS
+            }
+
             fn properties() -> &'static [glib::ParamSpec] {
                 static SPECS: LazyLock<Vec<glib::ParamSpec>> =
                     LazyLock::new(|| PROPERTIES.specs().chain(SHARED.specs()).chain(properties::read_only()).collect());

@@ -9,7 +9,7 @@ pub(crate) use class::face_element;
 
 use std::time::Duration;
 
-use self::settings::FaceSettings;
+use self::settings::{FaceSettings, Request};
 use self::source::FaceSource;
 use crate::crops::results::{Batch, FaceMemory, Selection};
 use crate::elements::analyser::engine::{Engine, Work};
@@ -57,6 +57,9 @@ pub trait FaceNetwork: Sized + Send + 'static {
 
     /// How the faces of a frame are analysed, with this selection of them.
     fn options(&self, settings: &Self::Settings, selection: Selection) -> Options<Self>;
+
+    /// What the results of faces are relative to from now on.
+    fn set_baseline(&mut self, settings: &Self::Settings);
 
     /// What is kept of the faces.
     fn memory(&mut self) -> &mut Self::Memory;
@@ -158,12 +161,19 @@ impl<N: FaceNetwork> FaceAnalysis<N> {
         }
         let mut selection = N::faces(settings).selection(frame.is_live);
         let is_late = self.source.limit(&mut selection, faces.len(), frame);
+        self.network.set_baseline(settings);
         let options = self.network.options(settings, selection);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
         let memory = self.network.memory();
         if self.source.is_cut(faces, &view, frame.element) {
             memory.results().end_tracks();
+        }
+        for request in std::mem::take(&mut *N::faces(settings).requests.lock()) {
+            match request {
+                Request::Calibrate(id) => memory.calibrate(id),
+                Request::Reset(id) => memory.reset_baseline(id),
+            }
         }
         let batch = memory.choose(&view, faces, &options, frame.now);
         frame.statistics().faces += faces.len() as u64;

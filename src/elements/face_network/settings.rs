@@ -2,15 +2,18 @@
 //! The properties of elements that run a network on each face: which model, which faces, and how.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use gst::glib;
 use gst::prelude::*;
+use parking_lot::Mutex;
 
 use crate::crops::results::Selection;
 use crate::elements::execution::{ExecutionSettings, execution_fields};
 use crate::elements::plugin_folder::plugin_folder;
 use crate::elements::properties::When::{Playing, Ready};
-use crate::elements::properties::{self, PostMessages, Properties, Property, extract, field, uint, uint64};
+use crate::elements::properties::{self, PostMessages, Properties, Property, choice, extract, field, uint, uint64};
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::runtime::Execution;
@@ -21,6 +24,28 @@ use crate::track::tracker::MAX_DETECTIONS;
 /// delay the frames; the faces take turns instead. A file or a photo has time for all of them, up to [`MAX_DETECTIONS`], and a
 /// photo has no later frame.
 const LIVE_FACES_PER_FRAME: usize = 16;
+
+/// The values of the property `baseline`: what the results of a face are relative to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionBaseline")]
+pub enum Baseline {
+    /// All people.
+    #[default]
+    #[enum_value(name = "Relative to the mean of all people", nick = "none")]
+    None,
+    /// The face itself.
+    #[enum_value(name = "Relative to how the face of the track looks at rest", nick = "track")]
+    Track,
+}
+
+/// What an action signal asks of a face. The next frame does it.
+#[derive(Clone, Copy, Debug)]
+pub enum Request {
+    /// To take the face of this id for one at rest.
+    Calibrate(u32),
+    /// To forget its baseline.
+    Reset(u32),
+}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
@@ -37,6 +62,9 @@ pub struct FaceSettings {
     pub(in crate::elements) execution: ExecutionSettings,
     pub(in crate::elements) asynchronous: bool,
     pub(in crate::elements) post_messages: PostMessages,
+    pub(in crate::elements) baseline: Baseline,
+    /// What the action signals asked for since the last frame.
+    pub(in crate::elements) requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Default for FaceSettings {
@@ -53,6 +81,8 @@ impl Default for FaceSettings {
             execution: ExecutionSettings::default(),
             asynchronous: false,
             post_messages: PostMessages::default(),
+            baseline: Baseline::default(),
+            requests: Arc::default(),
         }
     }
 }
@@ -122,6 +152,10 @@ pub(in crate::elements) fn properties() -> Properties<FaceSettings> {
         ),
         field!(FaceSettings: properties::idle_interval("With motion-gate: maximum time between two runs on a face, in nanoseconds"),
             idle_interval),
+        field!(FaceSettings: choice("baseline", "Baseline",
+            "What scores, or the blendshapes of mouth and brows, are relative to. A face's own baseline is learnt from its track and \
+             forgotten with it; the signals calibrate and reset-baseline set it",
+            default.baseline, Playing), baseline),
         field!(FaceSettings: properties::asynchronous(), asynchronous),
         field!(FaceSettings: properties::post_messages("When to post an element message with the faces and their results"), post_messages),
     ];

@@ -25,6 +25,13 @@
 //! distance between the eyes is followed at once, so blinks and turns are not delayed. `smoothing=0` shows each frame's own
 //! estimate.
 //!
+//! ## Baseline
+//!
+//! The mouth of one face points down at rest, and the brows of another are low. With `baseline=track`, the blendshapes of mouth and
+//! brows are relative to the face at rest, so a neutral face has them at zero. What is at rest is learnt from the track: values up to
+//! 0.35 that are not undercut for most of the time. The action signal `calibrate (guint id)` says that the face is at rest now,
+//! and `reset-baseline (guint id)` forgets that. A baseline is forgotten with its track.
+//!
 //! ## Number of faces
 //!
 //! All faces of a frame are estimated. In a live stream, at most 16 are on a frame, those with the oldest estimates first;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use super::settings::Settings;
 use crate::crops::results::Selection;
 use crate::elements::analyser::LoadedModel;
-use crate::elements::face_network::settings::FaceSettings;
+use crate::elements::face_network::settings::{Baseline, FaceSettings};
 use crate::elements::face_network::{FaceNetwork, Run};
 use crate::error::Result;
 use crate::face_geometry::FaceGeometry;
@@ -60,6 +60,10 @@ impl FaceNetwork for FaceTracking {
 
     fn options(&self, settings: &Settings, selection: Selection) -> GeometryOptions {
         settings.geometry_options(selection)
+    }
+
+    fn set_baseline(&mut self, settings: &Settings) {
+        self.tracker.set_baseline(settings.faces.baseline == Baseline::Track);
     }
 
     fn memory(&mut self) -> &mut GeometryTracker {

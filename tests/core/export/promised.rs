@@ -2,6 +2,7 @@
 //! The fields of records that are promised.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use emotion_core::behaviour::Direction;
 use emotion_core::export::{Content, Event, EventKind, Format, FrameReport, FrameTime, GeometryFields, Utc};
@@ -18,7 +19,10 @@ const BY_CLASS: [&str; 3] = ["scores", "counts", "shares"];
 
 /// A face with a value in every field.
 fn complete() -> FaceRecord {
-    FaceRecord { geometry: measured(3).geometry, ..scored(3, Some(1), &[0.06, 0.93, 0.01]) }
+    let mut face = FaceRecord { geometry: measured(3).geometry, ..scored(3, Some(1), &[0.06, 0.93, 0.01]) };
+    let emotion = face.emotion.as_mut().expect("scores");
+    emotion.scores = emotion.scores.clone().with_baseline(Some(Duration::from_millis(2_500)));
+    face
 }
 
 fn complete_time() -> FrameTime {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `emotionclassify` with pushed buffers: faces of any detector, in any format.
 
+mod baseline;
 mod budget;
 mod ids;
 mod lateness;

@@ -50,6 +50,12 @@ pub trait FaceMemory {
     /// Stores the outputs for a batch, one for each of its faces. They took `duration`.
     fn store(&mut self, batch: &Batch, outputs: Vec<Self::Output>, duration: Duration, options: &Self::Options);
 
+    /// Takes face `id` as it looks now for what it is at rest, if it has a baseline.
+    fn calibrate(&mut self, _id: u32) {}
+
+    /// Forgets what is known of face `id` at rest.
+    fn reset_baseline(&mut self, _id: u32) {}
+
     /// Gives each face on the frame of this `size` at `now` its latest result. A face without one keeps what it came with.
     fn complete(&self, faces: &mut [FaceRecord], size: Size, options: &Self::Options, now: Duration);
 }

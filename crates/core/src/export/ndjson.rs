@@ -71,6 +71,7 @@ fn face_line<'a>(frame: &FrameReport<'a>, face: &'a FaceRecord, geometry: Geomet
         scores: scored.map(rounded_scores),
         smoothed: scored.map(|emotion| emotion.smoothed),
         age: scored.map(age_ns),
+        baseline: scored.and_then(|emotion| emotion.scores.baseline()).map(|duration| score(duration.as_secs_f32())),
         geometry: geometry_of(face.geometry.as_deref(), geometry),
     }
 }

@@ -5,6 +5,7 @@ use crate::crops::framing::Face;
 use crate::crops::network::CropNetwork;
 use crate::crops::results::Batch;
 use crate::error::{Error, Result};
+use crate::expression::baseline::ClassMeans;
 use crate::face_geometry::PoseLimits;
 use crate::geometry::Crop;
 use crate::image::FrameView;
@@ -91,6 +92,11 @@ impl Classifier {
     /// Minimum score of the top class, 0..1, below which the label is `unknown` unless another minimum is set.
     pub fn min_confidence(&self, prior: Prior) -> f32 {
         self.description().outputs[self.description().output_of(prior)].min_confidence
+    }
+
+    /// What baselines of faces are measured against; none if the model's description does not have it.
+    pub fn class_means(&self, prior: Prior) -> Option<ClassMeans> {
+        ClassMeans::of(&self.description().outputs[self.description().output_of(prior)])
     }
 
     /// How far a face may turn before its label is `unknown`.

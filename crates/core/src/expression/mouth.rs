@@ -65,6 +65,11 @@ impl MouthMovement {
         set.mul_f32(self.factor())
     }
 
+    /// How far the mouth does not speak: 1 for a still mouth, near 0 for one that speaks.
+    pub fn calm(&self) -> f32 {
+        STILL_FACTOR / self.factor()
+    }
+
     fn factor(&self) -> f32 {
         let distance = self.net.iter().map(|net| net.abs()).sum::<f32>() / MOUTH_CELLS as f32;
         let spoken = (self.path - distance - STILL).max(0.0);

@@ -3,10 +3,12 @@
 //!
 //! A [`FaceScorer`] is the [`FaceMemory`] of a [`Classifier`](crate::expression::classifier::Classifier).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crops::face_change::FacePicture;
 use crate::crops::results::{Batch, FaceMemory, FaceResults, Pictures, Selection};
+use crate::expression::baseline::{Baseline, ClassMeans};
 use crate::expression::mouth::MouthMovement;
 use crate::expression::smoothing::{ScoreSmoother, steady_label};
 use crate::face_geometry::PoseLimits;
@@ -40,9 +42,41 @@ pub struct FaceScores {
     /// The scores of the classified frame.
     raw: Scores,
     /// The scores after smoothing.
+    smoothed: Scores,
+    /// The same relative to the baseline.
     scores: Scores,
     label: usize,
     mouth: MouthMovement,
+    baseline: Option<Baseline>,
+}
+
+impl FaceScores {
+    fn new(raw: Scores, mouth: MouthMovement, baseline: Option<Baseline>) -> Self {
+        Self { smoothed: raw.clone(), scores: raw.clone(), raw, label: 0, mouth, baseline }
+    }
+
+    /// Updates what follows from `raw` and `mouth` on the frame at `now`, on which face `id` is `shown` with a label. With `means`
+    /// there is a baseline.
+    fn update(
+        &mut self,
+        smoother: &mut ScoreSmoother,
+        (id, shown): (u32, Option<usize>),
+        half_life: Duration,
+        means: Option<&ClassMeans>,
+        now: Duration,
+    ) {
+        self.smoothed = smoother.update(id, self.raw.clone(), self.mouth.half_life(half_life), now);
+        let (smoothed, calm) = (&self.smoothed, self.mouth.calm());
+        let known = self.baseline.take();
+        self.baseline = means.map(|means| {
+            let mut baseline = known.unwrap_or_else(|| Baseline::new(smoothed, now));
+            baseline.observe(smoothed, calm, means, now);
+            baseline
+        });
+        self.scores = self.baseline.as_ref().map_or_else(|| smoothed.clone(), |baseline| baseline.correct(smoothed));
+        // Without smoothing each frame gets the top class of its own scores.
+        self.label = steady_label(&self.scores, shown.filter(|_| !half_life.is_zero()));
+    }
 }
 
 /// The faces of a stream and their scores. See the [module](self).
@@ -50,12 +84,19 @@ pub struct FaceScorer {
     labels: LabelSet,
     smoother: ScoreSmoother,
     results: FaceResults<FaceScores>,
+    /// What baselines are measured against; none for scores without a baseline.
+    means: Option<Arc<ClassMeans>>,
 }
 
 impl FaceScorer {
     /// A scorer for a model with these classes, before the first frame.
     pub fn new(labels: LabelSet) -> Self {
-        Self { labels, smoother: ScoreSmoother::default(), results: FaceResults::default() }
+        Self { labels, smoother: ScoreSmoother::default(), results: FaceResults::default(), means: None }
+    }
+
+    /// Makes scores relative to each face's [`Baseline`], measured against these means; or not, with none, as in the beginning.
+    pub fn set_baseline(&mut self, means: Option<Arc<ClassMeans>>) {
+        self.means = means;
     }
 }
 
@@ -84,15 +125,28 @@ impl FaceMemory for FaceScorer {
     }
 
     fn store(&mut self, batch: &Batch, scores: Vec<Scores>, duration: Duration, options: &ScoringOptions) {
-        let smoother = &mut self.smoother;
+        let (smoother, means) = (&mut self.smoother, self.means.as_deref());
         self.results.store(batch, scores, duration, |analysed, raw| {
             let (last, time) = (analysed.last, analysed.time);
             let mut mouth = last.map_or(MouthMovement::new(time), |last| last.result.mouth.clone());
             mouth.update(last.and_then(|last| last.picture.as_ref()).zip(analysed.picture), time);
-            let (shown, half_life) = (last.map(|last| last.result.label), mouth.half_life(options.half_life));
-            let (scores, label) = smooth(smoother, analysed.face.id, &raw, shown, half_life, time);
-            FaceScores { raw, scores, label, mouth }
+            let mut scores = FaceScores::new(raw, mouth, last.and_then(|last| last.result.baseline.clone()));
+            let shown = (analysed.face.id, last.map(|last| last.result.label));
+            scores.update(smoother, shown, options.half_life, means, time);
+            scores
         });
+    }
+
+    fn calibrate(&mut self, id: u32) {
+        let latest = self.results.get_mut(id).map(|latest| &mut latest.result);
+        let Some((FaceScores { smoothed, baseline: Some(baseline), .. }, means)) = latest.zip(self.means.as_deref()) else { return };
+        baseline.calibrate(smoothed, means);
+    }
+
+    fn reset_baseline(&mut self, id: u32) {
+        if let Some(latest) = self.results.get_mut(id) {
+            latest.result.baseline = None;
+        }
     }
 
     /// A face that has no scores and came with none becomes `unknown`.
@@ -113,8 +167,8 @@ impl FaceScorer {
     fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
         if let Some(last) = self.results.get_mut(id).map(|latest| &mut latest.result) {
             last.mouth.update(None, now);
-            let half_life = last.mouth.half_life(options.half_life);
-            (last.scores, last.label) = smooth(&mut self.smoother, id, &last.raw, Some(last.label), half_life, now);
+            let shown = (id, Some(last.label));
+            last.update(&mut self.smoother, shown, options.half_life, self.means.as_deref(), now);
         }
     }
 
@@ -150,21 +204,6 @@ impl FaceScorer {
             age: Duration::ZERO,
         }
     }
-}
-
-/// The smoothed scores of a face at `now`, and its label, given the one that is `shown`.
-fn smooth(
-    smoother: &mut ScoreSmoother,
-    id: u32,
-    scores: &Scores,
-    shown: Option<usize>,
-    half_life: Duration,
-    now: Duration,
-) -> (Scores, usize) {
-    let smoothed = smoother.update(id, scores.clone(), half_life, now);
-    // Without smoothing each frame gets the top class of its own scores.
-    let label = steady_label(&smoothed, shown.filter(|_| !half_life.is_zero()));
-    (smoothed, label)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::estimator::Estimate;
+use super::rest::RestingShapes;
 use super::smoothing::smooth;
 use crate::crops::face_change::FacePicture;
 use crate::crops::results::{Batch, FaceMemory, FaceResults, Pictures, Selection};
@@ -85,13 +86,19 @@ pub struct Tracked {
     smoothed: Placed,
     /// Time of the frame on which it was smoothed last.
     smoothed_at: Duration,
+    /// The face at rest, if blendshapes are relative to it.
+    resting: Option<RestingShapes>,
 }
 
 impl Tracked {
-    fn update(&mut self, raw: Placed, half_life: Duration, now: Duration) {
+    fn update(&mut self, raw: Placed, half_life: Duration, has_baseline: bool, now: Duration) {
         let elapsed = now.saturating_sub(self.smoothed_at);
         self.smoothed = Placed { estimate: smooth(&self.smoothed.estimate, &raw.estimate, elapsed, half_life), rect: raw.rect };
         self.smoothed_at = self.smoothed_at.max(now);
+        self.resting = has_baseline.then(|| self.resting.take().unwrap_or_else(|| RestingShapes::new(now)));
+        if let Some(resting) = &mut self.resting {
+            resting.observe(&self.smoothed.estimate.blendshapes, now);
+        }
     }
 }
 
@@ -101,12 +108,18 @@ pub struct GeometryTracker {
     results: FaceResults<Tracked>,
     /// Size of the frames, in whose pixels the geometry is.
     size: Size,
+    has_baseline: bool,
 }
 
 impl GeometryTracker {
     /// A tracker for the model of this name, before the first frame.
     pub fn new(model_name: Arc<str>) -> Self {
-        Self { model_name, results: FaceResults::default(), size: Size::default() }
+        Self { model_name, results: FaceResults::default(), size: Size::default(), has_baseline: false }
+    }
+
+    /// Makes the blendshapes of mouth and brows relative to the face at rest, or not, as in the beginning.
+    pub fn set_baseline(&mut self, has_baseline: bool) {
+        self.has_baseline = has_baseline;
     }
 }
 
@@ -128,22 +141,35 @@ impl FaceMemory for GeometryTracker {
         for face in faces.iter().filter(|face| batch.unchanged.contains(&face.id)) {
             if let Some(tracked) = self.results.get_mut(face.id).map(|latest| &mut latest.result) {
                 let raw = tracked.raw.at(face.rect_norm.from_norm(view.size()), view.size());
-                tracked.update(raw, options.half_life, now);
+                tracked.update(raw, options.half_life, self.has_baseline, now);
             }
         }
         batch
     }
 
     fn store(&mut self, batch: &Batch, estimates: Vec<Estimate>, duration: Duration, options: &GeometryOptions) {
-        let size = self.size;
+        let (size, has_baseline) = (self.size, self.has_baseline);
         self.results.store(batch, estimates, duration, |analysed, estimate| {
             let raw = Placed { estimate, rect: analysed.face.rect_norm.from_norm(size) };
             let known = analysed.last.map(|last| (last.result.smoothed, last.result.smoothed_at));
             let (smoothed, smoothed_at) = known.unwrap_or((raw, analysed.time));
-            let mut tracked = Tracked { raw, smoothed, smoothed_at };
-            tracked.update(raw, options.half_life, analysed.time);
+            let resting = analysed.last.and_then(|last| last.result.resting.clone());
+            let mut tracked = Tracked { raw, smoothed, smoothed_at, resting };
+            tracked.update(raw, options.half_life, has_baseline, analysed.time);
             tracked
         });
+    }
+
+    fn calibrate(&mut self, id: u32) {
+        if let Some(Tracked { smoothed, resting: Some(resting), .. }) = self.results.get_mut(id).map(|latest| &mut latest.result) {
+            resting.calibrate(&smoothed.estimate.blendshapes);
+        }
+    }
+
+    fn reset_baseline(&mut self, id: u32) {
+        if let Some(latest) = self.results.get_mut(id) {
+            latest.result.resting = None;
+        }
     }
 
     /// A face that is too small keeps the geometry that it came with.
@@ -152,10 +178,11 @@ impl FaceMemory for GeometryTracker {
             let latest = self.results.get(face.id).filter(|_| options.selection.is_large_enough(face, size));
             let Some(latest) = latest else { continue };
             let estimate = latest.result.smoothed.at(face.rect_norm.from_norm(size), size).estimate;
+            let resting = latest.result.resting.as_ref();
             face.geometry = Some(Arc::new(FaceGeometry {
                 pose: estimate.pose,
                 landmarks_norm: estimate.landmarks.to_norm(size),
-                blendshapes: estimate.blendshapes,
+                blendshapes: resting.map_or(estimate.blendshapes, |resting| resting.relative(&estimate.blendshapes)),
                 trust: estimate.trust,
                 age: now.saturating_sub(latest.time),
                 model_name: self.model_name.clone(),

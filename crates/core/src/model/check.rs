@@ -26,6 +26,12 @@ pub(super) fn check(description: &ModelDescription) -> Result<(), Wrong> {
         let is_divisor = output.temperature.is_finite() && output.temperature > 0.0;
         require(is_divisor, || "[[output]] temperature above 0".into(), output.temperature)?;
         share("[[output]] min_confidence", output.min_confidence)?;
+        for (label, means) in &output.mean_log_scores {
+            let count = output.labels.len();
+            let is_row = output.labels.contains(label) && means.len() == count && means.iter().all(|mean| mean.is_finite());
+            let expected = || format!("[output.mean_log_scores] {label} as one of the labels, with {count} finite numbers");
+            require(is_row, expected, format!("{means:?}"))?;
+        }
     }
     share("score_threshold", description.score_threshold.unwrap_or(0.0))?;
     for (key, angle) in [("max_yaw", description.max_yaw), ("max_pitch", description.max_pitch)] {

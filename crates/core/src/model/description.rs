@@ -130,6 +130,10 @@ pub struct OutputDescription {
     /// The prior that an expression model's output is for. The first output is used for all priors that no output has.
     #[serde(default)]
     pub prior: Option<Prior>,
+    /// `[output.mean_log_scores]`: for a class, the mean of ln(score + 0.001) of each class over faces that show it. Baselines of
+    /// faces need them; classes may be missing.
+    #[serde(default)]
+    pub mean_log_scores: BTreeMap<String, Vec<f32>>,
 }
 
 fn one() -> f32 {
@@ -304,6 +308,9 @@ mod tests {
             ("activation = \"softmax\"", "temperature = 0.0", "[[output]] temperature"),
             ("activation = \"softmax\"", "min_confidence = 1.1", "[[output]] min_confidence of 0 to 1, found 1.1"),
             ("activation = \"softmax\"", "min_confidence = nan", "[[output]] min_confidence of 0 to 1"),
+            ("activation = \"softmax\"", "mean_log_scores = {c = [0.0, 0.0]}", "[output.mean_log_scores] c as one of the labels, with 2"),
+            ("activation = \"softmax\"", "mean_log_scores = {a = [0.0]}", "[output.mean_log_scores] a as one of the labels, with 2"),
+            ("activation = \"softmax\"", "mean_log_scores = {a = [0.0, nan]}", "finite numbers, found [0.0, NaN]"),
             ("name = \"tiny\"", "name = \"ti\\u0000ny\"", "without NUL"),
             ("labels = [\"a\", \"b\"]", "labels = [\"a\", \"\\u0000\"]", "without NUL"),
             ("unheard_of = 1", "refiner = \"../face\"", "refiner"),

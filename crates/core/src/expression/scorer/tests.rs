@@ -154,3 +154,38 @@ fn a_face_beyond_the_limits_of_the_pose_is_unknown_and_keeps_its_scores() {
     assert_eq!(shown(limits, 70.0, 0.0, 0.05), label, "the pose itself is uncertain");
     assert_eq!(shown(PoseLimits::default(), 90.0, 0.0, 0.9), label, "a model without limits");
 }
+
+#[test]
+fn a_baseline_is_forgotten_on_request_and_with_its_face() {
+    let (calm, sad) = ([0.4, 0.1, 0.5], [0.2, 0.1, 0.7]);
+    let toml = "name = 'x'\ntask = 'expression'\n[input]\nname = 'input'\n[[output]]\nname = 'scores'\nlabels = ['neutral', 'happiness', \
+                'sadness']\nmean_log_scores = {neutral = [-0.3, -2.2, -1.6], happiness = [-2.2, -0.2, -2.2], sadness = [-1.2, -2.2, -0.5]}";
+    let description = crate::model::ModelDescription::parse(std::path::Path::new("x"), toml).unwrap();
+    let output = &description.outputs[0];
+    let (mut scorer, means) = (FaceScorer::new(LabelSet::new(output.labels.clone())), ClassMeans::of(output).map(Arc::new));
+    scorer.set_baseline(means.clone());
+    let face = [(1, Rect::new(20.0, 20.0, 100.0, 100.0))];
+    let frame = |scorer: &mut FaceScorer, time_ms, scores: [f32; 3]| {
+        let (batch, _) = choose(scorer, (VGA, 16), &face, &OPTIONS, time_ms);
+        scorer.store(&batch, vec![Scores::from_probabilities(scores)], Duration::ZERO, &OPTIONS);
+        let mut faces = batch.faces;
+        scorer.complete(&mut faces, VGA, &OPTIONS, Duration::from_millis(time_ms));
+        let emotion = faces.remove(0).emotion.expect("it was scored");
+        (emotion.label().to_owned(), emotion.scores.baseline().map(|duration| duration.as_secs()))
+    };
+    assert_eq!(frame(&mut scorer, 0, calm), ("sadness".into(), Some(0)), "nothing is known");
+    scorer.calibrate(1);
+    assert_eq!(frame(&mut scorer, 40, calm), ("neutral".into(), Some(12)));
+    assert_eq!(frame(&mut scorer, 80, sad), ("sadness".into(), Some(12)));
+    scorer.reset_baseline(1);
+    assert_eq!(frame(&mut scorer, 120, calm), ("sadness".into(), Some(0)));
+    scorer.calibrate(1);
+    scorer.calibrate(2);
+    scorer.set_baseline(None);
+    assert_eq!(frame(&mut scorer, 160, calm), ("sadness".into(), None), "switched off");
+    scorer.calibrate(1);
+    scorer.set_baseline(means);
+    assert_eq!(frame(&mut scorer, 240, calm), ("sadness".into(), Some(0)), "it starts anew");
+    scorer.calibrate(1);
+    assert_eq!(frame(&mut scorer, 9_000, calm), ("sadness".into(), Some(0)), "the track is long over");
+}
