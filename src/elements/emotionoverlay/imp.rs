@@ -3,23 +3,28 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoOverlayCompositionMeta};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::compose::{Composer, Output, paint, transform_caps};
+use super::delay::{Delay, Held};
 use super::privacy::{Privacy, Shown};
 use super::rate::FrameRate;
 use super::settings::{PROPERTIES, Settings};
 use crate::draw::{CornerFigures, Painter, Placed, Style};
-use crate::elements::bus::error_message;
+use crate::elements::analyser::stream::buffer_times;
+use crate::elements::bus::{error_message, post_latency};
 use crate::elements::frame::{self, allocation};
 use crate::elements::upstream::picture_changes::PictureChanges;
+use crate::geometry::Rect;
 use crate::record::{FaceRecord, FrameRecord};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -36,6 +41,7 @@ struct State {
     painter: Painter,
     composer: Composer,
     privacy: Privacy,
+    delay: Delay,
     rate: FrameRate,
     /// Set once the classes named in `labels` were compared with those of the model.
     are_labels_checked: bool,
@@ -66,7 +72,7 @@ impl EmotionOverlay {
         self.state.lock()
     }
 
-    /// Blurs the faces on `buffer` if `blur-faces` is set.
+    /// Blurs the faces on `buffer`, and the boxes `beside` them, if `blur-faces` is set.
     ///
     /// # Errors
     /// If the frame cannot be blurred. It must not be shown then.
@@ -76,9 +82,10 @@ impl EmotionOverlay {
         settings: &Settings,
         buffer: &mut gst::BufferRef,
         record: &FrameRecord,
+        beside: &[Rect],
     ) -> Result<Shown, gst::FlowError> {
         let warn = |text: &str| gst::element_imp_warning!(self, gst::LibraryError::Settings, ("blur-faces: {text}"));
-        state.privacy.apply(buffer, &state.info, &settings.blur, record, warn).map_err(|error| {
+        state.privacy.apply(buffer, &state.info, &settings.blur, record, beside, warn).map_err(|error| {
             self.post_error_message(error_message(&error));
             gst::FlowError::Error
         })
@@ -161,6 +168,9 @@ impl ObjectImpl for EmotionOverlay {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         PROPERTIES.set(&mut self.settings(), pspec.name(), value);
         gst::info!(CAT, imp = self, "{} = {value:?}", pspec.name());
+        if matches!(pspec.name(), "blur-delay" | "blur-faces") {
+            post_latency(&*self.obj());
+        }
         if pspec.name() == "labels" && self.obj().current_state() >= gst::State::Paused {
             self.report_malformed_labels();
         }
@@ -228,7 +238,10 @@ impl BaseTransformImpl for EmotionOverlay {
         let output = Output::from_caps(incaps, outcaps);
         gst::debug!(CAT, imp = self, "{incaps} to {outcaps}: {output:?}");
         let style = self.settings().style.clone();
-        *self.state() = Some(State {
+        let mut state = self.state();
+        // Downstream may ask for new caps while frames are held back.
+        let delay = state.take().map(|state| state.delay).unwrap_or_default();
+        *state = Some(State {
             info,
             src_caps: outcaps.clone(),
             output,
@@ -236,6 +249,7 @@ impl BaseTransformImpl for EmotionOverlay {
             style,
             composer: Composer::default(),
             privacy: Privacy::default(),
+            delay,
             rate: FrameRate::default(),
             are_labels_checked: false,
             is_failing: false,
@@ -253,6 +267,13 @@ impl BaseTransformImpl for EmotionOverlay {
             && let Some(state) = self.state().as_mut()
         {
             state.privacy.reset();
+            state.delay.clear();
+        }
+        // What is held back comes before what ends it or changes its meaning.
+        if matches!(event.type_(), gst::EventType::Eos | gst::EventType::Caps | gst::EventType::Segment | gst::EventType::SegmentDone)
+            && let Err(error) = self.drain()
+        {
+            gst::debug!(CAT, imp = self, "pushing the frames that were held back: {error}");
         }
         self.parent_sink_event(event)
     }
@@ -280,20 +301,87 @@ impl BaseTransformImpl for EmotionOverlay {
         self.parent_submit_input_buffer(is_discont, buffer)
     }
 
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        let settings = self.settings().clone();
+        let delay = settings.blur.held();
+        if delay.is_zero() && self.state().as_ref().is_none_or(|state| state.delay.is_empty()) {
+            return self.parent_generate_output();
+        }
+        let mut state = self.state();
+        let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        if let Some(buffer) = self.take_queued_buffer() {
+            let record = self.read(state, &settings, &buffer);
+            let time = buffer_times(&*self.obj(), &buffer).running_time.map_or(Duration::MAX, Into::into);
+            state.delay.push(Held { buffer, record, time });
+        }
+        let Some((held, beside)) = state.delay.next(delay, false) else { return Ok(GenerateOutputSuccess::NoOutput) };
+        Ok(GenerateOutputSuccess::Buffer(self.finish(state, &settings, held, &beside)?))
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        let is_answered = BaseTransformImplExt::parent_query(self, direction, query);
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut()
+            && direction == gst::PadDirection::Src
+        {
+            let (is_live, min, max) = latency.result();
+            let held = gst::ClockTime::try_from(self.settings().blur.held()).unwrap_or(gst::ClockTime::ZERO);
+            latency.set(is_live, min.saturating_add(held), max.map(|max| max.saturating_add(held)));
+        }
+        is_answered
+    }
+
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let settings = self.settings().clone();
         let mut state = self.state();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let mut record = {
-            let mut picture_changes = self.picture_changes.lock();
-            picture_changes.keep(&settings.keeps_place);
-            picture_changes.read(buffer, frame::size(&state.info)).0
-        };
-        match self.blur(state, &settings, buffer, &record)? {
+        let record = self.read(state, &settings, buffer);
+        self.process(state, &settings, buffer, record, &[])
+    }
+}
+
+impl EmotionOverlay {
+    /// The faces on `buffer`.
+    fn read(&self, state: &State, settings: &Settings, buffer: &gst::BufferRef) -> FrameRecord {
+        let mut picture_changes = self.picture_changes.lock();
+        picture_changes.keep(&settings.keeps_place);
+        picture_changes.read(buffer, frame::size(&state.info)).0
+    }
+
+    /// Blurs and draws on a frame that was held back.
+    fn finish(&self, state: &mut State, settings: &Settings, held: Held, beside: &[Rect]) -> Result<gst::Buffer, gst::FlowError> {
+        let Held { mut buffer, record, .. } = held;
+        self.process(state, settings, buffer.make_mut(), record, beside)?;
+        Ok(buffer)
+    }
+
+    /// Pushes all frames that are held back.
+    fn drain(&self) -> Result<(), gst::FlowError> {
+        let settings = self.settings().clone();
+        loop {
+            let next = {
+                let mut state = self.state();
+                let Some(state) = state.as_mut() else { return Ok(()) };
+                let Some((held, beside)) = state.delay.next(settings.blur.held(), true) else { return Ok(()) };
+                self.finish(state, &settings, held, &beside)?
+            };
+            self.obj().src_pad().push(next)?;
+        }
+    }
+
+    /// Blurs and draws on a frame.
+    fn process(
+        &self,
+        state: &mut State,
+        settings: &Settings,
+        buffer: &mut gst::BufferRef,
+        mut record: FrameRecord,
+        beside: &[Rect],
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        match self.blur(state, settings, buffer, &record, beside)? {
             Shown::Current => record.faces.retain(|face| face.confirmed),
             Shown::Repeated => record.faces.clear(),
         }
-        let placed = self.draw(state, &settings, buffer, &record.faces);
+        let placed = self.draw(state, settings, buffer, &record.faces);
         if placed.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }

@@ -33,6 +33,9 @@
 //! so that the picture does not flicker, and a warning is posted. A face that the detector misses is not blurred: give
 //! `facedetect` a low `score-threshold`, and leave `track` on.
 //!
+//! A detector finds a face a moment after it has appeared, and may lose it before it has left. `blur-delay` holds all frames back for
+//! that time, so that a face is hidden from before it was found until after it was lost. A live stream gets that much more latency.
+//!
 //! ## Example launch lines
 //!
 //! Boxes, labels and scores on a camera picture:
@@ -57,12 +60,13 @@
 //! Blurred faces:
 //!
 //! ```text
-//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate ! videoconvert ! autovideosink
+//! gst-launch-1.0 v4l2src ! videoconvert ! facedetect score-threshold=0.3 ! emotionclassify ! emotionoverlay blur-faces=pixelate blur-delay=500000000 ! videoconvert ! autovideosink
 //! ```
 //!
 //! Since: 1.0. See also: `facedetect`, `facelandmarks`, `emotionclassify`, `textoverlay`.
 
 mod compose;
+mod delay;
 mod imp;
 mod privacy;
 mod rate;

@@ -10,6 +10,7 @@ use super::compose::paint;
 use crate::draw::{Blur, Coverage, Snapshot, Uncovered};
 use crate::elements::frame;
 use crate::error::Result;
+use crate::geometry::Rect;
 use crate::record::FrameRecord;
 
 /// The values of the property `blur-faces`: how faces are made unrecognisable.
@@ -62,18 +63,25 @@ pub(super) struct BlurSettings {
     pub faces: BlurFaces,
     pub unsearched: BlurUnsearched,
     pub max_age: Duration,
+    /// How long frames are held back.
+    pub delay: Duration,
 }
 
 impl Default for BlurSettings {
     fn default() -> Self {
-        Self { faces: BlurFaces::default(), unsearched: BlurUnsearched::default(), max_age: Duration::from_millis(500) }
+        Self {
+            faces: BlurFaces::default(),
+            unsearched: BlurUnsearched::default(),
+            max_age: Duration::from_millis(500),
+            delay: Duration::ZERO,
+        }
     }
 }
 
 impl BlurSettings {
-    /// `max_age` in nanoseconds.
-    pub fn max_age_ns(&self) -> u64 {
-        u64::try_from(self.max_age.as_nanos()).unwrap_or(u64::MAX)
+    /// How long frames are held back; zero if no faces are hidden.
+    pub fn held(&self) -> Duration {
+        if self.faces == BlurFaces::None { Duration::ZERO } else { self.delay }
     }
 }
 
@@ -110,7 +118,7 @@ impl Privacy {
         self.last.clear();
     }
 
-    /// Blurs the faces on `buffer`, which `record` lists, or hides the whole frame. Calls `warn` with a text for the
+    /// Blurs the faces on `buffer`, which `record` lists, and the boxes `beside` them, or hides the whole frame. Calls `warn` with a text for the
     /// application, at most once a stream for each text.
     ///
     /// # Errors
@@ -121,6 +129,7 @@ impl Privacy {
         info: &VideoInfo,
         settings: &BlurSettings,
         record: &FrameRecord,
+        beside: &[Rect],
         warn: impl FnOnce(&str),
     ) -> Result<Shown> {
         let Some(blur) = Option::<Blur>::from(settings.faces) else {
@@ -139,14 +148,14 @@ impl Privacy {
         let repeats = settings.unsearched == BlurUnsearched::Repeat;
         let mut shown = Shown::Current;
         // Without faces there is nothing to blur, but a frame that may be repeated later must still be saved.
-        if !is_hidden && !repeats && cover.boxes.is_empty() {
+        if !is_hidden && !repeats && cover.boxes.is_empty() && beside.is_empty() {
             return Ok(shown);
         }
         paint(buffer, info, |canvas| match (is_hidden, repeats) {
             (true, true) if canvas.restore(&self.last) => shown = Shown::Repeated,
             (true, _) => canvas.blur_all(blur),
             (false, _) => {
-                canvas.blur_faces(cover.boxes.iter().map(|rect| rect.from_norm(size)), blur);
+                canvas.blur_faces(cover.boxes.iter().chain(beside).map(|rect| rect.from_norm(size)), blur);
                 if repeats {
                     canvas.save(&mut self.last);
                 }

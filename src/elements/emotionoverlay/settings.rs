@@ -96,6 +96,10 @@ macro_rules! style {
     };
 }
 
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The properties.
 #[rustfmt::skip]
 pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| {
@@ -123,9 +127,16 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
             default.blur.unsearched, Playing), blur.unsearched),
         Property::new(
             uint64("blur-max-age", "Blur maximum age", "How long after a search for faces frames count as searched, in nanoseconds",
-                default.blur.max_age_ns(), Playing),
-            |settings| settings.blur.max_age_ns().to_value(),
+                nanoseconds(default.blur.max_age), Playing),
+            |settings| nanoseconds(settings.blur.max_age).to_value(),
             |settings, value| settings.blur.max_age = Duration::from_nanos(extract(value)),
+        ),
+        Property::new(
+            uint64("blur-delay", "Blur delay",
+                "With blur-faces: how long frames are held back, so that a face is hidden from before it was found until after it was lost, \
+                 in nanoseconds", nanoseconds(default.blur.delay), Playing),
+            |settings| nanoseconds(settings.blur.delay).to_value(),
+            |settings, value| settings.blur.delay = Duration::from_nanos(extract(value)),
         ),
         Property::new(choice("palette", "Palette", "Colours of the expressions", default.palette, Playing),
             |settings| settings.palette.to_value(), |settings, value| settings.set_palette(extract(value))),

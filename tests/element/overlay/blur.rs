@@ -111,3 +111,36 @@ fn a_frame_that_cannot_be_blurred_is_not_shown() {
     assert_eq!(harness.push(short), Err(gst::FlowError::Error));
     assert_eq!(harness.buffers_in_queue(), 0);
 }
+
+#[test]
+fn frames_are_held_back_so_that_a_face_is_hidden_before_it_was_found() {
+    let info = info(VideoFormat::I420, VGA);
+    let mut harness = harness(&info);
+    let element = harness.element().expect("the element");
+    element.set_property_from_str("blur-faces", "pixelate");
+    element.set_property("blur-delay", 100_000_000_u64);
+    let found = [face(3, BOX, VGA, None)];
+    // Ten frames of 30 a second; the face is found on the sixth alone.
+    for index in 0..10 {
+        let mut buffer = striped(&info, if index == 5 { &found } else { &[] });
+        buffer.make_mut().set_pts(index * gst::ClockTime::SECOND / 30);
+        harness.push(buffer).expect("a frame is taken");
+        assert_eq!(harness.buffers_in_queue() as u64, (index + 1).saturating_sub(3), "frame {index}");
+        if index == 6 {
+            // Negotiation in between loses nothing.
+            element.static_pad("src").expect("a pad").mark_reconfigure();
+        }
+    }
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let hidden: Vec<bool> = (0..10)
+        .map(|index| {
+            let out = harness.pull().expect("every frame comes out");
+            assert_eq!(out.pts(), Some(index * gst::ClockTime::SECOND / 30));
+            sample(&out, &info, 280, 290).abs_diff(sample(&out, &info, 284, 290)) < 30
+        })
+        .collect();
+    assert_eq!(hidden, [false, false, true, true, true, true, true, true, true, false], "100 ms before and after");
+
+    let latency = harness.query_latency().expect("a latency");
+    assert_eq!(latency, gst::ClockTime::from_mseconds(100));
+}
