@@ -4,6 +4,7 @@
 mod fleet;
 mod geometry;
 mod onvif;
+mod recordings;
 mod rtsp;
 mod service;
 mod support;
