@@ -6,9 +6,8 @@
 //! appsrc ! queue ! videoconvert ! videoscale ! capsfilter ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
 //!   faces. ! queue ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
-//!     pictures. ! queue ! encoder ! splitmuxsink           files: recordings
+//!     pictures. ! queue ! appsink                          files: the recorder of crates/supervise, with a pipeline of its own
 //!   faces. ! queue ! emotionexport ! appsink               RTSP: records; once more for ONVIF metadata
-//!   faces. ! queue ! emotionexport ! fakesink              files: records, written by a pad probe
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
@@ -16,13 +15,12 @@
 //! replace each other in the queue before it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
 use emotion_supervise::chain::{Chain, ChainError};
-use emotion_supervise::encoding::{self, NoEncoder};
 use emotion_supervise::progress::Progress;
-use emotion_supervise::recording::{self, RecordingError};
+use emotion_supervise::recording::{Notice, Recorder, RecordingError, Recordings};
 use emotion_supervise::run::reason;
 use emotion_supervise::setting::{self, Fault};
 use gst::prelude::*;
@@ -30,11 +28,11 @@ use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::meta;
 use thiserror::Error;
 
-use crate::homeassistant;
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
 use crate::settings::Settings;
 use crate::value::{Schema, name};
+use crate::{homeassistant, status};
 
 /// A queue that keeps the newest frame only.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
@@ -50,6 +48,8 @@ pub struct Analysis {
     entry: AppSrc,
     /// The element of the broker.
     publisher: Option<gst::Element>,
+    /// Writes the files.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Why the analysis cannot begin or end.
@@ -62,8 +62,6 @@ pub enum AnalysisError {
     Chain(#[from] ChainError),
     #[error(transparent)]
     Link(#[from] gst::glib::BoolError),
-    #[error(transparent)]
-    Encoder(#[from] NoEncoder),
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// An element has another type or no such pad.
@@ -88,7 +86,7 @@ impl Analysis {
     /// If an element is missing or does not take a setting.
     pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, AnalysisError> {
         let settings = &options.settings;
-        let pipeline = gst::parse::launch(&line(options)?)?;
+        let pipeline = gst::parse::launch(&line(options))?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
         let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
         let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| AnalysisError::Missing("appsrc"))?;
@@ -113,11 +111,12 @@ impl Analysis {
                 skip_unwatched(&pad(&element("pictures-queue")?, "sink")?, outlet.clone());
             }
         }
-        if let Some(files) = &options.files {
-            recording::attach(files, &element("faces")?, &element("recording")?, &element("records")?)?;
+        let recorder = options.files.as_ref().map(|files| recorder(files, &options.name)).transpose()?;
+        if let Some(recorder) = recorder.clone() {
+            take(element("recorded")?, move |sink, sample| recorder.push(sample, sink.upcast_ref()))?;
         }
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
-        Ok(Self { pipeline, entry, publisher })
+        Ok(Self { pipeline, entry, publisher, recorder })
     }
 
     /// Starts the pipeline.
@@ -167,7 +166,15 @@ impl Analysis {
     /// # Errors
     /// If that fails or takes longer.
     pub fn finish(&self, limit: Duration) -> Result<(), AnalysisError> {
+        let end = Instant::now() + limit;
         let _ = self.entry.end_of_stream();
+        let finished = self.wait_for_end(limit);
+        let left = end.saturating_duration_since(Instant::now());
+        let is_written = self.recorder.as_ref().is_none_or(|recorder| recorder.finish(left));
+        finished.and(if is_written { Ok(()) } else { Err(AnalysisError::Unfinished(limit.as_secs())) })
+    }
+
+    fn wait_for_end(&self, limit: Duration) -> Result<(), AnalysisError> {
         let limit = gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::MAX);
         let types = [gst::MessageType::Eos, gst::MessageType::Error];
         let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(limit, &types));
@@ -184,7 +191,7 @@ impl Analysis {
     }
 }
 
-fn line(options: &Options) -> Result<String, NoEncoder> {
+fn line(options: &Options) -> String {
     let (width, height) = (options.settings.size.width, options.settings.size.height);
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
@@ -206,12 +213,7 @@ fn line(options: &Options) -> Result<String, NoEncoder> {
         }
     }
     if options.files.is_some() {
-        line += &format!(
-            "pictures. ! {ALL} ! videoconvert ! {} ! {} name=recording \
-             faces. ! queue ! emotionexport name=records ! fakesink sync=false async=false ",
-            encoding::encoder()?.recording,
-            recording::MUXER
-        );
+        line += &format!("pictures. ! {ALL} ! appsink name=recorded sync=false async=false max-buffers=1 ");
     }
     if let Some(publish) = &options.publish {
         line += "funnel name=schemas ! emotionpublish name=publish ";
@@ -219,7 +221,7 @@ fn line(options: &Options) -> Result<String, NoEncoder> {
             line += &format!("faces. ! queue ! emotionexport {} ! schemas. ", export(*schema, publish));
         }
     }
-    Ok(line)
+    line
 }
 
 /// The properties of the `emotionexport` of a schema.
@@ -276,11 +278,31 @@ fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
 
 /// Passes the samples of an appsink on to the clients.
 fn feed(sink: gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), AnalysisError> {
-    let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
     let outlet = outlet.clone();
+    take(sink, move |_, sample| outlet.push(stream, sample))
+}
+
+/// A recorder with records of the camera `name`.
+fn recorder(files: &Recordings, name: &str) -> Result<Arc<Recorder>, RecordingError> {
+    let name = name.to_owned();
+    let make_exporter = move || gst::ElementFactory::make("emotionexport").property("source", &name).build();
+    let recorder = Recorder::new(files.clone(), Box::new(make_exporter), |notice| {
+        let text = match notice {
+            Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
+            Notice::GoesOn => "recordings go on".into(),
+        };
+        eprintln!("emotion-camera: {text}");
+        status::tell(&text);
+    });
+    recorder.map(Arc::new)
+}
+
+/// Calls `take` with each sample of an appsink.
+fn take(sink: gst::Element, take: impl Fn(&AppSink, &gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
+    let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        outlet.push(stream, &sample);
+        take(sink, &sample);
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());

@@ -18,6 +18,7 @@ mod options;
 mod rtsp;
 mod settings;
 mod source;
+mod status;
 mod value;
 
 use std::error::Error;

@@ -47,10 +47,18 @@ fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
     page.add("emotion_camera_info", Kind::Gauge, "The program; always 1.", [(&version[..], 1.0)]);
     let labels = [("name", name)];
     page.add_sources(&[(&labels[..], progress.counts())]);
+    if let Some(recorder) = &analysis.recorder {
+        add_recordings(&mut page, &labels, recorder.is_up(), recorder.failures());
+    }
     if let Some(stats) = analysis.publisher_stats() {
         add_publisher(&mut page, &labels, &stats);
     }
     page.into_text()
+}
+
+fn add_recordings(page: &mut Page, labels: Labels<'_>, is_up: bool, failures: u64) {
+    page.add("emotion_recording_up", Kind::Gauge, "1 while frames reach the disk.", [(labels, f64::from(is_up))]);
+    page.add("emotion_recording_failures_total", Kind::Counter, "How often recordings stopped.", [(labels, failures as f64)]);
 }
 
 fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
@@ -139,6 +147,7 @@ mod tests {
         gst::init().unwrap();
         let mut page = Page::default();
         page.add_sources(&[]);
+        add_recordings(&mut page, &[], true, 0);
         add_publisher(&mut page, &[], &gst::Structure::new_empty("stats"));
         let text = page.into_text();
         test_support::promises::assert_kept("metrics", text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned));

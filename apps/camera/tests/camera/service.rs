@@ -61,7 +61,7 @@ pub fn play(line: &str) -> usize {
 }
 
 /// Number of frames of a recording.
-fn frames(file: &Path) -> usize {
+pub fn frames(file: &Path) -> usize {
     play(&format!("filesrc location={} ! decodebin ! fakesink name=count sync=false", file.display()))
 }
 
@@ -127,7 +127,7 @@ pub fn signal(program: &Running, name: &str) {
 }
 
 /// The values of the metrics page, by name.
-fn metrics(port: u16) -> impl Fn(&str) -> f64 {
+pub fn metrics(port: u16) -> impl Fn(&str) -> f64 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut page = String::new();

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The files of recordings: their numbers, and when they are on the disk.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+/// A recording that has failed goes on when the disk has room for this much.
+const ROOM: usize = 16 << 20;
+/// A video of at most this size has no pictures.
+const EMPTY_VIDEO: u64 = 4 << 10;
+
+/// The pairs of files that a pipeline records to a folder, in which other programs may record too.
+#[derive(Debug)]
+pub struct Pairs {
+    folder: PathBuf,
+    next: Arc<AtomicU32>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Numbers of videos that the muxer has not opened yet.
+    waiting: VecDeque<u32>,
+    open: Vec<Pair>,
+}
+
+/// A pair that is not known to be on the disk.
+#[derive(Clone, Debug)]
+struct Pair {
+    number: u32,
+    /// True if the muxer has closed the video.
+    is_closed: bool,
+}
+
+impl Pairs {
+    /// No pairs yet. Those in `folder` are numbered from `next`, which is increased.
+    pub fn new(folder: PathBuf, next: Arc<AtomicU32>) -> Self {
+        Self { folder, next, state: Mutex::default() }
+    }
+
+    /// Begins the next pair: takes a number that no other program has, and creates its file of records.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn begin(&self) -> io::Result<File> {
+        let mut state = self.state.lock();
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if self.path(number, "mp4").exists() {
+                continue;
+            }
+            match File::create_new(self.path(number, "ndjson")) {
+                Ok(records) => {
+                    state.waiting.push_back(number);
+                    state.open.push(Pair { number, is_closed: false });
+                    return Ok(records);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", self.folder.display()))),
+            }
+        }
+    }
+
+    /// The path of the next video, for the muxer.
+    pub fn next_video(&self) -> Option<PathBuf> {
+        let number = self.state.lock().waiting.pop_front()?;
+        Some(self.path(number, "mp4"))
+    }
+
+    /// Takes a message of the muxer: it may have closed a video.
+    pub fn note(&self, message: Option<&gst::StructureRef>) {
+        let Some(closed) = message.filter(|message| message.name() == "splitmuxsink-fragment-closed") else { return };
+        let Ok(location) = closed.get::<PathBuf>("location").or_else(|_| closed.get::<String>("location").map(PathBuf::from)) else {
+            return;
+        };
+        let mut state = self.state.lock();
+        state.open.iter_mut().filter(|pair| self.path(pair.number, "mp4") == location).for_each(|pair| pair.is_closed = true);
+    }
+
+    /// Syncs what is not known to be on the disk. Returns whether there is a video with pictures among it.
+    ///
+    /// # Errors
+    /// If the system cannot write it.
+    pub fn sync(&self) -> io::Result<bool> {
+        let open = self.state.lock().open.clone();
+        let mut has_video = false;
+        for pair in &open {
+            has_video |= self.sync_file(pair.number, "mp4")? > EMPTY_VIDEO;
+            self.sync_file(pair.number, "ndjson")?;
+        }
+        if !open.is_empty() {
+            sync_folder(&self.folder)?;
+        }
+        // The last lines of a pair are written at about the time at which its video is closed, which was before the sync.
+        let closed: Vec<u32> = open.iter().filter(|pair| pair.is_closed).map(|pair| pair.number).collect();
+        self.state.lock().open.retain(|pair| !closed.contains(&pair.number));
+        Ok(has_video)
+    }
+
+    /// Ends with the pipeline. A pair without pictures and records is deleted if the pipeline has failed.
+    pub fn finish(&self, has_failed: bool) {
+        let State { open, .. } = std::mem::take(&mut *self.state.lock());
+        let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+        for pair in open.iter().filter(|_| has_failed) {
+            let (video, records) = (self.path(pair.number, "mp4"), self.path(pair.number, "ndjson"));
+            if length(&video) <= EMPTY_VIDEO && length(&records) == 0 {
+                let _ = (fs::remove_file(video), fs::remove_file(records));
+            }
+        }
+    }
+
+    fn path(&self, number: u32, extension: &str) -> PathBuf {
+        self.folder.join(format!("{number:05}.{extension}"))
+    }
+
+    /// Syncs a file, if it exists. Returns its length.
+    fn sync_file(&self, number: u32, extension: &str) -> io::Result<u64> {
+        let path = self.path(number, extension);
+        let synced = File::options().append(true).open(&path).and_then(|file| {
+            file.sync_data()?;
+            Ok(file.metadata()?.len())
+        });
+        match synced {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            synced => synced.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        }
+    }
+}
+
+/// Makes the names of new files survive a power failure, where folders can be synced.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder).map_or(Ok(()), |folder| folder.sync_all())
+}
+
+/// Creates the folder if it does not exist, and writes to it.
+///
+/// # Errors
+/// If that fails.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    try_file(folder, &[])
+}
+
+/// True if the folder has room for a recording.
+pub fn has_room(folder: &Path) -> bool {
+    fs::create_dir_all(folder).and_then(|()| try_file(folder, &vec![1; ROOM])).is_ok()
+}
+
+/// Writes a file to the disk and deletes it.
+fn try_file(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = folder.join(format!(".emotion-{}", std::process::id()));
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_data()
+    });
+    fs::remove_file(&path).or_else(|error| if written.is_err() { Ok(()) } else { Err(error) })?;
+    written
+}
+
+/// The number after the highest one of the files in the folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn next_number(folder: &Path) -> io::Result<u32> {
+    let mut next = 0;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_ours = path.extension().is_some_and(|extension| extension == "mp4" || extension == "ndjson");
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
+        next = next.max(number.filter(|_| is_ours).map_or(0, |number| number.saturating_add(1)));
+    }
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_continue_after_the_files_of_earlier_runs_and_of_other_programs() {
+        let folder = std::env::temp_dir().join(format!("emotion-supervise-numbers-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        assert_eq!(next_number(&folder).unwrap(), 0);
+        for name in ["00002.mp4", "00004.ndjson", "00009.txt", "cat.mp4"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(next_number(&folder).unwrap().into())));
+        let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin().and(Ok(pairs.next_video())).unwrap().unwrap());
+        assert_eq!(videos, [5, 6, 7, 8].map(|number| folder.join(format!("0000{number}.mp4"))));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_pair_without_content_is_deleted_after_a_failure() {
+        let folder = std::env::temp_dir().join(format!("emotion-supervise-empty-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let pairs = Pairs::new(folder.clone(), Arc::default());
+        let mut records = pairs.begin().unwrap();
+        records.write_all(b"{}\n").unwrap();
+        pairs.begin().unwrap();
+        fs::write(folder.join("00001.mp4"), "").unwrap();
+        pairs.finish(true);
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["00000.ndjson"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
