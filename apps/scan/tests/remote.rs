@@ -11,6 +11,7 @@ mod web_server;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{PipeReader, PipeWriter, pipe};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -208,6 +209,26 @@ fn secrets_are_used_and_never_written() {
     }
     let faces: Vec<Value> = folder.rows("out.files.ndjson").iter().map(|row| row["faces"].clone()).collect();
     assert_eq!(faces[..4], [2.into(), 2.into(), 2.into(), Value::Null]);
+}
+
+#[test]
+fn workers_in_other_processes_get_whole_addresses() {
+    let Some(folder) = Folder::new("remote-workers") else { return };
+    folder.photo("in/photo.jpg");
+    let web = WebServer::start(&folder.path("in"));
+    folder.write("list.txt", format!("{}?X-Amz-Signature=hunter2", web.url("signed/photo.jpg")).as_bytes());
+    let (tasks, to_worker) = pipe().unwrap();
+    let (answers, from_worker) = pipe().unwrap();
+    // Each command is dropped once it runs: it would keep the pipe open.
+    let start = |line: &str, input: PipeReader, output: PipeWriter| {
+        command(&folder, line).stdin(input).stdout(output).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let scan = start("--list list.txt --output out.ndjson --quiet --dispatch", answers, to_worker);
+    let mut worker = start("--output out.ndjson --worker", tasks, from_worker);
+    ended(scan.wait_with_output().unwrap(), 0);
+    assert!(worker.wait().unwrap().success());
+    let row = &folder.rows("out.files.ndjson")[0];
+    assert!(row["faces"] == 2 && row["file"].as_str().unwrap().ends_with("?X-Amz-Signature=***"), "{row}");
 }
 
 fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {

@@ -13,6 +13,7 @@ use super::backlog::{Backlog, Running, Task};
 use super::protocol::{self, Answer, Request};
 use crate::error::Error;
 use crate::findings::{FileFacts, SliceResult};
+use crate::inputs::Input;
 use crate::journal::{Entry, Log};
 
 /// Requests without an answer, and their tasks.
@@ -50,7 +51,8 @@ fn request(backlog: &Backlog<'_>, task: Task) -> Request {
         Task::File(_) => (None, Vec::new()),
         Task::Slice(file, slice) => (Some(slice), backlog.slices(file)),
     };
-    Request { file: backlog.scan.inputs[task.file()].key.clone(), slice, slices, models: backlog.scan.models.clone() }
+    let Input { key, url, .. } = &backlog.scan.inputs[task.file()];
+    Request { file: key.clone(), slice, slices, models: backlog.scan.models.clone(), url: url.clone() }
 }
 
 fn read_answers<'a>(backlog: &'a Backlog<'_>, pending: &Pending<'a>, log: &mut Log) -> Result<(), Error> {

@@ -26,6 +26,9 @@ pub struct Request {
     pub slices: Vec<u64>,
     /// The models that examine it.
     pub models: Models,
+    /// The whole URL of a remote file, if its name is without a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Box<str>>,
 }
 
 /// The result of a request.
@@ -58,7 +61,11 @@ pub(super) fn answers(input: impl BufRead) -> impl Iterator<Item = Result<Answer
 
 fn parse<T: DeserializeOwned>(line: std::io::Result<String>, expected: &'static str) -> Result<T, Error> {
     let line = line.map_err(Error::at("standard input".as_ref()))?;
-    serde_json::from_str(&line).map_err(|source| Error::Message { expected, line, source })
+    serde_json::from_str(&line).map_err(|source| {
+        // A URL may have a secret.
+        let line = line.split("\"url\"").next().unwrap_or_default().to_owned();
+        Error::Message { expected, line, source }
+    })
 }
 
 /// Writes a request or an answer, and lets the other side see it.

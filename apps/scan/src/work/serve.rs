@@ -42,7 +42,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn answer(&mut self, request: Request) -> Result<Answer, Error> {
-        let input = Input::of(request.file.clone());
+        let input = Input { url: request.url.clone(), ..Input::of(request.file.clone()) };
         let error = self.refusal(&request, &input);
         let mut answer = Answer { request, facts: None, result: None, error };
         if answer.error.is_some() {

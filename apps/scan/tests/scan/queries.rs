@@ -21,7 +21,7 @@ fn the_queries_of_the_docs_give_the_rows_that_they_promise() {
     folder.write("broken.mp4", b"");
     folder.run("photo.jpg video.mp4 notes.txt broken.mp4 --output results.parquet", 3);
     let queries = queries();
-    assert_eq!(queries.len(), 3);
+    assert_eq!(queries.len(), 4);
     let answers = query(&python, &folder, &queries);
 
     let shares = answers[0].as_array().unwrap();
@@ -32,4 +32,12 @@ fn the_queries_of_the_docs_give_the_rows_that_they_promise() {
     assert!(of_video.len() == 2 && of_video[1][1] == 10.0 && of_video[1][3] == 2, "{means:?}");
     let missing = answers[2].as_array().unwrap();
     assert!(missing.len() == 2 && missing[0][0] == "broken.mp4" && missing[1][1] == "not examined", "{missing:?}");
+    assert_eq!(answers[3].as_array().unwrap().len(), 2 + 2 * 30, "no pairs");
+
+    folder.photo("IMG_1.JPG");
+    folder.video("IMG_1.mp4", 10, 10);
+    folder.run("IMG_1.JPG IMG_1.mp4 --output results.parquet", 0);
+    let once = &query(&python, &folder, &queries[3..])[0];
+    let files: Vec<_> = once.as_array().unwrap().iter().map(|row| row[0].clone()).collect();
+    assert_eq!(files, ["IMG_1.JPG", "IMG_1.JPG"]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{ClientConfigKey, HttpClient, HttpConnector, ReqwestConnector};
 use object_store::http::HttpBuilder;
 use object_store::path::Path as Location;
@@ -37,7 +37,7 @@ pub type Place = (Store, Location);
 pub struct Stores {
     /// Longest time without data.
     pub limit: Duration,
-    buckets: Mutex<HashMap<String, Store>>,
+    buckets: Mutex<HashMap<String, Arc<AmazonS3>>>,
     clients: Mutex<HashMap<Login, HttpClient>>,
 }
 
@@ -103,7 +103,11 @@ impl Stores {
         }
     }
 
-    fn bucket(&self, name: &str) -> Result<Store, Unavailable> {
+    /// A bucket.
+    ///
+    /// # Errors
+    /// If its name or the environment cannot be used.
+    pub fn bucket(&self, name: &str) -> Result<Arc<AmazonS3>, Unavailable> {
         if name.is_empty() || name.contains('@') {
             return Err(Unavailable::Bucket);
         }
@@ -119,7 +123,7 @@ impl Stores {
         ] {
             builder = builder.with_config(AmazonS3ConfigKey::Client(key), format!("{} ms", time.as_millis()));
         }
-        let store: Store = Arc::new(builder.build().map_err(|error| failure::describe(&error, self.limit))?);
+        let store = Arc::new(builder.build().map_err(|error| failure::describe(&error, self.limit))?);
         buckets.insert(name.to_owned(), store.clone());
         Ok(store)
     }
