@@ -96,7 +96,7 @@ pub struct FileFacts {
 /// The result of one slice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SliceResult {
-    /// Number of frames in the slice.
+    /// Number of frames in the slice, those that are missing included.
     pub frames: u64,
     /// Number of frames that were examined.
     pub examined: u64,
@@ -110,6 +110,12 @@ pub struct SliceResult {
     /// end of the file. `None` if there was no first look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spans_ns: Option<Vec<(u64, u64)>>,
+    /// Frames that are missing between those of the slice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// Where the last frame of the slice of a video ends, in nanoseconds of the file's time; `None` if it was not examined to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_ns: Option<u64>,
     /// Width and height of the last upright frame, in pixels.
     pub size: Option<(u32, u32)>,
     /// Degrees by which the frames were turned clockwise before they were searched. Boxes do not include this turn.
@@ -123,10 +129,21 @@ pub struct SliceResult {
     pub error: Option<String>,
 }
 
+/// Frames that are missing at the constant rate of a video, in nanoseconds of the file's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Time of the first of them.
+    pub start_ns: u64,
+    /// Time of the frame behind them.
+    pub end_ns: u64,
+    /// Their number.
+    pub frames: u64,
+}
+
 /// A face on an examined frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Face {
-    /// Number of frames of the slice before this one.
+    /// Number of frames of the slice before this one, those that are missing included.
     pub frame: u64,
     /// Position of the frame in the file, in nanoseconds.
     pub time_ns: u64,

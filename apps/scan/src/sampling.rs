@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Timestamps may be rounded by this much.
 pub const ROUNDING_NS: u64 = 500_000;
 
+/// Sound, or a last frame of unknown length, may go on for so long behind the last frame of a video.
+pub const SILENT_NS: u64 = 1_000_000_000;
+
 /// Which frames of a video are examined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sampling {

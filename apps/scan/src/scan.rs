@@ -11,6 +11,7 @@ use crate::journal::Journal;
 use crate::models::Models;
 use crate::outputs::Outputs;
 use crate::provenance::Provenance;
+use crate::sampling::SILENT_NS;
 
 /// A scan to one set of tables.
 #[derive(Clone, Copy)]
@@ -55,10 +56,16 @@ impl Results<'_> {
     /// The results of each file.
     pub(crate) fn files(&self) -> impl Iterator<Item = FileResults<'_>> {
         self.scan.inputs.iter().enumerate().map(|(number, input)| {
-            let facts = self.journal.facts(number).cloned().unwrap_or_default();
+            let mut facts = self.journal.facts(number).cloned().unwrap_or_default();
+            facts.length_ns = facts.length_ns.map(|length| bounded(length, self.journal.end_ns(number)));
             FileResults { number, input, facts, journal: &self.journal }
         })
     }
+}
+
+/// The length that a header says, unless the last frame of the video ends later, or more than [`SILENT_NS`] before.
+fn bounded(length_ns: u64, end_ns: Option<u64>) -> u64 {
+    end_ns.filter(|end| *end > length_ns || length_ns - end > SILENT_NS).unwrap_or(length_ns)
 }
 
 impl FileResults<'_> {

@@ -3,6 +3,8 @@
 //!
 //! The pipeline decodes on threads of its own. Each wait for it has a time limit.
 
+mod seeking;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,14 +15,14 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use super::failure::Failure;
-use super::frame::{Chosen, Frame, Part, Range};
+use super::frame::{Chosen, Frame};
 use super::gate::Gate;
 use super::missing;
 use super::streams::{Found, watch};
-use super::structure::{Defect, defect};
-use super::timeline::{Timeline, position};
+use super::structure::{Defect, defect, last_frame_of_flv};
+use super::timeline::Timeline;
 use crate::findings::Kind;
-use crate::sampling::{ROUNDING_NS, Sampling};
+use crate::sampling::{SILENT_NS, Sampling};
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
@@ -181,62 +183,6 @@ impl Decoder {
         self.pipeline.query_duration::<gst::ClockTime>().map(whole_milliseconds).filter(|&length| length > 0)
     }
 
-    /// Position in the stream of time 0, if the file is read from its beginning because seeks would change the times of its frames.
-    pub fn origin_ns(&self) -> Option<u64> {
-        self.origin_ns.filter(|_| !self.may_seek)
-    }
-
-    /// Finds out, at the beginning of the file, whether a frame has the same time after a seek as without one. The first frame is
-    /// that of the file afterwards.
-    pub fn check_seeks(&mut self) -> Result<()> {
-        if self.may_seek && self.file.is_some() {
-            let first = self.preroll_position();
-            self.may_seek = matches!(self.continue_at(Part::default()), Ok(()) | Err(Failure::NoSeek(_)))
-                && self.preroll_position().zip(first).is_some_and(|(again, first)| again.abs_diff(first) <= ROUNDING_NS);
-            if !self.may_seek {
-                return self.reopen(self.sampling);
-            }
-        }
-        Ok(())
-    }
-
-    /// The keyframe at or before `time_ns`; `None` if the file cannot seek there.
-    pub fn keyframe_before(&mut self, time_ns: u64) -> Result<Option<u64>> {
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
-        self.plan(None);
-        Ok(if self.may_seek && self.seek(flags, time_ns)? { self.preroll_position() } else { None })
-    }
-
-    /// Position of the next frame in the stream, before any was taken.
-    fn preroll_position(&self) -> Option<u64> {
-        self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(sample.buffer()?, sample.segment()))
-    }
-
-    /// Returns to the beginning, unless the decoder is there.
-    pub fn rewind(&mut self) -> Result<()> {
-        if self.has_moved { self.continue_at(Part::default()) } else { Ok(()) }
-    }
-
-    /// Continues with a part of the file, exactly at its run-up.
-    pub fn continue_at(&mut self, part: Part) -> Result<()> {
-        if !self.may_seek {
-            return self.skip_to(part);
-        }
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        self.plan(Some(Range::of(part)));
-        if self.seek(flags, part.run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(part.run_up_ns)) }
-    }
-
-    /// Skips frames up to the run-up, from the beginning of the file if it is already behind the part.
-    fn skip_to(&mut self, part: Part) -> Result<()> {
-        let is_behind = self.last_ns.is_some_and(|last| last >= part.start_ns);
-        if is_behind || self.gate().is_some() {
-            self.reopen(self.sampling.exact())?;
-        }
-        self.skip_ns = part.run_up_ns;
-        Ok(())
-    }
-
     /// Which frames are examined.
     pub fn sampling(&self) -> Sampling {
         self.sampling
@@ -247,26 +193,8 @@ impl Decoder {
         self.sampling = sampling;
     }
 
-    /// Decides which frames are decoded after the next seek: those that are needed for `range`, or all.
-    fn plan(&self, range: Option<Range>) {
-        if let Some(gate) = self.gate() {
-            gate.plan(self.sampling.pace().zip(range));
-        }
-    }
-
     fn gate(&self) -> Option<Arc<Gate>> {
         self.found.lock().gate.clone()
-    }
-
-    /// Seeks and waits for a frame. Returns false if seeking is not possible.
-    fn seek(&mut self, flags: gst::SeekFlags, time_ns: u64) -> Result<bool> {
-        if self.pipeline.seek_simple(flags, gst::ClockTime::from_nseconds(time_ns)).is_err() {
-            return Ok(false);
-        }
-        self.has_moved = true;
-        self.timeline = Timeline::default();
-        self.wait_for_frame()?;
-        Ok(true)
     }
 
     /// The next frame; `None` at the end.
@@ -288,12 +216,12 @@ impl Decoder {
                 }));
             }
             if let Some(message) = self.pop(gst::ClockTime::ZERO, &[gst::MessageType::Error]) {
-                self.frames()?;
+                self.times()?;
                 return Err(self.failure(&message));
             }
             if self.sink.is_eos() {
-                self.frames()?;
-                return self.missing_bytes.map_or(Ok(None), |bytes| Err(Failure::CutOff(bytes)));
+                let times = self.times()?;
+                return self.incomplete(times).map_or(Ok(None), Err);
             }
             if arrived() > before {
                 (end, before) = (Instant::now() + self.limit, arrived());
@@ -303,9 +231,21 @@ impl Decoder {
         }
     }
 
-    /// Number of frames of the slice, at its end; `None` if all of them were decoded.
-    pub fn frames(&self) -> Result<Option<u64>> {
-        Ok(self.gate().map_or(Ok(None), |gate| gate.frames_at_end())?)
+    /// What is missing behind the last frame, of those at `times` if only few were decoded.
+    fn incomplete(&self, times: Option<Vec<u64>>) -> Option<Failure> {
+        let last_ns = times.map_or(self.last_ns, |times| times.into_iter().max());
+        // The demuxer for FLV goes no further than damage, and says that the file has ended.
+        let has_stopped = || {
+            let at_ns = last_ns?;
+            let length_ns = last_frame_of_flv(&self.file.as_ref()?.0)?.saturating_sub(self.origin_ns?);
+            (length_ns > at_ns + SILENT_NS).then_some(Failure::Ended { at_ns, length_ns })
+        };
+        self.missing_bytes.map(Failure::CutOff).or_else(has_stopped)
+    }
+
+    /// Times of the frames of the slice, at its end; `None` if all of them were decoded.
+    pub fn times(&self) -> Result<Option<Vec<u64>>> {
+        Ok(self.gate().map_or(Ok(None), |gate| gate.times_at_end())?)
     }
 
     /// The sample and its time. Its buffer gets a timestamp if its own is missing or not after that of the last frame.

@@ -37,6 +37,9 @@ pub enum Failure {
     NoIndex,
     #[error("the file was cut off: {0} bytes are missing at its end; what is there was examined")]
     CutOff(u64),
+    /// A demuxer has ended in the middle of a file.
+    #[error("the file is damaged: GStreamer reads {} s of {} s; what is before the damage was examined", .at_ns / 1_000_000_000, .length_ns / 1_000_000_000)]
+    Ended { at_ns: u64, length_ns: u64 },
     /// Raw video with more than 8 bits, which GStreamer would read as 8 bits.
     #[error("expected raw video of 8 bits, found more; convert the file: ffmpeg -i FILE -pix_fmt yuv420p OUT.y4m")]
     DeepRawVideo,

@@ -80,10 +80,10 @@ impl Frames {
         self.stream().map_or(1, Decoder::videos)
     }
 
-    /// Number of frames of the slice, at its end; `None` if all of them were decoded. Fails if the video cannot be sampled by its
+    /// Times of the frames of the slice, at its end; `None` if all of them were decoded. Fails if the video cannot be sampled by its
     /// keyframes.
-    pub fn frames(&self) -> Result<Option<u64>, Failure> {
-        self.stream().map_or(Ok(None), Decoder::frames)
+    pub fn times(&self) -> Result<Option<Vec<u64>>, Failure> {
+        self.stream().map_or(Ok(None), Decoder::times)
     }
 
     /// Length of the file; `None` if its container does not have it.

@@ -137,14 +137,14 @@ impl Gate {
         }
     }
 
-    /// Number of frames of the range, once the decoder has output all its frames; `None` if all frames were passed on.
-    pub(super) fn frames_at_end(&self) -> Result<Option<u64>, Distrust> {
+    /// Times of the frames of the range, once the decoder has output all its frames; `None` if all frames were passed on.
+    pub(super) fn times_at_end(&self) -> Result<Option<Vec<u64>>, Distrust> {
         let state = self.state.lock();
         let Some(groups) = &state.groups else { return Ok(None) };
         match (groups.distrust(), groups.next_wanted()) {
             (Some(distrust), _) => Err(distrust),
             (None, Some(_)) => Err(Distrust::Undecodable),
-            (None, None) => Ok(Some(groups.frames())),
+            (None, None) => Ok(Some(groups.times().map(|time| time.max(0) as u64).collect())),
         }
     }
 

@@ -82,6 +82,8 @@ pub(super) struct Group<T> {
     /// Times of the counted frames that later samples may be in front of, and the number of those before.
     times: Vec<i64>,
     counted: u64,
+    /// Times of all counted frames.
+    pub(super) all_times: Vec<i64>,
 }
 
 impl<T> Group<T> {
@@ -106,6 +108,7 @@ impl<T> Group<T> {
             ahead: Vec::new(),
             times: Vec::new(),
             counted: 0,
+            all_times: Vec::new(),
         }
     }
 
@@ -214,12 +217,8 @@ impl<T> Group<T> {
     pub(super) fn count(&mut self, range: &Range, time_ns: i64) {
         if range.counts(time_ns) && (time_ns >= self.key_ns || !self.starts_file) {
             self.times.push(time_ns);
+            self.all_times.push(time_ns);
         }
-    }
-
-    /// Number of counted frames.
-    pub(super) fn counted(&self) -> u64 {
-        self.counted + self.times.len() as u64
     }
 
     /// Number of counted frames before `time_ns`.

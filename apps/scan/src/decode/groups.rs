@@ -66,8 +66,8 @@ pub(super) struct Groups<T> {
     single_frames: Option<u32>,
     /// Number of frames before the first keyframe.
     headless: u64,
-    /// Frames of the range in the finished groups.
-    frames: u64,
+    /// Times of the frames of the range in the finished groups.
+    times: Vec<i64>,
     wanted: VecDeque<Wanted>,
     /// Time of the last frame that was wanted.
     last_wanted_ns: Option<i64>,
@@ -95,7 +95,7 @@ impl<T: Clone> Groups<T> {
             is_first: true,
             single_frames: Some(0),
             headless: 0,
-            frames: 0,
+            times: Vec::new(),
             wanted: VecDeque::new(),
             last_wanted_ns: None,
             distrust: None,
@@ -123,9 +123,9 @@ impl<T: Clone> Groups<T> {
         self.wanted.pop_front()
     }
 
-    /// Number of frames of the range; complete once the stream or the range has ended.
-    pub(super) fn frames(&self) -> u64 {
-        self.frames + self.group.as_ref().map_or(0, Group::counted)
+    /// Times of the frames of the range; complete once the stream or the range has ended.
+    pub(super) fn times(&self) -> impl Iterator<Item = i64> {
+        self.times.iter().chain(self.group.iter().flat_map(|group| &group.all_times)).copied()
     }
 
     /// Why the stream cannot be sampled.
@@ -275,9 +275,14 @@ impl<T: Clone> Groups<T> {
     /// Passes on the keyframe, if it is wanted, and no longer passed on.
     fn want_keyframe(&mut self, group: &mut Group<T>, actions: &mut Vec<Action<T>>) {
         if std::mem::take(&mut group.wants_key) && group.is_eligible {
-            self.add_wanted(group.key_ns, self.frames + group.counted_before(group.key_ns));
+            self.add_wanted(group.key_ns, self.counted_before(group, group.key_ns));
             group.release(0, actions);
         }
+    }
+
+    /// Number of frames of the range before `time_ns`, a time in `group`.
+    fn counted_before(&self, group: &Group<T>, time_ns: i64) -> u64 {
+        self.times.len() as u64 + group.counted_before(time_ns)
     }
 
     fn add_wanted(&mut self, time_ns: i64, number: u64) {
@@ -289,7 +294,7 @@ impl<T: Clone> Groups<T> {
     fn want(&mut self, group: &mut Group<T>, found: Found, actions: &mut Vec<Action<T>>) {
         let Found { time_ns, position } = found;
         if self.range.has(time_ns) {
-            self.add_wanted(time_ns, self.frames + group.counted_before(time_ns));
+            self.add_wanted(time_ns, self.counted_before(group, time_ns));
             if let Some(position) = position {
                 group.release(position, actions);
             }
@@ -313,7 +318,7 @@ impl<T: Clone> Groups<T> {
             self.choose_keyframe(next_ns, actions);
         }
         let Some(group) = self.group.take() else { return };
-        self.frames += group.counted();
+        self.times.extend(&group.all_times);
         group.discard(actions);
     }
 

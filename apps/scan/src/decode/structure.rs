@@ -10,6 +10,10 @@ use std::path::Path;
 const FIRST_BOXES: [&[u8; 4]; 6] = [b"ftyp", b"wide", b"mdat", b"moov", b"free", b"skip"];
 /// First bytes of a YUV4MPEG2 file, whose first line describes its format.
 const Y4M: &[u8] = b"YUV4MPEG2 ";
+/// The type of a tag of FLV with a frame.
+const FLV_VIDEO: u8 = 9;
+/// So many tags at the end of an FLV file may be sound or data.
+const MAX_TAGS: usize = 1_000;
 /// Maximum length of that line that is read.
 const Y4M_HEADER: usize = 256;
 
@@ -79,6 +83,30 @@ fn box_header(header: &[u8], left: u64) -> Option<([u8; 4], u64)> {
     };
     let is_box = size >= 8 && kind.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ' || *byte == 0xa9);
     is_box.then_some((*kind, size))
+}
+
+/// Time of the last frame of an FLV file; `None` for other files. A tag ends with its length, so they are followed from the end.
+pub fn last_frame_of_flv(path: &Path) -> Option<u64> {
+    let mut file = File::open(path).ok()?;
+    let mut read = |at: u64, bytes: &mut [u8]| {
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.read_exact(bytes).ok()
+    };
+    let mut start = [0; 3];
+    read(0, &mut start)?;
+    let mut end = (start == *b"FLV").then(|| path.metadata().ok())??.len();
+    for _ in 0..MAX_TAGS {
+        let mut length = [0; 4];
+        read(end.checked_sub(4)?, &mut length)?;
+        end = (end - 4).checked_sub(u64::from(u32::from_be_bytes(length)))?;
+        let mut tag = [0; 8];
+        read(end, &mut tag)?;
+        let [kind, _, _, _, high, middle, low, highest] = tag;
+        if kind == FLV_VIDEO {
+            return Some(u64::from(u32::from_be_bytes([highest, high, middle, low])) * 1_000_000);
+        }
+    }
+    None
 }
 
 fn read_up_to(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {

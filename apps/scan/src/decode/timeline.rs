@@ -5,12 +5,18 @@ use gst::prelude::*;
 
 /// Length of a frame in a stream without a frame rate.
 const UNKNOWN_LENGTH_NS: u64 = 40_000_000;
+/// After a jump, a frame that is at most so many lengths before the last one shows that the last one was late.
+const MAX_LATE: u64 = 10;
+/// Until the times are those of the stream again, frames follow each other in this part of their length.
+const CATCH_UP: u64 = 4;
 
 /// Gives each frame a time after that of the frame before. Some decoders lose timestamps, and in recordings that were put
 /// together they begin again.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     last_ns: Option<u64>,
+    /// Set if the last position that was a time left out some.
+    has_jumped: bool,
 }
 
 impl Timeline {
@@ -29,9 +35,16 @@ impl Timeline {
     /// Time of the next frame, which has this position in the stream and is this long.
     pub fn next(&mut self, position_ns: Option<u64>, length_ns: Option<u64>) -> u64 {
         let length_ns = length_ns.filter(|length| *length > 0).unwrap_or(UNKNOWN_LENGTH_NS);
-        let after_last = self.last_ns.map_or(0, |last| last.saturating_add(length_ns));
-        let later = position_ns.filter(|position| self.last_ns.is_none_or(|last| *position > last));
-        *self.last_ns.insert(later.unwrap_or(after_last))
+        let Some(last) = self.last_ns else { return *self.last_ns.insert(position_ns.unwrap_or(0)) };
+        let time_ns = match position_ns {
+            Some(position) if position > last => {
+                self.has_jumped = position - last > length_ns + length_ns / 2;
+                position
+            }
+            Some(position) if self.has_jumped && position < last && last - position < MAX_LATE * length_ns => last + length_ns / CATCH_UP,
+            _ => last.saturating_add(length_ns),
+        };
+        *self.last_ns.insert(time_ns)
     }
 }
 
@@ -79,6 +92,12 @@ mod tests {
             (time_ns / 1_000_000, buffer.pts().unwrap().mseconds())
         });
         assert_eq!(stamps, [(0, 100_000), (100, 100_100), (200, 100_200)]);
+    }
+
+    #[test]
+    fn a_late_time_does_not_delay_those_behind_it() {
+        let found = times(&[Some(80), Some(200), Some(200), Some(200), Some(240), Some(280)], Some(40));
+        assert_eq!(found, [80, 200, 240, 250, 260, 280]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Journal {
     files: Vec<FileState>,
     facts: Distinct<FileFacts>,
     labels: Vec<String>,
+    /// Where the last frame of a video ends, as far as it was examined.
+    ends: HashMap<usize, u64>,
 }
 
 impl Journal {
@@ -56,7 +58,7 @@ impl Journal {
         let folder = LockedFolder::open(folder)?;
         check_settings(folder.path(), settings)?;
         let (open, files, facts) = (Mutex::default(), vec![FileState::default(); inputs.len()], Distinct::default());
-        let mut journal = Self { folder, logs: Vec::new(), open, next_log: 0, files, facts, labels: Vec::new() };
+        let mut journal = Self { folder, logs: Vec::new(), open, next_log: 0, files, facts, labels: Vec::new(), ends: HashMap::new() };
         journal.read_logs(inputs)?;
         Ok(journal)
     }
@@ -68,6 +70,11 @@ impl Journal {
     /// What is known about a file.
     pub fn facts(&self, file: usize) -> Option<&FileFacts> {
         self.facts.get(self.files.get(file)?.facts?)
+    }
+
+    /// Where the last frame of a video ends; `None` if no slice of it was examined to its end.
+    pub fn end_ns(&self, file: usize) -> Option<u64> {
+        self.ends.get(&file).copied()
     }
 
     /// True if the slice is finished.
@@ -113,7 +120,7 @@ impl Journal {
     pub fn note(&mut self, file: usize, entry: Entry, location: Location) {
         let noted = match entry {
             Entry::File(key, facts) => Noted::File(key, facts),
-            Entry::Slice(key, slice, result) => Noted::Slice(key, slice, NotedSlice { labels: result.labels }),
+            Entry::Slice(key, slice, result) => Noted::Slice(key, slice, NotedSlice { labels: result.labels, end_ns: result.end_ns }),
         };
         self.insert(file, noted, location);
     }
@@ -166,6 +173,10 @@ impl Journal {
                     self.labels = result.labels;
                 }
                 state.slices.insert(slice, location);
+                if let Some(end_ns) = result.end_ns {
+                    let last = self.ends.entry(file).or_default();
+                    *last = end_ns.max(*last);
+                }
             }
         }
     }

@@ -38,6 +38,9 @@ pub(super) enum Noted {
 pub(super) struct NotedSlice {
     /// Classes of the expression model.
     pub(super) labels: Vec<String>,
+    /// Where its last frame ends.
+    #[serde(default)]
+    pub(super) end_ns: Option<u64>,
 }
 
 /// Where a result is.

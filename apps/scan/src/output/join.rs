@@ -108,6 +108,7 @@ fn add_slice(row: &mut FileRow, slice: SliceResult) {
     row.examined += slice.examined;
     row.decoded += slice.decoded;
     row.faces += slice.faces.len() as u64;
+    row.missing.extend(slice.missing);
     row.size = slice.size.or(row.size);
     row.turn = slice.turn;
     if let Some(spans) = slice.spans_ns {

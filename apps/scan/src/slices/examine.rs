@@ -10,6 +10,7 @@ use emotion_core::record::FaceRecord;
 
 use super::look::{Span, View, look};
 use super::plan::{self, Sampler};
+use super::times;
 use crate::analysis::{Analyser, Faces};
 use crate::command_line::CommandLine;
 use crate::decode::{Failure, Frame, Frames, Part};
@@ -123,7 +124,11 @@ impl Work<'_, '_> {
             None if direction.is_none() && !is_video => examination.run_in_all_directions(&mut view),
             None => examination.run(&mut view),
         };
-        Ok((examination.result, ended))
+        let SliceExamination { mut result, times, .. } = examination;
+        if is_video && frames.is_stream() && ended.is_ok() {
+            times::complete(&mut result, times, self.part);
+        }
+        Ok((result, ended))
     }
 }
 
@@ -145,8 +150,8 @@ struct SliceExamination {
     keeps_times: bool,
     sampling: Sampling,
     sampler: Sampler,
-    /// Frames of the part so far, and those of the slice before it.
-    frames: u64,
+    /// Times of the frames of the part so far, and the number of those of the slice before it.
+    times: Vec<u64>,
     frames_before: u64,
     /// Number of each track within the slice.
     tracks: HashMap<u32, u32>,
@@ -156,30 +161,32 @@ struct SliceExamination {
 impl SliceExamination {
     fn new(part: Part, sampling: Sampling, keeps_times: bool) -> Self {
         let (sampler, result) = (Sampler::new(sampling.every()), SliceResult::default());
-        Self { part, keeps_times, sampling, sampler, frames: 0, frames_before: 0, tracks: HashMap::new(), result }
+        Self { part, keeps_times, sampling, sampler, times: Vec::new(), frames_before: 0, tracks: HashMap::new(), result }
     }
 
     /// Examines the whole slice.
     fn run(&mut self, view: &mut View<'_>) -> Result<(), Failure> {
         let ended = self.examine_part(view);
-        self.result.frames = self.frames;
+        self.result.frames = self.times.len() as u64;
         ended
     }
 
     /// Takes a first look at the slice, and examines the spans with faces.
     fn run_spans(&mut self, view: &mut View<'_>, every: Duration, is_only: bool) -> Result<(), Failure> {
-        let found = look(view, every, (!is_only).then_some(self.part))?;
+        let (found, looked) = look(view, every, (!is_only).then_some(self.part))?;
         let spans = found.spans(self.part);
         self.result = SliceResult { spans_ns: Some(Vec::new()), ..found.result };
         view.frames.set_sampling(self.sampling);
-        spans.into_iter().try_for_each(|span| self.run_span(span, view))
+        let ended = spans.into_iter().try_for_each(|span| self.run_span(span, view));
+        self.times = found.times;
+        looked.and(ended)
     }
 
     /// Examines a span of the slice, whose frames have been counted.
     fn run_span(&mut self, span: Span, view: &mut View<'_>) -> Result<(), Failure> {
         self.part = plan::part(span.start_ns, span.end_ns);
         view.frames.continue_at(self.part)?;
-        (self.frames, self.frames_before, self.sampler) = (0, span.number, Sampler::new(self.sampling.every()));
+        (self.times, self.frames_before, self.sampler) = (Vec::new(), span.number, Sampler::new(self.sampling.every()));
         let ended = self.examine_part(view);
         let end_ns = span.end_ns.unwrap_or(u64::MAX);
         self.result.spans_ns.get_or_insert_default().push((span.start_ns, end_ns));
@@ -198,7 +205,9 @@ impl SliceExamination {
             }
             self.take(frame, view)?;
         }
-        self.frames = view.frames.frames()?.unwrap_or(self.frames);
+        if let Some(times) = view.frames.times()? {
+            self.times = times;
+        }
         Ok(())
     }
 
@@ -219,14 +228,14 @@ impl SliceExamination {
     fn take(&mut self, frame: Frame, view: &mut View<'_>) -> Result<(), Error> {
         let time_ns = frame.time_ns;
         let is_run_up = time_ns < self.part.start_ns;
-        if let Some(number) = self.sampler.number(&frame, self.frames) {
+        if let Some(number) = self.sampler.number(&frame, self.times.len() as u64) {
             let faces = view.analyser.analyse(frame.sample)?;
             if !is_run_up {
                 view.counts.add_frame(faces.records.len());
                 self.report(&faces, time_ns, self.frames_before + number);
             }
         }
-        self.frames += u64::from(!is_run_up);
+        self.times.extend((!is_run_up).then_some(time_ns));
         Ok(())
     }
 

@@ -31,6 +31,8 @@ impl View<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Look {
     glances: Vec<Glance>,
+    /// Times of the frames of the slice.
+    pub(super) times: Vec<u64>,
     /// Numbers of frames, and the size of a frame.
     pub(super) result: SliceResult,
 }
@@ -43,8 +45,9 @@ impl Look {
 }
 
 /// Looks at frames that are at most twice `every` apart: of a slice, or of the whole file, at whose beginning `view` is. If the
-/// marks of keyframes are wrong, all frames are decoded.
-pub(super) fn look(view: &mut View<'_>, every: Duration, slice: Option<Part>) -> Result<Look, Failure> {
+/// marks of keyframes are wrong, all frames are decoded. Also returns how the look ended: what a damaged file shows before its end
+/// counts.
+pub(super) fn look(view: &mut View<'_>, every: Duration, slice: Option<Part>) -> Result<(Look, Result<(), Failure>), Failure> {
     // So a face just outside of the slice is seen too.
     let beyond_ns = nanoseconds(every).saturating_mul(2);
     let part = slice.map(|slice| Part { run_up_ns: slice.start_ns.saturating_sub(beyond_ns), beyond_ns, ..slice });
@@ -52,40 +55,53 @@ pub(super) fn look(view: &mut View<'_>, every: Duration, slice: Option<Part>) ->
         view.frames.continue_at(part)?;
     }
     let part = part.unwrap_or_default();
-    match glance(view, every, part) {
-        Err(Failure::Unsampled(_)) => {
-            // All frames are decoded from the beginning of the part.
-            view.frames.set_sampling(Sampling::First(every));
-            view.frames.continue_at(part)?;
-            glance(view, every, part)
-        }
-        looked => looked,
+    let mut look = Look::default();
+    let mut ended = look.see(view, every, part);
+    if matches!(ended, Err(Failure::Unsampled(_))) {
+        // All frames are decoded from the beginning of the part.
+        view.frames.set_sampling(Sampling::First(every));
+        view.frames.continue_at(part)?;
+        look = Look::default();
+        ended = look.see(view, every, part);
     }
+    Ok((look, ended))
 }
 
-fn glance(view: &mut View<'_>, every: Duration, part: Part) -> Result<Look, Failure> {
-    let (mut look, mut sampler) = (Look::default(), Sampler::new(Some(every)));
-    let until_ns = part.end_ns.map(|end| end + part.beyond_ns);
-    look.result.turn = view.direction.degrees();
-    view.restart()?;
-    while let Some(frame) = view.frames.next_frame()? {
-        look.result.decoded += 1;
-        let time_ns = frame.time_ns;
-        if until_ns.is_some_and(|until| time_ns >= until) {
-            break;
+impl Look {
+    /// Looks at the frames of a part, up to the first error.
+    fn see(&mut self, view: &mut View<'_>, every: Duration, part: Part) -> Result<(), Failure> {
+        let seen = self.glance(view, every, part);
+        let times = view.frames.times();
+        if let Ok(Some(times)) = &times {
+            self.times.clone_from(times);
         }
-        let is_counted = time_ns >= part.start_ns && part.end_ns.is_none_or(|end| time_ns < end);
-        if let Some(number) = sampler.number(&frame, look.result.frames) {
-            let faces = view.analyser.analyse(frame.sample)?;
-            look.glances.push(Glance { time_ns, number, has_face: !faces.records.is_empty() });
-            look.result.examined += u64::from(is_counted);
-            look.result.size = Some((faces.size.width, faces.size.height));
-            view.counts.add_frame(0);
-        }
-        look.result.frames += u64::from(is_counted);
+        self.result.frames = self.times.len() as u64;
+        seen.and(times.map(drop))
     }
-    look.result.frames = view.frames.frames()?.unwrap_or(look.result.frames);
-    Ok(look)
+
+    fn glance(&mut self, view: &mut View<'_>, every: Duration, part: Part) -> Result<(), Failure> {
+        let mut sampler = Sampler::new(Some(every));
+        let until_ns = part.end_ns.map(|end| end + part.beyond_ns);
+        self.result.turn = view.direction.degrees();
+        view.restart()?;
+        while let Some(frame) = view.frames.next_frame()? {
+            self.result.decoded += 1;
+            let time_ns = frame.time_ns;
+            if until_ns.is_some_and(|until| time_ns >= until) {
+                break;
+            }
+            let is_counted = time_ns >= part.start_ns && part.end_ns.is_none_or(|end| time_ns < end);
+            if let Some(number) = sampler.number(&frame, self.times.len() as u64) {
+                let faces = view.analyser.analyse(frame.sample)?;
+                self.glances.push(Glance { time_ns, number, has_face: !faces.records.is_empty() });
+                self.result.examined += u64::from(is_counted);
+                self.result.size = Some((faces.size.width, faces.size.height));
+                view.counts.add_frame(0);
+            }
+            self.times.extend(is_counted.then_some(time_ns));
+        }
+        Ok(())
+    }
 }
 
 /// A frame of the first look.

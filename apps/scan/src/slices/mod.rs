@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slices of a file: where it is cut, and what is found in one of them.
 
+mod times;
 mod plan;
 mod look;
 mod examine;

@@ -29,7 +29,7 @@ type Of = for<'a> fn(&'a FaceRow<'a>, usize) -> Value<'a>;
 #[rustfmt::skip] // A column is a line.
 pub(super) const FACES: &[Columns<Of>] = &[
     one("file", Category, "Path as it was given or found in a folder, or URL", |row, _| row.file.into()),
-    one("frame", Int, "Number of frames of the file before this one", |row, _| (row.frames_before + row.seen.face.frame).into()),
+    one("frame", Int, "Number of frames of the file before this one, those that are missing included", |row, _| (row.frames_before + row.seen.face.frame).into()),
     one("time_s", Double, "Position in the file, in seconds; 0 in a photo", |row, _| seconds(row.seen.face.time_ns).into()),
     one("time_ns", Int, "Position in the file, in nanoseconds; 0 in a photo", |row, _| row.seen.face.time_ns.into()),
     one("id", Int, "Track within the file; a number that means nothing outside of it", |row, _| face_id(row.slice, row.seen.face).into()),

@@ -3,7 +3,7 @@
 
 use super::column::Type::{Category, Double, Int, Text};
 use super::column::{Column, Columns, Layout, Value, describe, fill, one, seconds};
-use crate::findings::Kind;
+use crate::findings::{Kind, Missing};
 
 /// A row of the table of files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,8 @@ pub struct FileRow {
     pub decoded: u64,
     /// Start and end of the spans that were examined after a first look, in nanoseconds; `u64::MAX` is the end of the file.
     pub spans_ns: Option<Vec<(u64, u64)>>,
+    /// Frames that are missing.
+    pub missing: Vec<Missing>,
     /// Number of rows in the table of faces.
     pub faces: u64,
     /// Degrees by which the frames were turned clockwise before they were searched.
@@ -46,13 +48,15 @@ pub(super) const FILES: &[Columns<Of>] = &[
     one("video_tracks", Int, "Number of videos in the file, of which one is examined", |row, _| row.video_tracks.into()),
     one("width", Int, "Size of the upright frames, in pixels", |row, _| row.size.map(|size| size.0).into()),
     one("height", Int, "Size of the upright frames, in pixels", |row, _| row.size.map(|size| size.1).into()),
-    one("frames", Int, "Number of frames", |row, _| row.frames.into()),
+    one("frames", Int, "Number of frames, those that are missing included", |row, _| row.frames.into()),
     one("examined", Int, "Number of examined frames", |row, _| row.examined.into()),
     one("decoded", Int, "Number of decoded frames", |row, _| row.decoded.into()),
     one("faces", Int, "Number of rows in the table of faces", |row, _| row.if_examined(row.faces)),
     one("turn", Int, "Degrees by which the frames were turned clockwise for the search; boxes are those before the turn", |row, _| row.if_examined(row.turn)),
     one("spans", Text, "Spans that were examined after a first look, in seconds", |row, _| row.spans().into()),
     one("pair", Text, "Name of the other half of a Live Photo: the film of a photo, or the photo of a film", |row, _| row.pair.as_deref().into()),
+    one("missing", Int, "Number of frames that are missing at the constant rate of a video", |row, _| row.missing().into()),
+    one("missing_spans", Text, "Where frames are missing, in seconds", |row, _| row.missing_spans().into()),
     one("error", Text, "Why the file was not examined to its end", |row, _| row.error.as_deref().into()),
 ];
 
@@ -78,9 +82,22 @@ impl FileRow {
 
     /// `12.5-20 63-70.25` for two spans, in seconds.
     fn spans(&self) -> Option<String> {
+        Some(self.text_of(self.spans_ns.as_ref()?.iter().copied()))
+    }
+
+    /// The number of missing frames; `None` unless the frames of a video were examined.
+    fn missing(&self) -> Option<u64> {
+        (self.kind == Some(Kind::Video) && self.examined > 0).then(|| self.missing.iter().map(|gap| gap.frames).sum())
+    }
+
+    /// The spans of missing frames, as [`Self::spans`].
+    fn missing_spans(&self) -> Option<String> {
+        self.missing().map(|_| self.text_of(self.missing.iter().map(|gap| (gap.start_ns, gap.end_ns))))
+    }
+
+    fn text_of(&self, spans_ns: impl Iterator<Item = (u64, u64)>) -> String {
         let end = |end: u64| if end == u64::MAX { self.length_ns } else { Some(end) }.map_or(String::new(), |end| seconds(end).to_string());
-        let text = |(from, until): &(u64, u64)| format!("{}-{}", seconds(*from), end(*until));
-        Some(self.spans_ns.as_ref()?.iter().map(text).collect::<Vec<_>>().join(" "))
+        spans_ns.map(|(from, until)| format!("{}-{}", seconds(from), end(until))).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -106,6 +123,6 @@ mod tests {
         [examined, other].iter().for_each(|row| writer.write(&row.values(&layout)).unwrap());
         writer.finish("{}").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,,,\r\nb,other,,,,,0,0,0,,,,,\r\n"), "{text}");
+        assert!(text.ends_with("a,photo,,,,,1,1,1,0,0,,,,,\r\nb,other,,,,,0,0,0,,,,,,,\r\n"), "{text}");
     }
 }

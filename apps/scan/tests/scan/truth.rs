@@ -42,6 +42,14 @@ impl Shown {
         assert!(ffmpeg.wait().unwrap().success(), "{name}: {options}");
     }
 
+    /// Overwrites bytes of a film with zeros, from a share of its length on.
+    fn damage(&self, name: &str, at: f64, bytes: usize) {
+        let mut film = std::fs::read(self.folder.path(name)).unwrap();
+        let from = (film.len() as f64 * at) as usize;
+        film[from..from + bytes].fill(0);
+        self.folder.write(name, &film);
+    }
+
     /// Scans a film, and returns its rows and its row of the table of files.
     fn scan(&self, name: &str, options: &str, status: i32) -> (Vec<Value>, Value) {
         let command = format!("{name} --output {name}.ndjson --quiet --set facedetect.track=false {options}");
@@ -106,4 +114,74 @@ fn places_with_faces_are_found_where_seeks_are_wrong() {
         assert!(shown.lies(&rows, 15.0, 0.0).is_empty() && (2..=3).contains(&rows.len()), "{rows:?}");
         assert!(file["examined"].as_u64() < Some(25), "looks and the frames of the span: {file}");
     }
+}
+
+#[test]
+fn missing_frames_are_counted_and_those_behind_them_keep_their_numbers() {
+    let Some(shown) = Shown::new("truth-damage") else { return };
+    for (name, options) in
+        [("film.mp4", H264), ("film.ts", H264), ("film.mkv", H264), ("film.avi", "-c:v mpeg4 -q:v 2 -g {rate}"), ("film.wmv", WMV)]
+    {
+        shown.write(name, (25, 250), options);
+        shown.damage(name, 0.5, 12_000);
+        let (rows, file) = shown.scan(name, "", 0);
+        let number = |name: &str| file[name].as_u64().unwrap();
+        assert!(number("frames") == 250 && (1..60).contains(&number("missing")), "{file}");
+        assert_eq!(number("examined") + number("missing"), 250, "{file}");
+        let spans = file["missing_spans"].as_str().unwrap();
+        let (first, last) = (spans.split('-').next().unwrap(), spans.rsplit('-').next().unwrap());
+        let (first, last): (f64, f64) = (first.parse().unwrap(), last.parse().unwrap());
+        assert!(4.0 < first && first < last && last < 7.0, "{file}");
+        // Up to the next keyframe, a decoder may show anything.
+        let outside = |row: &Value| row["time_s"].as_f64() < Some(first - 0.1) || row["time_s"].as_f64() > Some(last + 1.1);
+        let whole: Vec<Value> = rows.into_iter().filter(outside).collect();
+        assert!(whole.len() > 150 && shown.lies(&whole, 25.0, 0.0).is_empty(), "{name}: {:?}", shown.lies(&whole, 25.0, 0.0));
+    }
+    shown.write("film.flv", (25, 250), H264);
+    shown.damage("film.flv", 0.5, 12_000);
+    let (rows, file) = shown.scan("film.flv", "", 3);
+    assert!(file["error"].as_str().unwrap().starts_with("the file is damaged: GStreamer reads 5 s of 9 s"), "{file}");
+    // The last frames are damaged.
+    assert!(rows.len() > 120 && shown.lies(&rows[..120], 25.0, 0.0).is_empty(), "{:?}", shown.lies(&rows[..120], 25.0, 0.0));
+}
+
+#[test]
+fn a_look_at_a_recording_that_was_cut_off_finds_its_faces() {
+    let Some(shown) = Shown::new("truth-cut") else { return };
+    shown.write("film.mp4", (10, 200), &format!("{H264} -movflags faststart"));
+    let bytes = std::fs::read(shown.folder.path("film.mp4")).unwrap();
+    shown.folder.write("film.mp4", &bytes[..bytes.len() / 2]);
+    let (rows, file) = shown.scan("film.mp4", "--where-faces", 3);
+    assert!(file["error"].as_str().unwrap().contains("bytes are missing at its end"), "{file}");
+    // The last group of frames is incomplete.
+    let whole: Vec<Value> = rows.iter().filter(|row| row["time_s"].as_f64() < Some(8.9)).cloned().collect();
+    assert!((80..110).contains(&rows.len()) && whole.len() > 80, "{file}");
+    assert!(shown.lies(&whole, 10.0, 0.0).is_empty(), "{:?}", shown.lies(&whole, 10.0, 0.0));
+}
+
+#[test]
+fn a_length_is_that_of_the_frames() {
+    let Some(shown) = Shown::new("truth-length") else { return };
+    shown.write("film.mkv", (4, 40), H264);
+    let film = std::fs::read(shown.folder.path("film.mkv")).unwrap();
+    // The length in milliseconds, as a number of 8 bytes.
+    let place = film.windows(3).position(|bytes| bytes == [0x44, 0x89, 0x88]).unwrap() + 3;
+    for length_ms in [1e9_f64, 1e12] {
+        let lying = [&film[..place], &length_ms.to_be_bytes(), &film[place + 8..]].concat();
+        shown.folder.write("lying.mkv", &lying);
+        let (rows, file) = shown.scan("lying.mkv", "--bins 2", 0);
+        assert!(rows.len() == 40 && file["length_s"] == 10.0, "{file}");
+        assert_eq!(shown.folder.rows("lying.mkv.bins.ndjson").len(), 5);
+    }
+    // Three recordings in one file, of which the demuxer knows the length of one.
+    shown.write("one.ts", (10, 100), H264);
+    let one = std::fs::read(shown.folder.path("one.ts")).unwrap();
+    shown.folder.write("three.ts", &one.repeat(3));
+    let (rows, file) = shown.scan("three.ts", "--report page.html --annotations textgrid --set facedetect.track=true", 0);
+    assert_eq!((file["frames"].as_u64(), file["examined"].as_u64()), (Some(300), Some(300)), "{file}");
+    let last_s = rows.last().unwrap()["time_s"].as_f64().unwrap();
+    assert!(last_s > 29.5 && file["length_s"].as_f64() > Some(last_s) && file["missing"] == 0, "{last_s} {file}");
+    let grid = shown.folder.read("three.ts.textgrid/three.ts.TextGrid");
+    let end: f64 = grid.lines().find_map(|line| line.strip_prefix("xmax = ")).unwrap().trim().parse().unwrap();
+    assert!(end > last_s, "{end}");
 }
