@@ -19,7 +19,7 @@ training = PYTHONPATH=models $(python) -m training.expression
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
-setup: ## install missing packages; download ONNX Runtime and CenterFace
+setup: ## install missing packages; download ONNX Runtime and CenterFace; GPU=webgpu: also what runs networks on GPUs
 	@scripts/setup
 
 test bench: test-packages

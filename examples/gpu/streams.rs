@@ -41,13 +41,13 @@ pub fn measure(options: &Options) -> Result<()> {
         Place { name: "search gpu, faces cpu, batch-window", search: joined, faces: cpu },
     ];
     // WebGPU's shaders live as long as any of its sessions.
-    let _keeper = Stream::load(&places[1])?;
+    let _keeper = Stream::load(&places[2])?;
     let (streams, faces) = (options.streams.iter().max(), options.faces.iter().max());
     if let (Some(&streams), Some(&faces)) = (streams, faces) {
         let played = play_all(&places[1], streams, faces, None, options.each * 2, options.each)?;
         options.write(&json!({ "warm_up": played.times_ms.len(), "ms_max": played.times_ms.last() }));
     }
-    for (rate, places) in [(None, &places[..]), (Some(LIVE), &places[..2])] {
+    for (rate, places) in [(Some(LIVE), &places[..4]), (None, &places[..])] {
         for (&faces, &streams) in options.faces.iter().flat_map(|faces| options.streams.iter().map(move |streams| (faces, streams))) {
             for place in places {
                 if options.is_over() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stages of a frame without GStreamer: against references from Python, and with random input.
 
+mod batches;
 mod detectors;
 mod draw;
 mod export;

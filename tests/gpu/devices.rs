@@ -8,7 +8,7 @@ use test_support::gstreamer::{Stage, run};
 
 use crate::WEBGPU;
 
-const LINE: &str = "videotestsrc num-buffers=1 ! emotionfacedetect name=it";
+const LINE: &str = "videotestsrc num-buffers=1 ! emotionfacedetect name=it detect-size=64";
 
 /// Standard error of `gst-launch-1.0` with `chain` and other variables of the environment.
 fn error_of_launch(chain: &str, change: impl FnOnce(&mut Command)) -> String {

@@ -8,8 +8,9 @@ mod loss;
 mod results;
 mod starts;
 
-/// The providers of `execution-provider` that the results of the CPU are compared with.
 const WEBGPU: &str = "execution-provider=webgpu";
+/// SwiftShader takes seconds for a picture in the default size.
+const SMALL: &str = "detect-size=160";
 
 /// Resident memory of this process in MiB, without freed memory.
 #[allow(unsafe_code)]

@@ -9,7 +9,7 @@ use gstemotion::read_faces;
 use test_support::gstreamer::{buffer, frame_at, init};
 use test_support::three_faces;
 
-use crate::WEBGPU;
+use crate::{SMALL, WEBGPU};
 
 const SIZE: Size = Size::new(640, 480);
 /// Maximum difference of positions, in sizes of the frame, and of scores and blendshapes. The networks alone differ by less than 1e-5.
@@ -78,7 +78,7 @@ fn near(what: &str, found: impl IntoIterator<Item = f32>, expected: impl IntoIte
 fn all_elements_find_what_they_find_on_the_cpu() {
     let chain = |run: &str| {
         format!(
-            "emotionfacedetect {run} ! facelandmarks {run} model-file=face-geometry smoothing=0 ! emotionclassify {run} \
+            "emotionfacedetect {run} {SMALL} ! facelandmarks {run} model-file=face-geometry smoothing=0 ! emotionclassify {run} \
              model-file=expression smoothing=0"
         )
     };
@@ -91,7 +91,7 @@ fn all_elements_find_what_they_find_on_the_cpu() {
 fn other_models_of_each_kind_run_too() {
     let chain = |run: &str| {
         format!(
-            "emotionfacedetect {run} detector=centerface ! facelandmarks {run} model-file=face-geometry-int8 smoothing=0 ! \
+            "emotionfacedetect {run} {SMALL} detector=centerface ! facelandmarks {run} model-file=face-geometry-int8 smoothing=0 ! \
              emotionclassify {run} model-file=expression-int8 smoothing=0"
         )
     };
@@ -100,8 +100,9 @@ fn other_models_of_each_kind_run_too() {
 
 #[test]
 fn one_process_has_a_network_on_each_provider() {
-    let chain =
-        |detect: &str, classify: &str| format!("emotionfacedetect {detect} ! emotionclassify {classify} model-file=expression smoothing=0");
+    let chain = |detect: &str, classify: &str| {
+        format!("emotionfacedetect {detect} {SMALL} ! emotionclassify {classify} model-file=expression smoothing=0")
+    };
     let expected = faces(&chain("", ""));
     let (on_gpu, mixed) = std::thread::scope(|scope| {
         // Two at a time: WebGPU's sessions may not run at the same time.

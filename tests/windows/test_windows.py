@@ -99,6 +99,14 @@ class Wheel(unittest.TestCase):
                 subprocess.run([sys.executable, wine.CHECKOUT / "scripts/tests/same_faces.py", expected, output], check=True)
 
 
+class Gpu(unittest.TestCase):
+    def test_the_provider_for_gpus_is_in_the_zip_file_and_loads(self):
+        _, errors = wine.launch("videotestsrc num-buffers=1 ! emotionfacedetect execution-provider=webgpu ! fakesink", code=255)
+        self.assertRegex(errors, r"onnxruntime_providers_webgpu\.dll has no device")
+        names = {file.name for file in (wine.UNPACKED / "lib/gstreamer-1.0/emotion").glob("*.dll")}
+        self.assertEqual(names, {"onnxruntime.dll", "onnxruntime_providers_webgpu.dll", "dxcompiler.dll", "dxil.dll"})
+
+
 class Models(unittest.TestCase):
     LINE = "videotestsrc num-buffers=2 ! emotionclassify model-file=mein-modell ! fakesink"
 

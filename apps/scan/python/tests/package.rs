@@ -101,6 +101,12 @@ fn the_plugin_of_the_package_runs_with_the_runtime_of_its_requirement() {
     let unknown = module(&["shell", "no-such-program"]).output().unwrap();
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("found no-such-program"), "{unknown:?}");
 
+    let missing = module(&["provider", "webgpu"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("pip install onnxruntime-ep-webgpu"), "{missing:?}");
+    fs::create_dir(site.join("onnxruntime_ep_webgpu")).unwrap();
+    fs::write(site.join("onnxruntime_ep_webgpu/__init__.py"), "def get_library_path(): return '/lib/provider.so'").unwrap();
+    assert_eq!(printed(&mut module(&["provider", "webgpu"])), "/lib/provider.so");
+
     fs::remove_dir_all(&plugins).unwrap();
     let missing = module(&["plugin-path"]).output().unwrap();
     assert!(String::from_utf8_lossy(&missing.stderr).contains("has no plugin"), "{missing:?}");

@@ -227,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn the_library_of_a_provider_is_found_in_its_python_package() {
+        let packages = temporary_folder("provider");
+        let search = SearchPath { plugin_folder: Some(packages.join("emotion/gstreamer-1.0")), ..Default::default() };
+        let missing = search.provider_library("webgpu").unwrap_err().to_string();
+        for part in ["execution provider webgpu was not found", "onnxruntime_ep_webgpu", "make setup GPU=webgpu", "provider webgpu"] {
+            assert!(missing.contains(part), "{missing}");
+        }
+        let library = packages.join(format!("onnxruntime_ep_webgpu/{DLL_PREFIX}onnxruntime_providers_webgpu{DLL_SUFFIX}"));
+        std::fs::create_dir_all(library.parent().unwrap()).unwrap();
+        std::fs::write(&library, "").unwrap();
+        assert_eq!(search.provider_library("webgpu").unwrap(), library);
+        std::fs::remove_dir_all(packages).unwrap();
+    }
+
+    #[test]
     fn an_explicit_runtime_file_has_no_fallback() {
         let search =
             SearchPath { runtime_file: Some("/nowhere/ort.so".into()), system_folders: vec!["/usr/lib".into()], ..Default::default() };

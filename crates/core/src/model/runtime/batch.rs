@@ -14,7 +14,8 @@ use parking_lot::{Condvar, Mutex};
 use super::network::Part;
 use super::pool::InstancePool;
 
-/// Maximum number of values in the input of a batch, unless a stream alone has more: 32 MB, or 45 pictures of 320x180 in colour.
+/// Maximum number of values in the input of a batch, unless a stream alone has more: 32 MB. Of that, the number of pictures is the next
+/// lower power of two, such as 32 for colour pictures of 320x192.
 const MAX_VALUES: usize = 8 << 20;
 
 /// The batches of a model that are open.
@@ -29,6 +30,8 @@ pub(super) struct Batches {
 struct Batch {
     /// Shape of a picture.
     picture: [usize; 3],
+    /// Maximum number of values.
+    limit: usize,
     state: Mutex<State>,
     /// Notified when the batch is complete, and when it is done.
     changed: Condvar,
@@ -104,18 +107,19 @@ impl Batches {
         let mut open = self.open.lock();
         for batch in open.iter().filter(|batch| batch.picture == picture) {
             let mut state = batch.state.lock();
-            if state.values + values.len() <= MAX_VALUES {
+            if state.values + values.len() <= batch.limit {
                 let first = state.values / each;
-                state.add(values, streams);
+                state.add(values, streams, batch.limit);
                 batch.changed.notify_all();
                 return (batch.clone(), first, false);
             }
             state.is_complete = true;
             batch.changed.notify_all();
         }
+        let limit = each << (MAX_VALUES / each).max(1).ilog2();
         let mut state = State::default();
-        state.add(values, streams);
-        let batch = Arc::new(Batch { picture, state: Mutex::new(state), changed: Condvar::new() });
+        state.add(values, streams, limit);
+        let batch = Arc::new(Batch { picture, limit, state: Mutex::new(state), changed: Condvar::new() });
         open.push(batch.clone());
         (batch, 0, true)
     }
@@ -150,10 +154,10 @@ impl Batches {
 }
 
 impl State {
-    fn add(&mut self, values: Vec<f32>, streams: usize) {
+    fn add(&mut self, values: Vec<f32>, streams: usize, limit: usize) {
         self.values += values.len();
         self.parts.push(values);
-        self.is_complete |= self.parts.len() >= streams || self.values >= MAX_VALUES;
+        self.is_complete |= self.parts.len() >= streams || self.values >= limit;
     }
 }
 

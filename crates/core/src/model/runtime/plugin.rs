@@ -174,11 +174,13 @@ impl ChosenDevice {
         (self.provider() == WEBGPU).then_some(&self.library.exclusive)
     }
 
-    /// Lets the sessions of `builder` run on this device.
+    /// Lets the sessions of `builder` run on this device. In the layout that WebGPU prefers, each run would transpose weights and
+    /// pictures, which takes most of its time.
     #[allow(unsafe_code)] // `ort` does not wrap this function for old libraries.
     pub(super) fn append(&self, environment: &Environment, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
-        let (key, value) = (c"powerPreference".as_ptr(), self.power_preference.map_or(ptr::null(), CStr::as_ptr));
-        let options = usize::from(self.power_preference.is_some());
+        let layout = (self.provider() == WEBGPU).then_some((c"preferredLayout", c"NCHW"));
+        let options: Vec<_> = layout.into_iter().chain(self.power_preference.map(|value| (c"powerPreference", value))).collect();
+        let (keys, values): (Vec<_>, Vec<_>) = options.iter().map(|(key, value)| (key.as_ptr(), value.as_ptr())).unzip();
         // SAFETY: all pointers are valid for the call, and the numbers are those of the devices and options behind them.
         // The returned status is consumed once, by `result_from_status`.
         unsafe {
@@ -187,9 +189,9 @@ impl ChosenDevice {
                 environment.ptr().cast_mut(),
                 &self.device.pointer,
                 1,
-                &key,
-                &value,
-                options,
+                keys.as_ptr(),
+                values.as_ptr(),
+                options.len(),
             ))?;
         }
         Ok(builder)
