@@ -242,6 +242,7 @@ fn set_up_overlay(overlay: &gst::Element, settings: &Settings) {
     overlay.set_property("draw-pose", settings.draw && settings.geometry);
     overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
     overlay.set_property_from_str("blur-faces", &name(&settings.blur));
+    overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(settings.blur_delay.into()).nseconds());
 }
 
 /// Sets the properties of `emotionpublish`.
@@ -336,12 +337,13 @@ mod tests {
     #[test]
     fn settings_reach_the_elements() {
         let analysis =
-            build("--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --blur pixelate --draw false --labels happiness=joy").unwrap();
+            build("--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --blur pixelate --blur-delay 300 --draw false --labels happiness=joy").unwrap();
         let value = |element: &str, property: &str| {
             let value = analysis.pipeline.by_name(element).unwrap().property_value(property);
             value.serialize().unwrap().to_string()
         };
         assert_eq!((value("emotionclassify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
+        assert_eq!(value("overlay", "blur-delay"), "300000000");
         assert_eq!((value("overlay", "draw-boxes"), value("overlay", "labels")), ("false".into(), r#""happiness\=joy""#.into()));
         assert!(analysis.pipeline.by_name("facelandmarks").is_some());
         let without = build("--rtsp-listen 127.0.0.1:1").unwrap();

@@ -81,6 +81,11 @@ pub struct Settings {
     #[arg(long, value_enum, default_value = "none")]
     pub blur: BlurFaces,
 
+    /// With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in
+    /// milliseconds
+    #[arg(long, value_name = "MILLISECONDS", default_value = "0")]
+    pub blur_delay: u32,
+
     #[command(flatten, next_help_heading = "RTSP")]
     pub rtsp: Rtsp,
 
