@@ -147,6 +147,36 @@ fn scores_are_attached_to_later_frames() {
 }
 
 #[test]
+fn scores_of_an_earlier_prior_are_dropped() {
+    if !runtime_fetched() {
+        return;
+    }
+    let mut harness = harness(&format!("{} name=prior async=true min-face-size=1", slow("emotionclassify")));
+    let element = harness.find_element("emotionclassify").expect("the element");
+    let marked = |index| {
+        let mut frame = frame(100, 100, index);
+        VideoRegionOfInterestMeta::add(frame.make_mut(), "face", (100, 100, SIDE as u32, SIDE as u32)).set_id(1);
+        frame
+    };
+    let mut scored = |index| {
+        let out = harness.push_and_pull(marked(index)).expect("a frame");
+        faces(&out).iter().filter_map(|face| face.expression().map(|emotion| emotion.age)).collect::<Vec<_>>()
+    };
+    let gate = Gate::new("prior");
+    assert!(scored(0).is_empty());
+    gate.wait_for_worker();
+    // The worker has the first frame, with the prior at that time.
+    element.set_property_from_str("prior", "balanced");
+    gate.open();
+    wait_for(&element, 1);
+    gate.close();
+    assert!(scored(1).is_empty(), "the scores of the first frame are those of another prior");
+    gate.open();
+    wait_for(&element, 2);
+    assert_eq!(scored(2), [FRAME]);
+}
+
+#[test]
 fn the_worker_takes_the_newest_frame() {
     if !runtime_fetched() {
         return;

@@ -124,7 +124,24 @@ impl Analysis {
     /// # Errors
     /// The message of the element that does not start.
     pub fn start(&self) -> Result<(), AnalysisError> {
-        if self.pipeline.set_state(gst::State::Playing).is_ok() {
+        self.reach(gst::State::Playing)
+    }
+
+    /// Starts and stops all elements except that of the broker, which would replace the connection of a running camera.
+    ///
+    /// # Errors
+    /// The message of the element that does not start.
+    pub fn check(&self) -> Result<(), AnalysisError> {
+        if let Some(publisher) = &self.publisher {
+            publisher.set_locked_state(true);
+        }
+        let reached = self.reach(gst::State::Paused);
+        let _ = self.pipeline.set_state(gst::State::Null);
+        reached
+    }
+
+    fn reach(&self, state: gst::State) -> Result<(), AnalysisError> {
+        if self.pipeline.set_state(state).is_ok() {
             return Ok(());
         }
         let wait = gst::ClockTime::from_seconds(2);

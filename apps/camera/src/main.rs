@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if is_check {
-        return ExitCode::SUCCESS;
+        return check(options).map_or_else(|error| refuse(&*error), |()| ExitCode::SUCCESS);
     }
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,10 +74,23 @@ fn refuse(error: &dyn Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Checks what would only be found out later: files, folders, properties and models. Opens no connection, and changes nothing that a
+/// running camera uses.
+fn check(options: Options) -> Result<(), Box<dyn Error>> {
+    init()?;
+    options.check_files()?;
+    let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
+    Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
+}
+
+fn init() -> Result<(), Box<dyn Error>> {
+    gst::init()?;
+    Ok(gstemotion::plugin_register_static()?)
+}
+
 /// Runs until a signal, the end of a file, or a failure of an outlet.
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    gst::init()?;
-    gstemotion::plugin_register_static()?;
+    init()?;
     let progress = Arc::new(Progress::new());
     let analysis = start(&options, &progress)?;
     let main_loop = glib::MainLoop::new(None, false);

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
 use emotion_supervise::place::{Place, PlaceError};
-use emotion_supervise::recording::Recordings;
+use emotion_supervise::recording::{self, Recordings};
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
@@ -116,6 +117,24 @@ impl Options {
             return Err(OptionsError::NoOutlet);
         }
         Ok(options)
+    }
+
+    /// Checks the files and folders that the outlets need, as the user who runs this.
+    ///
+    /// # Errors
+    /// If one cannot be read or written.
+    pub fn check_files(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let settings = &self.settings.publish;
+        let path = |text: &Option<Text>| text.as_ref().filter(|text| text.0 != "off").map(|text| PathBuf::from(&text.0));
+        if let Some(publish) = &self.publish {
+            let (ca_file, certificate_file) = (path(&settings.ca_file), path(&settings.certificate_file));
+            let (password_file, key_file) = (path(&settings.password_file), path(&settings.key_file));
+            Secrets { client_id: None, password_file, ca_file, certificate_file, key_file }.login(&publish.location, 0)?;
+        }
+        let spool = self.publish.as_ref().and_then(|_| path(&settings.spool_location));
+        let folders = self.files.iter().map(|files| &files.folder).chain(&spool);
+        folders.cloned().try_for_each(|folder| recording::check_folder(&folder))?;
+        Ok(())
     }
 
     /// True if an outlet has pictures.

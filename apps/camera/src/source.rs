@@ -104,6 +104,7 @@ fn once(
             Transport::Udp => "udp",
         }),
         timeout: Some(options.stall),
+        max_pixels: None,
     };
     let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;

@@ -28,11 +28,12 @@ pub enum Reason {
     Invalid(#[from] toml::de::Error),
 }
 
-/// The content of the file at `path`.
+/// The content of the file at `path`, or of standard input if `path` is `-`.
 ///
 /// # Errors
 /// If it cannot be read, or has an error.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigurationError> {
-    let read = || Ok(toml::from_str(&std::fs::read_to_string(path)?)?);
+    let text = || if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+    let read = || Ok(toml::from_str(&text()?)?);
     read().map_err(|reason| ConfigurationError { path: path.to_owned(), reason })
 }

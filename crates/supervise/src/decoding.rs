@@ -102,6 +102,36 @@ pub fn forbid_direct_rendering(bin: &impl IsA<gst::Element>) {
     });
 }
 
+/// Refuses videos with more than `max` pixels in the decoders that `bin`, such as a `decodebin`, adds from now on: with an error on the bus,
+/// before the decoder begins if the size is known by then, and before a frame leaves it otherwise.
+pub fn limit_pixels(bin: &impl IsA<gst::Element>, max: u64) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(move |bin, _, element| {
+        let factory = element.factory();
+        let class = factory.as_ref().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS)).unwrap_or_default();
+        let pads = if class.contains("Decoder") { element.pads() } else { Vec::new() };
+        pads.iter().for_each(|pad| limit_pixels_of(pad, bin, max));
+    });
+}
+
+/// Stops a stream with more than `max` pixels at `pad`. The error is one of `bin`, because a `decodebin` hides those of its decoders.
+fn limit_pixels_of(pad: &gst::Pad, bin: &gst::Bin, max: u64) {
+    let (bin, is_refused) = (bin.downgrade(), AtomicBool::new(false));
+    pad.add_probe(gst::PadProbeType::DATA_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
+            let side = |name| caps.caps().structure(0)?.get::<i32>(name).ok().and_then(|side| u64::try_from(side).ok());
+            let size = side("width").zip(side("height")).filter(|(width, height)| width * height > max);
+            is_refused.store(size.is_some(), Ordering::Relaxed);
+            if let Some(((width, height), bin)) = size.zip(bin.upgrade()) {
+                let text = format!("expected a video of at most {} megapixels, found {width} x {height}", max / 1_000_000);
+                gst::element_error!(bin, gst::StreamError::Format, ("{text}"));
+            }
+        }
+        // As long as the error is not noticed. `Handled`, because the bindings free what is dropped a second time.
+        if is_refused.load(Ordering::Relaxed) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
+    });
+}
+
 /// Links the first video pad that `from` adds to `to`.
 pub fn link_video_later(from: &gst::Element, to: &gst::Element) {
     let to = to.downgrade();
@@ -181,6 +211,33 @@ mod tests {
         // Otherwise this test would pass without the function.
         let other = decoders(&gst::ElementFactory::make("decodebin").build().unwrap());
         assert!(other.iter().any(|decoder| decoder.property::<bool>("direct-rendering")));
+    }
+
+    #[test]
+    fn a_video_with_too_many_pixels_is_not_decoded() {
+        gst::init().unwrap();
+        // Motion JPEG in AVI has the size of the container, and H.264 that of its own headers.
+        for (codec, max, is_refused) in
+            [("jpegenc ! avimux", 76_799, true), ("x264enc ! matroskamux", 76_799, true), ("jpegenc ! avimux", 76_800, false)]
+        {
+            let line = format!(
+                "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=320,height=240 ! {codec} name=last fakesink name=end sync=false"
+            );
+            let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+            let (decode, end) = (video_decoder().unwrap(), pipeline.by_name("end").unwrap());
+            limit_pixels(&decode, max);
+            pipeline.add(&decode).unwrap();
+            pipeline.by_name("last").unwrap().link(&decode).unwrap();
+            link_video_later(&decode, &end);
+            pipeline.set_state(gst::State::Playing).unwrap();
+            let types = [gst::MessageType::Eos, gst::MessageType::Error];
+            let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
+            pipeline.set_state(gst::State::Null).unwrap();
+            match message.view() {
+                gst::MessageView::Error(error) => assert!(is_refused && error.error().to_string().contains("found 320 x 240"), "{error:?}"),
+                _ => assert!(!is_refused, "{codec} was decoded"),
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::decoding::{file_decoder, link_default_video, link_video_later, video_decoder};
+use crate::decoding::{file_decoder, limit_pixels, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
 
 type Result<T> = std::result::Result<T, glib::BoolError>;
@@ -25,6 +25,8 @@ pub struct Reading {
     pub protocols: Option<&'static str>,
     /// Time after which a connection without data is given up. `None` leaves the default of `rtspsrc`.
     pub timeout: Option<Duration>,
+    /// Maximum number of pixels of a frame. `None` does not limit it.
+    pub max_pixels: Option<u64>,
 }
 
 /// A file that can be played again once it has ended.
@@ -44,7 +46,7 @@ pub struct FileLoop {
 pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &gst::Element) -> Result<Option<FileLoop>> {
     let source = Source { pipeline, entry };
     match place {
-        Place::File(path) => source.file(path).map(Some),
+        Place::File(path) => source.file(path, reading).map(Some),
         Place::Device(path) => source.device(path, reading).map(|()| None),
         Place::Rtsp(address) => source.camera(address, reading).map(|()| None),
     }
@@ -61,9 +63,14 @@ impl Source<'_> {
         self.pipeline.add(&element).map(|()| element)
     }
 
-    fn file(&self, path: &Path) -> Result<FileLoop> {
+    fn decoder(&self, decode: gst::Element, reading: &Reading) -> Result<gst::Element> {
+        reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
+        self.add(decode)
+    }
+
+    fn file(&self, path: &Path, reading: &Reading) -> Result<FileLoop> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
-        let decode = self.add(file_decoder()?)?;
+        let decode = self.decoder(file_decoder()?, reading)?;
         file.link(&decode)?;
         // Phones store the orientation as a tag. `videoflip` does not take all formats of decoders, such as Y42B.
         let convert = self.add(gst::ElementFactory::make("videoconvert").build()?)?;
@@ -83,7 +90,7 @@ impl Source<'_> {
             caps
         });
         let filter = self.add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
-        let decode = self.add(video_decoder()?)?;
+        let decode = self.decoder(video_decoder()?, reading)?;
         gst::Element::link_many([&camera, &filter, &decode])?;
         link_video_later(&decode, self.entry);
         Ok(())
@@ -107,7 +114,7 @@ impl Source<'_> {
             // For UDP: after this time rtspsrc falls back to TCP.
             camera.set_property("timeout", microseconds);
         }
-        let decode = self.add(video_decoder()?)?;
+        let decode = self.decoder(video_decoder()?, reading)?;
         link_video_later(&camera, &decode);
         link_video_later(&decode, self.entry);
         Ok(())

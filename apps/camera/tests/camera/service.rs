@@ -16,7 +16,7 @@ use serde_json::Value;
 use test_support::broker::{free_port, installed};
 use test_support::fetched;
 
-use crate::support::{PATIENCE, Running, picture, start, start_camera, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, picture, start, start_camera, start_command, wait_for_line, wait_until};
 
 /// A folder that is empty at the start of a test.
 pub fn folder(test: &str) -> PathBuf {
@@ -330,6 +330,23 @@ fn a_check_of_the_settings_ends_at_once_with_the_reason_if_they_are_wrong() {
         if code != 0 {
             wait_for_line(&lines, "WIDTHxHEIGHT with even numbers from 16 to 8192, found large");
         }
+    }
+    // What elements find out only when they start, and what the broker needs.
+    let (file, location) = (configuration.display(), "location = 'mqtts://127.0.0.1:1/emotion/door'");
+    for (text, reason) in [
+        (format!("[publish]\n{location}\nmqtt-version = '4'\n"), "publish.mqtt-version: expected"),
+        (format!("[publish]\n{location}\nca-file = '/nowhere/ca.pem'\n"), "/nowhere/ca.pem"),
+        (format!("[publish]\n{location}\nspool-location = '{file}/spool'\n"), "/spool"),
+        (format!("[publish]\n{location}\npassword-file = '/nowhere/password'\n"), "/nowhere/password"),
+        (format!("[files]\nfolder = '{file}/days'\n"), "/days"),
+    ] {
+        fs::write(&configuration, format!("source = 'rtsp://127.0.0.1:1/live'\n{text}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-camera"));
+        // As the service reads it.
+        command.args(["--check", "--config", "-"]).stdin(fs::File::open(&configuration).unwrap());
+        let (mut program, lines) = start_command(command);
+        assert_eq!(program.0.wait().unwrap().code(), Some(2), "{text}");
+        wait_for_line(&lines, reason);
     }
     assert!(!days.exists(), "nothing was started");
 }

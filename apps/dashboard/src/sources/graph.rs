@@ -40,6 +40,8 @@ use crate::sources::upload::is_photo;
 /// Maximum size of the pictures for viewers.
 const MAX_WIDTH: i32 = 1280;
 const MAX_HEIGHT: i32 = 720;
+/// Maximum number of pixels of a frame that is decoded. A file of a viewer has few bytes for any number of them.
+const MAX_PIXELS: u64 = 20_000_000;
 /// 0..100.
 const JPEG_QUALITY: i32 = 80;
 /// Time between two pictures without viewers, and so the maximum age of a snapshot.
@@ -169,7 +171,8 @@ fn add_input(
     match input {
         Input::Place(Place::File(path)) if is_photo(path) => add_photo(pipeline, path, entry).map(|()| (None, None)),
         Input::Place(place) => {
-            let reading = Reading { max_size: (MAX_WIDTH, MAX_HEIGHT), latency: JITTER_BUFFER, protocols: None, timeout: None };
+            let (max_size, max_pixels) = ((MAX_WIDTH, MAX_HEIGHT), Some(MAX_PIXELS));
+            let reading = Reading { max_size, latency: JITTER_BUFFER, protocols: None, timeout: None, max_pixels };
             let file_loop = input::add(pipeline, place, &reading, entry)?;
             if let Some(file_loop) = &file_loop {
                 file_loop.hold_end()?;

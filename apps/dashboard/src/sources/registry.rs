@@ -21,6 +21,8 @@ use crate::calendar::Calendar;
 
 /// The folder for files of viewers, in that for records.
 const UPLOADS: &str = "uploads";
+/// Maximum length of a source's name in the name of its folder. File systems allow 255 bytes in total.
+const MAX_NAME_BYTES: usize = 100;
 /// How long sources may take to stop when the program ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -196,6 +198,7 @@ impl Registry {
         let utc = Utc(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)).to_string();
         let time: String = utc.chars().take(19).filter(|c| *c != ':').collect();
         let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        let plain = &plain[..plain.floor_char_boundary(MAX_NAME_BYTES)];
         self.settings.data.join(format!("{time}-{id}-{plain}"))
     }
 }
@@ -205,6 +208,17 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn a_source_with_a_long_name_has_a_folder() {
+        let data = std::env::temp_dir().join(format!("emotion-dashboard-long-{}", std::process::id()));
+        let (hidden, labels) = (Hidden::default(), String::new());
+        let settings = Settings { data: data.clone(), record_bytes: 1 << 20, max_sources: 1, hidden, geometry: false, labels };
+        let folder = Registry::new(settings, Calendar::new()).folder(u32::MAX, &"𝔸".repeat(60));
+        std::fs::create_dir_all(&folder).unwrap();
+        assert!(folder.to_string_lossy().ends_with("-4294967295-𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸"));
+        std::fs::remove_dir_all(data).unwrap();
+    }
 
     #[test]
     fn a_removed_source_counts_until_it_has_stopped() {

@@ -14,12 +14,12 @@
 mod cutting;
 mod pairs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use std::{fmt, io};
+use std::{fmt, fs, io};
 
 use gst::glib;
 use gst::prelude::*;
@@ -78,15 +78,12 @@ pub enum RecordingError {
     Encoder(#[from] NoEncoder),
 }
 
-impl Recordings {
-    /// Creates the folder if it does not exist, and checks that it can be written.
-    ///
-    /// # Errors
-    /// If it cannot.
-    pub fn check(&self) -> Result<(), RecordingError> {
-        let failed = |source| RecordingError::Folder { folder: self.folder.clone(), source };
-        pairs::check_writable(&self.folder).map_err(failed)
-    }
+/// Checks that a folder can be written, or created if it does not exist. Leaves everything as it is.
+///
+/// # Errors
+/// If it cannot.
+pub fn check_folder(folder: &Path) -> Result<(), RecordingError> {
+    pairs::check_writable(folder).map_err(|source| RecordingError::Folder { folder: folder.to_owned(), source })
 }
 
 /// What a recorder is told about, when recordings stop and when they go on.
@@ -151,8 +148,9 @@ impl Recorder {
         make_exporter: MakeExporter,
         observe: impl Fn(Notice<'_>) + Send + Sync + 'static,
     ) -> Result<Self, RecordingError> {
-        recordings.check()?;
+        check_folder(&recordings.folder)?;
         let failed = |source| RecordingError::Folder { folder: recordings.folder.clone(), source };
+        fs::create_dir_all(&recordings.folder).map_err(failed)?;
         let next = Arc::new(pairs::next_number(&recordings.folder).map_err(failed)?.into());
         let (is_up, failures, state) = Default::default();
         let shared = Arc::new(Shared { recordings, next, state, is_up, failures, observe: Box::new(observe) });

@@ -138,13 +138,13 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder).map_or(Ok(()), |folder| folder.sync_all())
 }
 
-/// Creates the folder if it does not exist, and writes to it.
+/// Writes a file to the folder, or to the first folder above it that exists.
 ///
 /// # Errors
 /// If that fails.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    try_file(folder, &[])
+    let absolute = std::path::absolute(folder)?;
+    try_file(absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute), &[])
 }
 
 /// True if the folder has room for a recording.
