@@ -139,7 +139,7 @@ fn find(film: &[Vec<u8>], detector: &mut dyn FaceDetector, motion_gate: Option<M
         let now = time(frame);
         let plane = Plane { data: rgb, stride: 3 * SIZE.width as usize };
         let view = FrameView::new(PixelFormat::Rgb, SIZE, &[plane], Colorimetry::default()).unwrap();
-        finder.observe(&view, &options);
+        finder.observe(&view, &options, now);
         if let Ok(mut search) = finder.begin(&options, now, |_, _| false) {
             *if search.is_partial() { &mut found.parts } else { &mut found.whole } += 1;
             search.run(detector, &view).unwrap();

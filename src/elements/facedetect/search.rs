@@ -96,7 +96,7 @@ impl FaceSearch {
         let options = settings.find_options(self.score_threshold, frame.is_live);
         let mapped = frame::map(buffer, frame.info)?;
         let view = frame::view(&mapped)?;
-        if self.finder.observe(&view, &options) {
+        if self.finder.observe(&view, &options, frame.now) {
             gst::debug!(CAT, obj = frame.element, "scene cut");
             frame.engine.forget();
         }

@@ -80,11 +80,11 @@ impl FaceFinder {
         &self.detector_name
     }
 
-    /// Examines the next frame. Returns true at a scene cut: all faces are then forgotten, and the caller must discard searches
-    /// that are still running.
-    pub fn observe(&mut self, view: &FrameView, options: &FindOptions) -> bool {
+    /// Examines the next frame, which is at `now`. Returns true at a scene cut: all faces are then forgotten, and the caller must discard
+    /// searches that are still running.
+    pub fn observe(&mut self, view: &FrameView, options: &FindOptions, now: Duration) -> bool {
         self.is_fresh = false;
-        let cut = self.cuts.observe(view);
+        let cut = self.cuts.observe_at(view, now);
         if cut {
             self.clear();
         }
@@ -290,11 +290,11 @@ mod tests {
     }
 
     /// Lets `finder` observe a picture that is bright or dark on the left. Returns true at a cut.
-    fn observe(finder: &mut FaceFinder, bright: bool) -> bool {
+    fn observe(finder: &mut FaceFinder, bright: bool, now: Duration) -> bool {
         let shade = |x: u32| if bright { 255 - 2 * x as u8 } else { 2 * x as u8 };
         let data: Vec<u8> = (0..SIZE.width * SIZE.height).map(|at| shade(at % SIZE.width)).collect();
         let plane = Plane { data: &data, stride: SIZE.width as usize };
-        finder.observe(&FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap(), &options(true, 1))
+        finder.observe(&FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap(), &options(true, 1), now)
     }
 
     /// Completes `search` with one face of this confidence.
@@ -306,7 +306,7 @@ mod tests {
     /// Ids of the faces, and age of the last search, on each of the first `frames` frames. Each search finds one face.
     fn find_on_frames(finder: &mut FaceFinder, options: &FindOptions, frames: u64) -> Vec<(Vec<u32>, SearchAge)> {
         let mut frame = |number| {
-            observe(finder, false);
+            observe(finder, false, time(number));
             if let Ok(search) = finder.begin(options, time(number), |_, _| false) {
                 finder.finish(completed(search, 0.9), options);
             }
@@ -327,6 +327,26 @@ mod tests {
     }
 
     #[test]
+    fn a_face_that_another_one_dissolves_into_keeps_its_id_to_itself() {
+        let (mut finder, options) = (FaceFinder::new("test", false), options(true, 1));
+        let mut id = |number: u64| {
+            let share = (number.saturating_sub(10).min(10)) as f32 / 10.0;
+            // From darker at the left to brighter at the top.
+            let mixture = |x: f32, y: f32| (2.0 * x + share * (255.0 - 2.0 * y - 2.0 * x)) as u8;
+            let at = |at: u32| mixture((at % SIZE.width) as f32, (at / SIZE.width) as f32);
+            let data: Vec<u8> = (0..SIZE.width * SIZE.height).map(at).collect();
+            let plane = Plane { data: &data, stride: SIZE.width as usize };
+            let view = FrameView::new(PixelFormat::Gray8, SIZE, &[plane], Colorimetry::default()).unwrap();
+            finder.observe(&view, &options, time(number));
+            let search = finder.begin(&options, time(number), |_, _| false).expect("each frame is searched");
+            finder.finish(completed(search, 0.9), &options);
+            finder.faces(&options, SIZE, time(number)).0[0].id
+        };
+        let ids: Vec<u32> = (0..40).map(&mut id).collect();
+        assert!(ids[..13].iter().all(|id| *id == 1) && ids[21..].iter().all(|id| *id == 2) && ids.is_sorted(), "{ids:?}");
+    }
+
+    #[test]
     fn without_tracking_only_searched_frames_have_faces_unless_they_are_kept() {
         let faces = find_on_frames(&mut FaceFinder::new("test", false), &options(false, 2), 3);
         assert_eq!(faces, [(vec![0], ago(0)), (vec![], ago(1)), (vec![0], ago(0))]);
@@ -339,10 +359,10 @@ mod tests {
         let mut finder = FaceFinder::new("test", false);
         let options = options(true, 1);
         let begin = |finder: &mut FaceFinder, frame| finder.begin(&options, time(frame), |_, _| true).map(|_| ());
-        assert!(!observe(&mut finder, false));
+        assert!(!observe(&mut finder, false, time(0)));
         assert_eq!(begin(&mut finder, 0), Ok(()));
         assert_eq!(begin(&mut finder, 1), Err(Skipped::Late { due: true }));
-        assert!(observe(&mut finder, true), "a new scene");
+        assert!(observe(&mut finder, true, time(2)), "a new scene");
         assert_eq!(finder.faces(&options, SIZE, time(2)), (vec![], SearchAge::Never));
         assert_eq!(begin(&mut finder, 2), Ok(()));
     }

@@ -6,6 +6,7 @@
 //! | [`motion`] | one track: position, velocity, and when its face is due |
 //! | `assignment` | which detection continues which track |
 //! | [`tracker`] | all tracks of a stream, and their ids |
+//! | `dissolve` | detection of shots that fade into each other |
 //! | [`scene_cut`] | detection of scene cuts |
 //! | [`change`] | what changed since the last search |
 //! | [`search`] | the search of one frame, or of a part of it |
@@ -14,6 +15,7 @@
 pub mod motion;
 mod assignment;
 pub mod tracker;
+mod dissolve;
 pub mod scene_cut;
 pub mod change;
 pub mod search;

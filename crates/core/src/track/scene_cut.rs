@@ -5,13 +5,16 @@
 //! histogram, and their correlation. A cut changes both. Motion changes the correlation but hardly the histogram; a flash or a
 //! change of exposure changes the histogram but hardly the correlation.
 
+use std::time::Duration;
+
+use super::dissolve::DissolveDetector;
 use crate::image::{FrameView, PixelFormat};
 
 /// Number of samples per row.
 const COLUMNS: usize = 32;
 /// Number of rows of samples.
 const ROWS: usize = 18;
-const SAMPLES: usize = COLUMNS * ROWS;
+pub(super) const SAMPLES: usize = COLUMNS * ROWS;
 /// Number of bins of the histogram.
 const BINS: usize = 16;
 
@@ -23,25 +26,32 @@ const MAX_CORRELATION: f32 = 0.4;
 
 /// The difference of two frames.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Difference {
+pub(super) struct Difference {
     /// Share of the samples that would have to change their bin for the histograms to be equal, 0..1.
     histogram: f32,
     /// Pearson correlation of the samples, -1..1. It is undefined for a uniform picture; it is then 1 if both are uniform, else 0.
     correlation: f32,
 }
 
-/// Detects scene cuts. It does not allocate and reads only 576 pixels of each frame.
+impl Difference {
+    pub(super) fn is_cut(self) -> bool {
+        self.histogram >= MIN_HISTOGRAM_CHANGE && self.correlation <= MAX_CORRELATION
+    }
+}
+
+/// Detects scene cuts and dissolves. It reads only 576 pixels of each frame.
 #[derive(Clone, Debug)]
 pub struct CutDetector {
     /// Samples of the previous frame.
     last: [u8; SAMPLES],
     /// False before the first frame.
     has_last: bool,
+    dissolves: DissolveDetector,
 }
 
 impl Default for CutDetector {
     fn default() -> Self {
-        Self { last: [0; SAMPLES], has_last: false }
+        Self { last: [0; SAMPLES], has_last: false, dissolves: DissolveDetector::default() }
     }
 }
 
@@ -49,15 +59,24 @@ impl CutDetector {
     /// True if there is a cut between the previous frame and `view`. Never true for the first frame.
     pub fn observe(&mut self, view: &FrameView) -> bool {
         let samples = sample(view);
-        let difference = difference(&self.last, &samples);
+        let is_cut = difference(&self.last, &samples).is_cut();
         self.last = samples;
-        let has_last = std::mem::replace(&mut self.has_last, true);
-        has_last && difference.histogram >= MIN_HISTOGRAM_CHANGE && difference.correlation <= MAX_CORRELATION
+        std::mem::replace(&mut self.has_last, true) && is_cut
+    }
+
+    /// True if there is a cut between the previous frame and `view`, or a dissolve ends with it, which is at `now`.
+    pub fn observe_at(&mut self, view: &FrameView, now: Duration) -> bool {
+        let is_cut = self.observe(view);
+        if is_cut {
+            self.dissolves.reset();
+        }
+        self.dissolves.observe(&self.last, now) || is_cut
     }
 
     /// Treats the next frame as the first one, for example after a seek or a change of size.
     pub fn reset(&mut self) {
         self.has_last = false;
+        self.dissolves.reset();
     }
 }
 
@@ -79,7 +98,7 @@ fn sample(view: &FrameView) -> [u8; SAMPLES] {
     })
 }
 
-fn difference(a: &[u8; SAMPLES], b: &[u8; SAMPLES]) -> Difference {
+pub(super) fn difference(a: &[u8; SAMPLES], b: &[u8; SAMPLES]) -> Difference {
     let mut bins = [0i32; BINS];
     let (mut sum_a, mut sum_b, mut sum_aa, mut sum_bb, mut sum_ab) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (&a, &b) in a.iter().zip(b) {
@@ -152,6 +171,44 @@ mod tests {
         let black = vec![0; (SIZE.width * SIZE.height * 3) as usize];
         let pictures = [picture(1.0, 0.0, 1.0), black.clone(), black, picture(1.0, 0.0, 1.0)];
         assert_eq!(pictures.map(|rgb| observe(&mut cuts, &rgb)), [false, true, false, true]);
+    }
+
+    /// The numbers of the frames, 25 a second, at which a cut or a dissolve is found.
+    fn found(pictures: impl IntoIterator<Item = Vec<u8>>) -> Vec<usize> {
+        let mut cuts = CutDetector::default();
+        let mut is_cut = |(number, rgb): (usize, Vec<u8>)| {
+            let plane = Plane { data: &rgb, stride: SIZE.width as usize * 3 };
+            let view = FrameView::new(PixelFormat::Rgb, SIZE, &[plane], Colorimetry::default()).unwrap();
+            cuts.observe_at(&view, Duration::from_millis(40 * number as u64)).then_some(number)
+        };
+        pictures.into_iter().enumerate().filter_map(&mut is_cut).collect()
+    }
+
+    fn mixture(a: &[u8], b: &[u8], share: f32) -> Vec<u8> {
+        a.iter().zip(b).map(|(a, b)| (f32::from(*a) + (f32::from(*b) - f32::from(*a)) * share) as u8).collect()
+    }
+
+    #[test]
+    fn a_dissolve_is_one_cut_while_the_next_shot_prevails() {
+        for frames in [5, 10, 20] {
+            let shots = |number: usize| [1.0, 3.0].map(|seed| picture(seed, 2.0 * number as f32, 1.0));
+            let film = (0..60).map(|number| {
+                let [a, b] = shots(number);
+                mixture(&a, &b, (number as f32 - 20.0).clamp(0.0, frames as f32) / frames as f32)
+            });
+            let found = found(film);
+            assert!(found.len() == 1 && (20 + frames / 2..=21 + frames).contains(&found[0]), "{frames} frames: {found:?}");
+        }
+    }
+
+    #[test]
+    fn motion_and_changes_of_light_are_no_dissolves() {
+        for speed in [1.0, 4.0, 12.0, 30.0] {
+            assert!(found((0..60).map(|number| picture(1.0, speed * number as f32, 1.0))).is_empty(), "{speed} pixels a frame");
+        }
+        assert!(found((0..60).map(|number| picture(1.0, 0.0, 0.3 + 0.012 * number as f32))).is_empty());
+        let hard = (0..40).map(|number| picture(if number < 20 { 1.0 } else { 3.0 }, 0.0, 1.0));
+        assert_eq!(found(hard), [20], "a cut is found once");
     }
 
     #[test]

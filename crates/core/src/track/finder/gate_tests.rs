@@ -19,7 +19,11 @@ fn observe_square(finder: &mut FaceFinder, options: &FindOptions, bright: Option
         (y..y + 24).for_each(|row| data[row * 320 + x..row * 320 + x + 24].fill(140));
     }
     let plane = Plane { data: &data, stride: 320 };
-    finder.observe(&FrameView::new(PixelFormat::Gray8, Size::new(320, 240), &[plane], Colorimetry::default()).unwrap(), options);
+    finder.observe(
+        &FrameView::new(PixelFormat::Gray8, Size::new(320, 240), &[plane], Colorimetry::default()).unwrap(),
+        options,
+        Duration::ZERO,
+    );
 }
 
 #[test]
