@@ -55,7 +55,7 @@
 pub use emotion_core::error::{Error, Result};
 pub use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
 pub use emotion_core::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
-pub use emotion_core::model::runtime::{Provider, RunOptions};
+pub use emotion_core::model::runtime::{Execution, Plugin as ProviderPlugin, Provider, RunOptions};
 pub use emotion_core::model::search_path::SearchPath;
 pub use emotion_core::model::{ModelDescription, ModelFile, Prior};
 // From a frame to faces, and to tracks.

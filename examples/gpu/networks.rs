@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The time of each network for several pictures in one run, and how far its outputs are from those of the CPU.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use emotion_core::error::Result;
@@ -37,11 +37,11 @@ pub fn measure(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn name(file: &std::path::Path) -> String {
+fn name(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn measure_one(options: &Options, file: &std::path::Path, provider: &str, execution: Execution) -> Result<()> {
+fn measure_one(options: &Options, file: &Path, provider: &str, execution: Execution) -> Result<()> {
     let (model, search) = (ModelFile::open(file)?, SearchPath::from_env(None));
     let start = Instant::now();
     let (reference, network) = (Network::load(&model, &search, Execution::default())?, Network::load(&model, &search, execution)?);

@@ -11,7 +11,7 @@ use emotion_core::error::Result;
 use emotion_core::expression::classifier::Classifier;
 use emotion_core::landmarker::estimator::Landmarker;
 use emotion_core::model::embedded::{EXPRESSION, FACE, GEOMETRY};
-use emotion_core::model::runtime::Execution;
+use emotion_core::model::runtime::{Execution, RunOptions};
 use emotion_core::model::{ModelFile, search_path::SearchPath};
 use serde_json::json;
 
@@ -32,16 +32,19 @@ struct Place {
 
 /// Measures all numbers of streams and faces, first as fast as possible, then at the rate of live streams.
 pub fn measure(options: &Options) -> Result<()> {
+    let one_thread = Execution::from(RunOptions { threads: 1, ..RunOptions::default() });
     let (cpu, alone, joined) = (Execution::default(), options.gpu(0), options.gpu(WINDOW_MS));
+    let place = |name, search: &Execution, faces: &Execution| Place { name, search: search.clone(), faces: faces.clone() };
     let places = [
-        Place { name: "cpu", search: cpu.clone(), faces: cpu.clone() },
-        Place { name: "gpu, batch-window", search: joined.clone(), faces: joined.clone() },
-        Place { name: "gpu", search: alone.clone(), faces: alone },
-        Place { name: "search cpu, faces gpu, batch-window", search: cpu.clone(), faces: joined.clone() },
-        Place { name: "search gpu, faces cpu, batch-window", search: joined, faces: cpu },
+        place("cpu, threads=1", &one_thread, &one_thread),
+        place("gpu, batch-window", &joined, &joined),
+        place("search cpu, faces gpu, batch-window", &one_thread, &joined),
+        place("cpu", &cpu, &cpu),
+        place("gpu", &alone, &alone),
+        place("search gpu, faces cpu, batch-window", &joined, &one_thread),
     ];
     // WebGPU's shaders live as long as any of its sessions.
-    let _keeper = Stream::load(&places[2])?;
+    let _keeper = Stream::load(&places[4])?;
     let (streams, faces) = (options.streams.iter().max(), options.faces.iter().max());
     if let (Some(&streams), Some(&faces)) = (streams, faces) {
         let played = play_all(&places[1], streams, faces, None, options.each * 2, options.each)?;
