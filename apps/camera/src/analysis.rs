@@ -95,7 +95,7 @@ impl Analysis {
                 export.set_property("source", &options.name);
             }
         }
-        let chain = Chain::new(settings.geometry, &[settings.prior.setting()])?;
+        let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
         if options.has_pictures() {
@@ -353,12 +353,16 @@ mod tests {
 
     #[test]
     fn settings_reach_the_elements() {
-        let analysis =
-            build("--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --blur pixelate --blur-delay 300 --draw false --labels happiness=joy").unwrap();
+        let analysis = build(
+            "--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --baseline track --blur pixelate --blur-delay 300 --draw false --labels \
+             happiness=joy",
+        )
+        .unwrap();
         let value = |element: &str, property: &str| {
             let value = analysis.pipeline.by_name(element).unwrap().property_value(property);
             value.serialize().unwrap().to_string()
         };
+        assert_eq!(["emotionclassify", "facelandmarks"].map(|element| value(element, "baseline")), ["track", "track"]);
         assert_eq!((value("emotionclassify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
         assert_eq!(value("overlay", "blur-delay"), "300000000");
         assert_eq!((value("overlay", "draw-boxes"), value("overlay", "labels")), ("false".into(), r#""happiness\=joy""#.into()));

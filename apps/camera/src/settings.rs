@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
-use emotion_supervise::chain::Prior;
+use emotion_supervise::chain::{Baseline, Prior};
 use emotion_supervise::configuration::{self, ConfigurationError};
 use serde::Deserialize;
 use thiserror::Error;
@@ -63,6 +63,10 @@ pub struct Settings {
     /// How frequent the expressions are assumed to be
     #[arg(long, value_enum, default_value = "natural")]
     pub prior: Prior,
+
+    /// What scores are relative to
+    #[arg(long, value_enum, default_value = "none")]
+    pub baseline: Baseline,
 
     /// Estimate pose, landmarks and blendshapes of each face too: records of faces have them, and there are the events turned,
     /// eyes_closed, blink and speaking

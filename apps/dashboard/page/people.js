@@ -12,7 +12,9 @@ import { expressionText, isTentative, labelText } from "./labels.js";
 const FADE_MS = 1200;
 
 export class People {
-  constructor(section) {
+  /** `command` is called with the id of a face and what its card asks for: `calibrate` or `reset-baseline`. */
+  constructor(section, command) {
+    this.command = command;
     this.list = $("ul", section);
     this.message = $(".no-faces", section);
     this.cards = new Map(); // by face id
@@ -50,6 +52,8 @@ export class People {
   /** Puts a card, or a new one, among those of present faces, which are sorted by id. */
   place(id, card = fromTemplate("person")) {
     card.dataset.id = id;
+    $(".calibrate", card).onclick = () => this.command(id, "calibrate");
+    $(".reset", card).onclick = () => this.command(id, "reset-baseline");
     this.cards.set(id, card);
     const next = [...this.list.children].find((other) => other !== card && (other.dataset.gone || Number(other.dataset.id) > id));
     this.list.insertBefore(card, next ?? null);
@@ -75,6 +79,16 @@ function fillCard(card, face, labels, at) {
   setText($(".since", card), `for ${formatDuration(at - face.since)}`);
   fillBars($(".bars", card), face.scores, labels);
   fillHead(card, face.head);
+  fillRest(card, face.baseline);
+}
+
+/** Shows how sure the face's own baseline is; it is null if scores are relative to all people. */
+function fillRest(card, baseline) {
+  const has = typeof baseline === "number";
+  card.toggleAttribute("data-baseline", has);
+  if (!has) return;
+  setText($(".sure", card), `baseline ${formatPercent(baseline)}`);
+  $(".sure", card).title = "How sure it is what this face looks like at rest. That is forgotten when the face leaves.";
 }
 
 /** Shows where the head is turned; `head` is null if its pose is not known. */

@@ -31,7 +31,7 @@ export class Tile {
     this.root.dataset.id = source.id;
     this.canvas = this.$(".picture");
     this.pen = this.canvas.getContext("2d", { alpha: false });
-    this.people = new People(this.$(".people"));
+    this.people = new People(this.$(".people"), (face, command) => this.send(`faces/${face}/${command}`));
     this.timeline = new Timeline(this.$(".history"), this.path("timeline"));
     this.askedAt = 0;
     this.announced = { text: "", at: 0 };

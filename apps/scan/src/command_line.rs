@@ -39,7 +39,7 @@ pub struct CommandLine {
 
     /// results.json of an earlier scan, whose options and networks this scan uses; other networks are refused
     // In the help it stands before --set, the last option of the examination.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "Examination", display_order = 8)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "Examination", display_order = 9)]
     pub like: Option<PathBuf>,
 
     /// Number of files or slices examined at the same time; without it, one for each core
@@ -108,6 +108,7 @@ mod tests {
             "a -o b.csv --every x",
             "a -o b.csv --jobs 0",
             "a -o b.csv --turn 45",
+            "a -o b.csv --baseline face",
             "a -o b.csv --set tile-size=3",
             "a -o b.csv --exact",
             "a -o b.csv --like c.json --every 2",

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use emotion_supervise::chain::Prior;
+use emotion_supervise::chain::{Baseline, Prior};
 use serde::{Deserialize, Serialize};
 
 use crate::models::Models;
@@ -41,6 +41,12 @@ pub struct Examination {
     #[serde(skip)]
     pub prior: Option<Prior>,
 
+    /// What scores in videos are relative to: none, all people, which is the default; or track, how the face of a track looks at rest,
+    /// for people who look sad or angry then
+    #[arg(long, value_enum, hide_possible_values = true)]
+    #[serde(skip)]
+    pub baseline: Option<Baseline>,
+
     /// Degrees by which pictures are turned clockwise before they are searched: 0, 90, 180 or 270; or auto: a photo with few
     /// faces is searched in all four directions. Boxes refer to the picture as it is stored
     #[arg(long, value_name = "DEGREES", value_enum, hide_possible_values = true, default_value = "0")]
@@ -73,15 +79,16 @@ impl Examination {
         Schedule { sampling: self.sampling(), look: self.where_faces }
     }
 
-    /// The properties of the elements: the prior, the timeout of tracks, and then those of `--set`.
+    /// The properties of the elements: the prior, the baseline, the timeout of tracks, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let timeout = setting::track_timeout(self.every, &self.set);
-        self.prior.map(Prior::setting).into_iter().chain(timeout).chain(self.set.iter().cloned()).collect()
+        let own = [self.prior.map(Prior::setting), self.baseline.map(Baseline::setting)];
+        own.into_iter().flatten().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 
     /// The same examination with all its settings in `set`, as `results.json` has it.
     pub fn recorded(&self) -> Self {
-        Self { prior: None, set: self.settings(), ..self.clone() }
+        Self { prior: None, baseline: None, set: self.settings(), ..self.clone() }
     }
 
     /// The expression model, as given to `emotionclassify`.
@@ -121,6 +128,7 @@ mod tests {
         assert_ne!(of("a -o b.csv --every 2"), of("a -o b.csv --every 2 --exact"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --set facedetect.max-faces=3"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --prior balanced"));
+        assert_ne!(of("a -o b.csv"), of("a -o b.csv --baseline track"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --turn auto"));
         assert_eq!(of("a -o b.csv"), of("a -o b.csv --turn 0"));
         assert_ne!(of("a -o b.csv"), of("a -o b.csv --geometry"));
@@ -141,6 +149,7 @@ mod tests {
             every: Some(Duration::from_millis(200)),
             where_faces: Some(Duration::from_secs(2)),
             prior: Some(Prior::Balanced),
+            baseline: Some(Baseline::Track),
             turn: Turn::Left,
             geometry: true,
             ..Examination::default()

@@ -169,6 +169,9 @@ pub struct Face {
     pub second: Option<String>,
     /// Score of each class; empty if the face was not scored.
     pub scores: Vec<f32>,
+    /// Seconds that the face's own baseline rests on, to which the scores are relative; `None` if they are relative to all people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f32>,
     /// Its geometry, if that was asked for and the face is large enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geometry: Option<Geometry>,
@@ -229,6 +232,7 @@ impl Face {
             score: scored.map(|emotion| score(emotion.confidence()) as f32),
             second: scored.and_then(EmotionResult::second).map(str::to_owned),
             scores: scored.map_or_else(Vec::new, |emotion| emotion.scores.as_slice().iter().copied().map(stored(score)).collect()),
+            baseline: scored.and_then(|emotion| emotion.scores.baseline()).map(|rests_on| score(rests_on.as_secs_f32()) as f32),
             geometry: record.geometry.as_deref().map(Geometry::new),
         }
     }
@@ -260,6 +264,7 @@ pub(crate) mod tests {
             score: scores.iter().copied().reduce(f32::max),
             second: None,
             scores: scores.to_vec(),
+            baseline: None,
             geometry: None,
         }
     }

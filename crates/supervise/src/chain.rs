@@ -34,9 +34,30 @@ pub enum Prior {
 impl Prior {
     /// The setting of [`CLASSIFIER`].
     pub fn setting(self) -> Setting {
-        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
-        Setting::new(CLASSIFIER.0, "prior", name.unwrap_or_default())
+        Setting::new(CLASSIFIER.0, "prior", name_of(self))
     }
+}
+
+/// What the scores of a face, and the blendshapes of mouth and brows, are relative to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// All people
+    #[default]
+    None,
+    /// How the face looks at rest, learnt from its track and forgotten with it
+    Track,
+}
+
+impl Baseline {
+    /// The setting of all elements that have it.
+    pub fn setting(self) -> Setting {
+        Setting::new("*", "baseline", name_of(self))
+    }
+}
+
+fn name_of(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Why there is no chain.
@@ -78,6 +99,12 @@ impl Chain {
     /// If an element does not take one.
     pub fn apply(&self, settings: &[Setting]) -> Result<(), SettingError> {
         setting::apply(settings, &self.0)
+    }
+
+    /// Takes face `id` as it looks now for what it is at rest, or with `is_reset` forgets that.
+    pub fn calibrate(&self, id: u32, is_reset: bool) {
+        let signal = if is_reset { "reset-baseline" } else { "calibrate" };
+        self.0[1..].iter().for_each(|element| element.emit_by_name(signal, &[&id]));
     }
 
     /// Adds the elements to `pipeline`, linked between `before` and `after`.

@@ -8,6 +8,8 @@ udp\t''"
 complete -c emotion-camera -l stall -d 'Time without a frame before the source is opened again' -r
 complete -c emotion-camera -l prior -d 'How frequent the expressions are assumed to be' -r -f -a "natural\t'As in front of a camera'
 balanced\t'All alike, as in posed or selected pictures'"
+complete -c emotion-camera -l baseline -d 'What scores are relative to' -r -f -a "none\t'All people'
+track\t'How the face looks at rest, learnt from its track and forgotten with it'"
 complete -c emotion-camera -l draw -d 'Draw faces in the served and recorded picture' -r -f -a "true\t''
 false\t''"
 complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r

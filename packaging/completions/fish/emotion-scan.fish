@@ -4,6 +4,8 @@ complete -c emotion-scan -l every -d 'Seconds between examined frames; without i
 complete -c emotion-scan -l where-faces -d 'Look at frames at most twice so many seconds apart first, 1 without a number, and examine only the spans with faces. Keyframes are taken where they are that close' -r
 complete -c emotion-scan -l prior -d 'Assumed frequency of the expressions: natural, as in front of a camera, which is the default; or balanced, all equally frequent, as in posed or selected pictures' -r -f -a "natural\t'As in front of a camera'
 balanced\t'All alike, as in posed or selected pictures'"
+complete -c emotion-scan -l baseline -d 'What scores in videos are relative to: none, all people, which is the default; or track, how the face of a track looks at rest, for people who look sad or angry then' -r -f -a "none\t'All people'
+track\t'How the face looks at rest, learnt from its track and forgotten with it'"
 complete -c emotion-scan -l turn -d 'Degrees by which pictures are turned clockwise before they are searched: 0, 90, 180 or 270; or auto: a photo with few faces is searched in all four directions. Boxes refer to the picture as it is stored' -r -f -a "auto\t'A photo with few faces is searched in all four directions'
 0\t'Not at all'
 90\t'90 degrees clockwise'

@@ -12,6 +12,8 @@ use test_support::{promises, repository};
 
 /// The elements in the order of the page. OpenCV's plugin may own the name `facedetect`.
 const ELEMENTS: [&str; 6] = ["emotionfacedetect", "facelandmarks", "emotionclassify", "emotionoverlay", "emotionexport", "emotionpublish"];
+/// The action signals that elements have, if they have them.
+const ACTION_SIGNALS: [&str; 2] = ["calibrate", "reset-baseline"];
 /// What precedes the lists of the page.
 const START: &str = "<!-- properties -->\n";
 
@@ -125,6 +127,10 @@ fn promised(name: &str) -> Vec<String> {
         {
             lines.extend(promises::structure_fields(&spelled, &structure));
         }
+    }
+    for query in ACTION_SIGNALS.iter().filter_map(|signal| glib::subclass::SignalId::lookup(signal, element.type_())).map(|id| id.query()) {
+        let kinds: Vec<_> = query.param_types().iter().map(|kind| kind.type_().name()).collect();
+        lines.push(format!("{name} signal {}: {}", query.signal_name(), kinds.join(", ")));
     }
     lines.extend(element.pad_template_list().iter().flat_map(|template| pad_lines(name, template)));
     lines

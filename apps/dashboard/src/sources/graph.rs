@@ -64,7 +64,8 @@ pub struct Graph {
     pub pipeline: gst::Pipeline,
     /// The entry for a browser's pictures.
     pub feed: Option<AppSrc>,
-    chain: Chain,
+    /// The elements that analyse.
+    pub chain: Chain,
     valves: Vec<gst::Element>,
     file_loop: Option<FileLoop>,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use emotion_core::behaviour::{ActivitySums, Aggregator, FaceActivity, FaceSigns, FrameReport, FrameTime, Observation};
+use emotion_core::expression::baseline::Baseline;
 use emotion_core::geometry::Size;
 use emotion_core::record::{EmotionResult, FaceRecord};
 use emotion_core::scores::LabelSet;
@@ -100,6 +101,8 @@ struct LiveFace<'a> {
     label: Option<&'a str>,
     confidence: f32,
     scores: &'a [f32],
+    /// How sure the face's own baseline is, 0..1; `None` if scores are relative to all people.
+    baseline: Option<f32>,
     /// Since when the face has this label, in milliseconds since 1970.
     since: u64,
     /// Since when the face is visible, likewise.
@@ -249,6 +252,7 @@ impl Live {
                 label: track.label.as_deref(),
                 confidence: face.expression().map_or(0.0, EmotionResult::confidence),
                 scores: face.expression().filter(|emotion| emotion.is_scored()).map_or(&[], |emotion| emotion.scores.as_slice()),
+                baseline: face.expression().and_then(|emotion| emotion.scores.baseline()).map(Baseline::certainty),
                 since: ms(track.since),
                 here: ms(track.first_seen),
                 head: head(face, track),

@@ -67,6 +67,10 @@ pub enum Command {
     Stop,
     /// Apply the current switches.
     Switch,
+    /// Take the face of this id for one at rest.
+    Calibrate(u32),
+    /// Forget how it looks at rest.
+    ResetBaseline(u32),
     /// Stop and end the thread.
     End,
 }
@@ -332,7 +336,7 @@ fn random_key() -> String {
 #[cfg(test)]
 mod tests {
     use emotion_core::geometry::Rect;
-    use emotion_supervise::chain::Prior;
+    use emotion_supervise::chain::{Baseline, Prior};
     use emotion_supervise::place::Place;
 
     use super::*;
@@ -371,8 +375,15 @@ mod tests {
         source.switch(all).unwrap();
     }
 
-    const OPEN: Switches =
-        Switches { aggregate_only: false, blur: false, geometry: false, prior: Prior::Natural, threshold: None, interval: 1 };
+    const OPEN: Switches = Switches {
+        aggregate_only: false,
+        blur: false,
+        geometry: false,
+        prior: Prior::Natural,
+        baseline: Baseline::None,
+        threshold: None,
+        interval: 1,
+    };
     const BLUR: Switches = Switches { blur: true, ..OPEN };
     const TOTALS: Switches = Switches { aggregate_only: true, ..OPEN };
 

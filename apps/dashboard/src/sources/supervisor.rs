@@ -66,11 +66,11 @@ fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &
                     match commands.recv().unwrap_or(Command::End) {
                         Command::End => return,
                         Command::Start => break,
-                        Command::Stop | Command::Switch => {}
+                        Command::Stop | Command::Switch | Command::Calibrate(_) | Command::ResetBaseline(_) => {}
                     }
                 }
             }
-            Command::Start | Command::Switch => {}
+            Command::Start | Command::Switch | Command::Calibrate(_) | Command::ResetBaseline(_) => {}
         }
     }
 }
@@ -80,7 +80,7 @@ fn sleep(commands: &mpsc::Receiver<Command>, pause: Duration) -> Command {
     let end = Instant::now() + pause;
     loop {
         match commands.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(Command::Switch) => {}
+            Ok(Command::Switch | Command::Calibrate(_) | Command::ResetBaseline(_)) => {}
             Ok(command) => return command,
             Err(mpsc::RecvTimeoutError::Timeout) => return Command::Start,
             Err(mpsc::RecvTimeoutError::Disconnected) => return Command::End,
@@ -115,6 +115,8 @@ fn tick(source: &Source, commands: &mpsc::Receiver<Command>, graph: &Graph, sile
                 }
             }
             Ok(Command::Start) => {}
+            Ok(Command::Calibrate(id)) => graph.chain.calibrate(id, false),
+            Ok(Command::ResetBaseline(id)) => graph.chain.calibrate(id, true),
             Ok(command) => return Some(End::Told(command)),
             Err(mpsc::TryRecvError::Empty) => break,
             Err(mpsc::TryRecvError::Disconnected) => return Some(End::Told(Command::End)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The switches of a source.
 
-use emotion_supervise::chain::{DETECTOR, Prior};
+use emotion_supervise::chain::{Baseline, DETECTOR, Prior};
 use emotion_supervise::setting::Setting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,6 +20,8 @@ pub struct Switches {
     pub geometry: bool,
     /// How frequent the expressions are assumed to be.
     pub prior: Prior,
+    /// What the scores of a face are relative to.
+    pub baseline: Baseline,
     /// Minimum confidence of a reported face, 0..1; `None` is the threshold of the model.
     pub threshold: Option<f64>,
     /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
@@ -69,12 +71,13 @@ impl Switches {
     }
 
     /// The settings of the elements that find faces and score them.
-    pub fn settings(&self) -> [Setting; 3] {
+    pub fn settings(&self) -> [Setting; 4] {
         [
             // Below 0 is the threshold of the model.
             Setting::new(DETECTOR.0, "score-threshold", self.threshold.unwrap_or(-1.0)),
             Setting::new(DETECTOR.0, "detect-interval", self.interval),
             self.prior.setting(),
+            self.baseline.setting(),
         ]
     }
 }
@@ -84,6 +87,7 @@ pub const MAX_INTERVAL: u32 = 300;
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { aggregate_only: false, blur: false, geometry: false, prior: Prior::Natural, threshold: None, interval: 1 }
+        let (aggregate_only, blur, geometry, prior, baseline, threshold) = Default::default();
+        Self { aggregate_only, blur, geometry, prior, baseline, threshold, interval: 1 }
     }
 }

@@ -110,6 +110,8 @@ fn router(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
         .route("/api/sources/{id}/start", post(start))
         .route("/api/sources/{id}/stop", post(stop))
         .route("/api/sources/{id}/switches", post(switch))
+        .route("/api/sources/{id}/faces/{face}/calibrate", post(calibrate))
+        .route("/api/sources/{id}/faces/{face}/reset-baseline", post(reset_baseline))
         .route("/api/sources/{id}/timeline", get(timeline))
         .route("/api/sources/{id}/watch", get(watch))
         .route("/api/sources/{id}/feed", get(feed))
@@ -167,6 +169,14 @@ async fn start(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> An
 
 async fn stop(State(registry): State<Arc<Registry>>, Path(id): Path<u32>) -> Answer {
     command(&registry, id, Command::Stop)
+}
+
+async fn calibrate(State(registry): State<Arc<Registry>>, Path((id, face)): Path<(u32, u32)>) -> Answer {
+    command(&registry, id, Command::Calibrate(face))
+}
+
+async fn reset_baseline(State(registry): State<Arc<Registry>>, Path((id, face)): Path<(u32, u32)>) -> Answer {
+    command(&registry, id, Command::ResetBaseline(face))
 }
 
 fn command(registry: &Registry, id: u32, command: Command) -> Answer {

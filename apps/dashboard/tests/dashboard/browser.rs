@@ -132,6 +132,14 @@ fn the_page_in_chromium() {
     page.wait("their shares", "document.querySelector('.facing').textContent === 'facing 100 %'");
     page.wait("the count of those that face the camera", "document.querySelector('.count').textContent === '2 faces, 2 facing'");
     take_all(&mut page, "heads");
+    // A face is said to be at rest.
+    page.run("{ const choice = document.querySelector('[data-setting=baseline]'); choice.value = 'track'; choice.onchange() }");
+    page.wait("two baselines", "document.querySelectorAll('.person[data-baseline]').length === 2");
+    page.run("document.querySelectorAll('.person .calibrate')[1].click()");
+    page.wait("a sure baseline", "parseInt(document.querySelectorAll('.person .sure')[1].textContent.slice(9)) > 75");
+    take_all(&mut page, "rest");
+    page.run("document.querySelectorAll('.person .reset')[1].click()");
+    page.wait("no baseline", "parseInt(document.querySelectorAll('.person .sure')[1].textContent.slice(9)) < 50");
     // A head that turns to the person's left has its nose on the right of the picture, and closed eyes are lines.
     let drawn = "import('./head.js').then(({drawHead}) => {
         const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');

@@ -17,7 +17,8 @@ fn settings_are_changed_while_playing() {
     let dashboard = Dashboard::start("settings", &["media/clip.avi"]);
     let mut viewer = dashboard.socket("api/sources/1/watch");
     reading(&mut viewer, "two faces", |reading| labels(reading) == EXPECTED_LABELS);
-    let defaults = json!({"aggregate_only": false, "blur": false, "geometry": false, "prior": "natural", "threshold": null, "interval": 1});
+    let defaults = json!({"aggregate_only": false, "blur": false, "geometry": false, "prior": "natural", "baseline": "none",
+        "threshold": null, "interval": 1});
     assert_eq!(dashboard.source(1)["switches"], defaults);
     assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"threshold": 1.0, "interval": 2, "prior": "balanced"})).status, 204);
     reading(&mut viewer, "no face above the threshold", |reading| reading["room"]["faces"] == 0);
@@ -31,6 +32,33 @@ fn settings_are_changed_while_playing() {
         let answer = dashboard.post("/api/sources/1/switches", &wrong);
         assert!(answer.status == 400 && answer.text().contains("expected"), "{wrong}: {}", answer.text());
     }
+}
+
+#[test]
+fn a_face_is_at_rest_when_somebody_says_so() {
+    if !fetched("centerface") {
+        return;
+    }
+    let dashboard = Dashboard::start("rest", &["media/clip.avi"]);
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    let first = reading(&mut viewer, "two faces", |reading| labels(reading) == EXPECTED_LABELS);
+    assert!(first["faces"][0]["baseline"].is_null(), "scores are relative to all people");
+    assert_eq!(dashboard.post("/api/sources/1/switches", &json!({"baseline": "track"})).status, 204);
+    let certainty = |reading: &Value| reading["faces"][1]["baseline"].as_f64();
+    reading(&mut viewer, "a baseline", |reading| certainty(reading).is_some_and(|certainty| certainty < 0.5));
+    // The clip starts again every 1.5 seconds, and its faces get new ids.
+    let mut ask = |what: &str, is_done: &dyn Fn(f64) -> bool| {
+        until(what, || {
+            let seen = reading(&mut viewer, "a baseline", |reading| certainty(reading).is_some());
+            let path = format!("/api/sources/1/faces/{}/{what}", seen["faces"][1]["id"]);
+            assert_eq!(dashboard.post(&path, &Value::Null).status, 204);
+            is_done(certainty(&reading(&mut viewer, "a baseline", |reading| certainty(reading).is_some()))?).then_some(())
+        });
+    };
+    ask("calibrate", &|certainty| certainty >= 0.75);
+    ask("reset-baseline", &|certainty| certainty < 0.5);
+    assert_eq!(dashboard.post("/api/sources/9/faces/1/calibrate", &Value::Null).status, 404);
+    assert_eq!(dashboard.post("/api/sources/1/faces/x/calibrate", &Value::Null).status, 400);
 }
 
 #[test]

@@ -57,7 +57,10 @@ impl Provenance {
 
     /// True if the figures of the card are those of the settings.
     fn is_natural(&self) -> bool {
-        !self.settings().iter().any(|setting| setting.contains(".prior=") && !setting.ends_with("=natural"))
+        let defaults = [(".prior=", "natural"), (".baseline=", "none")];
+        let changes =
+            |setting: &String| defaults.iter().any(|(property, default)| setting.contains(property) && !setting.ends_with(default));
+        !self.settings().iter().any(changes)
     }
 
     fn settings(&self) -> Vec<String> {
@@ -151,6 +154,7 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("yaw is within 30 and its pitch within 25 degrees."), "{said}");
+        assert!(!record(&["*.baseline=track"]).methods(&summary).contains("accuracy"));
         let said = record(&["emotionclassify.prior=balanced"]).methods(&summary);
         assert!(!said.contains("accuracy") && said.contains("defaults: emotionclassify.prior=balanced."), "{said}");
     }

@@ -45,6 +45,7 @@ pub(super) const FACES: &[Columns<Of>] = &[
     one("classifier", Category, "The expression model, by the name or path in the options", |row, _| row.is_scored().then_some(row.classifier).into()),
     one("detector_sha256", Category, "SHA-256 of the detector's file; that of its refiner follows after a space", |row, _| row.is_detected().then_some(&*row.models.detector).into()),
     one("classifier_sha256", Category, "SHA-256 of the expression model's file", |row, _| row.is_scored().then_some(&*row.models.classifier).into()),
+    one("baseline", Float, "Seconds of the track that the scores are relative to; missing if they are relative to all people", |row, _| row.seen.face.baseline.into()),
 ];
 
 #[rustfmt::skip] // A column is a line.
@@ -109,6 +110,7 @@ mod tests {
             score: Some(0.75),
             second: Some("neutral".into()),
             scores: vec![0.25, 0.75],
+            baseline: Some(2.5),
             geometry: None,
         }
     }
@@ -135,14 +137,15 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert!(lines[0].starts_with("file,frame,time_s,time_ns,id,x,y,w,h,confidence,detector,right_eye_x,right_eye_y,"), "{}", lines[0]);
         assert!(
-            lines[0]
-                .ends_with(",label,reason,score,second_label,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256"),
+            lines[0].ends_with(
+                ",label,reason,score,second_label,score_neutral,score_happiness,classifier,detector_sha256,classifier_sha256,baseline"
+            ),
             "{}",
             lines[0]
         );
         assert_eq!(
             lines[1],
-            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,,0.75,neutral,0.25,0.75,expression,a1 b2,c3"
+            "'=a.mp4,1802,61.5,61500000000,1000003,0.1,0.2,0.3,0.4,0.9,face,,,,,,,,,,,happiness,,0.75,neutral,0.25,0.75,expression,a1 b2,c3,2.5"
         );
     }
 
@@ -170,6 +173,6 @@ mod tests {
         assert_eq!(["blendshape_eyeBlinkLeft", "blendshape_jawOpen", "geometry_sha256"].map(cell), ["0.5", "0", "d4"]);
         assert!(posed.ends_with(",\"[0.5,0.25]\",d4\r\n"), "a list is JSON: {posed}");
         let small = String::from_utf8(written_of(Format::Csv, &face(), true)).unwrap();
-        assert!(small.ends_with(&format!(",c3{}\r\n", ",".repeat(60))), "{small}");
+        assert!(small.ends_with(&format!(",c3,2.5{}\r\n", ",".repeat(60))), "{small}");
     }
 }

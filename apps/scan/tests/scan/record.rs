@@ -110,6 +110,21 @@ fn a_scan_like_an_earlier_one_gives_the_same_tables() {
 }
 
 #[test]
+fn a_baseline_grows_in_a_video_and_is_in_the_record() {
+    let Some(folder) = Folder::new("baseline") else { return };
+    folder.acting_video("in/a.mp4");
+    folder.photo("in/b.jpg");
+    folder.run("in --output one.ndjson --baseline track", 0);
+    folder.run("in --output two.ndjson --like one.json", 0);
+    assert_eq!(folder.read("one.ndjson"), folder.read("two.ndjson"));
+    assert_eq!(json(&folder, "one.json")["options"]["set"], serde_json::json!(["*.baseline=track"]));
+    let of = |file: &str| folder.rows("one.ndjson").into_iter().filter(|row| row["file"] == file).collect::<Vec<_>>();
+    let seconds: Vec<_> = of("in/a.mp4").iter().map(|row| row["baseline"].as_f64().expect("a number")).collect();
+    assert!(seconds[0] == 0.0 && seconds.last() > Some(&0.5), "{seconds:?}");
+    assert!(of("in/b.jpg").iter().all(|row| row["baseline"] == 0.0), "a photo teaches nothing");
+}
+
+#[test]
 fn frictionless_validates_the_tables_by_their_dictionary() {
     let (Some(folder), Some(python)) = (Folder::new("dictionary"), python()) else { return };
     folder.photo("in/=a.jpg");

@@ -18,7 +18,7 @@ use crate::scores::{FERPLUS_LABELS, Scores};
 /// Added to scores before the logarithm, which therefore has a limit. The means of the models are measured with the same.
 const FLOOR: f32 = 0.001;
 /// Observation that the assumption of no deviation is worth, in seconds.
-const PRIOR_S: f32 = 3.0;
+const PRIOR_S: f32 = 2.0;
 /// Weight of the observations at most; older ones are forgotten for newer ones.
 const MAX_S: f32 = 120.0;
 /// What a face counts for that does not change its expression, in seconds: it says the same for as long as it is held.
@@ -30,7 +30,7 @@ const MAX_STEP_S: f32 = 1.0;
 /// Weight of a face that is said to be at rest, in seconds.
 const CALIBRATION_S: f32 = 12.0;
 /// By how much scores are sharper once the deviation is known, since one source of doubt is gone.
-const SHARPENING: f32 = 0.2;
+const SHARPENING: f32 = 0.3;
 
 /// One number for each class of a model.
 type Row = SmallVec<[f32; FERPLUS_LABELS.len()]>;
@@ -101,10 +101,16 @@ impl Baseline {
         self.add(scores, CALIBRATION_S, [(1.0, &means.rows[neutral].1)]);
     }
 
+    /// How sure a baseline is that rests on observations of this `duration`, 0..1.
+    pub fn certainty(duration: Duration) -> f32 {
+        let seconds = duration.as_secs_f32();
+        seconds / (seconds + PRIOR_S)
+    }
+
     /// The scores less the deviation. As long as nothing is known, they are the same.
     pub fn correct(&self, scores: &Scores) -> Scores {
         let corrected = if self.seconds > 0.0 {
-            Scores::from_logits(&self.shifted(scores), 1.0 / (1.0 + SHARPENING * self.seconds / (self.seconds + PRIOR_S)))
+            Scores::from_logits(&self.shifted(scores), 1.0 / (1.0 + SHARPENING * Self::certainty(self.duration())))
         } else {
             scores.clone()
         };

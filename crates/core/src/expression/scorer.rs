@@ -46,26 +46,32 @@ pub struct FaceScores {
     /// The same relative to the baseline.
     scores: Scores,
     label: usize,
+    /// With a baseline: true if the score of the label is too low for it to be shown.
+    is_uncertain: bool,
     mouth: MouthMovement,
     baseline: Option<Baseline>,
 }
 
+/// Share of the minimum confidence down to which a label is still shown that was shown before, with a baseline: while that grows,
+/// scores cross the minimum more often.
+const STILL_CERTAIN: f32 = 0.85;
+
 impl FaceScores {
     fn new(raw: Scores, mouth: MouthMovement, baseline: Option<Baseline>) -> Self {
-        Self { smoothed: raw.clone(), scores: raw.clone(), raw, label: 0, mouth, baseline }
+        Self { smoothed: raw.clone(), scores: raw.clone(), raw, label: 0, is_uncertain: true, mouth, baseline }
     }
 
-    /// Updates what follows from `raw` and `mouth` on the frame at `now`, on which face `id` is `shown` with a label. With `means`
-    /// there is a baseline.
+    /// Updates what follows from `raw` and `mouth` on the frame at `now`. Face `id` had the label `last` until then, and it was shown
+    /// or not. With `means` there is a baseline.
     fn update(
         &mut self,
         smoother: &mut ScoreSmoother,
-        (id, shown): (u32, Option<usize>),
-        half_life: Duration,
+        (id, last): (u32, Option<(usize, bool)>),
+        options: &ScoringOptions,
         means: Option<&ClassMeans>,
         now: Duration,
     ) {
-        self.smoothed = smoother.update(id, self.raw.clone(), self.mouth.half_life(half_life), now);
+        self.smoothed = smoother.update(id, self.raw.clone(), self.mouth.half_life(options.half_life), now);
         let (smoothed, calm) = (&self.smoothed, self.mouth.calm());
         let known = self.baseline.take();
         self.baseline = means.map(|means| {
@@ -75,7 +81,25 @@ impl FaceScores {
         });
         self.scores = self.baseline.as_ref().map_or_else(|| smoothed.clone(), |baseline| baseline.correct(smoothed));
         // Without smoothing each frame gets the top class of its own scores.
-        self.label = steady_label(&self.scores, shown.filter(|_| !half_life.is_zero()));
+        let last = last.filter(|_| !options.half_life.is_zero());
+        let score = |label: usize| self.scores.as_slice()[label];
+        let minimum = |label| match last {
+            Some((last, true)) if last == label && self.baseline.is_some() => STILL_CERTAIN * options.min_confidence,
+            _ => options.min_confidence,
+        };
+        let shown = last.map(|(label, _)| label).filter(|&label| self.baseline.is_none() || score(label) >= minimum(label));
+        self.label = steady_label(&self.scores, shown);
+        self.is_uncertain = score(self.label) < minimum(self.label);
+    }
+
+    /// True if the score of the label is too low for it to be shown.
+    fn is_uncertain(&self, options: &ScoringOptions) -> bool {
+        if self.baseline.is_some() { self.is_uncertain } else { self.scores.as_slice()[self.label] < options.min_confidence }
+    }
+
+    /// The label, and whether it was shown.
+    fn last(&self) -> (usize, bool) {
+        (self.label, !self.is_uncertain)
     }
 }
 
@@ -131,8 +155,8 @@ impl FaceMemory for FaceScorer {
             let mut mouth = last.map_or(MouthMovement::new(time), |last| last.result.mouth.clone());
             mouth.update(last.and_then(|last| last.picture.as_ref()).zip(analysed.picture), time);
             let mut scores = FaceScores::new(raw, mouth, last.and_then(|last| last.result.baseline.clone()));
-            let shown = (analysed.face.id, last.map(|last| last.result.label));
-            scores.update(smoother, shown, options.half_life, means, time);
+            let shown = (analysed.face.id, last.map(|last| last.result.last()));
+            scores.update(smoother, shown, options, means, time);
             scores
         });
     }
@@ -167,8 +191,8 @@ impl FaceScorer {
     fn repeat(&mut self, id: u32, options: &ScoringOptions, now: Duration) {
         if let Some(last) = self.results.get_mut(id).map(|latest| &mut latest.result) {
             last.mouth.update(None, now);
-            let shown = (id, Some(last.label));
-            last.update(&mut self.smoother, shown, options.half_life, self.means.as_deref(), now);
+            let shown = (id, Some(last.last()));
+            last.update(&mut self.smoother, shown, options, self.means.as_deref(), now);
         }
     }
 
@@ -181,7 +205,7 @@ impl FaceScorer {
         } else if options.is_turned(face) {
             Some(UnknownReason::Turned)
         } else {
-            (last.scores.as_slice()[last.label] < options.min_confidence).then_some(UnknownReason::Uncertain)
+            last.is_uncertain(options).then_some(UnknownReason::Uncertain)
         };
         Some(EmotionResult {
             labels: self.labels.clone(),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::expression::baseline::Baseline;
 use crate::scores::Scores;
 
 /// Scores older than this no longer influence new ones.
@@ -73,9 +74,11 @@ impl ScoreSmoother {
 
 /// Factor by which a class must be more probable than the shown one to replace it.
 const LABEL_LEAD: f32 = 1.25;
+/// By how much that is more once the face's baseline is sure, since a baseline that still moves takes labels across a border.
+const BASELINE_LEAD: f32 = 0.1;
 
 /// Index of the class to show: the top class, except that the class `shown` before remains until another is 1.25 times as
-/// probable.
+/// probable, or up to 1.35 times for scores that are relative to a baseline.
 ///
 /// ```
 /// use emotion_core::{expression::smoothing::steady_label, scores::Scores};
@@ -84,8 +87,9 @@ const LABEL_LEAD: f32 = 1.25;
 /// ```
 pub fn steady_label(scores: &Scores, shown: Option<usize>) -> usize {
     let (top, highest) = scores.top();
+    let lead = LABEL_LEAD + BASELINE_LEAD * scores.baseline().map_or(0.0, Baseline::certainty);
     match shown.and_then(|shown| Some((shown, scores.as_slice().get(shown)?))) {
-        Some((shown, &score)) if highest < score * LABEL_LEAD => shown,
+        Some((shown, &score)) if highest < score * lead => shown,
         _ => top,
     }
 }
@@ -160,6 +164,8 @@ mod tests {
             shown.unwrap()
         });
         assert_eq!(labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+        let with_baseline = Scores::from_probabilities([0.43, 0.57]).with_baseline(Some(Duration::from_secs(60)));
+        assert_eq!(steady_label(&with_baseline, Some(0)), 0, "no clear lead for scores relative to a baseline");
         assert_eq!(steady_label(&Scores::from_probabilities([0.26, 0.34, 0.2, 0.2]), Some(0)), 1, "a clear lead at low confidence");
         assert_eq!(steady_label(&first(), Some(7)), 0, "a class that this model does not have");
     }
