@@ -25,12 +25,12 @@ pub struct Settings {
     /// A network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file
     pub source: Option<String>,
 
-    /// Read settings from a TOML file; the command line wins
+    /// Read settings from a TOML file, or from standard input if it is -; the command line wins
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Check the settings and end: with status 0, or with status 2 and the reason if they are wrong
+    /// Check settings, files and folders, and end: with status 0, or with status 2 and the reason if one is wrong
     #[arg(long)]
     #[serde(skip)]
     pub check: bool,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-complete -c emotion-camera -l config -d 'Read settings from a TOML file; the command line wins' -r -F
+complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins' -r -F
 complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
 complete -c emotion-camera -l size -d 'Size of the analysed, served and recorded picture' -r
 complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds' -r
@@ -43,7 +43,7 @@ complete -c emotion-camera -l homeassistant-prefix -d 'Let Home Assistant discov
 complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing' -r
 complete -c emotion-camera -l files-seconds -d 'Length of a recording' -r
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r
-complete -c emotion-camera -l check -d 'Check the settings and end: with status 0, or with status 2 and the reason if they are wrong'
+complete -c emotion-camera -l check -d 'Check settings, files and folders, and end: with status 0, or with status 2 and the reason if one is wrong'
 complete -c emotion-camera -l loop -d 'Play a file again when it ends'
 complete -c emotion-camera -l geometry -d 'Estimate pose, landmarks and blendshapes of each face too: records of faces have them, and there are the events turned, eyes_closed, blink and speaking'
 complete -c emotion-camera -s h -l help -d 'Print help (see more with \'--help\')'

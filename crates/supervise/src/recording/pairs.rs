@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
@@ -154,8 +155,10 @@ pub fn has_room(folder: &Path) -> bool {
 
 /// Writes a file to the disk and deletes it.
 fn try_file(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = folder.join(format!(".emotion-{}", std::process::id()));
-    let written = File::create(&path).and_then(|mut file| {
+    // Programs in containers may have the same id and share the folder.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let path = folder.join(format!(".emotion-{}-{}", std::process::id(), now.as_nanos()));
+    let written = File::create_new(&path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_data()
     });
