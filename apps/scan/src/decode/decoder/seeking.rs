@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 
-use super::{Decoder, Result, clock_time};
+use super::{Decoder, POLL, Result};
 use crate::decode::failure::Failure;
 use crate::decode::frame::{Part, Range};
 use crate::decode::timeline::{Timeline, position};
@@ -21,7 +21,10 @@ impl Decoder {
         if self.may_seek && self.file.is_some() {
             let first = self.preroll_position();
             self.may_seek = matches!(self.continue_at(Part::default()), Ok(()) | Err(Failure::NoSeek(_)))
-                && self.preroll_position().zip(first).is_some_and(|(again, first)| again.abs_diff(first) <= ROUNDING_NS);
+                && match (self.preroll_position(), first) {
+                    (Some(again), Some(first)) => again.abs_diff(first) <= ROUNDING_NS,
+                    (again, first) => again == first,
+                };
             if !self.may_seek {
                 return self.reopen(self.sampling);
             }
@@ -36,9 +39,9 @@ impl Decoder {
         Ok(if self.may_seek && self.seek(flags, time_ns)? { self.preroll_position() } else { None })
     }
 
-    /// Position of the next frame in the stream, before any was taken.
+    /// Position of the next frame in the stream, before any was taken; `None` if an edit shows nothing there.
     pub(super) fn preroll_position(&self) -> Option<u64> {
-        self.sink.try_pull_preroll(clock_time(self.limit)).and_then(|sample| position(sample.buffer()?, sample.segment()))
+        self.sink.try_pull_preroll(POLL).and_then(|sample| position(sample.buffer()?, sample.segment()))
     }
 
     /// Returns to the beginning, unless the decoder is there.
