@@ -16,6 +16,7 @@ complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=g
 complete -c emotion-camera -l blur -d 'How to hide faces in the served and recorded picture' -r -f -a "none\t''
 pixelate\t''
 blur\t''"
+complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
 complete -c emotion-camera -l rtsp-listen -d 'Serve the picture and the records by RTSP; off serves nothing' -r
 complete -c emotion-camera -l rtsp-path -d 'Path of the stream' -r
 complete -c emotion-camera -l rtsp-token -d 'Secret that clients need, at least 16 characters; required unless the address is a loopback address. Clients open rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Other users of the machine can read it in the list of processes: prefer a file, or the environment variable EMOTION_CAMERA_TOKEN' -r
