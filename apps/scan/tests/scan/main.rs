@@ -17,5 +17,6 @@ mod streams;
 mod support;
 mod tables;
 mod truth;
+mod truth_matrix;
 mod where_faces;
 mod workers;

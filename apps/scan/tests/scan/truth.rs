@@ -12,38 +12,76 @@ use crate::support::{Folder, with_ffmpeg};
 
 const SIZE: (usize, usize) = (160, 120);
 /// Options for H.264 with frames that are decoded in another order than they are shown, and a keyframe each second.
-const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -bf 2 -qp 12 -g {rate}";
+pub(crate) const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -bf 2 -qp 12 -g {rate}";
 const WMV: &str = "-c:v wmv2 -q:v 3 -g {rate}";
 
+/// How fast a film is.
+pub(crate) struct Film {
+    frames: u32,
+    /// Frames a second; at a variable rate, those of the first half.
+    rate: f64,
+    /// The same for ffmpeg.
+    rate_text: String,
+    is_variable: bool,
+}
+
+impl Film {
+    /// A film with this rate of ffmpeg, or a `variable` one.
+    pub(crate) fn of_rate(rate: &str, frames: u32) -> Self {
+        let is_variable = rate == "variable";
+        let rate_text = if is_variable { "25" } else { rate };
+        let (numerator, denominator) = rate_text.split_once('/').unwrap_or((rate_text, "1"));
+        let rate = numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap();
+        Self { frames, rate, rate_text: rate_text.to_owned(), is_variable }
+    }
+
+    /// Time of a frame behind the first one.
+    fn time_s(&self, number: u32) -> f64 {
+        let half = self.frames / 2;
+        f64::from(if self.is_variable && number >= half { 2 * number - half } else { number }) / self.rate
+    }
+
+    /// The filter that gives the frames these times.
+    fn filter(&self) -> String {
+        let half = self.frames / 2;
+        let times = format!(" -vf setpts=if(lt(N\\,{half})\\,N\\,2*N-{half}) -fps_mode passthrough");
+        if self.is_variable { times } else { String::new() }
+    }
+}
+
 /// A film in a folder.
-struct Shown {
+pub(crate) struct Shown {
     folder: Folder,
     truth: TruthFilm,
 }
 
 impl Shown {
-    fn new(test: &str) -> Option<Self> {
+    pub(crate) fn new(test: &str) -> Option<Self> {
         Some(Self { folder: with_ffmpeg(test)?, truth: TruthFilm::new(SIZE.0, SIZE.1, Path::Grid) })
     }
 
     /// Writes a film of so many frames, `rate` a second, with these options of ffmpeg.
     fn write(&self, name: &str, (rate, frames): (u32, u32), options: &str) {
-        let input = format!("-f rawvideo -pix_fmt rgb24 -s {}x{} -r {rate} -i -", SIZE.0, SIZE.1);
-        let options = options.replace("{rate}", &rate.to_string());
+        self.write_film(name, &Film::of_rate(&rate.to_string(), frames), options);
+    }
+
+    /// Writes a film with these options of ffmpeg.
+    pub(crate) fn write_film(&self, name: &str, film: &Film, options: &str) {
+        let input = format!("-f rawvideo -pix_fmt rgb24 -s {}x{} -r {} -i -{}", SIZE.0, SIZE.1, film.rate_text, film.filter());
+        let options = options.replace("{rate}", &film.rate.round().to_string());
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-y"]).args(input.split(' ')).args(options.split_whitespace()).arg(self.folder.path(name));
         let mut ffmpeg = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut frames_in = ffmpeg.stdin.take().unwrap();
-        for number in 0..frames {
-            let time_us = u64::from(number) * 1_000_000 / u64::from(rate);
-            frames_in.write_all(&self.truth.render(number, time_us)).unwrap();
+        for number in 0..film.frames {
+            frames_in.write_all(&self.truth.render(number, (film.time_s(number) * 1e6) as u64)).unwrap();
         }
         drop(frames_in);
         assert!(ffmpeg.wait().unwrap().success(), "{name}: {options}");
     }
 
     /// Overwrites bytes of a film with zeros, from a share of its length on.
-    fn damage(&self, name: &str, at: f64, bytes: usize) {
+    pub(crate) fn damage(&self, name: &str, at: f64, bytes: usize) {
         let mut film = std::fs::read(self.folder.path(name)).unwrap();
         let from = (film.len() as f64 * at) as usize;
         film[from..from + bytes].fill(0);
@@ -55,6 +93,28 @@ impl Shown {
         let command = format!("{name} --output {name}.ndjson --quiet --set facedetect.track=false {options}");
         self.folder.run(command.trim_end(), status);
         (self.folder.rows(&format!("{name}.ndjson")), self.folder.rows(&format!("{name}.files.ndjson")).remove(0))
+    }
+
+    /// Scans a film, which may fail, and returns its rows and its row of the table of files.
+    pub(crate) fn scan_any(&self, name: &str, options: &str) -> (Vec<Value>, Value) {
+        let command = format!("{name} --output {name}.ndjson --quiet --timeout 20 --set facedetect.track=false {options}");
+        self.folder.command(command.trim_end()).output().unwrap();
+        (self.folder.rows(&format!("{name}.ndjson")), self.folder.rows(&format!("{name}.files.ndjson")).remove(0))
+    }
+
+    /// How late a row of `rows` is at most, in milliseconds, if those behind the first of `all` count from it; `None` if one shows
+    /// another frame.
+    pub(crate) fn lies_ms(&self, rows: &[Value], film: &Film, all: &[Value]) -> Option<f64> {
+        let frame = |row: &Value| row["frame"].as_u64().unwrap() as u32;
+        let since = |row: &Value| row["time_s"].as_f64().unwrap() - film.time_s(frame(row));
+        let start_s = all.first().map_or(0.0, since);
+        let shows_another = |row: &&Value| {
+            let number = |name: &str| row[name].as_f64().unwrap() as f32;
+            let rect = Rect { x: number("x"), y: number("y"), w: number("w"), h: number("h") };
+            frame(row) >= film.frames || !self.truth.is_at(frame(row), &rect)
+        };
+        let late_ms = || rows.iter().map(|row| (since(row) - start_s).abs() * 1000.0).fold(0.0, f64::max);
+        rows.iter().find(shows_another).is_none().then(late_ms)
     }
 
     /// What is wrong with rows of a film of `rate` frames a second, whose first frame is at `start_s`.
@@ -107,11 +167,14 @@ fn times_of_slices_are_those_of_a_run_from_the_start() {
 fn places_with_faces_are_found_where_seeks_are_wrong() {
     let Some(mut shown) = Shown::new("truth-places") else { return };
     shown.truth = TruthFilm::new(SIZE.0, SIZE.1, Path::Grid).only(150..210);
-    for (name, options) in [("film.ts", H264), ("film.wmv", WMV), ("film.mp4", H264)] {
+    for (name, options) in [("film.ts", H264), ("film.wmv", WMV), ("film.mp4", H264), ("late.mp4", &format!("{H264} -output_ts_offset 3"))]
+    {
+        // An edit shows nothing at first.
+        let start_s = if name == "late.mp4" { 3.0 } else { 0.0 };
         shown.write(name, (15, 400), options);
-        shown.assert_true((name, 15, 0.0), "--where-faces", 150..210);
+        shown.assert_true((name, 15, start_s), "--where-faces", 150..210);
         let (rows, file) = shown.scan(name, "--where-faces --every 2", 0);
-        assert!(shown.lies(&rows, 15.0, 0.0).is_empty() && (2..=3).contains(&rows.len()), "{rows:?}");
+        assert!(shown.lies(&rows, 15.0, start_s).is_empty() && (2..=3).contains(&rows.len()), "{rows:?}");
         assert!(file["examined"].as_u64() < Some(25), "looks and the frames of the span: {file}");
     }
 }
