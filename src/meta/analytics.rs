@@ -121,7 +121,7 @@ pub(super) fn write_detections(buffer: &mut gst::BufferRef, frame: Size, faces: 
 
 /// Removes the meta with all objects.
 pub(super) fn remove(buffer: &mut gst::BufferRef) {
-    buffer.foreach_meta_mut(|meta| {
+    buffer.foreach_meta_mut(|mut meta| {
         let action = if meta.downcast_ref::<AnalyticsRelationMeta>().is_some() { Remove } else { Keep };
         ControlFlow::Continue(action)
     });

@@ -88,6 +88,7 @@ mod tests {
     const BOX: Rect = Rect::new(0.4, 0.4, 0.2, 0.2);
 
     fn frame(time_ms: u64, faces: &[(u32, Rect)]) -> Held {
+        gst::init().expect("GStreamer starts");
         let face =
             |&(id, rect_norm): &(u32, Rect)| FaceRecord { id, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true };
         let record = FrameRecord { faces: faces.iter().map(face).collect(), ..FrameRecord::default() };
