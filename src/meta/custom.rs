@@ -119,18 +119,10 @@ pub(super) fn resolve(buffer: &gst::BufferRef, regions: &mut RegionFaces) {
     });
 }
 
-/// What [`join`] did with the faces of the meta that were not in the list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Joined {
-    /// Number of faces that were added.
-    pub added: usize,
-    /// Number of faces that were left out, because their position in this picture is unknown.
-    pub left_out: usize,
-}
-
 /// Adds scores from the buffer's `GstEmotionMeta` to those of `faces` that have none, and adds the faces that are missing.
 /// Faces are matched by id, or by position if the meta has no id for them. `locate` maps a box of the meta to this picture,
-/// given the size of the frame on which the meta was written; none if the position is unknown, empty if it is outside. `change` maps geometries.
+/// given the size of the frame on which the meta was written; none if the position is unknown, empty if it is outside. `change` maps
+/// geometries. Returns the number of faces that were left out, because their position is unknown.
 pub(super) fn join(
     buffer: &gst::BufferRef,
     frame: Size,
@@ -138,9 +130,9 @@ pub(super) fn join(
     scores: &mut Reader,
     change: Change,
     locate: impl Fn(Option<Size>, Rect) -> Option<Rect>,
-) -> Joined {
-    let joined = with_faces(buffer, |structure, entries| {
-        let mut joined = Joined::default();
+) -> usize {
+    let left_out = with_faces(buffer, |structure, entries| {
+        let mut left_out = 0;
         let written_on = written_on(structure);
         // Scaling may have rounded the region to the pixels of either size.
         let coarser = written_on.map_or(frame, |size| Size::new(size.width.min(frame.width), size.height.min(frame.height)));
@@ -172,14 +164,13 @@ pub(super) fn join(
                 let (emotion, confirmed) = (scores.fields(entry), is_confirmed(entry));
                 let geometry = read_geometry(entry, scores).and_then(|found| placed(found, entry, rect_norm, coarser, change));
                 faces.push(FaceRecord { id, rect_norm, detection: None, emotion, geometry, confirmed });
-                joined.added += 1;
             } else {
-                joined.left_out += 1;
+                left_out += 1;
             }
         }
-        joined
+        left_out
     });
-    joined.unwrap_or_default()
+    left_out.unwrap_or_default()
 }
 
 /// The geometry of an entry where the face is now, in the box `rect_norm`. None if the box was moved and it is unknown how: the

@@ -67,8 +67,6 @@ pub struct FacesOnBuffer {
     pub faces: Vec<FaceRecord>,
     /// How long ago the scene was last searched.
     pub searched: SearchAge,
-    /// Number of `faces` that are only in `GstEmotionMeta`.
-    pub without_region: usize,
     /// Number of faces in `GstEmotionMeta` that are not in `faces`, because their position in this picture is unknown.
     pub left_out: usize,
 }
@@ -111,11 +109,11 @@ pub fn read(buffer: &gst::BufferRef, frame: Size, change: Change) -> FacesOnBuff
         faces.iter_mut().for_each(|face| move_face(face, map));
         faces.retain(|face| face.rect_norm.is_valid());
     }
-    let joined = match change.of_custom() {
+    let left_out = match change.of_custom() {
         Some(map) => custom::join(buffer, frame, &mut faces, &mut scores, change, |_, rect_norm| Some(moved_rect(map, rect_norm))),
         None => custom::join(buffer, frame, &mut faces, &mut scores, change, custom::unless_cropped(frame)),
     };
-    FacesOnBuffer { faces, searched: custom::searched(buffer), without_region: joined.added, left_out: joined.left_out }
+    FacesOnBuffer { faces, searched: custom::searched(buffer), left_out }
 }
 
 /// The faces that [`read`] finds without a `change`.

@@ -67,9 +67,9 @@ impl PictureChanges {
         let mut names = Vec::new();
         // Without a sign of this plugin, the regions may be those of an element or application behind the steps.
         if origin.is_some() || matches!(self.walk.end, End::Detector | End::OtherDetector) {
-            let is_open = change == Change::None && (!moves_regions() || found.without_region > 0);
-            let steps = self.walk.steps.iter().rev().filter(|step| step.is_unknown() || is_open);
-            names.extend(steps.filter_map(Step::name));
+            if change == Change::None {
+                names = self.open_steps();
+            }
             names.extend(self.walk.lost_at().map(String::from));
         }
         let earlier = origin.and_then(|origin| origin.misplaced.as_deref()).unwrap_or_default();
@@ -79,6 +79,15 @@ impl PictureChanges {
             names.push(NAMELESS.into());
         }
         names
+    }
+
+    /// The names of the steps whose change is unknown; of all if that is only so because the caps do not fit the frame.
+    fn open_steps(&self) -> Vec<String> {
+        let pictures = self.pictures[0].as_deref().unwrap_or_default();
+        let is_open = |at: usize, step: &Step| pictures.get(at).is_none_or(|pictures| step.change(pictures).is_none());
+        let steps = || self.walk.steps.iter().enumerate().rev();
+        let open: Vec<String> = steps().filter(|&(at, step)| is_open(at, step)).filter_map(|(_, step)| step.name()).collect();
+        if open.is_empty() { steps().filter_map(|(_, step)| step.name()).collect() } else { open }
     }
 
     /// What the steps did to a frame of this size, if it is known. The metadata was written on a frame of the size `written_on`.

@@ -33,7 +33,7 @@ impl PartialEq for Pictures {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Flip,
     Crop,
@@ -61,11 +61,6 @@ impl Step {
     pub fn new(element: &gst::Element, before: &gst::Pad, after: &gst::Pad) -> Self {
         let kind = Kind::of(element.type_().name());
         Self { element: element.downgrade(), kind, pads: [before.downgrade(), after.downgrade()] }
-    }
-
-    /// True if it isn't known what elements of this type do.
-    pub fn is_unknown(&self) -> bool {
-        self.kind == Kind::Unknown
     }
 
     /// The name of the element; none if it no longer exists.
