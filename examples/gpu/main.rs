@@ -23,7 +23,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What to measure.
 pub struct Options {
-    library: PathBuf,
+    provider_library: PathBuf,
     models: Option<PathBuf>,
     streams: Vec<usize>,
     faces: Vec<usize>,
@@ -38,7 +38,7 @@ pub struct Options {
 impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
-            library: "libonnxruntime_providers_webgpu.so".into(),
+            provider_library: "libonnxruntime_providers_webgpu.so".into(),
             models: None,
             streams: vec![1, 4, 16, 64, 2, 8, 32],
             faces: vec![10, 1],
@@ -54,7 +54,7 @@ impl Options {
             };
             let seconds = || value.parse().map(Duration::from_secs_f64).map_err(|error| format!("{argument}: {error}"));
             match name {
-                "library" => options.library = value.into(),
+                "library" => options.provider_library = value.into(),
                 "models" => options.models = Some(value.into()),
                 "streams" => options.streams = numbers()?,
                 "faces" => options.faces = numbers()?,
@@ -70,7 +70,7 @@ impl Options {
 
     /// On the GPU, with a window in milliseconds in which streams are joined.
     fn gpu(&self, window_ms: u64) -> Execution {
-        let plugin = Some(Plugin { library: self.library.clone(), device: None });
+        let plugin = Some(Plugin { path: self.provider_library.clone(), device: None });
         Execution { plugin, batch_window: Duration::from_millis(window_ms), ..Execution::default() }
     }
 

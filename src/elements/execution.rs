@@ -47,7 +47,7 @@ pub enum ExecutionProvider {
 pub(super) struct ExecutionSettings {
     pub(super) threads: u32,
     pub(super) provider: ExecutionProvider,
-    pub(super) library: Option<String>,
+    pub(super) provider_library: Option<String>,
     pub(super) device: Option<String>,
     pub(super) batch_window: u64,
 }
@@ -55,14 +55,14 @@ pub(super) struct ExecutionSettings {
 impl ExecutionSettings {
     /// How the networks are run. Looks for the provider's library if there is one.
     pub(super) fn execution(&self, search: &SearchPath) -> Result<Execution> {
-        let library = match (&self.library, self.provider) {
-            (Some(library), _) => Some(library.into()),
+        let path = match (&self.provider_library, self.provider) {
+            (Some(path), _) => Some(path.into()),
             (None, ExecutionProvider::WebGpu) => Some(search.provider_library("webgpu")?),
             (None, _) => None,
         };
         Ok(Execution {
             run: RunOptions { threads: self.threads, provider: self.linked_provider() },
-            plugin: library.map(|library| Plugin { library, device: self.device.clone() }),
+            plugin: path.map(|path| Plugin { path, device: self.device.clone() }),
             batch_window: Duration::from_nanos(self.batch_window),
         })
     }
@@ -88,7 +88,7 @@ macro_rules! execution_fields {
         [
             field!($settings: execution::threads(), $field.threads),
             field!($settings: execution::provider(), $field.provider),
-            field!($settings: execution::library(), $field.library),
+            field!($settings: execution::library(), $field.provider_library),
             field!($settings: execution::device(), $field.device),
             field!($settings: execution::batch_window(), $field.batch_window),
         ]

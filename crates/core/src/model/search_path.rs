@@ -74,7 +74,7 @@ impl SearchPath {
             // A fallback to another version would hide a mistyped path.
             return if file.is_file() { Ok(file.clone()) } else { Err(not_found("ONNX Runtime ($ORT_DYLIB_PATH)", vec![file.clone()])) };
         }
-        let folders = self.library_folders("onnxruntime/capi");
+        let folders = self.folders_of_libraries("onnxruntime/capi");
         let found = folders.iter().find_map(|folder| newest_runtime(folder));
         found.ok_or_else(|| {
             let name = format!("{}*", runtime_name());
@@ -88,7 +88,7 @@ impl SearchPath {
     /// # Errors
     /// [`Error::NotFound`] with all paths that were tried.
     pub fn provider_library(&self, name: &str) -> Result<PathBuf> {
-        let folders = self.library_folders(&format!("onnxruntime_ep_{name}"));
+        let folders = self.folders_of_libraries(&format!("onnxruntime_ep_{name}"));
         let file = format!("{DLL_PREFIX}onnxruntime_providers_{name}{DLL_SUFFIX}");
         let looked: Vec<_> = folders.into_iter().map(|folder| folder.join(&file)).collect();
         looked.iter().find(|file| file.is_file()).cloned().ok_or_else(|| Error::NotFound {
@@ -102,7 +102,7 @@ impl SearchPath {
     }
 
     /// The folders that may have libraries, with that of the Python package `package`.
-    fn library_folders(&self, package: &str) -> Vec<PathBuf> {
+    fn folders_of_libraries(&self, package: &str) -> Vec<PathBuf> {
         let mut folders = Vec::new();
         if let Some(folder) = &self.plugin_folder {
             folders.extend([folder.clone(), folder.join("emotion")]);

@@ -95,7 +95,7 @@ unsafe impl Sync for Device {}
 /// The device on which the sessions of a network run.
 #[derive(Clone, Copy)]
 pub(super) struct ChosenDevice {
-    library: &'static PluginLibrary,
+    provider_library: &'static PluginLibrary,
     device: &'static Device,
     power_preference: Option<&'static CStr>,
 }
@@ -106,11 +106,11 @@ static LIBRARIES: Mutex<Vec<&'static PluginLibrary>> = Mutex::new(Vec::new());
 /// The device that `plugin` asks for. Loads its library unless the process has done that; `runtime` is ONNX Runtime's own.
 pub(super) fn device(environment: &Environment, runtime: &Path, plugin: &Plugin) -> Result<ChosenDevice> {
     let mut libraries = LIBRARIES.lock();
-    let known = libraries.iter().find(|library| library.path == plugin.library).copied();
+    let known = libraries.iter().find(|library| library.path == plugin.path).copied();
     let library = match known {
         Some(library) => library,
         None => {
-            let loaded: &'static PluginLibrary = Box::leak(Box::new(PluginLibrary::load(environment, runtime, &plugin.library)?));
+            let loaded: &'static PluginLibrary = Box::leak(Box::new(PluginLibrary::load(environment, runtime, &plugin.path)?));
             libraries.push(loaded);
             loaded
         }
@@ -149,7 +149,7 @@ impl PluginLibrary {
         let power_preference = POWER_PREFERENCES.into_iter().find(|name| name.to_bytes() == wanted.as_bytes());
         let text = if power_preference.is_some() { String::new() } else { wanted.to_lowercase() };
         let device = self.devices.iter().find(|device| device.description.to_lowercase().contains(&text));
-        device.map(|device| ChosenDevice { library: self, device, power_preference }).ok_or_else(|| Error::ProviderDevice {
+        device.map(|device| ChosenDevice { provider_library: self, device, power_preference }).ok_or_else(|| Error::ProviderDevice {
             library: self.path.clone(),
             wanted: text,
             usable: self.devices.iter().map(|device| device.description.clone()).collect(),
@@ -171,7 +171,7 @@ impl ChosenDevice {
 
     /// The lock to hold while a session on this device is created, run or dropped, if it may not be used otherwise.
     pub(super) fn exclusive(&self) -> Option<&'static Mutex<()>> {
-        (self.provider() == WEBGPU).then_some(&self.library.exclusive)
+        (self.provider() == WEBGPU).then_some(&self.provider_library.exclusive)
     }
 
     /// Lets the sessions of `builder` run on this device. In the layout that WebGPU prefers, each run would transpose weights and
@@ -184,7 +184,7 @@ impl ChosenDevice {
         // SAFETY: all pointers are valid for the call, and the numbers are those of the devices and options behind them.
         // The returned status is consumed once, by `result_from_status`.
         unsafe {
-            ort::Error::result_from_status((self.library.api.append_provider)(
+            ort::Error::result_from_status((self.provider_library.api.append_provider)(
                 builder.ptr_mut(),
                 environment.ptr().cast_mut(),
                 &self.device.pointer,

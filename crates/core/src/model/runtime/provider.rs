@@ -45,8 +45,8 @@ impl Execution {
 /// An execution provider in a library of its own, which ONNX Runtime loads from version 1.22 on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// The library.
-    pub library: PathBuf,
+    /// Path of the library.
+    pub path: PathBuf,
     /// A part of the description of the device to use, such as `GPU` or `10de`; for WebGPU also `low-power` or `high-performance`.
     /// `None` for the first GPU, or the first device if there is no GPU.
     pub device: Option<String>,
