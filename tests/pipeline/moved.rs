@@ -6,6 +6,7 @@
 //! have detail, so what is left of it after blurring was visible.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,11 +70,13 @@ struct Way {
     ids: bool,
     /// True if the film is empty, to see what detail the elements add.
     blank: bool,
+    /// A property of the element `changed` before and after half of the film, as `name=value`.
+    changed: Option<(&'static str, &'static str)>,
 }
 
 impl Way {
     fn new(line: impl Into<String>) -> Self {
-        Self { film: film("source", "width=320,height=240"), line: line.into(), ids: true, blank: false }
+        Self { film: film("source", "width=320,height=240"), line: line.into(), ids: true, blank: false, changed: None }
     }
 
     /// The pipeline with `end` at its end; none if its elements cannot be linked.
@@ -157,12 +160,32 @@ fn show(pipeline: &gst::Pipeline, way: &Way) {
     });
 }
 
+/// Changes a property in the middle of the film. The result is true from then on.
+fn change(element: &gst::Element, (before, after): (&'static str, &'static str)) -> Arc<AtomicBool> {
+    let (weak, changed) = (element.downgrade(), Arc::new(AtomicBool::new(false)));
+    let told = changed.clone();
+    element.static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if info.buffer().is_some_and(|buffer| buffer.offset() as usize % FRAMES == FRAMES / 2) {
+            let element = weak.upgrade().expect("an element");
+            let (name, value) = after.split_once('=').expect("a property");
+            if let Some((before, _)) = before.split_once('=').filter(|(before, _)| *before != name) {
+                element.set_property_from_str(before, "0");
+            }
+            element.set_property_from_str(name, value);
+            told.store(true, Ordering::Release);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    changed
+}
+
 /// The frames at the end of `way`; none if it can't play.
 fn travel(way: &Way) -> Option<Vec<Arrived>> {
     let pipeline = way.launch("videoconvert ! video/x-raw,format=GRAY8 ! fakesink name=end")?;
     let arrived = Arc::new(Mutex::new(Vec::new()));
     let seen = arrived.clone();
     let changes = Mutex::new(None);
+    let changed = way.changed.map(|values| change(&pipeline.by_name("changed").expect("an element that changes"), values));
     let end = pipeline.by_name("end").and_then(|end| end.static_pad("sink")).expect("a pad");
     end.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video");
@@ -171,6 +194,9 @@ fn travel(way: &Way) -> Option<Vec<Arrived>> {
         let mut changes = changes.lock().expect("a walk");
         let (record, _) = changes.get_or_insert_with(|| PictureChanges::upstream_of(pad)).read(buffer, size);
         let pixels = buffer.map_readable().expect("a readable frame").to_vec();
+        while changed.as_ref().is_some_and(|changed| !changed.load(Ordering::Acquire)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         seen.lock().expect("frames").push(Arrived { record, size, pixels, stride: video.stride()[0] as usize });
         gst::PadProbeReturn::Ok
     });
@@ -342,6 +368,20 @@ fn every_frame_has_the_change_of_its_own_size() {
             Way { film: film.clone(), ..Way::new(format!("videoscale ! video/x-raw,width=320,height=320,pixel-aspect-ratio=1/1 {line}")) };
         let Some(Places::Known(share)) = places(&way) else { panic!("{line}: places are known") };
         assert!(share > 0.9, "{line}: {share} of the detail is in the boxes");
+    }
+}
+
+/// Properties change while frames from before are still in a queue.
+#[test]
+fn every_frame_has_the_change_of_its_own_time() {
+    for (element, before, after) in [("videocrop", "left=48", "right=48"), ("videoflip", "video-direction=horiz", "video-direction=180")] {
+        for reader in ["", "! emotionclassify", "! facelandmarks"] {
+            let line = format!("{element} name=changed {before} ! queue {reader}");
+            println!("{line}");
+            let way = Way { changed: Some((before, after)), ..Way::new(line) };
+            let Some(Places::Known(share)) = places(&way) else { panic!("{element} {reader}: places are known") };
+            assert!(share > 0.9, "{element} {reader}: {share} of the detail is in the boxes");
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use gst::subclass::prelude::*;
 
 use super::imp::{CAT, EmotionExport};
 use super::state::{Outputs, Video};
-use crate::elements::upstream::picture_changes::PictureChanges;
 use crate::geometry::Size;
 
 /// Appended to the stream id of the video, since two streams must not share an id.
@@ -72,10 +71,9 @@ impl EmotionExport {
             gst::error!(CAT, imp = self, "caps without width and height: {:?}", caps.caps());
             return false;
         };
-        let kept = self.state().as_ref().map(|state| state.keeps_place.clone()).unwrap_or_default();
-        let picture_changes = PictureChanges::keeping(&self.sink_pad, kept);
         let caps = self.state().as_mut().map(|state| {
-            (state.video, state.picture_changes) = (Some(video), picture_changes);
+            state.video = Some(video);
+            state.picture_changes.walk(&self.sink_pad);
             state.caps.clone()
         });
         match caps {

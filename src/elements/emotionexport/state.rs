@@ -24,8 +24,6 @@ pub(super) struct State {
     pub(super) video: Option<Video>,
     /// What the elements upstream did to the picture since the faces were detected.
     pub(super) picture_changes: PictureChanges,
-    /// Names of elements that leave pictures in place.
-    pub(super) keeps_place: Vec<String>,
     /// The first elements that may have moved the picture, of which the application is told once.
     pub(super) misplaced: Option<String>,
     pub(super) segment: gst::FormattedSegment<gst::ClockTime>,
@@ -66,8 +64,7 @@ impl State {
             exporter: Exporter::new(options),
             caps: settings.caps(),
             video: None,
-            picture_changes: PictureChanges::default(),
-            keeps_place: names(settings.keeps_place.as_deref()),
+            picture_changes: PictureChanges::keeping(names(settings.keeps_place.as_deref())),
             misplaced: None,
             segment: gst::FormattedSegment::new(),
             stream_id: String::new(),

@@ -260,8 +260,7 @@ impl BaseTransformImpl for EmotionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Caps {
             self.blend_only.store(false, Ordering::Relaxed);
-            let kept = self.settings().keeps_place.to_vec();
-            *self.picture_changes.lock() = PictureChanges::keeping(self.obj().sink_pad(), kept);
+            self.picture_changes.lock().walk(self.obj().sink_pad());
         }
         if event.type_() == gst::EventType::FlushStop
             && let Some(state) = self.state().as_mut()

@@ -45,7 +45,7 @@ impl FaceSource {
         if is_resized {
             self.cuts.reset();
         }
-        self.picture_changes = PictureChanges::upstream_of(element.sink_pad());
+        self.picture_changes.walk(element.sink_pad());
     }
 
     /// The next frame does not follow the previous one.

@@ -3,6 +3,7 @@
 
 pub mod detector_watch;
 mod in_place;
+mod past;
 pub mod picture_changes;
 mod steps;
 mod walk;

@@ -9,7 +9,8 @@
 use gst::glib::WeakRef;
 use gst::prelude::*;
 
-use super::steps::{Pictures, Step};
+use super::past::Past;
+use super::steps::Did;
 use super::walk::{End, Walk};
 use crate::elements::frame;
 use crate::geometry::{AxisMap, Size};
@@ -26,28 +27,45 @@ const NAMELESS: &str = "?";
 #[derive(Debug, Default)]
 pub struct PictureChanges {
     pad: WeakRef<gst::Pad>,
-    walk: Walk,
     /// Names of elements that leave pictures in place.
     kept: Vec<String>,
-    /// The pictures around each step, by the present caps and by those before: a queue may hold frames with these.
-    pictures: [Option<Vec<Pictures>>; 2],
+    /// The steps of the way upstream, the nearest first.
+    steps: Vec<Past>,
+    end: End,
 }
 
 impl PictureChanges {
     /// Walks upstream from `pad`, a sink pad that has received caps.
     pub fn upstream_of(pad: &gst::Pad) -> Self {
-        Self::keeping(pad, Vec::new())
+        let mut changes = Self::default();
+        changes.walk(pad);
+        changes
     }
 
-    /// [`upstream_of`](Self::upstream_of), where the elements named `kept` leave pictures in place.
-    pub fn keeping(pad: &gst::Pad, kept: Vec<String>) -> Self {
-        Self { pad: pad.downgrade(), walk: Walk::from(pad, &kept), kept, pictures: [const { None }; 2] }
+    /// Nothing, before the first [`walk`](Self::walk). The elements named `kept` leave pictures in place.
+    pub fn keeping(kept: Vec<String>) -> Self {
+        Self { kept, ..Self::default() }
     }
 
-    /// Names elements that leave pictures in place, as [`keeping`](Self::keeping) does.
+    /// Walks upstream from `pad` again, where new caps have come. What elements did before is remembered.
+    pub fn walk(&mut self, pad: &gst::Pad) {
+        let Walk { steps, end } = Walk::from(pad, &self.kept);
+        let mut known = std::mem::take(&mut self.steps);
+        let past = |step| match known.iter().position(|past| past.is_of(&step)) {
+            Some(at) => known.swap_remove(at),
+            None => Past::new(step),
+        };
+        self.steps = steps.into_iter().map(past).collect();
+        (self.pad, self.end) = (pad.downgrade(), end);
+    }
+
+    /// Takes the elements named `kept` as ones that leave pictures in place.
     pub fn keep(&mut self, kept: &[String]) {
-        if let Some(pad) = self.pad.upgrade().filter(|_| self.kept != kept) {
-            *self = Self::keeping(&pad, kept.to_vec());
+        if self.kept != kept {
+            self.kept = kept.to_vec();
+            if let Some(pad) = self.pad.upgrade() {
+                self.walk(&pad);
+            }
         }
     }
 
@@ -56,25 +74,32 @@ impl PictureChanges {
     /// the picture are left out.
     pub fn read(&mut self, buffer: &gst::BufferRef, frame: Size) -> (FrameRecord, Change) {
         let origin = custom::origin(buffer);
-        let change = self.change(origin.as_ref().and_then(|origin| origin.written_on), frame);
+        let did = self.did(buffer.pts(), origin.as_ref().and_then(|origin| origin.written_on), frame);
+        let change = match combined(&did) {
+            None => Change::None,
+            Some(map) if moves_regions() => Change::CustomOnly(map),
+            Some(map) => Change::All(map),
+        };
         let found = meta::read(buffer, frame, change);
-        let misplaced = self.misplaced(origin.as_ref(), change, &found);
+        let misplaced = self.misplaced(origin.as_ref(), &did, change, &found);
         (FrameRecord { faces: found.faces, searched: found.searched, misplaced }, change)
     }
 
     /// The names in [`FrameRecord::misplaced`].
-    fn misplaced(&self, origin: Option<&Origin>, change: Change, found: &FacesOnBuffer) -> Vec<String> {
+    fn misplaced(&self, origin: Option<&Origin>, did: &[Option<Did>], change: Change, found: &FacesOnBuffer) -> Vec<String> {
         let mut names = Vec::new();
         // Without a sign of this plugin, the regions may be those of an element or application behind the steps.
-        if origin.is_some() || matches!(self.walk.end, End::Detector | End::OtherDetector) {
+        if origin.is_some() || matches!(self.end, End::Detector | End::OtherDetector) {
             if change == Change::None {
-                names = self.open_steps();
+                names = self.open_steps(did);
             }
-            names.extend(self.walk.lost_at().map(String::from));
+            if let End::Lost(name) = &self.end {
+                names.push(name.clone());
+            }
         }
         let earlier = origin.and_then(|origin| origin.misplaced.as_deref()).unwrap_or_default();
         names.extend(earlier.split(',').filter(|name| !name.is_empty() && !self.kept.iter().any(|kept| kept == name)).map(String::from));
-        let is_dropped = names.is_empty() && origin.is_none() && self.walk.end == End::Detector;
+        let is_dropped = names.is_empty() && origin.is_none() && self.end == End::Detector;
         if found.left_out > 0 || is_dropped {
             names.push(NAMELESS.into());
         }
@@ -82,48 +107,34 @@ impl PictureChanges {
     }
 
     /// The names of the steps whose change is unknown; of all if that is only so because the caps do not fit the frame.
-    fn open_steps(&self) -> Vec<String> {
-        let pictures = self.pictures[0].as_deref().unwrap_or_default();
-        let is_open = |at: usize, step: &Step| pictures.get(at).is_none_or(|pictures| step.change(pictures).is_none());
-        let steps = || self.walk.steps.iter().enumerate().rev();
-        let open: Vec<String> = steps().filter(|&(at, step)| is_open(at, step)).filter_map(|(_, step)| step.name()).collect();
-        if open.is_empty() { steps().filter_map(|(_, step)| step.name()).collect() } else { open }
+    fn open_steps(&self, did: &[Option<Did>]) -> Vec<String> {
+        let is_open = |did: &Option<Did>| did.as_ref().is_none_or(|did| did.change.is_none());
+        let is_one_open = did.iter().any(is_open);
+        let steps = self.steps.iter().zip(did).rev();
+        steps.filter(|(_, did)| !is_one_open || is_open(did)).filter_map(|(step, _)| step.name()).collect()
     }
 
-    /// What the steps did to a frame of this size, if it is known. The metadata was written on a frame of the size `written_on`.
-    fn change(&mut self, written_on: Option<Size>, frame: Size) -> Change {
-        if self.walk.steps.is_empty() {
-            return Change::None;
-        }
-        self.refresh();
-        let fits = |pictures: &&Vec<Pictures>| {
-            let (Some(last), Some(first)) = (pictures.first(), pictures.last()) else { return false };
+    /// What each step did to a frame of this time and size, whose metadata was written on a frame of the size `written_on`. Elements in
+    /// between may have changed times: then the last change counts, if it fits.
+    fn did(&self, pts: Option<gst::ClockTime>, written_on: Option<Size>, frame: Size) -> Vec<Option<Did>> {
+        let fits = |did: &Vec<Option<Did>>| {
+            let (Some(Some(last)), Some(Some(first))) = (did.first(), did.last()) else { return false };
             frame::size(&last.to) == frame && written_on.is_none_or(|size| frame::size(&first.from) == size)
         };
-        let pictures = self.pictures.iter().flatten().find(fits);
-        match pictures.and_then(|pictures| self.combined(pictures)) {
-            None => Change::None,
-            Some(map) if moves_regions() => Change::CustomOnly(map),
-            Some(map) => Change::All(map),
+        let then: Vec<_> = self.steps.iter().map(|step| step.at(pts)).collect();
+        if fits(&then) {
+            return then;
         }
+        let last: Vec<_> = self.steps.iter().map(Past::last).collect();
+        if fits(&last) { last } else { vec![None; then.len()] }
     }
+}
 
-    /// Takes over the present caps.
-    fn refresh(&mut self) {
-        let [known, _] = &self.pictures;
-        let old = |at: usize| known.as_ref().and_then(|known| known.get(at));
-        let present = self.walk.steps.iter().enumerate().map(|(at, step)| step.pictures(old(at))).collect();
-        if self.pictures[0] != present {
-            self.pictures = [present, self.pictures[0].take()];
-        }
-    }
-
-    /// The map from positions 0..1 in the analysed picture to positions 0..1 in this one; none if one of the steps is unknown.
-    fn combined(&self, pictures: &[Pictures]) -> Option<AxisMap> {
-        let mut changes = self.walk.steps.iter().zip(pictures).rev().map(|(step, pictures)| step.change(pictures));
-        let first = changes.next()??;
-        changes.try_fold(first, |before, change| Some(before.then(change?)))
-    }
+/// The map from positions 0..1 in the analysed picture to positions 0..1 in this one; none if one of the steps is unknown.
+fn combined(did: &[Option<Did>]) -> Option<AxisMap> {
+    let mut changes = did.iter().rev().map(|did| did.as_ref()?.change);
+    let first = changes.next()??;
+    changes.try_fold(first, |before, change| Some(before.then(change?)))
 }
 
 fn moves_regions() -> bool {

@@ -7,9 +7,8 @@ use gst_video::{VideoInfo, VideoOrientationMethod};
 
 use crate::geometry::AxisMap;
 
-/// An element that changes the picture's geometry, or may. Its properties are read for each frame, since most may change while
-/// playing.
-#[derive(Debug)]
+/// An element that changes the picture's geometry, or may.
+#[derive(Debug, PartialEq)]
 pub struct Step {
     element: WeakRef<gst::Element>,
     kind: Kind,
@@ -17,23 +16,31 @@ pub struct Step {
     pads: [WeakRef<gst::Pad>; 2],
 }
 
-/// The picture before and after a [`Step`].
+/// What a [`Step`] did to a frame.
 #[derive(Clone, Debug)]
-pub struct Pictures {
+pub struct Did {
     caps: [gst::Caps; 2],
-    /// Before the element.
+    /// The picture before the element.
     pub from: VideoInfo,
-    /// After it.
+    /// The picture after it.
     pub to: VideoInfo,
+    /// The change in 0..1 of the pictures; none if it is unknown.
+    pub change: Option<AxisMap>,
 }
 
-impl PartialEq for Pictures {
+impl PartialEq for Did {
     fn eq(&self, other: &Self) -> bool {
-        self.caps.iter().zip(&other.caps).all(|(a, b)| a.as_ptr() == b.as_ptr())
+        self.has(&other.caps) && self.change == other.change
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+impl Did {
+    fn has(&self, caps: &[gst::Caps; 2]) -> bool {
+        self.caps.iter().zip(caps).all(|(a, b)| a.as_ptr() == b.as_ptr())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Flip,
     Crop,
@@ -68,19 +75,25 @@ impl Step {
         Some(self.element.upgrade()?.name().to_string())
     }
 
-    /// The pictures by the present caps; `old` if these are the same. None without raw caps.
-    pub fn pictures(&self, old: Option<&Pictures>) -> Option<Pictures> {
-        let [before, after] = &self.pads;
-        let caps = [before.upgrade()?.current_caps()?, after.upgrade()?.current_caps()?];
-        if let Some(old) = old.filter(|old| old.caps.iter().zip(&caps).all(|(old, new)| old.as_ptr() == new.as_ptr())) {
-            return Some(old.clone());
-        }
-        let info = |caps: &gst::Caps| VideoInfo::from_caps(caps).ok();
-        Some(Pictures { from: info(&caps[0])?, to: info(&caps[1])?, caps })
+    /// The source pad of the element.
+    pub fn after(&self) -> WeakRef<gst::Pad> {
+        self.pads[1].clone()
     }
 
-    /// The change that the element makes, in 0..1 of the pictures; none if it is unknown.
-    pub fn change(&self, Pictures { from, to, .. }: &Pictures) -> Option<AxisMap> {
+    /// What the element does by its present caps and properties, of which most may change while playing. `before` is what it did to
+    /// another frame. None without raw caps.
+    pub fn does(&self, before: Option<&Did>) -> Option<Did> {
+        let pad_caps = |pad: &WeakRef<gst::Pad>| pad.upgrade()?.current_caps();
+        let caps = [pad_caps(&self.pads[0])?, pad_caps(&self.pads[1])?];
+        let (from, to) = match before.filter(|before| before.has(&caps)) {
+            Some(before) => (before.from.clone(), before.to.clone()),
+            None => (VideoInfo::from_caps(&caps[0]).ok()?, VideoInfo::from_caps(&caps[1]).ok()?),
+        };
+        Some(Did { change: self.change(&from, &to), from, to, caps })
+    }
+
+    /// The change that the element makes by its present properties.
+    fn change(&self, from: &VideoInfo, to: &VideoInfo) -> Option<AxisMap> {
         let element = self.element.upgrade()?;
         match self.kind {
             Kind::Flip => oriented(element.property("video-direction")),

@@ -73,14 +73,6 @@ impl Walk {
         }
         Self { steps, end: End::Analyser }
     }
-
-    /// The name of the element at which the way ends, if it did not write the boxes.
-    pub fn lost_at(&self) -> Option<&str> {
-        match &self.end {
-            End::Lost(name) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 /// Where all ways into an element end, if none of them changes the picture and all end alike.
