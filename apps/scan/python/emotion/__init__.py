@@ -99,6 +99,8 @@ def scan(
     every: float | None = None,
     exact: bool = False,
     where_faces: float | None = None,
+    prior: str | None = None,
+    baseline: str | None = None,
     turn: int | str = 0,
     geometry: bool = False,
     set: Mapping[str, Any] | None = None,
@@ -109,7 +111,9 @@ def scan(
     `every` is the number of seconds between examined frames; without it, every frame is examined. The keyframes nearest to
     these times are taken where keyframes are that close; `exact` takes the first frame at or after each time, which decodes
     all frames. With `where_faces`, such as 1, a first look takes frames at most twice so many seconds apart, and only the spans
-    around faces are examined. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before
+    around faces are examined. `prior` is the assumed frequency of the expressions: "natural", as in front of a camera, which is
+    the default, or "balanced", all equally frequent. With `baseline` "track", the scores in a video are relative to how each face
+    looks at rest. `turn` is the number of degrees, 0, 90, 180 or 270, by which pictures are turned clockwise before
     they are searched, or "auto": a photo with few faces is searched in all four directions. `geometry` adds the columns of the
     head's pose, the blendshapes, facing the camera and blinks. `set` has properties of elements, such as
     `{"facedetect.tile-size": 640}`. `jobs` is the number of files examined at the same time; without it, one for each core.
@@ -118,7 +122,16 @@ def scan(
     Raises ValueError for a wrong option, OSError if the disk is full, and RuntimeError if a model is missing.
     """
     tables = scan_tables(
-        path, every=every, exact=exact, where_faces=where_faces, turn=turn, geometry=geometry, set=set, jobs=jobs
+        path,
+        every=every,
+        exact=exact,
+        where_faces=where_faces,
+        prior=prior,
+        baseline=baseline,
+        turn=turn,
+        geometry=geometry,
+        set=set,
+        jobs=jobs,
     )
     return tables.faces
 
@@ -129,6 +142,8 @@ def scan_tables(
     every: float | None = None,
     exact: bool = False,
     where_faces: float | None = None,
+    prior: str | None = None,
+    baseline: str | None = None,
     turn: int | str = 0,
     geometry: bool = False,
     set: Mapping[str, Any] | None = None,
@@ -140,7 +155,8 @@ def scan_tables(
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
         output = Path(folder, "scan.parquet")
-        _emotion.scan(paths, output, (every, exact, where_faces), (str(turn), geometry), _settings(set), jobs)
+        schedule, examination = (every, exact, where_faces), (prior, baseline, str(turn), geometry)
+        _emotion.scan(paths, output, schedule, examination, _settings(set), jobs)
         faces, files = output, output.with_suffix(".files.parquet")
         return Tables(*(pyarrow.parquet.read_table(table, memory_map=False) for table in (faces, files)))
 

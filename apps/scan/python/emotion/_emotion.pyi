@@ -7,7 +7,7 @@ def scan(
     inputs: Sequence[str | os.PathLike[str]],
     output: Path,
     schedule: tuple[float | None, bool, float | None],
-    examination: tuple[str, bool],
+    examination: tuple[str | None, str | None, str, bool],
     set: list[str],
     jobs: int | None,
 ) -> list[tuple[str, str]]: ...

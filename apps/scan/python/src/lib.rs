@@ -10,19 +10,20 @@ use emotion_scan::setting::Setting;
 use emotion_scan::{CommandLine, Error, picture};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
 
 /// Files that could not be examined: name and error.
 type Errors = Vec<(String, String)>;
 
 /// Examines `inputs`, writes the tables and returns the errors of files. `schedule` has the values of `--every`, `--exact` and
-/// `--where-faces`, and `examination` those of `--turn` and `--geometry`.
+/// `--where-faces`, and `examination` those of `--prior`, `--baseline`, `--turn` and `--geometry`.
 #[pyfunction]
 fn scan(
     py: Python<'_>,
     inputs: Vec<PathBuf>,
     output: PathBuf,
     schedule: (Option<f64>, bool, Option<f64>),
-    examination: (String, bool),
+    examination: (Option<String>, Option<String>, String, bool),
     set: Vec<String>,
     jobs: Option<u16>,
 ) -> PyResult<Errors> {
@@ -32,7 +33,9 @@ fn scan(
     options.every = every.map(|every| interval("every", every)).transpose()?;
     options.exact = exact && every.is_some();
     options.where_faces = where_faces.map(|every| interval("where_faces", every)).transpose()?;
-    let (turn, geometry) = examination;
+    let (prior, baseline, turn, geometry) = examination;
+    options.prior = prior.map(|name| choice("prior", name)).transpose()?;
+    options.baseline = baseline.map(|name| choice("baseline", name)).transpose()?;
     options.turn = turn.parse().map_err(|error| PyValueError::new_err(format!("turn: {error}, found {turn}")))?;
     options.geometry = geometry;
     options.set = settings(&set)?;
@@ -65,6 +68,11 @@ fn faces(py: Python<'_>, pixels: &[u8], shape: (u32, u32, u32), geometry: bool, 
 fn interval(argument: &str, seconds: f64) -> PyResult<Duration> {
     let interval = Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero());
     interval.ok_or_else(|| PyValueError::new_err(format!("{argument}: expected more than 0 seconds, found {seconds}")))
+}
+
+/// A value by its name in options.
+fn choice<T: DeserializeOwned>(argument: &str, name: String) -> PyResult<T> {
+    serde_json::from_value(name.into()).map_err(|error| PyValueError::new_err(format!("{argument}: {error}")))
 }
 
 fn settings(set: &[String]) -> PyResult<Vec<Setting>> {

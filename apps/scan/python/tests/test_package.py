@@ -80,6 +80,11 @@ class Scan(unittest.TestCase):
         self.assertEqual(posed["facing"].to_pylist(), [True, True])
         self.assertEqual(len([name for name in posed.column_names if name.startswith("blendshape_")]), 52)
 
+    def test_the_prior_changes_scores(self):
+        natural, balanced = emotion.scan(FOLDER, prior="natural"), emotion.scan(FOLDER, prior="balanced", baseline="track")
+        self.assertEqual(emotion.scan(FOLDER)["score_neutral"], natural["score_neutral"])
+        self.assertNotEqual(balanced["score_neutral"], natural["score_neutral"])
+
     def test_broken_files_are_in_the_table_of_files(self):
         tables = emotion.scan_tables([FOLDER / "photo.ppm", str(FOLDER / "none.jpg")], every=1, jobs=1)
         self.assertEqual(tables.faces.num_rows, 2)
@@ -94,6 +99,8 @@ class Scan(unittest.TestCase):
             emotion.scan(FOLDER, every=0)
         with self.assertRaisesRegex(ValueError, "where_faces: expected more than 0 seconds, found -1"):
             emotion.scan(FOLDER, where_faces=-1)
+        with self.assertRaisesRegex(ValueError, "prior: unknown variant `posed`, expected `natural` or `balanced`"):
+            emotion.scan(FOLDER, prior="posed")
         with self.assertRaisesRegex(ValueError, "turn: expected auto, 0, 90, 180 or 270, found 45"):
             emotion.scan(FOLDER, turn=45)
         with self.assertRaisesRegex(ValueError, "outside of the range"):
