@@ -86,6 +86,11 @@ impl Examination {
         own.into_iter().flatten().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 
+    /// True if what is found in a frame depends on the whole track before it.
+    pub fn has_baseline(&self) -> bool {
+        self.settings().iter().any(|setting| setting.property == "baseline" && setting.value == "track")
+    }
+
     /// The same examination with all its settings in `set`, as `results.json` has it.
     pub fn recorded(&self) -> Self {
         Self { prior: None, baseline: None, set: self.settings(), ..self.clone() }

@@ -16,7 +16,7 @@ use crate::command_line::CommandLine;
 use crate::decode::{Failure, Frame, Frames, Part};
 use crate::error::Error;
 use crate::examination::Examination;
-use crate::findings::{Face, Kind, SliceResult};
+use crate::findings::{Face, FileFacts, Kind, SliceResult};
 use crate::inputs::{Input, Unavailable};
 use crate::models::Models;
 use crate::progress::Counts;
@@ -54,6 +54,11 @@ impl<'a> Examiner<'a> {
     /// Opens a file that is on this machine.
     pub fn open(&self, path: Result<PathBuf, Unavailable>) -> Result<Frames, Failure> {
         Frames::open(&path?, self.timeout, self.examination.schedule().first())
+    }
+
+    /// Finds out what a file is, and where it is cut into slices. The decoder is `None` if the file has no pictures.
+    pub fn inspect(&self, opened: Result<Frames, Failure>) -> (FileFacts, Option<Frames>) {
+        plan::inspect(opened, !self.examination.has_baseline())
     }
 
     /// Examines slice number `index` of a file whose slices begin at `starts`. An error is part of the result.

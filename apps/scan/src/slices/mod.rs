@@ -7,4 +7,3 @@ mod look;
 mod examine;
 
 pub use examine::Examiner;
-pub use plan::inspect;

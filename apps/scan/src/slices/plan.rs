@@ -17,18 +17,18 @@ const MIN_SLICE_NS: u64 = SLICE_NS / 2;
 /// Time before a slice that is analysed but not reported, so that faces have tracks and smoothed scores at the start of the slice.
 const RUN_UP_NS: u64 = 1_000_000_000;
 
-/// Finds out what a file is, and where it is cut into slices. The decoder is `None` if the file has no pictures.
-pub fn inspect(opened: Result<Frames, Failure>) -> (FileFacts, Option<Frames>) {
-    match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder)?, decoder))) {
+/// Finds out what a file is, and where it is cut into slices if `is_cut`. The decoder is `None` if the file has no pictures.
+pub fn inspect(opened: Result<Frames, Failure>, is_cut: bool) -> (FileFacts, Option<Frames>) {
+    match opened.and_then(|mut decoder| Ok((facts_of(&mut decoder, is_cut)?, decoder))) {
         Ok((facts, decoder)) => (facts, Some(decoder)),
         Err(failure) => (unreadable(failure), None),
     }
 }
 
-fn facts_of(decoder: &mut Frames) -> Result<FileFacts, Failure> {
+fn facts_of(decoder: &mut Frames, is_cut: bool) -> Result<FileFacts, Failure> {
     let kind = decoder.kind();
     let length_ns = decoder.length_ns().filter(|_| kind == Kind::Video);
-    let number = length_ns.map_or(0, cuts);
+    let number = length_ns.filter(|_| is_cut).map_or(0, cuts);
     if number > 0 {
         decoder.check_seeks()?;
     }
@@ -221,7 +221,7 @@ mod tests {
         source.end_of_stream().unwrap();
         let opened = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
         let mut decoder = Frames::Stream(Box::new(opened));
-        let facts = facts_of(&mut decoder).unwrap();
+        let facts = facts_of(&mut decoder, true).unwrap();
         assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));
         assert!(std::iter::from_fn(|| decoder.next_frame().unwrap()).count() == 100, "its first frame is still there");
     }

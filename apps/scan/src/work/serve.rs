@@ -16,7 +16,7 @@ use crate::inputs::{Copies, Input, Unavailable};
 use crate::models::Models;
 use crate::progress::Counts;
 use crate::provenance::like::Recorded;
-use crate::slices::{Examiner, inspect};
+use crate::slices::Examiner;
 
 /// Answers requests until there are no more.
 pub fn run(command: &CommandLine, requests: impl BufRead, mut answers: impl Write) -> Result<(), Error> {
@@ -53,7 +53,7 @@ impl Worker<'_> {
         match answer.request.slice {
             Some(slice) => answer.result = Some(self.examiner.examine(&input, slice, &answer.request.slices, opened)),
             None => {
-                let (facts, decoder) = inspect(opened);
+                let (facts, decoder) = self.examiner.inspect(opened);
                 let only = decoder.filter(|_| facts.slices.len() == 1);
                 answer.result = only.map(|decoder| self.examiner.examine(&input, 0, &facts.slices, Ok(decoder)));
                 answer.facts = Some(facts);

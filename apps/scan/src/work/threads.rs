@@ -5,7 +5,7 @@ use super::backlog::{Backlog, Task};
 use crate::decode::{Failure, Frames};
 use crate::error::Error;
 use crate::journal::{Entry, Log};
-use crate::slices::{Examiner, inspect};
+use crate::slices::Examiner;
 
 /// Examines everything. After the first error of a worker, the others stop after their tasks.
 pub fn run(backlog: &Backlog<'_>) -> Result<(), Error> {
@@ -59,7 +59,7 @@ impl<'a> Worker<'a> {
 
     fn examine_file(&mut self, file: usize, opened: Result<Frames, Failure>) -> Result<(), Error> {
         let backlog = self.backlog;
-        let (facts, decoder) = inspect(opened);
+        let (facts, decoder) = self.examiner.inspect(opened);
         let starts = facts.slices.clone();
         backlog.commit(file, Entry::File(backlog.scan.inputs[file].key.clone(), facts), &mut self.log)?;
         backlog.copies.begin(file, starts.len().saturating_sub(1));

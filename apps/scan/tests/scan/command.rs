@@ -112,6 +112,18 @@ fn a_long_video_is_cut_at_keyframes_without_a_gap() {
 }
 
 #[test]
+fn a_baseline_goes_on_to_the_end_of_a_long_video() {
+    let Some(folder) = Folder::new("long-baseline") else { return };
+    folder.video("long.mp4", 100, 1);
+    folder.run("long.mp4 --output out.ndjson --baseline track", 0);
+    let faces = folder.rows("out.ndjson");
+    let ids: std::collections::HashSet<_> = faces.iter().map(|face| face["id"].as_u64().unwrap()).collect();
+    assert_eq!((faces.len(), ids.len()), (200, 2));
+    let seconds: Vec<f64> = faces.iter().map(|face| face["baseline"].as_f64().unwrap()).collect();
+    assert!(seconds.windows(3).all(|pair| pair[2] >= pair[0]) && seconds.last() > Some(&1.9), "{seconds:?}");
+}
+
+#[test]
 fn a_scan_that_is_killed_again_and_again_gives_the_same_table() {
     let Some(folder) = mixed("killed") else { return };
     folder.video("in/long.mp4", 100, 1);
