@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The entry point of the repository. `make` lists what people type; the head of scripts/test lists tests that take longer.
 
-# The cargo features of the plugin besides the default ones.
+# The cargo features of the plugin.
 FEATURES = $(shell scripts/build/features)
 features = $(if $(FEATURES),--features $(FEATURES))
 programs := $(shell sed '/^\#/d' packaging/programs)
@@ -33,11 +33,8 @@ build: setup ## build the plugin and the programs, optimised
 plugin: setup
 	cargo build --locked --release $(features)
 
-# One build: in separate ones, dependencies would have different features and be compiled again.
-demo: setup ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
-	cargo build --locked --release --package gst-plugin-emotion --package emotion-report --lib --bins --example average-faces-clip $(features)
-	RENDERER="$(abspath $(TARGET))/release/examples/average-faces-clip" pipelines/demo.sh "$(INPUT)" "$(OUTPUT)"
-	@GST_PLUGIN_PATH="$(TARGET)/plugins$${GST_PLUGIN_PATH:+:$$GST_PLUGIN_PATH}" scripts/demo/facedetect
+demo: ## annotate a clip: INPUT=file OUTPUT=folder; without INPUT, a rendered clip
+	@scripts/demo/run "$(INPUT)" "$(OUTPUT)"
 
 scan: setup ## find the faces in photos and videos: INPUT=folder OUTPUT=folder; writes a table and a page
 	scripts/demo/scan "$(INPUT)" "$(OUTPUT)"

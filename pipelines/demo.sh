@@ -35,7 +35,7 @@ rate=$({ LC_ALL=C gst-discoverer-1.0 "$input" 2>/dev/null || true; } |
         rate = (1.9 * bytes * 8 / 1000 - sound_rate * seconds) / (seconds + 1)
         if (seconds) print int(rate > 50 ? rate : 50)
     }')
-[ -z "$rate" ] || encode_within "$rate"
+encode_within "${rate:-4000}" mp4
 
 printf 'demo: analysing %s\n' "$input"
 started=$(date +%s.%N)

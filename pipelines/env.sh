@@ -20,12 +20,14 @@ if ! command -v gst-launch-1.0 >/dev/null; then
     exit 1
 fi
 
-# Uses the checkout's release build if there is one. It is linked into a folder of its own, because GStreamer loads
-# everything in the folder as plugins.
-if [ -z "${PLUGINS:-}" ] && [ -n "$checkout" ] && [ -f "$target/release/libgstemotion.so" ]; then
+# Uses the checkout's build if there is one: that of `make build`, or else the quick one of `make demo`, which sets BUILT. It is
+# linked into a folder of its own, because GStreamer loads everything in the folder as plugins.
+built=$target/${BUILT:-release}
+[ -n "${BUILT:-}" ] || [ -f "$built/libgstemotion.so" ] || built=$target/quick
+if [ -z "${PLUGINS:-}" ] && [ -n "$checkout" ] && [ -f "$built/libgstemotion.so" ]; then
     PLUGINS=$target/plugins
     mkdir -p "$PLUGINS"
-    ln -sf "$(cd "$target/release" && pwd)/libgstemotion.so" "$PLUGINS/libgstemotion.so"
+    ln -sf "$(cd "$built" && pwd)/libgstemotion.so" "$PLUGINS/libgstemotion.so"
 elif [ -z "${PLUGINS:-}" ] && [ -f "${pipelines%/share/*}/lib/gstreamer-1.0/libgstemotion.so" ]; then
     PLUGINS=${pipelines%/share/*}/lib/gstreamer-1.0 # installed with a PREFIX that GStreamer does not search
 fi
@@ -168,32 +170,43 @@ open_screen() {
 }
 
 # Sets `encode` to the elements that encode video as H.264, with at most this many kbit/s: the encoders of
-# crates/supervise/src/encoding.rs, without lookahead, so that no branch of a tee waits for another.
+# crates/supervise/src/encoding.rs, without lookahead, so that no branch of a tee waits for another. For files of MP4, which may
+# hold VP9 as well, `encode_within RATE mp4` takes that where there is no H.264 encoder.
 encode_within() {
     local encoder=${ENCODER:-}
     if [ -n "$encoder" ]; then
         :
-    elif ! gst-inspect-1.0 --exists x264enc && gst-inspect-1.0 --exists openh264enc; then
-        encoder="openh264enc bitrate=${1}000 ! h264parse"
-    else # without both, GStreamer says that there is no x264enc
+    elif has_elements x264enc h264parse; then
         encoder="x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=$1 ! h264parse"
+    elif has_elements openh264enc h264parse; then
+        encoder="openh264enc bitrate=${1}000 ! h264parse"
+    elif [ "${2:-}" = mp4 ]; then
+        # mp4mux asks for what vp9parse would add, which GStreamer's "bad" plugins have.
+        encoder="vp9enc deadline=1 cpu-used=8 threads=2 end-usage=cq cq-level=24 target-bitrate=${1}000 ! \
+            capssetter caps=video/x-vp9,chroma-format=(string)4:2:0"
+    else # says that there is no H.264 encoder
+        encoder='x264enc ! h264parse'
     fi
     read -ra encode <<<"$encoder"
     # Without I420, videoconvert would choose a format that few players support.
     encode=("video/x-raw,format=I420" ! "${encode[@]}")
 }
+
+has_elements() {
+    local element
+    for element; do gst-inspect-1.0 --exists "$element" || return; done
+}
 encode_within 4000
 
-# Renders the demo clip of average faces into a file. RENDERER is the program, if it is built already; FEATURES are the cargo
-# features that the plugin was built with, so that it is not built again.
+# Renders the demo clip of average faces into a file. RENDERER is the program, if it is built already.
 render_clip() {
     if [ -z "$checkout" ]; then
         printf '%s: name a video; the clip of average faces is rendered from the sources only\n' "$0" >&2
         exit 2
     fi
-    [ -n "${RENDERER:-}" ] || cargo build --locked --release --manifest-path "$checkout/Cargo.toml" \
-        ${FEATURES:+--features "$FEATURES"} --example average-faces-clip
-    "${RENDERER:-$target/release/examples/average-faces-clip}" |
+    [ -n "${RENDERER:-}" ] || cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --package average-faces-clip
+    encode_within 4000 mp4
+    "${RENDERER:-$target/release/average-faces-clip}" |
         gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
             videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$1"
 }

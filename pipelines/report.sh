@@ -6,14 +6,14 @@
 #
 #   pipelines/report.sh FILE.ndjson [VIDEO] [OUT.html]
 #
-# Needs:  emotion-report, from this checkout's release build, installed beside this folder, or in PATH; PROGRAMS names
-#         another folder
+# Needs:  emotion-report, from this checkout's build, installed beside this folder, or in PATH; PROGRAMS names another folder
 # Shows:  nothing; writes OUT.html (default: FILE.html beside FILE.ndjson), a page that needs no other files
 # Stop:   ends by itself
 set -euo pipefail
 
 pipelines=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for folder in "${PROGRAMS:-}" "${CARGO_TARGET_DIR:-${pipelines%/*}/target}/release" "${pipelines%/share/*}/bin"; do
+target=${CARGO_TARGET_DIR:-${pipelines%/*}/target}
+for folder in "${PROGRAMS:-}" "$target/release" "$target/quick" "${pipelines%/share/*}/bin"; do
     if [ -n "$folder" ] && [ -x "$folder/emotion-report" ]; then exec "$folder/emotion-report" "$@"; fi
 done
 if program=$(command -v emotion-report); then exec "$program" "$@"; fi

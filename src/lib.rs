@@ -47,7 +47,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `haar` (default) | OpenCV's cascade classifier as a detector |
+//! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
 //! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 

@@ -155,25 +155,3 @@ pub(super) static IGNORED: LazyLock<Properties<OpencvSettings>> = LazyLock::new(
         field!(OpencvSettings: profile("mouth-profile"), mouth_profile),
     ])
 });
-
-/// The warning for a `profile` that this build cannot use; `has_cascades` says whether it includes OpenCV's cascades.
-pub(super) fn unusable_profile(profile: Option<&str>, has_cascades: bool) -> Option<String> {
-    profile.filter(|_| !has_cascades).map(|profile| {
-        format!(
-            "profile={profile} has no effect: this plugin was built without OpenCV (cargo feature haar), so a network detects the faces"
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_profile_causes_a_warning_only_if_it_is_set_and_unusable() {
-        assert_eq!(unusable_profile(None, false), None);
-        assert_eq!(unusable_profile(Some("/a.xml"), true), None);
-        let warning = unusable_profile(Some("/a.xml"), false).expect("a warning");
-        assert!(warning.contains("profile=/a.xml") && warning.contains("haar"), "{warning}");
-    }
-}

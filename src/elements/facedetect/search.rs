@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::opencv::{Updates, unusable_profile};
+use super::opencv::Updates;
 use super::settings::Settings;
 use crate::detector::FaceDetector;
 use crate::detector::tiles::TiledDetector;
@@ -43,9 +43,6 @@ impl Analysis for FaceSearch {
 
     fn load(settings: &Settings, element: &gst_base::BaseTransform) -> Result<(Self, LoadedModel, Work<Search>)> {
         let mut detector = settings.load_detector()?;
-        if let Some(warning) = unusable_profile(settings.opencv.profile.as_deref(), cfg!(feature = "haar")) {
-            gst::element_warning!(element, gst::LibraryError::Settings, ("{warning}"));
-        }
         gst::info!(CAT, obj = element, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         intern([detector.name()]);
         let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);

@@ -16,6 +16,8 @@ use crate::elements::properties::When::{Playing, Ready};
 use crate::elements::properties::{
     self, PostMessages, Properties, Property, boolean, choice, double, extract, field, string, uint, uint64,
 };
+#[cfg(any(test, not(feature = "haar")))]
+use crate::error::Error;
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::search_path::SearchPath;
@@ -45,8 +47,7 @@ pub enum Detector {
     /// A YuNet network, given by `model-file`.
     #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
     YuNet,
-    /// OpenCV's Haar cascade.
-    #[cfg(feature = "haar")]
+    /// OpenCV's Haar cascade, in builds with the cargo feature `haar`.
     #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
     Haar,
 }
@@ -129,9 +130,7 @@ impl Settings {
     pub(super) fn load_detector(&self) -> Result<Box<dyn FaceDetector>> {
         let search = SearchPath::from_env(plugin_folder());
         let family = match self.detector {
-            #[cfg(feature = "haar")]
             Detector::Haar => return self.load_cascade(),
-            #[cfg(feature = "haar")]
             Detector::Auto if self.model_file.is_none() && self.opencv.profile.is_some() => return self.load_cascade(),
             Detector::Auto => None,
             Detector::EmotionFace => Some(Family::EmotionFace),
@@ -152,6 +151,20 @@ impl Settings {
         let profile = self.opencv.profile.as_deref().unwrap_or(crate::detector::DEFAULT_CASCADE);
         Ok(Box::new(crate::detector::haar::HaarDetector::load(profile.as_ref())?))
     }
+
+    #[cfg(not(feature = "haar"))]
+    fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
+        Err(without_opencv())
+    }
+}
+
+/// The error of a build without the cascade.
+#[cfg(any(test, not(feature = "haar")))]
+fn without_opencv() -> Error {
+    let message = "This plugin was built without OpenCV, which detector=haar and profile need. `make build` builds it with OpenCV, and so \
+                   does the cargo feature haar, for which Debian has the packages libopencv-dev, clang and opencv-data. Without both \
+                   properties, a network finds the faces";
+    Error::Config(message.into())
 }
 
 /// The properties, besides those of OpenCV's element.
@@ -205,3 +218,16 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
     properties.extend(execution_fields!(Settings: execution));
     Properties::new(properties)
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_opencv_says_how_to_get_the_cascade() {
+        let message = without_opencv().message();
+        for part in ["detector=haar", "profile", "`make build`", "cargo feature haar", "libopencv-dev", "opencv-data"] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+    }
+}

@@ -3,12 +3,8 @@
 
 use std::sync::LazyLock;
 
-use skrifa::charmap::Charmap;
-use skrifa::instance::{LocationRef, Size};
-use skrifa::metrics::GlyphMetrics;
-use skrifa::outline::{DrawSettings, OutlineGlyphCollection, OutlinePen};
-use skrifa::{FontRef, GlyphId, MetadataProvider};
 use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::pixels::color;
 use super::style::Rgb;
@@ -18,33 +14,14 @@ pub(super) const CAP_HEIGHT_EM: f32 = 0.693;
 /// Width in em by which strokes are widened: the text font is a light one, which is too thin for white on dark.
 const EMBOLDEN_EM: f32 = 0.045;
 
-/// The fonts, in the order in which they are searched for a character.
-static FONTS: LazyLock<[Font; 3]> = LazyLock::new(|| {
+/// The fonts, in the order in which they are searched for a character. None of them has a table of kerning.
+static FONTS: LazyLock<[Face; 3]> = LazyLock::new(|| {
     let fonts = [epaint_default_fonts::UBUNTU_LIGHT, epaint_default_fonts::HACK_REGULAR, epaint_default_fonts::NOTO_EMOJI_REGULAR];
-    fonts.map(Font::new)
+    fonts.map(|bytes| Face::parse(bytes, 0).expect("the embedded fonts are valid"))
 });
 
-/// An embedded font. None of them has a table of kerning.
-struct Font {
-    characters: Charmap<'static>,
-    /// In font units, as are the outlines.
-    advances: GlyphMetrics<'static>,
-    outlines: OutlineGlyphCollection<'static>,
-    units_per_em: f32,
-}
-
-impl Font {
-    fn new(bytes: &'static [u8]) -> Self {
-        let font = FontRef::new(bytes).expect("the embedded fonts are valid");
-        let (size, default_instance) = (Size::unscaled(), LocationRef::default());
-        Self {
-            characters: font.charmap(),
-            advances: font.glyph_metrics(size, default_instance),
-            outlines: font.outline_glyphs(),
-            units_per_em: f32::from(font.metrics(size, default_instance).units_per_em),
-        }
-    }
-}
+/// Glyph 0 is the placeholder for characters that a font lacks.
+const PLACEHOLDER: GlyphId = GlyphId(0);
 
 /// The glyph of a character in the first font that has one.
 #[derive(Clone, Copy)]
@@ -55,23 +32,20 @@ struct Glyph {
 
 impl Glyph {
     fn of(character: char) -> Self {
-        let mut glyphs = FONTS.iter().enumerate().filter_map(|(font, face)| Some(Self { font, id: face.characters.map(character)? }));
-        // Glyph 0 is the placeholder for characters that a font lacks.
-        glyphs.find(|glyph| glyph.id != GlyphId::NOTDEF).unwrap_or(Self { font: 0, id: GlyphId::NOTDEF })
+        let mut glyphs = FONTS.iter().enumerate().filter_map(|(font, face)| Some(Self { font, id: face.glyph_index(character)? }));
+        glyphs.find(|glyph| glyph.id != PLACEHOLDER).unwrap_or(Self { font: 0, id: PLACEHOLDER })
     }
 
     fn advance_em(self) -> f32 {
         let font = &FONTS[self.font];
-        font.advances.advance_width(self.id).unwrap_or(0.0) / font.units_per_em
+        f32::from(font.glyph_hor_advance(self.id).unwrap_or(0)) / f32::from(font.units_per_em())
     }
 
-    /// Appends the outline with its origin at `(x, baseline)`.
+    /// Appends the outline, if the glyph has one, with its origin at `(x, baseline)`.
     fn trace(self, path: &mut PathBuilder, em_px: f32, x: f32, baseline: f32) {
         let font = &FONTS[self.font];
-        let Some(outline) = font.outlines.get(self.id) else { return };
-        let mut pen = Pen { path, scale: em_px / font.units_per_em, x, baseline };
-        // Fails only for outlines that are damaged, which those of the embedded fonts are not.
-        let _ = outline.draw(DrawSettings::unhinted(Size::unscaled(), LocationRef::default()), &mut pen);
+        let mut pen = Pen { path, scale: em_px / f32::from(font.units_per_em()), x, baseline };
+        let _ = font.outline_glyph(self.id, &mut pen);
     }
 }
 
@@ -89,7 +63,7 @@ impl Pen<'_> {
     }
 }
 
-impl OutlinePen for Pen<'_> {
+impl OutlineBuilder for Pen<'_> {
     fn move_to(&mut self, x: f32, y: f32) {
         let (x, y) = self.at(x, y);
         self.path.move_to(x, y);
@@ -165,8 +139,8 @@ mod tests {
     #[test]
     fn characters_beyond_ascii_have_outlines() {
         for character in "üßñřžşłЖλ😀→".chars() {
-            assert_ne!(Glyph::of(character).id, GlyphId::NOTDEF, "{character}");
+            assert_ne!(Glyph::of(character).id, PLACEHOLDER, "{character}");
         }
-        assert_eq!(Glyph::of('\u{10fffd}').id, GlyphId::NOTDEF, "a character that no font has becomes the placeholder");
+        assert_eq!(Glyph::of('\u{10fffd}').id, PLACEHOLDER, "a character that no font has becomes the placeholder");
     }
 }

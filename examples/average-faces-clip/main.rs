@@ -2,12 +2,12 @@
 //! Writes the demo clip to standard output: ten seconds of RGB frames, 640x480 pixels, 30 frames per second.
 //!
 //! ```text
-//! cargo run --release --example average-faces-clip |
+//! cargo run --release --package average-faces-clip |
 //!     gst-launch-1.0 fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! videoconvert ! autovideosink
 //! ```
 //! `average-faces-clip FRAMES FACES WIDTHxHEIGHT` writes frames with a number of faces that do not move.
 
-#[path = "../tests/support/average_faces.rs"]
+#[path = "../../tests/support/average_faces.rs"]
 #[allow(dead_code)]
 mod average_faces;
 
