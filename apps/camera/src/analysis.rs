@@ -6,8 +6,8 @@
 //! appsrc ! queue ! videoconvert ! videoscale ! capsfilter ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
 //!   faces. ! queue ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
-//!     pictures. ! queue ! appsink                          files: the recorder of crates/supervise, with a pipeline of its own
-//!   faces. ! queue ! emotionexport ! appsink               RTSP: records; once more for ONVIF metadata
+//!   faces. ! queue ! emotionoverlay ! appsink              files: pictures of a camera whose video cannot be recorded as it is
+//!   faces. ! queue ! emotionexport ! appsink               files: records; RTSP: records, and once more for ONVIF metadata
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
@@ -20,24 +20,28 @@ use std::time::{Duration, Instant};
 use emotion_core::geometry::Size;
 use emotion_supervise::chain::{Chain, ChainError};
 use emotion_supervise::progress::Progress;
-use emotion_supervise::recording::{Notice, Recorder, RecordingError, Recordings};
+use emotion_supervise::recording::{Recorder, RecordingError};
 use emotion_supervise::run::reason;
 use emotion_supervise::setting::{self, Fault};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::meta;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
 use crate::settings::Settings;
 use crate::value::{Schema, name};
-use crate::{homeassistant, status};
+use crate::{homeassistant, recorded};
 
 /// A queue that keeps the newest frame only.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
 /// A queue for frames that must not be lost.
 const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
+
+/// Frames that come later than this after their time get the time of their arrival.
+const MAX_LATENESS: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
 /// The pipeline of the analysis.
 #[derive(Debug)]
@@ -46,10 +50,21 @@ pub struct Analysis {
     pub pipeline: gst::Pipeline,
     /// Takes the frames of the source.
     entry: AppSrc,
+    times: Mutex<Option<Times>>,
     /// The element of the broker.
     publisher: Option<gst::Element>,
     /// Writes the files.
     pub recorder: Option<Arc<Recorder>>,
+}
+
+/// Times of frames since a source has begun.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// Time of the first one in the source, and here.
+    source: gst::ClockTime,
+    begun: gst::ClockTime,
+    /// Time of the last one here.
+    last: gst::ClockTime,
 }
 
 /// Why the analysis cannot begin or end.
@@ -98,8 +113,8 @@ impl Analysis {
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
-        if options.has_pictures() {
-            set_up_overlay(&element("overlay")?, settings);
+        if options.draws_pictures() {
+            set_up_overlay(&element("overlay")?, settings, settings.draw);
         }
         if let Some(outlet) = outlet {
             feed(element("video")?, Stream::Video, outlet)?;
@@ -107,16 +122,14 @@ impl Analysis {
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
                 feed(element("onvif")?, Stream::Onvif, outlet)?;
             }
-            if options.files.is_none() {
-                skip_unwatched(&pad(&element("pictures-queue")?, "sink")?, outlet.clone());
+            if options.files.is_none() || !options.settings.files.is_drawn() {
+                let outlet = outlet.clone();
+                skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
             }
         }
-        let recorder = options.files.as_ref().map(|files| recorder(files, &options.name)).transpose()?;
-        if let Some(recorder) = recorder.clone() {
-            take(element("recorded")?, move |sink, sample| recorder.push(sample, sink.upcast_ref()))?;
-        }
+        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element)).transpose()?;
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
-        Ok(Self { pipeline, entry, publisher, recorder })
+        Ok(Self { pipeline, entry, times: Mutex::default(), publisher, recorder })
     }
 
     /// Starts the pipeline.
@@ -152,21 +165,39 @@ impl Analysis {
         }
     }
 
-    /// Takes a frame of the source. It is dropped if the pipeline does not play yet, or does no more.
-    pub fn push(&self, sample: &gst::SampleRef, progress: &Progress) {
-        let (Some(caps), Some(mut buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+    /// Takes a frame of the source. It is dropped if the pipeline does not play yet, or does no more. Returns its time here, which its
+    /// records have.
+    pub fn push(&self, sample: &gst::SampleRef, progress: &Progress) -> Option<gst::ClockTime> {
+        let (caps, mut buffer) = (sample.caps()?, sample.buffer_owned()?);
         if self.entry.current_state() != gst::State::Playing {
-            return;
+            return None;
         }
         if self.entry.caps().as_deref() != Some(caps) {
             self.entry.set_caps(Some(&caps.to_owned()));
         }
+        let time = self.time(running_time(sample))?;
         let frame = buffer.make_mut();
-        frame.set_pts(None);
+        frame.set_pts(time);
         frame.set_dts(None);
         progress.received(frame);
         // Fails at the end of the program.
         let _ = self.entry.push_buffer(buffer);
+        Some(time)
+    }
+
+    /// The time here of a frame of the source. Frames keep their distance, until it differs too much from that of their arrival, as
+    /// when the source begins anew.
+    fn time(&self, source: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let now = self.entry.current_running_time()?;
+        let Some(source) = source else { return Some(now) };
+        let mut times = self.times.lock();
+        let kept = times.and_then(|times| Some(source.checked_sub(times.source)? + times.begun).filter(|time| *time > times.last));
+        let is_late = |time: &gst::ClockTime| now.saturating_sub(*time).max(time.saturating_sub(now)) > MAX_LATENESS;
+        match (kept.filter(|time| !is_late(time)), &mut *times) {
+            (Some(time), Some(times)) => times.last = time,
+            _ => *times = Some(Times { source, begun: now, last: now }),
+        }
+        times.map(|times| times.last)
     }
 
     /// Tells the exporters that the last `length` had no frames, so that faces leave and summaries end.
@@ -215,8 +246,9 @@ fn line(options: &Options) -> String {
          ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
          caps=video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 tee name=faces "
     );
-    if options.has_pictures() {
-        let queue = if options.files.is_some() { ALL } else { NEWEST };
+    let is_drawn = options.files.is_some() && options.settings.files.is_drawn();
+    if options.draws_pictures() {
+        let queue = if is_drawn { ALL } else { NEWEST };
         line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
     }
     if let Some(rtsp) = &options.rtsp {
@@ -230,7 +262,10 @@ fn line(options: &Options) -> String {
         }
     }
     if options.files.is_some() {
-        line += &format!("pictures. ! {ALL} ! appsink name=recorded sync=false async=false max-buffers=1 ");
+        let pictures = if is_drawn { "pictures. ! {ALL}" } else { "faces. ! {ALL} name=recorded-queue ! emotionoverlay name=hidden" };
+        line += &pictures.replace("{ALL}", ALL);
+        line += " ! appsink name=recorded sync=false async=false max-buffers=1 \
+                 faces. ! queue ! emotionexport ! appsink name=records sync=false async=false ";
     }
     if let Some(publish) = &options.publish {
         line += "funnel name=schemas ! emotionpublish name=publish ";
@@ -252,11 +287,12 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
-fn set_up_overlay(overlay: &gst::Element, settings: &Settings) {
+/// Sets what an overlay draws and hides.
+pub fn set_up_overlay(overlay: &gst::Element, settings: &Settings, draws: bool) {
     for property in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
-        overlay.set_property(property, settings.draw);
+        overlay.set_property(property, draws);
     }
-    overlay.set_property("draw-pose", settings.draw && settings.geometry);
+    overlay.set_property("draw-pose", draws && settings.geometry);
     overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
     overlay.set_property_from_str("blur-faces", &name(&settings.blur));
     overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(settings.blur_delay.into()).nseconds());
@@ -274,7 +310,13 @@ fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Resu
     Ok(publisher)
 }
 
-fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
+/// The running time of a frame in the pipeline that it comes from.
+pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
+    sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
+}
+
+/// A pad of an element.
+pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
     element.static_pad(name).ok_or(AnalysisError::Missing(name))
 }
 
@@ -297,43 +339,28 @@ fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
 /// Passes the samples of an appsink on to the clients.
 fn feed(sink: gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), AnalysisError> {
     let outlet = outlet.clone();
-    take(sink, move |_, sample| outlet.push(stream, sample))
-}
-
-/// A recorder with records of the camera `name`.
-fn recorder(files: &Recordings, name: &str) -> Result<Arc<Recorder>, RecordingError> {
-    let name = name.to_owned();
-    let make_exporter = move || gst::ElementFactory::make("emotionexport").property("source", &name).build();
-    let recorder = Recorder::new(files.clone(), Box::new(make_exporter), |notice| {
-        let text = match notice {
-            Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
-            Notice::GoesOn => "recordings go on".into(),
-        };
-        eprintln!("emotion-camera: {text}");
-        status::tell(&text);
-    });
-    recorder.map(Arc::new)
+    take(sink, move |sample| outlet.push(stream, sample))
 }
 
 /// Calls `take` with each sample of an appsink.
-fn take(sink: gst::Element, take: impl Fn(&AppSink, &gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
+pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
     let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        take(sink, &sample);
+        take(&sample);
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
     Ok(())
 }
 
-/// Skips drawing while there are no clients.
-fn skip_unwatched(queue: &gst::Pad, outlet: Arc<Outlet>) {
+/// Skips what nobody takes.
+pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'static) {
     // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
-    let skipped = move |_: &gst::Pad, _: &mut gst::PadProbeInfo<'_>| {
-        if outlet.is_open() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
-    };
-    queue.add_probe(gst::PadProbeType::BUFFER, skipped);
+    queue.add_probe(
+        gst::PadProbeType::BUFFER,
+        move |_, _| if is_skipped() { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok },
+    );
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! ```text
 //!  source.rs                    analysis.rs                        outlets
 //!  the source, opened again  →  faces and expressions, always  →   rtsp.rs      a picture and records for clients
-//!  whenever it vanishes         playing                            supervise    recordings and records in files
+//!  whenever it vanishes         playing                            recorded.rs  recordings and records in files
 //!                                                                  emotionpublish   records to a broker
 //! ```
 
@@ -15,6 +15,7 @@ mod metrics;
 mod one_media;
 mod onvif;
 mod options;
+mod recorded;
 mod rtsp;
 mod settings;
 mod source;
@@ -102,13 +103,14 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     main_loop.run();
 
     drop((watch, stop));
+    // Before the outlets finish: the source may still have pictures for recordings.
+    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     let failed = failure.lock().take();
     let finished = match failed {
         Some(reason) => Err(AnalysisError::Failed(reason)),
         None => analysis.finish(drain + FINISH_TIMEOUT),
     };
     let _ = analysis.pipeline.set_state(gst::State::Null);
-    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     Ok(finished?)
 }
 

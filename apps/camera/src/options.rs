@@ -113,7 +113,7 @@ impl Options {
             files: files(settings.files.clone())?,
             settings,
         };
-        if !options.has_pictures() && options.publish.is_none() {
+        if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
             return Err(OptionsError::NoOutlet);
         }
         Ok(options)
@@ -137,9 +137,9 @@ impl Options {
         Ok(())
     }
 
-    /// True if an outlet has pictures.
-    pub fn has_pictures(&self) -> bool {
-        self.rtsp.is_some() || self.files.is_some()
+    /// True if an outlet has pictures with faces drawn.
+    pub fn draws_pictures(&self) -> bool {
+        self.rtsp.is_some() || self.files.is_some() && self.settings.files.is_drawn()
     }
 }
 

@@ -15,7 +15,7 @@ use emotion_supervise::configuration::{self, ConfigurationError};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::value::{BlurFaces, Schema, Size, Switch, Text, Transport};
+use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
@@ -211,9 +211,20 @@ pub struct Files {
     #[arg(id = "files-folder", long, value_name = "FOLDER", default_value = "off")]
     pub folder: Switch<PathBuf>,
 
-    /// Length of a recording
+    /// Length of a recording; one of the camera's own H.264 or H.265 goes on until its next key frame
     #[arg(id = "files-seconds", long, value_name = "SECONDS", default_value = "600")]
     pub seconds: f64,
+
+    /// Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size
+    #[arg(id = "files-video", long, value_enum, default_value = "camera")]
+    pub video: FilesVideo,
+}
+
+impl Files {
+    /// True if the recorded picture has faces drawn.
+    pub fn is_drawn(&self) -> bool {
+        self.video == FilesVideo::Drawn
+    }
 }
 
 /// The page with metrics.

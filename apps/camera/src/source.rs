@@ -10,12 +10,13 @@ use emotion_supervise::backoff::Backoff;
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
+use emotion_supervise::recording::Tap;
 use emotion_supervise::run::{self, End};
 use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, running_time};
 use crate::options::{Options, milliseconds};
 use crate::value::Transport;
 
@@ -83,6 +84,7 @@ fn once(
     let caps = gst::Caps::new_empty_simple("video/x-raw");
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
+    let tap = analysis.recorder.clone().map(|recorder| Tap::new(&pipeline, recorder));
     let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -91,7 +93,11 @@ fn once(
             eprintln!("emotion-camera: receiving the camera's stream");
         }
         beats.beat();
-        analysis.push(&sample, &beats);
+        if let Some(tap) = &tap {
+            tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
+        }
+        let time = running_time(&sample).zip(analysis.push(&sample, &beats));
+        tap.iter().zip(time).for_each(|(tap, (time, recorded))| tap.decoded(time, recorded));
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());

@@ -25,6 +25,16 @@ pub enum BlurFaces {
     Blur,
 }
 
+/// Which picture is recorded.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilesVideo {
+    /// The camera's own, without encoding it again
+    Camera,
+    /// The served one, with faces drawn
+    Drawn,
+}
+
 /// What is published.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "lowercase")]

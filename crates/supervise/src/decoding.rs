@@ -132,6 +132,46 @@ fn limit_pixels_of(pad: &gst::Pad, bin: &gst::Bin, max: u64) {
     });
 }
 
+/// A picture of an encoded video, on its way to a decoder.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// What its bytes are.
+    pub caps: gst::Caps,
+    /// The bytes.
+    pub buffer: gst::Buffer,
+    /// Running time at which it is shown.
+    pub time: gst::ClockTime,
+    /// Id of the video that it belongs to, which its decoded picture has, too.
+    pub stream: glib::GString,
+}
+
+/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on.
+pub fn take_encoded(bin: &impl IsA<gst::Element>, take: impl Fn(Encoded) + Clone + Send + Sync + 'static) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(move |_, parent, element| {
+        // A decoder within another one would get the pictures a second time.
+        let is_inner = parent.upcast_ref::<gst::Element>();
+        let Some(pad) = element.static_pad("sink").filter(|_| decodes_video(element) && !decodes_video(is_inner)) else { return };
+        let take = take.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            info.buffer().and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
+            gst::PadProbeReturn::Ok
+        });
+    });
+}
+
+fn decodes_video(element: &gst::Element) -> bool {
+    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
+    class.is_some_and(|class| ["Decoder", "Video"].iter().all(|part| class.split('/').any(|word| word == *part)))
+}
+
+fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    let time = segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())?;
+    let stream = pad.sticky_event::<gst::event::StreamStart>(0)?.stream_id().into();
+    Some(Encoded { caps: pad.current_caps()?, buffer: buffer.clone(), time, stream })
+}
+
 /// Links the first video pad that `from` adds to `to`.
 pub fn link_video_later(from: &gst::Element, to: &gst::Element) {
     let to = to.downgrade();

@@ -42,7 +42,9 @@ complete -c emotion-camera -l publish-max-spool-bytes -d 'Maximum size of that f
 complete -c emotion-camera -l publish-drain-timeout -d 'Maximum time at the end to send what waits, in milliseconds' -r
 complete -c emotion-camera -l homeassistant-prefix -d 'Let Home Assistant discover the camera below this topic of the broker, usually homeassistant' -r
 complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing' -r
-complete -c emotion-camera -l files-seconds -d 'Length of a recording' -r
+complete -c emotion-camera -l files-seconds -d 'Length of a recording; one of the camera\'s own H.264 or H.265 goes on until its next key frame' -r
+complete -c emotion-camera -l files-video -d 'Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
+drawn\t'The served one, with faces drawn'"
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r
 complete -c emotion-camera -l check -d 'Check settings, files and folders, and end: with status 0, or with status 2 and the reason if one is wrong'
 complete -c emotion-camera -l loop -d 'Play a file again when it ends'

@@ -5,6 +5,7 @@ mod fleet;
 mod geometry;
 mod homeassistant;
 mod onvif;
+mod recorded;
 mod recordings;
 mod rtsp;
 mod service;

@@ -153,7 +153,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
         "source = '{}'\nloop = true\nname = 'front door'\nsize = '320x240'\n\
          [publish]\nlocation = 'mqtt://127.0.0.1:{}/emotion/door'\nschemas = ['events', 'summary']\ninterval = 500\n\
          [homeassistant]\nprefix = 'emotion/discovery'\n\
-         [files]\nfolder = '{}'\nseconds = 2\n[metrics]\nlisten = '127.0.0.1:{port}'\n",
+         [files]\nfolder = '{}'\nseconds = 1\n[metrics]\nlisten = '127.0.0.1:{port}'\n",
         clip.display(),
         broker.port,
         folder.join("days").display()
@@ -191,7 +191,7 @@ fn a_clip_is_published_recorded_and_measured_until_a_signal() {
         let records = fs::read_to_string(folder.join(format!("days/{number:05}.ndjson"))).unwrap();
         let records: Vec<Value> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(records.iter().all(|record| record["type"] == "face" && record["stream"] == "front door"), "{records:?}");
-        // The times of the video beside it, which is two seconds long.
+        // The times of the video beside it: the clip has a key frame each two seconds.
         let times: Vec<u64> = records.iter().map(|record| record["recording_time"].as_u64().expect("a time")).collect();
         assert!(times.is_sorted() && times.last().is_none_or(|time| *time < 2_500_000_000), "{times:?}");
         // A frame at the start of the stream has a face that is not confirmed yet.

@@ -1,45 +1,39 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records to pairs of files of equal length: `00000.mp4` and `00000.ndjson` and so on.
+//! Videos and records to pairs of files of equal length: `00000.mp4` and `00000.ndjson` and so on.
 //!
 //! ```text
-//! Recorder ─ frames ─▶ appsrc ! tee   its own pipeline, so that a full disk ends nothing else
-//!                        tee. ! encoder ! splitmuxsink     cutting.rs: where the video and the records are cut
-//!                        tee. ! emotionexport ! fakesink
-//!                      pairs.rs: numbers, files, syncs
+//! camera.rs   H.264 or H.265 before its decoder ─┐
+//! Recorder    raw frames ────────────────────────┴▶ run.rs: appsrc ! encoder or parser ! splitmuxsink
+//!             records ─▶ records.rs: the file beside the video
+//!                        cutting.rs: where pairs begin; pairs.rs: numbers, files, syncs
 //! ```
 //!
-//! When the pipeline fails, the recorder says so and tries again until there is room. When the frames change, for example in their colours,
-//! it begins another pair. Their rate is not recorded: frames have their times, and an MP4 file cannot change its codec data.
+//! Each pipeline is one of its own, so that a full disk ends nothing else. When it fails, the recorder says so and tries again until
+//! there is room. When the frames change, for example in their colours, the recorder begins another pair: an MP4 file cannot change its
+//! codec data. The rate of raw frames is not recorded: frames have their times.
 
+mod camera;
 mod cutting;
 mod pairs;
+mod records;
+mod run;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use gst::glib;
-use gst::prelude::*;
-use gst_app::AppSrc;
 use parking_lot::Mutex;
 use thiserror::Error;
 
-use crate::encoding::{Encoder, NoEncoder, encoder};
-use crate::run::reason;
-use pairs::Pairs;
+use crate::encoding::NoEncoder;
+pub use camera::Tap;
+use records::Note;
+use run::Run;
 
-/// The element that writes the videos. What it has written of a video can be played after a crash.
-const MUXER: &str = "splitmuxsink muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
-                     sink::buffer-mode=unbuffered";
-/// A queue for frames that must not be lost.
-const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
-/// The rate in the caps of frames, of which their times are independent.
-const NOMINAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
-/// Time between two syncs of the open files. A power failure loses what was written in this time.
-const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -64,6 +58,9 @@ pub enum RecordingError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The system has no thread left.
+    #[error("no thread: {0}")]
+    Thread(#[source] io::Error),
     /// GStreamer cannot build the pipeline.
     #[error("{0}")]
     Launch(#[from] glib::Error),
@@ -95,14 +92,31 @@ pub enum Notice<'a> {
     GoesOn,
 }
 
-/// Makes an `emotionexport`, or what is tested in its place.
-pub type MakeExporter = Box<dyn Fn() -> Result<gst::Element, glib::BoolError> + Send + Sync>;
+/// A frame to record.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What its bytes are: raw video, or H.264 or H.265.
+    pub caps: gst::Caps,
+    /// The bytes.
+    pub buffer: gst::Buffer,
+    /// When it is shown. The record of the frame has the same time.
+    pub time: gst::ClockTime,
+}
 
-/// Records the frames that are pushed.
+impl Frame {
+    fn is_encoded(&self) -> bool {
+        run::parser(&self.caps).is_some()
+    }
+
+    /// True if a recording can begin with it.
+    fn is_key(&self) -> bool {
+        !self.is_encoded() || !self.buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
+    }
+}
+
+/// Records the frames and records that are pushed.
 pub struct Recorder {
     shared: Arc<Shared>,
-    encoder: Encoder,
-    make_exporter: MakeExporter,
     retry: Duration,
 }
 
@@ -111,6 +125,7 @@ struct Shared {
     recordings: Recordings,
     /// Number of the next pair.
     next: Arc<AtomicU32>,
+    records: Sender<Note>,
     state: Mutex<State>,
     /// True from the first frame on the disk until a failure.
     is_up: AtomicBool,
@@ -128,43 +143,83 @@ struct State {
     is_ended: bool,
     /// Disconnected when a pipeline has been stopped.
     ending: Vec<Receiver<()>>,
+    /// True while the source has encoded frames that can be recorded.
+    has_encoded: bool,
+    /// True while only raw frames are recorded, and since when.
+    is_raw_only: bool,
+    raw_from: gst::ClockTime,
 }
 
-/// A pipeline that records.
-struct Run {
-    number: u64,
-    entry: AppSrc,
-    /// Caps of the frames.
-    caps: gst::Caps,
+impl State {
+    fn takes_encoded(&self) -> bool {
+        self.has_encoded && !self.is_raw_only
+    }
+
+    fn takes(&self, frame: &Frame) -> bool {
+        let is_wanted = frame.is_encoded() == self.takes_encoded();
+        is_wanted && !self.is_ended && (frame.is_encoded() || frame.time >= self.raw_from)
+    }
 }
 
 impl Recorder {
     /// A recorder whose pipelines begin with their first frame. `observe` is called when recordings stop and when they go on.
     ///
     /// # Errors
-    /// If the folder cannot be written, or no encoder is installed.
-    pub fn new(
-        recordings: Recordings,
-        make_exporter: MakeExporter,
-        observe: impl Fn(Notice<'_>) + Send + Sync + 'static,
-    ) -> Result<Self, RecordingError> {
+    /// If the folder cannot be written.
+    pub fn new(recordings: Recordings, observe: impl Fn(Notice<'_>) + Send + Sync + 'static) -> Result<Self, RecordingError> {
         check_folder(&recordings.folder)?;
         let failed = |source| RecordingError::Folder { folder: recordings.folder.clone(), source };
         fs::create_dir_all(&recordings.folder).map_err(failed)?;
         let next = Arc::new(pairs::next_number(&recordings.folder).map_err(failed)?.into());
+        let records = records::start().map_err(RecordingError::Thread)?;
         let (is_up, failures, state) = Default::default();
-        let shared = Arc::new(Shared { recordings, next, state, is_up, failures, observe: Box::new(observe) });
-        Ok(Self { shared, encoder: encoder()?, make_exporter, retry: RETRY })
+        let shared = Arc::new(Shared { recordings, next, records, state, is_up, failures, observe: Box::new(observe) });
+        Ok(Self { shared, retry: RETRY })
     }
 
-    /// Records a frame that arrives at `sink`, an element of a playing pipeline. Waits while the encoder is busy.
-    pub fn push(&self, sample: &gst::SampleRef, sink: &gst::Element) {
-        let (Some(caps), Some(frame)) = (sample.caps(), sample.buffer_owned()) else { return };
-        let mut caps = caps.to_owned();
-        caps.make_mut().set("framerate", NOMINAL_RATE);
-        if let Some(entry) = self.entry(&caps, frame.pts().unwrap_or_default(), sink) {
-            // Fails when the pipeline has failed, which its thread reports.
-            let _ = entry.push_buffer(frame);
+    /// Records a frame. Waits while the encoder of raw frames is busy. Encoded frames are recorded from a key frame on.
+    pub fn push(&self, frame: Frame) {
+        let mut state = self.shared.state.lock();
+        if !state.takes(&frame) {
+            return;
+        }
+        let taken = self.run(&mut state, &frame).and_then(|run| Some((run.entry.clone(), run.take(&frame)?)));
+        self.shared.note(Note::Frame(frame.time));
+        let Some((entry, items)) = taken else { return };
+        if frame.is_encoded() && entry.current_level_bytes() > run::MAX_WAITING {
+            let number = state.count;
+            return self.shared.fail(&mut state, number, "the disk is too slow", self.retry);
+        }
+        drop(state);
+        run::push(&entry, items);
+    }
+
+    /// Writes the records of the frame at `time`, or with `None` notes that it has none.
+    pub fn write(&self, records: Option<&[u8]>, time: gst::ClockTime) {
+        self.shared.note(Note::Lines(time, records.map(<[u8]>::to_vec)));
+    }
+
+    /// Notes whether the source has encoded frames that can be recorded. Otherwise, raw frames are.
+    pub fn set_encoded(&self, has_encoded: bool) {
+        self.change(|state| state.has_encoded = has_encoded);
+    }
+
+    /// Records raw frames alone, from those at `time` on, even if the source has encoded ones. No encoded frame is taken from now on.
+    pub fn set_raw_only(&self, is_raw_only: bool, time: gst::ClockTime) {
+        self.change(|state| (state.is_raw_only, state.raw_from) = (is_raw_only, time));
+    }
+
+    /// True while raw frames are recorded.
+    pub fn takes_raw(&self) -> bool {
+        !self.shared.state.lock().takes_encoded()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.shared.state.lock();
+        let before = state.takes_encoded();
+        change(&mut state);
+        if state.takes_encoded() != before {
+            self.shared.end_run(&mut state);
         }
     }
 
@@ -173,11 +228,12 @@ impl Recorder {
         let end = Instant::now() + limit;
         let mut state = self.shared.state.lock();
         state.is_ended = true;
-        state.run.take().iter().for_each(end_of_stream);
+        self.shared.end_run(&mut state);
+        self.shared.note(Note::End);
         let ending = std::mem::take(&mut state.ending);
         drop(state);
         let left = || end.saturating_duration_since(Instant::now());
-        ending.iter().all(|ended| ended.recv_timeout(left()) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected))
+        ending.iter().all(|ended| ended.recv_timeout(left()) == Err(RecvTimeoutError::Disconnected))
     }
 
     /// True while frames reach the disk.
@@ -190,83 +246,35 @@ impl Recorder {
         self.shared.failures.load(Ordering::Relaxed)
     }
 
-    /// Where frames with `caps` go, the first of which has the time `pts`. `None` while there is no room, and at the end.
-    fn entry(&self, caps: &gst::Caps, pts: gst::ClockTime, sink: &gst::Element) -> Option<AppSrc> {
-        let mut state = self.shared.state.lock();
-        if let Some(run) = &state.run {
-            if run.caps == *caps {
-                return Some(run.entry.clone());
+    /// The run that takes `frame`. `None` before a key frame and while there is no room.
+    fn run<'a>(&self, state: &'a mut State, frame: &Frame) -> Option<&'a mut Run> {
+        if state.run.as_ref().is_some_and(|run| !run.goes_on_with(frame)) {
+            self.shared.end_run(state);
+        }
+        if state.run.is_none() {
+            if !frame.is_key() || state.retry_at.is_some_and(|at| at > Instant::now()) {
+                return None;
             }
-            end_of_stream(run);
-            state.run = None;
+            if state.retry_at.is_some() && !pairs::has_room(&self.shared.recordings.folder) {
+                state.retry_at = Some(Instant::now() + self.retry);
+                return None;
+            }
+            self.start(state, frame);
         }
-        if state.is_ended || state.retry_at.is_some_and(|at| at > Instant::now()) {
-            return None;
-        }
-        if state.retry_at.is_some() && !pairs::has_room(&self.shared.recordings.folder) {
-            state.retry_at = Some(Instant::now() + self.retry);
-            return None;
-        }
+        state.run.as_mut()
+    }
+
+    fn start(&self, state: &mut State, frame: &Frame) {
         state.count += 1;
         let number = state.count;
-        match self.start(number, caps, pts, sink) {
+        match Run::start(&self.shared, number, self.retry, frame) {
             Ok((run, ended)) => {
-                state.ending.retain(|ending| ending.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty));
+                state.ending.retain(|ending| ending.try_recv() == Err(TryRecvError::Empty));
                 state.ending.push(ended);
-                let entry = run.entry.clone();
                 state.run = Some(run);
-                Some(entry)
             }
-            Err(error) => {
-                self.shared.fail(&mut state, number, &error.to_string(), self.retry);
-                None
-            }
+            Err(error) => self.shared.fail(state, number, &error.to_string(), self.retry),
         }
-    }
-
-    /// Starts a pipeline with the running time of `sink`, and a thread that follows it. The videos begin at `pts`.
-    fn start(
-        &self,
-        number: u64,
-        caps: &gst::Caps,
-        pts: gst::ClockTime,
-        sink: &gst::Element,
-    ) -> Result<(Run, Receiver<()>), RecordingError> {
-        let Recordings { folder, .. } = &self.shared.recordings;
-        let pairs = Arc::new(Pairs::new(folder.clone(), self.shared.next.clone()));
-        let (pipeline, entry) = self.build(caps, &pairs)?;
-        pipeline.use_clock(sink.clock().as_ref());
-        pipeline.set_start_time(gst::ClockTime::NONE);
-        pipeline.set_base_time(sink.base_time().unwrap_or_default());
-        let pad = pipeline.by_name("video").and_then(|queue| queue.static_pad("src")).ok_or(RecordingError::Missing("pad"))?;
-        pad.set_offset(-i64::try_from(pts.nseconds()).unwrap_or_default());
-        let (ending, ended) = channel();
-        let (shared, retry) = (self.shared.clone(), self.retry);
-        // An error of an element that does not start is on the bus.
-        let _ = pipeline.set_state(gst::State::Playing);
-        let follow = move || shared.follow(number, &pipeline, &pairs, retry, ending);
-        let followed = std::thread::Builder::new().name("recorder".into()).spawn(follow);
-        followed.map_err(|source| RecordingError::Folder { folder: folder.clone(), source })?;
-        Ok((Run { number, entry, caps: caps.clone() }, ended))
-    }
-
-    fn build(&self, caps: &gst::Caps, pairs: &Arc<Pairs>) -> Result<(gst::Pipeline, AppSrc), RecordingError> {
-        let line = format!(
-            "appsrc name=frames is-live=true format=time block=true max-buffers=1 max-bytes=0 ! tee name=faces \
-             faces. ! {ALL} name=video ! videoconvert ! {} ! {MUXER} name=muxer \
-             faces. ! queue name=records ! fakesink name=end sync=false async=false",
-            self.encoder.recording
-        );
-        let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().map_err(|_| RecordingError::Missing("pipeline"))?;
-        let named = |name: &'static str| pipeline.by_name(name).ok_or(RecordingError::Missing(name));
-        let (records, end, exporter) = (named("records")?, named("end")?, (self.make_exporter)()?);
-        records.unlink(&end);
-        pipeline.add(&exporter)?;
-        gst::Element::link_many([&records, &exporter, &end])?;
-        cutting::attach(pairs, self.shared.recordings.length, &named("faces")?, &named("muxer")?, &exporter)?;
-        let entry = named("frames")?.downcast::<AppSrc>().map_err(|_| RecordingError::Missing("appsrc"))?;
-        entry.set_caps(Some(caps));
-        Ok((pipeline, entry))
     }
 }
 
@@ -276,54 +284,23 @@ impl fmt::Debug for Recorder {
     }
 }
 
-fn end_of_stream(run: &Run) {
-    // Fails if the pipeline has been stopped.
-    let _ = run.entry.end_of_stream();
-}
-
 impl Shared {
-    /// Follows a pipeline to its end, syncs its files and stops it. `ending` is dropped last.
-    fn follow(&self, number: u64, pipeline: &gst::Pipeline, pairs: &Pairs, retry: Duration, ending: Sender<()>) {
-        let failed = self.follow_bus(pipeline, pairs).err();
-        if let Some(reason) = &failed {
-            self.fail(&mut self.state.lock(), number, reason, retry);
-        }
-        let _ = pipeline.set_state(gst::State::Null);
-        pairs.finish(failed.is_some());
-        drop(ending);
+    /// Tells the thread of the records, which ends after all senders.
+    fn note(&self, note: Note) {
+        let _ = self.records.send(note);
     }
 
-    /// Returns at the end of the stream.
-    ///
-    /// # Errors
-    /// The reason if an element or a sync fails.
-    fn follow_bus(&self, pipeline: &gst::Pipeline, pairs: &Pairs) -> Result<(), String> {
-        let bus = pipeline.bus().ok_or("a pipeline without a bus")?;
-        let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Element];
-        let mut next_sync = Instant::now() + SYNC_INTERVAL;
-        loop {
-            let wait = next_sync.saturating_duration_since(Instant::now());
-            let message = bus.timed_pop_filtered(gst::ClockTime::try_from(wait).unwrap_or_default(), &types);
-            match message.as_ref().map(|message| message.view()) {
-                Some(gst::MessageView::Error(error)) => return Err(reason(error)),
-                Some(gst::MessageView::Eos(_)) => return pairs.sync().map(drop).map_err(|error| error.to_string()),
-                Some(gst::MessageView::Element(element)) => pairs.note(element.structure()),
-                _ => {}
-            }
-            if Instant::now() >= next_sync {
-                let has_video = pairs.sync().map_err(|error| error.to_string())?;
-                if has_video && !self.is_up.swap(true, Ordering::Relaxed) && self.state.lock().retry_at.take().is_some() {
-                    (self.observe)(Notice::GoesOn);
-                }
-                next_sync = Instant::now() + SYNC_INTERVAL;
-            }
+    /// Ends the video. Records of its frames may still come.
+    fn end_run(&self, state: &mut State) {
+        if let Some(run) = state.run.take() {
+            self.note(Note::From(run.end(), None));
         }
     }
 
     /// Notes that the pipeline with this number has failed. Reports the reason if recordings did not fail before.
     fn fail(&self, state: &mut State, number: u64, reason: &str, retry: Duration) {
         if state.run.as_ref().is_some_and(|run| run.number == number) {
-            state.run = None;
+            self.end_run(state);
         }
         self.is_up.store(false, Ordering::Relaxed);
         if state.retry_at.replace(Instant::now() + retry).is_none() {

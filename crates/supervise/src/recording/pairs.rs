@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The files of recordings: their numbers, and when they are on the disk.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -21,14 +20,7 @@ const EMPTY_VIDEO: u64 = 4 << 10;
 pub struct Pairs {
     folder: PathBuf,
     next: Arc<AtomicU32>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Numbers of videos that the muxer has not opened yet.
-    waiting: VecDeque<u32>,
-    open: Vec<Pair>,
+    open: Mutex<Vec<Pair>>,
 }
 
 /// A pair that is not known to be on the disk.
@@ -37,41 +29,37 @@ struct Pair {
     number: u32,
     /// True if the muxer has closed the video.
     is_closed: bool,
+    /// The file of records, as long as it is written.
+    records: Weak<File>,
 }
 
 impl Pairs {
     /// No pairs yet. Those in `folder` are numbered from `next`, which is increased.
     pub fn new(folder: PathBuf, next: Arc<AtomicU32>) -> Self {
-        Self { folder, next, state: Mutex::default() }
+        Self { folder, next, open: Mutex::default() }
     }
 
-    /// Begins the next pair: takes a number that no other program has, and creates its file of records.
+    /// Begins the next pair: takes a number that no other program has, and creates its file of records. Returns the path of its video,
+    /// and that file, which is being written until it is dropped.
     ///
     /// # Errors
     /// If the file cannot be created.
-    pub fn begin(&self) -> io::Result<File> {
-        let mut state = self.state.lock();
+    pub fn begin(&self) -> io::Result<(PathBuf, Arc<File>)> {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if self.path(number, "mp4").exists() {
+            let video = self.path(number, "mp4");
+            if video.exists() {
                 continue;
             }
-            match File::create_new(self.path(number, "ndjson")) {
+            match File::create_new(self.path(number, "ndjson")).map(Arc::new) {
                 Ok(records) => {
-                    state.waiting.push_back(number);
-                    state.open.push(Pair { number, is_closed: false });
-                    return Ok(records);
+                    self.open.lock().push(Pair { number, is_closed: false, records: Arc::downgrade(&records) });
+                    return Ok((video, records));
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", self.folder.display()))),
             }
         }
-    }
-
-    /// The path of the next video, for the muxer.
-    pub fn next_video(&self) -> Option<PathBuf> {
-        let number = self.state.lock().waiting.pop_front()?;
-        Some(self.path(number, "mp4"))
     }
 
     /// Takes a message of the muxer: it may have closed a video.
@@ -80,8 +68,7 @@ impl Pairs {
         let Ok(location) = closed.get::<PathBuf>("location").or_else(|_| closed.get::<String>("location").map(PathBuf::from)) else {
             return;
         };
-        let mut state = self.state.lock();
-        state.open.iter_mut().filter(|pair| self.path(pair.number, "mp4") == location).for_each(|pair| pair.is_closed = true);
+        self.open.lock().iter_mut().filter(|pair| self.path(pair.number, "mp4") == location).for_each(|pair| pair.is_closed = true);
     }
 
     /// Syncs what is not known to be on the disk. Returns whether there is a video with pictures among it.
@@ -89,7 +76,9 @@ impl Pairs {
     /// # Errors
     /// If the system cannot write it.
     pub fn sync(&self) -> io::Result<bool> {
-        let open = self.state.lock().open.clone();
+        let open = self.open.lock().clone();
+        // Before the sync: what is written now is synced the next time.
+        let closed: Vec<u32> = open.iter().filter(|pair| pair.is_complete()).map(|pair| pair.number).collect();
         let mut has_video = false;
         for pair in &open {
             has_video |= self.sync_file(pair.number, "mp4")? > EMPTY_VIDEO;
@@ -98,15 +87,18 @@ impl Pairs {
         if !open.is_empty() {
             sync_folder(&self.folder)?;
         }
-        // The last lines of a pair are written at about the time at which its video is closed, which was before the sync.
-        let closed: Vec<u32> = open.iter().filter(|pair| pair.is_closed).map(|pair| pair.number).collect();
-        self.state.lock().open.retain(|pair| !closed.contains(&pair.number));
+        self.open.lock().retain(|pair| !closed.contains(&pair.number));
         Ok(has_video)
+    }
+
+    /// True while records are written.
+    pub fn has_records_to_come(&self) -> bool {
+        self.open.lock().iter().any(|pair| pair.records.strong_count() > 0)
     }
 
     /// Ends with the pipeline. A pair without pictures and records is deleted if the pipeline has failed.
     pub fn finish(&self, has_failed: bool) {
-        let State { open, .. } = std::mem::take(&mut *self.state.lock());
+        let open = std::mem::take(&mut *self.open.lock());
         let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         for pair in open.iter().filter(|_| has_failed) {
             let (video, records) = (self.path(pair.number, "mp4"), self.path(pair.number, "ndjson"));
@@ -131,6 +123,13 @@ impl Pairs {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
             synced => synced.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         }
+    }
+}
+
+impl Pair {
+    /// True if nothing more is written.
+    fn is_complete(&self) -> bool {
+        self.is_closed && self.records.strong_count() == 0
     }
 }
 
@@ -194,7 +193,7 @@ mod tests {
             fs::write(folder.join(name), "").unwrap();
         }
         let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(next_number(&folder).unwrap().into())));
-        let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin().and(Ok(pairs.next_video())).unwrap().unwrap());
+        let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin().unwrap().0);
         assert_eq!(videos, [5, 6, 7, 8].map(|number| folder.join(format!("0000{number}.mp4"))));
         fs::remove_dir_all(folder).unwrap();
     }
@@ -204,8 +203,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("emotion-supervise-empty-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let pairs = Pairs::new(folder.clone(), Arc::default());
-        let mut records = pairs.begin().unwrap();
-        records.write_all(b"{}\n").unwrap();
+        let (_, records) = pairs.begin().unwrap();
+        (&*records).write_all(b"{}\n").unwrap();
         pairs.begin().unwrap();
         fs::write(folder.join("00001.mp4"), "").unwrap();
         pairs.finish(true);

@@ -3,24 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc::channel;
 
+use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
 use super::*;
 
+const RECORD: &[u8] = b"{\"type\":\"face\"}\n";
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
-
-fn make_exporter() -> Result<gst::Element, glib::BoolError> {
-    let exporter = gst::ElementFactory::make("identity").build()?;
-    exporter.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
-        let frame = info.buffer_mut().unwrap();
-        let mut text = gst::Buffer::from_slice(b"{\"type\":\"face\"}\n");
-        text.get_mut().unwrap().set_pts(frame.pts());
-        *frame = text;
-        gst::PadProbeReturn::Ok
-    });
-    Ok(exporter)
-}
 
 /// A recorder to an empty folder, what it reports, and that folder.
 fn recorder(test: &str, length_ms: u64) -> (Arc<Recorder>, Arc<Mutex<Vec<String>>>, PathBuf) {
@@ -30,22 +21,32 @@ fn recorder(test: &str, length_ms: u64) -> (Arc<Recorder>, Arc<Mutex<Vec<String>
     let notices: Arc<Mutex<Vec<String>>> = Arc::default();
     let (recordings, seen) = (Recordings { folder: folder.clone(), length: Duration::from_millis(length_ms) }, notices.clone());
     let observe = move |notice: Notice<'_>| seen.lock().push(format!("{notice:?}"));
-    let mut recorder = Recorder::new(recordings, Box::new(make_exporter), observe).unwrap();
+    let mut recorder = Recorder::new(recordings, observe).unwrap();
     recorder.retry = Duration::from_millis(100);
     (Arc::new(recorder), notices, folder)
 }
 
-/// A pipeline that records what the launch line `source` makes.
-fn record(recorder: &Arc<Recorder>, source: &str) -> gst::Pipeline {
+/// A pipeline that passes what the launch line `source` makes to `take`.
+fn play(source: &str, take: impl Fn(gst::Sample) + Send + 'static) -> gst::Pipeline {
     let pipeline = gst::parse::launch(&format!("{source} ! appsink name=end sync=false")).unwrap().downcast::<gst::Pipeline>().unwrap();
     let end = pipeline.by_name("end").unwrap().downcast::<AppSink>().unwrap();
-    let recorder = recorder.clone();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        recorder.push(&sample, sink.upcast_ref());
+        take(sink.pull_sample().map_err(|_| gst::FlowError::Eos)?);
         Ok(gst::FlowSuccess::Ok)
     });
     end.set_callbacks(callbacks.build());
+    pipeline
+}
+
+/// A pipeline that records what the launch line `source` makes, and a record of each frame.
+fn record(recorder: &Arc<Recorder>, source: &str) -> gst::Pipeline {
+    let recorder = recorder.clone();
+    let pipeline = play(source, move |sample| {
+        let (caps, buffer) = (sample.caps_owned().unwrap(), sample.buffer_owned().unwrap());
+        let time = buffer.pts().unwrap();
+        recorder.push(Frame { caps, buffer, time });
+        recorder.write(Some(RECORD), time);
+    });
     pipeline.set_state(gst::State::Playing).unwrap();
     pipeline
 }
@@ -58,19 +59,23 @@ fn wait(pipeline: &gst::Pipeline) {
     assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
 }
 
-/// The number of frames of a video that can be decoded.
-fn frames(video: &Path) -> usize {
-    let line = format!("filesrc location={} ! decodebin ! fakesink name=end sync=false", video.display());
-    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-    let count = Arc::new(AtomicU64::new(0));
-    let seen = count.clone();
-    pipeline.by_name("end").unwrap().static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        seen.fetch_add(1, Ordering::Relaxed);
-        gst::PadProbeReturn::Ok
-    });
+/// The times of the frames of a video that can be decoded, in milliseconds.
+fn times(video: &Path) -> Vec<u64> {
+    let (send, times) = channel();
+    let line = format!("filesrc location={} ! decodebin", video.display());
+    let pipeline = play(&line, move |sample| send.send(running_time(&sample).mseconds()).unwrap());
     pipeline.set_state(gst::State::Playing).unwrap();
     wait(&pipeline);
-    count.load(Ordering::Relaxed) as usize
+    times.try_iter().collect()
+}
+
+fn frames(video: &Path) -> usize {
+    times(video).len()
+}
+
+fn running_time(sample: &gst::Sample) -> gst::ClockTime {
+    let segment = sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap();
+    segment.to_running_time(sample.buffer().unwrap().pts()).unwrap()
 }
 
 /// The number of frames of each video in the folder, and the number of lines beside them.
@@ -112,10 +117,104 @@ fn a_camera_that_comes_back_with_another_rate_or_other_colours_can_be_decoded() 
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// A pipeline that records the encoded video that the launch line `source` makes, with a record of each decoded frame. Raw frames are
+/// offered too.
+fn record_encoded(recorder: &Arc<Recorder>, source: &str, start: gst::ClockTime) -> gst::Pipeline {
+    let (taps, tapped) = channel::<Arc<Tap>>();
+    let (pushed, tap) = (recorder.clone(), std::cell::OnceCell::new());
+    let line = format!("{source} ! queue name=last");
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    taps.send(Tap::new(&pipeline, recorder.clone())).unwrap();
+    let decode = gst::ElementFactory::make("decodebin").build().unwrap();
+    let end = AppSink::builder().sync(false).build();
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let tap = tap.get_or_init(|| tapped.recv().unwrap());
+        tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
+        let time = running_time(&sample);
+        tap.decoded(time, time + start);
+        pushed.push(Frame { caps: sample.caps_owned().unwrap(), buffer: sample.buffer_owned().unwrap(), time: time + start });
+        pushed.write(Some(RECORD), time + start);
+        Ok(gst::FlowSuccess::Ok)
+    });
+    end.set_callbacks(callbacks.build());
+    pipeline.add_many([&decode, end.upcast_ref()]).unwrap();
+    pipeline.by_name("last").unwrap().link(&decode).unwrap();
+    crate::decoding::link_video_later(&decode, end.upcast_ref());
+    pipeline.set_state(gst::State::Playing).unwrap();
+    pipeline
+}
+
+/// The times of records in a pair, in milliseconds.
+fn record_times(folder: &Path, number: u32) -> Vec<u64> {
+    let text = fs::read_to_string(folder.join(format!("{number:05}.ndjson"))).unwrap();
+    let time = |line: &str| line.split_once("recording_time\":")?.1.strip_suffix('}')?.parse::<u64>().ok();
+    text.lines().map(|line| time(line).unwrap() / 1_000_000).collect()
+}
+
+#[test]
+fn encoded_video_is_recorded_as_it_is_and_cut_at_its_key_frames() {
+    let source = "videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1";
+    for (name, encoder) in [
+        ("h264", "x264enc tune=zerolatency key-int-max=10 ! h264parse"),
+        ("bframes", "x264enc bframes=2 b-adapt=false key-int-max=10 ! video/x-h264,stream-format=byte-stream ! h264parse"),
+        ("h265", "x265enc tune=zerolatency key-int-max=10 option-string=scenecut=0 ! h265parse"),
+    ] {
+        let (recorder, notices, folder) = recorder(name, 1500);
+        wait(&record_encoded(&recorder, &format!("{source} ! {encoder}"), gst::ClockTime::from_seconds(7)));
+        assert!(recorder.finish(Duration::from_secs(60)));
+        assert_eq!(recorded(&folder), [(20, 20), (10, 10), (20, 20)], "{name}: key frames are at 0, 1, 2 s and so on");
+        for number in 0..3 {
+            let (video, records) = (times(&folder.join(format!("{number:05}.mp4"))), record_times(&folder, number));
+            assert!(video.iter().zip(&records).all(|(frame, record)| frame.abs_diff(*record) <= 1), "{name}: {video:?}, {records:?}");
+        }
+        assert!(notices.lock().is_empty(), "{notices:?}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn encoded_video_of_another_size_begins_a_pair() {
+    let (recorder, notices, folder) = recorder("sizes", 60_000);
+    for (start_s, form) in [(0, "width=64,height=64"), (4, "width=64,height=64"), (8, "width=96,height=64")] {
+        let source = format!("videotestsrc num-buffers=30 ! video/x-raw,format=I420,{form},framerate=10/1");
+        let encoder = "x264enc tune=zerolatency key-int-max=10 ! video/x-h264,stream-format=byte-stream ! h264parse";
+        wait(&record_encoded(&recorder, &format!("{source} ! {encoder}"), gst::ClockTime::from_seconds(start_s)));
+    }
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(60, 60), (30, 30)]);
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
+    let (recorder, notices, folder) = recorder("raw-only", 60_000);
+    let source = "videotestsrc is-live=true num-buffers=80 ! video/x-raw,format=I420,width=64,height=64,framerate=20/1 \
+                  ! x264enc tune=zerolatency key-int-max=10 ! h264parse";
+    let pipeline = record_encoded(&recorder, source, gst::ClockTime::ZERO);
+    let moment = |after_ms: u64| {
+        std::thread::sleep(Duration::from_millis(after_ms));
+        pipeline.current_running_time().unwrap()
+    };
+    recorder.set_raw_only(true, moment(2000));
+    assert!(recorder.takes_raw());
+    recorder.set_raw_only(false, moment(500));
+    assert!(!recorder.takes_raw());
+    wait(&pipeline);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    let pairs = recorded(&folder);
+    assert_eq!(pairs.len(), 3, "the camera's video, raw frames, the camera's video: {pairs:?}");
+    assert!(pairs.iter().all(|(frames, records)| *frames > 0 && frames.abs_diff(*records) <= 1), "{pairs:?}");
+    assert!(pairs[0].0 >= 35 && pairs[1].0 <= 12 && pairs[2].0 % 10 == 0, "the second one begins with a key frame: {pairs:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn two_recorders_of_one_folder_leave_each_others_files() {
     let (door, _, folder) = recorder("shared", 500);
-    let gate = Recorder::new(door.shared.recordings.clone(), Box::new(make_exporter), |_| {}).map(Arc::new).unwrap();
+    let gate = Recorder::new(door.shared.recordings.clone(), |_| {}).map(Arc::new).unwrap();
     let source = "videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1";
     let pipelines = [&door, &gate].map(|recorder| record(recorder, source));
     pipelines.iter().for_each(wait);

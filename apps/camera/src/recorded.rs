@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is recorded: the camera's own video, which `source.rs` taps, or pictures of the analysis, and the records of both.
+
+use std::sync::Arc;
+
+use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
+use gst::prelude::*;
+
+use crate::analysis::{AnalysisError, pad, set_up_overlay, skip, take};
+use crate::settings::Settings;
+use crate::status;
+use crate::value::BlurFaces;
+
+/// A recorder that is fed by the pipeline of the analysis, of which `element` finds an element.
+///
+/// # Errors
+/// If an element is missing, or the folder cannot be written.
+pub fn recorder(
+    files: &Recordings,
+    settings: &Settings,
+    element: &impl Fn(&'static str) -> Result<gst::Element, AnalysisError>,
+) -> Result<Arc<Recorder>, AnalysisError> {
+    let recorder = Arc::new(start(files)?);
+    record(&recorder, element("recorded")?, element("records")?)?;
+    if !settings.files.is_drawn() {
+        set_up_overlay(&element("hidden")?, settings, false);
+        let recorder = recorder.clone();
+        skip(&pad(&element("recorded-queue")?, "sink")?, move || !recorder.takes_raw());
+    }
+    recorder.set_raw_only(settings.files.is_drawn() || settings.blur != BlurFaces::None, gst::ClockTime::ZERO);
+    Ok(recorder)
+}
+
+/// A recorder that tells when it stops and goes on.
+fn start(files: &Recordings) -> Result<Recorder, RecordingError> {
+    Recorder::new(files.clone(), |notice| {
+        let text = match notice {
+            Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
+            Notice::GoesOn => "recordings go on".into(),
+        };
+        eprintln!("emotion-camera: {text}");
+        status::tell(&text);
+    })
+}
+
+/// Passes pictures and records on to the recorder.
+fn record(recorder: &Arc<Recorder>, pictures: gst::Element, records: gst::Element) -> Result<(), AnalysisError> {
+    let gaps = recorder.clone();
+    pad(&records, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Gap(gap)) = info.event().map(|event| event.view()) {
+            gaps.write(None, gap.get().0);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let written = recorder.clone();
+    take(records, move |sample| {
+        let text = sample.buffer().and_then(|buffer| Some((buffer.pts()?, buffer.map_readable().ok()?)));
+        text.into_iter().for_each(|(time, text)| written.write(Some(&text), time));
+    })?;
+    let recorder = recorder.clone();
+    take(pictures, move |sample| {
+        let frame = sample.caps().zip(sample.buffer_owned());
+        let frame = frame.and_then(|(caps, buffer)| Some(Frame { time: buffer.pts()?, caps: caps.to_owned(), buffer }));
+        frame.into_iter().for_each(|frame| recorder.push(frame));
+    })
+}

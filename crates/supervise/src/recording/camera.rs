@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The camera's own video on its way to the decoder, to record it without encoding.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gst::glib;
+use parking_lot::Mutex;
+
+use super::{Frame, Recorder, run};
+use crate::decoding::{self, Encoded};
+
+/// Pictures that wait for the first decoded one. Decoders hold fewer back.
+const MAX_WAITING: usize = 1000;
+/// Pictures after one in which the next one to be shown is found, if the order of decoding is another one than that of showing. H.264 and
+/// H.265 let a decoder hold back at most as many.
+const LOOK_AHEAD: usize = 16;
+
+/// Records the encoded video of one run of a source. Its pictures get the times of the frames that are decoded from them.
+#[derive(Debug)]
+pub struct Tap {
+    recorder: Arc<Recorder>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Id of the video that is analysed; `None` until it is decoded.
+    stream: Option<glib::GString>,
+    /// From the running time of the source to the time in records, in nanoseconds.
+    offset: Option<i64>,
+    /// Pictures that are not recorded yet.
+    waiting: VecDeque<Encoded>,
+    /// The latest time of a picture.
+    latest: gst::ClockTime,
+    /// The times of the last recorded pictures, the newest first.
+    recorded: VecDeque<gst::ClockTime>,
+    /// How many pictures are decoded at most before one that is shown before them.
+    reordered: usize,
+}
+
+impl Tap {
+    /// Taps the decoders that `source` adds from now on.
+    pub fn new(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
+        let tap = Arc::new(Self { recorder, state: Mutex::default() });
+        let taken = tap.clone();
+        decoding::take_encoded(source, move |picture| taken.take(picture));
+        tap
+    }
+
+    fn take(&self, picture: Encoded) {
+        let state = &mut *self.state.lock();
+        if run::parser(&picture.caps).is_none() || state.stream.as_ref().is_some_and(|stream| *stream != picture.stream) {
+            return;
+        }
+        let is_earlier = picture.time < state.latest;
+        let is_key = !picture.buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        if is_earlier && is_key {
+            // A file that is played again.
+            self.record(state, 0);
+            *state = State { stream: state.stream.take(), reordered: state.reordered, ..State::default() };
+        }
+        let before = state.waiting.iter().map(|waiting| &waiting.time).chain(&state.recorded);
+        state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
+        state.latest = state.latest.max(picture.time);
+        state.waiting.push_back(picture);
+        if state.waiting.len() > MAX_WAITING {
+            state.waiting.pop_front();
+        }
+        self.record(state, state.look_ahead());
+    }
+
+    /// Notes which video is decoded, before its first frame is analysed.
+    pub fn choose(&self, stream: Option<&str>) {
+        let mut state = self.state.lock();
+        if state.stream.is_none() {
+            state.stream = stream.map(Into::into);
+            state.waiting.retain(|picture| Some(picture.stream.as_str()) == stream);
+            self.recorder.set_encoded(!state.waiting.is_empty());
+        }
+    }
+
+    /// Notes that the frame with the running time `time` in the source has the time `recorded` in records.
+    pub fn decoded(&self, time: gst::ClockTime, recorded: gst::ClockTime) {
+        let state = &mut *self.state.lock();
+        let is_among = |waiting: &VecDeque<Encoded>| {
+            let times = waiting.iter().map(|picture| picture.time);
+            times.clone().min().is_some_and(|first| first <= time) && times.max() >= Some(time)
+        };
+        // Otherwise it is a late frame of a file that is played again.
+        if state.offset.is_some() || is_among(&state.waiting) {
+            let signed = |time: gst::ClockTime| i64::try_from(time.nseconds()).unwrap_or(i64::MAX);
+            state.offset = Some(signed(recorded) - signed(time));
+            self.record(state, state.look_ahead());
+        }
+    }
+
+    /// Records all but the last `kept` pictures that wait.
+    fn record(&self, state: &mut State, kept: usize) {
+        let Some(offset) = state.offset else { return };
+        while state.waiting.len() > kept {
+            let early = state.decoded_earlier();
+            let Some(Encoded { caps, mut buffer, time, .. }) = state.waiting.pop_front() else { return };
+            state.recorded.push_front(time);
+            state.recorded.truncate(LOOK_AHEAD);
+            let time = gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset));
+            buffer.make_mut().set_dts(time.saturating_sub(early));
+            self.recorder.push(Frame { caps, buffer, time });
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.record(&mut std::mem::take(&mut *self.state.lock()), 0);
+    }
+}
+
+impl State {
+    /// How many pictures wait for later ones. The third one of a video shows whether any are reordered.
+    fn look_ahead(&self) -> usize {
+        match (self.reordered, self.recorded.is_empty()) {
+            (0, false) => 0,
+            (0, true) => 2,
+            _ => LOOK_AHEAD,
+        }
+    }
+
+    /// How much earlier the first picture that waits is decoded than shown. It is decoded when the one is shown that has as many of all
+    /// pictures before it, less those that are reordered. Network cameras do not say it, and MP4 files need it.
+    fn decoded_earlier(&self) -> gst::ClockTime {
+        let mut times: Vec<_> = self.waiting.iter().map(|picture| picture.time).collect();
+        let Some((time, next)) = times.first().copied().zip(times.iter().min().copied()) else { return gst::ClockTime::ZERO };
+        times.retain(|time| *time > next);
+        // Before the first picture, there would have been others of the same length.
+        let length = times.iter().min().map_or(gst::ClockTime::ZERO, |time| *time - next);
+        let mut earlier: Vec<_> = self.recorded.iter().copied().filter(|time| *time < next).collect();
+        let steps = self.reordered.saturating_sub(self.recorded.len() - earlier.len());
+        earlier.push(next);
+        earlier.sort_unstable_by(|a, b| b.cmp(a));
+        let missing = (steps + 1).saturating_sub(earlier.len()) as u64;
+        time.saturating_sub(earlier[steps.min(earlier.len() - 1)]) + length * missing
+    }
+}
+
+/// The parameter sets before the first slice of a key frame in a byte stream, which describe the video: one after another, each with its
+/// start code. Video in another form has them in its caps.
+pub(super) fn parameters(frame: &Frame) -> Vec<u8> {
+    let is_h265 = run::parser(&frame.caps) == Some("h265parse");
+    let form = frame.caps.structure(0).and_then(|fields| fields.get::<&str>("stream-format").ok());
+    let bytes = frame.buffer.map_readable().ok().filter(|_| frame.is_key() && form == Some("byte-stream"));
+    let mut found = Vec::new();
+    for unit in bytes.iter().flat_map(|bytes| units(bytes)) {
+        // ITU-T H.264, table 7-1: 7 and 8 are parameter sets, 1 to 5 slices. H.265, table 7-1: 32 to 34, and below 32.
+        let kind = unit.first().map_or(0, |byte| if is_h265 { byte >> 1 & 63 } else { byte & 31 });
+        match kind {
+            0..=5 if !is_h265 => break,
+            0..=31 if is_h265 => break,
+            7 | 8 if !is_h265 => found.extend([&[0, 0, 1], unit].concat()),
+            32..=34 => found.extend([&[0, 0, 1], unit].concat()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The units of a byte stream (ITU-T H.264, annex B), without their start codes and the zeros behind them.
+fn units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = after_start_code(bytes);
+    std::iter::from_fn(move || {
+        let unit = rest?;
+        let next = after_start_code(unit);
+        rest = next;
+        let end = next.map_or(unit.len(), |next| unit.len() - next.len() - 3);
+        let zeros = unit[..end].iter().rev().take_while(|byte| **byte == 0).count();
+        Some(&unit[..end - zeros])
+    })
+}
+
+fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.windows(3).position(|window| window == [0, 0, 1]).map(|at| &bytes[at + 3..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_frame(form: &str, bytes: &'static [u8]) -> Vec<u8> {
+        gst::init().unwrap();
+        let caps = gst::Caps::builder(form).field("stream-format", "byte-stream").build();
+        parameters(&Frame { caps, buffer: gst::Buffer::from_slice(bytes), time: gst::ClockTime::ZERO })
+    }
+
+    #[test]
+    fn parameter_sets_are_found_before_the_first_slice() {
+        // A delimiter, two parameter sets, a message, a slice, and what is no parameter set of this frame.
+        let h264 = [0, 0, 0, 1, 9, 16, 0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 0, 1, 6, 5, 0, 0, 1, 0x65, 8, 0, 0, 1, 0x67, 9];
+        assert_eq!(key_frame("video/x-h264", &*h264.to_vec().leak()), [0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3]);
+        let h265 = [0, 0, 0, 1, 0x40, 1, 7, 0, 0, 1, 0x42, 1, 8, 0, 0, 1, 0x44, 1, 9, 0, 0, 1, 0x26, 1, 5];
+        assert_eq!(key_frame("video/x-h265", &*h265.to_vec().leak()), h265[1..19]);
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes records to the files beside the videos, on a thread of its own, so that a slow disk holds nothing up.
+//!
+//! The time of a record says to which pair it belongs. The frame may be recorded before it is analysed, or later: a record waits for a
+//! frame of its time. Then it is written at once.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use gst::glib;
+
+/// Records wait for frames until one comes that is so much later.
+const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
+/// A file that has begun, and the element that reports its errors.
+#[derive(Debug)]
+pub struct Begun {
+    /// The file. It is being written until this is dropped.
+    pub file: Arc<File>,
+    /// The element.
+    pub muxer: glib::WeakRef<gst::Element>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum Note {
+    /// Records from this time on belong to the file that the receiver gets, or to none.
+    From(gst::ClockTime, Option<Receiver<Begun>>),
+    /// Frames up to this time have been recorded, or left out.
+    Frame(gst::ClockTime),
+    /// The records of the frame at this time, or `None`.
+    Lines(gst::ClockTime, Option<Vec<u8>>),
+    /// There are no more records.
+    End,
+}
+
+/// Starts the thread, which ends with the last sender.
+///
+/// # Errors
+/// If the system has no thread left.
+pub fn start() -> io::Result<Sender<Note>> {
+    let (send, notes) = channel();
+    std::thread::Builder::new().name("records".into()).spawn(move || {
+        let mut records = Records::default();
+        notes.iter().for_each(|note| records.take(note));
+    })?;
+    Ok(send)
+}
+
+#[derive(Default)]
+struct Records {
+    /// The files of later records, with the times from which on they are used.
+    next: VecDeque<(gst::ClockTime, Option<Receiver<Begun>>)>,
+    open: Option<Open>,
+    /// The latest time of a frame.
+    frame: Option<gst::ClockTime>,
+    /// Records that wait for frames.
+    waiting: VecDeque<(gst::ClockTime, Option<Vec<u8>>)>,
+}
+
+/// A file that records are written to.
+struct Open {
+    begun: Begun,
+    length: u64,
+    /// When the video beside it began.
+    start: gst::ClockTime,
+}
+
+impl Records {
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::From(time, file) => self.next.push_back((time, file)),
+            Note::Frame(time) => self.frame = self.frame.max(Some(time)),
+            Note::Lines(time, text) => {
+                self.frame = self.frame.max(time.checked_sub(PATIENCE));
+                self.waiting.push_back((time, text));
+            }
+            Note::End => self.frame = Some(gst::ClockTime::MAX),
+        }
+        while self.waiting.front().is_some_and(|(time, _)| Some(*time) <= self.frame) {
+            let Some((time, text)) = self.waiting.pop_front() else { return };
+            self.advance(time);
+            self.write(time, text.as_deref().unwrap_or_default());
+        }
+        if self.frame == Some(gst::ClockTime::MAX) {
+            *self = Self::default();
+        }
+    }
+
+    fn write(&mut self, time: gst::ClockTime, text: &[u8]) {
+        let Some(open) = &mut self.open else { return };
+        if let (Err(error), Some(muxer)) = (open.write(text, time), open.begun.muxer.upgrade()) {
+            gst::element_error!(muxer, gst::ResourceError::Write, ("the records: {error}"));
+        }
+    }
+
+    /// Opens the file of the records at `time`.
+    fn advance(&mut self, time: gst::ClockTime) {
+        while self.next.front().is_some_and(|(start, _)| *start <= time) {
+            let Some((start, file)) = self.next.pop_front() else { return };
+            self.open = None;
+            // Nothing is received if the pipeline has failed.
+            let begun = file.and_then(|file| file.recv().ok());
+            self.open = begun.map(|begun| Open { begun, length: 0, start });
+        }
+    }
+}
+
+impl Open {
+    /// Writes lines with their position in the recording, unbuffered.
+    fn write(&mut self, lines: &[u8], time: gst::ClockTime) -> io::Result<()> {
+        let text = with_time(lines, time.saturating_sub(self.start));
+        let mut file = &*self.begun.file;
+        file.write_all(&text).inspect_err(|_| {
+            // No line is left that is cut off.
+            let _ = file.set_len(self.length);
+        })?;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+}
+
+/// The lines with their position in the recording beside them, in nanoseconds. Their own times are those of the whole stream.
+fn with_time(lines: &[u8], time: gst::ClockTime) -> Vec<u8> {
+    let mut text = Vec::with_capacity(lines.len() + 32);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"}\n") {
+            Some(fields) => text.extend([fields, format!(",\"recording_time\":{}}}\n", time.nseconds()).as_bytes()].concat()),
+            None => text.extend(line),
+        }
+    }
+    text
+}

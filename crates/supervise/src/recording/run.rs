@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A pipeline that records: it encodes raw frames, or takes those of the camera as they are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_app::AppSrc;
+use parking_lot::Mutex;
+
+use super::cutting::{self, Cut, Cuts};
+use super::pairs::Pairs;
+use super::records::{Begun, Note};
+use super::{Frame, Notice, RecordingError, Shared};
+use crate::encoding::encoder;
+use crate::run::reason;
+
+/// The element that writes the videos. What it has written of a video can be played after a crash.
+const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
+                     sink::buffer-mode=unbuffered";
+/// The rate in the caps of raw frames, of which their times are independent.
+const NOMINAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
+/// Encoded frames that wait for the disk, in bytes. With more, the recording fails.
+pub(super) const MAX_WAITING: u64 = 64 << 20;
+/// Time of the first frame in the pipeline. It may be decoded before it is shown.
+const MARGIN: gst::ClockTime = gst::ClockTime::SECOND;
+/// Time between two syncs of the open files. A power failure loses what was written in this time.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a video that has ended is asked whether its records are written, too.
+const RECORDS_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The parser of video that an MP4 file can have as it is; `None` for other video.
+pub(super) fn parser(caps: &gst::Caps) -> Option<&'static str> {
+    match caps.structure(0)?.name().as_str() {
+        "video/x-h264" => Some("h264parse"),
+        "video/x-h265" => Some("h265parse"),
+        _ => None,
+    }
+}
+
+/// A pipeline that records.
+pub(super) struct Run {
+    pub(super) number: u64,
+    pub(super) entry: AppSrc,
+    /// Caps of the frames.
+    caps: gst::Caps,
+    /// Parameter sets of encoded frames, which an MP4 file has once.
+    parameters: Vec<u8>,
+    cuts: Cuts,
+    /// Time of the first frame.
+    start: gst::ClockTime,
+    /// Time after the last frame.
+    end: gst::ClockTime,
+    records: Sender<Note>,
+    waiting: Waiting,
+}
+
+/// Who waits for the files of records that the muxer begins.
+type Waiting = Arc<Mutex<VecDeque<Sender<Begun>>>>;
+/// What enters a pipeline: an event before the frame, and the frame.
+type Items = (Option<gst::Event>, gst::Buffer);
+
+/// Pushes into a pipeline.
+pub(super) fn push(entry: &AppSrc, (event, buffer): Items) {
+    // Both fail when the pipeline has failed, which its thread reports.
+    let _ = event.map(|event| entry.send_event(event));
+    let _ = entry.push_buffer(buffer);
+}
+
+impl Run {
+    /// Starts a pipeline with its first frame, and a thread that follows it. The receiver is disconnected at its end.
+    pub(super) fn start(shared: &Arc<Shared>, number: u64, retry: Duration, frame: &Frame) -> Result<(Self, Receiver<()>), RecordingError> {
+        let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone()));
+        let (caps, waiting) = (essential(&frame.caps), Waiting::default());
+        let (pipeline, entry) = build(&caps, &pairs, &waiting)?;
+        let (ending, ended) = channel();
+        // An error of an element that does not start is on the bus.
+        let _ = pipeline.set_state(gst::State::Playing);
+        let follower = shared.clone();
+        let follow = move || follower.follow(number, &pipeline, &pairs, retry, ending);
+        std::thread::Builder::new().name("recorder".into()).spawn(follow).map_err(RecordingError::Thread)?;
+        let length = gst::ClockTime::try_from(shared.recordings.length).unwrap_or(gst::ClockTime::MAX);
+        let (cuts, parameters) = (Cuts::new(length, MARGIN), super::camera::parameters(frame));
+        let (start, end, records) = (frame.time, frame.time, shared.records.clone());
+        Ok((Self { number, entry, caps, parameters, cuts, start, end, records, waiting }, ended))
+    }
+
+    /// True if `frame` can be in the same video.
+    pub(super) fn goes_on_with(&self, frame: &Frame) -> bool {
+        let parameters = super::camera::parameters(frame);
+        essential(&frame.caps) == self.caps && (parameters.is_empty() || parameters == self.parameters)
+    }
+
+    /// The frame as it enters the pipeline. `None` for one that is shown before the first, which nobody can decode without those before.
+    pub(super) fn take(&mut self, frame: &Frame) -> Option<Items> {
+        let time = frame.time.checked_sub(self.start)? + MARGIN;
+        self.end = self.end.max(frame.time + gst::ClockTime::NSECOND);
+        let cut = if frame.is_key() { self.cuts.next(time).filter(|cut| *cut == Cut::Pair || !frame.is_encoded()) } else { None };
+        if cut == Some(Cut::Pair) {
+            let (begins, begun) = channel();
+            self.waiting.lock().push_back(begins);
+            // Fails only at the end of the program.
+            let _ = self.records.send(Note::From(frame.time, Some(begun)));
+        }
+        let event = cut.and_then(|cut| self.cuts.event(cut, time));
+        let mut buffer = frame.buffer.clone();
+        let written = buffer.make_mut();
+        written.set_pts(time);
+        written.set_dts(written.dts().filter(|_| frame.is_encoded()).map(|decoding| (decoding + MARGIN).saturating_sub(self.start)));
+        Some((event, buffer))
+    }
+
+    /// Ends the video. Returns the time after its last frame.
+    pub(super) fn end(&self) -> gst::ClockTime {
+        // Fails if the pipeline has been stopped.
+        let _ = self.entry.end_of_stream();
+        self.end
+    }
+}
+
+/// What an MP4 file cannot change.
+fn essential(caps: &gst::Caps) -> gst::Caps {
+    let mut caps = caps.clone();
+    if parser(&caps).is_none() {
+        caps.make_mut().set("framerate", NOMINAL_RATE);
+    } else if let Some(fields) = caps.make_mut().structure_mut(0) {
+        let is_kept = |name: &str| ["stream-format", "alignment", "codec_data"].contains(&name);
+        fields.filter_map_in_place(|name, value| is_kept(name.as_str()).then_some(value));
+    }
+    caps
+}
+
+fn build(caps: &gst::Caps, pairs: &Arc<Pairs>, waiting: &Waiting) -> Result<(gst::Pipeline, AppSrc), RecordingError> {
+    let elements = match parser(caps) {
+        Some(parser) => format!("max-bytes=0 ! {parser}"),
+        None => format!("block=true max-buffers=4 max-bytes=0 ! videoconvert ! {}", encoder()?.recording),
+    };
+    let pipeline = gst::parse::launch(&format!("appsrc name=frames format=time {elements} ! {MUXER}"))?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| RecordingError::Missing("pipeline"))?;
+    let named = |name: &'static str| pipeline.by_name(name).ok_or(RecordingError::Missing(name));
+    let (muxer, entry) = (named("muxer")?, named("frames")?.downcast::<AppSrc>().map_err(|_| RecordingError::Missing("appsrc"))?);
+    entry.set_caps(Some(caps));
+    cutting::split(&entry, &muxer)?;
+    let (pairs, waiting) = (pairs.clone(), waiting.clone());
+    muxer.connect("format-location", false, move |arguments| {
+        let muxer = arguments[0].get::<gst::Element>().ok()?;
+        let begins = waiting.lock().pop_front();
+        Some(begins.and_then(|begins| begin(&muxer, &pairs, begins)).to_value())
+    });
+    Ok((pipeline, entry))
+}
+
+/// The path of the next video of `muxer`. Its file of records goes to `begins`.
+fn begin(muxer: &gst::Element, pairs: &Pairs, begins: Sender<Begun>) -> Option<String> {
+    let begun = pairs.begin();
+    let (video, file) = begun.inspect_err(|error| gst::element_error!(muxer, gst::ResourceError::OpenWrite, ("{error}"))).ok()?;
+    // Fails only at the end of the program.
+    let _ = begins.send(Begun { file, muxer: muxer.downgrade() });
+    Some(video.to_string_lossy().into_owned())
+}
+
+impl Shared {
+    /// Follows a pipeline to its end, syncs its files and stops it. `ending` is dropped last.
+    fn follow(&self, number: u64, pipeline: &gst::Pipeline, pairs: &Pairs, retry: Duration, ending: Sender<()>) {
+        let failed = self.follow_bus(pipeline, pairs).err();
+        if let Some(reason) = &failed {
+            self.fail(&mut self.state.lock(), number, reason, retry);
+        }
+        let _ = pipeline.set_state(gst::State::Null);
+        pairs.finish(failed.is_some());
+        drop(ending);
+    }
+
+    /// Returns when the video has ended and its records are written.
+    ///
+    /// # Errors
+    /// The reason if an element or a sync fails.
+    fn follow_bus(&self, pipeline: &gst::Pipeline, pairs: &Pairs) -> Result<(), String> {
+        let bus = pipeline.bus().ok_or("a pipeline without a bus")?;
+        let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Element];
+        let (mut next_sync, mut has_ended) = (Instant::now() + SYNC_INTERVAL, false);
+        loop {
+            let left = next_sync.saturating_duration_since(Instant::now());
+            let wait = if has_ended { left.min(RECORDS_INTERVAL) } else { left };
+            let message = bus.timed_pop_filtered(gst::ClockTime::try_from(wait).unwrap_or_default(), &types);
+            match message.as_ref().map(|message| message.view()) {
+                Some(gst::MessageView::Error(error)) => return Err(reason(error)),
+                Some(gst::MessageView::Eos(_)) => has_ended = true,
+                Some(gst::MessageView::Element(element)) => pairs.note(element.structure()),
+                _ => {}
+            }
+            if has_ended && !pairs.has_records_to_come() {
+                return pairs.sync().map(drop).map_err(|error| error.to_string());
+            }
+            if Instant::now() >= next_sync {
+                self.sync(pairs)?;
+                next_sync = Instant::now() + SYNC_INTERVAL;
+            }
+        }
+    }
+
+    fn sync(&self, pairs: &Pairs) -> Result<(), String> {
+        let has_video = pairs.sync().map_err(|error| error.to_string())?;
+        if has_video && !self.is_up.swap(true, Ordering::Relaxed) && self.state.lock().retry_at.take().is_some() {
+            (self.observe)(Notice::GoesOn);
+        }
+        Ok(())
+    }
+}
