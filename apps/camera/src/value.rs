@@ -23,6 +23,7 @@ pub enum BlurFaces {
     None,
     Pixelate,
     Blur,
+    Solid,
 }
 
 /// Which picture is recorded.

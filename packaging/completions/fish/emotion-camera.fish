@@ -15,7 +15,8 @@ false\t''"
 complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r
 complete -c emotion-camera -l blur -d 'How to hide faces in the served and recorded picture' -r -f -a "none\t''
 pixelate\t''
-blur\t''"
+blur\t''
+solid\t''"
 complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
 complete -c emotion-camera -l rtsp-listen -d 'Serve the picture and the records by RTSP; off serves nothing' -r
 complete -c emotion-camera -l rtsp-path -d 'Path of the stream' -r

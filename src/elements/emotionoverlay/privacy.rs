@@ -28,6 +28,9 @@ pub enum BlurFaces {
     /// Smooth transitions between the colours of a few blocks.
     #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
     Blur = 2,
+    /// A uniform grey.
+    #[enum_value(name = "Solid: a uniform grey", nick = "solid")]
+    Solid = 3,
 }
 
 impl From<BlurFaces> for Option<Blur> {
@@ -36,6 +39,7 @@ impl From<BlurFaces> for Option<Blur> {
             BlurFaces::None => None,
             BlurFaces::Pixelate => Some(Blur::Pixelate),
             BlurFaces::Blur => Some(Blur::Smooth),
+            BlurFaces::Solid => Some(Blur::Solid),
         }
     }
 }

@@ -34,6 +34,13 @@
 //! 5,000 most confident boxes, at most 1,000 faces are reported, the refiner checks the 256 most confident ones, and the
 //! sides of a tile have at least 128 pixels.
 //!
+//! ## To hide faces
+//!
+//! `recall=high` misses as few faces as possible, and takes more other things for faces. The threshold is a quarter of the model's own, each
+//! frame is also searched at 0.6 of `detect-size`, where large faces in profile are found, and tiles of twice `detect-size` find small
+//! ones. A search then takes five times as long. `score-threshold` and `tile-size` that are set apply instead. Use it with `blur-faces`
+//! and `blur-delay` of `emotionoverlay`.
+//!
 //! ## Interlaced and HDR video
 //!
 //! Of an interlaced frame (`interlace-mode=interleaved`, or `mixed` with the buffer's flag) the top field is read, so that a
@@ -115,7 +122,7 @@ use gst::prelude::*;
 
 pub use imp::FaceDetectImpl;
 pub use opencv::{CascadeFlags, Updates};
-pub use settings::Detector;
+pub use settings::{Detector, Recall};
 
 glib::wrapper! {
     /// The element `facedetect`.

@@ -45,12 +45,12 @@ impl Analysis for FaceSearch {
         let mut detector = settings.load_detector()?;
         gst::info!(CAT, obj = element, "this facedetect is the emotion plugin's, detecting with {}", detector.name());
         intern([detector.name()]);
-        let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size > 0);
+        let finder = FaceFinder::new(detector.name(), settings.asynchronous || settings.tile_size() > 0);
         let score_threshold = detector.score_threshold();
         let model =
             LoadedModel { name: detector.name().to_owned(), sha256: detector.sha256(), description_sha256: detector.description_sha256() };
-        if settings.tile_size > 0 {
-            detector = Box::new(TiledDetector::new(detector, settings.tile_size));
+        if settings.tile_size() > 0 {
+            detector = Box::new(TiledDetector::new(detector, settings.tile_size()));
         }
         Ok((Self { finder, score_threshold, posted_ids: Vec::new() }, model, search_with(detector)))
     }

@@ -52,10 +52,32 @@ pub enum Detector {
     Haar,
 }
 
+/// The values of the property `recall`: how many faces may be missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEmotionFaceDetectRecall")]
+pub enum Recall {
+    /// Few faces are missed, and hardly anything else is taken for one.
+    #[default]
+    #[enum_value(name = "Balanced: few faces are missed and few other things found", nick = "balanced")]
+    Balanced,
+    /// As few faces as possible are missed, to hide all of them.
+    #[enum_value(name = "High: a low threshold, another scale and tiles, to hide faces", nick = "high")]
+    High,
+}
+
+/// With [`Recall::High`]: the share of the detector's own threshold at which a large face in profile that moves fast is found in every
+/// frame.
+const HIGH_RECALL_THRESHOLD: f32 = 0.25;
+/// With [`Recall::High`]: the second scale, as a share of `detect-size`. Faces of more than half of the frame are found at it.
+const HIGH_RECALL_SCALES: &[f32] = &[0.6];
+/// With [`Recall::High`]: the side of a tile, in sides of `detect-size`.
+const HIGH_RECALL_TILE: u32 = 2;
+
 /// The values of the properties.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(super) detector: Detector,
+    pub(super) recall: Recall,
     pub(super) model_file: Option<String>,
     pub(super) score_threshold: f64,
     pub(super) iou_threshold: f64,
@@ -79,6 +101,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             detector: Detector::default(),
+            recall: Recall::default(),
             model_file: None,
             score_threshold: -1.0,
             iou_threshold: 0.3,
@@ -103,7 +126,7 @@ impl Settings {
     /// What to find on each frame of a stream that is live or not, with a detector whose own threshold is `score_threshold`.
     pub(super) fn find_options(&self, score_threshold: f32, is_live: bool) -> FindOptions {
         let detect = DetectOptions {
-            score_threshold: if self.score_threshold < 0.0 { score_threshold } else { self.score_threshold as f32 },
+            score_threshold: self.threshold(score_threshold),
             iou_threshold: self.iou_threshold as f32,
             max_faces: self.max_faces as usize,
             min_face_size: self.min_face_size as f32,
@@ -119,11 +142,25 @@ impl Settings {
         }
     }
 
+    /// The minimum confidence, with a detector whose own is `score_threshold`.
+    fn threshold(&self, score_threshold: f32) -> f32 {
+        match self.recall {
+            _ if self.score_threshold >= 0.0 => self.score_threshold as f32,
+            Recall::Balanced => score_threshold,
+            Recall::High => HIGH_RECALL_THRESHOLD * score_threshold,
+        }
+    }
+
+    /// The maximum side of a tile; 0 for no tiles.
+    pub(super) fn tile_size(&self) -> u32 {
+        if self.recall == Recall::High && self.tile_size == 0 { HIGH_RECALL_TILE * self.detect_size } else { self.tile_size }
+    }
+
     /// The gate of a stream that is live or not. With tiles there is none: a search then covers only one of them, so its
     /// detections do not hold for the whole frame.
     fn motion_gate(&self, is_live: bool) -> Option<MotionGate> {
         let gate = MotionGate { idle_interval: Duration::from_nanos(self.idle_interval), detect_size: self.detect_size };
-        (self.motion_gate.unwrap_or(is_live) && self.tile_size == 0).then_some(gate)
+        (self.motion_gate.unwrap_or(is_live) && self.tile_size() == 0).then_some(gate)
     }
 
     /// Loads the chosen detector.
@@ -143,7 +180,9 @@ impl Settings {
             None => family.unwrap_or(Family::EmotionFace).default_model(&search)?,
         };
         let execution = self.execution.execution(&search)?;
-        Ok(Box::new(NetworkDetector::load(model, family, self.detect_size, &search, execution)?))
+        let detector = NetworkDetector::load(model, family, self.detect_size, &search, execution)?;
+        let scales = if self.recall == Recall::High { HIGH_RECALL_SCALES } else { &[] };
+        Ok(Box::new(detector.with_scales(scales)))
     }
 
     #[cfg(feature = "haar")]
@@ -173,6 +212,9 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
     let default = Settings::default();
     let mut properties = vec![
         field!(Settings: choice("detector", "Detector", "Detector that finds the faces", default.detector, Ready), detector),
+        field!(Settings: choice("recall", "Recall",
+            "How many faces may be missed; high is for hiding faces: unless they are set, a quarter of the model's own score-threshold and \
+             tiles of twice detect-size, and each frame is also searched at 0.6 of detect-size", default.recall, Ready), recall),
         field!(Settings: string("model-file", "Model file",
             "ONNX file of a face detector, recognised by its outputs (unset = the default model of the detector)", Ready), model_file),
         field!(Settings: double("score-threshold", "Score threshold",

@@ -4,6 +4,7 @@
 mod confirmation;
 mod lateness;
 mod motion_gate;
+mod recall;
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ fn only_faces_are_blurred_in_every_format() {
         for part in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
             element.set_property(part, false);
         }
-        for blur in ["pixelate", "blur"] {
+        for blur in ["pixelate", "blur", "solid"] {
             element.set_property_from_str("blur-faces", blur);
             let buffer = striped(&info, &[face(3, BOX, VGA, Some(0.93))]);
             let before = bytes(&buffer);

@@ -99,6 +99,8 @@ pub struct NetworkDetector {
     format: InputFormat,
     decode: Decode,
     detect_size: u32,
+    /// Sizes at which whole frames are searched too, as shares of `detect_size`.
+    further_scales: &'static [f32],
     /// The size of input that the graph is fixed to.
     fixed_size: Option<Size>,
     score_threshold: f32,
@@ -161,11 +163,20 @@ impl NetworkDetector {
             format,
             decode: family.row().decode,
             detect_size,
+            further_scales: &[],
             fixed_size,
             score_threshold: described_threshold.unwrap_or(DetectOptions::default().score_threshold),
             preprocessor: Preprocessor::quick(),
             step_times: StepTimes::default(),
         })
+    }
+
+    /// Searches whole frames at further sizes, too: at these shares of `detect_size`. Large faces that are turned or cut off by the edge
+    /// are found at a smaller size. A network that keeps its own size does not.
+    #[must_use]
+    pub fn with_scales(mut self, shares: &'static [f32]) -> Self {
+        self.further_scales = if self.fixed_size.is_none() { shares } else { &[] };
+        self
     }
 
     /// How a picture is scaled into the input; `longer_side` as for [`Letterbox::new`] if the network accepts any size.
@@ -251,7 +262,20 @@ impl FaceDetector for NetworkDetector {
     }
 
     fn detect(&mut self, view: &FrameView, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
-        self.search(view, view.size().rect(), self.letterbox(view.size(), self.detect_size), options, detections)
+        let (frame, whole) = (view.size(), view.size().rect());
+        self.search(view, whole, self.letterbox(frame, self.detect_size), options, detections)?;
+        let own_size = if self.detect_size == 0 { frame.width.max(frame.height) } else { self.detect_size };
+        let (mut times, mut further) = (self.step_times, Vec::new());
+        for share in self.further_scales {
+            self.search(view, whole, self.letterbox(frame, (own_size as f32 * share) as u32), options, &mut further)?;
+            detections.append(&mut further);
+            times += self.step_times;
+        }
+        if !self.further_scales.is_empty() {
+            self.step_times = times;
+            select(detections, options, frame);
+        }
+        Ok(())
     }
 
     fn detect_region(&mut self, view: &FrameView, region: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
@@ -262,7 +286,7 @@ impl FaceDetector for NetworkDetector {
 
     fn detect_part(&mut self, view: &FrameView, part: Rect, options: &DetectOptions, detections: &mut Vec<Detection>) -> Result<()> {
         // An accelerator searches the frame as fast as a part of it, and compiles the graph for each size.
-        if self.fixed_size.is_some() || !self.network.is_on_cpu() {
+        if self.fixed_size.is_some() || !self.further_scales.is_empty() || !self.network.is_on_cpu() {
             return self.detect(view, options, detections);
         }
         let (region, letterbox) = self.letterbox(view.size(), self.detect_size).of_part(part, PART_MULTIPLE);

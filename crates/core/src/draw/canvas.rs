@@ -46,13 +46,17 @@ pub(super) struct Cell {
     pub columns: usize,
     /// Rows of pixels.
     pub rows: usize,
+    /// The byte that is no colour, such as the alpha of RGBA.
+    pub spare: Option<usize>,
 }
 
 impl Cell {
     pub(super) fn of(format: PixelFormat, plane: usize) -> Self {
         let components = format.components();
         let own = components.iter().filter(|component| component.plane == plane);
-        own.fold(Self { plane, bytes: 1, columns: 1, rows: 1 }, |cell, component| Self {
+        // The offsets of all four bytes sum to 6.
+        let spare = components.iter().all(|component| component.step == 4).then(|| 6 - components.iter().map(|c| c.offset).sum::<usize>());
+        own.fold(Self { plane, bytes: 1, columns: 1, rows: 1, spare }, |cell, component| Self {
             bytes: cell.bytes.max(component.step),
             columns: cell.columns.max(component.sub_x as usize),
             rows: cell.rows.max(component.sub_y as usize),

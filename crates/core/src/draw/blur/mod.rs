@@ -86,7 +86,9 @@ mod tests {
     #[test]
     fn every_format_hides_the_box_and_changes_nothing_outside_of_the_ellipse() {
         let face = Rect::new(40.0, 20.0, 24.0, 24.0);
-        for (format, blur) in PixelFormat::ALL.into_iter().flat_map(|format| [(format, Blur::Pixelate), (format, Blur::Smooth)]) {
+        for (format, blur) in
+            PixelFormat::ALL.into_iter().flat_map(|format| [Blur::Pixelate, Blur::Smooth, Blur::Solid].map(|blur| (format, blur)))
+        {
             let [before, after] = blurred(format, FRAME, face, blur);
             for plane in 0..format.planes() {
                 let Cell { bytes, columns, rows, .. } = Cell::of(format, plane);
@@ -110,6 +112,20 @@ mod tests {
                     let far = x + 2.0 < touched.x || x > touched.right() || y + 2.0 < touched.y || y > touched.bottom();
                     assert!(!far || a == b, "{format:?} {blur:?}: plane {plane} changed at {x}, {y}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_solid_face_is_the_same_grey_whatever_it_was_and_stays_as_transparent() {
+        for format in PixelFormat::ALL {
+            let [before, after] = blurred(format, FRAME, Rect::new(40.0, 20.0, 24.0, 24.0), Blur::Solid);
+            for plane in 0..format.planes() {
+                let Cell { bytes, columns, rows, spare, .. } = Cell::of(format, plane);
+                let cell = (32 / rows) * (format.plane_extent(plane, FRAME).1 + 7) + 52 / columns * bytes;
+                let colours = (0..bytes).filter(|byte| Some(*byte) != spare).map(|byte| after[plane][cell + byte]);
+                assert!(colours.clone().all(|value| value == 128), "{format:?} {plane}: {:?}", colours.collect::<Vec<_>>());
+                assert!(spare.is_none_or(|byte| before[plane][cell + byte].abs_diff(120) == 100 && after[plane][cell + byte] != 128));
             }
         }
     }
@@ -141,7 +157,9 @@ mod tests {
     #[test]
     fn a_hidden_frame_shows_no_stripes_up_to_its_corners() {
         let size = Size::new(96, 72); // a whole number of blocks, each with as many dark stripes as bright ones
-        for (format, blur) in PixelFormat::ALL.into_iter().flat_map(|format| [(format, Blur::Pixelate), (format, Blur::Smooth)]) {
+        for (format, blur) in
+            PixelFormat::ALL.into_iter().flat_map(|format| [Blur::Pixelate, Blur::Smooth, Blur::Solid].map(|blur| (format, blur)))
+        {
             let mut data = [0, 1, 2].map(|plane| {
                 let (rows, length) = format.plane_extent(plane, size);
                 let bytes = Cell::of(format, plane).bytes;

@@ -10,6 +10,8 @@ pub enum Blur {
     Pixelate,
     /// As a smooth surface that interpolates the means.
     Smooth,
+    /// As a uniform grey that tells nothing of the face.
+    Solid,
 }
 
 impl Blur {
@@ -19,7 +21,7 @@ impl Blur {
     const fn blocks(self) -> f32 {
         match self {
             Self::Pixelate => 3.0,
-            Self::Smooth => 2.0,
+            Self::Smooth | Self::Solid => 2.0,
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::draw::alpha::mix;
 use crate::draw::canvas::{Cell, PlaneMut};
 use crate::geometry::Size;
 
+/// Of luma, chroma and each colour: a medium grey.
+const GREY: f32 = 128.0;
+
 /// The surface that replaces a face in one plane, whose cells have `N` bytes. Lengths are in cells.
 pub(super) struct Surface<const N: usize> {
     blur: Blur,
@@ -48,6 +51,10 @@ impl<const N: usize> Surface<N> {
             let lines = y * block.1..((y + 1) * block.1).min(height);
             means.extend(across.clone().map(|x| mean(plane, x * block.0..((x + 1) * block.0).min(width), lines.clone())));
         }
+        if blur == Blur::Solid {
+            let is_colour = |byte: &(usize, &mut f32)| Some(byte.0) != cell.spare;
+            means.iter_mut().for_each(|mean| mean.iter_mut().enumerate().filter(is_colour).for_each(|(_, value)| *value = GREY));
+        }
         Self {
             blur,
             columns,
@@ -69,7 +76,7 @@ impl<const N: usize> Surface<N> {
         let weights: Vec<[f32; 3]> = (0..interpolated).map(|at| spline(at, interpolated)).collect();
         for y in self.rows.clone() {
             match self.blur {
-                Blur::Pixelate => self.fill_pixelated(y, &mut line),
+                Blur::Pixelate | Blur::Solid => self.fill_pixelated(y, &mut line),
                 Blur::Smooth => self.fill_smooth(y, &weights, &mut line),
             }
             self.fill_mask(y, &mut mask);
