@@ -6,5 +6,5 @@ mod plan;
 mod look;
 mod examine;
 
-pub use examine::Examiner;
-pub use plan::inspect;
+pub use examine::{Examiner, best_direction};
+pub use plan::{Sampler, inspect};
