@@ -18,6 +18,8 @@ mod metadata;
 mod onnx;
 mod protobuf;
 mod records;
+#[cfg(feature = "plugin")]
+mod requests;
 mod tracking;
 
 use driver::Target;
@@ -64,6 +66,12 @@ fn metadata() {
 #[test]
 fn buffers() {
     Target { name: "buffers", cases: 5_000, seeds: &[], check: buffers::check }.run();
+}
+
+#[cfg(feature = "plugin")]
+#[test]
+fn requests() {
+    Target { name: "requests", cases: 5_000, seeds: &[], check: requests::check }.run();
 }
 
 #[test]

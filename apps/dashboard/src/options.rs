@@ -45,6 +45,14 @@ pub struct Options {
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
 
+    /// Serve the interface /v1 for other programs, and no page
+    #[arg(long)]
+    pub api_only: bool,
+
+    /// Origin of a page of another site that may use /v1, such as https://lab.example; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<String>,
+
     /// Folder whose files can be opened from the page
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub media: PathBuf,
@@ -61,7 +69,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub max_sources: usize,
 
-    /// Maximum size of a photo or video that viewers drop onto the page; 0 allows no files
+    /// Maximum size of a photo or video that viewers drop onto the page, or that programs send; 0 allows no files
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     upload_size: u32,
 

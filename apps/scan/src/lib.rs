@@ -25,6 +25,7 @@
 //! | [`analysis`] | a frame to faces, with the elements of the plugin |
 //! | [`picture`] | the faces of a picture in memory |
 //! | `slices` | cuts long files into slices, and examines one |
+//! | [`sequence`] | a file to frames with faces, one after another |
 //! | `journal` | keeps the results of finished slices on disk, so that a killed scan continues |
 //! | `provenance` | what made the tables, and scans that repeat an earlier one |
 //! | `scan` | a scan to one set of tables, and its results |
@@ -55,6 +56,7 @@ mod decode;
 pub mod analysis;
 pub mod picture;
 mod slices;
+pub mod sequence;
 mod journal;
 mod provenance;
 mod scan;
@@ -66,6 +68,8 @@ mod partition;
 mod start;
 
 pub use command_line::CommandLine;
+pub use decode::{Failure, Limits};
 pub use error::Error;
+pub use provenance::{Network, networks};
 pub use start::scan;
 pub use summary::Summary;

@@ -8,6 +8,7 @@
 //! At the limit, a new connection replaces the oldest one that has not sent a whole request yet, so that half-sent requests
 //! cannot block whole ones. If there is no such connection, the new one gets status 503.
 
+mod arriving;
 mod door;
 mod writing;
 
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -32,6 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
+use arriving::Arriving;
 use door::{Connection, Door};
 use writing::Writing;
 
@@ -41,7 +43,7 @@ const MAX_CONNECTIONS: usize = 3000;
 const MIN_CONNECTIONS: usize = 16;
 /// Maximum size of the head of a request. Browsers send the cookies of all programs on this machine.
 const MAX_HEAD_BYTES: usize = 32 << 10;
-/// Maximum size of a request body. Pictures of browsers come over WebSockets.
+/// Maximum size of a request body, except where it is taken while it arrives. Pictures of browsers come over WebSockets.
 const MAX_BODY_BYTES: usize = 8 << 10;
 /// Time limit for the head of a request, from the connection or the last response, and again for its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,9 +65,15 @@ pub fn max_connections() -> usize {
 
 /// Serves `router` on at most `max` connections at the same time. Each response has `headers`. Does not return.
 pub async fn serve(listener: TcpListener, router: Router, max: usize, headers: Headers) {
+    serve_streams(listener, router, max, headers, |_| false).await;
+}
+
+/// The same for a router that takes the bodies of requests while they arrive, where `is_stream` is true for their address. It limits
+/// their size itself.
+pub async fn serve_streams(listener: TcpListener, router: Router, max: usize, headers: Headers, is_stream: fn(&Uri) -> bool) {
     let mut door = Door::new(max);
-    let server = Server { router, headers };
-    let refusal = Server { router: Router::new().fallback(refuse), headers };
+    let server = Server { router, headers, is_stream };
+    let refusal = Server { router: Router::new().fallback(refuse), headers, is_stream: |_| false };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
@@ -88,6 +96,7 @@ async fn refuse() -> Response {
 struct Server {
     router: Router,
     headers: Headers,
+    is_stream: fn(&Uri) -> bool,
 }
 
 impl Server {
@@ -104,18 +113,22 @@ impl Server {
         }
     }
 
-    /// Answers a request once its body has arrived.
+    /// Answers a request once its body has arrived, or while it arrives.
     ///
     /// # Errors
     /// If the body does not arrive in time.
-    async fn answer(&self, request: hyper::Request<Incoming>, connection: &Connection) -> io::Result<Response> {
+    async fn answer(&self, request: hyper::Request<Incoming>, connection: &Arc<Connection>) -> io::Result<Response> {
         let (head, body) = request.into_parts();
-        let body = timeout(REQUEST_TIMEOUT, to_bytes(Body::new(body), MAX_BODY_BYTES)).await?;
-        connection.is_heard.store(true, Ordering::Relaxed);
+        let body = if (self.is_stream)(&head.uri) {
+            Ok(Body::new(Arriving::new(Body::new(body), connection.clone())))
+        } else {
+            let body = timeout(REQUEST_TIMEOUT, to_bytes(Body::new(body), MAX_BODY_BYTES)).await?;
+            connection.is_heard.store(true, Ordering::Relaxed);
+            body.map(Body::from)
+        };
         let mut response = match body {
             Ok(body) => {
-                let request = Request::from_parts(head, Body::from(body));
-                let answered = TowerToHyperService::new(self.router.clone()).call(request).await;
+                let answered = TowerToHyperService::new(self.router.clone()).call(Request::from_parts(head, body)).await;
                 answered.unwrap_or_else(|never: Infallible| match never {})
             }
             // Too long. If it was truncated, the client is gone and gets nothing.

@@ -16,7 +16,19 @@ const HEADERS: Headers = &[("x-content-type-options", "nosniff")];
 fn start(connection: Arc<Connection>) -> DuplexStream {
     let (client, server) = duplex(64 << 10);
     let router = Router::new().route("/", post(async |body: String| body));
-    tokio::spawn(Server { router, headers: HEADERS }.talk(server, connection));
+    tokio::spawn(Server { router, headers: HEADERS, is_stream: |_| false }.talk(server, connection));
+    client
+}
+
+/// The client's end of a connection to a server that counts the bytes of `POST /` while they arrive.
+fn start_stream(connection: Arc<Connection>) -> DuplexStream {
+    let (client, server) = duplex(64 << 10);
+    let counted = async |body: Body| match to_bytes(body, usize::MAX).await {
+        Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, String::new()),
+    };
+    let router = Router::new().route("/", post(counted));
+    tokio::spawn(Server { router, headers: HEADERS, is_stream: |_| true }.talk(server, connection));
     client
 }
 
@@ -67,6 +79,37 @@ async fn a_slow_request_body_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_large_body_is_taken_while_it_arrives_and_a_slow_one_is_not() {
+    let mut door = Door::new(8);
+    let mut client = start_stream(door.admit().await.expect("room"));
+    client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4000000\r\n\r\n").await.expect("it reads");
+    // 40 s, at 100 kB/s.
+    for _ in 0..40 {
+        client.write_all(&[0; 100_000]).await.expect("it reads");
+        sleep(Duration::from_secs(1)).await;
+    }
+    let mut received = String::new();
+    client.read_to_string(&mut received).await.expect("a response, then the end");
+    assert!(received.starts_with("HTTP/1.1 200 OK") && received.ends_with("4000000"), "{received}");
+
+    let mut client = start_stream(door.admit().await.expect("room"));
+    client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4000000\r\n\r\n").await.expect("it reads");
+    let (took, received) = trickle(&mut client, "x").await;
+    assert!(received.starts_with("HTTP/1.1 408"), "{received}");
+    assert!(took <= REQUEST_TIMEOUT + Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_body_still_arrives_is_evicted() {
+    let mut door = Door::new(1);
+    let mut slow = start_stream(door.admit().await.expect("room"));
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n").await.expect("it reads");
+    sleep(Duration::from_secs(1)).await;
+    assert!(ask(&mut connect(&mut door).await).await.starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(slow.read(&mut [0; 64]).await.expect("an end"), 0, "it is closed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_at_once_if_there_is_little_room() {
     let mut door = Door::new(2);
     let (mut first, mut second) = (connect(&mut door).await, connect(&mut door).await);
@@ -101,7 +144,7 @@ async fn a_connection_is_refused_if_all_others_have_sent_a_request() {
     let mut door = Door::new(1);
     let (client, server) = duplex(64 << 10);
     let waiting = Router::new().fallback(async || std::future::pending::<()>().await);
-    tokio::spawn(Server { router: waiting, headers: HEADERS }.talk(server, door.admit().await.expect("room")));
+    tokio::spawn(Server { router: waiting, headers: HEADERS, is_stream: |_| false }.talk(server, door.admit().await.expect("room")));
     let mut client = client;
     client.write_all(REQUEST).await.expect("it reads");
     assert!(timeout(Duration::from_secs(1), client.read_u8()).await.is_err(), "no response yet");
@@ -126,7 +169,7 @@ async fn what_is_known_of_earlier_connections_is_forgotten() {
 async fn stall(door: &mut Door) -> DuplexStream {
     let (mut client, server) = duplex(1 << 10);
     let endless = Router::new().fallback(async || Body::new(Endless));
-    tokio::spawn(Server { router: endless, headers: HEADERS }.talk(server, door.admit().await.expect("room")));
+    tokio::spawn(Server { router: endless, headers: HEADERS, is_stream: |_| false }.talk(server, door.admit().await.expect("room")));
     client.write_all(REQUEST).await.expect("it reads");
     client.read_exact(&mut [0; 15]).await.expect("a response");
     client

@@ -6,10 +6,12 @@ pub const MAX_PIXELS: u64 = 300_000_000;
 /// Maximum number of bytes that a decoder allocates for a picture.
 pub const MAX_BYTES: u64 = 4 << 30;
 
-/// The picture has more than [`MAX_PIXELS`].
+/// The picture has more pixels than are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a photo of at most {} megapixels, found {width} x {height} pixels", MAX_PIXELS / 1_000_000)]
+#[error("expected a photo of at most {} megapixels, found {width} x {height} pixels", max / 1_000_000)]
 pub struct TooManyPixels {
+    /// Maximum number of pixels.
+    pub max: u64,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -21,8 +23,16 @@ pub struct TooManyPixels {
 /// # Errors
 /// If it has too many pixels.
 pub fn check(width: u32, height: u32) -> Result<(), TooManyPixels> {
+    check_within(width, height, MAX_PIXELS)
+}
+
+/// The same with another maximum.
+///
+/// # Errors
+/// If it has more than `max` pixels.
+pub fn check_within(width: u32, height: u32, max: u64) -> Result<(), TooManyPixels> {
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS { Err(TooManyPixels { width, height }) } else { Ok(()) }
+    if pixels > max { Err(TooManyPixels { max, width, height }) } else { Ok(()) }
 }
 
 /// The limits for decoders of the crate `image`.

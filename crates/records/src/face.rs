@@ -8,6 +8,7 @@ use crate::{ByLabel, Text, Times, UnknownReason};
 
 /// A face on an exported frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FaceLine", transform = crate::schema::Tag(crate::FACE)))]
 #[serde(tag = "type", rename = "face", bound(deserialize = "'de: 'a"))]
 pub struct FaceLine<'a> {
     /// Version of the fields.
@@ -62,6 +63,7 @@ pub struct FaceLine<'a> {
 
 /// A frame without faces, where only changes are exported: a record holds until the next one, so the absence of faces is a record, too.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FrameLine", transform = crate::schema::Tag(crate::FRAME)))]
 #[serde(tag = "type", rename = "frame", bound(deserialize = "'de: 'a"))]
 pub struct FrameLine<'a> {
     /// Version of the fields.
@@ -81,6 +83,7 @@ pub struct FrameLine<'a> {
 
 /// Left, top, width and height of a box, in 0..1 of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct FaceBox {
     pub x: f64,
@@ -91,6 +94,7 @@ pub struct FaceBox {
 
 /// A point in 0..1 of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Point {
     pub x: f64,
@@ -99,6 +103,7 @@ pub struct Point {
 
 /// Five landmarks; right and left are the person's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Landmarks {
     pub right_eye: Point,
@@ -110,6 +115,7 @@ pub struct Landmarks {
 
 /// The fields of a face that `facelandmarks` has estimated. The exporter's property `geometry` says which records have them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct Geometry<'a> {
     /// Where the head turns.
@@ -126,6 +132,7 @@ pub struct Geometry<'a> {
 
 /// The pose of a head in degrees, 0 = facing the camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pose {
     /// To the person's own left.
     pub yaw: f64,

@@ -12,6 +12,8 @@
 //! every key, null where a value is unknown, except where a field says otherwise. A reader ignores fields that it does not know, and
 //! an event of a later version is [`EventKind::Other`].
 
+#[cfg(feature = "schema")]
+mod schema;
 mod text;
 mod utc;
 mod times;
@@ -24,6 +26,8 @@ mod event;
 pub use event::{Direction, EventHead, EventKind, EventLine};
 pub use face::{FaceBox, FaceLine, FrameLine, Geometry, Landmarks, Point, Pose};
 pub use reason::UnknownReason;
+#[cfg(feature = "schema")]
+pub use schema::Tag;
 pub use summary::SummaryLine;
 pub use text::{ByLabel, Text};
 pub use times::Times;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// Why a face has the label `unknown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownReason {
     /// No class reaches the minimum confidence.

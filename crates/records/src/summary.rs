@@ -7,6 +7,7 @@ use crate::{ByLabel, Text, Times};
 
 /// An interval. It contains no box and no id. Intervals without faces are written, too.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SummaryLine", transform = crate::schema::Tag(crate::SUMMARY)))]
 #[serde(tag = "type", rename = "summary", bound(deserialize = "'de: 'a"))]
 pub struct SummaryLine<'a> {
     /// Version of the fields.

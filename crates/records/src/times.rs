@@ -8,6 +8,7 @@ use crate::text::known;
 
 /// The times of a frame, of the frames of an interval, or of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Times {
     /// Position in the media in seconds: `stream_time`, or `pts` where that is null.

@@ -98,6 +98,7 @@ impl Graph {
         let made = follow_switches(&pad(&overlay, "sink")?, source.clone());
         show(named("pictures")?, source.clone(), made, file_lateness)?;
         for (index, name) in RECORDS.into_iter().enumerate() {
+            named(&exporter(name))?.set_property("source", &source.name);
             record(named(name)?, source.clone(), index)?;
         }
         let valves = RECORDS.iter().filter_map(|name| pipeline.by_name(&valve(name))).collect();
@@ -144,10 +145,14 @@ fn line(has_geometry: bool) -> String {
     for name in RECORDS {
         let format = name.split_once('.').map_or("ndjson", |(_, format)| format);
         let export = if name.starts_with("room") {
-            format!("emotionexport aggregate-only=true interval={ROOM_INTERVAL_NS}")
+            format!("emotionexport name={} aggregate-only=true interval={ROOM_INTERVAL_NS}", exporter(name))
         } else {
             // A closed valve must still pass the end of the stream.
-            format!("valve name={} drop-mode=forward-sticky-events ! emotionexport interval={FACES_INTERVAL_NS}", valve(name))
+            format!(
+                "valve name={} drop-mode=forward-sticky-events ! emotionexport name={} interval={FACES_INTERVAL_NS}",
+                valve(name),
+                exporter(name)
+            )
         };
         // A table whose first face is too small for a geometry has the columns too.
         let geometry = if has_geometry && format == "csv" { "geometry=always" } else { "" };
@@ -155,6 +160,11 @@ fn line(has_geometry: bool) -> String {
         line += &format!("records. ! {export} format={format} {geometry} ! {sink} name={name} ");
     }
     line
+}
+
+/// The name of the element that writes a record.
+fn exporter(record: &str) -> String {
+    format!("export-{record}")
 }
 
 /// The name of the valve before a record of individual faces.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use emotion_supervise::place::Place;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Maximum length of a source's name, in characters.
@@ -48,8 +49,9 @@ pub enum InputError {
 }
 
 /// The kinds of [`Input`], as requests spell them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "SourceKind", description = "Where video comes from: a file, a camera of the server, a network camera, a browser.")]
 pub enum Kind {
     /// [`Place::File`].
     File,

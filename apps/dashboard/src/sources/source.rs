@@ -12,9 +12,10 @@ use emotion_core::geometry::Size;
 use emotion_core::record::FaceRecord;
 use emotion_supervise::progress::Progress;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::calendar::Calendar;
 use crate::sources::input::{Input, Kind};
@@ -25,6 +26,9 @@ use crate::sources::upload::Upload;
 
 /// The names of the records that can be downloaded.
 pub const RECORDS: [&str; 4] = ["faces.ndjson", "faces.csv", "room.ndjson", "room.csv"];
+
+/// Records of faces that wait for a program that follows a source slowly; it misses older ones.
+const LINES_AHEAD: usize = 256;
 
 /// A source of video and its state.
 #[derive(Debug)]
@@ -43,6 +47,10 @@ pub struct Source {
     pub pictures: watch::Sender<Option<Bytes>>,
     /// The newest reading, as JSON.
     pub readings: watch::Sender<Option<Utf8Bytes>>,
+    /// The records of individual faces, as JSON.
+    pub lines: broadcast::Sender<String>,
+    /// The record of the last whole second, as JSON.
+    pub summary: Mutex<Option<String>>,
     feed: Mutex<Option<gst_app::AppSrc>>,
     live: Mutex<Live>,
     records: [Mutex<Recorder>; 4],
@@ -99,15 +107,40 @@ pub enum State {
 }
 
 /// A source as the list shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Source")]
 pub struct Description {
+    /// Its id.
     id: u32,
+    /// Its name.
     name: String,
+    /// Where its video comes from.
     kind: Kind,
     #[serde(flatten)]
+    #[schemars(with = "StateFields")]
     state: State,
+    /// Its switches.
     switches: Switches,
+    /// Why its records are not written; null if they are.
     recording_error: Option<String>,
+}
+
+/// The keys of a [`State`], which generators of clients know better than its alternatives.
+#[derive(Serialize, JsonSchema)]
+struct StateFields {
+    /// `connecting`: no frame has arrived yet; `waiting`: the browser sends no pictures; `playing`; `failed`: it will be restarted;
+    /// `stopped`: by a viewer.
+    #[schemars(extend("enum" = ["connecting", "waiting", "playing", "failed", "stopped"]))]
+    state: String,
+    /// Why it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When it is restarted, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<u64>,
+    /// Number of failures in a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
 }
 
 /// What [`Source::new`] needs.
@@ -147,6 +180,8 @@ impl Source {
             progress: Progress::new(),
             pictures: watch::Sender::new(None),
             readings: watch::Sender::new(None),
+            lines: broadcast::Sender::new(LINES_AHEAD),
+            summary: Mutex::default(),
             feed: Mutex::new(None),
             live: Mutex::new(Live::new(plan.calendar.clone())),
             records: RECORDS.map(record),
@@ -291,6 +326,7 @@ impl Source {
         if !is_header && !self.allows(RECORDS[index]) {
             return;
         }
+        self.tell(index, text);
         let written = {
             let mut recorder = self.records[index].lock();
             if is_header { recorder.begin(text) } else { recorder.write(text) }
@@ -304,6 +340,17 @@ impl Source {
             *known = error;
             drop(known);
             self.changed();
+        }
+    }
+
+    /// Passes the lines of a record on to programs that follow the source.
+    fn tell(&self, index: usize, text: &[u8]) {
+        let lines = || text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()).filter(|line| !line.is_empty());
+        match RECORDS[index] {
+            // Fails if nobody follows it.
+            "faces.ndjson" => lines().for_each(|line| drop(self.lines.send(line.to_owned()))),
+            "room.ndjson" => lines().for_each(|line| *self.summary.lock() = Some(line.to_owned())),
+            _ => {}
         }
     }
 
@@ -327,7 +374,7 @@ impl Source {
 }
 
 /// 128 random bits, in hexadecimal.
-fn random_key() -> String {
+pub fn random_key() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system has random numbers");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -434,12 +481,14 @@ mod tests {
             source.recorded(name).unwrap().unwrap().read_to_string(&mut text).unwrap();
             text
         };
+        let mut followed = source.lines.subscribe();
         switch(&source, TOTALS);
         RECORDS.iter().enumerate().for_each(|(index, _)| source.record(index, b"hidden\n", false));
         assert_eq!((text("faces.ndjson"), text("faces.csv"), text("room.csv").as_str()), (String::new(), String::new(), "hidden\n"));
         switch(&source, OPEN);
         source.record(0, b"open\n", false);
-        assert_eq!(text("faces.ndjson"), "open\n");
+        assert_eq!((text("faces.ndjson").as_str(), followed.try_recv()), ("open\n", Ok("open".to_owned())));
+        assert_eq!(source.summary.lock().as_deref(), Some("hidden"), "totals are not hidden");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

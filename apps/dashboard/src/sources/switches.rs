@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The switches of a source.
 
+use clap::ValueEnum;
 use emotion_supervise::chain::{Baseline, DETECTOR, Prior};
 use emotion_supervise::setting::Setting;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::hiding::Hidden;
 
 /// Switches of the page that set properties of the elements.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switches {
     /// Draws, sends and records no individual faces.
@@ -19,12 +21,16 @@ pub struct Switches {
     /// Estimates where heads are turned, and blinks. The pipeline is built again for it.
     pub geometry: bool,
     /// How frequent the expressions are assumed to be.
+    #[schemars(schema_with = "choices::<Prior>")]
     pub prior: Prior,
     /// What the scores of a face are relative to.
+    #[schemars(schema_with = "choices::<Baseline>")]
     pub baseline: Baseline,
-    /// Minimum confidence of a reported face, 0..1; `None` is the threshold of the model.
+    /// Minimum confidence of a reported face, 0..1; null is the threshold of the model.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: Option<f64>,
-    /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
+    /// Frames from one search for faces to the next, 1 to 300.
+    #[schemars(range(min = 1, max = MAX_INTERVAL))]
     pub interval: u32,
 }
 
@@ -80,6 +86,12 @@ impl Switches {
             self.baseline.setting(),
         ]
     }
+}
+
+/// The schema of a value of the command line.
+pub fn choices<T: ValueEnum>(_: &mut SchemaGenerator) -> Schema {
+    let names = T::value_variants().iter().filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()));
+    json_schema!({"type": "string", "enum": names.collect::<Vec<String>>()})
 }
 
 /// Maximum of [`Switches::interval`].

@@ -6,6 +6,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use emotion_photo_reader::Reading;
+use emotion_photo_reader::format::Recognised;
+use emotion_photo_reader::limits::check_within;
+use emotion_photo_reader::photo::recognise;
+use emotion_scan::findings::Kind;
 use gst_app::gst_base;
 
 use crate::sources::input::VIDEO_EXTENSIONS;
@@ -13,7 +17,7 @@ use crate::sources::input::VIDEO_EXTENSIONS;
 /// File extensions of photos. The page shows the first picture of an animation.
 const PHOTO_EXTENSIONS: [&str; 13] = ["avif", "bmp", "gif", "heic", "heif", "jpeg", "jpg", "png", "ppm", "tga", "tif", "tiff", "webp"];
 /// Maximum size of a photo in pixels. Its pixels are in memory.
-const MAX_PHOTO_PIXELS: u64 = 60_000_000;
+pub const MAX_PHOTO_PIXELS: u64 = 60_000_000;
 /// Bytes at the start of a file that are examined.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 
@@ -38,14 +42,6 @@ pub enum UploadError {
     /// The photo cannot be read.
     #[error(transparent)]
     Unreadable(#[from] emotion_photo_reader::Error),
-    /// The pixels would take too much memory.
-    #[error("expected a photo of at most {} megapixels, found {width} x {height}", MAX_PHOTO_PIXELS / 1_000_000)]
-    TooManyPixels {
-        /// Width of the photo in pixels.
-        width: u32,
-        /// Its height.
-        height: u32,
-    },
 }
 
 /// A file from a viewer, deleted when it is dropped. It is locked until then.
@@ -66,7 +62,23 @@ impl Upload {
             return Err(UploadError::Extension);
         }
         let extension = name.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        Ok(create(folder, &extension)?)
+        Ok(Self::open(folder, &extension)?)
+    }
+
+    /// An empty file in `folder`, with a random name and an extension.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn open(folder: &Path, extension: &str) -> io::Result<(File, Self)> {
+        fs::create_dir_all(folder)?;
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
+        let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
+        let file = File::options().write(true).create_new(true).open(&path)?;
+        let upload = Self { path, _file: file.try_clone()? };
+        // Both handles share the lock. Some file systems have no locks; nothing is deleted there.
+        let _ = file.lock();
+        Ok((file, upload))
     }
 
     /// The path of the file.
@@ -80,6 +92,23 @@ impl Upload {
     /// If it begins otherwise, cannot be read, or is a photo with too many pixels.
     pub fn check(&self) -> Result<(), UploadError> {
         if is_photo(&self.path) { check_photo(&self.path) } else { check_video(&header(&self.path)?) }
+    }
+
+    /// Checks that a file whose extension says nothing begins like a picture or a video of some kind: what GStreamer would make of
+    /// others may be a playlist.
+    ///
+    /// # Errors
+    /// If it begins otherwise, or cannot be read.
+    pub fn check_kind(&self, kind: Kind) -> Result<(), UploadError> {
+        if recognise(&self.path)? != Recognised::Other {
+            return Ok(());
+        }
+        let header = header(&self.path)?;
+        match kind {
+            Kind::Video => check_video(&header),
+            _ if kind_of(&header).is_some_and(|name| name.starts_with("image/") && !name.starts_with("image/svg")) => Ok(()),
+            _ => Err(UploadError::NotAPhoto),
+        }
     }
 }
 
@@ -112,18 +141,6 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
     path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-fn create(folder: &Path, extension: &str) -> io::Result<(File, Upload)> {
-    fs::create_dir_all(folder)?;
-    let mut name = [0; 8];
-    getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
-    let path = folder.join(format!("{:016x}.{extension}", u64::from_ne_bytes(name)));
-    let file = File::options().write(true).create_new(true).open(&path)?;
-    let upload = Upload { path, _file: file.try_clone()? };
-    // Both handles share the lock. Some file systems have no locks; nothing is deleted there.
-    let _ = file.lock();
-    Ok((file, upload))
-}
-
 /// The first bytes of a file.
 fn header(path: &Path) -> io::Result<Vec<u8>> {
     let mut header = Vec::new();
@@ -134,13 +151,18 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
 /// Refuses what GStreamer, which will decode it, does not take for a video: it could be a playlist, by which a decoder reads
 /// other files and addresses.
 fn check_video(header: &[u8]) -> Result<(), UploadError> {
-    let found = gst_base::type_find_helper_for_data(gst::Object::NONE, header);
-    let name = found.ok().and_then(|(caps, _)| Some(caps.structure(0)?.name().to_string()));
+    let name = kind_of(header);
     match name.as_deref() {
         Some("application/ogg" | "image/jpeg") => Ok(()),
         Some(name) if name.starts_with("video/") => Ok(()),
         _ => Err(UploadError::NotAVideo(name)),
     }
+}
+
+/// The media type of contents that begin like this.
+fn kind_of(header: &[u8]) -> Option<String> {
+    let found = gst_base::type_find_helper_for_data(gst::Object::NONE, header);
+    found.ok().and_then(|(caps, _)| Some(caps.structure(0)?.name().to_string()))
 }
 
 /// Reads the size of a photo before memory is allocated for its pixels.
@@ -149,10 +171,7 @@ fn check_photo(path: &Path) -> Result<(), UploadError> {
         Reading::Photo(photo) => photo.facts().size,
         Reading::Stream(stream) => stream.size.filter(|_| stream.format.is_some()).ok_or(UploadError::NotAPhoto)?,
     };
-    if u64::from(width) * u64::from(height) > MAX_PHOTO_PIXELS {
-        return Err(UploadError::TooManyPixels { width, height });
-    }
-    Ok(())
+    Ok(check_within(width, height, MAX_PHOTO_PIXELS).map_err(emotion_photo_reader::Error::from)?)
 }
 
 #[cfg(test)]
@@ -176,7 +195,8 @@ mod tests {
         assert!(matches!(check(b""), Err(UploadError::NotAPhoto)), "an empty file");
         assert!(matches!(check(b"text"), Err(UploadError::NotAPhoto)));
         assert!(check(&header(5000)).is_ok());
-        assert!(matches!(check(&header(50_000)), Err(UploadError::TooManyPixels { width: 50_000, height: 5000 })));
+        let too_large = check(&header(50_000)).unwrap_err();
+        assert_eq!(too_large.to_string(), "expected a photo of at most 60 megapixels, found 50000 x 5000 pixels");
         let damaged = check(b"\x89PNG\r\n\x1a\n").unwrap_err();
         assert!(
             matches!(damaged, UploadError::Unreadable(emotion_photo_reader::Error::Damaged { format: Format::Png, .. })),

@@ -77,7 +77,7 @@ fn attachment(source: &Source, name: &str, kind: &str, body: Body) -> Response {
 }
 
 /// A body that is read from `reader` as fast as the client takes it. It breaks off when `is_allowed` becomes false.
-fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + 'static) -> Body {
+pub fn stream(reader: Box<dyn Read + Send>, is_allowed: impl Fn() -> bool + Send + 'static) -> Body {
     let chunks = try_unfold((reader, is_allowed), |(mut reader, is_allowed)| async move {
         if !is_allowed() {
             return Err(io::Error::other("the source is gone, or its individual faces are hidden"));

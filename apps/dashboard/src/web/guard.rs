@@ -9,13 +9,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use emotion_http::Headers;
 
+use super::cors;
 use crate::dashboard::Dashboard;
+use crate::v1::{self, Problem};
 
 /// The cookie that holds the token.
 const COOKIE_NAME: &str = "emotion-dashboard";
@@ -36,30 +38,45 @@ pub const HEADERS: Headers = &[
 
 /// Passes a valid request on and refuses others.
 pub async fn check(State(dashboard): State<Arc<Dashboard>>, request: Request, next: Next) -> Response {
-    let options = &dashboard.options;
-    if let Some(refusal) = refusal(request.headers(), &options.hosts) {
-        (StatusCode::FORBIDDEN, refusal).into_response()
+    let (options, is_api) = (&dashboard.options, v1::has(request.uri()));
+    let visitor = if is_api { cors::origin(request.headers(), &options.cors) } else { None };
+    let response = if let Some(refusal) = refusal(request.headers(), &options.hosts, visitor.is_some()) {
+        refuse(StatusCode::FORBIDDEN, refusal, is_api)
+    } else if visitor.is_some() && request.method() == Method::OPTIONS {
+        // A browser asks without the token.
+        cors::preflight()
     } else if let Some(token) = &options.token {
         match token_of(&request) {
             Some(Token::Header(found)) if equal(&found, token) => next.run(request).await,
             Some(Token::Query(found)) if equal(&found, token) => set_cookie(token),
-            _ => (StatusCode::UNAUTHORIZED, "Open this page as /?token=SECRET, with the secret of --token.\n").into_response(),
+            _ if is_api => refuse(StatusCode::UNAUTHORIZED, "Send the secret of --token as `Authorization: Bearer SECRET`.", true),
+            _ => refuse(StatusCode::UNAUTHORIZED, "Open this page as /?token=SECRET, with the secret of --token.", false),
         }
     } else {
         next.run(request).await
-    }
+    };
+    visitor.into_iter().fold(response, cors::allow)
 }
 
-/// The reason to refuse a request, if it is not from this server's page.
-fn refusal(headers: &HeaderMap, names: &[String]) -> Option<&'static str> {
+/// A refusal, for people or for programs.
+fn refuse(status: StatusCode, reason: &str, is_api: bool) -> Response {
+    let mut response = if is_api { Problem::new(status, reason).into_response() } else { (status, format!("{reason}\n")).into_response() };
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// The reason to refuse a request, if it is not from this server's page, and not from one that is allowed by its origin.
+fn refusal(headers: &HeaderMap, names: &[String], is_allowed: bool) -> Option<&'static str> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(HOST).unwrap_or_default();
     if !is_own_host(host, names) {
-        return Some("This host name is not served; start the dashboard with --host NAME.\n");
+        return Some("This host name is not served; start the dashboard with --host NAME.");
     }
     match text(ORIGIN) {
-        Some(origin) if origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)) => {
-            Some("Requests from pages of other sites are not served.\n")
+        Some(origin) if !is_allowed && origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)) => {
+            Some("Requests from pages of other sites are not served.")
         }
         _ => None,
     }
@@ -121,7 +138,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        refusal(&headers, &["wall.example".into()]).is_some()
+        refusal(&headers, &["wall.example".into()], false).is_some()
     }
 
     #[test]

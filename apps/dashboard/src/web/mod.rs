@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The page over HTTP and WebSockets.
 
+mod cors;
 mod downloads;
 mod feed;
 mod guard;
@@ -13,4 +14,6 @@ mod report;
 mod server;
 mod viewer;
 
-pub use server::run;
+pub use downloads::stream;
+pub use refused::{Refused, change, find};
+pub use server::{router, run};

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::sources::registry::Registry;
 use crate::sources::source::Source;
@@ -37,6 +37,15 @@ impl From<SwitchError> for Refused {
 
 /// The response to a request, or its refusal.
 pub type Answer = Result<Response, Refused>;
+
+/// Sets the switches of `change`, and keeps those that hide faces over a restart.
+pub async fn change(registry: &Arc<Registry>, source: &Arc<Source>, change: Map<String, Value>) -> Result<(), Refused> {
+    source.switch(change)?;
+    let (registry, source) = (registry.clone(), source.clone());
+    let kept = tokio::task::spawn_blocking(move || registry.keep_hidden(&source)).await.unwrap_or_else(|error| Err(error.into()));
+    let until_restart = |error| format!("it is switched, but only until the next start: {error}");
+    kept.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, until_restart(error)))
+}
 
 /// The source with this id.
 pub fn find(registry: &Registry, id: u32) -> Result<Arc<Source>, Refused> {

@@ -10,8 +10,8 @@ use axum::Router;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRef, Path, Query, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -21,12 +21,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::downloads::{download, make_report, snapshot};
-use super::refused::{Answer, Refused, find, unknown};
+use super::refused::{self, Answer, Refused, find, unknown};
 use super::{feed, guard, listing, metrics, page, receiver, viewer};
 use crate::dashboard::Dashboard;
 use crate::sources::input::{Choices, Input, Kind, clean_name};
 use crate::sources::registry::Registry;
 use crate::sources::source::Command;
+use crate::v1;
 
 /// Of three connections, this many are reserved for WebSockets, the others for requests. A viewer has one WebSocket for the
 /// list and one for each source.
@@ -84,20 +85,34 @@ pub async fn run(dashboard: Arc<Dashboard>) -> Result<(), ListenError> {
     };
     dashboard.fleet.follow();
     let max_connections = emotion_http::max_connections();
-    let max_sockets = max_connections * SOCKETS_PER_THREE / 3;
-    let router = router(dashboard.clone(), max_sockets);
+    let max_requests = max_connections - max_connections * SOCKETS_PER_THREE / 3;
+    let router = router(dashboard.clone(), max_connections);
     tokio::select! {
-        () = emotion_http::serve(listener, router, max_connections - max_sockets, guard::HEADERS) => {}
+        () = emotion_http::serve_streams(listener, router, max_requests, guard::HEADERS, v1::has) => {}
         () = dashboard.watch() => {}
         _ = stop => {}
     }
     Ok(())
 }
 
-/// The routes of a server with at most `max_sockets` WebSockets.
-fn router(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
+/// The routes of a server with so many connections and WebSockets.
+pub fn router(dashboard: Arc<Dashboard>, max_connections: usize) -> Router {
+    let max_sockets = max_connections * SOCKETS_PER_THREE / 3;
+    let page = if dashboard.options.api_only { Router::new() } else { page_and_api(dashboard.clone(), max_sockets) };
+    // A program that follows a source keeps a connection for requests.
+    page.merge(v1::router(dashboard.clone(), (max_connections - max_sockets) / 2))
+        .fallback(unknown_address)
+        .layer(middleware::from_fn_with_state(dashboard, guard::check))
+}
+
+async fn unknown_address(uri: Uri) -> Response {
+    if v1::has(&uri) { v1::unknown(&uri).into_response() } else { Refused(StatusCode::NOT_FOUND, "not found".into()).into_response() }
+}
+
+/// The page, and what it asks for.
+fn page_and_api(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
     let sockets = Arc::new(Semaphore::new(max_sockets));
-    let app = App { dashboard: dashboard.clone(), sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
+    let app = App { dashboard, sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
     page::router()
         .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
@@ -118,8 +133,6 @@ fn router(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
         .route("/api/sources/{id}/snapshot.jpg", get(snapshot))
         .route("/api/sources/{id}/report.html", get(make_report))
         .route("/api/sources/{id}/records/{name}", get(download))
-        .fallback(|| async { Refused(StatusCode::NOT_FOUND, "not found".into()) })
-        .layer(middleware::from_fn_with_state(dashboard, guard::check))
         .with_state(app)
 }
 
@@ -189,10 +202,7 @@ type Change = Map<String, Value>;
 /// Sets the switches that the request has.
 async fn switch(State(registry): State<Arc<Registry>>, Path(id): Path<u32>, change: Result<Json<Change>, JsonRejection>) -> Answer {
     let source = find(&registry, id)?;
-    source.switch(change?.0)?;
-    let kept = tokio::task::spawn_blocking(move || registry.keep_hidden(&source)).await.unwrap_or_else(|error| Err(error.into()));
-    let until_restart = |error| format!("it is switched, but only until the next start: {error}");
-    kept.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, until_restart(error)))?;
+    refused::change(&registry, &source, change?.0).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -8,3 +8,4 @@ mod privacy;
 mod settings;
 mod sources;
 mod support;
+mod v1;

@@ -27,7 +27,7 @@ fn scene() -> Scene {
 }
 
 /// Encodes the scene for `frames` frames with a launch line and writes it to `path`.
-fn encode(frames: usize, line: &str, path: &Path) {
+pub fn encode(frames: usize, line: &str, path: &Path) {
     gst::init().unwrap();
     let line = format!(
         "appsrc name=in format=time caps=video/x-raw,format=RGB,width={WIDTH},height={HEIGHT},framerate=10/1 ! {line} ! filesink name=out"

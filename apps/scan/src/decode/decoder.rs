@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use emotion_photo_reader::{Format, Stream};
+use emotion_supervise::decoding::limit_pixels;
 use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use super::failure::Failure;
 use super::frame::{Chosen, Frame};
 use super::gate::Gate;
+use super::limits::Limits;
 use super::missing;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect, last_frame_of_flv};
@@ -53,6 +55,7 @@ pub struct Decoder {
     /// How a photo is turned upright.
     orientation: Option<gst::TagList>,
     limit: Duration,
+    max_pixels: Option<u64>,
     /// Number of bytes that are missing at the end of the file.
     missing_bytes: Option<u64>,
     timeline: Timeline,
@@ -70,9 +73,9 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Opens a file, which GStreamer reads as `stream` says and of which the frames of `sampling` are examined. It is given up
-    /// after `limit` without progress.
-    pub fn open(path: &Path, stream: &Stream, limit: Duration, sampling: Sampling) -> Result<Self> {
+    /// Opens a file, which GStreamer reads as `stream` says and of which the frames of `sampling` are examined.
+    pub fn open(path: &Path, stream: &Stream, limits: Limits, sampling: Sampling) -> Result<Self> {
+        let limit = limits.time;
         let missing_bytes = match defect(path) {
             Some(Defect::NoIndex) => return Err(Failure::NoIndex),
             Some(Defect::DeepY4m) => return Err(Failure::DeepRawVideo),
@@ -80,7 +83,7 @@ impl Decoder {
             None => None,
         };
         let source = || stream.source(path).map_err(broken);
-        let start = |limit| Self::start(&source()?, limit, sampling);
+        let start = |time| Self::start(&source()?, Limits { time, ..limits }, sampling);
         let is_stuck = |opened: &Result<Self>| TRIES.iter().any(|&short| opened.as_ref().err() == Some(&Failure::Stuck(short)));
         let tries = TRIES.into_iter().filter(|&short| short < limit);
         let photo = (stream.format == Some(Format::Jpeg)).then(|| Self::start_jpeg(&source()?, limit)).and_then(Result::ok);
@@ -96,7 +99,7 @@ impl Decoder {
         });
         if sampling.pace().is_some() && matches!(&oriented, Err(Failure::Decoding(_) | Failure::Other)) {
             // Perhaps its first keyframe is none.
-            return Self::open(path, stream, limit, sampling.exact());
+            return Self::open(path, stream, limits, sampling.exact());
         }
         oriented.map_err(|failure| {
             let is_unknown = failure == Failure::Unknown;
@@ -109,16 +112,19 @@ impl Decoder {
     pub fn reopen(&mut self, sampling: Sampling) -> Result<()> {
         let Some((path, stream)) = &self.file else { return Err(Failure::Other) };
         let may_seek = self.may_seek;
-        *self = Self::open(path, stream, self.limit, sampling)?;
+        *self = Self::open(path, stream, Limits { time: self.limit, pixels: self.max_pixels }, sampling)?;
         self.may_seek = may_seek;
         Ok(())
     }
 
     /// Opens what `source` outputs.
-    pub(crate) fn start(source: &gst::Element, limit: Duration, sampling: Sampling) -> Result<Self> {
+    pub(crate) fn start(source: &gst::Element, limits: Limits, sampling: Sampling) -> Result<Self> {
         let (pipeline, decode, sink) = linked(source, "decodebin")?;
+        limits.pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
         let found = watch(&decode, &sink, sampling);
-        Self::started(pipeline, sink, found, limit, sampling)
+        let mut decoder = Self::started(pipeline, sink, found, limits.time, sampling)?;
+        decoder.max_pixels = limits.pixels;
+        Ok(decoder)
     }
 
     /// Opens an ordinary JPEG photo, whose decoder is known. decodebin needs more time to find it than the photo to be decoded. If
@@ -145,6 +151,7 @@ impl Decoder {
             file: None,
             orientation: None,
             limit,
+            max_pixels: None,
             missing_bytes: None,
             timeline: Timeline::default(),
             origin_ns: None,
@@ -390,7 +397,7 @@ mod tests {
         gst::init().unwrap();
         let silent = gst_app::AppSrc::builder().build();
         let start = Instant::now();
-        let failure = Decoder::start(silent.upcast_ref(), Duration::from_millis(300), Sampling::All).unwrap_err();
+        let failure = Decoder::start(silent.upcast_ref(), Limits::time(Duration::from_millis(300)), Sampling::All).unwrap_err();
         assert_eq!(failure, Failure::Stuck(Duration::from_millis(300)));
         assert_eq!(failure.to_string(), "no frame within 0.3 s");
         assert!(start.elapsed() < Duration::from_secs(30));

@@ -9,6 +9,7 @@ use emotion_photo_reader::{Photo, Reading, frame};
 use super::decoder::Decoder;
 use super::failure::Failure;
 use super::frame::{Chosen, Frame, Part};
+use super::limits::Limits;
 use crate::findings::Kind;
 use crate::sampling::Sampling;
 
@@ -22,18 +23,22 @@ pub enum Frames {
 }
 
 impl Frames {
-    /// Opens a file, of which the frames of `sampling` are examined. GStreamer gives it up after `limit` without progress.
-    pub fn open(path: &Path, limit: Duration, sampling: Sampling) -> Result<Self, Failure> {
+    /// Opens a file, of which the frames of `sampling` are examined.
+    pub fn open(path: &Path, limits: Limits, sampling: Sampling) -> Result<Self, Failure> {
         match Reading::of(path)? {
             Reading::Stream(stream) => {
-                let opened = Decoder::open(path, &stream, limit, sampling);
+                limits.check(stream.size)?;
+                let opened = Decoder::open(path, &stream, limits, sampling);
                 let is_decoded = opened.as_ref().is_ok_and(|decoder| !decoder.is_at_end());
                 match stream.refused.filter(|_| !is_decoded) {
                     Some(refused) => Err(refused.into()),
                     None => Ok(Self::Stream(Box::new(opened?))),
                 }
             }
-            Reading::Photo(photo) => Ok(Self::Photo(Box::new(photo))),
+            Reading::Photo(photo) => {
+                limits.check(Some(photo.facts().size))?;
+                Ok(Self::Photo(Box::new(photo)))
+            }
         }
     }
 

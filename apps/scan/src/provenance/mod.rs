@@ -24,7 +24,7 @@ use crate::outputs::Outputs;
 use crate::sampling::in_seconds;
 use crate::summary::Summary;
 
-pub use networks::Network;
+pub use networks::{Network, of as networks};
 pub use software::{Processor, Software};
 
 /// Version of the fields.

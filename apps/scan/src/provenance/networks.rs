@@ -16,19 +16,23 @@ pub(super) const EXPRESSION: &str = "expression";
 /// The role of the network that estimates the geometry of faces.
 pub(super) const GEOMETRY: &str = "geometry";
 
+/// A network, with what its description says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// What it does: `detector`, `refiner`, `geometry` or `expression`.
     pub role: String,
     /// Its name; `None` if no description with this checksum was found.
     #[serde(default)]
     pub name: Option<String>,
+    /// Version of its description.
     #[serde(default)]
     pub version: Option<String>,
     /// SHA-256 of the file.
     pub sha256: String,
     /// SHA-256 of the description.
     pub description_sha256: String,
+    /// Its licence.
     #[serde(default)]
     pub licence: Option<String>,
     /// The model card, in the source of the program.
@@ -40,7 +44,7 @@ pub struct Network {
 }
 
 /// The networks of `models`, which `settings` have selected.
-pub(super) fn of(models: &Models, settings: &[Setting]) -> Vec<Network> {
+pub fn of(models: &Models, settings: &[Setting]) -> Vec<Network> {
     let known = known(settings);
     let detectors = ["detector", "refiner"].into_iter().zip(pairs(&models.detector, &models.detector_description));
     let geometry = (GEOMETRY, (models.geometry.as_str(), models.geometry_description.as_str()));

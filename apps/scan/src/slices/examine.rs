@@ -13,7 +13,7 @@ use super::plan::{self, Sampler};
 use super::times;
 use crate::analysis::{Analyser, Faces};
 use crate::command_line::CommandLine;
-use crate::decode::{Failure, Frame, Frames, Part};
+use crate::decode::{Failure, Frame, Frames, Limits, Part};
 use crate::error::Error;
 use crate::examination::Examination;
 use crate::findings::{Face, FileFacts, Kind, SliceResult};
@@ -53,7 +53,7 @@ impl<'a> Examiner<'a> {
 
     /// Opens a file that is on this machine.
     pub fn open(&self, path: Result<PathBuf, Unavailable>) -> Result<Frames, Failure> {
-        Frames::open(&path?, self.timeout, self.examination.schedule().first())
+        Frames::open(&path?, Limits::time(self.timeout), self.examination.schedule().first())
     }
 
     /// Finds out what a file is, and where it is cut into slices. The decoder is `None` if the file has no pictures.
@@ -266,7 +266,7 @@ impl SliceExamination {
 }
 
 /// The direction in which a photo is upright, with the faces that are found there.
-fn best_direction(frame: &Frame, tags: &[gst::Event], analyser: &mut Analyser) -> Result<(Direction, Faces), Error> {
+pub fn best_direction(frame: &Frame, tags: &[gst::Event], analyser: &mut Analyser) -> Result<(Direction, Faces), Error> {
     let mut search = |direction| {
         analyser.restart(tags, direction)?;
         Ok::<_, Error>((direction, analyser.analyse(frame.sample.clone())?))

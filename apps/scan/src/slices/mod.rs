@@ -6,4 +6,5 @@ mod plan;
 mod look;
 mod examine;
 
-pub use examine::Examiner;
+pub use examine::{Examiner, best_direction};
+pub use plan::Sampler;

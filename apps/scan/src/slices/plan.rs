@@ -139,7 +139,7 @@ mod tests {
     use gst::prelude::*;
 
     use super::*;
-    use crate::decode::Decoder;
+    use crate::decode::{Decoder, Limits};
     use crate::sampling::Sampling;
 
     const S: u64 = 1_000_000_000;
@@ -219,7 +219,7 @@ mod tests {
         let source = gst_app::AppSrc::builder().stream_type(gst_app::AppStreamType::Stream).build();
         source.push_buffer(video()).unwrap();
         source.end_of_stream().unwrap();
-        let opened = Decoder::start(source.upcast_ref(), Duration::from_secs(30), Sampling::All).unwrap();
+        let opened = Decoder::start(source.upcast_ref(), Limits::time(Duration::from_secs(30)), Sampling::All).unwrap();
         let mut decoder = Frames::Stream(Box::new(opened));
         let facts = facts_of(&mut decoder, true).unwrap();
         assert_eq!((facts.length_ns, facts.slices, facts.error), (Some(100_000_000_000), vec![0], None));

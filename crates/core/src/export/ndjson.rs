@@ -48,8 +48,8 @@ pub(super) fn objects(frame: &FrameReport<'_>, geometry: GeometryFields) -> impl
     frame.faces.iter().map(move |face| Ok(serde_json::to_string(&face_line(frame, face, geometry))?)).chain(gone)
 }
 
-/// The record of one face.
-fn face_line<'a>(frame: &FrameReport<'a>, face: &'a FaceRecord, geometry: GeometryFields) -> FaceLine<'a> {
+/// The record of one face of a frame.
+pub fn face_line<'a>(frame: &FrameReport<'a>, face: &'a FaceRecord, geometry: GeometryFields) -> FaceLine<'a> {
     let (detection, emotion) = (face.detection.as_ref(), face.emotion.as_ref());
     let scored = emotion.filter(|emotion| emotion.is_scored());
     FaceLine {
