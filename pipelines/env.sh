@@ -181,9 +181,9 @@ encode_within() {
     elif has_elements openh264enc h264parse; then
         encoder="openh264enc bitrate=${1}000 ! h264parse"
     elif [ "${2:-}" = mp4 ]; then
-        # mp4mux asks for what vp9parse would add, which GStreamer's "bad" plugins have.
+        # mp4mux needs what vp9parse would add, which GStreamer's "bad" plugins have; version 1.22 crashes without a chroma-site.
         encoder="vp9enc deadline=1 cpu-used=8 threads=2 end-usage=cq cq-level=24 target-bitrate=${1}000 ! \
-            capssetter caps=video/x-vp9,chroma-format=(string)4:2:0"
+            capssetter caps=video/x-vp9,chroma-format=(string)4:2:0,chroma-site=(string)mpeg2"
     else # says that there is no H.264 encoder
         encoder='x264enc ! h264parse'
     fi
