@@ -13,7 +13,7 @@ python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
 training = PYTHONPATH=models $(python) -m training.expression
 
-.PHONY: help setup test-packages build plugin demo scan cluster-demo dashboard fleet test fuzz bench soak evaluate faces train model card \
+.PHONY: help setup test-packages build plugin demo scan cluster-demo dashboard fleet check test fuzz bench soak evaluate faces train model card \
     licences install uninstall deb wheel windows release clean
 
 help: ## list the targets
@@ -48,6 +48,8 @@ fleet: setup ## cameras, a broker and a page that shows them: SOURCES='clip.mp4'
 
 test: setup $(call packages_of,requirements-data) $(TARGET)/scan/readers/installed ## run all checks and tests, or ONLY=tiles:: by name
 	FEATURES="$(FEATURES)" PYTHON=$(python) scripts/test $(if $(ONLY),only "$(ONLY)")
+check: setup ## run the formatter, the lints and the fast tests
+	FEATURES="$(FEATURES)" scripts/test check
 test-%:
 	FEATURES="$(FEATURES)" PYTHON=$(python) scripts/test $*
 fuzz: setup ## feed random input to all targets, MINUTES=10 in total, or to ONLY=one of tests/fuzz

@@ -17,7 +17,7 @@ mkdir -p "$folder"
 
 if [ -z "$input" ]; then
     input=$folder/average-faces.mp4
-    if [ ! "$input" -nt "$checkout/models/average-faces/neutral.png" ]; then
+    if [ ! -f "$input" ] || [ "$checkout/models/average-faces/neutral.png" -nt "$input" ]; then
         printf 'demo: rendering a clip of average faces\n'
         render_clip "$input.part"
         mv "$input.part" "$input"

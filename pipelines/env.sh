@@ -198,15 +198,26 @@ has_elements() {
 }
 encode_within 4000
 
-# Renders the demo clip of average faces into a file. RENDERER is the program, if it is built already.
+# Renders a clip of average faces into a file. RENDERER is the program, if it is built already. An installed copy of this folder
+# has only the faces, and shows one after the other.
 render_clip() {
+    encode_within 4000 mp4
     if [ -z "$checkout" ]; then
-        printf '%s: name a video; the clip of average faces is rendered from the sources only\n' "$0" >&2
-        exit 2
+        show_faces "$1"
+        return
     fi
     [ -n "${RENDERER:-}" ] || cargo build --locked --release --manifest-path "$checkout/Cargo.toml" --package average-faces-clip
-    encode_within 4000 mp4
     "${RENDERER:-$target/release/average-faces-clip}" |
         gst-launch-1.0 -q fdsrc fd=0 ! rawvideoparse format=rgb width=640 height=480 framerate=30/1 ! \
             videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$1"
+}
+
+show_faces() {
+    local name parts=()
+    for name in neutral happiness surprise sadness anger fear; do
+        parts+=(filesrc location="$pipelines/faces/$name.png" ! pngdec ! imagefreeze num-buffers=45 ! video/x-raw,framerate=30/1 ! videoconvert !
+            videoscale ! video/x-raw,format=I420,width=320,height=320,pixel-aspect-ratio=1/1 !
+            videobox left=-160 right=-160 top=-80 bottom=-80 border-alpha=1 ! faces.)
+    done
+    gst-launch-1.0 -q concat name=faces ! videoconvert ! "${encode[@]}" ! mp4mux ! filesink location="$1" "${parts[@]}"
 }

@@ -116,3 +116,22 @@ fn a_release_is_signed_and_says_what_it_was_built_from() {
     let refused = copy.refused(&format!("RELEASE_KEY={} packaging/release sums signature", other.display()));
     assert!(refused.contains("is not the secret key of packaging/minisign.pub"), "{refused}");
 }
+
+#[test]
+fn a_release_is_tried_only_if_its_sums_are_right() {
+    let stage = Stage::new("try");
+    let package = "gstreamer1.0-emotion_9.0.0_bookworm_amd64.deb";
+    let attempt = |release: &str| {
+        let output = run(Command::new(repository().join("scripts/try")).arg(release).current_dir(stage.path()));
+        assert!(!output.status.success() && !stage.path().join("emotion").exists());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(attempt("nowhere").contains("expected a folder with a release, found nowhere"));
+    let folder = stage.path().join("release");
+    std::fs::create_dir(&folder).expect("a folder");
+    assert!(attempt("release").contains("expected gstreamer1.0-emotion_VERSION_bookworm_amd64.deb in release, found none"));
+    std::fs::write(folder.join(package), "a package").expect("a file");
+    assert!(attempt("release").contains("expected SHA256SUMS in release, found none"));
+    std::fs::write(folder.join("SHA256SUMS"), format!("{}  {package}\n", "0".repeat(64))).expect("a file");
+    assert!(attempt("release").contains(&format!("{package} is not what SHA256SUMS says")));
+}
