@@ -6,6 +6,8 @@
 
 use thiserror::Error;
 
+use crate::packages::{Plugins, install};
+
 /// An encoder and the elements around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoder {
@@ -35,8 +37,9 @@ pub const ENCODERS: [Encoder; 2] = [
 /// No encoder of [`ENCODERS`] is installed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
-    "expected one of the video encoders {}, found none; Debian has them in gstreamer1.0-plugins-ugly and -bad",
-    ENCODERS.map(|encoder| encoder.element).join(", ")
+    "expected one of the video encoders {}, found none: {}",
+    ENCODERS.map(|encoder| encoder.element).join(", "),
+    install(&[Plugins::Ugly, Plugins::Bad])
 )]
 pub struct NoEncoder;
 
@@ -76,7 +79,7 @@ mod tests {
             let line = format!("\"{}\"", encoder.recording.replace(rate.0, rate.1));
             assert!(script.contains(&line), "{line} is not in pipelines/env.sh");
         }
-        assert_eq!(script.matches("encoder=\"").count(), ENCODERS.len());
+        assert_eq!(script.matches("! h264parse\"").count(), ENCODERS.len());
     }
 
     /// Encodes five frames and returns the timestamps of the buffers that `line` makes of them.

@@ -10,6 +10,7 @@
 //! | [`input`] | the elements that read a source |
 //! | [`decoding`] | a decoder for video |
 //! | [`encoding`] | an encoder for recordings and network streams |
+//! | [`packages`] | packages of systems that have plugins of GStreamer |
 //! | [`recording`] | recordings of equal length, each with a file of records |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
@@ -24,6 +25,7 @@ pub mod decoding;
 pub mod encoding;
 pub mod input;
 pub mod metrics;
+pub mod packages;
 pub mod place;
 pub mod progress;
 pub mod recording;

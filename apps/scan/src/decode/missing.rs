@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What helps where GStreamer cannot decode a file.
 
-/// Debian's packages with demuxers and decoders, and a plugin of each.
-const PACKAGES: [(&str, &str); 4] = [
-    ("gstreamer1.0-plugins-good", "isomp4"),
-    ("gstreamer1.0-plugins-bad", "videoparsersbad"),
-    ("gstreamer1.0-plugins-ugly", "asf"),
-    ("gstreamer1.0-libav", "libav"),
-];
+use emotion_supervise::packages::{Plugins, install, missing};
+
 /// Fields of caps that name a format of which GStreamer knows no type.
 const NAMES: [&str; 3] = ["fourcc", "codec-id", "format"];
 
@@ -26,15 +21,13 @@ fn text(caps: &gst::StructureRef, name: &str) -> Option<String> {
 
 /// Which packages to install; if all of them are installed, how to convert the file.
 pub fn help() -> String {
-    let registry = gst::Registry::get();
-    let missing = PACKAGES.iter().filter(|(_, plugin)| registry.find_plugin(plugin).is_none()).map(|(package, _)| *package);
-    help_for(&missing.collect::<Vec<_>>())
+    help_for(&missing())
 }
 
-fn help_for(missing: &[&str]) -> String {
+fn help_for(missing: &[Plugins]) -> String {
     match missing {
         [] => "ffmpeg can perhaps convert the file: ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mkv".to_owned(),
-        packages => format!("Debian's {} may have one", packages.join(" and ")),
+        plugins => format!("perhaps this adds one: {}", install(plugins)),
     }
 }
 
@@ -44,8 +37,8 @@ mod tests {
 
     #[test]
     fn missing_packages_are_named_and_otherwise_a_conversion() {
-        assert_eq!(help_for(&["gstreamer1.0-libav"]), "Debian's gstreamer1.0-libav may have one");
-        assert!(help_for(&["a", "b"]).contains("a and b") && help_for(&[]).contains("ffmpeg -i"));
+        assert_eq!(help_for(&[Plugins::Libav]), format!("perhaps this adds one: {}", install(&[Plugins::Libav])));
+        assert!(help_for(&[]).contains("ffmpeg -i"));
     }
 
     #[test]

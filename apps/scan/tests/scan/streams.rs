@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use emotion_supervise::packages::{Plugins, install};
 use serde_json::Value;
 
 use crate::support::{Folder, ended, with_ffmpeg};
@@ -178,7 +179,8 @@ fn a_missing_decoder_names_its_package() {
     let mut command = folder.command("source.mkv sound.mov --output out.ndjson");
     command.env("GST_PLUGIN_SYSTEM_PATH_1_0", folder.path("plugins")).env("GST_REGISTRY", folder.path("registry.bin"));
     let printed = ended(command.output().unwrap(), 3);
-    assert!(printed.contains("source.mkv: no decoder for video/x-ffv is installed; Debian's gstreamer1.0-libav may have one"), "{printed}");
+    let expected = format!("source.mkv: no decoder for video/x-ffv is installed; perhaps this adds one: {}", install(&[Plugins::Libav]));
+    assert!(printed.contains(&expected), "{printed}");
     assert_eq!(folder.rows("out.files.ndjson")[1]["kind"], "other");
 }
 
