@@ -162,8 +162,11 @@ impl Decoder {
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
-        if decoder.gate().is_some() && decoder.found.lock().lacks_times() {
-            return Err(Distrust::NoOrder.into());
+        if decoder.found.lock().lacks_times() {
+            if decoder.gate().is_some() {
+                return Err(Distrust::NoOrder.into());
+            }
+            decoder.timeline = Timeline::rough();
         }
         let is_seekable = decoder.found.lock().is_seekable();
         decoder.may_seek = is_seekable;

@@ -3,6 +3,8 @@
 //! of values of two of these dimensions, at least once. It takes minutes, so `scripts/test truth` runs it. The table in docs/scan.md is
 //! written from its results with `UPDATE_DOCS=1`. With `TRUTH=mkv`, it tries only the cases whose description contains `mkv`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use test_support::repository;
 
 use super::judged::{Found, Judged, Probe, judge, table};
@@ -228,7 +230,7 @@ impl Case {
         let probe = Probe::of(&shown.folder.path(&name));
         let zone = self.is_damaged().then(|| probe.zone(film.frames(), &shown.damage(&name, self.damage, DAMAGED)));
         let (rows, file) = shown.scan_any(&name, self.options, self.is_killed);
-        let judged = judge(shown, self, &Found { film: &film, probe, faces, zone, rows: &rows, file: &file });
+        let judged = judge(shown, self, Found { film: &film, probe, faces, zone, rows: &rows, file: &file });
         std::fs::remove_file(shown.folder.path(&name)).unwrap();
         judged
     }
@@ -249,24 +251,42 @@ fn allows(values: &[Option<usize>]) -> bool {
 #[test]
 #[ignore = "takes minutes: scripts/test truth"]
 fn truth_of_containers() {
-    let Some(mut shown) = Shown::new("truth-matrix") else { return };
     let only = std::env::var("TRUTH").unwrap_or_default();
     let cases: Vec<Case> = Case::all().into_iter().filter(|case| case.description().contains(&only)).collect();
     println!("{} cases", cases.len());
-    let mut wrong = Vec::new();
-    let mut all = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
-        let judged = case.run(&mut shown, number);
-        println!("{}: {judged}", case.description());
-        wrong.extend(judged.is_wrong().then(|| format!("{}: {judged}", case.description())));
-        all.push((case, judged));
-    }
+    let Some(judged) = judge_all(&cases) else { return };
+    let all: Vec<_> = cases.iter().zip(judged).collect();
+    let wrong = all.iter().filter(|(_, judged)| judged.is_wrong()).map(|(case, judged)| format!("{}: {judged}", case.description()));
+    let wrong: Vec<String> = wrong.collect();
     let table = table(&all);
     println!("{table}");
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     if only.is_empty() {
         compare(&table);
     }
+}
+
+/// The cases on all cores, in their order; `None` if they cannot be run here.
+fn judge_all(cases: &[Case]) -> Option<Vec<Judged>> {
+    let next = AtomicUsize::new(0);
+    let worker = |folder: usize| {
+        let mut shown = Shown::new(&format!("truth-matrix-{folder}"))?;
+        let mut judged = Vec::new();
+        while let Some((number, case)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|number| Some((number, cases.get(number)?))) {
+            judged.push((number, case.run(&mut shown, number)));
+            println!("{}: {}", case.description(), judged.last().map_or(String::new(), |(_, judged)| judged.to_string()));
+        }
+        Some(judged)
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = std::thread::scope(|scope| {
+        let worker = &worker;
+        let workers: Vec<_> = (0..workers).map(|folder| scope.spawn(move || worker(folder))).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no case panics")).collect::<Option<Vec<_>>>()
+    });
+    let mut all: Vec<_> = all?.into_iter().flatten().collect();
+    all.sort_by_key(|(number, _)| *number);
+    Some(all.into_iter().map(|(_, judged)| judged).collect())
 }
 
 /// Compares the table with that of docs/scan.md, or writes it there.
