@@ -301,7 +301,7 @@ fn behind_damage(films: &[&Judged]) -> String {
     match films.len() - ended {
         _ if wrong > 0 => format!("wrong in {wrong} films"),
         0 => "rows end, with an error".to_owned(),
-        _ if ended > 0 => format!("right, or rows end with an error ({ended})"),
+        _ if ended > 0 => "right, or rows end, with an error".to_owned(),
         _ => "right".to_owned(),
     }
 }
