@@ -18,17 +18,19 @@ use parking_lot::Mutex;
 use super::failure::Failure;
 use super::frame::{Chosen, Frame};
 use super::gate::Gate;
+use super::groups::Distrust;
 use super::limits::Limits;
 use super::missing;
 use super::streams::{Found, watch};
 use super::structure::{Defect, defect, last_frame_of_flv};
-use super::timeline::Timeline;
+use super::timeline::{Timeline, position};
 use crate::findings::Kind;
 use crate::sampling::{SILENT_NS, Sampling};
 
 /// Times after which a file is opened again. decodebin loses an error that a demuxer posts while it starts (GStreamer 1.22;
 /// one of 40 times for an MP4 file without an index, more often under load), and then waits forever.
 const TRIES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];
+const MXF: &str = "application/mxf";
 /// Frames that are decoded ahead.
 const QUEUED_FRAMES: u32 = 4;
 /// Time between two checks of the bus while waiting for a frame.
@@ -65,6 +67,8 @@ pub struct Decoder {
     may_seek: bool,
     /// Earlier frames are skipped.
     skip_ns: u64,
+    /// False if it ends at a part that is not the last one of the file.
+    goes_to_end: bool,
     /// Time of the last frame.
     last_ns: Option<u64>,
     /// Set once a seek has led away from the first frame.
@@ -97,8 +101,8 @@ impl Decoder {
             opened.file = Some((path.to_owned(), stream.clone()));
             opened
         });
-        if sampling.pace().is_some() && matches!(&oriented, Err(Failure::Decoding(_) | Failure::Other)) {
-            // Perhaps its first keyframe is none.
+        if sampling.pace().is_some() && matches!(&oriented, Err(Failure::Decoding(_) | Failure::Other | Failure::Unsampled(_))) {
+            // Perhaps its first keyframe is none, or frames have no times.
             return Self::open(path, stream, limits, sampling.exact());
         }
         oriented.map_err(|failure| {
@@ -157,6 +161,7 @@ impl Decoder {
             origin_ns: None,
             may_seek: true,
             skip_ns: 0,
+            goes_to_end: true,
             last_ns: None,
             has_moved: false,
             is_stuck: false,
@@ -164,6 +169,12 @@ impl Decoder {
         let started = decoder.pipeline.set_state(gst::State::Paused);
         decoder.wait_for_frame()?;
         started.map_err(broken)?;
+        if decoder.found.lock().lacks_times() {
+            if decoder.gate().is_some() {
+                return Err(Distrust::NoOrder.into());
+            }
+            decoder.timeline = Timeline::rough();
+        }
         let is_seekable = decoder.found.lock().is_seekable();
         decoder.may_seek = is_seekable;
         decoder.origin_ns = if is_seekable { Some(0) } else { decoder.preroll_position() };
@@ -212,7 +223,7 @@ impl Decoder {
         self.pipeline.set_state(gst::State::Playing).map_err(broken)?;
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
-                let (sample, time_ns) = self.timed(sample);
+                let (sample, time_ns) = self.timed(sample, gate.as_ref().is_some_and(|gate| gate.is_choosing()));
                 if time_ns < self.skip_ns {
                     (end, before) = (Instant::now() + self.limit, arrived());
                     continue;
@@ -241,13 +252,15 @@ impl Decoder {
     /// What is missing behind the last frame, of those at `times` if only few were decoded.
     fn incomplete(&self, times: Option<Vec<u64>>) -> Option<Failure> {
         let last_ns = times.map_or(self.last_ns, |times| times.into_iter().max());
-        // The demuxer for FLV goes no further than damage, and says that the file has ended.
+        // The demuxers for FLV and MXF may go no further than damage, and say that the file has ended.
+        let is_mxf = self.found.lock().media_type.as_deref() == Some(MXF);
         let has_stopped = || {
             let at_ns = last_ns?;
-            let length_ns = last_frame_of_flv(&self.file.as_ref()?.0)?.saturating_sub(self.origin_ns?);
+            let in_header = || if is_mxf { self.length_ns() } else { None };
+            let length_ns = last_frame_of_flv(&self.file.as_ref()?.0).or_else(in_header)?.saturating_sub(self.origin_ns?);
             (length_ns > at_ns + SILENT_NS).then_some(Failure::Ended { at_ns, length_ns })
         };
-        self.missing_bytes.map(Failure::CutOff).or_else(has_stopped)
+        self.missing_bytes.map(Failure::CutOff).or_else(|| self.goes_to_end.then(has_stopped).flatten())
     }
 
     /// Times of the frames of the slice, at its end; `None` if all of them were decoded.
@@ -255,11 +268,13 @@ impl Decoder {
         Ok(self.gate().map_or(Ok(None), |gate| gate.times_at_end())?)
     }
 
-    /// The sample and its time. Its buffer gets a timestamp if its own is missing or not after that of the last frame.
-    fn timed(&mut self, sample: gst::Sample) -> (gst::Sample, u64) {
+    /// The sample and its time. Its buffer gets a timestamp if its own is missing or not after that of the last frame. A gate that
+    /// chooses frames has a decoder output the first one twice, and trusts timestamps only.
+    fn timed(&mut self, sample: gst::Sample, is_chosen: bool) -> (gst::Sample, u64) {
         let Some(mut buffer) = sample.buffer_owned() else { return (sample, self.timeline.next(None, None)) };
         let pts = buffer.pts();
-        let position_ns = self.timeline.stamp(&mut buffer, sample.caps(), sample.segment());
+        let own = if is_chosen { position(&buffer, sample.segment()) } else { None };
+        let position_ns = own.unwrap_or_else(|| self.timeline.stamp(&mut buffer, sample.caps(), sample.segment()));
         let time_ns = position_ns.saturating_sub(*self.origin_ns.get_or_insert(position_ns));
         self.last_ns = Some(time_ns);
         if buffer.pts() == pts {
@@ -311,7 +326,7 @@ impl Decoder {
             _ if found.is_other() => return Failure::Other,
             gst::MessageView::Error(error) => error,
             // Nobody records sound alone in this format.
-            _ if found.media_type.as_deref() == Some("application/mxf") => return Failure::NoMxfVideo,
+            _ if found.media_type.as_deref() == Some(MXF) => return Failure::NoMxfVideo,
             _ => return Failure::Other,
         };
         if found.media_type.is_none() && error.error().matches(gst::StreamError::TypeNotFound) {

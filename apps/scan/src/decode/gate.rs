@@ -71,13 +71,19 @@ impl Gates {
 
     /// The gate before the decoder that outputs to `pad` of the `decodebin`.
     pub(super) fn of_output(&self, pad: &gst::Pad) -> Option<Arc<Gate>> {
-        let decoder = pad.downcast_ref::<gst::GhostPad>()?.target()?.parent_element()?;
+        let decoder = decoder_of(pad)?;
         let gates = self.0.lock();
         gates.iter().find(|(element, _)| element.upgrade().as_ref() == Some(&decoder)).map(|(_, gate)| gate.clone())
     }
 }
 
-fn is_decoder(element: &gst::Element) -> bool {
+/// The decoder that outputs to `pad` of a `decodebin`.
+pub(super) fn decoder_of(pad: &gst::Pad) -> Option<gst::Element> {
+    pad.downcast_ref::<gst::GhostPad>()?.target()?.parent_element()
+}
+
+/// True if `element` decodes pictures.
+pub(super) fn is_decoder(element: &gst::Element) -> bool {
     let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
     class.is_some_and(|class| {
         let has = |part| class.split('/').any(|other| other == part);
@@ -110,6 +116,11 @@ impl Gate {
     /// After the next seek, passes on what `planned` needs: frames of a range at this pace; `None` is all frames.
     pub(super) fn plan(&self, planned: Option<(Pace, Range)>) {
         self.state.lock().planned = planned;
+    }
+
+    /// True if it drops the frames that nobody examines.
+    pub(super) fn is_choosing(&self) -> bool {
+        self.state.lock().groups.is_some()
     }
 
     /// Number of compressed frames that have arrived.

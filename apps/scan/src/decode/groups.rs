@@ -32,6 +32,8 @@ pub(super) struct Wanted {
 pub enum Distrust {
     #[error("a keyframe has no time")]
     NoTime,
+    #[error("the container has no times at which frames are shown")]
+    NoOrder,
     #[error("the times of keyframes decrease")]
     Backwards,
     #[error("no frame is marked as a keyframe")]

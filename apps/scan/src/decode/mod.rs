@@ -7,6 +7,7 @@ mod frame;
 mod group;
 mod groups;
 mod gate;
+mod pictures;
 mod failure;
 mod limits;
 mod streams;

@@ -8,8 +8,8 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use super::frame::{Part, Range};
-use super::gate::{Gate, Gates};
-use super::missing;
+use super::gate::{Gate, Gates, decoder_of};
+use super::{missing, pictures};
 use crate::sampling::Sampling;
 
 /// Name of the message that a pipeline without video posts.
@@ -18,19 +18,15 @@ const NO_VIDEO: &str = "emotion-scan-no-video";
 const VISUAL_TYPES: [&str; 5] =
     ["application/ogg", "application/mxf", "application/vnd.rn-realmedia", "application/x-gst-av-nut", "application/x-shockwave-flash"];
 /// Containers in which a frame has the same time after a seek as in a run from the start: those of which the truth film (see
-/// `tests/scan/truth.rs`) finds nothing else. In transport streams, the times after a seek are others, by the difference between two
-/// clocks; in ASF, timestamps are lost, and in FLV frames.
-const SEEKABLE: [&str; 9] = [
-    "video/quicktime",
-    "application/x-3gp",
-    "video/x-m4v",
-    "video/mj2",
-    "video/x-matroska",
-    "video/webm",
-    "video/x-msvideo",
-    "application/ogg",
-    "application/mxf",
-];
+/// `tests/scan/truth`) finds nothing else. In transport streams, the times after a seek are others, by the difference between two
+/// clocks; in ASF, timestamps are lost, in FLV frames, and in MXF, times may be those of the frame before.
+const SEEKABLE: [&str; 8] =
+    ["video/quicktime", "application/x-3gp", "video/x-m4v", "video/mj2", "video/x-matroska", "video/webm", AVI, "application/ogg"];
+/// The container whose frames have only the time at which they are decoded.
+const AVI: &str = "video/x-msvideo";
+/// Media types of videos whose frames may be shown in another order than they are decoded, and profiles in which they are not.
+const REORDERED_TYPES: [&str; 3] = ["video/mpeg", "video/x-h264", "video/x-h265"];
+const ORDERED_PROFILES: [&str; 3] = ["simple", "baseline", "constrained-baseline"];
 /// The media type of ASF, in which a picture beside the sound is a track: the cover of an album.
 const ASF: &str = "video/x-ms-asf";
 
@@ -45,6 +41,8 @@ pub struct Found {
     pub videos: u32,
     /// Drops the frames that nobody examines.
     pub gate: Option<Arc<Gate>>,
+    /// Set if frames of the video may be shown in another order than they are decoded.
+    pub is_reordered: bool,
 }
 
 impl Found {
@@ -55,7 +53,12 @@ impl Found {
 
     /// True if the container is one in which seeks keep times.
     pub fn is_seekable(&self) -> bool {
-        self.media_type.as_deref().is_some_and(|name| SEEKABLE.contains(&name))
+        !self.lacks_times() && self.media_type.as_deref().is_some_and(|name| SEEKABLE.contains(&name))
+    }
+
+    /// True if compressed frames do not have the time at which they are shown.
+    pub fn lacks_times(&self) -> bool {
+        self.is_reordered && self.media_type.as_deref() == Some(AVI)
     }
 
     /// True if the file is known to have no pictures.
@@ -67,6 +70,7 @@ impl Found {
 /// Links one video of `decode` to `sink` and records what is found. Sound and text stay encoded.
 pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling) -> Arc<Mutex<Found>> {
     let found = Arc::new(Mutex::new(Found::default()));
+    pictures::stamp(decode);
     let gates = gates(decode, &found, sampling);
     forbid_direct_rendering(decode);
     name_dnxhr(decode);
@@ -82,6 +86,8 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling)
         let mut seen = seen.lock();
         seen.videos = seen.videos.max(number as u32);
         seen.gate = default.as_ref().and_then(|video| gates.as_ref()?.of_output(video));
+        let compressed = default.as_ref().and_then(|video| decoder_of(video)?.static_pad("sink")?.current_caps());
+        seen.is_reordered = compressed.is_some_and(|caps| is_reordered(&caps));
         drop(seen);
         match default {
             Some(video) => {
@@ -132,6 +138,13 @@ fn record_types(decode: &gst::Element, found: &Arc<Mutex<Found>>) {
             None
         });
     });
+}
+
+/// True if frames of these caps may be shown in another order than they are decoded.
+fn is_reordered(caps: &gst::CapsRef) -> bool {
+    let Some(first) = caps.structure(0) else { return false };
+    let is_ordered = first.get::<&str>("profile").is_ok_and(|profile| ORDERED_PROFILES.contains(&profile));
+    REORDERED_TYPES.contains(&first.name().as_str()) && !is_ordered
 }
 
 fn media_type(caps: &gst::Caps) -> Option<String> {

@@ -5,8 +5,11 @@ use gst::prelude::*;
 
 /// Length of a frame in a stream without a frame rate.
 const UNKNOWN_LENGTH_NS: u64 = 40_000_000;
-/// After a jump, a frame that is at most so many lengths before the last one shows that the last one was late.
+/// A frame that is at most so many lengths before the last one, and has the highest position so far or follows a jump, shows that the
+/// last one was late.
 const MAX_LATE: u64 = 10;
+/// Rough positions are less than so many lengths wrong.
+const ROUGH: u64 = 4;
 /// Until the times are those of the stream again, frames follow each other in this part of their length.
 const CATCH_UP: u64 = 4;
 
@@ -15,11 +18,20 @@ const CATCH_UP: u64 = 4;
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     last_ns: Option<u64>,
+    /// The highest position.
+    highest_ns: Option<u64>,
+    /// Set if positions are only near those of their frames.
+    is_rough: bool,
     /// Set if the last position that was a time left out some.
     has_jumped: bool,
 }
 
 impl Timeline {
+    /// A timeline of positions that are some frames wrong, at a constant rate.
+    pub fn rough() -> Self {
+        Self { is_rough: true, ..Self::default() }
+    }
+
     /// Time of the next frame, in nanoseconds. `buffer` gets a timestamp if its own is missing or not after the last one.
     pub fn stamp(&mut self, buffer: &mut gst::Buffer, caps: Option<&gst::CapsRef>, segment: Option<&gst::Segment>) -> u64 {
         let own = position(buffer, segment);
@@ -35,13 +47,17 @@ impl Timeline {
     /// Time of the next frame, which has this position in the stream and is this long.
     pub fn next(&mut self, position_ns: Option<u64>, length_ns: Option<u64>) -> u64 {
         let length_ns = length_ns.filter(|length| *length > 0).unwrap_or(UNKNOWN_LENGTH_NS);
+        let is_higher = self.highest_ns < position_ns;
+        self.highest_ns = self.highest_ns.max(position_ns);
         let Some(last) = self.last_ns else { return *self.last_ns.insert(position_ns.unwrap_or(0)) };
+        let slack_ns = if self.is_rough { ROUGH * length_ns } else { 0 };
+        let is_near = |position: u64| !self.is_rough && position <= last && last - position < MAX_LATE * length_ns;
         let time_ns = match position_ns {
-            Some(position) if position > last => {
+            Some(position) if position > last.saturating_add(slack_ns) => {
                 self.has_jumped = position - last > length_ns + length_ns / 2;
                 position
             }
-            Some(position) if self.has_jumped && position < last && last - position < MAX_LATE * length_ns => last + length_ns / CATCH_UP,
+            Some(position) if is_near(position) && (is_higher || self.has_jumped && position < last) => last + length_ns / CATCH_UP,
             _ => last.saturating_add(length_ns),
         };
         *self.last_ns.insert(time_ns)
@@ -98,6 +114,18 @@ mod tests {
     fn a_late_time_does_not_delay_those_behind_it() {
         let found = times(&[Some(80), Some(200), Some(200), Some(200), Some(240), Some(280)], Some(40));
         assert_eq!(found, [80, 200, 240, 250, 260, 280]);
+    }
+
+    #[test]
+    fn a_frame_too_many_does_not_delay_those_behind_it() {
+        assert_eq!(times(&[Some(80), Some(120), Some(120), Some(160), Some(200)], Some(40)), [80, 120, 160, 170, 200]);
+    }
+
+    #[test]
+    fn rough_positions_count_only_behind_a_gap() {
+        let mut timeline = Timeline::rough();
+        let positions = [0, 40, 80, 80, 120, 160, 900, 940].map(Some);
+        assert_eq!(positions.map(|position| timeline.next(position, Some(40))), [0, 40, 80, 120, 160, 200, 900, 940]);
     }
 
     #[test]

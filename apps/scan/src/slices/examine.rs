@@ -20,7 +20,7 @@ use crate::findings::{Face, FileFacts, Kind, SliceResult};
 use crate::inputs::{Input, Unavailable};
 use crate::models::Models;
 use crate::progress::Counts;
-use crate::sampling::{Sampling, Schedule};
+use crate::sampling::{ROUNDING_NS, Sampling, Schedule};
 use crate::turn::Direction;
 
 static CATEGORY: LazyLock<gst::DebugCategory> =
@@ -155,9 +155,10 @@ struct SliceExamination {
     keeps_times: bool,
     sampling: Sampling,
     sampler: Sampler,
-    /// Times of the frames of the part so far, and the number of those of the slice before it.
+    /// Times of the frames of the part so far.
     times: Vec<u64>,
-    frames_before: u64,
+    /// Times of the frames of the slice, if a first look has found them. Those of the part may be fewer, because of damage.
+    known: Option<Vec<u64>>,
     /// Number of each track within the slice.
     tracks: HashMap<u32, u32>,
     result: SliceResult,
@@ -166,7 +167,7 @@ struct SliceExamination {
 impl SliceExamination {
     fn new(part: Part, sampling: Sampling, keeps_times: bool) -> Self {
         let (sampler, result) = (Sampler::new(sampling.every()), SliceResult::default());
-        Self { part, keeps_times, sampling, sampler, times: Vec::new(), frames_before: 0, tracks: HashMap::new(), result }
+        Self { part, keeps_times, sampling, sampler, times: Vec::new(), known: None, tracks: HashMap::new(), result }
     }
 
     /// Examines the whole slice.
@@ -178,12 +179,13 @@ impl SliceExamination {
 
     /// Takes a first look at the slice, and examines the spans with faces.
     fn run_spans(&mut self, view: &mut View<'_>, every: Duration, is_only: bool) -> Result<(), Failure> {
-        let (found, looked) = look(view, every, (!is_only).then_some(self.part))?;
+        let (mut found, looked) = look(view, every, (!is_only).then_some(self.part))?;
         let spans = found.spans(self.part);
-        self.result = SliceResult { spans_ns: Some(Vec::new()), ..found.result };
+        found.times.sort_unstable();
+        (self.known, self.result) = (Some(found.times), SliceResult { spans_ns: Some(Vec::new()), ..found.result });
         view.frames.set_sampling(self.sampling);
         let ended = spans.into_iter().try_for_each(|span| self.run_span(span, view));
-        self.times = found.times;
+        self.times = self.known.take().unwrap_or_default();
         looked.and(ended)
     }
 
@@ -191,7 +193,7 @@ impl SliceExamination {
     fn run_span(&mut self, span: Span, view: &mut View<'_>) -> Result<(), Failure> {
         self.part = plan::part(span.start_ns, span.end_ns);
         view.frames.continue_at(self.part)?;
-        (self.times, self.frames_before, self.sampler) = (Vec::new(), span.number, Sampler::new(self.sampling.every()));
+        (self.times, self.sampler) = (Vec::new(), Sampler::new(self.sampling.every()));
         let ended = self.examine_part(view);
         let end_ns = span.end_ns.unwrap_or(u64::MAX);
         self.result.spans_ns.get_or_insert_default().push((span.start_ns, end_ns));
@@ -237,7 +239,7 @@ impl SliceExamination {
             let faces = view.analyser.analyse(frame.sample)?;
             if !is_run_up {
                 view.counts.add_frame(faces.records.len());
-                self.report(&faces, time_ns, self.frames_before + number);
+                self.report(&faces, time_ns, self.known.as_ref().map_or(number, |times| frames_before(times, time_ns)));
             }
         }
         self.times.extend((!is_run_up).then_some(time_ns));
@@ -263,6 +265,11 @@ impl SliceExamination {
         let next = self.tracks.len() as u32 + 1;
         (record.id != 0).then(|| *self.tracks.entry(record.id).or_insert(next))
     }
+}
+
+/// Number of frames before `time_ns` among those at these times.
+fn frames_before(times: &[u64], time_ns: u64) -> u64 {
+    times.partition_point(|time| time.saturating_add(ROUNDING_NS) < time_ns) as u64
 }
 
 /// The direction in which a photo is upright, with the faces that are found there.

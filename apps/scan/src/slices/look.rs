@@ -91,9 +91,9 @@ impl Look {
                 break;
             }
             let is_counted = time_ns >= part.start_ns && part.end_ns.is_none_or(|end| time_ns < end);
-            if let Some(number) = sampler.number(&frame, self.times.len() as u64) {
+            if sampler.number(&frame, self.times.len() as u64).is_some() {
                 let faces = view.analyser.analyse(frame.sample)?;
-                self.glances.push(Glance { time_ns, number, has_face: !faces.records.is_empty() });
+                self.glances.push(Glance { time_ns, has_face: !faces.records.is_empty() });
                 self.result.examined += u64::from(is_counted);
                 self.result.size = Some((faces.size.width, faces.size.height));
                 view.counts.add_frame(0);
@@ -109,8 +109,6 @@ impl Look {
 struct Glance {
     /// Its time in the file.
     time_ns: u64,
-    /// Number of frames of the slice before it.
-    number: u64,
     /// True if it shows a face.
     has_face: bool,
 }
@@ -122,8 +120,6 @@ pub(super) struct Span {
     pub(super) start_ns: u64,
     /// Time of the first frame behind it; `None` at the end of the file.
     pub(super) end_ns: Option<u64>,
-    /// Number of frames of the slice before it.
-    pub(super) number: u64,
 }
 
 /// The spans of a slice that may show faces: from the frame before each one with a face to the frame after it. Frames before
@@ -132,7 +128,7 @@ fn spans(glances: &[Glance], start_ns: u64, end_ns: Option<u64>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for (index, _) in glances.iter().enumerate().filter(|(_, glance)| glance.has_face) {
         let before = index.checked_sub(1).map(|before| glances[before]).filter(|before| before.time_ns > start_ns);
-        let (from_ns, number) = before.map_or((start_ns, 0), |before| (before.time_ns, before.number));
+        let from_ns = before.map_or(start_ns, |before| before.time_ns);
         let after_ns = glances.get(index + 1).map(|after| after.time_ns);
         let until_ns = [after_ns, end_ns].into_iter().flatten().min();
         if until_ns.is_some_and(|until| until <= from_ns) || end_ns.is_some_and(|end| from_ns >= end) {
@@ -140,7 +136,7 @@ fn spans(glances: &[Glance], start_ns: u64, end_ns: Option<u64>) -> Vec<Span> {
         }
         match spans.last_mut() {
             Some(last) if last.end_ns.is_none_or(|end| end >= from_ns) => last.end_ns = until_ns,
-            _ => spans.push(Span { start_ns: from_ns, end_ns: until_ns, number }),
+            _ => spans.push(Span { start_ns: from_ns, end_ns: until_ns }),
         }
     }
     spans
@@ -150,31 +146,28 @@ fn spans(glances: &[Glance], start_ns: u64, end_ns: Option<u64>) -> Vec<Span> {
 mod tests {
     use super::*;
 
-    /// A glance each two seconds, 25 frames a second. `#` is a face.
+    /// A glance each two seconds. `#` is a face.
     fn glances(text: &str, first_s: i64) -> Vec<Glance> {
-        let glance = |(index, mark)| {
-            let time_s = (first_s + 2 * index as i64) as u64;
-            Glance { time_ns: time_s, number: 25 * time_s.saturating_sub(20), has_face: mark == '#' }
-        };
+        let glance = |(index, mark)| Glance { time_ns: (first_s + 2 * index as i64) as u64, has_face: mark == '#' };
         text.chars().enumerate().map(glance).collect()
     }
 
-    fn found(text: &str, first_s: i64, start: u64, end: Option<u64>) -> Vec<(u64, Option<u64>, u64)> {
-        spans(&glances(text, first_s), start, end).iter().map(|span| (span.start_ns, span.end_ns, span.number)).collect()
+    fn found(text: &str, first_s: i64, start: u64, end: Option<u64>) -> Vec<(u64, Option<u64>)> {
+        spans(&glances(text, first_s), start, end).iter().map(|span| (span.start_ns, span.end_ns)).collect()
     }
 
     #[test]
     fn a_span_reaches_from_the_frame_before_to_the_frame_after() {
-        assert_eq!(found("..#....##.", 20, 20, None), [(22, Some(26), 50), (32, Some(38), 300)]);
-        assert_eq!(found("#.......#", 20, 20, None), [(20, Some(22), 0), (34, None, 350)]);
-        assert_eq!(found(".#.#.", 20, 20, None), [(20, Some(28), 0)], "spans that touch are one");
+        assert_eq!(found("..#....##.", 20, 20, None), [(22, Some(26)), (32, Some(38))]);
+        assert_eq!(found("#.......#", 20, 20, None), [(20, Some(22)), (34, None)]);
+        assert_eq!(found(".#.#.", 20, 20, None), [(20, Some(28))], "spans that touch are one");
         assert!(found(".....", 20, 20, None).is_empty());
     }
 
     #[test]
     fn faces_beside_the_slice_extend_into_it() {
-        assert_eq!(found(".#...#..", 17, 20, Some(30)), [(20, Some(21), 0), (25, Some(29), 125)]);
-        assert_eq!(found("..#....#.", 16, 20, Some(30)), [(20, Some(22), 0), (28, Some(30), 200)]);
+        assert_eq!(found(".#...#..", 17, 20, Some(30)), [(20, Some(21)), (25, Some(29))]);
+        assert_eq!(found("..#....#.", 16, 20, Some(30)), [(20, Some(22)), (28, Some(30))]);
         assert!(found("#.......#", 15, 20, Some(29)).is_empty(), "too far away");
     }
 }

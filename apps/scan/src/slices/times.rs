@@ -18,6 +18,10 @@ const FEW: usize = 3;
 /// A gap differs by at most this share of an interval, and the rounding of times to milliseconds, from a number of intervals.
 const WHOLE: f64 = 0.1;
 const MILLISECOND_NS: f64 = 1e6;
+/// Frames that are this share of an interval apart, or less, are too close together.
+const CROWDED: f64 = 0.6;
+/// So many intervals behind a gap, frames may be those that were missed.
+const NEAR: f64 = 10.0;
 /// After so many intervals, rounding may hide whether their number is whole.
 const LONG: f64 = 400.0;
 
@@ -31,11 +35,15 @@ pub(super) fn complete(result: &mut SliceResult, mut times: Vec<u64>, part: Part
     // A slice begins at a keyframe, unless damage took it, and ends where the next one begins.
     let is_headless = part.start_ns > 0 && times.first().is_some_and(|first| *first > part.start_ns);
     let before = is_headless.then(|| part.start_ns.saturating_sub(step_ns as u64));
-    let marks: Vec<u64> = before.into_iter().chain(times).chain(part.end_ns).collect();
-    result.missing = missing(&marks, step_ns);
-    let missing_before = |time_ns: u64| result.missing.iter().filter(|gap| gap.start_ns < time_ns).map(|gap| gap.frames).sum::<u64>();
-    result.faces.iter_mut().for_each(|face| face.frame += missing_before(face.time_ns));
-    result.frames += missing_before(u64::MAX);
+    let mut numbers = Numbers::new(step_ns, before.unwrap_or(times[0]));
+    let (first, behind) = before.map_or((&times[..1], &times[1..]), |_| (&[][..], &times[..]));
+    let of_frames: Vec<u64> = first.iter().map(|_| 0).chain(behind.iter().map(|time| numbers.next(*time))).collect();
+    part.end_ns.map(|end| numbers.next(end));
+    result.missing = numbers.missing;
+    result.missing.retain(|gap| gap.frames > 0);
+    result.frames += result.missing.iter().map(|gap| gap.frames).sum::<u64>();
+    let number = |frame: u64| of_frames.get(frame as usize).map_or(frame, |number| number - u64::from(before.is_some()));
+    result.faces.iter_mut().for_each(|face| face.frame = number(face.frame));
 }
 
 /// The mean of the usual intervals; `None` if the rate is not constant.
@@ -51,17 +59,52 @@ fn usual_step(times: &[u64]) -> Option<f64> {
     is_constant.then(|| usual.iter().sum::<u64>() as f64 / usual.len() as f64)
 }
 
-/// The gaps between times that are several steps apart.
-fn missing(times: &[u64], step_ns: f64) -> Vec<Missing> {
-    let gap = |pair: &[u64]| {
-        let length_ns = (pair[1] - pair[0]) as f64;
-        let steps = (length_ns / step_ns).round();
+/// Numbers the frames of a film at a constant rate by their times.
+struct Numbers {
+    step_ns: f64,
+    /// Time and number of the last frame.
+    last: (u64, u64),
+    /// The same of the last one that is not too close to the one before.
+    sure: (u64, u64),
+    missing: Vec<Missing>,
+}
+
+impl Numbers {
+    /// The first frame is at `time_ns`.
+    fn new(step_ns: f64, time_ns: u64) -> Self {
+        Self { step_ns, last: (time_ns, 0), sure: (time_ns, 0), missing: Vec::new() }
+    }
+
+    /// The number of the next frame.
+    fn next(&mut self, time_ns: u64) -> u64 {
+        let (last_ns, number) = self.last;
+        let length_ns = (time_ns - last_ns) as f64;
+        let steps = (length_ns / self.step_ns).round();
         // Where recordings were put together, times go on after another interval.
-        let is_whole = (length_ns - steps * step_ns).abs() <= WHOLE * step_ns + MILLISECOND_NS || steps > LONG;
+        let is_whole = (length_ns - steps * self.step_ns).abs() <= WHOLE * self.step_ns + MILLISECOND_NS || steps > LONG;
         let frames = if is_whole { (steps as u64).saturating_sub(1) } else { 0 };
-        Missing { start_ns: pair[0] + step_ns as u64, end_ns: pair[1], frames }
-    };
-    times.windows(2).map(gap).filter(|gap| gap.frames > 0).collect()
+        if frames > 0 {
+            self.missing.push(Missing { start_ns: last_ns + self.step_ns as u64, end_ns: time_ns, frames });
+        }
+        self.last = (time_ns, number + 1 + frames);
+        if length_ns >= CROWDED * self.step_ns {
+            self.last.1 -= self.late();
+            self.sure = self.last;
+        }
+        self.last.1
+    }
+
+    /// Behind damage, a decoder may give frames that are missing the times of those behind them, which are then too close together. Returns
+    /// how many, and that so many are not missing.
+    fn late(&mut self) -> u64 {
+        let since_ns = (self.last.0 - self.sure.0) as f64;
+        let more = (self.last.1 - self.sure.1).saturating_sub((since_ns / self.step_ns).round() as u64);
+        let near_ns = (NEAR * self.step_ns) as u64;
+        let Some(gap) = self.missing.last_mut().filter(|gap| gap.end_ns + near_ns >= self.sure.0) else { return 0 };
+        let late = more.min(gap.frames);
+        gap.frames -= late;
+        late
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +136,19 @@ mod tests {
         assert_eq!(result.missing, [gap(20, 21, 1), gap(50, 60, 10)]);
         assert_eq!((result.frames, result.end_ns), (100, Some(4000 * MS)));
         assert!(result.faces.iter().all(|face| face.time_ns == face.frame * 40 * MS));
+    }
+
+    #[test]
+    fn frames_that_come_late_are_not_missing() {
+        // Frames 20 to 29 are lost, and 30 and 31 come with the time of 32. Their numbers are wrong, and those behind them are not.
+        let shown = (0..20).chain(32..100).map(|number| number * 40 * MS);
+        let times: Vec<u64> = shown.chain([1285 * MS, 1290 * MS]).collect();
+        let faces = (0..times.len() as u64).map(|at| face(at, "neutral", &[]));
+        let mut result = SliceResult { frames: times.len() as u64, faces: faces.collect(), ..SliceResult::default() };
+        complete(&mut result, times, Part::default());
+        assert_eq!(result.missing.iter().map(|gap| gap.frames).collect::<Vec<_>>(), [10]);
+        assert_eq!((result.frames, result.faces[23].frame), (100, 33));
+        assert_eq!(result.faces.last().map(|face| face.frame), Some(99));
     }
 
     #[test]

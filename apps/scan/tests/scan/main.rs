@@ -17,6 +17,5 @@ mod streams;
 mod support;
 mod tables;
 mod truth;
-mod truth_matrix;
 mod where_faces;
 mod workers;

@@ -55,6 +55,7 @@ impl Decoder {
             return self.skip_to(part);
         }
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        self.goes_to_end = part.end_ns.is_none();
         self.plan(Some(Range::of(part)));
         if self.seek(flags, part.run_up_ns)? { Ok(()) } else { Err(Failure::NoSeek(part.run_up_ns)) }
     }
@@ -65,6 +66,7 @@ impl Decoder {
         if is_behind || self.gate().is_some() {
             self.reopen(self.sampling.exact())?;
         }
+        self.goes_to_end = part.end_ns.is_none();
         self.skip_ns = part.run_up_ns;
         Ok(())
     }
