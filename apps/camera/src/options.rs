@@ -4,12 +4,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
 use emotion_supervise::place::{Place, PlaceError};
-use emotion_supervise::recording::{self, Recordings};
+use emotion_supervise::recording::{self, Keep, Recordings};
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
@@ -78,6 +79,8 @@ pub enum OptionsError {
     Source(#[from] PlaceError),
     #[error("{option}: expected a number of seconds from {min} to {MAX_SECONDS}, found {found}")]
     Seconds { option: &'static str, min: f64, found: f64 },
+    #[error("{option}: expected a whole number from 1, or off, found {found}")]
+    Number { option: &'static str, found: String },
     #[error("--rtsp-path: expected a path such as /faces, found {0}")]
     Path(String),
     #[error("--rtsp-token-file: {}: {source}", path.display())]
@@ -104,13 +107,14 @@ impl Options {
     /// If a setting is missing or has a value that means nothing.
     pub fn new(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
         let source = Place::parse(settings.source.as_deref().ok_or(OptionsError::NoSource)?)?;
+        let name = settings.name.clone().unwrap_or_else(|| source.name());
         let options = Self {
-            name: settings.name.clone().unwrap_or_else(|| source.name()),
+            files: files(settings.files.clone(), &name)?,
+            name,
             source,
             stall: seconds("--stall", 0.5, settings.stall)?,
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
-            files: files(settings.files.clone())?,
             settings,
         };
         if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
@@ -208,9 +212,18 @@ fn properties(settings: &settings::Publish) -> Vec<(&'static str, String)> {
     given.filter(|(_, text)| text != "off").collect()
 }
 
-fn files(settings: settings::Files) -> Result<Option<Recordings>, OptionsError> {
+fn files(settings: settings::Files, name: &str) -> Result<Option<Recordings>, OptionsError> {
     let length = seconds("--files-seconds", 1.0, settings.seconds)?;
-    Ok(settings.folder.on().map(|folder| Recordings { folder, length }))
+    let (days, bytes) = (number("--files-keep-days", &settings.keep_days)?, number("--files-keep-bytes", &settings.keep_bytes)?);
+    let keep = Keep { age: days.map(|days: u32| Duration::from_secs(86_400) * days), bytes };
+    Ok(settings.folder.on().map(|folder| Recordings { folder, length, name: name.to_owned(), keep }))
+}
+
+/// A whole number that is not 0, unless it is not given or `off`.
+fn number<T: FromStr + PartialEq + From<u8>>(option: &'static str, text: &Option<Text>) -> Result<Option<T>, OptionsError> {
+    let Some(Text(text)) = text.as_ref().filter(|text| text.0 != "off") else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| *number != T::from(0));
+    number.map(Some).ok_or_else(|| OptionsError::Number { option, found: text.clone() })
 }
 
 /// A number of milliseconds.
@@ -249,7 +262,8 @@ mod tests {
         assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
         assert_eq!((options.name.as_str(), options.stall), ("camera", Duration::from_secs(5)));
-        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600) }));
+        let (name, keep) = ("camera".to_owned(), Keep::default());
+        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600), name, keep }));
         assert_eq!((options.rtsp, options.publish), (None, None));
         let settings = options.settings;
         assert_eq!((settings.size, settings.protocol, settings.latency), (Size { width: 1280, height: 720 }, Transport::Tcp, 200));
@@ -277,6 +291,8 @@ mod tests {
         for (line, part) in [
             ("--stall 0", "--stall: expected a number of seconds from 0.5 to 86400, found 0"),
             ("--files-seconds 0.5", "--files-seconds: expected a number of seconds from 1 to 86400, found 0.5"),
+            ("--files-keep-days 0 --files-folder x", "--files-keep-days: expected a whole number from 1, or off, found 0"),
+            ("--files-keep-bytes 1G --files-folder x", "--files-keep-bytes: expected a whole number from 1, or off, found 1G"),
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),
             ("--publish-location mqtt://host/a --publish-schemas events,faces,events", "each schema once"),
             ("--publish-location http://host/a", "--publish-location: "),
@@ -288,6 +304,13 @@ mod tests {
             assert!(error.contains(part), "{line}: {error}");
         }
         assert!(options("http://camera --files-folder x").unwrap_err().contains("the source: expected rtsp://HOST/PATH"));
+    }
+
+    #[test]
+    fn recordings_are_kept_as_long_as_it_says() {
+        let keep = |line: &str| options(&format!("/dev/video0 --files-folder x {line}")).unwrap().files.unwrap().keep;
+        assert_eq!(keep("--files-keep-days 2"), Keep { age: Some(Duration::from_secs(172_800)), bytes: None });
+        assert_eq!(keep("--files-keep-days off --files-keep-bytes 5000000000"), Keep { age: None, bytes: Some(5_000_000_000) });
     }
 
     #[test]

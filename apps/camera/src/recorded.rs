@@ -37,6 +37,7 @@ fn start(files: &Recordings) -> Result<Recorder, RecordingError> {
         let text = match notice {
             Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
             Notice::GoesOn => "recordings go on".into(),
+            Notice::NotDeleted(reason) => format!("old recordings cannot be deleted: {reason}"),
         };
         eprintln!("emotion-camera: {text}");
         status::tell(&text);

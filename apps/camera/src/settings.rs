@@ -218,6 +218,14 @@ pub struct Files {
     /// Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size
     #[arg(id = "files-video", long, value_enum, default_value = "camera")]
     pub video: FilesVideo,
+
+    /// Delete this camera's own recordings that ended so many days ago; off, or without it, keeps them
+    #[arg(id = "files-keep-days", long, value_name = "DAYS")]
+    pub keep_days: Option<Text>,
+
+    /// Delete this camera's own oldest recordings while all of them have more bytes; off, or without it, keeps them
+    #[arg(id = "files-keep-bytes", long, value_name = "BYTES")]
+    pub keep_bytes: Option<Text>,
 }
 
 impl Files {
