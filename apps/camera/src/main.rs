@@ -10,6 +10,7 @@
 
 mod analysis;
 mod clients;
+mod control;
 mod homeassistant;
 mod metrics;
 mod one_media;
@@ -36,6 +37,7 @@ use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
 use analysis::{Analysis, AnalysisError};
+use control::Switches;
 use options::Options;
 use rtsp::Outlet;
 use settings::{Settings, SettingsError};
@@ -80,6 +82,7 @@ fn refuse(error: &dyn Error) -> ExitCode {
 fn check(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
     options.check_files()?;
+    Switches::read(&options)?;
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
 }
@@ -118,7 +121,10 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
 fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, Box<dyn Error>> {
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     let analysis = Arc::new(Analysis::build(options, outlet.as_ref(), progress)?);
+    let switches = Switches::read(options)?;
+    analysis.switch(&switches);
     analysis.start()?;
+    control::start(options, switches, &analysis)?;
     if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
         rtsp::serve(rtsp, outlet)?;
     }

@@ -66,6 +66,8 @@ pub struct Publish {
     pub location: Location,
     /// The topic below which Home Assistant looks for devices.
     pub homeassistant: Option<String>,
+    /// Keeps what commands switch; without it, none are taken.
+    pub switches_file: Option<PathBuf>,
 }
 
 /// Why settings have no meaning. Each message names the option; in a file, its key has the same name.
@@ -93,8 +95,8 @@ pub enum OptionsError {
     RepeatedSchema(String),
     #[error("--homeassistant-prefix: expected a topic such as homeassistant, found {0}")]
     Topic(String),
-    #[error("--homeassistant-prefix: Home Assistant discovers devices by MQTT: set --publish-location to mqtt:// or mqtts://")]
-    NoMqtt,
+    #[error("{0} by MQTT: set --publish-location to mqtt:// or mqtts://")]
+    NoMqtt(&'static str),
 }
 
 /// Maximum of settings in seconds: a day.
@@ -128,17 +130,22 @@ impl Options {
     /// # Errors
     /// If one cannot be read or written.
     pub fn check_files(&self) -> Result<(), Box<dyn std::error::Error>> {
-        let settings = &self.settings.publish;
-        let path = |text: &Option<Text>| text.as_ref().filter(|text| text.0 != "off").map(|text| PathBuf::from(&text.0));
         if let Some(publish) = &self.publish {
-            let (ca_file, certificate_file) = (path(&settings.ca_file), path(&settings.certificate_file));
-            let (password_file, key_file) = (path(&settings.password_file), path(&settings.key_file));
-            Secrets { client_id: None, password_file, ca_file, certificate_file, key_file }.login(&publish.location, 0)?;
+            self.secrets().login(&publish.location, 0)?;
         }
-        let spool = self.publish.as_ref().and_then(|_| path(&settings.spool_location));
+        let spool = self.publish.as_ref().and_then(|_| path(&self.settings.publish.spool_location));
         let folders = self.files.iter().map(|files| &files.folder).chain(&spool);
         folders.cloned().try_for_each(|folder| recording::check_folder(&folder))?;
         Ok(())
+    }
+
+    /// Where the secrets of the broker are.
+    pub fn secrets(&self) -> Secrets {
+        let settings = &self.settings.publish;
+        let (ca_file, certificate_file) = (path(&settings.ca_file), path(&settings.certificate_file));
+        let (password_file, key_file) = (path(&settings.password_file), path(&settings.key_file));
+        let client_id = settings.client_id.as_ref().map(|name| name.0.clone());
+        Secrets { client_id, password_file, ca_file, certificate_file, key_file }
     }
 
     /// True if an outlet has pictures with faces drawn.
@@ -167,6 +174,10 @@ fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Resul
     let text = settings.location.clone().on();
     let location = text.as_deref().map(Location::parse).transpose().map_err(|error| OptionsError::Location(error.into()))?;
     let homeassistant = homeassistant.on().map(|topic| discovery_topic(topic, location.as_ref())).transpose()?;
+    let switches_file = path(&settings.switches_file);
+    if switches_file.is_some() {
+        needs_mqtt(location.as_ref(), "--publish-switches-file: commands come")?;
+    }
     let Some(location) = location else { return Ok(None) };
     let schemas = &settings.schemas;
     if let Some(repeated) = (1..schemas.len()).find(|&index| schemas[..index].contains(&schemas[index])) {
@@ -180,14 +191,18 @@ fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Resul
         schemas: settings.schemas.clone(),
         location,
         homeassistant,
+        switches_file,
     }))
+}
+
+fn needs_mqtt(location: Option<&Location>, what: &'static str) -> Result<(), OptionsError> {
+    let is_mqtt = location.is_some_and(|location| location.protocol == Protocol::Mqtt);
+    if is_mqtt { Ok(()) } else { Err(OptionsError::NoMqtt(what)) }
 }
 
 /// The topic, if Home Assistant can look below it.
 fn discovery_topic(topic: String, location: Option<&Location>) -> Result<String, OptionsError> {
-    if location.is_none_or(|location| location.protocol != Protocol::Mqtt) {
-        return Err(OptionsError::NoMqtt);
-    }
+    needs_mqtt(location, "--homeassistant-prefix: Home Assistant discovers devices")?;
     if topic.is_empty() || topic.contains([' ', '+', '#']) { Err(OptionsError::Topic(topic)) } else { Ok(topic) }
 }
 
@@ -224,6 +239,11 @@ fn number<T: FromStr + PartialEq + From<u8>>(option: &'static str, text: &Option
     let Some(Text(text)) = text.as_ref().filter(|text| text.0 != "off") else { return Ok(None) };
     let number = text.parse().ok().filter(|number| *number != T::from(0));
     number.map(Some).ok_or_else(|| OptionsError::Number { option, found: text.clone() })
+}
+
+/// A path, unless it is not given or `off`.
+fn path(text: &Option<Text>) -> Option<PathBuf> {
+    text.as_ref().filter(|text| text.0 != "off").map(|text| PathBuf::from(&text.0))
 }
 
 /// A number of milliseconds.
@@ -298,6 +318,7 @@ mod tests {
             ("--publish-location http://host/a", "--publish-location: "),
             ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
             ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
+            ("--publish-location nats://host/a --publish-switches-file x", "--publish-switches-file: commands come by MQTT"),
             ("--rtsp-listen 127.0.0.1:1 --rtsp-token-file /nowhere", "/nowhere: "),
         ] {
             let error = options(&format!("/dev/video0 {line}")).unwrap_err();

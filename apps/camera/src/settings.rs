@@ -189,6 +189,11 @@ pub struct Publish {
     #[arg(id = "publish-max-spool-bytes", long, value_name = "BYTES")]
     pub max_spool_bytes: Option<Text>,
 
+    /// Take commands by MQTT at TOPIC/set, which switch the analysis, blur, totals only and the interval of searches, publish what is
+    /// switched at TOPIC/state, and keep it in this file, so that a restart hides as much; off takes no commands
+    #[arg(id = "publish-switches-file", long, value_name = "FILE")]
+    pub switches_file: Option<Text>,
+
     /// Maximum time at the end to send what waits, in milliseconds
     #[arg(id = "publish-drain-timeout", long, value_name = "MS", default_value_t = 5000)]
     pub drain_timeout: u32,

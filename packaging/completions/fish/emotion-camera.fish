@@ -39,6 +39,7 @@ complete -c emotion-camera -l publish-key-file -d 'Private key of the certificat
 complete -c emotion-camera -l publish-max-size-bytes -d 'Memory for messages that wait for the broker; without it, 10485760' -r
 complete -c emotion-camera -l publish-spool-location -d 'Keep messages that wait in this folder, so that they survive a crash' -r
 complete -c emotion-camera -l publish-max-spool-bytes -d 'Maximum size of that folder; without it, 1073741824' -r
+complete -c emotion-camera -l publish-switches-file -d 'Take commands by MQTT at TOPIC/set, which switch the analysis, blur, totals only and the interval of searches, publish what is switched at TOPIC/state, and keep it in this file, so that a restart hides as much; off takes no commands' -r
 complete -c emotion-camera -l publish-drain-timeout -d 'Maximum time at the end to send what waits, in milliseconds' -r
 complete -c emotion-camera -l homeassistant-prefix -d 'Let Home Assistant discover the camera below this topic of the broker, usually homeassistant' -r
 complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing' -r

@@ -18,16 +18,16 @@ use test_support::truth_film::{Mark, Path as Way, TruthFilm, read};
 use crate::service::{folder, run, signal};
 use crate::support::{has, wait_until};
 
-const SIZE: (usize, usize) = (320, 240);
+pub const SIZE: (usize, usize) = (320, 240);
 const RATE: u32 = 10;
 const FRAMES: u32 = 120;
 /// Without and with frames that are decoded in another order than they are shown.
-const H264: &str = "libx264 -qp 12 -preset ultrafast -tune zerolatency -g 10";
+pub const H264: &str = "libx264 -qp 12 -preset ultrafast -tune zerolatency -g 10";
 const REORDERED: &str = "libx264 -qp 12 -preset ultrafast -bf 2 -g 10";
 const H265: &str = "libx265 -preset ultrafast -x265-params qp=12:log-level=none:keyint=10:bframes=0";
 
 /// Writes the film with an encoder of ffmpeg and its options.
-fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
+pub fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
     let film = folder.join("film.mp4");
     let (width, height) = SIZE;
     let options = format!("-v error -f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {RATE} -i - -pix_fmt yuv420p -c:v {encoder}");
@@ -43,7 +43,7 @@ fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
 }
 
 /// Serves a file by RTSP, on a thread of its own. Returns its address.
-fn serve(film: &Path) -> String {
+pub fn serve(film: &Path) -> String {
     gst::init().unwrap();
     let (port, pay) = (free_port(), if has_h265(film) { "h265parse ! rtph265pay" } else { "h264parse ! rtph264pay" });
     let line = format!("( filesrc location={} ! qtdemux ! {pay} config-interval=-1 name=pay0 pt=96 )", film.display());
@@ -66,6 +66,11 @@ fn has_h265(film: &Path) -> bool {
 
 /// The frames of a video: their times in nanoseconds, and what they say.
 fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
+    pictures(video).into_iter().map(|(time, mark, _)| (time, mark)).collect()
+}
+
+/// The frames of a video: their times in nanoseconds, what they say, and their luma.
+pub fn pictures(video: &Path) -> Vec<(u64, Option<Mark>, Vec<u8>)> {
     let line =
         format!("filesrc location={} ! decodebin ! videoconvert ! video/x-raw,format=I420 ! appsink name=end sync=false", video.display());
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -77,8 +82,10 @@ fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
         let segment = sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap();
         let time = segment.to_running_time(sample.buffer().unwrap().pts()).unwrap();
         let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned().unwrap(), &info).unwrap();
-        let size = (info.width() as usize, info.height() as usize);
-        found.push((time.nseconds(), read(frame.plane_data(0).unwrap(), info.stride()[0] as usize, size)));
+        let (size, stride) = ((info.width() as usize, info.height() as usize), info.stride()[0] as usize);
+        let luma = frame.plane_data(0).unwrap();
+        let rows = luma.chunks(stride).take(size.1).flat_map(|row| &row[..size.0]).copied().collect();
+        found.push((time.nseconds(), read(luma, stride, size), rows));
     }
     pipeline.set_state(gst::State::Null).unwrap();
     found

@@ -2,6 +2,7 @@
 //! The switches of a source.
 
 use emotion_supervise::chain::{Baseline, DETECTOR, Prior};
+use emotion_supervise::kept;
 use emotion_supervise::setting::Setting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -48,9 +49,7 @@ impl Switches {
     /// # Errors
     /// If `change` has an unknown switch, or a value that is out of range.
     pub fn changed(&self, change: Map<String, Value>) -> Result<Self, SwitchError> {
-        let mut all = serde_json::to_value(self)?;
-        all.as_object_mut().expect("a struct is an object").extend(change);
-        let switches: Self = serde_json::from_value(all)?;
+        let switches = kept::changed(self, change)?;
         if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err(SwitchError::Threshold);
         }
