@@ -359,7 +359,7 @@ fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Resu
 }
 
 /// The running time of a frame in the pipeline that it comes from.
-pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
+fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
     sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
+use emotion_supervise::decoding::encoded_time;
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
@@ -16,7 +17,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use crate::analysis::{Analysis, running_time};
+use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
 use crate::value::Transport;
 
@@ -96,8 +97,9 @@ fn once(
         if let Some(tap) = &tap {
             tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
         }
-        let time = running_time(&sample).zip(analysis.push(&sample, &beats));
-        tap.iter().zip(time).for_each(|(tap, (time, recorded))| tap.decoded(time, recorded));
+        let picture = sample.buffer().and_then(encoded_time);
+        let time = analysis.push(&sample, &beats);
+        tap.iter().zip(picture).for_each(|(tap, picture)| tap.decoded(picture, time));
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
