@@ -236,6 +236,11 @@ impl Analysis {
         times.map(|times| times.last)
     }
 
+    /// The time here of a running time in another pipeline, which began at `base`.
+    pub fn time_of(&self, running: gst::ClockTime, base: gst::ClockTime) -> Option<gst::ClockTime> {
+        Some((running + base).saturating_sub(self.entry.base_time()?))
+    }
+
     /// Sets what `switches` say. What hides faces is set first.
     pub fn switch(&self, switches: &Switches) {
         let Switched { detector, overlays, blur, geometry, records_drawn, totals_only } = &self.switched;
@@ -359,7 +364,7 @@ fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Resu
 }
 
 /// The running time of a frame in the pipeline that it comes from.
-fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
+pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
     sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
 }
 

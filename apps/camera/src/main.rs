@@ -16,6 +16,7 @@ mod metrics;
 mod one_media;
 mod onvif;
 mod options;
+mod record_source;
 mod recorded;
 mod rtsp;
 mod settings;
@@ -134,22 +135,33 @@ fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, B
     Ok(analysis)
 }
 
-/// Reads the source on a separate thread, which quits `main_loop` at the end of the source. The thread stops when the sender is
-/// dropped. The receiver gets nothing: it is disconnected when the source is closed.
+/// Reads the source on a separate thread, which quits `main_loop` at the end of the source, and on another one the video that is recorded
+/// instead. The threads stop when the senders are dropped. The receiver gets nothing: it is disconnected when the sources are closed.
 fn read_source(
     options: Options,
     analysis: Arc<Analysis>,
     progress: Arc<Progress>,
     main_loop: glib::MainLoop,
-) -> std::io::Result<(Sender<()>, Receiver<()>)> {
+) -> std::io::Result<(Vec<Sender<()>>, Receiver<()>)> {
     let (stop, stopped) = channel();
     let (closing, closed) = channel();
-    std::thread::Builder::new().name("source".into()).spawn(move || {
+    let mut stops = vec![stop];
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    if let Some((place, recorder)) = options.record_source.clone().zip(analysis.recorder.clone()) {
+        let ((stop, stopped), closing) = (channel(), closing.clone());
+        let (options, analysis) = (options.clone(), analysis.clone());
+        thread("record-source").spawn(move || {
+            record_source::run(&options, &place, &analysis, &recorder, &stopped);
+            drop(closing);
+        })?;
+        stops.push(stop);
+    }
+    thread("source").spawn(move || {
         source::run(&options, &analysis, &progress, &stopped);
         quit(&main_loop);
         drop(closing);
     })?;
-    Ok((stop, closed))
+    Ok((stops, closed))
 }
 
 /// Ends `main_loop`, or lets it end at once when it runs later. `MainLoop::quit` alone has no effect on a loop that does not run

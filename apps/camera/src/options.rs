@@ -22,6 +22,8 @@ use crate::value::{Schema, Switch, Text, name};
 pub struct Options {
     /// Where the video comes from.
     pub source: Place,
+    /// Where the recorded video comes from; without one, from `source`.
+    pub record_source: Option<Place>,
     /// Name of the camera in records.
     pub name: String,
     /// Time without a frame before the source is opened again.
@@ -79,6 +81,10 @@ pub enum OptionsError {
     NoOutlet,
     #[error("the source: {0}")]
     Source(#[from] PlaceError),
+    #[error("--record-source: {0}")]
+    RecordSource(#[source] PlaceError),
+    #[error("--record-source: set --files-folder, and not --files-video drawn, to record it")]
+    NotRecorded,
     #[error("{option}: expected a number of seconds from {min} to {MAX_SECONDS}, found {found}")]
     Seconds { option: &'static str, min: f64, found: f64 },
     #[error("{option}: expected a whole number from 1, or off, found {found}")]
@@ -112,6 +118,13 @@ impl Options {
         let name = settings.name.clone().unwrap_or_else(|| source.name());
         let options = Self {
             files: files(settings.files.clone(), &name)?,
+            record_source: settings
+                .record_source
+                .clone()
+                .on()
+                .map(|text| Place::rtsp(&text))
+                .transpose()
+                .map_err(OptionsError::RecordSource)?,
             name,
             source,
             stall: seconds("--stall", 0.5, settings.stall)?,
@@ -119,6 +132,9 @@ impl Options {
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
             settings,
         };
+        if options.record_source.is_some() && (options.files.is_none() || options.settings.files.is_drawn()) {
+            return Err(OptionsError::NotRecorded);
+        }
         if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
             return Err(OptionsError::NoOutlet);
         }
@@ -311,6 +327,9 @@ mod tests {
         for (line, part) in [
             ("--stall 0", "--stall: expected a number of seconds from 0.5 to 86400, found 0"),
             ("--files-seconds 0.5", "--files-seconds: expected a number of seconds from 1 to 86400, found 0.5"),
+            ("--record-source /dev/video1 --files-folder x", "--record-source: expected rtsp://HOST/PATH, found /dev/video1"),
+            ("--record-source rtsp://a/b --publish-location mqtt://host/a", "--record-source: set --files-folder"),
+            ("--record-source rtsp://a/b --files-folder x --files-video drawn", "--record-source: set --files-folder"),
             ("--files-keep-days 0 --files-folder x", "--files-keep-days: expected a whole number from 1, or off, found 0"),
             ("--files-keep-bytes 1G --files-folder x", "--files-keep-bytes: expected a whole number from 1, or off, found 1G"),
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),

@@ -25,6 +25,10 @@ pub struct Settings {
     /// A network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file
     pub source: Option<String>,
 
+    /// Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE
+    #[arg(long, value_name = "URL", default_value = "off")]
+    pub record_source: Switch<String>,
+
     /// Read settings from a TOML file, or from standard input if it is -; the command line wins
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]

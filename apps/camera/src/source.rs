@@ -22,7 +22,7 @@ use crate::options::{Options, milliseconds};
 use crate::value::Transport;
 
 /// Shortest and longest pause before the next attempt.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How often the analysis is told that there are no frames.
 const GAP: Duration = Duration::from_millis(500);
 
@@ -85,7 +85,8 @@ fn once(
     let caps = gst::Caps::new_empty_simple("video/x-raw");
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
-    let tap = analysis.recorder.clone().map(|recorder| Tap::new(&pipeline, recorder));
+    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none());
+    let tap = recorder.map(|recorder| Tap::of_decoders(&pipeline, recorder));
     let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -103,18 +104,7 @@ fn once(
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-    let reading = Reading {
-        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
-        latency: milliseconds(options.settings.latency),
-        protocols: Some(match options.settings.protocol {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        }),
-        timeout: Some(options.stall),
-        max_pixels: None,
-    };
-    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
+    let file_loop = input::add(&pipeline, &options.source, &reading(options), sink.upcast_ref())?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let end = run::play(&pipeline, progress, Some(options.stall), |_| {
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
@@ -125,4 +115,19 @@ fn once(
     });
     let _ = pipeline.set_state(gst::State::Null);
     Ok(end)
+}
+
+/// How to read a source.
+pub fn reading(options: &Options) -> Reading {
+    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    Reading {
+        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
+        latency: milliseconds(options.settings.latency),
+        protocols: Some(match options.settings.protocol {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }),
+        timeout: Some(options.stall),
+        max_pixels: None,
+    }
 }

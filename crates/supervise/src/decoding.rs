@@ -183,6 +183,19 @@ fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTim
     segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())
 }
 
+/// The caps of encoded video that recordings can have as it is.
+pub const RECORDABLE: &str = "video/x-h264,parsed=true;video/x-h265,parsed=true";
+
+/// Lets `bin`, such as a pipeline, decode nothing that is [`RECORDABLE`].
+pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "decodebin") {
+            element.set_property_from_str("caps", RECORDABLE);
+        }
+    });
+}
+
 fn decodes_video(element: &gst::Element) -> bool {
     let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
     class.is_some_and(|class| ["Decoder", "Video"].iter().all(|part| class.split('/').any(|word| word == *part)))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+complete -c emotion-camera -l record-source -d 'Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE' -r
 complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins' -r -F
 complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
 complete -c emotion-camera -l size -d 'Size of the analysed, served and recorded picture' -r

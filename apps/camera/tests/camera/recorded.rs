@@ -122,8 +122,9 @@ fn record(test: &str, encoder: &str, source: impl Fn(&Path) -> String) -> Option
     for number in 0..3 {
         let frames = marks(&days.join(format!("{number:05}.mp4")));
         assert!(frames[0].0 == 0 && frames.len() > 5, "{number}: {frames:?}");
-        // A network camera's first pictures may come too late for the first frames.
-        for (_, mark) in frames.iter().skip_while(|(_, mark)| number == 0 && mark.is_none()) {
+        // rtspsrc may drop some of the first packets of a network camera, which come all at once.
+        let damaged = if number == 0 { frames.iter().rposition(|(_, mark)| mark.is_none()).map_or(0, |last| last + 1) } else { 0 };
+        for (_, mark) in &frames[damaged..] {
             let found = mark.unwrap_or_else(|| panic!("{number}: {frames:?}")).number;
             assert!(next == 0 || found == next, "{test}: each frame once, found {found} after {next}");
             next = found + 1;

@@ -42,12 +42,24 @@ struct State {
 }
 
 impl Tap {
+    /// Records what [`Self::take_at`] gets.
+    pub fn new(recorder: Arc<Recorder>) -> Self {
+        Self { recorder, state: Mutex::default() }
+    }
+
     /// Taps the decoders that `source` adds from now on.
-    pub fn new(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
-        let tap = Arc::new(Self { recorder, state: Mutex::default() });
+    pub fn of_decoders(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
+        let tap = Arc::new(Self::new(recorder));
         let taken = tap.clone();
         decoding::take_encoded(source, move |picture| taken.take(picture));
         tap
+    }
+
+    /// Takes a picture that is not decoded, and has this time in records.
+    pub fn take_at(&self, picture: Encoded, recorded: gst::ClockTime) {
+        let time = picture.time;
+        self.take(picture);
+        self.decoded(time, Some(recorded));
     }
 
     fn take(&self, picture: Encoded) {
