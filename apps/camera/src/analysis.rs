@@ -71,8 +71,8 @@ struct Switched {
     blur: BlurFaces,
     /// True if overlays draw poses.
     geometry: bool,
-    /// True if recordings have faces drawn.
-    records_drawn: bool,
+    /// True if recordings are always encoded: with faces drawn, or turned.
+    encodes: bool,
     /// True while no individual faces leave.
     totals_only: Arc<AtomicBool>,
 }
@@ -157,8 +157,8 @@ impl Analysis {
         let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element, &totals_only)).transpose()?;
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
         let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
-        let (geometry, records_drawn) = (settings.geometry, settings.files.is_drawn());
-        let switched = Switched { detector: chain.detector().clone(), overlays, blur, geometry, records_drawn, totals_only };
+        let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
+        let switched = Switched { detector: chain.detector().clone(), overlays, blur, geometry, encodes, totals_only };
         let analysis = Self { pipeline, entry, times: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
         analysis.switch(&Switches::configured(settings));
         Ok(analysis)
@@ -243,7 +243,7 @@ impl Analysis {
 
     /// Sets what `switches` say. What hides faces is set first.
     pub fn switch(&self, switches: &Switches) {
-        let Switched { detector, overlays, blur, geometry, records_drawn, totals_only } = &self.switched;
+        let Switched { detector, overlays, blur, geometry, encodes, totals_only } = &self.switched;
         totals_only.store(switches.totals_only, Ordering::Relaxed);
         for (overlay, draws) in overlays {
             overlay.set_property_from_str("blur-faces", &name(if switches.blur { blur } else { &BlurFaces::None }));
@@ -253,7 +253,7 @@ impl Analysis {
             overlay.set_property("draw-pose", draws && *geometry);
         }
         if let Some(recorder) = &self.recorder {
-            recorder.set_raw_only(switches.blur || *records_drawn, self.entry.current_running_time().unwrap_or_default());
+            recorder.set_raw_only(switches.blur || *encodes, self.entry.current_running_time().unwrap_or_default());
         }
         detector.set_property("detect-interval", switches.interval);
         self.is_on.store(switches.analysis, Ordering::Relaxed);

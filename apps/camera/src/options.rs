@@ -83,7 +83,7 @@ pub enum OptionsError {
     Source(#[from] PlaceError),
     #[error("--record-source: {0}")]
     RecordSource(#[source] PlaceError),
-    #[error("--record-source: set --files-folder, and not --files-video drawn, to record it")]
+    #[error("--record-source: set --files-folder, and neither --files-video drawn nor --turn, to record it")]
     NotRecorded,
     #[error("{option}: expected a number of seconds from {min} to {MAX_SECONDS}, found {found}")]
     Seconds { option: &'static str, min: f64, found: f64 },
@@ -132,7 +132,9 @@ impl Options {
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
             settings,
         };
-        if options.record_source.is_some() && (options.files.is_none() || options.settings.files.is_drawn()) {
+        if options.record_source.is_some()
+            && (options.files.is_none() || options.settings.files.is_drawn() || options.settings.turn.is_some())
+        {
             return Err(OptionsError::NotRecorded);
         }
         if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
@@ -330,6 +332,7 @@ mod tests {
             ("--record-source /dev/video1 --files-folder x", "--record-source: expected rtsp://HOST/PATH, found /dev/video1"),
             ("--record-source rtsp://a/b --publish-location mqtt://host/a", "--record-source: set --files-folder"),
             ("--record-source rtsp://a/b --files-folder x --files-video drawn", "--record-source: set --files-folder"),
+            ("--record-source rtsp://a/b --files-folder x --turn 90", "--record-source: set --files-folder"),
             ("--files-keep-days 0 --files-folder x", "--files-keep-days: expected a whole number from 1, or off, found 0"),
             ("--files-keep-bytes 1G --files-folder x", "--files-keep-bytes: expected a whole number from 1, or off, found 1G"),
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),

@@ -15,7 +15,7 @@ use emotion_supervise::configuration::{self, ConfigurationError};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport};
+use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport, Turn};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
@@ -51,6 +51,11 @@ pub struct Settings {
     /// Size of the analysed, served and recorded picture
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Size,
+
+    /// Turn the picture of a camera that is mounted sideways or upside down, by so many degrees clockwise, or mirror it, before it is
+    /// analysed, served and recorded; recordings are then encoded
+    #[arg(long, value_enum)]
+    pub turn: Option<Turn>,
 
     /// Length of a network camera's jitter buffer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200)]

@@ -19,7 +19,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
-use crate::value::Transport;
+use crate::value::{Transport, Turn};
 
 /// Shortest and longest pause before the next attempt.
 pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -104,7 +104,8 @@ fn once(
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    let file_loop = input::add(&pipeline, &options.source, &reading(options), sink.upcast_ref())?.filter(|_| options.settings.loops);
+    let entry = turned(&pipeline, options.settings.turn, sink.upcast())?;
+    let file_loop = input::add(&pipeline, &options.source, &reading(options), &entry)?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let end = run::play(&pipeline, progress, Some(options.stall), |_| {
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
@@ -115,6 +116,17 @@ fn once(
     });
     let _ = pipeline.set_state(gst::State::Null);
     Ok(end)
+}
+
+/// What a picture enters that is to be turned on its way to `sink`.
+fn turned(pipeline: &gst::Pipeline, turn: Option<Turn>, sink: gst::Element) -> Result<gst::Element, glib::BoolError> {
+    let Some(turn) = turn else { return Ok(sink) };
+    // `videoflip` does not take all formats of decoders, such as Y42B.
+    let convert = gst::ElementFactory::make("videoconvert").build()?;
+    let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", turn.direction()).build()?;
+    pipeline.add_many([&convert, &flip])?;
+    gst::Element::link_many([&convert, &flip, &sink])?;
+    Ok(convert)
 }
 
 /// How to read a source.
