@@ -15,6 +15,7 @@
 //! replace each other in the queue before it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
@@ -29,10 +30,11 @@ use gstemotion::meta;
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use crate::control::Switches;
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
 use crate::settings::Settings;
-use crate::value::{Schema, name};
+use crate::value::{BlurFaces, Schema, name};
 use crate::{homeassistant, recorded};
 
 /// A queue that keeps the newest frame only.
@@ -55,6 +57,24 @@ pub struct Analysis {
     publisher: Option<gst::Element>,
     /// Writes the files.
     pub recorder: Option<Arc<Recorder>>,
+    /// False while frames are left out.
+    is_on: AtomicBool,
+    switched: Switched,
+}
+
+/// What switches change.
+#[derive(Debug)]
+struct Switched {
+    detector: gst::Element,
+    /// Overlays, and whether they draw faces.
+    overlays: Vec<(gst::Element, bool)>,
+    blur: BlurFaces,
+    /// True if overlays draw poses.
+    geometry: bool,
+    /// True if recordings are always encoded: with faces drawn, or turned.
+    encodes: bool,
+    /// True while no individual faces leave.
+    totals_only: Arc<AtomicBool>,
 }
 
 /// Times of frames since a source has begun.
@@ -105,17 +125,24 @@ impl Analysis {
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
         let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
         let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| AnalysisError::Missing("appsrc"))?;
+        let totals_only = Arc::new(AtomicBool::new(false));
         for export in pipeline.iterate_elements().into_iter().flatten() {
             if export.factory().is_some_and(|factory| factory.name() == "emotionexport") {
                 export.set_property("source", &options.name);
+                if export.name() != recorded::EXPORTER && !export.property::<bool>("aggregate-only") {
+                    let is_hidden = totals_only.clone();
+                    skip(&pad(&export, "src")?, move || is_hidden.load(Ordering::Relaxed));
+                }
             }
         }
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
-        if options.draws_pictures() {
-            set_up_overlay(&element("overlay")?, settings, settings.draw);
-        }
+        let overlays: Vec<_> = [("overlay", settings.draw), ("hidden", false)]
+            .into_iter()
+            .filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)))
+            .inspect(|(overlay, _)| set_up_overlay(overlay, settings))
+            .collect();
         if let Some(outlet) = outlet {
             feed(element("video")?, Stream::Video, outlet)?;
             feed(element("text")?, Stream::Text, outlet)?;
@@ -127,9 +154,14 @@ impl Analysis {
                 skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
             }
         }
-        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element)).transpose()?;
+        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element, &totals_only)).transpose()?;
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
-        Ok(Self { pipeline, entry, times: Mutex::default(), publisher, recorder })
+        let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
+        let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
+        let switched = Switched { detector: chain.detector().clone(), overlays, blur, geometry, encodes, totals_only };
+        let analysis = Self { pipeline, entry, times: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
+        analysis.switch(&Switches::configured(settings));
+        Ok(analysis)
     }
 
     /// Starts the pipeline.
@@ -176,6 +208,10 @@ impl Analysis {
             self.entry.set_caps(Some(&caps.to_owned()));
         }
         let time = self.time(running_time(sample))?;
+        if !self.is_on.load(Ordering::Relaxed) {
+            self.entry.send_event(gst::event::Gap::builder(time).duration(buffer.duration()).build());
+            return Some(time);
+        }
         let frame = buffer.make_mut();
         frame.set_pts(time);
         frame.set_dts(None);
@@ -198,6 +234,29 @@ impl Analysis {
             _ => *times = Some(Times { source, begun: now, last: now }),
         }
         times.map(|times| times.last)
+    }
+
+    /// The time here of a running time in another pipeline, which began at `base`.
+    pub fn time_of(&self, running: gst::ClockTime, base: gst::ClockTime) -> Option<gst::ClockTime> {
+        Some((running + base).saturating_sub(self.entry.base_time()?))
+    }
+
+    /// Sets what `switches` say. What hides faces is set first.
+    pub fn switch(&self, switches: &Switches) {
+        let Switched { detector, overlays, blur, geometry, encodes, totals_only } = &self.switched;
+        totals_only.store(switches.totals_only, Ordering::Relaxed);
+        for (overlay, draws) in overlays {
+            overlay.set_property_from_str("blur-faces", &name(if switches.blur { blur } else { &BlurFaces::None }));
+            let draws = *draws && !switches.totals_only;
+            let properties = ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"];
+            properties.iter().for_each(|property| overlay.set_property(property, draws));
+            overlay.set_property("draw-pose", draws && *geometry);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.set_raw_only(switches.blur || *encodes, self.entry.current_running_time().unwrap_or_default());
+        }
+        detector.set_property("detect-interval", switches.interval);
+        self.is_on.store(switches.analysis, Ordering::Relaxed);
     }
 
     /// Tells the exporters that the last `length` had no frames, so that faces leave and summaries end.
@@ -265,7 +324,7 @@ fn line(options: &Options) -> String {
         let pictures = if is_drawn { "pictures. ! {ALL}" } else { "faces. ! {ALL} name=recorded-queue ! emotionoverlay name=hidden" };
         line += &pictures.replace("{ALL}", ALL);
         line += " ! appsink name=recorded sync=false async=false max-buffers=1 \
-                 faces. ! queue ! emotionexport ! appsink name=records sync=false async=false ";
+                 faces. ! queue ! emotionexport name=recorded-export ! appsink name=records sync=false async=false ";
     }
     if let Some(publish) = &options.publish {
         line += "funnel name=schemas ! emotionpublish name=publish ";
@@ -287,14 +346,8 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
-/// Sets what an overlay draws and hides.
-pub fn set_up_overlay(overlay: &gst::Element, settings: &Settings, draws: bool) {
-    for property in ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"] {
-        overlay.set_property(property, draws);
-    }
-    overlay.set_property("draw-pose", draws && settings.geometry);
+fn set_up_overlay(overlay: &gst::Element, settings: &Settings) {
     overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
-    overlay.set_property_from_str("blur-faces", &name(&settings.blur));
     overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(settings.blur_delay.into()).nseconds());
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The messages by which Home Assistant discovers the camera (MQTT discovery): a device with an entity for the connection, one
-//! for the number of faces if summaries are published, and one for events if events are.
+//! for the number of faces if summaries are published, one for events if events are, and those of the switches if commands are taken.
 
 use serde_json::{Value, json};
 
+use crate::control;
 use crate::options::{Options, Publish};
 use crate::value::Schema;
 
@@ -18,7 +19,8 @@ pub fn messages(prefix: &str, options: &Options, publish: &Publish) -> String {
         "sw_version": env!("CARGO_PKG_VERSION"),
     });
     let mut lines = String::new();
-    for (component, object, mut config) in entities(topic, &publish.schemas, options.settings.geometry) {
+    let switches = if publish.switches_file.is_some() { switches(topic) } else { Vec::new() };
+    for (component, object, mut config) in entities(topic, &publish.schemas, options.settings.geometry).into_iter().chain(switches) {
         config["unique_id"] = json!(format!("emotion_{id}_{object}"));
         config["device"] = device.clone();
         if object != "connected" {
@@ -57,6 +59,43 @@ fn entities(topic: &str, schemas: &[Schema], has_geometry: bool) -> Vec<(&'stati
         entities.push(("event", "face", face(topic, has_geometry)));
     }
     entities
+}
+
+/// The entities that send commands.
+fn switches(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
+    let (command, state) = (format!("{topic}/{}", control::SET), format!("{topic}/{}", control::STATE));
+    let switch = |(object, name, icon): (&'static str, &str, &str)| {
+        let config = json!({
+            "name": name,
+            "icon": icon,
+            "entity_category": "config",
+            "command_topic": command,
+            "payload_on": format!("{{\"{object}\": true}}"),
+            "payload_off": format!("{{\"{object}\": false}}"),
+            "state_topic": state,
+            "state_on": "True",
+            "state_off": "False",
+            "value_template": format!("{{{{ value_json.{object} }}}}"),
+        });
+        ("switch", object, config)
+    };
+    let names = [
+        ("analysis", "Analysis", "mdi:face-recognition"),
+        ("blur", "Blur faces", "mdi:blur"),
+        ("totals_only", "Totals only", "mdi:incognito"),
+    ];
+    let interval = json!({
+        "name": "Frames between searches",
+        "icon": "mdi:timer-outline",
+        "entity_category": "config",
+        "command_topic": command,
+        "command_template": "{\"interval\": {{ value | int }}}",
+        "state_topic": state,
+        "value_template": "{{ value_json.interval }}",
+        "min": 1,
+        "max": control::MAX_INTERVAL,
+    });
+    names.map(switch).into_iter().chain([("number", "interval", interval)]).collect()
 }
 
 /// The entity for events. Home Assistant refuses those whose type it does not list.
@@ -103,6 +142,17 @@ mod tests {
         assert_eq!(all[1].1["state_topic"], "emotion/front-door/summary");
         assert_eq!(all[2].1["availability_topic"], "emotion/front-door/status");
         assert_eq!(sent("--publish-schemas faces").len(), 1);
+    }
+
+    #[test]
+    fn the_switches_are_there_if_commands_are_taken() {
+        let all = sent("--publish-switches-file switches.json");
+        let switches: Vec<_> = all.iter().filter(|(_, config)| config["command_topic"] == "emotion/front-door/set").collect();
+        let topics: Vec<&str> = switches.iter().filter_map(|(topic, _)| topic.split('/').nth(3)).collect();
+        assert_eq!(topics, ["analysis", "blur", "totals_only", "interval"]);
+        let (_, blur) = switches[1];
+        assert_eq!((&blur["payload_on"], &blur["state_topic"]), (&json!("{\"blur\": true}"), &json!("emotion/front-door/state")));
+        assert_eq!(blur["value_template"], "{{ value_json.blur }}");
     }
 
     #[test]

@@ -10,11 +10,13 @@
 
 mod analysis;
 mod clients;
+mod control;
 mod homeassistant;
 mod metrics;
 mod one_media;
 mod onvif;
 mod options;
+mod record_source;
 mod recorded;
 mod rtsp;
 mod settings;
@@ -36,6 +38,7 @@ use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
 use analysis::{Analysis, AnalysisError};
+use control::Switches;
 use options::Options;
 use rtsp::Outlet;
 use settings::{Settings, SettingsError};
@@ -80,6 +83,7 @@ fn refuse(error: &dyn Error) -> ExitCode {
 fn check(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
     options.check_files()?;
+    Switches::read(&options)?;
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
 }
@@ -118,7 +122,10 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
 fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, Box<dyn Error>> {
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     let analysis = Arc::new(Analysis::build(options, outlet.as_ref(), progress)?);
+    let switches = Switches::read(options)?;
+    analysis.switch(&switches);
     analysis.start()?;
+    control::start(options, switches, &analysis)?;
     if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
         rtsp::serve(rtsp, outlet)?;
     }
@@ -128,22 +135,33 @@ fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, B
     Ok(analysis)
 }
 
-/// Reads the source on a separate thread, which quits `main_loop` at the end of the source. The thread stops when the sender is
-/// dropped. The receiver gets nothing: it is disconnected when the source is closed.
+/// Reads the source on a separate thread, which quits `main_loop` at the end of the source, and on another one the video that is recorded
+/// instead. The threads stop when the senders are dropped. The receiver gets nothing: it is disconnected when the sources are closed.
 fn read_source(
     options: Options,
     analysis: Arc<Analysis>,
     progress: Arc<Progress>,
     main_loop: glib::MainLoop,
-) -> std::io::Result<(Sender<()>, Receiver<()>)> {
+) -> std::io::Result<(Vec<Sender<()>>, Receiver<()>)> {
     let (stop, stopped) = channel();
     let (closing, closed) = channel();
-    std::thread::Builder::new().name("source".into()).spawn(move || {
+    let mut stops = vec![stop];
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    if let Some((place, recorder)) = options.record_source.clone().zip(analysis.recorder.clone()) {
+        let ((stop, stopped), closing) = (channel(), closing.clone());
+        let (options, analysis) = (options.clone(), analysis.clone());
+        thread("record-source").spawn(move || {
+            record_source::run(&options, &place, &analysis, &recorder, &stopped);
+            drop(closing);
+        })?;
+        stops.push(stop);
+    }
+    thread("source").spawn(move || {
         source::run(&options, &analysis, &progress, &stopped);
         quit(&main_loop);
         drop(closing);
     })?;
-    Ok((stop, closed))
+    Ok((stops, closed))
 }
 
 /// Ends `main_loop`, or lets it end at once when it runs later. `MainLoop::quit` alone has no effect on a loop that does not run

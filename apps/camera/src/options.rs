@@ -4,12 +4,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
 use emotion_supervise::place::{Place, PlaceError};
-use emotion_supervise::recording::{self, Recordings};
+use emotion_supervise::recording::{self, Keep, Recordings};
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
@@ -21,6 +22,8 @@ use crate::value::{Schema, Switch, Text, name};
 pub struct Options {
     /// Where the video comes from.
     pub source: Place,
+    /// Where the recorded video comes from; without one, from `source`.
+    pub record_source: Option<Place>,
     /// Name of the camera in records.
     pub name: String,
     /// Time without a frame before the source is opened again.
@@ -65,6 +68,8 @@ pub struct Publish {
     pub location: Location,
     /// The topic below which Home Assistant looks for devices.
     pub homeassistant: Option<String>,
+    /// Keeps what commands switch; without it, none are taken.
+    pub switches_file: Option<PathBuf>,
 }
 
 /// Why settings have no meaning. Each message names the option; in a file, its key has the same name.
@@ -76,8 +81,14 @@ pub enum OptionsError {
     NoOutlet,
     #[error("the source: {0}")]
     Source(#[from] PlaceError),
+    #[error("--record-source: {0}")]
+    RecordSource(#[source] PlaceError),
+    #[error("--record-source: set --files-folder, and neither --files-video drawn nor --turn, to record it")]
+    NotRecorded,
     #[error("{option}: expected a number of seconds from {min} to {MAX_SECONDS}, found {found}")]
     Seconds { option: &'static str, min: f64, found: f64 },
+    #[error("{option}: expected a whole number from 1, or off, found {found}")]
+    Number { option: &'static str, found: String },
     #[error("--rtsp-path: expected a path such as /faces, found {0}")]
     Path(String),
     #[error("--rtsp-token-file: {}: {source}", path.display())]
@@ -90,8 +101,8 @@ pub enum OptionsError {
     RepeatedSchema(String),
     #[error("--homeassistant-prefix: expected a topic such as homeassistant, found {0}")]
     Topic(String),
-    #[error("--homeassistant-prefix: Home Assistant discovers devices by MQTT: set --publish-location to mqtt:// or mqtts://")]
-    NoMqtt,
+    #[error("{0} by MQTT: set --publish-location to mqtt:// or mqtts://")]
+    NoMqtt(&'static str),
 }
 
 /// Maximum of settings in seconds: a day.
@@ -104,15 +115,28 @@ impl Options {
     /// If a setting is missing or has a value that means nothing.
     pub fn new(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
         let source = Place::parse(settings.source.as_deref().ok_or(OptionsError::NoSource)?)?;
+        let name = settings.name.clone().unwrap_or_else(|| source.name());
         let options = Self {
-            name: settings.name.clone().unwrap_or_else(|| source.name()),
+            files: files(settings.files.clone(), &name)?,
+            record_source: settings
+                .record_source
+                .clone()
+                .on()
+                .map(|text| Place::rtsp(&text))
+                .transpose()
+                .map_err(OptionsError::RecordSource)?,
+            name,
             source,
             stall: seconds("--stall", 0.5, settings.stall)?,
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
-            files: files(settings.files.clone())?,
             settings,
         };
+        if options.record_source.is_some()
+            && (options.files.is_none() || options.settings.files.is_drawn() || options.settings.turn.is_some())
+        {
+            return Err(OptionsError::NotRecorded);
+        }
         if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
             return Err(OptionsError::NoOutlet);
         }
@@ -124,17 +148,22 @@ impl Options {
     /// # Errors
     /// If one cannot be read or written.
     pub fn check_files(&self) -> Result<(), Box<dyn std::error::Error>> {
-        let settings = &self.settings.publish;
-        let path = |text: &Option<Text>| text.as_ref().filter(|text| text.0 != "off").map(|text| PathBuf::from(&text.0));
         if let Some(publish) = &self.publish {
-            let (ca_file, certificate_file) = (path(&settings.ca_file), path(&settings.certificate_file));
-            let (password_file, key_file) = (path(&settings.password_file), path(&settings.key_file));
-            Secrets { client_id: None, password_file, ca_file, certificate_file, key_file }.login(&publish.location, 0)?;
+            self.secrets().login(&publish.location, 0)?;
         }
-        let spool = self.publish.as_ref().and_then(|_| path(&settings.spool_location));
+        let spool = self.publish.as_ref().and_then(|_| path(&self.settings.publish.spool_location));
         let folders = self.files.iter().map(|files| &files.folder).chain(&spool);
         folders.cloned().try_for_each(|folder| recording::check_folder(&folder))?;
         Ok(())
+    }
+
+    /// Where the secrets of the broker are.
+    pub fn secrets(&self) -> Secrets {
+        let settings = &self.settings.publish;
+        let (ca_file, certificate_file) = (path(&settings.ca_file), path(&settings.certificate_file));
+        let (password_file, key_file) = (path(&settings.password_file), path(&settings.key_file));
+        let client_id = settings.client_id.as_ref().map(|name| name.0.clone());
+        Secrets { client_id, password_file, ca_file, certificate_file, key_file }
     }
 
     /// True if an outlet has pictures with faces drawn.
@@ -163,6 +192,10 @@ fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Resul
     let text = settings.location.clone().on();
     let location = text.as_deref().map(Location::parse).transpose().map_err(|error| OptionsError::Location(error.into()))?;
     let homeassistant = homeassistant.on().map(|topic| discovery_topic(topic, location.as_ref())).transpose()?;
+    let switches_file = path(&settings.switches_file);
+    if switches_file.is_some() {
+        needs_mqtt(location.as_ref(), "--publish-switches-file: commands come")?;
+    }
     let Some(location) = location else { return Ok(None) };
     let schemas = &settings.schemas;
     if let Some(repeated) = (1..schemas.len()).find(|&index| schemas[..index].contains(&schemas[index])) {
@@ -176,14 +209,18 @@ fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Resul
         schemas: settings.schemas.clone(),
         location,
         homeassistant,
+        switches_file,
     }))
+}
+
+fn needs_mqtt(location: Option<&Location>, what: &'static str) -> Result<(), OptionsError> {
+    let is_mqtt = location.is_some_and(|location| location.protocol == Protocol::Mqtt);
+    if is_mqtt { Ok(()) } else { Err(OptionsError::NoMqtt(what)) }
 }
 
 /// The topic, if Home Assistant can look below it.
 fn discovery_topic(topic: String, location: Option<&Location>) -> Result<String, OptionsError> {
-    if location.is_none_or(|location| location.protocol != Protocol::Mqtt) {
-        return Err(OptionsError::NoMqtt);
-    }
+    needs_mqtt(location, "--homeassistant-prefix: Home Assistant discovers devices")?;
     if topic.is_empty() || topic.contains([' ', '+', '#']) { Err(OptionsError::Topic(topic)) } else { Ok(topic) }
 }
 
@@ -208,9 +245,23 @@ fn properties(settings: &settings::Publish) -> Vec<(&'static str, String)> {
     given.filter(|(_, text)| text != "off").collect()
 }
 
-fn files(settings: settings::Files) -> Result<Option<Recordings>, OptionsError> {
+fn files(settings: settings::Files, name: &str) -> Result<Option<Recordings>, OptionsError> {
     let length = seconds("--files-seconds", 1.0, settings.seconds)?;
-    Ok(settings.folder.on().map(|folder| Recordings { folder, length }))
+    let (days, bytes) = (number("--files-keep-days", &settings.keep_days)?, number("--files-keep-bytes", &settings.keep_bytes)?);
+    let keep = Keep { age: days.map(|days: u32| Duration::from_secs(86_400) * days), bytes };
+    Ok(settings.folder.on().map(|folder| Recordings { folder, length, name: name.to_owned(), keep }))
+}
+
+/// A whole number that is not 0, unless it is not given or `off`.
+fn number<T: FromStr + PartialEq + From<u8>>(option: &'static str, text: &Option<Text>) -> Result<Option<T>, OptionsError> {
+    let Some(Text(text)) = text.as_ref().filter(|text| text.0 != "off") else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| *number != T::from(0));
+    number.map(Some).ok_or_else(|| OptionsError::Number { option, found: text.clone() })
+}
+
+/// A path, unless it is not given or `off`.
+fn path(text: &Option<Text>) -> Option<PathBuf> {
+    text.as_ref().filter(|text| text.0 != "off").map(|text| PathBuf::from(&text.0))
 }
 
 /// A number of milliseconds.
@@ -249,7 +300,8 @@ mod tests {
         assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
         assert_eq!((options.name.as_str(), options.stall), ("camera", Duration::from_secs(5)));
-        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600) }));
+        let (name, keep) = ("camera".to_owned(), Keep::default());
+        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600), name, keep }));
         assert_eq!((options.rtsp, options.publish), (None, None));
         let settings = options.settings;
         assert_eq!((settings.size, settings.protocol, settings.latency), (Size { width: 1280, height: 720 }, Transport::Tcp, 200));
@@ -277,17 +329,31 @@ mod tests {
         for (line, part) in [
             ("--stall 0", "--stall: expected a number of seconds from 0.5 to 86400, found 0"),
             ("--files-seconds 0.5", "--files-seconds: expected a number of seconds from 1 to 86400, found 0.5"),
+            ("--record-source /dev/video1 --files-folder x", "--record-source: expected rtsp://HOST/PATH, found /dev/video1"),
+            ("--record-source rtsp://a/b --publish-location mqtt://host/a", "--record-source: set --files-folder"),
+            ("--record-source rtsp://a/b --files-folder x --files-video drawn", "--record-source: set --files-folder"),
+            ("--record-source rtsp://a/b --files-folder x --turn 90", "--record-source: set --files-folder"),
+            ("--files-keep-days 0 --files-folder x", "--files-keep-days: expected a whole number from 1, or off, found 0"),
+            ("--files-keep-bytes 1G --files-folder x", "--files-keep-bytes: expected a whole number from 1, or off, found 1G"),
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),
             ("--publish-location mqtt://host/a --publish-schemas events,faces,events", "each schema once"),
             ("--publish-location http://host/a", "--publish-location: "),
             ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
             ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
+            ("--publish-location nats://host/a --publish-switches-file x", "--publish-switches-file: commands come by MQTT"),
             ("--rtsp-listen 127.0.0.1:1 --rtsp-token-file /nowhere", "/nowhere: "),
         ] {
             let error = options(&format!("/dev/video0 {line}")).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");
         }
         assert!(options("http://camera --files-folder x").unwrap_err().contains("the source: expected rtsp://HOST/PATH"));
+    }
+
+    #[test]
+    fn recordings_are_kept_as_long_as_it_says() {
+        let keep = |line: &str| options(&format!("/dev/video0 --files-folder x {line}")).unwrap().files.unwrap().keep;
+        assert_eq!(keep("--files-keep-days 2"), Keep { age: Some(Duration::from_secs(172_800)), bytes: None });
+        assert_eq!(keep("--files-keep-days off --files-keep-bytes 5000000000"), Keep { age: None, bytes: Some(5_000_000_000) });
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! What is recorded: the camera's own video, which `source.rs` taps, or pictures of the analysis, and the records of both.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
 use gst::prelude::*;
 
-use crate::analysis::{AnalysisError, pad, set_up_overlay, skip, take};
+use crate::analysis::{AnalysisError, pad, skip, take};
 use crate::settings::Settings;
 use crate::status;
-use crate::value::BlurFaces;
+
+/// Name of the element that writes the records.
+pub const EXPORTER: &str = "recorded-export";
 
 /// A recorder that is fed by the pipeline of the analysis, of which `element` finds an element.
 ///
@@ -19,15 +22,14 @@ pub fn recorder(
     files: &Recordings,
     settings: &Settings,
     element: &impl Fn(&'static str) -> Result<gst::Element, AnalysisError>,
+    totals_only: &Arc<AtomicBool>,
 ) -> Result<Arc<Recorder>, AnalysisError> {
     let recorder = Arc::new(start(files)?);
-    record(&recorder, element("recorded")?, element("records")?)?;
+    record(&recorder, element("recorded")?, element("records")?, totals_only.clone())?;
     if !settings.files.is_drawn() {
-        set_up_overlay(&element("hidden")?, settings, false);
         let recorder = recorder.clone();
         skip(&pad(&element("recorded-queue")?, "sink")?, move || !recorder.takes_raw());
     }
-    recorder.set_raw_only(settings.files.is_drawn() || settings.blur != BlurFaces::None, gst::ClockTime::ZERO);
     Ok(recorder)
 }
 
@@ -37,14 +39,20 @@ fn start(files: &Recordings) -> Result<Recorder, RecordingError> {
         let text = match notice {
             Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
             Notice::GoesOn => "recordings go on".into(),
+            Notice::NotDeleted(reason) => format!("old recordings cannot be deleted: {reason}"),
         };
         eprintln!("emotion-camera: {text}");
         status::tell(&text);
     })
 }
 
-/// Passes pictures and records on to the recorder.
-fn record(recorder: &Arc<Recorder>, pictures: gst::Element, records: gst::Element) -> Result<(), AnalysisError> {
+/// Passes pictures and records on to the recorder; the latter not with `totals_only`.
+fn record(
+    recorder: &Arc<Recorder>,
+    pictures: gst::Element,
+    records: gst::Element,
+    totals_only: Arc<AtomicBool>,
+) -> Result<(), AnalysisError> {
     let gaps = recorder.clone();
     pad(&records, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Gap(gap)) = info.event().map(|event| event.view()) {
@@ -55,7 +63,8 @@ fn record(recorder: &Arc<Recorder>, pictures: gst::Element, records: gst::Elemen
     let written = recorder.clone();
     take(records, move |sample| {
         let text = sample.buffer().and_then(|buffer| Some((buffer.pts()?, buffer.map_readable().ok()?)));
-        text.into_iter().for_each(|(time, text)| written.write(Some(&text), time));
+        let is_hidden = totals_only.load(Ordering::Relaxed);
+        text.into_iter().for_each(|(time, text)| written.write(Some(&text[..]).filter(|_| !is_hidden), time));
     })?;
     let recorder = recorder.clone();
     take(pictures, move |sample| {

@@ -15,7 +15,7 @@ use emotion_supervise::configuration::{self, ConfigurationError};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport};
+use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport, Turn};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
@@ -24,6 +24,10 @@ use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport}
 pub struct Settings {
     /// A network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file
     pub source: Option<String>,
+
+    /// Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE
+    #[arg(long, value_name = "URL", default_value = "off")]
+    pub record_source: Switch<String>,
 
     /// Read settings from a TOML file, or from standard input if it is -; the command line wins
     #[arg(long, value_name = "FILE")]
@@ -47,6 +51,11 @@ pub struct Settings {
     /// Size of the analysed, served and recorded picture
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Size,
+
+    /// Turn the picture of a camera that is mounted sideways or upside down, by so many degrees clockwise, or mirror it, before it is
+    /// analysed, served and recorded; recordings are then encoded
+    #[arg(long, value_enum)]
+    pub turn: Option<Turn>,
 
     /// Length of a network camera's jitter buffer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200)]
@@ -189,6 +198,11 @@ pub struct Publish {
     #[arg(id = "publish-max-spool-bytes", long, value_name = "BYTES")]
     pub max_spool_bytes: Option<Text>,
 
+    /// Take commands by MQTT at TOPIC/set, which switch the analysis, blur, totals only and the interval of searches, publish what is
+    /// switched at TOPIC/state, and keep it in this file, so that a restart hides as much; off takes no commands
+    #[arg(id = "publish-switches-file", long, value_name = "FILE")]
+    pub switches_file: Option<Text>,
+
     /// Maximum time at the end to send what waits, in milliseconds
     #[arg(id = "publish-drain-timeout", long, value_name = "MS", default_value_t = 5000)]
     pub drain_timeout: u32,
@@ -218,6 +232,14 @@ pub struct Files {
     /// Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size
     #[arg(id = "files-video", long, value_enum, default_value = "camera")]
     pub video: FilesVideo,
+
+    /// Delete this camera's own recordings that ended so many days ago; off, or without it, keeps them
+    #[arg(id = "files-keep-days", long, value_name = "DAYS")]
+    pub keep_days: Option<Text>,
+
+    /// Delete this camera's own oldest recordings while all of them have more bytes; off, or without it, keeps them
+    #[arg(id = "files-keep-bytes", long, value_name = "BYTES")]
+    pub keep_bytes: Option<Text>,
 }
 
 impl Files {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
+use emotion_supervise::decoding::encoded_time;
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
@@ -16,12 +17,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use crate::analysis::{Analysis, running_time};
+use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
-use crate::value::Transport;
+use crate::value::{Transport, Turn};
 
 /// Shortest and longest pause before the next attempt.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How often the analysis is told that there are no frames.
 const GAP: Duration = Duration::from_millis(500);
 
@@ -84,7 +85,8 @@ fn once(
     let caps = gst::Caps::new_empty_simple("video/x-raw");
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
-    let tap = analysis.recorder.clone().map(|recorder| Tap::new(&pipeline, recorder));
+    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none());
+    let tap = recorder.map(|recorder| Tap::of_decoders(&pipeline, recorder));
     let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -96,23 +98,14 @@ fn once(
         if let Some(tap) = &tap {
             tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
         }
-        let time = running_time(&sample).zip(analysis.push(&sample, &beats));
-        tap.iter().zip(time).for_each(|(tap, (time, recorded))| tap.decoded(time, recorded));
+        let picture = sample.buffer().and_then(encoded_time);
+        let time = analysis.push(&sample, &beats);
+        tap.iter().zip(picture).for_each(|(tap, picture)| tap.decoded(picture, time));
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-    let reading = Reading {
-        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
-        latency: milliseconds(options.settings.latency),
-        protocols: Some(match options.settings.protocol {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        }),
-        timeout: Some(options.stall),
-        max_pixels: None,
-    };
-    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
+    let entry = turned(&pipeline, options.settings.turn, sink.upcast())?;
+    let file_loop = input::add(&pipeline, &options.source, &reading(options), &entry)?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let end = run::play(&pipeline, progress, Some(options.stall), |_| {
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
@@ -123,4 +116,30 @@ fn once(
     });
     let _ = pipeline.set_state(gst::State::Null);
     Ok(end)
+}
+
+/// What a picture enters that is to be turned on its way to `sink`.
+fn turned(pipeline: &gst::Pipeline, turn: Option<Turn>, sink: gst::Element) -> Result<gst::Element, glib::BoolError> {
+    let Some(turn) = turn else { return Ok(sink) };
+    // `videoflip` does not take all formats of decoders, such as Y42B.
+    let convert = gst::ElementFactory::make("videoconvert").build()?;
+    let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", turn.direction()).build()?;
+    pipeline.add_many([&convert, &flip])?;
+    gst::Element::link_many([&convert, &flip, &sink])?;
+    Ok(convert)
+}
+
+/// How to read a source.
+pub fn reading(options: &Options) -> Reading {
+    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    Reading {
+        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
+        latency: milliseconds(options.settings.latency),
+        protocols: Some(match options.settings.protocol {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }),
+        timeout: Some(options.stall),
+        max_pixels: None,
+    }
 }

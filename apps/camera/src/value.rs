@@ -26,6 +26,38 @@ pub enum BlurFaces {
     Solid,
 }
 
+/// How a camera's picture is turned.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+pub enum Turn {
+    /// A quarter turn, clockwise
+    #[serde(rename = "90")]
+    #[value(name = "90")]
+    Quarter,
+    /// A half turn
+    #[serde(rename = "180")]
+    #[value(name = "180")]
+    Half,
+    /// A quarter turn, counterclockwise
+    #[serde(rename = "270")]
+    #[value(name = "270")]
+    ThreeQuarters,
+    /// Left and right exchanged
+    #[serde(rename = "mirror")]
+    Mirror,
+}
+
+impl Turn {
+    /// The value of the property `video-direction` of `videoflip`.
+    pub fn direction(self) -> &'static str {
+        match self {
+            Self::Quarter => "90r",
+            Self::Half => "180",
+            Self::ThreeQuarters => "90l",
+            Self::Mirror => "horiz",
+        }
+    }
+}
+
 /// Which picture is recorded.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]

@@ -86,7 +86,10 @@ def follow(server, camera):
     """The entities appear, follow the camera, and say that it has ended."""
     state = lambda name: server.entities().get(name, {}).get("state")
     names = ["binary_sensor.front_door_connected", "event.front_door_face", "sensor.front_door_faces"]
-    until("three entities", lambda: sorted(server.entities()) == names)
+    switches = ["number.front_door_frames_between_searches"] + [
+        f"switch.front_door_{name}" for name in ("analysis", "blur_faces", "totals_only")
+    ]
+    until("all entities", lambda: sorted(server.entities()) == sorted(names + switches))
     until("a connected camera", lambda: state(names[0]) == "on")
     until("a face", lambda: state(names[2]) == "1")
     seen = {}
@@ -100,9 +103,16 @@ def follow(server, camera):
     assert seen["turned"]["direction"] in ("left", "right") and seen["turned"]["active"] in (True, False), seen
     assert seen["expression"]["apparent_expression"], seen
     assert {"appeared", "blink", "speaking", "left"} < set(seen["turned"]["event_types"]), seen
+    until("the switches", lambda: [state(name) for name in switches] == ["1", "on", "off", "off"])
+    for name in switches[2:]:
+        server.ask("/api/services/switch/turn_on", {"entity_id": name})
+        until(f"{name} to be on", lambda name=name: state(name) == "on")
+    server.ask("/api/services/switch/turn_off", {"entity_id": switches[1]})
+    server.ask("/api/services/number/set_value", {"entity_id": switches[0], "value": 3})
+    until("all switches", lambda: [state(name) for name in switches] == ["3", "off", "on", "on"])
     os.kill(camera, signal.SIGTERM)
     until("a camera that is not connected", lambda: state(names[0]) == "off")
-    assert {state(name) for name in names[1:]} == {"unavailable"}, server.entities()
+    assert {state(name) for name in names[1:] + switches} == {"unavailable"}, server.entities()
     print("followed", *names)
 
 

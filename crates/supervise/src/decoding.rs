@@ -145,7 +145,11 @@ pub struct Encoded {
     pub stream: glib::GString,
 }
 
-/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on.
+/// The reference of the time that a decoded frame has in [`encoded_time`].
+const ENCODED: &str = "timestamp/x-emotion-encoded";
+
+/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on. The frames that are
+/// decoded from them have its time in [`encoded_time`].
 pub fn take_encoded(bin: &impl IsA<gst::Element>, take: impl Fn(Encoded) + Clone + Send + Sync + 'static) {
     let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
     bin.connect_deep_element_added(move |_, parent, element| {
@@ -157,6 +161,38 @@ pub fn take_encoded(bin: &impl IsA<gst::Element>, take: impl Fn(Encoded) + Clone
             info.buffer().and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
             gst::PadProbeReturn::Ok
         });
+        let (Some(pad), reference) = (element.static_pad("src"), gst::Caps::new_empty_simple(ENCODED)) else { return };
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let Some((time, frame)) = info.buffer().and_then(|frame| running_time(pad, frame)).zip(info.buffer_mut()) {
+                gst::ReferenceTimestampMeta::add(frame.make_mut(), &reference, time, gst::ClockTime::NONE);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    });
+}
+
+/// The running time at which the picture is shown of which `frame` was decoded, whatever happened to the time of the frame since.
+pub fn encoded_time(frame: &gst::BufferRef) -> Option<gst::ClockTime> {
+    let is_ours =
+        |meta: &gst::MetaRef<'_, gst::ReferenceTimestampMeta>| meta.reference().structure(0).is_some_and(|first| first.name() == ENCODED);
+    frame.iter_meta::<gst::ReferenceTimestampMeta>().find(is_ours).map(|meta| meta.timestamp())
+}
+
+fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())
+}
+
+/// The caps of encoded video that recordings can have as it is.
+pub const RECORDABLE: &str = "video/x-h264,parsed=true;video/x-h265,parsed=true";
+
+/// Lets `bin`, such as a pipeline, decode nothing that is [`RECORDABLE`].
+pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "decodebin") {
+            element.set_property_from_str("caps", RECORDABLE);
+        }
     });
 }
 
@@ -166,8 +202,7 @@ fn decodes_video(element: &gst::Element) -> bool {
 }
 
 fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
-    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-    let time = segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())?;
+    let time = running_time(pad, buffer)?;
     let stream = pad.sticky_event::<gst::event::StreamStart>(0)?.stream_id().into();
     Some(Encoded { caps: pad.current_caps()?, buffer: buffer.clone(), time, stream })
 }

@@ -12,6 +12,7 @@
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
 //! | [`recording`] | recordings of equal length, each with a file of records |
+//! | [`kept`] | switches, and files that keep them over a restart |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
@@ -24,6 +25,7 @@ pub mod configuration;
 pub mod decoding;
 pub mod encoding;
 pub mod input;
+pub mod kept;
 pub mod metrics;
 pub mod packages;
 pub mod place;

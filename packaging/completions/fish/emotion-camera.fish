@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+complete -c emotion-camera -l record-source -d 'Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE' -r
 complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins' -r -F
 complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
 complete -c emotion-camera -l size -d 'Size of the analysed, served and recorded picture' -r
+complete -c emotion-camera -l turn -d 'Turn the picture of a camera that is mounted sideways or upside down, by so many degrees clockwise, or mirror it, before it is analysed, served and recorded; recordings are then encoded' -r -f -a "90\t'A quarter turn, clockwise'
+180\t'A half turn'
+270\t'A quarter turn, counterclockwise'
+mirror\t'Left and right exchanged'"
 complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds' -r
 complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -a "tcp\t''
 udp\t''"
@@ -40,12 +45,15 @@ complete -c emotion-camera -l publish-key-file -d 'Private key of the certificat
 complete -c emotion-camera -l publish-max-size-bytes -d 'Memory for messages that wait for the broker; without it, 10485760' -r
 complete -c emotion-camera -l publish-spool-location -d 'Keep messages that wait in this folder, so that they survive a crash' -r
 complete -c emotion-camera -l publish-max-spool-bytes -d 'Maximum size of that folder; without it, 1073741824' -r
+complete -c emotion-camera -l publish-switches-file -d 'Take commands by MQTT at TOPIC/set, which switch the analysis, blur, totals only and the interval of searches, publish what is switched at TOPIC/state, and keep it in this file, so that a restart hides as much; off takes no commands' -r
 complete -c emotion-camera -l publish-drain-timeout -d 'Maximum time at the end to send what waits, in milliseconds' -r
 complete -c emotion-camera -l homeassistant-prefix -d 'Let Home Assistant discover the camera below this topic of the broker, usually homeassistant' -r
 complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson and so on in this folder; off records nothing' -r
 complete -c emotion-camera -l files-seconds -d 'Length of a recording; one of the camera\'s own H.264 or H.265 goes on until its next key frame' -r
 complete -c emotion-camera -l files-video -d 'Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
 drawn\t'The served one, with faces drawn'"
+complete -c emotion-camera -l files-keep-days -d 'Delete this camera\'s own recordings that ended so many days ago; off, or without it, keeps them' -r
+complete -c emotion-camera -l files-keep-bytes -d 'Delete this camera\'s own oldest recordings while all of them have more bytes; off, or without it, keeps them' -r
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r
 complete -c emotion-camera -l check -d 'Check settings, files and folders, and end: with status 0, or with status 2 and the reason if one is wrong'
 complete -c emotion-camera -l loop -d 'Play a file again when it ends'

@@ -12,7 +12,7 @@ use crate::service::{Broker, folder, run};
 
 #[test]
 #[ignore = "needs Home Assistant: scripts/test homeassistant"]
-fn home_assistant_shows_the_three_entities_of_a_camera_and_follows_them() {
+fn home_assistant_shows_the_entities_of_a_camera_follows_and_switches_them() {
     assert!(fetched("centerface") && installed(&["mosquitto"]));
     let python = std::env::var_os("HOME_ASSISTANT_PYTHON").expect("the interpreter of Home Assistant");
     let folder = folder("homeassistant");
@@ -20,9 +20,10 @@ fn home_assistant_shows_the_three_entities_of_a_camera_and_follows_them() {
     let text = format!(
         "source = '{}'\nloop = true\nname = 'front door'\nsize = '320x240'\ngeometry = true\n\
          [publish]\nlocation = 'mqtt://127.0.0.1:{}/emotion/door'\nschemas = ['events', 'summary']\ninterval = 500\nhysteresis = 300\n\
-         [homeassistant]\nprefix = 'homeassistant'\n",
+         switches-file = '{}'\n[homeassistant]\nprefix = 'homeassistant'\n",
         clip.display(),
-        broker.port
+        broker.port,
+        folder.join("switches.json").display()
     );
     fs::write(&configuration, text).unwrap();
     let (mut camera, _lines) = run(&["--config", configuration.to_str().unwrap()]);

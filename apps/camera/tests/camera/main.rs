@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The program with cameras, clients and a broker.
 
+mod control;
 mod fleet;
 mod geometry;
 mod homeassistant;

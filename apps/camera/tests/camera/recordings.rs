@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recordings on a disk that is full, and what is on the disk after a power failure.
+//! Recordings on a disk that is full, what is on the disk after a power failure, and those of another profile of the camera.
 
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
 use test_support::broker::{free_port, installed};
 use test_support::fetched;
 
-use crate::service::{Broker, clip, folder, frames, metrics, signal};
-use crate::support::{PATIENCE, has, start_command, wait_for_line, wait_until};
+use crate::recorded::pictures;
+use crate::service::{Broker, clip, folder, frames, metrics, run, signal};
+use crate::support::{PATIENCE, has, start_camera, start_command, wait_for_line, wait_until};
 
 #[test]
 fn a_full_disk_stops_recordings_alone() {
@@ -83,4 +85,33 @@ fn recordings_and_records_are_synced_while_they_are_written_and_when_they_end() 
     wait_until("the last syncs", || {
         ["days/00001.mp4>", "days/00001.ndjson>"].map(syncs).iter().zip(before).all(|(now, before)| *now > before)
     });
+}
+
+#[test]
+fn the_large_profile_of_a_camera_is_recorded_with_the_faces_of_its_small_one() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().unwrap();
+    let folder = folder("profiles");
+    let (small, large, days) = (free_port(), free_port(), folder.join("days"));
+    let _cameras = [start_camera(small, &folder, (320, 240)), start_camera(large, &folder, (640, 480))];
+    let address = |port: u16| format!("rtsp://127.0.0.1:{port}/live");
+    let arguments = ["--record-source", &address(large), "--files-folder", days.to_str().unwrap(), &address(small)];
+    let (mut camera, lines) = run(&[&["--files-seconds", "2", "--size", "320x240"], &arguments[..]].concat());
+    wait_for_line(&lines, "receiving the recorded video");
+    wait_until("the third pair", || days.join("00002.ndjson").exists());
+    signal(&camera, "-TERM");
+    assert!(camera.0.wait().unwrap().success());
+    let video = days.join("00001.mp4");
+    let recorded = pictures(&video);
+    assert_eq!(recorded[0].2.len(), 640 * 480, "the size of the large profile");
+    let text = fs::read_to_string(days.join("00001.ndjson")).unwrap();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records.len() > 5, "{} records for {} frames", records.len(), recorded.len());
+    let end = recorded.last().unwrap().0 + 200_000_000;
+    for record in records {
+        let side = |name: &str| record["box"][name].as_f64().unwrap();
+        assert!((side("x") + side("w") / 2.0 - 0.5).abs() < 0.05 && record["recording_time"].as_u64().unwrap() < end, "{record}");
+    }
 }

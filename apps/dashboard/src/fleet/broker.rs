@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A broker: the subscription to what cameras publish, and the publisher of their alerts.
 
-use emotion_publish::mqtt::{Mqtt, Version};
+use emotion_publish::mqtt::Mqtt;
 use emotion_publish::secrets::Secrets;
 use emotion_publish::session::{Notice, Publisher};
 use emotion_publish::subscriber::Report;
-use emotion_publish::{Limits, Location, MessageIds, Outbox, Protocol};
+use emotion_publish::{Limits, Location, Outbox, Protocol};
 
 /// The last parts of topics that cameras publish.
 const SCHEMAS: [&str; 4] = ["status", "summary", "events", "faces"];
@@ -43,13 +43,14 @@ impl Broker {
         let address = format!("{scheme}://{}:{}/{}", location.host, location.port, location.topic);
         let fixed = Location { topic: location.fixed_topic().to_owned(), ..location.clone() };
         let alerts = if has_alerts { Some(AlertPublisher::new(fixed, secrets)?) } else { None };
-        Ok(Self { address, mqtt: client(location.clone(), secrets)?, alerts })
+        let mqtt = Mqtt::without_status(location.clone(), secrets).map_err(|error| BrokerError::Client(error.into()))?;
+        Ok(Self { address, mqtt, alerts })
     }
 
     /// Subscribes, and calls `observe` for each report. Does not return.
     pub async fn follow(&self, observe: impl FnMut(Report<'_>)) {
         let topics = SCHEMAS.map(|schema| self.mqtt.location.topic(schema));
-        self.mqtt.subscribe(&topics, observe).await;
+        self.mqtt.subscribe(&topics, None, observe).await;
     }
 
     /// The name of the camera with this topic: the parts from the first `+` on, or else the last part.
@@ -80,7 +81,7 @@ impl AlertPublisher {
         }
         let outbox =
             Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| BrokerError::Client(error.into()))?;
-        let mqtt = client(location, secrets)?;
+        let mqtt = Mqtt::without_status(location, secrets).map_err(|error| BrokerError::Client(error.into()))?;
         let publisher = Publisher::start(outbox, mqtt, |notice| {
             let reason = match notice {
                 Notice::Connected => return,
@@ -97,14 +98,6 @@ impl AlertPublisher {
         let schema = format!("{path}/{ALERTS}");
         self.0.push(&schema.trim_start_matches('/').into(), record.as_bytes());
     }
-}
-
-/// A client with its own name: two connections with one name would end each other.
-fn client(location: Location, secrets: &Secrets) -> Result<Mqtt, BrokerError> {
-    let start = MessageIds::new().start();
-    let client_id = secrets.client_id.as_ref().map(|name| format!("{name}-{start:016x}"));
-    let login = Secrets { client_id, ..secrets.clone() }.login(&location, start).map_err(|error| BrokerError::Client(error.into()))?;
-    Ok(Mqtt { location, version: Version::V311, login, retained: Vec::new(), has_status: false })
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! added again shows more than before.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use emotion_supervise::kept;
 use emotion_supervise::place::Place;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -62,34 +62,11 @@ impl Hiding {
         let mut all = self.read()?;
         let hidden = now();
         let before = if hidden == Hidden::default() { all.remove(&address) } else { all.insert(address, hidden) };
-        if before.unwrap_or_default() == hidden { Ok(()) } else { self.write(&all) }
+        if before.unwrap_or_default() == hidden { Ok(()) } else { kept::write(&self.file, &all) }
     }
 
     fn read(&self) -> io::Result<BTreeMap<String, Hidden>> {
-        match fs::read(&self.file) {
-            Ok(text) => Ok(serde_json::from_slice(&text).map_err(|error| self.failed(error.into()))?),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// Replaces the file. It is whole after a power failure, too.
-    fn write(&self, all: &BTreeMap<String, Hidden>) -> io::Result<()> {
-        let part = self.file.with_extension("part");
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        let write = || {
-            fs::create_dir_all(folder)?;
-            let mut file = File::create(&part)?;
-            file.write_all(&serde_json::to_vec_pretty(all)?)?;
-            file.sync_all()?;
-            fs::rename(&part, &self.file)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{}: {error}", self.file.display()))
+        Ok(kept::read(&self.file)?.unwrap_or_default())
     }
 }
 
@@ -104,6 +81,8 @@ fn address(input: &Input) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const BLUR: Hidden = Hidden { aggregate_only: false, blur: true };

@@ -3,6 +3,7 @@
 
 use clap::ValueEnum;
 use emotion_supervise::chain::{Baseline, DETECTOR, Prior};
+use emotion_supervise::kept;
 use emotion_supervise::setting::Setting;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -54,9 +55,7 @@ impl Switches {
     /// # Errors
     /// If `change` has an unknown switch, or a value that is out of range.
     pub fn changed(&self, change: Map<String, Value>) -> Result<Self, SwitchError> {
-        let mut all = serde_json::to_value(self)?;
-        all.as_object_mut().expect("a struct is an object").extend(change);
-        let switches: Self = serde_json::from_value(all)?;
+        let switches = kept::changed(self, change)?;
         if switches.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err(SwitchError::Threshold);
         }

@@ -18,13 +18,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use self::connection::Connection;
-pub(super) use self::packet::Incoming;
-use self::packet::{Answer, Limits, Publish};
+use self::packet::{Answer, Limits};
+pub(super) use self::packet::{Incoming, Publish};
 use super::session::{Broker, Link, Outcome};
 use super::tls::Login;
 use crate::failure::{Failure, Rejection};
 use crate::location::{Location, OFFLINE, ONLINE, STATUS};
-use crate::message::Message;
+use crate::message::{Message, MessageIds};
+use crate::secrets::Secrets;
 
 /// Maximum number of messages in flight if the broker allows more.
 const MAX_IN_FLIGHT: usize = 100;
@@ -88,6 +89,18 @@ impl Broker for Mqtt {
 }
 
 impl Mqtt {
+    /// A client at `location` that is no camera: it has a name of its own, because two connections with one name would end each other,
+    /// and no status.
+    ///
+    /// # Errors
+    /// If a file of `secrets` cannot be read or is not what it should be.
+    pub fn without_status(location: Location, secrets: &Secrets) -> crate::Result<Self> {
+        let start = MessageIds::new().start();
+        let client_id = secrets.client_id.as_ref().map(|name| format!("{name}-{start:016x}"));
+        let login = Secrets { client_id, ..secrets.clone() }.login(&location, start)?;
+        Ok(Self { location, version: Version::V311, login, retained: Vec::new(), has_status: false })
+    }
+
     /// A connection by MQTT 3.1.1 that subscribes to `topics`.
     pub(super) async fn subscribed(&self, topics: &[String]) -> Result<Connection, Failure> {
         let (mut connection, _) = Connection::open(self, Version::V311, None).await?;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::{Frame, Recorder, run};
 use crate::decoding::{self, Encoded};
 
-/// Pictures that wait for the first decoded one. Decoders hold fewer back.
+/// Pictures that wait until they are decoded. Decoders hold fewer back.
 const MAX_WAITING: usize = 1000;
 /// Pictures after one in which the next one to be shown is found, if the order of decoding is another one than that of showing. H.264 and
 /// H.265 let a decoder hold back at most as many.
@@ -29,8 +29,10 @@ struct State {
     stream: Option<glib::GString>,
     /// From the running time of the source to the time in records, in nanoseconds.
     offset: Option<i64>,
-    /// Pictures that are not recorded yet.
-    waiting: VecDeque<Encoded>,
+    /// The last time of the source of which that is known.
+    decoded: gst::ClockTime,
+    /// Pictures that are not recorded yet, and what is known of the times of their frames in records.
+    waiting: VecDeque<(Encoded, Option<gst::ClockTime>)>,
     /// The latest time of a picture.
     latest: gst::ClockTime,
     /// The times of the last recorded pictures, the newest first.
@@ -40,12 +42,24 @@ struct State {
 }
 
 impl Tap {
+    /// Records what [`Self::take_at`] gets.
+    pub fn new(recorder: Arc<Recorder>) -> Self {
+        Self { recorder, state: Mutex::default() }
+    }
+
     /// Taps the decoders that `source` adds from now on.
-    pub fn new(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
-        let tap = Arc::new(Self { recorder, state: Mutex::default() });
+    pub fn of_decoders(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
+        let tap = Arc::new(Self::new(recorder));
         let taken = tap.clone();
         decoding::take_encoded(source, move |picture| taken.take(picture));
         tap
+    }
+
+    /// Takes a picture that is not decoded, and has this time in records.
+    pub fn take_at(&self, picture: Encoded, recorded: gst::ClockTime) {
+        let time = picture.time;
+        self.take(picture);
+        self.decoded(time, Some(recorded));
     }
 
     fn take(&self, picture: Encoded) {
@@ -57,17 +71,17 @@ impl Tap {
         let is_key = !picture.buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         if is_earlier && is_key {
             // A file that is played again.
-            self.record(state, 0);
+            self.record(state, None);
             *state = State { stream: state.stream.take(), reordered: state.reordered, ..State::default() };
         }
-        let before = state.waiting.iter().map(|waiting| &waiting.time).chain(&state.recorded);
+        let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(&state.recorded);
         state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
         state.latest = state.latest.max(picture.time);
-        state.waiting.push_back(picture);
+        state.waiting.push_back((picture, None));
         if state.waiting.len() > MAX_WAITING {
             state.waiting.pop_front();
         }
-        self.record(state, state.look_ahead());
+        self.record(state, Some(state.look_ahead()));
     }
 
     /// Notes which video is decoded, before its first frame is analysed.
@@ -75,35 +89,39 @@ impl Tap {
         let mut state = self.state.lock();
         if state.stream.is_none() {
             state.stream = stream.map(Into::into);
-            state.waiting.retain(|picture| Some(picture.stream.as_str()) == stream);
+            state.waiting.retain(|(picture, _)| Some(picture.stream.as_str()) == stream);
             self.recorder.set_encoded(!state.waiting.is_empty());
         }
     }
 
-    /// Notes that the frame with the running time `time` in the source has the time `recorded` in records.
-    pub fn decoded(&self, time: gst::ClockTime, recorded: gst::ClockTime) {
+    /// Notes that a frame has the time `recorded` in records, or with `None` that it has none. The picture of which it was decoded has
+    /// the running time `time` in the source.
+    pub fn decoded(&self, time: gst::ClockTime, recorded: Option<gst::ClockTime>) {
         let state = &mut *self.state.lock();
-        let is_among = |waiting: &VecDeque<Encoded>| {
-            let times = waiting.iter().map(|picture| picture.time);
-            times.clone().min().is_some_and(|first| first <= time) && times.max() >= Some(time)
-        };
         // Otherwise it is a late frame of a file that is played again.
-        if state.offset.is_some() || is_among(&state.waiting) {
+        let Some((_, known)) = state.waiting.iter_mut().find(|(picture, _)| picture.time == time) else { return };
+        *known = recorded;
+        if let Some(recorded) = recorded {
             let signed = |time: gst::ClockTime| i64::try_from(time.nseconds()).unwrap_or(i64::MAX);
             state.offset = Some(signed(recorded) - signed(time));
-            self.record(state, state.look_ahead());
         }
+        state.decoded = state.decoded.max(time);
+        self.record(state, Some(state.look_ahead()));
     }
 
-    /// Records all but the last `kept` pictures that wait.
-    fn record(&self, state: &mut State, kept: usize) {
+    /// Records the pictures that are decoded, except those that wait for as many others; with `None`, all. A picture whose frame is not in
+    /// records is shown as long after the last one as in the source.
+    fn record(&self, state: &mut State, look_ahead: Option<usize>) {
         let Some(offset) = state.offset else { return };
-        while state.waiting.len() > kept {
+        let is_due = |state: &State, picture: &Encoded| {
+            look_ahead.is_none_or(|look_ahead| picture.time <= state.decoded && state.waiting.len() > look_ahead)
+        };
+        while state.waiting.front().is_some_and(|(picture, _)| is_due(state, picture)) {
             let early = state.decoded_earlier();
-            let Some(Encoded { caps, mut buffer, time, .. }) = state.waiting.pop_front() else { return };
+            let Some((Encoded { caps, mut buffer, time, .. }, known)) = state.waiting.pop_front() else { return };
             state.recorded.push_front(time);
             state.recorded.truncate(LOOK_AHEAD);
-            let time = gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset));
+            let time = known.unwrap_or(gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)));
             buffer.make_mut().set_dts(time.saturating_sub(early));
             self.recorder.push(Frame { caps, buffer, time });
         }
@@ -112,7 +130,7 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.record(&mut std::mem::take(&mut *self.state.lock()), 0);
+        self.record(&mut std::mem::take(&mut *self.state.lock()), None);
     }
 }
 
@@ -129,7 +147,7 @@ impl State {
     /// How much earlier the first picture that waits is decoded than shown. It is decoded when the one is shown that has as many of all
     /// pictures before it, less those that are reordered. Network cameras do not say it, and MP4 files need it.
     fn decoded_earlier(&self) -> gst::ClockTime {
-        let mut times: Vec<_> = self.waiting.iter().map(|picture| picture.time).collect();
+        let mut times: Vec<_> = self.waiting.iter().map(|(picture, _)| picture.time).collect();
         let Some((time, next)) = times.first().copied().zip(times.iter().min().copied()) else { return gst::ClockTime::ZERO };
         times.retain(|time| *time > next);
         // Before the first picture, there would have been others of the same length.

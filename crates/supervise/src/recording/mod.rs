@@ -5,7 +5,7 @@
 //! camera.rs   H.264 or H.265 before its decoder ─┐
 //! Recorder    raw frames ────────────────────────┴▶ run.rs: appsrc ! encoder or parser ! splitmuxsink
 //!             records ─▶ records.rs: the file beside the video
-//!                        cutting.rs: where pairs begin; pairs.rs: numbers, files, syncs
+//!                        cutting.rs: where pairs begin; pairs.rs: numbers, files, syncs; retention.rs: which are deleted
 //! ```
 //!
 //! Each pipeline is one of its own, so that a full disk ends nothing else. When it fails, the recorder says so and tries again until
@@ -16,6 +16,7 @@ mod camera;
 mod cutting;
 mod pairs;
 mod records;
+mod retention;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ use thiserror::Error;
 use crate::encoding::NoEncoder;
 pub use camera::Tap;
 use records::Note;
+pub use retention::Keep;
+use retention::Own;
 use run::Run;
 
 /// Pause after a failure.
@@ -44,6 +47,10 @@ pub struct Recordings {
     pub folder: PathBuf,
     /// Length of each recording.
     pub length: Duration,
+    /// Name of the camera, whose own recordings are deleted.
+    pub name: String,
+    /// How long they are kept.
+    pub keep: Keep,
 }
 
 /// Why nothing is recorded.
@@ -83,13 +90,15 @@ pub fn check_folder(folder: &Path) -> Result<(), RecordingError> {
     pairs::check_writable(folder).map_err(|source| RecordingError::Folder { folder: folder.to_owned(), source })
 }
 
-/// What a recorder is told about, when recordings stop and when they go on.
+/// What a recorder tells about recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// They stopped, for this reason.
     Stopped(&'a str),
     /// They go on.
     GoesOn,
+    /// Old ones cannot be deleted, for this reason.
+    NotDeleted(&'a str),
 }
 
 /// A frame to record.
@@ -125,6 +134,7 @@ struct Shared {
     recordings: Recordings,
     /// Number of the next pair.
     next: Arc<AtomicU32>,
+    own: Arc<Mutex<Own>>,
     records: Sender<Note>,
     state: Mutex<State>,
     /// True from the first frame on the disk until a failure.
@@ -171,9 +181,10 @@ impl Recorder {
         let failed = |source| RecordingError::Folder { folder: recordings.folder.clone(), source };
         fs::create_dir_all(&recordings.folder).map_err(failed)?;
         let next = Arc::new(pairs::next_number(&recordings.folder).map_err(failed)?.into());
+        let own = Arc::new(Mutex::new(Own::read(&recordings.folder, &recordings.name)));
         let records = records::start().map_err(RecordingError::Thread)?;
         let (is_up, failures, state) = Default::default();
-        let shared = Arc::new(Shared { recordings, next, records, state, is_up, failures, observe: Box::new(observe) });
+        let shared = Arc::new(Shared { recordings, next, own, records, state, is_up, failures, observe: Box::new(observe) });
         Ok(Self { shared, retry: RETRY })
     }
 

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::retention::{Keep, Own};
+
 /// A recording that has failed goes on when the disk has room for this much.
 const ROOM: usize = 16 << 20;
 /// A video of at most this size has no pictures.
@@ -20,6 +22,7 @@ const EMPTY_VIDEO: u64 = 4 << 10;
 pub struct Pairs {
     folder: PathBuf,
     next: Arc<AtomicU32>,
+    own: Arc<Mutex<Own>>,
     open: Mutex<Vec<Pair>>,
 }
 
@@ -34,9 +37,9 @@ struct Pair {
 }
 
 impl Pairs {
-    /// No pairs yet. Those in `folder` are numbered from `next`, which is increased.
-    pub fn new(folder: PathBuf, next: Arc<AtomicU32>) -> Self {
-        Self { folder, next, open: Mutex::default() }
+    /// No pairs yet. Those in `folder` are numbered from `next`, which is increased, and added to `own`.
+    pub fn new(folder: PathBuf, next: Arc<AtomicU32>, own: Arc<Mutex<Own>>) -> Self {
+        Self { folder, next, own, open: Mutex::default() }
     }
 
     /// Begins the next pair: takes a number that no other program has, and creates its file of records. Returns the path of its video,
@@ -53,6 +56,7 @@ impl Pairs {
             }
             match File::create_new(self.path(number, "ndjson")).map(Arc::new) {
                 Ok(records) => {
+                    self.own.lock().add(number)?;
                     self.open.lock().push(Pair { number, is_closed: false, records: Arc::downgrade(&records) });
                     return Ok((video, records));
                 }
@@ -71,11 +75,12 @@ impl Pairs {
         self.open.lock().iter_mut().filter(|pair| self.path(pair.number, "mp4") == location).for_each(|pair| pair.is_closed = true);
     }
 
-    /// Syncs what is not known to be on the disk. Returns whether there is a video with pictures among it.
+    /// Syncs what is not known to be on the disk. Returns whether there is a video with pictures among it, and whether pairs are complete
+    /// now.
     ///
     /// # Errors
     /// If the system cannot write it.
-    pub fn sync(&self) -> io::Result<bool> {
+    pub fn sync(&self) -> io::Result<(bool, bool)> {
         let open = self.open.lock().clone();
         // Before the sync: what is written now is synced the next time.
         let closed: Vec<u32> = open.iter().filter(|pair| pair.is_complete()).map(|pair| pair.number).collect();
@@ -88,7 +93,16 @@ impl Pairs {
             sync_folder(&self.folder)?;
         }
         self.open.lock().retain(|pair| !closed.contains(&pair.number));
-        Ok(has_video)
+        Ok((has_video, !closed.is_empty()))
+    }
+
+    /// Deletes what `keep` does not keep.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn delete_oldest(&self, keep: &Keep) -> io::Result<()> {
+        let open: Vec<u32> = self.open.lock().iter().map(|pair| pair.number).collect();
+        self.own.lock().delete(keep, &open, SystemTime::now())
     }
 
     /// True while records are written.
@@ -109,7 +123,7 @@ impl Pairs {
     }
 
     fn path(&self, number: u32, extension: &str) -> PathBuf {
-        self.folder.join(format!("{number:05}.{extension}"))
+        file(&self.folder, number, extension)
     }
 
     /// Syncs a file, if it exists. Returns its length.
@@ -131,6 +145,11 @@ impl Pair {
     fn is_complete(&self) -> bool {
         self.is_closed && self.records.strong_count() == 0
     }
+}
+
+/// A file of a pair.
+pub fn file(folder: &Path, number: u32, extension: &str) -> PathBuf {
+    folder.join(format!("{number:05}.{extension}"))
 }
 
 /// Makes the names of new files survive a power failure, where folders can be synced.
@@ -184,6 +203,10 @@ pub fn next_number(folder: &Path) -> io::Result<u32> {
 mod tests {
     use super::*;
 
+    fn own(folder: &Path) -> Arc<Mutex<Own>> {
+        Arc::new(Mutex::new(Own::read(folder, "door")))
+    }
+
     #[test]
     fn numbers_continue_after_the_files_of_earlier_runs_and_of_other_programs() {
         let folder = std::env::temp_dir().join(format!("emotion-supervise-numbers-{}", std::process::id()));
@@ -192,7 +215,7 @@ mod tests {
         for name in ["00002.mp4", "00004.ndjson", "00009.txt", "cat.mp4"] {
             fs::write(folder.join(name), "").unwrap();
         }
-        let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(next_number(&folder).unwrap().into())));
+        let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(next_number(&folder).unwrap().into()), own(&folder)));
         let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin().unwrap().0);
         assert_eq!(videos, [5, 6, 7, 8].map(|number| folder.join(format!("0000{number}.mp4"))));
         fs::remove_dir_all(folder).unwrap();
@@ -202,7 +225,7 @@ mod tests {
     fn a_pair_without_content_is_deleted_after_a_failure() {
         let folder = std::env::temp_dir().join(format!("emotion-supervise-empty-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let pairs = Pairs::new(folder.clone(), Arc::default());
+        let pairs = Pairs::new(folder.clone(), Arc::default(), own(&folder));
         let (_, records) = pairs.begin().unwrap();
         (&*records).write_all(b"{}\n").unwrap();
         pairs.begin().unwrap();
@@ -210,7 +233,7 @@ mod tests {
         pairs.finish(true);
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["00000.ndjson"]);
+        assert_eq!(left, [".door.pairs", "00000.ndjson"]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

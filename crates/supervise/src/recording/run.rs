@@ -73,7 +73,7 @@ pub(super) fn push(entry: &AppSrc, (event, buffer): Items) {
 impl Run {
     /// Starts a pipeline with its first frame, and a thread that follows it. The receiver is disconnected at its end.
     pub(super) fn start(shared: &Arc<Shared>, number: u64, retry: Duration, frame: &Frame) -> Result<(Self, Receiver<()>), RecordingError> {
-        let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone()));
+        let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone(), shared.own.clone()));
         let (caps, waiting) = (essential(&frame.caps), Waiting::default());
         let (pipeline, entry) = build(&caps, &pairs, &waiting)?;
         let (ending, ended) = channel();
@@ -193,7 +193,7 @@ impl Shared {
                 _ => {}
             }
             if has_ended && !pairs.has_records_to_come() {
-                return pairs.sync().map(drop).map_err(|error| error.to_string());
+                return self.sync(pairs);
             }
             if Instant::now() >= next_sync {
                 self.sync(pairs)?;
@@ -203,9 +203,12 @@ impl Shared {
     }
 
     fn sync(&self, pairs: &Pairs) -> Result<(), String> {
-        let has_video = pairs.sync().map_err(|error| error.to_string())?;
+        let (has_video, has_complete) = pairs.sync().map_err(|error| error.to_string())?;
         if has_video && !self.is_up.swap(true, Ordering::Relaxed) && self.state.lock().retry_at.take().is_some() {
             (self.observe)(Notice::GoesOn);
+        }
+        if has_complete && let Err(error) = pairs.delete_oldest(&self.recordings.keep) {
+            (self.observe)(Notice::NotDeleted(&error.to_string()));
         }
         Ok(())
     }
