@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration file, in TOML: sources, the secrets of brokers, and the rules of alerts.
 
+use std::path::PathBuf;
+
 use emotion_publish::Location;
 use emotion_publish::secrets::Secrets;
 use serde::{Deserialize, Deserializer};
@@ -17,6 +19,8 @@ pub struct Configuration {
     /// Where alerts of this program's own sources are published.
     #[serde(deserialize_with = "location")]
     pub alerts_location: Option<Location>,
+    /// File with the secret that signs alerts, if they go to a web server; without it, the password of brokers does.
+    pub alerts_secret_file: Option<PathBuf>,
     /// Sources hide individual faces when they begin.
     pub aggregate_only: bool,
     /// Sources make faces unrecognisable when they begin.
@@ -64,7 +68,7 @@ mod tests {
         let manual = include_str!("../../../packaging/man/emotion-dashboard.1").replace("\\-", "-");
         let (_, section) = manual.split_once(".SH CONFIGURATION").expect("a section");
         let mut promised = Vec::new();
-        for (table, count) in [("", 6), ("[broker]", 5), ("[[alerts]]", 4)] {
+        for (table, count) in [("", 7), ("[broker]", 5), ("[[alerts]]", 4)] {
             // The error for an unknown key lists those that are known, in backticks.
             let error = toml::from_str::<Configuration>(&format!("{table}\nunknown = 1")).unwrap_err();
             let keys: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();

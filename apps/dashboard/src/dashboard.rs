@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use emotion_publish::secrets::Secrets;
+
 use crate::alerts::Alerts;
 use crate::calendar::Calendar;
 use crate::configuration::Configuration;
@@ -29,11 +31,12 @@ impl Dashboard {
     /// If a secret of a broker cannot be read.
     pub fn new(options: Options) -> Result<Self, BrokerError> {
         let calendar = Calendar::new();
-        let Configuration { broker: secrets, rules, alerts_location, .. } = options.configuration();
+        let Configuration { broker: secrets, rules, alerts_location, alerts_secret_file, .. } = options.configuration();
         let brokers = options.brokers().map(|location| Broker::new(location, &secrets, !rules.is_empty()));
         let fleet = Fleet::new(brokers.collect::<Result<_, _>>()?, calendar.clone());
         let location = alerts_location.filter(|_| !rules.is_empty());
-        let publisher = location.map(|location| AlertPublisher::new(location, &secrets)).transpose()?;
+        let of_alerts = Secrets { password_file: alerts_secret_file.or_else(|| secrets.password_file.clone()), ..secrets.clone() };
+        let publisher = location.map(|location| AlertPublisher::new(location, &of_alerts)).transpose()?;
         let settings = Settings {
             data: options.data(),
             record_bytes: options.record_bytes(),

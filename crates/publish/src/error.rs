@@ -20,6 +20,12 @@ pub enum Error {
     /// A certificate has no key, or a key has no certificate.
     #[error("certificate-file and key-file belong together: set both or neither")]
     HalfIdentity,
+    /// A webhook has no secret.
+    #[error("a webhook signs what it sends: set password-file, or the environment variable GST_EMOTION_PUBLISH_PASSWORD")]
+    NoWebhookSecret,
+    /// The secret of a webhook is not what it begins like.
+    #[error("expected base64 after whsec_ in the secret of the webhook")]
+    WebhookSecret,
 
     // The files.
     /// A file or a folder cannot be read or written.
@@ -117,6 +123,9 @@ pub enum LocationFault {
     /// Its protocol has no subscriptions.
     #[error("expected mqtt:// or mqtts://, since only MQTT can be subscribed to")]
     Subscription,
+    /// It has a user, although a webhook has none.
+    #[error("expected no user, since a webhook is signed with its secret")]
+    WebhookUser,
     /// It has no topic.
     #[error("expected a topic after the host")]
     NoTopic,

@@ -24,6 +24,8 @@ pub enum Protocol {
     Mqtt,
     /// NATS JetStream.
     Nats,
+    /// HTTP, to a web server rather than to a broker.
+    Webhook,
     /// OSC, to a receiver rather than to a broker.
     Osc,
 }
@@ -41,12 +43,12 @@ pub struct Location {
     pub host: String,
     /// TCP port; UDP port of OSC.
     pub port: u16,
-    /// The topic, to which the last part is added; empty for OSC.
+    /// The topic, to which the last part is added; empty for OSC; the path and the query of a webhook.
     pub topic: String,
 }
 
 /// The schemes.
-const SCHEMES: [&str; 5] = ["mqtt", "mqtts", "nats", "nats+tls", "osc"];
+const SCHEMES: [&str; 7] = ["mqtt", "mqtts", "nats", "nats+tls", "http", "https", "osc"];
 
 /// The protocol of a scheme, whether it is encrypted, and the usual port.
 fn protocol(scheme: &str) -> Option<(Protocol, bool, u16)> {
@@ -55,6 +57,8 @@ fn protocol(scheme: &str) -> Option<(Protocol, bool, u16)> {
         "mqtts" => Some((Protocol::Mqtt, true, 8883)),
         "nats" => Some((Protocol::Nats, false, 4222)),
         "nats+tls" => Some((Protocol::Nats, true, 4222)),
+        "http" => Some((Protocol::Webhook, false, 80)),
+        "https" => Some((Protocol::Webhook, true, 443)),
         // The port of the VMC protocol.
         "osc" => Some((Protocol::Osc, false, 39_539)),
         _ => None,
@@ -96,11 +100,12 @@ impl Location {
         parse(text, is_filter).map_err(|fault| Error::Location { location: without_password(text), fault })
     }
 
-    /// The topic, or with NATS the subject, that ends with `last`.
+    /// The topic, or with NATS the subject, that ends with `last`. A webhook has one path for all.
     pub fn topic(&self, last: &str) -> String {
         match self.protocol {
             Protocol::Mqtt | Protocol::Osc => format!("{}/{last}", self.topic),
             Protocol::Nats => format!("{}.{last}", self.topic),
+            Protocol::Webhook => self.topic.clone(),
         }
     }
 
@@ -124,18 +129,24 @@ fn parse(text: &str, is_filter: bool) -> std::result::Result<Location, LocationF
     let (authority, topic) = match rest.split_once('/') {
         Some((_, topic)) if protocol == Protocol::Osc && !topic.is_empty() => return Err(LocationFault::Topic),
         Some((authority, topic)) => (authority, topic),
-        None if protocol == Protocol::Osc => (rest, ""),
+        None if [Protocol::Osc, Protocol::Webhook].contains(&protocol) => (rest, ""),
         None => return Err(LocationFault::NoTopic),
     };
     let (user, address) = match authority.rsplit_once('@') {
         Some((user, address)) => (Some(decoded(user).ok_or(LocationFault::User)?), address),
         None => (None, authority),
     };
+    if protocol == Protocol::Webhook && user.is_some() {
+        return Err(LocationFault::WebhookUser);
+    }
     let (host, port) = split_port(address, port).ok_or(LocationFault::Port)?;
     if host.is_empty() {
         return Err(LocationFault::NoHost);
     }
-    let topic = checked_topic(&decoded(topic).ok_or(LocationFault::TopicText)?, protocol, is_filter)?;
+    let topic = match protocol {
+        Protocol::Webhook => checked_path(topic, is_filter)?,
+        _ => checked_topic(&decoded(topic).ok_or(LocationFault::TopicText)?, protocol, is_filter)?,
+    };
     Ok(Location { protocol, tls, user: user.filter(|user| !user.is_empty()), host: host.to_owned(), port, topic })
 }
 
@@ -161,12 +172,23 @@ fn split_port(address: &str, usual: u16) -> Option<(&str, u16)> {
     }
 }
 
+/// The path and the query of a web address, as they are sent.
+fn checked_path(path: &str, is_filter: bool) -> std::result::Result<String, LocationFault> {
+    let wrong = path.chars().find(|letter| !letter.is_ascii_graphic() || *letter == '#');
+    match wrong {
+        _ if is_filter => Err(LocationFault::Subscription),
+        _ if path.len() > MAX_TOPIC => Err(LocationFault::TopicLength { bytes: path.len(), maximum: MAX_TOPIC }),
+        Some(letter) => Err(LocationFault::Character(letter)),
+        None => Ok(format!("/{path}")),
+    }
+}
+
 /// The topic as the protocol writes it: parts separated by `/`, with NATS by `.`. Parts of a filter may be `+`.
 fn checked_topic(topic: &str, protocol: Protocol, is_filter: bool) -> std::result::Result<String, LocationFault> {
     let topic = topic.trim_end_matches('/');
     let (forbidden, separator): (&[char], _) = match protocol {
         Protocol::Nats | Protocol::Osc if is_filter => return Err(LocationFault::Subscription),
-        Protocol::Osc => return Ok(String::new()),
+        Protocol::Osc | Protocol::Webhook => return Ok(String::new()),
         Protocol::Mqtt => (&['+', '#'], "/"),
         Protocol::Nats => (&['*', '>', '.', ' '], "."),
     };
@@ -216,7 +238,8 @@ mod tests {
         let osc = [location("osc://h"), location("osc://h/")].map(|osc| (osc.protocol, osc.tls, osc.port, osc.topic));
         assert!(osc.into_iter().all(|osc| osc == (Protocol::Osc, false, 39_539, String::new())));
         assert_eq!(location("osc://127.0.0.1:9000").port, 9000);
-        assert!(error("http://h/t").contains("mqtt, mqtts, nats, nats+tls, osc"));
+        assert_eq!((of("http"), of("https")), ((Protocol::Webhook, false, 80), (Protocol::Webhook, true, 443)));
+        assert!(error("ftp://h/t").contains("mqtt, mqtts, nats, nats+tls, http, https, osc"));
     }
 
     #[test]
@@ -230,6 +253,8 @@ mod tests {
         assert_eq!((ipv6.host_without_brackets(), full.host_without_brackets()), ("::1", "broker.example"));
         assert_eq!(location("mqtt://[::1]:7/t").port, 7);
         assert_eq!(location("nats://h/emotion/door").topic("events"), "emotion.door.events");
+        assert_eq!(location("https://h/in%20?a=/").topic("events"), "/in%20?a=/");
+        assert_eq!(["http://h", "http://h/"].map(|text| location(text).topic("events")), ["/", "/"]);
     }
 
     #[test]
@@ -258,7 +283,10 @@ mod tests {
         };
         for (text, expected) in [
             ("broker/t", LocationFault::NoAddress),
-            ("http://h/t", LocationFault::Scheme { known: &SCHEMES }),
+            ("ftp://h/t", LocationFault::Scheme { known: &SCHEMES }),
+            ("https://user@h/t", LocationFault::WebhookUser),
+            ("https://h/t#a", LocationFault::Character('#')),
+            ("https://h/a b", LocationFault::Character(' ')),
             ("mqtt://%ff@h/t", LocationFault::User),
             ("mqtt://h", LocationFault::NoTopic),
             ("mqtt://h/", LocationFault::NoTopic),
@@ -296,6 +324,7 @@ mod tests {
             ("mqtt://h/emotion/#", LocationFault::Character('#')),
             ("nats://h/emotion/+", LocationFault::Subscription),
             ("osc://h", LocationFault::Subscription),
+            ("https://h", LocationFault::Subscription),
         ] {
             assert!(matches!(filter(text), Err(Error::Location { fault, .. }) if fault == expected), "{text}: {:?}", filter(text));
         }

@@ -8,6 +8,7 @@ use emotion_publish::mqtt::Mqtt;
 use emotion_publish::nats::Nats;
 use emotion_publish::osc::{OscSender, Sent};
 use emotion_publish::session::{Notice, Publisher};
+use emotion_publish::webhook::Webhook;
 use emotion_publish::{Counts, Outbox, Protocol};
 use gst::glib;
 use gst::prelude::*;
@@ -94,7 +95,7 @@ impl EmotionPublish {
         }
         let outbox = Outbox::open(&settings.limits()?).map_err(error_of)?;
         let login = settings.login(&location, outbox.start())?;
-        if login.tls.is_none() && login.password.is_some() {
+        if login.tls.is_none() && login.password.is_some() && location.protocol != Protocol::Webhook {
             gst::warning!(CAT, imp = self, "the password is sent in the clear; mqtts:// and nats+tls:// encrypt it");
         }
         let retained = settings.retained(location.protocol)?;
@@ -103,6 +104,7 @@ impl EmotionPublish {
                 let broker = Mqtt { location, version: settings.mqtt_version.into(), login, retained, has_status: true };
                 Publisher::start(outbox, broker, self.observer())
             }
+            Protocol::Webhook => Publisher::start(outbox, Webhook::new(location, login).map_err(error_of)?, self.observer()),
             Protocol::Nats | Protocol::Osc => Publisher::start(outbox, Nats { location, login }, self.observer()),
         };
         Ok(Outlet::Broker(Arc::new(publisher.map_err(error_of)?)))

@@ -144,7 +144,7 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
     Properties::new(vec![
         Property::new(
             string("location", "Location",
-                "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://; or an avatar program: osc://host:port",
+                "Broker and topic: mqtt://user@host:port/topic, mqtts://, nats:// or nats+tls://; or a web server: https://host/path; or an avatar program: osc://host:port",
                 Ready),
             |settings| settings.location.as_deref().map(without_password).to_value(),
             |settings, value| settings.location = extract(value),

@@ -5,7 +5,8 @@ use emotion_publish::mqtt::Mqtt;
 use emotion_publish::secrets::Secrets;
 use emotion_publish::session::{Notice, Publisher};
 use emotion_publish::subscriber::Report;
-use emotion_publish::{Limits, Location, Outbox, Protocol};
+use emotion_publish::webhook::Webhook;
+use emotion_publish::{Limits, Location, MessageIds, Outbox, Protocol};
 
 /// The last parts of topics that cameras publish.
 const SCHEMAS: [&str; 4] = ["status", "summary", "events", "faces"];
@@ -18,7 +19,7 @@ const MAX_WAITING_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The address for alerts has another protocol.
-    #[error("alerts-location: expected mqtt:// or mqtts://")]
+    #[error("alerts-location: expected mqtt://, mqtts://, http:// or https://")]
     Protocol,
     /// A file with a secret is wrong, or no thread can be started.
     #[error("{0}")]
@@ -76,20 +77,20 @@ impl AlertPublisher {
     /// # Errors
     /// If a file of `secrets` is wrong, or no thread can be started.
     pub fn new(location: Location, secrets: &Secrets) -> Result<Self, BrokerError> {
-        if location.protocol != Protocol::Mqtt {
-            return Err(BrokerError::Protocol);
-        }
         let outbox =
             Outbox::open(&Limits { max_bytes: MAX_WAITING_BYTES, spool: None }).map_err(|error| BrokerError::Client(error.into()))?;
-        let mqtt = Mqtt::without_status(location, secrets).map_err(|error| BrokerError::Client(error.into()))?;
-        let publisher = Publisher::start(outbox, mqtt, |notice| {
-            let reason = match notice {
-                Notice::Connected => return,
-                Notice::Disconnected(failure) => failure.to_string(),
-                Notice::Problem(problem) => problem.to_string(),
-            };
-            eprintln!("emotion-dashboard: alerts are not published: {reason}");
-        });
+        let publisher = match location.protocol {
+            Protocol::Mqtt => {
+                let mqtt = Mqtt::without_status(location, secrets).map_err(|error| BrokerError::Client(error.into()))?;
+                Publisher::start(outbox, mqtt, report)
+            }
+            Protocol::Webhook => {
+                let login = secrets.login(&location, MessageIds::new().start());
+                let webhook = login.and_then(|login| Webhook::new(location, login)).map_err(|error| BrokerError::Client(error.into()))?;
+                Publisher::start(outbox, webhook, report)
+            }
+            _ => return Err(BrokerError::Protocol),
+        };
         publisher.map(Self).map_err(|error| BrokerError::Client(error.into()))
     }
 
@@ -98,6 +99,16 @@ impl AlertPublisher {
         let schema = format!("{path}/{ALERTS}");
         self.0.push(&schema.trim_start_matches('/').into(), record.as_bytes());
     }
+}
+
+/// Says why alerts are not published.
+fn report(notice: Notice) {
+    let reason = match notice {
+        Notice::Connected => return,
+        Notice::Disconnected(failure) => failure.to_string(),
+        Notice::Problem(problem) => problem.to_string(),
+    };
+    eprintln!("emotion-dashboard: alerts are not published: {reason}");
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn operations() -> Vec<Operation> {
             .json::<SummaryLine>(200)
             .problems(&[400, 404, 503]),
         operation("patch", "/v1/sources/{id}/switches", "setSwitches", "Sets the switches that the body has")
-            .body(&["application/json", "application/merge-patch+json"], changes)
+            .body(&["application/json"], changes)
             .json::<Switches>(200)
             .problems(&[400, 404, 408, 413, 415, 422, 500]),
         operation("get", "/v1/models", "listModels", "The networks").json::<Models>(200).problems(&[500]),
@@ -132,13 +132,18 @@ fn text(about: &str, line: &Value) -> Schema {
     schemars::json_schema!({"type": "string", "description": about, "contentMediaType": "application/json", "contentSchema": line})
 }
 
-/// Any of the switches.
-fn changes(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = Switches::json_schema(generator);
-    schema.remove("required");
-    schema.insert("additionalProperties".into(), false.into());
-    schema.insert("description".into(), "The switches to set. The others stay.".into());
-    schema
+/// Any of the switches, as a schema with a name.
+fn changes(_: &mut SchemaGenerator) -> Schema {
+    Schema::new_ref("#/components/schemas/SwitchChange".into())
+}
+
+/// The schema of [`Switches`] without those that stay.
+fn switch_change(switches: &Value) -> Value {
+    let mut change = switches.clone();
+    let keys = change.as_object_mut().expect("a schema of an object");
+    keys.remove("required");
+    keys.insert("description".into(), "The switches to set. The others stay.".into());
+    change
 }
 
 /// `GET /v1/openapi.json`.
@@ -174,6 +179,8 @@ fn document() -> Value {
             "schemas": generator.take_definitions(true),
         },
     });
+    let schemas = &mut document["components"]["schemas"];
+    schemas["SwitchChange"] = switch_change(&schemas["Switches"]);
     name_choices(&mut document);
     document
 }
@@ -194,6 +201,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         let content = schema.map(|schema| json!({*media: {"schema": schema(generator)}}));
         let mut answer = json!({"description": name_of(*status)});
         content.into_iter().for_each(|content| answer["content"] = content);
+        links(operation.id, *status).into_iter().for_each(|links| answer["links"] = links);
         responses.insert(status.to_string(), answer);
     }
     for status in COMMON.iter().chain(&operation.problems) {
@@ -201,6 +209,16 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     }
     described["responses"] = responses.into();
     described
+}
+
+/// Where an id of a response leads to.
+fn links(operation: &str, status: u16) -> Option<Value> {
+    let (id, others): (_, &[&str]) = match (operation, status) {
+        ("examineVideo", 202) => ("$response.body#/id", &["getJob", "getResult", "deleteJob"]),
+        ("listSources", _) => ("$response.body#/sources/0/id", &["followFaces", "getSummary", "setSwitches"]),
+        _ => return None,
+    };
+    Some(others.iter().map(|other| ((*other).to_owned(), json!({"operationId": other, "parameters": {"id": id}}))).collect())
 }
 
 /// A response with a [`Problem`].

@@ -22,8 +22,8 @@ use crate::sources::upload::{MAX_PHOTO_PIXELS, Upload};
 
 /// A file without progress is given up after this time.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Maximum time between two examined frames of a film, in seconds.
-const MAX_EVERY_S: f64 = 86_400.0;
+/// Minimum and maximum time between two examined frames of a film, in seconds.
+const EVERY_S: [f64; 2] = [0.001, 86_400.0];
 
 /// How a picture is examined.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,7 +55,7 @@ pub struct FilmOptions {
     #[schemars(schema_with = "choices::<Turn>")]
     turn: Option<Turn>,
     /// Seconds between examined frames; without it, every frame is examined.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = MAX_EVERY_S))]
+    #[schemars(range(min = EVERY_S[0], max = EVERY_S[1]))]
     every: Option<f64>,
 }
 
@@ -82,12 +82,9 @@ impl TryFrom<FilmOptions> for Plan {
 
     fn try_from(options: FilmOptions) -> Result<Self, Problem> {
         let FilmOptions { name, geometry, prior, turn, every } = options;
-        let wrong =
-            || Problem::new(StatusCode::BAD_REQUEST, format!("expected `every` to be more than 0 and at most {MAX_EVERY_S} seconds"));
-        let interval = |seconds: f64| {
-            let interval = Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero());
-            interval.filter(|_| seconds <= MAX_EVERY_S).ok_or_else(wrong)
-        };
+        let [min, max] = EVERY_S;
+        let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected `every` to be {min} to {max} seconds"));
+        let interval = |seconds| if (min..=max).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) };
         Ok(Self::new(name, geometry, prior, turn, every.map(interval).transpose()?))
     }
 }

@@ -2,6 +2,7 @@
 //! The program with clips, cameras, browsers and a broker.
 
 mod browser;
+mod clients;
 mod fleet;
 mod limits;
 mod privacy;

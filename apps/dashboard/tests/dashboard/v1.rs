@@ -2,7 +2,7 @@
 //! The interface `/v1`: pictures and films in, records out, and what it refuses.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use emotion_records::{FaceLine, SummaryLine};
 use serde_json::{Value, json};
@@ -259,4 +259,35 @@ fn the_interface_describes_itself() {
     let networks = dashboard.get("/v1/models").json()["networks"].as_array().unwrap().clone();
     let roles: Vec<&str> = networks.iter().filter_map(|network| network["role"].as_str()).collect();
     assert!(roles.contains(&"detector") && roles.contains(&"expression") && roles.contains(&"geometry"), "{networks:?}");
+}
+
+#[test]
+fn an_alert_of_a_source_reaches_a_web_server() {
+    if !fetched("centerface") {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = std::env::temp_dir().join(format!("emotion-dashboard-webhook-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (configuration, secret) = (folder.join("wall.toml"), folder.join("secret"));
+    std::fs::write(&secret, "a secret of the test\n").unwrap();
+    let location = format!("http://{}/alerts?wall=1", listener.local_addr().unwrap());
+    let text = format!(
+        "alerts-location = \"{location}\"\nalerts-secret-file = '{}'\n[[alerts]]\nname = \"two\"\nwhen = \"faces > 1\"\n",
+        secret.display()
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let _dashboard = Dashboard::start("v1-webhook", &["--api-only", "--config", configuration.to_str().unwrap(), "media/clip.avi"]);
+    let mut stream = listener.accept().unwrap().0;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut request = String::new();
+    until("the alert", || {
+        let mut chunk = [0; 4096];
+        let length = stream.read(&mut chunk).unwrap();
+        request += std::str::from_utf8(&chunk[..length]).unwrap();
+        request.contains("\"version\":1").then_some(())
+    });
+    std::fs::remove_dir_all(folder).unwrap();
+    assert!(request.starts_with("POST /alerts?wall=1 HTTP/1.1\r\n") && request.contains("webhook-signature: v1,"), "{request}");
+    assert!(request.contains("emotion-schema: alerts") && request.contains("\"alert\":\"two\""), "{request}");
 }

@@ -8,9 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::{Instant, sleep_until};
 
 use super::packet::{self, Hello, Incoming, Limits, MAX_INCOMING, Publish};
-use super::stream::{Duplex, connect};
 use super::{Mqtt, Version};
 use crate::failure::{Failure, Rejection};
+use crate::stream::{Duplex, connect};
 
 /// Pause after which a ping is sent. A broker sends the last will after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ impl Connection {
     /// # Errors
     /// Why there is no connection.
     pub async fn open(mqtt: &Mqtt, version: Version, will: Option<String>) -> Result<(Self, Limits), Failure> {
-        let stream = connect(mqtt).await?;
+        let stream = connect(&mqtt.location, &mqtt.login).await?;
         let mut connection = Self {
             version,
             stream,

@@ -10,7 +10,6 @@
 
 mod connection;
 mod packet;
-mod stream;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

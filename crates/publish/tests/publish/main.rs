@@ -4,3 +4,4 @@
 mod outbox;
 mod outbox_model;
 mod session;
+mod webhook;
