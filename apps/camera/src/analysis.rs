@@ -3,16 +3,17 @@
 //! while the source comes and goes.
 //!
 //! ```text
-//! appsrc ! queue ! videoconvert ! videoscale ! capsfilter ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
-//!   faces. ! queue ! emotionoverlay ! tee name=pictures
+//! appsrc ! queue ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
+//!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
 //!     pictures. ! queue ! appsink                          files: the recorder of crates/supervise, with a pipeline of its own
 //!   faces. ! queue ! emotionexport ! appsink               RTSP: records; once more for ONVIF metadata
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
-//! `facelandmarks` is there with `--geometry`. Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
-//! replace each other in the queue before it.
+//! `facelandmarks` is there with `--geometry`. Faces are searched in the camera's own picture, of any size, which is scaled for those who
+//! look at it. Frames keep their times: the clock of this pipeline is that of the source's, whose timestamps may restart. While a
+//! frame is analysed, others wait in the queue, and those that are later than `--max-delay` make room for newer ones.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use emotion_supervise::setting::{self, Fault};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::meta;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::options::{Options, Publish};
@@ -34,8 +36,8 @@ use crate::settings::Settings;
 use crate::value::{Schema, name};
 use crate::{homeassistant, status};
 
-/// A queue that keeps the newest frame only.
-const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
+/// A queue that keeps the newest frames, of as many nanoseconds as follow.
+const NEWEST: &str = "queue leaky=downstream max-size-bytes=0 max-size-time=";
 /// A queue for frames that must not be lost.
 const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
 
@@ -46,6 +48,8 @@ pub struct Analysis {
     pub pipeline: gst::Pipeline,
     /// Takes the frames of the source.
     entry: AppSrc,
+    /// Time of the last frame.
+    last: Mutex<Option<gst::ClockTime>>,
     /// The element of the broker.
     publisher: Option<gst::Element>,
     /// Writes the files.
@@ -96,8 +100,8 @@ impl Analysis {
             }
         }
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
-        chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
-        count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
+        chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
+        count(&pad(chain.classifier(), "src")?, progress);
         if options.has_pictures() {
             set_up_overlay(&element("overlay")?, settings);
         }
@@ -116,7 +120,8 @@ impl Analysis {
             take(element("recorded")?, move |sink, sample| recorder.push(sample, sink.upcast_ref()))?;
         }
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
-        Ok(Self { pipeline, entry, publisher, recorder })
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        Ok(Self { pipeline, entry, last: Mutex::default(), publisher, recorder })
     }
 
     /// Starts the pipeline.
@@ -152,21 +157,41 @@ impl Analysis {
         }
     }
 
-    /// Takes a frame of the source. It is dropped if the pipeline does not play yet, or does no more.
-    pub fn push(&self, sample: &gst::SampleRef, progress: &Progress) {
-        let (Some(caps), Some(mut buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+    /// Takes a frame of the source, whose pipeline began at `base`; without one, it is taken now. It is dropped if the pipeline does not
+    /// play yet, or does no more. Returns its time in this pipeline.
+    pub fn push(&self, sample: gst::Sample, base: Option<gst::ClockTime>, progress: &Progress) -> Option<gst::ClockTime> {
+        let (caps, mut buffer, segment) = (sample.caps_owned()?, sample.buffer_owned()?, sample.segment()?.clone());
+        // Otherwise the frame would not be writable.
+        drop(sample);
         if self.entry.current_state() != gst::State::Playing {
-            return;
+            return None;
         }
-        if self.entry.caps().as_deref() != Some(caps) {
-            self.entry.set_caps(Some(&caps.to_owned()));
+        if self.entry.caps().as_ref() != Some(&caps) {
+            self.entry.set_caps(Some(&caps));
         }
+        let own = buffer.pts().and_then(|pts| segment.downcast_ref::<gst::ClockTime>()?.to_running_time(pts));
         let frame = buffer.make_mut();
-        frame.set_pts(None);
+        let time = self.place(own.zip(base))?;
+        frame.set_pts(time);
         frame.set_dts(None);
         progress.received(frame);
         // Fails at the end of the program.
         let _ = self.entry.push_buffer(buffer);
+        Some(time)
+    }
+
+    /// The time of a frame from its running time in a pipeline that began at a base time; without one, now. It is after that of the
+    /// frame before.
+    fn place(&self, own: Option<(gst::ClockTime, gst::ClockTime)>) -> Option<gst::ClockTime> {
+        let here = self.entry.base_time()?;
+        let time = match own {
+            Some((running, base)) => running.saturating_add(base).saturating_sub(here),
+            None => self.entry.current_running_time()?,
+        };
+        let mut last = self.last.lock();
+        let time = last.map_or(time, |last| time.max(last + gst::ClockTime::NSECOND));
+        *last = Some(time);
+        Some(time)
     }
 
     /// Tells the exporters that the last `length` had no frames, so that faces leave and summaries end.
@@ -174,6 +199,7 @@ impl Analysis {
         let length = gst::ClockTime::try_from(length).unwrap_or(gst::ClockTime::ZERO);
         let now = self.entry.caps().and_then(|_| self.entry.current_running_time());
         if let Some(now) = now.filter(|_| !length.is_zero()) {
+            *self.last.lock() = Some(now);
             self.entry.send_event(gst::event::Gap::builder(now.saturating_sub(length)).duration(length).build());
         }
     }
@@ -209,19 +235,22 @@ impl Analysis {
 }
 
 fn line(options: &Options) -> String {
-    let (width, height) = (options.settings.size.width, options.settings.size.height);
-    let mut line = format!(
-        "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
-         ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
-         caps=video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 tee name=faces "
-    );
+    let (size, max_delay) = (options.settings.size, options.max_delay.as_nanos());
+    // As a limit, 0 is none.
+    let newest = if max_delay == 0 { format!("{NEWEST}0 max-size-buffers=1") } else { format!("{NEWEST}{max_delay} max-size-buffers=0") };
+    let mut line =
+        format!("appsrc name=frames is-live=true format=time max-bytes=0 ! {newest} ! videoconvert name=converted tee name=faces ");
     if options.has_pictures() {
-        let queue = if options.files.is_some() { ALL } else { NEWEST };
-        line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
+        let queue = if options.files.is_some() { ALL } else { &newest };
+        line += &format!(
+            "faces. ! {queue} name=pictures-queue ! videoconvert ! videoscale ! video/x-raw,format=I420,width=[16,{},2],height=[16,{},2],\
+             pixel-aspect-ratio=1/1 ! emotionoverlay name=overlay ! tee name=pictures ",
+            size.width, size.height
+        );
     }
     if let Some(rtsp) = &options.rtsp {
         line += &format!(
-            "pictures. ! {NEWEST} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
+            "pictures. ! {newest} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
              faces. ! queue ! emotionexport ! appsink name=text sync=false async=false max-buffers=100 drop=true "
         );
         if rtsp.onvif {
@@ -279,15 +308,17 @@ fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisE
 }
 
 /// Counts the frames that leave `classified`, and their faces.
-fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
+fn count(classified: &gst::Pad, progress: &Arc<Progress>) {
     let progress = progress.clone();
     classified.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        if let Some(buffer) = info.buffer() {
+        if let Some((buffer, caps)) = info.buffer().zip(pad.current_caps()) {
+            let side = |name| caps.structure(0).and_then(|first| u32::try_from(first.get::<i32>(name).ok()?).ok()).unwrap_or_default();
+            let size = Size { width: side("width"), height: side("height") };
             let faces = meta::read_faces(buffer, size).iter().filter(|face| face.confirmed).count();
             progress.analysed(buffer, faces);
             let now = pad.parent_element().and_then(|element| element.current_running_time());
-            if let Some((now, arrived)) = now.zip(buffer.pts()) {
-                progress.set_latency(now.saturating_sub(arrived).into());
+            if let Some((now, taken)) = now.zip(buffer.pts()) {
+                progress.set_latency(now.saturating_sub(taken).into());
             }
         }
         gst::PadProbeReturn::Ok
@@ -370,6 +401,16 @@ mod tests {
         let without = build("--rtsp-listen 127.0.0.1:1").unwrap();
         assert!(without.pipeline.by_name("facelandmarks").is_none());
         assert!(!without.pipeline.by_name("overlay").unwrap().property::<bool>("draw-pose"));
+    }
+
+    #[test]
+    fn frames_wait_as_long_as_they_may() {
+        for (line, limits) in [("", [0, 1_000_000_000]), ("--max-delay 0.5", [0, 500_000_000]), ("--max-delay 0", [1, 0])] {
+            let analysis = build(&format!("--rtsp-listen 127.0.0.1:1 {line}")).unwrap();
+            let frames = analysis.pipeline.by_name("frames").unwrap().static_pad("src").unwrap();
+            let queue = frames.peer().and_then(|pad| pad.parent_element()).unwrap();
+            assert_eq!([u64::from(queue.property::<u32>("max-size-buffers")), queue.property("max-size-time")], limits, "{line}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod metrics;
 mod one_media;
 mod onvif;
 mod options;
+mod pace;
 mod rtsp;
 mod settings;
 mod source;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the source, again and again if it vanishes, while the analysis and its outlets stay up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
 use emotion_supervise::input::{self, FileLoop, Reading};
-use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::run::{self, End};
 use gst::glib;
@@ -17,10 +16,13 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
+use crate::pace::Pace;
 use crate::value::Transport;
 
 /// Shortest and longest pause before the next attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Time without a picture, while data arrives, after which the program says so.
+const KEYFRAME: Duration = Duration::from_secs(2);
 /// How often the analysis is told that there are no frames.
 const GAP: Duration = Duration::from_millis(500);
 
@@ -42,14 +44,16 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
         let end = end.unwrap_or_else(|error| End::Failed(error.message.to_string()));
         let reason = match end {
             End::Told(()) => return progress.stop(),
-            End::Finished if matches!(options.source, Place::File(_)) => return progress.stop(),
+            End::Finished if options.source.is_file() => return progress.stop(),
             End::Finished => "the camera ended its stream".into(),
             End::Failed(reason) => options.source.without_password(&reason),
         };
         progress.end_run();
         let frames = arrived.frames.load(Ordering::Relaxed);
+        let video = options.settings.stream.get();
+        let hint = if video > 1 && frames == 0 { format!(" (with --stream {video}: has it so many videos?)") } else { String::new() };
         let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: {reason} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
+        eprintln!("emotion-camera: {reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
         if wait(pause, analysis, stop) {
             return progress.stop();
         }
@@ -81,9 +85,12 @@ fn once(
 ) -> Result<End<()>, glib::BoolError> {
     let pipeline = gst::Pipeline::new();
     let caps = gst::Caps::new_empty_simple("video/x-raw");
-    let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
+    // A frame that somebody else holds cannot get its time without a copy.
+    let sink = AppSink::builder().caps(&caps).sync(false).async_(false).enable_last_sample(false).build();
     pipeline.add(&sink)?;
     let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
+    // A file that is played again begins at 0 again.
+    let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -91,7 +98,9 @@ fn once(
             eprintln!("emotion-camera: receiving the camera's stream");
         }
         beats.beat();
-        analysis.push(&sample, &beats);
+        if pace.takes(sample.buffer().and_then(|buffer| buffer.pts())) {
+            analysis.push(sample, sink.base_time().filter(|_| has_times), &beats);
+        }
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
@@ -105,10 +114,19 @@ fn once(
         }),
         timeout: Some(options.stall),
         max_pixels: None,
+        clock: options.settings.clock,
+        video: usize::from(options.settings.stream.get()),
+        progress: progress.clone(),
+        tell: |text| eprintln!("emotion-camera: {text}"),
     };
     let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
-    let end = run::play(&pipeline, progress, Some(options.stall), |_| {
+    let (began, waiting) = (Instant::now(), AtomicBool::new(false));
+    let end = run::play(&pipeline, progress, Some(options.stall), |picture| {
+        let waits = picture.is_none() && began.elapsed() > KEYFRAME && progress.since_last_data().is_some();
+        if waits && !waiting.swap(true, Ordering::Relaxed) {
+            eprintln!("emotion-camera: data arrives; waiting for a keyframe");
+        }
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
             return Some(End::Told(()));
         }

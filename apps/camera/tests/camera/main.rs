@@ -10,3 +10,4 @@ mod rtsp;
 mod service;
 mod support;
 mod unit;
+mod zoo;
