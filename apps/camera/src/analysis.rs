@@ -41,6 +41,9 @@ const NEWEST: &str = "queue leaky=downstream max-size-bytes=0 max-size-time=";
 /// A queue for frames that must not be lost.
 const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
 
+/// From a frame to the next one that arrives with it, if they have no times.
+const STEP: gst::ClockTime = gst::ClockTime::from_mseconds(10);
+
 /// The pipeline of the analysis.
 #[derive(Debug)]
 pub struct Analysis {
@@ -180,16 +183,18 @@ impl Analysis {
         Some(time)
     }
 
-    /// The time of a frame from its running time in a pipeline that began at a base time; without one, now. It is after that of the
-    /// frame before.
+    /// The time of a frame from its running time in a pipeline that began at a base time; without one, now, and a little after the frame
+    /// before: pictures without times, as of Motion JPEG, come several at once. It is always after that of the frame before.
     fn place(&self, own: Option<(gst::ClockTime, gst::ClockTime)>) -> Option<gst::ClockTime> {
         let here = self.entry.base_time()?;
-        let time = match own {
-            Some((running, base)) => running.saturating_add(base).saturating_sub(here),
-            None => self.entry.current_running_time()?,
+        let now = self.entry.current_running_time()?;
+        let (time, step) = match own {
+            Some((running, base)) => (running.saturating_add(base).saturating_sub(here), gst::ClockTime::NSECOND),
+            None => (now, STEP),
         };
         let mut last = self.last.lock();
-        let time = last.map_or(time, |last| time.max(last + gst::ClockTime::NSECOND));
+        let step = if last.is_some_and(|last| last > now + gst::ClockTime::SECOND) { gst::ClockTime::NSECOND } else { step };
+        let time = last.map_or(time, |last| time.max(last + step));
         *last = Some(time);
         Some(time)
     }

@@ -80,6 +80,7 @@ fn refuse(error: &dyn Error) -> ExitCode {
 fn check(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
     options.check_files()?;
+    source::check(&options).map_err(|error| options.source.without_password(&error.message))?;
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
 }
@@ -92,6 +93,7 @@ fn init() -> Result<(), Box<dyn Error>> {
 /// Runs until a signal, the end of a file, or a failure of an outlet.
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
+    source::check(&options).map_err(|error| options.source.without_password(&error.message))?;
     let progress = Arc::new(Progress::new());
     let analysis = start(&options, &progress)?;
     let main_loop = glib::MainLoop::new(None, false);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
 use emotion_supervise::input::{self, FileLoop, Reading};
+use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::run::{self, End};
 use gst::glib;
@@ -50,13 +51,22 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
         };
         progress.end_run();
         let frames = arrived.frames.load(Ordering::Relaxed);
-        let video = options.settings.stream.get();
-        let hint = if video > 1 && frames == 0 { format!(" (with --stream {video}: has it so many videos?)") } else { String::new() };
+        let hint = if frames == 0 { hint(options) } else { String::new() };
         let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
         eprintln!("emotion-camera: {reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
         if wait(pause, analysis, stop) {
             return progress.stop();
         }
+    }
+}
+
+/// What may be wrong with the options if a network camera sends nothing.
+fn hint(options: &Options) -> String {
+    let (video, protocol) = (options.settings.stream.get(), options.settings.protocol);
+    match &options.source {
+        Place::Rtsp(_) if video > 1 => format!(" (with --stream {video}: has it so many videos?)"),
+        Place::Rtsp(_) if protocol == Transport::Tcp => " (try --protocol udp)".into(),
+        _ => String::new(),
     }
 }
 
@@ -72,6 +82,34 @@ fn wait(pause: Duration, analysis: &Analysis, stop: &Receiver<()>) -> bool {
         if Instant::now() >= end {
             return false;
         }
+    }
+}
+
+/// Checks that the source can be built, without opening it: that elements are installed, and a launch line is right.
+///
+/// # Errors
+/// If it cannot.
+pub fn check(options: &Options) -> Result<(), glib::BoolError> {
+    let (pipeline, end) = (gst::Pipeline::new(), gst::ElementFactory::make("fakesink").build()?);
+    pipeline.add(&end)?;
+    input::add(&pipeline, &options.source, &reading(options, &Arc::default()), &end).map(|_| ())
+}
+
+fn reading(options: &Options, progress: &Arc<Progress>) -> Reading {
+    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    Reading {
+        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
+        latency: milliseconds(options.settings.latency),
+        protocols: Some(match options.settings.protocol {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }),
+        timeout: Some(options.stall),
+        max_pixels: None,
+        clock: options.settings.clock,
+        video: usize::from(options.settings.stream.get()),
+        progress: progress.clone(),
+        tell: |text| eprintln!("emotion-camera: {text}"),
     }
 }
 
@@ -104,22 +142,8 @@ fn once(
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-    let reading = Reading {
-        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
-        latency: milliseconds(options.settings.latency),
-        protocols: Some(match options.settings.protocol {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        }),
-        timeout: Some(options.stall),
-        max_pixels: None,
-        clock: options.settings.clock,
-        video: usize::from(options.settings.stream.get()),
-        progress: progress.clone(),
-        tell: |text| eprintln!("emotion-camera: {text}"),
-    };
-    let file_loop = input::add(&pipeline, &options.source, &reading, sink.upcast_ref())?.filter(|_| options.settings.loops);
+    let file_loop =
+        input::add(&pipeline, &options.source, &reading(options, progress), sink.upcast_ref())?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let (began, waiting) = (Instant::now(), AtomicBool::new(false));
     let end = run::play(&pipeline, progress, Some(options.stall), |picture| {

@@ -9,8 +9,8 @@ const BREAK: i64 = 2 * SECOND;
 
 /// Time in which the first frames show how late they are.
 const SETTLING: i64 = SECOND;
-/// Times are at most this part faster or slower than those of the frames: in that time, and after it.
-const SLOWNESS: (i64, i64) = (2, 20);
+/// From then on, times are at most this part faster or slower than those of the frames.
+const SLOWNESS: i64 = 20;
 
 /// Places frames by their own times, which are as even as they were taken, on the clock on which they arrive in bundles. A frame
 /// cannot arrive before it was taken: the one that arrives earliest, within half a minute, says where all are. In nanoseconds.
@@ -36,6 +36,8 @@ struct Known {
 pub struct Placed {
     /// Its time on the clock.
     pub time: i64,
+    /// How much later it is placed than the frame before, beyond the difference of their own times.
+    pub moved: i64,
     /// If the times of frames began again: how much further they are from the clock than before.
     pub shift: Option<i64>,
 }
@@ -44,15 +46,17 @@ impl Arrivals {
     /// Places a frame with the time `time` that arrives at `now`.
     pub fn place(&mut self, time: i64, now: i64) -> Placed {
         let own = now.saturating_sub(time);
-        let (known, shift) = match self.0.take() {
-            Some(known) if known.is_followed_by(time, now) => (known.after(time, now), None),
-            before => {
+        let before = self.0.take();
+        let change = |known: &Known| before.map(|before| known.offset.saturating_sub(before.offset));
+        let (known, moved, shift) = match before.filter(|before| before.is_followed_by(time, now)).map(|before| before.after(time, now)) {
+            Some(known) => (known, change(&known).unwrap_or_default(), None),
+            None => {
                 let known = Known { offset: own, target: own, start: now, window: (now, own), last: (time, now) };
-                (known, before.map(|before| own.saturating_sub(before.offset)))
+                (known, 0, change(&known))
             }
         };
         self.0 = Some(known);
-        Placed { time: time.saturating_add(known.offset), shift }
+        Placed { time: time.saturating_add(known.offset), moved, shift }
     }
 }
 
@@ -68,8 +72,8 @@ impl Known {
         let least = self.window.1.min(own);
         let is_over = now.saturating_sub(self.window.0) >= WINDOW;
         let target = if is_over { least } else { self.target.min(own) };
-        let slowness = if now.saturating_sub(self.start) < SETTLING { SLOWNESS.0 } else { SLOWNESS.1 };
-        let most = time.saturating_sub(self.last.0).max(0) / slowness;
+        let step = time.saturating_sub(self.last.0).max(0);
+        let most = if now.saturating_sub(self.start) < SETTLING { step - step / 8 } else { step / SLOWNESS };
         let offset = self.offset.saturating_add(target.saturating_sub(self.offset).clamp(-most, most));
         Self { offset, target, window: if is_over { (now, own) } else { (self.window.0, least) }, last: (time, now), ..self }
     }
@@ -94,7 +98,7 @@ mod tests {
         let places = placed((0..80).map(|frame| (frame / 8 * 8 + 8) * 40));
         let steps: Vec<i64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // The first bundles show how late their frames are.
-        assert!(steps.iter().all(|&step| step >= 20) && steps[15..].iter().all(|&step| step == 40), "{steps:?}");
+        assert!(steps.iter().all(|&step| step >= 5) && steps[8..].iter().all(|&step| step == 40), "{steps:?}");
         assert_eq!(places[79], 80 * 40, "the last one of a bundle has just been taken");
     }
 
@@ -122,10 +126,10 @@ mod tests {
     fn times_that_begin_again_are_placed_at_now() {
         let mut arrivals = Arrivals::default();
         let mut place = |time: i64, now: i64| arrivals.place(time * SECOND, now * SECOND);
-        assert_eq!(place(5000, 1), Placed { time: SECOND, shift: None });
-        assert_eq!(place(0, 2), Placed { time: 2 * SECOND, shift: Some(5001 * SECOND) });
-        assert_eq!(place(1, 3), Placed { time: 3 * SECOND, shift: None });
-        assert_eq!(place(3000, 4), Placed { time: 4 * SECOND, shift: Some(-2998 * SECOND) });
+        assert_eq!(place(5000, 1), Placed { time: SECOND, moved: 0, shift: None });
+        assert_eq!(place(0, 2), Placed { time: 2 * SECOND, moved: 0, shift: Some(5001 * SECOND) });
+        assert_eq!(place(1, 3), Placed { time: 3 * SECOND, moved: 0, shift: None });
+        assert_eq!(place(3000, 4), Placed { time: 4 * SECOND, moved: 0, shift: Some(-2998 * SECOND) });
     }
 
     #[test]

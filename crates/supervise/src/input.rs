@@ -75,7 +75,7 @@ pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &g
         Place::Stream(address) => stream::add(&source, address)?,
         Place::Launch(line) => {
             let line = gst::parse::bin_from_description(line, true).map_err(|error| glib::bool_error!("gst: {error}"))?;
-            source.decoded(&source.add(line.upcast())?, entry)?;
+            source.decoded(&source.add(line.upcast())?, entry).map(|_| ())?;
         }
     }
     stamp.frames_of(&pad(entry, "sink")?, &reading.progress);
@@ -98,11 +98,11 @@ impl Source<'_> {
     }
 
     /// Adds a decoder, and links it to `from` and, once there is video, to `to`.
-    pub fn decoded(&self, from: &gst::Element, to: &gst::Element) -> Result<()> {
+    pub fn decoded(&self, from: &gst::Element, to: &gst::Element) -> Result<gst::Element> {
         let decode = self.decoder(video_decoder()?)?;
         from.link(&decode)?;
         link_video_later(&decode, to);
-        Ok(())
+        Ok(decode)
     }
 
     /// Counts the data of `from` for as long as there are no frames.
@@ -146,7 +146,7 @@ impl Source<'_> {
         });
         let filter = self.add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
         camera.link(&filter)?;
-        self.decoded(&filter, self.entry)
+        self.decoded(&filter, self.entry).map(|_| ())
     }
 
     fn camera(&self, address: &str, stamp: &Stamp) -> Result<()> {
@@ -180,7 +180,8 @@ impl Source<'_> {
     }
 }
 
-fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
+/// A pad that every element of its kind has.
+pub(crate) fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
     element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }
 

@@ -60,12 +60,16 @@ impl Stamp {
         let progress = progress.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+            // Frames of a source that is not live arrive before there is a running time.
+            if self.pipeline.upgrade().and_then(|pipeline| pipeline.base_time()).is_none_or(gst::ClockTime::is_zero) {
+                return gst::PadProbeReturn::Handled;
+            }
             if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
                 progress.damaged();
                 // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
                 return gst::PadProbeReturn::Handled;
             }
-            // A frame without a time, or before the pipeline plays, is left as it is.
+            // A frame without a time is left as it is.
             let _ = self.frame(pad, buffer.make_mut());
             gst::PadProbeReturn::Ok
         });
@@ -80,6 +84,7 @@ impl Stamp {
         let state = &mut *self.state.lock();
         let placed = state.arrivals.place(running, now);
         placed.shift.into_iter().for_each(|shift| state.day.shift(shift));
+        state.day.settle(placed.moved);
         let arrival = unix.checked_sub(now)?.checked_add(placed.time.checked_sub(running)?)?;
         state.arrival = Some(arrival);
         state.early.take().into_iter().for_each(|offset| state.report(offset));

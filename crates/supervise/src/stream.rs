@@ -4,7 +4,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-use crate::input::{Result, Source};
+use crate::input::{Result, Source, pad};
 use crate::place::{authority, host};
 
 /// Adds the elements that read `address`.
@@ -17,7 +17,10 @@ pub(crate) fn add(source: &Source<'_>, address: &str) -> Result<()> {
             // Plays what is a file, or in parts as HLS, at its own speed. The pictures of Motion JPEG have the time of their arrival.
             let clock = source.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
             clock.link(source.entry)?;
-            decoded(source, http(source, address)?, &clock)
+            let element = source.add(http(source, address)?)?;
+            source.count_data(&element)?;
+            let decode = source.decoded(&element, &clock)?;
+            expect_motion_jpeg(&element, &decode)
         }
         Some("rtmp" | "rtmps") => {
             decoded(source, gst::ElementFactory::make("rtmp2src").property("location", address).build()?, source.entry)
@@ -31,7 +34,7 @@ pub(crate) fn add(source: &Source<'_>, address: &str) -> Result<()> {
             let payload = source.add(gst::ElementFactory::make("rtpmp2tdepay").build()?)?;
             source.count_data(&packets)?;
             gst::Element::link_many([&packets, &jitter, &payload])?;
-            source.decoded(&payload, source.entry)
+            source.decoded(&payload, source.entry).map(|_| ())
         }
         _ => decoded(source, datagrams(address, "video/mpegts,systemstream=true,packetsize=188")?, source.entry),
     }
@@ -41,13 +44,35 @@ pub(crate) fn add(source: &Source<'_>, address: &str) -> Result<()> {
 fn decoded(source: &Source<'_>, element: gst::Element, to: &gst::Element) -> Result<()> {
     let element = source.add(element)?;
     source.count_data(&element)?;
-    source.decoded(&element, to)
+    source.decoded(&element, to).map(|_| ())
+}
+
+/// Lets `decode` read the pictures themselves if the server of `http` sends them one after the other. Their headers are of no use, and
+/// with some servers, such as VLC, their lengths are wrong. The pictures have no times but that of their arrival.
+fn expect_motion_jpeg(http: &gst::Element, decode: &gst::Element) -> Result<()> {
+    let decode = decode.downgrade();
+    pad(http, "src")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let headers = info.event().and_then(|event| event.structure()).filter(|structure| structure.name() == "http-headers");
+        if headers.and_then(content_type).is_some_and(|kind| kind.starts_with("multipart/x-mixed-replace")) {
+            let jpeg = gst::Caps::builder("image/jpeg").field("parsed", false).build();
+            decode.upgrade().iter().for_each(|decode| decode.set_property("sink-caps", &jpeg));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// What a server says that it sends.
+fn content_type(headers: &gst::StructureRef) -> Option<String> {
+    let response = headers.get::<gst::Structure>("response-headers").ok()?;
+    let name = response.fields().find(|name| name.eq_ignore_ascii_case("content-type"))?;
+    Some(response.get::<String>(name).ok()?.to_ascii_lowercase())
 }
 
 fn http(source: &Source<'_>, address: &str) -> Result<gst::Element> {
     let credentials = authority(address).rsplit_once('@').map(|(credentials, _)| credentials);
     let plain = credentials.map_or_else(|| address.to_owned(), |credentials| address.replacen(&format!("{credentials}@"), "", 1));
-    let element = gst::ElementFactory::make("souphttpsrc").property("location", plain).property("do-timestamp", true);
+    let element = gst::ElementFactory::make("souphttpsrc").property("location", plain);
     let element = element.property("retries", 0).property("keep-alive", false);
     let timeout = source.reading.timeout.map(|timeout| u32::try_from(timeout.as_secs().max(1)).unwrap_or(3600).min(3600));
     let element = timeout.into_iter().fold(element, |element, timeout| element.property("timeout", timeout));

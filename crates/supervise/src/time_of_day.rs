@@ -93,6 +93,13 @@ impl TimeOfDay {
         self.last = self.last.map(|(offset, before)| (offset.saturating_add(by), before.saturating_sub(by)));
     }
 
+    /// Moves the time of arrival, because it has become known how late frames are.
+    pub fn settle(&mut self, by: i64) {
+        if self.reported.is_none() {
+            self.last = self.last.map(|(offset, before)| (offset.saturating_add(by), before));
+        }
+    }
+
     /// The time of day of a frame at `running`, since 1970. `arrival` is the offset of this machine's clock.
     pub fn of_frame(&mut self, running: i64, arrival: i64) -> i64 {
         let target = self.reported.unwrap_or(arrival);
@@ -199,6 +206,19 @@ mod tests {
         assert_eq!(day.report(HERE + 101 * SECOND + 3 * SECOND / 10, HERE + 101 * SECOND), None);
         let after: Vec<i64> = (0..25).map(|frame| day.of_frame(frame * FRAME, HERE + 101 * SECOND)).collect();
         assert_smooth(&[before, after].concat());
+    }
+
+    #[test]
+    fn the_time_of_arrival_is_where_frames_are_placed() {
+        let mut day = TimeOfDay::new(Clock::Arrival);
+        assert_eq!(day.of_frame(0, HERE), HERE);
+        day.settle(-SECOND);
+        assert_eq!(day.of_frame(2 * SECOND, HERE - SECOND), HERE + SECOND);
+        let mut day = TimeOfDay::new(Clock::Camera);
+        day.report(HERE, HERE);
+        assert_eq!(day.of_frame(0, HERE), HERE);
+        day.settle(-SECOND);
+        assert_eq!(day.of_frame(SECOND, HERE - SECOND), HERE + SECOND, "the camera's does not depend on it");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod onvif;
 mod recordings;
 mod rtsp;
 mod service;
+mod sources;
 mod support;
 mod unit;
 mod zoo;
