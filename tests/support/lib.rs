@@ -16,6 +16,8 @@ pub mod promises;
 #[cfg(feature = "plugin")]
 pub mod recipes;
 pub mod truth_film;
+#[cfg(feature = "plugin")]
+pub mod zoo;
 
 use std::path::{Path, PathBuf};
 

@@ -3,16 +3,17 @@
 //! while the source comes and goes.
 //!
 //! ```text
-//! appsrc ! queue ! videoconvert ! videoscale ! capsfilter ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
-//!   faces. ! queue ! emotionoverlay ! tee name=pictures
+//! appsrc ! queue ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
+//!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
-//!   faces. ! queue ! emotionoverlay ! appsink              files: pictures of a camera whose video cannot be recorded as it is
+//!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! appsink     files: pictures of a camera whose video cannot be recorded as it is
 //!   faces. ! queue ! emotionexport ! appsink               files: records; RTSP: records, and once more for ONVIF metadata
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
-//! `facelandmarks` is there with `--geometry`. Frames have their time of arrival, so that the timestamps of a source may restart. While a frame is analysed, newer ones
-//! replace each other in the queue before it.
+//! `facelandmarks` is there with `--geometry`. Faces are searched in the camera's own picture, of any size, which is scaled for those who
+//! look at it. Frames keep their times: the clock of this pipeline is that of the source's, whose timestamps may restart. While a
+//! frame is analysed, others wait in the queue, and those that are later than `--max-delay` make room for newer ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,16 +35,16 @@ use crate::control::Switches;
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
 use crate::settings::Settings;
-use crate::value::{BlurFaces, Schema, name};
+use crate::value::{self, BlurFaces, Schema, name};
 use crate::{homeassistant, recorded};
 
-/// A queue that keeps the newest frame only.
-const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
+/// A queue that keeps the newest frames, of as many nanoseconds as follow.
+const NEWEST: &str = "queue leaky=downstream max-size-bytes=0 max-size-time=";
 /// A queue for frames that must not be lost.
 const ALL: &str = "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0";
 
-/// Frames that come later than this after their time get the time of their arrival.
-const MAX_LATENESS: gst::ClockTime = gst::ClockTime::from_seconds(2);
+/// From a frame to the next one that arrives with it, if they have no times.
+const STEP: gst::ClockTime = gst::ClockTime::from_mseconds(10);
 
 /// The pipeline of the analysis.
 #[derive(Debug)]
@@ -52,7 +53,8 @@ pub struct Analysis {
     pub pipeline: gst::Pipeline,
     /// Takes the frames of the source.
     entry: AppSrc,
-    times: Mutex<Option<Times>>,
+    /// Time of the last frame.
+    last: Mutex<Option<gst::ClockTime>>,
     /// The element of the broker.
     publisher: Option<gst::Element>,
     /// Writes the files.
@@ -75,16 +77,6 @@ struct Switched {
     encodes: bool,
     /// True while no individual faces leave.
     totals_only: Arc<AtomicBool>,
-}
-
-/// Times of frames since a source has begun.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// Time of the first one in the source, and here.
-    source: gst::ClockTime,
-    begun: gst::ClockTime,
-    /// Time of the last one here.
-    last: gst::ClockTime,
 }
 
 /// Why the analysis cannot begin or end.
@@ -136,8 +128,8 @@ impl Analysis {
             }
         }
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
-        chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
-        count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
+        chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
+        count(&pad(chain.classifier(), "src")?, progress);
         let overlays: Vec<_> = [("overlay", settings.draw), ("hidden", false)]
             .into_iter()
             .filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)))
@@ -159,7 +151,8 @@ impl Analysis {
         let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
         let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
         let switched = Switched { detector: chain.detector().clone(), overlays, blur, geometry, encodes, totals_only };
-        let analysis = Self { pipeline, entry, times: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        let analysis = Self { pipeline, entry, last: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
         analysis.switch(&Switches::configured(settings));
         Ok(analysis)
     }
@@ -197,17 +190,20 @@ impl Analysis {
         }
     }
 
-    /// Takes a frame of the source. It is dropped if the pipeline does not play yet, or does no more. Returns its time here, which its
-    /// records have.
-    pub fn push(&self, sample: &gst::SampleRef, progress: &Progress) -> Option<gst::ClockTime> {
-        let (caps, mut buffer) = (sample.caps()?, sample.buffer_owned()?);
+    /// Takes a frame of the source, whose pipeline began at `base`; without one, it is taken now. It is dropped if the pipeline does not
+    /// play yet, or does no more. Returns its time in this pipeline.
+    pub fn push(&self, sample: gst::Sample, base: Option<gst::ClockTime>, progress: &Progress) -> Option<gst::ClockTime> {
+        let (caps, mut buffer, segment) = (sample.caps_owned()?, sample.buffer_owned()?, sample.segment()?.clone());
+        // Otherwise the frame would not be writable.
+        drop(sample);
         if self.entry.current_state() != gst::State::Playing {
             return None;
         }
-        if self.entry.caps().as_deref() != Some(caps) {
-            self.entry.set_caps(Some(&caps.to_owned()));
+        if self.entry.caps().as_ref() != Some(&caps) {
+            self.entry.set_caps(Some(&caps));
         }
-        let time = self.time(running_time(sample))?;
+        let own = buffer.pts().and_then(|pts| segment.downcast_ref::<gst::ClockTime>()?.to_running_time(pts));
+        let time = self.place(own.zip(base))?;
         if !self.is_on.load(Ordering::Relaxed) {
             self.entry.send_event(gst::event::Gap::builder(time).duration(buffer.duration()).build());
             return Some(time);
@@ -221,19 +217,20 @@ impl Analysis {
         Some(time)
     }
 
-    /// The time here of a frame of the source. Frames keep their distance, until it differs too much from that of their arrival, as
-    /// when the source begins anew.
-    fn time(&self, source: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+    /// The time of a frame from its running time in a pipeline that began at a base time; without one, now, and a little after the frame
+    /// before: pictures without times, as of Motion JPEG, come several at once. It is always after that of the frame before.
+    fn place(&self, own: Option<(gst::ClockTime, gst::ClockTime)>) -> Option<gst::ClockTime> {
+        let here = self.entry.base_time()?;
         let now = self.entry.current_running_time()?;
-        let Some(source) = source else { return Some(now) };
-        let mut times = self.times.lock();
-        let kept = times.and_then(|times| Some(source.checked_sub(times.source)? + times.begun).filter(|time| *time > times.last));
-        let is_late = |time: &gst::ClockTime| now.saturating_sub(*time).max(time.saturating_sub(now)) > MAX_LATENESS;
-        match (kept.filter(|time| !is_late(time)), &mut *times) {
-            (Some(time), Some(times)) => times.last = time,
-            _ => *times = Some(Times { source, begun: now, last: now }),
-        }
-        times.map(|times| times.last)
+        let (time, step) = match own {
+            Some((running, base)) => (running.saturating_add(base).saturating_sub(here), gst::ClockTime::NSECOND),
+            None => (now, STEP),
+        };
+        let mut last = self.last.lock();
+        let step = if last.is_some_and(|last| last > now + gst::ClockTime::SECOND) { gst::ClockTime::NSECOND } else { step };
+        let time = last.map_or(time, |last| time.max(last + step));
+        *last = Some(time);
+        Some(time)
     }
 
     /// The time here of a running time in another pipeline, which began at `base`.
@@ -264,6 +261,7 @@ impl Analysis {
         let length = gst::ClockTime::try_from(length).unwrap_or(gst::ClockTime::ZERO);
         let now = self.entry.caps().and_then(|_| self.entry.current_running_time());
         if let Some(now) = now.filter(|_| !length.is_zero()) {
+            *self.last.lock() = Some(now);
             self.entry.send_event(gst::event::Gap::builder(now.saturating_sub(length)).duration(length).build());
         }
     }
@@ -299,20 +297,20 @@ impl Analysis {
 }
 
 fn line(options: &Options) -> String {
-    let (width, height) = (options.settings.size.width, options.settings.size.height);
-    let mut line = format!(
-        "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
-         ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
-         caps=video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 tee name=faces "
-    );
+    let max_delay = options.max_delay.as_nanos();
+    // As a limit, 0 is none.
+    let newest = if max_delay == 0 { format!("{NEWEST}0 max-size-buffers=1") } else { format!("{NEWEST}{max_delay} max-size-buffers=0") };
+    let mut line =
+        format!("appsrc name=frames is-live=true format=time max-bytes=0 ! {newest} ! videoconvert name=converted tee name=faces ");
+    let scaled = scaled(options.settings.size);
     let is_drawn = options.files.is_some() && options.settings.files.is_drawn();
     if options.draws_pictures() {
-        let queue = if is_drawn { ALL } else { NEWEST };
-        line += &format!("faces. ! {queue} name=pictures-queue ! emotionoverlay name=overlay ! tee name=pictures ");
+        let queue = if is_drawn { ALL } else { &newest };
+        line += &format!("faces. ! {queue} name=pictures-queue ! {scaled} ! emotionoverlay name=overlay ! tee name=pictures ");
     }
     if let Some(rtsp) = &options.rtsp {
         line += &format!(
-            "pictures. ! {NEWEST} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
+            "pictures. ! {newest} ! appsink name=video sync=false async=false max-buffers=1 drop=true \
              faces. ! queue ! emotionexport ! appsink name=text sync=false async=false max-buffers=100 drop=true "
         );
         if rtsp.onvif {
@@ -321,8 +319,11 @@ fn line(options: &Options) -> String {
         }
     }
     if options.files.is_some() {
-        let pictures = if is_drawn { "pictures. ! {ALL}" } else { "faces. ! {ALL} name=recorded-queue ! emotionoverlay name=hidden" };
-        line += &pictures.replace("{ALL}", ALL);
+        line += &if is_drawn {
+            format!("pictures. ! {ALL}")
+        } else {
+            format!("faces. ! {ALL} name=recorded-queue ! {scaled} ! emotionoverlay name=hidden")
+        };
         line += " ! appsink name=recorded sync=false async=false max-buffers=1 \
                  faces. ! queue ! emotionexport name=recorded-export ! appsink name=records sync=false async=false ";
     }
@@ -333,6 +334,14 @@ fn line(options: &Options) -> String {
         }
     }
     line
+}
+
+/// Scales a picture down to this size at most, with its proportions.
+fn scaled(size: value::Size) -> String {
+    format!(
+        "videoconvert ! videoscale ! video/x-raw,format=I420,width=[16,{},2],height=[16,{},2],pixel-aspect-ratio=1/1",
+        size.width, size.height
+    )
 }
 
 /// The properties of the `emotionexport` of a schema.
@@ -374,15 +383,17 @@ pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, Analy
 }
 
 /// Counts the frames that leave `classified`, and their faces.
-fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
+fn count(classified: &gst::Pad, progress: &Arc<Progress>) {
     let progress = progress.clone();
     classified.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        if let Some(buffer) = info.buffer() {
+        if let Some((buffer, caps)) = info.buffer().zip(pad.current_caps()) {
+            let side = |name| caps.structure(0).and_then(|first| u32::try_from(first.get::<i32>(name).ok()?).ok()).unwrap_or_default();
+            let size = Size { width: side("width"), height: side("height") };
             let faces = meta::read_faces(buffer, size).iter().filter(|face| face.confirmed).count();
             progress.analysed(buffer, faces);
             let now = pad.parent_element().and_then(|element| element.current_running_time());
-            if let Some((now, arrived)) = now.zip(buffer.pts()) {
-                progress.set_latency(now.saturating_sub(arrived).into());
+            if let Some((now, taken)) = now.zip(buffer.pts()) {
+                progress.set_latency(now.saturating_sub(taken).into());
             }
         }
         gst::PadProbeReturn::Ok
@@ -450,6 +461,16 @@ mod tests {
         let without = build("--rtsp-listen 127.0.0.1:1").unwrap();
         assert!(without.pipeline.by_name("facelandmarks").is_none());
         assert!(!without.pipeline.by_name("overlay").unwrap().property::<bool>("draw-pose"));
+    }
+
+    #[test]
+    fn frames_wait_as_long_as_they_may() {
+        for (line, limits) in [("", [0, 1_000_000_000]), ("--max-delay 0.5", [0, 500_000_000]), ("--max-delay 0", [1, 0])] {
+            let analysis = build(&format!("--rtsp-listen 127.0.0.1:1 {line}")).unwrap();
+            let frames = analysis.pipeline.by_name("frames").unwrap().static_pad("src").unwrap();
+            let queue = frames.peer().and_then(|pad| pad.parent_element()).unwrap();
+            assert_eq!([u64::from(queue.property::<u32>("max-size-buffers")), queue.property("max-size-time")], limits, "{line}");
+        }
     }
 
     #[test]

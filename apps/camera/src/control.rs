@@ -71,7 +71,7 @@ impl Switches {
     }
 
     fn shows_more_than(&self, other: &Self) -> bool {
-        self.blur < other.blur || self.totals_only < other.totals_only
+        (other.blur && !self.blur) || (other.totals_only && !self.totals_only)
     }
 
     fn text(&self) -> String {

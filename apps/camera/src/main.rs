@@ -16,6 +16,7 @@ mod metrics;
 mod one_media;
 mod onvif;
 mod options;
+mod pace;
 mod record_source;
 mod recorded;
 mod rtsp;
@@ -84,6 +85,7 @@ fn check(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
     options.check_files()?;
     Switches::read(&options)?;
+    source::check(&options).map_err(|error| options.source.without_password(&error.message))?;
     let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
     Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
 }
@@ -96,6 +98,7 @@ fn init() -> Result<(), Box<dyn Error>> {
 /// Runs until a signal, the end of a file, or a failure of an outlet.
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     init()?;
+    source::check(&options).map_err(|error| options.source.without_password(&error.message))?;
     let progress = Arc::new(Progress::new());
     let analysis = start(&options, &progress)?;
     let main_loop = glib::MainLoop::new(None, false);

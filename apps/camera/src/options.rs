@@ -26,8 +26,10 @@ pub struct Options {
     pub record_source: Option<Place>,
     /// Name of the camera in records.
     pub name: String,
-    /// Time without a frame before the source is opened again.
+    /// Time without data before the source is opened again.
     pub stall: Duration,
+    /// How long frames may wait for those before them.
+    pub max_delay: Duration,
     /// Serves by RTSP.
     pub rtsp: Option<Rtsp>,
     /// Publishes to a broker.
@@ -75,7 +77,7 @@ pub struct Publish {
 /// Why settings have no meaning. Each message names the option; in a file, its key has the same name.
 #[derive(Debug, Error)]
 pub enum OptionsError {
-    #[error("the source is missing: give rtsp://ADDRESS, a camera such as /dev/video0, or a file")]
+    #[error("the source is missing: give an address such as rtsp://HOST/PATH, a camera such as /dev/video0, or a file")]
     NoSource,
     #[error("there is nothing to do: give at least one of --rtsp-listen, --publish-location and --files-folder")]
     NoOutlet,
@@ -128,6 +130,7 @@ impl Options {
             name,
             source,
             stall: seconds("--stall", 0.5, settings.stall)?,
+            max_delay: seconds("--max-delay", 0.0, settings.max_delay)?,
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
             settings,
@@ -328,6 +331,7 @@ mod tests {
     fn errors_name_the_setting_what_is_expected_and_what_was_found() {
         for (line, part) in [
             ("--stall 0", "--stall: expected a number of seconds from 0.5 to 86400, found 0"),
+            ("--max-delay 86401", "--max-delay: expected a number of seconds from 0 to 86400, found 86401"),
             ("--files-seconds 0.5", "--files-seconds: expected a number of seconds from 1 to 86400, found 0.5"),
             ("--record-source /dev/video1 --files-folder x", "--record-source: expected rtsp://HOST/PATH, found /dev/video1"),
             ("--record-source rtsp://a/b --publish-location mqtt://host/a", "--record-source: set --files-folder"),
@@ -346,7 +350,7 @@ mod tests {
             let error = options(&format!("/dev/video0 {line}")).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");
         }
-        assert!(options("http://camera --files-folder x").unwrap_err().contains("the source: expected rtsp://HOST/PATH"));
+        assert!(options("ftp://camera --files-folder x").unwrap_err().contains("the source: expected an address of rtsp, rtsps, http"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
 use emotion_supervise::decoding::{Encoded, RECORDABLE, leave_encoded};
-use emotion_supervise::input;
+use emotion_supervise::input::{self, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{Recorder, Tap};
@@ -70,7 +70,7 @@ fn once(
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    input::add(&pipeline, place, &reading(options), sink.upcast_ref())?;
+    input::add(&pipeline, place, &Reading { video: 1, ..reading(options, &progress) }, sink.upcast_ref())?;
     let end =
         run::play(&pipeline, &progress, Some(options.stall), |_| (stop.try_recv() != Err(TryRecvError::Empty)).then_some(End::Told(())));
     let _ = pipeline.set_state(gst::State::Null);

@@ -7,11 +7,13 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use emotion_supervise::chain::{Baseline, Prior};
 use emotion_supervise::configuration::{self, ConfigurationError};
+use emotion_supervise::time_of_day::Clock;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -22,7 +24,8 @@ use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport,
 #[command(name = "emotion-camera", version, args_override_self = true)]
 #[serde(default = "defaults", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
-    /// A network camera (rtsp://ADDRESS), a camera such as /dev/video0, or a file
+    /// A network camera (rtsp://ADDRESS), another stream by http, https, rtmp, rtmps, srt, udp or rtp, a camera such as /dev/video0 or
+    /// libcamera:, a file, or gst: and a launch line of GStreamer that ends in video
     pub source: Option<String>,
 
     /// Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE
@@ -48,7 +51,8 @@ pub struct Settings {
     #[serde(rename = "loop")]
     pub loops: bool,
 
-    /// Size of the analysed, served and recorded picture
+    /// Largest size of the served and recorded picture, which keeps its proportions, and of a camera's picture at /dev/video0. The
+    /// picture of a network camera is analysed as it is
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Size,
 
@@ -65,7 +69,24 @@ pub struct Settings {
     #[arg(long, value_enum, default_value = "tcp")]
     pub protocol: Transport,
 
-    /// Time without a frame before the source is opened again
+    /// Which video of a network camera that has several, from 1
+    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    pub stream: NonZeroU8,
+
+    /// Analyse at most this many frames a second; without it, all
+    #[arg(long, value_name = "NUMBER")]
+    pub fps: Option<NonZeroU8>,
+
+    /// Time that a frame may wait for those before it. Later ones are skipped. Cameras that send several frames at once need it; 0 is for
+    /// the newest frame only
+    #[arg(long, value_name = "SECONDS", default_value = "1")]
+    pub max_delay: f64,
+
+    /// Whose clock gives the time of day of records
+    #[arg(long, value_enum, default_value = "camera")]
+    pub clock: Clock,
+
+    /// Time without data before the source is opened again
     #[arg(long, value_name = "SECONDS", default_value = "5")]
     pub stall: f64,
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the source, again and again if it vanishes, while the analysis and its outlets stay up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -19,10 +19,13 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
+use crate::pace::Pace;
 use crate::value::{Transport, Turn};
 
 /// Shortest and longest pause before the next attempt.
 pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Time without a picture, while data arrives, after which the program says so.
+const KEYFRAME: Duration = Duration::from_secs(2);
 /// How often the analysis is told that there are no frames.
 const GAP: Duration = Duration::from_millis(500);
 
@@ -44,17 +47,28 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
         let end = end.unwrap_or_else(|error| End::Failed(error.message.to_string()));
         let reason = match end {
             End::Told(()) => return progress.stop(),
-            End::Finished if matches!(options.source, Place::File(_)) => return progress.stop(),
+            End::Finished if options.source.is_file() => return progress.stop(),
             End::Finished => "the camera ended its stream".into(),
             End::Failed(reason) => options.source.without_password(&reason),
         };
         progress.end_run();
         let frames = arrived.frames.load(Ordering::Relaxed);
+        let hint = if frames == 0 { hint(options) } else { String::new() };
         let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: {reason} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
+        eprintln!("emotion-camera: {reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
         if wait(pause, analysis, stop) {
             return progress.stop();
         }
+    }
+}
+
+/// What may be wrong with the options if a network camera sends nothing.
+fn hint(options: &Options) -> String {
+    let (video, protocol) = (options.settings.stream.get(), options.settings.protocol);
+    match &options.source {
+        Place::Rtsp(_) if video > 1 => format!(" (with --stream {video}: has it so many videos?)"),
+        Place::Rtsp(_) if protocol == Transport::Tcp => " (try --protocol udp)".into(),
+        _ => String::new(),
     }
 }
 
@@ -73,6 +87,35 @@ fn wait(pause: Duration, analysis: &Analysis, stop: &Receiver<()>) -> bool {
     }
 }
 
+/// Checks that the source can be built, without opening it: that elements are installed, and a launch line is right.
+///
+/// # Errors
+/// If it cannot.
+pub fn check(options: &Options) -> Result<(), glib::BoolError> {
+    let (pipeline, end) = (gst::Pipeline::new(), gst::ElementFactory::make("fakesink").build()?);
+    pipeline.add(&end)?;
+    input::add(&pipeline, &options.source, &reading(options, &Arc::default()), &end).map(|_| ())
+}
+
+/// How to read a source, which tells `progress` of its data.
+pub fn reading(options: &Options, progress: &Arc<Progress>) -> Reading {
+    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    Reading {
+        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
+        latency: milliseconds(options.settings.latency),
+        protocols: Some(match options.settings.protocol {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }),
+        timeout: Some(options.stall),
+        max_pixels: None,
+        clock: options.settings.clock,
+        video: usize::from(options.settings.stream.get()),
+        progress: progress.clone(),
+        tell: |text| eprintln!("emotion-camera: {text}"),
+    }
+}
+
 /// Opens and reads the source once.
 fn once(
     options: &Options,
@@ -83,11 +126,14 @@ fn once(
 ) -> Result<End<()>, glib::BoolError> {
     let pipeline = gst::Pipeline::new();
     let caps = gst::Caps::new_empty_simple("video/x-raw");
-    let sink = AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).drop(true).build();
+    // A frame that somebody else holds cannot get its time without a copy.
+    let sink = AppSink::builder().caps(&caps).sync(false).async_(false).enable_last_sample(false).build();
     pipeline.add(&sink)?;
     let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none());
     let tap = recorder.map(|recorder| Tap::of_decoders(&pipeline, recorder));
     let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
+    // A file that is played again begins at 0 again.
+    let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -99,15 +145,21 @@ fn once(
             tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
         }
         let picture = sample.buffer().and_then(encoded_time);
-        let time = analysis.push(&sample, &beats);
+        let is_taken = pace.takes(sample.buffer().and_then(|buffer| buffer.pts()));
+        let time = if is_taken { analysis.push(sample, sink.base_time().filter(|_| has_times), &beats) } else { None };
         tap.iter().zip(picture).for_each(|(tap, picture)| tap.decoded(picture, time));
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
     let entry = turned(&pipeline, options.settings.turn, sink.upcast())?;
-    let file_loop = input::add(&pipeline, &options.source, &reading(options), &entry)?.filter(|_| options.settings.loops);
+    let file_loop = input::add(&pipeline, &options.source, &reading(options, progress), &entry)?.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
-    let end = run::play(&pipeline, progress, Some(options.stall), |_| {
+    let (began, waiting) = (Instant::now(), AtomicBool::new(false));
+    let end = run::play(&pipeline, progress, Some(options.stall), |picture| {
+        let waits = picture.is_none() && began.elapsed() > KEYFRAME && progress.since_last_data().is_some();
+        if waits && !waiting.swap(true, Ordering::Relaxed) {
+            eprintln!("emotion-camera: data arrives; waiting for a keyframe");
+        }
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
             return Some(End::Told(()));
         }
@@ -127,19 +179,4 @@ fn turned(pipeline: &gst::Pipeline, turn: Option<Turn>, sink: gst::Element) -> R
     pipeline.add_many([&convert, &flip])?;
     gst::Element::link_many([&convert, &flip, &sink])?;
     Ok(convert)
-}
-
-/// How to read a source.
-pub fn reading(options: &Options) -> Reading {
-    let side = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-    Reading {
-        max_size: (side(options.settings.size.width), side(options.settings.size.height)),
-        latency: milliseconds(options.settings.latency),
-        protocols: Some(match options.settings.protocol {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        }),
-        timeout: Some(options.stall),
-        max_pixels: None,
-    }
 }

@@ -11,11 +11,17 @@ use gst::prelude::*;
 
 use crate::decoding::{file_decoder, limit_pixels, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
+use crate::progress::Progress;
+use crate::rtsp;
+use crate::stamp::Stamp;
+use crate::stream;
+use crate::time_of_day::{Clock, TimeOfDay};
 
-type Result<T> = std::result::Result<T, glib::BoolError>;
+/// What an element of a source returns.
+pub(crate) type Result<T> = std::result::Result<T, glib::BoolError>;
 
 /// How to read a source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// Maximum width and height that a device may send. Cameras prefer their largest size, but face detection does not need it.
     pub max_size: (i32, i32),
@@ -23,10 +29,18 @@ pub struct Reading {
     pub latency: Duration,
     /// Protocols of a network camera's stream, as the property `protocols` of `rtspsrc` spells them. `None` leaves its default.
     pub protocols: Option<&'static str>,
-    /// Time after which a connection without data is given up. `None` leaves the default of `rtspsrc`.
+    /// Time after which a connection without data is given up. `None` leaves the default of the source.
     pub timeout: Option<Duration>,
     /// Maximum number of pixels of a frame. `None` does not limit it.
     pub max_pixels: Option<u64>,
+    /// Whose clock gives the time of day of frames.
+    pub clock: Clock,
+    /// Which video of a network camera is read, from 1.
+    pub video: usize,
+    /// Counts data and damaged frames.
+    pub progress: Arc<Progress>,
+    /// Is told what users should know about the source.
+    pub tell: fn(&str),
 }
 
 /// A file that can be played again once it has ended.
@@ -39,38 +53,76 @@ pub struct FileLoop {
 }
 
 /// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file is played at its
-/// own speed and turned upright if it has a rotation tag, and opens no connection. Of several videos, the default one is read.
+/// own speed and turned upright if it has a rotation tag, and opens no connection. Of several videos, the default one is read. Frames
+/// of cameras have their time of day.
 ///
 /// # Errors
-/// If an element is missing.
+/// If an element is missing, or a launch line is wrong.
 pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &gst::Element) -> Result<Option<FileLoop>> {
-    let source = Source { pipeline, entry };
-    match place {
-        Place::File(path) => source.file(path, reading).map(Some),
-        Place::Device(path) => source.device(path, reading).map(|()| None),
-        Place::Rtsp(address) => source.camera(address, reading).map(|()| None),
+    let source = Source { pipeline, entry, reading };
+    if let Place::File(path) = place {
+        return source.file(path).map(Some);
     }
+    // Times of all pipelines of a program are on one clock.
+    pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+    let stamp = Stamp::new(TimeOfDay::new(reading.clock), pipeline, reading.tell);
+    match place {
+        Place::File(_) => {}
+        Place::Device(path) => source.device("v4l2src", &[("device", &path.to_string_lossy())])?,
+        Place::Libcamera(name) if name.is_empty() => source.device("libcamerasrc", &[])?,
+        Place::Libcamera(name) => source.device("libcamerasrc", &[("camera-name", name)])?,
+        Place::Rtsp(address) => source.camera(address, &stamp)?,
+        Place::Stream(address) => stream::add(&source, address)?,
+        Place::Launch(line) => {
+            let line = gst::parse::bin_from_description(line, true).map_err(|error| glib::bool_error!("gst: {error}"))?;
+            source.decoded(&source.add(line.upcast())?, entry).map(|_| ())?;
+        }
+    }
+    stamp.frames_of(&pad(entry, "sink")?, &reading.progress);
+    Ok(None)
 }
 
 /// Where the elements of a source are added and linked to.
-struct Source<'a> {
+pub(crate) struct Source<'a> {
     pipeline: &'a gst::Pipeline,
-    entry: &'a gst::Element,
+    /// What they are linked to.
+    pub entry: &'a gst::Element,
+    /// How the source is read.
+    pub reading: &'a Reading,
 }
 
 impl Source<'_> {
-    fn add(&self, element: gst::Element) -> Result<gst::Element> {
+    /// Adds an element.
+    pub fn add(&self, element: gst::Element) -> Result<gst::Element> {
         self.pipeline.add(&element).map(|()| element)
     }
 
-    fn decoder(&self, decode: gst::Element, reading: &Reading) -> Result<gst::Element> {
-        reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
+    /// Adds a decoder, and links it to `from` and, once there is video, to `to`.
+    pub fn decoded(&self, from: &gst::Element, to: &gst::Element) -> Result<gst::Element> {
+        let decode = self.decoder(video_decoder()?)?;
+        from.link(&decode)?;
+        link_video_later(&decode, to);
+        Ok(decode)
+    }
+
+    /// Counts the data of `from` for as long as there are no frames.
+    pub fn count_data(&self, from: &gst::Element) -> Result<()> {
+        let progress = self.reading.progress.clone();
+        pad(from, "src")?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+            progress.data();
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
+    }
+
+    fn decoder(&self, decode: gst::Element) -> Result<gst::Element> {
+        self.reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
         self.add(decode)
     }
 
-    fn file(&self, path: &Path, reading: &Reading) -> Result<FileLoop> {
+    fn file(&self, path: &Path) -> Result<FileLoop> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
-        let decode = self.decoder(file_decoder()?, reading)?;
+        let decode = self.decoder(file_decoder()?)?;
         file.link(&decode)?;
         // Phones store the orientation as a tag. `videoflip` does not take all formats of decoders, such as Y42B.
         let convert = self.add(gst::ElementFactory::make("videoconvert").build()?)?;
@@ -81,32 +133,39 @@ impl Source<'_> {
         Ok(FileLoop { clock, ended: Arc::default() })
     }
 
-    fn device(&self, path: &Path, reading: &Reading) -> Result<()> {
-        let path = path.to_string_lossy();
-        let camera = self.add(gst::ElementFactory::make("v4l2src").property("device", path.as_ref()).build()?)?;
+    /// A camera of this machine, whose element `factory` has these properties.
+    fn device(&self, factory: &str, properties: &[(&str, &str)]) -> Result<()> {
+        let camera = gst::ElementFactory::make(factory);
+        let camera = properties.iter().fold(camera, |camera, (name, value)| camera.property(name, *value));
+        let camera = self.add(camera.build()?)?;
+        let (width, height) = self.reading.max_size;
         let caps = ["video/x-raw", "image/jpeg"].iter().fold(gst::Caps::new_empty(), |mut caps, name| {
-            let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, reading.max_size.0));
-            caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, reading.max_size.1)).build());
+            let size = gst::Structure::builder(*name).field("width", gst::IntRange::new(1, width));
+            caps.make_mut().append_structure(size.field("height", gst::IntRange::new(1, height)).build());
             caps
         });
         let filter = self.add(gst::ElementFactory::make("capsfilter").property("caps", caps).build()?)?;
-        let decode = self.decoder(video_decoder()?, reading)?;
-        gst::Element::link_many([&camera, &filter, &decode])?;
-        link_video_later(&decode, self.entry);
-        Ok(())
+        camera.link(&filter)?;
+        self.decoded(&filter, self.entry).map(|_| ())
     }
 
-    fn camera(&self, address: &str, reading: &Reading) -> Result<()> {
+    fn camera(&self, address: &str, stamp: &Stamp) -> Result<()> {
+        let reading = self.reading;
         let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", true).build()?)?;
-        // The other streams, such as the sound, are not requested, and the camera does not send them.
-        camera.connect("select-stream", false, |arguments| {
-            let media = arguments[2].get::<gst::Caps>().ok()?.structure(0)?.get::<String>("media").ok();
-            Some(media.is_none_or(|media| media == "video").to_value())
-        });
+        rtsp::select_video(&camera, reading.video);
+        let progress = reading.progress.clone();
+        rtsp::watch_data(&camera, move || progress.data());
+        let stamp = stamp.clone();
+        rtsp::watch_reports(&camera, move |running, unix| stamp.report(running, unix));
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);
+        }
+        if reading.protocols == Some("tcp") {
+            // The times of the camera, of which the stamp makes ours. By default, they are mixed with those of arrival, and those of
+            // bundles are uneven.
+            camera.set_property_from_str("buffer-mode", "none");
         }
         if let Some(timeout) = reading.timeout {
             let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
@@ -114,11 +173,16 @@ impl Source<'_> {
             // For UDP: after this time rtspsrc falls back to TCP.
             camera.set_property("timeout", microseconds);
         }
-        let decode = self.decoder(video_decoder()?, reading)?;
+        let decode = self.decoder(video_decoder()?)?;
         link_video_later(&camera, &decode);
         link_video_later(&decode, self.entry);
         Ok(())
     }
+}
+
+/// A pad that every element of its kind has.
+pub(crate) fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
+    element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }
 
 impl FileLoop {

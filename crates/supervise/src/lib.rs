@@ -8,6 +8,11 @@
 //! | [`setting`] | properties of elements as text |
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
+//! | [`rtsp`] | a network camera by RTSP |
+//! | `stream` | streams by HTTP, HLS, RTMP, SRT, UDP and RTP |
+//! | [`stamp`] | what is done to each frame of a source |
+//! | [`time_of_day`] | the time of day of frames, by the camera's clock or this machine's |
+//! | [`arrivals`] | the times of frames of a camera whose clock runs at another rate |
 //! | [`decoding`] | a decoder for video |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
@@ -19,6 +24,7 @@
 //! | [`metrics`] | text for Prometheus |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
+pub mod arrivals;
 pub mod backoff;
 pub mod chain;
 pub mod configuration;
@@ -31,6 +37,10 @@ pub mod packages;
 pub mod place;
 pub mod progress;
 pub mod recording;
+pub mod rtsp;
 pub mod run;
 pub mod secret;
 pub mod setting;
+pub mod stamp;
+mod stream;
+pub mod time_of_day;

@@ -40,7 +40,7 @@ impl Page {
     /// Adds the metrics of sources.
     pub fn add_sources(&mut self, sources: &[(Labels<'_>, Counts)]) {
         type Value = fn(&Counts) -> f64;
-        let metrics: [(&str, Kind, &str, Value); 8] = [
+        let metrics: [(&str, Kind, &str, Value); 9] = [
             ("emotion_source_up", Kind::Gauge, "1 while frames arrive from the source.", |counts| f64::from(counts.is_up)),
             ("emotion_reconnects_total", Kind::Counter, "Attempts to open the source after the first.", |counts| counts.restarts as f64),
             ("emotion_frames_received_total", Kind::Counter, "Frames that the source delivered.", |counts| counts.received as f64),
@@ -48,11 +48,10 @@ impl Page {
             ("emotion_frames_skipped_total", Kind::Counter, "Frames that were too old when their turn came.", |counts| {
                 counts.skipped as f64
             }),
+            ("emotion_frames_damaged_total", Kind::Counter, "Frames that the decoder could not restore.", |counts| counts.damaged as f64),
             ("emotion_faces", Kind::Gauge, "Faces in the last frame.", |counts| counts.faces as f64),
             ("emotion_face_sightings_total", Kind::Counter, "Faces, added up over all frames.", |counts| counts.sightings as f64),
-            ("emotion_latency_seconds", Kind::Gauge, "Time from the arrival of the last frame to its result.", |counts| {
-                counts.latency.as_secs_f64()
-            }),
+            ("emotion_latency_seconds", Kind::Gauge, "Time from the last frame to its result.", |counts| counts.latency.as_secs_f64()),
         ];
         for (name, kind, help, value) in metrics {
             self.add(name, kind, help, sources.iter().map(|(labels, counts)| (*labels, value(counts))));

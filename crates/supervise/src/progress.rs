@@ -10,11 +10,14 @@ pub struct Progress {
     created: Created,
     /// Time of the last frame of this run, in milliseconds after `created`; 0 before the first.
     last_ms: AtomicU64,
+    /// That of the last data, of which frames are decoded; 0 before the first, or if nobody says.
+    data_ms: AtomicU64,
     is_up: AtomicBool,
     restarts: AtomicU64,
     received: AtomicU64,
     analysed: AtomicU64,
     skipped: AtomicU64,
+    damaged: AtomicU64,
     /// Number of the last frame that was analysed; 0 before the first.
     last_number: AtomicU64,
     faces: AtomicU64,
@@ -35,11 +38,13 @@ pub struct Counts {
     pub analysed: u64,
     /// Frames that were replaced by newer ones before they could be analysed.
     pub skipped: u64,
+    /// Frames that the decoder could not restore, which are not among those received.
+    pub damaged: u64,
     /// Faces in the last frame.
     pub faces: u64,
     /// Faces, added up over all frames.
     pub sightings: u64,
-    /// Time from the arrival of the last frame to its result.
+    /// Time from the last frame, by its own time, to its result.
     pub latency: Duration,
 }
 
@@ -52,6 +57,7 @@ impl Progress {
     /// Notes that a run begins.
     pub fn begin_run(&self) {
         self.last_ms.store(0, Relaxed);
+        self.data_ms.store(0, Relaxed);
     }
 
     /// Notes that a run ended and that another one follows.
@@ -69,15 +75,38 @@ impl Progress {
 
     /// Notes that a frame has arrived now.
     pub fn beat(&self) {
-        let ms = u64::try_from(self.created.0.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(ms.max(1), Relaxed);
+        self.last_ms.store(self.now_ms(), Relaxed);
         self.is_up.store(true, Relaxed);
+    }
+
+    /// Notes that data has arrived now, whether or not there is a frame in it.
+    pub fn data(&self) {
+        self.data_ms.store(self.now_ms(), Relaxed);
+    }
+
+    /// Milliseconds since this was made, from 1 on.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.created.0.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
     /// Time since the last frame of this run, `None` before the first one.
     pub fn since_last_frame(&self) -> Option<Duration> {
-        let last = Some(self.last_ms.load(Relaxed)).filter(|&ms| ms > 0)?;
+        self.since(&self.last_ms)
+    }
+
+    /// Time since the last data of this run, `None` before the first, or if nobody says.
+    pub fn since_last_data(&self) -> Option<Duration> {
+        self.since(&self.data_ms)
+    }
+
+    fn since(&self, moment_ms: &AtomicU64) -> Option<Duration> {
+        let last = Some(moment_ms.load(Relaxed)).filter(|&ms| ms > 0)?;
         Some(self.created.0.elapsed().saturating_sub(Duration::from_millis(last)))
+    }
+
+    /// Counts a frame that the decoder could not restore.
+    pub fn damaged(&self) {
+        self.damaged.fetch_add(1, Relaxed);
     }
 
     /// Counts a frame of the source and numbers it in its offset, which elements up to [`Self::analysed`] keep.
@@ -95,7 +124,7 @@ impl Progress {
         self.sightings.fetch_add(faces as u64, Relaxed);
     }
 
-    /// Notes the time from the arrival of a frame to its result.
+    /// Notes the time from a frame to its result.
     pub fn set_latency(&self, latency: Duration) {
         self.latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -108,6 +137,7 @@ impl Progress {
             received: self.received.load(Relaxed),
             analysed: self.analysed.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
+            damaged: self.damaged.load(Relaxed),
             faces: self.faces.load(Relaxed),
             sightings: self.sightings.load(Relaxed),
             latency: Duration::from_micros(self.latency_us.load(Relaxed)),

@@ -9,6 +9,9 @@ use crate::progress::Progress;
 
 /// How often the caller is asked and the time since the last frame is checked.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// Time without a picture after which a source that sends data is opened again. Cameras have a keyframe each second, or with "smart"
+/// codecs each 20 s and more.
+const PICTURELESS: Duration = Duration::from_secs(60);
 /// How long to wait for the reason why a pipeline does not start.
 const START_REASON: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
@@ -23,8 +26,8 @@ pub enum End<C> {
     Failed(String),
 }
 
-/// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame in `progress`. Without `stall`, it waits for
-/// frames without end. Asks `tick` ten times a second whether to end the run, with the time since the last frame. Leaves the
+/// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame and without data in `progress`: a camera that one
+/// joins long before its next keyframe sends data, but there is no picture yet. Without `stall`, it waits without end. Asks `tick` ten times a second whether to end the run, with the time since the last frame. Leaves the
 /// pipeline playing.
 pub fn play<C>(
     pipeline: &gst::Pipeline,
@@ -52,9 +55,20 @@ pub fn play<C>(
         if let Some(end) = tick(silence) {
             return end;
         }
-        if let Some(stall) = stall.filter(|&stall| silence.unwrap_or_else(|| began.elapsed()) > stall) {
-            return End::Failed(format!("no frame for {} s", stall.as_secs_f32()));
+        let pictureless = silence.unwrap_or_else(|| began.elapsed());
+        if let Some(reason) = stall.and_then(|stall| stalled(pictureless, progress.since_last_data(), stall)) {
+            return End::Failed(reason);
         }
+    }
+}
+
+/// Why a source that has had no picture and no data for these times is opened again.
+fn stalled(pictureless: Duration, silence: Option<Duration>, stall: Duration) -> Option<String> {
+    match silence {
+        Some(silence) if silence > stall && pictureless > stall => Some(format!("no data for {} s", stall.as_secs_f32())),
+        Some(_) if pictureless > PICTURELESS.max(stall) => Some(format!("no picture for {} s, though data arrives", pictureless.as_secs())),
+        None if pictureless > stall => Some(format!("no frame for {} s", stall.as_secs_f32())),
+        _ => None,
     }
 }
 
@@ -94,6 +108,16 @@ mod tests {
     fn a_run_without_frames_stalls() {
         let stalled = run("fakesrc is-live=true ! fakesink", Some(Duration::from_millis(300)), |_| None);
         assert_eq!(stalled, End::Failed("no frame for 0.3 s".into()));
+    }
+
+    #[test]
+    fn data_without_a_picture_is_no_stall() {
+        let seconds = |seconds| Duration::from_secs(seconds);
+        let after = |pictureless, silence: Option<u64>| stalled(seconds(pictureless), silence.map(seconds), seconds(5));
+        assert_eq!((after(4, None), after(6, None)), (None, Some("no frame for 5 s".into())));
+        assert_eq!((after(20, Some(0)), after(20, Some(5)), after(0, Some(9))), (None, None, None));
+        assert_eq!(after(20, Some(6)), Some("no data for 5 s".into()));
+        assert_eq!(after(61, Some(0)), Some("no picture for 61 s, though data arrives".into()));
     }
 
     #[test]

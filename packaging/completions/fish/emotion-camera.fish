@@ -10,7 +10,12 @@ mirror\t'Left and right exchanged'"
 complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds' -r
 complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -a "tcp\t''
 udp\t''"
-complete -c emotion-camera -l stall -d 'Time without a frame before the source is opened again' -r
+complete -c emotion-camera -l stream -d 'Which video of a network camera that has several, from 1' -r
+complete -c emotion-camera -l fps -d 'Analyse at most this many frames a second; without it, all' -r
+complete -c emotion-camera -l max-delay -d 'Time that a frame may wait for those before it. Later ones are skipped. Cameras that send several frames at once need it; 0 is for the newest frame only' -r
+complete -c emotion-camera -l clock -d 'Whose clock gives the time of day of records' -r -f -a "camera\t'The camera\'s, if it reports its time and that is within 10 seconds of this machine\'s'
+arrival\t'This machine\'s, when a frame arrives'"
+complete -c emotion-camera -l stall -d 'Time without data before the source is opened again' -r
 complete -c emotion-camera -l prior -d 'How frequent the expressions are assumed to be' -r -f -a "natural\t'As in front of a camera'
 balanced\t'All alike, as in posed or selected pictures'"
 complete -c emotion-camera -l baseline -d 'What scores are relative to' -r -f -a "none\t'All people'

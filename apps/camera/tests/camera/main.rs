@@ -10,5 +10,7 @@ mod recorded;
 mod recordings;
 mod rtsp;
 mod service;
+mod sources;
 mod support;
 mod unit;
+mod zoo;

@@ -27,6 +27,7 @@ use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::setting::{Setting, SettingError};
+use emotion_supervise::time_of_day::Clock;
 use gst::prelude::*;
 use gst_app::{AppLeakyType, AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::meta;
@@ -52,6 +53,8 @@ const FACES_INTERVAL_NS: u64 = 200_000_000;
 const ROOM_INTERVAL_NS: u64 = 1_000_000_000;
 /// Frames per second of a photo: enough for totals that are up to date.
 const PHOTO_FRAME_RATE: i32 = 2;
+/// How long frames may wait for those before them, in nanoseconds.
+const MAX_DELAY_NS: u64 = 1_000_000_000;
 /// Length of the jitter buffer for network cameras.
 const JITTER_BUFFER: Duration = Duration::from_millis(100);
 
@@ -83,11 +86,11 @@ impl Graph {
         // The lateness of the last frame when it leaves the clocksync of a file, in nanoseconds.
         let file_lateness = Arc::new(AtomicI64::new(0));
         let entry = named("entry")?;
-        let (feed, file_loop) = add_input(&pipeline, &source.input, &entry, &file_lateness)?;
+        let (feed, file_loop) = add_input(&pipeline, source, &entry, &file_lateness)?;
         number_frames(&pad(&entry, "sink")?, source.clone());
 
         // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
-        let asynchronous = matches!(source.input, Input::Place(Place::Device(_) | Place::Rtsp(_)));
+        let asynchronous = matches!(&source.input, Input::Place(place) if !place.is_file());
         let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous)])?;
         chain.link(&pipeline, &named("converted")?, &named("faces")?)?;
         read_faces(&pad(chain.classifier(), "src")?, source.clone());
@@ -130,15 +133,16 @@ impl Graph {
 /// The elements before the chain, and those after it.
 fn line(has_geometry: bool) -> String {
     let queue = |frames: u32| format!("queue leaky=downstream max-size-buffers={frames} max-size-bytes=0 max-size-time=0");
+    // Takes what cameras send at once.
+    let entry = format!("queue leaky=downstream max-size-buffers=0 max-size-bytes=0 max-size-time={MAX_DELAY_NS}");
     // Takes each sample at once.
     let sink = "appsink sync=false async=false max-buffers=1";
     // The page shows the scores.
     let mut line = format!(
-        "{} name=entry ! videoconvert name=converted tee name=faces \
+        "{entry} name=entry ! videoconvert name=converted tee name=faces \
          faces. ! {} name=shown ! videoscale ! video/x-raw,width=[1,{MAX_WIDTH}],height=[1,{MAX_HEIGHT}],pixel-aspect-ratio=1/1 \
          ! emotionoverlay name=overlay draw-scores=false ! videoconvert ! jpegenc quality={JPEG_QUALITY} \
          ! {sink} drop=true name=pictures faces. ! {} ! tee name=records ",
-        queue(1),
         queue(1),
         queue(30)
     );
@@ -175,15 +179,24 @@ fn valve(record: &str) -> String {
 /// Adds the elements before `entry`.
 fn add_input(
     pipeline: &gst::Pipeline,
-    input: &Input,
+    source: &Source,
     entry: &gst::Element,
     file_lateness: &Arc<AtomicI64>,
 ) -> Result<(Option<AppSrc>, Option<FileLoop>)> {
-    match input {
+    match &source.input {
         Input::Place(Place::File(path)) if is_photo(path) => add_photo(pipeline, path, entry).map(|()| (None, None)),
         Input::Place(place) => {
-            let (max_size, max_pixels) = ((MAX_WIDTH, MAX_HEIGHT), Some(MAX_PIXELS));
-            let reading = Reading { max_size, latency: JITTER_BUFFER, protocols: None, timeout: None, max_pixels };
+            let reading = Reading {
+                max_size: (MAX_WIDTH, MAX_HEIGHT),
+                latency: JITTER_BUFFER,
+                protocols: None,
+                timeout: None,
+                max_pixels: Some(MAX_PIXELS),
+                clock: Clock::Camera,
+                video: 1,
+                progress: source.progress.clone(),
+                tell: |text| eprintln!("emotion-dashboard: {text}"),
+            };
             let file_loop = input::add(pipeline, place, &reading, entry)?;
             if let Some(file_loop) = &file_loop {
                 file_loop.hold_end()?;

@@ -73,7 +73,9 @@ impl Hiding {
 /// What tells a source from others after a restart: its address without a password. A browser and the file of a viewer have none.
 fn address(input: &Input) -> Option<String> {
     match input {
-        Input::Place(Place::Rtsp(address)) => Some(input.without_password(address)),
+        Input::Place(Place::Rtsp(address) | Place::Stream(address)) => Some(input.without_password(address)),
+        Input::Place(Place::Libcamera(name)) => Some(format!("libcamera:{name}")),
+        Input::Place(Place::Launch(line)) => Some(input.without_password(&format!("gst:{line}"))),
         Input::Place(Place::File(path) | Place::Device(path)) => Some(path.to_string_lossy().into_owned()),
         Input::Browser => None,
     }

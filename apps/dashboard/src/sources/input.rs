@@ -43,6 +43,11 @@ pub enum InputError {
         /// The error of the operating system.
         error: io::Error,
     },
+    /// Its kind is one that viewers may not choose.
+    #[error(
+        "expected a file, a camera such as /dev/video0 or an address such as rtsp://HOST/PATH; other sources are given to the program when it starts"
+    )]
+    NotFromPage,
     /// The folder whose files can be opened has no such file.
     #[error("no file {0} in the folder of --media")]
     NotInMedia(String),
@@ -59,6 +64,8 @@ pub enum Kind {
     Camera,
     /// [`Place::Rtsp`].
     Rtsp,
+    /// A source that only whoever starts the program can choose: a stream of another kind, or a launch line.
+    Stream,
     /// [`Input::Browser`].
     Browser,
 }
@@ -82,6 +89,7 @@ impl Input {
         }
         match kind {
             Kind::Browser => Ok(Self::Browser),
+            Kind::Stream => Err(InputError::NotFromPage),
             Kind::Rtsp => Place::rtsp(address).map(Self::Place).map_err(|error| InputError::Place(error.into())),
             Kind::Camera => Place::device(address).map(Self::Place).map_err(|error| InputError::Place(error.into())),
             Kind::File => {
@@ -106,8 +114,9 @@ impl Input {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Place(Place::File(_)) => Kind::File,
-            Self::Place(Place::Device(_)) => Kind::Camera,
+            Self::Place(Place::Device(_) | Place::Libcamera(_)) => Kind::Camera,
             Self::Place(Place::Rtsp(_)) => Kind::Rtsp,
+            Self::Place(Place::Stream(_) | Place::Launch(_)) => Kind::Stream,
             Self::Browser => Kind::Browser,
         }
     }

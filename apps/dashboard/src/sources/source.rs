@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -42,7 +42,7 @@ pub struct Source {
     /// Secret that allows a browser to send pictures to [`Input::Browser`].
     pub key: String,
     /// Counts of its frames and faces.
-    pub progress: Progress,
+    pub progress: Arc<Progress>,
     /// The newest annotated picture, as JPEG.
     pub pictures: watch::Sender<Option<Bytes>>,
     /// The newest reading, as JSON.
@@ -177,7 +177,7 @@ impl Source {
             name: plan.name,
             input: plan.input,
             key: random_key(),
-            progress: Progress::new(),
+            progress: Arc::default(),
             pictures: watch::Sender::new(None),
             readings: watch::Sender::new(None),
             lines: broadcast::Sender::new(LINES_AHEAD),

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The times of frames of a camera whose clock runs at another rate than this machine's, or begins somewhere else.
+
+const SECOND: i64 = 1_000_000_000;
+/// Time after which the offset may grow.
+const WINDOW: i64 = 30 * SECOND;
+/// Frames whose times go back by this, or forward by this more than time has passed, begin a new count.
+const BREAK: i64 = 2 * SECOND;
+
+/// Time in which the first frames show how late they are.
+const SETTLING: i64 = SECOND;
+/// From then on, times are at most this part faster or slower than those of the frames.
+const SLOWNESS: i64 = 20;
+
+/// Places frames by their own times, which are as even as they were taken, on the clock on which they arrive in bundles. A frame
+/// cannot arrive before it was taken: the one that arrives earliest, within half a minute, says where all are. In nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrivals(Option<Known>);
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// From the times of frames to the clock.
+    offset: i64,
+    /// Where it moves to.
+    target: i64,
+    /// When the first frame arrived.
+    start: i64,
+    /// Start of the window, and the least offset in it.
+    window: (i64, i64),
+    /// Time of the last frame, and when it arrived.
+    last: (i64, i64),
+}
+
+/// Where a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its time on the clock.
+    pub time: i64,
+    /// How much later it is placed than the frame before, beyond the difference of their own times.
+    pub moved: i64,
+    /// If the times of frames began again: how much further they are from the clock than before.
+    pub shift: Option<i64>,
+}
+
+impl Arrivals {
+    /// Places a frame with the time `time` that arrives at `now`.
+    pub fn place(&mut self, time: i64, now: i64) -> Placed {
+        let own = now.saturating_sub(time);
+        let before = self.0.take();
+        let change = |known: &Known| before.map(|before| known.offset.saturating_sub(before.offset));
+        let (known, moved, shift) = match before.filter(|before| before.is_followed_by(time, now)).map(|before| before.after(time, now)) {
+            Some(known) => (known, change(&known).unwrap_or_default(), None),
+            None => {
+                let known = Known { offset: own, target: own, start: now, window: (now, own), last: (time, now) };
+                (known, 0, change(&known))
+            }
+        };
+        self.0 = Some(known);
+        Placed { time: time.saturating_add(known.offset), moved, shift }
+    }
+}
+
+impl Known {
+    /// False if the times of frames begin again with a frame at `time` that arrives at `now`.
+    fn is_followed_by(&self, time: i64, now: i64) -> bool {
+        let step = time.saturating_sub(self.last.0);
+        (-BREAK..=now.saturating_sub(self.last.1).saturating_add(BREAK)).contains(&step)
+    }
+
+    fn after(self, time: i64, now: i64) -> Self {
+        let own = now.saturating_sub(time);
+        let least = self.window.1.min(own);
+        let is_over = now.saturating_sub(self.window.0) >= WINDOW;
+        let target = if is_over { least } else { self.target.min(own) };
+        let step = time.saturating_sub(self.last.0).max(0);
+        let most = if now.saturating_sub(self.start) < SETTLING { step - step / 8 } else { step / SLOWNESS };
+        let offset = self.offset.saturating_add(target.saturating_sub(self.offset).clamp(-most, most));
+        Self { offset, target, window: if is_over { (now, own) } else { (self.window.0, least) }, last: (time, now), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    /// The times on the clock, in milliseconds, of frames each 40 ms that arrive at these milliseconds.
+    fn placed(arrivals_ms: impl IntoIterator<Item = i64>) -> Vec<i64> {
+        let mut arrivals = Arrivals::default();
+        // Their own times begin at an hour.
+        let own = (0..).map(|frame| 3600 * SECOND + frame * 40 * MS);
+        own.zip(arrivals_ms).map(|(own, now)| arrivals.place(own, now * MS).time / MS).collect()
+    }
+
+    #[test]
+    fn frames_of_bundles_are_as_far_apart_as_they_were_taken() {
+        let places = placed((0..80).map(|frame| (frame / 8 * 8 + 8) * 40));
+        let steps: Vec<i64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        // The first bundles show how late their frames are.
+        assert!(steps.iter().all(|&step| step >= 5) && steps[8..].iter().all(|&step| step == 40), "{steps:?}");
+        assert_eq!(places[79], 80 * 40, "the last one of a bundle has just been taken");
+    }
+
+    #[test]
+    fn a_network_that_becomes_faster_does_not_squeeze_frames() {
+        let places = placed((0..250).map(|frame| frame * 40 + if frame < 100 { 300 } else { 20 }));
+        let steps: Vec<i64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(steps.iter().all(|step| (38..=40).contains(step)), "{steps:?}");
+        assert_eq!(places[249], 249 * 40 + 20);
+    }
+
+    #[test]
+    fn a_clock_that_is_slower_or_faster_does_not_move_frames_away_from_now() {
+        for drift in [-200, 200] {
+            let mut arrivals = Arrivals::default();
+            for frame in 0..90_000 {
+                let time = frame * 40 * MS;
+                let (now, place) = (time + time / 1_000_000 * drift, arrivals.place(time, time + time / 1_000_000 * drift).time);
+                assert!((-MS..13 * MS).contains(&(now - place)), "{drift}: frame {frame} is {} ns late", now - place);
+            }
+        }
+    }
+
+    #[test]
+    fn times_that_begin_again_are_placed_at_now() {
+        let mut arrivals = Arrivals::default();
+        let mut place = |time: i64, now: i64| arrivals.place(time * SECOND, now * SECOND);
+        assert_eq!(place(5000, 1), Placed { time: SECOND, moved: 0, shift: None });
+        assert_eq!(place(0, 2), Placed { time: 2 * SECOND, moved: 0, shift: Some(5001 * SECOND) });
+        assert_eq!(place(1, 3), Placed { time: 3 * SECOND, moved: 0, shift: None });
+        assert_eq!(place(3000, 4), Placed { time: 4 * SECOND, moved: 0, shift: Some(-2998 * SECOND) });
+    }
+
+    #[test]
+    fn frames_that_a_network_has_held_back_keep_their_times() {
+        let mut arrivals = Arrivals::default();
+        let places: Vec<i64> =
+            (0..20).map(|frame| arrivals.place(frame * SECOND, if frame < 10 { frame } else { 19 } * SECOND).time).collect();
+        assert_eq!(places, (0..20).map(|frame| frame * SECOND).collect::<Vec<i64>>());
+    }
+}

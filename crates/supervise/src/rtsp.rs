@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A network camera by RTSP: which of its streams is read, how its session is kept, and what it says about its clock.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+/// Time between two requests that keep a session. Sessions without requests end after 60 s with most cameras, with some after 30 s
+/// or less.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Seconds from 1900, where the time of a sender report begins, to 1970.
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+/// Lets `camera`, an `rtspsrc`, request its video number `wanted`, from 1, and nothing else: the camera does not send sound that is not
+/// requested.
+pub fn select_video(camera: &gst::Element, wanted: usize) {
+    let videos: Mutex<BTreeSet<u32>> = Mutex::default();
+    camera.connect("select-stream", false, move |arguments| {
+        let (number, caps) = (arguments[1].get::<u32>().ok()?, arguments[2].get::<gst::Caps>().ok()?);
+        let media = caps.structure(0)?.get::<String>("media").ok();
+        if media.is_some_and(|media| media != "video") {
+            return Some(false.to_value());
+        }
+        let mut videos = videos.lock();
+        // The streams are asked for again when the protocol changes.
+        videos.insert(number);
+        Some((videos.iter().position(|video| *video == number) == Some(wanted - 1)).to_value())
+    });
+}
+
+/// Calls `take` with each packet that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28, `rtspsrc`
+/// does that over UDP alone.
+///
+/// The request is sent from the thread that reads the connection, between two packets. From another thread it would interrupt
+/// that one within a packet.
+pub fn watch_data(camera: &gst::Element, take: impl Fn() + Clone + Send + Sync + 'static) {
+    let last = Arc::new(Mutex::new(Instant::now()));
+    let camera_of = camera.downgrade();
+    connect_manager(camera, move |manager| {
+        let (take, last, camera) = (take.clone(), last.clone(), camera_of.clone());
+        manager.connect_pad_added(move |_, pad| {
+            if !pad.name().starts_with("recv_rtp_sink") {
+                return;
+            }
+            let (take, last, camera) = (take.clone(), last.clone(), camera.clone());
+            pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+                take();
+                let mut last = last.lock();
+                if last.elapsed() >= KEEPALIVE {
+                    *last = Instant::now();
+                    camera.upgrade().iter().for_each(keep_alive);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        });
+    });
+}
+
+/// Sends a request that changes nothing.
+fn keep_alive(camera: &gst::Element) {
+    // The camera answers, or says that it does not know the parameter: both are signs of life.
+    let is_sent = camera.emit_by_name::<bool>("get-parameter", &[&"position", &None::<String>, &gst::Promise::new()]);
+    if !is_sent {
+        gst::debug!(gst::CAT_DEFAULT, obj = camera, "the session is not kept alive");
+    }
+}
+
+/// Calls `take` with each sender report of `camera`, an `rtspsrc`: a running time, and what the camera's clock said then, in
+/// nanoseconds since 1970.
+pub fn watch_reports(camera: &gst::Element, take: impl Fn(i64, i64) + Clone + Send + Sync + 'static) {
+    connect_manager(camera, move |manager| {
+        let take = take.clone();
+        manager.connect("new-jitterbuffer", false, move |arguments| {
+            let take = take.clone();
+            arguments[1].get::<gst::Element>().ok()?.connect("handle-sync", false, move |arguments| {
+                let sync = arguments[1].get::<gst::Structure>().ok()?;
+                let (running, unix) = clock_of(&sync)?;
+                take(running, unix);
+                None
+            });
+            None
+        });
+    });
+}
+
+/// Calls `take` with the `rtpbin` of `camera`.
+fn connect_manager(camera: &gst::Element, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
+    camera.connect("new-manager", false, move |arguments| {
+        take(&arguments[1].get::<gst::Element>().ok()?);
+        None
+    });
+}
+
+/// A running time and the camera's clock then, of what a jitter buffer says about a sender report.
+fn clock_of(sync: &gst::StructureRef) -> Option<(i64, i64)> {
+    let report = sync.get::<gst::Buffer>("sr-buffer").ok()?;
+    let unix = unix_ns(&report.map_readable().ok()?)?;
+    // The RTP time of a frame whose running time is known.
+    let (base_rtp, base_time) = (sync.get::<u64>("base-rtptime").ok()?, sync.get::<u64>("base-time").ok()?);
+    let (report_rtp, rate) = (sync.get::<u64>("sr-ext-rtptime").ok()?, sync.get::<u32>("clock-rate").ok()?);
+    let since = (i128::from(report_rtp) - i128::from(base_rtp)) * 1_000_000_000 / i128::from(rate.max(1));
+    Some((i64::try_from(i128::from(base_time) + since).ok()?, unix))
+}
+
+/// The time of a sender report, the first packet of these bytes. `None` if the camera has no clock (RFC 3550, section 6.4.1).
+fn unix_ns(report: &[u8]) -> Option<i64> {
+    let ntp = report.get(8..16).filter(|_| report[1] == 200)?;
+    let ntp = u64::from_be_bytes(ntp.try_into().ok()?);
+    let seconds = (ntp >> 32).checked_sub(NTP_TO_UNIX)?;
+    i64::try_from(u128::from(seconds) * 1_000_000_000 + ((u128::from(ntp as u32) * 1_000_000_000) >> 32)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_sender_report_is_read() {
+        let report = |seconds: u64, fraction: u32| {
+            let ntp = ((seconds + NTP_TO_UNIX) << 32 | u64::from(fraction)).to_be_bytes();
+            unix_ns(&[&[0x80, 200, 0, 6, 1, 2, 3, 4][..], &ntp, &[0; 12]].concat())
+        };
+        assert_eq!(report(1_700_000_000, 1 << 31), Some(1_700_000_000_500_000_000));
+        assert_eq!(unix_ns(&[&[0x80, 200, 0, 6, 1, 2, 3, 4][..], &[0; 20]].concat()), None, "a camera without a clock");
+        assert_eq!(unix_ns(&[0x80, 201, 0, 1]), None, "another packet");
+    }
+}
