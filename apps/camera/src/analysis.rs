@@ -137,7 +137,7 @@ impl Analysis {
         }
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("scaled")?, &element("faces")?)?;
-        count(&pad(chain.classifier(), "src")?, Size { width: settings.size.width, height: settings.size.height }, progress);
+        count(&pad(chain.classifier(), "src")?, progress);
         let overlays: Vec<_> = [("overlay", settings.draw), ("hidden", false)]
             .into_iter()
             .filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)))
@@ -303,7 +303,7 @@ fn line(options: &Options) -> String {
     let mut line = format!(
         "appsrc name=frames is-live=true format=time do-timestamp=true max-bytes=0 max-buffers=1 leaky-type=downstream \
          ! {NEWEST} ! videoconvert ! videoscale ! capsfilter name=scaled \
-         caps=video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 tee name=faces "
+         caps=video/x-raw,format=I420,width=[16,{width},2],height=[16,{height},2],pixel-aspect-ratio=1/1 tee name=faces "
     );
     let is_drawn = options.files.is_some() && options.settings.files.is_drawn();
     if options.draws_pictures() {
@@ -374,10 +374,12 @@ pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, Analy
 }
 
 /// Counts the frames that leave `classified`, and their faces.
-fn count(classified: &gst::Pad, size: Size, progress: &Arc<Progress>) {
+fn count(classified: &gst::Pad, progress: &Arc<Progress>) {
     let progress = progress.clone();
     classified.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        if let Some(buffer) = info.buffer() {
+        if let Some((buffer, caps)) = info.buffer().zip(pad.current_caps()) {
+            let side = |name| caps.structure(0).and_then(|first| u32::try_from(first.get::<i32>(name).ok()?).ok()).unwrap_or_default();
+            let size = Size { width: side("width"), height: side("height") };
             let faces = meta::read_faces(buffer, size).iter().filter(|face| face.confirmed).count();
             progress.analysed(buffer, faces);
             let now = pad.parent_element().and_then(|element| element.current_running_time());

@@ -48,7 +48,7 @@ pub struct Settings {
     #[serde(rename = "loop")]
     pub loops: bool,
 
-    /// Size of the analysed, served and recorded picture
+    /// Largest size of the analysed, served and encoded picture, which keeps the proportions of the camera's
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Size,
 
