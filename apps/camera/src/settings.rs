@@ -51,7 +51,7 @@ pub struct Settings {
     #[serde(rename = "loop")]
     pub loops: bool,
 
-    /// Largest size of the served and recorded picture, which keeps its proportions, and of a camera's picture at /dev/video0. The
+    /// Largest size of the served and encoded picture, which keeps its proportions, and of a camera's picture at /dev/video0. The
     /// picture of a network camera is analysed as it is
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Size,

@@ -10,6 +10,13 @@ use test_support::fetched;
 use crate::service::{clip, folder};
 use crate::support::{link_streams, start, wait_for_line, wait_until};
 
+/// Width of the first box of a document as a share of its height. Both are of a picture that reaches from -1 to 1.
+fn proportion(document: &str) -> Option<f64> {
+    let (_, shape) = document.split_once("<tt:BoundingBox")?;
+    let side = |name: &str| shape.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0.parse::<f64>().ok();
+    Some((side("right")? - side("left")?) / (side("top")? - side("bottom")?))
+}
+
 #[test]
 fn a_client_receives_the_faces_as_onvif_documents() {
     if !fetched("centerface") {
@@ -18,7 +25,7 @@ fn a_client_receives_the_faces_as_onvif_documents() {
     let folder = folder("onvif");
     let clip = clip(&folder);
     let listen = format!("127.0.0.1:{}", free_port());
-    let options = ["--rtsp-listen", &listen, "--rtsp-onvif", "true", "--loop", "--size", "320x240", "--name", "door"];
+    let options = ["--rtsp-listen", &listen, "--rtsp-onvif", "true", "--loop", "--name", "door"];
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_emotion-camera"));
     let (_camera, lines) = start(program, &[&options[..], &[clip.to_str().unwrap()]].concat());
     wait_for_line(&lines, "serving");
@@ -50,6 +57,9 @@ fn a_client_receives_the_faces_as_onvif_documents() {
     let mut documents = std::mem::take(&mut *received.lock().unwrap());
     // The last one may be cut off.
     documents.pop();
+    // The face is about four fifths as wide as high. With borders at the sides of the picture, the box would be narrower in it.
+    let proportions: Vec<f64> = documents.iter().filter_map(|document| proportion(document)).collect();
+    assert!(!proportions.is_empty() && proportions.iter().all(|share| (0.56..0.72).contains(share)), "{proportions:?}");
     for document in documents {
         assert!(document.starts_with("<?xml ") && document.ends_with("</tt:MetadataStream>\n"), "{document}");
         assert!(document.contains(r#"UtcTime="20"#), "the time of day: {document}");

@@ -201,7 +201,10 @@ impl Recorder {
             let number = state.count;
             return self.shared.fail(&mut state, number, "the disk is too slow", self.retry);
         }
-        drop(state);
+        if !frame.is_encoded() {
+            // Waits while the encoder is busy.
+            drop(state);
+        }
         run::push(&entry, items);
     }
 
