@@ -98,6 +98,7 @@ $(TARGET)/training/%.installed: models/training/%.txt
 
 $(TARGET)/cluster/python/installed: apps/scan/cluster/requirements.txt
 $(TARGET)/scan/readers/installed: apps/scan/tests/requirements.txt
+$(TARGET)/blur/python/installed: scripts/tests/blur.txt
 $(TARGET)/homeassistant/python/installed: apps/camera/tests/requirements.txt
 $(TARGET)/api/python/installed: apps/dashboard/tests/clients/requirements.txt
 $(TARGET)/wheel/python/installed: apps/scan/python/requirements.txt

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueHint};
 
+use crate::blurred::Blurring;
 use crate::error::Error;
 use crate::examination::Examination;
 use crate::outputs::Outputs;
@@ -50,6 +51,10 @@ pub struct CommandLine {
     #[command(flatten)]
     pub outputs: Outputs,
 
+    /// Copies with hidden faces.
+    #[command(flatten)]
+    pub blurring: Blurring,
+
     /// Seconds without a decoded frame, or without data from a server, after which a file is given up
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub timeout: Duration,
@@ -86,7 +91,12 @@ impl CommandLine {
         if self.dispatch && self.list.iter().any(|list| list == Path::new("-")) {
             return Err(Error::ListFromStandardInput);
         }
-        self.outputs.check()
+        if self.blurring.blurred.is_some() { Ok(()) } else { self.outputs.check() }
+    }
+
+    /// The files and folders that are written.
+    pub fn written(&self) -> Vec<PathBuf> {
+        self.blurring.blurred.clone().map_or_else(|| self.outputs.all(), |folder| vec![folder])
     }
 
     /// The number of workers, and of threads of each worker's networks.
@@ -114,6 +124,10 @@ mod tests {
             "a -o b.csv --like c.json --every 2",
             "a -o b.csv --like c.json --geometry",
             "a -o b.csv --like c.json --where-faces",
+            "a -o b.csv --blurred d",
+            "a --blurred d --every 2",
+            "a --blurred d --report e.html",
+            "a --blurred d --style none",
             "a",
         ] {
             assert!(CommandLine::try_parse_from(std::iter::once("emotion-scan").chain(line.split(' '))).is_err(), "{line}");

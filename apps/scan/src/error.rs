@@ -73,6 +73,14 @@ pub enum Error {
     NoRecord { path: PathBuf, reason: String },
     #[error("--like: expected the networks of {}, {expected}; found {found}", record.display())]
     OtherNetworks { record: PathBuf, expected: Box<Models>, found: Box<Models> },
+    /// Copies with hidden faces cannot be written any more.
+    #[error("{error}; finished: {}", if finished.is_empty() { "none".to_owned() } else { finished.join(", ") })]
+    Stopped { error: Box<Self>, finished: Vec<String> },
+    /// A copy with hidden faces cannot be written.
+    #[error("{}: {text}", path.display())]
+    Unwritten { path: PathBuf, text: String },
+    #[error("--blurred: {} is none of an earlier call and would be replaced; choose another folder", .0.display())]
+    PageReplaced(PathBuf),
     #[error("--report: {0}")]
     Report(emotion_page::Error),
     /// A file of the scan itself cannot be read or written.
@@ -124,6 +132,7 @@ impl Error {
                 | Self::Setting(_)
                 | Self::TableReplaced(_)
                 | Self::InputReplaced(_)
+                | Self::PageReplaced(_)
                 | Self::NoRecord { .. }
                 | Self::OtherNetworks { .. }
                 | Self::Message { .. }

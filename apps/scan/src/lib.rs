@@ -31,7 +31,9 @@
 //! | `scan` | a scan to one set of tables, and its results |
 //! | [`work`] | threads or other processes examine what is not in the journal yet |
 //! | `report` | the page of `pipelines/report.sh` |
+//! | `upright` | pipelines that read upright frames and end in one's own elements |
 //! | `output` | the journal to tables, and to photos and videos with the faces drawn |
+//! | [`blurred`] | photos and videos with every face hidden |
 //! | `run` | one set of tables: the work, the tables, the page |
 //! | `partition` | several runs and tables instead of one, for many files |
 //! | `start` | the whole scan |
@@ -62,7 +64,9 @@ mod provenance;
 mod scan;
 pub mod work;
 mod report;
+mod upright;
 mod output;
+pub mod blurred;
 mod run;
 mod partition;
 mod start;

@@ -7,7 +7,7 @@ use clap::Parser;
 use emotion_core::behaviour::ActivitySums;
 use emotion_scan::table::Table;
 use emotion_scan::work::serve;
-use emotion_scan::{CommandLine, Error, Summary, scan};
+use emotion_scan::{CommandLine, Error, Summary, blurred, scan};
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -20,6 +20,12 @@ fn main() -> ExitCode {
     let command = CommandLine { arguments: std::env::args().collect(), ..CommandLine::parse() };
     if command.worker {
         return exit(serve::run(&command, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
+    }
+    if command.blurring.blurred.is_some() {
+        return exit(blurred::run(&command).map(|done| {
+            eprint!("{done}");
+            if done.failed.is_empty() { ExitCode::SUCCESS } else { EXIT_UNREADABLE.into() }
+        }));
     }
     exit(scan(&command).map(|summary| {
         report(&command, &summary);

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum, ValueHint};
 use serde_json::Value;
 
@@ -21,7 +22,15 @@ pub(crate) const BORIS_DESCRIPTION: &str = "Apparent expressions, by emotion-sca
 #[derive(Args, Clone, Debug, Default)]
 pub struct Outputs {
     /// Table to write, a .parquet, .csv or .ndjson file
-    #[arg(short, long, value_name = "TABLE", display_order = 0)]
+    #[arg(
+        short,
+        long,
+        value_name = "TABLE",
+        display_order = 0,
+        required = true,
+        default_value_if("blurred", ArgPredicate::IsPresent, "results.csv"),
+        hide_default_value = true
+    )]
     pub output: PathBuf,
 
     /// Write the tables in parts, each of so many files: TABLE and the table of files become folders

@@ -22,6 +22,12 @@ complete -c emotion-scan -l annotated -d 'Folder for photos and videos with the 
 complete -c emotion-scan -l annotations -d 'Also write the labels of each video\'s faces as intervals for a program in which people annotate; may be repeated' -r -f -a "elan\t'ELAN: an .eaf file for each video'
 boris\t'BORIS: one project with an observation for each video'
 textgrid\t'Praat: a .TextGrid file for each video'"
+complete -c emotion-scan -l blurred -d 'Folder for copies of the photos and videos in which every face is hidden, and for a page of what to look at. No table is written, and nothing but picture and sound is copied' -r -f -a "(__fish_complete_directories)"
+complete -c emotion-scan -l style -d 'With --blurred: how faces are hidden. Behind a grey, nobody can be found by comparing pictures' -r -f -a "pixelate\t'A mosaic of a few blocks'
+blur\t'Smooth transitions between the colours of a few blocks'
+solid\t'A uniform grey'"
+complete -c emotion-scan -l sound -d 'With --blurred: whether the sound of videos is copied. People can be recognised by their voices' -r -f -a "keep\t'It is copied'
+drop\t'It is left out'"
 complete -c emotion-scan -l timeout -d 'Seconds without a decoded frame, or without data from a server, after which a file is given up' -r
 complete -c emotion-scan -l exact -d 'Take the first frame at or after each time of --every, which decodes all frames'
 complete -c emotion-scan -l geometry -d 'Estimate pose, landmarks and blendshapes of each face too: the tables get the columns of the pose, the blendshapes, of facing the camera and of blinks'

@@ -27,7 +27,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// If a list cannot be read, there is nothing to examine, or a URL is given to a program without remote inputs.
 pub fn collect(command: &CommandLine) -> Result<Vec<Input>, Error> {
     let mut inputs =
-        Inputs { own: command.outputs.all(), files: Vec::new(), remote: Vec::new(), numbers: Numbers::default(), folders: HashSet::new() };
+        Inputs { own: command.written(), files: Vec::new(), remote: Vec::new(), numbers: Numbers::default(), folders: HashSet::new() };
     command.inputs.iter().for_each(|path| inputs.add(path, false));
     for list in &command.list {
         for path in read_list(list)? {

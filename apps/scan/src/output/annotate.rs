@@ -15,6 +15,7 @@ use crate::findings::Kind;
 use crate::inputs::{Input, Unavailable};
 use crate::platform::{folder_of, temporary};
 use crate::scan::Results;
+use crate::upright::{Unplayed, play};
 
 /// Why a file could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +23,9 @@ enum Undrawn {
     /// It could not be downloaded.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// An element has failed.
+    /// The pipeline has not reached its end.
     #[error(transparent)]
-    Element(#[from] gst::glib::Error),
-    /// The pipeline has made no progress for this time.
-    #[error("no progress within {} s", .0.as_secs_f64())]
-    Stuck(Duration),
+    Unplayed(#[from] Unplayed),
 }
 
 /// Draws the faces of all files into `folder`, under the names of the files. Finished files are not drawn again. Returns name
@@ -93,29 +91,7 @@ fn draw(input: &Path, kind: Kind, output: &Path, faces: FacesByTime, limit: Dura
         Err(error) => {
             // An incomplete video cannot be played.
             let _ = fs::remove_file(&part);
-            Ok(Err(error))
-        }
-    }
-}
-
-/// Plays until the end. A pipeline whose position does not change for `limit` is given up.
-fn play(pipeline: &gst::Pipeline, limit: Duration) -> Result<(), Undrawn> {
-    let bus = pipeline.bus().expect("a pipeline has a bus");
-    let wait = gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::MAX);
-    let _ = pipeline.set_state(gst::State::Playing);
-    let mut position = None;
-    loop {
-        let message = bus.timed_pop_filtered(wait, &[gst::MessageType::Eos, gst::MessageType::Error]);
-        match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => return Err(error.error().into()),
-            Some(_) => return Ok(()),
-            None => {
-                let now = pipeline.query_position::<gst::ClockTime>();
-                if now == position {
-                    return Err(Undrawn::Stuck(limit));
-                }
-                position = now;
-            }
+            Ok(Err(error.into()))
         }
     }
 }

@@ -13,8 +13,6 @@ use std::time::Duration;
 
 use emotion_core::geometry::Size;
 use emotion_core::record::SearchAge;
-use emotion_photo_reader::{Reading, Stream, source};
-use emotion_supervise::decoding::{forbid_direct_rendering, link_default_video, name_dnxhr};
 use emotion_supervise::encoding;
 use gst::prelude::*;
 use gstemotion::meta;
@@ -24,6 +22,7 @@ use super::faces_by_time::FacesByTime;
 use crate::decode::Timeline;
 use crate::error::Error;
 use crate::findings::Kind;
+use crate::upright;
 
 /// Encoders of sound in the order of preference.
 const SOUND_ENCODERS: [&str; 3] = ["fdkaacenc", "avenc_aac", "voaacenc"];
@@ -35,52 +34,27 @@ pub(super) fn build(input: &Path, kind: Kind, is_png: bool, output: &Path, faces
         Kind::Photo => ("jpegenc quality=95 snapshot=true", "identity"),
         _ => (encoding::encoder()?.recording, "mp4mux"),
     };
-    let line = format!(
-        "queue name=video ! videoconvert ! videoflip name=flip video-direction=auto ! videoconvert ! emotionoverlay name=overlay ! videoconvert ! {encode} ! \
-         queue ! {mux} name=mux ! filesink name=out"
-    );
-    let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().expect("a line of several elements is a pipeline");
-    let element = |name: &str| pipeline.by_name(name).expect("the line has this name");
-    element("out").set_property("location", output);
-    attach(&element("overlay"), faces);
-    forbid_direct_rendering(&pipeline);
-    name_dnxhr(&pipeline);
-    match Reading::of(input) {
-        Ok(Reading::Photo(_)) => {
-            let pictures = source::of_file(input);
-            pipeline.add(&pictures)?;
-            pictures.link(&element("video"))?;
-        }
-        // If the file can no longer be read, the pipeline says why.
-        Err(_) => decode(&pipeline, input, &Stream::default(), kind)?,
-        Ok(Reading::Stream(stream)) => decode(&pipeline, input, &stream, kind)?,
-    }
+    let line = format!("emotionoverlay name=overlay ! videoconvert ! {encode} ! queue ! {mux} name=mux ! filesink name=out");
+    let pipeline = upright::pipeline(&line)?;
+    upright::element(&pipeline, "out").set_property("location", output);
+    attach(&upright::element(&pipeline, "overlay"), faces);
+    upright::read(&pipeline, input, || {
+        let decode = gst::ElementFactory::make("decodebin").build()?;
+        let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
+        link_sound(&pipeline, &decode, upright::element(&pipeline, "mux"), sound);
+        Ok(decode)
+    })?;
     Ok(pipeline)
 }
 
-/// Adds the elements by which GStreamer decodes `input`.
-fn decode(pipeline: &gst::Pipeline, input: &Path, stream: &Stream, kind: Kind) -> Result<(), Error> {
-    let element = |name: &str| pipeline.by_name(name).expect("the line has this name");
-    if let Some(direction) = stream.tag().and_then(|tags| gst_video::VideoOrientationMethod::from_tag(&tags)) {
-        element("flip").set_property("video-direction", direction);
-    }
-    let (file, decode) = (stream.source(input)?, gst::ElementFactory::make("decodebin").build()?);
-    pipeline.add_many([&file, &decode])?;
-    file.link(&decode)?;
-    let sound = (kind == Kind::Video).then(sound_encoder).transpose()?;
-    link_streams(pipeline, &decode, element("video"), element("mux"), sound);
-    Ok(())
-}
-
 /// The first encoder that is installed.
-fn sound_encoder() -> Result<&'static str, Error> {
+pub(crate) fn sound_encoder() -> Result<&'static str, Error> {
     let found = SOUND_ENCODERS.into_iter().find(|name| gst::ElementFactory::find(name).is_some());
     found.ok_or_else(|| Error::NoSoundEncoder(SOUND_ENCODERS.into()))
 }
 
-/// Links what `decode` finds: the default video, and each sound if there is an encoder for it.
-fn link_streams(pipeline: &gst::Pipeline, decode: &gst::Element, video: gst::Element, mux: gst::Element, sound: Option<&'static str>) {
-    link_default_video(decode, &video);
+/// Links each sound that `decode` finds, if there is an encoder for it.
+fn link_sound(pipeline: &gst::Pipeline, decode: &gst::Element, mux: gst::Element, sound: Option<&'static str>) {
     let pipeline = pipeline.downgrade();
     decode.connect_pad_added(move |decode, pad| {
         let name = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name().to_string())).unwrap_or_default();

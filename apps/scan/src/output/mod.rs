@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From the journal to what the user asked for: tables, annotations, and files with the faces drawn.
 
-mod names;
+pub(crate) mod names;
 mod pairs;
 mod faces_by_time;
-mod drawing;
+pub(crate) mod drawing;
 pub(crate) mod annotate;
 pub(crate) mod annotations;
 pub(crate) mod join;

@@ -9,25 +9,25 @@ const MAX_BYTES: usize = 255 - ".part".len();
 
 /// The names in a folder, each given once.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     folder: PathBuf,
     given: HashSet<PathBuf>,
 }
 
 impl Names {
-    pub(super) fn below(folder: &Path) -> Self {
+    pub(crate) fn below(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), given: HashSet::new() }
     }
 
     /// The path for an input. If it was given to another one, such as `../clips/a.mp4` and `clips/a.mp4`, it gets a number.
-    pub(super) fn next(&mut self, input: &Path, ending: &str) -> PathBuf {
+    pub(crate) fn next(&mut self, input: &Path, ending: &str) -> PathBuf {
         let mut numbered = (1..).map(|number| path(&self.folder, input, ending, number));
         numbered.find(|path| self.given.insert(path.clone())).expect("numbers do not end")
     }
 }
 
 /// `FOLDER/clips/a.mp4.eaf` for `../clips/a.mp4` and the ending `.eaf`. An empty ending is that of the input. A long name is cut.
-pub(super) fn path(folder: &Path, input: &Path, ending: &str, number: u32) -> PathBuf {
+pub(crate) fn path(folder: &Path, input: &Path, ending: &str, number: u32) -> PathBuf {
     let below: PathBuf = input.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let own_ending = below.extension().map_or_else(String::new, |extension| format!(".{}", extension.to_string_lossy()));
     let (stem, ending) = if ending.is_empty() { (below.file_stem(), own_ending.as_str()) } else { (below.file_name(), ending) };

@@ -2,6 +2,7 @@
 //! The command on photos and videos of average faces.
 
 mod annotations;
+mod blurred;
 mod command;
 mod notebook;
 mod order;

@@ -115,12 +115,12 @@ fn make(folder: &Folder, line: &str) {
 }
 
 /// Exif entries with this orientation.
-fn exif(orientation: u8) -> Vec<u8> {
+pub(super) fn exif(orientation: u8) -> Vec<u8> {
     [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[orientation, 0, 0, 0], &[0; 4]].concat()
 }
 
 /// A JPEG file with Exif entries, behind its JFIF header or instead of it.
-fn with_exif(jpeg: &[u8], keeps_jfif: bool, entries: &[u8]) -> Vec<u8> {
+pub(super) fn with_exif(jpeg: &[u8], keeps_jfif: bool, entries: &[u8]) -> Vec<u8> {
     // The start of the image, and the JFIF header that ImageMagick writes except for CMYK.
     let jfif_end = if &jpeg[6..10] == b"JFIF" { 20 } else { 2 };
     let (start, jfif, rest) = (&jpeg[..2], &jpeg[2..jfif_end], &jpeg[jfif_end..]);

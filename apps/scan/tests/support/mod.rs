@@ -221,6 +221,11 @@ impl Folder {
         run_line(&format!("audiotestsrc num-buffers=25 ! wavenc ! filesink location={}", self.path(name).display()), |_| {});
     }
 
+    /// Writes a video of both faces by the elements of `line`.
+    pub fn encoded_faces(&self, name: &str, frames: usize, rate: usize, line: &str) {
+        self.encode(name, frames, rate, line);
+    }
+
     fn encode(&self, name: &str, frames: usize, rate: usize, line: &str) {
         let picture = scene().render(0.0);
         self.encode_frames(name, rate, line, std::iter::repeat_n(picture, frames), |_, _| {});

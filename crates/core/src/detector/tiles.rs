@@ -60,7 +60,7 @@ impl TilePlan {
 
 /// Start and length of the smallest number of equal spans of at most `max_span` that cover `length` and overlap by `overlap`,
 /// but at most by half of `max_span`.
-fn spans(length: u32, max_span: u32, overlap: u32) -> Vec<(u32, u32)> {
+pub fn spans(length: u32, max_span: u32, overlap: u32) -> Vec<(u32, u32)> {
     let max_span = max_span.min(length);
     // Even starts keep subsampled chroma aligned. Rounding a start down may take a pixel from each overlap, hence the 2.
     let overlap = (overlap + 2).min(max_span / 2);

@@ -18,6 +18,7 @@ pub mod cells;
 pub mod resample;
 pub mod rotate;
 pub mod tensor;
+pub mod turned;
 
 pub use colorimetry::{Colorimetry, Matrix, Range, Transfer};
 pub use format::{Component, PixelFormat};

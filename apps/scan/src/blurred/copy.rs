@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The three passes over a file: find, hide, look again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use emotion_core::geometry::{Point, Rect};
+use emotion_core::image::turned::Turn;
+use emotion_core::track::scene_cut::CutDetector;
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::hide::{Copying, hide};
+use super::look::{Eye, Find};
+use super::reading::{Others, each_frame};
+use super::tracks::{Cover, Look, Plan, Reason, Span, plan};
+use super::{left_out, picture};
+use crate::findings::Kind;
+
+/// Every so many frames of a video are also searched at full resolution.
+const CLOSE_EVERY: usize = 6;
+/// Every so many frames of the copy of a video are searched.
+const CHECK_EVERY: usize = 2;
+/// What is found on a turned picture is a face from this confidence on.
+const NEW: f32 = 0.25;
+/// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
+const MAX_ROUNDS: usize = 3;
+/// How the frames of a result are turned before they are searched, in turn.
+const TURNS: [Turn; 4] = [turn(0, true, 960), turn(60, false, 320), turn(0, true, 448), turn(-60, true, 320)];
+/// How a photo is turned before it is searched.
+const PHOTO_TURNS: [Turn; 6] = [
+    turn(0, true, 1280),
+    turn(60, false, 640),
+    turn(-60, false, 640),
+    turn(120, false, 640),
+    turn(-120, false, 640),
+    turn(180, false, 640),
+];
+/// Boxes with a higher IoU are of one face.
+const SAME_IOU: f32 = 0.3;
+/// Axes of the ellipse that is hidden for a box, in its sides.
+const HIDDEN: f32 = 1.45;
+/// A face is hidden if this share of the middle of its box is.
+const HIDDEN_SHARE: f32 = 0.8;
+/// The middle of a box, in its sides, and the number of points in a row of it that are looked at.
+const MIDDLE: f32 = 0.6;
+const POINTS: usize = 7;
+/// Spans of a file with a picture.
+const MAX_PICTURES: usize = 24;
+
+/// A turn by degrees.
+const fn turn(degrees: i32, mirrored: bool, longer_side: u32) -> Turn {
+    Turn { roll: degrees as f32 * std::f32::consts::PI / 180.0, mirrored, longer_side }
+}
+
+/// What was found in a file, hidden and left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub frames: usize,
+    /// Faces that were followed.
+    pub faces: usize,
+    /// Frames on which something is hidden.
+    pub hidden_frames: usize,
+    /// Frames that are hidden as a whole.
+    pub whole_frames: usize,
+    /// How many faces were found on the result of each round.
+    pub mended: Vec<usize>,
+    /// What the copy does not have.
+    pub left_out: Vec<String>,
+    pub spans: Vec<Watch>,
+}
+
+/// A span that somebody should look at, the worst first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Watch {
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub reason: Reason,
+    pub doubt: f32,
+    /// A frame of the result, as JPEG in base64.
+    pub picture: Option<String>,
+}
+
+/// Writes the copy of a file.
+pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report, Failure> {
+    let (mut looks, others) = find(copying, kind, eye)?;
+    let mut report =
+        Report { frames: looks.len(), left_out: left_out::of(copying.input, kind, copying.sound, &others), ..Report::default() };
+    let (mut mended, mut checked) = (Vec::new(), Vec::new());
+    loop {
+        let mut planned = plan(&looks);
+        planned.spans.extend(spans_of(&mended));
+        planned.spans.sort_by(|a, b| b.doubt.total_cmp(&a.doubt).then(a.first.cmp(&b.first)));
+        hide(copying, &planned)?;
+        let (new, pictures) = check(copying, kind, &planned, &checked, eye)?;
+        // The result of the last round has whole frames hidden, which are grey or a few blocks.
+        if new.is_empty() || report.mended.len() > MAX_ROUNDS {
+            return Ok(finish(report, &looks, &planned, pictures));
+        }
+        checked = planned.covers;
+        report.mended.push(new.len());
+        mended.extend(new.iter().map(|(frame, _)| *frame));
+        for (frame, find) in new {
+            looks[frame].is_whole |= report.mended.len() >= MAX_ROUNDS;
+            looks[frame].finds.push(find);
+        }
+    }
+}
+
+/// Pass 1: what is on the frames of the original.
+fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Others), Failure> {
+    let (mut looks, mut cuts): (Vec<Look>, _) = (Vec::new(), CutDetector::default());
+    let others = each_frame(copying.input, copying.limit, |shown| {
+        let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
+        look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
+        eye.look(&shown.view, &mut look.finds)?;
+        if kind == Kind::Photo || look.is_cut || shown.number % CLOSE_EVERY == 0 {
+            eye.look_closely(&shown.view, &mut look.finds)?;
+        }
+        if kind == Kind::Photo {
+            let mut turned = Vec::new();
+            for turn in PHOTO_TURNS {
+                eye.look_turned(&shown.view, turn, &mut turned)?;
+            }
+            look.finds.extend(turned.into_iter().filter(|find| find.confidence >= NEW));
+        }
+        look.finds = distinct(look.finds);
+        looks.push(look);
+        Ok(())
+    })?;
+    Ok((looks, others))
+}
+
+/// The finds without those of a face that was found more surely.
+fn distinct(mut finds: Vec<Find>) -> Vec<Find> {
+    finds.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    finds.into_iter().fold(Vec::new(), |mut kept: Vec<Find>, find| {
+        if kept.iter().all(|other| other.rect.iou(find.rect) <= SAME_IOU) {
+            kept.push(find);
+        }
+        kept
+    })
+}
+
+/// A picture of the result for each number of a span.
+type Pictures = BTreeMap<usize, String>;
+
+/// Pass 3: faces that are still there on the frames of the result, and pictures of the spans. Frames that show what they did when they were
+/// `checked` are not searched again.
+fn check(copying: Copying, kind: Kind, plan: &Plan, checked: &[Cover], eye: &mut Eye) -> Result<(Vec<(usize, Find)>, Pictures), Failure> {
+    let middles: BTreeMap<usize, Vec<usize>> =
+        plan.spans.iter().enumerate().take(MAX_PICTURES).fold(BTreeMap::new(), |mut middles, (number, span)| {
+            middles.entry(usize::midpoint(span.first, span.last)).or_default().push(number);
+            middles
+        });
+    let (mut new, mut pictures, mut frames) = (Vec::new(), Pictures::new(), 0);
+    each_frame(copying.output, copying.limit, |shown| {
+        frames += 1;
+        let mut finds = Vec::new();
+        let cover = plan.covers.get(shown.number).ok_or(Failure::Frames { expected: plan.covers.len(), found: frames })?;
+        let turns = match kind {
+            _ if checked.get(shown.number) == Some(cover) => &[],
+            Kind::Photo => &TURNS[..],
+            _ if checked.is_empty() && shown.number % CHECK_EVERY != 0 => &[],
+            _ => std::slice::from_ref(&TURNS[shown.number / CHECK_EVERY % TURNS.len()]),
+        };
+        for turn in turns {
+            eye.look_turned(&shown.view, *turn, &mut finds)?;
+        }
+        finds.retain(|find| find.confidence >= NEW && !is_hidden(find.rect, cover));
+        new.extend(finds.into_iter().map(|find| (shown.number, find)));
+        if let Some(numbers) = middles.get(&shown.number) {
+            let jpeg = picture::jpeg(shown.sample)?;
+            pictures.extend(numbers.iter().map(|number| (*number, jpeg.clone())));
+        }
+        Ok(())
+    })?;
+    if frames == plan.covers.len() { Ok((new, pictures)) } else { Err(Failure::Frames { expected: plan.covers.len(), found: frames }) }
+}
+
+/// True if the middle of `rect` is hidden.
+fn is_hidden(rect: Rect, cover: &Cover) -> bool {
+    let center = rect.center();
+    let step = |at: usize| (at as f32 / (POINTS - 1) as f32 - 0.5) * MIDDLE;
+    let points = (0..POINTS * POINTS).map(|at| Point::new(center.x + step(at % POINTS) * rect.w, center.y + step(at / POINTS) * rect.h));
+    let inside = points.filter(|point| (0.0..=1.0).contains(&point.x) && (0.0..=1.0).contains(&point.y)).collect::<Vec<_>>();
+    let is_in = |point: &&Point, hidden: &Rect| {
+        let (center, w, h) = (hidden.center(), HIDDEN / 2.0 * hidden.w, HIDDEN / 2.0 * hidden.h);
+        ((point.x - center.x) / w).powi(2) + ((point.y - center.y) / h).powi(2) <= 1.0
+    };
+    let hidden = inside.iter().filter(|point| cover.boxes.iter().any(|hidden| is_in(point, hidden))).count();
+    cover.is_whole || hidden as f32 >= HIDDEN_SHARE * inside.len() as f32
+}
+
+/// Spans of frames on which something was found only in the result.
+fn spans_of(frames: &[usize]) -> Vec<Span> {
+    let mut frames = frames.to_vec();
+    frames.sort_unstable();
+    let mut spans: Vec<Span> = Vec::new();
+    for frame in frames {
+        match spans.last_mut().filter(|span| frame <= span.last + CLOSE_EVERY) {
+            Some(span) => span.last = frame,
+            None => spans.push(Span { first: frame, last: frame, reason: Reason::Mended, doubt: 1.0 }),
+        }
+    }
+    spans
+}
+
+fn finish(report: Report, looks: &[Look], plan: &Plan, mut pictures: Pictures) -> Report {
+    let watch = |(number, span): (usize, &Span)| Watch {
+        start_ns: looks[span.first].time_ns,
+        end_ns: looks[span.last].time_ns,
+        reason: span.reason,
+        doubt: span.doubt,
+        picture: pictures.remove(&number),
+    };
+    let is_hidden = |cover: &&Cover| cover.is_whole || !cover.boxes.is_empty();
+    Report {
+        faces: plan.tracks,
+        hidden_frames: plan.covers.iter().filter(is_hidden).count(),
+        whole_frames: plan.covers.iter().filter(|cover| cover.is_whole).count(),
+        spans: plan.spans.iter().enumerate().map(watch).collect(),
+        ..report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_face_is_hidden_if_the_middle_of_its_box_is() {
+        let rect = Rect::new(0.4, 0.4, 0.1, 0.1);
+        let hidden = |shift: f32| is_hidden(rect, &Cover { boxes: vec![rect.translated(shift, 0.0)], is_whole: false });
+        assert_eq!([0.0, 0.02, 0.06].map(hidden), [true, true, false]);
+        assert!(is_hidden(rect, &Cover { boxes: Vec::new(), is_whole: true }) && !is_hidden(rect, &Cover::default()));
+        let halves = vec![Rect::new(0.36, 0.4, 0.1, 0.1), Rect::new(0.44, 0.4, 0.1, 0.1)];
+        assert!(is_hidden(rect, &Cover { boxes: halves, is_whole: false }), "two that overlap");
+    }
+
+    #[test]
+    fn a_face_that_was_found_twice_is_one() {
+        let find = |x: f32, confidence| Find { rect: Rect::new(x, 0.4, 0.1, 0.1), confidence };
+        assert_eq!(distinct(vec![find(0.4, 0.3), find(0.41, 0.9), find(0.6, 0.2)]), [find(0.41, 0.9), find(0.6, 0.2)]);
+    }
+
+    #[test]
+    fn mended_frames_close_to_each_other_are_one_span() {
+        let spans: Vec<_> = spans_of(&[9, 3, 5, 40]).iter().map(|span| (span.first, span.last)).collect();
+        assert_eq!(spans, [(3, 9), (40, 40)]);
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The list of finished copies, `finished.ndjson`: it tells the files of earlier calls from those of others, so that no file of anybody else
+//! is ever replaced, and a call that was interrupted goes on.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::copy::Report;
+use super::options::{Sound, Style};
+use crate::error::Error;
+use crate::findings::FileKey;
+
+/// The name of the list in the folder.
+const NAME: &str = "finished.ndjson";
+/// Bytes that are read at once.
+const BLOCK: usize = 1 << 16;
+
+/// A finished copy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// Its path below the folder.
+    pub copy: String,
+    /// Of which version of which file it is a copy.
+    pub input: FileKey,
+    /// How it was made.
+    pub made: Made,
+    /// Its size and its CRC-32.
+    pub contents: (u64, u32),
+    pub report: Report,
+}
+
+/// How a copy was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Made {
+    pub version: String,
+    pub style: Style,
+    pub sound: Sound,
+}
+
+/// The finished copies of a folder, by their paths.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    finished: BTreeMap<String, Finished>,
+}
+
+impl Ledger {
+    /// That of `folder`, which is made if it is not there.
+    pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::at(folder))?;
+        let path = folder.join(NAME);
+        let mut finished = BTreeMap::new();
+        if path.exists() {
+            let lines = BufReader::new(File::open(&path).map_err(Error::at(&path))?).lines();
+            // The last line may be cut off.
+            let read = lines.map_while(Result::ok).map_while(|line| serde_json::from_str::<Finished>(&line).ok());
+            finished.extend(read.map(|one| (one.copy.clone(), one)));
+            if finished.is_empty() && fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+                return Err(Error::PageReplaced(path));
+            }
+        }
+        Ok(Self { path, finished })
+    }
+
+    /// The copy at this path, if it is as it was finished.
+    pub(super) fn get(&self, copy: &str, path: &Path) -> Option<&Finished> {
+        let finished = self.finished.get(copy)?;
+        contents(path).is_ok_and(|contents| contents == finished.contents).then_some(finished)
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Finished> {
+        self.finished.values()
+    }
+
+    /// Adds a copy whose contents are in `part`, before it gets its name.
+    pub(super) fn add(&mut self, mut finished: Finished, part: &Path) -> Result<(), Error> {
+        finished.contents = contents(part).map_err(Error::at(part))?;
+        let mut line = serde_json::to_vec(&finished).expect("numbers and texts become JSON");
+        line.push(b'\n');
+        let append = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            file.write_all(&line)?;
+            file.sync_all()
+        };
+        append().map_err(Error::at(&self.path))?;
+        self.finished.insert(finished.copy.clone(), finished);
+        Ok(())
+    }
+}
+
+/// Size and CRC-32 of a file.
+fn contents(path: &Path) -> std::io::Result<(u64, u32)> {
+    let (mut file, mut block) = (File::open(path)?, vec![0; BLOCK]);
+    let (mut bytes, mut sum) = (0, crc32fast::Hasher::new());
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            return Ok((bytes, sum.finalize()));
+        }
+        sum.update(&block[..read]);
+        bytes += read as u64;
+    }
+}

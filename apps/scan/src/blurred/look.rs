@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The faces of one frame, with as few missed as possible.
+
+use emotion_core::detector::network::{Family, NetworkDetector};
+use emotion_core::detector::tiles::spans;
+use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
+use emotion_core::geometry::{Rect, Size};
+use emotion_core::image::FrameView;
+use emotion_core::image::turned::{Turn, TurnedCopy};
+use emotion_core::model::runtime::RunOptions;
+use emotion_core::model::search_path::SearchPath;
+
+/// Longer side of the network's input for a whole frame.
+const SIZE: u32 = 320;
+/// The second size, as a share of the first: it finds faces of more than half of the frame.
+const SCALES: &[f32] = &[0.6];
+/// A quarter of the network's own threshold. In a clip of a singer with an audience, a face in profile that moves fast is found in every
+/// frame at it.
+const THRESHOLD: f32 = 0.1;
+/// Largest side of a part that is searched at full resolution, and how much two parts overlap.
+const PART: u32 = 1280;
+const OVERLAP: u32 = 160;
+
+/// A face, and how sure it is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Find {
+    /// Box in 0..1 of the frame.
+    pub rect: Rect,
+    /// Confidence, 0..1.
+    pub confidence: f32,
+}
+
+/// The detector with what it needs to turn frames.
+pub(super) struct Eye {
+    detector: NetworkDetector,
+    found: Vec<Detection>,
+    copy: TurnedCopy,
+}
+
+type Result<T> = emotion_core::error::Result<T>;
+
+impl Eye {
+    pub(super) fn load() -> Result<Self> {
+        let search = SearchPath::from_env(None);
+        // Decoder and encoder have threads of their own.
+        let run = RunOptions { threads: 1, ..RunOptions::default() };
+        let detector = NetworkDetector::load(Family::EmotionFace.default_model(&search)?, None, SIZE, &search, run)?.with_scales(SCALES);
+        Ok(Self { detector, found: Vec::new(), copy: TurnedCopy::default() })
+    }
+
+    /// Adds the faces of the whole frame, at both sizes.
+    pub(super) fn look(&mut self, view: &FrameView, finds: &mut Vec<Find>) -> Result<()> {
+        self.detector.detect(view, &options(), &mut self.found)?;
+        self.take(view.size(), finds);
+        Ok(())
+    }
+
+    /// Adds the faces at full resolution, small ones among them.
+    pub(super) fn look_closely(&mut self, view: &FrameView, finds: &mut Vec<Find>) -> Result<()> {
+        let size = view.size();
+        for (y, h) in spans(size.height, PART, OVERLAP) {
+            for (x, w) in spans(size.width, PART, OVERLAP) {
+                let part = Rect::new(x as f32, y as f32, w as f32, h as f32);
+                self.detector.detect_region(view, part, &options(), &mut self.found)?;
+                self.take(size, finds);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the faces of the frame after it was turned.
+    pub(super) fn look_turned(&mut self, view: &FrameView, turn: Turn, finds: &mut Vec<Find>) -> Result<()> {
+        let size = view.size();
+        let longer_side = turn.longer_side.min(size.width.max(size.height)).max(SIZE);
+        self.copy.take(view, Turn { longer_side, ..turn });
+        let copy = self.copy.view()?;
+        self.detector.detect_region(&copy, copy.size().rect(), &options(), &mut self.found)?;
+        let to_frame = |rect| self.copy.to_frame(rect);
+        finds.extend(self.found.drain(..).map(|found| Find { rect: to_frame(found.rect).to_norm(size), confidence: found.confidence }));
+        Ok(())
+    }
+
+    fn take(&mut self, size: Size, finds: &mut Vec<Find>) {
+        finds.extend(self.found.drain(..).map(|found| Find { rect: found.rect.to_norm(size), confidence: found.confidence }));
+    }
+}
+
+fn options() -> DetectOptions {
+    DetectOptions { score_threshold: THRESHOLD, ..DetectOptions::default() }
+}

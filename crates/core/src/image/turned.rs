@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Turned and mirrored copies of frames, in which a detector finds faces that it misses otherwise.
+
+use super::tensor::{InputFormat, Layout, Preprocessor};
+use super::{Colorimetry, FrameView, PixelFormat, Plane};
+use crate::error::Result;
+use crate::geometry::{Crop, Point, Rect, Size};
+
+/// How a frame is turned.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Turn {
+    /// Angle in radians, clockwise in the frame, by which heads are tilted that are upright in the copy.
+    pub roll: f32,
+    /// True if left and right are swapped, after that.
+    pub mirrored: bool,
+    /// Longer side of the copy in pixels.
+    pub longer_side: u32,
+}
+
+/// The memory of a turned copy. Reuse one for all frames.
+#[derive(Debug, Default)]
+pub struct TurnedCopy {
+    preprocessor: Preprocessor,
+    samples: Vec<f32>,
+    pixels: Vec<u8>,
+    size: Size,
+    /// Centre of the frame, and pixels of it for each of the copy.
+    center: Point,
+    scale: f32,
+    turn: Turn,
+}
+
+impl TurnedCopy {
+    /// Makes the copy of `view`: all of it, in a square if it is rolled.
+    pub fn take(&mut self, view: &FrameView, turn: Turn) {
+        let (frame, longer_side) = (view.size(), turn.longer_side.max(1));
+        let (width, height) = (frame.width as f32, frame.height as f32);
+        let (sin, cos) = (turn.roll.sin().abs(), turn.roll.cos().abs());
+        let reach = if turn.roll == 0.0 { width.max(height) } else { (width * cos + height * sin).max(width * sin + height * cos) };
+        self.scale = reach / longer_side as f32;
+        let side = |length: f32| ((length / self.scale).round() as u32).clamp(1, longer_side);
+        self.size = if turn.roll == 0.0 { Size::new(side(width), side(height)) } else { Size::new(longer_side, longer_side) };
+        (self.center, self.turn) = (frame.rect().center(), turn);
+        let format = InputFormat { layout: Layout::Nhwc, ..InputFormat::default() };
+        self.samples.resize(format.shape(1, self.size).iter().product(), 0.0);
+        if turn.roll == 0.0 {
+            self.preprocessor.write(view, frame.rect(), self.size, &format, self.size, &mut self.samples);
+        } else {
+            let crop = Crop { center: self.center, side: reach, roll: turn.roll };
+            self.preprocessor.write_crop(view, crop, &format, self.size, &mut self.samples);
+        }
+        self.pixels.clear();
+        self.pixels.extend(self.samples.iter().map(|value| (value + 0.5) as u8));
+        if turn.mirrored {
+            self.pixels.chunks_exact_mut(3 * self.size.width as usize).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
+        }
+    }
+
+    /// The copy, in RGB.
+    ///
+    /// # Errors
+    /// If none was taken.
+    pub fn view(&self) -> Result<FrameView<'_>> {
+        let plane = Plane { data: &self.pixels, stride: 3 * self.size.width as usize };
+        FrameView::new(PixelFormat::Rgb, self.size, &[plane], Colorimetry::default())
+    }
+
+    /// The smallest upright box in the frame around a box of the copy.
+    pub fn to_frame(&self, rect: Rect) -> Rect {
+        let (center, sin, cos) = (rect.center(), self.turn.roll.sin(), self.turn.roll.cos());
+        let x = (center.x - self.size.width as f32 / 2.0) * self.scale * if self.turn.mirrored { -1.0 } else { 1.0 };
+        let y = (center.y - self.size.height as f32 / 2.0) * self.scale;
+        let place = Point::new(self.center.x + x * cos - y * sin, self.center.y + x * sin + y * cos);
+        let (w, h) = (rect.w * self.scale, rect.h * self.scale);
+        Rect::around(place, w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Size = Size::new(80, 40);
+    /// A bright spot on the right, above the middle.
+    const SPOT: Rect = Rect::new(60.0, 12.0, 8.0, 8.0);
+
+    /// The box of what is bright in the copy.
+    fn bright(copy: &TurnedCopy) -> Rect {
+        let width = copy.size.width as usize;
+        let places: Vec<(f32, f32)> = (0..copy.pixels.len() / 3)
+            .filter(|at| copy.pixels[3 * at] > 128)
+            .map(|at| ((at % width) as f32, (at / width) as f32))
+            .collect();
+        let edge = |of: fn(&(f32, f32)) -> f32, pick: fn(f32, f32) -> f32| places.iter().map(of).reduce(pick).expect("it is there");
+        Rect::from_corners(
+            edge(|at| at.0, f32::min),
+            edge(|at| at.1, f32::min),
+            edge(|at| at.0, f32::max) + 1.0,
+            edge(|at| at.1, f32::max) + 1.0,
+        )
+    }
+
+    #[test]
+    fn what_is_found_in_a_copy_returns_to_its_place_in_the_frame() {
+        let is_bright = |at: u32| SPOT.contains(Point::new((at % FRAME.width) as f32 + 0.5, (at / FRAME.width) as f32 + 0.5));
+        let data: Vec<u8> = (0..FRAME.width * FRAME.height).map(|at| if is_bright(at) { 255 } else { 0 }).collect();
+        let view = FrameView::new(PixelFormat::Gray8, FRAME, &[Plane { data: &data, stride: 80 }], Colorimetry::default()).unwrap();
+        for roll in [0.0f32, 60.0, -60.0, 90.0, 180.0, 225.0] {
+            for (mirrored, longer_side) in [(false, 80), (true, 80), (true, 160), (false, 120)] {
+                let mut copy = TurnedCopy::default();
+                copy.take(&view, Turn { roll: roll.to_radians(), mirrored, longer_side });
+                let found = copy.to_frame(bright(&copy));
+                assert!(found.center().distance(SPOT.center()) < 1.0, "{roll} {mirrored} {longer_side}: {found:?}");
+                assert!(found.intersection(SPOT).area() > 0.8 * SPOT.area(), "{roll} {mirrored} {longer_side}: {found:?}");
+                assert_eq!(copy.view().unwrap().size(), copy.size);
+            }
+        }
+    }
+}
