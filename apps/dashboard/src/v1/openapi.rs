@@ -27,6 +27,9 @@ const COMMON: [u16; 2] = [401, 403];
 /// Statuses of requests with a file.
 const OF_FILES: [u16; 8] = [400, 408, 413, 415, 422, 429, 500, 503];
 
+const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
+
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// An address with a method.
@@ -36,7 +39,7 @@ struct Operation {
     id: &'static str,
     summary: &'static str,
     query: Option<SchemaOf>,
-    body: Option<(&'static [&'static str], SchemaOf)>,
+    body: Option<(&'static str, SchemaOf)>,
     answers: Vec<(u16, &'static str, Option<SchemaOf>)>,
     problems: Vec<u16>,
 }
@@ -50,12 +53,12 @@ impl Operation {
         Self { query: Some(T::json_schema), ..self }
     }
 
-    fn body(self, media: &'static [&'static str], schema: SchemaOf) -> Self {
+    fn body(self, media: &'static str, schema: SchemaOf) -> Self {
         Self { body: Some((media, schema)), ..self }
     }
 
     fn json<T: JsonSchema>(self, status: u16) -> Self {
-        self.answer(status, "application/json", Some(|generator| generator.subschema_for::<T>()))
+        self.answer(status, JSON, Some(|generator| generator.subschema_for::<T>()))
     }
 
     fn answer(mut self, status: u16, media: &'static str, schema: Option<SchemaOf>) -> Self {
@@ -68,63 +71,78 @@ impl Operation {
     }
 }
 
-/// All operations, in the order in which they are shown.
-fn operations() -> Vec<Operation> {
-    let lines: SchemaOf = |generator| {
-        let lines = [generator.subschema_for::<FaceLine>(), generator.subschema_for::<FrameLine>(), generator.subschema_for::<EndLine>()];
-        text(
-            "A JSON object a line: one for each face on each examined frame, or for a frame without faces; the last one is the end.",
-            &json!({"oneOf": lines}),
-        )
-    };
-    let events: SchemaOf =
-        |generator| text("Server-sent events; the data of each is a record.", &json!(generator.subschema_for::<FaceLine>()));
-    let file: SchemaOf = |_| schemars::json_schema!({"type": "string", "format": "binary"});
-    let file_types = &["application/octet-stream"];
-    vec![
+/// What takes a picture or a film.
+fn of_files() -> [Operation; 2] {
+    let film = "The faces of a film, which is the body: as it is examined, or with `Prefer: respond-async` as a job";
+    [
         operation("post", "/v1/faces", "findFaces", "The faces of a picture, which is the body")
             .query::<PictureOptions>()
-            .body(file_types, file)
+            .body(OCTETS, file)
             .json::<Faces>(200)
             .problems(&OF_FILES),
-        operation(
-            "post",
-            "/v1/videos",
-            "examineVideo",
-            "The faces of a film, which is the body: as it is examined, or with `Prefer: respond-async` as a job",
-        )
-        .query::<FilmOptions>()
-        .body(file_types, file)
-        .answer(200, NDJSON, Some(lines))
-        .json::<JobStatus>(202)
-        .problems(&OF_FILES),
-        operation("get", "/v1/jobs/{id}", "getJob", "A film that is examined without a connection")
-            .json::<JobStatus>(200)
-            .problems(&[400, 404]),
-        operation("get", "/v1/jobs/{id}/result", "getResult", "Its records, once it has ended")
+        operation("post", "/v1/videos", "examineVideo", film)
+            .query::<FilmOptions>()
+            .body(OCTETS, file)
+            .answer(200, NDJSON, Some(lines))
+            .json::<JobStatus>(202)
+            .problems(&OF_FILES),
+    ]
+}
+
+/// What is about a job.
+fn of_jobs() -> [Operation; 3] {
+    let (job, result) = ("/v1/jobs/{id}", "/v1/jobs/{id}/result");
+    [
+        operation("get", job, "getJob", "A film that is examined without a connection").json::<JobStatus>(200).problems(&[400, 404]),
+        operation("get", result, "getResult", "Its records, once it has ended")
             .answer(200, NDJSON, Some(lines))
             .problems(&[400, 404, 409, 500]),
-        operation("delete", "/v1/jobs/{id}", "deleteJob", "Ends it and deletes its files").answer(204, "", None).problems(&[400, 404]),
+        operation("delete", job, "deleteJob", "Ends it and deletes its files").answer(204, "", None).problems(&[400, 404]),
+    ]
+}
+
+/// What is about a source.
+fn of_sources() -> [Operation; 4] {
+    let follow = "The records of the faces of a source from now on, up to five frames a second";
+    [
         operation("get", "/v1/sources", "listSources", "The sources of the server").json::<Sources>(200),
-        operation(
-            "get",
-            "/v1/sources/{id}/faces",
-            "followFaces",
-            "The records of the faces of a source from now on, up to five frames a second",
-        )
-        .query::<FollowOptions>()
-        .answer(200, "text/event-stream", Some(events))
-        .problems(&[400, 404, 503]),
+        operation("get", "/v1/sources/{id}/faces", "followFaces", follow)
+            .query::<FollowOptions>()
+            .answer(200, "text/event-stream", Some(events))
+            .problems(&[400, 404, 503]),
         operation("get", "/v1/sources/{id}/summary", "getSummary", "The totals of its last whole second")
             .json::<SummaryLine>(200)
             .problems(&[400, 404, 503]),
         operation("patch", "/v1/sources/{id}/switches", "setSwitches", "Sets the switches that the body has")
-            .body(&["application/json"], changes)
+            .body(JSON, changes)
             .json::<Switches>(200)
             .problems(&[400, 404, 408, 413, 415, 422, 500]),
+    ]
+}
+
+/// What is about the server.
+fn of_server() -> [Operation; 2] {
+    [
         operation("get", "/v1/models", "listModels", "The networks").json::<Models>(200).problems(&[500]),
         operation("get", "/v1/health", "getHealth", "Whether the server answers").json::<Health>(200),
     ]
+}
+
+/// A file of any kind.
+fn file(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "string", "format": "binary"})
+}
+
+/// The records of a film.
+fn lines(generator: &mut SchemaGenerator) -> Schema {
+    let lines = [generator.subschema_for::<FaceLine>(), generator.subschema_for::<FrameLine>(), generator.subschema_for::<EndLine>()];
+    let about = "A JSON object a line: one for each face on each examined frame, or for a frame without faces; the last one is the end.";
+    text(about, &json!({"oneOf": lines}))
+}
+
+/// The records of a source.
+fn events(generator: &mut SchemaGenerator) -> Schema {
+    text("Server-sent events; the data of each is a record.", &json!(generator.subschema_for::<FaceLine>()))
 }
 
 /// Lines or events, of which each is one of `line`.
@@ -158,7 +176,7 @@ fn document() -> Value {
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for operation in operations() {
+    for operation in of_files().into_iter().chain(of_jobs()).chain(of_sources()).chain(of_server()) {
         let described = describe(&operation, &mut generator);
         let methods = paths.entry(operation.path).or_insert_with(|| json!({}));
         methods[operation.method] = described;
@@ -192,9 +210,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         described["parameters"] = parameters.into();
     }
     if let Some((media, schema)) = operation.body {
-        let schema = schema(generator);
-        let content: Map<String, Value> = media.iter().map(|media| ((*media).to_owned(), json!({"schema": schema}))).collect();
-        described["requestBody"] = json!({"required": true, "content": content});
+        described["requestBody"] = json!({"required": true, "content": {media: {"schema": schema(generator)}}});
     }
     let mut responses = Map::new();
     for (status, media, schema) in &operation.answers {

@@ -101,6 +101,7 @@ pub fn router(dashboard: Arc<Dashboard>, max_connections: usize) -> Router {
     let page = if dashboard.options.api_only { Router::new() } else { page_and_api(dashboard.clone(), max_sockets) };
     // A program that follows a source keeps a connection for requests.
     page.merge(v1::router(dashboard.clone(), (max_connections - max_sockets) / 2))
+        .merge(Router::new().route("/metrics", get(measured)).with_state(dashboard.sources.clone()))
         .fallback(unknown_address)
         .layer(middleware::from_fn_with_state(dashboard, guard::check))
 }
@@ -114,7 +115,6 @@ fn page_and_api(dashboard: Arc<Dashboard>, max_sockets: usize) -> Router {
     let sockets = Arc::new(Semaphore::new(max_sockets));
     let app = App { dashboard, sockets, uploads: Arc::new(Semaphore::new(receiver::MAX_UPLOADS)) };
     page::router()
-        .route("/metrics", get(measured))
         .route("/api/list", get(follow_list))
         .route("/api/overview", get(follow_overview))
         .route("/api/cameras/{id}/timeline", get(camera_timeline))

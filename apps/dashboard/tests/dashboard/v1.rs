@@ -225,7 +225,7 @@ fn sources_are_followed_and_switched() {
 }
 
 #[test]
-fn without_a_page_there_are_only_addresses_of_v1() {
+fn without_a_page_there_are_v1_and_the_metrics() {
     let arguments = ["--api-only", "--token", "0123456789abcdef", "--cors", "https://lab.example"];
     let dashboard = Dashboard::start("v1-alone", &arguments);
     let ask = |method: &str, path: &str, headers: &[&str]| dashboard.ask(method, path, headers, b"");
@@ -235,6 +235,7 @@ fn without_a_page_there_are_only_addresses_of_v1() {
     assert!(refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);
     let health = ask("GET", "/v1/health", &[token]);
     assert_eq!(health.json(), json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "sources": 0}));
+    assert_eq!(ask("GET", "/metrics", &[token]).status, 200);
     for path in ["/", "/api/sources", "/app.js"] {
         assert_eq!(ask("GET", path, &[token]).status, 404, "{path}");
     }
