@@ -43,7 +43,7 @@ pub use options::{Blurring, Sound, Style};
 
 use crate::analysis::start_elements;
 use crate::command_line::CommandLine;
-use crate::decode::Frames;
+use crate::decode::{Frames, Limits};
 use crate::error::Error;
 use crate::inputs::{self, Copies, Input};
 use crate::output::names::Names;
@@ -119,7 +119,7 @@ struct All<'a> {
 impl All<'_> {
     /// Copies one file, unless that was done before. Returns the path of the copy, or `None` for a file without pictures.
     fn copy(&mut self, input: &Input, path: &Path, ledger: &mut Ledger) -> Result<Result<Option<String>, Failure>, Error> {
-        let kind = match Frames::open(path, self.command.timeout, Sampling::All) {
+        let kind = match Frames::open(path, Limits::time(self.command.timeout), Sampling::All) {
             Ok(frames) => frames.kind(),
             Err(crate::decode::Failure::Other) => return Ok(Ok(None)),
             Err(failure) => return Ok(Err(failure.into())),
