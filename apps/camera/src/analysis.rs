@@ -109,6 +109,7 @@ impl Analysis {
             set_up_overlay(&element("overlay")?, settings);
         }
         if let Some(outlet) = outlet {
+            outlet.follow(&pipeline);
             feed(element("video")?, Stream::Video, outlet)?;
             feed(element("text")?, Stream::Text, outlet)?;
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
