@@ -136,6 +136,7 @@ impl Analysis {
             .inspect(|(overlay, _)| set_up_overlay(overlay, settings))
             .collect();
         if let Some(outlet) = outlet {
+            outlet.follow(&pipeline);
             feed(element("video")?, Stream::Video, outlet)?;
             feed(element("text")?, Stream::Text, outlet)?;
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {

@@ -26,12 +26,12 @@ const CLIENT_THREADS: i32 = 64;
 const BACKLOG: i32 = 128;
 
 /// The launch line of the media, with a payloader for the picture, one for the records, and one for ONVIF metadata where it is
-/// wanted. The sources set the arrival time as timestamp, so that the camera's timestamps may restart, and drop the oldest
-/// buffers if they are full.
+/// wanted. Frames have the times of the analysis, which go on where the camera's restart. The sources drop the oldest buffers if they
+/// are full.
 fn media(encoder: &Encoder, has_onvif: bool) -> String {
     let source = "is-live=true format=time do-timestamp=true leaky-type=downstream";
     let mut line = format!(
-        "appsrc name=video {source} max-buffers=2 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 config-interval=-1 \
+        "appsrc name=video {source} max-buffers=16 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 config-interval=-1 \
          appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1",
         encoder.stream
     );
@@ -107,6 +107,8 @@ fn require_secret(server: &gst_rtsp_server::RTSPServer, factory: &RTSPMediaFacto
 #[derive(Default)]
 pub struct Outlet {
     sources: Mutex<Option<Sources>>,
+    /// The pipeline of the analysis, whose times frames have.
+    origin: Mutex<glib::WeakRef<gst::Pipeline>>,
 }
 
 struct Sources {
@@ -127,6 +129,19 @@ pub enum Stream {
 }
 
 impl Outlet {
+    /// Takes samples of `pipeline` from now on.
+    pub fn follow(&self, pipeline: &gst::Pipeline) {
+        *self.origin.lock() = pipeline.downgrade();
+    }
+
+    /// The time of `sample` in the media of `source`; `None` before that began. Both are on one clock.
+    fn time(&self, source: &AppSrc, sample: &gst::SampleRef) -> Option<gst::ClockTime> {
+        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+        let running = segment.to_running_time(sample.buffer()?.pts()?)?;
+        let base = self.origin.lock().upgrade()?.base_time()?;
+        running.saturating_add(base).checked_sub(source.base_time()?)
+    }
+
     /// Sends `sample` to the clients. It is dropped without clients.
     pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
         let source = {
@@ -145,7 +160,11 @@ impl Outlet {
         if source.caps().as_deref() != Some(caps) {
             source.set_caps(Some(&caps.to_owned()));
         }
-        push(&source, buffer);
+        let time = self.time(&source, sample);
+        // A frame that was taken before the media began would come after its own successors.
+        if time.is_some() || !matches!(stream, Stream::Video) {
+            push(&source, buffer, time);
+        }
     }
 
     /// True if there are clients.
@@ -177,13 +196,13 @@ impl Outlet {
 }
 
 /// Pushes `buffer` into `source` if that is playing. A source that is still starting may have a clock but no base time. Its
-/// timestamps would then be far in the future, and all later buffers would wait for them.
-fn push(source: &AppSrc, mut buffer: gst::Buffer) {
+/// timestamps would then be far in the future, and all later buffers would wait for them. A buffer without `time` gets that of its arrival.
+fn push(source: &AppSrc, mut buffer: gst::Buffer, time: Option<gst::ClockTime>) {
     if source.current_state() != gst::State::Playing {
         return;
     }
     let writable = buffer.make_mut();
-    writable.set_pts(None);
+    writable.set_pts(time);
     writable.set_dts(None);
     // Fails while the media is being stopped, when no clients are left.
     let _ = source.push_buffer(buffer);
@@ -239,13 +258,13 @@ mod tests {
         pipeline.set_state(gst::State::Paused).unwrap();
         // As when a pipeline that is starting distributes its clock.
         source.set_clock(Some(&gst::SystemClock::obtain())).unwrap();
-        push(&source, gst::Buffer::from_slice(b"too early"));
+        push(&source, gst::Buffer::from_slice(b"too early"), None);
         assert_eq!(source.current_level_buffers(), 0);
 
         pipeline.set_state(gst::State::Playing).unwrap();
         let (played, ..) = pipeline.state(gst::ClockTime::from_seconds(10));
         played.unwrap();
-        push(&source, gst::Buffer::from_slice(b"now"));
+        push(&source, gst::Buffer::from_slice(b"now"), None);
         let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("the pushed buffer");
         let time = sample.buffer().and_then(gst::BufferRef::pts).expect("a time");
         assert!(time < gst::ClockTime::from_seconds(20), "{time}");

@@ -23,8 +23,9 @@ const TOKEN_VARIABLE: &str = "EMOTION_DASHBOARD_TOKEN";
 #[derive(Debug, Parser)]
 #[command(name = "emotion-dashboard", version, args_override_self = true)]
 pub struct Options {
-    /// Video file (plays in a loop), camera such as /dev/video0, rtsp://ADDRESS, or the cameras that publish to a broker, such
-    /// as mqtt://broker/emotion/+, in which + stands for any name
+    /// Video file (plays in a loop), camera such as /dev/video0 or libcamera:, rtsp://ADDRESS, another stream by http, https, rtmp, rtmps,
+    /// srt, udp or rtp, gst: and a launch line of GStreamer, or the cameras that publish to a broker, such as mqtt://broker/emotion/+, in
+    /// which + stands for any name
     #[arg(value_name = "SOURCE")]
     arguments: Vec<Argument>,
 

@@ -6,16 +6,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gst::prelude::*;
 use serde_json::Value;
 use test_support::broker::free_port;
 use test_support::fetched;
 use test_support::zoo::{Camera, Quirk};
 
 use crate::service::{folder, metrics, run, signal};
-use crate::support::{Running, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, link_streams, wait_for_line, wait_until};
 
 /// A camera, and the program that watches it.
 struct Watch {
@@ -124,6 +125,38 @@ fn all_frames_of_bundles_are_analysed_40_ms_apart() {
     assert_even(&frames[50..], |frame| frame.pts_ms);
     assert_even(&frames[50..], |frame| frame.utc_ms);
     assert_one_face(&frames);
+    watch.end();
+}
+
+#[test]
+fn the_served_stream_has_the_times_of_the_camera() {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let Some(watch) = Watch::start("served", Quirk::Bundles(8), &["--rtsp-listen", &listen]) else { return };
+    wait_for_line(&watch.lines, "receiving the camera's stream");
+    let line = format!("rtspsrc name=server protocols=tcp location=rtsp://{listen}/faces fakesink name=packets sync=false async=false");
+    let client = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    link_streams(&client, "server", &[("H264", "packets")]);
+    let (send, times) = channel();
+    client.by_name("packets").unwrap().static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let map = info.buffer().unwrap().map_readable().unwrap();
+        send.send(u32::from_be_bytes(map[4..8].try_into().unwrap())).unwrap();
+        gst::PadProbeReturn::Ok
+    });
+    client.set_state(gst::State::Playing).unwrap();
+    let mut seen: Vec<u32> = Vec::new();
+    while seen.len() < 120 {
+        let time = times.recv_timeout(PATIENCE).expect("packets");
+        // The packets of a frame have one time.
+        if seen.last() != Some(&time) {
+            seen.push(time);
+        }
+    }
+    client.set_state(gst::State::Null).unwrap();
+    for pair in seen[60..].windows(2) {
+        let step_ms = f64::from(pair[1].wrapping_sub(pair[0]).cast_signed()) / 90.0;
+        let rest = (step_ms / 40.0 - (step_ms / 40.0).round()) * 40.0;
+        assert!(step_ms > 20.0 && rest.abs() <= 0.5 + step_ms / 20.0, "{step_ms} ms");
+    }
     watch.end();
 }
 
