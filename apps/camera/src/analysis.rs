@@ -34,8 +34,8 @@ use thiserror::Error;
 use crate::control::Switches;
 use crate::options::{Options, Publish};
 use crate::rtsp::{Outlet, Stream};
-use crate::settings::Settings;
-use crate::value::{self, BlurFaces, Schema, name};
+use crate::switched::Switched;
+use crate::value::{self, Schema};
 use crate::{homeassistant, recorded};
 
 /// A queue that keeps the newest frames, of as many nanoseconds as follow.
@@ -62,21 +62,6 @@ pub struct Analysis {
     /// False while frames are left out.
     is_on: AtomicBool,
     switched: Switched,
-}
-
-/// What switches change.
-#[derive(Debug)]
-struct Switched {
-    detector: gst::Element,
-    /// Overlays, and whether they draw faces.
-    overlays: Vec<(gst::Element, bool)>,
-    blur: BlurFaces,
-    /// True if overlays draw poses.
-    geometry: bool,
-    /// True if recordings are always encoded: with faces drawn, or turned.
-    encodes: bool,
-    /// True while no individual faces leave.
-    totals_only: Arc<AtomicBool>,
 }
 
 /// Why the analysis cannot begin or end.
@@ -130,11 +115,6 @@ impl Analysis {
         let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
-        let overlays: Vec<_> = [("overlay", settings.draw), ("hidden", false)]
-            .into_iter()
-            .filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)))
-            .inspect(|(overlay, _)| set_up_overlay(overlay, settings))
-            .collect();
         if let Some(outlet) = outlet {
             outlet.follow(&pipeline);
             feed(element("video")?, Stream::Video, outlet)?;
@@ -149,9 +129,7 @@ impl Analysis {
         }
         let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element, &totals_only)).transpose()?;
         let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
-        let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
-        let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
-        let switched = Switched { detector: chain.detector().clone(), overlays, blur, geometry, encodes, totals_only };
+        let switched = Switched::new(&pipeline, settings, chain.detector(), totals_only);
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let analysis = Self { pipeline, entry, last: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
         analysis.switch(&Switches::configured(settings));
@@ -239,21 +217,9 @@ impl Analysis {
         Some((running + base).saturating_sub(self.entry.base_time()?))
     }
 
-    /// Sets what `switches` say. What hides faces is set first.
+    /// Sets what `switches` say.
     pub fn switch(&self, switches: &Switches) {
-        let Switched { detector, overlays, blur, geometry, encodes, totals_only } = &self.switched;
-        totals_only.store(switches.totals_only, Ordering::Relaxed);
-        for (overlay, draws) in overlays {
-            overlay.set_property_from_str("blur-faces", &name(if switches.blur { blur } else { &BlurFaces::None }));
-            let draws = *draws && !switches.totals_only;
-            let properties = ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"];
-            properties.iter().for_each(|property| overlay.set_property(property, draws));
-            overlay.set_property("draw-pose", draws && *geometry);
-        }
-        if let Some(recorder) = &self.recorder {
-            recorder.set_raw_only(switches.blur || *encodes, self.entry.current_running_time().unwrap_or_default());
-        }
-        detector.set_property("detect-interval", switches.interval);
+        self.switched.set(switches, self.recorder.as_deref(), self.entry.current_running_time().unwrap_or_default());
         self.is_on.store(switches.analysis, Ordering::Relaxed);
     }
 
@@ -356,11 +322,6 @@ fn export(schema: Schema, publish: &Publish) -> String {
     }
 }
 
-fn set_up_overlay(overlay: &gst::Element, settings: &Settings) {
-    overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
-    overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(settings.blur_delay.into()).nseconds());
-}
-
 /// Sets the properties of `emotionpublish`.
 fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Result<gst::Element, AnalysisError> {
     for &(property, ref text) in &publish.properties {
@@ -433,6 +394,7 @@ mod tests {
     use std::sync::Once;
 
     use super::*;
+    use crate::settings::Settings;
 
     fn build(line: &str) -> Result<Analysis, AnalysisError> {
         // Elements of another thread would lose their factories in a second registration.

@@ -23,6 +23,7 @@ mod rtsp;
 mod settings;
 mod source;
 mod status;
+mod switched;
 mod value;
 
 use std::error::Error;

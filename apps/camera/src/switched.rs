@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the switches of a running camera change in the pipeline of its analysis.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use emotion_supervise::recording::Recorder;
+use gst::prelude::*;
+
+use crate::control::Switches;
+use crate::settings::Settings;
+use crate::value::{BlurFaces, name};
+
+/// The elements.
+#[derive(Debug)]
+pub struct Switched {
+    detector: gst::Element,
+    /// Overlays, and whether they draw faces.
+    overlays: Vec<(gst::Element, bool)>,
+    /// How faces are hidden.
+    blur: BlurFaces,
+    /// True if overlays draw poses.
+    geometry: bool,
+    /// True if recordings are always encoded: with faces drawn, or turned.
+    encodes: bool,
+    /// True while no individual faces leave.
+    totals_only: Arc<AtomicBool>,
+}
+
+impl Switched {
+    /// Those of `pipeline`. While `totals_only` is set, its exporters let no individual faces through.
+    pub fn new(pipeline: &gst::Pipeline, settings: &Settings, detector: &gst::Element, totals_only: Arc<AtomicBool>) -> Self {
+        let overlays = [("overlay", settings.draw), ("hidden", false)];
+        let overlays = overlays.into_iter().filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)));
+        let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
+        let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
+        let overlays = overlays.inspect(|(overlay, _)| set_up(overlay, settings)).collect();
+        Self { detector: detector.clone(), overlays, blur, geometry, encodes, totals_only }
+    }
+
+    /// Sets what `switches` say from the time `now` on. What hides faces is set first.
+    pub fn set(&self, switches: &Switches, recorder: Option<&Recorder>, now: gst::ClockTime) {
+        self.totals_only.store(switches.totals_only, Ordering::Relaxed);
+        for (overlay, draws) in &self.overlays {
+            overlay.set_property_from_str("blur-faces", &name(if switches.blur { &self.blur } else { &BlurFaces::None }));
+            let draws = *draws && !switches.totals_only;
+            let properties = ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"];
+            properties.iter().for_each(|property| overlay.set_property(property, draws));
+            overlay.set_property("draw-pose", draws && self.geometry);
+        }
+        if let Some(recorder) = recorder {
+            recorder.set_raw_only(switches.blur || self.encodes, now);
+        }
+        self.detector.set_property("detect-interval", switches.interval);
+    }
+}
+
+fn set_up(overlay: &gst::Element, settings: &Settings) {
+    overlay.set_property("labels", settings.labels.as_deref().unwrap_or_default());
+    overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(settings.blur_delay.into()).nseconds());
+}
