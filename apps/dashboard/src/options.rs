@@ -50,7 +50,7 @@ pub struct Options {
     #[arg(long)]
     pub api_only: bool,
 
-    /// Origin of a page of another site that may use /v1, such as https://lab.example; may be repeated
+    /// Scheme and host of a page of another site that may use /v1; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Vec<String>,
 

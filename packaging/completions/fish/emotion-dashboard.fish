@@ -3,7 +3,7 @@ complete -c emotion-dashboard -l config -d 'Configuration in TOML: sources, secr
 complete -c emotion-dashboard -l listen -d 'Address of the page' -r
 complete -c emotion-dashboard -l token -d 'Secret that viewers need, at least 16 characters; required unless the address is a loopback address. The environment variable EMOTION_DASHBOARD_TOKEN hides it from other users of the machine' -r
 complete -c emotion-dashboard -l host -d 'Additional host name of the page, besides localhost and IP addresses; may be repeated' -r
-complete -c emotion-dashboard -l cors -d 'Origin of a page of another site that may use /v1, such as https://lab.example; may be repeated' -r
+complete -c emotion-dashboard -l cors -d 'Scheme and host of a page of another site that may use /v1; may be repeated' -r
 complete -c emotion-dashboard -l media -d 'Folder whose files can be opened from the page' -r -F
 complete -c emotion-dashboard -l data -d 'Folder for records; without it, ~/.local/state/gst-emotion/dashboard' -r -F
 complete -c emotion-dashboard -l record-size -d 'Maximum size of each record on disk; the oldest lines are deleted' -r

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sources of this program: each has a pipeline, the newest reading, a history and records.
 
+mod description;
 pub mod graph;
 pub mod hiding;
 pub mod input;

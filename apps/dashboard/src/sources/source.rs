@@ -12,13 +12,12 @@ use emotion_core::geometry::Size;
 use emotion_core::record::FaceRecord;
 use emotion_supervise::progress::Progress;
 use parking_lot::Mutex;
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::{broadcast, watch};
 
 use crate::calendar::Calendar;
-use crate::sources::input::{Input, Kind};
+pub use crate::sources::description::{Description, State};
+use crate::sources::input::Input;
 use crate::sources::live::{Frame, Live};
 use crate::sources::recorder::Recorder;
 use crate::sources::switches::{SwitchError, Switches};
@@ -81,66 +80,6 @@ pub enum Command {
     ResetBaseline(u32),
     /// Stop and end the thread.
     End,
-}
-
-/// The state of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
-pub enum State {
-    /// No frame has arrived yet.
-    Connecting,
-    /// The browser sends no pictures.
-    Waiting,
-    /// Frames arrive.
-    Playing,
-    /// The pipeline failed and will be restarted.
-    Failed {
-        /// A message for the user.
-        reason: String,
-        /// Time of the next attempt, in milliseconds since 1970.
-        retry_at: u64,
-        /// Number of failures in a row.
-        attempts: u32,
-    },
-    /// A viewer stopped it.
-    Stopped,
-}
-
-/// A source as the list shows it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Source")]
-pub struct Description {
-    /// Its id.
-    id: u32,
-    /// Its name.
-    name: String,
-    /// Where its video comes from.
-    kind: Kind,
-    #[serde(flatten)]
-    #[schemars(with = "StateFields")]
-    state: State,
-    /// Its switches.
-    switches: Switches,
-    /// Why its records are not written; null if they are.
-    recording_error: Option<String>,
-}
-
-/// The keys of a [`State`], which generators of clients know better than its alternatives.
-#[derive(Serialize, JsonSchema)]
-struct StateFields {
-    /// `connecting`: no frame has arrived yet; `waiting`: the browser sends no pictures; `playing`; `failed`: it will be restarted;
-    /// `stopped`: by a viewer.
-    #[schemars(extend("enum" = ["connecting", "waiting", "playing", "failed", "stopped"]))]
-    state: String,
-    /// Why it has failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    /// When it is restarted, in milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_at: Option<u64>,
-    /// Number of failures in a row.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u32>,
 }
 
 /// What [`Source::new`] needs.

@@ -71,6 +71,8 @@ fn a_picture_has_its_faces_as_records() {
     let face = &again["faces"][0];
     assert!(face["pose"]["yaw"].as_f64().unwrap().abs() < 20.0 && face["blendshapes"]["jawOpen"].is_number(), "{face}");
     assert_eq!((face["landmarks_70"].as_array().unwrap().len(), &face["id"]), (70, &json!(1)), "ids begin anew");
+    let turned = dashboard.send("/v1/faces?turn=90", jpeg()).json();
+    assert_eq!(turned["picture"], json!({"width": 320, "height": 240, "turn": 90}), "its size is that before the turn");
     assert_eq!(dashboard.uploads(), 0, "nothing is kept");
 }
 
