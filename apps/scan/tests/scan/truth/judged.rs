@@ -291,7 +291,7 @@ fn times(films: &[&Judged]) -> String {
     match films.iter().map(|judged| judged.late_s).fold(0.0, f64::max) {
         _ if wrong > 0 => format!("wrong in {wrong} films"),
         late_s if late_s <= ROUNDING_S => "right".to_owned(),
-        late_s => format!("right, within {} ms", (late_s * 100.0).ceil() * 10.0),
+        late_s => format!("right, within {:.1} s", (late_s * 10.0).ceil() / 10.0),
     }
 }
 
