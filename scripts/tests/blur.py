@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from itertools import zip_longest
 
 import cv2
 import numpy as np
@@ -107,7 +108,10 @@ def is_visible(original, copy, box):
 def judged(judge, original, copy):
     """Number of frames and faces, and each visible face as frame and box."""
     count, faces, visible = 0, 0, []
-    for count, (before, after) in enumerate(zip(frames(original), frames(copy), strict=True), 1):
+    for count, (before, after) in enumerate(zip_longest(frames(original), frames(copy)), 1):
+        if before is None or after is None:
+            print(f"{copy}: frame {count - 1} is only in one of both, as OpenCV reads them")
+            continue
         for box in judge.faces(before):
             if min(box[2:]) >= SMALLEST:
                 faces += 1
