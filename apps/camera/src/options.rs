@@ -341,7 +341,7 @@ mod tests {
             ("--files-keep-bytes 1G --files-folder x", "--files-keep-bytes: expected a whole number from 1, or off, found 1G"),
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),
             ("--publish-location mqtt://host/a --publish-schemas events,faces,events", "each schema once"),
-            ("--publish-location http://host/a", "--publish-location: "),
+            ("--publish-location ftp://host/a", "--publish-location: "),
             ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
             ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
             ("--publish-location nats://host/a --publish-switches-file x", "--publish-switches-file: commands come by MQTT"),

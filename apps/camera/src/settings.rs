@@ -376,7 +376,7 @@ mod tests {
             ("one two", ["unexpected argument", "two"]),
             ("--size 640", ["--size", "WIDTHxHEIGHT with even numbers from 16 to 8192, found 640"]),
             ("--protocol http", ["--protocol", "[possible values: tcp, udp]"]),
-            ("--blur yes", ["--blur", "[possible values: none, pixelate, blur]"]),
+            ("--blur yes", ["--blur", "[possible values: none, pixelate, blur, solid]"]),
             ("--rtsp-listen nowhere", ["--rtsp-listen", "127.0.0.1:8554, found nowhere"]),
         ] {
             let error = read(line).unwrap_err().to_string();
