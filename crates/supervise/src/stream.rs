@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Streams that are no RTSP: Motion JPEG, files and HLS by HTTP, RTMP, SRT, and transport streams by UDP or RTP.
 
-use gst::glib;
+use glib::Uri;
 use gst::prelude::*;
 
 use crate::input::{Result, Source, pad};
@@ -76,7 +76,7 @@ fn http(source: &Source<'_>, address: &str) -> Result<gst::Element> {
     let element = element.property("retries", 0).property("keep-alive", false);
     let timeout = source.reading.timeout.map(|timeout| u32::try_from(timeout.as_secs().max(1)).unwrap_or(3600).min(3600));
     let element = timeout.into_iter().fold(element, |element, timeout| element.property("timeout", timeout));
-    let decoded = |text: &str| glib::Uri::unescape_string(text, None::<&str>).map_or_else(|| text.to_owned(), String::from);
+    let decoded = |text: &str| Uri::unescape_string(text, None::<&str>).map_or_else(|| text.to_owned(), String::from);
     let Some((user, password)) = credentials.map(|text| text.split_once(':').unwrap_or((text, ""))) else { return element.build() };
     element.property("user-id", decoded(user)).property("user-pw", decoded(password)).build()
 }
