@@ -18,7 +18,8 @@ mod metadata;
 mod onnx;
 mod protobuf;
 mod records;
-#[cfg(feature = "plugin")]
+// The server of the programs, which have this feature.
+#[cfg(feature = "publish")]
 mod requests;
 mod tracking;
 
@@ -68,7 +69,7 @@ fn buffers() {
     Target { name: "buffers", cases: 5_000, seeds: &[], check: buffers::check }.run();
 }
 
-#[cfg(feature = "plugin")]
+#[cfg(feature = "publish")]
 #[test]
 fn requests() {
     Target { name: "requests", cases: 5_000, seeds: &[], check: requests::check }.run();
