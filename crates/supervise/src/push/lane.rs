@@ -203,7 +203,7 @@ impl<T: Fn(&str)> Thread<T> {
                 (self.tell)(&format!("pushing to {}", self.target.name()));
             }
             match self.frames.recv_timeout(TICK) {
-                Ok((its, frame)) if its != generation || !form.goes_on_with(&frame) => return End::Changed,
+                Ok((its, frame)) if its != generation || !self.is_current(its) || !form.goes_on_with(&frame) => return End::Changed,
                 Ok((_, frame)) if frame.time >= start => push(entry, base, frame),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
