@@ -391,15 +391,12 @@ pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'sta
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Once;
-
     use super::*;
     use crate::settings::Settings;
 
     fn build(line: &str) -> Result<Analysis, AnalysisError> {
-        // Elements of another thread would lose their factories in a second registration.
-        static REGISTERED: Once = Once::new();
-        REGISTERED.call_once(|| gst::init().map(|()| gstemotion::plugin_register_static().unwrap()).unwrap());
+        gst::init().unwrap();
+        gstemotion::plugin_register_static().unwrap();
         let words = ["emotion-camera", "/dev/video0"].into_iter().chain(line.split_whitespace());
         let options = Options::new(Settings::read(words.map(Into::into)).unwrap(), |_| None).unwrap();
         Analysis::build(&options, options.rtsp.as_ref().map(|_| Arc::default()).as_ref(), &Arc::default())
