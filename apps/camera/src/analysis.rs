@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
-use emotion_supervise::chain::{Chain, ChainError};
+use emotion_supervise::chain::{self, Chain, ChainError};
 use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{Recorder, RecordingError};
 use emotion_supervise::run::reason;
@@ -112,7 +112,7 @@ impl Analysis {
                 }
             }
         }
-        let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
+        let chain = Chain::new(settings.geometry, &[chain::prior(settings.prior), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
         if let Some(outlet) = outlet {
