@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
-use emotion_supervise::chain::{Chain, ChainError};
+use emotion_supervise::chain::{self, Chain, ChainError};
 use emotion_supervise::encoding::NoEncoder;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::push::{PushError, Pusher};
@@ -120,7 +120,7 @@ impl Analysis {
                 }
             }
         }
-        let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
+        let chain = Chain::new(settings.geometry, &[chain::prior(settings.prior), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
         if let Some(outlet) = outlet {
@@ -385,15 +385,12 @@ pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'sta
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Once;
-
     use super::*;
     use crate::settings::Settings;
 
     fn build(line: &str) -> Result<Analysis, AnalysisError> {
-        // Elements of another thread would lose their factories in a second registration.
-        static REGISTERED: Once = Once::new();
-        REGISTERED.call_once(|| gst::init().map(|()| gstemotion::plugin_register_static().unwrap()).unwrap());
+        gst::init().unwrap();
+        gstemotion::plugin_register_static().unwrap();
         let words = ["emotion-camera", "/dev/video0"].into_iter().chain(line.split_whitespace());
         let options = Options::new(Settings::read(words.map(Into::into)).unwrap(), |_| None).unwrap();
         Analysis::build(&options, options.rtsp.as_ref().map(|_| Arc::default()).as_ref(), &Arc::default())

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::about::{Health, Models};
 use super::faces::Faces;
 use super::film::EndLine;
+use super::film::NDJSON;
 use super::jobs::JobStatus;
 use super::options::{FilmOptions, PictureOptions};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::sources::{FollowOptions, Sources};
-use super::videos::NDJSON;
 use crate::sources::switches::Switches;
 
 /// The document.

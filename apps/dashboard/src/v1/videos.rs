@@ -11,13 +11,12 @@ use futures_util::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use super::film::NDJSON;
 use super::options::{FilmOptions, PictureOptions, Plan};
 use super::problem::Problem;
 use super::{Api, body, film, jobs};
 use crate::sources::upload::Upload;
 
-/// The media type of records, a JSON object a line.
-pub const NDJSON: &str = "application/x-ndjson";
 /// Frames whose records wait for a client that reads slowly.
 const FRAMES_AHEAD: usize = 64;
 
