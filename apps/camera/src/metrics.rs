@@ -15,6 +15,7 @@ use emotion_supervise::progress::Progress;
 use tokio::net::TcpListener;
 
 use crate::analysis::Analysis;
+use crate::pushed;
 
 /// Maximum number of connections at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -53,6 +54,7 @@ fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
     if let Some(stats) = analysis.publisher_stats() {
         add_publisher(&mut page, &labels, &stats);
     }
+    pushed::add_metrics(&mut page, &analysis.pusher.iter().map(|pusher| (name, pusher.sent().collect())).collect::<Vec<_>>());
     page.into_text()
 }
 
@@ -149,6 +151,7 @@ mod tests {
         page.add_sources(&[]);
         add_recordings(&mut page, &[], true, 0);
         add_publisher(&mut page, &[], &gst::Structure::new_empty("stats"));
+        pushed::add_metrics(&mut page, &[("door", Vec::new())]);
         let text = page.into_text();
         test_support::promises::assert_kept("metrics", text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned));
     }

@@ -6,6 +6,7 @@ mod fleet;
 mod geometry;
 mod homeassistant;
 mod onvif;
+mod pushed;
 mod recorded;
 mod recordings;
 mod rtsp;
