@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
+use emotion_supervise::log::Log;
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::recording::{self, Keep, Recordings};
 use emotion_supervise::secret::{self, SecretError};
@@ -36,6 +37,8 @@ pub struct Options {
     pub publish: Option<Publish>,
     /// Records to files.
     pub files: Option<Recordings>,
+    /// Says what users should know.
+    pub log: Log,
     /// What means itself: all that is not above.
     pub settings: Settings,
 }
@@ -133,6 +136,7 @@ impl Options {
             max_delay: seconds("--max-delay", 0.0, settings.max_delay)?,
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
+            log: Log::new("emotion-camera"),
             settings,
         };
         if options.record_source.is_some()
@@ -289,7 +293,7 @@ mod tests {
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
-        let settings = Settings::read(words.map(Into::into)).map_err(|error| error.to_string())?;
+        let settings = Settings::read_one(words.map(Into::into)).map_err(|error| error.to_string())?;
         Options::new(settings, |name| (name == variable.0).then(|| variable.1.into())).map_err(|error| error.to_string())
     }
 

@@ -5,6 +5,7 @@ mod control;
 mod fleet;
 mod geometry;
 mod homeassistant;
+mod many;
 mod onvif;
 mod recorded;
 mod recordings;
