@@ -2,6 +2,7 @@
 //! The program with cameras, clients and a broker.
 
 mod control;
+mod cost;
 mod fleet;
 mod geometry;
 mod homeassistant;

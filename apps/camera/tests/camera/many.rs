@@ -15,7 +15,7 @@ use crate::service::{Broker, folder, frames, run, signal};
 use crate::support::{start_command, wait_for_line, wait_until};
 
 /// The value of a metric of the camera `name`.
-fn metric(port: u16, metric: &str, name: &str) -> Option<f64> {
+pub fn metric(port: u16, metric: &str, name: &str) -> Option<f64> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").ok()?;
     let mut page = String::new();
