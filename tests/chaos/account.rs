@@ -2,30 +2,28 @@
 //! What happened in a run, and what an account of it says.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::process::Signal;
+
 use crate::brokers::Messages;
-use crate::cameras::{NUMBERS, RATE};
+use crate::cameras::{KEY_INTERVAL, NUMBERS, RATE};
 use crate::programs::Program;
 use crate::schedule::{Fault, Kind, Target};
+use crate::watched::Watched;
 
 /// Seconds until frames arrive after a fault: a new attempt comes after at most 10 s, and is made and has a key frame after some more.
 const SETTLES: f64 = 16.0;
 /// Seconds until a program that was ended runs again.
 const RESTARTS: f64 = 3.0;
+/// Seconds of a recording that a crash may lose, two distances of key frames, with the delay of the network.
+pub const CRASH_LOSES: f64 = 2.0 * KEY_INTERVAL as f64 / RATE as f64 + 1.0;
 /// Seconds until everything runs after the start.
 const STARTS: f64 = 30.0;
+/// Seconds until the time of day is right again after a step of the clock.
+const REDATES: f64 = 60.0;
 /// A frame that is shown so many seconds late tells that the machine was busy, and frames around it may be lost.
 const BUSY: f64 = 0.15;
-
-/// A camera of the run.
-pub struct Watched {
-    pub name: String,
-    pub recordings: PathBuf,
-    pub spool: Option<PathBuf>,
-    pub program: Program,
-}
 
 /// What happened.
 pub struct Story {
@@ -39,6 +37,8 @@ pub struct Story {
     pub dashboard: Program,
     /// What MQTT and NATS brokers have got.
     pub messages: Messages,
+    /// That of a scan of recordings.
+    pub scan: Option<Account>,
     /// What could not be done on this machine.
     pub left_out: Vec<String>,
 }
@@ -74,10 +74,19 @@ impl Story {
             .collect()
     }
 
-    /// Likewise, in which recordings may stop.
+    /// Those in which the program's time of day may be wrong.
+    pub fn misdated(&self, camera: usize) -> Vec<(f64, f64)> {
+        let of_clock = |fault: &&Fault| matches!(fault.kind, Kind::ClockAhead | Kind::ClockBehind);
+        let faults = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera)).filter(of_clock);
+        faults.map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + REDATES)).collect()
+    }
+
+    /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
         let full = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::DiskFull);
-        self.disturbed(camera).into_iter().chain(full.map(span)).collect()
+        let crashes = self.cameras[camera].program.ends.iter().filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at);
+        let lost = crashes.chain(full.clone().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
+        self.disturbed(camera).into_iter().chain(full.map(span)).chain(lost).collect()
     }
 }
 

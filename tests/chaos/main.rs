@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! schedule.rs  seed → faults          cameras.rs   frames that say their numbers   ┐
-//! site.rs      does what the schedule says, to     programs.rs, brokers.rs, proxy.rs ┘
+//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘
 //! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, processes.rs
 //! page.rs      result.json and a page that draws it
 //! ```
@@ -11,14 +11,17 @@
 mod account;
 mod brokers;
 mod cameras;
+mod likeness;
 mod messages;
 mod page;
 mod processes;
 mod programs;
 mod proxy;
 mod recordings;
+mod scan;
 mod schedule;
 mod site;
+mod watched;
 
 use std::time::Duration;
 
@@ -45,7 +48,8 @@ fn chaos() {
     let faults = if variable("CALM", 0) > 0 { Vec::new() } else { schedule::faults(seed, length, cameras) };
     println!("chaos: seed {seed}, {} s, {cameras} cameras, {} faults, {}", length.as_secs(), faults.len(), folder.display());
     let story = site::run(&folder, length, cameras, faults);
-    let accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
+    let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
+    accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);
     let findings: usize = accounts.iter().map(|account| account.findings.len()).sum();
     for account in &accounts {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::account::{Account, Story, Watched, is_calm};
+use crate::account::{Account, Story, is_calm};
 use crate::cameras::{NUMBERS, WITH_FACE, round_of};
+use crate::watched::Watched;
 
 /// What `/metrics` calls the messages of a process.
 const EXPORTED: &str = "emotion_publish_messages_total";
@@ -25,7 +26,7 @@ pub fn accounts(story: &Story) -> Vec<Account> {
     let mut events = Account::new("while nothing disturbs, each face that comes and goes is one event each, at its time");
     for (index, camera) in story.cameras.iter().enumerate() {
         let all = unique(story, camera, &mut whole);
-        look_at_order(&all, camera, &mut ordered);
+        look_at_order(&all, &camera.name, &mut ordered);
         look_for_missing(&all, camera, &mut delivered);
         look_at_events(story, index, camera, &all, &mut events);
     }
@@ -46,7 +47,7 @@ fn unique(story: &Story, camera: &Watched, whole: &mut Account) -> Ordered {
     all
 }
 
-fn look_at_order(all: &Ordered, camera: &Watched, ordered: &mut Account) {
+fn look_at_order(all: &Ordered, name: &str, ordered: &mut Account) {
     let mut earlier = BTreeSet::new();
     for pair in all.windows(2) {
         let [(start, count, record), (next_start, next_count, next)] = pair else { continue };
@@ -57,34 +58,38 @@ fn look_at_order(all: &Ordered, camera: &Watched, ordered: &mut Account) {
             !earlier.contains(next_start)
         };
         let text = || format!("{next_start}-{next_count} ({}) after {start}-{count} ({})", next["utc"], record["utc"]);
-        ordered.check(is_next, &camera.name, None, text);
+        ordered.check(is_next, name, None, text);
     }
 }
 
-fn look_for_missing(all: &Ordered, camera: &Watched, delivered: &mut Account) {
+/// The counts that are missing below the last one of each start.
+fn missing(all: &Ordered) -> Vec<(&str, Vec<u64>)> {
     let mut counts: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for (start, count, _) in all {
         counts.entry(start).or_default().insert(*count);
     }
+    let below = |counts: &BTreeSet<u64>| (0..counts.last().copied().unwrap_or(0)).filter(|count| !counts.contains(count)).collect();
+    counts.iter().map(|(start, counts)| (*start, below(counts))).collect()
+}
+
+fn look_for_missing(all: &Ordered, camera: &Watched, delivered: &mut Account) {
     // The last sample of each process.
     let last: BTreeMap<u32, _> = camera.program.samples().into_iter().filter(|s| !s.metrics.is_empty()).map(|s| (s.pid, s)).collect();
     let sum = |name: &str| last.values().map(|sample| sample.get(name)).sum::<f64>() as u64;
     let (exported, dropped) = (sum(EXPORTED), sum(DROPPED));
-    let mut missing = 0;
-    for (start, counts) in &counts {
-        let gaps: Vec<u64> = (0..counts.last().copied().unwrap_or(0)).filter(|count| !counts.contains(count)).collect();
-        delivered.check(gaps.len() as u64 <= dropped, &camera.name, None, || format!("{start} lacks {gaps:?}, with {dropped} dropped"));
-        missing += gaps.len() as u64;
+    for (start, gaps) in missing(all) {
+        let text = || format!("{start} lacks {gaps:?}, with {dropped} dropped");
+        delivered.check(gaps.len() as u64 <= dropped, &camera.name, None, text);
     }
     if camera.spool.is_some() {
-        let text = || format!("{exported} messages before the last samples, {} arrived, {dropped} dropped, {missing} missing", all.len());
+        let text = || format!("{exported} messages before the last samples, {} arrived, {dropped} dropped", all.len());
         delivered.check(all.len() as u64 + dropped >= exported, &camera.name, None, text);
     }
     delivered.checked += all.len();
 }
 
 fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, events: &mut Account) {
-    let spans = story.disturbed(index);
+    let spans = [story.disturbed(index), story.misdated(index)].concat();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
         of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect()
@@ -134,4 +139,19 @@ fn alerts(story: &Story) -> Account {
         account.check(count <= 2 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
     }
     account
+}
+
+#[test]
+fn what_is_missing_or_in_another_order_is_found() {
+    let all = |ids: &[(&str, u64)]| -> Ordered { ids.iter().map(|(start, count)| ((*start).into(), *count, Value::Null)).collect() };
+    let findings = |ids: &[(&str, u64)]| {
+        let mut ordered = Account::new("");
+        look_at_order(&all(ids), "door", &mut ordered);
+        ordered.findings.len()
+    };
+    let right = [("a", 0), ("a", 1), ("b", 0), ("b", 2)];
+    assert_eq!(missing(&all(&right)), [("a", vec![]), ("b", vec![1])]);
+    assert_eq!(findings(&right), 0);
+    assert_eq!(findings(&[("a", 0), ("a", 2), ("a", 1)]), 1);
+    assert_eq!(findings(&[("a", 0), ("b", 0), ("a", 1)]), 1, "an earlier process after a later one");
 }

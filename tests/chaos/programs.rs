@@ -58,7 +58,10 @@ pub struct Program {
     /// Both of its outputs.
     pub log: PathBuf,
     pub ends: Vec<End>,
-    command: Vec<String>,
+    /// Its words, the first of which is the path of the program.
+    pub command: Vec<String>,
+    /// Environment variables.
+    pub variables: Vec<(&'static str, String)>,
     start: Instant,
     child: Option<Child>,
     /// The signal that asks it to end, and when it could do so.
@@ -70,8 +73,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program whose metrics are at a port. Its log is `log`.
-    pub fn start(name: &str, command: Vec<String>, metrics: u16, log: PathBuf, start: Instant) -> Self {
+    /// A program whose metrics are at a port, and whose log is `log`. [`Self::keep`] starts it.
+    pub fn new(name: &str, command: Vec<String>, metrics: u16, log: PathBuf, start: Instant) -> Self {
         let (pid, samples) = (Arc::<AtomicU32>::default(), Arc::<Mutex<Vec<Sample>>>::default());
         let (of, into) = (pid.clone(), samples.clone());
         std::thread::spawn(move || {
@@ -82,10 +85,8 @@ impl Program {
                 into.lock().expect("no panic").extend(sample);
             }
         });
-        let (child, asked, paused, restart_at) = (None, None, None, Some(start));
-        let mut program = Self { name: name.into(), log, ends: Vec::new(), command, start, child, asked, paused, restart_at, pid, samples };
-        program.keep(true);
-        program
+        let (child, asked, paused, restart_at, ends, variables) = (None, None, None, Some(start), Vec::new(), Vec::new());
+        Self { name: name.into(), log, ends, command, variables, start, child, asked, paused, restart_at, pid, samples }
     }
 
     /// Notes that the process has ended, and starts it again when it is time and `is_kept`. Returns true while there is a process.
@@ -105,7 +106,12 @@ impl Program {
         if is_kept && self.child.is_none() && self.restart_at.is_some_and(|at| at <= Instant::now()) {
             let log = File::options().append(true).create(true).open(&self.log).expect("a log");
             let mut command = Command::new(&self.command[0]);
-            command.args(&self.command[1..]).stdin(Stdio::null()).stdout(log.try_clone().expect("a descriptor")).stderr(log);
+            command
+                .args(&self.command[1..])
+                .envs(self.variables.iter().cloned())
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().expect("a descriptor"))
+                .stderr(log);
             let child = command.env_remove("GST_PLUGIN_PATH").current_dir(self.log.parent().expect("a folder")).spawn();
             let child = child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0]));
             self.pid.store(child.id(), SeqCst);

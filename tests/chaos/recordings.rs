@@ -11,9 +11,11 @@ use rustix::process::Signal;
 use serde_json::Value;
 use test_support::truth_film::{Mark, TruthFilm, read};
 
-use crate::account::{Account, Story, Watched, is_calm};
-use crate::cameras::{KEY_INTERVAL, NUMBERS, RATE, WITH_FACE, film, has_face, round_of};
+use crate::account::{Account, CRASH_LOSES, Story, is_calm};
+use crate::cameras::{NUMBERS, SIZE, WITH_FACE, film, has_face, round_of};
+use crate::likeness::{VISIBLE, likeness};
 use crate::schedule::{Kind, Target};
+use crate::watched::Watched;
 
 /// A record and its frame have the same time, to within this many nanoseconds.
 const SAME: u64 = 2_000_000;
@@ -22,11 +24,21 @@ const DELAY: f64 = 1.0;
 /// A face may stay in records for so many frames after it has gone, and is found within so many.
 const LINGERS: u32 = 6;
 
+/// A frame of a video.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// In nanoseconds.
+    time: u64,
+    /// What it says, if its bars can be read.
+    mark: Option<Mark>,
+    /// How far its face is that of the film, if it should be hidden.
+    likeness: Option<f32>,
+}
+
 /// A video, what its frames say, and the records beside it.
 struct Pair {
     name: String,
-    /// Times in nanoseconds, and marks of frames that can be read.
-    frames: Vec<(u64, Option<Mark>)>,
+    frames: Vec<Frame>,
     /// Why it cannot be played.
     broken: Option<String>,
     lines: Vec<String>,
@@ -41,7 +53,7 @@ pub fn accounts(story: &Story) -> Vec<Account> {
     for (index, camera) in story.cameras.iter().enumerate() {
         all.take(story, index, camera);
     }
-    vec![all.playable, all.once, all.complete, all.crashes, all.fitting, all.analysed]
+    vec![all.playable, all.once, all.complete, all.crashes, all.fitting, all.analysed, all.hidden]
 }
 
 struct Recordings {
@@ -52,6 +64,7 @@ struct Recordings {
     crashes: Account,
     fitting: Account,
     analysed: Account,
+    hidden: Account,
 }
 
 impl Recordings {
@@ -64,11 +77,12 @@ impl Recordings {
             crashes: Account::new("a crash loses at most two distances of key frames"),
             fitting: Account::new("each record is whole, has the time of a frame beside it, the place of its face, and the time of day"),
             analysed: Account::new("each recorded frame with a face has a record while nothing disturbs"),
+            hidden: Account::new("no face is visible in the recordings of a camera that hides faces"),
         }
     }
 
     fn take(&mut self, story: &Story, index: usize, camera: &Watched) {
-        let pairs = read_pairs(story, &camera.recordings);
+        let pairs = read_pairs(story, camera, &self.film);
         // Frames, and whether they have a record.
         let mut found: BTreeMap<u32, bool> = BTreeMap::new();
         let mut distances = [0.0; 3];
@@ -78,7 +92,7 @@ impl Recordings {
             let reason = || format!("{}: {}", pair.name, pair.broken.clone().unwrap_or_default());
             self.playable.check(pair.broken.is_none() || is_cut && pair.frames.is_empty(), name, pair.written, reason);
             self.take_frames(story, (index, name), pair, &mut found);
-            self.take_records(story, name, (pair, is_cut), (&mut found, &mut distances));
+            self.take_records(story, (index, name), (pair, is_cut), (&mut found, &mut distances));
         }
         let [next, own, last] = distances;
         let text = || format!("faces are nearer to their places on other frames: {last:.4} before, {own:.4}, {next:.4} after");
@@ -89,11 +103,14 @@ impl Recordings {
 
     fn take_frames(&mut self, story: &Story, (index, name): (usize, &str), pair: &Pair, found: &mut BTreeMap<u32, bool>) {
         let mut last = None;
-        for (time, mark) in &pair.frames {
+        for Frame { time, mark, likeness: alike } in &pair.frames {
             let at = mark.map(|mark| story.shown_at(mark.number));
             self.once.check(last < Some(*time), name, at, || format!("{}: the time {time} is not after {last:?}", pair.name));
             last = Some(*time);
             let Some(number) = mark.map(|mark| mark.number) else { continue };
+            if let Some(alike) = alike.filter(|_| has_face(number)) {
+                self.hidden.check(alike < VISIBLE, name, at, || format!("{}: frame {number}, correlation {alike:.2}", pair.name));
+            }
             let is_next = number / NUMBERS == index as u32 && found.last_key_value().is_none_or(|(last, _)| *last < number);
             let text = || format!("{}: frame {number} after {:?}", pair.name, found.last_key_value());
             self.once.check(is_next, name, at, text);
@@ -104,10 +121,11 @@ impl Recordings {
     fn take_records(
         &mut self,
         story: &Story,
-        name: &str,
+        (index, name): (usize, &str),
         (pair, is_cut): (&Pair, bool),
         (found, distances): (&mut BTreeMap<u32, bool>, &mut [f32; 3]),
     ) {
+        let misdated = story.misdated(index);
         for (number, line) in (1..).zip(&pair.lines) {
             let parsed = serde_json::from_str::<Value>(line).ok();
             let time = parsed.as_ref().and_then(|record| record["recording_time"].as_u64());
@@ -115,17 +133,17 @@ impl Recordings {
                 self.fitting.check(false, name, pair.written, || format!("{}, line {number}: {line}", pair.name));
                 continue;
             };
-            let frame = pair.frames.iter().find(|(at, _)| at.abs_diff(time) < SAME);
+            let frame = pair.frames.iter().find(|frame| frame.time.abs_diff(time) < SAME);
             // What a crash has taken from the video is still in the records.
-            let is_behind = is_cut && pair.frames.last().is_none_or(|(last, _)| time > *last);
+            let is_behind = is_cut && pair.frames.last().is_none_or(|last| time > last.time);
             let text = || format!("{}: no frame at {:.3} s of its {}", pair.name, time as f64 / 1e9, pair.frames.len());
             self.fitting.check(frame.is_some() || is_behind, name, pair.written, text);
-            let Some(mark) = frame.and_then(|(_, mark)| *mark) else { continue };
+            let Some(mark) = frame.and_then(|frame| frame.mark) else { continue };
             found.insert(mark.number, true);
             let (shown, utc) = (story.shown_at(mark.number), record["utc"].as_str().and_then(|utc| story.since_start(utc)));
             let has = has_face(mark.number) || round_of(mark.number) < WITH_FACE + LINGERS;
             self.fitting.check(has, name, shown, || format!("{}: a face on frame {} without one", pair.name, mark.number));
-            let is_dated = utc.is_some_and(|utc| (utc - shown).abs() < 1.0);
+            let is_dated = utc.is_some_and(|utc| (utc - shown).abs() < 1.0) || !is_calm(&misdated, shown, shown);
             self.fitting.check(is_dated, name, shown, || format!("{}: utc {} of frame {}", pair.name, record["utc"], mark.number));
             if has_face(mark.number) {
                 let places = [1, 0, -1].map(|off| mark.number.saturating_add_signed(off));
@@ -162,13 +180,12 @@ impl Recordings {
     }
 
     fn look_at_crashes(&mut self, story: &Story, index: usize, camera: &Watched, found: &BTreeMap<u32, bool>) {
-        let spans = story.unrecorded(index);
-        let allowed = f64::from(2 * KEY_INTERVAL) / f64::from(RATE) + DELAY;
+        let spans = story.disturbed(index);
         for end in camera.program.ends.iter().filter(|end| end.asked == Some(Signal::KILL)) {
             if is_calm(&spans, end.at - 12.0, end.at - 1.2) {
                 let times = found.keys().map(|number| story.shown_at(*number));
                 let last = times.filter(|at| *at < end.at).fold(0.0, f64::max);
-                self.crashes.check(end.at - last <= allowed, &camera.name, end.at, || format!("it lost {:.1} s", end.at - last));
+                self.crashes.check(end.at - last <= CRASH_LOSES, &camera.name, end.at, || format!("it lost {:.1} s", end.at - last));
             }
         }
     }
@@ -192,13 +209,14 @@ fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
     x * x + y * y
 }
 
-/// All pairs of a folder, in order.
-fn read_pairs(story: &Story, folder: &Path) -> Vec<Pair> {
-    let entries = fs::read_dir(folder).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
+/// All pairs of a camera, in order.
+fn read_pairs(story: &Story, camera: &Watched, film: &TruthFilm) -> Vec<Pair> {
+    let entries = fs::read_dir(&camera.recordings).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
+    let hidden = camera.is_blurred.then_some(film);
     let mut videos: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "mp4")).collect();
     videos.sort();
     let pair = |video: PathBuf| {
-        let played = pictures(&video);
+        let played = pictures(&video, hidden);
         let mut ffprobe = Command::new("ffprobe");
         ffprobe.args(["-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets"]).arg(&video);
         let probed = ffprobe.output().expect("ffprobe runs");
@@ -215,8 +233,8 @@ fn read_pairs(story: &Story, folder: &Path) -> Vec<Pair> {
     videos.into_iter().map(pair).collect()
 }
 
-/// The frames of a video: their times in nanoseconds, and what they say.
-fn pictures(video: &Path) -> Result<Vec<(u64, Option<Mark>)>, String> {
+/// The frames of a video. If they should have no face of `hidden`, they are compared with it.
+fn pictures(video: &Path, hidden: Option<&TruthFilm>) -> Result<Vec<Frame>, String> {
     let line =
         format!("filesrc location={} ! decodebin ! videoconvert ! video/x-raw,format=GRAY8 ! appsink name=end sync=false", video.display());
     let pipeline = gst::parse::launch(&line).map_err(|error| error.to_string())?.downcast::<gst::Pipeline>().expect("a pipeline");
@@ -225,7 +243,7 @@ fn pictures(video: &Path) -> Result<Vec<(u64, Option<Mark>)>, String> {
     let (bus, mut found) = (pipeline.bus().expect("a bus"), Vec::new());
     let failed = loop {
         if let Some(sample) = end.try_pull_sample(gst::ClockTime::from_mseconds(100)) {
-            found.push(picture(&sample));
+            found.push(picture(&sample, hidden));
         } else if let Some(gst::MessageView::Error(error)) = bus.pop_filtered(&[gst::MessageType::Error]).as_ref().map(|m| m.view()) {
             break Err(error.error().to_string());
         } else if end.is_eos() {
@@ -236,11 +254,14 @@ fn pictures(video: &Path) -> Result<Vec<(u64, Option<Mark>)>, String> {
     failed
 }
 
-fn picture(sample: &gst::Sample) -> (u64, Option<Mark>) {
+fn picture(sample: &gst::Sample, hidden: Option<&TruthFilm>) -> Frame {
     let info = gst_video::VideoInfo::from_caps(sample.caps().expect("caps")).expect("raw video");
     let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()).expect("a segment of time");
     let time = segment.to_running_time(sample.buffer().and_then(|buffer| buffer.pts())).map_or(0, gst::ClockTime::nseconds);
     let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned().expect("a buffer"), &info).expect("a frame");
-    let mark = read(frame.plane_data(0).expect("a plane"), info.stride()[0] as usize, (info.width() as usize, info.height() as usize));
-    (time, mark)
+    let (luma, stride) = (frame.plane_data(0).expect("a plane"), info.stride()[0] as usize);
+    let size = (info.width() as usize, info.height() as usize);
+    let mark = read(luma, stride, size);
+    let compared = mark.zip(hidden).filter(|_| size == SIZE);
+    Frame { time, mark, likeness: compared.map(|(mark, film)| likeness(film, mark.number, luma, stride)) }
 }

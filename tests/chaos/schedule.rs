@@ -48,6 +48,9 @@ pub enum Kind {
     BrokerLoseDown,
     /// The disk of recordings is full.
     DiskFull,
+    /// The clock of the program is an hour ahead or behind.
+    ClockAhead,
+    ClockBehind,
     /// The broker ends, and starts at the end with or without what it has stored.
     Restart,
     Wipe,
@@ -55,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 15] = [
+    const OF_CAMERAS: [(Self, u64); 17] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
@@ -71,6 +74,8 @@ impl Kind {
         (Self::BrokerCut, 20),
         (Self::BrokerDelay, 20),
         (Self::DiskFull, 20),
+        (Self::ClockAhead, 30),
+        (Self::ClockBehind, 30),
     ];
     const OF_NETWORKS: [(Self, u64); 2] = [(Self::BrokerLoseUp, 30), (Self::BrokerLoseDown, 30)];
     const OF_BROKERS: [(Self, u64); 2] = [(Self::Restart, 20), (Self::Wipe, 15)];
