@@ -135,7 +135,7 @@ impl Analysis {
                 skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
             }
         }
-        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element, &totals_only)).transpose()?;
+        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, options, &element, &totals_only)).transpose()?;
         let pusher = pushed::pusher(options, &element)?;
         let publisher = options.publish.as_ref().map(|publish| published::set_up(element("publish")?, publish, options)).transpose()?;
         let switched = Switched::new(&pipeline, settings, chain.detector(), totals_only);
@@ -392,7 +392,7 @@ mod tests {
         gst::init().unwrap();
         gstemotion::plugin_register_static().unwrap();
         let words = ["emotion-camera", "/dev/video0"].into_iter().chain(line.split_whitespace());
-        let options = Options::new(Settings::read(words.map(Into::into)).unwrap(), |_| None).unwrap();
+        let options = Options::new(Settings::read_one(words.map(Into::into)).unwrap(), |_| None).unwrap();
         Analysis::build(&options, options.rtsp.as_ref().map(|_| Arc::default()).as_ref(), &Arc::default())
     }
 

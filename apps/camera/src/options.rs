@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
+use emotion_supervise::log::Log;
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::push::{PushError, Target};
 use emotion_supervise::recording::{self, Keep, Recordings};
@@ -39,6 +40,8 @@ pub struct Options {
     pub files: Option<Recordings>,
     /// Sends to servers.
     pub push: Vec<Target>,
+    /// Says what users should know.
+    pub log: Log,
     /// What means itself: all that is not above.
     pub settings: Settings,
 }
@@ -139,6 +142,7 @@ impl Options {
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
             push: settings.push.iter().map(|address| Target::parse(address)).collect::<Result<_, _>>()?,
+            log: Log::new("emotion-camera"),
             settings,
         };
         if options.record_source.is_some()
@@ -301,7 +305,7 @@ mod tests {
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
-        let settings = Settings::read(words.map(Into::into)).map_err(|error| error.to_string())?;
+        let settings = Settings::read_one(words.map(Into::into)).map_err(|error| error.to_string())?;
         Options::new(settings, |name| (name == variable.0).then(|| variable.1.into())).map_err(|error| error.to_string())
     }
 

@@ -48,8 +48,9 @@ pub fn pusher(
     if options.push.is_empty() {
         return Ok(None);
     }
-    let pusher = Arc::new(Pusher::start(&options.push, |text| {
-        eprintln!("emotion-camera: {text}");
+    let log = options.log.clone();
+    let pusher = Arc::new(Pusher::start(&options.push, move |text| {
+        log.say(text);
         status::tell(text);
     })?);
     let (pictures, raw) = (element("pushed")?, pusher.clone());

@@ -33,7 +33,7 @@ pub fn run(options: &Options, place: &Place, analysis: &Arc<Analysis>, recorder:
             End::Failed(reason) => place.without_password(&reason),
         };
         let pause = backoff.pause(first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: the recorded video: {reason}; reconnecting in {:.2} s", pause.as_secs_f32());
+        options.log.say(format_args!("the recorded video: {reason}; reconnecting in {:.2} s", pause.as_secs_f32()));
         if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
         }
@@ -53,11 +53,12 @@ fn once(
     let sink = AppSink::builder().caps(&RECORDABLE.parse()?).sync(false).async_(false).build();
     pipeline.add(&sink)?;
     leave_encoded(&pipeline);
-    let (analysis, beats, tap, first) = (analysis.clone(), progress.clone(), Tap::new(vec![recorder.clone()]), first.clone());
+    let (analysis, beats, tap) = (analysis.clone(), progress.clone(), Tap::new(vec![recorder.clone()]));
+    let (first, log) = (first.clone(), options.log.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if first.set(Instant::now()).is_ok() {
-            eprintln!("emotion-camera: receiving the recorded video");
+            log.say("receiving the recorded video");
         }
         beats.beat();
         let picture = || {

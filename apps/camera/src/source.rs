@@ -53,7 +53,7 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
         let frames = arrived.frames.load(Ordering::Relaxed);
         let hint = if frames == 0 { hint(options) } else { String::new() };
         let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: {reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
+        options.log.say(format_args!("{reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32()));
         if wait(pause, analysis, stop) {
             return progress.stop();
         }
@@ -110,7 +110,7 @@ pub fn reading(options: &Options, progress: &Arc<Progress>) -> Reading {
         clock: options.settings.clock,
         video: usize::from(options.settings.stream.get()),
         progress: progress.clone(),
-        tell: |text| eprintln!("emotion-camera: {text}"),
+        log: options.log.clone(),
     }
 }
 
@@ -131,14 +131,14 @@ fn once(
     let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
     let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
     let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers));
-    let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
+    let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.
     let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
             let _ = arrived.first.set(Instant::now());
-            eprintln!("emotion-camera: receiving the camera's stream");
+            log.say("receiving the camera's stream");
         }
         beats.beat();
         if let Some(tap) = &tap {
@@ -158,7 +158,7 @@ fn once(
     let end = run::play(&pipeline, progress, Some(options.stall), |picture| {
         let waits = picture.is_none() && began.elapsed() > KEYFRAME && progress.since_last_data().is_some();
         if waits && !waiting.swap(true, Ordering::Relaxed) {
-            eprintln!("emotion-camera: data arrives; waiting for a keyframe");
+            options.log.say("data arrives; waiting for a keyframe");
         }
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
             return Some(End::Told(()));

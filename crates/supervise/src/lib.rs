@@ -6,6 +6,7 @@
 //! | [`chain`] | the elements of the analysis, from settings |
 //! | [`configuration`] | configuration files |
 //! | [`setting`] | properties of elements as text |
+//! | [`log`] | what programs say to those who run them |
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`rtsp`] | a network camera by RTSP |
@@ -33,6 +34,7 @@ pub mod decoding;
 pub mod encoding;
 pub mod input;
 pub mod kept;
+pub mod log;
 pub mod metrics;
 pub mod packages;
 pub mod place;

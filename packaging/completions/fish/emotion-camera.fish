@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 complete -c emotion-camera -l record-source -d 'Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE' -r
-complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins' -r -F
+complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins. Tables [[camera]] in it are cameras' -r -F
 complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
 complete -c emotion-camera -l size -d 'Largest size of the served and encoded picture, which keeps its proportions, and of a camera\'s picture at /dev/video0. The picture of a network camera is analysed as it is' -r
 complete -c emotion-camera -l turn -d 'Turn the picture of a camera that is mounted sideways or upside down, by so many degrees clockwise, or mirror it, before it is analysed, served and recorded; recordings are then encoded' -r -f -a "90\t'A quarter turn, clockwise'

@@ -2,9 +2,11 @@
 //! The program with cameras, clients and a broker.
 
 mod control;
+mod cost;
 mod fleet;
 mod geometry;
 mod homeassistant;
+mod many;
 mod onvif;
 mod pushed;
 mod recorded;
