@@ -71,6 +71,13 @@ fn keep_apart(cameras: &[Options]) -> Result<(), FleetError> {
             }
         }
     }
+    // An address is not shown: it may have a key.
+    let mut owners = BTreeMap::new();
+    for (target, name) in cameras.iter().flat_map(|camera| camera.push.iter().map(|target| (target, &camera.name))) {
+        if let Some(first) = owners.insert(target, name) {
+            return Err(FleetError::Repeated { first: first.clone(), second: name.clone(), what: "push", value: target.name() });
+        }
+    }
     Ok(())
 }
 
@@ -139,6 +146,7 @@ mod tests {
                 "publish.location = 'mqtts://h:1883/a'\n",
                 "the same publish.location, h:1883/a",
             ),
+            ("push", "push = ['rtmp://h/live/key']\n", "", "door and gate have the same push, rtmp://h;"),
             ("path", "rtsp.listen = '127.0.0.1:1'\n", "", "the same rtsp.path, 127.0.0.1:1/faces"),
             ("spool", "publish = { location = 'mqtt://h/{name}', spool-location = 's' }\n", "", "the same publish.spool-location"),
             ("id", "publish = { location = 'mqtt://h/{name}', client-id = 7 }\n", "", "the same publish.client-id, 7"),

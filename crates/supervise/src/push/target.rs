@@ -11,14 +11,14 @@ use crate::packages::{Plugins, install};
 use crate::place::{has_split_password, host, is_plain, scheme, without_credentials};
 
 /// A server or a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     kind: Kind,
     /// The address without the name of the kind in front: a URL, or a path.
     address: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Rtmp,
     Rtsp,
