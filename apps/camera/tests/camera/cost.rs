@@ -137,7 +137,10 @@ fn memory_of_further_cameras() {
         std::thread::sleep(SPANS[1]);
         let now = memory(&program);
         let further = before.map_or(0.0, |(less, then)| (now - then) / (count - less) as f64);
-        println!("{count} cameras of 1080p25 in one process: {now:.0} MiB, each further one {further:.0}; frames {:?}", frames(port, count));
+        println!(
+            "{count} cameras of 1080p25 in one process: {now:.0} MiB, each further one {further:.0}; frames {:?}",
+            frames(port, count)
+        );
         before = Some((count, now));
     }
 }

@@ -12,6 +12,7 @@ mod recorded;
 mod recordings;
 mod rtsp;
 mod service;
+mod soak;
 mod sources;
 mod support;
 mod unit;

@@ -15,6 +15,8 @@ const MAX_WAITING: usize = 1000;
 /// Pictures after one in which the next one to be shown is found, if the order of decoding is another one than that of showing. H.264 and
 /// H.265 let a decoder hold back at most as many.
 const LOOK_AHEAD: usize = 16;
+/// A picture that is so much later than the one before has times that began again.
+const JUMP: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
 /// Records the encoded video of one run of a source. Its pictures get the times of the frames that are decoded from them.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ struct State {
     recorded: VecDeque<gst::ClockTime>,
     /// How many pictures are decoded at most before one that is shown before them.
     reordered: usize,
+    /// When the last recorded picture is decoded, in records.
+    last: gst::ClockTime,
 }
 
 impl Tap {
@@ -72,7 +76,7 @@ impl Tap {
         if is_earlier && is_key {
             // A file that is played again.
             self.record(state, None);
-            *state = State { stream: state.stream.take(), reordered: state.reordered, ..State::default() };
+            *state = State { stream: state.stream.take(), reordered: state.reordered, last: state.last, ..State::default() };
         }
         let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(&state.recorded);
         state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
@@ -119,11 +123,17 @@ impl Tap {
         while state.waiting.front().is_some_and(|(picture, _)| is_due(state, picture)) {
             let early = state.decoded_earlier();
             let Some((Encoded { caps, mut buffer, time, .. }, known)) = state.waiting.pop_front() else { return };
+            let begins_again = state.recorded.front().is_some_and(|before| time > *before + JUMP);
             state.recorded.push_front(time);
             state.recorded.truncate(LOOK_AHEAD);
-            let time = known.unwrap_or(gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)));
-            buffer.make_mut().set_dts(time.saturating_sub(early));
-            self.recorder.push(Frame { caps, buffer, time });
+            let time = known.unwrap_or_else(|| match begins_again {
+                true => state.last + gst::ClockTime::MSECOND,
+                false => gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)),
+            });
+            // Where a camera's times begin again, they may go back, and an MP4 file would have a frame that lasts for years.
+            state.last = time.saturating_sub(early).max(state.last + gst::ClockTime::NSECOND);
+            buffer.make_mut().set_dts(state.last);
+            self.recorder.push(Frame { caps, buffer, time: time.max(state.last) });
         }
     }
 }
