@@ -41,7 +41,7 @@ struct State {
     recorded: VecDeque<gst::ClockTime>,
     /// How many pictures are decoded at most before one that is shown before them.
     reordered: usize,
-    /// When the last recorded picture is decoded, in records.
+    /// The time of the last recorded picture in records.
     last: gst::ClockTime,
 }
 
@@ -130,10 +130,9 @@ impl Tap {
                 true => state.last + gst::ClockTime::MSECOND,
                 false => gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)),
             });
-            // Where a camera's times begin again, they may go back, and an MP4 file would have a frame that lasts for years.
-            state.last = time.saturating_sub(early).max(state.last + gst::ClockTime::NSECOND);
-            buffer.make_mut().set_dts(state.last);
-            self.recorder.push(Frame { caps, buffer, time: time.max(state.last) });
+            state.last = time;
+            buffer.make_mut().set_dts(time.saturating_sub(early));
+            self.recorder.push(Frame { caps, buffer, time });
         }
     }
 }
