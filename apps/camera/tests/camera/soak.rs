@@ -100,9 +100,10 @@ fn account(test: &str, zoo: &[(&str, Quirk, &str)], common: &str, is_enough: imp
         let Recorded { numbers, unreadable, latest } = Recorded::read(&folder.join(name));
         let missing: u32 = numbers.windows(2).map(|pair| pair[1].saturating_sub(pair[0] + 1)).sum();
         println!("{name}: recorded {}, missing between them {missing}, unreadable {unreadable}", numbers.len());
-        let disorder = numbers.windows(2).find(|pair| pair[1] <= pair[0]);
-        assert!(!numbers.is_empty() && disorder.is_none(), "{name}: each frame once, in order, found {disorder:?}");
-        assert!(latest < gst::ClockTime::from_seconds(90), "{name}: a recording ends after {latest}");
+        assert!(!numbers.is_empty() && latest < gst::ClockTime::from_seconds(90), "{name}: a recording ends after {latest}");
+        // A decoder shows parts of frames before a lost one again.
+        let disorder = numbers.windows(2).find(|pair| pair[1] <= pair[0]).filter(|_| !matches!(quirk, Quirk::Loses(_)));
+        assert!(disorder.is_none(), "{name}: each frame once, in order, found {disorder:?}");
         let loses = matches!(quirk, Quirk::Loses(_) | Quirk::Stalls(_));
         assert!(loses || (missing, unreadable) == (0, 0), "{name}: {missing} are missing, {unreadable} unreadable");
     }
