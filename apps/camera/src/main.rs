@@ -5,6 +5,7 @@
 //!  source.rs                    analysis.rs                        outlets
 //!  the source, opened again  →  faces and expressions, always  →   rtsp.rs      a picture and records for clients
 //!  whenever it vanishes         playing                            recorded.rs  recordings and records in files
+//!                                                                  pushed.rs    a picture to servers
 //!                                                                  emotionpublish   records to a broker
 //! ```
 
@@ -19,6 +20,8 @@ mod one_media;
 mod onvif;
 mod options;
 mod pace;
+mod published;
+mod pushed;
 mod record_source;
 mod recorded;
 mod rtsp;

@@ -14,6 +14,7 @@ use emotion_supervise::metrics::{self, Kind, Labels, Page};
 use tokio::net::TcpListener;
 
 use crate::camera::Camera;
+use crate::pushed;
 
 /// Maximum number of connections at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -58,6 +59,11 @@ fn page(cameras: &[Arc<Camera>]) -> String {
     let stats = publishing.map(|(labels, camera)| (labels, camera.analysis().and_then(|analysis| analysis.publisher_stats())));
     let disconnected = || gst::Structure::builder("stats").field("connected", false).build();
     add_publishers(&mut page, &stats.map(|(labels, stats)| (labels, stats.unwrap_or_else(disconnected))).collect::<Vec<_>>());
+    let pushing = cameras.iter().filter_map(|camera| {
+        let sent = camera.analysis()?.pusher.as_ref()?.sent().collect();
+        Some((camera.options.name.as_str(), sent))
+    });
+    pushed::add_metrics(&mut page, &pushing.collect::<Vec<_>>());
     page.into_text()
 }
 
@@ -162,6 +168,7 @@ mod tests {
         page.add_sources(&[]);
         add_recordings(&mut page, &[(&[], (true, 0))]);
         add_publishers(&mut page, &[(&[], gst::Structure::new_empty("stats"))]);
+        pushed::add_metrics(&mut page, &[("door", Vec::new())]);
         let text = page.into_text();
         test_support::promises::assert_kept("metrics", text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned));
     }

@@ -120,6 +120,16 @@ pub struct Settings {
     #[arg(long, value_name = "MILLISECONDS", default_value = "0")]
     pub blur_delay: u32,
 
+    /// Send the picture to a server of rtmp, rtmps, rtsp, rtsps, srt, whip+http or whip+https, or as HLS to a folder for a web server,
+    /// hls:FOLDER; several times for several. Other users of the machine can read passwords and keys in the list of processes: prefer
+    /// the file of --config
+    #[arg(long, value_name = "URL")]
+    pub push: Vec<String>,
+
+    /// Picture that is sent. With --blur, and if the camera sends something else than H.264, it is encoded at --size
+    #[arg(long, value_enum, default_value = "camera")]
+    pub push_video: FilesVideo,
+
     #[command(flatten, next_help_heading = "RTSP")]
     pub rtsp: Rtsp,
 

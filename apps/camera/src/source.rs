@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use emotion_supervise::backoff::Backoff;
+use emotion_supervise::backoff::{Backoff, PAUSES};
 use emotion_supervise::decoding::encoded_time;
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
-use emotion_supervise::recording::Tap;
+use emotion_supervise::recording::{Taker, Tap};
 use emotion_supervise::run::{self, End};
 use gst::glib;
 use gst::prelude::*;
@@ -22,8 +22,6 @@ use crate::options::{Options, milliseconds};
 use crate::pace::Pace;
 use crate::value::{Transport, Turn};
 
-/// Shortest and longest pause before the next attempt.
-pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// Time without a picture, while data arrives, after which the program says so.
 const KEYFRAME: Duration = Duration::from_secs(2);
 /// How often the analysis is told that there are no frames.
@@ -129,8 +127,10 @@ fn once(
     // A frame that somebody else holds cannot get its time without a copy.
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).enable_last_sample(false).build();
     pipeline.add(&sink)?;
-    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none());
-    let tap = recorder.map(|recorder| Tap::of_decoders(&pipeline, recorder));
+    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none()).map(|recorder| recorder as Arc<dyn Taker>);
+    let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
+    let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
+    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers));
     let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.
     let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());

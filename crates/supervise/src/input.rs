@@ -160,7 +160,7 @@ impl Source<'_> {
         let latency = if is_tcp { reading.latency.max(TCP_LATENCY) } else { reading.latency };
         let latency = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
-        let camera = self.add(camera.property("drop-on-latency", true).build()?)?;
+        let camera = self.add(camera.property("drop-on-latency", reading.protocols != Some("tcp")).build()?)?;
         rtsp::select_video(&camera, reading.video);
         let progress = reading.progress.clone();
         rtsp::watch_data(&camera, move || progress.data());
@@ -173,6 +173,7 @@ impl Source<'_> {
             // The times of the camera, of which the stamp makes ours. By default, they are mixed with those of arrival, and those of
             // bundles are uneven.
             camera.set_property_from_str("buffer-mode", "none");
+            rtsp::keep_bundles(&camera);
         }
         if let Some(timeout) = reading.timeout {
             let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);

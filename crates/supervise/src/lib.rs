@@ -17,6 +17,7 @@
 //! | [`decoding`] | a decoder for video |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
+//! | [`push`] | video to servers of others, and to folders for web servers |
 //! | [`recording`] | recordings of equal length, each with a file of records |
 //! | [`kept`] | switches, and files that keep them over a restart |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
@@ -38,6 +39,7 @@ pub mod metrics;
 pub mod packages;
 pub mod place;
 pub mod progress;
+pub mod push;
 pub mod recording;
 pub mod rtsp;
 pub mod run;

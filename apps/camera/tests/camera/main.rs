@@ -8,6 +8,7 @@ mod geometry;
 mod homeassistant;
 mod many;
 mod onvif;
+mod pushed;
 mod recorded;
 mod recordings;
 mod rtsp;
