@@ -50,6 +50,18 @@ impl Mark {
         fields | checksum(fields) << 80
     }
 
+    /// Draws the bars into a frame of the mark's size, whose rows begin `stride` bytes apart and whose pixels have `bytes` bytes.
+    pub fn draw(&self, frame: &mut [u8], stride: usize, bytes: usize) {
+        let (bits, width, height) = (self.bits(), self.width as usize, self.height as usize);
+        for (y, row) in frame.chunks_mut(stride).take(height).enumerate() {
+            let bar = ((y as f32 + 0.5) / height as f32 / ROW_HEIGHT) as usize;
+            for (x, pixel) in row.chunks_exact_mut(bytes).take(width).enumerate().filter(|_| bar < ROWS) {
+                let block = bar * COLUMNS + x * COLUMNS / width;
+                pixel.fill(if bits >> block & 1 == 1 { 255 } else { 0 });
+            }
+        }
+    }
+
     /// The mark of these bits, unless their checksum is wrong.
     fn of(bits: u128) -> Option<Self> {
         let (fields, sum) = (bits & ((1 << 80) - 1), bits >> 80);
@@ -129,14 +141,7 @@ impl TruthFilm {
         let period = self.path.period();
         let phase = if self.with_face.contains(&number) { number % period } else { period };
         let mut frame = self.rendered[phase as usize].get_or_init(|| self.scene.render(phase as f32)).clone();
-        let bits = Mark { number, time_us, width: self.width as u32, height: self.height as u32 }.bits();
-        for (y, row) in frame.chunks_exact_mut(3 * self.width).enumerate() {
-            let bar = ((y as f32 + 0.5) / self.height as f32 / ROW_HEIGHT) as usize;
-            for (x, pixel) in row.chunks_exact_mut(3).enumerate().filter(|_| bar < ROWS) {
-                let block = bar * COLUMNS + x * COLUMNS / self.width;
-                pixel.fill(if bits >> block & 1 == 1 { 255 } else { 0 });
-            }
-        }
+        Mark { number, time_us, width: self.width as u32, height: self.height as u32 }.draw(&mut frame, 3 * self.width, 3);
         frame
     }
 

@@ -12,6 +12,7 @@ use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::{RTSPMedia, RTSPMediaFactory, RTSPServer};
 
 use crate::average_faces::{Key, Scene};
+use crate::truth_film::Mark;
 
 /// Frames per second of all cameras.
 pub const RATE: u32 = 25;
@@ -71,6 +72,16 @@ pub struct Camera {
 impl Camera {
     /// A camera that shows one face, which does not move.
     pub fn start(quirk: Quirk, folder: &Path) -> Self {
+        Self::serve(quirk, folder, |_| {})
+    }
+
+    /// A camera whose frames have numbers, which go on from session to session, in bars over the face: see [`crate::truth_film`].
+    pub fn with_bars(quirk: Quirk, folder: &Path) -> Self {
+        let numbers = Arc::<AtomicU32>::default();
+        Self::serve(quirk, folder, move |bin| draw_bars(bin, &numbers))
+    }
+
+    fn serve(quirk: Quirk, folder: &Path, prepare: impl Fn(&gst::Bin) + Send + Sync + 'static) -> Self {
         gst::init().expect("GStreamer starts");
         let (width, height) = (320, 240);
         let picture = folder.join("zoo.rgb");
@@ -82,7 +93,10 @@ impl Camera {
         factory.set_launch(&line(quirk, &picture));
         let sessions = Arc::<AtomicU32>::default();
         let number = sessions.clone();
-        factory.connect_media_configure(move |_, media| misbehave(media, quirk, number.fetch_add(1, Relaxed)));
+        factory.connect_media_configure(move |_, media| {
+            misbehave(media, quirk, number.fetch_add(1, Relaxed));
+            media.element().downcast_ref::<gst::Bin>().into_iter().for_each(&prepare);
+        });
         server.mount_points().expect("mount points").add_factory("/live", factory);
         let requests = Arc::default();
         note_requests(&server, &requests, quirk);
@@ -174,9 +188,16 @@ fn misbehave(media: &RTSPMedia, quirk: Quirk, session: u32) {
             }));
         }
         Quirk::RestartsTimes(after) => {
-            let mut begin = None;
+            let (mut begin, mut last) = (None, 0);
             packets(Box::new(move |index, packet| {
-                change(packet, 4, |time| if index < after { time } else { time.wrapping_sub(*begin.get_or_insert(time)) });
+                change(packet, 4, |time| {
+                    // With the first packet of a frame.
+                    if index >= after && time != last {
+                        begin.get_or_insert(time);
+                    }
+                    last = time;
+                    begin.map_or(time, |begin| time.wrapping_sub(begin))
+                });
                 true
             }));
         }
@@ -196,6 +217,21 @@ fn on_buffers(bin: &gst::Bin, name: &str, mut take: Take) {
         state.0 += 1;
         if (state.1)(number, buffer.make_mut()) { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
     });
+}
+
+/// Numbers the frames that leave the filter of the smaller video.
+fn draw_bars(bin: &gst::Bin, numbers: &Arc<AtomicU32>) {
+    let numbers = numbers.clone();
+    let pad = bin.by_name("filter320").and_then(|filter| filter.static_pad("src")).expect("a capsfilter");
+    let caps_of = pad.downgrade();
+    let take: Take = Box::new(move |_, frame| {
+        let caps = caps_of.upgrade().and_then(|pad| pad.current_caps());
+        let info = caps.and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok()).expect("raw video");
+        let mark = Mark { number: numbers.fetch_add(1, Relaxed), time_us: 0, width: info.width(), height: info.height() };
+        mark.draw(&mut frame.map_writable().expect("memory"), info.stride()[0] as usize, 1);
+        true
+    });
+    on_buffers(bin, "filter320", take);
 }
 
 /// Replaces the 32-bit number at `at`.

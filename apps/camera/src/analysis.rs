@@ -182,17 +182,13 @@ impl Analysis {
     /// Takes a frame of the source, whose pipeline began at `base`; without one, it is taken now. It is dropped if the pipeline does not
     /// play yet, or does no more. Returns its time in this pipeline.
     pub fn push(&self, sample: gst::Sample, base: Option<gst::ClockTime>, progress: &Progress) -> Option<gst::ClockTime> {
-        let (caps, mut buffer, segment) = (sample.caps_owned()?, sample.buffer_owned()?, sample.segment()?.clone());
+        let time = self.place(&sample, base)?;
+        let (caps, mut buffer) = (sample.caps_owned()?, sample.buffer_owned()?);
         // Otherwise the frame would not be writable.
         drop(sample);
-        if self.entry.current_state() != gst::State::Playing {
-            return None;
-        }
         if self.entry.caps().as_ref() != Some(&caps) {
             self.entry.set_caps(Some(&caps));
         }
-        let own = buffer.pts().and_then(|pts| segment.downcast_ref::<gst::ClockTime>()?.to_running_time(pts));
-        let time = self.place(own.zip(base))?;
         if !self.is_on.load(Ordering::Relaxed) {
             self.entry.send_event(gst::event::Gap::builder(time).duration(buffer.duration()).build());
             return Some(time);
@@ -206,10 +202,11 @@ impl Analysis {
         Some(time)
     }
 
-    /// The time of a frame from its running time in a pipeline that began at a base time; without one, now, and a little after the frame
-    /// before: pictures without times, as of Motion JPEG, come several at once. It is always after that of the frame before.
-    fn place(&self, own: Option<(gst::ClockTime, gst::ClockTime)>) -> Option<gst::ClockTime> {
-        let here = self.entry.base_time()?;
+    /// The time here of a frame of a pipeline that began at `base`; without it, now, and a little after the frame before: pictures without
+    /// times, as of Motion JPEG, come several at once. It is always after that of the frame before. `None` if this pipeline does not play.
+    pub fn place(&self, sample: &gst::SampleRef, base: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let own = running_time(sample).zip(base);
+        let here = self.entry.base_time().filter(|_| self.entry.current_state() == gst::State::Playing)?;
         let now = self.entry.current_running_time()?;
         let (time, step) = match own {
             Some((running, base)) => (running.saturating_add(base).saturating_sub(here), gst::ClockTime::NSECOND),

@@ -61,7 +61,7 @@ pub struct Settings {
     #[arg(long, value_enum)]
     pub turn: Option<Turn>,
 
-    /// Length of a network camera's jitter buffer, in milliseconds
+    /// Length of a network camera's jitter buffer, in milliseconds; by TCP it takes 3000 at least, which delays nothing
     #[arg(long, value_name = "MS", default_value_t = 200)]
     pub latency: u32,
 

@@ -145,8 +145,8 @@ fn once(
             tap.choose(sink.static_pad("sink").and_then(|pad| pad.stream_id()).as_deref());
         }
         let picture = sample.buffer().and_then(encoded_time);
-        let is_taken = pace.takes(sample.buffer().and_then(|buffer| buffer.pts()));
-        let time = if is_taken { analysis.push(sample, sink.base_time().filter(|_| has_times), &beats) } else { None };
+        let (is_taken, base) = (pace.takes(sample.buffer().and_then(|buffer| buffer.pts())), sink.base_time().filter(|_| has_times));
+        let time = if is_taken { analysis.push(sample, base, &beats) } else { analysis.place(&sample, base) };
         tap.iter().zip(picture).for_each(|(tap, picture)| tap.decoded(picture, time));
         Ok(gst::FlowSuccess::Ok)
     });

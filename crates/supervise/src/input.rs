@@ -21,6 +21,9 @@ use crate::time_of_day::{Clock, TimeOfDay};
 /// What an element of a source returns.
 pub(crate) type Result<T> = std::result::Result<T, glib::BoolError>;
 
+/// Minimum length of the jitter buffer by TCP.
+const TCP_LATENCY: Duration = Duration::from_secs(3);
+
 /// How to read a source.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -152,7 +155,10 @@ impl Source<'_> {
 
     fn camera(&self, address: &str, stamp: &Stamp) -> Result<()> {
         let reading = self.reading;
-        let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
+        let is_tcp = reading.protocols == Some("tcp");
+        // Longer ones are cut, though nothing is lost on the way by TCP: a camera sends bundles, and a decoder takes its time to start.
+        let latency = if is_tcp { reading.latency.max(TCP_LATENCY) } else { reading.latency };
+        let latency = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", reading.protocols != Some("tcp")).build()?)?;
         rtsp::select_video(&camera, reading.video);
@@ -163,7 +169,7 @@ impl Source<'_> {
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);
         }
-        if reading.protocols == Some("tcp") {
+        if is_tcp {
             // The times of the camera, of which the stamp makes ours. By default, they are mixed with those of arrival, and those of
             // bundles are uneven.
             camera.set_property_from_str("buffer-mode", "none");

@@ -13,6 +13,7 @@ mod recorded;
 mod recordings;
 mod rtsp;
 mod service;
+mod soak;
 mod sources;
 mod support;
 mod unit;

@@ -16,6 +16,8 @@ const MAX_WAITING: usize = 1000;
 /// Pictures after one in which the next one to be shown is found, if the order of decoding is another one than that of showing. H.264 and
 /// H.265 let a decoder hold back at most as many.
 const LOOK_AHEAD: usize = 16;
+/// A picture that is so much later than the one before has times that began again.
+const JUMP: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
 /// What takes the encoded video of a source.
 pub trait Taker: fmt::Debug + Send + Sync {
@@ -59,6 +61,8 @@ struct State {
     recorded: VecDeque<gst::ClockTime>,
     /// How many pictures are decoded at most before one that is shown before them.
     reordered: usize,
+    /// The time of the last recorded picture in records.
+    last: gst::ClockTime,
 }
 
 impl Tap {
@@ -92,7 +96,7 @@ impl Tap {
         if is_earlier && is_key {
             // A file that is played again.
             self.record(state, None);
-            *state = State { stream: state.stream.take(), reordered: state.reordered, ..State::default() };
+            *state = State { stream: state.stream.take(), reordered: state.reordered, last: state.last, ..State::default() };
         }
         let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(&state.recorded);
         state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
@@ -140,9 +144,14 @@ impl Tap {
         while state.waiting.front().is_some_and(|(picture, _)| is_due(state, picture)) {
             let early = state.decoded_earlier();
             let Some((Encoded { caps, mut buffer, time, .. }, known)) = state.waiting.pop_front() else { return };
+            let begins_again = state.recorded.front().is_some_and(|before| time > *before + JUMP);
             state.recorded.push_front(time);
             state.recorded.truncate(LOOK_AHEAD);
-            let time = known.unwrap_or(gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)));
+            let time = known.unwrap_or_else(|| match begins_again {
+                true => state.last + gst::ClockTime::MSECOND,
+                false => gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)),
+            });
+            state.last = time;
             buffer.make_mut().set_dts(time.saturating_sub(early));
             let frame = Frame { caps, buffer, time };
             self.takers.iter().for_each(|taker| taker.take(frame.clone()));
