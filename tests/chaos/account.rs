@@ -81,6 +81,13 @@ impl Story {
         faults.map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + REDATES)).collect()
     }
 
+    /// Those in which a decoder may show parts of earlier frames, because packets are missing, until the second key frame after it.
+    pub fn damaged(&self, camera: usize) -> Vec<(f64, f64)> {
+        let of_camera = |fault: &&Fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Damage;
+        let faults = self.faults.iter().filter(of_camera);
+        faults.map(|fault| (fault.at.as_secs_f64() - 0.5, fault.end().as_secs_f64() + CRASH_LOSES)).collect()
+    }
+
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
         let full = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::DiskFull);
