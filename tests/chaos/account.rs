@@ -93,7 +93,9 @@ impl Story {
         let full = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::DiskFull);
         let crashes = self.cameras[camera].program.ends.iter().filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at);
         let lost = crashes.chain(full.clone().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
-        self.disturbed(camera).into_iter().chain(full.map(span)).chain(lost).collect()
+        // The camera's own picture is recorded from a key frame on, after the encoded one.
+        let hides = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Hide);
+        self.disturbed(camera).into_iter().chain(full.chain(hides).map(span)).chain(lost).collect()
     }
 }
 

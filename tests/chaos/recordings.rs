@@ -17,10 +17,12 @@ use crate::likeness::{VISIBLE, likeness};
 use crate::schedule::{Kind, Target};
 use crate::watched::Watched;
 
-/// A record and its frame have the same time, to within this many nanoseconds.
-const SAME: u64 = 2_000_000;
+/// A record and its frame have the same time, to within this many nanoseconds: that of a video of 5 frames a second counts 2 ms each.
+const SAME: u64 = 5_000_000;
 /// Seconds from a frame of the camera to the disk, beside what a crash loses.
 const DELAY: f64 = 1.0;
+/// Seconds from the moment at which a program says that it hides faces, and before the one at which it is told not to.
+const SWITCHES: f64 = 0.5;
 /// A face may stay in records for so many frames after it has gone, and is found within so many.
 const LINGERS: u32 = 6;
 
@@ -77,7 +79,7 @@ impl Recordings {
             crashes: Account::new("a crash loses at most two distances of key frames"),
             fitting: Account::new("each record is whole, has the time of a frame beside it, the place of its face, and the time of day"),
             analysed: Account::new("each recorded frame with a face has a record while nothing disturbs"),
-            hidden: Account::new("no face is visible in the recordings of a camera that hides faces"),
+            hidden: Account::new("no face is visible in recordings while a camera hides faces, or has said so"),
         }
     }
 
@@ -109,7 +111,9 @@ impl Recordings {
             self.once.check(last <= Some(*time), name, at, || format!("{}: the time {time} is not after {last:?}", pair.name));
             last = Some(*time);
             let Some((number, at)) = mark.map(|mark| mark.number).zip(at) else { continue };
-            if let Some(alike) = alike.filter(|_| has_face(number)) {
+            let camera = &story.cameras[index];
+            let hides = camera.is_blurred || camera.hides.iter().any(|(from, to)| (from + SWITCHES..to - SWITCHES).contains(&at));
+            if let Some(alike) = alike.filter(|_| hides && has_face(number)) {
                 self.hidden.check(alike < VISIBLE, name, at, || format!("{}: frame {number}, correlation {alike:.2}", pair.name));
             }
             let is_next = number / NUMBERS == index as u32 && found.last_key_value().is_none_or(|(last, _)| *last < number);
@@ -139,7 +143,9 @@ impl Recordings {
             // What a crash has taken from the video is still in the records.
             let is_behind = is_cut && pair.frames.last().is_none_or(|last| time > last.time);
             let text = || format!("{}: no frame at {:.3} s of its {}", pair.name, time as f64 / 1e9, pair.frames.len());
-            self.fitting.check(frame.is_some() || is_behind, name, pair.written, text);
+            // The frame may be one that is decoded in the stream but not in the file.
+            let is_damaged = || record["utc"].as_str().and_then(|utc| story.since_start(utc)).is_some_and(|at| !is_calm(&damaged, at, at));
+            self.fitting.check(frame.is_some() || is_behind || is_damaged(), name, pair.written, text);
             let Some(mark) = frame.and_then(|frame| frame.mark) else { continue };
             found.extend(beside.by_ref().filter_map(|frame| Some((frame.mark?.number, true))));
             let (shown, utc) = (story.shown_at(mark.number), record["utc"].as_str().and_then(|utc| story.since_start(utc)));
@@ -214,7 +220,7 @@ fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
 /// All pairs of a camera, in order.
 fn read_pairs(story: &Story, camera: &Watched, film: &TruthFilm) -> Vec<Pair> {
     let entries = fs::read_dir(&camera.recordings).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
-    let hidden = camera.is_blurred.then_some(film);
+    let hidden = (camera.is_blurred || !camera.hides.is_empty()).then_some(film);
     let mut videos: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "mp4")).collect();
     videos.sort();
     let pair = |video: PathBuf| {
